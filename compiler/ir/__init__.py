@@ -1,0 +1,1 @@
+"""The intermediate representation: tensor types, the graph, and the verifier that guards it."""

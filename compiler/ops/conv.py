@@ -1,0 +1,109 @@
+"""Convolution, and the arithmetic of windows that pools share.
+
+Padding is four sides (top, left, bottom, right) everywhere, as ONNX tells it: torch pads both ends of an axis alike, so
+uneven sides become a padding of their own before the torch convolution.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ir.graph import Value
+from ..ir.types import TensorType, image
+from .fields import Bool, InitKind, Int, Padding, Pair
+from .op import Op, OnnxBuilder, Param, Reject, Window, field, op, want_image
+
+Sides = tuple[int, int, int, int]
+
+
+def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
+    """(before, after) of one axis so that ceil(size / stride) comes out; the odd pixel at the end, as TensorFlow does."""
+    total = max((-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
+    return total // 2, total - total // 2
+
+
+def sides(op: Any, x: TensorType, dilation: tuple[int, int] = (1, 1)) -> Sides:
+    """The padding of `op` on `x` as four numbers."""
+    if op.padding != "same":
+        return op.padding  # type: ignore[no-any-return]
+    top, bottom = same_padding(x.height, op.kernel[0], op.stride[0], dilation[0])
+    left, right = same_padding(x.width, op.kernel[1], op.stride[1], dilation[1])
+    return top, left, bottom, right
+
+
+def window_size(op: Op, axis: str, size: int, before: int, after: int, kernel: int, stride: int, dilation: int = 1) -> int:
+    """The number of windows that fit one axis; rejects a window that is larger than the padded map."""
+    span = dilation * (kernel - 1) + 1
+    if span > size + before + after:
+        spans = f" (it spans {span} at dilation {dilation})" if dilation > 1 else ""
+        padded = f" with padding ({before}, {after})" if before or after else ""
+        raise Reject(
+            "window-too-large",
+            f"{op.name}'s window of {kernel}{spans} does not fit a {axis} of {size}{padded}",
+            "use a smaller window, more padding, or fewer strides before this step",
+            field="kernel",
+        )
+    return (size + before + after - span) // stride + 1
+
+
+@op("conv", bare="out")
+class Conv(Op):
+    """2-D cross-correlation over an image.
+
+    Shapes   (N, C, H, W) -> (N, out, H', W'), H' = (H + top + bottom - dilation·(kernel - 1) - 1) // stride + 1
+    Params   weight (out, C / groups, kh, kw), bias (out) when `bias`
+    Cost     out·H'·W' · C / groups · kh·kw   multiply-accumulates
+    Rejects  not-an-image, groups-mismatch, window-too-large
+    Source   LeCun et al. 1989; groups: Krizhevsky et al. 2012
+    """
+
+    out: int = field(Int(1), "output channels")
+    kernel: tuple[int, int] = field(Pair(1), "height and width of the window", (1, 1))
+    stride: tuple[int, int] = field(Pair(1), "step of the window", (1, 1))
+    padding: Sides | str = field(Padding(), "zeros around the map, or `same`", (0, 0, 0, 0))
+    dilation: tuple[int, int] = field(Pair(1), "distance between the taps of the window", (1, 1))
+    groups: int = field(Int(1), "groups of channels that do not see each other", 1)
+    bias: bool = field(Bool(), "whether a bias is learned", True)
+    init: tuple[str, float] = field(InitKind(), "how the weight starts; the bias starts at zero", ("kaiming_uniform", 0.0))
+
+    counts = "weight"
+
+    def infer(self, x: TensorType) -> TensorType:
+        want_image(self, x)
+        for count, what in ((x.channels, "arriving"), (self.out, "output")):
+            if count % self.groups:
+                raise Reject(
+                    "groups-mismatch",
+                    f"{count} {what} channels do not divide into {self.groups} groups",
+                    f"choose groups that divide both {x.channels} and {self.out}",
+                    field="groups",
+                )
+        top, left, bottom, right = sides(self, x, self.dilation)
+        (kh, kw), (sh, sw), (dh, dw) = self.kernel, self.stride, self.dilation
+        height = window_size(self, "height", x.height, top, bottom, kh, sh, dh)
+        width = window_size(self, "width", x.width, left, right, kw, sw, dw)
+        return image(self.out, height, width)
+
+    def params(self, x: TensorType) -> dict[str, Param]:
+        weight = Param((self.out, x.channels // self.groups, *self.kernel), self.init)
+        return {"weight": weight, "bias": Param((self.out,))} if self.bias else {"weight": weight}
+
+    def macs(self, y: TensorType, x: TensorType) -> int:
+        return y.elements * (x.channels // self.groups) * self.kernel[0] * self.kernel[1]
+
+    def window(self, x: TensorType) -> Window:
+        kernel = tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+        return Window((kernel[0], kernel[1]), self.stride)
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        top, left, bottom, right = sides(self, x, self.dilation)
+        even = (top, left) == (bottom, right)
+        build = nn.Conv2d if even else nn.PaddedConv2d
+        how = {"padding": (top, left)} if even else {"sides": (top, left, bottom, right)}
+        return build(x.channels, self.out, kernel_size=self.kernel, stride=self.stride, **how,
+                     dilation=self.dilation, groups=self.groups, bias=self.bias)  # fmt: skip
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        bias = [g.param("bias")] if self.bias else []
+        return g.node("Conv", x.name, g.param("weight"), *bias, kernel_shape=self.kernel, strides=self.stride,
+                      pads=sides(self, x.type, self.dilation), dilations=self.dilation, group=self.groups)  # fmt: skip

@@ -1,0 +1,268 @@
+"""The kinds of values that an op's field takes.
+
+A kind is the single statement of a field's type: it checks a value, says in words what it wants, and gives the JSON
+Schema fragment that editors and the YAML check use. Every fragment is flat (`type` lists, no `anyOf`): nested
+alternatives ruin both the messages and an editor's completion. A string with `$` is an expression and passes the schema;
+its value is checked when it is known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+EXPRESSION = r"\$"
+MAX_INT = 2**31 - 1
+Schema = dict[str, Any]
+
+
+class Misfit(ValueError):
+    """A value that its kind refuses. `at` is the index path of the offending element inside the value."""
+
+    def __init__(self, message: str, at: tuple[int | str, ...] = (), code: str = "wrong-type") -> None:
+        super().__init__(message)
+        self.at = at
+        self.code = code
+
+
+def is_int(value: object) -> bool:
+    """An integer and not a boolean (in Python a boolean is an integer, in a spec it is not)."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> bool:
+    return is_int(value) or isinstance(value, float)
+
+
+def show(value: object) -> str:
+    """A value as YAML writes it, cut where it is long."""
+    if isinstance(value, bool):
+        text = "true" if value else "false"
+    elif value is None:
+        text = "null"
+    elif isinstance(value, (list, tuple)):
+        text = "[" + ", ".join(show(v) for v in value[:12]) + (", …]" if len(value) > 12 else "]")
+    elif isinstance(value, dict):
+        text = "a mapping"
+    elif isinstance(value, str):
+        text = f"'{value}'"
+    elif isinstance(value, int) and abs(value) > 10**40:
+        text = "a number of over 40 digits"
+    else:
+        text = str(value)
+    return text if len(text) <= 80 else text[:77] + "…" + (text[-1] if text[-1] in "]'" else "")
+
+
+class Kind:
+    """What a field takes. Subclasses give `wants`, `schema` and `check`."""
+
+    wants: str
+
+    def schema(self) -> Schema:
+        """The fragment for a value written out or computed by an expression."""
+        raise NotImplementedError
+
+    def check(self, value: Any) -> Any:
+        """The value in its canonical form; raises Misfit."""
+        raise NotImplementedError
+
+
+class Int(Kind):
+    def __init__(self, ge: int = 0) -> None:
+        self.ge = ge
+        self.wants = f"an integer of at least {ge}"
+
+    def schema(self) -> Schema:
+        return {"type": ["integer", "string"], "minimum": self.ge, "maximum": MAX_INT, "pattern": EXPRESSION}
+
+    def check(self, value: Any) -> int:
+        if not is_int(value):
+            hint = "; `/` always gives a float, `//` or round() an integer" if isinstance(value, float) else ""
+            raise Misfit(f"wants {self.wants}, not {show(value)}{hint}")
+        if value < self.ge:
+            raise Misfit(f"wants {self.wants}, not {value}", code="out-of-range")
+        if value > MAX_INT:
+            raise Misfit(f"{show(value)} is too large: the limit is {MAX_INT}", code="out-of-range")
+        return int(value)
+
+
+class Float(Kind):
+    """A finite number; bounds are inclusive but `over`."""
+
+    def __init__(self, ge: float | None = None, le: float | None = None, over: float | None = None) -> None:
+        self.ge, self.le, self.over = ge, le, over
+        bounds = [f"at least {ge:g}"] * (ge is not None) + [f"over {over:g}"] * (over is not None)
+        bounds += [f"at most {le:g}"] * (le is not None)
+        self.wants = "a number" + (" of " + " and ".join(bounds) if bounds else "")
+
+    def schema(self) -> Schema:
+        bounds = {"minimum": self.ge, "maximum": self.le, "exclusiveMinimum": self.over}
+        return {"type": ["number", "string"], **{k: v for k, v in bounds.items() if v is not None}, "pattern": EXPRESSION}
+
+    def check(self, value: Any) -> float:
+        if not is_number(value):
+            raise Misfit(f"wants {self.wants}, not {show(value)}")
+        if not math.isfinite(value):
+            raise Misfit(f"wants {self.wants}; {show(value)} is not finite", code="out-of-range")
+        if (
+            (self.ge is not None and value < self.ge)
+            or (self.le is not None and value > self.le)
+            or (self.over is not None and value <= self.over)
+        ):
+            raise Misfit(f"wants {self.wants}, not {show(value)}", code="out-of-range")
+        return float(value)
+
+
+class Bool(Kind):
+    wants = "a boolean, true or false"
+
+    def schema(self) -> Schema:
+        return {"type": ["boolean", "string"], "pattern": EXPRESSION}
+
+    def check(self, value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise Misfit(f"wants {self.wants}, not {show(value)}")
+        return value
+
+
+class Choice(Kind):
+    def __init__(self, *words: str) -> None:
+        self.words = words
+        self.wants = "one of " + ", ".join(f"`{w}`" for w in words)
+
+    def schema(self) -> Schema:
+        return {"type": "string", "pattern": f"^({'|'.join(self.words)})$|{EXPRESSION}"}
+
+    def check(self, value: Any) -> str:
+        if value not in self.words:
+            raise Misfit(f"wants {self.wants}, not {show(value)}")
+        return str(value)
+
+
+class Pair(Kind):
+    """One integer for both axes, or [height, width]."""
+
+    def __init__(self, ge: int = 1) -> None:
+        self.item = Int(ge)
+        self.wants = f"an integer of at least {ge} or a pair [height, width] of them"
+
+    def schema(self) -> Schema:
+        one = self.item.schema()
+        return one | {"type": ["integer", "array", "string"], "items": one, "minItems": 2, "maxItems": 2}
+
+    def check(self, value: Any) -> tuple[int, int]:
+        if is_int(value):
+            n = self.item.check(value)
+            return n, n
+        if not isinstance(value, (list, tuple)) or len(value) != 2:
+            raise Misfit(f"wants {self.wants}, not {show(value)}")
+        return checked_item(self.item, value, 0), checked_item(self.item, value, 1)
+
+
+class Padding(Kind):
+    """One integer, [height, width], four sides [top, left, bottom, right], or `same`. Canonical: four sides or `same`."""
+
+    wants = "an integer, [height, width], [top, left, bottom, right] or `same`"
+
+    def schema(self) -> Schema:
+        one = Int(0).schema()
+        return one | {
+            "type": ["integer", "array", "string"],
+            "items": one,
+            "minItems": 2,
+            "maxItems": 4,
+            "pattern": f"^same$|{EXPRESSION}",
+        }
+
+    def check(self, value: Any) -> tuple[int, int, int, int] | str:
+        if value == "same":
+            return "same"
+        side = Int(0)
+        if is_int(value):
+            n = side.check(value)
+            return n, n, n, n
+        if not isinstance(value, (list, tuple)) or len(value) not in (2, 4):
+            count = f", of {len(value)} numbers" if isinstance(value, (list, tuple)) else ""
+            raise Misfit(f"wants {self.wants}, not {show(value)}{count}")
+        sides = [checked_item(side, value, i) for i in range(len(value))]
+        return (sides[0], sides[1], sides[0], sides[1]) if len(sides) == 2 else (sides[0], sides[1], sides[2], sides[3])
+
+
+class IntList(Kind):
+    """A list of integers; with `size`, a range of how many."""
+
+    def __init__(self, ge: int = 0, size: tuple[int, int] = (1, 65536), what: str = "a list of integers") -> None:
+        self.item, self.size, self.wants = Int(ge), size, what
+
+    def schema(self) -> Schema:
+        bounds = {"minItems": self.size[0], "maxItems": self.size[1]}
+        return {"type": ["array", "string"], "items": self.item.schema(), **bounds, "pattern": EXPRESSION}
+
+    def check(self, value: Any) -> tuple[int, ...]:
+        if not isinstance(value, (list, tuple)) or not self.size[0] <= len(value) <= self.size[1]:
+            raise Misfit(f"wants {self.wants}, not {show(value)}")
+        return tuple(checked_item(self.item, value, i) for i in range(len(value)))
+
+
+class Matrix(Kind):
+    """A list of rows of numbers, all equally long."""
+
+    wants = "a list of rows of numbers, all equally long"
+
+    def schema(self) -> Schema:
+        row = {"type": ["array", "string"], "items": {"type": ["number", "string"], "pattern": EXPRESSION}}
+        return {"type": ["array", "string"], "items": row | {"pattern": EXPRESSION}, "pattern": EXPRESSION}
+
+    def check(self, value: Any) -> tuple[tuple[float, ...], ...]:
+        if not isinstance(value, (list, tuple)) or not value:
+            raise Misfit(f"wants {self.wants}, not {show(value)}")
+        rows = []
+        for i, row in enumerate(value):
+            if not isinstance(row, (list, tuple)) or not row:
+                raise Misfit(f"wants {self.wants}, not {show(row)} as a row", (i,))
+            if len(row) != len(value[0]):
+                raise Misfit(f"row {i} has {len(row)} numbers where the first has {len(value[0])}", (i,))
+            rows.append(tuple(checked_item(Float(), row, j, (i,)) for j in range(len(row))))
+        return tuple(rows)
+
+
+SCHEMES = ("kaiming_normal", "kaiming_uniform", "xavier_normal", "xavier_uniform", "torch_default", "zeros", "ones")
+MEASURED = ("normal", "uniform", "truncated_normal", "constant")
+
+
+class InitKind(Kind):
+    """A weight's initialisation: the name of a scheme, or one with its measure, `{normal: 0.01}`."""
+
+    wants = "one of " + ", ".join(SCHEMES) + ", or one of " + ", ".join(f"{{{m}: number}}" for m in MEASURED)
+
+    def schema(self) -> Schema:
+        number = {"type": ["number", "string"], "pattern": EXPRESSION}
+        return {
+            "type": ["string", "object"],
+            "pattern": f"^({'|'.join(SCHEMES)})$|{EXPRESSION}",
+            "properties": dict.fromkeys(MEASURED, number),
+            "additionalProperties": False,
+            "minProperties": 1,
+            "maxProperties": 1,
+        }
+
+    def check(self, value: Any) -> tuple[str, float]:
+        """Canonical: (scheme, measure); the measure is a standard deviation, a bound or a value."""
+        if isinstance(value, str) and value in SCHEMES:
+            return value, 0.0
+        if isinstance(value, dict) and len(value) == 1:
+            scheme, measure = next(iter(value.items()))
+            if scheme in MEASURED:
+                return scheme, Float(ge=None if scheme == "constant" else 0).check(measure)
+        if isinstance(value, tuple) and len(value) == 2 and value[0] in SCHEMES + MEASURED:
+            return value[0], float(value[1])
+        raise Misfit(f"wants {self.wants}, not {show(value)}")
+
+
+def checked_item(kind: Kind, values: Sequence[Any], index: int, prefix: tuple[int | str, ...] = ()) -> Any:
+    """One element of a list, checked; a refusal says which."""
+    try:
+        return kind.check(values[index])
+    except Misfit as misfit:
+        raise Misfit(str(misfit), (*prefix, index, *misfit.at), misfit.code) from None

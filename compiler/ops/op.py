@@ -1,0 +1,203 @@
+"""What an op is: typed fields and the rules that must agree, kept in one class.
+
+An op's shape rule, parameters, cost and both lowerings stand together because what goes wrong in a compiler like this is
+disagreement between them. The backends are handed in (`nn`, `g`), never imported. A new op is one class here and one row
+in tests/op_cases.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, dataclass_transform
+
+from ..ir.types import TensorType
+from .fields import Kind, show
+
+_MISSING: Any = object()
+
+
+class Reject(Exception):
+    """An op's refusal of its inputs. Ops know nothing of spans: `field` says which field to point at, if one is at fault."""
+
+    def __init__(self, code: str, message: str, help: str = "", field: str | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.help, self.field = code, message, help, field
+
+
+class Field:
+    """A field of an op: its kind, one line of documentation, and its default, if it has one."""
+
+    __slots__ = ("default", "doc", "kind", "name")
+
+    def __init__(self, kind: Kind, doc: str, default: Any = _MISSING) -> None:
+        self.kind, self.doc, self.default = kind, doc, default
+        self.name = ""
+
+    @property
+    def required(self) -> bool:
+        return self.default is _MISSING
+
+
+def field(kind: Kind, doc: str, default: Any = _MISSING) -> Any:
+    """Declares a field of an op. `default` is in canonical form."""
+    return Field(kind, doc, default)
+
+
+class Param(NamedTuple):
+    """A tensor that an op owns: its shape, how it starts, and whether training leaves it alone (`buffer`).
+
+    `init` is (scheme, measure) as fields.InitKind gives it, or ("values", 0.0) where `values` holds the numbers row by row.
+    """
+
+    shape: tuple[int, ...]
+    init: tuple[str, float] = ("zeros", 0.0)
+    buffer: bool = False
+    dtype: str = "f32"
+    values: tuple[float, ...] = ()
+
+    @property
+    def elements(self) -> int:
+        n = 1
+        for d in self.shape:
+            n *= d
+        return n
+
+
+class Window(NamedTuple):
+    """What one output position sees of the input, per axis (height, width): for receptive fields."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+
+
+class OnnxBuilder(Protocol):
+    """What `Op.onnx` writes to; compiler/backends/to_onnx.py implements it. Names of values are strings."""
+
+    opset: int
+
+    def node(self, op_type: str, *inputs: str, **attributes: Any) -> str:
+        """Adds a node with one output and returns the output's name. An empty input name leaves an optional input out."""
+
+    def param(self, name: str) -> str:
+        """The initialiser that holds this op's parameter `name`."""
+
+    def ints(self, hint: str, values: tuple[int, ...]) -> str:
+        """A small int64 constant, one axis; `hint` becomes part of its name."""
+
+    def floats(self, hint: str, values: tuple[float, ...], shape: tuple[int, ...] = ()) -> str:
+        """A small float32 constant; a scalar unless `shape` is given."""
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+class Op:
+    """The root of all ops. Instances are frozen, compare by value, and hold their fields in canonical form.
+
+    Class facts: `name` as YAML writes it; `fields` in order; `bare`, the field that a bare value sets; `arity`, how many
+    inputs (None: one or more, a merge); `training_only`, refused by the verifier in an inference graph; `counts`, what cost
+    reports count its output as: "weight" (convolution, linear: MACs, depth, activations), "pool" (activations) or "".
+    """
+
+    name: ClassVar[str] = ""
+    fields: ClassVar[Mapping[str, Field]] = {}
+    bare: ClassVar[str | None] = None
+    arity: ClassVar[int | None] = 1
+    training_only: ClassVar[bool] = False
+    counts: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        own = {key: value for key, value in vars(cls).items() if isinstance(value, Field)}
+        for key, value in own.items():
+            value.name = key
+            delattr(cls, key)
+        cls.fields = {**cls.fields, **own}
+
+    def __init__(self, **given: Any) -> None:
+        for key, declared in self.fields.items():
+            if key in given:
+                object.__setattr__(self, key, declared.kind.check(given.pop(key)))
+            elif declared.required:
+                raise TypeError(f"{self.name} wants `{key}`")
+            else:
+                object.__setattr__(self, key, declared.default)
+        if given:
+            raise TypeError(f"{self.name} has no field `{next(iter(given))}`")
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        raise AttributeError(f"ops are frozen; make another with {self.name}.replace({key}=…)")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
+
+    def __repr__(self) -> str:
+        return self.text("")
+
+    def replace(self, **changes: Any) -> Op:
+        """The same op with some fields changed."""
+        return type(self)(**{**vars(self), **changes})
+
+    def text(self, inputs: str) -> str:
+        """The op applied to `inputs`, with the fields that differ from their defaults: `conv(%x, out=64, kernel=[7, 7])`."""
+        said = [
+            f"{key}={show(getattr(self, key))}"
+            for key, declared in self.fields.items()
+            if declared.required or getattr(self, key) != declared.default
+        ]
+        return f"{self.name}({', '.join([inputs] * bool(inputs) + said)})"
+
+    # The rules. `x` are the input types (for `onnx` the input values), in order. The bases take `Any` so that each op may
+    # state its own arity and types.
+
+    def infer(self, *x: Any, **_: Any) -> TensorType:
+        """The output's type, or raises Reject."""
+        raise NotImplementedError
+
+    def params(self, *x: Any, **_: Any) -> dict[str, Param]:
+        """The tensors it owns by name, in torch's order; both backends and every checkpoint agree with this."""
+        return {}
+
+    def macs(self, y: TensorType, *x: Any, **_: Any) -> int:
+        """Multiply-accumulates per image (1 MAC = 2 FLOPs); only convolutions and linear layers have any."""
+        return 0
+
+    def window(self, *x: Any, **_: Any) -> Window:
+        """What one output position sees."""
+        return Window((1, 1), (1, 1))
+
+    def torch(self, nn: Any, *x: Any, **_: Any) -> Any:
+        """The torch module, built from constructors of `nn` (torch.nn and compiler/backends/torch_modules.py) alone."""
+        raise NotImplementedError
+
+    def onnx(self, g: OnnxBuilder, *x: Any, **_: Any) -> str:
+        """Writes nodes to `g` and returns the name of the result."""
+        raise NotImplementedError
+
+    def inference(self) -> Op | None:
+        """What stands for this op in the inference phase; None where the tensor just passes through."""
+        return self
+
+
+OPS: dict[str, type[Op]] = {}
+_OpClass = TypeVar("_OpClass", bound=type[Op])
+
+
+def op(name: str, bare: str | None = None) -> Callable[[_OpClass], _OpClass]:
+    """Registers an op under the name that YAML uses."""
+
+    def register(cls: _OpClass) -> _OpClass:
+        if name in OPS:
+            raise RuntimeError(f"two ops are called {name}")
+        cls.name, cls.bare = name, bare
+        OPS[name] = cls
+        return cls
+
+    return register
+
+
+def want_image(op: Op, x: TensorType) -> None:
+    """Rejects anything but (N, C, H, W)."""
+    if not x.is_image:
+        raise Reject("not-an-image", f"{op.name} works on an image of channels, height and width, but a flat {x} arrives",
+                     "put it before `flatten` or the first `linear`")
