@@ -13,13 +13,18 @@ Severity = Literal["error", "warning"]
 
 
 class Source:
-    """A text with a name to call it by; a file, or what arrived on standard input or the command line."""
+    """A text with a name to call it by; a file, or what arrived on standard input or the command line.
 
-    __slots__ = ("_lines", "name", "text")
+    `name` is the path as the user gave it. `label` is what an artifact may hold: relative to the spec's folder, so that
+    two builds in different places are the same bytes.
+    """
 
-    def __init__(self, name: str, text: str) -> None:
+    __slots__ = ("_lines", "label", "name", "text")
+
+    def __init__(self, name: str, text: str, label: str | None = None) -> None:
         self.name = name
         self.text = text
+        self.label = label if label is not None else name.replace("\\", "/").rsplit("/", 1)[-1]
         self._lines: list[str] | None = None
 
     def line(self, number: int) -> str:
@@ -46,7 +51,7 @@ class Span(NamedTuple):
     @property
     def short(self) -> str:
         """`file:line`, as notes and the nodes of an artifact name it."""
-        return f"{self.source.name}:{self.line}"
+        return f"{self.source.label}:{self.line}"
 
     def at(self, offset: int, length: int = 1) -> Span:
         """The part of this span that begins `offset` characters in; only meaningful within one line."""

@@ -1,0 +1,1 @@
+"""From text to graph: located YAML, the schema's check, the tree, composition, static names, expansion."""

@@ -1,0 +1,238 @@
+"""The static check of names: every expression parses, every name it uses is in sight, every block and parameter exists.
+
+Scopes are lexical (language.md, section 4), so this needs no value and speaks of a block once, however often it is used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from ..diagnostics import Collector, Diagnostic, Note, Span, nearest
+from ..ops import OPS
+from ..ops.fields import show
+from .compose import Document
+from .located_yaml import Entry, Located, plain
+from .spec import Block, BlockCall, Group, Join, Merge, OpCall, Param, Place, Residual, Step, Use
+from .values import Fault, parsed, scalars, typed, unknown, within
+
+NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
+MAX_NAME = 200
+
+# What torch.nn.Module owns and a child of that name would break; a test holds the list against torch.
+MODULE_OWNED = frozenset(
+    """T_destination add_module append apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval
+    extend extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half insert ipu items keys
+    load_state_dict modules mtia named_buffers named_children named_modules named_parameters parameters pop
+    register_backward_hook register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook
+    register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module
+    register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state
+    set_submodule share_memory state_dict to to_empty train training type update values xpu zero_grad
+    code graph print_readable recompile to_folder add_submodule delete_submodule delete_all_unused_submodules meta""".split()
+) - {"update", "values", "keys", "items", "pop", "append", "extend", "insert"}
+
+
+def name_fault(name: object) -> str:
+    """Why `name` cannot name a step; empty where it can."""
+    if not isinstance(name, str):
+        return f"a name is a string, not {show(name)}"
+    if not name.strip():
+        return "a name is not empty"
+    if len(name) > MAX_NAME:
+        return f"a name has at most {MAX_NAME} characters, not {len(name)}"
+    if not NAME.match(name):
+        return f"{show(name)} is no name: letters, digits, `_` and `-` only; the dot joins paths"
+    if name in MODULE_OWNED or name.startswith("__"):
+        return f"`{name}` cannot be a name: torch's Module owns it"
+    return ""
+
+
+class Sight(NamedTuple):
+    """What a step sees: names, blocks, and whether it stands in a block or an auxiliary head."""
+
+    names: frozenset[str]
+    blocks: Mapping[str, Block]
+    block: str | None = None
+    aux: bool = False
+
+
+class Resolver:
+    def __init__(self, diagnostics: Collector) -> None:
+        self.diagnostics = diagnostics
+        self.used: set[str] = set()
+        self.dynamic = False
+        self._done: set[int] = set()
+
+    def error(self, code: str, span: Span, message: str, help: str = "", notes: tuple[Note, ...] = ()) -> None:
+        self.diagnostics.add(Diagnostic(code, span, message, help=help, notes=notes))
+
+    def document(self, document: Document) -> None:
+        self.space(document.params, document.blocks, document.graph)
+        own = [document.blocks[name] for name in document.own_blocks if name in document.blocks]
+        if document.graph and not self.dynamic:
+            for block in own:
+                if block.name not in self.used:
+                    self.diagnostics.add(Diagnostic("unused-block", block.key.span, f"block `{block.name}` is never used",
+                                                    severity="warning"))  # fmt: skip
+
+    def space(self, params: Mapping[str, Param], blocks: Mapping[str, Block], graph: Place | None) -> None:
+        """A document's params, blocks and graph, which see one another."""
+        seen = self.params(params)
+        for block in blocks.values():
+            if id(block) in self._done:
+                continue
+            self._done.add(id(block))
+            if block.input is not None:
+                self.space(block.params, block.blocks, block.steps)
+            else:
+                self.block(block, seen if block.sees_document else frozenset())
+                if block.blocks is not blocks:
+                    self.space({}, block.blocks, None)
+        if graph:
+            self.place(graph, Sight(seen, blocks))
+
+    def params(self, params: Mapping[str, Param], outer: frozenset[str] = frozenset()) -> frozenset[str]:
+        """Checks defaults, each of which sees the params before it; returns all names in sight."""
+        seen: set[str] = set()
+        for name, param in params.items():
+            if param.default is not None:
+                later = [p for p in params if p not in seen]
+                self.expressions(param.default, frozenset(seen) | outer, f"a default sees only the params before it, not {', '.join(later)}")
+                if not next(scalars(param.default), None):
+                    try:
+                        typed(param, plain(param.default), param.default)
+                    except Fault as fault:
+                        d = fault.diagnostic
+                        self.diagnostics.add(d._replace(message=f"the default of {d.message}"))
+            seen.add(name)
+        return frozenset(seen)
+
+    def block(self, block: Block, document: frozenset[str]) -> None:
+        own = self.params(block.params)
+        names = set(own | document)
+        for name, entry in block.let.items():
+            if name in names or name == "x":
+                self.error("hidden-name", entry.key.span, f"`let` hides `{name}`, which is in sight already",
+                           "only a block's parameter may hide a parameter of the document")  # fmt: skip
+            self.expressions(entry.value, frozenset(names | {"x"}), "a `let` sees only what stands before it")
+            names.add(name)
+        self.place(block.steps, Sight(frozenset(names), block.blocks, block.name))
+
+    def place(self, place: Place, sight: Sight) -> None:
+        for step in place.steps:
+            self.step(step, sight)
+
+    def step(self, step: Step, sight: Sight) -> None:
+        beside = step.beside
+        if "repeat" in beside:
+            sight = sight._replace(names=sight.names | self.repeat(beside["repeat"], sight))
+        names = sight.names | {"x"}
+        for key in ("when", "name", "from", "aux", "output"):
+            if key in beside:
+                self.expressions(beside[key].value, names)
+        if "output" in beside:
+            self.output(beside["output"], sight)
+        if "name" in beside and "$" not in str(beside["name"].value.value):
+            fault = name_fault(beside["name"].value.value)
+            if fault:
+                self.error("bad-name", beside["name"].value.span, fault)
+        self.core(step, sight._replace(aux=sight.aux or "aux" in beside), names)
+
+    def output(self, entry: Entry, sight: Sight) -> None:
+        if sight.aux:
+            self.error("output-inside", entry.key.span, "an `output` inside an auxiliary head: the head is gone in inference")
+        elif sight.block:
+            self.error("output-inside", entry.key.span, f"an `output` inside block `{sight.block}`: outputs are the graph's",
+                       "name the output where the block is used")  # fmt: skip
+
+    def repeat(self, entry: Entry, sight: Sight) -> frozenset[str]:
+        found: set[str] = set()
+        for key, value in entry.value.value.items():  # type: ignore[union-attr]
+            self.expressions(value.value, sight.names | {"x"})
+            for name in key.split():
+                if name == "x" or not name.isidentifier():
+                    why = "`x` is the tensor that arrives" if name == "x" else "no expression can say it"
+                    self.error("param-name", value.key.span, f"a repeat cannot count by `{name}`: {why}")
+                elif name in sight.names or name in found:
+                    self.error("hidden-name", value.key.span, f"the repeat hides `{name}`, which is in sight already",
+                               "choose another name")  # fmt: skip
+                found.add(name)
+        return frozenset(found)
+
+    def core(self, step: Step, sight: Sight, names: frozenset[str]) -> None:
+        match step.core:
+            case OpCall(_, _, args):
+                self.expressions(args, names)
+            case BlockCall(name, key, args):
+                self.expressions(args, names)
+                self.call(name, key, args, sight)
+            case Use(what, _, args):
+                self.dynamic = True
+                self.expressions(what, names)
+                self.expressions(args, names)
+                if isinstance(what.value, str) and "$" not in what.value:
+                    self.call(what.value, what, args, sight)
+            case Merge(_, _, branches) | Join(_, _, branches):
+                if isinstance(step.core, Join):
+                    for field in ("local", "global"):
+                        if field in step.core.args.value:  # type: ignore[operator]
+                            self.expressions(step.core.args.value[field].value, names)  # type: ignore[index, call-overload]
+                for branch in branches.items:
+                    if branch.key is not None and (fault := name_fault(branch.key.value)):
+                        self.error("bad-name", branch.key.span, fault)
+                    self.place(branch.place, sight)
+            case Residual(_, body, shortcut, skip):
+                self.expressions(skip, names)
+                self.place(body, sight)
+                if shortcut:
+                    self.place(shortcut, sight)
+            case Group(_, steps):
+                self.place(steps, sight)
+
+    def call(self, name: str, key: Located, args: Located | None, sight: Sight) -> None:
+        if name in OPS:
+            return
+        block = sight.blocks.get(name)
+        if block is None:
+            known = [*sight.blocks, *(OPS if name[:1].islower() else ())]
+            blocks = f"the blocks are {', '.join(sight.blocks)}" if sight.blocks else "this document has no blocks"
+            self.diagnostics.add(unknown("block", name, known, key.span, "unknown-block", blocks))
+            return
+        self.used.add(name)
+        arguments(block, key, args, self.diagnostics)
+
+    def expressions(self, node: Located | None, names: Iterable[str], why: str = "") -> None:
+        """Each expression below `node` parses and uses names in sight only."""
+        for scalar in scalars(node):
+            try:
+                found = parsed(scalar)
+            except Fault as fault:
+                self.diagnostics.add(fault.diagnostic)
+                continue
+            for name, offset in found.names if found else ():
+                if name not in names:
+                    near = nearest(name, names)
+                    hint = f"did you mean `{near}`?" if near else why or f"in sight are {', '.join(sorted(names)) or 'none'}"
+                    span = within(scalar, offset, len(name))
+                    self.error("unknown-name", span, f"unknown name `{name}`" + (f"; {why}" if why and near else ""), hint)
+
+
+def arguments(block: Block, key: Located, args: Located | None, diagnostics: Collector) -> bool:
+    """Whether the keys of a call are the block's parameters, and the required ones are there."""
+    given: Mapping[str, Entry] = args.value if args is not None and isinstance(args.value, dict) else {}
+    fine = True
+    for name, entry in given.items():
+        if name not in block.params and not name.startswith("x-"):
+            more = f"its parameters are {', '.join(block.params)}" if block.params else "it has no parameters"
+            diagnostics.add(unknown(f"parameter of `{block.name}`", name, block.params, entry.key.span, "unknown-param", more))
+            fine = False
+    missing = [n for n, p in block.params.items() if p.default is None and n not in given]
+    if missing:
+        said = ", ".join(f"`{n}`" for n in missing)
+        diagnostics.add(Diagnostic("missing-param", key.span, f"block `{block.name}` needs {said}",
+                                   help=f"write {{{block.name}: {{{', '.join(f'{n}: …' for n in missing)}}}}}"))  # fmt: skip
+        fine = False
+    return fine
+
+

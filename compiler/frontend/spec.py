@@ -1,0 +1,279 @@
+"""The tree of a document: blocks, places for steps, and steps with their cores.
+
+Built from located YAML that has passed the schema, so only what a schema cannot say is checked here: that a step has one
+core, that keys stand beside the right ones. Every part keeps the YAML it came from, and so its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..diagnostics import Collector, Diagnostic, Note, Span
+from ..ops import OPS
+from .located_yaml import Entry, Located
+
+MERGES = ("concat", "add", "mean", "multiply")
+BESIDE = ("name", "when", "repeat", "from", "aux", "output", "doc", "with")
+TYPES = ("int", "float", "bool", "string", "list", "pair", "padding", "step")
+
+
+class OpCall(NamedTuple):
+    name: str
+    key: Located
+    args: Located
+
+
+class BlockCall(NamedTuple):
+    name: str
+    key: Located
+    args: Located
+
+
+class Use(NamedTuple):
+    """`use: $block` with its arguments."""
+
+    what: Located
+    key: Located
+    args: Located | None
+
+
+class Merge(NamedTuple):
+    kind: str
+    key: Located
+    branches: Branches
+
+
+class Join(NamedTuple):
+    key: Located
+    args: Located
+    branches: Branches
+
+
+class Residual(NamedTuple):
+    key: Located
+    body: Place
+    shortcut: Place | None
+    skip: Located | None
+
+
+class Group(NamedTuple):
+    key: Located
+    steps: Place
+
+
+Core = OpCall | BlockCall | Use | Merge | Join | Residual | Group
+
+
+class Step(NamedTuple):
+    """One step; `beside` holds name, when, repeat, from, aux and output as written."""
+
+    node: Located
+    beside: Mapping[str, Entry]
+    core: Core | None
+
+    @property
+    def span(self) -> Span:
+        """Where a message about the whole step points: its core's key, or its first character."""
+        return self.core.key.span if self.core else self.node.span
+
+
+class Place(NamedTuple):
+    """A place for steps: a list of them, or one by itself (`lone`)."""
+
+    steps: tuple[Step, ...]
+    lone: bool
+    span: Span
+
+
+class Branch(NamedTuple):
+    """A branch of a merge: under a key (which opens a scope) or in a list."""
+
+    key: Located | None
+    place: Place
+
+
+class Branches(NamedTuple):
+    items: tuple[Branch, ...]
+    keyed: bool
+
+
+class Param(NamedTuple):
+    """A parameter's declaration. `default` is its YAML; None: required."""
+
+    name: str
+    key: Located
+    type: str
+    default: Located | None
+    min: float | None = None
+    max: float | None = None
+    choices: tuple[Any, ...] = ()
+
+
+class Block(NamedTuple):
+    """A block with the blocks it can name. An imported one does not see its document's params; a document taken as a
+    block (`import: {AlexNet: …}`) brings `document`, whose params are the block's."""
+
+    name: str
+    key: Located
+    params: Mapping[str, Param]
+    let: Mapping[str, Entry]
+    steps: Place
+    blocks: Mapping[str, Block]
+    sees_document: bool = True
+    input: Located | None = None
+
+
+class Builder:
+    """Turns located YAML into steps, collecting what is wrong."""
+
+    def __init__(self, diagnostics: Collector) -> None:
+        self.diagnostics = diagnostics
+
+    def error(self, code: str, span: Span, message: str, help: str = "", notes: tuple[Note, ...] = ()) -> None:
+        self.diagnostics.add(Diagnostic(code, span, message, help=help, notes=notes))
+
+    def place(self, node: Located) -> Place:
+        if isinstance(node.value, list):
+            return Place(tuple(s for item in node.value if (s := self.step(item))), False, node.span)
+        step = self.step(node)
+        return Place((step,) if step else (), True, node.span)
+
+    def step(self, node: Located) -> Step | None:
+        if isinstance(node.value, str):
+            nothing = Located(None, node.span)
+            call = OpCall if node.value in OPS else BlockCall
+            return Step(node, {}, call(node.value, node, nothing))
+        assert isinstance(node.value, dict)
+        beside = {key: entry for key, entry in node.value.items() if key in BESIDE}
+        cores = [entry for key, entry in node.value.items() if key not in BESIDE and not key.startswith("x-")]
+        if len(cores) > 1:
+            names = " and ".join(f"`{c.key.value}`" for c in cores)
+            self.error("two-cores", cores[1].key.span, f"a step has one core, but here stand {names}",
+                       "give each a step of its own: the order of a mapping says nothing",
+                       (Note(f"the first is `{cores[0].key.value}`", cores[0].key.span),))  # fmt: skip
+        if not cores:
+            return self.coreless(node, beside)
+        core = self.core(cores[0], beside)
+        return Step(node, beside, core) if core else None
+
+    def coreless(self, node: Located, beside: Mapping[str, Entry]) -> Step | None:
+        if "with" in beside:
+            self.error("with-without-use", beside["with"].key.span, "`with` gives arguments to `use`, which is not here",
+                       "write {use: $block, with: {…}}")  # fmt: skip
+            return None
+        if "from" not in beside and "output" not in beside:
+            names = [k for k in node.value if isinstance(node.value, dict)]
+            first = next(iter(node.value.values())).key.span if names else node.span
+            about = f"; `{names[0]}` alone makes no step" if names else ""
+            where = beside["aux"].key.span if "aux" in beside else first if "when" in beside else node.span
+            self.error("step-without-core", where, f"a step needs an op, a block, a merge or `steps`{about}",
+                       "a step without a core must have `from` or `output`")  # fmt: skip
+            return None
+        if "aux" in beside:
+            self.error("step-without-core", beside["aux"].key.span, "`aux` needs a core: the head itself",
+                       "write {name: aux1, aux: 0.3, steps: [...]}")  # fmt: skip
+            return None
+        return Step(node, beside, None)
+
+    def core(self, entry: Entry, beside: Mapping[str, Entry]) -> Core | None:
+        key, value = entry
+        name = str(key.value)
+        if "with" in beside and name != "use":
+            self.error("with-without-use", beside["with"].key.span,
+                       f"`with` belongs to `use`; `{name}` takes its arguments itself", f"write {{{name}: {{…}}}}")  # fmt: skip
+        if name == "use":
+            return Use(value, key, beside["with"].value if "with" in beside else None)
+        if name in MERGES:
+            return Merge(name, key, self.branches(value))
+        fields = value.value if isinstance(value.value, dict) else {}
+        if name == "join":
+            return Join(key, value, self.branches(fields["branches"].value)) if "branches" in fields else None
+        if name == "residual":
+            if "body" not in fields:
+                return None
+            shortcut = self.place(fields["shortcut"].value) if "shortcut" in fields else None
+            skip = fields["skip"].value if "skip" in fields else None
+            return Residual(key, self.place(fields["body"].value), shortcut, skip)
+        if name == "steps":
+            return Group(key, self.place(value))
+        return OpCall(name, key, value) if name in OPS else BlockCall(name, key, value)
+
+    def branches(self, node: Located) -> Branches:
+        if isinstance(node.value, dict):
+            items = (Branch(e.key, self.keyed(e)) for e in node.value.values())
+            return Branches(tuple(items), True)
+        return Branches(tuple(Branch(None, self.place(item)) for item in node.value or ()), False)
+
+    def keyed(self, entry: Entry) -> Place:
+        place = self.place(entry.value)
+        if place.lone and place.steps and "name" in place.steps[0].beside and "repeat" not in place.steps[0].beside:
+            name = place.steps[0].beside["name"].value
+            self.error("name-on-keyed-branch", name.span,
+                       f"the one step of branch `{entry.key.value}` is called by its key and cannot be named, too",
+                       "leave the name out, or make the branch a list of steps")  # fmt: skip
+        return place
+
+    def params(self, node: Located | None, base: Mapping[str, Param] | None = None) -> dict[str, Param]:
+        """The declarations of a `params` mapping; over a `base`, a bare value is a new default."""
+        declared = dict(base or {})
+        for key, entry in node.value.items() if node else ():
+            old = declared.get(key)
+            if base is not None and not isinstance(entry.value.value, dict):
+                if old is None:
+                    self.unknown_overlay(entry, base)
+                else:
+                    declared[key] = old._replace(default=entry.value, key=entry.key)
+                continue
+            param = self.param(entry)
+            if param:
+                declared[key] = param
+        return declared
+
+    def unknown_overlay(self, entry: Entry, base: Mapping[str, Param]) -> None:
+        from ..diagnostics import nearest
+
+        near = nearest(str(entry.key.value), base)
+        hint = f"did you mean `{near}`? " if near else ""
+        self.error("unknown-param", entry.key.span, f"the base has no parameter `{entry.key.value}`",
+                   f"{hint}a new one is declared in the long form, {{type: int, default: 1}}")  # fmt: skip
+
+    def param(self, entry: Entry) -> Param | None:
+        name, value = str(entry.key.value), entry.value
+        if not name.isidentifier() or name == "x" or name in ("and", "or", "not", "if", "else", "true", "false"):
+            why = "`x` is the tensor that arrives" if name == "x" else "no expression can say it"
+            self.error("param-name", entry.key.span, f"a parameter cannot be called `{name}`: {why}")
+            return None
+        if isinstance(value.value, dict):
+            return self.described(name, entry.key, value)
+        if value.style == "" and value.value in TYPES:
+            return Param(name, entry.key, str(value.value), None)
+        kind = type_of(value)
+        if kind is None:
+            self.error("wrong-type", value.span, f"parameter `{name}` wants a type ({', '.join(TYPES)}) or a default")
+            return None
+        return Param(name, entry.key, kind, value)
+
+    def described(self, name: str, key: Located, node: Located) -> Param | None:
+        fields = {k: e.value for k, e in node.value.items()}
+        kind = fields.get("type")
+        known = str(kind.value) if kind else type_of(fields["default"]) if "default" in fields else None
+        if known is None:
+            self.error("wrong-type", node.span, f"parameter `{name}` needs a `type` or a `default`")
+            return None
+        choices = fields["choices"].value if "choices" in fields else []
+        bounds = {k: fields[k].value for k in ("min", "max") if k in fields}
+        return Param(name, key, known, fields.get("default"), **bounds, choices=tuple(c.value for c in choices))
+
+
+def type_of(node: Located) -> str | None:
+    """The type that a default gives its parameter; None where it cannot be one."""
+    value = node.value
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, str):
+        return "any" if "$" in value else "string"
+    for python, name in ((int, "int"), (float, "float"), (list, "list")):
+        if isinstance(value, python):
+            return name
+    return None

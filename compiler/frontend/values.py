@@ -1,0 +1,121 @@
+"""Values of expressions and arguments: evaluated where they stand, and checked against a parameter's type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..diagnostics import Diagnostic, Note, Span, nearest
+from ..ops.fields import Misfit, Padding, Pair, is_int, is_number, show
+from .expressions import ExpressionError, Template, template
+from .located_yaml import Located
+from .spec import Param
+
+Lookup = Callable[[str], Any]
+
+
+class Poisoned(Exception):
+    """A value that depends on a step which is already known to be wrong: no further message."""
+
+
+class Fault(Exception):
+    """A mistake found while a value is worked out; becomes a diagnostic."""
+
+    def __init__(self, code: str, span: Span, message: str, help: str = "", label: str = "", notes: tuple[Note, ...] = ()):
+        super().__init__(message)
+        self.diagnostic = Diagnostic(code, span, message, label, notes, help)
+
+
+def within(node: Located, offset: int, length: int = 1) -> Span:
+    """The part of a scalar that begins `offset` characters in: exact on one line, else the scalar's own place."""
+    span = node.span
+    if node.style in ("|", ">") or span.line != span.end_line:
+        return span
+    return span.at(offset + (node.style in ("'", '"')), length)
+
+
+def scalars(node: Located | None) -> Iterator[Located]:
+    """All scalars that may hold expressions, depth first."""
+    if node is None:
+        return
+    if isinstance(node.value, dict):
+        for entry in node.value.values():
+            yield from scalars(entry.value)
+    elif isinstance(node.value, list):
+        for item in node.value:
+            yield from scalars(item)
+    elif isinstance(node.value, str) and "$" in node.value:
+        yield node
+
+
+def parsed(node: Located) -> Template | None:
+    """The template of a string scalar, or None where it holds no expression."""
+    if not isinstance(node.value, str) or "$" not in node.value:
+        return None
+    try:
+        return template(node.value)
+    except ExpressionError as error:
+        raise Fault(error.code, within(node, error.offset, error.length), str(error.message), error.help) from None
+
+
+def evaluate(node: Located, lookup: Lookup) -> Any:
+    """The plain value of `node` with its expressions worked out. Raises Fault or Poisoned."""
+    value = node.value
+    if isinstance(value, dict):
+        return {key: evaluate(entry.value, lookup) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [evaluate(item, lookup) for item in value]
+    found = parsed(node)
+    if found is None:
+        return value
+    try:
+        return found.evaluate(lookup)
+    except ExpressionError as error:
+        raise Fault(error.code, within(node, error.offset, error.length), str(error.message), error.help) from None
+
+
+def locate(node: Located, at: tuple[int | str, ...]) -> Located:
+    """The element of `node` at an index path, as far as it is written out."""
+    for index in at:
+        if isinstance(node.value, list) and isinstance(index, int) and index < len(node.value):
+            node = node.value[index]
+        elif isinstance(node.value, dict) and index in node.value:
+            node = node.value[index].value
+        else:
+            break
+    return node
+
+
+def typed(param: Param, value: Any, node: Located) -> Any:
+    """`value` as parameter `param` wants it; raises Fault at `node`."""
+    wants = {"int": "an integer", "float": "a number", "bool": "a boolean, true or false", "string": "a string",
+             "list": "a list", "step": "the name of a block or an operation"}  # fmt: skip
+    fits = {"int": is_int(value), "float": is_number(value), "bool": isinstance(value, bool), "list": isinstance(value, list),
+            "string": isinstance(value, str), "step": isinstance(value, str)}  # fmt: skip
+    if param.type in wants and not fits[param.type]:
+        hint = ""
+        if param.type == "int" and isinstance(value, float):
+            hint = "`/` always gives a float, `//` and round() an integer"
+        elif param.type == "int" and isinstance(value, list) and len(value) == 2:
+            hint = f"for a pair declare it so: {param.name}: {{type: pair, default: 1}}"
+        raise Fault("wrong-type", node.span, f"`{param.name}` wants {wants[param.type]} ({param.type}), not {show(value)}", hint)
+    if param.type in ("pair", "padding"):
+        try:
+            (Pair(0) if param.type == "pair" else Padding()).check(value)
+        except Misfit as misfit:
+            raise Fault(misfit.code, locate(node, misfit.at).span, f"`{param.name}` {misfit}") from None
+    if is_number(value):
+        if param.min is not None and value < param.min:
+            raise Fault("out-of-range", node.span, f"`{param.name}` is at least {show(param.min)}, not {show(value)}")
+        if param.max is not None and value > param.max:
+            raise Fault("out-of-range", node.span, f"`{param.name}` is at most {show(param.max)}, not {show(value)}")
+    if param.choices and value not in param.choices:
+        raise Fault("out-of-range", node.span, f"`{param.name}` is one of {show(list(param.choices))}, not {show(value)}")
+    return value
+
+
+def unknown(what: str, word: str, known: Any, span: Span, code: str, more: str = "") -> Diagnostic:
+    """The diagnostic for a name that is not there, with the nearest that is."""
+    near = nearest(word, known)
+    hint = f"did you mean `{near}`?" if near else more
+    return Diagnostic(code, span, f"unknown {what} `{word}`", help=hint)
