@@ -240,7 +240,7 @@ def wanted(rule: Schema) -> str:
     words = [names[k] for k in ([kinds] if isinstance(kinds, str) else kinds)]
     if "number" in kinds and "string" in kinds:
         words.remove("a string")  # the string is only an expression
-    bounds = [f"at least {rule['minimum']}"] * ("minimum" in rule) + [f"over {rule['exclusiveMinimum']}"] * ("exclusiveMinimum" in rule)
+    bounds = [f"{word} {rule[key]}" for word, key in (("at least", "minimum"), ("over", "exclusiveMinimum")) if key in rule]
     return " or ".join(words) + (" " + " and ".join(bounds) if bounds else "")
 
 

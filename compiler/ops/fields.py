@@ -92,8 +92,8 @@ class Float(Kind):
 
     def __init__(self, ge: float | None = None, le: float | None = None, over: float | None = None) -> None:
         self.ge, self.le, self.over = ge, le, over
-        bounds = [f"at least {ge:g}"] * (ge is not None) + [f"over {over:g}"] * (over is not None)
-        bounds += [f"at most {le:g}"] * (le is not None)
+        named = (("at least", ge), ("over", over), ("at most", le))
+        bounds = [f"{word} {bound:g}" for word, bound in named if bound is not None]
         self.wants = "a number" + (" of " + " and ".join(bounds) if bounds else "")
 
     def schema(self) -> Schema:

@@ -1,0 +1,551 @@
+"""Expressions: `$name` and `$(…)` inside YAML scalars.
+
+A small language of its own, with a tokenizer, a precedence parser and bounds on length, depth, size and steps. There is no
+host language behind it: Python's `ast` leaks MemoryError and folds letters, and nothing here can be called but FUNCTIONS.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from ..diagnostics import nearest
+from ..ops.fields import is_int, is_number, show
+
+Lookup = Callable[[str], Any]
+MAX_LENGTH = 2_000
+MAX_DEPTH = 50
+MAX_LIST = 10_000
+MAX_STEPS = 100_000
+LIMIT = 2**63
+
+
+class ExpressionError(Exception):
+    """What is wrong, and where in the scalar's text."""
+
+    def __init__(self, code: str, message: str, offset: int = 0, length: int = 1, help: str = "") -> None:
+        super().__init__(message)
+        self.code, self.message, self.offset, self.length, self.help = code, message, offset, length, help
+
+
+class Token(NamedTuple):
+    kind: str  # number, string, name, symbol, end
+    text: str
+    offset: int
+
+
+TOKEN = re.compile(
+    r"(?P<space>[ \t\r\n]+)|(?P<number>(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?)|(?P<string>'[^'\n]*')"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<symbol>\*\*|//|==|!=|<=|>=|[-+*/%<>()\[\],.:])",
+    re.ASCII,
+)
+INSTEAD = {"=": "write `==` to compare", "&": "write `and`", "|": "write `or`", "!": "write `not`", "^": "the power is `**`",
+           "×": "the product is `*`", "÷": "the quotient is `/` or `//`", "{": "there are no braces here; write `$name` or `$(name)`",
+           '"': "strings stand in single quotes", "$": "inside `$(…)` a name has no dollar", "\\": "a quotient is `/` or `//`"}  # fmt: skip
+WORDS = ("and", "or", "not", "if", "else", "true", "false")
+BINARY = (("or",), ("and",), ("==", "!=", "<", "<=", ">", ">="), ("+", "-"), ("*", "/", "//", "%"))
+
+
+def tokens(text: str, start: int) -> list[Token]:
+    """The tokens from `start` up to the parenthesis that closes the expression, and an end token on it."""
+    found: list[Token] = []
+    position, depth = start, 0
+    while position < len(text):
+        if text[position] == ")" and depth == 0:
+            return [*found, Token("end", ")", position)]
+        match = TOKEN.match(text, position)
+        if match is None:
+            char = text[position]
+            help = INSTEAD.get(char, "")
+            named = f"U+{ord(char):04X}" if not char.isprintable() or ord(char) > 126 else f"`{char}`"
+            raise ExpressionError("expression-syntax", f"{named} is not part of the language", position, 1, help)
+        kind = str(match.lastgroup)
+        kind = "number" if match["number"] else kind
+        if kind != "space":
+            found.append(Token(kind, match[0], position))
+            depth += (match[0] in "([") - (match[0] in ")]") if kind == "symbol" else 0
+        position = match.end()
+    raise unclosed(text, start - 2)
+
+
+def unclosed(text: str, offset: int) -> ExpressionError:
+    return ExpressionError("expression-unclosed", "`$(` is not closed by `)` in this value: a quote is missing", offset, 2,
+                           "inside { } and [ ] YAML ends a plain value at `,` `[` `]`, and ` #` begins a comment: put it in quotes, \"$(…)\"")  # fmt: skip
+
+
+Evaluate = Callable[["Run"], Any]
+
+
+class Run:
+    """One evaluation: the lookup of names, and the count of steps."""
+
+    __slots__ = ("lookup", "steps")
+
+    def __init__(self, lookup: Lookup) -> None:
+        self.lookup, self.steps = lookup, 0
+
+    def step(self, offset: int) -> None:
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise ExpressionError("expression-limit", f"the expression takes over {MAX_STEPS} steps, the limit", offset)
+
+
+class Parser:
+    """Precedence climbing; each rule returns a closure that evaluates."""
+
+    def __init__(self, found: list[Token]) -> None:
+        self.tokens, self.at, self.depth = found, 0, 0
+        self.names: list[tuple[str, int]] = []
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.at]
+
+    def take(self, *texts: str) -> Token | None:
+        token = self.token
+        if token.kind in ("symbol", "name") and token.text in texts:
+            self.at += 1
+            return token
+        return None
+
+    def fail(self, message: str, help: str = "", token: Token | None = None) -> ExpressionError:
+        token = token or self.token
+        return ExpressionError("expression-syntax", message, token.offset, max(len(token.text), 1), help)
+
+    def want(self, text: str, what: str) -> None:
+        if not self.take(text):
+            raise self.fail(f"`{text}` is missing {what}")
+
+    def whole(self) -> Evaluate:
+        if self.token.kind == "end":
+            raise self.fail("the expression is empty")
+        value = self.conditional()
+        if self.token.kind != "end":
+            raise self.fail(f"`{self.token.text}` is not expected here", "" if self.token.text != ":" else "there is no lambda and no `:=`")
+        return value
+
+    def conditional(self) -> Evaluate:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise ExpressionError("expression-limit", f"the expression is nested over {MAX_DEPTH} deep, the limit", self.token.offset)
+        then = self.binary(0)
+        token = self.take("if")
+        if token:
+            test = self.binary(0)
+            if not self.take("else"):
+                raise self.fail("a conditional needs its `else`: a if c else b", token=token)
+            other = self.conditional()
+            value, offset = then, token.offset
+            then = lambda run: value(run) if boolean(test(run), "if", offset) else other(run)  # noqa: E731
+        self.depth -= 1
+        return then
+
+    def binary(self, level: int) -> Evaluate:
+        if level == len(BINARY):
+            return self.unary()
+        if level == 2 and (token := self.take("not")):
+            self.depth += 1
+            if self.depth > MAX_DEPTH:
+                raise ExpressionError("expression-limit", f"the expression is nested over {MAX_DEPTH} deep, the limit", token.offset)
+            inner, offset = self.binary(2), token.offset
+            self.depth -= 1
+            return lambda run: not boolean(inner(run), "not", offset)
+        left, terms = self.binary(level + 1), 0
+        while token := self.take(*BINARY[level]):
+            terms += 1
+            if terms > MAX_LENGTH:
+                raise ExpressionError("expression-limit", "the expression has too many terms", token.offset)
+            left = operation(token, left, self.binary(level + 1))
+        return left
+
+    def unary(self) -> Evaluate:
+        token = self.take("-", "+")
+        if not token:
+            return self.power()
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise ExpressionError("expression-limit", f"the expression is nested over {MAX_DEPTH} deep, the limit", token.offset)
+        inner, sign, offset = self.unary(), token.text, token.offset
+        self.depth -= 1
+
+        def evaluate(run: Run) -> Any:
+            value = number(inner(run), sign, offset)
+            return -value if sign == "-" else value
+
+        return evaluate
+
+    def power(self) -> Evaluate:
+        left = self.postfix()
+        token = self.take("**")
+        return operation(token, left, self.unary()) if token else left
+
+    def postfix(self) -> Evaluate:
+        value = self.atom()
+        count = 0
+        while token := self.take("["):
+            count += 1
+            if count > MAX_DEPTH:
+                raise ExpressionError("expression-limit", f"over {MAX_DEPTH} indices, the limit", token.offset)
+            value = self.index(value, token)
+        return value
+
+    def index(self, value: Evaluate, token: Token) -> Evaluate:
+        first = None if self.token.text == ":" else self.conditional()
+        if self.take(":"):
+            last = None if self.token.text == "]" else self.conditional()
+            self.want("]", "after the slice")
+            return lambda run: sequence(value(run), token.offset)[bound(first, run, token.offset) : bound(last, run, token.offset)]
+        self.want("]", "after the index")
+        assert first is not None
+        index: Evaluate = first
+
+        def evaluate(run: Run) -> Any:
+            items, i = sequence(value(run), token.offset), integer(index(run), "an index", token.offset)
+            if not -len(items) <= i < len(items):
+                raise ExpressionError("index-out-of-range", f"index {i} of a list of {len(items)}", token.offset + 1)
+            return items[i]
+
+        return evaluate
+
+    def atom(self) -> Evaluate:
+        token = self.token
+        self.at += 1 if token.kind != "end" else 0
+        if token.kind == "number":
+            return self.literal(token)
+        if token.kind == "string":
+            text = token.text[1:-1]
+            return lambda run: text
+        if token.kind == "name":
+            return self.name(token)
+        if token.text == "(" and token.kind == "symbol":
+            value = self.conditional()
+            self.want(")", "after the group")
+            return value
+        if token.text == "[":
+            items = self.items("]")
+            return lambda run: [item(run) for item in items]
+        if token.kind == "end":
+            raise ExpressionError("expression-syntax", "the expression ends where a value is wanted", token.offset)
+        raise self.fail(f"a value is wanted here, not `{token.text}`", token=token)
+
+    def literal(self, token: Token) -> Evaluate:
+        text = token.text
+        following = self.token
+        if following.kind == "name" and following.offset == token.offset + len(text):
+            raise self.fail(f"`{text}{following.text}` is no number", "digits have no underscores or units", token)
+        if len(text) > 40:
+            raise ExpressionError("expression-overflow", f"a number of {len(text)} digits is too large", token.offset, len(text))
+        value = int(text) if text.isdigit() else float(text)
+        check(value, token.offset)
+        return lambda run: value
+
+    def name(self, token: Token) -> Evaluate:
+        name, offset = token.text, token.offset
+        if name in ("true", "false"):
+            return lambda run: name == "true"
+        if name in WORDS or name == "lambda":
+            raise self.fail(f"a value is wanted here, not `{name}`", token=token)
+        if self.token.kind == "symbol" and self.token.text == "(":
+            self.at += 1
+            return self.call(token)
+        if self.token.kind == "string" and self.token.offset == offset + len(name):
+            raise self.fail(f"`{name}'…'` is no string: there are no prefixes", token=token)
+        self.names.append((name, offset))
+        if self.take("."):
+            return self.attribute(token)
+
+        def evaluate(run: Run) -> Any:
+            run.step(offset)
+            if name == "x":
+                raise ExpressionError("wrong-type", "`x` itself is no value; use x.channels, x.height, x.width or x.features", offset)
+            return found(run, name, offset)
+
+        return evaluate
+
+    def attribute(self, token: Token) -> Evaluate:
+        field = self.token
+        self.at += 1 if field.kind != "end" else 0
+        if token.text != "x" or field.text not in ("channels", "height", "width", "features"):
+            near = "x has channels, height, width and features" if token.text == "x" else "only `x` has fields: x.channels, …"
+            raise self.fail(f"`{token.text}` has no field `{field.text}`", near, field)
+
+        def evaluate(run: Run) -> Any:
+            run.step(token.offset)
+            x = found(run, "x", token.offset)
+            if field.text == "features":
+                return x.elements
+            if field.text != "channels" and not x.is_image:
+                raise ExpressionError("wrong-type", f"a flat {x} has no {field.text}", field.offset, len(field.text))
+            if x.rank < 2:
+                raise ExpressionError("wrong-type", "no tensor arrives here", token.offset)
+            return getattr(x, field.text)
+
+        return evaluate
+
+    def items(self, close: str) -> list[Evaluate]:
+        found: list[Evaluate] = []
+        while not self.take(close):
+            if found:
+                self.want(",", f"between values, or `{close}`")
+            if self.token.text == close:
+                continue
+            found.append(self.conditional())
+            if self.token.kind == "end":
+                raise self.fail(f"`{close}` is missing")
+        return found
+
+    def call(self, token: Token) -> Evaluate:
+        name, offset = token.text, token.offset
+        if name not in FUNCTIONS:
+            near = nearest(name, FUNCTIONS)
+            raise self.fail(f"there is no function `{name}`", f"did you mean `{near}`?" if near else f"there are {', '.join(FUNCTIONS)}", token)
+        arguments = self.items(")")
+
+        def evaluate(run: Run) -> Any:
+            run.step(offset)
+            values = [argument(run) for argument in arguments]
+            try:
+                return check(FUNCTIONS[name](*values), offset)
+            except ExpressionError:
+                raise
+            except ZeroDivisionError:
+                raise ExpressionError("division-by-zero", f"{name} divides by zero", offset, len(name)) from None
+            except (TypeError, ValueError, OverflowError) as error:
+                why = str(error) if isinstance(error, ValueError) else ", ".join(show(v) for v in values) or "nothing"
+                raise ExpressionError("wrong-type", f"{name} cannot take {why}", offset, len(name)) from None
+
+        return evaluate
+
+
+def found(run: Run, name: str, offset: int) -> Any:
+    try:
+        return run.lookup(name)
+    except KeyError:
+        raise ExpressionError("unknown-name", f"unknown name `{name}`", offset, len(name)) from None
+
+
+def bound(value: Evaluate | None, run: Run, offset: int) -> int | None:
+    return None if value is None else integer(value(run), "a slice", offset)
+
+
+def boolean(value: Any, what: str, offset: int) -> bool:
+    if not isinstance(value, bool):
+        raise ExpressionError("wrong-type", f"`{what}` wants a boolean, not {show(value)}", offset, len(what))
+    return value
+
+
+def number(value: Any, what: str, offset: int) -> Any:
+    if not is_number(value):
+        raise ExpressionError("wrong-type", f"`{what}` wants numbers, not {show(value)}", offset, len(what))
+    return value
+
+
+def integer(value: Any, what: str, offset: int) -> int:
+    if not is_int(value):
+        raise ExpressionError("wrong-type", f"{what} is an integer, not {show(value)}", offset)
+    return int(value)
+
+
+def sequence(value: Any, offset: int) -> Any:
+    if not isinstance(value, (list, str)):
+        raise ExpressionError("wrong-type", f"{show(value)} has no elements: only a list is indexed", offset)
+    return value
+
+
+def check(value: Any, offset: int) -> Any:
+    """Bounds every result: 64 bits, finite floats, lists of limited length."""
+    if is_int(value) and not -LIMIT <= value < LIMIT:
+        raise ExpressionError("expression-overflow", "the result is too large: integers have 64 bits", offset)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ExpressionError("expression-overflow", "the result is too large: it is not finite", offset)
+    if isinstance(value, (list, str)) and len(value) > MAX_LIST:
+        raise ExpressionError("expression-overflow", f"a list of {len(value)} is too large: the limit is {MAX_LIST}", offset)
+    return value
+
+
+def operation(token: Token, left: Evaluate, right: Evaluate) -> Evaluate:
+    """A binary operation; `and` and `or` stop early."""
+    sign, offset = token.text, token.offset
+    if sign in ("and", "or"):
+        def logic(run: Run) -> bool:
+            first = boolean(left(run), sign, offset)
+            return boolean(right(run), sign, offset) if first == (sign == "and") else first
+        return logic
+
+    def evaluate(run: Run) -> Any:
+        run.step(offset)
+        return check(binary(sign, left(run), right(run), offset), offset)
+
+    return evaluate
+
+
+def binary(sign: str, a: Any, b: Any, offset: int) -> Any:
+    if sign in ("==", "!="):
+        same = a == b and isinstance(a, bool) == isinstance(b, bool)
+        return same if sign == "==" else not same
+    if sign == "+" and isinstance(a, list) and isinstance(b, list):
+        return a + b
+    if sign == "+" and isinstance(a, str) and isinstance(b, str):
+        return a + b
+    if sign in ("<", "<=", ">", ">=") and isinstance(a, str) and isinstance(b, str):
+        return COMPARE[sign](a, b)
+    number(a, sign, offset)
+    number(b, sign, offset)
+    if sign in COMPARE:
+        return COMPARE[sign](a, b)
+    if sign in ("/", "//", "%") and b == 0:
+        raise ExpressionError("division-by-zero", f"`{sign}` divides by zero", offset, len(sign))
+    if sign == "**":
+        return power(a, b, offset)
+    try:
+        return ARITHMETIC[sign](a, b)
+    except OverflowError:
+        raise ExpressionError("expression-overflow", "the result is too large", offset) from None
+
+
+def power(a: Any, b: Any, offset: int) -> Any:
+    """Bounded before it is computed."""
+    if a == 0 and b < 0:
+        raise ExpressionError("division-by-zero", "zero to a negative power divides by zero", offset, 2)
+    if is_int(a) and is_int(b) and b > 0 and abs(a) > 1 and b * math.log2(abs(a)) > 64:
+        raise ExpressionError("expression-overflow", "the power is too large: integers have 64 bits", offset, 2)
+    try:
+        result = a**b
+    except OverflowError:
+        raise ExpressionError("expression-overflow", "the power is too large", offset, 2) from None
+    if isinstance(result, complex):
+        raise ExpressionError("wrong-type", "a root of a negative number is no number", offset, 2)
+    return result
+
+
+COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b,
+}  # fmt: skip
+ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b,
+    "//": lambda a, b: a // b, "%": lambda a, b: a % b,
+}  # fmt: skip
+
+
+def numbers(*values: Any) -> list[Any]:
+    items = values[0] if len(values) == 1 and isinstance(values[0], list) else list(values)
+    if not items:
+        raise ValueError("nothing")
+    for item in items:
+        if not is_number(item):
+            raise ValueError(show(item))
+    return list(items)
+
+
+def one(value: Any) -> Any:
+    if not is_number(value):
+        raise ValueError(show(value))
+    return value
+
+
+def counted(*bounds: Any) -> list[int]:
+    """range(stop), range(start, stop) or range(start, stop, step) as a list of limited length."""
+    if not 1 <= len(bounds) <= 3 or not all(is_int(b) for b in bounds):
+        raise ValueError(", ".join(map(show, bounds)) or "nothing")
+    steps = range(*bounds)
+    count = max(0, -(-(steps.stop - steps.start) // steps.step))
+    if count > MAX_LIST:
+        raise ValueError(f"that many: a range of {count} is too large, the limit is {MAX_LIST}")
+    return list(steps)
+
+
+def divisible(value: Any, by: Any) -> int:
+    """`value` rounded to a multiple of `by`, never losing more than a tenth (MobileNet's make_divisible)."""
+    one(value)
+    if not is_int(by) or by == 0:
+        raise ZeroDivisionError if by == 0 else ValueError(show(by))
+    rounded = max(by, int(value + by / 2) // by * by)
+    return rounded + by if rounded < 0.9 * value else rounded
+
+
+def length(value: Any) -> int:
+    if not isinstance(value, (list, str)):
+        raise ValueError(f"{show(value)}: it has no length")
+    return len(value)
+
+
+def to_number(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: kind(one(value))
+
+
+def rounded(value: Any, digits: Any = None) -> Any:
+    return round(one(value)) if digits is None else round(one(value), digits)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "min": lambda *v: min(numbers(*v)), "max": lambda *v: max(numbers(*v)), "abs": lambda v: abs(one(v)), "round": rounded,
+    "floor": to_number(math.floor), "ceil": to_number(math.ceil), "int": to_number(int), "float": to_number(float),
+    "len": length, "sum": lambda v: sum(numbers(v)) if v != [] else 0, "range": counted, "divisible": divisible,
+}  # fmt: skip
+
+
+class Template:
+    """A scalar with expressions: its parts in order, texts and evaluations."""
+
+    def __init__(self, parts: list[str | Evaluate], names: list[tuple[str, int]]) -> None:
+        self.parts, self.names = parts, tuple(names)
+        self.whole = len(parts) == 1 and not isinstance(parts[0], str)
+
+    def evaluate(self, lookup: Lookup) -> Any:
+        """The value; inside a longer string it is written out as text. Raises ExpressionError."""
+        run = Run(lookup)
+        if self.whole:
+            return self.parts[0](run)  # type: ignore[operator]
+        return "".join(part if isinstance(part, str) else written(part(run)) for part in self.parts)
+
+
+def written(value: Any) -> str:
+    return value if isinstance(value, str) else show(value)
+
+
+@lru_cache(maxsize=4096)
+def template(text: str) -> Template | None:
+    """The template of a scalar, or None where it holds no `$`. Raises ExpressionError."""
+    if "$" not in text:
+        return None
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError("expression-limit", f"an expression of {len(text)} characters is too long, the limit is {MAX_LENGTH}")
+    parts: list[str | Evaluate] = []
+    names: list[tuple[str, int]] = []
+    position = 0
+    while position < len(text):
+        dollar = text.find("$", position)
+        if dollar < 0:
+            dollar = len(text)
+        if dollar > position:
+            parts.append(text[position:dollar])
+        if dollar == len(text):
+            break
+        position = one_part(text, dollar, parts, names)
+    return Template(parts, names)
+
+
+def one_part(text: str, dollar: int, parts: list[str | Evaluate], names: list[tuple[str, int]]) -> int:
+    """Parses what a dollar begins; returns where the text goes on."""
+    following = text[dollar + 1 : dollar + 2]
+    if following == "$":
+        parts.append("$")
+        return dollar + 2
+    if following == "(":
+        found_tokens = tokens(text, dollar + 2)
+        parser = Parser(found_tokens)
+        parts.append(parser.whole())
+        names += parser.names
+        return found_tokens[-1].offset + 1
+    match = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII).match(text, dollar + 1)
+    if not match:
+        inside = text[dollar + 2 :].partition("}")[0]
+        help = f"write `${inside}` or `$({inside})`" if following == "{" else "write `$name` or `$(…)`; a dollar itself is `$$`"
+        raise ExpressionError("expression-syntax", f"`${following}` begins no expression", dollar, 2, help)
+    parser = Parser([Token("name", match[0], dollar + 1), Token("end", "", match.end())])
+    parts.append(parser.whole())
+    names += parser.names
+    return match.end()
