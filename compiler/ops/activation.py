@@ -1,31 +1,179 @@
-"""Activations: element by element, or over the channels."""
+"""Activations: element by element, or over the channels. Those that differ in a name only are stated once, in a table."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..ir.graph import Value
 from ..ir.types import TensorType
-from .op import Op, OnnxBuilder, op
+from .fields import Float
+from .op import OnnxBuilder, Op, Param, field, op
 
 
 class Activation(Op):
-    """An element-wise function: (N, …) -> the same type, without parameters."""
+    """A function that keeps the type. `module` is torch's constructor, `node` ONNX's operator."""
+
+    module: ClassVar[str] = ""
+    node: ClassVar[str] = ""
 
     def infer(self, x: TensorType) -> TensorType:
         return x
 
-
-@op("relu")
-class Relu(Activation):
-    """max(x, 0).
-
-    Shapes   any -> the same
-    Source   Nair and Hinton 2010
-    """
-
     def torch(self, nn: Any, x: TensorType) -> Any:
-        return nn.ReLU()
+        return getattr(nn, self.module)()
 
     def onnx(self, g: OnnxBuilder, x: Value) -> str:
-        return g.node("Relu", x.name)
+        return g.node(self.node, x.name)
+
+
+PLAIN = (  # name, torch's module, ONNX's operator, what it is, source
+    ("relu", "ReLU", "Relu", "max(x, 0)", "Nair and Hinton 2010"),
+    ("sigmoid", "Sigmoid", "Sigmoid", "1 / (1 + exp(-x))", "the logistic function"),
+    ("tanh", "Tanh", "Tanh", "the hyperbolic tangent", "LeCun et al. 1998"),
+    ("hard_swish", "Hardswish", "HardSwish", "x · min(max(x + 3, 0), 6) / 6", "Howard et al. 2019"),
+)
+for _name, _module, _node, _what, _source in PLAIN:
+    _doc = f"{_what[0].upper() + _what[1:]}.\n\n    Shapes   any -> the same\n    Source   {_source}\n    "
+    op(_name)(type(_module, (Activation,), {"__doc__": _doc, "module": _module, "node": _node, "__module__": __name__}))
+
+
+@op("relu6")
+class Relu6(Activation):
+    """min(max(x, 0), 6).
+
+    Shapes   any -> the same
+    Source   Sandler et al. 2018
+    """
+
+    module = "ReLU6"
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        return g.node("Clip", x.name, g.floats("low", (0.0,)), g.floats("high", (6.0,)))
+
+
+@op("hard_sigmoid")
+class HardSigmoid(Activation):
+    """min(max(x + 3, 0), 6) / 6.
+
+    Shapes   any -> the same
+    Source   Howard et al. 2019
+    """
+
+    module = "Hardsigmoid"
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        return g.node("HardSigmoid", x.name, alpha=1 / 6, beta=0.5)
+
+
+@op("silu")
+class Silu(Activation):
+    """x · sigmoid(x), also called swish.
+
+    Shapes   any -> the same
+    Source   Elfwing et al. 2017
+    """
+
+    module = "SiLU"
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        return g.node("Mul", x.name, g.node("Sigmoid", x.name))
+
+
+@op("gelu")
+class Gelu(Activation):
+    """x · Φ(x), with the error function.
+
+    Shapes   any -> the same
+    Source   Hendrycks and Gimpel 2016
+    """
+
+    module = "GELU"
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        if g.opset >= 20:
+            return g.node("Gelu", x.name)
+        erf = g.node("Erf", g.node("Div", x.name, g.floats("root2", (2**0.5,))))
+        return g.node("Mul", g.node("Mul", x.name, g.floats("half", (0.5,))), g.node("Add", erf, g.floats("one", (1.0,))))
+
+
+@op("leaky_relu", bare="slope")
+class LeakyRelu(Activation):
+    """x where positive, else slope · x.
+
+    Shapes   any -> the same
+    Source   Maas et al. 2013
+    """
+
+    slope: float = field(Float(0), "factor of negative values", 0.01)
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.LeakyReLU(self.slope)
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        return g.node("LeakyRelu", x.name, alpha=self.slope)
+
+
+@op("elu", bare="alpha")
+class Elu(Activation):
+    """x where positive, else alpha · (exp(x) - 1).
+
+    Shapes   any -> the same
+    Source   Clevert et al. 2015
+    """
+
+    alpha: float = field(Float(0), "where negative values end", 1.0)
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.ELU(self.alpha)
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        return g.node("Elu", x.name, alpha=self.alpha)
+
+
+@op("prelu")
+class Prelu(Activation):
+    """x where positive, else a learned factor of its channel times x.
+
+    Shapes   (N, C, …) -> the same
+    Params   weight (C)
+    Source   He et al. 2015
+    """
+
+    start: float = field(Float(), "what the factor starts as", 0.25)
+
+    def params(self, x: TensorType) -> dict[str, Param]:
+        return {"weight": Param((x.channels,), ("constant", self.start))}
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.PReLU(x.channels)
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        ones = (1,) * (x.type.rank - 2)
+        return g.node("PRelu", x.name, g.node("Reshape", g.param("weight"), g.ints("shape", (x.type.channels, *ones))))
+
+
+@op("softmax")
+class Softmax(Activation):
+    """Probabilities over the channels.
+
+    Shapes   (N, C, …) -> the same
+    Source   Bridle 1990
+    """
+
+    module, node = "Softmax", "Softmax"
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return getattr(nn, self.module)(dim=1)
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        return g.node(self.node, x.name, axis=1)
+
+
+@op("log_softmax")
+class LogSoftmax(Softmax):
+    """The logarithm of softmax over the channels.
+
+    Shapes   (N, C, …) -> the same
+    """
+
+    module, node = "LogSoftmax", "LogSoftmax"

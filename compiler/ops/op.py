@@ -46,7 +46,8 @@ def field(kind: Kind, doc: str, default: Any = _MISSING) -> Any:
 class Param(NamedTuple):
     """A tensor that an op owns: its shape, how it starts, and whether training leaves it alone (`buffer`).
 
-    `init` is (scheme, measure) as fields.InitKind gives it, or ("values", 0.0) where `values` holds the numbers row by row.
+    `init` is (scheme, measure) as fields.InitKind gives it; ("values", 0.0) where `values` holds the numbers row by row;
+    ("signs", 0.0) for random ±1.
     """
 
     shape: tuple[int, ...]
@@ -109,16 +110,19 @@ class Op:
         for key, value in own.items():
             value.name = key
             delattr(cls, key)
-        cls.fields = {**cls.fields, **own}
+        # a word that Python keeps for itself ends in an underscore there: `global_` is `global` in YAML
+        cls.fields = {**cls.fields, **{key.rstrip("_"): value for key, value in own.items()}}
 
     def __init__(self, **given: Any) -> None:
         for key, declared in self.fields.items():
             if key in given:
-                object.__setattr__(self, key, declared.kind.check(given.pop(key)))
+                value = given.pop(key)
+                value = value if value is None and declared.default is None else declared.kind.check(value)
             elif declared.required:
                 raise TypeError(f"{self.name} wants `{key}`")
             else:
-                object.__setattr__(self, key, declared.default)
+                value = declared.default
+            object.__setattr__(self, declared.name, value)
         if given:
             raise TypeError(f"{self.name} has no field `{next(iter(given))}`")
 
@@ -136,14 +140,14 @@ class Op:
 
     def replace(self, **changes: Any) -> Op:
         """The same op with some fields changed."""
-        return type(self)(**{**vars(self), **changes})
+        return type(self)(**{**{key: getattr(self, f.name) for key, f in self.fields.items()}, **changes})
 
     def text(self, inputs: str) -> str:
         """The op applied to `inputs`, with the fields that differ from their defaults: `conv(%x, out=64, kernel=[7, 7])`."""
         said = [
-            f"{key}={show(getattr(self, key))}"
+            f"{key}={show(getattr(self, declared.name))}"
             for key, declared in self.fields.items()
-            if declared.required or getattr(self, key) != declared.default
+            if declared.required or getattr(self, declared.name) != declared.default
         ]
         return f"{self.name}({', '.join([inputs] * bool(inputs) + said)})"
 

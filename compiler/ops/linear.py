@@ -1,0 +1,96 @@
+"""Linear layers over a vector, and the distances of LeNet-5's output layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ir.graph import Value
+from ..ir.types import TensorType, vector
+from .fields import Bool, InitKind, Int, Matrix
+from .op import OnnxBuilder, Op, Param, Reject, field, op
+
+
+def features(op: Op, x: TensorType) -> int:
+    """The length of the vector that `x` is, or C×1×1 holds; rejects any other shape."""
+    if x.is_vector or (x.is_image and (x.height, x.width) == (1, 1)):
+        return x.channels
+    raise Reject(
+        "not-a-vector",
+        f"{op.name} takes a vector or C×1×1, but {x} arrives",
+        "put `flatten` or `global_avg_pool` before it",
+    )
+
+
+@op("linear", bare="out")
+class Linear(Op):
+    """A fully connected layer.
+
+    Shapes   (N, C) or (N, C, 1, 1) -> (N, out)
+    Params   weight (out, C), bias (out) when `bias`
+    Cost     out · C   multiply-accumulates
+    Rejects  not-a-vector
+    Source   Rosenblatt 1958
+    """
+
+    out: int = field(Int(1), "output features")
+    bias: bool = field(Bool(), "whether a bias is learned", True)
+    init: tuple[str, float] = field(InitKind(), "how the weight starts; the bias starts at zero", ("kaiming_uniform", 0.0))
+
+    counts = "weight"
+
+    def infer(self, x: TensorType) -> TensorType:
+        features(self, x)
+        return vector(self.out)
+
+    def params(self, x: TensorType) -> dict[str, Param]:
+        weight = Param((self.out, x.channels), self.init)
+        return {"weight": weight, "bias": Param((self.out,))} if self.bias else {"weight": weight}
+
+    def macs(self, y: TensorType, x: TensorType) -> int:
+        return self.out * x.channels
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return (nn.Linear if x.is_vector else nn.FlatLinear)(x.channels, self.out, bias=self.bias)
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        flat = x.name if x.type.is_vector else g.node("Flatten", x.name, axis=1)
+        bias = [g.param("bias")] if self.bias else []
+        return g.node("Gemm", flat, g.param("weight"), *bias, transB=1)
+
+
+@op("rbf")
+class Rbf(Op):
+    """Squared Euclidean distances to fixed centers: y_i = Σ_j (x_j - c_ij)².
+
+    Shapes   (N, C) or (N, C, 1, 1) -> (N, out)
+    Params   centers (out, C), a buffer; random ±1 unless given
+    Rejects  not-a-vector, centers-mismatch
+    Source   LeCun et al. 1998, section II-B (840 fixed ±1)
+    """
+
+    out: int = field(Int(1), "number of centers")
+    centers: tuple[tuple[float, ...], ...] | None = field(Matrix(), "the centers, a row each; random ±1 unless given", None)
+
+    def infer(self, x: TensorType) -> TensorType:
+        count = features(self, x)
+        if self.centers is not None and (len(self.centers), len(self.centers[0])) != (self.out, count):
+            raise Reject(
+                "centers-mismatch",
+                f"{len(self.centers)} centers of {len(self.centers[0])} numbers do not fit {self.out} outputs over {count} features",
+                field="centers",
+            )
+        return vector(self.out)
+
+    def params(self, x: TensorType) -> dict[str, Param]:
+        if self.centers is None:
+            return {"centers": Param((self.out, x.channels), ("signs", 0.0), buffer=True)}
+        values = tuple(v for row in self.centers for v in row)
+        return {"centers": Param((self.out, x.channels), ("values", 0.0), True, values=values)}
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.Rbf(x.channels, self.out)
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        flat = x.name if x.type.is_vector else g.node("Flatten", x.name, axis=1)
+        difference = g.node("Sub", g.node("Unsqueeze", flat, g.ints("axis", (1,))), g.param("centers"))
+        return g.node("ReduceSum", g.node("Mul", difference, difference), g.ints("features", (2,)), keepdims=0)

@@ -1,0 +1,170 @@
+"""Merges: several tensors become one. Shapes never stretch silently; only `multiply` lets C×1×1 meet C×H×W."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ir.graph import Value
+from ..ir.types import TensorType, image, vector
+from .fields import Float, Int
+from .op import OnnxBuilder, Op, Reject, field, op
+
+
+def sizes(x: TensorType) -> str:
+    return "×".join(map(str, x.sizes))
+
+
+def disagree(op: Op, a: TensorType, b: TensorType, help: str = "") -> Reject:
+    return Reject("shape-mismatch", f"the branches of `{op.name}` differ: {sizes(a)} against {sizes(b)}", help)
+
+
+class Merge(Op):
+    """Branches of equal shape."""
+
+    arity = None
+
+    def infer(self, *x: TensorType) -> TensorType:
+        for other in x[1:]:
+            if other != x[0]:
+                raise disagree(self, x[0], other, self.advice(x[0], other))
+        return x[0]
+
+    def advice(self, a: TensorType, b: TensorType) -> str:
+        """What would make the two agree."""
+        if not (a.is_image and b.is_image):
+            return "both must be images or both vectors"
+        stride = max(a.height, b.height) // max(1, min(a.height, b.height))
+        how = f", stride: {stride}" if a.sizes[1:] != b.sizes[1:] and stride > 1 else ""
+        return f"give one branch a projection: {{conv: {{out: {a.channels}, kernel: 1{how}, bias: false}}}}"
+
+
+@op("add")
+class Add(Merge):
+    """The sum of its branches.
+
+    Shapes   equal -> the same
+    Rejects  shape-mismatch
+    Source   He et al. 2015
+    """
+
+    def torch(self, nn: Any, *x: TensorType) -> Any:
+        return nn.Add()
+
+    def onnx(self, g: OnnxBuilder, *x: Value) -> str:
+        if len(x) == 2:
+            return g.node("Add", x[0].name, x[1].name)
+        return g.node("Sum", *(v.name for v in x))
+
+
+@op("mean")
+class Mean(Merge):
+    """The mean of its branches.
+
+    Shapes   equal -> the same
+    Rejects  shape-mismatch
+    Source   Larsson et al. 2016
+    """
+
+    def torch(self, nn: Any, *x: TensorType) -> Any:
+        return nn.Mean()
+
+    def onnx(self, g: OnnxBuilder, *x: Value) -> str:
+        return g.node("Mean", *(v.name for v in x))
+
+
+@op("concat")
+class Concat(Merge):
+    """Its branches' channels, one after the other.
+
+    Shapes   (N, C1, H, W), (N, C2, H, W), … -> (N, C1 + C2 + …, H, W); vectors likewise
+    Rejects  shape-mismatch
+    Source   Szegedy et al. 2014
+    """
+
+    def infer(self, *x: TensorType) -> TensorType:
+        for other in x[1:]:
+            if other.rank != x[0].rank or other.sizes[1:] != x[0].sizes[1:]:
+                raise disagree(self, x[0], other, "height and width must be equal: look at the paddings and strides of the branches")
+        channels = sum(t.channels for t in x)
+        return image(channels, x[0].height, x[0].width) if x[0].is_image else vector(channels)
+
+    def torch(self, nn: Any, *x: TensorType) -> Any:
+        return nn.Concat()
+
+    def onnx(self, g: OnnxBuilder, *x: Value) -> str:
+        return g.node("Concat", *(v.name for v in x), axis=1)
+
+
+@op("multiply")
+class Multiply(Merge):
+    """The product of its branches; a gate C×1×1 spreads over C×H×W.
+
+    Shapes   equal, or C×1×1 with C×H×W -> the larger
+    Rejects  shape-mismatch
+    Source   Hu et al. 2017 (squeeze and excitation)
+    """
+
+    def infer(self, *x: TensorType) -> TensorType:
+        largest = max(x, key=lambda t: t.elements)
+        for other in x:
+            gate = other.is_image and largest.is_image and other.sizes == (largest.channels, 1, 1)
+            if other != largest and not gate:
+                raise disagree(self, x[0], other if other != x[0] else largest, "a gate has as many channels, and 1×1 or the same size")
+        return largest
+
+    def torch(self, nn: Any, *x: TensorType) -> Any:
+        return nn.Multiply()
+
+    def onnx(self, g: OnnxBuilder, *x: Value) -> str:
+        result = x[0].name
+        for other in x[1:]:
+            result = g.node("Mul", result, other.name)
+        return result
+
+
+@op("join")
+class Join(Merge):
+    """FractalNet's join: a mean whose inputs are dropped in training.
+
+    With probability `local` an input is dropped, never all; where the net has drawn one column for this pass (the last
+    input, from path_draw; -1: none), the input of that column alone is taken.
+
+    Shapes   equal (and the draw) -> the same
+    Rejects  shape-mismatch
+    Source   Larsson et al. 2016, section 2.1
+    """
+
+    local: float = field(Float(0, 1), "probability to drop an input", 0.0)
+    global_: float = field(Float(0, 1), "probability that the net draws one column for a pass", 0.0)
+
+    training_only = True
+
+    def infer(self, *x: TensorType) -> TensorType:
+        return super().infer(*(t for t in x if t.dtype != "i64"))
+
+    def torch(self, nn: Any, *x: TensorType) -> Any:
+        return nn.Join(local=self.local, drawn=x[-1].dtype == "i64")
+
+    def inference(self) -> Op | None:
+        return Mean()
+
+
+@op("path_draw")
+class PathDraw(Op):
+    """The column that FractalNet's global drop path takes in this pass: -1 for none, else 0 … columns - 1.
+
+    Shapes   () -> i64[]
+    Source   Larsson et al. 2016, section 2.1
+    """
+
+    columns: int = field(Int(1), "how many columns the widest join has")
+    probability: float = field(Float(0, 1), "how often one column is taken")
+
+    arity = 0
+    training_only = True
+
+    def infer(self) -> TensorType:
+        return TensorType((), "i64")
+
+    def torch(self, nn: Any) -> Any:
+        return nn.PathDraw(self.columns, self.probability)

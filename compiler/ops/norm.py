@@ -1,0 +1,135 @@
+"""Normalisations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ir.graph import Value
+from ..ir.types import TensorType
+from .fields import Bool, Float, InitKind, Int
+from .op import OnnxBuilder, Op, Param, Reject, field, op, want_image
+
+
+@op("batch_norm")
+class BatchNorm(Op):
+    """Normalises each channel by statistics of the batch in training, by running ones in inference.
+
+    Shapes   (N, C, H, W) or (N, C) -> the same
+    Params   weight, bias (C) when `affine`; buffers running_mean, running_var (C), num_batches_tracked ()
+    Source   Ioffe and Szegedy 2015
+    """
+
+    eps: float = field(Float(over=0), "added to the variance", 1e-5)
+    momentum: float = field(Float(0, 1), "weight of the newest batch in the running statistics", 0.1)
+    affine: bool = field(Bool(), "whether a scale and a bias are learned", True)
+    init: tuple[str, float] = field(InitKind(), "how the scale starts; the bias starts at zero", ("ones", 0.0))
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x
+
+    def params(self, x: TensorType) -> dict[str, Param]:
+        c = (x.channels,)
+        learned = {"weight": Param(c, self.init), "bias": Param(c)} if self.affine else {}
+        return learned | {
+            "running_mean": Param(c, buffer=True),
+            "running_var": Param(c, ("ones", 0.0), True),
+            "num_batches_tracked": Param((), buffer=True, dtype="i64"),
+        }
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        build = nn.BatchNorm2d if x.is_image else nn.BatchNorm1d
+        return build(x.channels, eps=self.eps, momentum=self.momentum, affine=self.affine)
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        c = x.type.channels
+        scale = g.param("weight") if self.affine else g.floats("scale", (1.0,) * c, (c,))
+        bias = g.param("bias") if self.affine else g.floats("bias", (0.0,) * c, (c,))
+        return g.node("BatchNormalization", x.name, scale, bias, g.param("running_mean"), g.param("running_var"), epsilon=self.eps)
+
+
+@op("group_norm")
+class GroupNorm(Op):
+    """Normalises groups of channels of one image.
+
+    Shapes   (N, C, H, W) -> the same
+    Params   weight, bias (C)
+    Rejects  not-an-image, groups-mismatch
+    Source   Wu and He 2018
+    """
+
+    groups: int = field(Int(1), "groups of channels", 32)
+    eps: float = field(Float(over=0), "added to the variance", 1e-5)
+
+    def infer(self, x: TensorType) -> TensorType:
+        want_image(self, x)
+        if x.channels % self.groups:
+            raise Reject("groups-mismatch", f"{x.channels} channels do not divide into {self.groups} groups", field="groups")
+        return x
+
+    def params(self, x: TensorType) -> dict[str, Param]:
+        return {"weight": Param((x.channels,), ("ones", 0.0)), "bias": Param((x.channels,))}
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.GroupNorm(self.groups, x.channels, eps=self.eps)
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        grouped = g.node("Reshape", x.name, g.ints("grouped", (0, self.groups, -1)))
+        one, zero = (g.floats(name, (v,) * self.groups, (self.groups,)) for name, v in (("one", 1.0), ("zero", 0.0)))
+        even = g.node("InstanceNormalization", grouped, one, zero, epsilon=self.eps)
+        shaped = g.node("Reshape", even, g.ints("shape", (0, *x.type.sizes)))
+        c = x.type.channels
+        weight, bias = (g.node("Reshape", g.param(p), g.ints(f"{p}_shape", (c, 1, 1))) for p in ("weight", "bias"))
+        return g.node("Add", g.node("Mul", shaped, weight), bias)
+
+
+@op("layer_norm")
+class LayerNorm(Op):
+    """Normalises the channels of each position.
+
+    Shapes   (N, C, H, W) or (N, C) -> the same
+    Params   weight, bias (C)
+    Source   Ba et al. 2016; over channels: Liu et al. 2022 (ConvNeXt)
+    """
+
+    eps: float = field(Float(over=0), "added to the variance", 1e-6)
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x
+
+    def params(self, x: TensorType) -> dict[str, Param]:
+        return {"weight": Param((x.channels,), ("ones", 0.0)), "bias": Param((x.channels,))}
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.LayerNorm(x.channels, eps=self.eps) if x.is_vector else nn.ChannelNorm(x.channels, eps=self.eps)
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        last = x.name if x.type.is_vector else g.node("Transpose", x.name, perm=(0, 2, 3, 1))
+        even = g.node("LayerNormalization", last, g.param("weight"), g.param("bias"), axis=-1, epsilon=self.eps)
+        return even if x.type.is_vector else g.node("Transpose", even, perm=(0, 3, 1, 2))
+
+
+@op("local_response_norm")
+class LocalResponseNorm(Op):
+    """Divides by (k + alpha / size · Σ x²)^beta over `size` neighbouring channels.
+
+    Shapes   (N, C, H, W) -> the same
+    Rejects  not-an-image, even-size
+    Source   Krizhevsky et al. 2012, section 3.3; alpha is divided by size, as torch, Caffe and ONNX do
+    """
+
+    size: int = field(Int(1), "how many neighbouring channels; odd")
+    alpha: float = field(Float(0), "factor of the sum of squares, divided by size", 1e-4)
+    beta: float = field(Float(0), "exponent", 0.75)
+    k: float = field(Float(over=0), "added to the sum", 1.0)
+
+    def infer(self, x: TensorType) -> TensorType:
+        want_image(self, x)
+        if self.size % 2 == 0:
+            raise Reject("even-size", f"a size of {self.size} is even: torch and ONNX disagree on its middle", "choose an odd size", "size")
+        return x
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.LocalResponseNorm(self.size, alpha=self.alpha, beta=self.beta, k=self.k)
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        return g.node("LRN", x.name, size=self.size, alpha=self.alpha, beta=self.beta, bias=self.k)

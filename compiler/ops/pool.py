@@ -1,0 +1,208 @@
+"""Pooling. Sizes follow torch: with `ceil_mode` a last window that would begin in the padding is dropped.
+
+ONNX tools disagree among themselves about ceil_mode with padding, so the lowering writes exact explicit pads instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ir.graph import Value
+from ..ir.types import TensorType, image
+from .conv import Sides, sides, window_size
+from .fields import Bool, Padding, Pair
+from .op import OnnxBuilder, Op, Reject, Window, field, op, want_image
+
+
+def pooled(size: int, before: int, after: int, kernel: int, stride: int, ceil_mode: bool) -> int:
+    """The number of windows on one axis, as torch counts them."""
+    room = size + before + after - kernel
+    count = (-(-room // stride) if ceil_mode else room // stride) + 1
+    return count - 1 if ceil_mode and (count - 1) * stride >= size + before else count
+
+
+class Pool(Op):
+    """A window that moves over an image."""
+
+    kernel: tuple[int, int] = field(Pair(1), "height and width of the window")
+    stride: tuple[int, int] | None = field(Pair(1), "step of the window; the kernel unless given", None)
+    padding: Sides | str = field(Padding(), "padding around the map, or `same`", (0, 0, 0, 0))
+    ceil_mode: bool = field(Bool(), "whether a last, partial window counts", False)
+
+    counts = "pool"
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        if self.stride is None:
+            object.__setattr__(self, "stride", self.kernel)
+
+    @property
+    def step(self) -> tuple[int, int]:
+        return self.stride or self.kernel
+
+    def infer(self, x: TensorType) -> TensorType:
+        want_image(self, x)
+        top, left, bottom, right = sides(self, x)
+        if self.padding != "same":
+            for pad, kernel in ((max(top, bottom), self.kernel[0]), (max(left, right), self.kernel[1])):
+                if 2 * pad > kernel:
+                    raise Reject("padding-too-large", f"a padding of {pad} is over half the window of {kernel}",
+                                 "a window must not lie in the padding alone", "padding")  # fmt: skip
+        window_size(self, "height", x.height, top, bottom, self.kernel[0], self.step[0])
+        window_size(self, "width", x.width, left, right, self.kernel[1], self.step[1])
+        return image(
+            x.channels,
+            pooled(x.height, top, bottom, self.kernel[0], self.step[0], self.ceil_mode),
+            pooled(x.width, left, right, self.kernel[1], self.step[1], self.ceil_mode),
+        )
+
+    def window(self, x: TensorType) -> Window:
+        return Window(self.kernel, self.step)
+
+    def exact(self, x: TensorType) -> Sides:
+        """The pads with which plain, rounding-down windows give the very same windows."""
+        y, (top, left, bottom, right) = self.infer(x), sides(self, x)
+        more_h = (y.height - 1) * self.step[0] + self.kernel[0] - x.height - top
+        more_w = (y.width - 1) * self.step[1] + self.kernel[1] - x.width - left
+        return top, left, max(bottom, more_h), max(right, more_w)
+
+
+@op("max_pool", bare="kernel")
+class MaxPool(Pool):
+    """The largest element of each window.
+
+    Shapes   (N, C, H, W) -> (N, C, H', W'), H' = (H + pads - kernel) // stride + 1, rounded up with `ceil_mode`
+    Rejects  not-an-image, window-too-large, padding-too-large
+    Source   Ranzato et al. 2007
+    """
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        top, left, bottom, right = sides(self, x)
+        if (top, left) == (bottom, right) and self.padding != "same":
+            return nn.MaxPool2d(self.kernel, stride=self.step, padding=(top, left), ceil_mode=self.ceil_mode)
+        return nn.PaddedMaxPool2d(self.kernel, stride=self.step, sides=self.exact(x))
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        return g.node("MaxPool", x.name, kernel_shape=self.kernel, strides=self.step, pads=self.exact(x.type))
+
+
+@op("avg_pool", bare="kernel")
+class AvgPool(Pool):
+    """The mean of each window; it counts the padding unless told.
+
+    Shapes   as max_pool
+    Rejects  not-an-image, window-too-large, padding-too-large
+    Source   LeCun et al. 1989
+    """
+
+    count_include_pad: bool = field(Bool(), "whether zeros of the padding count in the mean", True)
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        top, left, bottom, right = sides(self, x)
+        if (top, left) == (bottom, right) and self.padding != "same":
+            return nn.AvgPool2d(self.kernel, stride=self.step, padding=(top, left), ceil_mode=self.ceil_mode,
+                                count_include_pad=self.count_include_pad)  # fmt: skip
+        return nn.PaddedAvgPool2d(self.kernel, stride=self.step, sides=(top, left, bottom, right), ceil_mode=self.ceil_mode,
+                                  count_include_pad=self.count_include_pad)  # fmt: skip
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        own, exact, source = sides(self, x.type), self.exact(x.type), x.name
+        if self.count_include_pad and any(own):
+            # zeros that count are made real; what ceil_mode adds beyond them never counts
+            top, left, bottom, right = own
+            source = g.node("Pad", source, g.ints("pads", (0, 0, top, left, 0, 0, bottom, right)))
+            exact = (0, 0, exact[2] - bottom, exact[3] - right)
+        return g.node("AveragePool", source, kernel_shape=self.kernel, strides=self.step, pads=exact, count_include_pad=0)
+
+
+@op("adaptive_avg_pool", bare="size")
+class AdaptiveAvgPool(Op):
+    """Means over a grid of `size` bins; neighbouring bins overlap where the size does not divide.
+
+    Shapes   (N, C, H, W) -> (N, C, *size)
+    Rejects  not-an-image
+    Source   torch.nn.AdaptiveAvgPool2d; He et al. 2014 (spatial pyramid pooling)
+    """
+
+    size: tuple[int, int] = field(Pair(1), "height and width that come out")
+    counts = "pool"
+
+    def infer(self, x: TensorType) -> TensorType:
+        want_image(self, x)
+        return image(x.channels, *self.size)
+
+    def window(self, x: TensorType) -> Window:
+        (h, w), height, width = self.size, x.height, x.width
+        stride = (max(1, height // h), max(1, width // w))
+        return Window((-(-height // h), -(-width // w)), stride)
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.AdaptiveAvgPool2d(self.size)
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        h, w = x.type.height, x.type.width
+        if self.size == (h, w):
+            return g.node("Identity", x.name)
+        if self.size == (1, 1):
+            return g.node("GlobalAveragePool", x.name)
+        if h % self.size[0] == 0 and w % self.size[1] == 0:
+            bins = (h // self.size[0], w // self.size[1])
+            return g.node("AveragePool", x.name, kernel_shape=bins, strides=bins)
+        rows = g.floats("rows", averages(h, self.size[0]), (self.size[0], h))
+        across = averages(w, self.size[1])
+        columns = tuple(across[o * w + i] for i in range(w) for o in range(self.size[1]))
+        return g.node("MatMul", g.node("MatMul", rows, x.name), g.floats("columns", columns, (w, self.size[1])))
+
+
+def averages(size: int, bins: int) -> tuple[float, ...]:
+    """A (bins, size) matrix, row by row, that takes the mean of each of torch's adaptive bins."""
+    rows = []
+    for b in range(bins):
+        start, end = b * size // bins, -(-(b + 1) * size // bins)
+        rows += [1 / (end - start) if start <= i < end else 0.0 for i in range(size)]
+    return tuple(rows)
+
+
+class GlobalPool(Op):
+    """One number a channel, kept as C×1×1."""
+
+    counts = "pool"
+
+    def infer(self, x: TensorType) -> TensorType:
+        want_image(self, x)
+        return image(x.channels, 1, 1)
+
+    def window(self, x: TensorType) -> Window:
+        return Window((x.height, x.width), (1, 1))
+
+
+@op("global_avg_pool")
+class GlobalAvgPool(GlobalPool):
+    """The mean of each channel.
+
+    Shapes   (N, C, H, W) -> (N, C, 1, 1)
+    Rejects  not-an-image
+    Source   Lin et al. 2013 (network in network)
+    """
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.AdaptiveAvgPool2d((1, 1))
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        return g.node("GlobalAveragePool", x.name)
+
+
+@op("global_max_pool")
+class GlobalMaxPool(GlobalPool):
+    """The largest element of each channel.
+
+    Shapes   (N, C, H, W) -> (N, C, 1, 1)
+    Rejects  not-an-image
+    Source   Oquab et al. 2015
+    """
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.AdaptiveMaxPool2d((1, 1))
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        return g.node("GlobalMaxPool", x.name)

@@ -1,0 +1,56 @@
+"""What only training has: dropout and drop path. `inference()` says what stands for them afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ir.types import TensorType
+from .fields import Choice, Float
+from .op import Op, field, op
+from .scale import Scale
+
+
+@op("dropout", bare="p")
+class Dropout(Op):
+    """Sets elements to zero with probability p, and scales the others by 1 / (1 - p).
+
+    Shapes   any -> the same
+    Source   Srivastava et al. 2014
+    """
+
+    p: float = field(Float(0, 1), "probability to drop an element", 0.5)
+    training_only = True
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.Dropout(self.p)
+
+    def inference(self) -> Op | None:
+        return None
+
+
+@op("drop_path", bare="p")
+class DropPath(Op):
+    """Drops the whole tensor with probability p, per sample or per batch.
+
+    `rescale: training` divides by 1 - p what is kept; `inference` (the stochastic depth paper) multiplies by it afterwards.
+
+    Shapes   any -> the same
+    Source   Huang et al. 2016
+    """
+
+    p: float = field(Float(0, 1), "probability to drop")
+    per: str = field(Choice("sample", "batch"), "what is dropped together", "sample")
+    rescale: str = field(Choice("training", "inference"), "when the expectation is restored", "training")
+    training_only = True
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.DropPath(self.p, per=self.per, rescale=self.rescale)
+
+    def inference(self) -> Op | None:
+        return Scale(value=1.0 - self.p) if self.rescale == "inference" else None

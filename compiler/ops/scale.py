@@ -1,0 +1,58 @@
+"""Multiplication by a constant, and by what is learned a channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ir.graph import Value
+from ..ir.types import TensorType
+from .fields import Bool, Float
+from .op import OnnxBuilder, Op, Param, field, op
+
+
+@op("scale", bare="value")
+class Scale(Op):
+    """Multiplies by a constant.
+
+    Shapes   any -> the same
+    Source   Szegedy et al. 2016 (residual scaling)
+    """
+
+    value: float = field(Float(), "the factor")
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.Scale(self.value)
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        return g.node("Mul", x.name, g.floats("value", (self.value,)))
+
+
+@op("affine")
+class Affine(Op):
+    """A learned weight, and bias, a channel.
+
+    Shapes   (N, C, …) -> the same
+    Params   weight (C), bias (C) when `bias`
+    Source   LeCun et al. 1998 (sub-sampling layers)
+    """
+
+    bias: bool = field(Bool(), "whether a bias is learned", True)
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x
+
+    def params(self, x: TensorType) -> dict[str, Param]:
+        weight = {"weight": Param((x.channels,), ("ones", 0.0))}
+        return weight | ({"bias": Param((x.channels,))} if self.bias else {})
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.Affine(x.channels, bias=self.bias)
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        shape = (x.type.channels, *(1,) * (x.type.rank - 2))
+        spread = [g.node("Reshape", g.param(p), g.ints(f"{p}_shape", shape)) for p in ("weight", "bias")[: 1 + self.bias]]
+        scaled = g.node("Mul", x.name, spread[0])
+        return g.node("Add", scaled, spread[1]) if self.bias else scaled

@@ -1,0 +1,207 @@
+"""What moves or picks elements without arithmetic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ir.graph import Value
+from ..ir.types import TensorType, image, vector
+from .fields import Choice, Float, Int, IntList
+from .op import OnnxBuilder, Op, Reject, field, op, want_image
+
+AXES = ("channels", "height", "width")
+Range = tuple[int, ...] | None
+
+
+def axis_sizes(op: Op, x: TensorType, given: tuple[Range, ...]) -> list[int]:
+    """The sizes of the axes; rejects height or width of a flat tensor."""
+    if any(r is not None for r in given[1:]):
+        want_image(op, x)
+    return list(x.sizes)
+
+
+def typed(sizes: list[int]) -> TensorType:
+    return image(*sizes) if len(sizes) == 3 else vector(sizes[0])
+
+
+@op("identity")
+class Identity(Op):
+    """Its input; with a name it marks a place for `from`.
+
+    Shapes   any -> the same
+    """
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.Identity()
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        return g.node("Identity", x.name)
+
+    def inference(self) -> Op | None:
+        return None
+
+
+@op("flatten")
+class Flatten(Op):
+    """All axes of an image as one, channels first.
+
+    Shapes   (N, C, H, W) -> (N, C·H·W)
+    """
+
+    def infer(self, x: TensorType) -> TensorType:
+        return vector(x.elements)
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.Flatten(1)
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        return g.node("Flatten", x.name, axis=1)
+
+
+@op("pad")
+class Pad(Op):
+    """Adds a constant before and after, on any axis.
+
+    Shapes   each size + before + after
+    Rejects  not-an-image
+    Source   He et al. 2015 (shortcut A pads channels)
+    """
+
+    channels: Range = field(IntList(0, (2, 2), "[before, after]"), "channels before and after", None)
+    height: Range = field(IntList(0, (2, 2), "[before, after]"), "rows before and after", None)
+    width: Range = field(IntList(0, (2, 2), "[before, after]"), "columns before and after", None)
+    value: float = field(Float(), "what is added", 0.0)
+
+    def pads(self, x: TensorType) -> list[tuple[int, int]]:
+        given = (self.channels, self.height, self.width)
+        return [(r[0], r[1]) if r else (0, 0) for r in given[: x.rank - 1]]
+
+    def infer(self, x: TensorType) -> TensorType:
+        found = axis_sizes(self, x, (self.channels, self.height, self.width))
+        return typed([n + a + b for n, (a, b) in zip(found, self.pads(x), strict=True)])
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.Pad(tuple(n for pair in reversed(self.pads(x)) for n in pair), self.value)
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        pads = self.pads(x.type)
+        ends = (0, *(a for a, _ in pads), 0, *(b for _, b in pads))
+        return g.node("Pad", x.name, g.ints("pads", ends), g.floats("value", (self.value,)))
+
+
+@op("slice")
+class Slice(Op):
+    """Every step-th element from start up to stop, on any axis.
+
+    Shapes   each size (stop - start) / step, rounded up
+    Rejects  not-an-image, slice-out-of-range
+    Source   He et al. 2015 (shortcut A takes every second position)
+    """
+
+    channels: Range = field(IntList(0, (2, 3), "[start, stop] or [start, stop, step]"), "channels", None)
+    height: Range = field(IntList(0, (2, 3), "[start, stop] or [start, stop, step]"), "rows", None)
+    width: Range = field(IntList(0, (2, 3), "[start, stop] or [start, stop, step]"), "columns", None)
+
+    def ranges(self, x: TensorType) -> list[tuple[int, int, int]]:
+        """(start, stop, step) of each axis."""
+        given = (self.channels, self.height, self.width)
+        found = []
+        for axis, size, r in zip(AXES, axis_sizes(self, x, given), given, strict=False):
+            start, stop, step = (0, size, 1) if r is None else (*r, 1)[:3]
+            if not (0 <= start < stop <= size and step >= 1):
+                raise Reject("slice-out-of-range", f"[{start}, {stop}, {step}] takes nothing, or too much, of {size} {axis}", field=axis)
+            found.append((start, stop, step))
+        return found
+
+    def infer(self, x: TensorType) -> TensorType:
+        return typed([len(range(*r)) for r in self.ranges(x)])
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.Slice(tuple(self.ranges(x)))
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        ranges = self.ranges(x.type)
+        starts, stops, steps = zip(*ranges, strict=True)
+        axes = tuple(range(1, len(ranges) + 1))
+        return g.node("Slice", x.name, g.ints("starts", starts), g.ints("stops", stops), g.ints("axes", axes), g.ints("steps", steps))
+
+
+@op("select")
+class Select(Op):
+    """The channels of a list, in its order.
+
+    Shapes   (N, C, …) -> (N, length, …)
+    Rejects  select-out-of-range
+    Source   LeCun et al. 1998, table I (C3 sees some maps of S2)
+    """
+
+    channels: tuple[int, ...] = field(IntList(0), "which channels, from 0")
+
+    def infer(self, x: TensorType) -> TensorType:
+        if max(self.channels) >= x.channels:
+            raise Reject("select-out-of-range", f"there is no channel {max(self.channels)}: {x.channels} channels are numbered 0 to {x.channels - 1}",
+                         field="channels")  # fmt: skip
+        return typed([len(self.channels), *x.sizes[1:]])
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.Select(self.channels)
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        return g.node("Gather", x.name, g.ints("channels", self.channels), axis=1)
+
+
+@op("channel_shuffle", bare="groups")
+class ChannelShuffle(Op):
+    """Interleaves groups of channels.
+
+    Shapes   (N, C, H, W) -> the same
+    Rejects  not-an-image, groups-mismatch
+    Source   Zhang et al. 2017 (ShuffleNet)
+    """
+
+    groups: int = field(Int(1), "groups to interleave")
+
+    def infer(self, x: TensorType) -> TensorType:
+        want_image(self, x)
+        if x.channels % self.groups:
+            raise Reject("groups-mismatch", f"{x.channels} channels do not divide into {self.groups} groups", field="groups")
+        return x
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.ChannelShuffle(self.groups)
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        c, h, w = x.type.sizes
+        split = g.node("Reshape", x.name, g.ints("split", (0, self.groups, c // self.groups, h, w)))
+        return g.node("Reshape", g.node("Transpose", split, perm=(0, 2, 1, 3, 4)), g.ints("joined", (0, c, h, w)))
+
+
+@op("upsample", bare="scale")
+class Upsample(Op):
+    """Enlarges the map by a whole factor.
+
+    Shapes   (N, C, H, W) -> (N, C, scale·H, scale·W)
+    Rejects  not-an-image
+    Source   torch.nn.Upsample (bilinear: corners not aligned)
+    """
+
+    scale: int = field(Int(1), "the factor")
+    mode: str = field(Choice("nearest", "bilinear"), "how values between are found", "nearest")
+
+    def infer(self, x: TensorType) -> TensorType:
+        want_image(self, x)
+        return image(x.channels, x.height * self.scale, x.width * self.scale)
+
+    def torch(self, nn: Any, x: TensorType) -> Any:
+        return nn.Upsample(scale_factor=self.scale, mode=self.mode)
+
+    def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        scales = g.floats("scales", (1.0, 1.0, float(self.scale), float(self.scale)), (4,))
+        if self.mode == "nearest":
+            how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        else:
+            how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+        return g.node("Resize", x.name, "", scales, **how)
