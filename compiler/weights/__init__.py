@@ -1,0 +1,1 @@
+"""Weights: where the numbers come from, and how they are merged when a pass has merged nodes."""
