@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from .ir.graph import Graph, Node, Value
 from .ir.types import TensorType
-from .ops.op import Op, Reject
+from .ops.op import Reject
 
 Pair = tuple[int, int]
 BYTES = 4  # of a float32
@@ -98,13 +98,13 @@ def layer(node: Node, aux: bool) -> Layer:
     return Layer(node.path, node.op.name, source, y.sizes, params, macs, activations, aux)
 
 
-def is_global(op: Op) -> bool:
+def pools_to_size(node: Node) -> bool:
     """Whether the op pools to a size of its own choosing, whatever arrives."""
-    return op.name.startswith(("global_", "adaptive_"))
+    return node.op.name.startswith(("global_", "adaptive_"))
 
 
 def idle_pool(node: Node) -> bool:
-    return is_global(node.op) and node.inputs[0].type == node.output.type
+    return pools_to_size(node) and node.inputs[0].type == node.output.type
 
 
 def depth(graph: Graph, nodes: tuple[Node, ...]) -> int:
@@ -168,11 +168,11 @@ def sights(graph: Graph, nodes: tuple[Node, ...], axis: int) -> dict[str, _Sight
         if len(sources) == 1:
             x = sources[0].type
             field, jump = seen[sources[0].name]
-            kernel = x.shape[2 + axis] if x.is_image and (is_global(node.op) or y.is_vector) else window.kernel[axis]
+            kernel = x.shape[2 + axis] if x.is_image and y.is_vector else window.kernel[axis]
             field += (int(kernel) - 1) * jump
             if x.is_image and y.is_image and node.op.name == "upsample":
                 jump = jump * int(x.shape[2 + axis]) / int(y.shape[2 + axis])
-            jump *= 1 if is_global(node.op) else window.stride[axis]
+            jump *= window.stride[axis]
         else:
             field = max(seen[value.name].field for value in sources)
             jumps = [seen[value.name].jump for value in sources if value.type.shape[2:] == y.shape[2:]]
@@ -206,7 +206,7 @@ def in_tail(node: Node) -> bool:
         return True
     if (y.height, y.width) != (1, 1):
         return False
-    if is_global(node.op):
+    if pools_to_size(node):
         return True
     window = node.op.window(*node.input_types)
     covers = x.is_image and window.kernel == (x.height, x.width) and node.op.name == "avg_pool"

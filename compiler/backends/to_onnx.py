@@ -6,7 +6,7 @@ IR version are always written as asked or refused. The file holds no absolute pa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -131,11 +131,12 @@ def lower(graph: Graph, weights: WeightSource, opset: int, batch: int | None, me
 
 
 def export_onnx(graph: Graph, weights: WeightSource, path: Path, *, opset: int | None = None, batch: int | None = None,
-                metadata: Mapping[str, str] | None = None, external_over: int = EXTERNAL_OVER) -> list[Path]:  # fmt: skip
+                metadata: Mapping[str, str] | None = None, external_over: int = EXTERNAL_OVER,
+                proof: Callable[[Path], None] = lambda path: None) -> list[Path]:  # fmt: skip
     """Writes an inference graph (or one with kept heads) to `path`; returns the files made.
 
     `batch` None leaves the batch open, as the dimension `N`. Tensors of over `external_over` bytes together go to
-    `<name>.data` beside. Raises Failure for an opset that is unknown or cannot say an op, and where the disk is full.
+    `<name>.data` beside. `proof` sees the finished file before it takes its place, and may raise. Raises Failure for an opset that is unknown or cannot say an op, and where the disk is full.
     """
     opset = OPSET if opset is None else opset
     if opset not in OPSETS:
@@ -144,13 +145,17 @@ def export_onnx(graph: Graph, weights: WeightSource, path: Path, *, opset: int |
     if sum(t.size for t in model.tensors) <= external_over:
         with replacing(path) as partial, partial.open("wb") as file:
             model.write(file)
+            file.flush()
+            proof(partial)
         return [path]
     beside = path.with_name(path.name + ".data")
     with replacing(beside) as partial, partial.open("wb") as file:
         tensors = [place(tensor, beside.name, file) for tensor in model.tensors]
         file.flush()
-        with replacing(path) as inner, inner.open("wb") as small:
-            model._replace(tensors=tensors).write(small)
+    with replacing(path) as partial, partial.open("wb") as file:
+        model._replace(tensors=tensors).write(file)
+        file.flush()
+        proof(partial)
     return [path, beside]
 
 

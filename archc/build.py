@@ -1,0 +1,151 @@
+"""A build: a checked spec and weights in; files out, each proved before it takes its place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from .compiler.diagnostics import Failure, SpecError
+from .compiler.driver import Checked, Phase, lower
+from .compiler.ir.graph import Graph
+from .compiler.weights.checkpoints import Matched, Report
+from .compiler.weights.source import WeightSource
+from .proof import Parity
+from .version import version
+
+
+class Artifact(NamedTuple):
+    """A file that was built."""
+
+    kind: str
+    path: str
+    sha256: str
+    bytes: int
+
+
+class BuildResult(NamedTuple):
+    name: str
+    artifacts: tuple[Artifact, ...]
+    parity: Parity | None
+    weights: Report
+    seconds: float
+
+
+def build(checked: Checked, *, exports: Sequence[str] = ("onnx",), output: Path | None = None, weights: Path | WeightSource | None = None,
+          seed: int = 0, opset: int | None = None, batch: int | None = None, phase: Phase = "inference", keep_aux: bool = False,
+          fold: bool = True, verify: bool = True, weights_skip: tuple[str, ...] = ()) -> BuildResult:  # fmt: skip
+    """Builds every export of a spec. Raises SpecError for a spec with errors, Failure for what cannot be built or written.
+
+    `weights` is a checkpoint's path or a source; without it the tensors start from `seed`. `batch` None leaves it open.
+    """
+    began = time.perf_counter()
+    training = compiled(checked)
+    graph = lower(training, phase, keep_aux, fold and phase == "inference")
+    matched = weighed(training, weights, seed, weights_skip)
+    parity: Parity | None = None
+    artifacts: list[Artifact] = []
+    for kind in dict.fromkeys(exports):
+        path = target(checked, kind, output, weights)
+        if kind == "onnx":
+            files, parity = onnx(checked, training, graph, matched, path, opset, batch, phase, verify)
+        else:
+            from .compiler.backends.export_torch import export_torch
+
+            files = export_torch(training, matched.source, path, checked.summary or checked.name, checked.sources[0].label)
+        artifacts += [artifact(kind if f.suffix in (".onnx", ".py") else "weights", f) for f in files]
+    return BuildResult(checked.name, tuple(artifacts), parity, matched.report, time.perf_counter() - began)
+
+
+def compiled(checked: Checked) -> Graph:
+    """The training graph of a spec that can be built."""
+    if checked.failed:
+        raise SpecError(checked.diagnostics)
+    if checked.graph is None:
+        named = ", ".join(f"`{n}`" for n in checked.open_params)
+        raise Failure("open-params", f"{checked.name} is a family: {named} {'have' if len(checked.open_params) > 1 else 'has'} no value",
+                      f"build a member, or give it with --set {checked.open_params[0]}=…" if checked.open_params else "")  # fmt: skip
+    return checked.graph
+
+
+def weighed(training: Graph, weights: Path | WeightSource | None, seed: int, skip: tuple[str, ...]) -> Matched:
+    """The tensors of the training graph: a checkpoint's, or seeded ones."""
+    from .compiler.weights.checkpoints import match, open_checkpoint
+    from .compiler.weights.initialise import Seeded
+
+    params = training.params()
+    seeded = Seeded(params, seed)
+    if weights is None:
+        return Matched(seeded, Report(f"seed {seed}", 0, tuple(params)))
+    source = open_checkpoint(weights) if isinstance(weights, Path) else weights
+    heads = tuple(head.path for head in training.heads)
+    name = weights.name if isinstance(weights, Path) else "the given state dict"
+    return match(source, params, seeded, name=name, optional=heads, skip=skip)
+
+
+def target(checked: Checked, kind: str, output: Path | None, weights: Path | WeightSource | None) -> Path:
+    """Where an export goes; never over the spec or the checkpoint, and never a folder."""
+    suffix = {"onnx": ".onnx", "torch": ".py"}[kind]
+    path = output if output is not None else Path(checked.name + suffix)
+    if output is not None and kind == "torch" and path.suffix != ".py":
+        path = path.with_suffix(".py")
+    if path.is_dir():
+        raise Failure("output-is-folder", f"`{path}` is a folder; -o names a file", exit_code=2)
+    if kind == "torch" and not path.stem.isidentifier():
+        path = path.with_name(path.stem.replace("-", "_").replace(".", "_") + ".py")
+    sources = [Path(s.name) for s in checked.sources] + ([weights] if isinstance(weights, Path) else [])
+    for made in (path, path.with_suffix(".safetensors")) if kind == "torch" else (path,):
+        if made.exists() and any(s.exists() and made.samefile(s) for s in sources):
+            raise Failure("output-is-input", f"`{made}` is what is built from; it is not overwritten", "choose another place with -o", 2)
+    return path
+
+
+def onnx(checked: Checked, training: Graph, graph: Graph, matched: Matched, path: Path, opset: int | None, batch: int | None,
+         phase: Phase, verify: bool) -> tuple[list[Path], Parity | None]:  # fmt: skip
+    """Writes the ONNX file beside its place, proves it there, and only then moves it."""
+    from .compiler.backends.to_onnx import export_onnx
+    from .compiler.weights.fold import Folded
+
+    proofs: list[Parity] = []
+
+    def proved(partial: Path) -> None:
+        if verify and phase == "inference":
+            from .proof import prove
+
+            proofs.append(prove(training, graph, matched.source, partial, batch))
+
+    files = export_onnx(graph, Folded(matched.source, graph.folds), path, opset=opset, batch=batch,
+                        metadata=metadata(checked, graph, matched.report, phase), proof=proved)  # fmt: skip
+    return files, proofs[0] if proofs else None
+
+
+def metadata(checked: Checked, graph: Graph, report: Report, phase: Phase) -> dict[str, str]:
+    """What the file says of itself; nothing of the machine, the place or the time."""
+    text = str(graph)
+    said = lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))  # noqa: E731
+    facts = {
+        "archc.version": version(),
+        "archc.name": checked.name,
+        "archc.phase": phase,
+        "archc.spec": text,
+        "archc.spec_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "archc.sources": said({s.label: s.text for s in checked.sources}),
+        "archc.settings": said(list(checked.settings)),
+        "archc.weights": said({"source": report.source, "trained": report.loaded > 0}),
+    }
+    if checked.labels is not None:
+        facts["archc.labels"] = said(list(checked.labels))
+    if checked.preprocess is not None:
+        facts["archc.preprocess"] = said(checked.preprocess)
+    return facts
+
+
+def artifact(kind: str, path: Path) -> Artifact:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+    return Artifact(kind, str(path), digest.hexdigest(), path.stat().st_size)

@@ -1,0 +1,100 @@
+"""Reads .safetensors by a memory map: a JSON header, then the tensors' bytes. Nothing is copied until it is used."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ..diagnostics import Failure
+
+MAX_HEADER = 100 * 2**20
+WIDTHS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+NAMES = {"F64": "f64", "F32": "f32", "F16": "f16", "BF16": "bf16", "I64": "i64"}
+
+
+def damaged(path: Path, why: str) -> Failure:
+    return Failure("checkpoint-damaged", f"{path.name} is no sound checkpoint: {why}", "download or save it again")
+
+
+def as_float32(raw: Any, kind: str, shape: tuple[int, ...]) -> Any:
+    """Bytes of a stored type as an array: float types become float32, int64 stays."""
+    import numpy as np
+
+    if kind == "bf16":
+        return (np.frombuffer(raw, "<u2").astype("<u4") << np.uint32(16)).view("<f4").reshape(shape)
+    array = np.frombuffer(raw, {"f64": "<f8", "f32": "<f4", "f16": "<f2", "i64": "<i8"}[kind]).reshape(shape)
+    return array if kind in ("f32", "i64") else array.astype("<f4")
+
+
+class SafetensorsFile:
+    """A weight source over one mapped file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with path.open("rb") as file:
+            self.map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.entries, self.start = header(path, self.map)
+
+    def names(self) -> Iterable[str]:
+        return self.entries
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self.entries[name]["shape"])
+
+    def dtype(self, name: str) -> str:
+        kind = self.entries[name]["dtype"]
+        return NAMES.get(kind, kind.lower())
+
+    def get(self, name: str) -> Any:
+        begin, end = self.entries[name]["data_offsets"]
+        return as_float32(memoryview(self.map)[self.start + begin : self.start + end], self.dtype(name), self.shape(name))
+
+
+def header(path: Path, data: mmap.mmap) -> tuple[dict[str, Any], int]:
+    """The entries by name, each checked: known type, sizes that fit, offsets inside the file, no overlap."""
+    if len(data) < 8:
+        raise damaged(path, "it is cut off before its header")
+    size = struct.unpack("<Q", data[:8])[0]
+    if size > MAX_HEADER or 8 + size > len(data):
+        raise damaged(path, f"its header says {size} bytes, the file has {len(data)}")
+    try:
+        entries = json.loads(data[8 : 8 + size].decode("utf-8"), object_pairs_hook=lambda pairs: once(path, pairs))
+    except (ValueError, RecursionError):
+        raise damaged(path, "its header is no JSON") from None
+    if not isinstance(entries, dict):
+        raise damaged(path, "its header is no mapping")
+    entries.pop("__metadata__", None)
+    room, last = len(data) - 8 - size, 0
+    for name, entry in sorted(entries.items(), key=lambda e: offsets(path, e[0], e[1])):
+        begin, end = offsets(path, name, entry)
+        count = 1
+        for d in entry["shape"]:
+            count *= d
+        if begin < last or end > room:
+            raise damaged(path, f"`{name[:80]}` lies outside the file or over another tensor: it is cut off or made up")
+        if end - begin != count * WIDTHS[entry["dtype"]]:
+            raise damaged(path, f"`{name[:80]}` has {end - begin} bytes for {count} numbers")
+        last = end
+    return entries, 8 + size
+
+
+def offsets(path: Path, name: str, entry: Any) -> tuple[int, int]:
+    try:
+        (begin, end), shape = entry["data_offsets"], entry["shape"]
+        sound = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in (begin, end, *shape))
+        if sound and begin <= end and entry["dtype"] in WIDTHS and isinstance(shape, list):
+            return begin, end
+    except (TypeError, KeyError, ValueError):
+        pass
+    raise damaged(path, f"the entry `{name[:80]}` has no sound dtype, shape and data_offsets")
+
+
+def once(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise damaged(path, "a name stands twice in its header")
+    return found
