@@ -1,0 +1,45 @@
+"""archc: an architecture written in YAML in, a PyTorch module or an ONNX file out.
+
+    import archc
+    net = archc.load("googlenet.yaml", params={"classes": 10})
+    module = net.to_torch()
+    net.export_onnx("googlenet.onnx", weights=module.state_dict())
+
+Importing this costs next to nothing: the compiler, torch, onnx and onnxruntime come when they are used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from os import PathLike
+
+    from .compiler.diagnostics import Diagnostic, Failure, InternalError, SpecError
+    from .net import Net
+
+__version__ = "0.1.0"
+__all__ = ["Diagnostic", "Failure", "InternalError", "Net", "SpecError", "__version__", "load"]
+
+
+def load(spec: str | PathLike[str], params: Mapping[str, Any] | None = None) -> Net:
+    """Compiles a spec: a file, or the name of a bundled one. `params` override the spec's parameters, as `--set` does.
+
+    Raises SpecError, which carries the diagnostics, or Failure where there is no such spec.
+    """
+    from .net import load as load_net
+
+    return load_net(spec, params or {})
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Net":
+        from .net import Net
+
+        return Net
+    if name in __all__:
+        from .compiler import diagnostics
+
+        return getattr(diagnostics, name)
+    raise AttributeError(f"module 'archc' has no attribute {name!r}")

@@ -1,0 +1,74 @@
+"""Diagnostics for programs: plain JSON, SARIF 2.1.0, and GitHub's workflow annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from .. import __version__
+from ..compiler.diagnostics import Diagnostic, Span
+from .render import clean
+
+Json = dict[str, Any]
+
+
+def place(span: Span | None) -> Json:
+    if span is None:
+        return {"file": None, "line": None, "column": None, "end_line": None, "end_column": None}
+    return {
+        "file": span.source.name,
+        "line": span.line,
+        "column": span.column,
+        "end_line": span.end_line,
+        "end_column": span.end_column,
+    }
+
+
+def as_json(d: Diagnostic) -> Json:
+    notes = [{"message": note.message, **place(note.span)} for note in d.notes]
+    told = {"code": d.code, "severity": d.severity, "message": d.message, "label": d.label}
+    return {**told, **place(d.span), "notes": notes, "help": d.help}
+
+
+def sarif(found: Iterable[Diagnostic]) -> Json:
+    """One run of SARIF; columns count characters."""
+    results, rules = [], {}
+    for d in found:
+        rules.setdefault(d.code, {"id": d.code})
+        text = "\n".join(part for part in (d.message + (f" ({d.label})" if d.label else ""), d.help and f"help: {d.help}") if part)
+        result: Json = {"ruleId": d.code, "level": d.severity, "message": {"text": text}}
+        if d.span:
+            result["locations"] = [location(d.span)]
+        related = [{**location(note.span), "message": {"text": note.message}} for note in d.notes if note.span]
+        if related:
+            result["relatedLocations"] = related
+        results.append(result)
+    driver = {"name": "archc", "version": __version__, "rules": list(rules.values())}
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    return {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
+
+
+def location(span: Span) -> Json:
+    from urllib.parse import quote
+
+    region = {"startLine": span.line, "startColumn": span.column, "endLine": span.end_line, "endColumn": span.end_column}
+    uri = quote(span.source.name.replace("\\", "/"), errors="surrogateescape")
+    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}
+
+
+def github(found: Iterable[Diagnostic]) -> Iterator[str]:
+    """A workflow command a diagnostic, which GitHub shows beside the line."""
+    for d in found:
+        fields = {"title": f"archc {d.code}"}
+        if d.span:
+            fields = {"file": d.span.source.name, "line": str(d.span.line), "col": str(d.span.column), **fields}
+        said = ",".join(f"{key}={escaped(clean(value), ':,')}" for key, value in fields.items())
+        notes = [f"note: {note.message}" for note in d.notes] + [f"help: {d.help}"] * bool(d.help)
+        message = "%0A".join(escaped(clean(part)) for part in (d.message, *notes))
+        yield f"::{d.severity} {said}::{message}"
+
+
+def escaped(text: str, more: str = "") -> str:
+    for character in "%\r\n" + more:
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text

@@ -1,0 +1,58 @@
+"""`archc ops`: the operations of the language, from the ops' own fields and words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import format_option, print_json
+from .tables import facts, table
+
+if TYPE_CHECKING:
+    from ..compiler.ops.op import Field, Op
+
+
+@click.command(epilog="Example: archc ops conv")
+@click.argument("name", required=False)
+@format_option()
+def command(name: str | None, form: str) -> None:
+    """List the operations, or describe one."""
+    from ..catalog import op_named, ops
+
+    if name is not None:
+        op = op_named(name)
+        print_json(described(op)) if form == "json" else print(description(op))
+    elif form == "json":
+        print_json({"ops": [described(op) for op in ops()]})
+    else:
+        print(table(["op", "what it is"], [[op.name, words(op)[0]] for op in ops()]))
+
+
+def words(op: type[Op]) -> list[str]:
+    from inspect import cleandoc
+
+    return cleandoc(op.__doc__ or "").splitlines() or [""]
+
+
+def description(op: type[Op]) -> str:
+    parts = [op.name, "", *("  " + line for line in words(op))]
+    if op.fields:
+        parts += ["", facts([(key, f"{field.doc}: {field.kind.wants}{default(field)}") for key, field in op.fields.items()])]
+    if op.bare:
+        parts += ["", f"  a bare value sets `{op.bare}`"]
+    return "\n".join(line.rstrip() for line in parts)
+
+
+def default(field: Field) -> str:
+    from ..compiler.ops.fields import show
+
+    return " (required)" if field.required else f" (default {show(field.default)})"
+
+
+def described(op: type[Op]) -> dict[str, Any]:
+    fields = [
+        {"name": key, "doc": field.doc, "wants": field.kind.wants, "required": field.required, **({} if field.required else {"default": field.default})}
+        for key, field in op.fields.items()
+    ]
+    return {"name": op.name, "doc": "\n".join(words(op)), "bare": op.bare, "fields": fields}

@@ -1,0 +1,53 @@
+"""`archc run`: images in, classes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .options import format_option, print_json
+from .progress import progress
+from .tables import table
+
+
+@click.command(epilog="Example: archc run googlenet.onnx cat.jpg dog.jpg --top 3")
+@click.argument("model")
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.option("--device", type=click.Choice(["auto", "cuda", "tensorrt", "cpu"]), default="auto", show_default=True, help="Where to run; never silently elsewhere.")
+@click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="How many classes an image.")
+@click.option("--batch", type=click.IntRange(1, 2**16), default=None, help="Images at once.")
+@format_option()
+def command(model: str, images: tuple[str, ...], device: str, top: int, batch: int | None, form: str) -> None:
+    """Classify images with a built model."""
+    from ..runtime import Session
+
+    with progress(f"running {model}"):
+        session = Session(model, device=device)
+        how = {} if batch is None else {"batch": batch}
+        results = session.classify(list(images), top=top, **how)
+    if form == "json":
+        print_json(document(session, results))
+    else:
+        print(text(session, results))
+
+
+def document(session: Any, results: Any) -> dict[str, Any]:
+    return {
+        "model": session.name,
+        "device": session.device,
+        "providers": list(session.providers),
+        "results": [
+            {"input": each.input, "top": [{"index": c.index, "label": c.label, "probability": c.probability} for c in each.top]}
+            for each in results
+        ],
+    }
+
+
+def text(session: Any, results: Any) -> str:
+    rows = [
+        [each.input if at == 0 else "", f"{c.probability:7.2%}", str(c.index), c.label or ""]
+        for each in results
+        for at, c in enumerate(each.top)
+    ]
+    return table(["image", "probability", "class", "label"], rows, "<>><") + f"\n\n{session.name} on {session.device}"

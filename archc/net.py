@@ -1,0 +1,124 @@
+"""`Net`, a compiled spec as Python sees it. Importing this imports the compiler's front end and nothing heavier."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .compiler.diagnostics import Diagnostic, Failure, InternalError, SpecError
+from .compiler.driver import Checked, check, lower
+
+if TYPE_CHECKING:
+    from .compiler.ir.graph import Graph
+    from .compiler.report import Cost
+    from .compiler.weights.source import WeightSource
+
+Weights = Mapping[str, Any] | str | os.PathLike[str]
+
+
+def load(spec: str | os.PathLike[str], params: Mapping[str, Any]) -> Net:
+    """Compiles a spec; raises SpecError with its diagnostics."""
+    settings = [f"{name}={setting(name, value)}" for name, value in params.items()]
+    checked = check(os.fspath(spec), settings)
+    if checked.failed:
+        raise SpecError(checked.diagnostics)
+    return Net(checked)
+
+
+def setting(name: str, value: Any) -> str:
+    """A Python value as `--set` would have it."""
+    try:
+        return json.dumps(value, allow_nan=False)  # JSON's scalars and lists are YAML's
+    except (TypeError, ValueError):
+        raise Failure("set-value", f"`{name}`: a {type(value).__name__} cannot stand in a spec", exit_code=2) from None
+
+
+def graph_of(checked: Checked) -> Graph:
+    """The training graph; a family whose params are open has none, and that is an error where a graph is needed."""
+    if checked.graph is not None:
+        return checked.graph
+    if not checked.open_params:
+        raise InternalError("a spec passed its check without a graph")
+    names = ", ".join(f"`{name}`" for name in checked.open_params)
+    verb = "has no value" if len(checked.open_params) == 1 else "have no value"
+    raise SpecError([*checked.diagnostics, Diagnostic("open-params", place(checked), f"{checked.name} is abstract: {names} {verb}",
+                                                      help=f"give one: --set {checked.open_params[0]}=…")])  # fmt: skip
+
+
+def place(checked: Checked) -> Any:
+    """The beginning of the spec, for what is wrong with all of it."""
+    from .compiler.diagnostics import Span
+
+    return Span(checked.sources[0], 1, 1, 1, 2) if checked.sources else None
+
+
+class Net:
+    """A compiled architecture. `graph` is the training graph: heads, dropout and all."""
+
+    def __init__(self, checked: Checked) -> None:
+        self.checked = checked
+        self.graph = graph_of(checked)
+
+    def __repr__(self) -> str:
+        return f"<archc.Net {self.name}>"
+
+    @property
+    def name(self) -> str:
+        return self.checked.name
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """The warnings of the check."""
+        return self.checked.diagnostics
+
+    def cost(self) -> Cost:
+        """Parameters, MACs, activations, memory, depth, receptive field and minimum input."""
+        from .compiler.report import cost
+
+        return cost(self.graph)
+
+    def to_torch(self, weights: Weights | None = None, seed: int = 0) -> Any:
+        """A torch.nn.Module: `.train()` returns a dict with the auxiliary heads, `.eval()` the logits.
+
+        `weights` is a state_dict or the path of a checkpoint; without them the net is initialised from `seed`.
+        """
+        from .compiler.backends.to_torch import to_torch
+
+        return to_torch(self.graph, lower(self.graph, fold=False), self.weights(weights, seed))
+
+    def weights(self, weights: Weights | None = None, seed: int = 0) -> WeightSource:
+        """The tensors of this net by name: from a state_dict, from a checkpoint, or initialised from `seed`."""
+        from .compiler.weights.initialise import Seeded
+
+        params = self.graph.params()
+        if weights is None:
+            return Seeded(params, seed)
+        from .compiler.weights.checkpoints import match, open_checkpoint
+
+        source = StateDict(weights) if isinstance(weights, Mapping) else open_checkpoint(Path(weights))
+        return match(source, params, tuple(f"{head.path}." for head in self.graph.heads)).source
+
+
+class StateDict:
+    """A state_dict, of tensors or of arrays, as a source of weights. Imports nothing: a tensor can say all it takes."""
+
+    def __init__(self, tensors: Mapping[str, Any]) -> None:
+        self._tensors = tensors
+
+    def names(self) -> Iterable[str]:
+        return self._tensors.keys()
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._tensors[name].shape)
+
+    def dtype(self, name: str) -> str:
+        """`f32` for torch.float32 and numpy's float32 alike."""
+        said = str(self._tensors[name].dtype).rsplit(".", 1)[-1]
+        return said.replace("bfloat", "bf").replace("float", "f").replace("uint", "u").replace("int", "i")
+
+    def get(self, name: str) -> Any:
+        tensor = self._tensors[name]
+        return tensor.detach().cpu().numpy() if hasattr(tensor, "detach") else tensor

@@ -1,0 +1,64 @@
+"""What this machine can do: versions, providers, libraries that fail to load, and wheels that overwrite each other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple
+
+from .providers import DRIVER, LIBRARIES, PROVIDERS, loads
+
+PACKAGES = ("archc-onnx", "numpy", "pillow", "onnx", "torch", "onnxruntime", "onnxruntime-gpu")
+
+
+class Finding(NamedTuple):
+    """One fact; `ok` None where it is neither good nor bad."""
+
+    name: str
+    value: str
+    ok: bool | None = None
+    advice: str = ""
+
+
+def installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def examine() -> list[Finding]:
+    """Everything `archc doctor` says, in its order."""
+    return [*packages(), *providers(), *cuda()]
+
+
+def packages() -> Iterator[Finding]:
+    yield Finding("python", sys.version.split()[0])
+    for package in PACKAGES:
+        yield Finding(package, installed(package) or "not installed")
+    if installed("onnxruntime") and installed("onnxruntime-gpu"):
+        yield Finding("onnxruntime wheels", "onnxruntime and onnxruntime-gpu are both installed and overwrite each other", False,
+                      "pip uninstall onnxruntime onnxruntime-gpu, then install one of them")  # fmt: skip
+
+
+def providers() -> Iterator[Finding]:
+    try:
+        import onnxruntime
+    except Exception as error:
+        yield Finding("providers", f"onnxruntime does not load: {str(error)[:200]}", False, "install it again")
+        return
+    found = onnxruntime.get_available_providers()
+    known = [name for name, provider in PROVIDERS.items() if provider in found]
+    yield Finding("providers", ", ".join(known), True)
+
+
+def cuda() -> Iterator[Finding]:
+    if not loads(DRIVER):
+        yield Finding("cuda", f"no NVIDIA driver: {DRIVER} does not load", None, "CUDA needs a machine with an NVIDIA GPU; --device cpu works")
+        return
+    missing = [name for name in LIBRARIES if not loads(name)]
+    if missing:
+        yield Finding("cuda", f"these libraries do not load: {', '.join(missing)}", False, "pip install 'onnxruntime-gpu[cuda,cudnn]'")
+    else:
+        yield Finding("cuda", "the driver and its libraries load", True)
