@@ -1,10 +1,9 @@
-"""What archc holds that can be looked up: the bundled specs, the operations, the pages on diagnostics, the machine."""
+"""What archc holds that can be looked up: the bundled specs, the operations, the pages on diagnostics."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .compiler.diagnostics import Collector, Failure, nearest
 
@@ -16,7 +15,7 @@ HIDDEN = ("path_draw",)  # the front end's own; no spec can say it
 
 
 class Model(NamedTuple):
-    """A bundled spec. `open_params` are those of an abstract family, which wants values before it can be built."""
+    """A bundled spec; `family` is the folder that it shares with its kin."""
 
     name: str
     family: str
@@ -66,39 +65,3 @@ def page(code: str) -> str:
         near = nearest(code, found)
         raise Failure("no-such-code", f"there is no diagnostic `{code}`", f"did you mean `{near}`?" if near else "", 2)
     return found[code].read_text("utf-8")
-
-
-def environment() -> dict[str, Any]:
-    """What this machine can do. A provider that onnxruntime lists may still fail; `usable` are those that loaded a model."""
-    import os
-    import platform
-
-    from . import __version__
-
-    found: dict[str, Any] = {"archc": __version__, "python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
-    found["cpus"] = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    found |= {name: version or "not installed" for name, version in installed()}
-    return found
-
-
-def installed() -> Iterator[tuple[str, str | None]]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    for name, distributions in PACKAGES.items():
-        for distribution in distributions:
-            try:
-                yield name, version(distribution)
-                break
-            except PackageNotFoundError:
-                continue
-        else:
-            yield name, None
-
-
-PACKAGES = {
-    "torch": ("torch",),
-    "onnx": ("onnx",),
-    "onnxruntime": ("onnxruntime-gpu", "onnxruntime"),
-    "numpy": ("numpy",),
-    "pillow": ("pillow",),
-}

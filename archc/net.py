@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .compiler.diagnostics import Diagnostic, Failure, InternalError, SpecError
-from .compiler.driver import Checked, check, lower
+from .compiler.driver import Checked, check
 
 if TYPE_CHECKING:
+    from .build import BuildResult
     from .compiler.ir.graph import Graph
     from .compiler.report import Cost
     from .compiler.weights.source import WeightSource
@@ -85,21 +86,22 @@ class Net:
 
         `weights` is a state_dict or the path of a checkpoint; without them the net is initialised from `seed`.
         """
+        from .build import weighed
         from .compiler.backends.to_torch import to_torch
 
-        return to_torch(self.graph, lower(self.graph, fold=False), self.weights(weights, seed))
+        return to_torch(self.graph, weighed(self.graph, source(weights), seed).source)
 
-    def weights(self, weights: Weights | None = None, seed: int = 0) -> WeightSource:
-        """The tensors of this net by name: from a state_dict, from a checkpoint, or initialised from `seed`."""
-        from .compiler.weights.initialise import Seeded
+    def export_onnx(self, path: str | os.PathLike[str], weights: Weights | None = None, **how: Any) -> BuildResult:
+        """Writes an ONNX file and proves it. `how` is what archc.build.build takes: seed, opset, batch, phase, verify, …"""
+        from .build import build
 
-        params = self.graph.params()
-        if weights is None:
-            return Seeded(params, seed)
-        from .compiler.weights.checkpoints import match, open_checkpoint
+        return build(self.checked, exports=("onnx",), output=Path(path), weights=source(weights), **how)
 
-        source = StateDict(weights) if isinstance(weights, Mapping) else open_checkpoint(Path(weights))
-        return match(source, params, tuple(f"{head.path}." for head in self.graph.heads)).source
+
+def source(weights: Weights | None) -> Path | WeightSource | None:
+    if weights is None:
+        return None
+    return StateDict(weights) if isinstance(weights, Mapping) else Path(weights)
 
 
 class StateDict:
@@ -121,4 +123,7 @@ class StateDict:
 
     def get(self, name: str) -> Any:
         tensor = self._tensors[name]
-        return tensor.detach().cpu().numpy() if hasattr(tensor, "detach") else tensor
+        if not hasattr(tensor, "detach"):
+            return tensor
+        tensor = tensor.detach().cpu()
+        return (tensor.float() if self.dtype(name) == "bf16" else tensor).numpy()  # numpy has no bfloat16

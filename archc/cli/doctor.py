@@ -1,4 +1,4 @@
-"""`archc doctor`: what this machine can do, said without loading more than the runtime."""
+"""`archc doctor`: what this machine can do."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from .tables import facts
 @format_option()
 def command(form: str) -> None:
     """Say what this machine can do."""
-    from ..catalog import environment
+    from ..runtime.doctor import examine
 
-    found = environment()
+    found = examine()
     if form == "json":
-        print_json(found)
-    else:
-        print(facts([(name, str(value)) for name, value in found.items()]))
+        print_json({"findings": [each._asdict() for each in found]})
+        return
+    marks = {True: "", False: "not ok: ", None: ""}
+    told = [(each.name, marks[each.ok] + each.value + (f" ({each.advice})" if each.advice else "")) for each in found]
+    print(facts(told))

@@ -52,7 +52,7 @@ def location(span: Span) -> Json:
     from urllib.parse import quote
 
     region = {"startLine": span.line, "startColumn": span.column, "endLine": span.end_line, "endColumn": span.end_column}
-    uri = quote(span.source.name.replace("\\", "/"), errors="surrogateescape")
+    uri = quote(span.source.name.replace("\\", "/"), errors="backslashreplace")
     return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}
 
 

@@ -1,0 +1,109 @@
+"""Diagnostics as people and programs see them: the form, the caret, what may never reach a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+
+import pytest
+
+from archc.cli.formats import as_json, github, sarif
+from archc.cli.render import Paint, cells, clean, diagnostics, failure
+from archc.compiler.diagnostics import Diagnostic, Failure, Note, Source, Span
+
+RAW = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\u200b\u202a-\u202e\u2066-\u2069]")
+SPEC = Source("nets/tiny.yaml", "archspec: 1\ngraph:\n  - conv: {out: 64, groups: 3}\n")
+
+
+def mistake(source: Source, line: int, column: int, end: int, **more: object) -> Diagnostic:
+    return Diagnostic("groups-mismatch", Span(source, line, column, line, end), "3 channels do not divide", **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_the_form_of_the_house() -> None:
+    note = Note("expanded from here", Span(SPEC, 2, 1, 2, 6))
+    assert diagnostics([mistake(SPEC, 3, 20, 26, label="here", notes=(note,), help="choose 1")]) == "\n".join([
+        "error[groups-mismatch]: 3 channels do not divide",
+        " --> nets/tiny.yaml:3:20",
+        "  |",
+        "3 |   - conv: {out: 64, groups: 3}",
+        "  |                    ^^^^^^ here",
+        "  = note: expanded from here (nets/tiny.yaml:2:1)",
+        "  = help: choose 1",
+    ])
+
+
+def test_without_a_place() -> None:
+    assert diagnostics([Diagnostic("empty", None, "the spec is empty", severity="warning")]) == "warning[empty]: the spec is empty"
+
+
+@pytest.mark.parametrize("evil", ["\x1b[31m", "\u202e", "\u200b", "\x07", "\x9b", "\ud800", "\x85", "\x00"])
+def test_nothing_invisible_reaches_the_terminal(evil: str) -> None:
+    source = Source(f"a{evil}b.yaml", f"x: {evil}y")
+    found = Diagnostic("c", Span(source, 1, 4, 1, 6), f"m{evil}", f"l{evil}", (Note(f"n{evil}"),), f"h{evil}")
+    texts = [diagnostics([found]), *github([found]), json.dumps(sarif([found])), json.dumps(as_json(found))]
+    texts.append(failure(Failure("c", evil, evil)))
+    for text in texts:
+        assert not RAW.search(text)
+        assert evil not in text
+
+
+def test_the_caret_stands_under_escapes_and_wide_letters() -> None:
+    text = "\t漢字: \u202ebad"
+    found = diagnostics([mistake(Source("s", text), 1, 7, 10)])
+    shown, caret = (line[4:] for line in found.split("\n")[3:5])
+    assert shown[cells("") :].endswith("bad")
+    assert len(caret) - len(caret.lstrip()) == cells(clean(text[:6]))
+
+
+@pytest.mark.parametrize("column", [1, 40, 5_000, 99_990])
+@pytest.mark.parametrize("width", [40, 80])
+def test_long_lines_are_cut_around_the_caret(column: int, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    line = "".join(f"{i % 10}" for i in range(column - 1)) + "WRONG" + "." * (100_000 - column)
+    found = diagnostics([mistake(Source("s", line), 1, column, column + 5)]).split("\n")
+    assert all(len(each) <= width for each in found[2:])
+    start = found[4].index("^")
+    assert found[3][start : start + 5] == "WRONG"
+    assert found[4].count("^") == 5
+
+
+def test_a_caret_longer_than_the_line_is_cut() -> None:
+    found = diagnostics([mistake(Source("s", "x" * 1_000), 1, 1, 1_001)]).split("\n")
+    assert all(len(each) <= 80 for each in found)
+
+
+def test_twenty_errors_and_how_many_more() -> None:
+    text = diagnostics([Diagnostic(f"c{i}", None, "m") for i in range(100)])
+    assert text.count("error[") == 20
+    assert text.endswith("and 80 more errors")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_colour_only_on_a_terminal_and_never_with_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    found = mistake(SPEC, 3, 20, 26)
+    assert "\x1b[" in diagnostics([found], Terminal())
+    assert "\x1b[" not in diagnostics([found], io.StringIO())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not Paint(Terminal()).on
+
+
+def test_sarif_and_github_name_the_place() -> None:
+    found = [mistake(SPEC, 3, 20, 26, help="50%, or: none")]
+    result = sarif(found)["runs"][0]["results"][0]
+    assert result["ruleId"] == "groups-mismatch"
+    assert result["locations"][0]["physicalLocation"]["region"]["startColumn"] == 20
+    (line,) = github(found)
+    assert line.startswith("::error file=nets/tiny.yaml,line=3,col=20,title=archc groups-mismatch::")
+    assert line.endswith("%0Ahelp: 50%25, or: none")
