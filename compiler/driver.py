@@ -155,7 +155,7 @@ def read_labels(document: Document, graph: Graph, found: Found, diagnostics: Col
     node = document.header["labels"].value
     if isinstance(node.value, list):
         labels = tuple(str(item.value) for item in node.value)
-    elif node.value in LABEL_SETS:
+    elif str(node.value) in LABEL_SETS:
         labels = tuple(LABEL_SETS[str(node.value)].read_text("utf-8").splitlines())
     else:
         reader = Reader(found.root, diagnostics)
@@ -165,7 +165,7 @@ def read_labels(document: Document, graph: Graph, found: Found, diagnostics: Col
         text = path.open("rb").read(MAX_BYTES).decode("utf-8", "replace")
         labels = tuple(line.strip() for line in text.splitlines() if line.strip())
     classes = graph.outputs[-1].value.type.sizes[0]
-    if len(labels) != classes and not (node.value in LABEL_SETS and "classes" in document.params):
+    if len(labels) != classes and not (str(node.value) in LABEL_SETS and "classes" in document.params):
         diagnostics.add(Diagnostic("label-count", node.span, f"{len(labels)} labels for {classes} classes", severity="warning"))
         return labels if len(labels) > classes else None
     return labels if len(labels) == classes else None

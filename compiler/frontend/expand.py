@@ -263,9 +263,10 @@ class Expander:
         return join(ctx.scope, str(value))
 
     def claim(self, path: str, span: Span) -> bool:
-        first = self.paths.taken.setdefault(path, span)
-        if first is span:
+        if path not in self.paths.taken:
+            self.paths.taken[path] = span
             return True
+        first = self.paths.taken[path]
         self.fault("duplicate-path", span, f"two steps have the path `{path}`", "give one of them another name",
                    (Note("the first is here", first),))  # fmt: skip
         return False
@@ -603,7 +604,7 @@ class Expander:
     def count(self, span: Span, ctx: Context) -> None:
         self.steps += 1
         if self.steps > MAX_STEPS:
-            where = ctx.frames[-1].span if ctx.frames else span
+            where = ctx.frames[0].span if ctx.frames else span
             self.fault("too-many-steps", where, f"the net expands to over {MAX_STEPS} steps, the limit", "", (), ctx)
             raise Stop
 

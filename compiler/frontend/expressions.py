@@ -205,7 +205,7 @@ class Parser:
         def evaluate(run: Run) -> Any:
             items, i = sequence(value(run), token.offset), integer(index(run), "an index", token.offset)
             if not -len(items) <= i < len(items):
-                raise ExpressionError("index-out-of-range", f"index {i} of a list of {len(items)}", token.offset + 1)
+                raise ExpressionError("index-out-of-range", f"index {i} of a list of {len(items)}", token.offset)
             return items[i]
 
         return evaluate

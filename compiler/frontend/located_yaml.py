@@ -133,6 +133,9 @@ class Composer:
         except (ValueError, RecursionError, IndexError):
             pass
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        surrogate = re.search(r"\\u[dD][89a-fA-F]", text)
+        if mark is None and surrogate:
+            return self.refuse("control-character", offset_span(self.source, text[: surrogate.start()]), "a lone surrogate is no character")
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "this is no YAML"
         context = getattr(error, "context", None)

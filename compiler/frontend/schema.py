@@ -55,7 +55,8 @@ def op_schema(cls: type[Op]) -> Schema:
 def step_schema() -> Schema:
     """A step: a bare word, or one core with what may stand beside it."""
     place = {"$ref": "#/$defs/place"}
-    branches = {"type": ["object", "array"], "items": place, "additionalProperties": place, "minItems": 1, "minProperties": 1}
+    branches = {"type": ["object", "array"], "items": place, "additionalProperties": place, "minItems": 1, "minProperties": 1,
+                "x-wants": "branches: a list of them, or a mapping by name"}
     visible = {name: op_schema(cls) for name, cls in sorted(OPS.items()) if name not in HIDDEN}
     beside: Schema = {
         "name": text("the step's name in its scope", minLength=1),
@@ -79,7 +80,7 @@ def step_schema() -> Schema:
         "use": text("the block or operation that an expression names", minLength=1),
         "steps": place | {"description": "a group of steps"},
         "residual": mapping(
-            {"body": place, "shortcut": place, "skip": Bool().schema() | {"x-wants": Bool.wants}}, "key of `residual`", ("body",)
+            {"body": place, "shortcut": place, "skip": Bool().schema() | {"x-wants": Bool.wants}}, "key of `residual`", ("body",), **{"x-wants": "a mapping of body, shortcut and skip"}
         ),
         "join": mapping(
             {"branches": branches, **{k: Float(0, 1).schema() for k in ("local", "global")}}, "key of `join`", ("branches",)

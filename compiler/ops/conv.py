@@ -41,7 +41,7 @@ def window_size(op: Op, axis: str, size: int, before: int, after: int, kernel: i
             "window-too-large",
             f"{op.name}'s window of {kernel}{spans} does not fit a {axis} of {size}{padded}",
             "use a smaller window, more padding, or fewer strides before this step",
-            field="kernel",
+            field="dilation" if dilation > 1 else "kernel",
         )
     return (size + before + after - span) // stride + 1
 
