@@ -89,7 +89,7 @@ class Net:
         from .build import weighed
         from .compiler.backends.to_torch import to_torch
 
-        return to_torch(self.graph, weighed(self.graph, source(weights), seed).source)
+        return to_torch(self.graph, weighed(self.graph, source(weights), seed, ()).source)
 
     def export_onnx(self, path: str | os.PathLike[str], weights: Weights | None = None, **how: Any) -> BuildResult:
         """Writes an ONNX file and proves it. `how` is what archc.build.build takes: seed, opset, batch, phase, verify, …"""

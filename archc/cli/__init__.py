@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the exit code; never raises, never shows a traceback unless ARCHC_DEBUG is set."""
     prepare_streams()
     try:
-        code = execute(list(sys.argv[1:] if arguments is None else arguments))
+        code = execute([*(sys.argv[1:] if arguments is None else arguments)])  # `list` is a command here
         sys.stdout.flush()
         return code
     except BrokenPipeError:

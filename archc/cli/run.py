@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
 
 from .options import format_option, print_json
 from .progress import progress
+from .render import clean
 from .tables import table
 
 
@@ -26,6 +28,8 @@ def command(model: str, images: tuple[str, ...], device: str, top: int, batch: i
         session = Session(model, device=device)
         how = {} if batch is None else {"batch": batch}
         results = session.classify(list(images), top=top, **how)
+    if not session.artifact.trained:
+        print(f"warning[untrained]: {clean(session.name)} was built without trained weights; its answers mean nothing", file=sys.stderr)
     if form == "json":
         print_json(document(session, results))
     else:

@@ -1,0 +1,310 @@
+"""The program as users run it: exit codes, what is said where, and what is imported."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import archc
+from archc.cli import main
+
+ROOT = Path(__file__).parent.parent
+RAW = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\u200b\u202a-\u202e\u2066-\u2069]")
+TINY = """archspec: 1
+name: tiny
+params: {classes: 10}
+input: {image: [3, 32, 32]}
+graph:
+  - {name: stem, conv: {out: 8, kernel: 3, stride: 2, padding: 1}}
+  - relu
+  - global_avg_pool
+  - {name: fc, linear: $classes}
+expect: {params: 314, macs: 55376}
+"""
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command line in an empty folder that holds tiny.yaml."""
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(TINY, "utf-8")
+
+    def execute(*arguments: str) -> Ran:
+        code = main(arguments)
+        out, err = capsys.readouterr()
+        assert not RAW.search(out + err)
+        assert "Traceback" not in out + err
+        return Ran(code, out, err)
+
+    return execute
+
+
+def fresh(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Python code in a process of its own."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=120, check=False)
+
+
+def loaded(code: str) -> set[str]:
+    done = fresh(f"{code}\nimport sys; print(' '.join(sys.modules))")
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_importing_archc_is_light() -> None:
+    modules = loaded("import archc, archc.runtime")
+    assert not modules & {"torch", "onnx", "numpy", "yaml", "onnxruntime", "click", "rich", "jsonschema", "archc.compiler.driver"}
+
+
+@pytest.mark.parametrize("command", ["check", "cost", "show"])
+def test_reading_commands_import_nothing_heavy(command: str, tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY, "utf-8")
+    modules = loaded(f"from archc.cli import main\nassert main([{command!r}, {str(tmp_path / 'tiny.yaml')!r}]) == 0")
+    assert not modules & {"torch", "onnx", "numpy", "onnxruntime", "rich"}
+
+
+def test_help_imports_no_command() -> None:
+    modules = loaded("from archc.cli import main\nassert main(['--help']) == 0")
+    assert "archc.cli.commands" in modules
+    assert not modules & {"archc.cli.check", "archc.cli.build", "archc.compiler", "yaml", "jsonschema"}
+
+
+def test_help_names_every_command_and_each_has_an_example(run: Run) -> None:
+    from archc.cli.commands import COMMANDS
+
+    top = run("--help")
+    assert top.code == 0
+    for name in COMMANDS:
+        assert name in top.out
+        told = run(name, "--help")
+        assert told.code == 0
+        assert "Example: archc " + name in told.out
+
+
+def test_check_proves(run: Run) -> None:
+    assert run("check", "tiny.yaml") == Ran(0, "  ok  params 314\n  ok  macs 55376\ntiny.yaml: ok, 2 expectations proved\n", "")
+
+
+def test_check_refutes_with_both_numbers(run: Run) -> None:
+    Path("tiny.yaml").write_text(TINY.replace("314", "315"), "utf-8")
+    ran = run("check", "tiny.yaml")
+    assert ran.code == 1
+    assert "error[expectation-refuted]" in ran.out
+    assert "315" in ran.out and "314" in ran.out
+    assert "--> tiny.yaml:10:18" in ran.out
+    assert ran.out.endswith("tiny.yaml: 1 error, 1 expectation proved\n") or ran.out.endswith("tiny.yaml: 1 error\n")
+
+
+def test_expectations_do_not_apply_with_set(run: Run) -> None:
+    ran = run("check", "tiny.yaml", "--set", "classes=100")
+    assert ran.code == 0
+    assert "not applicable with --set" in ran.out
+
+
+def test_check_of_several_formats_agrees(run: Run) -> None:
+    Path("bad.yaml").write_text(TINY.replace("- relu", "- rleu"), "utf-8")
+    for form in ("text", "json", "sarif", "github"):
+        ran = run("check", "tiny.yaml", "bad.yaml", "--format", form)
+        assert ran.code == 1
+        assert "rleu" in ran.out
+    told = json.loads(run("check", "tiny.yaml", "bad.yaml", "--format", "json").out)
+    assert [each["ok"] for each in told["specs"]] == [True, False]
+    assert told["specs"][1]["diagnostics"][0]["line"] == 7
+
+
+def test_an_abstract_family_says_what_is_open(run: Run) -> None:
+    Path("family.yaml").write_text(TINY.replace("classes: 10", "classes: int").split("expect")[0], "utf-8")
+    ran = run("check", "family.yaml")
+    assert ran.code == 0
+    assert "classes" in ran.out
+    assert "abstract" in ran.out
+    refused = run("cost", "family.yaml")
+    assert refused.code == 1
+    assert "error[open-params]" in refused.err
+    assert run("cost", "family.yaml", "--set", "classes=10").code == 0
+
+
+def test_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(TINY.encode()), "utf-8"))
+    assert run("check", "-").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["frobnicate"], "frobnicate"),
+        (["diff", "tiny.yaml", "tiny.yaml"], "diff"),
+        (["chekc", "tiny.yaml"], "`check`"),
+        (["check"], "SPEC"),
+        (["check", "tiny.yaml", "--frob"], "--frob"),
+        (["check", "tiny.yaml", "--format", "xml"], "xml"),
+        (["check", "no_such.yaml"], "no_such.yaml"),
+        (["check", "tiny.yaml", "--set", "classes=ten"], "classes"),
+        (["check", "tiny.yaml", "--set", "clases=1"], "`classes`"),
+        (["show", "tiny.yaml", "--after", "no-such-pass"], "no-such-pass"),
+        (["build", "tiny.yaml", "--opset", "latest"], "latest"),
+        (["build", "tiny.yaml", "--batch", "many"], "many"),
+        (["build", "tiny.yaml", "--batch", "-4"], "-4"),
+        (["build", "tiny.yaml", "--batch", "0"], "0"),
+        (["build", "tiny.yaml", "--seed", "lucky"], "lucky"),
+        (["build", "tiny.yaml", "--phase", "deploy"], "deploy"),
+        (["build", "tiny.yaml", "--export", "onnx", "--export", "torch", "-o", "x"], "-o"),
+        (["run", "tiny.onnx", "x.jpg", "--top", "0"], "--top"),
+        (["ops", "covn"], "`conv`"),
+        (["explain", "no-such-code"], "no-such-code"),
+        (["check", "a\x1b[31m\u202e.yaml"], "\\x1b"),
+    ],
+)
+def test_usage_is_refused_with_2(run: Run, arguments: list[str], word: str) -> None:
+    ran = run(*arguments)
+    assert ran.code == 2
+    assert word in ran.err
+    assert ran.err.startswith("error[")
+    assert not ran.out
+    assert sorted(os.listdir()) == ["tiny.yaml"]
+
+
+def test_cost(run: Run) -> None:
+    told = json.loads(run("cost", "tiny.yaml", "--format", "json").out)
+    assert told["params"] == {"total": 314, "without_aux": 314}
+    assert told["macs"] == 55376
+    assert told["output"] == {"logits": [10]}
+    assert told["receptive_field"] == [3, 3]
+    assert [each["path"] for each in told["layers"]] == ["stem", "1", "2", "fc"]
+    assert told["layers"][0]["source"] == "tiny.yaml:6"
+    for by in ("layer", "block", "op"):
+        assert "55,296" in run("cost", "tiny.yaml", "--by", by).out
+    assert json.loads(run("cost", "tiny.yaml", "--batch", "8", "--format", "json").out)["macs"] == 8 * 55376
+
+
+def test_show(run: Run) -> None:
+    assert "%fc = linear(%2, out=10) : f32[N,10]" in run("show", "tiny.yaml").out
+    assert run("show", "tiny.yaml", "--phase", "inference").code == 0
+    assert run("show", "tiny.yaml", "--after", "erase-training").code == 0
+
+
+def test_a_bundled_spec_is_said_on_standard_error(run: Run) -> None:
+    ran = run("cost", "googlenet", "--format", "json")
+    assert ran.code == 0
+    assert ran.err == "using the bundled googlenet\n"
+    assert json.loads(ran.out)["params"]["total"] == 13004888
+
+
+def test_lists(run: Run) -> None:
+    assert "googlenet" in [each["name"] for each in json.loads(run("list", "--format", "json").out)["models"]]
+    assert json.loads(run("schema").out)["type"] == "object"
+    assert "conv" in run("ops").out
+    assert "groups" in run("ops", "conv").out
+    assert all("path_draw" != each["name"] for each in json.loads(run("ops", "--format", "json").out)["ops"])
+    assert run("doctor").code == 0
+    assert json.loads(run("doctor", "--format", "json").out)["findings"]
+
+
+def test_build_and_run(run: Run) -> None:
+    told = json.loads(run("build", "tiny.yaml", "--export", "onnx", "-o", "m.onnx", "--format", "json").out)
+    (artifact,) = told["artifacts"]
+    assert artifact["kind"] == "onnx"
+    assert artifact["bytes"] == Path("m.onnx").stat().st_size
+    assert told["parity"]["max_rel"] < 1e-4
+    assert told["weights"]["loaded"] == 0
+    from PIL import Image
+
+    Image.new("RGB", (40, 40), (200, 30, 30)).save("red.png")
+    ran = run("run", "m.onnx", "red.png", "--device", "cpu", "--top", "3", "--format", "json")
+    assert ran.code == 0
+    assert "untrained" in ran.err
+    (result,) = json.loads(ran.out)["results"]
+    assert len(result["top"]) == 3
+    assert result["input"] == "red.png"
+    assert run("run", "m.onnx", "red.png", "--device", "cpu").code == 0
+    assert run("run", "m.onnx", "none.png", "--device", "cpu").code in (1, 2)
+
+
+def test_build_says_what_is_untrained(run: Run) -> None:
+    ran = run("build", "tiny.yaml", "--no-verify")
+    assert ran.code == 0
+    assert "untrained" in ran.out
+    assert Path("tiny.onnx").exists()
+
+
+def test_a_bug_is_said_and_leaves_70(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    import archc.compiler.driver as driver
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("oh\x1b[31m")
+
+    monkeypatch.delenv("ARCHC_DEBUG", raising=False)
+    monkeypatch.setattr(driver, "check", broken)
+    ran = run("check", "tiny.yaml")
+    assert ran.code == 70
+    assert "archc has a bug" in ran.err
+    monkeypatch.setenv("ARCHC_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        main(["check", "tiny.yaml"])
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (MemoryError(), 3), (OSError(28, "No space left on device", "x"), 3), (BrokenPipeError(), 0)])
+def test_what_the_machine_does(run: Run, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int) -> None:
+    import archc.cli as cli
+
+    def broken(_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(cli, "execute", broken)
+    monkeypatch.setattr(cli, "leave_pipe", lambda: None)
+    monkeypatch.delenv("ARCHC_DEBUG", raising=False)
+    assert run("check", "tiny.yaml").code == code
+
+
+def test_ascii_terminals_are_spoken_to() -> None:
+    code = "from archc.cli import main\nraise SystemExit(main(['check', 'st\u0435m.yaml']))"
+    done = fresh(code, PYTHONIOENCODING="ascii")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_the_python_face(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY, "utf-8")
+    net = archc.load(path, params={"classes": 4})
+    assert net.name == "tiny"
+    assert net.cost().params.total == 224 + 36
+    with pytest.raises(archc.SpecError) as caught:
+        path.write_text(TINY.replace("- relu", "- rleu"), "utf-8")
+        archc.load(str(path))
+    assert caught.value.diagnostics[0].span is not None
+    with pytest.raises(archc.Failure):
+        archc.load("no_such_spec")
+
+
+def test_python_to_torch_and_onnx(tmp_path: Path) -> None:
+    import torch
+
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY, "utf-8")
+    net = archc.load(path)
+    module = net.to_torch(seed=3).eval()
+    again = net.to_torch(weights=module.state_dict()).eval()
+    x = torch.zeros(2, 3, 32, 32)
+    assert torch.equal(module(x), again(x))
+    result = net.export_onnx(tmp_path / "tiny.onnx", weights=module.state_dict())
+    assert result.weights.loaded == 4
+    assert (tmp_path / "tiny.onnx").exists()
