@@ -50,13 +50,20 @@ def op_named(name: str) -> type[Op]:
     found = {op.name: op for op in ops()}
     if name not in found:
         near = nearest(name, found)
-        raise Failure("no-such-op", f"there is no operation `{name}`", f"did you mean `{near}`?" if near else "`archc ops` lists them", 2)
+        raise Failure(
+            "no-such-op",
+            f"there is no operation `{name}`",
+            f"did you mean `{near}`?" if near else "`archc ops` lists them",
+            2,
+        )
     return found[name]
 
 
 def pages() -> dict[str, Path]:
     """The pages on diagnostics by code."""
-    return {path.stem: path for folder in reversed(PAGES) for path in sorted(folder.glob("*.md")) if path.stem != "README"}
+    return {
+        path.stem: path for folder in reversed(PAGES) for path in sorted(folder.glob("*.md")) if path.stem != "README"
+    }
 
 
 def page(code: str) -> str:

@@ -10,7 +10,7 @@ clipped to the image; a global pool on the way (a squeeze) has the map's size fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from math import ceil
 from typing import NamedTuple
@@ -219,7 +219,10 @@ def min_input(graph: Graph, nodes: tuple[Node, ...]) -> Pair:
     if image is None:
         return 1, 1
     wanted = {node.path: node.op.params(*node.input_types) for node in nodes}
-    fits = lambda height, width: passes(graph, nodes, wanted, (image.height, image.width), (height, width))  # noqa: E731
+
+    def fits(height: int, width: int) -> bool:
+        return passes(graph, nodes, wanted, (image.height, image.width), (height, width))
+
     height = smallest(image.height, lambda size: fits(size, image.width))
     width = smallest(image.width, lambda size: fits(image.height, size))
     return (height, width) if fits(height, width) else (image.height, image.width)
@@ -233,7 +236,7 @@ def smallest(size: int, fits: Callable[[int], bool]) -> int:
     return high
 
 
-def passes(graph: Graph, nodes: tuple[Node, ...], wanted: dict[str, object], old: Pair, new: Pair) -> bool:
+def passes(graph: Graph, nodes: tuple[Node, ...], wanted: Mapping[str, object], old: Pair, new: Pair) -> bool:
     """Whether the graph's ops accept inputs of size `new` in place of `old`, and own the same tensors then."""
     types = {value.name: resized(value.type, old, new) for value in graph.inputs}
     for node in nodes:

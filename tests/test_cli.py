@@ -60,7 +60,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def fresh(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Python code in a process of its own."""
     env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=120, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=120, check=False
+    )
 
 
 def loaded(code: str) -> set[str]:
@@ -71,7 +73,17 @@ def loaded(code: str) -> set[str]:
 
 def test_importing_archc_is_light() -> None:
     modules = loaded("import archc, archc.runtime")
-    assert not modules & {"torch", "onnx", "numpy", "yaml", "onnxruntime", "click", "rich", "jsonschema", "archc.compiler.driver"}
+    assert not modules & {
+        "torch",
+        "onnx",
+        "numpy",
+        "yaml",
+        "onnxruntime",
+        "click",
+        "rich",
+        "jsonschema",
+        "archc.compiler.driver",
+    }
 
 
 @pytest.mark.parametrize("command", ["check", "cost", "show"])
@@ -100,7 +112,9 @@ def test_help_names_every_command_and_each_has_an_example(run: Run) -> None:
 
 
 def test_check_proves(run: Run) -> None:
-    assert run("check", "tiny.yaml") == Ran(0, "  ok  params 314\n  ok  macs 55376\ntiny.yaml: ok, 2 expectations proved\n", "")
+    assert run("check", "tiny.yaml") == Ran(
+        0, "  ok  params 314\n  ok  macs 55376\ntiny.yaml: ok, 2 expectations proved\n", ""
+    )
 
 
 def test_check_refutes_with_both_numbers(run: Run) -> None:
@@ -246,7 +260,7 @@ def test_build_says_what_is_untrained(run: Run) -> None:
 
 
 def test_a_bug_is_said_and_leaves_70(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    import archc.compiler.driver as driver
+    from archc.compiler import driver
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError("oh\x1b[31m")
@@ -261,9 +275,17 @@ def test_a_bug_is_said_and_leaves_70(run: Run, monkeypatch: pytest.MonkeyPatch) 
         main(["check", "tiny.yaml"])
 
 
-@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (MemoryError(), 3), (OSError(28, "No space left on device", "x"), 3), (BrokenPipeError(), 0)])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KeyboardInterrupt(), 130),
+        (MemoryError(), 3),
+        (OSError(28, "No space left on device", "x"), 3),
+        (BrokenPipeError(), 0),
+    ],
+)
 def test_what_the_machine_does(run: Run, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int) -> None:
-    import archc.cli as cli
+    from archc import cli
 
     def broken(_: object) -> int:
         raise error

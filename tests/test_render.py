@@ -27,19 +27,24 @@ def eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_form_of_the_house() -> None:
     note = Note("expanded from here", Span(SPEC, 2, 1, 2, 6))
-    assert diagnostics([mistake(SPEC, 3, 20, 26, label="here", notes=(note,), help="choose 1")]) == "\n".join([
-        "error[groups-mismatch]: 3 channels do not divide",
-        " --> nets/tiny.yaml:3:20",
-        "  |",
-        "3 |   - conv: {out: 64, groups: 3}",
-        "  |                    ^^^^^^ here",
-        "  = note: expanded from here (nets/tiny.yaml:2:1)",
-        "  = help: choose 1",
-    ])
+    assert diagnostics([mistake(SPEC, 3, 20, 26, label="here", notes=(note,), help="choose 1")]) == "\n".join(
+        [
+            "error[groups-mismatch]: 3 channels do not divide",
+            " --> nets/tiny.yaml:3:20",
+            "  |",
+            "3 |   - conv: {out: 64, groups: 3}",
+            "  |                    ^^^^^^ here",
+            "  = note: expanded from here (nets/tiny.yaml:2:1)",
+            "  = help: choose 1",
+        ]
+    )
 
 
 def test_without_a_place() -> None:
-    assert diagnostics([Diagnostic("empty", None, "the spec is empty", severity="warning")]) == "warning[empty]: the spec is empty"
+    assert (
+        diagnostics([Diagnostic("empty", None, "the spec is empty", severity="warning")])
+        == "warning[empty]: the spec is empty"
+    )
 
 
 @pytest.mark.parametrize("evil", ["\x1b[31m", "\u202e", "\u200b", "\x07", "\x9b", "\ud800", "\x85", "\x00"])

@@ -10,12 +10,15 @@ from archc.compiler.driver import check, lower
 from archc.compiler.report import Cost, cost, summed
 
 HEAD = "archspec: 1\nname: net\ninput: {image: [3, 32, 32]}\n"
-TINY = HEAD + """graph:
+TINY = (
+    HEAD
+    + """graph:
   - {name: stem, conv: {out: 8, kernel: 3, stride: 2, padding: 1}}
   - relu
   - global_avg_pool
   - {name: fc, linear: 10}
 """
+)
 
 
 def costs(tmp_path: Path, text: str) -> Cost:
@@ -40,7 +43,9 @@ def test_by_hand(tmp_path: Path) -> None:
 
 
 def test_layers_add_up_and_heads_cost_nothing_at_inference(tmp_path: Path) -> None:
-    text = TINY.replace("  - relu\n", "  - {name: aux1, aux: 0.3, steps: [global_avg_pool, {name: fc, linear: 10}]}\n  - relu\n")
+    text = TINY.replace(
+        "  - relu\n", "  - {name: aux1, aux: 0.3, steps: [global_avg_pool, {name: fc, linear: 10}]}\n  - relu\n"
+    )
     found = costs(tmp_path, text)
     assert found.params == (404, 314)
     assert found.macs == costs(tmp_path, TINY).macs
@@ -68,7 +73,10 @@ def test_a_residual_keeps_its_entry_alive(tmp_path: Path) -> None:
         ("[{conv: {out: 4, kernel: 3}}, {conv: {out: 4, kernel: 3}}]", (5, 5)),
         ("[{conv: {out: 4, kernel: [1, 7], stride: 2}}, {conv: {out: 4, kernel: [3, 1]}}]", (5, 7)),
         ("[{max_pool: 2}, {conv: {out: 4, kernel: 3, dilation: 2}}, global_avg_pool, flatten]", (10, 10)),
-        ("[{concat: [{conv: {out: 4, kernel: 5, padding: 2}}, {conv: {out: 4, kernel: 3, padding: 1}}]}, flatten]", (5, 5)),
+        (
+            "[{concat: [{conv: {out: 4, kernel: 5, padding: 2}}, {conv: {out: 4, kernel: 3, padding: 1}}]}, flatten]",
+            (5, 5),
+        ),
         ("[{max_pool: 2}, {name: e, identity}, {multiply: [[], [global_avg_pool, {conv: 3}]]}, {conv: 3}]", (32, 32)),
     ],
 )
@@ -96,3 +104,13 @@ def test_the_inference_graph_costs_the_same(tmp_path: Path) -> None:
     assert graph is not None
     train, inference = cost(graph), cost(lower(graph))
     assert (train.macs, train.activations, train.depth) == (inference.macs, inference.activations, inference.depth)
+
+
+@pytest.mark.parametrize(("name", "field", "depth"), [("googlenet", 379, 22), ("resnet18", 435, 18), ("resnet50", 427, 50)])
+def test_receptive_field_of_the_zoo(name: str, field: int, depth: int) -> None:
+    """The final features' field, as the reference has it: without the global pool."""
+    graph = check(name).graph
+    assert graph is not None
+    found = cost(graph)
+    assert found.receptive_field == (field, field)
+    assert found.depth == depth

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns the exit code; never raises, never shows a traceback unless ARCHC_DEBUG is set."""
+    """Runs the command line and returns the exit code; raises nothing unless ARCHC_DEBUG is set."""
     prepare_streams()
     try:
         code = execute([*(sys.argv[1:] if arguments is None else arguments)])  # `list` is a command here

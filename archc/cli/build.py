@@ -21,17 +21,51 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: archc build googlenet --export onnx -o googlenet.onnx --weights googlenet.safetensors")
 @spec_argument
 @settings
-@click.option("--export", "exports", multiple=True, type=click.Choice(["onnx", "torch"]), help="What to build; repeatable.  [default: onnx]")
+@click.option(
+    "--export",
+    "exports",
+    multiple=True,
+    type=click.Choice(["onnx", "torch"]),
+    help="What to build; repeatable. ONNX if nothing is said.",
+)
 @click.option("-o", "--output", metavar="PATH", help="Where to write it; `-` is standard output.")
-@click.option("--weights", type=click.Path(path_type=Path), help="A checkpoint: .safetensors, .pth or .pt. Without one the net is untrained.")
-@click.option("--weights-skip", multiple=True, metavar="STEP", help="A step whose tensors the checkpoint need not fit; repeatable.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="What an untrained net starts from.")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A checkpoint: .safetensors, .pth or .pt.",
+)
+@click.option(
+    "--weights-skip",
+    multiple=True,
+    metavar="STEP",
+    help="A step that the checkpoint need not fit; repeatable.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="What an untrained net starts from.",
+)
 @click.option("--opset", type=int, help="The ONNX opset; honoured or refused.")
 @click.option("--batch", type=Batch(), default="dynamic", show_default=True, help="Images at once.")
-@click.option("--phase", type=click.Choice(["inference", "train"]), default="inference", show_default=True, help="Which graph to export.")
+@click.option(
+    "--phase",
+    type=click.Choice(["inference", "train"]),
+    default="inference",
+    show_default=True,
+    help="Which graph to export.",
+)
 @click.option("--keep-aux", is_flag=True, help="Keep the auxiliary heads as outputs.")
-@click.option("--fold/--no-fold", default=True, help="Merge batch norms into the convolutions before them.  [default: fold]")
-@click.option("--precision", type=click.Choice(["fp32"]), default="fp32", show_default=True, help="Precision of the ONNX file.")
+@click.option("--fold/--no-fold", default=True, show_default=True, help="Merge batch norms into convolutions.")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32"]),
+    default="fp32",
+    show_default=True,
+    help="Precision of the ONNX file.",
+)
 @click.option("--no-verify", is_flag=True, help="Leave out the proof that onnxruntime answers as torch does.")
 @format_option()
 def command(spec: str, settings: tuple[str, ...], exports: tuple[str, ...], output: str | None, form: str, precision: str,
@@ -41,13 +75,19 @@ def command(spec: str, settings: tuple[str, ...], exports: tuple[str, ...], outp
 
     exports = exports or ("onnx",)
     if output is not None and output != "-" and len(set(exports)) > 1:
-        raise click.UsageError("-o names one file, but several exports are asked for; leave it out or build one at a time")
+        raise click.UsageError(
+            "-o names one file, but several exports are asked for; leave it out or build one at a time"
+        )
     checked, _ = compiled(spec, settings)
     with progress(f"building {checked.name}"):
         if output == "-":
-            result = piped(lambda path: build(checked, exports=exports, output=path, verify=not no_verify, **how), exports)
+            result = piped(
+                lambda path: build(checked, exports=exports, output=path, verify=not no_verify, **how), exports
+            )
         else:
-            result = build(checked, exports=exports, output=None if output is None else Path(output), verify=not no_verify, **how)
+            result = build(
+                checked, exports=exports, output=None if output is None else Path(output), verify=not no_verify, **how
+            )
     if output == "-":
         print(text(result), file=sys.stderr)
     elif form == "json":
@@ -84,7 +124,10 @@ def document(result: BuildResult) -> dict[str, Any]:
 def text(result: BuildResult) -> str:
     told = [(each.kind, f"{each.path}  {size(each.bytes)}  sha256 {each.sha256[:16]}…") for each in result.artifacts]
     if result.parity:
-        told.append(("parity", f"max |Δ| {result.parity.max_abs:.1e}, relative {result.parity.max_rel:.1e}, against {result.parity.against}"))
+        parity = result.parity
+        told.append(
+            ("parity", f"max |Δ| {parity.max_abs:.1e}, relative {parity.max_rel:.1e}, against {parity.against}")
+        )
     told.append(("weights", weights(result)))
     told.append(("took", f"{result.seconds:.1f} s"))
     return f"{result.name}\n{facts(told)}"

@@ -46,7 +46,9 @@ def told(spec: str, result: Checked) -> None:
             print(expectation(each))
     if result.open_params and not result.failed:
         names = ", ".join(f"`{name}`" for name in result.open_params)
-        print(f"  an abstract family: {names} {'is' if len(result.open_params) == 1 else 'are'} open; give with --set or `extends`")
+        print(
+            f"  an abstract family: {names} {'is' if len(result.open_params) == 1 else 'are'} open; give with --set or `extends`"
+        )
     print(f"{clean(spec)}: {verdict(result)}")
 
 
@@ -79,7 +81,8 @@ def document(results: list[tuple[str, Checked]]) -> dict[str, Any]:
             "ok": not result.failed,
             "diagnostics": [as_json(d) for d in result.diagnostics],
             "expectations": [
-                {"name": e.name, "expected": e.expected, "found": e.found, "holds": e.holds} for e in result.expectations
+                {"name": e.name, "expected": e.expected, "found": e.found, "holds": e.holds}
+                for e in result.expectations
             ],
             "open_params": list(result.open_params),
         }

@@ -34,7 +34,9 @@ class LazyGroup(click.Group):
         found = getattr(import_module(f".{cmd_name}", __package__), "command")  # noqa: B009
         return found if isinstance(found, click.Command) else None
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from ..compiler.diagnostics import nearest
 
@@ -49,7 +51,9 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog="Example: archc check googlenet")
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog="Example: archc check googlenet"
+)
 @click.version_option(__version__, prog_name="archc", message="%(prog)s %(version)s")
 def cli() -> None:
     """Compile convolutional networks written in YAML to PyTorch and ONNX."""

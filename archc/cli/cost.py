@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 @specs_argument
 @settings
 @click.option("--by", type=click.Choice(["layer", "block", "op"]), help="Also a table of the parts.")
-@click.option("--batch", type=click.IntRange(1, 2**31 - 1), default=1, help="Images at once: MACs, activations and memory are multiplied.")
+@click.option(
+    "--batch",
+    type=click.IntRange(1, 2**31 - 1),
+    default=1,
+    help="Images at once: MACs, activations and memory are multiplied.",
+)
 @format_option()
 def command(specs: tuple[str, ...], settings: tuple[str, ...], by: str | None, batch: int, form: str) -> None:
     """Count parameters, MACs, activations and memory of specs.
@@ -60,10 +65,21 @@ def parts_table(cost: Cost, by: str, batch: int) -> str:
 
     head = [by, "op", "output", "parameters", "MACs", "activations", "source"]
     if by == "op":
-        rows = [[x.path, f"{x.params:,}", f"{x.macs * batch:,}", f"{x.activations * batch:,}"] for x in summed(cost.layers, by)]
+        rows = [
+            [x.path, f"{x.params:,}", f"{x.macs * batch:,}", f"{x.activations * batch:,}"]
+            for x in summed(cost.layers, by)
+        ]
         return table(["op", *head[3:6]], rows, "<>>>")
     rows = [
-        [x.path + " (aux)" * x.aux, x.op, number(x.output), f"{x.params:,}", f"{x.macs * batch:,}", f"{x.activations * batch:,}", x.source]
+        [
+            x.path + " (aux)" * x.aux,
+            x.op,
+            number(x.output),
+            f"{x.params:,}",
+            f"{x.macs * batch:,}",
+            f"{x.activations * batch:,}",
+            x.source,
+        ]
         for x in summed(cost.layers, by)
     ]
     return table(head, rows, "<<<>>><")
@@ -74,7 +90,8 @@ def document(cost: Cost, by: str | None, batch: int) -> dict[str, Any]:
 
     def rows(by: str) -> list[dict[str, Any]]:
         return [
-            each._asdict() | {"macs": each.macs * batch, "activations": each.activations * batch} for each in summed(cost.layers, by)
+            each._asdict() | {"macs": each.macs * batch, "activations": each.activations * batch}
+            for each in summed(cost.layers, by)
         ]
 
     told: dict[str, Any] = {

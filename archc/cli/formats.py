@@ -32,10 +32,13 @@ def as_json(d: Diagnostic) -> Json:
 
 def sarif(found: Iterable[Diagnostic]) -> Json:
     """One run of SARIF; columns count characters."""
-    results, rules = [], {}
+    results: list[Json] = []
+    rules: dict[str, Json] = {}
     for d in found:
         rules.setdefault(d.code, {"id": d.code})
-        text = "\n".join(part for part in (d.message + (f" ({d.label})" if d.label else ""), d.help and f"help: {d.help}") if part)
+        text = "\n".join(
+            part for part in (d.message + (f" ({d.label})" if d.label else ""), d.help and f"help: {d.help}") if part
+        )
         result: Json = {"ruleId": d.code, "level": d.severity, "message": {"text": text}}
         if d.span:
             result["locations"] = [location(d.span)]
@@ -51,7 +54,12 @@ def sarif(found: Iterable[Diagnostic]) -> Json:
 def location(span: Span) -> Json:
     from urllib.parse import quote
 
-    region = {"startLine": span.line, "startColumn": span.column, "endLine": span.end_line, "endColumn": span.end_column}
+    region = {
+        "startLine": span.line,
+        "startColumn": span.column,
+        "endLine": span.end_line,
+        "endColumn": span.end_column,
+    }
     uri = quote(span.source.name.replace("\\", "/"), errors="backslashreplace")
     return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}
 

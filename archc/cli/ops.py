@@ -38,7 +38,10 @@ def words(op: type[Op]) -> list[str]:
 def description(op: type[Op]) -> str:
     parts = [op.name, "", *("  " + line for line in words(op))]
     if op.fields:
-        parts += ["", facts([(key, f"{field.doc}: {field.kind.wants}{default(field)}") for key, field in op.fields.items()])]
+        parts += [
+            "",
+            facts([(key, f"{field.doc}: {field.kind.wants}{default(field)}") for key, field in op.fields.items()]),
+        ]
     if op.bare:
         parts += ["", f"  a bare value sets `{op.bare}`"]
     return "\n".join(line.rstrip() for line in parts)
@@ -52,7 +55,8 @@ def default(field: Field) -> str:
 
 def described(op: type[Op]) -> dict[str, Any]:
     fields = [
-        {"name": key, "doc": field.doc, "wants": field.kind.wants, "required": field.required, **({} if field.required else {"default": field.default})}
+        {"name": key, "doc": field.doc, "wants": field.kind.wants, "required": field.required}
+        | ({} if field.required else {"default": field.default})
         for key, field in op.fields.items()
     ]
     return {"name": op.name, "doc": "\n".join(words(op)), "bare": op.bare, "fields": fields}

@@ -16,12 +16,15 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def settings(command: _F) -> _F:
-    return click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Override a parameter of the spec; repeatable.")(command)
+    told = "Override a parameter of the spec; repeatable."
+    return click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help=told)(command)
 
 
 def format_option(*more: str) -> Callable[[_F], _F]:
     choices = click.Choice(["text", "json", *more])
-    return click.option("--format", "form", type=choices, default="text", show_default=True, help="How to print the answer.")
+    return click.option(
+        "--format", "form", type=choices, default="text", show_default=True, help="How to print the answer."
+    )
 
 
 spec_argument = click.argument("spec")
@@ -52,7 +55,7 @@ def compiled(spec: str, settings: tuple[str, ...]) -> tuple[Checked, Graph]:
     return result, graph_of(result)
 
 
-class Batch(click.ParamType):
+class Batch(click.ParamType[int | None]):
     """A number of images, or `dynamic`."""
 
     name = "dynamic|N"

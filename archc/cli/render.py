@@ -7,8 +7,8 @@
        |                             ^
        = help: choose groups that divide both 64 and 64
 
-Nothing from outside reaches a terminal as it is: control characters, invisible ones and those that turn the direction of
-text are written as escapes, in messages, source lines and file names. Long lines are cut around the caret.
+Nothing from outside reaches a terminal as it is: control characters, invisible ones and those that turn the direction
+of text are written as escapes, in messages, source lines and file names. Long lines are cut around the caret.
 """
 
 from __future__ import annotations
@@ -45,14 +45,16 @@ class Paint:
     """Colours text, or leaves it: only a terminal gets colour, and none where NO_COLOR is set."""
 
     def __init__(self, stream: TextIO | None) -> None:
-        self.on = bool(stream and stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")
+        self.on = bool(
+            stream and stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        )
 
     def __call__(self, text: str, style: str) -> str:
         return f"\x1b[{style}m{text}\x1b[0m" if self.on else text
 
 
 def diagnostics(found: Iterable[Diagnostic], stream: TextIO | None = None) -> str:
-    """All of them, errors first to be cut last: at most SHOWN errors and SHOWN warnings, and how many more there are."""
+    """All of them in their order, but at most SHOWN errors and SHOWN warnings; then how many more there are."""
     paint, width = Paint(stream), columns()
     parts: list[str] = []
     seen = {"error": 0, "warning": 0}
@@ -109,7 +111,11 @@ def excerpt(source: str, span: Span, room: int) -> tuple[str, int, int]:
     end = span.end_column if span.end_line == span.line else len(source) + 1
     start, stop = span.column - 1, max(end - 1, span.column)
     first = max(0, start - 2 * room)  # what is far from the caret is not even looked at
-    before, marked, after = clean(source[first:start]), clean(source[start:stop][:room]), clean(source[stop : stop + 2 * room])
+    before, marked, after = (
+        clean(source[first:start]),
+        clean(source[start:stop][:room]),
+        clean(source[stop : stop + 2 * room]),
+    )
     lead, length = cells(before), max(cells(marked), 1)
     if first == 0 and lead + length + cells(after) <= room:
         return before + marked + after, lead, length
@@ -167,7 +173,11 @@ def bug(error: BaseException, stream: TextIO | None = None) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
     paint = Paint(stream)
-    parts = [f"{paint('error[internal]', RED)}: {paint('archc has a bug', BOLD)}: {type(error).__name__}: {clean(str(error))[:500]}{place}"]
+    parts = [
+        f"{paint('error[internal]', RED)}: {paint('archc has a bug', BOLD)}: {type(error).__name__}: {clean(str(error))[:500]}{place}"
+    ]
     parts += remark("note", "this is not a fault of your spec or model", 1, paint)
-    parts += remark("help", "set ARCHC_DEBUG=1 and run it again to see the traceback; please report it with the spec", 1, paint)
+    parts += remark(
+        "help", "set ARCHC_DEBUG=1 and run it again to see the traceback; please report it with the spec", 1, paint
+    )
     return "\n".join(parts)

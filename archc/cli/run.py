@@ -12,24 +12,34 @@ from .progress import progress
 from .render import clean
 from .tables import table
 
+DEVICES = ("auto", "cuda", "tensorrt", "cpu")
+
 
 @click.command(epilog="Example: archc run googlenet.onnx cat.jpg dog.jpg --top 3")
 @click.argument("model")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-@click.option("--device", type=click.Choice(["auto", "cuda", "tensorrt", "cpu"]), default="auto", show_default=True, help="Where to run; never silently elsewhere.")
+@click.option(
+    "--device",
+    type=click.Choice(DEVICES),
+    default="auto",
+    show_default=True,
+    help="Where to run; never silently elsewhere.",
+)
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="How many classes an image.")
-@click.option("--batch", type=click.IntRange(1, 2**16), default=None, help="Images at once.")
+@click.option("--batch", type=click.IntRange(1, 2**16), default=8, show_default=True, help="Images at once.")
 @format_option()
-def command(model: str, images: tuple[str, ...], device: str, top: int, batch: int | None, form: str) -> None:
+def command(model: str, images: tuple[str, ...], device: str, top: int, batch: int, form: str) -> None:
     """Classify images with a built model."""
     from ..runtime import Session
 
     with progress(f"running {model}"):
         session = Session(model, device=device)
-        how = {} if batch is None else {"batch": batch}
-        results = session.classify(list(images), top=top, **how)
+        results = session.classify(images, top=top, batch=batch)
     if not session.artifact.trained:
-        print(f"warning[untrained]: {clean(session.name)} was built without trained weights; its answers mean nothing", file=sys.stderr)
+        print(
+            f"warning[untrained]: {clean(session.name)} was built without trained weights; its answers mean nothing",
+            file=sys.stderr,
+        )
     if form == "json":
         print_json(document(session, results))
     else:
@@ -42,7 +52,10 @@ def document(session: Any, results: Any) -> dict[str, Any]:
         "device": session.device,
         "providers": list(session.providers),
         "results": [
-            {"input": each.input, "top": [{"index": c.index, "label": c.label, "probability": c.probability} for c in each.top]}
+            {
+                "input": each.input,
+                "top": [{"index": c.index, "label": c.label, "probability": c.probability} for c in each.top],
+            }
             for each in results
         ],
     }

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: archc show googlenet --after erase-training")
 @spec_argument
 @settings
-@click.option("--phase", type=click.Choice(["inference", "train"]), help="Which graph; the training graph as written if nothing is said.")
+@click.option(
+    "--phase",
+    type=click.Choice(["inference", "train"]),
+    help="Which graph; the training graph as written if nothing is said.",
+)
 @click.option("--after", metavar="PASS", help="Stop behind this pass.")
 @format_option()
 def command(spec: str, settings: tuple[str, ...], phase: str | None, after: str | None, form: str) -> None:
