@@ -83,6 +83,8 @@ class Emitter:
                           "build the inference phase, or export torch") from None  # fmt: skip
         except Reject as reject:
             raise Failure(reject.code, f"{node.path}: {reject}", reject.help, 2) from None
+        if made in {v.name for v in inputs}:  # nothing to do for this input, but the value has a name of its own
+            made = self.node("Identity", made)
         last = next(i for i in reversed(range(len(self.nodes))) if self.nodes[i].output == made)
         result = self.names.get(node.output.name, node.output.name)
         self.nodes[last] = self.nodes[last]._replace(name=node.path, output=result)

@@ -1,0 +1,138 @@
+"""The language: sketches expand to the peers' keys, the naming rules, composition, and what each rule refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from archc.compiler.driver import check, lower
+from archc.compiler.frontend.schema import schema_text
+
+DATA = Path(__file__).parent / "data"
+PEERS = json.loads((DATA / "peers.json").read_text())["nets"]
+SKETCHES = [
+    ("googlenet", "googlenet", []), ("resnet18", "resnet18", []), ("resnet50", "resnet50", []), ("resnext50_32x4d", "resnext50_32x4d", []),
+    ("squeezenet", "squeezenet1_0", []), ("densenet", "densenet121", []), ("inception_v3", "inception_v3", []), ("inception_v4", "inception_v4", []),
+    ("inception_resnet_v2", "inception_resnet_v2", []), ("vgg", "vgg16", []), ("vgg", "vgg16_bn", ["batch_norm=true"]), ("resnetv2_50", "resnetv2_50", []),
+]  # fmt: skip
+OWN = {  # sketches without a peer: parameters of the paper (reference facts)
+    "ensemble": 7 * 60_965_224, "alexnet_2012": 60_965_224, "googlenet_paper": 13_378_280, "lenet5_1998": 60_000, "wrn_28_10": 36_479_194, "mobilenet_v2": 3_504_872,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sketch", "peer", "settings"), SKETCHES, ids=[p for _, p, _ in SKETCHES])
+def test_sketch_has_the_peer_s_keys(sketch, peer, settings):
+    checked = check(str(DATA / "sketches" / f"{sketch}.yaml"), settings)
+    assert not checked.failed, checked.diagnostics
+    assert {name: list(p.shape) for name, p in checked.graph.params().items()} == PEERS[peer]
+
+
+@pytest.mark.parametrize("name", ["alexnet_2012", "googlenet_paper", "lenet5_1998", "wrn_28_10", "mobilenet_v2", "ensemble"])
+def test_sketch_has_the_paper_s_parameters(name):
+    checked = check(str(DATA / "sketches" / f"{name}.yaml"))
+    assert not checked.failed, checked.diagnostics
+    assert sum(p.elements for p in checked.graph.params().values() if not p.buffer) == OWN[name]
+
+
+def graph_of(tmp_path, steps, **more):
+    """A spec of these steps, checked; JSON is YAML."""
+    document = {"archspec": 1, "name": "net", "input": {"image": [3, 16, 16]}, "graph": steps, **more}
+    (tmp_path / "net.yaml").write_text(json.dumps(document))
+    return check(str(tmp_path / "net.yaml"))
+
+
+CONV = {"conv": {"out": 3, "kernel": 1}}
+NAMING = [  # steps, blocks, the paths of all nodes in order
+    ([CONV, "relu"], {}, ["0", "1"]),
+    (CONV, {}, ["0"]),
+    ([{"name": "a", **CONV}, "relu", {"steps": ["relu", "tanh"]}, "gelu"], {}, ["a", "1", "2", "3", "4"]),
+    ([{"name": "g", "steps": ["relu", {"name": "t", "tanh": None}]}], {}, ["g.0", "g.t"]),
+    ([{"when": False, **CONV}, "relu"], {}, ["0"]),
+    ([{"name": "m", "concat": {"left": CONV, "right": ["relu"]}}], {}, ["m.left", "m.right.0", "m"]),
+    ([{"concat": {"left": CONV, "right": ["relu"]}}], {}, ["left", "right.0", "0"]),
+    ([{"name": "m", "add": [[], ["relu", {"name": "t", "tanh": None}], "gelu"]}], {}, ["m.1.0", "m.t", "m.2", "m"]),
+    ([{"residual": {"body": [{"name": "c", **CONV}, "relu"]}}], {}, ["c", "0.body.1", "0"]),
+    ([{"name": "r", "residual": {"body": CONV, "shortcut": "relu"}}], {}, ["r.body", "r.shortcut", "r"]),
+    ([{"B": None}, {"name": "b", "B": None}], {"B": {"steps": [CONV, "relu"]}}, ["0.0", "0.1", "b.0", "b.1"]),
+    ([{"name": "b", "B": None}], {"B": {"steps": CONV}}, ["b"]),
+    ([{"repeat": {"i": 2}, "name": "c$i", **CONV}, "relu"], {}, ["c0", "c1", "2"]),
+    ([{"repeat": {"i": 2}, "name": "c", **CONV}], {}, ["c.0", "c.1"]),
+    ([{"repeat": {"i": 2}, "steps": [CONV, "relu"]}], {}, ["0", "1", "2", "3"]),
+    ([{"name": "m", "concat": [{"repeat": {"i": 2}, "steps": ["relu", CONV]}]}], {}, ["m.0.0", "m.0.1", "m.1.0", "m.1.1", "m"]),
+    ([{"name": "a", "relu": None}, {"name": "b", "concat": [{"from": "a"}, []]}], {}, ["a", "b"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("steps", "blocks", "paths"), NAMING, ids=[",".join(p) for *_, p in NAMING])
+def test_naming_rules(tmp_path, steps, blocks, paths):
+    checked = graph_of(tmp_path, steps, blocks=blocks)
+    assert not checked.failed, checked.diagnostics
+    assert [node.path for node in checked.graph.nodes] == paths
+
+
+def test_outputs_heads_and_the_two_phases(tmp_path):
+    steps = [{"name": "a", "output": "low", **CONV}, {"name": "h", "aux": 0.3, "steps": ["global_avg_pool", {"name": "fc", "linear": 4}]},
+             {"dropout": 0.5}, "global_avg_pool"]  # fmt: skip
+    graph = graph_of(tmp_path, steps).graph
+    assert [o.name for o in graph.outputs] == ["low", "logits"]
+    assert [(h.path, h.weight, str(h.value.type)) for h in graph.heads] == [("h", 0.3, "f32[N,4]")]
+    inference = lower(graph)
+    assert [n.op.name for n in inference.nodes] == ["conv", "global_avg_pool"] and not inference.heads
+    assert [h.path for h in lower(graph, keep_aux=True).heads] == ["h"]
+    assert any(n.op.name == "dropout" for n in lower(graph, "train").nodes)
+
+
+def test_a_join_of_joins_is_one_mean_over_all_columns():
+    graph = check(str(DATA / "sketches" / "fractalnet.yaml")).graph
+    joins = [n for n in graph.nodes if n.op.name == "join"]
+    assert max(len(n.inputs) for n in joins) == 4  # three columns and the draw
+    means = [n for n in lower(graph).nodes if n.op.name == "mean"]
+    assert {len(n.inputs) for n in means} == {2, 3}
+    assert not [n for n in lower(graph).nodes if n.op.name == "path_draw"]
+
+
+def test_two_inputs_meet_by_from(tmp_path):
+    steps = [{"name": "both", "concat": [{"from": "left"}, {"from": "right"}]}]
+    checked = graph_of(tmp_path, steps, input={"left": [1, 4, 4], "right": [2, 4, 4]})
+    assert str(checked.graph.outputs[0].value.type) == "f32[N,3,4,4]"
+    refused = graph_of(tmp_path, ["relu"], input={"left": [1, 4, 4], "right": [2, 4, 4]})
+    assert [d.code for d in refused.diagnostics] == ["nothing-arrives"]
+
+
+def test_set_lays_over_and_expectations_do_not_apply():
+    path = str(DATA / "sketches" / "resnet18.yaml")
+    assert {e.holds for e in check(path).expectations} == {True}
+    other = check(path, ["classes=10"])
+    assert other.graph.outputs[-1].value.type.sizes == (10,) and {e.holds for e in other.expectations} == {None}
+
+
+def test_a_family_says_which_parameters_are_open():
+    checked = check(str(DATA / "sketches" / "families" / "resnet.yaml"))
+    assert not checked.failed and checked.graph is None and checked.open_params == ("block", "depths")
+
+
+def test_every_value_keeps_its_place():
+    graph = check(str(DATA / "sketches" / "resnet50.yaml")).graph
+    node = next(n for n in graph.nodes if n.path == "layer2.0.conv2")
+    assert node.span.short == "families/resnet.yaml:34"
+    assert [f.what for f in node.frames] == ["`repeat` stage=1 depth=4", "`repeat` i=0", "`Bottleneck`"]
+
+
+def test_ten_thousand_nodes(tmp_path):
+    checked = graph_of(tmp_path, [{"repeat": {"i": 10_000}, "name": "a$i", "relu": None}])
+    assert len(checked.graph.nodes) == 10_000
+
+
+def test_the_committed_schema_is_the_ops(tmp_path):
+    import archc.compiler.driver as driver
+
+    committed = Path(driver.__file__).parent / "archspec.schema.json"
+    assert committed.read_text("utf-8") == schema_text(), "write it again: archc schema > compiler/archspec.schema.json"
+
+
+def test_reserved_names_are_torch_s():
+    import torch
+    from archc.compiler.frontend.names import MODULE_OWNED
+
+    assert {n for n in dir(torch.nn.Module()) if not n.startswith("_")} <= MODULE_OWNED

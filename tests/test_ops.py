@@ -1,0 +1,169 @@
+"""The op table, swept: shapes, parameters and values agree between archc, torch and onnxruntime."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from archc.compiler.backends.to_onnx import export_onnx
+from archc.compiler.backends.to_torch import to_torch
+from archc.compiler.driver import lower
+from archc.compiler.ir.graph import Graph, Node, Output, Value
+from archc.compiler.ir.types import TensorType
+from archc.compiler.ops import OPS
+from archc.compiler.ops.fields import Misfit
+from archc.compiler.ops.op import Reject
+from archc.compiler.weights.initialise import Seeded
+from archc.runtime.session import raw_session
+
+from .op_cases import CASES, REJECTS, Case
+
+torch.set_num_threads(1)
+
+
+def typed(shape):
+    return TensorType(("N", *shape))
+
+
+def graph_of(case: Case) -> Graph:
+    """A graph of the one op; values are drawn away from zero by a scale, so that no test passes on zeros."""
+    inputs = tuple(Value(f"in{i}", typed(shape)) for i, shape in enumerate(case.inputs))
+    op = OPS[case.op](**case.fields)
+    node = Node("node", op, inputs, (Value("node", op.infer(*(v.type for v in inputs))),))
+    return Graph("one", inputs, (node,), (Output("out", node.output),))
+
+
+def spread(params):
+    """Random values for every parameter, running statistics too."""
+    out = {}
+    for name, param in params.items():
+        scheme = param.init if param.init[0] in ("values", "signs") else ("uniform", 0.5)
+        out[name] = param if param.dtype == "i64" else param._replace(init=scheme)
+    return out
+
+
+class Positive(Seeded):
+    """Variances are positive."""
+
+    def get(self, name):
+        array = super().get(name)
+        return np.abs(array) + np.float32(0.5) if name.endswith("running_var") else array
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_shape_parameters_and_values_agree(case, tmp_path):
+    graph = graph_of(case)
+    params = graph.params()
+    weights = Positive(spread(params))
+    net = to_torch(graph, weights).eval()
+    inputs = [torch.from_numpy(np.random.default_rng(i).standard_normal((2, *shape), dtype=np.float32) * 2) for i, shape in enumerate(case.inputs)]
+    with torch.no_grad():
+        reference = net(*inputs).numpy()
+    inferred = graph.outputs[0].value.type
+    assert reference.shape == (2, *inferred.sizes)
+    state = {name: tuple(t.shape) for name, t in net.state_dict().items()}
+    assert state == {name: p.shape for name, p in params.items()}
+    trainable = {name for name, _ in net.named_parameters()}
+    assert trainable == {name for name, p in params.items() if not p.buffer}
+
+    built = lower(graph, fold=False)
+    path = tmp_path / "one.onnx"
+    export_onnx(built, weights, path)
+    onnx.checker.check_model(str(path), full_check=True)
+    session = raw_session(path)
+    assert session.get_outputs()[0].shape == ["N", *inferred.sizes]
+    found = session.run(None, {f"in{i}": x.numpy() for i, x in enumerate(inputs)})[0]
+    assert found.shape == reference.shape
+    assert np.abs(found - reference).max() <= 1e-5 * np.abs(reference).max() + 1e-7
+
+
+def test_every_op_has_a_case():
+    assert {case.op for case in CASES} == set(OPS) - {"path_draw"}  # path_draw takes no tensor; joins test it
+
+
+@pytest.mark.parametrize(("op", "fields", "inputs", "code", "field"), REJECTS, ids=lambda v: str(v)[:40])
+def test_rejects(op, fields, inputs, code, field):
+    with pytest.raises(Reject) as caught:
+        OPS[op](**fields).infer(*(typed(s) for s in inputs))
+    assert (caught.value.code, caught.value.field) == (code, field)
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+def test_docstring_states_the_rules(name):
+    doc = OPS[name].__doc__ or ""
+    assert "Shapes" in doc, f"{name} does not state its shapes"
+    assert not any(line.strip().startswith("Params") for line in doc.splitlines()) or name in (
+        "conv", "linear", "rbf", "batch_norm", "group_norm", "layer_norm", "prelu", "affine")  # fmt: skip
+
+
+GEOMETRIES = [
+    g for g in itertools.product(range(1, 9), range(1, 5), range(1, 5), range(3), (False, True)) if 2 * g[3] <= g[1] <= g[0] + 2 * g[3]
+]
+
+
+@pytest.mark.parametrize("name", ["max_pool", "avg_pool"])
+def test_pool_sizes_are_torch_s_for_every_small_geometry(name):
+    """(size, kernel, stride, padding, ceil_mode), all of them."""
+    for size, kernel, stride, padding, ceil in GEOMETRIES:
+        op = OPS[name](kernel=kernel, stride=stride, padding=padding, ceil_mode=ceil)
+        module = op.torch(torch.nn, typed((1, size, size)))
+        assert op.infer(typed((1, size, size))).sizes == tuple(module(torch.zeros(1, 1, size, size)).shape[1:]), (size, kernel, stride, padding, ceil)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fields", [("max_pool", {}), ("avg_pool", {}), ("avg_pool", {"count_include_pad": False})], ids=str)
+def test_pool_values_are_torch_s_for_every_small_geometry(fields, tmp_path):
+    name, more = fields
+    for size, kernel, stride, padding, ceil in GEOMETRIES:
+        case = Case(name, {"kernel": kernel, "stride": stride, "padding": padding, "ceil_mode": ceil, **more}, ((2, size, size),))
+        graph = graph_of(case)
+        export_onnx(graph, Seeded({}), tmp_path / "pool.onnx")
+        x = np.random.default_rng(size).standard_normal((1, 2, size, size), dtype=np.float32)
+        found = raw_session(tmp_path / "pool.onnx").run(None, {"in0": x})[0]
+        reference = graph.nodes[0].op.torch(torch.nn, typed((2, size, size)))(torch.from_numpy(x)).numpy()
+        np.testing.assert_allclose(found, reference, rtol=1e-5, atol=1e-6, err_msg=str(case))
+
+
+def test_ops_are_frozen_and_compare_by_value():
+    conv = OPS["conv"](out=4, kernel=3)
+    assert conv == OPS["conv"](out=4, kernel=[3, 3]) and hash(conv) == hash(conv.replace(out=4)) and conv != conv.replace(out=5)
+    with pytest.raises(AttributeError):
+        conv.out = 5
+    with pytest.raises(Misfit):
+        OPS["conv"](out="4")
+    with pytest.raises(TypeError):
+        OPS["conv"](kernel=3)
+
+
+def test_join_in_training_takes_the_drawn_column_and_never_drops_all():
+    from archc.compiler.backends import torch_modules
+
+    join = torch_modules.Join(local=0.9, drawn=True).train()
+    columns = [torch.full((1, 2), float(i + 1)) for i in range(3)]
+    for k in range(3):
+        assert torch.equal(join(*columns, torch.tensor(k)), columns[k])
+    for _ in range(50):
+        assert 1 <= join(*columns, torch.tensor(-1))[0, 0] <= 3
+    assert torch.allclose(join(*columns[:2], torch.tensor(2)), torch.full((1, 2), 1.5))
+    assert torch.allclose(join.eval()(*columns, torch.tensor(1)), torch.full((1, 2), 2.0))
+    draws = {int(torch_modules.PathDraw(3, 0.5)()) for _ in range(200)}
+    assert draws == {-1, 0, 1, 2}
+
+
+@pytest.mark.parametrize("rescale", ["training", "inference"])
+@pytest.mark.parametrize("per", ["sample", "batch"])
+def test_drop_path_keeps_the_expectation(per, rescale):
+    from archc.compiler.backends import torch_modules
+
+    torch.manual_seed(0)
+    path = torch_modules.DropPath(0.25, per=per, rescale=rescale).train()
+    x = torch.ones(64, 1, 1, 1)
+    seen = torch.stack([path(x) for _ in range(400)])
+    kept = 1 / 0.75 if rescale == "training" else 1.0
+    assert sorted(seen.unique().tolist()) == pytest.approx([0.0, kept])
+    assert float((seen > 0).float().mean()) == pytest.approx(0.75, abs=0.05)
+    assert (seen.flatten(1).std(1) == 0).all() == (per == "batch")
+    assert float(path.eval()(x)[0, 0, 0, 0]) == pytest.approx(0.75 if rescale == "inference" else 1.0)
