@@ -45,8 +45,9 @@ def graph_of(checked: Checked) -> Graph:
         raise InternalError("a spec passed its check without a graph")
     names = ", ".join(f"`{name}`" for name in checked.open_params)
     verb = "has no value" if len(checked.open_params) == 1 else "have no value"
-    raise SpecError([*checked.diagnostics, Diagnostic("open-params", place(checked), f"{checked.name} is abstract: {names} {verb}",
-                                                      help=f"give one: --set {checked.open_params[0]}=…")])  # fmt: skip
+    given = f"give a value: --set {checked.open_params[0]}=…"
+    abstract = Diagnostic("open-params", place(checked), f"{checked.name} is abstract: {names} {verb}", help=given)
+    raise SpecError([*checked.diagnostics, abstract])
 
 
 def place(checked: Checked) -> Any:
@@ -92,7 +93,7 @@ class Net:
         return to_torch(self.graph, weighed(self.graph, source(weights), seed, ()).source)
 
     def export_onnx(self, path: str | os.PathLike[str], weights: Weights | None = None, **how: Any) -> BuildResult:
-        """Writes an ONNX file and proves it. `how` is what archc.build.build takes: seed, opset, batch, phase, verify, …"""
+        """Writes an ONNX file and proves it. `how` is what archc.build.build takes: seed, opset, batch, phase, …"""
         from .build import build
 
         return build(self.checked, exports=("onnx",), output=Path(path), weights=source(weights), **how)

@@ -68,8 +68,8 @@ if TYPE_CHECKING:
 )
 @click.option("--no-verify", is_flag=True, help="Leave out the proof that onnxruntime answers as torch does.")
 @format_option()
-def command(spec: str, settings: tuple[str, ...], exports: tuple[str, ...], output: str | None, form: str, precision: str,
-            no_verify: bool, **how: Any) -> None:  # fmt: skip
+def command(spec: str, settings: tuple[str, ...], exports: tuple[str, ...], output: str | None, form: str,
+            precision: str, no_verify: bool, **how: Any) -> None:  # fmt: skip
     """Build a model from a spec: ONNX or PyTorch."""
     from ..build import build
 

@@ -47,7 +47,7 @@ def told(spec: str, result: Checked) -> None:
     if result.open_params and not result.failed:
         names = ", ".join(f"`{name}`" for name in result.open_params)
         print(
-            f"  an abstract family: {names} {'is' if len(result.open_params) == 1 else 'are'} open; give with --set or `extends`"
+            f"  an abstract family; open: {names}; give them with --set or `extends`"
         )
     print(f"{clean(spec)}: {verdict(result)}")
 

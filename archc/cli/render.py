@@ -90,7 +90,8 @@ def lines(diagnostic: Diagnostic, paint: Paint, width: int) -> Iterator[str]:
             shown, caret, length = excerpt(source, span, width - gutter - 3)
             yield edge
             yield f"{paint(f'{span.line} |', BLUE)} {shown}".rstrip()
-            yield f"{edge} {' ' * caret}{paint('^' * length + ' ' * bool(diagnostic.label) + clean(diagnostic.label), colour)}"
+            mark = "^" * length + " " * bool(diagnostic.label) + clean(diagnostic.label)
+            yield f"{edge} {' ' * caret}{paint(mark, colour)}"
     for note in diagnostic.notes:
         where = f" ({clean(note.span.place)})" if note.span and note.span.short not in note.message else ""
         yield from remark("note", note.message + where, gutter, paint)
@@ -107,7 +108,7 @@ def remark(kind: str, text: str, gutter: int, paint: Paint) -> Iterator[str]:
 
 
 def excerpt(source: str, span: Span, room: int) -> tuple[str, int, int]:
-    """A source line as shown, the caret's column in it and the caret's length, cut to `room` columns around the caret."""
+    """A source line as shown, the caret's column in it and its length; cut to `room` columns around the caret."""
     end = span.end_column if span.end_line == span.line else len(source) + 1
     start, stop = span.column - 1, max(end - 1, span.column)
     first = max(0, start - 2 * room)  # what is far from the caret is not even looked at
@@ -174,7 +175,8 @@ def bug(error: BaseException, stream: TextIO | None = None) -> str:
     place = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
     paint = Paint(stream)
     parts = [
-        f"{paint('error[internal]', RED)}: {paint('archc has a bug', BOLD)}: {type(error).__name__}: {clean(str(error))[:500]}{place}"
+        f"{paint('error[internal]', RED)}: {paint('archc has a bug', BOLD)}: "
+        f"{type(error).__name__}: {clean(str(error))[:500]}{place}"
     ]
     parts += remark("note", "this is not a fault of your spec or model", 1, paint)
     parts += remark(
