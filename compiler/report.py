@@ -2,10 +2,10 @@
 
 The conventions, once. All numbers are per image and of one inference pass, so an auxiliary head costs no MACs; its
 parameters count in `params.total` and not in `params.without_aux`, buffers in neither. MACs are those of convolutions
-and linear layers (1 MAC = 2 FLOPs), padding taps included. Activations are the outputs of convolutions, pools and linear
-layers; an adaptive pool that changes nothing is none. Depth is the longest chain of convolutions and linear layers.
-The receptive field is that of the final features, before the global pool or the flattening, over all paths and not
-clipped to the image; a global pool on the way (a squeeze) has the map's size for a kernel.
+and linear layers (1 MAC = 2 FLOPs), padding taps included. Activations are the outputs of convolutions, pools and
+linear layers; an adaptive pool that changes nothing is none. Depth is the longest chain of convolutions and linear
+layers. The receptive field is that of the final features, before the global pool or the flattening, over all paths and
+not clipped to the image; a global pool on the way (a squeeze) has the map's size for a kernel.
 """
 
 from __future__ import annotations
