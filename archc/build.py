@@ -125,7 +125,6 @@ def onnx(checked: Checked, training: Graph, graph: Graph, matched: Matched, path
 def metadata(checked: Checked, graph: Graph, report: Report, phase: Phase) -> dict[str, str]:
     """What the file says of itself; nothing of the machine, the place or the time."""
     text = str(graph)
-    said = lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))  # noqa: E731
     facts = {
         "archc.version": version(),
         "archc.name": checked.name,
@@ -141,6 +140,10 @@ def metadata(checked: Checked, graph: Graph, report: Report, phase: Phase) -> di
     if checked.preprocess is not None:
         facts["archc.preprocess"] = said(checked.preprocess)
     return facts
+
+
+def said(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def artifact(kind: str, path: Path) -> Artifact:

@@ -176,12 +176,12 @@ def read_preprocess(document: Document, diagnostics: Collector) -> dict[str, Any
     if "preprocess" not in document.header:
         return None
     node = document.header["preprocess"].value
-    channels = next(iter(document.input.values())).value.value[0].value  # type: ignore[index, union-attr]
+    channels = next(iter(document.input.values())).value.value[0].value
     for key in ("mean", "std"):
-        entry: Entry | None = node.value.get(key)  # type: ignore[union-attr]
-        if entry and len(entry.value.value) not in (1, channels):  # type: ignore[arg-type]
+        entry: Entry | None = node.value.get(key)
+        if entry and len(entry.value.value) not in (1, channels):
             diagnostics.add(Diagnostic("preprocess-channels", entry.value.span,
-                                       f"`{key}` has {len(entry.value.value)} numbers for {channels} channels"))  # type: ignore[arg-type]  # fmt: skip
+                                       f"`{key}` has {len(entry.value.value)} numbers for {channels} channels"))  # fmt: skip
     return dict(plain(node))
 
 
@@ -200,7 +200,7 @@ def prove(document: Document, graph: Graph, overridden: bool) -> Iterator[Expect
         "receptive_field": list(facts.receptive_field),
     }
     outputs = {name: list(sizes) for name, sizes in facts.outputs.items()}
-    for name, entry in document.header["expect"].value.value.items():  # type: ignore[union-attr]
+    for name, entry in document.header["expect"].value.value.items():
         expected = plain(entry.value)
         if name == "output":
             got: Any = outputs if isinstance(expected, dict) else outputs[graph.outputs[-1].name]
@@ -217,9 +217,9 @@ def prove(document: Document, graph: Graph, overridden: bool) -> Iterator[Expect
 
 def wrong_bound(node: Located, found: int) -> Span:
     """The bound that is broken, or the whole of them."""
-    for key, entry in node.value.items():  # type: ignore[union-attr]
-        if (found < entry.value.value) if key == "min" else (found > entry.value.value):  # type: ignore[operator]
-            return entry.value.span
+    for key, entry in node.value.items():
+        if (found < entry.value.value) if key == "min" else (found > entry.value.value):
+            return Span(*entry.value.span)
     return node.span
 
 

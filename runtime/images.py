@@ -48,7 +48,7 @@ def to_rgb(image: Any) -> Any:
     from PIL import Image
 
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        values = np.asarray(image, dtype=np.float64)
+        values: Any = np.asarray(image, dtype=np.float64)
         values = values / 257 if values.max(initial=0) > 255 else values
         image = Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
@@ -99,7 +99,7 @@ def prepare(image: Any, how: Preprocess) -> Any:
     else:
         picture = picture.resize(shorter_side(picture.size, how.resize), taken)
     picture = center_crop(picture, how.crop)
-    values = np.asarray(picture, dtype=np.float32)
+    values: Any = np.asarray(picture, dtype=np.float32)
     values = values[:, :, None] if values.ndim == 2 else values
     if how.color == "bgr":
         values = values[:, :, ::-1]

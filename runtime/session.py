@@ -15,7 +15,7 @@ FATAL_ONLY = 4
 
 
 class Prediction(NamedTuple):
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple's method of that name is not missed
     label: str | None
     probability: float
 

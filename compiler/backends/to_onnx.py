@@ -55,7 +55,7 @@ class Emitter:
     def read(self, name: str) -> Any:
         import numpy as np
 
-        array = np.ascontiguousarray(self.weights.get(name), dtype="<f4")
+        array: Any = np.ascontiguousarray(self.weights.get(name), dtype="<f4")
         return memoryview(array.reshape(-1)).cast("B") if array.size else b""
 
     def ints(self, hint: str, values: tuple[int, ...]) -> str:

@@ -52,13 +52,13 @@ class Network(fx.GraphModule):
         infer = cls.forward
         scope: dict[str, Any] = {}
         source = training.python_code("self")
-        exec(compile(source.src, f"<training {self._get_name()}>", "exec"), dict(source.globals), scope)
+        exec(compile(source.src, f"<training {type(self).__name__}>", "exec"), dict(source.globals), scope)
         train = scope["forward"]
 
         def forward(self: Network, *inputs: Any) -> Any:
             return train(self, *inputs) if self.training else infer(self, *inputs)
 
-        cls.forward = forward  # type: ignore[method-assign]
+        cls.forward = forward
         return code
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Network:
@@ -66,14 +66,14 @@ class Network(fx.GraphModule):
 
         root = nn.Module()
         root._modules = copy.deepcopy(self._modules, memo)
-        net = rebuild(root, self.graph, self.training_graph, self._get_name(), self.training)
+        net = rebuild(root, self.graph, self.training_graph, type(self).__name__, self.training)
         memo[id(self)] = net
         return net
 
     def __reduce__(self) -> Any:
         root = nn.Module()
         root._modules = dict(self._modules)
-        return rebuild, (root, plan(self.graph), plan(self.training_graph), self._get_name(), self.training)
+        return rebuild, (root, plan(self.graph), plan(self.training_graph), type(self).__name__, self.training)
 
 
 Plan = list[tuple[str, str, str, Any]]
@@ -81,8 +81,7 @@ Plan = list[tuple[str, str, str, Any]]
 
 def plan(graph: fx.Graph) -> Plan:
     """An fx graph as plain data, for pickles: (op, target, name, inputs by name)."""
-    named = lambda arg: fx.node.map_arg(arg, lambda n: Reference(n.name))  # noqa: E731
-    return [(n.op, str(n.target), n.name, named(n.args)) for n in graph.nodes]
+    return [(n.op, str(n.target), n.name, fx.node.map_arg(n.args, lambda n: Reference(n.name))) for n in graph.nodes]
 
 
 class Reference(str):
@@ -90,7 +89,8 @@ class Reference(str):
 
 
 def replay(made: Plan) -> fx.Graph:
-    graph, nodes = fx.Graph(), {}
+    graph = fx.Graph()
+    nodes: dict[str, fx.Node] = {}
     for op, target, name, args in made:
         nodes[name] = graph.create_node(op, target, resolve(args, nodes), name=name)
     return graph

@@ -1,3 +1,5 @@
+# mypy: allow-untyped-defs, no-warn-return-any, disable-error-code="operator"
+# Constructors are untyped because their source is copied into exported files, where less is more.
 """The modules that torch.nn lacks. Each class stands alone, so that its source can be copied into an exported file."""
 
 from __future__ import annotations

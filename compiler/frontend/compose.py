@@ -74,7 +74,7 @@ class Reader:
         return None if faults.failed else self.compose(root, folder, chain)
 
     def compose(self, root: Located, folder: Path, chain: tuple[Path, ...]) -> Document | None:
-        fields: dict[str, Entry] = root.value  # type: ignore[assignment]
+        fields: dict[str, Entry] = root.value
         base: Document | None = None
         if "extends" in fields:
             base = self.load(fields["extends"].value, folder, chain)
@@ -85,7 +85,7 @@ class Reader:
         if base:  # the base's blocks see what is laid over them, as they see the merged params
             blocks = {name: b._replace(blocks=blocks) if b.sees_document else b for name, b in blocks.items()}
         self.imports(fields, folder, chain, blocks)
-        own: dict[str, Entry] = fields["blocks"].value.value if "blocks" in fields else {}  # type: ignore[assignment]
+        own: dict[str, Entry] = fields["blocks"].value.value if "blocks" in fields else {}
         for name, entry in own.items():
             block = self.block(entry, blocks, base.blocks.get(name) if base else None)
             if block:
@@ -96,7 +96,7 @@ class Reader:
         kept = {key: e for key, e in base.header.items() if key in INHERITED} if base else {}
         header = kept | {k: e for k, e in fields.items() if k in (*INHERITED, "name", "summary", "expect")}
         inputs = dict(base.input) if base else {}
-        inputs |= fields["input"].value.value if "input" in fields else {}  # type: ignore[operator]
+        inputs |= fields["input"].value.value if "input" in fields else {}
         graph = self.builder.place(fields["graph"].value) if "graph" in fields else base.graph if base else None
         return Document(root, header, params, blocks, inputs, graph, tuple(own))
 
@@ -111,7 +111,7 @@ class Reader:
         else:
             self.error("missing-key", entry.key.span, f"block `{entry.key.value}` needs `steps`")
             return None
-        return Block(str(entry.key.value), entry.key, params, let, steps, blocks)  # type: ignore[arg-type]
+        return Block(str(entry.key.value), entry.key, params, let, steps, blocks)
 
     def imports(self, fields: Mapping[str, Entry], folder: Path, chain: tuple[Path, ...], blocks: dict[str, Block]) -> None:
         if "import" not in fields:

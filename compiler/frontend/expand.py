@@ -73,7 +73,7 @@ class Expander:
     # ---- the document
 
     def document(self, document: Document) -> Graph | None:
-        inputs = {name: Value(name, image(*(i.value for i in e.value.value))) for name, e in document.input.items()}  # type: ignore[misc, union-attr]
+        inputs = {name: Value(name, image(*(i.value for i in e.value.value))) for name, e in document.input.items()}
         assert document.graph is not None
         names = self.params(document.params, {})
         if names is None:
@@ -228,12 +228,12 @@ class Expander:
             return True
         node = step.beside["when"].value
         value = evaluate(node, self.lookup(x, ctx))
-        if not isinstance(value, bool):
+        if value is not True and value is not False:
             raise Fault("wrong-type", node.span, f"`when` wants a boolean, true or false, not {show(value)}")
         if not value and "name" in step.beside:
             name = self.attempt(lambda: evaluate(step.beside["name"].value, self.lookup(x, ctx)))
             self.paths.removed[join(ctx.scope, str(name))] = step.span
-        return value
+        return bool(value)
 
     def splice(self, place: Place, x: Arriving, ctx: Context, position: Position) -> Arriving:
         """An unnamed group is nothing but its list, wherever it stands."""
@@ -341,7 +341,7 @@ class Expander:
         flat: list[Arriving] = []
         for value in values:
             flat += self.joins.get(value.name, (value,)) if isinstance(value, Value) else (value,)
-        fields = {k: e for k, e in args.value.items() if k != "branches"}  # type: ignore[union-attr]
+        fields = {k: e for k, e in args.value.items() if k != "branches"}
         given = Located(fields, args.span)
         result = self.apply("join", key, given, tuple(flat), x, ctx, path, step)
         if isinstance(result, Value):
@@ -389,7 +389,7 @@ class Expander:
     def enter_document(self, block: Block, key: Located, x: Arriving, names: Mapping[str, Any], inner: Context) -> Context:
         """A document taken as a block: its params are its document's, and what arrives must fit its input."""
         assert block.input is not None
-        wants = image(*(i.value for i in block.input.value))  # type: ignore[misc, union-attr]
+        wants = image(*(i.value for i in block.input.value))
         if isinstance(x, Value) and x.type != wants:
             raise Fault("input-mismatch", key.span, f"`{block.name}` takes {wants}, but {x.type} arrives")
         inputs = {"image": x} if isinstance(x, Value) else {}
@@ -518,7 +518,7 @@ class Expander:
         columns: dict[str, list[Any]] = {}
         first: tuple[str, int] | None = None
         try:
-            for key, item in entry.value.value.items():  # type: ignore[union-attr]
+            for key, item in entry.value.value.items():
                 value = evaluate(item.value, self.lookup(x, ctx))
                 count = len(value) if isinstance(value, list) else value
                 if isinstance(count, bool) or not isinstance(count, int) or count < 0:
@@ -561,7 +561,8 @@ class Expander:
                 value, owner = self.paths.results[path]
                 if owner is not None and owner != ctx.aux and not (ctx.aux or "").startswith(owner + "."):
                     raise Fault("from-head", span, f"`{name}` is inside the auxiliary head `{owner}`, which inference does not have")
-                return value  # type: ignore[return-value]
+                found: Arriving = value
+                return found
         for scope in self.scopes(ctx):
             if join(scope, name) in self.paths.removed:
                 raise Fault("from-removed", span, f"`{name}` was taken out by its `when`",

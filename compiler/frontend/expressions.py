@@ -462,8 +462,8 @@ def divisible(value: Any, by: Any) -> int:
     one(value)
     if not is_int(by) or by == 0:
         raise ZeroDivisionError if by == 0 else ValueError(show(by))
-    rounded = max(by, int(value + by / 2) // by * by)
-    return rounded + by if rounded < 0.9 * value else rounded
+    near: int = max(by, int(value + by / 2) // by * by)
+    return near + by if near < 0.9 * value else near
 
 
 def length(value: Any) -> int:

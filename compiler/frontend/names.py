@@ -148,7 +148,7 @@ class Resolver:
 
     def repeat(self, entry: Entry, sight: Sight) -> frozenset[str]:
         found: set[str] = set()
-        for key, value in entry.value.value.items():  # type: ignore[union-attr]
+        for key, value in entry.value.value.items():
             self.expressions(value.value, sight.names | {"x"})
             for name in key.split():
                 if name == "x" or not name.isidentifier():
@@ -176,8 +176,8 @@ class Resolver:
             case Merge(_, _, branches) | Join(_, _, branches):
                 if isinstance(step.core, Join):
                     for field in ("local", "global"):
-                        if field in step.core.args.value:  # type: ignore[operator]
-                            self.expressions(step.core.args.value[field].value, names)  # type: ignore[index, call-overload]
+                        if field in step.core.args.value:
+                            self.expressions(step.core.args.value[field].value, names)
                 for branch in branches.items:
                     if branch.key is not None and (fault := name_fault(branch.key.value)):
                         self.error("bad-name", branch.key.span, fault)

@@ -83,7 +83,6 @@ def match(source: WeightSource, params: Mapping[str, Param], fallback: WeightSou
     tensors, and norms' batch counts, come from `fallback`. Raises Failure for anything else that is missing or does not fit.
     """
     found = {plain(own): own for own in source.names()}
-    under = lambda tensor, paths: any(tensor == p or tensor.startswith(p + ".") for p in paths)  # noqa: E731
     wanted = {t: p for t, p in params.items() if not under(t, skip)}
     missing = [t for t in wanted if t not in found]
     needed = [t for t in missing if not under(t, optional) and not t.endswith(".num_batches_tracked")]
@@ -100,6 +99,11 @@ def match(source: WeightSource, params: Mapping[str, Param], fallback: WeightSou
     absent = tuple(t for t in params if t not in present and not t.endswith(".num_batches_tracked"))
     report = Report(name, len(present), absent, unused)
     return Matched(Renamed(source, present, fallback), report)
+
+
+def under(tensor: str, paths: tuple[str, ...]) -> bool:
+    """Whether a tensor belongs to one of the steps at `paths`."""
+    return any(tensor == p or tensor.startswith(p + ".") for p in paths)
 
 
 def plain(name: str) -> str:

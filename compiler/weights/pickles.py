@@ -83,12 +83,12 @@ class Machine:
         stack = self.stack
         if name in ("PROTO", "FRAME"):
             return
-        if name in ("BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE", "SHORT_BINUNICODE", "BINFLOAT", "BINPUT_", "INT", "LONG"):
+        if name in ("BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE", "SHORT_BINUNICODE", "BINFLOAT", "INT", "LONG"):
             stack.append(argument)
         elif name in ("NONE", "NEWTRUE", "NEWFALSE"):
             stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[name])
         elif name in ("EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE"):
-            stack.append({"EMPTY_DICT": {}, "EMPTY_LIST": [], "EMPTY_TUPLE": ()}[name].copy() if name != "EMPTY_TUPLE" else ())
+            stack.append({"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}[name]())
         elif name == "MARK":
             stack.append(MARK)
         elif name in ("BINPUT", "LONG_BINPUT"):

@@ -46,7 +46,7 @@ class SafetensorsFile:
         return tuple(self.entries[name]["shape"])
 
     def dtype(self, name: str) -> str:
-        kind = self.entries[name]["dtype"]
+        kind = str(self.entries[name]["dtype"])
         return NAMES.get(kind, kind.lower())
 
     def get(self, name: str) -> Any:
