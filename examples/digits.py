@@ -1,0 +1,37 @@
+"""scikit-learn's handwritten digits as lenet5 wants them, and the split that training and reading share.
+
+The images are real scans (UCI, 1797 of them, 8x8 with 17 greys). They are made into the PNG that a user would have, 8-bit
+grey, and go through the spec's own preprocessing: a resize of the shorter side to 32, then (pixel / 255 - mean) / std.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+HELD_OUT = 450
+SEED = 0
+
+
+def images() -> tuple[list[Image.Image], Any]:
+    """All digits as 8-bit grey images, and what each of them is."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    grey = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    return [Image.fromarray(image) for image in grey], digits.target
+
+
+def split(count: int) -> tuple[Any, Any]:
+    """Indices to train on, and those held out. The same ones every time."""
+    order = np.random.default_rng(SEED).permutation(count)
+    return order[HELD_OUT:], order[:HELD_OUT]
+
+
+def tensor(pictures: Iterable[Image.Image]) -> Any:
+    """N, 1, 32, 32: the preprocessing of archspecs/lenet/lenet5.yaml, written out."""
+    pixels = [np.asarray(p.resize((32, 32), Image.Resampling.BILINEAR), np.float32) for p in pictures]
+    return ((np.stack(pixels) / 255 - 0.5) / 0.5)[:, None].astype(np.float32)

@@ -1,0 +1,149 @@
+"""Who may import whom, where the heavy libraries live, and that the package's map fits the tree.
+
+The rules are docs/architecture.md's. Imports are read from the syntax, late ones included, so nothing here is imported.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = {"archc.compiler": ROOT / "compiler", "archc.runtime": ROOT / "runtime", "archc": ROOT / "archc"}
+
+# each room and the rooms that it may know; longest prefix wins
+MAY_KNOW = {
+    "archc.compiler.diagnostics": (),
+    "archc.compiler.files": ("archc.compiler.diagnostics",),
+    "archc.compiler.ir": ("archc.compiler.diagnostics", "archc.compiler.ir"),
+    "archc.compiler.ops": ("archc.compiler.diagnostics", "archc.compiler.ir", "archc.compiler.ops"),
+    "archc.compiler.report": ("archc.compiler.diagnostics", "archc.compiler.ir", "archc.compiler.ops"),
+    "archc.runtime": ("archc.runtime",),
+    "archc.compiler.driver": ("archc.compiler",),
+    "archc": ("archc",),
+}
+STAGES = ("frontend", "passes", "backends", "weights")
+BELOW = ("archc.compiler.diagnostics", "archc.compiler.files", "archc.compiler.ir", "archc.compiler.ops")
+MAY_KNOW |= {f"archc.compiler.{stage}": (*BELOW, f"archc.compiler.{stage}") for stage in STAGES}
+# a backend reads weights by their protocol; and verify asks an op, by its contract, what it makes of its inputs
+PROTOCOLS = {"archc.compiler.weights.source", "archc.compiler.ops.op"}
+
+HEAVY = {
+    "torch": ("compiler/backends/to_torch.py", "compiler/backends/torch_modules.py", "archc/proof.py"),
+    "onnx": ("compiler/backends/to_onnx.py", "archc/proof.py"),
+    "onnxruntime": ("runtime/",),
+    "yaml": ("compiler/frontend/located_yaml.py",),
+    "jsonschema": ("compiler/frontend/schema.py",),
+    "click": ("archc/cli/",),
+    "rich": ("archc/cli/",),
+    "compiler": (),
+    "runtime": (),
+}
+
+
+def sources() -> Iterator[tuple[str, Path]]:
+    """Every module of ours by its name."""
+    for package, folder in FOLDERS.items():
+        for path in sorted(folder.rglob("*.py")):
+            inside = path.relative_to(folder)
+            if package == "archc" and inside.parts[0] in ("compiler", "runtime", "archspecs"):
+                continue  # the links
+            parts = inside.with_suffix("").parts
+            yield ".".join((package, *parts[: -1 if parts[-1] == "__init__" else None])), path
+
+
+MODULES = dict(sources())
+
+
+def typing_only(tree: ast.AST) -> set[ast.AST]:
+    """The statements under `if TYPE_CHECKING`: names for the reader, which no program imports."""
+    tests = [n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    return {inner for test in tests for statement in test.body for inner in ast.walk(statement)}
+
+
+def imports(module: str, path: Path) -> Iterator[tuple[str, int]]:
+    """What a module imports, absolute, with the line."""
+    tree = ast.parse(path.read_text("utf-8"))
+    skipped = typing_only(tree)
+    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*start, *([node.module] if node.module else [])])
+            for alias in node.names:
+                whole = f"{base}.{alias.name}"
+                yield (whole if whole in MODULES else base), node.lineno
+
+
+def allowed(module: str) -> tuple[str, ...]:
+    room = max((r for r in MAY_KNOW if module == r or module.startswith(r + ".")), key=len)
+    return MAY_KNOW[room]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_direction(module: str) -> None:
+    wrong = [
+        f"{MODULES[module].relative_to(ROOT)}:{line} imports {target}"
+        for target, line in imports(module, MODULES[module])
+        if target.split(".")[0] == "archc"
+        and target not in PROTOCOLS
+        and not any(target == room or target.startswith(room + ".") for room in allowed(module))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_heavy_imports_stay_in_their_places(module: str) -> None:
+    where = MODULES[module].relative_to(ROOT).as_posix()
+    wrong = [
+        f"{where}:{line} imports {target}"
+        for target, line in imports(module, MODULES[module])
+        if (library := target.split(".")[0]) in HEAVY and not where.startswith(HEAVY[library] or ("-",))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m != "archc.__main__"])
+def test_imports_inside_are_relative(module: str) -> None:
+    tree = ast.parse(MODULES[module].read_text("utf-8"))
+    absolute = [n.lineno for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and not n.level and (n.module or "").split(".")[0] == "archc"]
+    assert not absolute
+
+
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+def test_every_package_is_mapped() -> None:
+    setup = project()["tool"]["setuptools"]
+    assert set(setup["packages"]) == set(setup["package-dir"])
+    found = {name if path.name == "__init__.py" else name.rpartition(".")[0] for name, path in MODULES.items()}
+    assert found <= set(setup["packages"]), "a package is missing in pyproject.toml"
+    for package, folder in setup["package-dir"].items():
+        assert (ROOT / folder).is_dir(), f"{package} = {folder} is not there"
+    assert set(setup["packages"]) - found == {"archc.archspecs", "archc.docs"}, "these hold data alone"
+
+
+def test_one_version() -> None:
+    init = (ROOT / "archc" / "__init__.py").read_text("utf-8")
+    stated = re.search(r'^__version__ = "(.+)"$', init, re.M)
+    assert stated
+    assert stated[1] == project()["project"]["version"]
+    assert f"## {stated[1]}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_links_point_at_the_folders() -> None:
+    for name in ("compiler", "runtime", "archspecs"):
+        link = ROOT / "archc" / name
+        if link.is_symlink():  # an sdist or a checkout without links has none, and needs none
+            assert link.readlink().as_posix() == f"../{name}"
