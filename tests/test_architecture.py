@@ -33,6 +33,8 @@ BELOW = ("archc.compiler.diagnostics", "archc.compiler.files", "archc.compiler.i
 MAY_KNOW |= {f"archc.compiler.{stage}": (*BELOW, f"archc.compiler.{stage}") for stage in STAGES}
 # a backend reads weights by their protocol; and verify asks an op, by its contract, what it makes of its inputs
 PROTOCOLS = {"archc.compiler.weights.source", "archc.compiler.ops.op"}
+# the one way across: a module in eval mode is its training graph less the heads, and the pass knows what that leaves dead
+ACROSS = {("archc.compiler.backends.to_torch", "archc.compiler.passes.remove_dead")}
 
 HEAVY = {
     "torch": ("compiler/backends/to_torch.py", "compiler/backends/torch_modules.py", "archc/proof.py"),
@@ -97,6 +99,7 @@ def test_direction(module: str) -> None:
         for target, line in imports(module, MODULES[module])
         if target.split(".")[0] == "archc"
         and target not in PROTOCOLS
+        and (module, target) not in ACROSS
         and not any(target == room or target.startswith(room + ".") for room in allowed(module))
     ]
     assert not wrong, "\n".join(wrong)
@@ -147,3 +150,24 @@ def test_links_point_at_the_folders() -> None:
         link = ROOT / "archc" / name
         if link.is_symlink():  # an sdist or a checkout without links has none, and needs none
             assert link.readlink().as_posix() == f"../{name}"
+
+
+CODES = {"Diagnostic", "Failure", "Reject", "RuntimeFault", "Fault", "ExpressionError", "error", "fault", "refuse"}
+
+
+def codes() -> set[str]:
+    """The codes of diagnostics that stand literally in the source."""
+    found = set()
+    for path in MODULES.values():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+                if name in CODES and re.fullmatch(r"[a-z]+\d*(-[a-z0-9]+)*", str(node.args[0].value)):
+                    found.add(str(node.args[0].value))
+    return found
+
+
+def test_every_code_has_a_page() -> None:
+    pages = {path.stem for path in (ROOT / "docs" / "diagnostics").glob("*.md")}
+    assert len(codes()) > 80
+    assert codes() <= pages, f"no page in docs/diagnostics: {sorted(codes() - pages)}"
