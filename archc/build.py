@@ -55,7 +55,9 @@ def build(checked: Checked, *, exports: Sequence[str] = ("onnx",), output: Path 
         else:
             from .compiler.backends.export_torch import export_torch
 
-            files = export_torch(training, matched.source, path, checked.summary or checked.name, checked.sources[0].label)
+            files = export_torch(
+                training, matched.source, path, checked.summary or checked.name, checked.sources[0].label
+            )
         artifacts += [artifact(kind if f.suffix in (".onnx", ".py") else "weights", f) for f in files]
     return BuildResult(checked.name, tuple(artifacts), parity, matched.report, time.perf_counter() - began)
 
@@ -94,12 +96,21 @@ def target(checked: Checked, kind: str, output: Path | None, weights: Path | Wei
         path = path.with_suffix(".py")
     if path.is_dir():
         raise Failure("output-is-folder", f"`{path}` is a folder; -o names a file", exit_code=2)
+    if path.exists() and not path.is_file():  # a rename would put a file in the place of the device
+        raise Failure(
+            "output-is-device", f"`{path}` is a device or a pipe; -o names a file, or `-` standard output", exit_code=3
+        )
     if kind == "torch" and not path.stem.isidentifier():
         path = path.with_name(path.stem.replace("-", "_").replace(".", "_") + ".py")
     sources = [Path(s.name) for s in checked.sources] + ([weights] if isinstance(weights, Path) else [])
     for made in (path, path.with_suffix(".safetensors")) if kind == "torch" else (path,):
         if made.exists() and any(s.exists() and made.samefile(s) for s in sources):
-            raise Failure("output-is-input", f"`{made}` is what is built from; it is not overwritten", "choose another place with -o", 2)
+            raise Failure(
+                "output-is-input",
+                f"`{made}` is what is built from; it is not overwritten",
+                "choose another place with -o",
+                2,
+            )
     return path
 
 

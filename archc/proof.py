@@ -93,7 +93,9 @@ def agrees(found: Any, reference: Any) -> bool:
     return bool(np.isfinite(found).all()) and gap <= RELATIVE * float(np.abs(reference).max(initial=0.0)) + ABSOLUTE
 
 
-def diverged(training: Graph, built: Graph, net: Any, path: Path, inputs: Mapping[str, Any], output: str, gap: float) -> Failure:
+def diverged(
+    training: Graph, built: Graph, net: Any, path: Path, inputs: Mapping[str, Any], output: str, gap: float
+) -> Failure:
     """The failure, naming the first node whose value differs: every node's output is asked for on both sides."""
     import torch
 

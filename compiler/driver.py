@@ -78,6 +78,8 @@ def find(spec: str) -> Found:
     try:
         if path.is_dir():
             raise Failure("not-a-file", f"`{spec}` is a folder; a spec is a file", exit_code=2)
+        if path.exists() and not path.is_file():  # reading a pipe could wait for ever
+            raise Failure("not-a-file", f"`{spec}` is a device or a pipe; a spec is a file, or `-`", exit_code=2)
         if path.exists():
             with path.open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
@@ -93,7 +95,9 @@ def find(spec: str) -> Found:
         return Found(found.read_bytes(), found.name, found.resolve(), ZOO, bundled=name)
     near = nearest(name, entries)
     hint = f"did you mean the bundled `{near}`?" if near else "`archc list` shows the bundled specs"
-    raise Failure("no-such-spec", f"there is no file `{spec[:200]}`, and no bundled spec of that name", hint, exit_code=2)
+    raise Failure(
+        "no-such-spec", f"there is no file `{spec[:200]}`, and no bundled spec of that name", hint, exit_code=2
+    )
 
 
 def check(spec: str, settings: Sequence[str] = ()) -> Checked:
@@ -101,7 +105,11 @@ def check(spec: str, settings: Sequence[str] = ()) -> Checked:
     found = find(spec)
     diagnostics = Collector()
     reader = Reader(found.root, diagnostics)
-    label = found.path.relative_to(found.root.resolve()).as_posix() if found.path.is_relative_to(found.root.resolve()) else found.path.name
+    label = (
+        found.path.relative_to(found.root.resolve()).as_posix()
+        if found.path.is_relative_to(found.root.resolve())
+        else found.path.name
+    )
     document = reader.document(found.data, found.shown, found.path.parent, label, (found.path,))
     base = Checked(Path(spec).stem, None, (), settings=tuple(settings), bundled=found.bundled)
     if document is None or diagnostics.failed:
@@ -122,8 +130,14 @@ def check(spec: str, settings: Sequence[str] = ()) -> Checked:
     expectations = tuple(prove(document, graph, bool(settings)))
     for e in expectations:
         if e.holds is False:
-            diagnostics.add(Diagnostic("expectation-refuted", e.span, f"expected {e.name} {shown(e.expected)}, found {shown(e.found)}"))
-    return result._replace(graph=graph, diagnostics=tuple(diagnostics), labels=labels, preprocess=preprocess, expectations=expectations)
+            diagnostics.add(
+                Diagnostic(
+                    "expectation-refuted", e.span, f"expected {e.name} {shown(e.expected)}, found {shown(e.found)}"
+                )
+            )
+    return result._replace(
+        graph=graph, diagnostics=tuple(diagnostics), labels=labels, preprocess=preprocess, expectations=expectations
+    )
 
 
 def require(document: Document, diagnostics: Collector) -> None:
@@ -132,12 +146,16 @@ def require(document: Document, diagnostics: Collector) -> None:
         if not document.blocks:
             diagnostics.add(Diagnostic("no-graph", document.root.span, "the document has no `graph`"))
         elif not document.open_params:
-            diagnostics.add(Diagnostic("no-graph", document.root.span, "the document has blocks, but no `graph` to compile"))
+            diagnostics.add(
+                Diagnostic("no-graph", document.root.span, "the document has blocks, but no `graph` to compile")
+            )
     elif not document.input:
         diagnostics.add(Diagnostic("no-input", document.root.span, "the document has no `input`",
                                    help="write input: {image: [3, 224, 224]}"))  # fmt: skip
     if "name" not in document.header:
-        diagnostics.add(Diagnostic("missing-key", document.root.span, "the document needs a `name`; it is never inherited"))
+        diagnostics.add(
+            Diagnostic("missing-key", document.root.span, "the document needs a `name`; it is never inherited")
+        )
 
 
 def said(document: Document, key: str) -> str:
@@ -166,7 +184,9 @@ def read_labels(document: Document, graph: Graph, found: Found, diagnostics: Col
         labels = tuple(line.strip() for line in text.splitlines() if line.strip())
     classes = graph.outputs[-1].value.type.sizes[0]
     if len(labels) != classes and not (str(node.value) in LABEL_SETS and "classes" in document.params):
-        diagnostics.add(Diagnostic("label-count", node.span, f"{len(labels)} labels for {classes} classes", severity="warning"))
+        diagnostics.add(
+            Diagnostic("label-count", node.span, f"{len(labels)} labels for {classes} classes", severity="warning")
+        )
         return labels if len(labels) > classes else None
     return labels if len(labels) == classes else None
 
@@ -223,7 +243,9 @@ def wrong_bound(node: Located, found: int) -> Span:
     return node.span
 
 
-def lower(graph: Graph, phase: Phase = "inference", keep_aux: bool = False, fold: bool = True, after: str | None = None) -> Graph:
+def lower(
+    graph: Graph, phase: Phase = "inference", keep_aux: bool = False, fold: bool = True, after: str | None = None
+) -> Graph:
     """Runs the passes of a phase, verifying after each; `after` stops behind the pass of that name."""
     from .passes import PIPELINE, erase_training
 

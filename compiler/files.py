@@ -42,7 +42,14 @@ def clear_stale(path: Path) -> None:
 def cannot_write(path: Path, error: OSError) -> Failure:
     """The failure of a write in words: no space, no folder, no permission."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return Failure("disk-full", f"there is no space left to write {path.name}", "free some space, or write elsewhere with -o", 3)
+        return Failure(
+            "disk-full",
+            f"there is no space left to write {path.name}",
+            "free some space, or write elsewhere with -o",
+            3,
+        )
     if not path.parent.is_dir():
-        return Failure("no-such-folder", f"there is no folder `{path.parent}` to write {path.name} to", "make it first", 2)
+        return Failure(
+            "no-such-folder", f"there is no folder `{path.parent}` to write {path.name} to", "make it first", 2
+        )
     return Failure("cannot-write", f"{path} cannot be written: {error.strerror or error}", exit_code=3)

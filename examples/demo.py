@@ -24,9 +24,22 @@ def main() -> int:
     archc("check", "googlenet.yaml")
     archc("build", "googlenet.yaml", "--export", "onnx", "-o", "build/googlenet.onnx")
     archc("run", "build/googlenet.onnx", "build/cat.png", "--device", "cpu")
-    print("(These weights are UNTRAINED, drawn from a seed: the answer above means nothing but that the net runs. Give trained")
-    print(" ones with `archc build googlenet --weights googlenet-1378be20.pth`; torchvision's checkpoint fits as it is.)")
-    archc("build", "lenet5", "--weights", "archspecs/lenet/lenet5.safetensors", "--export", "onnx", "-o", "build/lenet5.onnx")
+    print(
+        "(These weights are UNTRAINED, drawn from a seed: the answer above means nothing but that the net runs. Give trained"
+    )
+    print(
+        " ones with `archc build googlenet --weights googlenet-1378be20.pth`; torchvision's checkpoint fits as it is.)"
+    )
+    archc(
+        "build",
+        "lenet5",
+        "--weights",
+        "archspecs/lenet/lenet5.safetensors",
+        "--export",
+        "onnx",
+        "-o",
+        "build/lenet5.onnx",
+    )
     print("\n$ python examples/read_digits.py build/lenet5.onnx", flush=True)
     return subprocess.run([sys.executable, "examples/read_digits.py", "build/lenet5.onnx"], cwd=ROOT).returncode
 

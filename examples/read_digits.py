@@ -26,7 +26,9 @@ def accuracy(model: str | Path) -> tuple[int, int]:
         for index, file in zip(held_out, files, strict=True):
             pictures[index].save(file)
         results = Session(model, device="cpu").classify(files, top=1, batch=64)
-    right = sum(int(result.top[0].label == str(answers[index])) for result, index in zip(results, held_out, strict=True))
+    right = sum(
+        int(result.top[0].label == str(answers[index])) for result, index in zip(results, held_out, strict=True)
+    )
     return right, len(held_out)
 
 

@@ -53,7 +53,9 @@ def open_artifact(path: str | Path) -> Artifact:
     if path.is_dir():
         raise RuntimeFault("no-such-model", f"`{path}` is a folder; a model is a file", exit_code=2)
     if path.suffix in (".yaml", ".yml"):
-        raise RuntimeFault("not-a-model", f"`{path}` is a spec; a model is built from it first", f"archc build {path} --export onnx")
+        raise RuntimeFault(
+            "not-a-model", f"`{path}` is a spec; a model is built from it first", f"archc build {path} --export onnx"
+        )
     try:
         with path.open("rb") as file:
             return Artifact(path, dict(properties(file, path.stat().st_size)))

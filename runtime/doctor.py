@@ -55,10 +55,20 @@ def providers() -> Iterator[Finding]:
 
 def cuda() -> Iterator[Finding]:
     if not loads(DRIVER):
-        yield Finding("cuda", f"no NVIDIA driver: {DRIVER} does not load", None, "CUDA needs a machine with an NVIDIA GPU; --device cpu works")
+        yield Finding(
+            "cuda",
+            f"no NVIDIA driver: {DRIVER} does not load",
+            None,
+            "CUDA needs a machine with an NVIDIA GPU; --device cpu works",
+        )
         return
     missing = [name for name in LIBRARIES if not loads(name)]
     if missing:
-        yield Finding("cuda", f"these libraries do not load: {', '.join(missing)}", False, "pip install 'onnxruntime-gpu[cuda,cudnn]'")
+        yield Finding(
+            "cuda",
+            f"these libraries do not load: {', '.join(missing)}",
+            False,
+            "pip install 'onnxruntime-gpu[cuda,cudnn]'",
+        )
     else:
         yield Finding("cuda", "the driver and its libraries load", True)

@@ -29,7 +29,10 @@ def read_image(path: str | Path) -> Any:
     try:
         with Image.open(name, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise RuntimeFault("image-too-large", f"`{path}` says it has {image.width}×{image.height} pixels; the limit is {MAX_PIXELS}")
+                raise RuntimeFault(
+                    "image-too-large",
+                    f"`{path}` says it has {image.width}×{image.height} pixels; the limit is {MAX_PIXELS}",
+                )
             image.load()
             return np.asarray(to_rgb(ImageOps.exif_transpose(image)))
     except RuntimeFault:
@@ -77,10 +80,22 @@ class Preprocess(NamedTuple):
         crop = given.get("crop", [size[1], size[2]])
         crop = (crop, crop) if isinstance(crop, int) else (crop[0], crop[1])
         if crop != size[1:]:
-            raise RuntimeFault("preprocess-mismatch", f"the model crops to {crop[0]}×{crop[1]}, but its input is {size[1]}×{size[2]}")
+            raise RuntimeFault(
+                "preprocess-mismatch", f"the model crops to {crop[0]}×{crop[1]}, but its input is {size[1]}×{size[2]}"
+            )
         color = given.get("color", "grey" if size[0] == 1 else "rgb")
         mean, std = tuple(given.get("mean", [0.0])), tuple(given.get("std", [1.0]))
-        return cls(size, given.get("resize"), crop, mean, std, given.get("scale", 1 / 255), given.get("interpolation", "bilinear"), color, bool(given))
+        return cls(
+            size,
+            given.get("resize"),
+            crop,
+            mean,
+            std,
+            given.get("scale", 1 / 255),
+            given.get("interpolation", "bilinear"),
+            color,
+            bool(given),
+        )
 
 
 def prepare(image: Any, how: Preprocess) -> Any:
@@ -123,5 +138,3 @@ def center_crop(picture: Any, crop: tuple[int, int]) -> Any:
         left = -((width - picture.width) // 2) if picture.width < width else left
         top = -((height - picture.height) // 2) if picture.height < height else top
     return picture.crop((left, top, left + width, top + height))
-
-

@@ -13,7 +13,14 @@ from typing import Any, NamedTuple
 from .faults import RuntimeFault
 
 DRIVER = "libcuda.so.1"
-LIBRARIES = ("libcudart.so.13", "libcublas.so.13", "libcublasLt.so.13", "libcudnn.so.9", "libcufft.so.12", "libcurand.so.10")
+LIBRARIES = (
+    "libcudart.so.13",
+    "libcublas.so.13",
+    "libcublasLt.so.13",
+    "libcudnn.so.9",
+    "libcufft.so.12",
+    "libcurand.so.10",
+)
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider", "cpu": "CPUExecutionProvider"}
 CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
 
@@ -40,9 +47,15 @@ def trouble(device: str) -> tuple[str, str]:
 
     wanted = PROVIDERS[device]
     if wanted not in onnxruntime.get_available_providers():
-        return f"this onnxruntime ({onnxruntime.__version__}) is built without {wanted}", "pip install onnxruntime-gpu, with no onnxruntime beside it"
+        return (
+            f"this onnxruntime ({onnxruntime.__version__}) is built without {wanted}",
+            "pip install onnxruntime-gpu, with no onnxruntime beside it",
+        )
     if not loads(DRIVER):
-        return f"no NVIDIA driver is here: {DRIVER} does not load", "run on a machine with an NVIDIA GPU and its driver, or use --device cpu"
+        return (
+            f"no NVIDIA driver is here: {DRIVER} does not load",
+            "run on a machine with an NVIDIA GPU and its driver, or use --device cpu",
+        )
     with contextlib.suppress(Exception):
         onnxruntime.preload_dlls()
     missing = [name for name in LIBRARIES if not loads(name)]

@@ -56,7 +56,9 @@ def opened(model: str | Path | bytes, how: Any, providers: Sequence[Any]) -> Any
     except Exception as error:  # onnxruntime's own exceptions share no root but this
         said = " ".join(str(error).split())[:300]
         name = "the model" if isinstance(model, bytes) else f"`{model}`"
-        raise RuntimeFault("model-refused", f"onnxruntime cannot load {name}: {said}", "build it again, or try a lower --opset") from None
+        raise RuntimeFault(
+            "model-refused", f"onnxruntime cannot load {name}: {said}", "build it again, or try a lower --opset"
+        ) from None
 
 
 class Session:
@@ -104,13 +106,17 @@ class Session:
 
         logits = self.run(images)[self.outputs[-1]]
         if logits.ndim != 2:
-            raise RuntimeFault("not-a-classifier", f"the output of {self.name} has shape {logits.shape[1:]}, not one number a class")
+            raise RuntimeFault(
+                "not-a-classifier", f"the output of {self.name} has shape {logits.shape[1:]}, not one number a class"
+            )
         if logits.min() >= 0 and np.allclose(logits.sum(1), 1, atol=1e-3):
             return logits
         exponent = np.exp(logits - logits.max(1, keepdims=True))
         return exponent / exponent.sum(1, keepdims=True)
 
-    def classify(self, inputs: Sequence[Any], top: int = 5, batch: int = 8, progress: Callable[[int], None] | None = None) -> list[Result]:
+    def classify(
+        self, inputs: Sequence[Any], top: int = 5, batch: int = 8, progress: Callable[[int], None] | None = None
+    ) -> list[Result]:
         """The `top` classes of each image (a path, or an array H×W×C of uint8), in batches; `progress` gets the number done."""
         results: list[Result] = []
         for chunk in chunks(inputs, batch):
@@ -139,5 +145,7 @@ def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 def image_size(shape: Sequence[Any], path: Path) -> tuple[int, int, int]:
     """(channels, height, width) of the model's image input."""
     if len(shape) != 4 or not all(isinstance(d, int) for d in shape[1:]):
-        raise RuntimeFault("not-an-image-model", f"the input of `{path}` has shape {shape}, not [N, channels, height, width]")
+        raise RuntimeFault(
+            "not-an-image-model", f"the input of `{path}` has shape {shape}, not [N, channels, height, width]"
+        )
     return shape[1], shape[2], shape[3]

@@ -119,7 +119,11 @@ def test_heavy_imports_stay_in_their_places(module: str) -> None:
 @pytest.mark.parametrize("module", [m for m in MODULES if m != "archc.__main__"])
 def test_imports_inside_are_relative(module: str) -> None:
     tree = ast.parse(MODULES[module].read_text("utf-8"))
-    absolute = [n.lineno for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and not n.level and (n.module or "").split(".")[0] == "archc"]
+    absolute = [
+        n.lineno
+        for n in ast.walk(tree)
+        if isinstance(n, ast.ImportFrom) and not n.level and (n.module or "").split(".")[0] == "archc"
+    ]
     assert not absolute
 
 

@@ -11,10 +11,11 @@ import re
 from pathlib import Path
 
 import pytest
+
 from archc.cli import main
 
 CORPUS = Path(__file__).parent / "data" / "corpus"
-CASES = [c for c in json.loads((CORPUS / "index.json").read_text("utf-8"))]
+CASES = json.loads((CORPUS / "index.json").read_text("utf-8"))
 KNOWN: dict[str, str] = {
     "expr-flow-comma-list": "two diagnostics where one is due: the list is also too long",
     "expr-flow-comma-step": "says `empty` for the cut-off count, not that quotes are missing",
@@ -31,7 +32,9 @@ def content(case):
     if "generate" not in case:
         return (CORPUS / case["file"]).read_bytes()
     parts = case["generate"]["parts"]
-    return "".join("".join(t.replace("{i}", str(i)) for i in range(n)) if "{i}" in t and n > 1 else t * n for t, n in parts).encode("utf-8", "surrogatepass")
+    return "".join(
+        "".join(t.replace("{i}", str(i)) for i in range(n)) if "{i}" in t and n > 1 else t * n for t, n in parts
+    ).encode("utf-8", "surrogatepass")
 
 
 def answer(case, folder, capsys, monkeypatch):
@@ -65,14 +68,20 @@ def test_case(case, tmp_path, capsys, monkeypatch):
     check_place(case, text, name)
     plain = re.sub(r"(?<=\d)[,_](?=\d{3})", "", text).lower()
     for word in case["mentions"]:
-        assert any(w.lower() in plain or w.lower() in text.lower() for w in word.split("|")), f"does not mention {word!r}: {text[:400]}"
+        assert any(w.lower() in plain or w.lower() in text.lower() for w in word.split("|")), (
+            f"does not mention {word!r}: {text[:400]}"
+        )
 
 
 def check_place(case, text, name):
     if case["line"] is None:
         return
     file, slack = Path(case.get("at_file") or name).name, case.get("column_tolerance", 0)
-    seen = [(int(line), int(column)) for path, line, column in LOCATION.findall(text) if Path(path).name == file or case.get("any_file")]
+    seen = [
+        (int(line), int(column))
+        for path, line, column in LOCATION.findall(text)
+        if Path(path).name == file or case.get("any_file")
+    ]
     assert seen or case.get("any_position"), f"no place in {text[:300]}"
     if case.get("any_file") or case.get("any_position") or any(s[0] in case.get("or_lines", []) for s in seen):
         return
@@ -80,4 +89,6 @@ def check_place(case, text, name):
     if "all_positions" in case:
         assert all(near(p) for p in case["all_positions"]), seen
     else:
-        assert any(near(p) for p in [(case["line"], case["column"]), *case.get("or_at", [])]), f"{case['line']}:{case['column']} is due, said {seen[:4]}"
+        assert any(near(p) for p in [(case["line"], case["column"]), *case.get("or_at", [])]), (
+            f"{case['line']}:{case['column']} is due, said {seen[:4]}"
+        )

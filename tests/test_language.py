@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from archc.compiler.driver import check, lower
 from archc.compiler.frontend.schema import schema_text
 
@@ -28,7 +29,9 @@ def test_sketch_has_the_peer_s_keys(sketch, peer, settings):
     assert {name: list(p.shape) for name, p in checked.graph.params().items()} == PEERS[peer]
 
 
-@pytest.mark.parametrize("name", ["alexnet_2012", "googlenet_paper", "lenet5_1998", "wrn_28_10", "mobilenet_v2", "ensemble"])
+@pytest.mark.parametrize(
+    "name", ["alexnet_2012", "googlenet_paper", "lenet5_1998", "wrn_28_10", "mobilenet_v2", "ensemble"]
+)
 def test_sketch_has_the_paper_s_parameters(name):
     checked = check(str(DATA / "sketches" / f"{name}.yaml"))
     assert not checked.failed, checked.diagnostics
@@ -133,6 +136,7 @@ def test_the_committed_schema_is_the_ops(tmp_path):
 
 def test_reserved_names_are_torch_s():
     import torch
+
     from archc.compiler.frontend.names import MODULE_OWNED
 
     assert {n for n in dir(torch.nn.Module()) if not n.startswith("_")} <= MODULE_OWNED

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+
 from archc.compiler.backends.to_onnx import export_onnx
 from archc.compiler.backends.to_torch import to_torch
 from archc.compiler.driver import lower
@@ -59,7 +60,10 @@ def test_shape_parameters_and_values_agree(case, tmp_path):
     params = graph.params()
     weights = Positive(spread(params))
     net = to_torch(graph, weights).eval()
-    inputs = [torch.from_numpy(np.random.default_rng(i).standard_normal((2, *shape), dtype=np.float32) * 2) for i, shape in enumerate(case.inputs)]
+    inputs = [
+        torch.from_numpy(np.random.default_rng(i).standard_normal((2, *shape), dtype=np.float32) * 2)
+        for i, shape in enumerate(case.inputs)
+    ]
     with torch.no_grad():
         reference = net(*inputs).numpy()
     inferred = graph.outputs[0].value.type
@@ -100,7 +104,9 @@ def test_docstring_states_the_rules(name):
 
 
 GEOMETRIES = [
-    g for g in itertools.product(range(1, 9), range(1, 5), range(1, 5), range(3), (False, True)) if 2 * g[3] <= g[1] <= g[0] + 2 * g[3]
+    g
+    for g in itertools.product(range(1, 9), range(1, 5), range(1, 5), range(3), (False, True))
+    if 2 * g[3] <= g[1] <= g[0] + 2 * g[3]
 ]
 
 
@@ -110,15 +116,27 @@ def test_pool_sizes_are_torch_s_for_every_small_geometry(name):
     for size, kernel, stride, padding, ceil in GEOMETRIES:
         op = OPS[name](kernel=kernel, stride=stride, padding=padding, ceil_mode=ceil)
         module = op.torch(torch.nn, typed((1, size, size)))
-        assert op.infer(typed((1, size, size))).sizes == tuple(module(torch.zeros(1, 1, size, size)).shape[1:]), (size, kernel, stride, padding, ceil)
+        assert op.infer(typed((1, size, size))).sizes == tuple(module(torch.zeros(1, 1, size, size)).shape[1:]), (
+            size,
+            kernel,
+            stride,
+            padding,
+            ceil,
+        )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fields", [("max_pool", {}), ("avg_pool", {}), ("avg_pool", {"count_include_pad": False})], ids=str)
+@pytest.mark.parametrize(
+    "fields", [("max_pool", {}), ("avg_pool", {}), ("avg_pool", {"count_include_pad": False})], ids=str
+)
 def test_pool_values_are_torch_s_for_every_small_geometry(fields, tmp_path):
     name, more = fields
     for size, kernel, stride, padding, ceil in GEOMETRIES:
-        case = Case(name, {"kernel": kernel, "stride": stride, "padding": padding, "ceil_mode": ceil, **more}, ((2, size, size),))
+        case = Case(
+            name,
+            {"kernel": kernel, "stride": stride, "padding": padding, "ceil_mode": ceil, **more},
+            ((2, size, size),),
+        )
         graph = graph_of(case)
         export_onnx(graph, Seeded({}), tmp_path / "pool.onnx")
         x = np.random.default_rng(size).standard_normal((1, 2, size, size), dtype=np.float32)
@@ -129,7 +147,11 @@ def test_pool_values_are_torch_s_for_every_small_geometry(fields, tmp_path):
 
 def test_ops_are_frozen_and_compare_by_value():
     conv = OPS["conv"](out=4, kernel=3)
-    assert conv == OPS["conv"](out=4, kernel=[3, 3]) and hash(conv) == hash(conv.replace(out=4)) and conv != conv.replace(out=5)
+    assert (
+        conv == OPS["conv"](out=4, kernel=[3, 3])
+        and hash(conv) == hash(conv.replace(out=4))
+        and conv != conv.replace(out=5)
+    )
     with pytest.raises(AttributeError):
         conv.out = 5
     with pytest.raises(Misfit):

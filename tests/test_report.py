@@ -106,7 +106,9 @@ def test_the_inference_graph_costs_the_same(tmp_path: Path) -> None:
     assert (train.macs, train.activations, train.depth) == (inference.macs, inference.activations, inference.depth)
 
 
-@pytest.mark.parametrize(("name", "field", "depth"), [("googlenet", 379, 22), ("resnet18", 435, 18), ("resnet50", 427, 50)])
+@pytest.mark.parametrize(
+    ("name", "field", "depth"), [("googlenet", 379, 22), ("resnet18", 435, 18), ("resnet50", 427, 50)]
+)
 def test_receptive_field_of_the_zoo(name: str, field: int, depth: int) -> None:
     """The final features' field, as the reference has it: without the global pool."""
     graph = check(name).graph

@@ -46,9 +46,7 @@ def told(spec: str, result: Checked) -> None:
             print(expectation(each))
     if result.open_params and not result.failed:
         names = ", ".join(f"`{name}`" for name in result.open_params)
-        print(
-            f"  an abstract family; open: {names}; give them with --set or `extends`"
-        )
+        print(f"  an abstract family; open: {names}; give them with --set or `extends`")
     print(f"{clean(spec)}: {verdict(result)}")
 
 

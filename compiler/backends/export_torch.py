@@ -121,7 +121,9 @@ def tree_source(tree: Tree) -> list[str]:
     lines: list[str] = []
     for name, inner in tree.items():
         made = literal(inner, 8)
-        lines.append(f"        self.add_module({name!r}, {made})" if not name.isidentifier() else f"        self.{name} = {made}")
+        lines.append(
+            f"        self.add_module({name!r}, {made})" if not name.isidentifier() else f"        self.{name} = {made}"
+        )
     return lines
 
 
@@ -157,11 +159,17 @@ def body(graph: Graph, indent: int) -> list[str]:
     free: list[str] = []
     for i, node in enumerate(graph.nodes):
         inputs = ", ".join(names[v.name] for v in node.inputs)
-        free += [names[v.name] for v in dict.fromkeys(node.inputs) if last.get(v.name) == i and names[v.name].startswith("x")]
+        free += [
+            names[v.name] for v in dict.fromkeys(node.inputs) if last.get(v.name) == i and names[v.name].startswith("x")
+        ]
         names[node.output.name] = free.pop() if free else f"x{i}"
         lines.append(f"{pad}{names[node.output.name]} = {access(node.path)}({inputs}){where(node)}")
     results = {o.name: names[o.value.name] for o in graph.outputs} | {h.path: names[h.value.name] for h in graph.heads}
-    given = next(iter(results.values())) if len(results) == 1 else "{" + ", ".join(f"{k!r}: {v}" for k, v in results.items()) + "}"
+    given = (
+        next(iter(results.values()))
+        if len(results) == 1
+        else "{" + ", ".join(f"{k!r}: {v}" for k, v in results.items()) + "}"
+    )
     return [*lines, f"{pad}return {given}"]
 
 

@@ -40,7 +40,7 @@ def string(field: int, text: str) -> bytes:
 
 def attribute(name: str, value: Any) -> bytes:
     """AttributeProto of an int, float, string, or a sequence of ints or floats."""
-    if isinstance(value, bool) or isinstance(value, int):
+    if isinstance(value, int):
         body = integer(3, int(value)) + integer(20, 2)
     elif isinstance(value, float):
         body = varint(2 << 3 | 5) + struct.pack("<f", value) + integer(20, 1)
@@ -64,7 +64,11 @@ class Node(NamedTuple):
     doc: str
 
     def encode(self) -> bytes:
-        parts = [string(1, name) for name in self.inputs] + [string(2, self.output), string(3, self.name), string(4, self.op_type)]
+        parts = [string(1, name) for name in self.inputs] + [
+            string(2, self.output),
+            string(3, self.name),
+            string(4, self.op_type),
+        ]
         parts += [block(5, attribute(k, v)) for k, v in self.attributes.items()]
         return b"".join(parts) + (string(6, self.doc) if self.doc else b"")
 
@@ -122,7 +126,9 @@ class Model(NamedTuple):
         heads = [tensor.head() for tensor in self.tensors]
         inside = [0 if t.external else t.size for t in self.tensors]
         openings = [varint(5 << 3 | 2) + varint(len(h) + n) + h for h, n in zip(heads, inside, strict=True)]
-        after = b"".join(block(f, v) for f, vs in ((11, self.inputs), (12, self.outputs), (13, self.values)) for v in vs)
+        after = b"".join(
+            block(f, v) for f, vs in ((11, self.inputs), (12, self.outputs), (13, self.values)) for v in vs
+        )
         size = len(before) + sum(map(len, openings)) + sum(inside) + len(after)
         file.write(integer(1, self.ir) + string(2, self.producer) + string(3, self.version))
         file.write(varint(7 << 3 | 2) + varint(size) + before)

@@ -113,7 +113,9 @@ def batched(value: Value, batch: int | None) -> tuple[int | str, ...]:
     return (batch, *shape[1:]) if batch is not None else shape
 
 
-def lower(graph: Graph, weights: WeightSource, opset: int, batch: int | None, metadata: Mapping[str, str]) -> wire.Model:
+def lower(
+    graph: Graph, weights: WeightSource, opset: int, batch: int | None, metadata: Mapping[str, str]
+) -> wire.Model:
     emitter = Emitter(graph, weights, opset)
     for node in graph.nodes:
         emitter.emit(node)
@@ -142,7 +144,9 @@ def export_onnx(graph: Graph, weights: WeightSource, path: Path, *, opset: int |
     """
     opset = OPSET if opset is None else opset
     if opset not in OPSETS:
-        raise Failure("opset-unsupported", f"opset {opset} is not one that archc writes", f"choose {OPSETS[0]} to {OPSETS[-1]}", 2)
+        raise Failure(
+            "opset-unsupported", f"opset {opset} is not one that archc writes", f"choose {OPSETS[0]} to {OPSETS[-1]}", 2
+        )
     model = lower(graph, weights, opset, batch, metadata or {})
     if sum(t.size for t in model.tensors) <= external_over:
         with replacing(path) as partial, partial.open("wb") as file:

@@ -141,7 +141,9 @@ def trace(graph: Graph) -> fx.Graph:
         values[value.name] = made.placeholder(value.name)
     for node in graph.nodes:
         values[node.output.name] = made.call_module(node.path, tuple(values[v.name] for v in node.inputs))
-    results = {o.name: values[o.value.name] for o in graph.outputs} | {h.path: values[h.value.name] for h in graph.heads}
+    results = {o.name: values[o.value.name] for o in graph.outputs} | {
+        h.path: values[h.value.name] for h in graph.heads
+    }
     made.output(next(iter(results.values())) if len(results) == 1 else results)
     return made
 

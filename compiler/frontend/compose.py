@@ -54,7 +54,9 @@ class Reader:
     def error(self, code: str, span: Span, message: str, help: str = "", notes: tuple[Note, ...] = ()) -> None:
         self.diagnostics.add(Diagnostic(code, span, message, help=help, notes=notes))
 
-    def document(self, data: bytes, shown: str, folder: Path, label: str, chain: tuple[Path, ...] = ()) -> Document | None:
+    def document(
+        self, data: bytes, shown: str, folder: Path, label: str, chain: tuple[Path, ...] = ()
+    ) -> Document | None:
         """The composed document of a text; None where it cannot be read."""
         source = read_text(data, shown, self.diagnostics)
         if source is None:
@@ -65,7 +67,9 @@ class Reader:
         if root is None:
             return None
         if not isinstance(root.value, dict):
-            self.error("not-a-document", root.span, "a document is a mapping of keys such as archspec, name, input and graph")
+            self.error(
+                "not-a-document", root.span, "a document is a mapping of keys such as archspec, name, input and graph"
+            )
             return None
         faults = Collector()
         validate(root, faults)
@@ -80,7 +84,9 @@ class Reader:
             base = self.load(fields["extends"].value, folder, chain)
             if base is None:
                 return None
-        params = self.builder.params(fields["params"].value if "params" in fields else None, base.params if base else None)
+        params = self.builder.params(
+            fields["params"].value if "params" in fields else None, base.params if base else None
+        )
         blocks: dict[str, Block] = dict(base.blocks) if base else {}
         if base:  # the base's blocks see what is laid over them, as they see the merged params
             blocks = {name: b._replace(blocks=blocks) if b.sees_document else b for name, b in blocks.items()}
@@ -102,7 +108,9 @@ class Reader:
 
     def block(self, entry: Entry, blocks: Mapping[str, Block], base: Block | None) -> Block | None:
         fields: Mapping[str, Entry] = entry.value.value if isinstance(entry.value.value, dict) else {}
-        params = self.builder.params(fields["params"].value if "params" in fields else None, base.params if base else None)
+        params = self.builder.params(
+            fields["params"].value if "params" in fields else None, base.params if base else None
+        )
         let = fields["let"].value.value if "let" in fields else base.let if base else {}
         if "steps" in fields:
             steps = self.builder.place(fields["steps"].value)
@@ -113,7 +121,9 @@ class Reader:
             return None
         return Block(str(entry.key.value), entry.key, params, let, steps, blocks)
 
-    def imports(self, fields: Mapping[str, Entry], folder: Path, chain: tuple[Path, ...], blocks: dict[str, Block]) -> None:
+    def imports(
+        self, fields: Mapping[str, Entry], folder: Path, chain: tuple[Path, ...], blocks: dict[str, Block]
+    ) -> None:
         if "import" not in fields:
             return
         node = fields["import"].value

@@ -102,7 +102,9 @@ class Expander:
         assert document.graph is not None
         if not self.nodes:
             where = document.graph.span
-            self.diagnostics.add(Diagnostic("empty-graph", where, "the graph is empty: its output is its input", severity="warning"))
+            self.diagnostics.add(
+                Diagnostic("empty-graph", where, "the graph is empty: its output is its input", severity="warning")
+            )
         graph = Graph(document.name, tuple(inputs.values()), self.drawn(), tuple(outputs), tuple(self.heads))
         self.warn_dead(graph)
         return graph
@@ -167,7 +169,9 @@ class Expander:
                 return POISON
             position.take()
         for i, bound in enumerate(rounds):
-            x = self.guarded(step, x, self.bind(ctx, bound, step), position, join(base, str(i)) if base is not None else None)
+            x = self.guarded(
+                step, x, self.bind(ctx, bound, step), position, join(base, str(i)) if base is not None else None
+            )
         if base is not None and not isinstance(x, Poison):
             self.paths.results[base] = (x, ctx.aux)
         return x
@@ -288,7 +292,9 @@ class Expander:
                 values = self.branches(branches, x, ctx._replace(scope=scope), path)
                 return self.apply(kind, key, None, values, x, ctx, path, step)
             case Join(key, args, branches):
-                return self.join(step, key, args, self.branches(branches, x, ctx._replace(scope=scope), path), x, ctx, path)
+                return self.join(
+                    step, key, args, self.branches(branches, x, ctx._replace(scope=scope), path), x, ctx, path
+                )
             case Residual():
                 return self.residual(step, step.core, x, ctx._replace(scope=scope), path)
             case Group(_, place):
@@ -336,7 +342,16 @@ class Expander:
                                             severity="warning"))  # fmt: skip
         return self.apply("add", core.key, None, (body, shortcut), x, ctx, path, step, ("body", "shortcut"))
 
-    def join(self, step: Step, key: Located, args: Located, values: tuple[Arriving, ...], x: Arriving, ctx: Context, path: str) -> Arriving:
+    def join(
+        self,
+        step: Step,
+        key: Located,
+        args: Located,
+        values: tuple[Arriving, ...],
+        x: Arriving,
+        ctx: Context,
+        path: str,
+    ) -> Arriving:
         """FractalNet's join: an input that is itself a join counts as that join's inputs."""
         flat: list[Arriving] = []
         for value in values:
@@ -373,20 +388,26 @@ class Expander:
             return POISON
         given: Mapping[str, Entry] = args.value if isinstance(args.value, dict) else {}
         lookup = self.lookup(x, ctx)
-        values = {n: typed(block.params[n], evaluate(e.value, lookup), e.value) for n, e in given.items() if n in block.params}
+        values = {
+            n: typed(block.params[n], evaluate(e.value, lookup), e.value) for n, e in given.items() if n in block.params
+        }
         document = ctx.document if block.sees_document else {}
         names = self.params(block.params, values, document)
         if names is None:
             return POISON
         frames = (*ctx.frames, Frame(key.span, f"`{name}`"))
-        inner = Context(path, path, {**document, **names}, document, block.blocks, {}, frames, (*ctx.calls, name), ctx.aux, False)
+        inner = Context(
+            path, path, {**document, **names}, document, block.blocks, {}, frames, (*ctx.calls, name), ctx.aux, False
+        )
         if block.input is not None:
             inner = self.enter_document(block, key, x, names, inner)
         for n, entry in block.let.items():
             inner = inner._replace(names={**inner.names, n: self.let(entry.value, x, inner)})
         return self.place(block.steps, x, inner, Position(path, owned=True))
 
-    def enter_document(self, block: Block, key: Located, x: Arriving, names: Mapping[str, Any], inner: Context) -> Context:
+    def enter_document(
+        self, block: Block, key: Located, x: Arriving, names: Mapping[str, Any], inner: Context
+    ) -> Context:
         """A document taken as a block: its params are its document's, and what arrives must fit its input."""
         assert block.input is not None
         wants = image(*(i.value for i in block.input.value))
@@ -412,7 +433,9 @@ class Expander:
             if isinstance(value, Poison):
                 raise Poisoned
             if value is NOTHING:
-                raise Fault("nothing-arrives", key.span, "the net has several inputs: this step, or each branch, says `from`")
+                raise Fault(
+                    "nothing-arrives", key.span, "the net has several inputs: this step, or each branch, says `from`"
+                )
             inputs.append(value)
         try:
             result = op.infer(*(v.type for v in inputs))
@@ -422,7 +445,9 @@ class Expander:
         self.nodes.append(node)
         return node.output
 
-    def build(self, name: str, key: Located, args: Located | None, x: Arriving, ctx: Context) -> tuple[Op, Mapping[str, Located]]:
+    def build(
+        self, name: str, key: Located, args: Located | None, x: Arriving, ctx: Context
+    ) -> tuple[Op, Mapping[str, Located]]:
         cls = OPS[name]
         if args is None or args.value is None:
             fields: dict[str, Located] = {}
@@ -491,7 +516,9 @@ class Expander:
 
         return look
 
-    def params(self, params: Mapping[str, Param], given: Mapping[str, Any], outer: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+    def params(
+        self, params: Mapping[str, Param], given: Mapping[str, Any], outer: Mapping[str, Any] | None = None
+    ) -> dict[str, Any] | None:
         """The values of params: those given, and defaults, each of which sees those before it."""
         values: dict[str, Any] = {}
         for name, param in params.items():
@@ -509,7 +536,11 @@ class Expander:
     def number(self, entry: Entry, x: Arriving, ctx: Context) -> float:
         value = evaluate(entry.value, self.lookup(x, ctx))
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
-            raise Fault("wrong-type", entry.value.span, f"`aux` wants the head's weight, a number of at least 0, not {show(value)}")
+            raise Fault(
+                "wrong-type",
+                entry.value.span,
+                f"`aux` wants the head's weight, a number of at least 0, not {show(value)}",
+            )
         return float(value)
 
     def rounds(self, step: Step, x: Arriving, ctx: Context) -> list[dict[str, Any]] | None:
@@ -522,13 +553,21 @@ class Expander:
                 value = evaluate(item.value, self.lookup(x, ctx))
                 count = len(value) if isinstance(value, list) else value
                 if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-                    raise Fault("wrong-type", item.value.span, f"`repeat` wants an integer of at least 0 or a list, not {show(value)}")
+                    raise Fault(
+                        "wrong-type",
+                        item.value.span,
+                        f"`repeat` wants an integer of at least 0 or a list, not {show(value)}",
+                    )
                 if first and first[1] != count:
                     raise Fault("repeat-unequal", item.value.span, f"`{key}` has {count} rounds, but `{first[0]}` has {first[1]}",
                                 "names of one repeat go in step")  # fmt: skip
                 first = first or (key, count)
                 if self.steps + count > MAX_STEPS:
-                    raise Fault("too-many-steps", item.value.span, f"{count} copies are too many: a net has at most {MAX_STEPS} steps")
+                    raise Fault(
+                        "too-many-steps",
+                        item.value.span,
+                        f"{count} copies are too many: a net has at most {MAX_STEPS} steps",
+                    )
                 columns |= self.columns(key.split(), value, count, item.value)
         except Fault as fault:
             self.tell(fault.diagnostic, ctx)
@@ -541,7 +580,9 @@ class Expander:
         if len(names) == 1:
             return {names[0]: value if isinstance(value, list) else list(range(count))}
         if not isinstance(value, list):
-            raise Fault("wrong-type", node.span, f"a table of {len(names)} columns is a list of rows, not {show(value)}")
+            raise Fault(
+                "wrong-type", node.span, f"a table of {len(names)} columns is a list of rows, not {show(value)}"
+            )
         for i, row in enumerate(value):
             if not isinstance(row, list) or len(row) != len(names):
                 has = len(row) if isinstance(row, list) else show(row)
@@ -560,7 +601,11 @@ class Expander:
             if path in self.paths.results:
                 value, owner = self.paths.results[path]
                 if owner is not None and owner != ctx.aux and not (ctx.aux or "").startswith(owner + "."):
-                    raise Fault("from-head", span, f"`{name}` is inside the auxiliary head `{owner}`, which inference does not have")
+                    raise Fault(
+                        "from-head",
+                        span,
+                        f"`{name}` is inside the auxiliary head `{owner}`, which inference does not have",
+                    )
                 found: Arriving = value
                 return found
         for scope in self.scopes(ctx):
@@ -569,9 +614,18 @@ class Expander:
                             notes=(Note("here", self.paths.removed[join(scope, name)]),))  # fmt: skip
         if name in ctx.inputs:
             return ctx.inputs[name]
-        seen = [p[len(s) + 1 if s else 0 :] for p in self.paths.results for s in self.scopes(ctx) if not s or p.startswith(s + ".")]
-        diagnostic = unknown("step", name, [*seen, *ctx.inputs], span, "unknown-step", "`from` sees the steps before it, by path")
-        raise Fault(diagnostic.code, span, f"{diagnostic.message}: no step before this one has that path", diagnostic.help)
+        seen = [
+            p[len(s) + 1 if s else 0 :]
+            for p in self.paths.results
+            for s in self.scopes(ctx)
+            if not s or p.startswith(s + ".")
+        ]
+        diagnostic = unknown(
+            "step", name, [*seen, *ctx.inputs], span, "unknown-step", "`from` sees the steps before it, by path"
+        )
+        raise Fault(
+            diagnostic.code, span, f"{diagnostic.message}: no step before this one has that path", diagnostic.help
+        )
 
     def scopes(self, ctx: Context) -> Iterator[str]:
         scope = ctx.scope
@@ -609,7 +663,15 @@ class Expander:
             self.fault("too-many-steps", where, f"the net expands to over {MAX_STEPS} steps, the limit", "", (), ctx)
             raise Stop
 
-    def fault(self, code: str, span: Span, message: str, help: str = "", notes: tuple[Note, ...] = (), ctx: Context | None = None) -> None:
+    def fault(
+        self,
+        code: str,
+        span: Span,
+        message: str,
+        help: str = "",
+        notes: tuple[Note, ...] = (),
+        ctx: Context | None = None,
+    ) -> None:
         self.tell(Diagnostic(code, span, message, "", notes, help), ctx)
 
     def tell(self, diagnostic: Diagnostic, ctx: Context | None) -> None:

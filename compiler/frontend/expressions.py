@@ -124,13 +124,18 @@ class Parser:
             raise self.fail("the expression is empty")
         value = self.conditional()
         if self.token.kind != "end":
-            raise self.fail(f"`{self.token.text}` is not expected here", "" if self.token.text != ":" else "there is no lambda and no `:=`")
+            raise self.fail(
+                f"`{self.token.text}` is not expected here",
+                "" if self.token.text != ":" else "there is no lambda and no `:=`",
+            )
         return value
 
     def conditional(self) -> Evaluate:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise ExpressionError("expression-limit", f"the expression is nested over {MAX_DEPTH} deep, the limit", self.token.offset)
+            raise ExpressionError(
+                "expression-limit", f"the expression is nested over {MAX_DEPTH} deep, the limit", self.token.offset
+            )
         then = self.binary(0)
         token = self.take("if")
         if token:
@@ -149,7 +154,9 @@ class Parser:
         if level == 2 and (token := self.take("not")):
             self.depth += 1
             if self.depth > MAX_DEPTH:
-                raise ExpressionError("expression-limit", f"the expression is nested over {MAX_DEPTH} deep, the limit", token.offset)
+                raise ExpressionError(
+                    "expression-limit", f"the expression is nested over {MAX_DEPTH} deep, the limit", token.offset
+                )
             inner, offset = self.binary(2), token.offset
             self.depth -= 1
             return lambda run: not boolean(inner(run), "not", offset)
@@ -167,7 +174,9 @@ class Parser:
             return self.power()
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise ExpressionError("expression-limit", f"the expression is nested over {MAX_DEPTH} deep, the limit", token.offset)
+            raise ExpressionError(
+                "expression-limit", f"the expression is nested over {MAX_DEPTH} deep, the limit", token.offset
+            )
         inner, sign, offset = self.unary(), token.text, token.offset
         self.depth -= 1
 
@@ -197,7 +206,9 @@ class Parser:
         if self.take(":"):
             last = None if self.token.text == "]" else self.conditional()
             self.want("]", "after the slice")
-            return lambda run: sequence(value(run), token.offset)[bound(first, run, token.offset) : bound(last, run, token.offset)]
+            return lambda run: sequence(value(run), token.offset)[
+                bound(first, run, token.offset) : bound(last, run, token.offset)
+            ]
         self.want("]", "after the index")
         assert first is not None
         index: Evaluate = first
@@ -237,7 +248,9 @@ class Parser:
         if following.kind == "name" and following.offset == token.offset + len(text):
             raise self.fail(f"`{text}{following.text}` is no number", "digits have no underscores or units", token)
         if len(text) > 40:
-            raise ExpressionError("expression-overflow", f"a number of {len(text)} digits is too large", token.offset, len(text))
+            raise ExpressionError(
+                "expression-overflow", f"a number of {len(text)} digits is too large", token.offset, len(text)
+            )
         value = int(text) if text.isdigit() else float(text)
         check(value, token.offset)
         return lambda run: value
@@ -260,7 +273,9 @@ class Parser:
         def evaluate(run: Run) -> Any:
             run.step(offset)
             if name == "x":
-                raise ExpressionError("wrong-type", "`x` itself is no value; use x.channels, x.height, x.width or x.features", offset)
+                raise ExpressionError(
+                    "wrong-type", "`x` itself is no value; use x.channels, x.height, x.width or x.features", offset
+                )
             return found(run, name, offset)
 
         return evaluate
@@ -269,7 +284,11 @@ class Parser:
         field = self.token
         self.at += 1 if field.kind != "end" else 0
         if token.text != "x" or field.text not in ("channels", "height", "width", "features"):
-            near = "x has channels, height, width and features" if token.text == "x" else "only `x` has fields: x.channels, …"
+            near = (
+                "x has channels, height, width and features"
+                if token.text == "x"
+                else "only `x` has fields: x.channels, …"
+            )
             raise self.fail(f"`{token.text}` has no field `{field.text}`", near, field)
 
         def evaluate(run: Run) -> Any:
@@ -301,7 +320,11 @@ class Parser:
         name, offset = token.text, token.offset
         if name not in FUNCTIONS:
             near = nearest(name, FUNCTIONS)
-            raise self.fail(f"there is no function `{name}`", f"did you mean `{near}`?" if near else f"there are {', '.join(FUNCTIONS)}", token)
+            raise self.fail(
+                f"there is no function `{name}`",
+                f"did you mean `{near}`?" if near else f"there are {', '.join(FUNCTIONS)}",
+                token,
+            )
         arguments = self.items(")")
 
         def evaluate(run: Run) -> Any:
@@ -362,7 +385,9 @@ def check(value: Any, offset: int) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ExpressionError("expression-overflow", "the result is too large: it is not finite", offset)
     if isinstance(value, (list, str)) and len(value) > MAX_LIST:
-        raise ExpressionError("expression-overflow", f"a list of {len(value)} is too large: the limit is {MAX_LIST}", offset)
+        raise ExpressionError(
+            "expression-overflow", f"a list of {len(value)} is too large: the limit is {MAX_LIST}", offset
+        )
     return value
 
 
@@ -370,9 +395,11 @@ def operation(token: Token, left: Evaluate, right: Evaluate) -> Evaluate:
     """A binary operation; `and` and `or` stop early."""
     sign, offset = token.text, token.offset
     if sign in ("and", "or"):
+
         def logic(run: Run) -> bool:
             first = boolean(left(run), sign, offset)
             return boolean(right(run), sign, offset) if first == (sign == "and") else first
+
         return logic
 
     def evaluate(run: Run) -> Any:
@@ -512,7 +539,9 @@ def template(text: str) -> Template | None:
     if "$" not in text:
         return None
     if len(text) > MAX_LENGTH:
-        raise ExpressionError("expression-limit", f"an expression of {len(text)} characters is too long, the limit is {MAX_LENGTH}")
+        raise ExpressionError(
+            "expression-limit", f"an expression of {len(text)} characters is too long, the limit is {MAX_LENGTH}"
+        )
     parts: list[str | Evaluate] = []
     names: list[tuple[str, int]] = []
     position = 0
@@ -543,7 +572,11 @@ def one_part(text: str, dollar: int, parts: list[str | Evaluate], names: list[tu
     match = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII).match(text, dollar + 1)
     if not match:
         inside = text[dollar + 2 :].partition("}")[0]
-        help = f"write `${inside}` or `$({inside})`" if following == "{" else "write `$name` or `$(…)`; a dollar itself is `$$`"
+        help = (
+            f"write `${inside}` or `$({inside})`"
+            if following == "{"
+            else "write `$name` or `$(…)`; a dollar itself is `$$`"
+        )
         raise ExpressionError("expression-syntax", f"`${following}` begins no expression", dollar, 2, help)
     parser = Parser([Token("name", match[0], dollar + 1), Token("end", "", match.end())])
     parts.append(parser.whole())

@@ -46,7 +46,7 @@ OCTAL = re.compile(r"0o[0-7]+\Z")
 HEX = re.compile(r"0x[0-9a-fA-F]+\Z")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
-WORDS |= {w: True for w in ("true", "True", "TRUE")} | {w: False for w in ("false", "False", "FALSE")}
+WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
 WORDS |= {s + w: float(s + "inf") for s in ("", "+", "-") for w in (".inf", ".Inf", ".INF")}
 WORDS |= {w: float("nan") for w in (".nan", ".NaN", ".NAN")}
 MAX_DIGITS = 400
@@ -63,13 +63,17 @@ def read_text(data: bytes, name: str, diagnostics: Collector) -> Source | None:
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8", "replace")
         span = offset_span(Source(name, data.decode("utf-8", "replace")), before)
-        diagnostics.add(Diagnostic("not-utf8", span, f"byte 0x{data[error.start]:02X} is not UTF-8: a spec is UTF-8 text"))
+        diagnostics.add(
+            Diagnostic("not-utf8", span, f"byte 0x{data[error.start]:02X} is not UTF-8: a spec is UTF-8 text")
+        )
         return None
     source = Source(name, text)
     bad = re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]", text)
     if bad:
         span = offset_span(source, text[: bad.start()])
-        diagnostics.add(Diagnostic("control-character", span, f"the character U+{ord(bad[0]):04X} may not stand in a spec"))
+        diagnostics.add(
+            Diagnostic("control-character", span, f"the character U+{ord(bad[0]):04X} may not stand in a spec")
+        )
         return None
     if not text.strip():
         diagnostics.add(Diagnostic("empty-file", start, "the file is empty", help=SMALLEST))
@@ -125,7 +129,9 @@ class Composer:
         try:
             depth = 0
             for event in self.yaml.parse(text, self.yaml.SafeLoader):
-                depth += isinstance(event, self.yaml.CollectionStartEvent) - isinstance(event, self.yaml.CollectionEndEvent)
+                depth += isinstance(event, self.yaml.CollectionStartEvent) - isinstance(
+                    event, self.yaml.CollectionEndEvent
+                )
                 if depth > MAX_DEPTH:
                     return self.deep(self.span(event))
         except self.yaml.YAMLError as found:
@@ -135,18 +141,35 @@ class Composer:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         surrogate = re.search(r"\\u[dD][89a-fA-F]", text)
         if mark is None and surrogate:
-            return self.refuse("control-character", offset_span(self.source, text[: surrogate.start()]), "a lone surrogate is no character")
+            return self.refuse(
+                "control-character",
+                offset_span(self.source, text[: surrogate.start()]),
+                "a lone surrogate is no character",
+            )
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "this is no YAML"
         context = getattr(error, "context", None)
         span = Span(self.source, line, column, line, column + 1)
         here = self.source.line(line)
         if "\\t" in problem or "\t" in here[: len(here) - len(here.lstrip())]:
-            return self.refuse("yaml-syntax", span, "a tab cannot indent: YAML wants spaces", "replace the tab by spaces")
+            return self.refuse(
+                "yaml-syntax", span, "a tab cannot indent: YAML wants spaces", "replace the tab by spaces"
+            )
         said = f"{context}: {problem}" if context else str(problem)
         where = getattr(error, "context_mark", None)
-        notes = (Note("it began here", Span(self.source, where.line + 1, where.column + 1, where.line + 1, where.column + 2)),) if where and mark else ()
-        return self.refuse("yaml-syntax", span, said, "quote a text that holds `: `, ` #` or starts with a special character", notes)
+        notes = (
+            (
+                Note(
+                    "it began here",
+                    Span(self.source, where.line + 1, where.column + 1, where.line + 1, where.column + 2),
+                ),
+            )
+            if where and mark
+            else ()
+        )
+        return self.refuse(
+            "yaml-syntax", span, said, "quote a text that holds `: `, ` #` or starts with a special character", notes
+        )
 
     def span(self, event: Any) -> Span:
         a, b = event.start_mark, event.end_mark
@@ -172,7 +195,9 @@ class Composer:
         y, span = self.yaml, self.span(event)
         self.nodes += 1
         if self.nodes > MAX_NODES:
-            raise self.refuse("too-many-nodes", span, f"over {MAX_NODES} YAML nodes, the limit (aliases count as what they stand for)")
+            raise self.refuse(
+                "too-many-nodes", span, f"over {MAX_NODES} YAML nodes, the limit (aliases count as what they stand for)"
+            )
         if isinstance(event, y.AliasEvent):
             return self.alias(event.anchor, span)
         if depth > MAX_DEPTH:
@@ -198,7 +223,9 @@ class Composer:
             raise self.refuse("alias-undefined", span, f"the alias `*{anchor}` has no anchor `&{anchor}` before it")
         found = self.anchors[anchor]
         if found is None:
-            raise self.refuse("alias-recursive", span, f"`*{anchor}` stands inside what `&{anchor}` names: it would contain itself")
+            raise self.refuse(
+                "alias-recursive", span, f"`*{anchor}` stands inside what `&{anchor}` names: it would contain itself"
+            )
         node, size = found
         self.nodes += size
         if self.nodes > MAX_NODES:
@@ -239,7 +266,12 @@ class Composer:
         else:
             raise self.refuse("key-not-a-string", span, "a list or a mapping cannot be a key")
         if key.value == "<<" and key.style == "":
-            raise self.refuse("merge-key", span, "merge keys (`<<`) are not in YAML 1.2, nor in the language", "use `extends`, a block or a param")
+            raise self.refuse(
+                "merge-key",
+                span,
+                "merge keys (`<<`) are not in YAML 1.2, nor in the language",
+                "use `extends`, a block or a param",
+            )
         if not isinstance(key.value, str):
             raise self.refuse("key-not-a-string", span, f"the key `{key.raw}` is read as {type(key.value).__name__}, not as a string",
                               "quote it, or choose a word")  # fmt: skip
@@ -257,7 +289,7 @@ class Composer:
         """A plain scalar by the YAML 1.2 core schema."""
         if text in WORDS:
             return WORDS[text]
-        if not (text[0] in "+-.0123456789"):
+        if text[0] not in "+-.0123456789":
             return text
         number = INT.match(text) or HEX.match(text) or OCTAL.match(text)
         if number and len(text) > MAX_DIGITS:

@@ -22,14 +22,79 @@ MAX_NAME = 200
 
 # What torch.nn.Module owns and a child of that name would break; a test holds the list against torch.
 MODULE_OWNED = frozenset(
-    """T_destination add_module append apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval
-    extend extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half insert ipu items keys
-    load_state_dict modules mtia named_buffers named_children named_modules named_parameters parameters pop
-    register_backward_hook register_buffer register_forward_hook register_forward_pre_hook register_full_backward_hook
-    register_full_backward_pre_hook register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module
-    register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state
-    set_submodule share_memory state_dict to to_empty train training type update values xpu zero_grad
-    code graph print_readable recompile to_folder add_submodule delete_submodule delete_all_unused_submodules meta""".split()
+    [
+        "T_destination",
+        "add_module",
+        "append",
+        "apply",
+        "bfloat16",
+        "buffers",
+        "call_super_init",
+        "children",
+        "compile",
+        "cpu",
+        "cuda",
+        "double",
+        "dump_patches",
+        "eval",
+        "extend",
+        "extra_repr",
+        "float",
+        "forward",
+        "get_buffer",
+        "get_extra_state",
+        "get_parameter",
+        "get_submodule",
+        "half",
+        "insert",
+        "ipu",
+        "items",
+        "keys",
+        "load_state_dict",
+        "modules",
+        "mtia",
+        "named_buffers",
+        "named_children",
+        "named_modules",
+        "named_parameters",
+        "parameters",
+        "pop",
+        "register_backward_hook",
+        "register_buffer",
+        "register_forward_hook",
+        "register_forward_pre_hook",
+        "register_full_backward_hook",
+        "register_full_backward_pre_hook",
+        "register_load_state_dict_post_hook",
+        "register_load_state_dict_pre_hook",
+        "register_module",
+        "register_parameter",
+        "register_state_dict_post_hook",
+        "register_state_dict_pre_hook",
+        "requires_grad_",
+        "set_extra_state",
+        "set_submodule",
+        "share_memory",
+        "state_dict",
+        "to",
+        "to_empty",
+        "train",
+        "training",
+        "type",
+        "update",
+        "values",
+        "xpu",
+        "zero_grad",
+        "code",
+        "graph",
+        "print_readable",
+        "recompile",
+        "to_folder",
+        "add_submodule",
+        "delete_submodule",
+        "delete_all_unused_submodules",
+        "meta",
+    ]
 ) - {"update", "values", "keys", "items", "pop", "append", "extend", "insert"}
 
 
@@ -98,7 +163,11 @@ class Resolver:
         for name, param in params.items():
             if param.default is not None:
                 later = [p for p in params if p not in seen]
-                self.expressions(param.default, frozenset(seen) | outer, f"a default sees only the params before it, not {', '.join(later)}")
+                self.expressions(
+                    param.default,
+                    frozenset(seen) | outer,
+                    f"a default sees only the params before it, not {', '.join(later)}",
+                )
                 if not next(scalars(param.default), None):
                     try:
                         typed(param, plain(param.default), param.default)
@@ -141,7 +210,9 @@ class Resolver:
 
     def output(self, entry: Entry, sight: Sight) -> None:
         if sight.aux:
-            self.error("output-inside", entry.key.span, "an `output` inside an auxiliary head: the head is gone in inference")
+            self.error(
+                "output-inside", entry.key.span, "an `output` inside an auxiliary head: the head is gone in inference"
+            )
         elif sight.block:
             self.error("output-inside", entry.key.span, f"an `output` inside block `{sight.block}`: outputs are the graph's",
                        "name the output where the block is used")  # fmt: skip
@@ -213,9 +284,15 @@ class Resolver:
             for name, offset in found.names if found else ():
                 if name not in names:
                     near = nearest(name, names)
-                    hint = f"did you mean `{near}`?" if near else why or f"in sight are {', '.join(sorted(names)) or 'none'}"
+                    hint = (
+                        f"did you mean `{near}`?"
+                        if near
+                        else why or f"in sight are {', '.join(sorted(names)) or 'none'}"
+                    )
                     span = within(scalar, offset, len(name))
-                    self.error("unknown-name", span, f"unknown name `{name}`" + (f"; {why}" if why and near else ""), hint)
+                    self.error(
+                        "unknown-name", span, f"unknown name `{name}`" + (f"; {why}" if why and near else ""), hint
+                    )
 
 
 def arguments(block: Block, key: Located, args: Located | None, diagnostics: Collector) -> bool:
@@ -225,7 +302,9 @@ def arguments(block: Block, key: Located, args: Located | None, diagnostics: Col
     for name, entry in given.items():
         if name not in block.params and not name.startswith("x-"):
             more = f"its parameters are {', '.join(block.params)}" if block.params else "it has no parameters"
-            diagnostics.add(unknown(f"parameter of `{block.name}`", name, block.params, entry.key.span, "unknown-param", more))
+            diagnostics.add(
+                unknown(f"parameter of `{block.name}`", name, block.params, entry.key.span, "unknown-param", more)
+            )
             fine = False
     missing = [n for n, p in block.params.items() if p.default is None and n not in given]
     if missing:
@@ -234,5 +313,3 @@ def arguments(block: Block, key: Located, args: Located | None, diagnostics: Col
                                    help=f"write {{{block.name}: {{{', '.join(f'{n}: …' for n in missing)}}}}}"))  # fmt: skip
         fine = False
     return fine
-
-

@@ -30,7 +30,9 @@ class Position:
 
     __slots__ = ("counter", "listed", "lone", "owned", "path")
 
-    def __init__(self, path: str, lone: bool = False, owned: bool = False, listed: bool = False, counter: Counter | None = None) -> None:
+    def __init__(
+        self, path: str, lone: bool = False, owned: bool = False, listed: bool = False, counter: Counter | None = None
+    ) -> None:
         self.path, self.lone, self.owned, self.listed = path, lone, owned, listed
         self.counter = counter or Counter()
 
@@ -44,8 +46,6 @@ class Position:
         path = join(self.path, str(self.counter.next))
         self.counter.next += 1
         return path, True
-
-
 
 
 class Paths:

@@ -47,7 +47,11 @@ def op_schema(cls: type[Op]) -> Schema:
         one = properties[cls.bare]
         kinds = one["type"] if isinstance(one["type"], list) else [one["type"]]
         schema["type"] += [kind for kind in kinds if kind not in schema["type"]]
-        schema |= {k: v for k, v in one.items() if k not in ("type", "description", "x-wants", "properties", "additionalProperties")}
+        schema |= {
+            k: v
+            for k, v in one.items()
+            if k not in ("type", "description", "x-wants", "properties", "additionalProperties")
+        }
         wants = f"a mapping of its fields, or `{cls.bare}` alone: {cls.fields[cls.bare].kind.wants}"
     return schema | {"x-wants": wants}
 
@@ -55,8 +59,14 @@ def op_schema(cls: type[Op]) -> Schema:
 def step_schema() -> Schema:
     """A step: a bare word, or one core with what may stand beside it."""
     place = {"$ref": "#/$defs/place"}
-    branches = {"type": ["object", "array"], "items": place, "additionalProperties": place, "minItems": 1, "minProperties": 1,
-                "x-wants": "branches: a list of them, or a mapping by name"}
+    branches = {
+        "type": ["object", "array"],
+        "items": place,
+        "additionalProperties": place,
+        "minItems": 1,
+        "minProperties": 1,
+        "x-wants": "branches: a list of them, or a mapping by name",
+    }
     visible = {name: op_schema(cls) for name, cls in sorted(OPS.items()) if name not in HIDDEN}
     beside: Schema = {
         "name": text("the step's name in its scope", minLength=1),
@@ -80,10 +90,15 @@ def step_schema() -> Schema:
         "use": text("the block or operation that an expression names", minLength=1),
         "steps": place | {"description": "a group of steps"},
         "residual": mapping(
-            {"body": place, "shortcut": place, "skip": Bool().schema() | {"x-wants": Bool.wants}}, "key of `residual`", ("body",), **{"x-wants": "a mapping of body, shortcut and skip"}
+            {"body": place, "shortcut": place, "skip": Bool().schema() | {"x-wants": Bool.wants}},
+            "key of `residual`",
+            ("body",),
+            **{"x-wants": "a mapping of body, shortcut and skip"},
         ),
         "join": mapping(
-            {"branches": branches, **{k: Float(0, 1).schema() for k in ("local", "global")}}, "key of `join`", ("branches",)
+            {"branches": branches, **{k: Float(0, 1).schema() for k in ("local", "global")}},
+            "key of `join`",
+            ("branches",),
         ),
     }
     bare = [name for name in visible if not any(f.required for f in OPS[name].fields.values())]
@@ -110,7 +125,10 @@ def param_schema() -> Schema:
         "doc": text("a remark"),
     }
     allowed = ["object", "integer", "number", "boolean", "string", "array"]
-    return mapping(long_form, "key of a parameter") | {"type": allowed, "x-wants": "a type, a default, or {type, default, …}"}
+    return mapping(long_form, "key of a parameter") | {
+        "type": allowed,
+        "x-wants": "a type, a default, or {type, default, …}",
+    }
 
 
 def document_schema() -> Schema:
@@ -123,7 +141,11 @@ def document_schema() -> Schema:
     axes = sizes | {"minItems": 2, "maxItems": 2}
     positive = {"type": "number", "exclusiveMinimum": 0}
     output = sizes | {"type": ["array", "object"], "additionalProperties": sizes}
-    facts = {"output": output, "receptive_field": axes, **dict.fromkeys(("params", "params_without_aux", "macs", "depth"), count)}
+    facts = {
+        "output": output,
+        "receptive_field": axes,
+        **dict.fromkeys(("params", "params_without_aux", "macs", "depth"), count),
+    }
     preprocess = {
         "resize": size | {"description": "length of the shorter side, pixels"},
         "crop": size | {"type": ["integer", "array"], "items": size, "minItems": 2, "maxItems": 2},
@@ -171,7 +193,12 @@ def document_schema() -> Schema:
 def schema() -> Schema:
     """The whole schema as plain data."""
     lone = {"if": {"type": ["string", "object"]}, "then": {"$ref": "#/$defs/step"}}
-    place = {"type": ["array", "object", "string"], "items": {"$ref": "#/$defs/step"}, **lone, "x-wants": "a list of steps, or one step"}
+    place = {
+        "type": ["array", "object", "string"],
+        "items": {"$ref": "#/$defs/step"},
+        **lone,
+        "x-wants": "a list of steps, or one step",
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "archspec, version 1",
@@ -241,14 +268,27 @@ def wanted(rule: Schema) -> str:
     words = [names[k] for k in ([kinds] if isinstance(kinds, str) else kinds)]
     if "number" in kinds and "string" in kinds:
         words.remove("a string")  # the string is only an expression
-    bounds = [f"{word} {rule[key]}" for word, key in (("at least", "minimum"), ("over", "exclusiveMinimum")) if key in rule]
+    bounds = [
+        f"{word} {rule[key]}" for word, key in (("at least", "minimum"), ("over", "exclusiveMinimum")) if key in rule
+    ]
     return " or ".join(words) + (" " + " and ".join(bounds) if bounds else "")
 
 
 def boolean_hint(node: Located, rule: Schema) -> str:
     """YAML 1.1's booleans, and booleans in quotes, are strings here."""
-    words = {"yes": "true", "on": "true", "y": "true", "true": "true", "no": "false", "off": "false", "n": "false", "false": "false"}
-    meant = words.get(str(node.raw).lower()) if isinstance(node.value, str) and "boolean" in rule.get("type", []) else None
+    words = {
+        "yes": "true",
+        "on": "true",
+        "y": "true",
+        "true": "true",
+        "no": "false",
+        "off": "false",
+        "n": "false",
+        "false": "false",
+    }
+    meant = (
+        words.get(str(node.raw).lower()) if isinstance(node.value, str) and "boolean" in rule.get("type", []) else None
+    )
     return f"write {meant}: YAML 1.2 reads `{node.raw}` as a string" if meant else ""
 
 
@@ -272,7 +312,11 @@ def unknown_keys(node: Located, rule: Schema, blocks: list[str]) -> Iterator[Dia
     for name, entry in node.value.items():
         if name in known or any(re.search(p, name) for p in patterns):
             continue
-        if "$(" in name or (entry.value.value is None and name.count("(") != name.count(")")) or _cut_expression(node, name):
+        if (
+            "$(" in name
+            or (entry.value.value is None and name.count("(") != name.count(")"))
+            or _cut_expression(node, name)
+        ):
             yield Diagnostic("expression-unclosed", entry.key.span, "an expression is cut off here: a quote is missing",
                              help="inside { } and [ ] YAML ends a plain value at `,` `[` `]` `{` `}`: put the expression in quotes, \"$(…)\"")  # fmt: skip
         elif what == "step":
@@ -283,7 +327,13 @@ def unknown_keys(node: Located, rule: Schema, blocks: list[str]) -> Iterator[Dia
                              help=f"call it `{camel}`; lower-case names are operations")  # fmt: skip
         else:
             near = nearest(name, known)
-            hint = f"did you mean `{near}`?" if near else f"it can be {', '.join(known)}" if known else "it takes no fields"
+            hint = (
+                f"did you mean `{near}`?"
+                if near
+                else f"it can be {', '.join(known)}"
+                if known
+                else "it takes no fields"
+            )
             yield Diagnostic("unknown-key", entry.key.span, f"unknown {what} `{name}`", help=hint)
 
 
@@ -306,5 +356,7 @@ def not_a_step(node: Located, blocks: list[str]) -> Diagnostic:
     name = str(node.value)
     if name in OPS and name not in HIDDEN:
         needed = ", ".join(f"{k}: …" for k, f in OPS[name].fields.items() if f.required)
-        return Diagnostic("missing-key", node.span, f"`{name}` needs its fields", help=f"write {{{name}: {{{needed}}}}}")
+        return Diagnostic(
+            "missing-key", node.span, f"`{name}` needs its fields", help=f"write {{{name}: {{{needed}}}}}"
+        )
     return unknown_step_key(node, blocks)

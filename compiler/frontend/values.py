@@ -21,7 +21,9 @@ class Poisoned(Exception):
 class Fault(Exception):
     """A mistake found while a value is worked out; becomes a diagnostic."""
 
-    def __init__(self, code: str, span: Span, message: str, help: str = "", label: str = "", notes: tuple[Note, ...] = ()):
+    def __init__(
+        self, code: str, span: Span, message: str, help: str = "", label: str = "", notes: tuple[Note, ...] = ()
+    ):
         super().__init__(message)
         self.diagnostic = Diagnostic(code, span, message, label, notes, help)
 
@@ -98,7 +100,9 @@ def typed(param: Param, value: Any, node: Located) -> Any:
             hint = "`/` always gives a float, `//` and round() an integer"
         elif param.type == "int" and isinstance(value, list) and len(value) == 2:
             hint = f"for a pair declare it so: {param.name}: {{type: pair, default: 1}}"
-        raise Fault("wrong-type", node.span, f"`{param.name}` wants {wants[param.type]} ({param.type}), not {show(value)}", hint)
+        raise Fault(
+            "wrong-type", node.span, f"`{param.name}` wants {wants[param.type]} ({param.type}), not {show(value)}", hint
+        )
     if param.type in ("pair", "padding"):
         try:
             (Pair(0) if param.type == "pair" else Padding()).check(value)
@@ -110,7 +114,9 @@ def typed(param: Param, value: Any, node: Located) -> Any:
         if param.max is not None and value > param.max:
             raise Fault("out-of-range", node.span, f"`{param.name}` is at most {show(param.max)}, not {show(value)}")
     if param.choices and value not in param.choices:
-        raise Fault("out-of-range", node.span, f"`{param.name}` is one of {show(list(param.choices))}, not {show(value)}")
+        raise Fault(
+            "out-of-range", node.span, f"`{param.name}` is one of {show(list(param.choices))}, not {show(value)}"
+        )
     return value
 
 

@@ -93,7 +93,9 @@ class Gelu(Activation):
         if g.opset >= 20:
             return g.node("Gelu", x.name)
         erf = g.node("Erf", g.node("Div", x.name, g.floats("root2", (2**0.5,))))
-        return g.node("Mul", g.node("Mul", x.name, g.floats("half", (0.5,))), g.node("Add", erf, g.floats("one", (1.0,))))
+        return g.node(
+            "Mul", g.node("Mul", x.name, g.floats("half", (0.5,))), g.node("Add", erf, g.floats("one", (1.0,)))
+        )
 
 
 @op("leaky_relu", bare="slope")

@@ -11,7 +11,7 @@ from typing import Any
 from ..ir.graph import Value
 from ..ir.types import TensorType, image
 from .fields import Bool, InitKind, Int, Padding, Pair
-from .op import Op, OnnxBuilder, Param, Reject, Window, field, op, want_image
+from .op import OnnxBuilder, Op, Param, Reject, Window, field, op, want_image
 
 Sides = tuple[int, int, int, int]
 
@@ -31,7 +31,9 @@ def sides(op: Any, x: TensorType, dilation: tuple[int, int] = (1, 1)) -> Sides:
     return top, left, bottom, right
 
 
-def window_size(op: Op, axis: str, size: int, before: int, after: int, kernel: int, stride: int, dilation: int = 1) -> int:
+def window_size(
+    op: Op, axis: str, size: int, before: int, after: int, kernel: int, stride: int, dilation: int = 1
+) -> int:
     """The number of windows that fit one axis; rejects a window that is larger than the padded map."""
     span = dilation * (kernel - 1) + 1
     if span > size + before + after:
@@ -64,7 +66,9 @@ class Conv(Op):
     dilation: tuple[int, int] = field(Pair(1), "distance between the taps of the window", (1, 1))
     groups: int = field(Int(1), "groups of channels that do not see each other", 1)
     bias: bool = field(Bool(), "whether a bias is learned", True)
-    init: tuple[str, float] = field(InitKind(), "how the weight starts; the bias starts at zero", ("kaiming_uniform", 0.0))
+    init: tuple[str, float] = field(
+        InitKind(), "how the weight starts; the bias starts at zero", ("kaiming_uniform", 0.0)
+    )
 
     counts = "weight"
 

@@ -98,7 +98,11 @@ class Float(Kind):
 
     def schema(self) -> Schema:
         bounds = {"minimum": self.ge, "maximum": self.le, "exclusiveMinimum": self.over}
-        return {"type": ["number", "string"], **{k: v for k, v in bounds.items() if v is not None}, "pattern": EXPRESSION}
+        return {
+            "type": ["number", "string"],
+            **{k: v for k, v in bounds.items() if v is not None},
+            "pattern": EXPRESSION,
+        }
 
     def check(self, value: Any) -> float:
         if not is_number(value):

@@ -34,7 +34,9 @@ class Linear(Op):
 
     out: int = field(Int(1), "output features")
     bias: bool = field(Bool(), "whether a bias is learned", True)
-    init: tuple[str, float] = field(InitKind(), "how the weight starts; the bias starts at zero", ("kaiming_uniform", 0.0))
+    init: tuple[str, float] = field(
+        InitKind(), "how the weight starts; the bias starts at zero", ("kaiming_uniform", 0.0)
+    )
 
     counts = "weight"
 
@@ -69,7 +71,9 @@ class Rbf(Op):
     """
 
     out: int = field(Int(1), "number of centers")
-    centers: tuple[tuple[float, ...], ...] | None = field(Matrix(), "the centers, a row each; random ±1 unless given", None)
+    centers: tuple[tuple[float, ...], ...] | None = field(
+        Matrix(), "the centers, a row each; random ±1 unless given", None
+    )
 
     def infer(self, x: TensorType) -> TensorType:
         count = features(self, x)

@@ -84,7 +84,12 @@ class Concat(Merge):
     def infer(self, *x: TensorType) -> TensorType:
         for other in x[1:]:
             if other.rank != x[0].rank or other.sizes[1:] != x[0].sizes[1:]:
-                raise disagree(self, x[0], other, "height and width must be equal: look at the paddings and strides of the branches")
+                raise disagree(
+                    self,
+                    x[0],
+                    other,
+                    "height and width must be equal: look at the paddings and strides of the branches",
+                )
         channels = sum(t.channels for t in x)
         return image(channels, x[0].height, x[0].width) if x[0].is_image else vector(channels)
 
@@ -109,7 +114,12 @@ class Multiply(Merge):
         for other in x:
             gate = other.is_image and largest.is_image and other.sizes == (largest.channels, 1, 1)
             if other != largest and not gate:
-                raise disagree(self, x[0], other if other != x[0] else largest, "a gate has as many channels, and 1×1 or the same size")
+                raise disagree(
+                    self,
+                    x[0],
+                    other if other != x[0] else largest,
+                    "a gate has as many channels, and 1×1 or the same size",
+                )
         return largest
 
     def torch(self, nn: Any, *x: TensorType) -> Any:

@@ -44,7 +44,9 @@ class BatchNorm(Op):
         c = x.type.channels
         scale = g.param("weight") if self.affine else g.floats("scale", (1.0,) * c, (c,))
         bias = g.param("bias") if self.affine else g.floats("bias", (0.0,) * c, (c,))
-        return g.node("BatchNormalization", x.name, scale, bias, g.param("running_mean"), g.param("running_var"), epsilon=self.eps)
+        return g.node(
+            "BatchNormalization", x.name, scale, bias, g.param("running_mean"), g.param("running_var"), epsilon=self.eps
+        )
 
 
 @op("group_norm")
@@ -63,7 +65,9 @@ class GroupNorm(Op):
     def infer(self, x: TensorType) -> TensorType:
         want_image(self, x)
         if x.channels % self.groups:
-            raise Reject("groups-mismatch", f"{x.channels} channels do not divide into {self.groups} groups", field="groups")
+            raise Reject(
+                "groups-mismatch", f"{x.channels} channels do not divide into {self.groups} groups", field="groups"
+            )
         return x
 
     def params(self, x: TensorType) -> dict[str, Param]:
@@ -125,7 +129,12 @@ class LocalResponseNorm(Op):
     def infer(self, x: TensorType) -> TensorType:
         want_image(self, x)
         if self.size % 2 == 0:
-            raise Reject("even-size", f"a size of {self.size} is even: torch and ONNX disagree on its middle", "choose an odd size", "size")
+            raise Reject(
+                "even-size",
+                f"a size of {self.size} is even: torch and ONNX disagree on its middle",
+                "choose an odd size",
+                "size",
+            )
         return x
 
     def torch(self, nn: Any, x: TensorType) -> Any:

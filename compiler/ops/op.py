@@ -203,5 +203,8 @@ def op(name: str, bare: str | None = None) -> Callable[[_OpClass], _OpClass]:
 def want_image(op: Op, x: TensorType) -> None:
     """Rejects anything but (N, C, H, W)."""
     if not x.is_image:
-        raise Reject("not-an-image", f"{op.name} works on an image of channels, height and width, but a flat {x} arrives",
-                     "put it before `flatten` or the first `linear`")
+        raise Reject(
+            "not-an-image",
+            f"{op.name} works on an image of channels, height and width, but a flat {x} arrives",
+            "put it before `flatten` or the first `linear`",
+        )

@@ -112,7 +112,9 @@ class AvgPool(Pool):
             top, left, bottom, right = own
             source = g.node("Pad", source, g.ints("pads", (0, 0, top, left, 0, 0, bottom, right)))
             exact = (0, 0, exact[2] - bottom, exact[3] - right)
-        return g.node("AveragePool", source, kernel_shape=self.kernel, strides=self.step, pads=exact, count_include_pad=0)
+        return g.node(
+            "AveragePool", source, kernel_shape=self.kernel, strides=self.step, pads=exact, count_include_pad=0
+        )
 
 
 @op("adaptive_avg_pool", bare="size")

@@ -53,6 +53,8 @@ class Affine(Op):
 
     def onnx(self, g: OnnxBuilder, x: Value) -> str:
         shape = (x.type.channels, *(1,) * (x.type.rank - 2))
-        spread = [g.node("Reshape", g.param(p), g.ints(f"{p}_shape", shape)) for p in ("weight", "bias")[: 1 + self.bias]]
+        spread = [
+            g.node("Reshape", g.param(p), g.ints(f"{p}_shape", shape)) for p in ("weight", "bias")[: 1 + self.bias]
+        ]
         scaled = g.node("Mul", x.name, spread[0])
         return g.node("Add", scaled, spread[1]) if self.bias else scaled

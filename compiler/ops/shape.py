@@ -112,7 +112,11 @@ class Slice(Op):
         for axis, size, r in zip(AXES, axis_sizes(self, x, given), given, strict=False):
             start, stop, step = (0, size, 1) if r is None else (*r, 1)[:3]
             if not (0 <= start < stop <= size and step >= 1):
-                raise Reject("slice-out-of-range", f"[{start}, {stop}, {step}] takes nothing, or too much, of {size} {axis}", field=axis)
+                raise Reject(
+                    "slice-out-of-range",
+                    f"[{start}, {stop}, {step}] takes nothing, or too much, of {size} {axis}",
+                    field=axis,
+                )
             found.append((start, stop, step))
         return found
 
@@ -126,7 +130,14 @@ class Slice(Op):
         ranges = self.ranges(x.type)
         starts, stops, steps = zip(*ranges, strict=True)
         axes = tuple(range(1, len(ranges) + 1))
-        return g.node("Slice", x.name, g.ints("starts", starts), g.ints("stops", stops), g.ints("axes", axes), g.ints("steps", steps))
+        return g.node(
+            "Slice",
+            x.name,
+            g.ints("starts", starts),
+            g.ints("stops", stops),
+            g.ints("axes", axes),
+            g.ints("steps", steps),
+        )
 
 
 @op("select")
@@ -167,7 +178,9 @@ class ChannelShuffle(Op):
     def infer(self, x: TensorType) -> TensorType:
         want_image(self, x)
         if x.channels % self.groups:
-            raise Reject("groups-mismatch", f"{x.channels} channels do not divide into {self.groups} groups", field="groups")
+            raise Reject(
+                "groups-mismatch", f"{x.channels} channels do not divide into {self.groups} groups", field="groups"
+            )
         return x
 
     def torch(self, nn: Any, x: TensorType) -> Any:

@@ -25,5 +25,10 @@ class Pass(NamedTuple):
 PIPELINE: tuple[Pass, ...] = (
     Pass("erase-training", erase_training, "a verified training graph", "no training-only op; heads gone unless kept"),
     Pass("remove-dead", remove_dead, "a verified graph", "every node reaches an output or a head"),
-    Pass("fold-batch-norm", fold_batch_norm, "an inference graph", "no batch norm directly behind a convolution of its own"),
+    Pass(
+        "fold-batch-norm",
+        fold_batch_norm,
+        "an inference graph",
+        "no batch norm directly behind a convolution of its own",
+    ),
 )

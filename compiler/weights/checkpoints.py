@@ -60,7 +60,9 @@ def open_checkpoint(path: Path) -> WeightSource:
         with path.open("rb") as file:
             head = file.read(9)
     except OSError as error:
-        raise Failure("weights-missing-file", f"the checkpoint `{path}` cannot be read: {error.strerror}", exit_code=2) from None
+        raise Failure(
+            "weights-missing-file", f"the checkpoint `{path}` cannot be read: {error.strerror}", exit_code=2
+        ) from None
     if not head:
         raise damaged(path, "it is empty")
     if head.startswith(b"PK"):
@@ -132,6 +134,12 @@ def check_kinds(source: WeightSource, wanted: Mapping[str, Param], present: Mapp
         if wanted[tensor].dtype == "i64":
             continue
         if source.dtype(own) not in ("f32", "f64", "f16", "bf16"):
-            raise Failure("weights-dtype", f"{name}: `{tensor}` is {source.dtype(own)}, where floating point numbers belong")
+            raise Failure(
+                "weights-dtype", f"{name}: `{tensor}` is {source.dtype(own)}, where floating point numbers belong"
+            )
         if not np.isfinite(np.sum(source.get(own))) and not np.isfinite(source.get(own)).all():
-            raise Failure("weights-not-finite", f"{name}: `{tensor}` holds NaN or infinity", "the training that made it has diverged")
+            raise Failure(
+                "weights-not-finite",
+                f"{name}: `{tensor}` holds NaN or infinity",
+                "the training that made it has diverged",
+            )

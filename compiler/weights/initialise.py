@@ -69,7 +69,11 @@ def make(name: str, param: Param, seed: int) -> Any:
     }
     if scheme in bounds:
         values = uniform(name, param.elements, seed)
-        values = np.where(values < 0, np.float32(-1), np.float32(1)) if scheme == "signs" else values * np.float32(bounds[scheme])
+        values = (
+            np.where(values < 0, np.float32(-1), np.float32(1))
+            if scheme == "signs"
+            else values * np.float32(bounds[scheme])
+        )
     else:
         values = normal(name, param.elements, seed, scheme == "truncated_normal") * np.float32(deviations[scheme])
     return values.reshape(param.shape)

@@ -22,7 +22,11 @@ MAX_TENSORS = 100_000
 STORAGES = {"FloatStorage": ("f32", 4), "DoubleStorage": ("f64", 8), "HalfStorage": ("f16", 2), "BFloat16Storage": ("bf16", 2),
             "LongStorage": ("i64", 8)}  # fmt: skip
 WRAPPERS = ("state_dict", "model", "model_state_dict")
-ALLOWED = {("torch._utils", "_rebuild_tensor_v2"), ("torch._utils", "_rebuild_parameter"), ("collections", "OrderedDict")}
+ALLOWED = {
+    ("torch._utils", "_rebuild_tensor_v2"),
+    ("torch._utils", "_rebuild_parameter"),
+    ("collections", "OrderedDict"),
+}
 ALLOWED |= {("torch", storage) for storage in STORAGES}
 
 
@@ -69,7 +73,15 @@ class Machine:
                 self.step(opcode.name, argument)
         except Failure:
             raise
-        except (ValueError, IndexError, KeyError, TypeError, AttributeError, RecursionError, UnicodeDecodeError) as error:
+        except (
+            ValueError,
+            IndexError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+            UnicodeDecodeError,
+        ) as error:
             raise damaged(self.path, f"its pickle is malformed ({type(error).__name__})") from None
         raise damaged(self.path, "its pickle has no end")
 
@@ -83,7 +95,17 @@ class Machine:
         stack = self.stack
         if name in ("PROTO", "FRAME"):
             return
-        if name in ("BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE", "SHORT_BINUNICODE", "BINFLOAT", "INT", "LONG"):
+        if name in (
+            "BININT",
+            "BININT1",
+            "BININT2",
+            "LONG1",
+            "BINUNICODE",
+            "SHORT_BINUNICODE",
+            "BINFLOAT",
+            "INT",
+            "LONG",
+        ):
             stack.append(argument)
         elif name in ("NONE", "NEWTRUE", "NEWFALSE"):
             stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[name])
@@ -150,7 +172,11 @@ class Machine:
             return arguments[0]
         storage, offset, shape, stride = arguments[:4]
         numbers = (offset, *shape, *stride)
-        sound = isinstance(storage, Storage) and len(shape) == len(stride) <= 8 and all(type(n) is int and 0 <= n < 2**40 for n in numbers)
+        sound = (
+            isinstance(storage, Storage)
+            and len(shape) == len(stride) <= 8
+            and all(type(n) is int and 0 <= n < 2**40 for n in numbers)
+        )
         if not sound:
             raise damaged(self.path, "a tensor has no sound shape")
         return Stored(storage, offset, tuple(shape), tuple(stride))
@@ -194,7 +220,9 @@ class PickleFile:
             raise damaged(self.path, f"the numbers of `{name[:80]}` are missing")
         reach = tensor.offset + sum((d - 1) * s for d, s in zip(tensor.shape, tensor.stride, strict=True)) + 1
         count = math.prod(tensor.shape)
-        if count and (reach * tensor.storage.width > info.file_size or count * tensor.storage.width > 4 * info.file_size):
+        if count and (
+            reach * tensor.storage.width > info.file_size or count * tensor.storage.width > 4 * info.file_size
+        ):
             raise damaged(self.path, f"`{name[:80]}` says more numbers than its record holds")
 
     def names(self) -> Iterable[str]:

@@ -51,7 +51,9 @@ class SafetensorsFile:
 
     def get(self, name: str) -> Any:
         begin, end = self.entries[name]["data_offsets"]
-        return as_float32(memoryview(self.map)[self.start + begin : self.start + end], self.dtype(name), self.shape(name))
+        return as_float32(
+            memoryview(self.map)[self.start + begin : self.start + end], self.dtype(name), self.shape(name)
+        )
 
 
 def header(path: Path, data: mmap.mmap) -> tuple[dict[str, Any], int]:
@@ -74,11 +76,16 @@ def header(path: Path, data: mmap.mmap) -> tuple[dict[str, Any], int]:
         count = 1
         for d in entry["shape"]:
             count *= d
-        if begin < last or end > room:
-            raise damaged(path, f"`{name[:80]}` lies outside the file or over another tensor: it is cut off or made up")
+        if begin != last or end > room:
+            raise damaged(
+                path,
+                f"`{name[:80]}` lies outside the file, over another tensor or behind a hole: it is cut off or made up",
+            )
         if end - begin != count * WIDTHS[entry["dtype"]]:
             raise damaged(path, f"`{name[:80]}` has {end - begin} bytes for {count} numbers")
         last = end
+    if last != room:
+        raise damaged(path, f"{room - last} bytes behind its last tensor belong to nothing")
     return entries, 8 + size
 
 

@@ -1,0 +1,231 @@
+"""Builds: the torch module, the stand-alone export, the ONNX file, and the proof that they agree."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+import archc
+from archc.build import build
+from archc.compiler.backends.to_onnx import export_onnx
+from archc.compiler.backends.to_torch import to_torch
+from archc.compiler.diagnostics import Failure
+from archc.compiler.driver import check, lower
+from archc.compiler.weights.fold import Folded
+from archc.compiler.weights.initialise import Seeded
+from archc.runtime.session import raw_session
+
+from .fingerprint import fill_tensor, golden_input
+
+DATA = Path(__file__).parent / "data"
+PRINTS = json.loads((DATA / "fingerprints.json").read_text())
+PEERS = json.loads((DATA / "peers.json").read_text())["nets"]
+torch.set_num_threads(2)
+
+SMALL = """
+archspec: 1
+name: small
+params: {classes: 5}
+input: {image: [3, 12, 12]}
+preprocess: {crop: 12, mean: [0.5], std: [0.25]}
+labels: [a, b, c, d, e]
+graph:
+  - {name: stem, conv: {out: 8, kernel: 3, padding: 1, bias: false}}
+  - {name: bn, batch_norm}
+  - relu
+  - {name: head, aux: 0.3, steps: [global_avg_pool, {name: fc, linear: $classes}]}
+  - residual:
+      body: [{name: c, conv: {out: 8, kernel: 3, padding: 1}}, {name: n, batch_norm}]
+  - dropout: 0.5
+  - global_avg_pool
+  - {name: fc, linear: $classes}
+"""
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.yaml").write_text(SMALL)
+    return check("small.yaml")
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "googlenet"])
+def test_zoo_has_torchvision_s_keys_and_proves_its_expectations(name):
+    checked = check(name)
+    assert not checked.diagnostics
+    assert checked.expectations and all(e.holds for e in checked.expectations)
+    assert {k: list(p.shape) for k, p in checked.graph.params().items()} == PEERS[name]
+    assert len(checked.labels) == 1000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(PRINTS))
+def test_fingerprint_in_torch_and_in_onnxruntime(name, tmp_path):
+    """Weights filled from a hash of their keys give torchvision's float64 logits to 1e-4 of their spread."""
+    graph = check(name).graph
+
+    class Filled:
+        def names(self):
+            return graph.params()
+
+        def shape(self, key):
+            return graph.params()[key].shape
+
+        def dtype(self, key):
+            return "f32"
+
+        def get(self, key):
+            value = fill_tensor(key, graph.params()[key].shape)
+            return value if value.dtype == np.int64 else value.astype(np.float32)
+
+    x = golden_input(PRINTS[name]["input"], 2).astype(np.float32)
+    expected = np.array(PRINTS[name]["logits"])
+    net = to_torch(graph, Filled()).eval()
+    with torch.no_grad():
+        result = net(torch.from_numpy(x))
+    logits = result["logits"] if isinstance(result, dict) else result
+    built = lower(graph)
+    export_onnx(built, Folded(Filled(), built.folds), tmp_path / "net.onnx")
+    session = raw_session(tmp_path / "net.onnx", threads=2)
+    found = session.run(["logits"], {"image": x})[0]
+    for values in (logits.numpy(), found):
+        assert np.abs(values - expected).max() <= 1e-4 * PRINTS[name]["std"]
+
+
+def test_two_phases_of_one_module(small):
+    net = to_torch(small.graph, Seeded(small.graph.params()))
+    assert isinstance(net, torch.fx.GraphModule)
+    assert list(net.state_dict()) and set(net.state_dict()) == set(small.graph.params())
+    x = torch.randn(4, 3, 12, 12)
+    trained = net.train()(x)
+    assert {k: tuple(v.shape) for k, v in trained.items()} == {"logits": (4, 5), "head": (4, 5)}
+    (trained["logits"].sum() + trained["head"].sum()).backward()
+    assert all(p.grad is not None for p in net.parameters())
+    assert tuple(net.eval()(x).shape) == (4, 5)
+
+
+def test_copies_pickles_exports_and_compiles(small):
+    net = to_torch(small.graph, Seeded(small.graph.params())).eval()
+    x = torch.randn(2, 3, 12, 12)
+    with torch.no_grad():
+        expected = net(x)
+        for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+            assert torch.equal(other(x), expected)
+            assert list(other.state_dict()) == list(net.state_dict())
+            assert set(other.train()(x)) == {"logits", "head"}
+        assert torch.allclose(torch.export.export(net, (x,)).module()(x), expected)
+        compiled = torch.compile(net, backend="eager")
+        assert torch.allclose(compiled(x), expected)
+        net.train()
+        assert set(compiled(x)) == {"logits", "head"}
+
+
+def test_stand_alone_export_runs_without_archc(small, tmp_path):
+    build(small, exports=("torch",), output=tmp_path / "out.py")
+    net = to_torch(small.graph, Seeded(small.graph.params())).eval()
+    x = torch.linspace(-1, 1, 3 * 144).reshape(1, 3, 12, 12)
+    program = ("import sys, json, torch; sys.path.insert(0, sys.argv[1]); import out; net = out.load()\n"
+               "x = torch.linspace(-1, 1, 3 * 144).reshape(1, 3, 12, 12)\n"
+               "with torch.no_grad(): logits = net(x).tolist(); heads = sorted(net.train()(x.repeat(2, 1, 1, 1)))\n"
+               "print(json.dumps([logits, heads, sorted(net.state_dict()), 'archc' in sys.modules]))")  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program, str(tmp_path)], capture_output=True, text=True, check=True, cwd="/"
+    )
+    logits, heads, keys, archc_there = json.loads(done.stdout)
+    with torch.no_grad():
+        assert torch.allclose(torch.tensor(logits), net(x), atol=1e-6)
+    assert heads == ["head", "logits"] and keys == sorted(net.state_dict()) and not archc_there
+
+
+def test_two_builds_are_the_same_bytes_wherever_they_are_made(small, tmp_path, monkeypatch):
+    first = build(small, output=tmp_path / "a.onnx").artifacts[0]
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    (other / "small.yaml").write_text(SMALL)
+    monkeypatch.chdir(tmp_path.parent)
+    second = build(check(str(other / "small.yaml")), output=other / "b.onnx", verify=False).artifacts[0]
+    assert first.sha256 == second.sha256
+    assert str(tmp_path).encode() not in (other / "b.onnx").read_bytes()
+
+
+def test_the_file_says_where_it_comes_from(small, tmp_path):
+    result = build(small, output=tmp_path / "a.onnx", opset=18)
+    assert result.parity.batches == (1, 3) and result.parity.max_rel < 1e-4
+    model = onnx.load(str(tmp_path / "a.onnx"))
+    assert (model.opset_import[0].version, model.ir_version) == (18, 10)
+    assert [n.name for n in model.graph.node] == ["stem", "2", "c", "4", "6", "fc/Flatten", "fc"]
+    assert {n.name: n.doc_string for n in model.graph.node}["c"] == "small.yaml:14"
+    assert {t.name for t in model.graph.initializer} == {
+        "stem.weight",
+        "stem.bias",
+        "c.weight",
+        "c.bias",
+        "fc.weight",
+        "fc.bias",
+    }
+    facts = {p.key: p.value for p in model.metadata_props}
+    assert json.loads(facts["archc.labels"]) == list("abcde")
+    assert json.loads(facts["archc.sources"]) == {"small.yaml": SMALL}
+    assert facts["archc.spec"].startswith("graph small(") and json.loads(facts["archc.weights"])["trained"] is False
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    assert dims[0].dim_param == "N" and [d.dim_value for d in dims[1:]] == [3, 12, 12]
+
+
+def test_large_tensors_go_beside(small, tmp_path):
+    graph = lower(small.graph)
+    weights = Folded(Seeded(small.graph.params()), graph.folds)
+    inside = export_onnx(graph, weights, tmp_path / "in.onnx")
+    beside = export_onnx(graph._replace(), weights, tmp_path / "out.onnx", external_over=100)
+    assert [p.name for p in inside] == ["in.onnx"] and [p.name for p in beside] == ["out.onnx", "out.onnx.data"]
+    x = np.random.default_rng(0).standard_normal((2, 3, 12, 12), dtype=np.float32)
+    results = [raw_session(tmp_path / f"{n}.onnx").run(None, {"image": x})[0] for n in ("in", "out")]
+    np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [({"opset": 9999}, "opset-unsupported"), ({"opset": 3}, "opset-unsupported"), ({"phase": "train"}, "not-in-onnx")],
+)
+def test_refusals_leave_no_file(small, tmp_path, how, code):
+    with pytest.raises(Failure) as caught:
+        build(small, output=tmp_path / "x.onnx", **how)
+    assert caught.value.code == code
+    assert [p.name for p in tmp_path.iterdir()] == ["small.yaml"]
+
+
+def test_a_wrong_lowering_is_named_at_its_node(small, tmp_path, monkeypatch):
+    """The proof must be able to fail: a relu that lowers to something else is told at its own line."""
+    from archc.compiler.ops import OPS
+
+    monkeypatch.setattr(OPS["relu"], "onnx", lambda self, g, x: g.node("Abs", x.name))
+    with pytest.raises(Failure) as caught:
+        build(small, output=tmp_path / "x.onnx")
+    assert caught.value.code == "parity" and "`2` (small.yaml:11)" in caught.value.message
+    assert not (tmp_path / "x.onnx").exists()
+
+
+def test_kept_heads_are_outputs(small, tmp_path):
+    build(small, output=tmp_path / "a.onnx", keep_aux=True, verify=False)
+    assert [o.name for o in onnx.load(str(tmp_path / "a.onnx")).graph.output] == ["logits", "head"]
+
+
+def test_fixed_batch(small, tmp_path):
+    assert build(small, output=tmp_path / "a.onnx", batch=2).parity.batches == (2,)
+    assert raw_session(tmp_path / "a.onnx").get_inputs()[0].shape == [2, 3, 12, 12]
+
+
+def test_python_face(small, tmp_path):
+    net = archc.load("small.yaml", params={"classes": 7})
+    module = net.to_torch()
+    net.export_onnx("seven.onnx", weights=module.state_dict())
+    assert raw_session(tmp_path / "seven.onnx").get_outputs()[0].shape == ["N", 7]
+    assert net.cost().macs > 0
