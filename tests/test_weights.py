@@ -102,6 +102,13 @@ def test_bfloat16_of_a_pth(tmp_path):
     np.testing.assert_allclose(found, arrays()["a.weight"], rtol=1e-2)
 
 
+def test_a_header_of_any_length_is_safetensors(tmp_path):
+    """A header of 0x80 bytes begins like a pickle; found by the benchmark."""
+    for extra in range(0, 256, 8):
+        save_file({"a" * (1 + extra): np.zeros(2, np.float32)}, tmp_path / "f.bin")
+        assert list(open_checkpoint(tmp_path / "f.bin").names())
+
+
 def test_heads_may_be_absent_and_extras_are_named(tmp_path):
     tensors = {k: v for k, v in arrays().items() if not k.startswith("h.")} | {"extra": np.zeros(2, np.float32)}
     save_file(tensors, tmp_path / "f.safetensors")

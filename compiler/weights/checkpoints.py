@@ -69,11 +69,11 @@ def open_checkpoint(path: Path) -> WeightSource:
         from .pickles import PickleFile
 
         return PickleFile(path)
-    if head[:1] == b"\x80":
-        raise Failure("checkpoint-refused", f"{path.name} is a bare pickle (torch before 1.6 wrote them), which could run code",
-                      "save it again: torch.save(torch.load(…), …) with a newer torch, or as .safetensors")  # fmt: skip
     if head[8:9] == b"{" or path.suffix == ".safetensors":
         return SafetensorsFile(path)
+    if head[:1] == b"\x80":  # after .safetensors, whose first bytes are a length: any
+        raise Failure("checkpoint-refused", f"{path.name} is a bare pickle (torch before 1.6 wrote them), which could run code",
+                      "save it again: torch.save(torch.load(…), …) with a newer torch, or as .safetensors")  # fmt: skip
     raise damaged(path, "it is neither .safetensors nor a .pth of torch")
 
 
