@@ -70,5 +70,5 @@ def page(code: str) -> str:
     found = pages()
     if code not in found:
         near = nearest(code, found)
-        raise Failure("no-such-code", f"there is no diagnostic `{code}`", f"did you mean `{near}`?" if near else "", 2)
+        raise Failure("unknown-code", f"there is no diagnostic `{code}`", f"did you mean `{near}`?" if near else "", 2)
     return found[code].read_text("utf-8")

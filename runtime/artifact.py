@@ -1,6 +1,8 @@
-"""What a model says of itself: its metadata, read from the file without onnx and without its weights.
+"""What a model says of itself, read from the file without onnx and without its weights.
 
-The reader walks the outer protobuf fields of a ModelProto and skips the graph, so a model of any size costs a few reads.
+The reader walks the protobuf fields of a ModelProto and of its graph and steps over what is large, so a model of any
+size costs little. Models come from anywhere: every length is held against the bytes that are there, every total has a
+limit, and what does not fit is refused as a fault.
 """
 
 from __future__ import annotations
@@ -8,104 +10,281 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 from .faults import RuntimeFault
 
 MAX_METADATA = 64 * 2**20
+MAX_FIELDS = 2_000_000
+MAX_NODE = 2**20  # a longer node is a Constant with a tensor inside; its name and kind are not needed
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+PASS_THROUGH = ("Identity", "Flatten", "Reshape", "Squeeze", "Cast")
+PHOTOS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF")
+
+Shape = tuple[int | str | None, ...]
 
 
-class Artifact(NamedTuple):
+class Artifact:
     """A model file with its metadata; a model that archc did not build has none."""
 
-    path: Path
-    metadata: Mapping[str, str]
+    def __init__(self, path: Path, metadata: Mapping[str, str], graph: Outline | None = None) -> None:
+        self.path = path
+        self.metadata = metadata
+        self.graph = graph or Outline()
+
+    @classmethod
+    def open(cls, path: str | Path) -> Artifact:
+        """Reads a model's metadata and the outline of its graph. Raises RuntimeFault for what is no ONNX model."""
+        return open_artifact(path)
 
     @property
     def name(self) -> str:
         return self.metadata.get("archc.name", self.path.stem)
 
     @property
+    def version(self) -> str | None:
+        """The archc that built it; None for a model from elsewhere."""
+        return self.metadata.get("archc.version")
+
+    @property
+    def spec(self) -> str | None:
+        """The text of the graph that it was built from."""
+        return self.metadata.get("archc.spec")
+
+    @property
+    def spec_sha256(self) -> str | None:
+        return self.metadata.get("archc.spec_sha256")
+
+    @property
     def labels(self) -> tuple[str, ...]:
-        return tuple(self.read("archc.labels") or ())
+        return tuple(str(label) for label in self.read("archc.labels", list) or ())
 
     @property
     def preprocess(self) -> dict[str, Any]:
-        return dict(self.read("archc.preprocess") or {})
+        return dict(self.read("archc.preprocess", dict) or {})
 
     @property
     def trained(self) -> bool:
         """Whether the weights came from a checkpoint; a foreign model is taken at its word."""
-        return bool((self.read("archc.weights") or {"trained": True}).get("trained"))
+        return bool((self.read("archc.weights", dict) or {"trained": True}).get("trained"))
 
-    def read(self, key: str) -> Any:
+    @property
+    def inputs(self) -> dict[str, Shape]:
+        """What the graph takes, weights left out; a dimension is a number, a name, or None where it is open."""
+        return {name: shape for name, shape in self.graph.inputs.items() if name not in self.graph.weights}
+
+    @property
+    def outputs(self) -> dict[str, Shape]:
+        return self.graph.outputs
+
+    def read(self, key: str, kind: type) -> Any:
+        """A JSON value of the metadata; None where it is absent or null."""
         try:
-            return json.loads(self.metadata[key]) if key in self.metadata else None
-        except ValueError:
+            value = json.loads(self.metadata[key]) if key in self.metadata else None
+        except (ValueError, RecursionError):
             raise RuntimeFault("model-damaged", f"{self.path}: the metadata `{key}` is no JSON") from None
+        if value is not None and not isinstance(value, kind):
+            raise RuntimeFault("model-damaged", f"{self.path}: the metadata `{key}` is no JSON {kind.__name__}")
+        return value
+
+    def is_distribution(self, output: str) -> bool:
+        """Whether a Softmax made `output`, so that it needs none after."""
+        for _ in range(16):
+            kind, source = self.graph.makers.get(output, ("", ""))
+            if kind not in PASS_THROUGH:
+                return kind == "Softmax"
+            output = source
+        return False
+
+
+class Outline:
+    """The outside of a graph: inputs, outputs, and for each value the kind of node that makes it and its first input."""
+
+    def __init__(self) -> None:
+        self.inputs: dict[str, Shape] = {}
+        self.outputs: dict[str, Shape] = {}
+        self.makers: dict[str, tuple[str, str]] = {}
+        self.weights: set[str] = set()
+
+
+class Reader:
+    """Protobuf fields of a stretch of a file, one after another; counts them, so that no file is walked for ever."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self.file = file
+        self.size = size
+        self.fields = 0
+
+    def varint(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self.file.read(1)
+            if not byte or shift > 63:
+                raise ValueError("a number is cut off")
+            value |= (byte[0] & 127) << shift
+            if byte[0] < 128:
+                return value
+            shift += 7
+
+    def walk(self, end: int) -> Iterator[tuple[int, int, int]]:
+        """(field, wire, value) up to `end`; of a field of bytes the value is its length, and its content may be read."""
+        while self.file.tell() < end:
+            self.fields += 1
+            if self.fields > MAX_FIELDS:
+                raise ValueError("too many fields")
+            key = self.varint()
+            field, wire = key >> 3, key & 7
+            if wire == VARINT:
+                yield field, wire, self.varint()
+                continue
+            if wire not in (BYTES, FIXED32, FIXED64) or field == 0:
+                raise ValueError("no field of a model")
+            length = self.varint() if wire == BYTES else 8 if wire == FIXED64 else 4
+            after = self.file.tell() + length
+            if after > end:
+                raise ValueError("a field reaches past the end")
+            yield field, wire, length
+            self.file.seek(after)
+
+    def text(self, length: int, limit: int = MAX_NODE) -> str:
+        if length > limit:
+            raise ValueError("a text is too long")
+        return self.file.read(length).decode()
+
+    def end(self, length: int) -> int:
+        return self.file.tell() + length
 
 
 def open_artifact(path: str | Path) -> Artifact:
-    """Reads a model's metadata. Raises RuntimeFault for what is no ONNX model."""
+    """Reads a model's metadata and the outline of its graph. Raises RuntimeFault for what is no ONNX model."""
     path = Path(path)
     if not path.exists():
         raise RuntimeFault("no-such-model", f"there is no model `{path}`", "archc build makes one", 2)
-    if path.is_dir():
-        raise RuntimeFault("no-such-model", f"`{path}` is a folder; a model is a file", exit_code=2)
+    if not path.is_file():
+        kind = "folder" if path.is_dir() else "device or a pipe"
+        raise RuntimeFault("no-such-model", f"`{path}` is a {kind}; a model is a file", exit_code=2)
     if path.suffix in (".yaml", ".yml"):
         raise RuntimeFault(
             "not-a-model", f"`{path}` is a spec; a model is built from it first", f"archc build {path} --export onnx"
         )
     try:
         with path.open("rb") as file:
-            return Artifact(path, dict(properties(file, path.stat().st_size)))
+            return model(path, file)
     except OSError as error:
         raise RuntimeFault("no-such-model", f"`{path}` cannot be read: {error.strerror}", exit_code=2) from None
-    except (ValueError, IndexError, UnicodeDecodeError):
-        raise RuntimeFault("not-a-model", f"`{path}` is no ONNX model, or is cut off") from None
+    except (ValueError, OverflowError):
+        raise refusal(path) from None
 
 
-def varint(file: BinaryIO) -> int:
-    value = shift = 0
-    while True:
-        byte = file.read(1)
-        if not byte or shift > 63:
-            raise ValueError("a number is cut off")
-        value |= (byte[0] & 127) << shift
-        if byte[0] < 128:
-            return value
-        shift += 7
+def refusal(path: Path) -> RuntimeFault:
+    """What to say of a file that is no model; a photo is the likely mistake, the arguments being two paths."""
+    with path.open("rb") as file:
+        start = file.read(8)
+    if not start:
+        return RuntimeFault("not-a-model", f"`{path}` is empty; a model was expected")
+    if start.startswith(PHOTOS):
+        return RuntimeFault("not-a-model", f"`{path}` is an image; the model comes first", "archc run MODEL IMAGE...")
+    return RuntimeFault("not-a-model", f"`{path}` is no ONNX model, or is cut off", "archc build makes one")
 
 
-def properties(file: BinaryIO, size: int) -> Iterator[tuple[str, str]]:
-    """The metadata_props of a ModelProto."""
-    seen = False
-    while file.tell() < size:
-        key = varint(file)
-        field, wire = key >> 3, key & 7
-        if wire == 0:
-            varint(file)
-        elif wire == 2:
-            length = varint(file)
-            if file.tell() + length > size:
-                raise ValueError("a field reaches past the end")
-            seen = seen or field == 7
-            if field == 14 and length <= MAX_METADATA:
-                yield entry(file.read(length))
-            else:
-                file.seek(length, 1)
-        else:
-            raise ValueError("no field of a model")
-    if not seen:
+def model(path: Path, file: BinaryIO) -> Artifact:
+    """The fields of a ModelProto: 7 is the graph, 14 a pair of metadata."""
+    size = path.stat().st_size
+    reader, outline, metadata = Reader(file, size), Outline(), {}
+    graphs = read = 0
+    for field, wire, length in reader.walk(size):
+        if wire != BYTES:
+            continue
+        if field == 7:
+            graphs += 1
+            graph(reader, reader.end(length), outline)
+        elif field == 14:
+            read += length
+            if read > MAX_METADATA:
+                raise ValueError("too much metadata")
+            pair = strings(reader, reader.end(length), MAX_METADATA)
+            metadata[pair.get(1, "")] = pair.get(2, "")
+    if not graphs:
         raise ValueError("no graph")
+    return Artifact(path, metadata, outline)
 
 
-def entry(data: bytes) -> tuple[str, str]:
-    """A StringStringEntryProto."""
-    from io import BytesIO
+def graph(reader: Reader, end: int, outline: Outline) -> None:
+    """The fields of a GraphProto: 1 a node, 5 a weight, 11 an input, 12 an output."""
+    for field, wire, length in reader.walk(end):
+        if wire != BYTES:
+            continue
+        inside = reader.end(length)
+        if field == 1 and length <= MAX_NODE:
+            node(reader, inside, outline)
+        elif field == 5:
+            outline.weights.add(tensor_name(reader, inside))
+        elif field in (11, 12):
+            name, shape = value(reader, inside)
+            (outline.inputs if field == 11 else outline.outputs)[name] = shape
 
-    file, found = BytesIO(data), {1: "", 2: ""}
-    while file.tell() < len(data):
-        field = varint(file) >> 3
-        found[field] = file.read(varint(file)).decode()
-    return found[1], found[2]
+
+def strings(reader: Reader, end: int, limit: int = MAX_NODE) -> dict[int, str]:
+    """The first text of each of the fields 1 and 2."""
+    found: dict[int, str] = {}
+    for field, wire, length in reader.walk(end):
+        if wire == BYTES and field in (1, 2):
+            found.setdefault(field, reader.text(length, limit))
+    return found
+
+
+def node(reader: Reader, end: int, outline: Outline) -> None:
+    """The fields of a NodeProto: 1 an input, 2 an output, 4 the operator."""
+    inputs: list[str] = []
+    outputs: list[str] = []
+    kind = ""
+    for field, wire, length in reader.walk(end):
+        if wire == BYTES and field in (1, 2):
+            (inputs if field == 1 else outputs).append(reader.text(length))
+        elif wire == BYTES and field == 4:
+            kind = reader.text(length)
+    for name in outputs:
+        outline.makers[name] = kind, inputs[0] if inputs else ""
+
+
+def tensor_name(reader: Reader, end: int) -> str:
+    """Field 8 of a TensorProto."""
+    name = ""
+    for field, wire, length in reader.walk(end):
+        if wire == BYTES and field == 8:
+            name = reader.text(length)
+    return name
+
+
+def value(reader: Reader, end: int) -> tuple[str, Shape]:
+    """A ValueInfoProto: field 1 its name; 2 the type, 1 in it a tensor's, 2 in that the shape, 1 in that a dimension."""
+    name = ""
+    shape: Shape = ()
+    for field, wire, length in reader.walk(end):
+        if wire == BYTES and field == 1:
+            name = reader.text(length)
+        elif wire == BYTES and field == 2:
+            shape = dimensions(reader, reader.end(length), (1, 2))
+    return name, shape
+
+
+def dimensions(reader: Reader, end: int, path: tuple[int, ...]) -> Shape:
+    found: list[int | str | None] = []
+    for field, wire, length in reader.walk(end):
+        if wire != BYTES or field != (path[0] if path else 1):
+            continue
+        inside = reader.end(length)
+        found += dimensions(reader, inside, path[1:]) if path else [dimension(reader, inside)]
+    return tuple(found)
+
+
+def dimension(reader: Reader, end: int) -> int | str | None:
+    """Field 1 is a number, 2 a name."""
+    found: int | str | None = None
+    for field, wire, content in reader.walk(end):
+        if field == 1 and wire == VARINT:
+            found = content
+        elif field == 2 and wire == BYTES:
+            found = reader.text(content)
+    return found

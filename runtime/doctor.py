@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
-from .providers import DRIVER, LIBRARIES, PROVIDERS, loads
+from .providers import PROVIDERS, driver_trouble, missing_libraries
 
 PACKAGES = ("archc-onnx", "numpy", "pillow", "onnx", "torch", "onnxruntime", "onnxruntime-gpu")
 
@@ -54,15 +54,14 @@ def providers() -> Iterator[Finding]:
 
 
 def cuda() -> Iterator[Finding]:
-    if not loads(DRIVER):
-        yield Finding(
-            "cuda",
-            f"no NVIDIA driver: {DRIVER} does not load",
-            None,
-            "CUDA needs a machine with an NVIDIA GPU; --device cpu works",
-        )
+    try:
+        why, fix = driver_trouble()
+        missing = [] if why else missing_libraries()
+    except ImportError:
+        return  # providers() has said that onnxruntime does not load
+    if why:  # a machine without a GPU is in order
+        yield Finding("cuda", why, None, fix)
         return
-    missing = [name for name in LIBRARIES if not loads(name)]
     if missing:
         yield Finding(
             "cuda",

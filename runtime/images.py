@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .faults import RuntimeFault
 
 MAX_PIXELS = 178_956_970
+MAX_SIDE = 2**14
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
+COLORS = ("rgb", "bgr", "grey")
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 
 
 def read_image(path: str | Path) -> Any:
     """A photo as uint8 (H, W, 3): rotated as its EXIF says, on white where it is transparent. Raises RuntimeFault."""
     import numpy as np
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     name = Path(path)
     try:
@@ -25,24 +30,53 @@ def read_image(path: str | Path) -> Any:
         raise RuntimeFault("image-missing", f"there is no image `{path}`", exit_code=2) from None
     if not stat.S_ISREG(mode):
         raise RuntimeFault("image-unreadable", f"`{path}` is no file")
-    Image.MAX_IMAGE_PIXELS = None  # our own limit, checked below from the header, is an error and not a warning
     try:
-        with Image.open(name, formats=FORMATS) as image:
+        # Pillow only warns between half of its limit and the whole; ours, from the header, is checked below
+        with warnings.catch_warnings(action="ignore"), Image.open(name, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise RuntimeFault(
                     "image-too-large",
                     f"`{path}` says it has {image.width}×{image.height} pixels; the limit is {MAX_PIXELS}",
                 )
             image.load()
-            return np.asarray(to_rgb(ImageOps.exif_transpose(image)))
+            return np.asarray(to_rgb(upright(image)))
     except RuntimeFault:
         raise
+    except Image.DecompressionBombError as error:
+        raise RuntimeFault("image-too-large", f"`{path}`: {str(error)[:120]}") from None
     except MemoryError:
         raise RuntimeFault("image-too-large", f"`{path}` does not fit into memory", exit_code=3) from None
     except Exception as error:  # Pillow's decoders raise what they like: OSError, SyntaxError, struct.error, …
-        why = "it is empty" if name.stat().st_size == 0 else str(error).replace(str(name), "it")[:120]
+        why = reason(name, error)
         raise RuntimeFault("image-unreadable", f"`{path}` is no image that can be read: {why}",
                            "JPEG, PNG, WebP, BMP, GIF and TIFF are read") from None  # fmt: skip
+
+
+def reason(path: Path, error: Exception) -> str:
+    """Why a file is no image: what it is, where its first bytes say so, else what the decoder said."""
+    with path.open("rb") as file:
+        start = file.read(512)
+    if not start:
+        return "it is empty"
+    if b"<svg" in start:
+        return "it is a drawing (SVG); a photo is made of pixels"
+    if start.startswith((b"%!PS", b"%PDF")):
+        return "it is a page (PostScript or PDF)"
+    if start.startswith(b"\x93NUMPY"):
+        return "it is a NumPy array"
+    if type(error).__name__ == "UnidentifiedImageError":
+        return "nothing in it says which format it is" if b"\0" in start else "it is a text"
+    return str(error).replace(str(path), "it")[:120]
+
+
+def upright(image: Any) -> Any:
+    """Turned as its EXIF says; EXIF that is damaged is passed over, the pixels being good."""
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # the EXIF reader raises what it likes: SyntaxError, struct.error, …
+        return image
 
 
 def to_rgb(image: Any) -> Any:
@@ -50,9 +84,11 @@ def to_rgb(image: Any) -> Any:
     import numpy as np
     from PIL import Image
 
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        values: Any = np.asarray(image, dtype=np.float64)
-        values = values / 257 if values.max(initial=0) > 255 else values
+    sixteen = image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", None))
+    if image.mode in ("I", "F") and not sixteen:
+        raise ValueError("its pixels have 32 bits, and nothing says which value is white")
+    if sixteen:  # by the kind, never by the values: a dark photo of 16 bits stays dark
+        values: Any = np.asarray(image, dtype=np.float64) / 257
         image = Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         clear = image.convert("RGBA")
@@ -77,25 +113,50 @@ class Preprocess(NamedTuple):
     @classmethod
     def parse(cls, given: dict[str, Any], size: tuple[int, int, int]) -> Preprocess:
         """From a model's metadata; without any, an image is stretched to the input and divided by 255."""
-        crop = given.get("crop", [size[1], size[2]])
-        crop = (crop, crop) if isinstance(crop, int) else (crop[0], crop[1])
+        crop = pair(given.get("crop")) or size[1:]
         if crop != size[1:]:
             raise RuntimeFault(
                 "preprocess-mismatch", f"the model crops to {crop[0]}×{crop[1]}, but its input is {size[1]}×{size[2]}"
             )
         color = given.get("color", "grey" if size[0] == 1 else "rgb")
-        mean, std = tuple(given.get("mean", [0.0])), tuple(given.get("std", [1.0]))
-        return cls(
-            size,
-            given.get("resize"),
-            crop,
-            mean,
-            std,
-            given.get("scale", 1 / 255),
-            given.get("interpolation", "bilinear"),
-            color,
-            bool(given),
-        )
+        resize, scale = given.get("resize"), given.get("scale", 1 / 255)
+        interpolation = given.get("interpolation", "bilinear")
+        if resize is not None and not (whole(resize) and 0 < resize <= MAX_SIDE):
+            raise RuntimeFault("preprocess-mismatch", f"the model resizes to {resize!r}; a side in pixels was expected")
+        if interpolation not in INTERPOLATIONS or color not in COLORS or not number(scale):
+            raise RuntimeFault(
+                "model-damaged", f"the model's preprocessing is unknown: {interpolation!r}, {color!r}, scale {scale!r}"
+            )
+        mean = channels("mean", given.get("mean", [0.0]), size[0])
+        std = channels("std", given.get("std", [1.0]), size[0])
+        if 0 in std:
+            raise RuntimeFault("model-damaged", "the model's preprocessing divides by a `std` of 0")
+        return cls(size, resize, crop, mean, std, scale, interpolation, color, bool(given))
+
+
+def whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def pair(crop: Any) -> tuple[int, int] | None:
+    """A crop as (height, width), given as one number or two."""
+    if crop is None:
+        return None
+    both = [crop, crop] if whole(crop) else crop
+    if not (isinstance(both, (list, tuple)) and len(both) == 2 and all(whole(side) and side > 0 for side in both)):
+        raise RuntimeFault("preprocess-mismatch", f"the model crops to {crop!r}; a size in pixels was expected")
+    return both[0], both[1]
+
+
+def channels(name: str, given: Any, count: int) -> tuple[float, ...]:
+    """One number, or one for each channel."""
+    if not (isinstance(given, (list, tuple)) and len(given) in (1, count) and all(number(v) for v in given)):
+        raise RuntimeFault("preprocess-channels", f"the model's `{name}` is {given!r}, its input has {count} channels")
+    return tuple(float(v) for v in given)
 
 
 def prepare(image: Any, how: Preprocess) -> Any:
@@ -103,19 +164,22 @@ def prepare(image: Any, how: Preprocess) -> Any:
     import numpy as np
     from PIL import Image
 
+    if getattr(image, "dtype", None) != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
+        found = f"{getattr(image, 'dtype', type(image).__name__)} {getattr(image, 'shape', '')}"
+        raise RuntimeFault("image-unreadable", f"an image is an array of uint8 (height, width, 3), not {found}")
+    if 0 in image.shape:
+        raise RuntimeFault("image-unreadable", f"an image of shape {image.shape} has no pixels")
     picture = Image.fromarray(image)
-    filters = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC,
-               "lanczos": Image.Resampling.LANCZOS}  # fmt: skip
-    if how.color == "grey" or how.size[0] == 1:
-        picture = picture.convert("L")
-    taken = filters[how.interpolation]
-    if how.resize is None:
-        picture = picture.resize((how.crop[1], how.crop[0]), taken)
-    else:
-        picture = picture.resize(shorter_side(picture.size, how.resize), taken)
+    picture = picture.convert("L" if how.color == "grey" or how.size[0] == 1 else "RGB")
+    taken = Image.Resampling[how.interpolation.upper()]
+    width, height = (how.crop[1], how.crop[0]) if how.resize is None else shorter_side(picture.size, how.resize)
+    if width * height > MAX_PIXELS:
+        raise RuntimeFault("image-too-large", f"an image of {picture.width}×{picture.height} becomes {width}×{height} "
+                           f"when its shorter side is {how.resize}; the limit is {MAX_PIXELS} pixels")  # fmt: skip
+    picture = picture.resize((width, height), taken)
     picture = center_crop(picture, how.crop)
     values: Any = np.asarray(picture, dtype=np.float32)
-    values = values[:, :, None] if values.ndim == 2 else values
+    values = np.repeat(values[:, :, None], how.size[0], axis=2) if values.ndim == 2 else values
     if how.color == "bgr":
         values = values[:, :, ::-1]
     values = (values * np.float32(how.scale) - np.array(how.mean, np.float32)) / np.array(how.std, np.float32)

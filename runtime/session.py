@@ -50,6 +50,7 @@ def raw_session(model: str | Path | bytes, threads: int = 1, optimize: bool = Tr
 def opened(model: str | Path | bytes, how: Any, providers: Sequence[Any]) -> Any:
     import onnxruntime
 
+    onnxruntime.set_default_logger_severity(FATAL_ONLY)  # what it has to say arrives as a fault
     source = model if isinstance(model, bytes) else str(model)
     try:
         return onnxruntime.InferenceSession(source, how, providers=list(providers))
@@ -69,18 +70,13 @@ class Session:
 
     def __init__(self, model: str | Path, device: str = "auto", threads: int | None = None) -> None:
         self.artifact: Artifact = open_artifact(model)
-        choice: Choice = choose(device)
-        how = options(threads)
-        if choice.device != "cpu":
-            how.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        self.session = opened(self.artifact.path, how, choice.providers)
+        self.threads = threads
+        self.session, self.choice = on_device(self.artifact.path, device, threads)
         self.providers = tuple(self.session.get_providers())
-        self.device, self.reason, self.name = choice.device, choice.reason, self.artifact.name
-        if self.providers[0] != PROVIDERS[choice.device]:
-            raise RuntimeFault("device-unavailable", f"onnxruntime did not take {choice.device}, but {self.providers[0]}",
-                               "archc doctor says what is missing", 3)  # fmt: skip
+        self.device, self.reason, self.name = self.choice.device, self.choice.reason, self.artifact.name
         self.input = self.session.get_inputs()[0]
         self.outputs = [o.name for o in self.session.get_outputs()]
+        self.answer = "logits" if "logits" in self.outputs else self.outputs[-1]
         self.size = image_size(self.input.shape, self.artifact.path)
         self.fixed_batch = self.input.shape[0] if isinstance(self.input.shape[0], int) else None
         self.preprocess = Preprocess.parse(self.artifact.preprocess, self.size)
@@ -100,16 +96,25 @@ class Session:
         except Exception as error:
             raise RuntimeFault("run-failed", f"{self.name} failed: {' '.join(str(error).split())[:300]}") from None
 
-    def probabilities(self, images: Any) -> Any:
-        """(N, classes): the last output, through a softmax unless it is a distribution already."""
+    def logits(self, images: Any) -> Any:
+        """(N, classes): the output `logits`, or the last where none has that name, as the model gives it."""
         import numpy as np
 
-        logits = self.run(images)[self.outputs[-1]]
-        if logits.ndim != 2:
+        found = self.run(images)[self.answer]
+        if found.ndim != 2:
             raise RuntimeFault(
-                "not-a-classifier", f"the output of {self.name} has shape {logits.shape[1:]}, not one number a class"
+                "not-a-classifier", f"the output of {self.name} has shape {found.shape[1:]}, not one number a class"
             )
-        if logits.min() >= 0 and np.allclose(logits.sum(1), 1, atol=1e-3):
+        if not np.isfinite(found).all():
+            raise RuntimeFault("run-failed", f"{self.name} answers with numbers that are not finite")
+        return found
+
+    def probabilities(self, images: Any) -> Any:
+        """(N, classes): the answer through a softmax, unless the graph itself ends in one."""
+        import numpy as np
+
+        logits = self.logits(images)
+        if self.artifact.is_distribution(self.answer):
             return logits
         exponent = np.exp(logits - logits.max(1, keepdims=True))
         return exponent / exponent.sum(1, keepdims=True)
@@ -120,12 +125,12 @@ class Session:
         """The `top` classes of each image (a path, or an array H×W×C of uint8), in batches; `progress` gets the number done."""
         results: list[Result] = []
         for chunk in chunks(inputs, batch):
-            results += self.results(chunk, top)
+            results += self.results(chunk, top, len(results))
             if progress:
                 progress(len(results))
         return results
 
-    def results(self, chunk: Sequence[Any], top: int) -> Iterator[Result]:
+    def results(self, chunk: Sequence[Any], top: int, done: int) -> Iterator[Result]:
         import numpy as np
 
         images = [read_image(i) if isinstance(i, (str, Path)) else i for i in chunk]
@@ -134,7 +139,47 @@ class Session:
         for i, (source, row) in enumerate(zip(chunk, rows, strict=True)):
             best = np.argsort(-row, kind="stable")[:top]
             found = (Prediction(int(k), labels[k] if k < len(labels) else None, float(row[k])) for k in best)
-            yield Result(str(source) if isinstance(source, (str, Path)) else f"image {i}", tuple(found))
+            yield Result(str(source) if isinstance(source, (str, Path)) else f"image {done + i}", tuple(found))
+
+    def nodes_by_provider(self) -> dict[str, int]:
+        """How many nodes each provider ran, as onnxruntime's own profile of one run on zeros says."""
+        import json
+        from collections import Counter
+        from tempfile import TemporaryDirectory
+
+        import numpy as np
+
+        with TemporaryDirectory() as folder:
+            how = options(self.threads)
+            how.enable_profiling = True
+            how.profile_file_prefix = str(Path(folder) / "run")
+            session = opened(self.artifact.path, how, self.choice.providers)
+            session.run(None, {self.input.name: np.zeros((self.fixed_batch or 1, *self.size), np.float32)})
+            events = json.loads(Path(session.end_profiling()).read_text())
+        ran = {e["name"]: e["args"]["provider"] for e in events if e.get("args", {}).get("provider")}
+        return dict(Counter(ran.values()))
+
+
+def on_device(path: Path, device: str, threads: int | None) -> tuple[Any, Choice]:
+    """A session that runs where it was told to. `auto` goes on to the CPU and says why; a named device is a fault."""
+    choice = choose(device)
+    if choice.device == "cpu":
+        return opened(path, options(threads), choice.providers), choice
+    how = options(threads)
+    how.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    try:
+        session = opened(path, how, choice.providers)
+        why = "" if session.get_providers()[0] == PROVIDERS[choice.device] else "onnxruntime did not take it"
+    except RuntimeFault as fault:
+        why = fault.message
+    if not why:
+        return session, choice
+    cpu = Choice("cpu", (PROVIDERS["cpu"],), f"{choice.device} cannot be used: {why}")
+    fallback = opened(path, options(threads), cpu.providers)  # a model that no device loads is the model's fault
+    if device == "auto":
+        return fallback, cpu
+    raise RuntimeFault("device-unavailable", f"--device {device} cannot be used: {why}",
+                       "archc doctor says what is missing", 3)  # fmt: skip
 
 
 def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

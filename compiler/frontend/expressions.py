@@ -42,9 +42,11 @@ TOKEN = re.compile(
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<symbol>\*\*|//|==|!=|<=|>=|[-+*/%<>()\[\],.:])",
     re.ASCII,
 )
-INSTEAD = {"=": "write `==` to compare", "&": "write `and`", "|": "write `or`", "!": "write `not`", "^": "the power is `**`",
+INSTEAD = {"=": "write `==` to compare; arguments have no names", "&": "write `and`", "|": "write `or`", "!": "write `not`", "^": "the power is `**`",
            "×": "the product is `*`", "÷": "the quotient is `/` or `//`", "{": "there are no braces here; write `$name` or `$(name)`",
-           '"': "strings stand in single quotes", "$": "inside `$(…)` a name has no dollar", "\\": "a quotient is `/` or `//`"}  # fmt: skip
+           '"': "strings stand in single quotes", "$": "inside `$(…)` a name has no dollar", "\\": "a quotient is `/` or `//`",
+           "?": "write `a if c else b`", "'": "the string has no closing quote", "≤": "write `<=`", "≥": "write `>=`", "≠": "write `!=`",
+           "−": "write a plain `-`", "·": "the product is `*`", "‘": "a string stands in plain quotes: '…'", "’": "a string stands in plain quotes: '…'"}  # fmt: skip
 WORDS = ("and", "or", "not", "if", "else", "true", "false")
 BINARY = (("or",), ("and",), ("==", "!=", "<", "<=", ">", ">="), ("+", "-"), ("*", "/", "//", "%"))
 
@@ -59,7 +61,7 @@ def tokens(text: str, start: int) -> list[Token]:
         match = TOKEN.match(text, position)
         if match is None:
             char = text[position]
-            help = INSTEAD.get(char, "")
+            help = INSTEAD.get(char, "write a plain space" if char.isspace() else "")
             named = f"U+{ord(char):04X}" if not char.isprintable() or ord(char) > 126 else f"`{char}`"
             raise ExpressionError("expression-syntax", f"{named} is not part of the language", position, 1, help)
         kind = str(match.lastgroup)
@@ -92,6 +94,12 @@ class Run:
         if self.steps > MAX_STEPS:
             raise ExpressionError("expression-limit", f"the expression takes over {MAX_STEPS} steps, the limit", offset)
 
+    def made(self, value: Any, offset: int) -> Any:
+        """Counts a result: one step, and one more for each element of a list."""
+        self.steps += len(value) if isinstance(value, list) else 0
+        self.step(offset)
+        return value
+
 
 class Parser:
     """Precedence climbing; each rule returns a closure that evaluates."""
@@ -115,6 +123,13 @@ class Parser:
         token = token or self.token
         return ExpressionError("expression-syntax", message, token.offset, max(len(token.text), 1), help)
 
+    def deeper(self, token: Token) -> None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise ExpressionError(
+                "expression-limit", f"the expression is nested over {MAX_DEPTH} deep, the limit", token.offset
+            )
+
     def want(self, text: str, what: str) -> None:
         if not self.take(text):
             raise self.fail(f"`{text}` is missing {what}")
@@ -131,11 +146,7 @@ class Parser:
         return value
 
     def conditional(self) -> Evaluate:
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise ExpressionError(
-                "expression-limit", f"the expression is nested over {MAX_DEPTH} deep, the limit", self.token.offset
-            )
+        self.deeper(self.token)
         then = self.binary(0)
         token = self.take("if")
         if token:
@@ -152,44 +163,43 @@ class Parser:
         if level == len(BINARY):
             return self.unary()
         if level == 2 and (token := self.take("not")):
-            self.depth += 1
-            if self.depth > MAX_DEPTH:
-                raise ExpressionError(
-                    "expression-limit", f"the expression is nested over {MAX_DEPTH} deep, the limit", token.offset
-                )
+            self.deeper(token)
             inner, offset = self.binary(2), token.offset
             self.depth -= 1
             return lambda run: not boolean(inner(run), "not", offset)
-        left, terms = self.binary(level + 1), 0
+        left = self.binary(level + 1)
+        terms: list[tuple[Token, Evaluate]] = []
         while token := self.take(*BINARY[level]):
-            terms += 1
-            if terms > MAX_LENGTH:
-                raise ExpressionError("expression-limit", "the expression has too many terms", token.offset)
-            left = operation(token, left, self.binary(level + 1))
-        return left
+            if terms and level == 2:
+                raise self.fail("comparisons do not chain", "write `a < b and b < c`", token)
+            terms.append((token, self.binary(level + 1)))
+        if not terms:
+            return left
+        return logic(left, terms) if level < 2 else arithmetic(left, terms)
 
     def unary(self) -> Evaluate:
         token = self.take("-", "+")
         if not token:
             return self.power()
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise ExpressionError(
-                "expression-limit", f"the expression is nested over {MAX_DEPTH} deep, the limit", token.offset
-            )
+        self.deeper(token)
         inner, sign, offset = self.unary(), token.text, token.offset
         self.depth -= 1
 
         def evaluate(run: Run) -> Any:
             value = number(inner(run), sign, offset)
-            return -value if sign == "-" else value
+            return check(-value if sign == "-" else value, offset)
 
         return evaluate
 
     def power(self) -> Evaluate:
         left = self.postfix()
         token = self.take("**")
-        return operation(token, left, self.unary()) if token else left
+        if not token:
+            return left
+        self.deeper(token)
+        right = self.unary()
+        self.depth -= 1
+        return arithmetic(left, [(token, right)])
 
     def postfix(self) -> Evaluate:
         value = self.atom()
@@ -204,7 +214,9 @@ class Parser:
     def index(self, value: Evaluate, token: Token) -> Evaluate:
         first = None if self.token.text == ":" else self.conditional()
         if self.take(":"):
-            last = None if self.token.text == "]" else self.conditional()
+            last = None if self.token.text in ("]", ":") else self.conditional()
+            if self.token.text == ":":
+                raise self.fail("a slice has no step: it is [start:stop]")
             self.want("]", "after the slice")
             return lambda run: sequence(value(run), token.offset)[
                 bound(first, run, token.offset) : bound(last, run, token.offset)
@@ -237,7 +249,7 @@ class Parser:
             return value
         if token.text == "[":
             items = self.items("]")
-            return lambda run: [item(run) for item in items]
+            return lambda run: run.made(check([item(run) for item in items], token.offset), token.offset)
         if token.kind == "end":
             raise ExpressionError("expression-syntax", "the expression ends where a value is wanted", token.offset)
         raise self.fail(f"a value is wanted here, not `{token.text}`", token=token)
@@ -260,7 +272,13 @@ class Parser:
         if name in ("true", "false"):
             return lambda run: name == "true"
         if name in WORDS or name == "lambda":
-            raise self.fail(f"a value is wanted here, not `{name}`", token=token)
+            raise self.fail(
+                f"a value is wanted here, not `{name}`",
+                "there are no functions of one's own" if name == "lambda" else "",
+                token,
+            )
+        if name in ("True", "False"):
+            raise self.fail(f"there is no `{name}`", f"write `{name.lower()}`", token)
         if self.token.kind == "symbol" and self.token.text == "(":
             self.at += 1
             return self.call(token)
@@ -328,15 +346,18 @@ class Parser:
         arguments = self.items(")")
 
         def evaluate(run: Run) -> Any:
-            run.step(offset)
             values = [argument(run) for argument in arguments]
             try:
-                return check(FUNCTIONS[name](*values), offset)
+                return run.made(check(FUNCTIONS[name](*values), offset), offset)
             except ExpressionError:
                 raise
             except ZeroDivisionError:
                 raise ExpressionError("division-by-zero", f"{name} divides by zero", offset, len(name)) from None
-            except (TypeError, ValueError, OverflowError) as error:
+            except OverflowError:
+                raise ExpressionError(
+                    "expression-overflow", f"{name} gives a number that is too large", offset, len(name)
+                ) from None
+            except (TypeError, ValueError) as error:
                 why = str(error) if isinstance(error, ValueError) else ", ".join(show(v) for v in values) or "nothing"
                 raise ExpressionError("wrong-type", f"{name} cannot take {why}", offset, len(name)) from None
 
@@ -384,35 +405,67 @@ def check(value: Any, offset: int) -> Any:
         raise ExpressionError("expression-overflow", "the result is too large: integers have 64 bits", offset)
     if isinstance(value, float) and not math.isfinite(value):
         raise ExpressionError("expression-overflow", "the result is too large: it is not finite", offset)
-    if isinstance(value, (list, str)) and len(value) > MAX_LIST:
+    if isinstance(value, str) and len(value) > MAX_LIST:
         raise ExpressionError(
-            "expression-overflow", f"a list of {len(value)} is too large: the limit is {MAX_LIST}", offset
+            "expression-overflow", f"a text of {len(value)} characters is too large: the limit is {MAX_LIST}", offset
         )
+    if isinstance(value, list):
+        check_list(value, offset)
     return value
 
 
-def operation(token: Token, left: Evaluate, right: Evaluate) -> Evaluate:
-    """A binary operation; `and` and `or` stop early."""
-    sign, offset = token.text, token.offset
-    if sign in ("and", "or"):
+def check_list(value: list[Any], offset: int) -> None:
+    """Counts nested elements too: `[a, a]` of `[b, b]` of … holds little and stands for a great deal."""
+    total, depth, level = 0, 0, [value]
+    while level:
+        total, depth = total + sum(map(len, level)), depth + 1
+        if total > MAX_LIST:
+            raise ExpressionError(
+                "expression-overflow", f"a list of {total} elements is too large: the limit is {MAX_LIST}", offset
+            )
+        if depth > MAX_DEPTH:
+            raise ExpressionError("expression-limit", f"a list is nested over {MAX_DEPTH} deep, the limit", offset)
+        level = [item for items in level for item in items if isinstance(item, list)]
 
-        def logic(run: Run) -> bool:
-            first = boolean(left(run), sign, offset)
-            return boolean(right(run), sign, offset) if first == (sign == "and") else first
 
-        return logic
+def logic(first: Evaluate, terms: list[tuple[Token, Evaluate]]) -> Evaluate:
+    """A run of `and`, or of `or`; stops early."""
+    decided = terms[0][0].text == "or"
 
-    def evaluate(run: Run) -> Any:
-        run.step(offset)
-        return check(binary(sign, left(run), right(run), offset), offset)
+    def evaluate(run: Run) -> bool:
+        value = boolean(first(run), terms[0][0].text, terms[0][0].offset)
+        for token, right in terms:
+            if value == decided:
+                return value
+            run.step(token.offset)
+            value = boolean(right(run), token.text, token.offset)
+        return value
 
     return evaluate
 
 
+def arithmetic(first: Evaluate, terms: list[tuple[Token, Evaluate]]) -> Evaluate:
+    """Operators of one rank, from the left; a loop, so that a long sum needs no deep stack."""
+
+    def evaluate(run: Run) -> Any:
+        value = first(run)
+        for token, right in terms:
+            value = run.made(check(binary(token.text, value, right(run), token.offset), token.offset), token.offset)
+        return value
+
+    return evaluate
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equality in which `1` is not `true`, inside lists either."""
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    return isinstance(a, bool) == isinstance(b, bool) and bool(a == b)
+
+
 def binary(sign: str, a: Any, b: Any, offset: int) -> Any:
     if sign in ("==", "!="):
-        same = a == b and isinstance(a, bool) == isinstance(b, bool)
-        return same if sign == "==" else not same
+        return same(a, b) == (sign == "==")
     if sign == "+" and isinstance(a, list) and isinstance(b, list):
         return a + b
     if sign == "+" and isinstance(a, str) and isinstance(b, str):
@@ -468,7 +521,7 @@ def numbers(*values: Any) -> list[Any]:
 
 
 def one(value: Any) -> Any:
-    if not is_number(value):
+    if not is_number(value) or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError(show(value))
     return value
 
@@ -477,6 +530,8 @@ def counted(*bounds: Any) -> list[int]:
     """range(stop), range(start, stop) or range(start, stop, step) as a list of limited length."""
     if not 1 <= len(bounds) <= 3 or not all(is_int(b) for b in bounds):
         raise ValueError(", ".join(map(show, bounds)) or "nothing")
+    if len(bounds) == 3 and bounds[2] == 0:
+        raise ValueError("a step of 0")
     steps = range(*bounds)
     count = max(0, -(-(steps.stop - steps.start) // steps.step))
     if count > MAX_LIST:
@@ -487,8 +542,8 @@ def counted(*bounds: Any) -> list[int]:
 def divisible(value: Any, by: Any) -> int:
     """`value` rounded to a multiple of `by`, never losing more than a tenth (MobileNet's make_divisible)."""
     one(value)
-    if not is_int(by) or by == 0:
-        raise ZeroDivisionError if by == 0 else ValueError(show(by))
+    if not is_int(by) or by <= 0:
+        raise ZeroDivisionError if is_int(by) and by == 0 else ValueError(show(by))
     near: int = max(by, int(value + by / 2) // by * by)
     return near + by if near < 0.9 * value else near
 
@@ -504,7 +559,11 @@ def to_number(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def rounded(value: Any, digits: Any = None) -> Any:
-    return round(one(value)) if digits is None else round(one(value), digits)
+    if digits is None:
+        return round(one(value))
+    if not is_int(digits) or not 0 <= digits <= 15:  # Python raises ten to the power of it
+        raise ValueError(f"{show(digits)} for its digits: they are 0 to 15")
+    return round(one(value), digits)
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -512,6 +571,11 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "floor": to_number(math.floor), "ceil": to_number(math.ceil), "int": to_number(int), "float": to_number(float),
     "len": length, "sum": lambda v: sum(numbers(v)) if v != [] else 0, "range": counted, "divisible": divisible,
 }  # fmt: skip
+
+
+def too_deep() -> ExpressionError:
+    """The stack was nearly used up before the expression began; what it nests itself is bounded by MAX_DEPTH."""
+    return ExpressionError("expression-limit", "the expression is nested too deep where it stands")
 
 
 class Template:
@@ -524,9 +588,24 @@ class Template:
     def evaluate(self, lookup: Lookup) -> Any:
         """The value; inside a longer string it is written out as text. Raises ExpressionError."""
         run = Run(lookup)
-        if self.whole:
-            return self.parts[0](run)  # type: ignore[operator]
-        return "".join(part if isinstance(part, str) else written(part(run)) for part in self.parts)
+        try:
+            if self.whole:
+                return self.parts[0](run)  # type: ignore[operator]
+            return self.joined(run)
+        except RecursionError:
+            raise too_deep() from None
+
+    def joined(self, run: Run) -> str:
+        texts: list[str] = []
+        size = 0
+        for part in self.parts:
+            texts.append(part if isinstance(part, str) else written(part(run)))
+            size += len(texts[-1])
+            if size > MAX_LIST:
+                raise ExpressionError(
+                    "expression-overflow", f"the text is too large: over {MAX_LIST} characters, the limit"
+                )
+        return "".join(texts)
 
 
 def written(value: Any) -> str:
@@ -553,7 +632,10 @@ def template(text: str) -> Template | None:
             parts.append(text[position:dollar])
         if dollar == len(text):
             break
-        position = one_part(text, dollar, parts, names)
+        try:
+            position = one_part(text, dollar, parts, names)
+        except RecursionError:
+            raise too_deep() from None
     return Template(parts, names)
 
 
@@ -578,6 +660,8 @@ def one_part(text: str, dollar: int, parts: list[str | Evaluate], names: list[tu
             else "write `$name` or `$(…)`; a dollar itself is `$$`"
         )
         raise ExpressionError("expression-syntax", f"`${following}` begins no expression", dollar, 2, help)
+    if match[0] == "x" and (field := re.compile(r"\.([a-z]+)").match(text, match.end())):
+        raise ExpressionError("expression-syntax", "`$x` ends at the dot", dollar, 2, f"write `$(x.{field[1]})`")
     parser = Parser([Token("name", match[0], dollar + 1), Token("end", "", match.end())])
     parts.append(parser.whole())
     names += parser.names

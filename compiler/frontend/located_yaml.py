@@ -29,6 +29,10 @@ class Located:
     def __init__(self, value: Value, span: Span, raw: str = "", style: str = "") -> None:
         self.value, self.span, self.raw, self.style = value, span, raw, style
 
+    @property
+    def is_scalar(self) -> bool:
+        return not isinstance(self.value, (dict, list))
+
 
 class Entry(NamedTuple):
     """A key and its value."""
@@ -49,7 +53,7 @@ WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL"
 WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
 WORDS |= {s + w: float(s + "inf") for s in ("", "+", "-") for w in (".inf", ".Inf", ".INF")}
 WORDS |= {w: float("nan") for w in (".nan", ".NaN", ".NAN")}
-MAX_DIGITS = 400
+MAX_DIGITS = 60
 
 
 def read_text(data: bytes, name: str, diagnostics: Collector) -> Source | None:
@@ -68,7 +72,8 @@ def read_text(data: bytes, name: str, diagnostics: Collector) -> Source | None:
         )
         return None
     source = Source(name, text)
-    bad = re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]", text)
+    # U+0085, U+2028 and U+2029 end a line for PyYAML and not for an editor: every place after them would be wrong
+    bad = re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]", text)
     if bad:
         span = offset_span(source, text[: bad.start()])
         diagnostics.add(
@@ -103,6 +108,21 @@ def plain(node: Located) -> Any:
     return node.value
 
 
+def height(node: Located) -> int:
+    """How many levels stand below `node`."""
+    levels, level = -1, [node]
+    while level:
+        levels += 1
+        inner = [n.value for n in level]
+        level = [i for v in inner if isinstance(v, list) for i in v] + [
+            e.value for v in inner if isinstance(v, dict) for e in v.values()
+        ]
+    return levels
+
+
+KINDS = {type(None): "null", bool: "a boolean", int: "an integer", float: "a number", list: "a list", dict: "a mapping"}
+
+
 class Composer:
     def __init__(self, source: Source, diagnostics: Collector) -> None:
         import yaml
@@ -120,12 +140,17 @@ class Composer:
     def next(self) -> Any:
         try:
             return next(self.events)
-        except self.yaml.YAMLError:
-            raise self.syntax() from None
+        except (
+            self.yaml.YAMLError,
+            ValueError,
+            OverflowError,
+        ) as error:  # a bad escape or character may leak the last two
+            raise self.syntax(error) from None
 
-    def syntax(self) -> Refused:
-        """The pure parser words errors better than the C one, so it reads the text again."""
-        text, error = self.source.text, None
+    def syntax(self, first: Exception) -> Refused:
+        """The pure parser words errors better than the C one, so it reads the text again; where it finds none, `first` stands."""
+        text = self.source.text
+        error: Any = None
         try:
             depth = 0
             for event in self.yaml.parse(text, self.yaml.SafeLoader):
@@ -136,17 +161,22 @@ class Composer:
                     return self.deep(self.span(event))
         except self.yaml.YAMLError as found:
             error = found
-        except (ValueError, RecursionError, IndexError):
+        except (ValueError, OverflowError, RecursionError, IndexError):
             pass
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         surrogate = re.search(r"\\u[dD][89a-fA-F]", text)
-        if mark is None and surrogate:
+        if error is None and surrogate:
             return self.refuse(
                 "control-character",
                 offset_span(self.source, text[: surrogate.start()]),
                 "a lone surrogate is no character",
             )
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        error = error or first
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        line, column = (
+            (mark.line + 1, mark.column + 1)
+            if mark
+            else offset_span(self.source, text[: getattr(error, "position", 0)])[1:3]
+        )
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "this is no YAML"
         context = getattr(error, "context", None)
         span = Span(self.source, line, column, line, column + 1)
@@ -199,7 +229,7 @@ class Composer:
                 "too-many-nodes", span, f"over {MAX_NODES} YAML nodes, the limit (aliases count as what they stand for)"
             )
         if isinstance(event, y.AliasEvent):
-            return self.alias(event.anchor, span)
+            return self.alias(str(event.anchor), span, depth)
         if depth > MAX_DEPTH:
             raise self.deep(span)
         if event.tag is not None:
@@ -218,7 +248,7 @@ class Composer:
             self.anchors[event.anchor] = (made, self.nodes - before + 1)
         return made
 
-    def alias(self, anchor: str, span: Span) -> Located:
+    def alias(self, anchor: str, span: Span, depth: int) -> Located:
         if anchor not in self.anchors:
             raise self.refuse("alias-undefined", span, f"the alias `*{anchor}` has no anchor `&{anchor}` before it")
         found = self.anchors[anchor]
@@ -230,6 +260,8 @@ class Composer:
         self.nodes += size
         if self.nodes > MAX_NODES:
             raise self.refuse("too-many-nodes", span, f"the aliases expand to over {MAX_NODES} YAML nodes, the limit")
+        if depth + height(node) > MAX_DEPTH:
+            raise self.deep(span)
         return Located(node.value, span, node.raw, node.style)
 
     def sequence(self, event: Any, span: Span, depth: int) -> Located:
@@ -255,7 +287,7 @@ class Composer:
     def key(self, event: Any) -> Located:
         span = self.span(event)
         if isinstance(event, self.yaml.AliasEvent):
-            key = self.alias(event.anchor, span)
+            key = self.alias(str(event.anchor), span, 0)
         elif isinstance(event, self.yaml.ScalarEvent):
             if event.tag is not None:
                 raise self.refuse("yaml-tag", span, f"the tag {event.tag[:60]} is refused")
@@ -273,7 +305,7 @@ class Composer:
                 "use `extends`, a block or a param",
             )
         if not isinstance(key.value, str):
-            raise self.refuse("key-not-a-string", span, f"the key `{key.raw}` is read as {type(key.value).__name__}, not as a string",
+            raise self.refuse("key-not-a-string", span, f"the key `{key.raw}` is read as {KINDS[type(key.value)]}, not as a string",
                               "quote it, or choose a word")  # fmt: skip
         return key
 
@@ -291,7 +323,7 @@ class Composer:
             return WORDS[text]
         if text[0] not in "+-.0123456789":
             return text
-        number = INT.match(text) or HEX.match(text) or OCTAL.match(text)
+        number = INT.match(text) or HEX.match(text) or OCTAL.match(text) or FLOAT.match(text)
         if number and len(text) > MAX_DIGITS:
             raise self.refuse("number-too-large", span, f"a number of {len(text)} digits is too large")
         if INT.match(text):

@@ -219,7 +219,8 @@ def validate(root: Located, diagnostics: Collector) -> None:
     strict = Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )
-    checker = validators.extend(Draft202012Validator, type_checker=strict)(schema())
+    extend: Any = validators.extend
+    checker = extend(Draft202012Validator, type_checker=strict)(schema())
     blocks = root.value.get("blocks") if isinstance(root.value, dict) else None
     names = list(blocks.value.value) if blocks and isinstance(blocks.value.value, dict) else []
     for error in checker.iter_errors(plain(root)):
