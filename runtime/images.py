@@ -39,7 +39,7 @@ def read_image(path: str | Path) -> Any:
                     f"`{path}` says it has {image.width}×{image.height} pixels; the limit is {MAX_PIXELS}",
                 )
             image.load()
-            return np.asarray(to_rgb(upright(image)))
+            return np.asarray(to_rgb(upright(image), image.format))
     except RuntimeFault:
         raise
     except Image.DecompressionBombError as error:
@@ -79,12 +79,12 @@ def upright(image: Any) -> Any:
         return image
 
 
-def to_rgb(image: Any) -> Any:
+def to_rgb(image: Any, form: str | None = None) -> Any:
     """Any mode of Pillow's as RGB: 16 bits scaled to 8, transparency laid on white."""
     import numpy as np
     from PIL import Image
 
-    sixteen = image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", None))
+    sixteen = image.mode.startswith("I;16") or (image.mode == "I" and form == "PNG")
     if image.mode in ("I", "F") and not sixteen:
         raise ValueError("its pixels have 32 bits, and nothing says which value is white")
     if sixteen:  # by the kind, never by the values: a dark photo of 16 bits stays dark
