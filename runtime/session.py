@@ -74,7 +74,7 @@ class Session:
         self.session, self.choice = on_device(self.artifact.path, device, threads)
         self.providers = tuple(self.session.get_providers())
         self.device, self.reason, self.name = self.choice.device, self.choice.reason, self.artifact.name
-        self.input = self.session.get_inputs()[0]
+        self.input = image_input(self.session.get_inputs(), self.artifact.path)
         self.outputs = [o.name for o in self.session.get_outputs()]
         self.answer = "logits" if "logits" in self.outputs else self.outputs[-1]
         self.size = image_size(self.input.shape, self.artifact.path)
@@ -185,6 +185,16 @@ def on_device(path: Path, device: str, threads: int | None) -> tuple[Any, Choice
 def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def image_input(inputs: Sequence[Any], path: Path) -> Any:
+    """The one input of a model that classifies images."""
+    found = ", ".join(f"{each.name} {each.type}" for each in inputs) or "none"
+    if len(inputs) != 1 or inputs[0].type != "tensor(float)":
+        raise RuntimeFault(
+            "not-an-image-model", f"`{path}` should take one input, an image of tensor(float); it has {found}"
+        )
+    return inputs[0]
 
 
 def image_size(shape: Sequence[Any], path: Path) -> tuple[int, int, int]:

@@ -192,7 +192,7 @@ def torchvision(array, resize, crop, mean, std, taken=Image.Resampling.BILINEAR)
     pad_h, pad_w = max(ch - h, 0), max(cw - w, 0)
     array = np.pad(array, ((pad_h // 2, (pad_h + 1) // 2), (pad_w // 2, (pad_w + 1) // 2), (0, 0)))
     h, w = array.shape[:2]
-    top, left = int(round((h - ch) / 2.0)), int(round((w - cw) / 2.0))
+    top, left = round((h - ch) / 2.0), round((w - cw) / 2.0)
     array = array[top : top + ch, left : left + cw].astype(np.float64) / 255
     return ((array - np.array(mean)) / np.array(std)).transpose(2, 0, 1)
 
