@@ -64,6 +64,8 @@ def reason(path: Path, error: Exception) -> str:
         return "it is a page (PostScript or PDF)"
     if start.startswith(b"\x93NUMPY"):
         return "it is a NumPy array"
+    if start.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF")) and "identify" in str(error):
+        return "its header is damaged, or it has no pixels"
     if type(error).__name__ == "UnidentifiedImageError":
         return "nothing in it says which format it is" if b"\0" in start else "it is a text"
     return str(error).replace(str(path), "it")[:120]

@@ -161,7 +161,8 @@ def test_a_bomb_is_refused_by_its_header(tmp_path, width, height):
 
 def test_no_pixels(tmp_path):
     (tmp_path / "a.png").write_bytes(png_header(0, 0))
-    assert refused(tmp_path / "a.png").code == "image-unreadable"
+    fault = refused(tmp_path / "a.png")
+    assert fault.code == "image-unreadable" and "no pixels" in fault.message
 
 
 def test_paths_that_are_no_file(tmp_path):
