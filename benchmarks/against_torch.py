@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 SHIM = """
@@ -120,10 +121,9 @@ def main() -> None:
     parser.add_argument("--nets", nargs="+", default=["googlenet", "resnet50"])
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    import torch
 
     machine = (
-        f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, Python {platform.python_version()}"
+        f"{platform.machine()}, {os.cpu_count()} cores, torch {version('torch')}, Python {platform.python_version()}"
     )
     with tempfile.TemporaryDirectory() as folder:
         results = [compare(net, given.runs, Path(folder)) for net in given.nets]

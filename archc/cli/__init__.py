@@ -35,6 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def execute(arguments: list[str]) -> int:
+    import gc
+
+    # imports and a spec's tree make many objects and hardly any garbage: fewer collections, a tenth less time
+    gc.set_threshold(50_000, 20, 100)
     import click
 
     from .commands import cli

@@ -484,7 +484,7 @@ class Expander:
             notes.append(Note(f"{what} is {value.type}{by}", source.span if source else None))
         if len(inputs) == 1:
             notes += self.chain(inputs[0], producers)
-        return Fault(reject.code, span, str(reject), reject.help, notes=tuple(notes))
+        return Fault(reject.code, span, str(reject).replace("`add`", f"`{key.value}`"), reject.help, notes=tuple(notes))
 
     def chain(self, value: Value, producers: Mapping[str, Node]) -> list[Note]:
         """How the arriving shape came about: the last steps that changed it."""
