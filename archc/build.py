@@ -135,7 +135,7 @@ def onnx(checked: Checked, training: Graph, graph: Graph, matched: Matched, path
 
 def metadata(checked: Checked, graph: Graph, report: Report, phase: Phase) -> dict[str, str]:
     """What the file says of itself; nothing of the machine, the place or the time."""
-    text = str(graph)
+    text = str(graph).encode("utf-8", "replace").decode()  # a file's name need not be UTF-8
     facts = {
         "archc.version": version(),
         "archc.name": checked.name,

@@ -37,6 +37,9 @@ def prove(training: Graph, built: Graph, weights: WeightSource, path: Path, batc
     session = raw_session(path)
     check_shapes(session, built, batch)
     net = to_torch(training, weights).eval()
+    net.training = bool(
+        built.heads
+    )  # the training graph, every module of it in eval mode: it gives the kept heads, too
     batches = (batch,) if batch else (1, 3)
     worst_abs = worst_rel = 0.0
     for count in batches:
@@ -65,7 +68,9 @@ def check_file(path: Path) -> None:
 
 def check_shapes(session: Any, built: Graph, batch: int | None) -> None:
     """onnxruntime's output shapes are ours."""
-    ours = {o.name: [batch or "N", *o.value.type.sizes] for o in built.outputs}
+    from .compiler.backends.to_onnx import results
+
+    ours = {name: [batch or "N", *value.type.sizes] for name, value in results(built)}
     theirs = {o.name: o.shape for o in session.get_outputs()}
     for name, shape in ours.items():
         if theirs.get(name) != shape:

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
 from .diagnostics import Failure
@@ -32,11 +33,24 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def clear_stale(path: Path) -> None:
     """Removes what a killed process left beside `path`; one that still runs keeps its own."""
-    for stale in path.parent.glob(f".{path.name}.*{SUFFIX}"):
+    for stale in path.parent.glob(f".{escape(path.name)}.*{SUFFIX}"):
         pid = stale.name.removesuffix(SUFFIX).rpartition(".")[2]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+        if pid.isdigit() and not running(int(pid)):
             with suppress(OSError):
                 stale.unlink()
+
+
+def running(pid: int) -> bool:
+    """Whether a process is there; where that cannot be asked without harm (os.kill ends it on Windows), it is."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def cannot_write(path: Path, error: OSError) -> Failure:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -216,6 +218,100 @@ def test_a_wrong_lowering_is_named_at_its_node(small, tmp_path, monkeypatch):
 def test_kept_heads_are_outputs(small, tmp_path):
     build(small, output=tmp_path / "a.onnx", keep_aux=True, verify=False)
     assert [o.name for o in onnx.load(str(tmp_path / "a.onnx")).graph.output] == ["logits", "head"]
+
+
+def test_a_wrong_kept_head_fails_the_proof(small, tmp_path, monkeypatch):
+    from archc.compiler.ops import OPS
+
+    right = OPS["linear"].onnx
+    wrong = lambda self, g, x: g.node("Neg", right(self, g, x)) if g.current.path == "head.fc" else right(self, g, x)  # noqa: E731
+    monkeypatch.setattr(OPS["linear"], "onnx", wrong)
+    with pytest.raises(Failure, match=r"`head\.fc`"):
+        build(small, output=tmp_path / "a.onnx", keep_aux=True)
+
+
+def test_a_failed_proof_leaves_old_files_alone(small, tmp_path):
+    """With tensors beside, too: the pair that was there stays a pair."""
+    graph = lower(small.graph)
+    weights = Folded(Seeded(small.graph.params()), graph.folds)
+    (tmp_path / "a.onnx.data").write_bytes(b"old")
+
+    def refuse(path):
+        assert raw_session(path).get_outputs()  # it can be run where it is
+        raise Failure("parity", "no")
+
+    with pytest.raises(Failure):
+        export_onnx(graph, weights, tmp_path / "a.onnx", external_over=100, proof=refuse)
+    assert (tmp_path / "a.onnx.data").read_bytes() == b"old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.onnx.data", "small.yaml"]
+
+
+def test_a_full_disk_leaves_no_file(small, tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(Failure) as caught:
+        build(small, output=tmp_path / "a.onnx", verify=False)
+    assert (caught.value.code, caught.value.exit_code) == ("disk-full", 3)
+    assert [p.name for p in tmp_path.iterdir()] == ["small.yaml"]
+
+
+def test_partials_of_dead_processes_are_cleared(small, tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    stale, live = (tmp_path / f".a.onnx.{pid}.archc-partial" for pid in (dead.pid, os.getppid()))
+    stale.touch()
+    live.touch()
+    build(small, output=tmp_path / "a.onnx", verify=False)
+    assert live.exists() and not stale.exists()
+
+
+def spec(tmp_path, graph, name="net", image="image", file="net.yaml", summary="a net"):
+    (tmp_path / file).write_text(json.dumps(
+        {"archspec": 1, "name": name, "summary": summary, "input": {image: [3, 8, 8]}, "graph": graph}))  # fmt: skip
+    checked = check(str(tmp_path / file))
+    assert not checked.failed, checked.diagnostics
+    return checked
+
+
+def stand_alone(checked, folder):
+    """What the exported file says of an image of ones, and what archc's own module says."""
+    build(checked, exports=("torch",), output=folder / "out.py")
+    program = "import sys; sys.path.insert(0, sys.argv[1]); import out, torch; print(out.load()(torch.ones(1, 3, 8, 8)).sum().item())"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program, str(folder)], capture_output=True, text=True, check=True, cwd="/"
+    )
+    with torch.no_grad():
+        return done.stdout, to_torch(checked.graph, Seeded(checked.graph.params())).eval()(torch.ones(1, 3, 8, 8)).sum()
+
+
+def test_texts_of_a_spec_are_no_code_in_the_export(tmp_path):
+    evil = 'x """\nprint("PWNED")\n""" {0} \\'
+    checked = spec(tmp_path, [{"name": "a", "conv": 3}, "global_avg_pool"], summary=evil, file='e"""\nprint(1)#.yaml')
+    said, own = stand_alone(checked, tmp_path)
+    assert float(said) == pytest.approx(float(own), abs=1e-5)  # one line: nothing else was printed
+
+
+@pytest.mark.parametrize("image", ["x1", "self", "class", "torch"])
+@pytest.mark.parametrize("name", ["net", "scope", "none", "add"])
+def test_names_that_python_or_the_export_needs(tmp_path, image, name):
+    graph = [{"name": "a", "conv": 3}, "relu", {"add": [{"from": "a"}, {"from": image}]}, "global_avg_pool"]
+    checked = spec(tmp_path, graph, name=name, image=image)
+    said, own = stand_alone(checked, tmp_path)
+    assert float(said) == pytest.approx(float(own), abs=1e-5)
+
+
+def test_an_op_of_many_onnx_nodes(tmp_path):
+    """More helpers of one kind than a short memory holds: each has a name of its own."""
+    checked = spec(tmp_path, [{"multiply": [{"name": f"b{i}", "conv": 2} for i in range(14)]}, "global_avg_pool"])
+    assert build(checked, output=tmp_path / "a.onnx").parity
+
+
+def test_a_file_name_that_is_not_utf8(tmp_path):
+    checked = spec(tmp_path, [{"name": "a", "conv": 3}, "global_avg_pool"], file=os.fsdecode(b"caf\xe9.yaml"))
+    build(checked, exports=("onnx", "torch"), output=tmp_path / "a.onnx")
+    onnx.checker.check_model(str(tmp_path / "a.onnx"))
 
 
 def test_fixed_batch(small, tmp_path):

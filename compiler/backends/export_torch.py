@@ -7,6 +7,7 @@ exported source cannot differ from the module that archc runs. Modules that torc
 from __future__ import annotations
 
 import inspect
+import keyword
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from ..files import replacing
 from ..ir.graph import Graph, Node
 from ..weights.source import WeightSource
 from . import torch_modules
-from .to_torch import class_name, inference_view
+from .to_torch import argument_names, class_name, inference_view, is_word
+
+TAKEN = ("Scope", "Tensor", "Path", "F")  # what the exported file calls its own
 
 
 class Recorder:
@@ -89,10 +92,12 @@ def torch_source(training: Graph, title: str, source: str) -> str:
     recorder = Recorder()
     calls = {node.path: node.op.torch(recorder, *node.input_types) for node in training.nodes}
     name = class_name(training.name)
+    if keyword.iskeyword(name) or name in recorder.used or name in TAKEN:
+        name += "Net"
     own = "".join(f"\n\n{inspect.getsource(cls).rstrip()}\n" for cls in recorder.used.values())
     lines = [f"\n\nclass {name}(nn.Module):", "    def __init__(self):", "        super().__init__()"]
     lines += tree_source(nested(calls))
-    arguments = ", ".join(identifier(v.name) for v in training.inputs)
+    arguments = ", ".join(argument_names(training).values())
     lines += ["", f"    def forward(self, {arguments}):"]
     view = inference_view(training)
     if [n.path for n in view.nodes] != [n.path for n in training.nodes] or training.heads:
@@ -100,7 +105,8 @@ def torch_source(training: Graph, title: str, source: str) -> str:
     lines += body(view, 8)
     sizes = ", ".join(f"torch.zeros{(1, *v.type.sizes)}" for v in training.inputs)
     footer = FOOTER.format(name=name, inputs=sizes, output=training.outputs[0].name)
-    return HEADER.format(title=title or training.name, source=source) + own + "\n".join(lines) + "\n" + footer
+    header = HEADER.format(title=plain(title or training.name), source=plain(source))
+    return header + own + "\n".join(lines) + "\n" + footer
 
 
 Tree = dict[str, Any]
@@ -121,9 +127,7 @@ def tree_source(tree: Tree) -> list[str]:
     lines: list[str] = []
     for name, inner in tree.items():
         made = literal(inner, 8)
-        lines.append(
-            f"        self.add_module({name!r}, {made})" if not name.isidentifier() else f"        self.{name} = {made}"
-        )
+        lines.append(f"        self.{name} = {made}" if is_word(name) else f"        self.add_module({name!r}, {made})")
     return lines
 
 
@@ -140,21 +144,22 @@ def access(path: str) -> str:
     """How forward reaches the module at a path."""
     said = "self"
     for depth, part in enumerate(path.split(".")):
-        if part.isidentifier():
+        if is_word(part):
             said += f".{part}"
         else:
             said += f"[{part!r}]" if depth else f"._modules[{part!r}]"
     return said
 
 
-def identifier(name: str) -> str:
-    cleaned = "".join(c if c.isalnum() else "_" for c in name)
-    return cleaned if cleaned.isidentifier() else f"v_{cleaned}"
+def plain(text: str) -> str:
+    """A text of the spec on one line, such that it cannot end the comment or the docstring that holds it."""
+    shown = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return shown.replace("\\", "/").replace('"', "'")
 
 
 def body(graph: Graph, indent: int) -> list[str]:
     """A line a node; a value is dropped by rebinding once nothing reads it, so memory is as in any hand-written forward."""
-    pad, names, lines = " " * indent, {v.name: identifier(v.name) for v in graph.inputs}, []
+    pad, names, lines = " " * indent, argument_names(graph), []
     last = last_reads(graph)
     free: list[str] = []
     for i, node in enumerate(graph.nodes):
@@ -180,7 +185,7 @@ def last_reads(graph: Graph) -> dict[str, int]:
 
 
 def where(node: Node) -> str:
-    return f"  # {node.span.short}" if node.span else ""
+    return f"  # {plain(node.span.short)}" if node.span else ""
 
 
 def export_torch(training: Graph, weights: WeightSource, path: Path, title: str, source: str) -> list[Path]:

@@ -35,7 +35,7 @@ def block(field: int, data: bytes) -> bytes:
 
 
 def string(field: int, text: str) -> bytes:
-    return block(field, text.encode())
+    return block(field, text.encode("utf-8", "replace"))  # a file's name need not be UTF-8, protobuf's strings must
 
 
 def attribute(name: str, value: Any) -> bytes:

@@ -34,15 +34,17 @@ class Emitter:
         self.tensors: dict[str, wire.Tensor] = {}
         self.current: Node = graph.nodes[0] if graph.nodes else Node("", None, (), ())  # type: ignore[arg-type]
         self.names = result_names(graph)
+        self.taken: set[str] = set()
 
     def node(self, op_type: str, *inputs: str, **attributes: Any) -> str:
         if SINCE.get(op_type, 0) > self.opset:
             raise Reject("opset-unsupported", f"{op_type} is in ONNX from opset {SINCE[op_type]}, not in {self.opset}")
         path, doc = self.current.path, self.current.span.short if self.current.span else ""
         name, count = f"{path}/{op_type}", 1
-        while any(node.name == name for node in self.nodes[-8:]):
+        while name in self.taken:
             count += 1
             name = f"{path}/{op_type}_{count}"
+        self.taken.add(name)
         self.nodes.append(wire.Node(op_type, inputs, name, name, attributes, doc))
         return name
 
@@ -99,7 +101,7 @@ def result_names(graph: Graph) -> dict[str, str]:
         if value.name in made and value.name not in names:
             names[value.name] = name
     for path in made & outputs:
-        names.setdefault(path, f"{path}/value")
+        names.setdefault(path, f"{path}/result")
     return names
 
 
@@ -140,7 +142,8 @@ def export_onnx(graph: Graph, weights: WeightSource, path: Path, *, opset: int |
     """Writes an inference graph (or one with kept heads) to `path`; returns the files made.
 
     `batch` None leaves the batch open, as the dimension `N`. Tensors of over `external_over` bytes together go to
-    `<name>.data` beside. `proof` sees the finished file before it takes its place, and may raise. Raises Failure for an opset that is unknown or cannot say an op, and where the disk is full.
+    `<name>.data` beside. `proof` sees the finished file before it takes its place, and may raise. Raises Failure for an
+    opset that is unknown or cannot say an op, and where the disk is full.
     """
     opset = OPSET if opset is None else opset
     if opset not in OPSETS:
@@ -149,24 +152,32 @@ def export_onnx(graph: Graph, weights: WeightSource, path: Path, *, opset: int |
         )
     model = lower(graph, weights, opset, batch, metadata or {})
     if sum(t.size for t in model.tensors) <= external_over:
-        with replacing(path) as partial, partial.open("wb") as file:
-            model.write(file)
-            file.flush()
+        with replacing(path) as partial:
+            written(model, partial)
             proof(partial)
         return [path]
     beside = path.with_name(path.name + ".data")
-    with replacing(beside) as partial, partial.open("wb") as file:
-        tensors = [place(tensor, beside.name, file) for tensor in model.tensors]
-        file.flush()
-    with replacing(path) as partial, partial.open("wb") as file:
-        model._replace(tensors=tensors).write(file)
-        file.flush()
-        proof(partial)
+    with replacing(beside) as data, replacing(path) as partial:
+        with data.open("wb") as file:
+            tensors = [place(tensor, data.name, file) for tensor in model.tensors]
+        written(model._replace(tensors=tensors), partial)
+        proof(partial)  # it reads the tensors where they still are; only then does the model name their last place
+        written(model._replace(tensors=[moved(t, beside.name) for t in tensors]), partial)
     return [path, beside]
 
 
+def written(model: wire.Model, path: Path) -> None:
+    with path.open("wb") as file:
+        model.write(file)
+
+
+def moved(tensor: wire.Tensor, name: str) -> wire.Tensor:
+    """The tensor with its external file called `name`."""
+    return tensor if tensor.external is None else tensor._replace(external=(name, tensor.external[1]))
+
+
 def place(tensor: wire.Tensor, name: str, file: Any) -> wire.Tensor:
-    """Writes a tensor to the external file at an aligned offset; small constants stay inside, where shape inference needs them."""
+    """Writes a tensor to the external file at an aligned offset; small ones stay inside, where shape inference reads them."""
     if tensor.size < ALIGNMENT:
         return tensor
     file.write(b"\0" * (-file.tell() % ALIGNMENT))

@@ -6,6 +6,8 @@ training graph, whose heads and extra outputs make a dict, and the inference gra
 
 from __future__ import annotations
 
+import keyword
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -134,11 +136,26 @@ def attach(root: nn.Module, path: str, module: nn.Module) -> None:
             module._modules.setdefault(name, child)
 
 
+def is_word(name: str) -> bool:
+    """Whether Python takes `name` after a dot or as an argument."""
+    return name.isidentifier() and not keyword.iskeyword(name)
+
+
+def argument_names(graph: Graph) -> dict[str, str]:
+    """The graph's inputs as arguments of `forward`; one that Python or generated code needs is called by its number."""
+    names: dict[str, str] = {}
+    for i, value in enumerate(graph.inputs):
+        name = value.name.replace("-", "_")
+        needed = name == "self" or re.fullmatch(r"x\d+|input_\d+", name) or name in names.values()
+        names[value.name] = name if is_word(name) and not needed else f"input_{i}"
+    return names
+
+
 def trace(graph: Graph) -> fx.Graph:
     """The fx graph that calls the modules at the nodes' paths; several results make a dict by name."""
     made, values = fx.Graph(), {}
-    for value in graph.inputs:
-        values[value.name] = made.placeholder(value.name)
+    for name, argument in argument_names(graph).items():
+        values[name] = made.placeholder(argument)
     for node in graph.nodes:
         values[node.output.name] = made.call_module(node.path, tuple(values[v.name] for v in node.inputs))
     results = {o.name: values[o.value.name] for o in graph.outputs} | {
