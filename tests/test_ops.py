@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from archc.compiler.backends.to_onnx import export_onnx
-from archc.compiler.backends.to_torch import to_torch
+from archc.compiler.backends.to_torch import Modules, to_torch
 from archc.compiler.driver import lower
 from archc.compiler.ir.graph import Graph, Node, Output, Value
 from archc.compiler.ir.types import TensorType
@@ -23,6 +23,7 @@ from archc.runtime.session import raw_session
 from .op_cases import CASES, REJECTS, Case
 
 torch.set_num_threads(1)
+DTYPES = {torch.float32: "f32", torch.int64: "i64"}
 
 
 def typed(shape):
@@ -68,8 +69,8 @@ def test_shape_parameters_and_values_agree(case, tmp_path):
         reference = net(*inputs).numpy()
     inferred = graph.outputs[0].value.type
     assert reference.shape == (2, *inferred.sizes)
-    state = {name: tuple(t.shape) for name, t in net.state_dict().items()}
-    assert state == {name: p.shape for name, p in params.items()}
+    state = [(name, tuple(t.shape), DTYPES[t.dtype]) for name, t in net.state_dict().items()]
+    assert state == [(name, p.shape, p.dtype) for name, p in params.items()]
     trainable = {name for name, _ in net.named_parameters()}
     assert trainable == {name for name, p in params.items() if not p.buffer}
 
@@ -103,17 +104,20 @@ def test_docstring_states_the_rules(name):
         "conv", "linear", "rbf", "batch_norm", "group_norm", "layer_norm", "prelu", "affine")  # fmt: skip
 
 
-GEOMETRIES = [
-    g
-    for g in itertools.product(range(1, 9), range(1, 5), range(1, 5), range(3), (False, True))
-    if 2 * g[3] <= g[1] <= g[0] + 2 * g[3]
-]
+def geometries(sizes, kernels, strides, paddings):
+    """(size, kernel, stride, padding, ceil_mode), all of them that a pool takes."""
+    every = itertools.product(sizes, kernels, strides, paddings, (False, True))
+    return [g for g in every if 2 * g[3] <= g[1] <= g[0] + 2 * g[3]]
+
+
+GEOMETRIES = geometries(range(1, 9), range(1, 5), range(1, 5), range(3))
+MANY = geometries(range(1, 17), range(1, 7), range(1, 8), range(4))
 
 
 @pytest.mark.parametrize("name", ["max_pool", "avg_pool"])
 def test_pool_sizes_are_torch_s_for_every_small_geometry(name):
-    """(size, kernel, stride, padding, ceil_mode), all of them."""
-    for size, kernel, stride, padding, ceil in GEOMETRIES:
+    assert len(MANY) > 2000
+    for size, kernel, stride, padding, ceil in MANY:
         op = OPS[name](kernel=kernel, stride=stride, padding=padding, ceil_mode=ceil)
         module = op.torch(torch.nn, typed((1, size, size)))
         assert op.infer(typed((1, size, size))).sizes == tuple(module(torch.zeros(1, 1, size, size)).shape[1:]), (
@@ -123,6 +127,37 @@ def test_pool_sizes_are_torch_s_for_every_small_geometry(name):
             padding,
             ceil,
         )
+
+
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize("ceil", [True, False])
+def test_uneven_padding_means_what_the_even_one_does(ceil, counted):
+    """Torch has no uneven padding to compare with: each window is summed and counted by hand."""
+    x = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 1, 1, 9), dtype=np.float32))
+    for size, kernel, stride, before, after in itertools.product(
+        range(1, 10), range(1, 6), range(1, 7), range(3), range(3)
+    ):
+        if 2 * max(before, after) > kernel or kernel > size + before + after:
+            continue
+        op = OPS["avg_pool"](kernel=[1, kernel], stride=[1, stride], padding=[0, before, 0, after],
+                             ceil_mode=ceil, count_include_pad=counted)  # fmt: skip
+        last = size if ceil else size + after - kernel + 1  # where no window begins any more
+        reach = size + after - kernel + (stride if ceil else 1)  # a partial window must not begin a whole stride late
+        starts = range(-before, min(last, reach), stride)
+        low, high = (-before, size + after) if counted else (0, size)
+        means = [
+            x[0, 0, 0, max(s, 0) : min(s + kernel, size)].sum() / (min(s + kernel, high) - max(s, low)) for s in starts
+        ]
+        kind = typed((1, 1, size))
+        found = op.torch(Modules(), kind)(x[..., :size])
+        assert found.shape[1:] == op.infer(kind).sizes == (1, 1, len(means)), (size, op)
+        np.testing.assert_allclose(found[0, 0, 0].numpy(), means, rtol=1e-5, atol=1e-6, err_msg=f"{size} {op}")
+
+
+def test_adaptive_windows_are_torch_s_longest_bin():
+    for size, bins in itertools.product(range(1, 25), repeat=2):
+        longest = max(-(-(b + 1) * size // bins) - b * size // bins for b in range(bins))
+        assert OPS["adaptive_avg_pool"](size=bins).window(typed((1, size, size))).kernel == (longest, longest)
 
 
 @pytest.mark.slow

@@ -35,21 +35,24 @@ class PaddedMaxPool2d(nn.Module):
 
 
 class PaddedAvgPool2d(nn.Module):
-    """A mean pool with its own padding on each side: (top, left, bottom, right)."""
+    """A mean pool with its own padding on each side: (top, left, bottom, right).
 
-    def __init__(self, kernel_size, stride, sides, ceil_mode=False, count_include_pad=True):
+    `beyond` adds rows and columns at the end for a last, partial window; they never count in the mean.
+    """
+
+    def __init__(self, kernel_size, stride, sides, beyond=(0, 0), count_include_pad=True):
         super().__init__()
         self.kernel_size, self.stride, self.sides = tuple(kernel_size), tuple(stride), tuple(sides)
-        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+        self.beyond, self.count_include_pad = tuple(beyond), count_include_pad
 
     def forward(self, x: Tensor) -> Tensor:
         top, left, bottom, right = self.sides
-        pad = (left, right, top, bottom)
-        mean = F.avg_pool2d(F.pad(x, pad), self.kernel_size, self.stride, ceil_mode=self.ceil_mode)
-        if self.count_include_pad:
-            return mean
-        ones = F.pad(torch.ones_like(x[:1, :1]), pad)
-        return mean / F.avg_pool2d(ones, self.kernel_size, self.stride, ceil_mode=self.ceil_mode)
+        own, beyond = (left, right, top, bottom), (0, self.beyond[1], 0, self.beyond[0])
+        ones = F.pad(torch.ones_like(x[:1, :1]), own, value=float(self.count_include_pad))
+        mean, counted = (
+            F.avg_pool2d(F.pad(padded, beyond), self.kernel_size, self.stride) for padded in (F.pad(x, own), ones)
+        )
+        return mean / counted
 
 
 class FlatLinear(nn.Linear):

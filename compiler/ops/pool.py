@@ -5,6 +5,7 @@ ONNX tools disagree among themselves about ceil_mode with padding, so the loweri
 
 from __future__ import annotations
 
+from math import gcd
 from typing import Any
 
 from ..ir.graph import Value
@@ -102,7 +103,9 @@ class AvgPool(Pool):
         if (top, left) == (bottom, right) and self.padding != "same":
             return nn.AvgPool2d(self.kernel, stride=self.step, padding=(top, left), ceil_mode=self.ceil_mode,
                                 count_include_pad=self.count_include_pad)  # fmt: skip
-        return nn.PaddedAvgPool2d(self.kernel, stride=self.step, sides=(top, left, bottom, right), ceil_mode=self.ceil_mode,
+        exact = self.exact(x)
+        return nn.PaddedAvgPool2d(self.kernel, stride=self.step, sides=(top, left, bottom, right),
+                                  beyond=(exact[2] - bottom, exact[3] - right),
                                   count_include_pad=self.count_include_pad)  # fmt: skip
 
     def onnx(self, g: OnnxBuilder, x: Value) -> str:
@@ -136,7 +139,7 @@ class AdaptiveAvgPool(Op):
     def window(self, x: TensorType) -> Window:
         (h, w), height, width = self.size, x.height, x.width
         stride = (max(1, height // h), max(1, width // w))
-        return Window((-(-height // h), -(-width // w)), stride)
+        return Window((widest_bin(height, h), widest_bin(width, w)), stride)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.AdaptiveAvgPool2d(self.size)
@@ -154,6 +157,12 @@ class AdaptiveAvgPool(Op):
         across = averages(w, self.size[1])
         columns = tuple(across[o * w + i] for i in range(w) for o in range(self.size[1]))
         return g.node("MatMul", g.node("MatMul", rows, x.name), g.floats("columns", columns, (w, self.size[1])))
+
+
+def widest_bin(size: int, bins: int) -> int:
+    """The length of the longest of torch's adaptive bins, which start and end at any fraction of a position."""
+    common = gcd(size, bins)
+    return 1 + -(-(size // common - 1) // (bins // common))
 
 
 def averages(size: int, bins: int) -> tuple[float, ...]:
