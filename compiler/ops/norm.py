@@ -141,6 +141,6 @@ class LocalResponseNorm(Op):
         return nn.LocalResponseNorm(self.size, alpha=self.alpha, beta=self.beta, k=self.k)
 
     def onnx(self, g: OnnxBuilder, x: Value) -> str:
-        if self.alpha == 0 or self.beta == 0:  # a constant factor then, and onnxruntime refuses such an LRN
-            return g.node("Mul", x.name, g.floats("factor", (self.k**-self.beta,)))
+        if self.alpha == 0 or self.beta == 0:  # a constant divisor then, and onnxruntime refuses such an LRN
+            return g.node("Div", x.name, g.node("Pow", g.floats("k", (self.k,)), g.floats("beta", (self.beta,))))
         return g.node("LRN", x.name, size=self.size, alpha=self.alpha, beta=self.beta, bias=self.k)
