@@ -157,12 +157,48 @@ DAMAGED = {
     "bare": (lambda p: p.write_bytes(pickle.dumps({"a": 1})), "checkpoint-refused"),
     "code": (lambda p: zipped(p, pickle.dumps({"a": Evil()}, 2)), "checkpoint-refused"),
     "text": (lambda p: p.write_text("what is this?"), "checkpoint-damaged"),
+    "zip version": (lambda p: (zipped(p, b"\x80\x02}."), newer(p)), "checkpoint-damaged"),
+    # keys that are tuples: to hash the deep one overflows C's stack, and the doubled one never ends
+    "deep key": (lambda p: zipped(p, b"\x80\x02}()" + b"\x85" * 2_000_000 + b"Nu."), "checkpoint-damaged"),
+    "doubled key": (
+        lambda p: zipped(p, b"\x80\x02}()" + b"".join(b"q%ch%c\x86" % (i, i) for i in range(45)) + b"Nu."),
+        "checkpoint-damaged",
+    ),
 }
+
+
+def newer(path):
+    """Its directory asks for a zip reader of version 9.9."""
+    data = bytearray(path.read_bytes())
+    at = data.rfind(b"PK\x01\x02") + 6
+    data[at : at + 2] = struct.pack("<H", 99)
+    path.write_bytes(data)
 
 
 def made(offsets, size):
     header = json.dumps({k: {"dtype": "F32", "shape": [2], "data_offsets": o} for k, o in offsets.items()}).encode()
     return struct.pack("<Q", len(header)) + header + bytes(size)
+
+
+UNFIT = {"i32": np.int32, "f32": np.float32}
+
+
+@pytest.mark.parametrize("kind", UNFIT)
+def test_counts_are_int64(kind, tmp_path):
+    params = {"n.num_batches_tracked": Param((), dtype="i64")}
+    save_file({"n.num_batches_tracked": np.array(3, UNFIT[kind])}, tmp_path / "f.safetensors")
+    with pytest.raises(Failure, match=f"{kind}, where int64") as caught:
+        match(open_checkpoint(tmp_path / "f.safetensors"), params, Seeded(params), name="f")
+    assert caught.value.code == "weights-dtype"
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.complex64, torch.bool])
+def test_other_kinds_of_a_pth_are_refused_by_name(kind, tmp_path):
+    torch.save({k: torch.from_numpy(v).to(kind if k == "a.bias" else torch.float32) for k, v in arrays().items()},
+               tmp_path / "f.pth")  # fmt: skip
+    with pytest.raises(Failure, match=r"a\.bias") as caught:
+        match(open_checkpoint(tmp_path / "f.pth"), PARAMS, Seeded(PARAMS), name="f")
+    assert caught.value.code == "weights-dtype"
 
 
 @pytest.mark.parametrize("kind", DAMAGED)

@@ -89,7 +89,9 @@ def match(source: WeightSource, params: Mapping[str, Param], fallback: WeightSou
     missing = [t for t in wanted if t not in found]
     needed = [t for t in missing if not under(t, optional) and not t.endswith(".num_batches_tracked")]
     if needed:
-        raise Failure("weights-missing", f"{name} lacks {listed(needed)}", advice(needed[0], found))
+        others = sum(t not in wanted for t in found)
+        more = f"; it holds {others:,} others" if others else ""
+        raise Failure("weights-missing", f"{name} lacks {listed(needed)}{more}", advice(needed[0], found))
     present = {t: found[t] for t in wanted if t in found}
     misshapen = [f"{t} {shape(source.shape(own))} for {shape(wanted[t].shape)}" for t, own in present.items()
                  if tuple(source.shape(own)) != wanted[t].shape]  # fmt: skip
@@ -127,11 +129,13 @@ def advice(wanted: str, found: Mapping[str, str]) -> str:
 
 
 def check_kinds(source: WeightSource, wanted: Mapping[str, Param], present: Mapping[str, str], name: str) -> None:
-    """Floats where floats belong, and no NaN or infinity among them."""
+    """Integers where integers belong, floats where floats do, and no NaN or infinity among them."""
     import numpy as np
 
     for tensor, own in present.items():
         if wanted[tensor].dtype == "i64":
+            if source.dtype(own) != "i64":
+                raise Failure("weights-dtype", f"{name}: `{tensor}` is {source.dtype(own)}, where int64 belongs")
             continue
         if source.dtype(own) not in ("f32", "f64", "f16", "bf16"):
             raise Failure(

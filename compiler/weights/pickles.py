@@ -20,7 +20,9 @@ from .safetensors_file import as_float32, damaged
 MAX_PICKLE = 64 * 2**20
 MAX_TENSORS = 100_000
 STORAGES = {"FloatStorage": ("f32", 4), "DoubleStorage": ("f64", 8), "HalfStorage": ("f16", 2), "BFloat16Storage": ("bf16", 2),
-            "LongStorage": ("i64", 8)}  # fmt: skip
+            "LongStorage": ("i64", 8), "IntStorage": ("i32", 4), "ShortStorage": ("i16", 2), "CharStorage": ("i8", 1),
+            "ByteStorage": ("u8", 1), "BoolStorage": ("bool", 1), "ComplexFloatStorage": ("c64", 8),
+            "ComplexDoubleStorage": ("c128", 16)}  # fmt: skip
 WRAPPERS = ("state_dict", "model", "model_state_dict")
 ALLOWED = {
     ("torch._utils", "_rebuild_tensor_v2"),
@@ -133,13 +135,15 @@ class Machine:
         elif name in ("SETITEM", "SETITEMS"):
             items = self.marked() if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
             if isinstance(stack[-1], dict):
-                stack[-1].update(zip(items[::2], items[1::2], strict=True))
+                stack[-1].update(keyed(zip(items[::2], items[1::2], strict=True)))
         elif name in ("APPEND", "APPENDS"):
             items = self.marked() if name == "APPENDS" else [stack.pop()]
             stack[-1].extend(items)
         elif name in ("GLOBAL", "STACK_GLOBAL"):
             pair = tuple(argument.split(" ", 1)) if name == "GLOBAL" else (stack.pop(-2), stack.pop())
-            stack.append(self.named(str(pair[0]), str(pair[1])))
+            if not all(isinstance(part, str) for part in pair):
+                raise TypeError("a global's name is no text")
+            stack.append(self.named(*pair))
         elif name == "BINPERSID":
             stack.append(self.storage(stack.pop()))
         elif name == "REDUCE":
@@ -159,7 +163,8 @@ class Machine:
 
     def storage(self, pid: Any) -> Storage:
         kind, storage, key = pid[0], pid[1], pid[2]
-        if kind != "storage" or not isinstance(storage, Global) or storage.name not in STORAGES:
+        known = isinstance(storage, Global) and storage.name in STORAGES
+        if kind != "storage" or not known or not isinstance(key, (str, int)):
             raise damaged(self.path, "a tensor has a storage of an unknown kind")
         return Storage(*STORAGES[storage.name], str(key))
 
@@ -167,19 +172,23 @@ class Machine:
         if not isinstance(function, Global):
             raise damaged(self.path, "its pickle calls what is no function")
         if function.name == "OrderedDict":
-            return dict(arguments[0]) if arguments else {}
+            return dict(keyed(arguments[0])) if arguments else {}
         if function.name == "_rebuild_parameter":
             return arguments[0]
         storage, offset, shape, stride = arguments[:4]
         numbers = (offset, *shape, *stride)
-        sound = (
-            isinstance(storage, Storage)
-            and len(shape) == len(stride) <= 8
-            and all(type(n) is int and 0 <= n < 2**40 for n in numbers)
-        )
+        sound = isinstance(storage, Storage) and len(shape) == len(stride) <= 8 and all(type(n) is int for n in numbers)
         if not sound:
             raise damaged(self.path, "a tensor has no sound shape")
         return Stored(storage, offset, tuple(shape), tuple(stride))
+
+
+def keyed(pairs: Iterable[Any]) -> Iterable[Any]:
+    """Pairs whose keys are names or numbers. A tuple is never hashed: a deep one overflows C's stack, a doubled one never ends."""
+    for key, value in pairs:
+        if not isinstance(key, (str, int)):
+            raise TypeError("a key is neither a name nor a number")
+        yield key, value
 
 
 class PickleFile:
@@ -189,7 +198,7 @@ class PickleFile:
         self.path = path
         try:
             self.zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError):
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
             raise damaged(path, "its zip archive is cut off or damaged") from None
         self.records = {info.filename: info for info in self.zip.infolist()}
         pickles = [name for name in self.records if name.endswith("/data.pkl") and name.count("/") == 1]
@@ -214,7 +223,9 @@ class PickleFile:
             raise damaged(self.path, f"the record {name[:80]} is cut off or damaged") from None
 
     def fits(self, name: str, tensor: Stored) -> None:
-        """The tensor's last element lies inside its record."""
+        """The tensor's numbers are sound, and its last element lies inside its record."""
+        if not all(0 <= n < 2**40 for n in (tensor.offset, *tensor.shape, *tensor.stride)):
+            raise damaged(self.path, f"`{name[:80]}` has no sound offset, shape and strides")
         info = self.records.get(f"{self.folder}data/{tensor.storage.key}")
         if info is None:
             raise damaged(self.path, f"the numbers of `{name[:80]}` are missing")

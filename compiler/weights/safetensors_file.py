@@ -103,5 +103,7 @@ def offsets(path: Path, name: str, entry: Any) -> tuple[int, int]:
 def once(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise damaged(path, "a name stands twice in its header")
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise damaged(path, f"`{twice[:80]}` stands twice in its header")
     return found
