@@ -74,6 +74,12 @@ def test_naming_rules(tmp_path, steps, blocks, paths):
     assert [node.path for node in checked.graph.nodes] == paths
 
 
+@pytest.mark.parametrize("name", ["class", "if", "_modules", "train", "__init__", "a.b", ""])
+def test_names_that_a_module_cannot_have(tmp_path, name):
+    checked = graph_of(tmp_path, [{"name": name, "relu": None}])
+    assert checked.failed
+
+
 def test_outputs_heads_and_the_two_phases(tmp_path):
     steps = [{"name": "a", "output": "low", **CONV}, {"name": "h", "aux": 0.3, "steps": ["global_avg_pool", {"name": "fc", "linear": 4}]},
              {"dropout": 0.5}, "global_avg_pool"]  # fmt: skip

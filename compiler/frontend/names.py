@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from keyword import iskeyword
 from typing import NamedTuple
 
 from ..diagnostics import Collector, Diagnostic, Note, Span, nearest
@@ -108,9 +109,16 @@ def name_fault(name: object) -> str:
         return f"a name has at most {MAX_NAME} characters, not {len(name)}"
     if not NAME.match(name):
         return f"{show(name)} is no name: letters, digits, `_` and `-` only; the dot joins paths"
-    if name in MODULE_OWNED or name.startswith("__"):
+    if iskeyword(name):
+        return f"`{name}` cannot be a name: it is a keyword of Python, and paths become attributes of a module"
+    if name in MODULE_OWNED or name.startswith("__") or name in MODULE_PRIVATE:
         return f"`{name}` cannot be a name: torch's Module owns it"
     return ""
+
+
+MODULE_PRIVATE = frozenset(
+    ["_modules", "_parameters", "_buffers", "_version", "_graph", "_tracer_cls", "_get_name", "_apply", "_call_impl"]
+)
 
 
 class Sight(NamedTuple):
