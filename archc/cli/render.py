@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..compiler.diagnostics import Diagnostic, Span
 
 SHOWN = 20
-BOLD, RED, YELLOW, BLUE, GREEN = "1", "1;31", "1;33", "1;34", "32"
+BOLD, RED, YELLOW, BLUE = "1", "1;31", "1;33", "1;34"
 
 
 def clean(text: str) -> str:
