@@ -2,42 +2,142 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .compiler.diagnostics import Collector, Failure, nearest
 
 if TYPE_CHECKING:
+    from .compiler.frontend.located_yaml import Entry
+    from .compiler.frontend.spec import Param
     from .compiler.ops.op import Op
 
 PAGES = (Path(__file__).parent / "docs" / "diagnostics", Path(__file__).parent.parent / "docs" / "diagnostics")
 HIDDEN = ("path_draw",)  # the front end's own; no spec can say it
 
+YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+# where in the paper: behind its title, and the last that a source says
+PLACE = re.compile(r"[,;] (?:as|tables?|figures?|sections?|appendix|columns?|slides?|equations?|geometry|layout)\b.*")
+
 
 class Model(NamedTuple):
-    """A bundled spec; `family` is the folder that it shares with its kin."""
+    """A bundled spec as its header tells it; nothing is expanded for this.
+
+    `family` is the folder that it shares with its kin. The numbers are those of its own `expect`, which `archc check`
+    proves; None where it states none. `input` and `output` are a shape, or shapes by name where there are several.
+    """
 
     name: str
     family: str
     summary: str
     source: str
+    lineage: str
+    year: int | None
+    paper: str
+    params: int | None
+    params_without_aux: int | None
+    macs: int | None
+    depth: int | None
+    input: Any
+    output: Any
+
+    @property
+    def author(self) -> str:
+        """The first author's name, to cite the paper by."""
+        return re.split(r",| et al", YEAR.split(self.source)[0])[0].strip()
+
+
+class Header(NamedTuple):
+    """A document less its graph, with what it inherits: enough to tell a net from a family of nets."""
+
+    fields: Mapping[str, Entry]
+    params: Mapping[str, Param]
+
+    def said(self, key: str, otherwise: Any) -> Any:
+        """The value of a key; `otherwise` where it is not there, or is of another kind (`archc check` tells that)."""
+        from .compiler.frontend.located_yaml import plain
+
+        value = plain(self.fields[key].value) if key in self.fields else otherwise
+        return value if isinstance(value, type(otherwise)) else otherwise
+
+    @property
+    def is_net(self) -> bool:
+        """A family has parameters without a value; a library of blocks has no graph."""
+        return "graph" in self.fields and all(param.default is not None for param in self.params.values())
 
 
 def models() -> list[Model]:
+    """The bundled nets: families by the year of their first member, members in the order of their names."""
     from .compiler.driver import zoo
 
-    return [Model(name, path.parent.name, said(path, "summary"), said(path, "source")) for name, path in zoo().items()]
+    known: dict[Path, Header] = {}
+    found = [model(path, each) for path in zoo().values() if (each := header(path, known)).is_net]
+    first: dict[str, int] = {}
+    for net in found:
+        first[net.family] = min(net.year or 9999, first.get(net.family, 9999))
+    return sorted(found, key=lambda m: (first[m.family], m.family, natural(m.name)))
 
 
-def said(path: Path, key: str) -> str:
-    """A line of the document's own header; empty where it says nothing of the kind."""
+def models_matching(words: Sequence[str]) -> list[Model]:
+    """The nets with each of the words in their name or in their family's."""
+    listed = models()
+    for word in words:
+        kept = [m for m in listed if word.lower() in m.name or word.lower() in m.family]
+        if not kept:
+            near = nearest(word, [name for m in listed for name in (m.family, m.name)])
+            hint = f"did you mean `{near}`?" if near else "`archc list` shows them all"
+            also = " beside the words before it" if word != words[0] else ""
+            raise Failure("no-such-spec", f"no bundled spec has `{word[:200]}` in its name or family{also}", hint, 2)
+        listed = kept
+    return listed
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key that sorts resnet18 before resnet101."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def header(path: Path, known: dict[Path, Header]) -> Header:
+    """The header of a bundled document; `known` keeps the families, which many extend."""
+    from .compiler.frontend.compose import INHERITED
     from .compiler.frontend.located_yaml import parse, read_text
+    from .compiler.frontend.spec import Builder
 
+    if path in known:
+        return known[path]
     quiet = Collector()
     source = read_text(path.read_bytes(), path.name, quiet)
     root = parse(source, quiet) if source else None
-    entry = root.value.get(key) if root and isinstance(root.value, dict) else None
-    return str(entry.value.value) if entry else ""
+    fields: dict[str, Entry] = root.value if root and isinstance(root.value, dict) else {}
+    known[path] = Header(fields, {})
+    base = header(path.parent / str(fields["extends"].value.value), known) if "extends" in fields else None
+    kept = {k: e for k, e in base.fields.items() if k in (*INHERITED, "input", "graph")} if base else {}
+    declared = fields["params"].value if "params" in fields else None
+    known[path] = Header({**kept, **fields}, Builder(quiet).params(declared, base.params if base else None))
+    return known[path]
+
+
+def model(path: Path, told: Header) -> Model:
+    source = told.said("source", "")
+    year = YEAR.search(source)
+    paper = PLACE.sub("", source[year.end() :]).lstrip(", ") if year else ""
+    expect = told.said("expect", {})
+    numbers = {key: expect.get(key) for key in ("params", "params_without_aux", "macs", "depth")}
+    inputs = told.said("input", {})
+    return Model(
+        name=path.stem,
+        family=path.parent.name,
+        summary=told.said("summary", ""),
+        source=source,
+        lineage=told.said("lineage", ""),
+        year=int(year[0]) if year else None,
+        paper=paper,
+        **{key: value if isinstance(value, int) else None for key, value in numbers.items()},
+        input=inputs if len(inputs) > 1 else next(iter(inputs.values()), None),
+        output=expect.get("output"),
+    )
 
 
 def ops() -> list[type[Op]]:

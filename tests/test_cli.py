@@ -223,7 +223,7 @@ def test_a_bundled_spec_is_said_on_standard_error(run: Run) -> None:
 
 
 def test_lists(run: Run) -> None:
-    assert "googlenet" in [each["name"] for each in json.loads(run("list", "--format", "json").out)["models"]]
+    assert "googlenet" in [each["name"] for each in json.loads(run("list", "--format", "json").out)]
     assert json.loads(run("schema").out)["type"] == "object"
     assert "conv" in run("ops").out
     assert "groups" in run("ops", "conv").out

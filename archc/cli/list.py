@@ -1,21 +1,87 @@
-"""`archc list`: the bundled specs."""
+"""`archc list`: the bundled nets by family, for a terminal, a program, or docs/zoo.md."""
 
 from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import format_option, print_json
-from .tables import table
+from .render import BOLD, Paint, clean, columns, head
+from .tables import number, short, table
+
+if TYPE_CHECKING:
+    from ..catalog import Model
+
+ZOO_PAGE = """\
+# The zoo
+
+{count} nets in {families} families, in the order of their first papers. Written by `archc list --format markdown > docs/zoo.md`.
+
+Each name is a spec that every command takes: `archc cost resnet50`, `archc build resnet50 --export onnx`, `archc init mine --from
+resnet50`. The numbers are those that the spec's `expect` states, from its paper or a reference implementation; `archc check` proves them.
+
+- **Parameters** are all that training changes. The auxiliary heads are among them where a net has any; the number without them stands behind.
+- **MACs** are the multiply-accumulates of convolutions and linear layers for one image at inference, so without auxiliary heads and with
+  the taps that fall on padding. 1 MAC is 2 FLOPs.
+- **Depth** is the longest chain of convolutions and linear layers from the input to the output.
+"""
 
 
-@click.command(epilog="Example: archc list --format json")
-@format_option()
-def command(form: str) -> None:
-    """List the bundled specs."""
-    from ..catalog import models
+@click.command(epilog="Example: archc list resnet cifar")
+@click.argument("words", metavar="[WORD]...", nargs=-1)
+@format_option("markdown")
+def command(words: tuple[str, ...], form: str) -> None:
+    """List the bundled specs by family, or those with each WORD in their name or family.
 
-    found = models()
+    MACs are those of convolutions and linear layers; 1 MAC is 2 FLOPs.
+    """
+    from ..catalog import models_matching
+
+    found = models_matching(words)
     if form == "json":
-        print_json({"models": [each._asdict() for each in found]})
-    elif found:
-        print(table(["name", "family", "summary"], [[each.name, each.family, each.summary] for each in found]))
+        print_json([each._asdict() for each in found])
+    elif form == "markdown":
+        print(markdown(found), end="")
+    else:
+        print(text(found))
+
+
+def text(found: Sequence[Model]) -> str:
+    paint, room = Paint(sys.stdout), columns() if sys.stdout.isatty() else sys.maxsize
+    rows = [
+        [f"  {m.name}", short(m.params), short(m.macs), number(m.depth or ""), f"{m.author} {m.year or ''}".strip()]
+        for m in found
+    ]
+    title, *lines = table(["  name", "params", "MACs", "depth", "paper"], rows, "<>>><").splitlines()
+    told = [head(title, room)]
+    for family, members in groupby(zip(found, lines, strict=True), lambda pair: pair[0].family):
+        told += [paint(clean(family), BOLD), *(head(line, room) for _, line in members)]
+    heads = [f"{m.name} {short(m.params_without_aux)}" for m in found if has_heads(m)]
+    if heads:
+        told += ["", "without the auxiliary heads: " + ", ".join(heads)]
+    return "\n".join(told)
+
+
+def has_heads(model: Model) -> bool:
+    return model.params_without_aux not in (None, model.params)
+
+
+def markdown(found: Sequence[Model]) -> str:
+    families = [(family, list(members)) for family, members in groupby(found, lambda m: m.family)]
+    parts = [ZOO_PAGE.format(count=len(found), families=len(families))]
+    for family, members in families:
+        parts += [f"\n## {family}\n\n", *family_table(members)]
+    return "".join(parts)
+
+
+def family_table(members: Iterable[Model]) -> Iterable[str]:
+    yield "| net | paper | input | parameters | MACs | depth | what is special |\n|---|---|--:|--:|--:|--:|---|\n"
+    for m in members:
+        params = number(m.params or "") + (f" ({number(m.params_without_aux)})" if has_heads(m) else "")
+        paper = ", ".join(part for part in (f"{m.author} {m.year or ''}".strip(), m.paper) if part)
+        cells = [m.name, paper, number(m.input or ""), params, number(m.macs or ""), number(m.depth or ""), m.summary]
+        yield "| " + " | ".join(clean(cell).replace("|", "\\|") for cell in cells) + " |\n"

@@ -49,6 +49,19 @@ def plain(value: object) -> str:
     return number(value).replace(",", "") if isinstance(value, int) else number(value)
 
 
+def short(count: int | None) -> str:
+    """A count to three digits, as papers print it: 25.6 M, 4.09 G; empty for none."""
+    if count is None:
+        return ""
+    value, units = float(count), iter(("", " k", " M", " G", " T"))
+    unit = next(units)
+    while value >= 999.5 and unit != " T":
+        value, unit = value / 1000, next(units)
+    if not unit or value >= 99.95:
+        return f"{value:.0f}{unit}"
+    return f"{value:.1f}{unit}" if value >= 9.995 else f"{value:.2f}{unit}"
+
+
 def size(count: int) -> str:
     """Bytes for people."""
     value = float(count)
