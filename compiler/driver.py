@@ -20,7 +20,7 @@ from .ir.verify import verify
 
 Phase = Literal["inference", "train"]
 ZOO = Path(__file__).parent.parent / "archspecs"
-LABEL_SETS = {"imagenet-1k": ZOO / "labels" / "imagenet-1k.txt"}
+LABEL_SETS = {name: ZOO / "labels" / f"{name}.txt" for name in ("imagenet-1k", "cifar-10", "cifar-100")}
 MAX_BYTES = 2**20
 
 

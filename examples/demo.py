@@ -32,16 +32,16 @@ def main() -> int:
     )
     archc(
         "build",
-        "lenet5",
+        "lenet5_modern",
         "--weights",
-        "archspecs/lenet/lenet5.safetensors",
+        "archspecs/lenet/lenet5_modern.safetensors",
         "--export",
         "onnx",
         "-o",
-        "build/lenet5.onnx",
+        "build/lenet5_modern.onnx",
     )
-    print("\n$ python examples/read_digits.py build/lenet5.onnx", flush=True)
-    return subprocess.run([sys.executable, "examples/read_digits.py", "build/lenet5.onnx"], cwd=ROOT).returncode
+    print("\n$ python examples/read_digits.py build/lenet5_modern.onnx", flush=True)
+    return subprocess.run([sys.executable, "examples/read_digits.py", "build/lenet5_modern.onnx"], cwd=ROOT).returncode
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits as lenet5 wants them, and the split that training and reading share.
+"""scikit-learn's handwritten digits as lenet5_modern wants them, and the split that training and reading share.
 
 The images are real scans (UCI, 1797 of them, 8x8 with 17 greys). They are made into the PNG that a user would have, 8-bit
 grey, and go through the spec's own preprocessing: a resize of the shorter side to 32, then (pixel / 255 - mean) / std.
@@ -32,6 +32,6 @@ def split(count: int) -> tuple[Any, Any]:
 
 
 def tensor(pictures: Iterable[Image.Image]) -> Any:
-    """N, 1, 32, 32: the preprocessing of archspecs/lenet/lenet5.yaml, written out."""
+    """N, 1, 32, 32: the preprocessing of archspecs/lenet/lenet5_modern.yaml, written out."""
     pixels = [np.asarray(p.resize((32, 32), Image.Resampling.BILINEAR), np.float32) for p in pictures]
     return ((np.stack(pixels) / 255 - 0.5) / 0.5)[:, None].astype(np.float32)

@@ -1,7 +1,7 @@
-"""Reads held-out handwritten digits with onnxruntime, through a built lenet5, and prints how many were right.
+"""Reads held-out handwritten digits with onnxruntime, through a built lenet5_modern, and prints how many were right.
 
-    archc build lenet5 --weights archspecs/lenet/lenet5.safetensors --export onnx -o build/lenet5.onnx
-    python examples/read_digits.py build/lenet5.onnx
+    archc build lenet5_modern --weights archspecs/lenet/lenet5_modern.safetensors --export onnx -o build/lenet5_modern.onnx
+    python examples/read_digits.py build/lenet5_modern.onnx
 
 The digits are PNG files, read as `archc run` would read a user's. Nothing of the compiler or of torch is imported.
 """
@@ -33,7 +33,7 @@ def accuracy(model: str | Path) -> tuple[int, int]:
 
 
 def main() -> int:
-    right, count = accuracy(sys.argv[1] if len(sys.argv) > 1 else "build/lenet5.onnx")
+    right, count = accuracy(sys.argv[1] if len(sys.argv) > 1 else "build/lenet5_modern.onnx")
     print(f"{right} of {count} held-out digits read right: accuracy {right / count:.2%}")
     return 0 if right / count >= 0.97 else 1
 

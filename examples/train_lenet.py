@@ -1,4 +1,4 @@
-"""Trains lenet5 on scikit-learn's digits and writes archspecs/lenet/lenet5.safetensors.
+"""Trains lenet5_modern on scikit-learn's digits and writes archspecs/lenet/lenet5_modern.safetensors.
 
     python examples/train_lenet.py [FILE]
 
@@ -44,14 +44,14 @@ def train(module: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> None:
 
 def main() -> None:
     target = (
-        Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "archspecs/lenet/lenet5.safetensors"
+        Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "archspecs/lenet/lenet5_modern.safetensors"
     )
     torch.manual_seed(SEED)
     torch.set_num_threads(1)
     pictures, answers = images()
     x, y = torch.from_numpy(tensor(pictures)), torch.from_numpy(answers)
     learn, held_out = split(len(pictures))
-    module = archc.load("lenet5").to_torch()
+    module = archc.load("lenet5_modern").to_torch()
     train(module, x[learn], y[learn])
     module.eval()
     with torch.no_grad():
