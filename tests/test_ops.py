@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import pickle
 
 import numpy as np
 import onnx
@@ -94,6 +96,14 @@ def test_rejects(op, fields, inputs, code, field):
     with pytest.raises(Reject) as caught:
         OPS[op](**fields).infer(*(typed(s) for s in inputs))
     assert (caught.value.code, caught.value.field) == (code, field)
+
+
+def test_equal_ops_are_one_object():
+    pool, conv = OPS["max_pool"](kernel=2), OPS["conv"](out=4, kernel=3)
+    assert OPS["max_pool"](kernel=[2, 2], stride=2) is pool and OPS["avg_pool"](kernel=2) != pool
+    assert conv.replace(bias=False) is OPS["conv"](out=4, kernel=3, bias=False) is not conv
+    assert copy.deepcopy(conv) is conv and pickle.loads(pickle.dumps(conv)) is conv
+    assert OPS["scale"](value=-0.0).text("") == "scale(value=0.0)"
 
 
 @pytest.mark.parametrize("name", sorted(OPS))

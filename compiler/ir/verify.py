@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ..diagnostics import InternalError
-from ..ops.op import Reject
+from ..ops.op import Reject, inferred
 from .graph import Graph, Node, Value
 
 Phase = Literal["train", "inference"]
@@ -46,11 +46,11 @@ def check_types(graph: Graph, node: Node) -> None:
     if node.op.arity is not None and len(node.inputs) != node.op.arity:
         raise breach(graph, node, f"{len(node.inputs)} inputs where `{node.op.name}` takes {node.op.arity}")
     try:
-        inferred = node.op.infer(*node.input_types)
+        found = inferred(node.op, *node.input_types)
     except Reject as reject:
         raise breach(graph, node, f"its op refuses its inputs: {reject}") from reject
-    if inferred != node.output.type:
-        raise breach(graph, node, f"it says {node.output.type}, its op infers {inferred}")
+    if found != node.output.type:
+        raise breach(graph, node, f"it says {node.output.type}, its op infers {found}")
 
 
 def check_result(graph: Graph, known: dict[str, Value], value: Value) -> None:

@@ -115,7 +115,7 @@ class Float(Kind):
             or (self.over is not None and value <= self.over)
         ):
             raise Misfit(f"wants {self.wants}, not {show(value)}", code="out-of-range")
-        return float(value)
+        return float(value) + 0.0  # one zero: ops of equal fields are one, and -0.0 equals 0.0
 
 
 class Bool(Kind):

@@ -8,7 +8,10 @@ in tests/op_cases.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, dataclass_transform
+from functools import lru_cache
+from threading import Lock
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar, dataclass_transform
+from weakref import WeakValueDictionary
 
 from ..ir.types import TensorType
 from .fields import Kind, show
@@ -91,7 +94,8 @@ class OnnxBuilder(Protocol):
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 class Op:
-    """The root of all ops. Instances are frozen, compare by value, and hold their fields in canonical form.
+    """The root of all ops. Instances are frozen and hold their fields in canonical form; equal ops are one object, so
+    what follows from an op and its input types is worked out once, however deep the net.
 
     Class facts: `name` as YAML writes it; `fields` in order; `bare`, the field that a bare value sets; `arity`, how many
     inputs (None: one or more, a merge); `training_only`, refused by the verifier in an inference graph; `counts`, what cost
@@ -113,34 +117,39 @@ class Op:
         # a word that Python keeps for itself ends in an underscore there: `global_` is `global` in YAML
         cls.fields = {**cls.fields, **{key.rstrip("_"): value for key, value in own.items()}}
 
-    def __init__(self, **given: Any) -> None:
-        for key, declared in self.fields.items():
+    def __new__(cls, **given: Any) -> Self:
+        made = super().__new__(cls)
+        for key, declared in cls.fields.items():
             if key in given:
                 value = given.pop(key)
                 value = value if value is None and declared.default is None else declared.kind.check(value)
             elif declared.required:
-                raise TypeError(f"{self.name} wants `{key}`")
+                raise TypeError(f"{cls.name} wants `{key}`")
             else:
                 value = declared.default
-            object.__setattr__(self, declared.name, value)
+            object.__setattr__(made, declared.name, value)
         if given:
-            raise TypeError(f"{self.name} has no field `{next(iter(given))}`")
+            raise TypeError(f"{cls.name} has no field `{next(iter(given))}`")
+        with _ONE:
+            return _MADE.setdefault((cls, *vars(made).values()), made)  # type: ignore[return-value]
+
+    def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]:
+        """A copy, or what is unpickled, is again the one op of its fields."""
+        return (), self.given()
 
     def __setattr__(self, key: str, value: Any) -> None:
         raise AttributeError(f"ops are frozen; make another with {self.name}.replace({key}=…)")
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and vars(self) == vars(other)
-
-    def __hash__(self) -> int:
-        return hash((type(self), *vars(self).values()))
 
     def __repr__(self) -> str:
         return self.text("")
 
     def replace(self, **changes: Any) -> Op:
         """The same op with some fields changed."""
-        return type(self)(**{**{key: getattr(self, f.name) for key, f in self.fields.items()}, **changes})
+        return type(self)(**{**self.given(), **changes})
+
+    def given(self) -> dict[str, Any]:
+        """Its fields as they are given to make it."""
+        return {key: getattr(self, declared.name) for key, declared in self.fields.items()}
 
     def text(self, inputs: str) -> str:
         """The op applied to `inputs`, with the fields that differ from their defaults: `conv(%x, out=64, kernel=[7, 7])`."""
@@ -181,6 +190,16 @@ class Op:
     def inference(self) -> Op | None:
         """What stands for this op in the inference phase; None where the tensor just passes through."""
         return self
+
+
+_MADE: WeakValueDictionary[tuple[Any, ...], Op] = WeakValueDictionary()
+_ONE = Lock()  # two threads that make equal ops must not make two
+
+
+@lru_cache(maxsize=4096)
+def inferred(op: Op, *x: TensorType) -> TensorType:
+    """`op.infer(*x)`, remembered; a Reject is not."""
+    return op.infer(*x)
 
 
 OPS: dict[str, type[Op]] = {}

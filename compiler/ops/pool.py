@@ -6,7 +6,7 @@ ONNX tools disagree among themselves about ceil_mode with padding, so the loweri
 from __future__ import annotations
 
 from math import gcd
-from typing import Any
+from typing import Any, Self
 
 from ..ir.graph import Value
 from ..ir.types import TensorType, image
@@ -32,10 +32,10 @@ class Pool(Op):
 
     counts = "pool"
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
-        if self.stride is None:
-            object.__setattr__(self, "stride", self.kernel)
+    def __new__(cls, **given: Any) -> Self:
+        if given.get("stride") is None:
+            given["stride"] = given.get("kernel")
+        return super().__new__(cls, **given)
 
     @property
     def step(self) -> tuple[int, int]:
