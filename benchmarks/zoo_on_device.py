@@ -1,0 +1,101 @@
+"""The whole zoo in onnxruntime on a device: whether it answers as torch does, and which nodes the device does not take.
+
+    python benchmarks/zoo_on_device.py [--device cuda|cpu] [--nets NAME ...] [--json FILE]
+
+Each member is built from seeded weights without the build's own proof, then run on two random images. The reference is the torch
+module of the training graph in eval mode, in float32 on the CPU; TF32 is off on CUDA. A net agrees where max |difference| is at most
+1e-3 of max |reference|. Nodes elsewhere than on the device are counted by op, from onnxruntime's own profile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+
+from archc.build import build, weighed
+from archc.compiler.backends.to_torch import to_torch
+from archc.compiler.driver import check, zoo
+from archc.compiler.ir.graph import Graph
+from archc.runtime.providers import CUDA_OPTIONS, PROVIDERS, trouble
+
+TOLERANCE = 1e-3  # of max |reference|
+
+
+def main() -> int:
+    told = arguments()
+    if told.device != "cpu" and any(trouble(told.device)):
+        raise SystemExit(": ".join(trouble(told.device)))
+    checked = {name: check(name) for name in told.nets or zoo()}
+    rows: dict[str, Any] = {}
+    for name, found in checked.items():
+        if found.graph is None:
+            continue  # a family, not a net
+        rows[name] = measured(found, found.graph, told.device)
+        print(f"{name:44} {rows[name]['max_rel']:.1e}  elsewhere: {rows[name]['elsewhere'] or 'nothing'}", flush=True)
+    if told.json:
+        told.json.write_text(json.dumps({"machine": machine(told.device), "nets": rows}, indent=1) + "\n")
+    wrong = [name for name, row in rows.items() if not row["agrees"]]
+    print(f"{len(rows) - len(wrong)} of {len(rows)} agree with torch to {TOLERANCE:g} of max |reference|", *wrong)
+    return int(bool(wrong))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Runs the whole zoo on a device and holds it against torch.")
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
+    parser.add_argument("--nets", nargs="*", help="only these")
+    parser.add_argument("--json", type=Path, help="where to keep the figures")
+    return parser.parse_args()
+
+
+def measured(checked: Any, graph: Graph, device: str) -> dict[str, Any]:
+    """One net: its difference from torch, and its nodes by provider."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.onnx"
+        build(checked, output=path, verify=False)
+        images = np.random.default_rng(0).standard_normal((2, *graph.inputs[0].type.sizes), dtype=np.float32)
+        answer, events = profiled(path, images, device, Path(folder))
+    net = to_torch(graph, weighed(graph, None, 0, ()).source).eval()
+    with torch.no_grad():
+        reference = net(torch.from_numpy(images)).numpy()
+    gap, size = float(np.abs(answer - reference).max()), float(np.abs(reference).max())
+    ran = {event["name"]: event["args"] for event in events if event.get("args", {}).get("provider")}
+    elsewhere = Counter(args["op_name"] for args in ran.values() if args["provider"] != PROVIDERS[device])
+    return {"max_rel": gap / size, "agrees": gap <= TOLERANCE * size, "nodes": len(ran), "elsewhere": dict(elsewhere)}
+
+
+def profiled(path: Path, images: Any, device: str, folder: Path) -> tuple[Any, list[dict[str, Any]]]:
+    """The answer, and the events of onnxruntime's profile. The CPU may take what the device does not."""
+    how = onnxruntime.SessionOptions()
+    how.log_severity_level = 3
+    how.enable_profiling = True
+    how.profile_file_prefix = str(folder / "run")
+    providers: list[Any] = (
+        [PROVIDERS["cpu"]] if device == "cpu" else [(PROVIDERS[device], CUDA_OPTIONS), PROVIDERS["cpu"]]
+    )
+    session = onnxruntime.InferenceSession(str(path), how, providers=providers)
+    answer = session.run(None, {session.get_inputs()[0].name: images})[-1]
+    return answer, json.loads(Path(session.end_profiling()).read_text())
+
+
+def machine(device: str) -> dict[str, str]:
+    name = torch.cuda.get_device_name() if device == "cuda" and torch.cuda.is_available() else platform.machine()
+    return {
+        "device": name,
+        "onnxruntime": onnxruntime.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
