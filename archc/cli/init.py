@@ -1,0 +1,52 @@
+"""`archc init`: a spec of one's own, begun from another."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from .options import format_option, print_json
+from .render import clean
+
+
+@click.command(epilog="Example: archc init mine --from resnet50")
+@click.argument("name")
+@click.option("--from", "origin", metavar="SPEC", help="The spec to begin from, bundled or a file; else a small net.")
+@click.option("-o", "output", metavar="PATH", help="Where to write it: a file, a folder, or - for standard output.")
+@format_option()
+def command(name: str, origin: str | None, output: str | None, form: str) -> None:
+    """Begin a spec of your own: NAME.yaml, with all that it needs in it.
+
+    A member of a family becomes one document, comments kept; what it imports is written beside it. Nothing is overwritten.
+    """
+    from ..compiler.diagnostics import Failure
+    from ..starter import start, write
+
+    name = name.removesuffix(".yaml")
+    begun = start(name, origin)
+    if begun.bundled:
+        print(f"using the bundled {begun.bundled}", file=sys.stderr)
+    if output == "-":
+        if begun.beside:
+            needs = ", ".join(begun.beside)
+            raise Failure(
+                "needs-files", f"the spec needs files beside it ({needs}); standard output takes one", exit_code=2
+            )
+        print(begun.text, end="")
+        return
+    target = Path(output or f"{name}.yaml")
+    target = target / f"{name}.yaml" if target.is_dir() else target
+    files = [path.as_posix() for path in write(begun, target)]
+    following = f"archc check {shlex.quote(files[-1])}"
+    if form == "json":
+        print_json({"name": name, "from": origin, "files": files, "next": following})
+        return
+    for path in files:
+        print(f"wrote {clean(path)}")
+    print(f"next: {following}")
+    if sys.stdout.isatty():
+        print("to have an editor complete it: archc schema > archspec.schema.json, and for its first line")
+        print("      # yaml-language-server: $schema=archspec.schema.json")

@@ -1,0 +1,381 @@
+"""`archc init`: a spec of one's own is the same net as the one that it is begun from, as text that stands by itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from archc.catalog import models
+from archc.cli import main
+from archc.compiler.driver import Checked, check
+from archc.compiler.frontend.located_yaml import plain
+from archc.overlay import Page
+from archc.starter import start, write
+
+NETS = models()
+FIRST_OF_FAMILY = {each.family: each.name for each in reversed(NETS)}.values()
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command line in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def execute(*arguments: str) -> Ran:
+        code = main(arguments)
+        return Ran(code, *capsys.readouterr())
+
+    return execute
+
+
+def nodes(checked: Checked) -> list[str]:
+    """The graph line by line, without its name and without the places in the text."""
+    assert checked.graph is not None
+    return [line.partition("  # ")[0] for line in str(checked.graph).splitlines()[1:]]
+
+
+def same_net(origin: str, folder: Path) -> None:
+    """Begins from `origin` and compares all that a net is."""
+    write(start("mine", origin), folder / "mine.yaml")
+    own, theirs = check(str(folder / "mine.yaml")), check(origin)
+    assert not own.diagnostics
+    assert own.name == "mine"
+    assert nodes(own) == nodes(theirs)
+    assert (own.preprocess, own.labels, own.source) == (theirs.preprocess, theirs.labels, theirs.source)
+    assert not own.expectations, "they are the other net's"
+    text = (folder / "mine.yaml").read_text("utf-8")
+    assert "extends" not in plain(Page(text).root)
+    assert "yaml-language-server" not in text, "the schema that it names would not be there"
+
+
+@pytest.mark.parametrize("origin", FIRST_OF_FAMILY)
+def test_a_family(origin: str, tmp_path: Path) -> None:
+    same_net(origin, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("origin", [each.name for each in NETS if each.name not in FIRST_OF_FAMILY])
+def test_every_net(origin: str, tmp_path: Path) -> None:
+    same_net(origin, tmp_path)
+
+
+def test_a_member_with_its_familys_comments(run: Run) -> None:
+    ran = run("init", "mine", "--from", "resnet50")
+    assert ran == Ran(0, "wrote mine.yaml\nnext: archc check mine.yaml\n", "using the bundled resnet50\n")
+    text = Path("mine.yaml").read_text("utf-8")
+    assert "\n  block: {type: step, default: Bottleneck}  # Basic or Bottleneck\n" in text
+    assert "\n  depths: [3, 4, 6, 3]                      # blocks a stage\n" in text
+    assert "# 1x1 narrows, 3x3 works, 1x1 widens" in text
+    assert 'column "50-layer"' in text
+    assert re.search(r'^summary: "begun from resnet50: ', text, re.M)
+    assert run("check", "mine.yaml").code == 0
+    assert "mine" in run("show", "mine.yaml", "--set", "classes=10").out
+
+
+def test_it_builds(run: Run) -> None:
+    assert run("init", "mine", "--from", "lenet5_modern").code == 0
+    assert run("build", "mine.yaml", "--export", "onnx").code == 0
+    assert Path("mine.onnx").stat().st_size > 61706 * 4
+
+
+def test_a_first_net(run: Run) -> None:
+    assert run("init", "first_try").code == 0
+    ran = run("check", "first_try.yaml")
+    assert ran.code == 0 and "2 expectations proved" in ran.out
+    text = Path("first_try.yaml").read_text("utf-8")
+    assert "name: first_try\n" in text
+    assert 20 <= len(text.splitlines()) <= 40
+    assert run("build", "first_try.yaml", "--export", "onnx").code == 0
+
+
+def test_what_is_imported_lies_beside(run: Run) -> None:
+    ran = run("init", "mine", "--from", "alexnet_ensemble", "--format", "json")
+    assert json.loads(ran.out) == {
+        "name": "mine",
+        "from": "alexnet_ensemble",
+        "files": ["alexnet_2012.yaml", "mine.yaml"],
+        "next": "archc check mine.yaml",
+    }
+    assert "import: {AlexNet: alexnet_2012.yaml}" in Path("mine.yaml").read_text("utf-8")
+    assert run("check", "mine.yaml", "alexnet_2012.yaml").code == 0
+    again = run("init", "other", "--from", "alexnet_ensemble")
+    assert again.out.startswith("wrote other.yaml\n"), "the other file is there, and the same"
+
+
+@pytest.mark.parametrize("where, path", [("nets/own.yaml", "nets/own.yaml"), ("nets", "nets/mine.yaml")])
+def test_a_place(run: Run, where: str, path: str) -> None:
+    Path("nets").mkdir()
+    assert run("init", "mine.yaml", "--from", "resnet18", "-o", where).out.startswith(f"wrote {path}\n")
+    assert check(path).name == "mine"
+
+
+def test_standard_output_and_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+    import sys
+
+    told = run("init", "mine", "--from", "vgg16", "-o", "-")
+    assert not list(Path().iterdir())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(told.out.encode())))
+    assert run("init", "second", "--from", "-").code == 0
+    assert nodes(check("second.yaml")) == nodes(check("vgg16"))
+
+
+@pytest.mark.parametrize(
+    "arguments, code, word",
+    [
+        (["mine", "--from", "resnte50"], "no-such-spec", "`resnet50`"),
+        (["a b"], "net-name", "letters"),
+        (["../up"], "net-name", "letters"),
+        (["-"], "net-name", "letters"),
+        (["there"], "file-exists", "there.yaml"),
+        (["mine", "-o", "no/where.yaml"], "no-such-folder", "no"),
+        (["mine", "--from", "alexnet_ensemble", "-o", "-"], "needs-files", "alexnet_2012.yaml"),
+    ],
+)
+def test_refused(run: Run, arguments: list[str], code: str, word: str) -> None:
+    Path("there.yaml").write_text("mine\n", "utf-8")
+    ran = run("init", *arguments)
+    assert ran.code == 2
+    assert f"error[{code}]" in ran.err and word in ran.err
+    assert not ran.out
+    assert [(p.name, p.read_text("utf-8")) for p in Path().iterdir()] == [("there.yaml", "mine\n")]
+
+
+def test_all_or_nothing(run: Run) -> None:
+    Path("alexnet_2012.yaml").write_text("another\n", "utf-8")
+    assert "error[file-exists]" in run("init", "mine", "--from", "alexnet_ensemble").err
+    assert [p.name for p in Path().iterdir()] == ["alexnet_2012.yaml"]
+
+
+def test_a_wrong_origin_tells_its_faults(run: Run) -> None:
+    Path("wrong.yaml").write_text("archspec: 1\nname: wrong\nextends: nothing.yaml\n", "utf-8")
+    ran = run("init", "mine", "--from", "wrong.yaml")
+    assert ran.code == 1
+    assert "error[file-missing]" in ran.err and "wrong.yaml:3" in ran.err
+
+
+# --- text over text ---------------------------------------------------------------------------------------------------
+
+BASE = """\
+# a family of ours
+archspec: 1
+name: family
+source: nobody 1999
+
+# what the family is
+
+params:
+  # how wide
+  width: int          # channels
+  act: step
+  scale: 2.0
+  kernel: {type: pair, doc: "of every convolution"}
+  long:
+    type: int
+    min: 1
+  rate: {type: float, default: 0.5, max: 1}   # of dropout
+  word: a
+input: {image: [3, 8, 8]}
+blocks:
+  Conv:
+    params: {out: int, kernel: {type: pair, default: 1}}
+    steps:            # only one
+      - conv: {out: $out, kernel: $kernel, padding: same}
+  Rest:
+    steps: [{use: $act}, dropout: $rate]
+    # the end of the blocks
+
+graph:
+  - Conv: {out: $(width * long), kernel: $kernel}
+  - Rest
+  - scale: $scale
+expect: {output: [1]}
+"""
+
+OVER = """\
+archspec: 1
+name: member
+extends: family.yaml
+lineage: paper
+
+# what the member is
+
+params:
+  width: 4            # few
+  act: relu
+  scale: 3
+  kernel: [1, 3]
+  long: 2
+  rate: 0.25
+  word: {type: string, default: b, choices: [b, c]}
+  more: {type: int, default: 7}
+labels: names.txt
+blocks:
+  Conv:
+    params: {kernel: 3}
+  # a new one
+  Tail:
+    steps:
+      - global_avg_pool
+      - linear: $more
+
+graph:                # ours
+  - {name: stem, Conv: {out: $(width * long), kernel: $kernel}}
+  - Rest
+  - Conv: {out: 3}
+  - scale: $scale
+  - Tail
+"""
+
+BOTH = """\
+# a family of ours
+archspec: 1
+name: mine
+summary: begun from member
+source: nobody 1999
+lineage: paper
+
+# what the family is
+
+# what the member is
+
+params:
+  # how wide
+  width: 4            # few
+  act: {type: step, default: relu}
+  scale: {type: float, default: 3}
+  kernel: {type: pair, doc: "of every convolution", default: [1, 3]}
+  long:
+    type: int
+    min: 1
+    default: 2
+  rate: {type: float, default: 0.25, max: 1}   # of dropout
+  word: {type: string, default: b, choices: [b, c]}
+  more: {type: int, default: 7}
+input: {image: [3, 8, 8]}
+labels: names.txt
+blocks:
+  Conv:
+    params: {out: int, kernel: {type: pair, default: 3}}
+    steps:            # only one
+      - conv: {out: $out, kernel: $kernel, padding: same}
+  Rest:
+    steps: [{use: $act}, dropout: $rate]
+    # the end of the blocks
+  # a new one
+  Tail:
+    steps:
+      - global_avg_pool
+      - linear: $more
+
+graph:                # ours
+  - {name: stem, Conv: {out: $(width * long), kernel: $kernel}}
+  - Rest
+  - Conv: {out: 3}
+  - scale: $scale
+  - Tail
+"""
+
+
+def family(folder: Path, base: str = BASE, over: str = OVER) -> str:
+    (folder / "family.yaml").write_bytes(base.encode())
+    (folder / "member.yaml").write_bytes(over.encode())
+    (folder / "names.txt").write_text("\n".join("abcdefg"), "utf-8")
+    return str(folder / "member.yaml")
+
+
+def begun(origin: str, folder: Path) -> str:
+    own = folder / "own"
+    own.mkdir()
+    same_net(origin, own)
+    return (own / "mine.yaml").read_text("utf-8")
+
+
+def test_every_rule_of_composition(tmp_path: Path) -> None:
+    text = begun(family(tmp_path), tmp_path)
+    assert text.partition("\n# expect: ")[0] == BOTH
+    assert (tmp_path / "own" / "names.txt").read_text("utf-8").splitlines() == list("abcdefg")
+
+
+def json_text(text: str) -> str:
+    """As JSON, where a type is no bare word and so stands in the long form."""
+    text = re.sub(r"(?<!type): (int|step)\b(?=,|}|\n| +#)", r": {type: \1}", text)
+    return json.dumps(plain(Page(text).root), indent=1)
+
+
+@pytest.mark.parametrize("base, over", [
+    (BASE.replace("\n", "\r\n"), OVER),
+    (BASE, OVER.replace("\n", "\r")),
+    ("\ufeff" + BASE, OVER),
+    (json_text(BASE), OVER),
+    (BASE, json_text(OVER)),
+    (json_text(BASE), json_text(OVER)),
+    (BASE.rstrip(), OVER.rstrip() + "   # no line end"),
+])  # fmt: skip
+def test_other_ways_to_write_it(base: str, over: str, tmp_path: Path) -> None:
+    begun(family(tmp_path, base, over), tmp_path)
+
+
+def test_an_alias_outlives_its_anchor(tmp_path: Path) -> None:
+    base = """\
+archspec: 1
+name: family
+x-note: &fields {out: 5, kernel: 3}
+input: {image: [3, 8, 8]}
+blocks: {A: {steps: &both [conv: *fields, relu]}, B: {steps: *both}}
+graph: [A, B, conv: *fields]
+"""
+    over = "archspec: 1\nname: m\nextends: family.yaml\nx-note: gone\nblocks: {A: {steps: [relu]}}\n"
+    text = begun(family(tmp_path, base, over), tmp_path)
+    assert "B: {steps: [{conv: {out: 5, kernel: 3}}, relu]}" in text
+    assert "graph: [A, B, conv: {out: 5, kernel: 3}]" in text
+
+
+def test_imports_of_both_kinds_leave_the_base_beside(tmp_path: Path) -> None:
+    """One `import` is a list or a mapping; a family with the one and a member with the other stay two files."""
+    (tmp_path / "blocks.yaml").write_text("archspec: 1\nblocks: {A: {steps: [relu]}}\n", "utf-8")
+    (tmp_path / "net.yaml").write_text(
+        "archspec: 1\nname: net\ninput: {image: [3, 8, 8]}\ngraph: [conv: {out: 4}]\n", "utf-8"
+    )
+    base = "archspec: 1\nname: family\ninput: {image: [3, 8, 8]}\nimport: [blocks.yaml]\ngraph: [A]\n"
+    over = "archspec: 1\nname: m\nextends: family.yaml\nimport: {Net: net.yaml}\ngraph: [A, Net]\n"
+    origin = family(tmp_path, base, over)
+    own = tmp_path / "own"
+    own.mkdir()
+    files = write(start("mine", origin), own / "mine.yaml")
+    assert sorted(path.name for path in files) == ["blocks.yaml", "family.yaml", "mine.yaml", "net.yaml"]
+    assert nodes(check(str(own / "mine.yaml"))) == nodes(check(origin))
+
+
+def test_two_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for name, op in (("a", "relu"), ("b", "tanh")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine.yaml").write_text(
+            f"archspec: 1\nname: {name}\ninput: {{image: [3, 8, 8]}}\ngraph: [{op}]\n", "utf-8"
+        )
+    (tmp_path / "net.yaml").write_text(
+        "archspec: 1\nname: net\ninput: {image: [3, 8, 8]}\nimport: {A: a/mine.yaml, B: b/mine.yaml}\n"
+        "graph: [A, B, conv: {out: 1}]\n", "utf-8"
+    )  # fmt: skip
+    begun(str(tmp_path / "net.yaml"), tmp_path)
+    assert {path.name for path in (tmp_path / "own").iterdir()} == {"mine.yaml", "mine_1.yaml", "mine_2.yaml"}
+
+
+@pytest.mark.parametrize("name", ["true", "null", "1e5", "12", "0x1f"])
+def test_a_name_that_yaml_reads_otherwise(name: str, tmp_path: Path) -> None:
+    write(start(name, "resnet18"), tmp_path / "net.yaml")
+    assert check(str(tmp_path / "net.yaml")).name == name
