@@ -1,0 +1,31 @@
+"""Every net of the zoo is built and proved: its ONNX file answers as the torch module of the same weights does.
+
+The proof is the build's own (archc/proof.py): onnx's checker, our shapes against onnxruntime's, and both backends at two batch sizes.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from archc.build import build
+from archc.compiler.driver import check, zoo
+from archc.proof import RELATIVE
+
+MEMBERS = [name for name, path in zoo().items() if "\nexpect:" in path.read_text("utf-8")]
+FEWER = {"alexnet_ensemble": ["members=2"]}  # seven are the same graph five times more, and 1.7 GB
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MEMBERS)
+def test_a_member_builds_and_is_proved(name, tmp_path):
+    path = tmp_path / "net.onnx"
+    try:
+        result = build(check(name, FEWER.get(name, [])), output=path)
+        assert result.parity is not None and result.parity.max_rel <= RELATIVE
+        assert path.stat().st_size == result.artifacts[0].bytes
+    finally:
+        path.unlink(missing_ok=True)  # pytest keeps the folder, and the zoo is 9 GB
+
+
+def test_members_are_all_but_the_families():
+    assert set(zoo()) - set(MEMBERS) == {name for name in zoo() if check(name).open_params}
