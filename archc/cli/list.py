@@ -11,7 +11,7 @@ import click
 
 from .options import format_option, print_json
 from .render import BOLD, Paint, clean, columns, head
-from .tables import number, short, table
+from .tables import facts, number, short, table
 
 if TYPE_CHECKING:
     from ..catalog import Model
@@ -60,9 +60,9 @@ def text(found: Sequence[Model]) -> str:
     told = [head(title, room)]
     for family, members in groupby(zip(found, lines, strict=True), lambda pair: pair[0].family):
         told += [paint(clean(family), BOLD), *(head(line, room) for _, line in members)]
-    heads = [f"{m.name} {short(m.params_without_aux)}" for m in found if has_heads(m)]
+    heads = [(m.name, short(m.params_without_aux)) for m in found if has_heads(m)]
     if heads:
-        told += ["", "without the auxiliary heads: " + ", ".join(heads)]
+        told += ["", "parameters without the auxiliary heads", facts(heads)]
     return "\n".join(told)
 
 

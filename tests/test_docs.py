@@ -1,0 +1,120 @@
+"""The pages' own claims: what a ```console block shows is what its commands print, and the sums in the text are right.
+
+A block's lines that begin with `$ ` are commands; below each stands what it prints. `…` alone on a line stands for lines
+that are left out, at the end of a line for the rest of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+from archc.cli import main
+
+DOCS = Path(__file__).parent.parent / "docs"
+BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
+SUM = re.compile(r"`([\d,. +*/^()-]+) = ([\d,.]+)`")
+LARGE = re.compile(r"\b\d{1,3}(?:,\d{3})+\b")
+CONSOLE = [(page.name, block) for page in sorted(DOCS.glob("*.md")) for block in BLOCK.findall(page.read_text("utf-8"))]
+LECTURE = (DOCS / "lecture.md").read_text("utf-8")
+
+OPERATORS: dict[type, Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
+
+
+def shown(block: str) -> Iterator[tuple[str, list[str]]]:
+    """Each command of a block with the lines below it."""
+    for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
+        command, *lines = part.rstrip("\n").split("\n")
+        yield command, lines
+
+
+def pattern(lines: list[str]) -> str:
+    """What an output must match whole."""
+    made = ""
+    for line in lines:
+        if line == "…":
+            made += r"(?:.*\n)*?"
+        elif line.endswith(" …"):
+            made += re.escape(line[:-2]) + r" .*\n"
+        else:
+            made += re.escape(line) + r"\n"
+    return made
+
+
+@pytest.mark.parametrize("page, block", CONSOLE, ids=[f"{page}-{at}" for at, (page, _) in enumerate(CONSOLE)])
+def test_commands_print_what_is_shown(page: str, block: str, capsys: pytest.CaptureFixture[str]) -> None:
+    commands = list(shown(block))
+    assert commands
+    for command, lines in commands:
+        program, *arguments = shlex.split(command)
+        assert program == "archc"
+        assert lines and set(lines) != {"…"}, "it shows nothing"
+        assert main(arguments) == 0, command
+        out = re.sub(r"[ \t]+$", "", capsys.readouterr().out.rstrip("\n"), flags=re.M) + "\n"
+        assert re.fullmatch(pattern(lines), out), f"`{command}` prints:\n{out}"
+
+
+def test_the_form_is_strict() -> None:
+    """What is compared, compared: no cut matches more than it says."""
+    assert re.fullmatch(pattern(["a", "…", "c …"]), "a\nb\nb\nc d\n")
+    assert re.fullmatch(pattern(["a", "…"]), "a\n")
+    assert not re.fullmatch(pattern(["a", "c"]), "a\nb\nc\n")
+    assert not re.fullmatch(pattern(["a", "…", "b"]), "a\nbc\n")
+    assert not re.fullmatch(pattern(["a.b"]), "axb\n")
+
+
+def worked_out(text: str) -> float:
+    def value(node: ast.expr) -> float:
+        if isinstance(node, ast.BinOp):
+            return OPERATORS[type(node.op)](value(node.left), value(node.right))
+        assert isinstance(node, ast.Constant) and isinstance(node.value, (int, float))
+        return node.value
+
+    return value(ast.parse(text.replace(",", "").replace("^", "**"), mode="eval").body)
+
+
+@pytest.mark.parametrize("sum, result", SUM.findall(LECTURE))
+def test_sums(sum: str, result: str) -> None:
+    digits = len(result.partition(".")[2])
+    assert f"{worked_out(sum):,.{digits}f}".replace(",", "") == result.replace(",", "")
+
+
+@lru_cache(maxsize=1)
+def known_numbers() -> set[str]:
+    """The large numbers that a command of the lecture's page prints, or a sum on it gives."""
+    printed = [line for block in BLOCK.findall(LECTURE) for _, lines in shown(block) for line in lines]
+    return set(LARGE.findall("\n".join(printed))) | {result for _, result in SUM.findall(LECTURE)}
+
+
+def test_no_number_of_the_lecture_is_out_of_thin_air() -> None:
+    """A count in the text, or in a sum, stands in an output or is the result of another sum."""
+    prose = BLOCK.sub("", LECTURE)
+    unknown = set(LARGE.findall(prose)) - known_numbers()
+    assert unknown == set()
+
+
+def test_the_lecture_says_where_it_is_wrong() -> None:
+    table = LECTURE.partition("## Where a slide is wrong")[2].partition("\n## ")[0]
+    assert len(re.findall(r"^\| \d", table, re.M)) == 7
+    for said in ("512, 1024", "24M", "358M", "5 million", "22 layers", "no fully connected", "1e-5"):
+        assert said in table
+    for found in ("384, 384", "61 MB", "271M", "7.0 million", "58", "1,025,000", "1e-4"):
+        assert found in table
+
+
+def test_shares_want_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cost", "lenet5_modern", "--share"]) == 2
+    assert "--by" in capsys.readouterr().err
