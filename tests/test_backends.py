@@ -9,7 +9,6 @@ import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -26,11 +25,6 @@ from archc.compiler.weights.fold import Folded
 from archc.compiler.weights.initialise import Seeded
 from archc.runtime.session import raw_session
 
-from .fingerprint import fill_tensor, golden_input
-
-DATA = Path(__file__).parent / "data"
-PRINTS = json.loads((DATA / "fingerprints.json").read_text())
-PEERS = json.loads((DATA / "peers.json").read_text())["nets"]
 torch.set_num_threads(2)
 
 SMALL = """
@@ -58,49 +52,6 @@ def small(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small.yaml").write_text(SMALL)
     return check("small.yaml")
-
-
-@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "googlenet"])
-def test_zoo_has_torchvision_s_keys_and_proves_its_expectations(name):
-    checked = check(name)
-    assert not checked.diagnostics
-    assert checked.expectations and all(e.holds for e in checked.expectations)
-    assert {k: list(p.shape) for k, p in checked.graph.params().items()} == PEERS[name]
-    assert len(checked.labels) == 1000
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", list(PRINTS))
-def test_fingerprint_in_torch_and_in_onnxruntime(name, tmp_path):
-    """Weights filled from a hash of their keys give torchvision's float64 logits to 1e-4 of their spread."""
-    graph = check(name).graph
-
-    class Filled:
-        def names(self):
-            return graph.params()
-
-        def shape(self, key):
-            return graph.params()[key].shape
-
-        def dtype(self, key):
-            return "f32"
-
-        def get(self, key):
-            value = fill_tensor(key, graph.params()[key].shape)
-            return value if value.dtype == np.int64 else value.astype(np.float32)
-
-    x = golden_input(PRINTS[name]["input"], 2).astype(np.float32)
-    expected = np.array(PRINTS[name]["logits"])
-    net = to_torch(graph, Filled()).eval()
-    with torch.no_grad():
-        result = net(torch.from_numpy(x))
-    logits = result["logits"] if isinstance(result, dict) else result
-    built = lower(graph)
-    export_onnx(built, Folded(Filled(), built.folds), tmp_path / "net.onnx")
-    session = raw_session(tmp_path / "net.onnx", threads=2)
-    found = session.run(["logits"], {"image": x})[0]
-    for values in (logits.numpy(), found):
-        assert np.abs(values - expected).max() <= 1e-4 * PRINTS[name]["std"]
 
 
 def test_two_phases_of_one_module(small):
