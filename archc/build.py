@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +13,13 @@ from .compiler.diagnostics import Failure, SpecError
 from .compiler.driver import Checked, Phase, lower
 from .compiler.ir.graph import Graph
 from .compiler.weights.checkpoints import Matched, Report
+from .compiler.weights.loading import Given
+from .compiler.weights.names import owner, under
 from .compiler.weights.source import WeightSource
 from .proof import Parity
 from .version import version
+
+Weights = Path | WeightSource | Given
 
 
 class Artifact(NamedTuple):
@@ -35,12 +39,13 @@ class BuildResult(NamedTuple):
     seconds: float
 
 
-def build(checked: Checked, *, exports: Sequence[str] = ("onnx",), output: Path | None = None, weights: Path | WeightSource | None = None,
+def build(checked: Checked, *, exports: Sequence[str] = ("onnx",), output: Path | None = None, weights: Weights | None = None,
           seed: int = 0, opset: int | None = None, batch: int | None = None, phase: Phase = "inference", keep_aux: bool = False,
           fold: bool = True, verify: bool = True, weights_skip: tuple[str, ...] = ()) -> BuildResult:  # fmt: skip
     """Builds every export of a spec. Raises SpecError for a spec with errors, Failure for what cannot be built or written.
 
-    `weights` is a checkpoint's path or a source; without it the tensors start from `seed`. `batch` None leaves it open.
+    `weights` is a checkpoint's path or a source, or a mapping of steps to such; what they lack starts from `seed`. What
+    lies under a step in `weights_skip` is left out of them. `batch` None leaves the batch open.
     """
     began = time.perf_counter()
     training = compiled(checked)
@@ -73,23 +78,28 @@ def compiled(checked: Checked) -> Graph:
     return checked.graph
 
 
-def weighed(training: Graph, weights: Path | WeightSource | None, seed: int, skip: tuple[str, ...]) -> Matched:
-    """The tensors of the training graph: a checkpoint's, or seeded ones."""
-    from .compiler.weights.checkpoints import match, open_checkpoint
+def weighed(training: Graph, weights: Weights | None, seed: int, skip: tuple[str, ...]) -> Matched:
+    """The tensors of the training graph: checkpoints', or seeded ones."""
     from .compiler.weights.initialise import Seeded
+    from .compiler.weights.loading import load
 
     params = training.params()
     seeded = Seeded(params, seed)
     if weights is None:
         return Matched(seeded, Report(f"seed {seed}", 0, tuple(params)))
-    source = open_checkpoint(weights) if isinstance(weights, Path) else weights
-    heads = tuple(head.path for head in training.heads)
-    name = weights.name if isinstance(weights, Path) else "the given state dict"
-    return match(source, params, seeded, name=name, optional=heads, skip=skip)
+    paths = {node.path for node in training.nodes}
+    return load(by_step(weights), params, seeded, paths=paths, optional=[h.path for h in training.heads], skip=skip)
 
 
-def target(checked: Checked, kind: str, output: Path | None, weights: Path | WeightSource | None) -> Path:
-    """Where an export goes; never over the spec or the checkpoint, and never a folder."""
+def by_step(weights: Weights | None) -> Given:
+    """Checkpoints by the step that each is for; "" is the whole net."""
+    if weights is None:
+        return {}
+    return weights if isinstance(weights, Mapping) else {"": weights}
+
+
+def target(checked: Checked, kind: str, output: Path | None, weights: Weights | None) -> Path:
+    """Where an export goes; never over the spec or a checkpoint, and never a folder."""
     suffix = {"onnx": ".onnx", "torch": ".py"}[kind]
     path = output if output is not None else Path(checked.name + suffix)
     if output is not None and kind == "torch" and path.suffix != ".py":
@@ -102,7 +112,7 @@ def target(checked: Checked, kind: str, output: Path | None, weights: Path | Wei
         )
     if kind == "torch" and not path.stem.isidentifier():
         path = path.with_name(path.stem.replace("-", "_").replace(".", "_") + ".py")
-    sources = [Path(s.name) for s in checked.sources] + ([weights] if isinstance(weights, Path) else [])
+    sources = [Path(s.name) for s in checked.sources] + [w for w in by_step(weights).values() if isinstance(w, Path)]
     for made in (path, path.with_suffix(".safetensors")) if kind == "torch" else (path,):
         if made.exists() and any(s.exists() and made.samefile(s) for s in sources):
             raise Failure(
@@ -144,13 +154,23 @@ def metadata(checked: Checked, graph: Graph, report: Report, phase: Phase) -> di
         "archc.spec_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "archc.sources": said({s.label: s.text for s in checked.sources}),
         "archc.settings": said(list(checked.settings)),
-        "archc.weights": said({"source": report.source, "trained": report.loaded > 0}),
+        "archc.weights": said(origin(graph, report)),
     }
     if checked.labels is not None:
         facts["archc.labels"] = said(list(checked.labels))
     if checked.preprocess is not None:
         facts["archc.preprocess"] = said(checked.preprocess)
     return facts
+
+
+def origin(graph: Graph, report: Report) -> dict[str, object]:
+    """Where the file's tensors come from: `trained` if all are a checkpoint's; where only some are not, their steps."""
+    owners = {node.path for node in graph.nodes} | {fold.norm for fold in graph.folds}
+    missing = any(owner(tensor) in owners for tensor in report.missing)  # a head that is not in the file lacks nothing
+    told: dict[str, object] = {"source": report.source, "trained": report.loaded > 0 and not missing}
+    if report.loaded and missing:
+        told["untrained"] = [step for step in report.untrained if any(under(path, [step]) for path in owners)]
+    return told
 
 
 def said(value: object) -> str:

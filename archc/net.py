@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,15 +82,16 @@ class Net:
 
         return cost(self.graph)
 
-    def to_torch(self, weights: Weights | None = None, seed: int = 0) -> Any:
+    def to_torch(self, weights: Weights | None = None, seed: int = 0, weights_skip: Sequence[str] = ()) -> Any:
         """A torch.nn.Module: `.train()` returns a dict with the auxiliary heads, `.eval()` the logits.
 
-        `weights` is a state_dict or the path of a checkpoint; without them the net is initialised from `seed`.
+        `weights` is a state_dict or the path of a checkpoint, or a mapping of steps to such, for an ensemble; what lies
+        under a step in `weights_skip` is left out of them. Without weights the net is initialised from `seed`.
         """
         from .build import weighed
         from .compiler.backends.to_torch import to_torch
 
-        return to_torch(self.graph, weighed(self.graph, source(weights), seed, ()).source)
+        return to_torch(self.graph, weighed(self.graph, source(weights), seed, tuple(weights_skip)).source)
 
     def export_onnx(self, path: str | os.PathLike[str], weights: Weights | None = None, **how: Any) -> BuildResult:
         """Writes an ONNX file and proves it. `how` is what archc.build.build takes: seed, opset, batch, phase, …"""
@@ -99,10 +100,15 @@ class Net:
         return build(self.checked, exports=("onnx",), output=Path(path), weights=source(weights), **how)
 
 
-def source(weights: Weights | None) -> Path | WeightSource | None:
+def source(weights: Weights | None) -> Path | WeightSource | dict[str, Path | WeightSource] | None:
+    """A path, a state_dict, or either by step; a state_dict's values have shapes."""
     if weights is None:
         return None
-    return StateDict(weights) if isinstance(weights, Mapping) else Path(weights)
+    if not isinstance(weights, Mapping):
+        return Path(weights)
+    if not weights or any(hasattr(value, "shape") for value in weights.values()):
+        return StateDict(weights)
+    return {step: StateDict(each) if isinstance(each, Mapping) else Path(each) for step, each in weights.items()}
 
 
 class StateDict:

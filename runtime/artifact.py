@@ -70,6 +70,12 @@ class Artifact:
         return bool((self.read("archc.weights", dict) or {"trained": True}).get("trained"))
 
     @property
+    def untrained(self) -> tuple[str, ...]:
+        """The steps that no checkpoint had, where the others come from one."""
+        steps = (self.read("archc.weights", dict) or {}).get("untrained")
+        return tuple(str(step) for step in steps) if isinstance(steps, list) else ()
+
+    @property
     def inputs(self) -> dict[str, Shape]:
         """What the graph takes, weights left out; a dimension is a number, a name, or None where it is open."""
         return {name: shape for name, shape in self.graph.inputs.items() if name not in self.graph.weights}

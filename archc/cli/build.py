@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import tempfile
@@ -12,13 +13,22 @@ import click
 
 from .options import Batch, compiled, format_option, print_json, settings, spec_argument
 from .progress import progress
+from .render import clean
 from .tables import facts, size
 
 if TYPE_CHECKING:
     from ..build import BuildResult
+    from ..compiler.weights.checkpoints import Report
 
 
-@click.command(epilog="Example: archc build googlenet --export onnx -o googlenet.onnx --weights googlenet.safetensors")
+EPILOG = """Example: archc build googlenet --export onnx -o googlenet.onnx --weights googlenet.safetensors
+
+New classes on trained features: archc build resnet50 --set classes=10 --weights resnet50.pth --weights-skip fc
+
+An ensemble: archc build my_ensemble.yaml --weights member0=a.pth --weights member1=b.pth"""
+
+
+@click.command(epilog=EPILOG)
 @spec_argument
 @settings
 @click.option(
@@ -31,15 +41,15 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", metavar="PATH", help="Where to write it; `-` is standard output.")
 @click.option(
     "--weights",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A checkpoint: .safetensors, .pth or .pt.",
+    multiple=True,
+    metavar="[STEP=]FILE",
+    help="A checkpoint (.safetensors, .pth, .pt) of the net; or of the one step, repeatable.",
 )
 @click.option(
     "--weights-skip",
     multiple=True,
     metavar="STEP",
-    help="A step that the checkpoint need not fit; repeatable.",
+    help="A step that is left out of the checkpoint and starts anew; repeatable.",
 )
 @click.option(
     "--seed",
@@ -69,7 +79,7 @@ if TYPE_CHECKING:
 @click.option("--no-verify", is_flag=True, help="Leave out the proof that onnxruntime answers as torch does.")
 @format_option()
 def command(spec: str, settings: tuple[str, ...], exports: tuple[str, ...], output: str | None, form: str,
-            precision: str, no_verify: bool, **how: Any) -> None:  # fmt: skip
+            precision: str, weights: tuple[str, ...], no_verify: bool, **how: Any) -> None:  # fmt: skip
     """Build a model from a spec: ONNX or PyTorch."""
     from ..build import build
 
@@ -78,6 +88,9 @@ def command(spec: str, settings: tuple[str, ...], exports: tuple[str, ...], outp
         raise click.UsageError(
             "-o names one file, but several exports are asked for; leave it out or build one at a time"
         )
+    if how["weights_skip"] and not weights:
+        raise click.UsageError("--weights-skip leaves steps out of a checkpoint; give one with --weights")
+    how["weights"] = checkpoints(weights)
     checked, _ = compiled(spec, settings)
     with progress(f"building {checked.name}"):
         if output == "-":
@@ -88,12 +101,29 @@ def command(spec: str, settings: tuple[str, ...], exports: tuple[str, ...], outp
             result = build(
                 checked, exports=exports, output=None if output is None else Path(output), verify=not no_verify, **how
             )
+    if result.weights.unexpected:
+        print(f"warning[weights-unused]: the net has no place for {listed(result.weights)}", file=sys.stderr)
     if output == "-":
         print(text(result), file=sys.stderr)
     elif form == "json":
         print_json(document(result))
     else:
         print(text(result))
+
+
+def checkpoints(given: tuple[str, ...]) -> dict[str, Path] | None:
+    """`--weights` by step; "" is the whole net. A file whose name holds a `=` is a file first."""
+    found: dict[str, Path] = {}
+    for value in given:
+        named = None if Path(value).exists() else re.fullmatch(r"([\w.-]+)=(.+)", value)
+        step, file = named.groups() if named else ("", value)
+        if step in found:
+            whose = f"`{step}`" if step else "the whole net"
+            raise click.UsageError(
+                f"two checkpoints for {whose}: {found[step]} and {file}; an ensemble wants --weights STEP=FILE for each"
+            )
+        found[step] = Path(file)
+    return found or None
 
 
 def piped(make: Any, exports: tuple[str, ...]) -> BuildResult:
@@ -111,7 +141,7 @@ def piped(make: Any, exports: tuple[str, ...]) -> BuildResult:
 
 def document(result: BuildResult) -> dict[str, Any]:
     told = result.weights
-    weights = {"source": told.source, "loaded": told.loaded, "missing": told.missing, "unused": told.unused}
+    weights = {each: getattr(told, each) for each in ("source", "loaded", "missing", "untrained", "skipped", "unused")}
     return {
         "name": result.name,
         "artifacts": [each._asdict() for each in result.artifacts],
@@ -139,12 +169,16 @@ def weights(result: BuildResult) -> str:
     if not report.loaded:
         return f"untrained: all tensors start from {report.source}; its answers mean nothing yet"
     parts = [f"{report.loaded:,} tensors from {report.source}"]
+    if report.skipped:
+        parts.append(f"left out as asked: {', '.join(report.skipped)}")
     if report.missing:
-        parts.append(f"{len(report.missing):,} untrained ({named(report.missing)})")
-    if report.unused:
-        parts.append(f"{len(report.unused):,} of the file unused ({named(report.unused)})")
+        parts.append(f"{len(report.missing):,} tensors untrained ({', '.join(report.untrained)})")
+    if report.unexpected:
+        parts.append(f"unused: {listed(report)}")
     return "; ".join(parts)
 
 
-def named(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+def listed(report: Report) -> str:
+    names = [clean(name) for name in report.unexpected]
+    more = ", …" if len(names) > 3 else ""
+    return f"{len(names):,} tensor{'s' * (len(names) > 1)} of {report.source} ({', '.join(names[:3])}{more})"

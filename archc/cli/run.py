@@ -36,9 +36,10 @@ def command(model: str, images: tuple[str, ...], device: str, top: int, batch: i
         session = Session(model, device=device)
         results = session.classify(images, top=top, batch=batch)
     if not session.artifact.trained:
+        untrained = ", ".join(session.artifact.untrained)
+        how = f"with untrained steps ({untrained})" if untrained else "without trained weights"
         print(
-            f"warning[untrained]: {clean(session.name)} was built without trained weights; its answers mean nothing",
-            file=sys.stderr,
+            f"warning[untrained]: {clean(f'{session.name} was built {how}')}; its answers mean nothing", file=sys.stderr
         )
     if form == "json":
         print_json(document(session, results))

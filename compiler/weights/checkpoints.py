@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..diagnostics import Failure, nearest
 from ..ops.op import Param
+from .names import bare, owner, under, undotted, whole
 from .safetensors_file import SafetensorsFile, damaged
 from .source import WeightSource
 
 SHOWN = 10
+STEPS_ADVISED = 3
+COUNT = ".num_batches_tracked"
 
 
 class Report(NamedTuple):
-    """What became of a checkpoint's tensors. `source` is a file's name or the seed."""
+    """What became of a checkpoint's tensors. `source` is a file's name or the seed.
+
+    `missing` and `unused` are tensors; `untrained` are the steps that own the missing ones, `skipped` those left out on
+    purpose, and `unexpected` the unused tensors that nobody asked to leave out.
+    """
 
     source: str
     loaded: int
     missing: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
-    misshapen: tuple[str, ...] = ()
+    untrained: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
 
 
 class Matched(NamedTuple):
@@ -30,7 +39,7 @@ class Matched(NamedTuple):
 
 
 class Renamed:
-    """A source under other names (a `module.` prefix taken off), with a fallback for what it lacks."""
+    """Some tensors of a source, by the net's names; all others come from a fallback."""
 
     def __init__(self, source: WeightSource, names: Mapping[str, str], fallback: WeightSource) -> None:
         self.source, self.map, self.fallback = source, names, fallback
@@ -54,64 +63,86 @@ class Renamed:
         return source.get(own)
 
 
+class Pairing(NamedTuple):
+    """What a graph's tensors are called in a checkpoint, and which of the checkpoint's (by the graph's names) are over."""
+
+    pairs: dict[str, str]
+    unused: tuple[str, ...]
+
+
 def open_checkpoint(path: Path) -> WeightSource:
     """A .safetensors or .pth by its first bytes, whatever it is called. Raises Failure."""
     try:
         with path.open("rb") as file:
-            head = file.read(9)
+            head = file.read(32)
     except OSError as error:
         raise Failure(
             "weights-missing-file", f"the checkpoint `{path}` cannot be read: {error.strerror}", exit_code=2
         ) from None
     if not head:
         raise damaged(path, "it is empty")
-    if head.startswith(b"PK"):
-        from .pickles import PickleFile
+    if not head.startswith(b"PK") and (head[8:9] == b"{" or path.suffix == ".safetensors"):
+        return SafetensorsFile(path)  # its first bytes are a length: any, a pickle's too
+    if head.startswith((b"PK", b"\x80")):
+        from .pth_file import open_pth
 
-        return PickleFile(path)
-    if head[8:9] == b"{" or path.suffix == ".safetensors":
-        return SafetensorsFile(path)
-    if head[:1] == b"\x80":  # after .safetensors, whose first bytes are a length: any
-        raise Failure("checkpoint-refused", f"{path.name} is a bare pickle (torch before 1.6 wrote them), which could run code",
-                      "save it again: torch.save(torch.load(…), …) with a newer torch, or as .safetensors")  # fmt: skip
+        return open_pth(path, head)
     raise damaged(path, "it is neither .safetensors nor a .pth of torch")
 
 
-def match(source: WeightSource, params: Mapping[str, Param], fallback: WeightSource, *, name: str,
-          optional: tuple[str, ...] = (), skip: tuple[str, ...] = ()) -> Matched:  # fmt: skip
-    """Pairs a checkpoint's tensors with a graph's by name, shape and kind.
+def named(source: WeightSource, params: Mapping[str, Param], at: str = "") -> dict[str, str]:
+    """A checkpoint's tensors by the names that they have in the graph, where it is for the step `at`; with their own."""
+    prefix = f"{at}." if at else ""
+    wanted = {t.removeprefix(prefix) for t in params if t.startswith(prefix)}
+    return {prefix + name: own for name, own in bare(tuple(source.names()), wanted).items()}
 
-    `optional` are paths of auxiliary heads, which may be absent; what lies under `skip` is left out on purpose. Those
-    tensors, and norms' batch counts, come from `fallback`. Raises Failure for anything else that is missing or does not fit.
+
+def pair(source: WeightSource, found: Mapping[str, str], params: Mapping[str, Param], *, name: str, at: str = "",
+         optional: Collection[str] = (), skip: Collection[str] = ()) -> Pairing:  # fmt: skip
+    """Pairs the tensors `found` in a checkpoint with a graph's, or with those of the step `at`, by name, shape and kind.
+
+    `optional` are paths of auxiliary heads, which may be absent; what lies under `skip` is left out on purpose. Norms'
+    batch counts may be absent, too. Raises Failure for anything else that is missing, does not fit, or has no place.
     """
-    found = {plain(own): own for own in source.names()}
-    wanted = {t: p for t, p in params.items() if not under(t, skip)}
-    missing = [t for t in wanted if t not in found]
-    needed = [t for t in missing if not under(t, optional) and not t.endswith(".num_batches_tracked")]
-    if needed:
-        others = sum(t not in wanted for t in found)
-        more = f"; it holds {others:,} others" if others else ""
-        raise Failure("weights-missing", f"{name} lacks {listed(needed)}{more}", advice(needed[0], found))
-    present = {t: found[t] for t in wanted if t in found}
-    misshapen = [f"{t} {shape(source.shape(own))} for {shape(wanted[t].shape)}" for t, own in present.items()
-                 if tuple(source.shape(own)) != wanted[t].shape]  # fmt: skip
-    if misshapen:
-        raise Failure("weights-misshapen", f"{name} has other shapes: {listed(misshapen)}",
-                      "is it the checkpoint of another member, or of another number of classes?")  # fmt: skip
-    check_kinds(source, wanted, present, name)
-    unused = tuple(t for t in found if t not in present)
-    absent = tuple(t for t in params if t not in present and not t.endswith(".num_batches_tracked"))
-    report = Report(name, len(present), absent, unused)
-    return Matched(Renamed(source, present, fallback), report)
+    prefix = f"{at}." if at else ""
+    within = [t for t in params if t.startswith(prefix)]
+    wanted = [t for t in within if not under(t, skip)]
+    pairs = {t: found[t] for t in wanted if t in found}
+    pairs |= undotted([t for t in wanted if t not in pairs], {t: own for t, own in found.items() if t not in pairs})
+    used = set(pairs.values())
+    unused = tuple(t for t, own in found.items() if own not in used)
+    missing = [t for t in wanted if t not in pairs and not under(t, optional) and not t.endswith(COUNT)]
+    if missing:
+        more = f"; it holds {len(unused):,} others" if unused else ""
+        raise Failure("weights-missing", f"{name} lacks {listed(missing)}{more}", advice(missing, found))
+    check_shapes(source, params, pairs, name)
+    parts = {first(t, prefix) for t in within}
+    strays = [t for t in unused if first(t, prefix) in parts and not t.endswith(COUNT) and not under(t, skip)]
+    if strays:
+        raise Failure("weights-unused", f"{name} has {listed(strays)}, for which the net has no place",
+                      f"is it the checkpoint of another member?{ways(whole(strays, found), 'out')}")  # fmt: skip
+    check_kinds(source, params, pairs, name)
+    return Pairing(pairs, unused)
 
 
-def under(tensor: str, paths: tuple[str, ...]) -> bool:
-    """Whether a tensor belongs to one of the steps at `paths`."""
-    return any(tensor == p or tensor.startswith(p + ".") for p in paths)
+def match(source: WeightSource, params: Mapping[str, Param], fallback: WeightSource, *, name: str,
+          optional: Collection[str] = (), skip: Collection[str] = ()) -> Matched:  # fmt: skip
+    """A checkpoint as a source for the whole graph; what it lacks comes from `fallback`. Raises Failure."""
+    pairs, unused = pair(source, named(source, params), params, name=name, optional=optional, skip=skip)
+    return Matched(Renamed(source, pairs, fallback), report(name, params, pairs, unused, skip))
 
 
-def plain(name: str) -> str:
-    return name.removeprefix("module.")
+def report(source: str, params: Iterable[str], loaded: Collection[str], unused: tuple[str, ...] = (),
+           skip: Iterable[str] = ()) -> Report:  # fmt: skip
+    """The report of a graph with tensors `params`, of which `loaded` came from checkpoints."""
+    learned, skip = [t for t in params if not t.endswith(COUNT)], tuple(skip)
+    missing = tuple(t for t in learned if t not in loaded)
+    unexpected = tuple(t for t in unused if not under(t, skip) and not t.endswith(COUNT))
+    return Report(source, len(loaded), missing, unused, whole(missing, learned), skip, unexpected)
+
+
+def first(name: str, prefix: str) -> str:
+    return name.removeprefix(prefix).partition(".")[0]
 
 
 def shape(sizes: tuple[int, ...]) -> str:
@@ -123,27 +154,40 @@ def listed(names: list[str]) -> str:
     return f"{len(names)} tensor{'s' * (len(names) > 1)}: " + ", ".join(names[:SHOWN]) + more
 
 
-def advice(wanted: str, found: Mapping[str, str]) -> str:
-    near = nearest(wanted, found)
-    return f"the nearest to `{wanted}` in it is `{near}`" if near else "is it the checkpoint of another net?"
+def advice(missing: list[str], found: Mapping[str, str]) -> str:
+    near = nearest(missing[0], found)
+    told = f"the nearest to `{missing[0]}` in it is `{near}`." if near else "is it the checkpoint of another net?"
+    return told + ways(tuple(dict.fromkeys(map(owner, missing))), "untrained")
 
 
-def check_kinds(source: WeightSource, wanted: Mapping[str, Param], present: Mapping[str, str], name: str) -> None:
+def ways(steps: tuple[str, ...], how: str) -> str:
+    """How to leave a few steps out; nothing where they are many, as then the checkpoint is the wrong one."""
+    if len(steps) > STEPS_ADVISED:
+        return ""
+    flags = " ".join(f"--weights-skip {step}" for step in steps)
+    return f" `{flags}` leaves {'it' if len(steps) == 1 else 'them'} {how}"
+
+
+def check_shapes(source: WeightSource, params: Mapping[str, Param], pairs: Mapping[str, str], name: str) -> None:
+    misshapen = {t: shape(source.shape(own)) for t, own in pairs.items() if tuple(source.shape(own)) != params[t].shape}
+    if misshapen:
+        told = [f"{t} {found} for {shape(params[t].shape)}" for t, found in misshapen.items()]
+        few = ways(tuple(dict.fromkeys(map(owner, misshapen))), "untrained")
+        raise Failure("weights-misshapen", f"{name} has other shapes: {listed(told)}",
+                      f"is it for another number of classes?{few}" if few else "is it the checkpoint of another member?")  # fmt: skip
+
+
+def check_kinds(source: WeightSource, params: Mapping[str, Param], pairs: Mapping[str, str], name: str) -> None:
     """Integers where integers belong, floats where floats do, and no NaN or infinity among them."""
     import numpy as np
 
-    for tensor, own in present.items():
-        if wanted[tensor].dtype == "i64":
-            if source.dtype(own) != "i64":
-                raise Failure("weights-dtype", f"{name}: `{tensor}` is {source.dtype(own)}, where int64 belongs")
-            continue
-        if source.dtype(own) not in ("f32", "f64", "f16", "bf16"):
-            raise Failure(
-                "weights-dtype", f"{name}: `{tensor}` is {source.dtype(own)}, where floating point numbers belong"
-            )
-        if not np.isfinite(np.sum(source.get(own))) and not np.isfinite(source.get(own)).all():
-            raise Failure(
-                "weights-not-finite",
-                f"{name}: `{tensor}` holds NaN or infinity",
-                "the training that made it has diverged",
-            )
+    for tensor, own in pairs.items():
+        found, whole_numbers = source.dtype(own), params[tensor].dtype == "i64"
+        if whole_numbers and found != "i64":
+            raise Failure("weights-dtype", f"{name}: `{tensor}` is {found}, where int64 belongs")
+        if not whole_numbers and found not in ("f32", "f64", "f16", "bf16"):
+            raise Failure("weights-dtype", f"{name}: `{tensor}` is {found}, where floating point numbers belong")
+        # a sum is quick, and may overflow: only then are all looked at
+        if not whole_numbers and not np.isfinite(np.sum(source.get(own))) and not np.isfinite(source.get(own)).all():
+            raise Failure("weights-not-finite", f"{name}: `{tensor}` holds NaN or infinity",
+                          "the training that made it has diverged")  # fmt: skip

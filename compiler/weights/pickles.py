@@ -1,35 +1,36 @@
-"""Reads torch's .pth state dicts without unpickling: nothing in the file is ever called.
+"""Reads the pickle of a .pth without unpickling: nothing in it is ever called.
 
-A .pth is a stored zip: a short pickle that says names, shapes and strides, and one record a tensor. The pickle is read by a
-whitelist of opcodes on a stack of plain values; the only globals it may name are torch's rebuilders, its storages and
-OrderedDict, and they become descriptions. Sizes are checked against the records, so nothing is allocated that is not there.
+The pickle says names, shapes and strides; the numbers lie beside it (pth_file.py). It is read by a whitelist of opcodes on
+a stack of plain values; the only globals it may name are torch's rebuilders, its storages, and what training scripts keep
+beside the weights (OrderedDict, a Size, a Namespace), and they become descriptions.
 """
 
 from __future__ import annotations
 
-import math
 import pickletools
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from ..diagnostics import Failure
-from .safetensors_file import as_float32, damaged
+from .safetensors_file import damaged
 
-MAX_PICKLE = 64 * 2**20
-MAX_TENSORS = 100_000
 STORAGES = {"FloatStorage": ("f32", 4), "DoubleStorage": ("f64", 8), "HalfStorage": ("f16", 2), "BFloat16Storage": ("bf16", 2),
             "LongStorage": ("i64", 8), "IntStorage": ("i32", 4), "ShortStorage": ("i16", 2), "CharStorage": ("i8", 1),
             "ByteStorage": ("u8", 1), "BoolStorage": ("bool", 1), "ComplexFloatStorage": ("c64", 8),
             "ComplexDoubleStorage": ("c128", 16)}  # fmt: skip
-WRAPPERS = ("state_dict", "model", "model_state_dict")
 ALLOWED = {
+    ("torch._utils", "_rebuild_tensor"),  # torch before 0.4
     ("torch._utils", "_rebuild_tensor_v2"),
     ("torch._utils", "_rebuild_parameter"),
+    ("torch", "Size"),
     ("collections", "OrderedDict"),
+    ("argparse", "Namespace"),
 }
 ALLOWED |= {("torch", storage) for storage in STORAGES}
+
+
+RESAVE = "save it again with torch.save(model.state_dict(), …), or as .safetensors"
 
 
 class Global(NamedTuple):
@@ -66,8 +67,11 @@ class Machine:
         self.path = path
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self.storages: dict[str, Storage] = {}
 
-    def run(self, data: bytes) -> Any:
+    def run(self, data: bytes | BinaryIO) -> Any:
+        """What the pickle says; a file is left behind its end, where another may begin."""
+        self.stack, self.memo = [], {}
         try:
             for opcode, argument, _ in pickletools.genops(data):
                 if opcode.name == "STOP":
@@ -104,6 +108,8 @@ class Machine:
             "LONG1",
             "BINUNICODE",
             "SHORT_BINUNICODE",
+            "BINSTRING",
+            "SHORT_BINSTRING",
             "BINFLOAT",
             "INT",
             "LONG",
@@ -146,14 +152,14 @@ class Machine:
             stack.append(self.named(*pair))
         elif name == "BINPERSID":
             stack.append(self.storage(stack.pop()))
-        elif name == "REDUCE":
+        elif name in ("REDUCE", "NEWOBJ"):
             arguments = stack.pop()
             stack.append(self.described(stack.pop(), arguments))
         elif name == "BUILD":
-            stack.pop()  # attributes of an OrderedDict (its _metadata): not needed
+            stack.pop()  # attributes, of an OrderedDict (its _metadata) or a Namespace: not needed
         else:
             raise Failure("checkpoint-refused", f"{self.path.name} uses the pickle opcode {name}, which no state dict needs",
-                          "save it again with torch.save(model.state_dict(), …), or as .safetensors")  # fmt: skip
+                          RESAVE)  # fmt: skip
 
     def named(self, module: str, name: str) -> Global:
         if (module, name) not in ALLOWED:
@@ -166,14 +172,20 @@ class Machine:
         known = isinstance(storage, Global) and storage.name in STORAGES
         if kind != "storage" or not known or not isinstance(key, (str, int)):
             raise damaged(self.path, "a tensor has a storage of an unknown kind")
-        return Storage(*STORAGES[storage.name], str(key))
+        if len(pid) > 5 and pid[5] is not None:
+            raise Failure(
+                "checkpoint-refused", f"{self.path.name} shares storages as only torch before 0.4 did", RESAVE
+            )
+        return self.storages.setdefault(str(key), Storage(*STORAGES[storage.name], str(key)))
 
     def described(self, function: Any, arguments: Any) -> Any:
         if not isinstance(function, Global):
             raise damaged(self.path, "its pickle calls what is no function")
         if function.name == "OrderedDict":
             return dict(keyed(arguments[0])) if arguments else {}
-        if function.name == "_rebuild_parameter":
+        if function.name == "Namespace":
+            return {}
+        if function.name in ("_rebuild_parameter", "Size"):
             return arguments[0]
         storage, offset, shape, stride = arguments[:4]
         numbers = (offset, *shape, *stride)
@@ -189,81 +201,3 @@ def keyed(pairs: Iterable[Any]) -> Iterable[Any]:
         if not isinstance(key, (str, int)):
             raise TypeError("a key is neither a name nor a number")
         yield key, value
-
-
-class PickleFile:
-    """A weight source over a .pth: tensors are read from their records when they are asked for."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self.zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-            raise damaged(path, "its zip archive is cut off or damaged") from None
-        self.records = {info.filename: info for info in self.zip.infolist()}
-        pickles = [name for name in self.records if name.endswith("/data.pkl") and name.count("/") == 1]
-        if len(pickles) != 1:
-            raise damaged(path, "it holds no state dict of torch (data.pkl)")
-        self.folder = pickles[0].removesuffix("data.pkl")
-        if self.records[pickles[0]].file_size > MAX_PICKLE:
-            raise damaged(path, "its pickle is larger than any state dict's")
-        self.tensors = unwrapped(path, Machine(path).run(self.record(pickles[0])))
-        for name, tensor in self.tensors.items():
-            self.fits(name, tensor)
-
-    def record(self, name: str) -> bytes:
-        info = self.records.get(name)
-        if info is None:
-            raise damaged(self.path, f"the record {name[:80]} is missing")
-        if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
-            raise damaged(self.path, "a record is compressed, which torch never does")
-        try:
-            return self.zip.read(info)
-        except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError):
-            raise damaged(self.path, f"the record {name[:80]} is cut off or damaged") from None
-
-    def fits(self, name: str, tensor: Stored) -> None:
-        """The tensor's numbers are sound, and its last element lies inside its record."""
-        if not all(0 <= n < 2**40 for n in (tensor.offset, *tensor.shape, *tensor.stride)):
-            raise damaged(self.path, f"`{name[:80]}` has no sound offset, shape and strides")
-        info = self.records.get(f"{self.folder}data/{tensor.storage.key}")
-        if info is None:
-            raise damaged(self.path, f"the numbers of `{name[:80]}` are missing")
-        reach = tensor.offset + sum((d - 1) * s for d, s in zip(tensor.shape, tensor.stride, strict=True)) + 1
-        count = math.prod(tensor.shape)
-        if count and (
-            reach * tensor.storage.width > info.file_size or count * tensor.storage.width > 4 * info.file_size
-        ):
-            raise damaged(self.path, f"`{name[:80]}` says more numbers than its record holds")
-
-    def names(self) -> Iterable[str]:
-        return self.tensors
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self.tensors[name].shape
-
-    def dtype(self, name: str) -> str:
-        return self.tensors[name].storage.kind
-
-    def get(self, name: str) -> Any:
-        import numpy as np
-
-        tensor = self.tensors[name]
-        raw = self.record(f"{self.folder}data/{tensor.storage.key}")
-        kind, width = tensor.storage.kind, tensor.storage.width
-        flat = as_float32(raw[: len(raw) // width * width], kind, (len(raw) // width,))[tensor.offset :]
-        strides = tuple(s * flat.itemsize for s in tensor.stride)
-        return np.lib.stride_tricks.as_strided(flat, tensor.shape, strides, writeable=False)
-
-
-def unwrapped(path: Path, found: Any) -> dict[str, Stored]:
-    """The tensors by name: at the top, or under "state_dict" or "model"."""
-    for key in WRAPPERS:
-        if isinstance(found, dict) and isinstance(found.get(key), dict):
-            found = found[key]
-    if not isinstance(found, dict):
-        raise damaged(path, "it holds no mapping of names to tensors")
-    tensors = {k: v for k, v in found.items() if isinstance(k, str) and isinstance(v, Stored)}
-    if not tensors or len(tensors) > MAX_TENSORS:
-        raise damaged(path, "it holds no tensors by name")
-    return tensors

@@ -1,0 +1,428 @@
+"""Checkpoints as they are found in the wild, by the command line: what is read, what is left out, and what is refused."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import archc
+from archc.build import build
+from archc.cli import main
+from archc.compiler.diagnostics import Failure
+from archc.compiler.driver import check
+from archc.runtime import Session
+
+DATA = Path(__file__).parent / "data"
+PEERS = json.loads((DATA / "peers.json").read_text("utf-8"))["nets"]
+
+SPEC = """
+archspec: 1
+name: small
+params: {classes: 5, width: 8}
+input: {image: [3, 12, 12]}
+graph:
+  - {name: conv1, conv: {out: $width, kernel: 3, padding: 1, bias: false}}
+  - {name: bn1, batch_norm}
+  - relu
+  - name: layer1
+    steps:
+      - {name: norm1, batch_norm}
+      - relu
+      - {name: conv1, conv: {out: 8, kernel: 3, padding: 1, bias: false}}
+  - {name: aux, aux: 0.3, steps: [global_avg_pool, {name: fc, linear: $classes}]}
+  - global_avg_pool
+  - {name: fc, linear: $classes}
+"""
+ENSEMBLE = """
+archspec: 1
+name: ensemble
+params: {members: 3}
+input: {image: [3, 12, 12]}
+import: {Small: small.yaml}
+graph:
+  - mean:
+      - repeat: {i: $members}
+        steps: [{name: member$(i), Small}, softmax]
+"""
+State = dict[str, torch.Tensor]
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def weights(self) -> Any:
+        return json.loads(self.out)["weights"]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """`archc build` in a folder that holds small.yaml and ensemble.yaml; a refusal must leave nothing behind."""
+    monkeypatch.chdir(tmp_path)
+    Path("small.yaml").write_text(SPEC, "utf-8")
+    Path("ensemble.yaml").write_text(ENSEMBLE, "utf-8")
+
+    def execute(spec: str, *arguments: str) -> Ran:
+        before = sorted(Path().iterdir())
+        code = main(["build", spec, *arguments])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        if code:
+            assert sorted(Path().iterdir()) == before
+            assert len(re.findall(r"^error\[|^usage", err, re.M)) <= 1
+        return Ran(code, out, err)
+
+    return execute
+
+
+def state(seed: int = 1, **params: int) -> State:
+    """A state dict of the small net, with statistics that no default has."""
+    net = archc.load("small.yaml", params=params).to_torch(seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    found: State = net.state_dict()
+    return {k: v if v.dtype == torch.int64 else v + torch.rand(v.shape, generator=generator) for k, v in found.items()}
+
+
+def answers(tensors: State) -> Any:
+    """What torch answers to an image of ones with these tensors."""
+    net = archc.load("small.yaml", params={}).to_torch().eval()
+    net.load_state_dict(tensors)
+    with torch.no_grad():
+        return net(torch.ones(1, 3, 12, 12)).numpy()
+
+
+def built(path: str = "small.onnx") -> Any:
+    return Session(path, device="cpu").run(np.ones((1, 3, 12, 12), np.float32))["logits"]
+
+
+def old(tensors: Any, path: str) -> None:
+    torch.save(tensors, path, _use_new_zipfile_serialization=False)
+
+
+def on_cuda(tensors: State, path: str) -> None:
+    """The bytes that a machine with CUDA writes: only the place of each storage differs."""
+    torch.save(tensors, "cpu.pth")
+    with zipfile.ZipFile("cpu.pth") as source, zipfile.ZipFile(path, "w") as target:
+        for info in source.infolist():
+            data = source.read(info)
+            if info.filename.endswith("data.pkl"):
+                assert data.count(b"X\x03\x00\x00\x00cpu") == 1  # the others refer to it
+                data = data.replace(b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0")
+            target.writestr(info.filename, data)
+
+
+def uncounted(tensors: State) -> State:
+    return {k: v for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
+
+
+def dotted(tensors: State) -> State:
+    return {k.replace("norm1", "norm.1").replace("layer1.conv1", "layer1.conv.1"): v for k, v in tensors.items()}
+
+
+def training_script(tensors: State, path: str) -> None:
+    """What lies beside the weights in a training script's file."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(3))], lr=0.1).state_dict()
+    torch.save({"epoch": 3, "arch": "small", "args": argparse.Namespace(lr=0.1, size=torch.Size([3, 12])), "optimizer": optimizer,
+                "state_dict": tensors, "metric": 0.5}, path)  # fmt: skip
+
+
+FORMS: dict[str, Callable[[State, str], None]] = {
+    "bare": torch.save,
+    "before 1.6": old,
+    "before 1.6, wrapped": lambda t, p: old({"state_dict": t, "epoch": 1}, p),
+    "state_dict": lambda t, p: torch.save({"state_dict": t}, p),
+    "model": lambda t, p: torch.save({"model": t}, p),
+    "averaged first": lambda t, p: torch.save({"state_dict": {k: v * 0 for k, v in t.items()}, "state_dict_ema": t}, p),
+    "module.": lambda t, p: torch.save({f"module.{k}": v for k, v in t.items()}, p),
+    "_orig_mod.module.": lambda t, p: torch.save({"model": {f"_orig_mod.module.{k}": v for k, v in t.items()}}, p),
+    "no counts": lambda t, p: torch.save(uncounted(t), p),
+    "ordered": lambda t, p: torch.save(OrderedDict(t), p),
+    "parameters": lambda t, p: torch.save({k: torch.nn.Parameter(v, v.is_floating_point()) for k, v in t.items()}, p),
+    "strided": lambda t, p: torch.save({k: v.t().contiguous().t() if v.ndim == 2 else v for k, v in t.items()}, p),
+    "channels last": lambda t, p: torch.save({k: v.to(memory_format=torch.channels_last) if v.ndim == 4 else v for k, v in t.items()}, p),
+    "cuda": on_cuda,
+    "script": training_script,
+    "dots before digits": lambda t, p: torch.save(dotted(t), p),
+    "dots before digits, before 1.6": lambda t, p: old(uncounted(dotted(t)), p),
+    "safetensors": save_file,
+    "safetensors, module.": lambda t, p: save_file({f"module.{k}": v for k, v in t.items()}, p),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms(form, run):
+    tensors = state()
+    FORMS[form](tensors, "file.pth")
+    done = run("small.yaml", "--weights", "file.pth", "--format", "json")
+    assert done.code == 0, done.err
+    assert done.weights["source"] == "file.pth" and not done.weights["missing"] and not done.weights["unused"]
+    np.testing.assert_allclose(built(), answers(tensors), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("save", [torch.save, old, save_file])
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_floats(kind, save, run):
+    tensors = {k: v.to(kind) if v.is_floating_point() else v for k, v in state().items()}
+    save(tensors, "file.bin")
+    done = run("small.yaml", "--weights", "file.bin")
+    assert done.code == 0, done.err
+    floats = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+    np.testing.assert_allclose(built(), answers(floats), rtol=1e-4, atol=1e-5)
+
+
+def test_dots_before_digits_are_not_guessed(run):
+    """`layer11` and `layer1.1` read the same without dots: neither is taken for the other."""
+    tensors = {**dotted(state()), "layer1.norm1.9": torch.ones(8), "layer1.nor.m1.weight": torch.ones(8)}
+    tensors["layer1.norm.1.weight"], tensors["layer.1.norm.1.weight"] = torch.ones(8), torch.ones(8)
+    torch.save(tensors, "file.pth")
+    done = run("small.yaml", "--weights", "file.pth")
+    assert done.code == 1 and "layer1.norm1.weight" in done.err and "[weights-missing]" in done.err
+
+
+def test_another_number_of_classes(run):
+    torch.save(state(), "five.pth")
+    wanted = ["small.yaml", "--set", "classes=10", "--weights", "five.pth"]
+    refused = run(*wanted)
+    assert refused.code == 1 and "[weights-misshapen]" in refused.err
+    for said in (
+        "fc.weight 5×8 for 10×8",
+        "fc.bias 5 for 10",
+        "`--weights-skip aux.fc --weights-skip fc` leaves them untrained",
+    ):
+        assert said in refused.err
+    skips = ["--weights-skip", "fc", "--weights-skip", "aux.fc"]
+    told = run(*wanted, *skips)
+    assert (
+        told.code == 0
+        and "left out as asked: fc, aux.fc; 4 tensors untrained (aux, fc)" in told.out
+        and "warning" not in told.err
+    )
+    report = run(*wanted, *skips, "--format", "json").weights
+    assert report["skipped"] == ["fc", "aux.fc"] and report["untrained"] == ["aux", "fc"]
+    assert set(report["missing"]) == set(report["unused"]) == {"fc.weight", "fc.bias", "aux.fc.weight", "aux.fc.bias"}
+    artifact = Session("small.onnx", device="cpu").artifact
+    assert not artifact.trained and artifact.untrained == ("fc",)  # the head is not in the file
+    assert built().shape == (1, 10)
+
+
+def test_left_out_steps_start_from_the_seed(run):
+    tensors = state()
+    torch.save(tensors, "file.pth")
+    assert run("small.yaml", "--weights", "file.pth", "--weights-skip", "fc", "--seed", "7").code == 0
+    new = archc.load("small.yaml", params={}).to_torch(seed=7).state_dict()
+    np.testing.assert_allclose(
+        built(), answers({k: new[k] if k.startswith("fc.") else v for k, v in tensors.items()}), rtol=1e-4, atol=1e-5
+    )
+    again = archc.load("small.yaml", params={}).to_torch("file.pth", 7, ["fc"]).state_dict()
+    assert torch.equal(again["fc.weight"], new["fc.weight"]) and torch.equal(again["bn1.bias"], tensors["bn1.bias"])
+
+
+def test_a_run_says_what_is_untrained(run, capsys):
+    from PIL import Image
+
+    torch.save(state(), "file.pth")
+    run("small.yaml", "--weights", "file.pth", "--weights-skip", "fc")
+    Image.new("RGB", (12, 12)).save("photo.png")
+    assert main(["run", "small.onnx", "photo.png"]) == 0
+    assert "small was built with untrained steps (fc)" in capsys.readouterr().err
+    run("small.yaml", "--weights", "file.pth")
+    assert main(["run", "small.onnx", "photo.png"]) == 0
+    assert "untrained" not in capsys.readouterr().err
+
+
+def test_heads_may_be_absent(run):
+    torch.save({k: v for k, v in state().items() if not k.startswith("aux.")}, "file.pth")
+    done = run("small.yaml", "--weights", "file.pth")
+    assert done.code == 0 and "2 tensors untrained (aux)" in done.out
+    assert Session("small.onnx", device="cpu").artifact.trained
+
+
+def test_tensors_without_a_place(run):
+    """Beside the net's steps they are told; inside of one they show that the checkpoint is another net's."""
+    torch.save({**state(), "extra.weight": torch.ones(3)}, "beside.pth")
+    beside = run("small.yaml", "--weights", "beside.pth")
+    assert beside.code == 0 and "warning[weights-unused]" in beside.err and "extra.weight" in beside.err
+    torch.save({**state(), "layer1.conv2.weight": torch.ones(8, 8, 3, 3), "conv1.bias": torch.ones(8)}, "inside.pth")
+    inside = run("small.yaml", "--weights", "inside.pth")
+    assert inside.code == 1 and "[weights-unused]" in inside.err and "--weights-skip layer1.conv2" in inside.err
+    allowed = run("small.yaml", "--weights", "inside.pth", "--weights-skip", "layer1.conv2", "--weights-skip", "conv1")
+    assert allowed.code == 0 and "warning" not in allowed.err
+
+
+USAGE = {
+    "unknown step to skip": (["--weights", "a.pth", "--weights-skip", "layer2"], "did you mean `layer1`?"),
+    "skip without weights": (["--weights-skip", "fc"], "give one with --weights"),
+    "no file": (["--weights", "b.pth"], "cannot be read"),
+    "unknown step": (["--weights", "layr1=a.pth"], "did you mean `layer1`?"),
+    "step without weights": (["--weights", "2=a.pth"], "has no weights"),
+    "two for the net": (["--weights", "a.pth", "--weights", "b.pth"], "two checkpoints for the whole net"),
+    "two for a step": (["--weights", "fc=a.pth", "--weights", "fc=b.pth"], "two checkpoints for `fc`"),
+    "one for the net, one for a step": (["--weights", "a.pth", "--weights", "fc=a.pth"], "two checkpoints for `fc`"),
+    "a step in another": (["--weights", "aux=a.pth", "--weights", "aux.fc=a.pth"], "two checkpoints for `aux.fc`"),
+}
+
+
+@pytest.mark.parametrize("what", USAGE)
+def test_usage(what, run):
+    arguments, said = USAGE[what]
+    torch.save(state(), "a.pth")
+    done = run("small.yaml", *arguments)
+    assert done.code == 2 and said in done.err
+
+
+def test_a_file_with_an_equals_sign(run):
+    torch.save(state(), "fc=1.pth")
+    assert run("small.yaml", "--weights", "fc=1.pth").code == 0
+
+
+def probabilities(*seeds: int) -> Any:
+    parts = [torch.softmax(torch.from_numpy(answers(state(seed))), 1).numpy() for seed in seeds]
+    return np.mean(parts, axis=0)
+
+
+def test_an_ensemble_of_three_files(run):
+    for seed in (1, 2, 3):
+        (torch.save if seed < 3 else save_file)(state(seed), f"{seed}.bin")
+    files = [f"--weights=member{i}={i + 1}.bin" for i in range(3)]
+    done = run("ensemble.yaml", *files, "--format", "json")
+    assert done.code == 0, done.err
+    assert done.weights["source"] == "1.bin (member0), 2.bin (member1), 3.bin (member2)" and not done.weights["missing"]
+    np.testing.assert_allclose(built("ensemble.onnx"), probabilities(1, 2, 3), rtol=1e-4, atol=1e-6)
+    assert Session("ensemble.onnx", device="cpu").artifact.trained
+
+
+def test_an_ensemble_with_one_file_twice_and_an_untrained_member(run):
+    torch.save({"state_dict": {f"module.{k}": v for k, v in state(1).items()}}, "a.pth")
+    done = run("ensemble.yaml", "--weights", "member0=a.pth", "--weights", "member2=a.pth")
+    assert done.code == 0, done.err
+    assert "from a.pth (member0, member2)" in done.out and "untrained (member1)" in done.out
+    artifact = Session("ensemble.onnx", device="cpu").artifact
+    assert not artifact.trained and artifact.untrained == ("member1",)
+
+
+def test_an_ensemble_from_python(run):
+    torch.save(state(2), "b.pth")
+    net = archc.load("ensemble.yaml", params={"members": 2})
+    net.export_onnx("two.onnx", weights={"member0": state(1), "member1": "b.pth"})
+    np.testing.assert_allclose(built("two.onnx"), probabilities(1, 2), rtol=1e-4, atol=1e-6)
+    module = net.to_torch(weights={"member0": state(1), "member1": "b.pth"})
+    net.export_onnx("again.onnx", weights=module.state_dict())
+    assert Path("two.onnx").stat().st_size == pytest.approx(Path("again.onnx").stat().st_size, abs=100)
+    np.testing.assert_array_equal(built("two.onnx"), built("again.onnx"))
+
+
+def test_a_member_is_refused_by_its_own_name(run):
+    torch.save({k: v for k, v in state().items() if k != "bn1.bias"}, "cut.pth")
+    done = run("ensemble.yaml", "--weights", "member0=cut.pth")
+    assert done.code == 1 and "cut.pth lacks 1 tensor: member0.bn1.bias" in done.err
+
+
+def damage(change: Callable[[bytes], bytes], save: Callable[[State, str], None] = torch.save) -> Callable[[State, str], None]:  # fmt: skip
+    def write(tensors: State, path: str) -> None:
+        save(tensors, path)
+        Path(path).write_bytes(change(Path(path).read_bytes()))
+
+    return write
+
+
+def changed(name: str, change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[State, str], None]:
+    return lambda tensors, path: torch.save({**tensors, name: change(tensors[name])}, path)
+
+
+class Evil:
+    def __reduce__(self) -> Any:
+        return (Path.touch, (Path("CODE_RAN"),))
+
+
+BAD: dict[str, tuple[Callable[[State, str], None], str]] = {
+    "cut": (damage(lambda b: b[:-200]), "checkpoint-damaged"),
+    "cut, before 1.6": (damage(lambda b: b[:-200], old), "checkpoint-damaged"),
+    "cut in the pickle, before 1.6": (damage(lambda b: b[:200], old), "checkpoint-damaged"),
+    "too long, before 1.6": (damage(lambda b: b + b"\0" * 9, old), "checkpoint-damaged"),
+    "cut, safetensors": (damage(lambda b: b[:-9], save_file), "checkpoint-damaged"),
+    "code": (lambda t, p: torch.save({**t, "evil": Evil()}, p), "checkpoint-refused"),
+    "code, before 1.6": (lambda t, p: old({**t, "evil": Evil()}, p), "checkpoint-refused"),
+    "a module": (lambda t, p: torch.save(torch.nn.Linear(2, 2), p), "checkpoint-refused"),
+    "a module, before 1.6": (lambda t, p: old(torch.nn.Linear(2, 2), p), "checkpoint-refused"),
+    "integers": (changed("fc.bias", torch.Tensor.long), "weights-dtype"),
+    "complex": (changed("fc.bias", lambda v: v.to(torch.complex64)), "weights-dtype"),
+    "not a number": (changed("fc.bias", lambda v: v * float("nan")), "weights-not-finite"),
+    "infinite": (changed("bn1.running_var", lambda v: v / 0), "weights-not-finite"),
+    "other shape": (changed("bn1.bias", lambda v: v.reshape(2, 4)), "weights-misshapen"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_files(what, run):
+    write, code = BAD[what]
+    write(state(), "file.pth")
+    done = run("small.yaml", "--weights", "file.pth")
+    assert done.code == 1 and f"error[{code}]" in done.err, done.err
+    assert "file.pth" in done.err and not Path("CODE_RAN").exists()
+
+
+class Shapes:
+    """A peer's checkpoint without its numbers: it must be refused before one of them is asked for."""
+
+    def __init__(self, peer: str) -> None:
+        self.tensors = PEERS[peer]
+
+    def names(self) -> Any:
+        return self.tensors
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self.tensors[name])
+
+    def dtype(self, name: str) -> str:
+        return "i64" if name.endswith("num_batches_tracked") else "f32"
+
+    def get(self, name: str) -> Any:
+        raise AssertionError(f"{name} was read")
+
+
+MEMBERS = [
+    ("resnet18", "resnet34", "weights-unused", "layer1.2.conv1.weight"), ("resnet34", "resnet18", "weights-missing", "layer1.2.conv1.weight"),
+    ("resnet50", "resnet101", "weights-unused", "layer3.6.conv1.weight"), ("resnet101", "resnet50", "weights-missing", "layer3.6.conv1.weight"),
+    ("vgg16_bn", "vgg16", "weights-missing", "features.1.weight"), ("vgg16", "vgg16_bn", "weights-missing", "features.2.weight"),
+    ("resnet50", "wide_resnet50_2", "weights-misshapen", "layer1.0.conv1.weight 128×64×1×1 for 64×64×1×1"),
+    ("resnet50", "resnext50_32x4d", "weights-misshapen", "layer1.0.conv2.weight 128×4×3×3 for 64×64×3×3"),
+    ("densenet121", "densenet169", "weights-misshapen", "features.transition3.norm.weight"),
+    ("googlenet", "inception_v3", "weights-missing", "conv1.conv.weight"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spec", "checkpoint", "code", "said"), MEMBERS, ids=[f"{c} into {s}" for s, c, *_ in MEMBERS])
+def test_another_member_s_checkpoint(spec, checkpoint, code, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Failure) as caught:
+        build(check(spec), weights=Shapes(checkpoint))
+    assert (caught.value.code, caught.value.exit_code) == (code, 1)
+    assert said in caught.value.message and "--weights-skip" not in caught.value.help
+    assert not list(tmp_path.iterdir())
+
+
+HEADS = {
+    "resnet50": "fc", "googlenet": "aux1.fc2 aux2.fc2 fc", "inception_v3": "AuxLogits.fc fc", "densenet121": "classifier", "vgg16": "classifier.6",
+    "squeezenet1_0": "classifier.1", "inception_v4": "last_linear", "resnetv2_50": "head.fc",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_the_steps_to_skip_are_named(name):
+    with pytest.raises(Failure) as caught:
+        build(check(name, ["classes=10"]), weights=Shapes(name))
+    skips = " ".join(f"--weights-skip {step}" for step in HEADS[name].split())
+    assert caught.value.code == "weights-misshapen" and f"`{skips}` leaves" in caught.value.help
