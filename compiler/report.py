@@ -11,13 +11,13 @@ not clipped to the image; a global pool on the way (a squeeze) has the map's siz
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import ceil
 from typing import NamedTuple
 
 from .ir.graph import Graph, Node, Value
 from .ir.types import TensorType
-from .ops.op import Reject
+from .ops.op import Op, Reject, inferred
 
 Pair = tuple[int, int]
 BYTES = 4  # of a float32
@@ -41,19 +41,49 @@ class Layer(NamedTuple):
     aux: bool
 
 
+class Share(NamedTuple):
+    """What one application of an op adds at inference."""
+
+    params: int
+    macs: int
+    activations: int
+
+
 class Cost:
-    """The costs of one graph. The minimum input is searched for only when asked."""
+    """The costs of one graph, each worked out when it is asked for."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._live = live_nodes(graph)
-        alive = {node.path for node in self._live}
+        self._shares = tuple(share(node.op, node.output.type, *node.input_types) for node in graph.nodes)
         self.name = graph.name
-        self.layers = tuple(layer(node, node.path not in alive) for node in graph.nodes)
         self.outputs = {output.name: output.value.type.sizes for output in graph.outputs}
-        self.params = Params(sum(x.params for x in self.layers), sum(x.params for x in self.layers if not x.aux))
-        self.macs = sum(x.macs for x in self.layers)
-        self.activations = sum(x.activations for x in self.layers)
+
+    @cached_property
+    def _live(self) -> tuple[Node, ...]:
+        return live_nodes(self._graph)
+
+    @cached_property
+    def _alive(self) -> tuple[Share, ...]:
+        """The shares of the nodes that the outputs need."""
+        alive = {node.path for node in self._live}
+        return tuple(x for node, x in zip(self._graph.nodes, self._shares, strict=True) if node.path in alive)
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        alive = {node.path for node in self._live}
+        return tuple(layer(n, x, n.path not in alive) for n, x in zip(self._graph.nodes, self._shares, strict=True))
+
+    @cached_property
+    def params(self) -> Params:
+        return Params(sum(x.params for x in self._shares), sum(x.params for x in self._alive))
+
+    @cached_property
+    def macs(self) -> int:
+        return sum(x.macs for x in self._alive)
+
+    @cached_property
+    def activations(self) -> int:
+        return sum(x.activations for x in self._alive)
 
     @cached_property
     def depth(self) -> int:
@@ -82,29 +112,28 @@ def live_nodes(graph: Graph) -> tuple[Node, ...]:
     wanted = {output.value.name for output in graph.outputs}
     kept: list[Node] = []
     for node in reversed(graph.nodes):
-        if any(value.name in wanted for value in node.outputs):
-            wanted.update(value.name for value in node.inputs)
+        if node.output.name in wanted:
+            wanted.update([value.name for value in node.inputs])
             kept.append(node)
     return tuple(reversed(kept))
 
 
-def layer(node: Node, aux: bool) -> Layer:
-    types = node.input_types
-    y = node.output.type
-    params = sum(p.elements for p in node.op.params(*types).values() if not p.buffer)
-    macs = 0 if aux else node.op.macs(y, *types)
-    activations = y.elements if node.op.counts and not aux and not idle_pool(node) else 0
+@lru_cache(maxsize=4096)
+def share(op: Op, y: TensorType, *x: TensorType) -> Share:
+    params = sum(param.elements for param in op.params(*x).values() if not param.buffer)
+    counts = op.counts and not (pools_to_size(op) and x[0] == y)
+    return Share(params, op.macs(y, *x), y.elements if counts else 0)
+
+
+def layer(node: Node, share: Share, aux: bool) -> Layer:
     source = node.span.short if node.span else ""
-    return Layer(node.path, node.op.name, source, y.sizes, params, macs, activations, aux)
+    macs, activations = (0, 0) if aux else (share.macs, share.activations)
+    return Layer(node.path, node.op.name, source, node.output.type.sizes, share.params, macs, activations, aux)
 
 
-def pools_to_size(node: Node) -> bool:
+def pools_to_size(op: Op) -> bool:
     """Whether the op pools to a size of its own choosing, whatever arrives."""
-    return node.op.name.startswith(("global_", "adaptive_"))
-
-
-def idle_pool(node: Node) -> bool:
-    return pools_to_size(node) and node.inputs[0].type == node.output.type
+    return op.name.startswith(("global_", "adaptive_"))
 
 
 def depth(graph: Graph, nodes: tuple[Node, ...]) -> int:
@@ -206,7 +235,7 @@ def in_tail(node: Node) -> bool:
         return True
     if (y.height, y.width) != (1, 1):
         return False
-    if pools_to_size(node):
+    if pools_to_size(node.op):
         return True
     window = node.op.window(*node.input_types)
     covers = x.is_image and window.kernel == (x.height, x.width) and node.op.name == "avg_pool"
@@ -242,7 +271,7 @@ def passes(graph: Graph, nodes: tuple[Node, ...], wanted: Mapping[str, object], 
     for node in nodes:
         x = [types[value.name] for value in node.inputs]
         try:
-            types[node.output.name] = node.op.infer(*x)
+            types[node.output.name] = inferred(node.op, *x)
         except Reject:
             return False
         if node.op.params(*x) != wanted[node.path]:

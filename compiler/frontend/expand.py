@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..diagnostics import Collector, Diagnostic, Note, Span
@@ -16,13 +17,13 @@ from ..ir.graph import Frame, Graph, Head, Node, Output, Value
 from ..ir.types import TensorType, image
 from ..ops import OPS
 from ..ops.fields import Misfit, show
-from ..ops.op import Op, Reject
+from ..ops.op import Op, Reject, inferred
 from .compose import Document
 from .located_yaml import Entry, Located
 from .names import arguments, name_fault
 from .naming import Paths, Position, join
 from .spec import Block, BlockCall, Branches, Group, Join, Merge, OpCall, Param, Place, Residual, Step, Use
-from .values import Fault, Poisoned, evaluate, locate, parsed, typed, unknown, within
+from .values import Arguments, Fault, Lookup, Poisoned, evaluate, locate, parsed, typed, unknown, within
 
 MAX_STEPS = 50_000
 MAX_DEPTH = 64
@@ -69,13 +70,15 @@ class Expander:
         self.paths = Paths()
         self.joins: dict[str, tuple[Value, ...]] = {}
         self.steps = 0
+        self.arguments = Arguments()
+        self.written: dict[tuple[str, Located | None], Op] = {}  # ops whose fields hold no expression
 
     # ---- the document
 
     def document(self, document: Document) -> Graph | None:
         inputs = {name: Value(name, image(*(i.value for i in e.value.value))) for name, e in document.input.items()}
         assert document.graph is not None
-        names = self.params(document.params, {})
+        names = self.params(document.params, {}, {})
         if names is None:
             return None
         ctx = Context("", "", names, names, document.blocks, inputs)
@@ -127,7 +130,7 @@ class Expander:
         dead: list[Node] = []
         for node in reversed(graph.nodes):
             if node.output.name in live:
-                live |= {v.name for v in node.inputs}
+                live.update([v.name for v in node.inputs])
             elif node.output.name not in self.joins and node.op.name != "identity":
                 dead.append(node)
         fed = {v.name for node in dead for v in node.inputs}
@@ -143,7 +146,7 @@ class Expander:
         if place.lone and place.steps:
             step = place.steps[0]
             if isinstance(step.core, Group) and not step.beside.keys() - {"when", "doc"}:
-                if not self.kept(step, x, ctx):
+                if "when" in step.beside and not self.kept(step, x, ctx):
                     return x
                 return self.place(step.core.steps, x, ctx, position)
             if "repeat" not in step.beside:
@@ -183,7 +186,9 @@ class Expander:
 
     def guarded(self, step: Step, x: Arriving, ctx: Context, position: Position, path: str | None = None) -> Arriving:
         """One copy of a step; a mistake in it is told and poisons its result."""
-        self.count(step.span, ctx)
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise self.too_many(step, ctx)
         try:
             return self.once(step, x, ctx, position, path)
         except Fault as fault:
@@ -199,7 +204,7 @@ class Expander:
 
     def once(self, step: Step, x: Arriving, ctx: Context, position: Position, path: str | None) -> Arriving:
         beside = step.beside
-        if not self.kept(step, x, ctx):
+        if "when" in beside and not self.kept(step, x, ctx):
             return x
         arrived = x
         if "from" in beside:
@@ -228,8 +233,6 @@ class Expander:
 
     def kept(self, step: Step, x: Arriving, ctx: Context) -> bool:
         """Whether `when` leaves the step in; the name of one taken out is remembered for `from`."""
-        if "when" not in step.beside:
-            return True
         node = step.beside["when"].value
         value = evaluate(node, self.lookup(x, ctx))
         if value is not True and value is not False:
@@ -278,27 +281,24 @@ class Expander:
     # ---- cores
 
     def core(self, step: Step, x: Arriving, ctx: Context, path: str, named: bool, position: Position) -> Arriving:
-        scope = path if named else ctx.scope
         match step.core:
+            case OpCall(name, key, args):
+                return self.apply(name, key, args, (x,), x, ctx, path)
             case None:
                 return x
-            case OpCall(name, key, args):
-                return self.apply(name, key, args, (x,), x, ctx, path, step)
             case BlockCall(name, key, args):
                 return self.call(name, key, args, x, ctx, path)
             case Use(what, key, args):
                 return self.use(step, what, args, x, ctx, path)
+        inner = ctx._replace(scope=path) if named else ctx
+        match step.core:
             case Merge(kind, key, branches):
-                values = self.branches(branches, x, ctx._replace(scope=scope), path)
-                return self.apply(kind, key, None, values, x, ctx, path, step)
+                return self.apply(kind, key, None, self.branches(branches, x, inner, path), x, ctx, path)
             case Join(key, args, branches):
-                return self.join(
-                    step, key, args, self.branches(branches, x, ctx._replace(scope=scope), path), x, ctx, path
-                )
+                return self.join(step, key, args, self.branches(branches, x, inner, path), x, ctx, path)
             case Residual():
-                return self.residual(step, step.core, x, ctx._replace(scope=scope), path)
+                return self.residual(step, step.core, x, inner, path)
             case Group(_, place):
-                inner = ctx._replace(scope=scope)
                 return self.place(place, x, inner, Position(path, owned=True) if named else position)
         raise AssertionError(step.core)
 
@@ -340,7 +340,7 @@ class Expander:
         if not isinstance(body, Poison) and body == x == shortcut:
             self.diagnostics.add(Diagnostic("empty-residual", step.span, "body and shortcut are both empty: this is x + x",
                                             severity="warning"))  # fmt: skip
-        return self.apply("add", core.key, None, (body, shortcut), x, ctx, path, step, ("body", "shortcut"))
+        return self.apply("add", core.key, None, (body, shortcut), x, ctx, path, ("body", "shortcut"))
 
     def join(
         self,
@@ -356,9 +356,7 @@ class Expander:
         flat: list[Arriving] = []
         for value in values:
             flat += self.joins.get(value.name, (value,)) if isinstance(value, Value) else (value,)
-        fields = {k: e for k, e in args.value.items() if k != "branches"}
-        given = Located(fields, args.span)
-        result = self.apply("join", key, given, tuple(flat), x, ctx, path, step)
+        result = self.apply("join", key, args, tuple(flat), x, ctx, path)
         if isinstance(result, Value):
             self.joins[result.name] = tuple(v for v in flat if isinstance(v, Value))
         return result
@@ -374,7 +372,7 @@ class Expander:
             known = [*ctx.blocks, *(n for n in OPS if not n[0].isupper())]
             diagnostic = unknown("block or operation", name, known, what.span, "unknown-block")
             raise Fault(diagnostic.code, what.span, diagnostic.message, diagnostic.help)
-        return self.apply(name, what, given, (x,), x, ctx, path, step)
+        return self.apply(name, what, given, (x,), x, ctx, path)
 
     def call(self, name: str, key: Located, args: Located, x: Arriving, ctx: Context, path: str) -> Arriving:
         """A block: its own names, its own scope; it never sees its caller's."""
@@ -388,9 +386,7 @@ class Expander:
             return POISON
         given: Mapping[str, Entry] = args.value if isinstance(args.value, dict) else {}
         lookup = self.lookup(x, ctx)
-        values = {
-            n: typed(block.params[n], evaluate(e.value, lookup), e.value) for n, e in given.items() if n in block.params
-        }
+        values = {n: self.argument(block.params[n], e.value, lookup) for n, e in given.items() if n in block.params}
         document = ctx.document if block.sees_document else {}
         names = self.params(block.params, values, document)
         if names is None:
@@ -425,9 +421,9 @@ class Expander:
     # ---- ops
 
     def apply(self, name: str, key: Located, args: Located | None, values: tuple[Arriving, ...], x: Arriving, ctx: Context, path: str,
-              step: Step, labels: tuple[str, ...] = ()) -> Arriving:  # fmt: skip
+              labels: tuple[str, ...] = ()) -> Arriving:  # fmt: skip
         """One op on its inputs: fields checked, shape inferred, node added."""
-        op, fields = self.build(name, key, args, x, ctx)
+        op = self.written.get((name, args)) or self.build(name, key, args, x, ctx)
         inputs = []
         for value in values:
             if isinstance(value, Poison):
@@ -438,40 +434,41 @@ class Expander:
                 )
             inputs.append(value)
         try:
-            result = op.infer(*(v.type for v in inputs))
+            result = inferred(op, *[v.type for v in inputs])
         except Reject as reject:
-            raise self.rejected(reject, key, fields, inputs, ctx, step, labels) from None
+            raise self.rejected(reject, key, fields_of(op, args), inputs, labels) from None
         node = Node(path, op, tuple(inputs), (Value(path, result),), key.span, ctx.frames)
         self.nodes.append(node)
         return node.output
 
-    def build(
-        self, name: str, key: Located, args: Located | None, x: Arriving, ctx: Context
-    ) -> tuple[Op, Mapping[str, Located]]:
+    def build(self, name: str, key: Located, args: Located | None, x: Arriving, ctx: Context) -> Op:
         cls = OPS[name]
-        if args is None or args.value is None:
-            fields: dict[str, Located] = {}
-        elif isinstance(args.value, dict):
-            fields = {k: e.value for k, e in args.value.items() if not k.startswith("x-")}
-        elif cls.bare:
-            fields = {cls.bare: args}
-        else:
+        if args is not None and args.value is not None and not isinstance(args.value, dict) and not cls.bare:
             raise Fault("wrong-type", args.span, f"`{name}` takes no bare value, but {show(args.value)} is given")
         lookup, checked = self.lookup(x, ctx), {}
-        for field, node in fields.items():
+        for field, node in fields_of(cls, args).items():
             if field not in cls.fields:
                 raise Fault("unknown-key", node.span, f"`{name}` has no field `{field}`")
             try:
-                checked[field] = cls.fields[field].kind.check(evaluate(node, lookup))
+                checked[field] = self.arguments.value(cls.fields[field], node, lookup, cls.fields[field].kind.check)
             except Misfit as misfit:
                 raise Fault(misfit.code, locate(node, misfit.at).span, f"`{field}` {misfit}") from None
         for field, declared in cls.fields.items():
             if declared.required and field not in checked:
                 raise Fault("missing-key", key.span, f"`{name}` needs `{field}`", f"write {{{name}: {{{field}: …}}}}")
-        return cls(**checked), fields
+        made = op_of(name, tuple(checked.items()))
+        if args is None or self.arguments.written(args):
+            self.written[name, args] = made
+        return made
 
-    def rejected(self, reject: Reject, key: Located, fields: Mapping[str, Located], inputs: list[Value], ctx: Context, step: Step,
-                 labels: tuple[str, ...]) -> Fault:  # fmt: skip
+    def rejected(
+        self,
+        reject: Reject,
+        key: Located,
+        fields: Mapping[str, Located],
+        inputs: list[Value],
+        labels: tuple[str, ...],
+    ) -> Fault:
         """An op's refusal at the field or step that is wrong, with the tensors that met there."""
         node = fields.get(reject.field) if reject.field else None
         span = node.span if node else key.span
@@ -516,18 +513,24 @@ class Expander:
 
         return look
 
+    def argument(self, param: Param, node: Located, lookup: Lookup) -> Any:
+        return self.arguments.value(param.key, node, lookup, lambda value: typed(param, value, node))
+
     def params(
-        self, params: Mapping[str, Param], given: Mapping[str, Any], outer: Mapping[str, Any] | None = None
+        self, params: Mapping[str, Param], given: Mapping[str, Any], outer: Mapping[str, Any]
     ) -> dict[str, Any] | None:
         """The values of params: those given, and defaults, each of which sees those before it."""
         values: dict[str, Any] = {}
+
+        def seen(name: str) -> Any:
+            return values[name] if name in values else outer[name]
+
         for name, param in params.items():
             if name in given:
                 values[name] = given[name]
             elif param.default is not None:
                 try:
-                    seen = {**(outer or {}), **values}
-                    values[name] = typed(param, evaluate(param.default, seen.__getitem__), param.default)
+                    values[name] = self.argument(param, param.default, seen)
                 except Fault as fault:
                     self.diagnostics.add(fault.diagnostic)
                     return None
@@ -656,12 +659,10 @@ class Expander:
         except (Fault, Poisoned):
             return None
 
-    def count(self, span: Span, ctx: Context) -> None:
-        self.steps += 1
-        if self.steps > MAX_STEPS:
-            where = ctx.frames[0].span if ctx.frames else span
-            self.fault("too-many-steps", where, f"the net expands to over {MAX_STEPS} steps, the limit", "", (), ctx)
-            raise Stop
+    def too_many(self, step: Step, ctx: Context) -> Stop:
+        where = ctx.frames[0].span if ctx.frames else step.span
+        self.fault("too-many-steps", where, f"the net expands to over {MAX_STEPS} steps, the limit", "", (), ctx)
+        return Stop()
 
     def fault(
         self,
@@ -679,6 +680,21 @@ class Expander:
         frames = ctx.frames[-4:] if ctx else ()
         origin = tuple(Note(f"expanded from {frame.what}", frame.span) for frame in reversed(frames))
         self.diagnostics.add(diagnostic._replace(notes=diagnostic.notes + origin))
+
+
+def fields_of(op: Op | type[Op], args: Located | None) -> dict[str, Located]:
+    """The fields that `args` writes, a bare value under the name of the field that it sets."""
+    if args is None or args.value is None:
+        return {}
+    if isinstance(args.value, dict):
+        return {key: entry.value for key, entry in args.value.items() if not key.startswith("x-")}
+    return {op.bare: args} if op.bare else {}
+
+
+@lru_cache(maxsize=1024)
+def op_of(name: str, fields: tuple[tuple[str, Any], ...]) -> Op:
+    """The op of that name with fields in canonical form."""
+    return OPS[name](**dict(fields))
 
 
 def expand(document: Document, diagnostics: Collector) -> Graph | None:

@@ -7,6 +7,7 @@ host language behind it: Python's `ast` leaks MemoryError and folds letters, and
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -89,15 +90,12 @@ class Run:
     def __init__(self, lookup: Lookup) -> None:
         self.lookup, self.steps = lookup, 0
 
-    def step(self, offset: int) -> None:
-        self.steps += 1
+    def made(self, value: Any, offset: int) -> Any:
+        """Bounds a result and counts it: one step, and one more for each element of a list."""
+        check(value, offset)
+        self.steps += 1 + len(value) if isinstance(value, list) else 1
         if self.steps > MAX_STEPS:
             raise ExpressionError("expression-limit", f"the expression takes over {MAX_STEPS} steps, the limit", offset)
-
-    def made(self, value: Any, offset: int) -> Any:
-        """Counts a result: one step, and one more for each element of a list."""
-        self.steps += len(value) if isinstance(value, list) else 0
-        self.step(offset)
         return value
 
 
@@ -155,7 +153,7 @@ class Parser:
                 raise self.fail("a conditional needs its `else`: a if c else b", token=token)
             other = self.conditional()
             value, offset = then, token.offset
-            then = lambda run: value(run) if boolean(test(run), "if", offset) else other(run)  # noqa: E731
+            then = lambda run: value(run) if truth(test(run), "if", offset) else other(run)  # noqa: E731
         self.depth -= 1
         return then
 
@@ -166,7 +164,7 @@ class Parser:
             self.deeper(token)
             inner, offset = self.binary(2), token.offset
             self.depth -= 1
-            return lambda run: not boolean(inner(run), "not", offset)
+            return lambda run: not truth(inner(run), "not", offset)
         left = self.binary(level + 1)
         terms: list[tuple[Token, Evaluate]] = []
         while token := self.take(*BINARY[level]):
@@ -249,7 +247,7 @@ class Parser:
             return value
         if token.text == "[":
             items = self.items("]")
-            return lambda run: run.made(check([item(run) for item in items], token.offset), token.offset)
+            return lambda run: run.made([item(run) for item in items], token.offset)
         if token.kind == "end":
             raise ExpressionError("expression-syntax", "the expression ends where a value is wanted", token.offset)
         raise self.fail(f"a value is wanted here, not `{token.text}`", token=token)
@@ -288,15 +286,9 @@ class Parser:
         if self.take("."):
             return self.attribute(token)
 
-        def evaluate(run: Run) -> Any:
-            run.step(offset)
-            if name == "x":
-                raise ExpressionError(
-                    "wrong-type", "`x` itself is no value; use x.channels, x.height, x.width or x.features", offset
-                )
-            return found(run, name, offset)
-
-        return evaluate
+        if name == "x":
+            return lambda run: itself(offset)
+        return lambda run: found(run, name, offset)
 
     def attribute(self, token: Token) -> Evaluate:
         field = self.token
@@ -310,7 +302,6 @@ class Parser:
             raise self.fail(f"`{token.text}` has no field `{field.text}`", near, field)
 
         def evaluate(run: Run) -> Any:
-            run.step(token.offset)
             x = found(run, "x", token.offset)
             if field.text == "features":
                 return x.elements
@@ -348,7 +339,7 @@ class Parser:
         def evaluate(run: Run) -> Any:
             values = [argument(run) for argument in arguments]
             try:
-                return run.made(check(FUNCTIONS[name](*values), offset), offset)
+                return run.made(FUNCTIONS[name](*values), offset)
             except ExpressionError:
                 raise
             except ZeroDivisionError:
@@ -371,14 +362,20 @@ def found(run: Run, name: str, offset: int) -> Any:
         raise ExpressionError("unknown-name", f"unknown name `{name}`", offset, len(name)) from None
 
 
+def itself(offset: int) -> None:
+    raise ExpressionError(
+        "wrong-type", "`x` itself is no value; use x.channels, x.height, x.width or x.features", offset
+    )
+
+
 def bound(value: Evaluate | None, run: Run, offset: int) -> int | None:
     return None if value is None else integer(value(run), "a slice", offset)
 
 
-def boolean(value: Any, what: str, offset: int) -> bool:
-    if not isinstance(value, bool):
-        raise ExpressionError("wrong-type", f"`{what}` wants a boolean, not {show(value)}", offset, len(what))
-    return value
+def truth(value: Any, what: str, offset: int) -> bool:
+    if value is True or value is False:
+        return bool(value)
+    raise ExpressionError("wrong-type", f"`{what}` wants a boolean, not {show(value)}", offset, len(what))
 
 
 def number(value: Any, what: str, offset: int) -> Any:
@@ -401,16 +398,18 @@ def sequence(value: Any, offset: int) -> Any:
 
 def check(value: Any, offset: int) -> Any:
     """Bounds every result: 64 bits, finite floats, lists of limited length."""
-    if is_int(value) and not -LIMIT <= value < LIMIT:
-        raise ExpressionError("expression-overflow", "the result is too large: integers have 64 bits", offset)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ExpressionError("expression-overflow", "the result is too large: it is not finite", offset)
-    if isinstance(value, str) and len(value) > MAX_LIST:
+    if isinstance(value, int):
+        if not -LIMIT <= value < LIMIT:
+            raise ExpressionError("expression-overflow", "the result is too large: integers have 64 bits", offset)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise ExpressionError("expression-overflow", "the result is too large: it is not finite", offset)
+    elif isinstance(value, list):
+        check_list(value, offset)
+    elif isinstance(value, str) and len(value) > MAX_LIST:
         raise ExpressionError(
             "expression-overflow", f"a text of {len(value)} characters is too large: the limit is {MAX_LIST}", offset
         )
-    if isinstance(value, list):
-        check_list(value, offset)
     return value
 
 
@@ -433,12 +432,11 @@ def logic(first: Evaluate, terms: list[tuple[Token, Evaluate]]) -> Evaluate:
     decided = terms[0][0].text == "or"
 
     def evaluate(run: Run) -> bool:
-        value = boolean(first(run), terms[0][0].text, terms[0][0].offset)
+        value = truth(first(run), terms[0][0].text, terms[0][0].offset)
         for token, right in terms:
             if value == decided:
                 return value
-            run.step(token.offset)
-            value = boolean(right(run), token.text, token.offset)
+            value = truth(right(run), token.text, token.offset)
         return value
 
     return evaluate
@@ -446,11 +444,12 @@ def logic(first: Evaluate, terms: list[tuple[Token, Evaluate]]) -> Evaluate:
 
 def arithmetic(first: Evaluate, terms: list[tuple[Token, Evaluate]]) -> Evaluate:
     """Operators of one rank, from the left; a loop, so that a long sum needs no deep stack."""
+    steps = [(OPERATORS.get(token.text, numeric), token.text, right, token.offset) for token, right in terms]
 
     def evaluate(run: Run) -> Any:
         value = first(run)
-        for token, right in terms:
-            value = run.made(check(binary(token.text, value, right(run), token.offset), token.offset), token.offset)
+        for operate, sign, right, offset in steps:
+            value = run.made(operate(sign, value, right(run), offset), offset)
         return value
 
     return evaluate
@@ -463,20 +462,28 @@ def same(a: Any, b: Any) -> bool:
     return isinstance(a, bool) == isinstance(b, bool) and bool(a == b)
 
 
-def binary(sign: str, a: Any, b: Any, offset: int) -> Any:
-    if sign in ("==", "!="):
-        return same(a, b) == (sign == "==")
-    if sign == "+" and isinstance(a, list) and isinstance(b, list):
-        return a + b
-    if sign == "+" and isinstance(a, str) and isinstance(b, str):
-        return a + b
-    if sign in ("<", "<=", ">", ">=") and isinstance(a, str) and isinstance(b, str):
-        return COMPARE[sign](a, b)
+def equality(sign: str, a: Any, b: Any, offset: int) -> bool:
+    return same(a, b) == (sign == "==")
+
+
+def order(sign: str, a: Any, b: Any, offset: int) -> bool:
+    if not (isinstance(a, str) and isinstance(b, str)):
+        number(a, sign, offset)
+        number(b, sign, offset)
+    return COMPARE[sign](a, b)
+
+
+def plus(sign: str, a: Any, b: Any, offset: int) -> Any:
+    """A sum of numbers; two lists, or two strings, in a row."""
+    if (isinstance(a, list) and isinstance(b, list)) or (isinstance(a, str) and isinstance(b, str)):
+        return ARITHMETIC["+"](a, b)
+    return numeric(sign, a, b, offset)
+
+
+def numeric(sign: str, a: Any, b: Any, offset: int) -> Any:
     number(a, sign, offset)
     number(b, sign, offset)
-    if sign in COMPARE:
-        return COMPARE[sign](a, b)
-    if sign in ("/", "//", "%") and b == 0:
+    if b == 0 and sign in ("/", "//", "%"):
         raise ExpressionError("division-by-zero", f"`{sign}` divides by zero", offset, len(sign))
     if sign == "**":
         return power(a, b, offset)
@@ -502,11 +509,13 @@ def power(a: Any, b: Any, offset: int) -> Any:
 
 
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b,
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
-    "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b,
-    "//": lambda a, b: a // b, "%": lambda a, b: a % b,
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv, "%": operator.mod,
+}  # fmt: skip
+OPERATORS: dict[str, Callable[[str, Any, Any, int], Any]] = {
+    "==": equality, "!=": equality, "<": order, "<=": order, ">": order, ">=": order, "+": plus,
 }  # fmt: skip
 
 

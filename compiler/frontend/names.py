@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from keyword import iskeyword
 from typing import NamedTuple
 
@@ -101,8 +102,12 @@ MODULE_OWNED = frozenset(
 
 def name_fault(name: object) -> str:
     """Why `name` cannot name a step; empty where it can."""
-    if not isinstance(name, str):
-        return f"a name is a string, not {show(name)}"
+    return word_fault(name) if isinstance(name, str) else f"a name is a string, not {show(name)}"
+
+
+@lru_cache(maxsize=4096)
+def word_fault(name: str) -> str:
+    """The same of a string."""
     if not name.strip():
         return "a name is not empty"
     if len(name) > MAX_NAME:

@@ -188,7 +188,10 @@ class Builder:
             return Merge(name, key, self.branches(value))
         fields = value.value if isinstance(value.value, dict) else {}
         if name == "join":
-            return Join(key, value, self.branches(fields["branches"].value)) if "branches" in fields else None
+            if "branches" not in fields:
+                return None
+            args = Located({k: e for k, e in fields.items() if k != "branches"}, value.span)
+            return Join(key, args, self.branches(fields["branches"].value))
         if name == "residual":
             if "body" not in fields:
                 return None

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..diagnostics import Diagnostic, Note, Span, nearest
-from ..ops.fields import Misfit, Padding, Pair, is_int, is_number, show
+from ..ops.fields import Kind, Misfit, Padding, Pair, is_int, is_number, show
 from .expressions import ExpressionError, Template, template
 from .located_yaml import Located
 from .spec import Param
 
 Lookup = Callable[[str], Any]
+UNKNOWN = object()
 
 
 class Poisoned(Exception):
@@ -67,7 +68,7 @@ def evaluate(node: Located, lookup: Lookup) -> Any:
         return {key: evaluate(entry.value, lookup) for key, entry in value.items()}
     if isinstance(value, list):
         return [evaluate(item, lookup) for item in value]
-    found = parsed(node)
+    found = parsed(node) if isinstance(value, str) and "$" in value else None
     if found is None:
         return value
     try:
@@ -88,36 +89,73 @@ def locate(node: Located, at: tuple[int | str, ...]) -> Located:
     return node
 
 
+WANTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "int": ("an integer", is_int), "float": ("a number", is_number), "bool": ("a boolean, true or false", lambda v: isinstance(v, bool)),
+    "string": ("a string", lambda v: isinstance(v, str)), "list": ("a list", lambda v: isinstance(v, list)),
+    "step": ("the name of a block or an operation", lambda v: isinstance(v, str)),
+}  # fmt: skip
+SHAPED: dict[str, Kind] = {"pair": Pair(0), "padding": Padding()}
+
+
 def typed(param: Param, value: Any, node: Located) -> Any:
     """`value` as parameter `param` wants it; raises Fault at `node`."""
-    wants = {"int": "an integer", "float": "a number", "bool": "a boolean, true or false", "string": "a string",
-             "list": "a list", "step": "the name of a block or an operation"}  # fmt: skip
-    fits = {"int": is_int(value), "float": is_number(value), "bool": isinstance(value, bool), "list": isinstance(value, list),
-            "string": isinstance(value, str), "step": isinstance(value, str)}  # fmt: skip
-    if param.type in wants and not fits[param.type]:
-        hint = ""
-        if param.type == "int" and isinstance(value, float):
-            hint = "`/` always gives a float, `//` and round() an integer"
-        elif param.type == "int" and isinstance(value, list) and len(value) == 2:
-            hint = f"for a pair declare it so: {param.name}: {{type: pair, default: 1}}"
-        raise Fault(
-            "wrong-type", node.span, f"`{param.name}` wants {wants[param.type]} ({param.type}), not {show(value)}", hint
-        )
-    if param.type in ("pair", "padding"):
+    if param.type in WANTED:
+        wants, fits = WANTED[param.type]
+        if not fits(value):
+            raise Fault("wrong-type", node.span, f"`{param.name}` wants {wants} ({param.type}), not {show(value)}",
+                        int_hint(param, value))  # fmt: skip
+    elif param.type in SHAPED:
         try:
-            (Pair(0) if param.type == "pair" else Padding()).check(value)
+            SHAPED[param.type].check(value)
         except Misfit as misfit:
             raise Fault(misfit.code, locate(node, misfit.at).span, f"`{param.name}` {misfit}") from None
-    if is_number(value):
-        if param.min is not None and value < param.min:
-            raise Fault("out-of-range", node.span, f"`{param.name}` is at least {show(param.min)}, not {show(value)}")
-        if param.max is not None and value > param.max:
-            raise Fault("out-of-range", node.span, f"`{param.name}` is at most {show(param.max)}, not {show(value)}")
+    if param.min is not None and is_number(value) and value < param.min:
+        raise Fault("out-of-range", node.span, f"`{param.name}` is at least {show(param.min)}, not {show(value)}")
+    if param.max is not None and is_number(value) and value > param.max:
+        raise Fault("out-of-range", node.span, f"`{param.name}` is at most {show(param.max)}, not {show(value)}")
     if param.choices and value not in param.choices:
         raise Fault(
             "out-of-range", node.span, f"`{param.name}` is one of {show(list(param.choices))}, not {show(value)}"
         )
     return value
+
+
+def int_hint(param: Param, value: Any) -> str:
+    """What was probably meant where an integer is wanted."""
+    if param.type == "int" and isinstance(value, float):
+        return "`/` always gives a float, `//` and round() an integer"
+    if param.type == "int" and isinstance(value, list) and len(value) == 2:
+        return f"for a pair declare it so: {param.name}: {{type: pair, default: 1}}"
+    return ""
+
+
+class Arguments:
+    """Values checked against what takes them: an op's field or a block's parameter.
+
+    One that is written out, without an expression, is worked out once, however often its step is copied.
+    """
+
+    def __init__(self) -> None:
+        self._written: dict[tuple[object, Located], Any] = {}
+        self._computed: set[Located] = set()
+
+    def written(self, node: Located) -> bool:
+        """Whether no expression stands in `node`."""
+        if node in self._computed:
+            return False
+        if next(scalars(node), None):
+            self._computed.add(node)
+            return False
+        return True
+
+    def value(self, taker: object, node: Located, lookup: Lookup, check: Callable[[Any], Any]) -> Any:
+        """The value of `node` as `check` gives it; `taker` is whose check it is."""
+        known = self._written.get((taker, node), UNKNOWN)
+        if known is UNKNOWN:
+            known = check(evaluate(node, lookup))
+            if self.written(node):
+                self._written[taker, node] = known
+        return known
 
 
 def unknown(what: str, word: str, known: Any, span: Span, code: str, more: str = "") -> Diagnostic:

@@ -32,7 +32,7 @@ def is_int(value: object) -> bool:
 
 
 def is_number(value: object) -> bool:
-    return is_int(value) or isinstance(value, float)
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def show(value: object) -> str:
