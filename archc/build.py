@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,10 +13,9 @@ from .compiler.driver import Checked, Phase, lower
 from .compiler.ir.graph import Graph
 from .compiler.weights.checkpoints import Matched, Report
 from .compiler.weights.loading import Given
-from .compiler.weights.names import owner, under
 from .compiler.weights.source import WeightSource
+from .metadata import metadata
 from .proof import Parity
-from .version import version
 
 Weights = Path | WeightSource | Given
 
@@ -141,40 +139,6 @@ def onnx(checked: Checked, training: Graph, graph: Graph, matched: Matched, path
     files = export_onnx(graph, Folded(matched.source, graph.folds), path, opset=opset, batch=batch,
                         metadata=metadata(checked, graph, matched.report, phase), proof=proved)  # fmt: skip
     return files, proofs[0] if proofs else None
-
-
-def metadata(checked: Checked, graph: Graph, report: Report, phase: Phase) -> dict[str, str]:
-    """What the file says of itself; nothing of the machine, the place or the time."""
-    text = str(graph).encode("utf-8", "replace").decode()  # a file's name need not be UTF-8
-    facts = {
-        "archc.version": version(),
-        "archc.name": checked.name,
-        "archc.phase": phase,
-        "archc.spec": text,
-        "archc.spec_sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "archc.sources": said({s.label: s.text for s in checked.sources}),
-        "archc.settings": said(list(checked.settings)),
-        "archc.weights": said(origin(graph, report)),
-    }
-    if checked.labels is not None:
-        facts["archc.labels"] = said(list(checked.labels))
-    if checked.preprocess is not None:
-        facts["archc.preprocess"] = said(checked.preprocess)
-    return facts
-
-
-def origin(graph: Graph, report: Report) -> dict[str, object]:
-    """Where the file's tensors come from: `trained` if all are a checkpoint's; where only some are not, their steps."""
-    owners = {node.path for node in graph.nodes} | {fold.norm for fold in graph.folds}
-    missing = any(owner(tensor) in owners for tensor in report.missing)  # a head that is not in the file lacks nothing
-    told: dict[str, object] = {"source": report.source, "trained": report.loaded > 0 and not missing}
-    if report.loaded and missing:
-        told["untrained"] = [step for step in report.untrained if any(under(path, [step]) for path in owners)]
-    return told
-
-
-def said(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def artifact(kind: str, path: Path) -> Artifact:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import archc
 from archc.compiler.backends.to_onnx import export_onnx
 from archc.compiler.backends.to_torch import to_torch
 from archc.compiler.driver import check, lower
@@ -13,6 +14,8 @@ from archc.compiler.ir.graph import Graph
 from archc.compiler.weights.fold import Folded
 from archc.compiler.weights.initialise import Seeded
 from archc.net import StateDict
+from archc.runtime import Session
+from archc.runtime.images import prepare
 from archc.runtime.session import raw_session
 
 
@@ -127,3 +130,32 @@ def test_an_ensemble_averages_its_members_probabilities(tmp_path) -> None:
         expected = torch.stack([net(torch.from_numpy(x)).softmax(1) for net in nets]).mean(0)
     assert np.abs(found - expected.numpy()).max() <= 1e-5
     assert np.allclose(found.sum(1), 1, atol=1e-5)
+
+
+MEMBER = """archspec: 1
+name: member
+params: {classes: 3}
+input: {image: [1, 4, 4]}
+graph: [flatten, {name: fc, linear: $classes}]
+"""
+ENSEMBLE = """archspec: 1
+name: ensemble
+input: {image: [1, 4, 4]}
+preprocess: {crop: 4}
+import: {Member: member.yaml}
+graph:
+  - output: probabilities
+    mean: [{repeat: {i: 3}, steps: [{name: member$i, Member}, softmax]}]
+"""
+
+
+def test_probabilities_of_an_ensemble_get_no_second_softmax(tmp_path) -> None:
+    (tmp_path / "member.yaml").write_text(MEMBER)
+    (tmp_path / "ensemble.yaml").write_text(ENSEMBLE)
+    archc.load(tmp_path / "ensemble.yaml").export_onnx(tmp_path / "net.onnx")
+    session = Session(tmp_path / "net.onnx", device="cpu")
+    photo = np.random.default_rng(0).integers(0, 256, (4, 4, 3), np.uint8)
+    answer = session.run(prepare(photo, session.preprocess)[None])["probabilities"][0]
+    assert answer.sum() == pytest.approx(1) and answer.std() > 0
+    [told] = session.classify([photo])
+    assert [each.probability for each in told.top] == pytest.approx(sorted(answer, reverse=True))
