@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from archc.compiler.driver import check, lower
+from archc.compiler.frontend.expand import fitting
 from archc.compiler.frontend.schema import schema_text
+from archc.compiler.ops import OPS
+from archc.compiler.ops.fields import Pair
+from archc.compiler.ops.op import inferred
+from archc.compiler.report import share
 
 DATA = Path(__file__).parent / "data"
 PEERS = json.loads((DATA / "peers.json").read_text())["nets"]
@@ -101,6 +107,18 @@ def test_a_join_of_joins_is_one_mean_over_all_columns():
     assert not [n for n in lower(graph).nodes if n.op.name == "path_draw"]
 
 
+def test_the_joins_of_a_net_draw_with_one_probability(tmp_path):
+    def joins(*globals_):
+        return [{"name": f"j{i}", "join": {"global": p, "branches": ["relu", "tanh"]}} for i, p in enumerate(globals_)]
+
+    refused = graph_of(tmp_path, joins(0.5, 0.5, 0.25))
+    assert [(d.code, d.message) for d in refused.diagnostics] == [
+        ("global-differs", "`global` is 0.25 in this join, but 0.5 in `j0`")
+    ]
+    graph = graph_of(tmp_path, joins(0, 0.5, 0.5)).graph
+    assert [len(n.inputs) for n in graph.nodes if n.op.name == "join"] == [2, 3, 3]  # the first takes no part
+
+
 def test_two_inputs_meet_by_from(tmp_path):
     steps = [{"name": "both", "concat": [{"from": "left"}, {"from": "right"}]}]
     checked = graph_of(tmp_path, steps, input={"left": [1, 4, 4], "right": [2, 4, 4]})
@@ -131,6 +149,45 @@ def test_every_value_keeps_its_place():
 def test_ten_thousand_nodes(tmp_path):
     checked = graph_of(tmp_path, [{"repeat": {"i": 10_000}, "name": "a$i", "relu": None}])
     assert len(checked.graph.nodes) == 10_000
+
+
+TOO_LARGE = [
+    ({"adaptive_avg_pool": 2_000_000_000}, "the result of `adaptive_avg_pool` is 3×2000000000×2000000000"),
+    ({"conv": {"out": 2**23 + 1}}, "the result of `conv` is 8388609×16×16"),
+    (["flatten", {"linear": 2**24}], "`linear` has 12,901,679,104 parameters"),
+]
+
+
+@pytest.mark.parametrize(("steps", "message"), TOO_LARGE, ids=["result", "channels", "parameters"])
+def test_what_no_machine_holds_is_refused(tmp_path, steps, message):
+    refused = graph_of(tmp_path, steps)
+    assert [d.code for d in refused.diagnostics] == ["too-large"] and message in refused.diagnostics[0].message
+
+
+def test_the_limit_of_sizes_is_met_exactly(tmp_path):
+    assert not graph_of(tmp_path, {"conv": {"out": 2**23}}).failed  # 2**31 elements
+    refused = graph_of(tmp_path, ["global_avg_pool"], input={"image": [3, 2**20, 2**20]})
+    assert [d.code for d in refused.diagnostics] == ["too-large"]
+
+
+def test_copies_share_what_is_worked_out(tmp_path, monkeypatch):
+    """A deep net is expanded by the work of one block: copies of a step have one op, inferred and checked once."""
+    worked = Counter()
+    for cls, method in ((OPS["conv"], "infer"), (OPS["conv"], "params"), (OPS["conv"], "macs"), (Pair, "check")):
+        rule = getattr(cls, method)
+        monkeypatch.setattr(cls, method, lambda *a, _r=rule, _m=method: worked.update([_m]) or _r(*a))
+    for memo in (inferred, fitting, share):
+        memo.cache_clear()
+    block = {
+        "params": {"kernel": 3},
+        "steps": [{"conv": {"out": 3, "kernel": "$kernel", "padding": 1}}, "batch_norm", "relu"],
+    }
+    steps = [{"repeat": {"i": 400}, "Block": None}]
+    checked = graph_of(tmp_path, steps, blocks={"Block": block}, expect={"params": 400 * 90, "macs": 400 * 81 * 256})
+    assert [e.holds for e in checked.expectations] == [True, True]
+    assert len(checked.graph.nodes) == 1200 and len({id(n.op) for n in checked.graph.nodes}) == 3
+    assert (worked["infer"], worked["macs"]) == (1, 1) and worked["params"] <= 2
+    assert 400 <= worked["check"] < 410  # the kernel is an expression: read for each copy, and its op made once
 
 
 def test_the_committed_schema_is_the_ops(tmp_path):

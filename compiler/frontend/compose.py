@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +43,31 @@ class Document(NamedTuple):
         return tuple(name for name, param in self.params.items() if param.default is None)
 
 
+class Examined(NamedTuple):
+    """A text that was read: its source, its tree where it is a document, and what was found in it."""
+
+    source: Source | None
+    root: Located | None
+    diagnostics: tuple[Diagnostic, ...]
+
+
+@lru_cache(maxsize=16)
+def examined(data: bytes, shown: str, label: str) -> Examined:
+    """A text, parsed and held against the schema; once, though a family is read again for each of its members."""
+    found, faults = Collector(), Collector()
+    source = read_text(data, shown, found)
+    if source is None:
+        return Examined(None, None, tuple(found))
+    source.label = label
+    root = parse(source, found)
+    if root is not None and not isinstance(root.value, dict):
+        what = "a document is a mapping of keys such as archspec, name, input and graph"
+        faults.add(Diagnostic("not-a-document", root.span, what))
+    elif root is not None:
+        validate(root, faults)
+    return Examined(source, None if faults.failed else root, (*found, *faults))
+
+
 class Reader:
     """Loads documents below one root folder."""
 
@@ -58,24 +84,11 @@ class Reader:
         self, data: bytes, shown: str, folder: Path, label: str, chain: tuple[Path, ...] = ()
     ) -> Document | None:
         """The composed document of a text; None where it cannot be read."""
-        source = read_text(data, shown, self.diagnostics)
-        if source is None:
-            return None
-        source.label = label
-        self.sources.append(source)
-        root = parse(source, self.diagnostics)
-        if root is None:
-            return None
-        if not isinstance(root.value, dict):
-            self.error(
-                "not-a-document", root.span, "a document is a mapping of keys such as archspec, name, input and graph"
-            )
-            return None
-        faults = Collector()
-        validate(root, faults)
-        for diagnostic in faults:
+        read = examined(data, shown, label)
+        self.sources += [read.source] if read.source else []
+        for diagnostic in read.diagnostics:
             self.diagnostics.add(diagnostic)
-        return None if faults.failed else self.compose(root, folder, chain)
+        return self.compose(read.root, folder, chain) if read.root else None
 
     def compose(self, root: Located, folder: Path, chain: tuple[Path, ...]) -> Document | None:
         fields: dict[str, Entry] = root.value

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ..diagnostics import Collector, Diagnostic, Note, Span
 from ..ir.graph import Frame, Graph, Head, Node, Output, Value
 from ..ir.types import TensorType, image
-from ..ops import OPS
+from ..ops import OPS, merge
 from ..ops.fields import Misfit, show
 from ..ops.op import Op, Reject, inferred
 from .compose import Document
@@ -27,6 +27,8 @@ from .values import Arguments, Fault, Lookup, Poisoned, evaluate, locate, parsed
 
 MAX_STEPS = 50_000
 MAX_DEPTH = 64
+MAX_ELEMENTS = 2**31  # of one value, an image
+MAX_PARAMS = 2**33  # of one op
 FRAMES = 20_000  # Python frames: 64 nested blocks, each with the places inside it
 
 
@@ -77,6 +79,11 @@ class Expander:
 
     def document(self, document: Document) -> Graph | None:
         inputs = {name: Value(name, image(*(i.value for i in e.value.value))) for name, e in document.input.items()}
+        for name, value in inputs.items():
+            if value.type.elements > MAX_ELEMENTS:
+                span = document.input[name].value.span
+                self.fault("too-large", span, f"the input is {over(value.type)}")
+                return None
         assert document.graph is not None
         names = self.params(document.params, {}, {})
         if names is None:
@@ -108,21 +115,34 @@ class Expander:
             self.diagnostics.add(
                 Diagnostic("empty-graph", where, "the graph is empty: its output is its input", severity="warning")
             )
-        graph = Graph(document.name, tuple(inputs.values()), self.drawn(), tuple(outputs), tuple(self.heads))
+        nodes = self.drawn()
+        if self.diagnostics.failed:
+            return None
+        graph = Graph(document.name, tuple(inputs.values()), nodes, tuple(outputs), tuple(self.heads))
         self.warn_dead(graph)
         return graph
 
     def drawn(self) -> tuple[Node, ...]:
         """The nodes; joins with a global drop take their draw from one node before all others."""
-        joins = [n for n in self.nodes if n.op.name == "join" and n.op.global_ > 0]  # type: ignore[attr-defined]
+        joins = {n.path: n.op.global_ for n in self.nodes if isinstance(n.op, merge.Join) and n.op.global_ > 0}
         if not joins:
             return tuple(self.nodes)
-        columns = max(len(n.inputs) for n in joins)
-        draw = OPS["path_draw"](columns=columns, probability=joins[0].op.global_)  # type: ignore[attr-defined]
+        taking = [n for n in self.nodes if n.path in joins]
+        first = taking[0]
+        for node in taking:
+            if joins[node.path] != joins[first.path]:
+                self.tell(self.differing(node, joins[node.path], first, joins[first.path]), None)
+        columns = max(len(n.inputs) for n in taking)
+        draw = OPS["path_draw"](columns=columns, probability=joins[first.path])
         value = Value("path_draw", draw.infer())
-        taken = {id(n) for n in joins}
-        nodes = [n._replace(inputs=(*n.inputs, value)) if id(n) in taken else n for n in self.nodes]
-        return Node("path_draw", draw, (), (value,), joins[0].span), *nodes
+        nodes = [n._replace(inputs=(*n.inputs, value)) if n.path in joins else n for n in self.nodes]
+        return Node("path_draw", draw, (), (value,), first.span), *nodes
+
+    def differing(self, node: Node, one: float, first: Node, other: float) -> Diagnostic:
+        """A net draws once, so its joins have one probability."""
+        what = f"`global` is {show(one)} in this join, but {show(other)} in `{first.path}`"
+        help = "the net draws one column for all of its joins: give them the same `global`"
+        return Diagnostic("global-differs", node.span, what, "", (Note("the other is here", first.span),), help)
 
     def warn_dead(self, graph: Graph) -> None:
         """One warning for each chain of steps that reaches no output; joins that a larger join absorbed are meant."""
@@ -434,7 +454,7 @@ class Expander:
                 )
             inputs.append(value)
         try:
-            result = inferred(op, *[v.type for v in inputs])
+            result = fitting(op, *[v.type for v in inputs])
         except Reject as reject:
             raise self.rejected(reject, key, fields_of(op, args), inputs, labels) from None
         node = Node(path, op, tuple(inputs), (Value(path, result),), key.span, ctx.frames)
@@ -689,6 +709,24 @@ def fields_of(op: Op | type[Op], args: Located | None) -> dict[str, Located]:
     if isinstance(args.value, dict):
         return {key: entry.value for key, entry in args.value.items() if not key.startswith("x-")}
     return {op.bare: args} if op.bare else {}
+
+
+@lru_cache(maxsize=4096)
+def fitting(op: Op, *x: TensorType) -> TensorType:
+    """The type that `op` gives; rejects what no machine holds, before anything tries to."""
+    y = inferred(op, *x)
+    owned = sum(param.elements for param in op.params(*x).values())
+    help = "make it smaller here, or what arrives before"
+    if y.elements > MAX_ELEMENTS:
+        raise Reject("too-large", f"the result of `{op.name}` is {over(y)}", help)
+    if owned > MAX_PARAMS:
+        raise Reject("too-large", f"`{op.name}` has {owned:,} parameters; the limit is {MAX_PARAMS:,}", help)
+    return y
+
+
+def over(x: TensorType) -> str:
+    sizes = "×".join(map(str, x.sizes))
+    return f"{sizes}, {x.elements:,} elements an image; the limit is {MAX_ELEMENTS:,}"
 
 
 @lru_cache(maxsize=1024)

@@ -212,18 +212,22 @@ def schema_text() -> str:
     return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
 
 
-def validate(root: Located, diagnostics: Collector) -> None:
-    """Checks a document against the schema; every leaf error becomes a diagnostic at its own key or value."""
+@lru_cache(maxsize=1)
+def validator() -> Any:
     from jsonschema import Draft202012Validator, validators
 
     strict = Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )
     extend: Any = validators.extend
-    checker = extend(Draft202012Validator, type_checker=strict)(schema())
+    return extend(Draft202012Validator, type_checker=strict)(schema())
+
+
+def validate(root: Located, diagnostics: Collector) -> None:
+    """Checks a document against the schema; every leaf error becomes a diagnostic at its own key or value."""
     blocks = root.value.get("blocks") if isinstance(root.value, dict) else None
     names = list(blocks.value.value) if blocks and isinstance(blocks.value.value, dict) else []
-    for error in checker.iter_errors(plain(root)):
+    for error in validator().iter_errors(plain(root)):
         for diagnostic in explain(root, error, names):
             diagnostics.add(diagnostic)
 
