@@ -44,7 +44,9 @@ def train(module: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> None:
 
 def main() -> None:
     target = (
-        Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "archspecs/lenet/lenet5_modern.safetensors"
+        Path(sys.argv[1])
+        if len(sys.argv) > 1
+        else Path(__file__).parent.parent / "archspecs/lenet/lenet5_modern.safetensors"
     )
     torch.manual_seed(SEED)
     torch.set_num_threads(1)
