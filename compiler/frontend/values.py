@@ -7,7 +7,8 @@ from typing import Any
 
 from ..diagnostics import Diagnostic, Note, Span, nearest
 from ..ops.fields import Kind, Misfit, Padding, Pair, is_int, is_number, show
-from .expressions import ExpressionError, Template, template
+from .expression_tokens import ExpressionError
+from .expressions import Template, template
 from .located_yaml import Located
 from .spec import Param
 
