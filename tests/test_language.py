@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from archc.compiler.driver import check, lower
-from archc.compiler.frontend.expand import fitting
+from archc.compiler.frontend.application import fitting
 from archc.compiler.frontend.schema import schema_text
 from archc.compiler.ops import OPS
 from archc.compiler.ops.fields import Pair

@@ -149,6 +149,10 @@ class Arguments:
             return False
         return True
 
+    def argument(self, param: Param, node: Located, lookup: Lookup) -> Any:
+        """The value of a block's or document's parameter."""
+        return self.value(param.key, node, lookup, lambda value: typed(param, value, node))
+
     def value(self, taker: object, node: Located, lookup: Lookup, check: Callable[[Any], Any]) -> Any:
         """The value of `node` as `check` gives it; `taker` is whose check it is."""
         known = self._written.get((taker, node), UNKNOWN)

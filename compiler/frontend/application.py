@@ -1,0 +1,141 @@
+"""Ops applied: built from what is written, held against what arrives, and a node of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from ..diagnostics import Note
+from ..ir.graph import Node, Value
+from ..ir.types import TensorType
+from ..ops import OPS
+from ..ops.fields import Misfit, show
+from ..ops.op import Op, Reject, inferred
+from .context import NOTHING, Arriving, Context, Poison
+from .located_yaml import Located
+from .values import Arguments, Fault, Poisoned, locate
+
+MAX_ELEMENTS = 2**31  # of one value, an image
+MAX_PARAMS = 2**33  # of one op
+
+
+class Applier:
+    """Makes the nodes of a graph, in order."""
+
+    def __init__(self, arguments: Arguments) -> None:
+        self.nodes: list[Node] = []
+        self.arguments = arguments
+        self.written: dict[tuple[str, Located | None], Op] = {}  # ops whose fields hold no expression
+
+    def apply(self, name: str, key: Located, args: Located | None, values: tuple[Arriving, ...], x: Arriving, ctx: Context, path: str,
+              labels: tuple[str, ...] = ()) -> Value:  # fmt: skip
+        """One op on its inputs: fields checked, shape inferred, node added."""
+        op = self.written.get((name, args)) or self.build(name, key, args, x, ctx)
+        inputs = []
+        for value in values:
+            if isinstance(value, Poison):
+                raise Poisoned
+            if value is NOTHING:
+                raise Fault(
+                    "nothing-arrives", key.span, "the net has several inputs: this step, or each branch, says `from`"
+                )
+            inputs.append(value)
+        try:
+            result = fitting(op, *[v.type for v in inputs])
+        except Reject as reject:
+            raise self.rejected(reject, key, fields_of(op, args), inputs, labels) from None
+        node = Node(path, op, tuple(inputs), (Value(path, result),), key.span, ctx.frames)
+        self.nodes.append(node)
+        return node.output
+
+    def build(self, name: str, key: Located, args: Located | None, x: Arriving, ctx: Context) -> Op:
+        cls = OPS[name]
+        if args is not None and args.value is not None and not isinstance(args.value, dict) and not cls.bare:
+            raise Fault("wrong-type", args.span, f"`{name}` takes no bare value, but {show(args.value)} is given")
+        lookup, checked = ctx.lookup(x), {}
+        for field, node in fields_of(cls, args).items():
+            if field not in cls.fields:
+                raise Fault("unknown-key", node.span, f"`{name}` has no field `{field}`")
+            try:
+                checked[field] = self.arguments.value(cls.fields[field], node, lookup, cls.fields[field].kind.check)
+            except Misfit as misfit:
+                raise Fault(misfit.code, locate(node, misfit.at).span, f"`{field}` {misfit}") from None
+        for field, declared in cls.fields.items():
+            if declared.required and field not in checked:
+                raise Fault("missing-key", key.span, f"`{name}` needs `{field}`", f"write {{{name}: {{{field}: …}}}}")
+        made = op_of(name, tuple(checked.items()))
+        if args is None or self.arguments.written(args):
+            self.written[name, args] = made
+        return made
+
+    def rejected(
+        self,
+        reject: Reject,
+        key: Located,
+        fields: Mapping[str, Located],
+        inputs: list[Value],
+        labels: tuple[str, ...],
+    ) -> Fault:
+        """An op's refusal at the field or step that is wrong, with the tensors that met there."""
+        node = fields.get(reject.field) if reject.field else None
+        span = node.span if node else key.span
+        producers = {n.output.name: n for n in self.nodes[-2000:]}
+        notes = []
+        for i, value in enumerate(inputs[:6]):
+            source = producers.get(value.name)
+            what = labels[i] if i < len(labels) else f"input {i}" if len(inputs) > 1 else "what arrives"
+            by = f" from `{value.name}`" if value.name else ""
+            notes.append(Note(f"{what} is {value.type}{by}", source.span if source else None))
+        if len(inputs) == 1:
+            notes += chain(inputs[0], producers)
+        return Fault(reject.code, span, str(reject).replace("`add`", f"`{key.value}`"), reject.help, notes=tuple(notes))
+
+
+def chain(value: Value, producers: Mapping[str, Node]) -> list[Note]:
+    """How the arriving shape came about: the last steps that changed it."""
+    steps: list[str] = []
+    while value.name in producers and len(steps) < 8:
+        node = producers[value.name]
+        if not node.inputs:
+            break
+        if node.inputs[0].type.shape[2:] != value.type.shape[2:]:
+            steps.append(f"`{node.path}` {'×'.join(map(str, value.type.sizes))}")
+        value = node.inputs[0]
+    if not steps:
+        return []
+    start = "×".join(map(str, value.type.sizes))
+    return [Note(f"the shapes on the way: {start} → " + " → ".join(reversed(steps)))]
+
+
+def fields_of(op: Op | type[Op], args: Located | None) -> dict[str, Located]:
+    """The fields that `args` writes, a bare value under the name of the field that it sets."""
+    if args is None or args.value is None:
+        return {}
+    if isinstance(args.value, dict):
+        return {key: entry.value for key, entry in args.value.items() if not key.startswith("x-")}
+    return {op.bare: args} if op.bare else {}
+
+
+@lru_cache(maxsize=4096)
+def fitting(op: Op, *x: TensorType) -> TensorType:
+    """The type that `op` gives; rejects what no machine holds, before anything tries to."""
+    y = inferred(op, *x)
+    owned = sum(param.elements for param in op.params(*x).values())
+    help = "make it smaller here, or what arrives before"
+    if y.elements > MAX_ELEMENTS:
+        raise Reject("too-large", f"the result of `{op.name}` is {over(y)}", help)
+    if owned > MAX_PARAMS:
+        raise Reject("too-large", f"`{op.name}` has {owned:,} parameters; the limit is {MAX_PARAMS:,}", help)
+    return y
+
+
+def over(x: TensorType) -> str:
+    sizes = "×".join(map(str, x.sizes))
+    return f"{sizes}, {x.elements:,} elements an image; the limit is {MAX_ELEMENTS:,}"
+
+
+@lru_cache(maxsize=1024)
+def op_of(name: str, fields: tuple[tuple[str, Any], ...]) -> Op:
+    """The op of that name with fields in canonical form."""
+    return OPS[name](**dict(fields))

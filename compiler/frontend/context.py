@@ -1,0 +1,62 @@
+"""Where a step stands while a spec is expanded: what arrives at it, and what it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ..ir.graph import Frame, Value
+from ..ir.types import TensorType
+from .spec import Block
+from .values import Lookup, Poisoned
+
+
+class Poison:
+    """Stands for the result of a step that was refused."""
+
+    def __repr__(self) -> str:
+        return "poison"
+
+
+POISON = Poison()
+NOTHING = Value("", TensorType(()))  # with several inputs nothing arrives at the first step
+Arriving = Value | Poison
+
+
+class Context(NamedTuple):
+    """Where a step stands: `scope` names it, `root` bounds what `from` sees, `names` are the values in sight."""
+
+    scope: str
+    root: str
+    names: Mapping[str, Any]
+    document: Mapping[str, Any]
+    blocks: Mapping[str, Block]
+    inputs: Mapping[str, Value]
+    frames: tuple[Frame, ...] = ()
+    calls: tuple[str, ...] = ()
+    aux: str | None = None
+    outputs: bool = True
+
+    def lookup(self, x: Arriving) -> Lookup:
+        """The names in sight, and `x`, what arrives."""
+
+        def look(name: str) -> Any:
+            if name == "x":
+                if isinstance(x, Poison):
+                    raise Poisoned
+                return x.type
+            value = self.names[name]
+            if value is POISON:
+                raise Poisoned
+            return value
+
+        return look
+
+    def scopes(self) -> Iterator[str]:
+        """The step's own scope and those around it, up to its block."""
+        scope = self.scope
+        while True:
+            yield scope
+            if scope == self.root or not scope:
+                return
+            scope = scope.rpartition(".")[0]

@@ -1,0 +1,52 @@
+"""`repeat`: the bindings of each copy, from counts, lists and tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ops.fields import show
+from .located_yaml import Entry, Located
+from .values import Fault, Lookup, evaluate, locate
+
+MAX_STEPS = 50_000  # of a net, written out
+
+
+def rounds(entry: Entry, lookup: Lookup, steps: int) -> list[dict[str, Any]]:
+    """What the names of a `repeat` are in each round; they go in step. `steps` is how many the net has already."""
+    bound: dict[str, list[Any]] = {}
+    first: tuple[str, int] | None = None
+    for key, item in entry.value.value.items():
+        value = evaluate(item.value, lookup)
+        count = len(value) if isinstance(value, list) else value
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            raise Fault(
+                "wrong-type",
+                item.value.span,
+                f"`repeat` wants an integer of at least 0 or a list, not {show(value)}",
+            )
+        if first and first[1] != count:
+            raise Fault("repeat-unequal", item.value.span, f"`{key}` has {count} rounds, but `{first[0]}` has {first[1]}",
+                        "names of one repeat go in step")  # fmt: skip
+        first = first or (key, count)
+        if steps + count > MAX_STEPS:
+            raise Fault(
+                "too-many-steps",
+                item.value.span,
+                f"{count} copies are too many: a net has at most {MAX_STEPS} steps",
+            )
+        bound |= columns(key.split(), value, count, item.value)
+    return [{name: column[i] for name, column in bound.items()} for i in range(first[1] if first else 0)]
+
+
+def columns(names: list[str], value: Any, count: int, node: Located) -> dict[str, list[Any]]:
+    """The column of each name that stands in the key."""
+    if len(names) == 1:
+        return {names[0]: value if isinstance(value, list) else list(range(count))}
+    if not isinstance(value, list):
+        raise Fault("wrong-type", node.span, f"a table of {len(names)} columns is a list of rows, not {show(value)}")
+    for i, row in enumerate(value):
+        if not isinstance(row, list) or len(row) != len(names):
+            has = len(row) if isinstance(row, list) else show(row)
+            raise Fault("repeat-unequal", locate(node, (i,)).span,
+                        f"row {i} has {has} where the header `{' '.join(names)}` has {len(names)} columns")  # fmt: skip
+    return {name: [row[c] for row in value] for c, name in enumerate(names)}
