@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
-import zipfile
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +18,11 @@ from archc.build import build
 from archc.cli import main
 from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import check
+from archc.compiler.weights.initialise import Seeded
+from archc.compiler.weights.loading import load
 from archc.runtime import Session
+
+from .wild import FORMS, State, dotted, old, torch_0_3
 
 DATA = Path(__file__).parent / "data"
 PEERS = json.loads((DATA / "peers.json").read_text("utf-8"))["nets"]
@@ -55,7 +56,6 @@ graph:
       - repeat: {i: $members}
         steps: [{name: member$(i), Small}, softmax]
 """
-State = dict[str, torch.Tensor]
 
 
 class Ran(NamedTuple):
@@ -108,63 +108,6 @@ def built(path: str = "small.onnx") -> Any:
     return Session(path, device="cpu").run(np.ones((1, 3, 12, 12), np.float32))["logits"]
 
 
-def old(tensors: Any, path: str) -> None:
-    torch.save(tensors, path, _use_new_zipfile_serialization=False)
-
-
-def on_cuda(tensors: State, path: str) -> None:
-    """The bytes that a machine with CUDA writes: only the place of each storage differs."""
-    torch.save(tensors, "cpu.pth")
-    with zipfile.ZipFile("cpu.pth") as source, zipfile.ZipFile(path, "w") as target:
-        for info in source.infolist():
-            data = source.read(info)
-            if info.filename.endswith("data.pkl"):
-                assert data.count(b"X\x03\x00\x00\x00cpu") == 1  # the others refer to it
-                data = data.replace(b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0")
-            target.writestr(info.filename, data)
-
-
-def uncounted(tensors: State) -> State:
-    return {k: v for k, v in tensors.items() if not k.endswith("num_batches_tracked")}
-
-
-def dotted(tensors: State) -> State:
-    return {k.replace("norm1", "norm.1").replace("layer1.conv1", "layer1.conv.1"): v for k, v in tensors.items()}
-
-
-def training_script(tensors: State, path: str) -> None:
-    """What lies beside the weights in a training script's file."""
-    momentum = {
-        "state": {0: {"momentum_buffer": torch.ones(3)}},
-        "param_groups": [{"lr": 0.1, "nesterov": False, "params": [0]}],
-    }
-    torch.save({"epoch": 3, "arch": "small", "args": argparse.Namespace(lr=0.1, size=torch.Size([3, 12])), "optimizer": momentum,
-                "state_dict": tensors, "metric": 0.5}, path)  # fmt: skip
-
-
-FORMS: dict[str, Callable[[State, str], None]] = {
-    "bare": torch.save,
-    "before 1.6": old,
-    "before 1.6, wrapped": lambda t, p: old({"state_dict": t, "epoch": 1}, p),
-    "state_dict": lambda t, p: torch.save({"state_dict": t}, p),
-    "model": lambda t, p: torch.save({"model": t}, p),
-    "averaged first": lambda t, p: torch.save({"state_dict": {k: v * 0 for k, v in t.items()}, "state_dict_ema": t}, p),
-    "module.": lambda t, p: torch.save({f"module.{k}": v for k, v in t.items()}, p),
-    "_orig_mod.module.": lambda t, p: torch.save({"model": {f"_orig_mod.module.{k}": v for k, v in t.items()}}, p),
-    "no counts": lambda t, p: torch.save(uncounted(t), p),
-    "ordered": lambda t, p: torch.save(OrderedDict(t), p),
-    "parameters": lambda t, p: torch.save({k: torch.nn.Parameter(v, v.is_floating_point()) for k, v in t.items()}, p),
-    "strided": lambda t, p: torch.save({k: v.t().contiguous().t() if v.ndim == 2 else v for k, v in t.items()}, p),
-    "channels last": lambda t, p: torch.save({k: v.to(memory_format=torch.channels_last) if v.ndim == 4 else v for k, v in t.items()}, p),
-    "cuda": on_cuda,
-    "script": training_script,
-    "dots before digits": lambda t, p: torch.save(dotted(t), p),
-    "dots before digits, before 1.6": lambda t, p: old(uncounted(dotted(t)), p),
-    "safetensors": save_file,
-    "safetensors, module.": lambda t, p: save_file({f"module.{k}": v for k, v in t.items()}, p),
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("form", FORMS)
 def test_forms(form, run):
     tensors = state()
@@ -173,6 +116,15 @@ def test_forms(form, run):
     assert done.code == 0, done.err
     assert done.weights["source"] == "file.pth" and not done.weights["missing"] and not done.weights["unused"]
     np.testing.assert_allclose(built(), answers(tensors), rtol=1e-4, atol=1e-5)
+
+
+def test_the_old_form_is_what_torch_reads(run):
+    """Our own writer of it is held against torch's reader, as no torch of that age is here."""
+    tensors = state()
+    torch_0_3(tensors, "file.pth")
+    found = torch.load("file.pth", weights_only=False)
+    assert list(found) == [k for k in dotted(tensors) if "num_batches" not in k]
+    assert all(torch.equal(found[k], v) for k, v in dotted(tensors).items() if k in found)
 
 
 @pytest.mark.parametrize("save", [torch.save, old, save_file])
@@ -415,6 +367,26 @@ def test_another_member_s_checkpoint(spec, checkpoint, code, said, tmp_path, mon
     assert (caught.value.code, caught.value.exit_code) == (code, 1)
     assert said in caught.value.message and "--weights-skip" not in caught.value.help
     assert not list(tmp_path.iterdir())
+
+
+class OldDenseNet(Shapes):
+    """torchvision's DenseNet files of 2017, which its own loader renames: `denselayer1.norm.1` for `denselayer1.norm1`."""
+
+    def __init__(self, peer: str) -> None:
+        super().__init__(peer)
+        old = {re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)", r"\1.\2", k): v for k, v in self.tensors.items()}
+        self.tensors = {k: v for k, v in old.items() if not k.endswith("num_batches_tracked")}
+
+    def get(self, name: str) -> Any:
+        return np.broadcast_to(np.float32(1), self.tensors[name])
+
+
+@pytest.mark.parametrize("name", ["densenet121", "densenet161", "densenet169", "densenet201"])
+def test_old_densenet_files(name):
+    source, params = OldDenseNet(name), check(name).graph.params()
+    assert any(".norm.1." in tensor for tensor in source.names())
+    report = load({"": source}, params, Seeded(params), paths=()).report
+    assert (report.loaded, report.missing, report.unused) == (len(source.tensors), (), ())
 
 
 HEADS = {
