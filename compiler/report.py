@@ -10,6 +10,7 @@ not clipped to the image; a global pool on the way (a squeeze) has the map's siz
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from math import ceil
@@ -84,6 +85,21 @@ class Cost:
     @cached_property
     def activations(self) -> int:
         return sum(x.activations for x in self._alive)
+
+    @cached_property
+    def input_elements(self) -> int:
+        return sum(value.type.elements for value in self._graph.inputs)
+
+    @cached_property
+    def weights(self) -> dict[str, int]:
+        """Elements of the weights by path: what papers count that leave out biases and normalisation."""
+        counted = (node for node in self._graph.nodes if node.op.counts == "weight")
+        return {node.path: node.op.params(*node.input_types)["weight"].elements for node in counted}
+
+    @cached_property
+    def weight_layers(self) -> Mapping[str, int]:
+        """How many convolutions and linear layers there are, by op; those of heads are counted as `aux`."""
+        return Counter("aux" if x.aux else x.op for x in self.layers if x.path in self.weights)
 
     @cached_property
     def depth(self) -> int:

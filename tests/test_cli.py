@@ -5,20 +5,18 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 import archc
 from archc.cli import main
 
+from .program import Ran, Run, program
+
 ROOT = Path(__file__).parent.parent
-RAW = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\u200b\u202a-\u202e\u2066-\u2069]")
 TINY = """archspec: 1
 name: tiny
 params: {classes: 10}
@@ -32,29 +30,12 @@ expect: {params: 314, macs: 55376}
 """
 
 
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
-
-
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs the command line in an empty folder that holds tiny.yaml."""
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(TINY, "utf-8")
-
-    def execute(*arguments: str) -> Ran:
-        code = main(arguments)
-        out, err = capsys.readouterr()
-        assert not RAW.search(out + err)
-        assert "Traceback" not in out + err
-        return Ran(code, out, err)
-
-    return execute
+    return program(capsys)
 
 
 def fresh(code: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -4,42 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from archc.catalog import models
-from archc.cli import main
 from archc.compiler.driver import Checked, check
 from archc.compiler.frontend.located_yaml import plain
 from archc.overlay import Page
 from archc.starter import start, write
 
+from .program import Ran, Run, program
+
 NETS = models()
 FIRST_OF_FAMILY = {each.family: each.name for each in reversed(NETS)}.values()
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs the command line in an empty folder."""
     monkeypatch.chdir(tmp_path)
-
-    def execute(*arguments: str) -> Ran:
-        code = main(arguments)
-        return Ran(code, *capsys.readouterr())
-
-    return execute
+    return program(capsys)
 
 
 def nodes(checked: Checked) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -63,8 +62,6 @@ class Counted(NamedTuple):
     cost: Cost
     layers: tuple[Layer, ...]
     what: str
-    input: int  # elements
-    weight_layers: Mapping[str, int]
     batch: int
 
     @property
@@ -81,25 +78,22 @@ class Counted(NamedTuple):
 
     @property
     def with_input(self) -> int:
-        return (self.cost.activations + self.input) * self.batch
+        return (self.cost.activations + self.cost.input_elements) * self.batch
 
 
 def count(graph: Graph, weights_only: bool, batch: int) -> Counted:
     from ..compiler.report import cost
 
     told = cost(graph)
-    weights = {n.path: n.op.params(*n.input_types)["weight"].elements for n in graph.nodes if n.op.counts == "weight"}
     layers = tuple(
         x._replace(
-            params=weights.get(x.path, 0) if weights_only else x.params,
+            params=told.weights.get(x.path, 0) if weights_only else x.params,
             macs=x.macs * batch,
             activations=x.activations * batch,
         )
         for x in told.layers
     )
-    kinds = Counter("aux" if x.aux else x.op for x in layers if x.path in weights)
-    elements = sum(value.type.elements for value in graph.inputs)
-    return Counted(told, layers, "weights" if weights_only else "parameters", elements, kinds, batch)
+    return Counted(told, layers, "weights" if weights_only else "parameters", batch)
 
 
 def text(counted: Counted, by: str | None, share: bool) -> str:
@@ -110,7 +104,7 @@ def text(counted: Counted, by: str | None, share: bool) -> str:
         params += f" ({counted.params_without_aux:,} without the auxiliary heads)"
     told = [
         (counted.what, params),
-        ("weight layers", weight_layers(counted.weight_layers)),
+        ("weight layers", weight_layers(cost.weight_layers)),
         ("MACs" + per, f"{cost.macs * batch:,}"),
         ("activations" + per, f"{counted.activations:,}"),
         ("  with the input", f"{counted.with_input:,}, {counted.with_input * BYTES:,} bytes in float32"),
@@ -161,7 +155,7 @@ def shares_table(counted: Counted, by: str) -> str:
     def percent(part: int, whole: int) -> str:
         return f"{100 * part / whole:.2f} %" if part else ""
 
-    rows = [["input", "", "", percent(counted.input * counted.batch, counted.with_input)]]
+    rows = [["input", "", "", percent(counted.cost.input_elements * counted.batch, counted.with_input)]]
     for x in summed(counted.layers, by):
         macs = percent(x.macs, counted.cost.macs * counted.batch)
         rows.append([x.path, percent(x.params, counted.params), macs, percent(x.activations, counted.with_input)])
@@ -175,7 +169,7 @@ def document(counted: Counted, by: str | None) -> dict[str, Any]:
     told: dict[str, Any] = {
         "name": cost.name,
         "params": {"total": counted.params, "without_aux": counted.params_without_aux},
-        "weight_layers": counted.weight_layers,
+        "weight_layers": cost.weight_layers,
         "macs": cost.macs * counted.batch,
         "activations": counted.activations,
         "activations_with_input": counted.with_input,
