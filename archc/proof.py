@@ -49,6 +49,9 @@ def prove(training: Graph, built: Graph, weights: WeightSource, path: Path, batc
         found = dict(zip([o.name for o in session.get_outputs()], session.run(None, inputs), strict=True))
         expected = result if isinstance(result, dict) else {built.outputs[-1].name: result}
         for name, reference in expected.items():
+            if not bool(torch.isfinite(reference).all()):
+                raise Failure("answer-not-finite", f"torch's own answer `{name}` is not finite, so nothing can be proved of the file",
+                              "the weights overflow float32: give trained ones, start the norms smaller with `init`, or --no-verify")  # fmt: skip
             a, r = difference(found[name], reference.numpy())
             worst_abs, worst_rel = max(worst_abs, a), max(worst_rel, r)
             if not agrees(found[name], reference.numpy()):

@@ -166,6 +166,16 @@ def test_a_wrong_lowering_is_named_at_its_node(small, tmp_path, monkeypatch):
     assert not (tmp_path / "x.onnx").exists()
 
 
+def test_weights_that_overflow_prove_nothing(tmp_path):
+    large = {"out": 3, "kernel": 3, "init": {"constant": 1e30}}
+    checked = spec(tmp_path, [{"conv": large}, {"conv": large}, "global_avg_pool"])
+    with pytest.raises(Failure) as caught:
+        build(checked, output=tmp_path / "x.onnx")
+    assert caught.value.code == "answer-not-finite" and "`logits`" in caught.value.message
+    assert not (tmp_path / "x.onnx").exists()
+    assert build(checked, output=tmp_path / "x.onnx", verify=False).parity is None
+
+
 def test_kept_heads_are_outputs(small, tmp_path):
     build(small, output=tmp_path / "a.onnx", keep_aux=True, verify=False)
     assert [o.name for o in onnx.load(str(tmp_path / "a.onnx")).graph.output] == ["logits", "head"]
