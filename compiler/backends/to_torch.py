@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import torch
@@ -172,10 +172,17 @@ def inference_view(training: Graph) -> Graph:
     return remove_dead(training._replace(heads=()))
 
 
-def modules(graph: Graph) -> Iterator[tuple[Node, nn.Module]]:
+def modules(graph: Graph, known: Container[str]) -> Iterator[tuple[Node, nn.Module]]:
+    """The module of each node. Where all of its tensors are `known`, they are left for `load` to fill, without torch's start."""
     namespace = Modules()
     for node in graph.nodes:
-        yield node, node.op.torch(namespace, *node.input_types)
+        names = node.op.params(*node.input_types)
+        if names and all(f"{node.path}.{name}" in known for name in names):
+            with torch.device("meta"):
+                module = node.op.torch(namespace, *node.input_types)
+            yield node, module.to_empty(device="cpu")
+        else:
+            yield node, node.op.torch(namespace, *node.input_types)
 
 
 def to_torch(training: Graph, weights: WeightSource) -> Network:
@@ -184,10 +191,11 @@ def to_torch(training: Graph, weights: WeightSource) -> Network:
     The state dict's keys are the spec's paths. Works under torch.compile and torch.export, deep-copies and pickles.
     """
     root = nn.Module()
-    for node, module in modules(training):
+    known = set(weights.names())
+    for node, module in modules(training, known):
         attach(root, node.path, module)
     net = Network.build(root, trace(inference_view(training)), trace(training), class_name(training.name))
-    load(net, weights)
+    load(net, weights, known)
     return net
 
 
@@ -196,9 +204,8 @@ def class_name(name: str) -> str:
     return words if words.isidentifier() else "Net" + "".join(c for c in words if c.isalnum())
 
 
-def load(net: nn.Module, weights: WeightSource) -> None:
-    """Copies every tensor that `weights` has into the module's own."""
-    known = set(weights.names())
+def load(net: nn.Module, weights: WeightSource, known: Container[str]) -> None:
+    """Copies every tensor that `weights` has, the `known` ones, into the module's own."""
     with torch.no_grad():
         for name, tensor in net.state_dict().items():
             if name in known:

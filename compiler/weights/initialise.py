@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from ..ops.op import Param
 
 TABLE = 65_536
+BLOCK = 65_536  # numbers worked on together: they stay in the cache
 
 
 class Seeded:
@@ -68,35 +69,41 @@ def make(name: str, param: Param, seed: int) -> Any:
         "truncated_normal": measure,
     }
     if scheme in bounds:
-        values = uniform(name, param.elements, seed)
-        values = (
-            np.where(values < 0, np.float32(-1), np.float32(1))
-            if scheme == "signs"
-            else values * np.float32(bounds[scheme])
-        )
+        draw, factor = uniform, np.float32(bounds[scheme])
     else:
-        values = normal(name, param.elements, seed, scheme == "truncated_normal") * np.float32(deviations[scheme])
+        draw, factor = partial(normal, truncated=scheme == "truncated_normal"), np.float32(deviations[scheme])
+    values = np.empty(param.elements, np.float32)
+    stream = np.random.Philox(key=np.array([seed & (2**64 - 1), zlib.crc32(name.encode())], np.uint64))
+    for start in range(0, len(values), BLOCK):
+        block = values[start : start + BLOCK]
+        draw(bits(stream, len(block)), out=block)
+        if scheme == "signs":
+            np.copysign(factor, block, out=block)
+        else:
+            block *= factor
     return values.reshape(param.shape)
 
 
-def bits(name: str, count: int, seed: int) -> Any:
-    """`count` 32-bit words of the tensor's own stream."""
-    import numpy as np
-
-    key = np.array([seed & (2**64 - 1), zlib.crc32(name.encode())], np.uint64)
-    return np.random.Philox(key=key).random_raw(-(-count // 2)).astype("<u8").view("<u4")[:count]
+def bits(stream: Any, count: int) -> Any:
+    """The next `count` 32-bit words of a stream; `count` is even but for a tensor's end."""
+    return stream.random_raw(-(-count // 2)).astype("<u8", copy=False).view("<u4")[:count]
 
 
-def uniform(name: str, count: int, seed: int) -> Any:
+def uniform(words: Any, out: Any) -> None:
     """Uniform in [-1, 1): 24 bits, so every step is exact in float32."""
     import numpy as np
 
-    return (bits(name, count, seed) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-23) - np.float32(1)
+    words >>= np.uint32(8)
+    np.multiply(words, np.float32(2.0**-23), out=out, dtype=np.float32, casting="unsafe")
+    out -= np.float32(1)
 
 
 @lru_cache(maxsize=2)
-def quantiles(truncated: bool) -> Any:
-    """The standard normal's quantiles at the middles of 65,536 equal shares (within two deviations when truncated)."""
+def quantiles(truncated: bool) -> tuple[Any, Any]:
+    """The standard normal's quantiles at the middles of 65,536 equal shares (within two deviations when truncated).
+
+    With them the steps from each to the next; the last has none.
+    """
     from statistics import NormalDist
 
     import numpy as np
@@ -104,14 +111,17 @@ def quantiles(truncated: bool) -> Any:
     law = NormalDist()
     low = law.cdf(-2) if truncated else 0.0
     half = [round(law.inv_cdf(low + (1 - 2 * low) * (i + 0.5) / TABLE), 7) for i in range(TABLE // 2)]
-    return np.array(half + [-q for q in reversed(half)], np.float32)
+    table = np.array(half + [-q for q in reversed(half)], np.float32)
+    return table, np.diff(table, append=table[-1:])
 
 
-def normal(name: str, count: int, seed: int, truncated: bool = False) -> Any:
+def normal(words: Any, out: Any, truncated: bool) -> None:
     """Standard normal numbers: a quantile by 16 random bits, moved towards the next by 16 further ones."""
     import numpy as np
 
-    table, words = quantiles(truncated), bits(name, count, seed)
+    table, steps = quantiles(truncated)
     index = words >> np.uint32(16)
-    here, there = table[index], table[np.minimum(index + np.uint32(1), np.uint32(TABLE - 1))]
-    return here + (there - here) * ((words & np.uint32(0xFFFF)).astype(np.float32) * np.float32(2.0**-16))
+    words &= np.uint32(0xFFFF)
+    np.multiply(words, np.float32(2.0**-16), out=out, dtype=np.float32, casting="unsafe")
+    out *= steps.take(index)
+    out += table.take(index)
