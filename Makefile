@@ -21,8 +21,8 @@ lint: $(VENV)/installed
 $(VENV)/installed: pyproject.toml constraints.txt tests/peers.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "archc needs Python 3.11 or newer: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -c constraints.txt -e ".[test]"
-	$(BIN)/python -m pip install -q --no-deps -r tests/peers.txt
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e ".[test]"
+	$(BIN)/python -m pip install -q --no-compile --no-deps -r tests/peers.txt
 	touch $@
 
 clean:

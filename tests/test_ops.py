@@ -24,7 +24,6 @@ from archc.runtime.session import raw_session
 
 from .op_cases import CASES, REJECTS, Case
 
-torch.set_num_threads(1)
 DTYPES = {torch.float32: "f32", torch.int64: "i64"}
 
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
+from archc.build import build
 from archc.cli import main
-from archc.compiler.backends.to_onnx import export_onnx
 from archc.compiler.backends.to_torch import to_torch
 from archc.compiler.driver import check, lower
-from archc.compiler.weights.fold import Folded
 from archc.net import StateDict
+from archc.proof import check_file, check_shapes
 from archc.runtime import Session
 from archc.runtime.images import prepare, read_image
 from archc.runtime.session import raw_session
@@ -27,7 +27,6 @@ from .peers import BATCH, DATA, PEERS, TIMM, TORCHVISION, library, size
 
 SHAPES = json.loads((DATA / "peers.json").read_text("utf-8"))["nets"]
 TOLERANCE = 1e-4  # of the logits' standard deviation; a wrong stride, padding or eps moves them by ten times as much
-torch.set_num_threads(2)
 
 
 @pytest.fixture
@@ -76,16 +75,19 @@ class Filled:
 @pytest.mark.parametrize("name", PEERS)
 def test_fingerprint_in_torch_and_in_onnxruntime(name, folder):
     """Weights filled from their keys give the peer's float64 logits to 1e-4 of their spread."""
-    graph = check(name).graph
+    checked = check(name)
     x = golden_input(size(name), BATCH).astype(np.float32)
     with np.load(DATA / "fingerprints.npz") as prints:
         expected = prints[name]
-    net = to_torch(graph, Filled(graph.params())).eval()
+    net = to_torch(checked.graph, Filled(checked.graph.params())).eval()
     with torch.no_grad():
         logits = net(torch.from_numpy(x)).numpy()
-    inference = lower(graph)
-    export_onnx(inference, Folded(StateDict(net.state_dict()), inference.folds), folder / "net.onnx")
-    found = raw_session(folder / "net.onnx", threads=2).run(["logits"], {"image": x})[0]
+    path = folder / "net.onnx"
+    build(checked, weights=StateDict(net.state_dict()), output=path, verify=False)
+    check_file(path)
+    session = raw_session(path)
+    check_shapes(session, lower(checked.graph), None)
+    found = session.run(["logits"], {"image": x})[0]
     for values in (logits, found):
         assert np.abs(values - expected).max() <= TOLERANCE * expected.std()
 

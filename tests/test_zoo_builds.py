@@ -1,6 +1,7 @@
 """Every net of the zoo is built and proved: its ONNX file answers as the torch module of the same weights does.
 
-The proof is the build's own (archc/proof.py): onnx's checker, our shapes against onnxruntime's, and both backends at two batch sizes.
+The proof is the build's own (archc/proof.py): onnx's checker, our shapes against onnxruntime's, and both backends at two
+batch sizes. The nets with a peer are built in test_peers.py, where the peer's answers are the proof.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from archc.build import build
 from archc.compiler.driver import check, zoo
 from archc.proof import RELATIVE
 
+from .peers import PEERS
+
 MEMBERS = [name for name, path in zoo().items() if "\nexpect:" in path.read_text("utf-8")]
 FEWER = {"alexnet_ensemble": ["members=2"]}  # seven are the same graph five times more, and 1.7 GB
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MEMBERS)
+@pytest.mark.parametrize("name", [name for name in MEMBERS if name not in PEERS])
 def test_a_member_builds_and_is_proved(name, tmp_path):
     path = tmp_path / "net.onnx"
     try:

@@ -67,7 +67,6 @@ def test_a_dropped_block_is_its_shortcut() -> None:
     assert torch.equal(left[:, :32], arrived[:, :, ::2, ::2]) and not left[:, 32:].any()
 
 
-torch.set_num_threads(1)  # the nets are small
 SMALL_FRACTAL = ("widths=[4, 4, 4, 4, 4]", "dropouts=[0.0, 0.0, 0.0, 0.0, 0.0]")
 
 
