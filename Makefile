@@ -11,7 +11,7 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed lint
 	$(BIN)/python -m pytest -q -m "not slow" -n $(JOBS)
-	$(BIN)/python -m pytest -q -m slow -n $(JOBS)
+	$(BIN)/python -m pytest -q -m slow -n $(JOBS) --dist worksteal
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

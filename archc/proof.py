@@ -41,22 +41,34 @@ def prove(training: Graph, built: Graph, weights: WeightSource, path: Path, batc
         built.heads
     )  # the training graph, every module of it in eval mode: it gives the kept heads, too
     batches = (batch,) if batch else (1, 3)
+    inputs = random_inputs(built, batches[-1])
+    expected = answers(net, built, inputs)
     worst_abs = worst_rel = 0.0
-    for count in batches:
-        inputs = random_inputs(built, count)
-        with torch.no_grad():
-            result = net(*(torch.from_numpy(a) for a in inputs.values()))
-        found = dict(zip([o.name for o in session.get_outputs()], session.run(None, inputs), strict=True))
-        expected = result if isinstance(result, dict) else {built.outputs[-1].name: result}
+    for count in batches:  # images do not see one another, so the answer to the first alone is the first answer
+        some = {name: values[:count] for name, values in inputs.items()}
+        found = dict(zip([o.name for o in session.get_outputs()], session.run(None, some), strict=True))
         for name, reference in expected.items():
-            if not bool(torch.isfinite(reference).all()):
-                raise Failure("answer-not-finite", f"torch's own answer `{name}` is not finite, so nothing can be proved of the file",
-                              "the weights overflow float32: give trained ones, start the norms smaller with `init`, or --no-verify")  # fmt: skip
-            a, r = difference(found[name], reference.numpy())
+            a, r = difference(found[name], reference[:count])
             worst_abs, worst_rel = max(worst_abs, a), max(worst_rel, r)
-            if not agrees(found[name], reference.numpy()):
-                raise diverged(training, built, net, path, inputs, name, a)
+            if not agrees(found[name], reference[:count]):
+                raise diverged(training, built, net, path, some, name, a)
     return Parity(worst_abs, worst_rel, f"torch {torch.__version__}", batches)
+
+
+def answers(net: Any, built: Graph, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What torch says: arrays by the names of the outputs. Raises Failure `answer-not-finite`."""
+    import numpy as np
+    import torch
+
+    with torch.no_grad():
+        result = net(*(torch.from_numpy(a) for a in inputs.values()))
+    outputs = result if isinstance(result, dict) else {built.outputs[-1].name: result}
+    found = {name: tensor.numpy() for name, tensor in outputs.items()}
+    for name, values in found.items():
+        if not np.isfinite(values).all():
+            raise Failure("answer-not-finite", f"torch's own answer `{name}` is not finite, so nothing can be proved of the file",
+                          "the weights overflow float32: give trained ones, start the norms smaller with `init`, or --no-verify")  # fmt: skip
+    return found
 
 
 def check_file(path: Path) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Container, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.overrides import TorchFunctionMode
 
 from ..ir.graph import Graph, Node
 from ..weights.source import WeightSource
@@ -172,17 +174,24 @@ def inference_view(training: Graph) -> Graph:
     return remove_dead(training._replace(heads=()))
 
 
+class Unset(TorchFunctionMode):
+    """Tensors made inside are left as memory has them: half of the time to make a large net is torch drawing its start."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", "") == nn.init.__name__:
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return func(*args, **kwargs)
+
+
 def modules(graph: Graph, known: Container[str]) -> Iterator[tuple[Node, nn.Module]]:
-    """The module of each node. Where all of its tensors are `known`, they are left for `load` to fill, without torch's start."""
+    """The module of each node; where all of its tensors are `known`, they are left for `load` to fill."""
     namespace = Modules()
     for node in graph.nodes:
-        names = node.op.params(*node.input_types)
-        if names and all(f"{node.path}.{name}" in known for name in names):
-            with torch.device("meta"):
-                module = node.op.torch(namespace, *node.input_types)
-            yield node, module.to_empty(device="cpu")
-        else:
-            yield node, node.op.torch(namespace, *node.input_types)
+        given = all(f"{node.path}.{name}" in known for name in node.op.params(*node.input_types))
+        with Unset() if given else nullcontext():
+            module = node.op.torch(namespace, *node.input_types)
+        yield node, module
 
 
 def to_torch(training: Graph, weights: WeightSource) -> Network:
