@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
+# Modules are compiled when they are first imported, and then kept: --no-compile halves the install.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint clean
 
