@@ -23,6 +23,7 @@ from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import check, lower
 from archc.compiler.weights.fold import Folded
 from archc.compiler.weights.initialise import Seeded
+from archc.net import StateDict
 from archc.runtime.session import raw_session
 
 SMALL = """
@@ -62,6 +63,16 @@ def test_two_phases_of_one_module(small):
     (trained["logits"].sum() + trained["head"].sum()).backward()
     assert all(p.grad is not None for p in net.parameters())
     assert tuple(net.eval()(x).shape) == (4, 5)
+
+
+def test_tensors_that_the_weights_lack_keep_torch_s_start(small):
+    seeded = Seeded(small.graph.params())
+    given = {name: seeded.get(name) for name in seeded.names() if name != "stem.weight"}
+    net = to_torch(small.graph, StateDict(given)).state_dict()
+    bound = (3 * 9) ** -0.5  # nn.Conv2d's own: uniform to 1 / sqrt(fan in)
+    assert 0.9 * bound < net["stem.weight"].abs().max() <= bound
+    for name, values in given.items():
+        np.testing.assert_array_equal(net[name].numpy(), values)
 
 
 def test_copies_pickles_exports_and_compiles(small):
