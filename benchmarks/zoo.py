@@ -3,7 +3,8 @@
     python benchmarks/zoo.py [--runs 3] [--json FILE]
 
 Builds are from seeded weights, without the proof, to a file on disk; members of 200 MB and more are bound by writing, and left
-out. Of each the least and the median of the runs: on a shared machine the least is nearer to what the work costs.
+out. In turn with each build, numpy alone makes and writes as many random bytes: a yardstick for a shared machine. Of each the
+least and the median of the runs.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="where to keep the figures")
     told = parser.parse_args()
     check("resnet18")  # imports and the schema
-    rows: dict[str, Any] = {name: {"check_ms": timed(told.runs, lambda name=name: check(name), 1e3)} for name in zoo()}
+    rows: dict[str, Any] = {
+        name: {"check_ms": summary(list(times(told.runs, lambda name=name: check(name))), 1e3)} for name in zoo()
+    }
     for which in ("least", "median"):
         slowest = sorted(rows, key=lambda name: -rows[name]["check_ms"][which])[:5]
         total = sum(row["check_ms"][which] for row in rows.values()) / 1e3
@@ -46,17 +49,20 @@ def main() -> int:
         )
     for name in imagenet():
         rows[name] |= built(name, told.runs)
-        print(f"build: {name:32} {rows[name]['build_s']} {rows[name]['bytes'] / 1e6:9.1f} MB", flush=True)
+        print(
+            f"build: {name:32} {rows[name]['build_s']} bare {rows[name]['bare_s']} {rows[name]['bytes'] / 1e6:9.1f} MB",
+            flush=True,
+        )
+    shares = [row["build_s"]["median"] / row["bare_s"]["median"] for row in rows.values() if "build_s" in row]
+    print(f"build: {statistics.median(shares):.1f} times the bare writing, by the median of {len(shares)} nets")
     if told.json:
         machine = {"cpu": platform.machine(), "python": platform.python_version()}
         told.json.write_text(json.dumps({"machine": machine, "runs": told.runs, "specs": rows}, indent=1) + "\n")
     return 0
 
 
-def timed(runs: int, run: Any, unit: float = 1.0) -> dict[str, float]:
-    """The least and the median of the runs, in seconds times `unit`."""
-    found = list(times(runs, run))
-    return {"least": round(min(found) * unit, 2), "median": round(statistics.median(found) * unit, 2)}
+def summary(seconds: list[float], unit: float = 1.0) -> dict[str, float]:
+    return {"least": round(min(seconds) * unit, 2), "median": round(statistics.median(seconds) * unit, 2)}
 
 
 def times(runs: int, run: Any) -> Iterator[float]:
@@ -75,13 +81,26 @@ def imagenet() -> Iterator[str]:
             yield name
 
 
+BARE = """
+import os, sys, numpy
+with open(sys.argv[1], "wb") as file:
+    file.write(numpy.random.default_rng(0).standard_normal(int(sys.argv[2]) // 4, dtype=numpy.float32))
+    os.fsync(file.fileno())
+"""
+
+
 def built(name: str, runs: int) -> dict[str, Any]:
-    """A whole `archc build`, from the start of the interpreter to its end."""
+    """A whole `archc build`, from the start of the interpreter to its end; in turn with it a bare one of as many random bytes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net.onnx"
-        command = [sys.executable, "-m", "archc", "build", name, "--export", "onnx", "--no-verify", "-o", str(path)]
-        seconds = timed(runs, lambda: subprocess.run(command, check=True, capture_output=True, env=ENVIRONMENT))
-        return {"build_s": seconds, "bytes": path.stat().st_size}
+        build = [sys.executable, "-m", "archc", "build", name, "--export", "onnx", "--no-verify", "-o", str(path)]
+        found, bare = [], []
+        for _ in range(runs):
+            found += times(1, lambda: subprocess.run(build, check=True, capture_output=True, env=ENVIRONMENT))
+            size = path.stat().st_size
+            write = [sys.executable, "-c", BARE, str(path), str(size)]
+            bare += times(1, lambda write=write: subprocess.run(write, check=True, env=ENVIRONMENT))
+        return {"build_s": summary(found), "bare_s": summary(bare), "bytes": size}
 
 
 if __name__ == "__main__":
