@@ -175,7 +175,7 @@ def inference_view(training: Graph) -> Graph:
 
 
 class Unset(TorchFunctionMode):
-    """Tensors made inside are left as memory has them: half of the time to make a large net is torch drawing its start."""
+    """Tensors made inside are left as memory has them: `load` overwrites torch's own start, and large ones take long to draw."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
