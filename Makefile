@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
-# Modules are compiled when they are first imported, and then kept: --no-compile halves the install.
+# Modules are compiled when they are first imported, and then kept: to compile all that is installed takes minutes.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint clean

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,8 @@ from archc.compiler.driver import check, zoo
 
 IMAGENET = 200  # pixels: smaller inputs are CIFAR's and MNIST's
 WRITING = 200_000_000  # bytes from which a build is bound by the disk
-ENVIRONMENT = {
-    k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"
-}  # users' Pythons keep what they compile
+# As a user's: Python keeps what it compiles.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 
 def main() -> int:
@@ -38,7 +37,7 @@ def main() -> int:
     told = parser.parse_args()
     check("resnet18")  # imports and the schema
     rows: dict[str, Any] = {
-        name: {"check_ms": summary(list(times(told.runs, lambda name=name: check(name))), 1e3)} for name in zoo()
+        name: {"check_ms": summary([1e3 * seconds(check, name) for _ in range(told.runs)])} for name in zoo()
     }
     for which in ("least", "median"):
         slowest = sorted(rows, key=lambda name: -rows[name]["check_ms"][which])[:5]
@@ -61,15 +60,14 @@ def main() -> int:
     return 0
 
 
-def summary(seconds: list[float], unit: float = 1.0) -> dict[str, float]:
-    return {"least": round(min(seconds) * unit, 2), "median": round(statistics.median(seconds) * unit, 2)}
+def summary(found: list[float]) -> dict[str, float]:
+    return {"least": round(min(found), 2), "median": round(statistics.median(found), 2)}
 
 
-def times(runs: int, run: Any) -> Iterator[float]:
-    for _ in range(runs):
-        began = time.perf_counter()
-        run()
-        yield time.perf_counter() - began
+def seconds(run: Callable[..., Any], *arguments: Any, **options: Any) -> float:
+    began = time.perf_counter()
+    run(*arguments, **options)
+    return time.perf_counter() - began
 
 
 def imagenet() -> Iterator[str]:
@@ -90,16 +88,16 @@ with open(sys.argv[1], "wb") as file:
 
 
 def built(name: str, runs: int) -> dict[str, Any]:
-    """A whole `archc build`, from the start of the interpreter to its end; in turn with it a bare one of as many random bytes."""
+    """A whole `archc build`, from the start of the interpreter to its end; in turn with it, BARE makes a file of that size."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net.onnx"
         build = [sys.executable, "-m", "archc", "build", name, "--export", "onnx", "--no-verify", "-o", str(path)]
         found, bare = [], []
         for _ in range(runs):
-            found += times(1, lambda: subprocess.run(build, check=True, capture_output=True, env=ENVIRONMENT))
+            found.append(seconds(subprocess.run, build, check=True, capture_output=True, env=ENVIRONMENT))
             size = path.stat().st_size
             write = [sys.executable, "-c", BARE, str(path), str(size)]
-            bare += times(1, lambda write=write: subprocess.run(write, check=True, env=ENVIRONMENT))
+            bare.append(seconds(subprocess.run, write, check=True, env=ENVIRONMENT))
         return {"build_s": summary(found), "bare_s": summary(bare), "bytes": size}
 
 
