@@ -1,0 +1,155 @@
+"""Nets on a GPU: archc's file in onnxruntime, with what may be told to its CUDA provider, beside torch on the same card.
+
+    python benchmarks/gpu.py [--nets NAME ...] [--batches N ...] [--runs N] [--seconds S] [--json FILE]
+
+Each contender's input lies on the card before it is timed, and its answer stays there (onnxruntime by IO binding), so the bus is not
+measured. Contenders of one net and batch run in turn, a run each, and the figure is the median; the clock is read when the card has
+finished. `--seconds` ends the measuring after the net in hand. Weights are seeded: they are the same for all contenders, and their
+values do not change how long a net takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+
+from archc.build import build, weighed
+from archc.compiler.backends.to_torch import to_torch
+from archc.compiler.driver import check
+from archc.runtime.providers import CUDA_OPTIONS, PROVIDERS, trouble
+
+NETS = ("googlenet", "resnet50", "densenet121", "inception_v3", "resnet152", "vgg16", "squeezenet1_0")
+TF32 = CUDA_OPTIONS | {"use_tf32": "1"}
+OPTIONS = {
+    "archc fp32": CUDA_OPTIONS,
+    "archc tf32": TF32,
+    "archc tf32 nhwc": TF32 | {"prefer_nhwc": "1"},
+    "archc tf32 exhaustive": TF32 | {"cudnn_conv_algo_search": "EXHAUSTIVE"},
+    "archc tf32 graph": TF32 | {"enable_cuda_graph": "1"},
+}
+WARM = 5
+Run = Callable[[], Any]
+
+
+def main() -> int:
+    told = arguments()
+    if any(trouble("cuda")):
+        raise SystemExit(": ".join(trouble("cuda")))
+    ends, rows = time.monotonic() + told.seconds, []
+    for name in told.nets:
+        if time.monotonic() > ends:
+            print(f"no time was left for {name}")
+            continue
+        for row in measured(name, told.batches, told.runs):
+            rows.append(row)
+            print(
+                f"{row['net']:14} batch {row['batch']:3}  {row['contender']:24} {row['latency_ms']:9.3f} ms", flush=True
+            )
+        if told.json:
+            told.json.write_text(json.dumps({"machine": machine(), "runs": told.runs, "rows": rows}, indent=1) + "\n")
+    return 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Times nets on a GPU.")
+    parser.add_argument("--nets", nargs="*", default=NETS)
+    parser.add_argument("--batches", nargs="*", type=int, default=[1, 32])
+    parser.add_argument("--runs", type=int, default=30)
+    parser.add_argument("--seconds", type=float, default=1e9, help="begin no further net after so long")
+    parser.add_argument("--json", type=Path)
+    return parser.parse_args()
+
+
+def measured(name: str, batches: list[int], runs: int) -> Iterator[dict[str, Any]]:
+    """The median latency of each contender, a row each."""
+    checked = check(name)
+    assert checked.graph is not None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.onnx"
+        build(checked, output=path, verify=False)
+        net = to_torch(checked.graph, weighed(checked.graph, None, 0, ()).source).eval().cuda()
+        for batch in batches:
+            images = torch.randn(batch, *checked.graph.inputs[0].type.sizes, device="cuda")
+            contenders = dict(opened(path, images)) | eager(net, images)
+            for label, times in in_turn(contenders, runs).items():
+                yield {"net": name, "batch": batch, "contender": label, "latency_ms": statistics.median(times) * 1e3}
+
+
+def opened(path: Path, images: torch.Tensor) -> Iterator[tuple[str, Run]]:
+    """The runs that onnxruntime takes; an option that it refuses for this net is told and left out."""
+    for label, options in OPTIONS.items():
+        try:
+            run = bound(path, images, options)
+            run()
+        except Exception as error:  # onnxruntime's own exceptions share no root but this
+            print(f"{label}: {' '.join(str(error).split())[:200]}")
+        else:
+            yield label, run
+
+
+def bound(path: Path, images: torch.Tensor, options: dict[str, str]) -> Run:
+    """A run of the file by onnxruntime on tensors that lie on the card."""
+    how = onnxruntime.SessionOptions()
+    how.log_severity_level = 4
+    session = onnxruntime.InferenceSession(str(path), how, providers=[(PROVIDERS["cuda"], options)])
+    binding = session.io_binding()
+    answer = torch.empty((len(images), *session.get_outputs()[-1].shape[1:]), device="cuda")
+    for bind, name, tensor in (
+        (binding.bind_input, session.get_inputs()[0].name, images),
+        (binding.bind_output, session.get_outputs()[-1].name, answer),
+    ):
+        bind(name, "cuda", 0, np.float32, tuple(tensor.shape), tensor.data_ptr())
+    return lambda: session.run_with_iobinding(binding)
+
+
+def eager(net: torch.nn.Module, images: torch.Tensor) -> dict[str, Run]:
+    """torch's own ways: float32, TF32, TF32 with channels last, and half precision with channels last."""
+
+    def plain(tf32: bool, half: bool, x: torch.Tensor) -> Run:
+        def run() -> Any:
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+            with torch.inference_mode(), torch.autocast("cuda", torch.float16, enabled=half):
+                return net(x)
+
+        return run
+
+    last = images.to(memory_format=torch.channels_last)
+    return {
+        "torch fp32": plain(False, False, images),
+        "torch tf32": plain(True, False, images),
+        "torch tf32 channels_last": plain(True, False, last),
+        "torch amp channels_last": plain(True, True, last),
+    }
+
+
+def in_turn(contenders: dict[str, Run], runs: int) -> dict[str, list[float]]:
+    """Seconds of each run; contenders take turns, so that a slow minute is everybody's."""
+    times: dict[str, list[float]] = {label: [] for label in contenders}
+    for turn in range(WARM + runs):
+        for label, run in contenders.items():
+            torch.cuda.synchronize()
+            began = time.perf_counter()
+            run()
+            torch.cuda.synchronize()
+            if turn >= WARM:
+                times[label].append(time.perf_counter() - began)
+    return times
+
+
+def machine() -> dict[str, str]:
+    return {"device": torch.cuda.get_device_name(), "onnxruntime": onnxruntime.__version__, "torch": torch.__version__}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
