@@ -12,9 +12,9 @@ from .compiler.diagnostics import Diagnostic, Failure, InternalError, SpecError
 from .compiler.driver import Checked, check
 
 if TYPE_CHECKING:
-    from .build import BuildResult
+    from .build.build import BuildResult
+    from .compiler.analysis.cost import Cost
     from .compiler.ir.graph import Graph
-    from .compiler.report import Cost
     from .compiler.weights.source import WeightSource
 
 Weights = Mapping[str, Any] | str | os.PathLike[str]
@@ -78,7 +78,7 @@ class Net:
 
     def cost(self) -> Cost:
         """Parameters, MACs, activations, memory, depth, receptive field and minimum input."""
-        from .compiler.report import cost
+        from .compiler.analysis.cost import cost
 
         return cost(self.graph)
 
@@ -88,14 +88,14 @@ class Net:
         `weights` is a state_dict or the path of a checkpoint, or a mapping of steps to such, for an ensemble; what lies
         under a step in `weights_skip` is left out of them. Without weights the net is initialised from `seed`.
         """
-        from .build import weighed
-        from .compiler.backends.to_torch import to_torch
+        from .build.build import weighed
+        from .compiler.backends.torch.module import to_torch
 
         return to_torch(self.graph, weighed(self.graph, source(weights), seed, tuple(weights_skip)).source)
 
     def export_onnx(self, path: str | os.PathLike[str], weights: Weights | None = None, **how: Any) -> BuildResult:
         """Writes an ONNX file and proves it. `how` is what archc.build.build takes: seed, opset, batch, phase, …"""
-        from .build import build
+        from .build.build import build
 
         return build(self.checked, exports=("onnx",), output=Path(path), weights=source(weights), **how)
 

@@ -23,10 +23,10 @@ from typing import Any
 
 import onnxruntime
 
-from archc.build import build
-from archc.compiler.backends.to_onnx import export_onnx
+from archc.build.build import build
+from archc.compiler.backends.onnx.write import export_onnx
 from archc.compiler.driver import check, lower, zoo
-from archc.compiler.weights.initialise import Seeded
+from archc.compiler.weights.seeded import Seeded
 from archc.runtime.providers import CUDA_OPTIONS, PROVIDERS, missing_libraries
 
 # All that is asked of the driver and of CUDA's runtime up to the placement.

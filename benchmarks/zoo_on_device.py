@@ -25,8 +25,8 @@ import numpy as np
 import onnxruntime
 import torch
 
-from archc.build import build, weighed
-from archc.compiler.backends.to_torch import to_torch
+from archc.build.build import build, weighed
+from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.driver import check, zoo
 from archc.runtime.providers import CUDA_OPTIONS, PROVIDERS, trouble
 

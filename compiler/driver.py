@@ -19,7 +19,7 @@ from .ir.graph import Graph
 from .ir.verify import verify
 
 if TYPE_CHECKING:
-    from .report import Cost
+    from .analysis.cost import Cost
 
 Phase = Literal["inference", "train"]
 ZOO = Path(__file__).parent.parent / "archspecs"
@@ -212,7 +212,7 @@ def prove(document: Document, graph: Graph, overridden: bool) -> Iterator[Expect
     """Each expectation with both numbers; with `--set` they speak of another net and do not apply."""
     if "expect" not in document.header:
         return
-    from .report import cost
+    from .analysis.cost import cost
 
     facts = cost(graph)
     outputs = {name: list(sizes) for name, sizes in facts.outputs.items()}

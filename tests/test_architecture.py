@@ -23,22 +23,22 @@ MAY_KNOW = {
     "archc.compiler.files": ("archc.compiler.diagnostics",),
     "archc.compiler.ir": ("archc.compiler.diagnostics", "archc.compiler.ir"),
     "archc.compiler.ops": ("archc.compiler.diagnostics", "archc.compiler.ir", "archc.compiler.ops"),
-    "archc.compiler.report": ("archc.compiler.diagnostics", "archc.compiler.ir", "archc.compiler.ops"),
+    "archc.compiler.analysis.cost": ("archc.compiler.diagnostics", "archc.compiler.ir", "archc.compiler.ops"),
     "archc.runtime": ("archc.runtime",),
     "archc.compiler.driver": ("archc.compiler",),
     "archc": ("archc",),
 }
-STAGES = ("frontend", "passes", "backends", "weights")
+STAGES = ("frontend", "passes", "analysis", "backends", "weights")
 BELOW = ("archc.compiler.diagnostics", "archc.compiler.files", "archc.compiler.ir", "archc.compiler.ops")
 MAY_KNOW |= {f"archc.compiler.{stage}": (*BELOW, f"archc.compiler.{stage}") for stage in STAGES}
 # a backend reads weights by their protocol; and verify asks an op, by its contract, what it makes of its inputs
 PROTOCOLS = {"archc.compiler.weights.source", "archc.compiler.ops.op"}
 # the one way across: a module in eval mode is its training graph less the heads, and the pass knows what that leaves dead
-ACROSS = {("archc.compiler.backends.to_torch", "archc.compiler.passes.remove_dead")}
+ACROSS = {("archc.compiler.backends.torch.module", "archc.compiler.passes.remove_dead")}
 
 HEAVY = {
-    "torch": ("compiler/backends/to_torch.py", "compiler/backends/torch_modules.py", "archc/proof.py"),
-    "onnx": ("compiler/backends/to_onnx.py", "archc/proof.py"),
+    "torch": ("compiler/backends/torch/", "archc/build/proof.py"),
+    "onnx": ("compiler/backends/onnx/", "archc/build/proof.py"),
     "onnxruntime": ("runtime/",),
     "yaml": ("compiler/frontend/located_yaml.py",),
     "jsonschema": ("compiler/frontend/schema.py",),

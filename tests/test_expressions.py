@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archc.compiler.frontend.expression_tokens import MAX_DEPTH, MAX_LENGTH, MAX_LIST, ExpressionError
-from archc.compiler.frontend.expressions import template
+from archc.compiler.frontend.expressions.template import template
+from archc.compiler.frontend.expressions.tokens import MAX_DEPTH, MAX_LENGTH, MAX_LIST, ExpressionError
 from archc.compiler.ir.types import image, vector
 
 NAMES = {

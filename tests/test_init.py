@@ -11,8 +11,8 @@ import pytest
 from archc.catalog import models
 from archc.compiler.driver import Checked, check
 from archc.compiler.frontend.located_yaml import plain
-from archc.overlay import Page
-from archc.starter import start, write
+from archc.scaffold.overlay import Page
+from archc.scaffold.starter import start, write
 
 from .program import Ran, Run, program
 

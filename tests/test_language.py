@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from archc.compiler.analysis.cost import share
 from archc.compiler.driver import check, lower
 from archc.compiler.frontend.application import fitting
 from archc.compiler.frontend.schema import schema_text
 from archc.compiler.ops import OPS
 from archc.compiler.ops.fields import Pair
 from archc.compiler.ops.op import inferred
-from archc.compiler.report import share
 
 DATA = Path(__file__).parent / "data"
 PEERS = json.loads((DATA / "peers.json").read_text())["nets"]

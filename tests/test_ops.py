@@ -11,15 +11,15 @@ import onnx
 import pytest
 import torch
 
-from archc.compiler.backends.to_onnx import export_onnx
-from archc.compiler.backends.to_torch import Modules, to_torch
+from archc.compiler.backends.onnx.write import export_onnx
+from archc.compiler.backends.torch.module import Modules, to_torch
 from archc.compiler.driver import lower
 from archc.compiler.ir.graph import Graph, Node, Output, Value
 from archc.compiler.ir.types import TensorType
 from archc.compiler.ops import OPS
 from archc.compiler.ops.fields import Misfit
 from archc.compiler.ops.op import Reject
-from archc.compiler.weights.initialise import Seeded
+from archc.compiler.weights.seeded import Seeded
 from archc.runtime.session import raw_session
 
 from .op_cases import CASES, REJECTS, Case
@@ -205,9 +205,9 @@ def test_ops_are_frozen_and_compare_by_value():
 
 
 def test_join_in_training_takes_the_drawn_column_and_never_drops_all():
-    from archc.compiler.backends import torch_modules
+    from archc.compiler.backends.torch import layers
 
-    join = torch_modules.Join(local=0.9, drawn=True).train()
+    join = layers.Join(local=0.9, drawn=True).train()
     columns = [torch.full((1, 2), float(i + 1)) for i in range(3)]
     for k in range(3):
         assert torch.equal(join(*columns, torch.tensor(k)), columns[k])
@@ -215,17 +215,17 @@ def test_join_in_training_takes_the_drawn_column_and_never_drops_all():
         assert 1 <= join(*columns, torch.tensor(-1))[0, 0] <= 3
     assert torch.allclose(join(*columns[:2], torch.tensor(2)), torch.full((1, 2), 1.5))
     assert torch.allclose(join.eval()(*columns, torch.tensor(1)), torch.full((1, 2), 2.0))
-    draws = {int(torch_modules.PathDraw(3, 0.5)()) for _ in range(200)}
+    draws = {int(layers.PathDraw(3, 0.5)()) for _ in range(200)}
     assert draws == {-1, 0, 1, 2}
 
 
 @pytest.mark.parametrize("rescale", ["training", "inference"])
 @pytest.mark.parametrize("per", ["sample", "batch"])
 def test_drop_path_keeps_the_expectation(per, rescale):
-    from archc.compiler.backends import torch_modules
+    from archc.compiler.backends.torch import layers
 
     torch.manual_seed(0)
-    path = torch_modules.DropPath(0.25, per=per, rescale=rescale).train()
+    path = layers.DropPath(0.25, per=per, rescale=rescale).train()
     x = torch.ones(64, 1, 1, 1)
     seen = torch.stack([path(x) for _ in range(400)])
     kept = 1 / 0.75 if rescale == "training" else 1.0

@@ -14,7 +14,7 @@ from archc.compiler.ir.verify import verify
 from archc.compiler.ops import OPS
 from archc.compiler.passes import PIPELINE, erase_training, fold_batch_norm, remove_dead
 from archc.compiler.weights.fold import Folded
-from archc.compiler.weights.initialise import Seeded
+from archc.compiler.weights.seeded import Seeded
 
 IMAGE = Value("image", image(3, 8, 8))
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archc.build import build
+from archc.build.build import build
 from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import check
-from archc.compiler.weights.initialise import Seeded
 from archc.compiler.weights.loading import load
+from archc.compiler.weights.seeded import Seeded
 
 PEERS = json.loads((Path(__file__).parent / "data" / "peers.json").read_text("utf-8"))["nets"]
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from archc.build import build
+from archc.build.build import build
+from archc.build.proof import check_file, check_shapes
 from archc.cli import main
-from archc.compiler.backends.to_torch import to_torch
+from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.driver import check, lower
 from archc.net import StateDict
-from archc.proof import check_file, check_shapes
 from archc.runtime import Session
 from archc.runtime.images import prepare, read_image
 from archc.runtime.session import raw_session

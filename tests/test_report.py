@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from archc.compiler.analysis.cost import Cost, cost, summed
 from archc.compiler.driver import check, lower
-from archc.compiler.report import Cost, cost, summed
 
 HEAD = "archspec: 1\nname: net\ninput: {image: [3, 32, 32]}\n"
 TINY = (

@@ -16,8 +16,8 @@ from safetensors.numpy import save_file
 
 from archc.compiler.diagnostics import Failure
 from archc.compiler.ops.op import Param
-from archc.compiler.weights.checkpoints import match, open_checkpoint
-from archc.compiler.weights.initialise import BLOCK, Seeded, quantiles
+from archc.compiler.weights.matching import match, open_checkpoint
+from archc.compiler.weights.seeded import BLOCK, Seeded, quantiles
 
 PARAMS = {
     "a.weight": Param((4, 3, 2, 2), ("kaiming_uniform", 0.0)),

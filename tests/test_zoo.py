@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from archc.compiler.analysis.cost import cost, live_nodes
 from archc.compiler.driver import Checked, check, lower, zoo
 from archc.compiler.ir.graph import Graph, Node
-from archc.compiler.report import cost, live_nodes
 
 FACTS: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "facts.json").read_text())["rows"]
 # rows that are another row's spec: with its heads or without, or with other parameters

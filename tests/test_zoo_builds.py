@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import pytest
 
-from archc.build import build
+from archc.build.build import build
+from archc.build.proof import RELATIVE
 from archc.compiler.driver import check, zoo
-from archc.proof import RELATIVE
 
 from .peers import PEERS
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 import archc
-from archc.compiler.backends.to_onnx import export_onnx
-from archc.compiler.backends.to_torch import to_torch
+from archc.compiler.backends.onnx.write import export_onnx
+from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.driver import check, lower
 from archc.compiler.ir.graph import Graph
 from archc.compiler.weights.fold import Folded
-from archc.compiler.weights.initialise import Seeded
+from archc.compiler.weights.seeded import Seeded
 from archc.net import StateDict
 from archc.runtime import Session
 from archc.runtime.images import prepare

@@ -17,8 +17,8 @@ from .render import clean
 from .tables import facts, size
 
 if TYPE_CHECKING:
-    from ..build import BuildResult
-    from ..compiler.weights.checkpoints import Report
+    from ..build.build import BuildResult
+    from ..compiler.weights.matching import Report
 
 
 EPILOG = """Example: archc build googlenet --export onnx -o googlenet.onnx --weights googlenet.safetensors
@@ -81,7 +81,7 @@ An ensemble: archc build my_ensemble.yaml --weights member0=a.pth --weights memb
 def command(spec: str, settings: tuple[str, ...], exports: tuple[str, ...], output: str | None, form: str,
             precision: str, weights: tuple[str, ...], no_verify: bool, **how: Any) -> None:  # fmt: skip
     """Build a model from a spec: ONNX or PyTorch."""
-    from ..build import build
+    from ..build.build import build
 
     exports = exports or ("onnx",)
     if output is not None and output != "-" and len(set(exports)) > 1:

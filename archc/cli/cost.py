@@ -12,8 +12,8 @@ from .tables import facts, number, size, table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..compiler.analysis.cost import Cost, Layer
     from ..compiler.ir.graph import Graph
-    from ..compiler.report import Cost, Layer
 
 
 @click.command(epilog="Example: archc cost resnet50 --by block --share")
@@ -82,7 +82,7 @@ class Counted(NamedTuple):
 
 
 def count(graph: Graph, weights_only: bool, batch: int) -> Counted:
-    from ..compiler.report import cost
+    from ..compiler.analysis.cost import cost
 
     told = cost(graph)
     layers = tuple(
@@ -129,7 +129,7 @@ def weight_layers(kinds: Mapping[str, int]) -> str:
 
 
 def parts_table(counted: Counted, by: str) -> str:
-    from ..compiler.report import summed
+    from ..compiler.analysis.cost import summed
 
     head = [by, "op", "output", counted.what, "MACs", "activations", "source"]
     rows = [
@@ -150,7 +150,7 @@ def parts_table(counted: Counted, by: str) -> str:
 
 
 def shares_table(counted: Counted, by: str) -> str:
-    from ..compiler.report import summed
+    from ..compiler.analysis.cost import summed
 
     def percent(part: int, whole: int) -> str:
         return f"{100 * part / whole:.2f} %" if part else ""
@@ -163,7 +163,7 @@ def shares_table(counted: Counted, by: str) -> str:
 
 
 def document(counted: Counted, by: str | None) -> dict[str, Any]:
-    from ..compiler.report import summed
+    from ..compiler.analysis.cost import summed
 
     cost = counted.cost
     told: dict[str, Any] = {

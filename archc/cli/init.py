@@ -23,7 +23,7 @@ def command(name: str, origin: str | None, output: str | None, form: str) -> Non
     A member of a family becomes one document, comments kept; what it imports is written beside it. Nothing is overwritten.
     """
     from ..compiler.diagnostics import Failure
-    from ..starter import start, write
+    from ..scaffold.starter import start, write
 
     name = name.removesuffix(".yaml")
     begun = start(name, origin)

@@ -7,8 +7,8 @@ from typing import Any
 
 from ..diagnostics import Diagnostic, Note, Span, nearest
 from ..ops.fields import Kind, Misfit, Padding, Pair, is_int, is_number, show
-from .expression_tokens import ExpressionError
-from .expressions import Template, template
+from .expressions.template import Template, template
+from .expressions.tokens import ExpressionError
 from .located_yaml import Located
 from .spec import Param
 

@@ -75,7 +75,7 @@ class Window(NamedTuple):
 
 
 class OnnxBuilder(Protocol):
-    """What `Op.onnx` writes to; compiler/backends/to_onnx.py implements it. Names of values are strings."""
+    """What `Op.onnx` writes to; compiler/backends/onnx/write.py implements it. Names of values are strings."""
 
     opset: int
 
@@ -180,7 +180,7 @@ class Op:
         return Window((1, 1), (1, 1))
 
     def torch(self, nn: Any, *x: Any, **_: Any) -> Any:
-        """The torch module, built from constructors of `nn` (torch.nn and compiler/backends/torch_modules.py) alone."""
+        """The torch module, built from constructors of `nn` (torch.nn and compiler/backends/torch/layers.py) alone."""
         raise NotImplementedError
 
     def onnx(self, g: OnnxBuilder, *x: Any, **_: Any) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..diagnostics import Failure, nearest
 from ..ops.op import Param
-from .checkpoints import Matched, Renamed, named, open_checkpoint, pair, report
+from .matching import Matched, Renamed, named, open_checkpoint, pair, report
 from .names import scopes, under
 from .source import WeightSource
 

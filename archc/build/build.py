@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .compiler.diagnostics import Failure, SpecError
-from .compiler.driver import Checked, Phase, lower
-from .compiler.ir.graph import Graph
-from .compiler.weights.checkpoints import Matched, Report
-from .compiler.weights.loading import Given
-from .compiler.weights.source import WeightSource
+from ..compiler.diagnostics import Failure, SpecError
+from ..compiler.driver import Checked, Phase, lower
+from ..compiler.ir.graph import Graph
+from ..compiler.weights.matching import Matched, Report
+from ..compiler.weights.loading import Given
+from ..compiler.weights.source import WeightSource
 from .metadata import metadata
 from .proof import Parity
 
@@ -56,7 +56,7 @@ def build(checked: Checked, *, exports: Sequence[str] = ("onnx",), output: Path 
         if kind == "onnx":
             files, parity = onnx(checked, training, graph, matched, path, opset, batch, phase, verify)
         else:
-            from .compiler.backends.export_torch import export_torch
+            from ..compiler.backends.torch.source import export_torch
 
             files = export_torch(
                 training, matched.source, path, checked.summary or checked.name, checked.sources[0].label
@@ -78,8 +78,8 @@ def compiled(checked: Checked) -> Graph:
 
 def weighed(training: Graph, weights: Weights | None, seed: int, skip: tuple[str, ...]) -> Matched:
     """The tensors of the training graph: checkpoints', or seeded ones."""
-    from .compiler.weights.initialise import Seeded
-    from .compiler.weights.loading import load
+    from ..compiler.weights.seeded import Seeded
+    from ..compiler.weights.loading import load
 
     params = training.params()
     seeded = Seeded(params, seed)
@@ -125,8 +125,8 @@ def target(checked: Checked, kind: str, output: Path | None, weights: Weights | 
 def onnx(checked: Checked, training: Graph, graph: Graph, matched: Matched, path: Path, opset: int | None, batch: int | None,
          phase: Phase, verify: bool) -> tuple[list[Path], Parity | None]:  # fmt: skip
     """Writes the ONNX file beside its place, proves it there, and only then moves it."""
-    from .compiler.backends.to_onnx import export_onnx
-    from .compiler.weights.fold import Folded
+    from ..compiler.backends.onnx.write import export_onnx
+    from ..compiler.weights.fold import Folded
 
     proofs: list[Parity] = []
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 
-from .compiler.driver import Checked, Phase
-from .compiler.ir.graph import Graph
-from .compiler.weights.checkpoints import Report
-from .compiler.weights.names import owner, under
-from .version import version
+from ..compiler.driver import Checked, Phase
+from ..compiler.ir.graph import Graph
+from ..compiler.weights.matching import Report
+from ..compiler.weights.names import owner, under
+from ..version import version
 
 UNCHANGED = ("flatten", "identity", "dropout", "drop_path")  # of a distribution they make the same one
 

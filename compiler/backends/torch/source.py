@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..files import replacing
-from ..ir.graph import Graph, Node
-from ..weights.source import WeightSource
-from . import torch_modules
-from .to_torch import argument_names, class_name, inference_view, is_word
+from ...files import replacing
+from ...ir.graph import Graph, Node
+from ...weights.source import WeightSource
+from . import layers
+from .module import argument_names, class_name, inference_view, is_word
 
 TAKEN = ("Scope", "Tensor", "Path", "F")  # what the exported file calls its own
 
@@ -28,7 +28,7 @@ class Recorder:
         self.used: dict[str, type] = {}
 
     def __getattr__(self, name: str) -> Any:
-        own = getattr(torch_modules, name, None)
+        own = getattr(layers, name, None)
         if own is not None:
             self.used[name] = own
         called = name if own is not None else f"nn.{name}"

@@ -15,9 +15,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..diagnostics import Failure
+from ...diagnostics import Failure
 from .pickles import Machine, Stored
-from .safetensors_file import as_float32, damaged
+from .safetensors import as_float32, damaged
 
 MAX_PICKLE = 64 * 2**20
 MAX_TENSORS = 100_000

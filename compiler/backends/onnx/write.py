@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..diagnostics import Failure
-from ..files import replacing
-from ..ir.graph import Graph, Node, Value
-from ..ops.op import Reject
-from ..weights.source import WeightSource
-from . import onnx_wire as wire
+from ...diagnostics import Failure
+from ...files import replacing
+from ...ir.graph import Graph, Node, Value
+from ...ops.op import Reject
+from ...weights.source import WeightSource
+from . import wire
 
 OPSET = 20
 OPSETS = range(13, 27)

@@ -16,16 +16,16 @@ import torch
 from torch import fx, nn
 from torch.overrides import TorchFunctionMode
 
-from ..ir.graph import Graph, Node
-from ..weights.source import WeightSource
-from . import torch_modules
+from ...ir.graph import Graph, Node
+from ...weights.source import WeightSource
+from . import layers
 
 
 class Modules:
     """The namespace handed to `Op.torch`: torch.nn and what it lacks."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(torch_modules, name, None) or getattr(nn, name)
+        return getattr(layers, name, None) or getattr(nn, name)
 
 
 class Network(fx.GraphModule):
@@ -169,7 +169,7 @@ def trace(graph: Graph) -> fx.Graph:
 
 def inference_view(training: Graph) -> Graph:
     """The training graph's own nodes (dropout is silent in eval mode), without what only the heads need."""
-    from ..passes import remove_dead
+    from ...passes import remove_dead
 
     return remove_dead(training._replace(heads=()))
 

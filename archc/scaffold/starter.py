@@ -14,11 +14,11 @@ from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
-from .compiler.diagnostics import Collector, Failure, Source, SpecError
-from .compiler.driver import LABEL_SETS, Found, find
-from .compiler.files import replacing
-from .compiler.frontend.compose import Reader
-from .compiler.frontend.located_yaml import Located, parse, plain
+from ..compiler.diagnostics import Collector, Failure, Source, SpecError
+from ..compiler.driver import LABEL_SETS, Found, find
+from ..compiler.files import replacing
+from ..compiler.frontend.compose import Reader
+from ..compiler.frontend.located_yaml import Located, parse, plain
 from .overlay import Edit, Page, expand_aliases, laid_over, without_modeline
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}\Z")

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from .compiler.diagnostics import Collector, Source
-from .compiler.frontend.located_yaml import Entry, Located, parse
-from .compiler.frontend.spec import TYPES, Builder, type_of
+from ..compiler.diagnostics import Collector, Source
+from ..compiler.frontend.located_yaml import Entry, Located, parse
+from ..compiler.frontend.spec import TYPES, Builder, type_of
 
 ORDER = ("archspec", "name", "summary", "source", "lineage", "extends", "params", "input", "preprocess", "labels",
          "import", "blocks", "graph", "expect")  # fmt: skip

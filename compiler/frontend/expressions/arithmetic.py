@@ -10,8 +10,8 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from ..ops.fields import is_int, is_number, show
-from .expression_tokens import LIMIT, MAX_DEPTH, MAX_LIST, MAX_STEPS, ExpressionError, Token
+from ...ops.fields import is_int, is_number, show
+from .tokens import LIMIT, MAX_DEPTH, MAX_LIST, MAX_STEPS, ExpressionError, Token
 
 Lookup = Callable[[str], Any]
 Evaluate = Callable[["Run"], Any]

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .compiler.diagnostics import Failure, InternalError
-from .compiler.ir.graph import Graph
-from .compiler.weights.source import WeightSource
+from ..compiler.diagnostics import Failure, InternalError
+from ..compiler.ir.graph import Graph
+from ..compiler.weights.source import WeightSource
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-6  # of max|ref|: 287 random nets stay below 2.8e-5; an element-wise gate has false alarms
 SEED = 20140917
@@ -30,8 +30,8 @@ def prove(training: Graph, built: Graph, weights: WeightSource, path: Path, batc
     """Proves an ONNX file of `built` against torch. Raises Failure `parity` that names the first node to diverge."""
     import torch
 
-    from .compiler.backends.to_torch import to_torch
-    from .runtime.session import raw_session
+    from ..compiler.backends.torch.module import to_torch
+    from ..runtime.session import raw_session
 
     check_file(path)
     session = raw_session(path)
@@ -83,7 +83,7 @@ def check_file(path: Path) -> None:
 
 def check_shapes(session: Any, built: Graph, batch: int | None) -> None:
     """onnxruntime's output shapes are ours."""
-    from .compiler.backends.to_onnx import results
+    from ..compiler.backends.onnx.write import results
 
     ours = {name: [batch or "N", *value.type.sizes] for name, value in results(built)}
     theirs = {o.name: o.shape for o in session.get_outputs()}
@@ -142,8 +142,8 @@ def exposed(path: Path, built: Graph, inputs: Mapping[str, Any]) -> dict[str, An
     """Every node's value in onnxruntime, by path."""
     import onnx
 
-    from .compiler.backends.to_onnx import result_names
-    from .runtime.session import raw_session
+    from ..compiler.backends.onnx.write import result_names
+    from ..runtime.session import raw_session
 
     model = onnx.load(str(path))
     names = result_names(built)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..diagnostics import nearest
-from ..ops.fields import show
+from ...diagnostics import nearest
+from ...ops.fields import show
 from .arithmetic import (
     FUNCTIONS,
     Evaluate,
@@ -21,7 +21,7 @@ from .arithmetic import (
     sequence,
     truth,
 )
-from .expression_tokens import MAX_DEPTH, ExpressionError, Token
+from .tokens import MAX_DEPTH, ExpressionError, Token
 
 WORDS = ("and", "or", "not", "if", "else", "true", "false")
 BINARY = (("or",), ("and",), ("==", "!=", "<", "<=", ">", ">="), ("+", "-"), ("*", "/", "//", "%"))

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from ..diagnostics import Failure, nearest
 from ..ops.op import Param
+from .formats.safetensors import SafetensorsFile, damaged
 from .names import bare, owner, under, undotted, whole
-from .safetensors_file import SafetensorsFile, damaged
 from .source import WeightSource
 
 SHOWN = 10
@@ -84,7 +84,7 @@ def open_checkpoint(path: Path) -> WeightSource:
     if not head.startswith(b"PK") and (head[8:9] == b"{" or path.suffix == ".safetensors"):
         return SafetensorsFile(path)  # its first bytes are a length: any, a pickle's too
     if head.startswith((b"PK", b"\x80")):
-        from .pth_file import open_pth
+        from .formats.pth import open_pth
 
         return open_pth(path, head)
     raise damaged(path, "it is neither .safetensors nor a .pth of torch")

@@ -16,9 +16,9 @@ from functools import cached_property, lru_cache
 from math import ceil
 from typing import NamedTuple
 
-from .ir.graph import Graph, Node, Value
-from .ir.types import TensorType
-from .ops.op import Op, Reject, inferred
+from ..ir.graph import Graph, Node, Value
+from ..ir.types import TensorType
+from ..ops.op import Op, Reject, inferred
 
 Pair = tuple[int, int]
 BYTES = 4  # of a float32

@@ -9,10 +9,10 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from ..ops.fields import show
+from ...ops.fields import show
 from .arithmetic import Evaluate, Lookup, Run
-from .expression_parser import Parser
-from .expression_tokens import MAX_LENGTH, MAX_LIST, ExpressionError, Token, tokens
+from .parser import Parser
+from .tokens import MAX_LENGTH, MAX_LIST, ExpressionError, Token, tokens
 
 
 def too_deep() -> ExpressionError:

@@ -1,6 +1,6 @@
 """Reads the pickle of a .pth without unpickling: nothing in it is ever called.
 
-The pickle says names, shapes and strides; the numbers lie beside it (pth_file.py). It is read by a whitelist of opcodes on
+The pickle says names, shapes and strides; the numbers lie beside it (pth.py). It is read by a whitelist of opcodes on
 a stack of plain values; the only globals it may name are torch's rebuilders, its storages, and what training scripts keep
 beside the weights (OrderedDict, a Size, a Namespace), and they become descriptions.
 """
@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from ..diagnostics import Failure
-from .safetensors_file import damaged
+from ...diagnostics import Failure
+from .safetensors import damaged
 
 STORAGES = {"FloatStorage": ("f32", 4), "DoubleStorage": ("f64", 8), "HalfStorage": ("f16", 2), "BFloat16Storage": ("bf16", 2),
             "LongStorage": ("i64", 8), "IntStorage": ("i32", 4), "ShortStorage": ("i16", 2), "CharStorage": ("i8", 1),

@@ -1,0 +1,1 @@
+"""`archc init`: a spec of one's own, begun from another."""

@@ -1,0 +1,1 @@
+"""Read off a graph: what it costs, what it sees, what it keeps."""

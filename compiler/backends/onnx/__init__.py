@@ -1,0 +1,1 @@
+"""Graph → ONNX: the lowering, and the bytes of the file."""

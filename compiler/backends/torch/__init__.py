@@ -1,0 +1,1 @@
+"""Graph → PyTorch: a module that runs here, and source that stands alone."""

@@ -1,0 +1,1 @@
+"""Readers of checkpoint files, each a source of weights."""
