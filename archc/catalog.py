@@ -11,12 +11,10 @@ from .compiler.diagnostics import Collector, Failure, nearest
 
 if TYPE_CHECKING:
     from .compiler.frontend.located_yaml import Entry
-    from .compiler.frontend.spec import Param
+    from .compiler.frontend.spec import Declaration
     from .compiler.ops.op import Op
 
 PAGES = (Path(__file__).parent / "docs" / "diagnostics", Path(__file__).parent.parent / "docs" / "diagnostics")
-HIDDEN = ("path_draw",)  # the front end's own; no spec can say it
-
 YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 # where in the paper: behind its title, and the last that a source says
 PLACE = re.compile(r"[,;] (?:as|tables?|figures?|sections?|appendix|columns?|slides?|equations?|geometry|layout)\b.*")
@@ -53,7 +51,7 @@ class Header(NamedTuple):
     """A document less its graph, with what it inherits: enough to tell a net from a family of nets."""
 
     fields: Mapping[str, Entry]
-    params: Mapping[str, Param]
+    params: Mapping[str, Declaration]
 
     def said(self, key: str, otherwise: Any) -> Any:
         """The value of a key; `otherwise` where it is not there, or is of another kind (`archc check` tells that)."""
@@ -143,7 +141,7 @@ def model(path: Path, told: Header) -> Model:
 def ops() -> list[type[Op]]:
     from .compiler.ops import OPS
 
-    return [op for name, op in sorted(OPS.items()) if name not in HIDDEN]
+    return [op for _, op in sorted(OPS.items()) if not op.is_internal]
 
 
 def op_named(name: str) -> type[Op]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .compiler.diagnostics import Diagnostic, Failure, InternalError, SpecError
 from .compiler.driver import Checked, check
+from .compiler.ir.dtypes import BF16, DTYPES, DType
 
 if TYPE_CHECKING:
     from .build.build import BuildResult
@@ -111,6 +112,13 @@ def source(weights: Weights | None) -> Path | WeightSource | dict[str, Path | We
     return {step: StateDict(each) if isinstance(each, Mapping) else Path(each) for step, each in weights.items()}
 
 
+def short_name(name: str) -> str:
+    """`bf16` for `bfloat16`, as torch and numpy call their types."""
+    for long, short in (("bfloat", "bf"), ("float", "f"), ("complex", "c"), ("uint", "u"), ("int", "i")):
+        name = name.replace(long, short)
+    return name
+
+
 class StateDict:
     """A state_dict, of tensors or of arrays, as a source of weights. Imports nothing: a tensor can say all it takes."""
 
@@ -123,14 +131,16 @@ class StateDict:
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._tensors[name].shape)
 
-    def dtype(self, name: str) -> str:
-        """`f32` for torch.float32 and numpy's float32 alike."""
-        said = str(self._tensors[name].dtype).rsplit(".", 1)[-1]
-        return said.replace("bfloat", "bf").replace("float", "f").replace("uint", "u").replace("int", "i")
+    def dtype(self, name: str) -> DType:
+        """float32 for torch.float32 and numpy's float32 alike. Raises Failure for a type that no checkpoint has."""
+        called = str(self._tensors[name].dtype).rsplit(".", 1)[-1]
+        if short_name(called) not in DTYPES:
+            raise Failure("weights-dtype", f"the state dict's `{name}` is {called}, which archc does not read")
+        return DTYPES[short_name(called)]
 
     def get(self, name: str) -> Any:
         tensor = self._tensors[name]
         if not hasattr(tensor, "detach"):
             return tensor
         tensor = tensor.detach().cpu()
-        return (tensor.float() if self.dtype(name) == "bf16" else tensor).numpy()  # numpy has no bfloat16
+        return (tensor.float() if self.dtype(name) is BF16 else tensor).numpy()  # numpy has no bfloat16

@@ -25,7 +25,8 @@ import onnxruntime
 
 from archc.build.build import build
 from archc.compiler.backends.onnx.write import export_onnx
-from archc.compiler.driver import check, lower, zoo
+from archc.compiler.driver import check, run_passes, zoo
+from archc.compiler.passes import Settings
 from archc.compiler.weights.seeded import Seeded
 from archc.runtime.providers import CUDA_OPTIONS, PROVIDERS, missing_libraries
 
@@ -91,7 +92,7 @@ def ops(path: Path) -> Iterator[str]:
     from tests.test_ops import CASES, graph_of
 
     for case in CASES:
-        graph = lower(graph_of(case), fold=False)
+        graph = run_passes(graph_of(case), Settings(fold=False))
         export_onnx(graph, Seeded(graph.params()), path)
         yield str(case)
 

@@ -108,6 +108,17 @@ class Failure(Exception):
         self.exit_code = exit_code
 
 
+class Reject(Exception):
+    """An op's refusal of its inputs, not yet a diagnostic: ops know nothing of spans.
+
+    `field` says which field of the op to point at, if one is at fault.
+    """
+
+    def __init__(self, code: str, message: str, help: str = "", field: str | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.help, self.field = code, message, help, field
+
+
 class InternalError(Exception):
     """A bug of ours: an invariant that no spec should be able to break."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .diagnostics import Collector, Diagnostic, Failure, Source, Span, nearest
 from .frontend.compose import Document, Reader, apply_settings
@@ -20,8 +20,8 @@ from .ir.verify import verify
 
 if TYPE_CHECKING:
     from .analysis.cost import Cost
+    from .passes import Settings
 
-Phase = Literal["inference", "train"]
 ZOO = Path(__file__).parent.parent / "archspecs"
 LABEL_SETS = {name: ZOO / "labels" / f"{name}.txt" for name in ("imagenet-1k", "cifar-10", "cifar-100")}
 MAX_BYTES = 2**20
@@ -127,7 +127,7 @@ def check(spec: str, settings: Sequence[str] = ()) -> Checked:
     graph = expand(document, diagnostics)
     if graph is None:
         return result._replace(diagnostics=tuple(diagnostics))
-    verify(graph, "train")
+    verify(graph)
     labels = read_labels(document, graph, found, diagnostics)
     preprocess = read_preprocess(document, diagnostics)
     expectations = tuple(prove(document, graph, bool(settings)))
@@ -255,22 +255,23 @@ def wrong_bound(node: Located, found: int) -> Span:
     return node.span
 
 
-def lower(
-    graph: Graph, phase: Phase = "inference", keep_aux: bool = False, fold: bool = True, after: str | None = None
-) -> Graph:
-    """Runs the passes of a phase, verifying after each; `after` stops behind the pass of that name."""
-    from .passes import PIPELINE, erase_training
+def run_passes(graph: Graph, settings: Settings | None = None, after: str | None = None) -> Graph:
+    """Runs the passes that `settings` want, verifying after each; `after` stops behind the pass of that name.
 
-    names = [p.name for p in PIPELINE]
+    Raises Failure (usage) where there is no such pass, InternalError where one breaks its promise.
+    """
+    from .passes import PIPELINE, Settings
+
+    names = [each.name for each in PIPELINE]
     if after is not None and after not in names:
         raise Failure("no-such-pass", f"there is no pass `{after}`", f"the passes are {', '.join(names)}", 2)
-    erased = phase == "train"
-    for stage in PIPELINE:
-        wanted = phase == "inference" if stage.name != "remove-dead" else True
-        if wanted and (fold or stage.name != "fold-batch-norm"):
-            graph = erase_training(graph, keep_aux) if stage.name == "erase-training" else stage.run(graph)
-            erased = erased or stage.name == "erase-training"
-            verify(graph, phase if erased else "train")
-        if stage.name == after:
+    for each in PIPELINE:
+        configured = each.configured(settings or Settings())
+        if configured is not None:
+            configured.require(graph)
+            graph = configured.run(graph)
+            configured.ensure(graph)
+            verify(graph)
+        if each.name == after:
             break
     return graph

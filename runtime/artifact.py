@@ -48,9 +48,9 @@ class Artifact:
         return self.metadata.get("archc.version")
 
     @property
-    def spec(self) -> str | None:
-        """The text of the graph that it was built from."""
-        return self.metadata.get("archc.spec")
+    def graph_text(self) -> str | None:
+        """The text of the graph that it was built from; models of archc 0.1 call it `archc.spec`."""
+        return self.metadata.get("archc.graph", self.metadata.get("archc.spec"))
 
     @property
     def spec_sha256(self) -> str | None:

@@ -23,7 +23,6 @@ MAY_KNOW = {
     "archc.compiler.files": ("archc.compiler.diagnostics",),
     "archc.compiler.ir": ("archc.compiler.diagnostics", "archc.compiler.ir"),
     "archc.compiler.ops": ("archc.compiler.diagnostics", "archc.compiler.ir", "archc.compiler.ops"),
-    "archc.compiler.analysis.cost": ("archc.compiler.diagnostics", "archc.compiler.ir", "archc.compiler.ops"),
     "archc.runtime": ("archc.runtime",),
     "archc.compiler.driver": ("archc.compiler",),
     "archc": ("archc",),
@@ -34,7 +33,7 @@ MAY_KNOW |= {f"archc.compiler.{stage}": (*BELOW, f"archc.compiler.{stage}") for 
 # a backend reads weights by their protocol; and verify asks an op, by its contract, what it makes of its inputs
 PROTOCOLS = {"archc.compiler.weights.source", "archc.compiler.ops.op"}
 # the one way across: a module in eval mode is its training graph less the heads, and the pass knows what that leaves dead
-ACROSS = {("archc.compiler.backends.torch.module", "archc.compiler.passes.remove_dead")}
+ACROSS = {("archc.compiler.backends.torch.module", "archc.compiler.passes")}
 
 HEAVY = {
     "torch": ("compiler/backends/torch/", "archc/build/proof.py"),

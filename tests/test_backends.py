@@ -20,8 +20,8 @@ from archc.build.build import build
 from archc.compiler.backends.onnx.write import export_onnx
 from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.diagnostics import Failure
-from archc.compiler.driver import check, lower
-from archc.compiler.weights.fold import Folded
+from archc.compiler.driver import check, run_passes
+from archc.compiler.weights.rewrite import Rewritten
 from archc.compiler.weights.seeded import Seeded
 from archc.net import StateDict
 from archc.runtime.session import raw_session
@@ -137,16 +137,16 @@ def test_the_file_says_where_it_comes_from(small, tmp_path):
     facts = {p.key: p.value for p in model.metadata_props}
     assert json.loads(facts["archc.labels"]) == list("abcde")
     assert json.loads(facts["archc.sources"]) == {"small.yaml": SMALL}
-    assert facts["archc.spec"].startswith("graph small(") and json.loads(facts["archc.weights"])["trained"] is False
+    assert facts["archc.graph"].startswith("graph small(") and json.loads(facts["archc.weights"])["trained"] is False
     dims = model.graph.input[0].type.tensor_type.shape.dim
     assert dims[0].dim_param == "N" and [d.dim_value for d in dims[1:]] == [3, 12, 12]
 
 
 def test_large_tensors_go_beside(small, tmp_path):
-    graph = lower(small.graph)
-    weights = Folded(Seeded(small.graph.params()), graph.folds)
+    graph = run_passes(small.graph)
+    weights = Rewritten(Seeded(small.graph.params()), graph)
     inside = export_onnx(graph, weights, tmp_path / "in.onnx")
-    beside = export_onnx(graph._replace(), weights, tmp_path / "out.onnx", external_over=100)
+    beside = export_onnx(graph, weights, tmp_path / "out.onnx", external_over=100)
     assert [p.name for p in inside] == ["in.onnx"] and [p.name for p in beside] == ["out.onnx", "out.onnx.data"]
     x = np.random.default_rng(0).standard_normal((2, 3, 12, 12), dtype=np.float32)
     results = [raw_session(tmp_path / f"{n}.onnx").run(None, {"image": x})[0] for n in ("in", "out")]
@@ -202,8 +202,8 @@ def test_a_wrong_kept_head_fails_the_proof(small, tmp_path, monkeypatch):
 
 def test_a_failed_proof_leaves_old_files_alone(small, tmp_path):
     """With tensors beside, too: the pair that was there stays a pair."""
-    graph = lower(small.graph)
-    weights = Folded(Seeded(small.graph.params()), graph.folds)
+    graph = run_passes(small.graph)
+    weights = Rewritten(Seeded(small.graph.params()), graph)
     (tmp_path / "a.onnx.data").write_bytes(b"old")
 
     def refuse(path):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from archc.compiler.frontend.expressions.template import template
 from archc.compiler.frontend.expressions.tokens import MAX_DEPTH, MAX_LENGTH, MAX_LIST, ExpressionError
-from archc.compiler.ir.types import image, vector
+from archc.compiler.ir.types import TensorType, image
 
 NAMES = {
     "a": 3,
@@ -96,8 +96,8 @@ def test_a_refusal_names_its_place_and_says_what_to_write(text, code, offset, wo
 
 
 def test_a_flat_tensor_has_no_height():
-    assert refused("$(x.height)", x=vector(10)).code == "wrong-type"
-    assert value("$(x.features)", x=vector(10)) == 10
+    assert refused("$(x.height)", x=TensorType(("N", 10))).code == "wrong-type"
+    assert value("$(x.features)", x=TensorType(("N", 10))) == 10
 
 
 @pytest.mark.parametrize("text", [

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from archc.compiler.analysis.cost import share
-from archc.compiler.driver import check, lower
-from archc.compiler.frontend.application import fitting
+from archc.compiler.analysis.cost import op_cost
+from archc.compiler.driver import check, run_passes
+from archc.compiler.frontend.application import infer_within_limits
 from archc.compiler.frontend.schema import schema_text
+from archc.compiler.ir.operation import infer_type
 from archc.compiler.ops import OPS
 from archc.compiler.ops.fields import Pair
-from archc.compiler.ops.op import inferred
+from archc.compiler.passes import Settings
 
 DATA = Path(__file__).parent / "data"
 PEERS = json.loads((DATA / "peers.json").read_text())["nets"]
@@ -92,19 +93,19 @@ def test_outputs_heads_and_the_two_phases(tmp_path):
     graph = graph_of(tmp_path, steps).graph
     assert [o.name for o in graph.outputs] == ["low", "logits"]
     assert [(h.path, h.weight, str(h.value.type)) for h in graph.heads] == [("h", 0.3, "f32[N,4]")]
-    inference = lower(graph)
+    inference = run_passes(graph)
     assert [n.op.name for n in inference.nodes] == ["conv", "global_avg_pool"] and not inference.heads
-    assert [h.path for h in lower(graph, keep_aux=True).heads] == ["h"]
-    assert any(n.op.name == "dropout" for n in lower(graph, "train").nodes)
+    assert [h.path for h in run_passes(graph, Settings(keep_aux=True)).heads] == ["h"]
+    assert any(n.op.name == "dropout" for n in run_passes(graph, Settings("train")).nodes)
 
 
 def test_a_join_of_joins_is_one_mean_over_all_columns():
     graph = check(str(DATA / "sketches" / "fractalnet.yaml")).graph
     joins = [n for n in graph.nodes if n.op.name == "join"]
     assert max(len(n.inputs) for n in joins) == 4  # three columns and the draw
-    means = [n for n in lower(graph).nodes if n.op.name == "mean"]
+    means = [n for n in run_passes(graph).nodes if n.op.name == "mean"]
     assert {len(n.inputs) for n in means} == {2, 3}
-    assert not [n for n in lower(graph).nodes if n.op.name == "path_draw"]
+    assert not [n for n in run_passes(graph).nodes if n.op.name == "path_draw"]
 
 
 def test_the_joins_of_a_net_draw_with_one_probability(tmp_path):
@@ -143,7 +144,11 @@ def test_every_value_keeps_its_place():
     graph = check(str(DATA / "sketches" / "resnet50.yaml")).graph
     node = next(n for n in graph.nodes if n.path == "layer2.0.conv2")
     assert node.span.short == "families/resnet.yaml:34"
-    assert [f.what for f in node.frames] == ["`repeat` stage=1 depth=4", "`repeat` i=0", "`Bottleneck`"]
+    assert [(f.kind, f.name, f.bindings[:2]) for f in node.frames if f.kind != "branch"] == [
+        ("repeat", "", (("stage", 1), ("depth", 4))),
+        ("repeat", "", (("i", 0),)),
+        ("block", "Bottleneck", (("planes", 128), ("stride", 2))),
+    ]
 
 
 def test_ten_thousand_nodes(tmp_path):
@@ -176,7 +181,7 @@ def test_copies_share_what_is_worked_out(tmp_path, monkeypatch):
     for cls, method in ((OPS["conv"], "infer"), (OPS["conv"], "params"), (OPS["conv"], "macs"), (Pair, "check")):
         rule = getattr(cls, method)
         monkeypatch.setattr(cls, method, lambda *a, _r=rule, _m=method: worked.update([_m]) or _r(*a))
-    for memo in (inferred, fitting, share):
+    for memo in (infer_type, infer_within_limits, op_cost):
         memo.cache_clear()
     block = {
         "params": {"kernel": 3},

@@ -13,18 +13,20 @@ import torch
 
 from archc.compiler.backends.onnx.write import export_onnx
 from archc.compiler.backends.torch.module import Modules, to_torch
-from archc.compiler.driver import lower
+from archc.compiler.diagnostics import Reject
+from archc.compiler.driver import run_passes
+from archc.compiler.ir.dtypes import F32, I64
 from archc.compiler.ir.graph import Graph, Node, Output, Value
 from archc.compiler.ir.types import TensorType
 from archc.compiler.ops import OPS
 from archc.compiler.ops.fields import Misfit
-from archc.compiler.ops.op import Reject
+from archc.compiler.passes import Settings
 from archc.compiler.weights.seeded import Seeded
 from archc.runtime.session import raw_session
 
 from .op_cases import CASES, REJECTS, Case
 
-DTYPES = {torch.float32: "f32", torch.int64: "i64"}
+DTYPES = {torch.float32: F32, torch.int64: I64}
 
 
 def typed(shape):
@@ -44,7 +46,7 @@ def spread(params):
     out = {}
     for name, param in params.items():
         scheme = param.init if param.init[0] in ("values", "signs") else ("uniform", 0.5)
-        out[name] = param if param.dtype == "i64" else param._replace(init=scheme)
+        out[name] = param if param.dtype is I64 else param._replace(init=scheme)
     return out
 
 
@@ -75,7 +77,7 @@ def test_shape_parameters_and_values_agree(case, tmp_path):
     trainable = {name for name, _ in net.named_parameters()}
     assert trainable == {name for name, p in params.items() if not p.buffer}
 
-    built = lower(graph, fold=False)
+    built = run_passes(graph, Settings(fold=False))
     path = tmp_path / "one.onnx"
     export_onnx(built, weights, path)
     onnx.checker.check_model(str(path), full_check=True)

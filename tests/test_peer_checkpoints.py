@@ -13,6 +13,7 @@ import pytest
 from archc.build.build import build
 from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import check
+from archc.compiler.ir.dtypes import F32, I64
 from archc.compiler.weights.loading import load
 from archc.compiler.weights.seeded import Seeded
 
@@ -32,7 +33,7 @@ class Shapes:
         return tuple(self.tensors[name])
 
     def dtype(self, name: str) -> str:
-        return "i64" if name.endswith("num_batches_tracked") else "f32"
+        return I64 if name.endswith("num_batches_tracked") else F32
 
     def get(self, name: str) -> Any:
         raise AssertionError(f"{name} was read")

@@ -16,7 +16,7 @@ from archc.build.build import build
 from archc.build.proof import check_file, check_shapes
 from archc.cli import main
 from archc.compiler.backends.torch.module import to_torch
-from archc.compiler.driver import check, lower
+from archc.compiler.driver import check, run_passes
 from archc.net import StateDict
 from archc.runtime import Session
 from archc.runtime.images import prepare, read_image
@@ -86,7 +86,7 @@ def test_fingerprint_in_torch_and_in_onnxruntime(name, folder):
     build(checked, weights=StateDict(net.state_dict()), output=path, verify=False)
     check_file(path)
     session = raw_session(path)
-    check_shapes(session, lower(checked.graph), None)
+    check_shapes(session, run_passes(checked.graph), None)
     found = session.run(["logits"], {"image": x})[0]
     for values in (logits, found):
         assert np.abs(values - expected).max() <= TOLERANCE * expected.std()

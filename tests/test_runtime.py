@@ -18,7 +18,7 @@ from archc.runtime.session import on_device, raw_session
 
 CLASSES = 4
 META = {
-    "archc.name": "tiny", "archc.version": "0.1.0", "archc.spec": "a graph", "archc.spec_sha256": "ab12",
+    "archc.name": "tiny", "archc.version": "0.1.0", "archc.graph": "a graph", "archc.spec_sha256": "ab12",
     "archc.labels": json.dumps(["ant", "bee", "cat", "dog"]), "archc.weights": json.dumps({"source": "seed 0", "trained": False}),
     "archc.preprocess": json.dumps({"resize": 8, "crop": 8, "mean": [0.0], "std": [1.0]}),
 }  # fmt: skip
@@ -76,7 +76,7 @@ def fault(call, *arguments, **options) -> RuntimeFault:
 
 def test_what_a_model_says_of_itself(model):
     found = Artifact.open(model)
-    assert (found.name, found.version, found.spec, found.spec_sha256) == ("tiny", "0.1.0", "a graph", "ab12")
+    assert (found.name, found.version, found.graph_text, found.spec_sha256) == ("tiny", "0.1.0", "a graph", "ab12")
     assert found.labels == ("ant", "bee", "cat", "dog") and found.preprocess["crop"] == 8 and not found.trained
     assert found.inputs == {"image": ("N", 3, 8, 8)} and found.outputs == {"logits": ("N", 4)}
 

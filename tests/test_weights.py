@@ -15,6 +15,7 @@ import torch
 from safetensors.numpy import save_file
 
 from archc.compiler.diagnostics import Failure
+from archc.compiler.ir.dtypes import I64
 from archc.compiler.ops.op import Param
 from archc.compiler.weights.matching import match, open_checkpoint
 from archc.compiler.weights.seeded import BLOCK, Seeded, quantiles
@@ -197,9 +198,9 @@ UNFIT = {"i32": np.int32, "f32": np.float32}
 
 @pytest.mark.parametrize("kind", UNFIT)
 def test_counts_are_int64(kind, tmp_path):
-    params = {"n.num_batches_tracked": Param((), dtype="i64")}
+    params = {"n.num_batches_tracked": Param((), dtype=I64)}
     save_file({"n.num_batches_tracked": np.array(3, UNFIT[kind])}, tmp_path / "f.safetensors")
-    with pytest.raises(Failure, match=f"{kind}, where int64") as caught:
+    with pytest.raises(Failure, match=f"{kind}, where i64") as caught:
         match(open_checkpoint(tmp_path / "f.safetensors"), params, Seeded(params), name="f")
     assert caught.value.code == "weights-dtype"
 

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from archc.compiler.analysis.cost import cost, live_nodes
-from archc.compiler.driver import Checked, check, lower, zoo
+from archc.compiler.driver import Checked, check, run_passes, zoo
+from archc.compiler.ir.dtypes import F32
 from archc.compiler.ir.graph import Graph, Node
+from archc.compiler.passes import Settings
 
 FACTS: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "facts.json").read_text())["rows"]
 # rows that are another row's spec: with its heads or without, or with other parameters
@@ -73,7 +75,7 @@ def test_counts_are_the_reference_s(row: str) -> None:
     fact, graph = FACTS[row], spec_of(row).graph
     assert graph is not None
     if row in HEADLESS:
-        graph = lower(graph, fold=False)
+        graph = run_passes(graph, Settings(fold=False))
     found = cost(graph)
     nodes = live_nodes(graph)
     by_op = {op: [x for x in found.layers if x.op == op] for op in ("conv", "linear", "batch_norm")}
@@ -87,7 +89,7 @@ def test_counts_are_the_reference_s(row: str) -> None:
     assert params == {kind: fact["params"][kind] for kind in params}
     tensors = graph.params().values()
     assert sum(not p.buffer for p in tensors) == fact["params"]["tensors"]
-    assert sum(p.elements for p in tensors if p.buffer and p.dtype == "f32") == fact["buffers"]
+    assert sum(p.elements for p in tensors if p.buffer and p.dtype is F32) == fact["buffers"]
     macs = {kind: sum(x.macs for x in by_op[op]) for kind, op in (("conv", "conv"), ("fc", "linear"))}
     assert {"total": found.macs, **macs} == fact["macs"]
     assert found.depth == fact["depth"]
@@ -118,7 +120,7 @@ def activations(layers: Any) -> dict[str, int]:
 def test_pools_are_the_reference_s(row: str) -> None:
     graph = spec_of(row).graph
     assert graph is not None
-    assert sorted(pools(lower(graph, fold=False))) == sorted(told(pool) for pool in FACTS[row]["pools"])
+    assert sorted(pools(run_passes(graph, Settings(fold=False)))) == sorted(told(pool) for pool in FACTS[row]["pools"])
 
 
 def pools(graph: Graph) -> Iterator[tuple[Any, ...]]:

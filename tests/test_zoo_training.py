@@ -9,9 +9,9 @@ import torch
 import archc
 from archc.compiler.backends.onnx.write import export_onnx
 from archc.compiler.backends.torch.module import to_torch
-from archc.compiler.driver import check, lower
+from archc.compiler.driver import check, run_passes
 from archc.compiler.ir.graph import Graph
-from archc.compiler.weights.fold import Folded
+from archc.compiler.weights.rewrite import Rewritten
 from archc.compiler.weights.seeded import Seeded
 from archc.net import StateDict
 from archc.runtime import Session
@@ -41,7 +41,7 @@ def test_stochastic_depth_decays_linearly_and_infers_the_expectation(
     assert [op.p for op in drops] == pytest.approx([i / blocks * 0.5 for i in range(1, blocks + 1)])
     assert sum(1 - op.p for op in drops) == pytest.approx(expected_blocks)
     assert {(op.per, op.rescale) for op in drops} == {("batch", "inference")}
-    scales = [node.op.value for node in lower(graph).nodes if node.op.name == "scale"]
+    scales = [node.op.value for node in run_passes(graph).nodes if node.op.name == "scale"]
     assert scales == pytest.approx([1 - op.p for op in drops])
 
 
@@ -109,7 +109,7 @@ def test_auxiliary_heads_train_and_do_not_infer(name: str, heads: dict[str, floa
     graph = graph_of(name)
     assert {head.path: head.weight for head in graph.heads} == heads
     assert {head.value.type.sizes for head in graph.heads} == {(1000,)}
-    inference = lower(graph)
+    inference = run_passes(graph)
     assert not inference.heads
     assert not [node for node in inference.nodes if node.path.split(".")[0] in heads]
 
@@ -121,8 +121,8 @@ def test_an_ensemble_averages_its_members_probabilities(tmp_path) -> None:
     weights = StateDict(
         {f"member{i}.{name}": tensor for i, net in enumerate(nets) for name, tensor in net.state_dict().items()}
     )
-    built = lower(ensemble)
-    export_onnx(built, Folded(weights, built.folds), tmp_path / "net.onnx")
+    built = run_passes(ensemble)
+    export_onnx(built, Rewritten(weights, built), tmp_path / "net.onnx")
     x = np.random.default_rng(0).standard_normal((2, 3, 227, 227), dtype=np.float32)
     found = raw_session(tmp_path / "net.onnx", threads=2).run(["probabilities"], {"image": x})[0]
     with torch.no_grad():

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..compiler.diagnostics import Failure, SpecError
-from ..compiler.driver import Checked, Phase, lower
-from ..compiler.ir.graph import Graph
+from ..compiler.driver import Checked, run_passes
+from ..compiler.ir.graph import Graph, Phase
+from ..compiler.passes import Settings
 from ..compiler.weights.matching import Matched, Report
 from ..compiler.weights.loading import Given
 from ..compiler.weights.source import WeightSource
@@ -47,7 +48,7 @@ def build(checked: Checked, *, exports: Sequence[str] = ("onnx",), output: Path 
     """
     began = time.perf_counter()
     training = compiled(checked)
-    graph = lower(training, phase, keep_aux, fold and phase == "inference")
+    graph = run_passes(training, Settings(phase, keep_aux, fold))
     matched = weighed(training, weights, seed, weights_skip)
     parity: Parity | None = None
     artifacts: list[Artifact] = []
@@ -126,7 +127,7 @@ def onnx(checked: Checked, training: Graph, graph: Graph, matched: Matched, path
          phase: Phase, verify: bool) -> tuple[list[Path], Parity | None]:  # fmt: skip
     """Writes the ONNX file beside its place, proves it there, and only then moves it."""
     from ..compiler.backends.onnx.write import export_onnx
-    from ..compiler.weights.fold import Folded
+    from ..compiler.weights.rewrite import Rewritten
 
     proofs: list[Parity] = []
 
@@ -136,7 +137,7 @@ def onnx(checked: Checked, training: Graph, graph: Graph, matched: Matched, path
 
             proofs.append(prove(training, graph, matched.source, partial, batch))
 
-    files = export_onnx(graph, Folded(matched.source, graph.folds), path, opset=opset, batch=batch,
+    files = export_onnx(graph, Rewritten(matched.source, graph), path, opset=opset, batch=batch,
                         metadata=metadata(checked, graph, matched.report, phase), proof=proved)  # fmt: skip
     return files, proofs[0] if proofs else None
 

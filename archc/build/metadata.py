@@ -5,24 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 
-from ..compiler.driver import Checked, Phase
-from ..compiler.ir.graph import Graph
+from ..compiler.analysis.distributions import distributions
+from ..compiler.driver import Checked
+from ..compiler.ir.graph import Graph, Phase
 from ..compiler.weights.matching import Report
 from ..compiler.weights.names import owner, under
 from ..version import version
-
-UNCHANGED = ("flatten", "identity", "dropout", "drop_path")  # of a distribution they make the same one
 
 
 def metadata(checked: Checked, graph: Graph, report: Report, phase: Phase) -> dict[str, str]:
     """What the file says of itself; nothing of the machine, the place or the time."""
     text = str(graph).encode("utf-8", "replace").decode()  # a file's name need not be UTF-8
+    meaning = graph.text(places=False).encode()  # what a comment or an empty line does not change
     facts = {
         "archc.version": version(),
         "archc.name": checked.name,
         "archc.phase": phase,
-        "archc.spec": text,
-        "archc.spec_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "archc.graph": text,
+        "archc.spec_sha256": hashlib.sha256(meaning).hexdigest(),
         "archc.sources": said({s.label: s.text for s in checked.sources}),
         "archc.settings": said(list(checked.settings)),
         "archc.weights": said(origin(graph, report)),
@@ -38,22 +38,12 @@ def metadata(checked: Checked, graph: Graph, report: Report, phase: Phase) -> di
 
 def origin(graph: Graph, report: Report) -> dict[str, object]:
     """Where the file's tensors come from: `trained` if all are a checkpoint's; where only some are not, their steps."""
-    owners = {node.path for node in graph.nodes} | {fold.norm for fold in graph.folds}
+    owners = {node.path for node in graph.nodes} | {owner(tensor) for rewrite in graph.rewrites for _, tensor in rewrite.takes}
     missing = any(owner(tensor) in owners for tensor in report.missing)  # a head that is not in the file lacks nothing
     told: dict[str, object] = {"source": report.source, "trained": report.loaded > 0 and not missing}
     if report.loaded and missing:
         told["untrained"] = [step for step in report.untrained if any(under(path, [step]) for path in owners)]
     return told
-
-
-def distributions(graph: Graph) -> list[str]:
-    """The outputs that are probabilities already: a softmax, or a mean of such, as in an ensemble."""
-    found: set[str] = set()
-    for node in graph.nodes:
-        mixes = node.op.name in ("mean", *UNCHANGED) and all(value.name in found for value in node.inputs)
-        if node.op.name == "softmax" or mixes:
-            found.add(node.output.name)
-    return [output.name for output in graph.outputs if output.value.name in found]
 
 
 def said(value: object) -> str:

@@ -128,9 +128,9 @@ def diverged(
     for hook in hooks:
         hook.remove()
     found = exposed(path, built, inputs)
-    folds = {fold.conv: fold.norm for fold in built.folds}
+    gives = {rewrite.node: rewrite.gives for rewrite in built.rewrites}
     for node in built.nodes:
-        reference = seen.get(folds.get(node.path, node.path))
+        reference = seen.get(gives.get(node.path, node.path))
         if reference is not None and node.path in found and not agrees(found[node.path], reference):
             where = f" ({node.span.short})" if node.span else ""
             return Failure("parity", f"onnxruntime and torch differ by {difference(found[node.path], reference)[0]:.3g}, first at `{node.path}`{where}",

@@ -26,9 +26,10 @@ def command(spec: str, settings: tuple[str, ...], phase: str | None, after: str 
     """Show the graph of a spec as text."""
     _, graph = compiled(spec, settings)
     if phase or after:
-        from ..compiler.driver import lower
+        from ..compiler.driver import run_passes
+        from ..compiler.passes import Settings
 
-        graph = lower(graph, "train" if phase == "train" else "inference", after=after)
+        graph = run_passes(graph, Settings("train" if phase == "train" else "inference"), after)
     if form == "json":
         print_json({"name": graph.name, "text": str(graph), "nodes": [node_facts(node) for node in graph.nodes]})
     else:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from ..diagnostics import Note
+from ..diagnostics import Note, Reject
 from ..ir.graph import Node, Value
-from ..ir.types import TensorType
+from ..ir.operation import infer_type
+from ..ir.types import TensorType, format_sizes
 from ..ops import OPS
 from ..ops.fields import Misfit, show
-from ..ops.op import Op, Reject, inferred
+from ..ops.op import Op
 from .context import NOTHING, Arriving, Context, Poison
 from .located_yaml import Located
 from .values import Arguments, Fault, Poisoned, locate
@@ -42,9 +43,9 @@ class Applier:
                 )
             inputs.append(value)
         try:
-            result = fitting(op, *[v.type for v in inputs])
+            result = infer_within_limits(op, *[v.type for v in inputs])
         except Reject as reject:
-            raise self.rejected(reject, key, fields_of(op, args), inputs, labels) from None
+            raise self.rejected(reject, op, key, args, inputs, labels) from None
         node = Node(path, op, tuple(inputs), (Value(path, result),), key.span, ctx.frames)
         self.nodes.append(node)
         return node.output
@@ -64,7 +65,7 @@ class Applier:
         for field, declared in cls.fields.items():
             if declared.required and field not in checked:
                 raise Fault("missing-key", key.span, f"`{name}` needs `{field}`", f"write {{{name}: {{{field}: …}}}}")
-        made = op_of(name, tuple(checked.items()))
+        made = make_op(name, tuple(checked.items()))
         if args is None or self.arguments.written(args):
             self.written[name, args] = made
         return made
@@ -72,13 +73,14 @@ class Applier:
     def rejected(
         self,
         reject: Reject,
+        op: Op,
         key: Located,
-        fields: Mapping[str, Located],
+        args: Located | None,
         inputs: list[Value],
         labels: tuple[str, ...],
     ) -> Fault:
         """An op's refusal at the field or step that is wrong, with the tensors that met there."""
-        node = fields.get(reject.field) if reject.field else None
+        node = fields_of(op, args).get(reject.field) if reject.field else None
         span = node.span if node else key.span
         producers = {n.output.name: n for n in self.nodes[-2000:]}
         notes = []
@@ -89,7 +91,9 @@ class Applier:
             notes.append(Note(f"{what} is {value.type}{by}", source.span if source else None))
         if len(inputs) == 1:
             notes += chain(inputs[0], producers)
-        return Fault(reject.code, span, str(reject).replace("`add`", f"`{key.value}`"), reject.help, notes=tuple(notes))
+        return Fault(
+            reject.code, span, str(reject).replace(f"`{op.name}`", f"`{key.value}`"), reject.help, notes=tuple(notes)
+        )
 
 
 def chain(value: Value, producers: Mapping[str, Node]) -> list[Note]:
@@ -100,12 +104,11 @@ def chain(value: Value, producers: Mapping[str, Node]) -> list[Note]:
         if not node.inputs:
             break
         if node.inputs[0].type.shape[2:] != value.type.shape[2:]:
-            steps.append(f"`{node.path}` {'×'.join(map(str, value.type.sizes))}")
+            steps.append(f"`{node.path}` {format_sizes(value.type)}")
         value = node.inputs[0]
     if not steps:
         return []
-    start = "×".join(map(str, value.type.sizes))
-    return [Note(f"the shapes on the way: {start} → " + " → ".join(reversed(steps)))]
+    return [Note(f"the shapes on the way: {format_sizes(value.type)} → " + " → ".join(reversed(steps)))]
 
 
 def fields_of(op: Op | type[Op], args: Located | None) -> dict[str, Located]:
@@ -118,24 +121,23 @@ def fields_of(op: Op | type[Op], args: Located | None) -> dict[str, Located]:
 
 
 @lru_cache(maxsize=4096)
-def fitting(op: Op, *x: TensorType) -> TensorType:
+def infer_within_limits(op: Op, *x: TensorType) -> TensorType:
     """The type that `op` gives; rejects what no machine holds, before anything tries to."""
-    y = inferred(op, *x)
+    y = infer_type(op, *x)
     owned = sum(param.elements for param in op.params(*x).values())
     help = "make it smaller here, or what arrives before"
     if y.elements > MAX_ELEMENTS:
-        raise Reject("too-large", f"the result of `{op.name}` is {over(y)}", help)
+        raise Reject("too-large", f"the result of `{op.name}` is {describe_size(y)}", help)
     if owned > MAX_PARAMS:
         raise Reject("too-large", f"`{op.name}` has {owned:,} parameters; the limit is {MAX_PARAMS:,}", help)
     return y
 
 
-def over(x: TensorType) -> str:
-    sizes = "×".join(map(str, x.sizes))
-    return f"{sizes}, {x.elements:,} elements an image; the limit is {MAX_ELEMENTS:,}"
+def describe_size(x: TensorType) -> str:
+    return f"{format_sizes(x)}, {x.elements:,} elements an image; the limit is {MAX_ELEMENTS:,}"
 
 
 @lru_cache(maxsize=1024)
-def op_of(name: str, fields: tuple[tuple[str, Any], ...]) -> Op:
+def make_op(name: str, fields: tuple[tuple[str, Any], ...]) -> Op:
     """The op of that name with fields in canonical form."""
     return OPS[name](**dict(fields))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ..diagnostics import Collector, Diagnostic, Failure, Note, Source, Span, nearest
 from .located_yaml import Entry, Located, parse, read_text
 from .schema import validate
-from .spec import Block, Builder, Param, Place
+from .spec import Block, Builder, Declaration, Place
 
 INHERITED = ("source", "lineage", "preprocess", "labels")
 MAX_DOCUMENTS = 64
@@ -26,7 +26,7 @@ class Document(NamedTuple):
 
     root: Located
     header: Mapping[str, Entry]
-    params: Mapping[str, Param]
+    params: Mapping[str, Declaration]
     blocks: Mapping[str, Block]
     input: Mapping[str, Entry]
     graph: Place | None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..ir.graph import Frame, Value
+from ..ir.graph import Value
+from ..ir.provenance import Frame
 from ..ir.types import TensorType
 from .spec import Block
 from .values import Lookup, Poisoned

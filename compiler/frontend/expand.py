@@ -2,7 +2,7 @@
 
 One walk in the order of the text. Each step takes the value that arrives and gives one; a step that is wrong is told once
 and gives `POISON`, which silences what follows from it. Paths are made by the naming rules of language.md, section 3;
-`naming.py` holds them. What needs no walk stands beside this: where a step is (context.py), what a called block
+`naming.py` holds them. What needs no walk stands modifiers this: where a step is (context.py), what a called block
 sees (calls.py), the rounds of a repeat (repeats.py), `from` (references.py), an op and its inputs (application.py), and
 what is left at the end (finish.py).
 """
@@ -14,21 +14,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..diagnostics import Collector, Diagnostic, Note, Span
-from ..ir.graph import Frame, Graph, Head, Output, Value
+from ..ir.graph import Graph, Head, Output, Value
+from ..ir.provenance import Frame
 from ..ir.types import image
 from ..ops import OPS
 from ..ops.fields import show
-from .application import MAX_ELEMENTS, Applier, over
-from .calls import entered, valued
+from ..ops.merge import Add
+from .application import MAX_ELEMENTS, Applier, describe_size
+from .calls import bind_params, enter_block
 from .compose import Document
 from .context import NOTHING, POISON, Arriving, Context, Poison
-from .finish import drawn, warn_dead
+from .finish import insert_path_draw, warn_dead
 from .located_yaml import Entry, Located
 from .names import name_fault
 from .naming import Paths, Position, join
 from .references import find
 from .repeats import MAX_STEPS, rounds
-from .spec import BlockCall, Branches, Group, Join, Merge, OpCall, Place, Residual, Step, Use
+from .spec import BlockCall, Branches, Group, MergeCall, OpCall, Place, Residual, Step, Use
 from .values import Arguments, Fault, Poisoned, evaluate, parsed, unknown
 
 MAX_DEPTH = 64
@@ -45,7 +47,7 @@ class Expander:
         self.heads: list[Head] = []
         self.outputs: dict[str, tuple[Value, Span]] = {}
         self.paths = Paths()
-        self.joins: dict[str, tuple[Value, ...]] = {}
+        self.absorbable: dict[tuple[str, str] | None, tuple[Arriving, ...]] = {}  # by op and value
         self.steps = 0
         self.arguments = Arguments()
         self.applier = Applier(self.arguments)
@@ -57,10 +59,10 @@ class Expander:
         for name, value in inputs.items():
             if value.type.elements > MAX_ELEMENTS:
                 span = document.input[name].value.span
-                self.fault("too-large", span, f"the input is {over(value.type)}")
+                self.fault("too-large", span, f"the input is {describe_size(value.type)}")
                 return None
         assert document.graph is not None
-        names = valued(document.params, {}, {}, self.arguments, self.diagnostics)
+        names = bind_params(document.params, {}, {}, self.arguments, self.diagnostics)
         if names is None:
             return None
         ctx = Context("", "", names, names, document.blocks, inputs)
@@ -90,36 +92,36 @@ class Expander:
             self.diagnostics.add(
                 Diagnostic("empty-graph", where, "the graph is empty: its output is its input", severity="warning")
             )
-        nodes = drawn(self.applier.nodes, self.diagnostics)
+        nodes = insert_path_draw(self.applier.nodes, self.diagnostics)
         if self.diagnostics.failed:
             return None
         graph = Graph(document.name, tuple(inputs.values()), nodes, tuple(outputs), tuple(self.heads))
-        warn_dead(graph, self.joins, self.diagnostics)
+        warn_dead(graph, {name for _, name in filter(None, self.absorbable)}, self.diagnostics)
         return graph
 
     # ---- places and steps
 
     def place(self, place: Place, x: Arriving, ctx: Context, position: Position) -> Arriving:
         """Runs the steps of a place. A lone step takes the path of the place; a lone group is its list."""
-        if place.lone and place.steps:
+        if place.is_single_step and place.steps:
             step = place.steps[0]
-            if isinstance(step.core, Group) and not step.beside.keys() - {"when", "doc"}:
-                if "when" in step.beside and not self.kept(step, x, ctx):
+            if isinstance(step.core, Group) and not step.modifiers.keys() - {"when", "doc"}:
+                if "when" in step.modifiers and not self.kept(step, x, ctx):
                     return x
                 return self.place(step.core.steps, x, ctx, position)
-            if "repeat" not in step.beside:
+            if "repeat" not in step.modifiers:
                 position = position._replace(lone=True) if not position.listed else position
         for step in place.steps:
             x = self.step(step, x, ctx, position)
         return x
 
     def step(self, step: Step, x: Arriving, ctx: Context, position: Position) -> Arriving:
-        if "repeat" not in step.beside:
-            return self.guarded(step, x, ctx, position)
+        if "repeat" not in step.modifiers:
+            return self.expand_copy(step, x, ctx, position)
         rounds = self.rounds(step, x, ctx)
         if rounds is None:
             return POISON
-        name = step.beside.get("name")
+        name = step.modifiers.get("name")
         own = {n for bound in rounds[:1] for n in bound}
         computed = self.attempt(lambda: parsed(name.value)) if name else None
         counted = bool(computed and own & {n for n, _ in computed.names})
@@ -131,71 +133,72 @@ class Expander:
             position.take()
         for i, bound in enumerate(rounds):
             path = join(base, str(i)) if base is not None else None
-            x = self.guarded(step, x, self.bind(ctx, bound, step), position, path)
+            x = self.expand_copy(step, x, self.bind(ctx, bound, step), position, path)
         if base is not None and not isinstance(x, Poison):
             self.paths.results[base] = (x, ctx.aux)
         return x
 
     def bind(self, ctx: Context, bound: Mapping[str, Any], step: Step) -> Context:
-        said = " ".join(f"{n}={show(v)}" for n, v in bound.items())
-        frame = Frame(step.beside["repeat"].key.span, f"`repeat` {said}")
+        frame = Frame("repeat", "", tuple(bound.items()), step.modifiers["repeat"].key.span)
         return ctx._replace(names={**ctx.names, **bound}, frames=(*ctx.frames, frame))
 
-    def guarded(self, step: Step, x: Arriving, ctx: Context, position: Position, path: str | None = None) -> Arriving:
+    def expand_copy(
+        self, step: Step, x: Arriving, ctx: Context, position: Position, path: str | None = None
+    ) -> Arriving:
         """One copy of a step; a mistake in it is told and poisons its result."""
         self.steps += 1
         if self.steps > MAX_STEPS:
             raise self.too_many(step, ctx)
         try:
-            return self.once(step, x, ctx, position, path)
+            return self.expand_step(step, x, ctx, position, path)
         except Fault as fault:
             self.tell(fault.diagnostic, ctx)
         except Poisoned:
             pass
-        if "aux" in step.beside:
+        if "aux" in step.modifiers:
             return x
-        name = step.beside.get("name")
+        name = step.modifiers.get("name")
         if name and isinstance(name.value.value, str) and "$" not in name.value.value:
             self.paths.poison(join(ctx.scope, name.value.value), POISON)
         return POISON
 
-    def once(self, step: Step, x: Arriving, ctx: Context, position: Position, path: str | None) -> Arriving:
-        beside = step.beside
-        if "when" in beside and not self.kept(step, x, ctx):
+    def expand_step(self, step: Step, x: Arriving, ctx: Context, position: Position, path: str | None) -> Arriving:
+        modifiers = step.modifiers
+        if "when" in modifiers and not self.kept(step, x, ctx):
             return x
         arrived = x
-        if "from" in beside:
-            x = find(beside["from"].value, x, ctx, self.paths)
-        spliced = isinstance(step.core, Group) and "name" not in beside and path is None
-        if spliced and not beside.keys() & {"aux", "output"}:
+        if "from" in modifiers:
+            x = find(modifiers["from"].value, x, ctx, self.paths)
+        spliced = isinstance(step.core, Group) and "name" not in modifiers and path is None
+        if spliced and not modifiers.keys() & {"aux", "output"}:
             assert isinstance(step.core, Group)
             return self.splice(step.core.steps, x, ctx, position)
-        named = "name" in beside or path is not None
+        named = "name" in modifiers or path is not None
         if path is None:
             path = self.claimed(step, x, ctx, position)
-        inner = ctx._replace(aux=path) if "aux" in beside else ctx
+        inner = ctx._replace(aux=path) if "aux" in modifiers else ctx
         result = self.core(step, x, inner, path, named, position)
         if isinstance(result, Poison):
             self.paths.poison(path, result)
         else:
             self.paths.results[path] = (result, inner.aux)
-        if "output" in beside and ctx.outputs:
-            self.output(beside["output"], result, x, ctx)
-        if "aux" not in beside:
+        if "output" in modifiers and ctx.outputs:
+            self.output(modifiers["output"], result, x, ctx)
+        if "aux" not in modifiers:
             return result
-        weight = self.number(beside["aux"], arrived, ctx)
+        weight = self.number(modifiers["aux"], arrived, ctx)
         if not isinstance(result, Poison) and ctx.outputs:
             self.heads.append(Head(path, result, weight))
         return arrived
 
     def kept(self, step: Step, x: Arriving, ctx: Context) -> bool:
         """Whether `when` leaves the step in; the name of one taken out is remembered for `from`."""
-        node = step.beside["when"].value
+        node = step.modifiers["when"].value
         value = evaluate(node, ctx.lookup(x))
         if value is not True and value is not False:
             raise Fault("wrong-type", node.span, f"`when` wants a boolean, true or false, not {show(value)}")
-        if not value and "name" in step.beside:
-            name = self.attempt(lambda: evaluate(step.beside["name"].value, ctx.lookup(x)))
+        if not value and "name" in step.modifiers:
+            name = self.attempt(lambda: evaluate(step.modifiers["name"].value, ctx.lookup(x)))
             self.paths.removed[join(ctx.scope, str(name))] = step.span
         return bool(value)
 
@@ -207,7 +210,7 @@ class Expander:
 
     def claimed(self, step: Step, x: Arriving, ctx: Context, position: Position) -> str:
         """The path of a step by rules 1, 2 and 6; two steps of one path are an error."""
-        name = step.beside.get("name")
+        name = step.modifiers.get("name")
         if name:
             path = self.named(name.value, x, ctx)
             position.take()
@@ -249,10 +252,8 @@ class Expander:
                 return self.use(what, args, x, ctx, path)
         inner = ctx._replace(scope=path) if named else ctx
         match step.core:
-            case Merge(kind, key, branches):
-                return self.applier.apply(kind, key, None, self.branches(branches, x, inner, path), x, ctx, path)
-            case Join(key, args, branches):
-                return self.join(key, args, self.branches(branches, x, inner, path), x, ctx, path)
+            case MergeCall():
+                return self.merge(step.core, self.branches(step.core.branches, x, inner, path), x, ctx, path)
             case Residual():
                 return self.residual(step, step.core, x, inner, path)
             case Group(_, place):
@@ -266,11 +267,11 @@ class Expander:
             if branch.key is not None:
                 values.append(self.keyed(branch.key, branch.place, x, ctx))
                 continue
-            step = branch.place.steps[0] if branch.place.lone and branch.place.steps else None
-            if step is None or "repeat" not in step.beside:
+            step = branch.place.steps[0] if branch.place.is_single_step and branch.place.steps else None
+            if step is None or "repeat" not in step.modifiers:
                 values.append(self.place(branch.place, x, ctx, Position(f"{path}.{len(values)}")))
                 continue
-            bare = step._replace(beside={k: e for k, e in step.beside.items() if k != "repeat"})
+            bare = step._replace(modifiers={k: e for k, e in step.modifiers.items() if k != "repeat"})
             for bound in self.rounds(step, x, ctx) or ():
                 place = branch.place._replace(steps=(bare,))
                 values.append(self.place(place, x, self.bind(ctx, bound, step), Position(f"{path}.{len(values)}")))
@@ -297,18 +298,17 @@ class Expander:
         if not isinstance(body, Poison) and body == x == shortcut:
             self.diagnostics.add(Diagnostic("empty-residual", step.span, "body and shortcut are both empty: this is x + x",
                                             severity="warning"))  # fmt: skip
-        return self.applier.apply("add", core.key, None, (body, shortcut), x, ctx, path, ("body", "shortcut"))
+        return self.applier.apply(Add.name, core.key, None, (body, shortcut), x, ctx, path, ("body", "shortcut"))
 
-    def join(
-        self, key: Located, args: Located, values: tuple[Arriving, ...], x: Arriving, ctx: Context, path: str
-    ) -> Arriving:
-        """FractalNet's join: an input that is itself a join counts as that join's inputs."""
-        flat: list[Arriving] = []
-        for value in values:
-            flat += self.joins.get(value.name, (value,)) if isinstance(value, Value) else (value,)
-        result = self.applier.apply("join", key, args, tuple(flat), x, ctx, path)
-        if isinstance(result, Value):
-            self.joins[result.name] = tuple(v for v in flat if isinstance(v, Value))
+    def merge(self, core: MergeCall, values: tuple[Arriving, ...], x: Arriving, ctx: Context, path: str) -> Arriving:
+        """A merge of its branches; one that absorbs its own kind takes the inputs of such a branch for its own."""
+        absorbs = OPS[core.name].absorbs_own_kind
+        if absorbs:
+            own = ((core.name, v.name) if isinstance(v, Value) else None for v in values)
+            values = tuple(w for v, key in zip(values, own, strict=True) for w in self.absorbable.get(key, (v,)))
+        result = self.applier.apply(core.name, core.key, core.args, values, x, ctx, path)
+        if absorbs and isinstance(result, Value):
+            self.absorbable[core.name, result.name] = values
         return result
 
     def use(self, what: Located, args: Located | None, x: Arriving, ctx: Context, path: str) -> Arriving:
@@ -332,7 +332,7 @@ class Expander:
             self.fault("recursion", key.span, f"blocks are nested over {MAX_DEPTH} deep: {circle} → {name}",
                        "a recursion needs a `when` that becomes false", (), ctx)  # fmt: skip
             raise Stop
-        inner = entered(block, key, args, x, ctx, path, self.arguments, self.diagnostics)
+        inner = enter_block(block, key, args, x, ctx, path, self.arguments, self.diagnostics)
         return self.place(block.steps, x, inner, Position(path, owned=True)) if inner else POISON
 
     # ---- values
@@ -347,7 +347,7 @@ class Expander:
     def rounds(self, step: Step, x: Arriving, ctx: Context) -> list[dict[str, Any]] | None:
         """The bindings of each copy; None where they are told to be wrong."""
         try:
-            return rounds(step.beside["repeat"], ctx.lookup(x), self.steps)
+            return rounds(step.modifiers["repeat"], ctx.lookup(x), self.steps)
         except Fault as fault:
             self.tell(fault.diagnostic, ctx)
         except Poisoned:
@@ -386,9 +386,16 @@ class Expander:
 
     def tell(self, diagnostic: Diagnostic, ctx: Context | None) -> None:
         """Adds a diagnostic with the blocks and repeats it was expanded from, innermost first."""
-        frames = ctx.frames[-4:] if ctx else ()
-        origin = tuple(Note(f"expanded from {frame.what}", frame.span) for frame in reversed(frames))
+        frames = [frame for frame in ctx.frames if frame.kind != "branch"][-4:] if ctx else []
+        origin = tuple(Note(f"expanded from {describe_frame(frame)}", frame.span) for frame in reversed(frames))
         self.diagnostics.add(diagnostic._replace(notes=diagnostic.notes + origin))
+
+
+def describe_frame(frame: Frame) -> str:
+    """A frame in the words of a message: `ConvBN`, or `repeat` i=0."""
+    if frame.kind != "repeat":
+        return f"`{frame.name}`"
+    return "`repeat` " + " ".join(f"{name}={show(value)}" for name, value in frame.bindings)
 
 
 def expand(document: Document, diagnostics: Collector) -> Graph | None:

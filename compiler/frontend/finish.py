@@ -6,13 +6,14 @@ from collections.abc import Container, Sequence
 
 from ..diagnostics import Collector, Diagnostic, Note
 from ..ir.graph import Graph, Node, Value
-from ..ops import OPS, merge
 from ..ops.fields import show
+from ..ops.merge import PathDraw
+from ..ops.op import op_of
 
 
-def drawn(every: Sequence[Node], diagnostics: Collector) -> tuple[Node, ...]:
+def insert_path_draw(every: Sequence[Node], diagnostics: Collector) -> tuple[Node, ...]:
     """The nodes; joins with a global drop take their draw from one node before all others."""
-    joins = {n.path: n.op.global_ for n in every if isinstance(n.op, merge.Join) and n.op.global_ > 0}
+    joins = {n.path: op_of(n).draw_probability for n in every if op_of(n).draw_probability > 0}
     if not joins:
         return tuple(every)
     taking = [n for n in every if n.path in joins]
@@ -21,10 +22,10 @@ def drawn(every: Sequence[Node], diagnostics: Collector) -> tuple[Node, ...]:
         if joins[node.path] != joins[first.path]:
             diagnostics.add(differing(node, joins[node.path], first, joins[first.path]))
     columns = max(len(n.inputs) for n in taking)
-    draw = OPS["path_draw"](columns=columns, probability=joins[first.path])
-    value = Value("path_draw", draw.infer())
-    nodes = [n._replace(inputs=(*n.inputs, value)) if n.path in joins else n for n in every]
-    return Node("path_draw", draw, (), (value,), first.span), *nodes
+    draw = PathDraw(columns=columns, probability=joins[first.path])
+    value = Value(PathDraw.name, draw.infer())
+    nodes = [n.replace(inputs=(*n.inputs, value)) if n.path in joins else n for n in every]
+    return Node(PathDraw.name, draw, (), (value,), first.span), *nodes
 
 
 def differing(node: Node, one: float, first: Node, other: float) -> Diagnostic:
@@ -41,7 +42,7 @@ def warn_dead(graph: Graph, absorbed: Container[str], diagnostics: Collector) ->
     for node in reversed(graph.nodes):
         if node.output.name in live:
             live.update([v.name for v in node.inputs])
-        elif node.output.name not in absorbed and node.op.name != "identity":
+        elif node.output.name not in absorbed and not op_of(node).is_marker:
             dead.append(node)
     fed = {v.name for node in dead for v in node.inputs}
     for node in dead:

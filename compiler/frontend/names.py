@@ -16,7 +16,7 @@ from ..ops import OPS
 from ..ops.fields import show
 from .compose import Document
 from .located_yaml import Entry, Located, plain
-from .spec import Block, BlockCall, Group, Join, Merge, OpCall, Param, Place, Residual, Step, Use
+from .spec import Block, BlockCall, Declaration, Group, MergeCall, OpCall, Place, Residual, Step, Use
 from .values import Fault, parsed, scalars, typed, unknown, within
 
 NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
@@ -126,7 +126,7 @@ MODULE_PRIVATE = frozenset(
 )
 
 
-class Sight(NamedTuple):
+class Scope(NamedTuple):
     """What a step sees: names, blocks, and whether it stands in a block or an auxiliary head."""
 
     names: frozenset[str]
@@ -146,7 +146,7 @@ class Resolver:
         self.diagnostics.add(Diagnostic(code, span, message, help=help, notes=notes))
 
     def document(self, document: Document) -> None:
-        self.space(document.params, document.blocks, document.graph)
+        self.check_document(document.params, document.blocks, document.graph)
         own = [document.blocks[name] for name in document.own_blocks if name in document.blocks]
         if document.graph and not self.dynamic:
             for block in own:
@@ -154,7 +154,9 @@ class Resolver:
                     self.diagnostics.add(Diagnostic("unused-block", block.key.span, f"block `{block.name}` is never used",
                                                     severity="warning"))  # fmt: skip
 
-    def space(self, params: Mapping[str, Param], blocks: Mapping[str, Block], graph: Place | None) -> None:
+    def check_document(
+        self, params: Mapping[str, Declaration], blocks: Mapping[str, Block], graph: Place | None
+    ) -> None:
         """A document's params, blocks and graph, which see one another."""
         seen = self.params(params)
         for block in blocks.values():
@@ -162,15 +164,15 @@ class Resolver:
                 continue
             self._done.add(id(block))
             if block.input is not None:
-                self.space(block.params, block.blocks, block.steps)
+                self.check_document(block.params, block.blocks, block.steps)
             else:
                 self.block(block, seen if block.sees_document else frozenset())
                 if block.blocks is not blocks:
-                    self.space({}, block.blocks, None)
+                    self.check_document({}, block.blocks, None)
         if graph:
-            self.place(graph, Sight(seen, blocks))
+            self.place(graph, Scope(seen, blocks))
 
-    def params(self, params: Mapping[str, Param], outer: frozenset[str] = frozenset()) -> frozenset[str]:
+    def params(self, params: Mapping[str, Declaration], outer: frozenset[str] = frozenset()) -> frozenset[str]:
         """Checks defaults, each of which sees the params before it; returns all names in sight."""
         seen: set[str] = set()
         for name, param in params.items():
@@ -199,88 +201,85 @@ class Resolver:
                            "only a block's parameter may hide a parameter of the document")  # fmt: skip
             self.expressions(entry.value, frozenset(names | {"x"}), "a `let` sees only what stands before it")
             names.add(name)
-        self.place(block.steps, Sight(frozenset(names), block.blocks, block.name))
+        self.place(block.steps, Scope(frozenset(names), block.blocks, block.name))
 
-    def place(self, place: Place, sight: Sight) -> None:
+    def place(self, place: Place, scope: Scope) -> None:
         for step in place.steps:
-            self.step(step, sight)
+            self.step(step, scope)
 
-    def step(self, step: Step, sight: Sight) -> None:
-        beside = step.beside
-        if "repeat" in beside:
-            sight = sight._replace(names=sight.names | self.repeat(beside["repeat"], sight))
-        names = sight.names | {"x"}
+    def step(self, step: Step, scope: Scope) -> None:
+        modifiers = step.modifiers
+        if "repeat" in modifiers:
+            scope = scope._replace(names=scope.names | self.repeat(modifiers["repeat"], scope))
+        names = scope.names | {"x"}
         for key in ("when", "name", "from", "aux", "output"):
-            if key in beside:
-                self.expressions(beside[key].value, names)
-        if "output" in beside:
-            self.output(beside["output"], sight)
-        if "name" in beside and "$" not in str(beside["name"].value.value):
-            fault = name_fault(beside["name"].value.value)
+            if key in modifiers:
+                self.expressions(modifiers[key].value, names)
+        if "output" in modifiers:
+            self.output(modifiers["output"], scope)
+        if "name" in modifiers and "$" not in str(modifiers["name"].value.value):
+            fault = name_fault(modifiers["name"].value.value)
             if fault:
-                self.error("bad-name", beside["name"].value.span, fault)
-        self.core(step, sight._replace(aux=sight.aux or "aux" in beside), names)
+                self.error("bad-name", modifiers["name"].value.span, fault)
+        self.core(step, scope._replace(aux=scope.aux or "aux" in modifiers), names)
 
-    def output(self, entry: Entry, sight: Sight) -> None:
-        if sight.aux:
+    def output(self, entry: Entry, scope: Scope) -> None:
+        if scope.aux:
             self.error(
                 "output-inside", entry.key.span, "an `output` inside an auxiliary head: the head is gone in inference"
             )
-        elif sight.block:
-            self.error("output-inside", entry.key.span, f"an `output` inside block `{sight.block}`: outputs are the graph's",
+        elif scope.block:
+            self.error("output-inside", entry.key.span, f"an `output` inside block `{scope.block}`: outputs are the graph's",
                        "name the output where the block is used")  # fmt: skip
 
-    def repeat(self, entry: Entry, sight: Sight) -> frozenset[str]:
+    def repeat(self, entry: Entry, scope: Scope) -> frozenset[str]:
         found: set[str] = set()
         for key, value in entry.value.value.items():
-            self.expressions(value.value, sight.names | {"x"})
+            self.expressions(value.value, scope.names | {"x"})
             for name in key.split():
                 if name == "x" or not name.isidentifier():
                     why = "`x` is the tensor that arrives" if name == "x" else "no expression can say it"
                     self.error("param-name", value.key.span, f"a repeat cannot count by `{name}`: {why}")
-                elif name in sight.names or name in found:
+                elif name in scope.names or name in found:
                     self.error("hidden-name", value.key.span, f"the repeat hides `{name}`, which is in sight already",
                                "choose another name")  # fmt: skip
                 found.add(name)
         return frozenset(found)
 
-    def core(self, step: Step, sight: Sight, names: frozenset[str]) -> None:
+    def core(self, step: Step, scope: Scope, names: frozenset[str]) -> None:
         match step.core:
             case OpCall(_, _, args):
                 self.expressions(args, names)
             case BlockCall(name, key, args):
                 self.expressions(args, names)
-                self.call(name, key, args, sight)
+                self.call(name, key, args, scope)
             case Use(what, _, args):
                 self.dynamic = True
                 self.expressions(what, names)
                 self.expressions(args, names)
                 if isinstance(what.value, str) and "$" not in what.value:
-                    self.call(what.value, what, args, sight)
-            case Merge(_, _, branches) | Join(_, _, branches):
-                if isinstance(step.core, Join):
-                    for field in ("local", "global"):
-                        if field in step.core.args.value:
-                            self.expressions(step.core.args.value[field].value, names)
+                    self.call(what.value, what, args, scope)
+            case MergeCall(_, _, args, branches):
+                self.expressions(args, names)
                 for branch in branches.items:
                     if branch.key is not None and (fault := name_fault(branch.key.value)):
                         self.error("bad-name", branch.key.span, fault)
-                    self.place(branch.place, sight)
+                    self.place(branch.place, scope)
             case Residual(_, body, shortcut, skip):
                 self.expressions(skip, names)
-                self.place(body, sight)
+                self.place(body, scope)
                 if shortcut:
-                    self.place(shortcut, sight)
+                    self.place(shortcut, scope)
             case Group(_, steps):
-                self.place(steps, sight)
+                self.place(steps, scope)
 
-    def call(self, name: str, key: Located, args: Located | None, sight: Sight) -> None:
+    def call(self, name: str, key: Located, args: Located | None, scope: Scope) -> None:
         if name in OPS:
             return
-        block = sight.blocks.get(name)
+        block = scope.blocks.get(name)
         if block is None:
-            known = [*sight.blocks, *(OPS if name[:1].islower() else ())]
-            blocks = f"the blocks are {', '.join(sight.blocks)}" if sight.blocks else "this document has no blocks"
+            known = [*scope.blocks, *(OPS if name[:1].islower() else ())]
+            blocks = f"the blocks are {', '.join(scope.blocks)}" if scope.blocks else "this document has no blocks"
             self.diagnostics.add(unknown("block", name, known, key.span, "unknown-block", blocks))
             return
         self.used.add(name)

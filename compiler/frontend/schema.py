@@ -17,11 +17,10 @@ from ..ops import OPS
 from ..ops.fields import EXPRESSION, Bool, Float, Schema, show
 from ..ops.op import Op
 from .located_yaml import Located, plain
-from .spec import BESIDE, MERGES, TYPES
+from .spec import MERGES, MODIFIERS, TYPES
 
 BLOCK = "^[A-Z][A-Za-z0-9_]*$"
 USER = "^x-"
-HIDDEN = ("concat", "add", "mean", "multiply", "join", "path_draw")  # merges have a form of their own
 
 
 def text(what: str, **more: Any) -> Schema:
@@ -56,6 +55,14 @@ def op_schema(cls: type[Op]) -> Schema:
     return schema | {"x-wants": wants}
 
 
+def merge_schema(cls: type[Op], branches: Schema) -> Schema:
+    """A merge: its branches, or, where it has fields, a mapping of them and of `branches`."""
+    if not cls.fields:
+        return branches | {"description": f"{cls.name} of branches"}
+    fields = {key: declared.kind.schema() for key, declared in cls.fields.items()}
+    return mapping({"branches": branches, **fields}, f"key of `{cls.name}`", ("branches",))
+
+
 def step_schema() -> Schema:
     """A step: a bare word, or one core with what may stand beside it."""
     place = {"$ref": "#/$defs/place"}
@@ -67,7 +74,7 @@ def step_schema() -> Schema:
         "minProperties": 1,
         "x-wants": "branches: a list of them, or a mapping by name",
     }
-    visible = {name: op_schema(cls) for name, cls in sorted(OPS.items()) if name not in HIDDEN}
+    visible = {name: op_schema(cls) for name, cls in sorted(OPS.items()) if not (cls.is_merge or cls.is_internal)}
     beside: Schema = {
         "name": text("the step's name in its scope", minLength=1),
         "when": Bool().schema() | {"description": "false takes the step out", "x-wants": Bool.wants},
@@ -86,7 +93,7 @@ def step_schema() -> Schema:
     }  # fmt: skip
     cores: Schema = {
         **visible,
-        **{kind: branches | {"description": f"{kind} of branches"} for kind in MERGES},
+        **{name: merge_schema(op, branches) for name, op in MERGES.items()},
         "use": text("the block or operation that an expression names", minLength=1),
         "steps": place | {"description": "a group of steps"},
         "residual": mapping(
@@ -94,11 +101,6 @@ def step_schema() -> Schema:
             "key of `residual`",
             ("body",),
             **{"x-wants": "a mapping of body, shortcut and skip"},
-        ),
-        "join": mapping(
-            {"branches": branches, **{k: Float(0, 1).schema() for k in ("local", "global")}},
-            "key of `join`",
-            ("branches",),
         ),
     }
     bare = [name for name in visible if not any(f.required for f in OPS[name].fields.values())]
@@ -350,7 +352,7 @@ def _cut_expression(node: Located, name: str) -> bool:
 
 def unknown_step_key(key: Located, blocks: list[str]) -> Diagnostic:
     name = str(key.value)
-    known = [*BESIDE, *(n for n in OPS if n != "path_draw"), "steps", "use", "residual", *blocks]
+    known = [*MODIFIERS, *(n for n in OPS if n != "path_draw"), "steps", "use", "residual", *blocks]
     near = nearest(name, known)
     hint = f"did you mean `{near}`?" if near else "`archc ops` lists the operations; blocks are CamelCase"
     return Diagnostic("unknown-op", key.span, f"unknown operation or key `{name}`", help=hint)
@@ -359,7 +361,7 @@ def unknown_step_key(key: Located, blocks: list[str]) -> Diagnostic:
 def not_a_step(node: Located, blocks: list[str]) -> Diagnostic:
     """A bare word that is no step by itself."""
     name = str(node.value)
-    if name in OPS and name not in HIDDEN:
+    if name in OPS and not (OPS[name].is_merge or OPS[name].is_internal):
         needed = ", ".join(f"{k}: …" for k, f in OPS[name].fields.items() if f.required)
         return Diagnostic(
             "missing-key", node.span, f"`{name}` needs its fields", help=f"write {{{name}: {{{needed}}}}}"

@@ -13,8 +13,8 @@ from ..diagnostics import Collector, Diagnostic, Note, Span
 from ..ops import OPS
 from .located_yaml import Entry, Located
 
-MERGES = ("concat", "add", "mean", "multiply")
-BESIDE = ("name", "when", "repeat", "from", "aux", "output", "doc", "with")
+MERGES = {name: op for name, op in OPS.items() if op.is_merge}
+MODIFIERS = ("name", "when", "repeat", "from", "aux", "output", "doc", "with")
 TYPES = ("int", "float", "bool", "string", "list", "pair", "padding", "step")
 
 
@@ -38,15 +38,12 @@ class Use(NamedTuple):
     args: Located | None
 
 
-class Merge(NamedTuple):
-    kind: str
-    key: Located
-    branches: Branches
+class MergeCall(NamedTuple):
+    """A merge over its branches. `args` holds its fields; None where the op has none, and YAML writes the branches alone."""
 
-
-class Join(NamedTuple):
+    name: str
     key: Located
-    args: Located
+    args: Located | None
     branches: Branches
 
 
@@ -62,14 +59,14 @@ class Group(NamedTuple):
     steps: Place
 
 
-Core = OpCall | BlockCall | Use | Merge | Join | Residual | Group
+Core = OpCall | BlockCall | Use | MergeCall | Residual | Group
 
 
 class Step(NamedTuple):
-    """One step; `beside` holds name, when, repeat, from, aux and output as written."""
+    """One step; `modifiers` holds name, when, repeat, from, aux and output as written."""
 
     node: Located
-    beside: Mapping[str, Entry]
+    modifiers: Mapping[str, Entry]
     core: Core | None
 
     @property
@@ -79,10 +76,10 @@ class Step(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A place for steps: a list of them, or one by itself (`lone`)."""
+    """A place for steps: a list of them, or one by itself (`is_single_step`)."""
 
     steps: tuple[Step, ...]
-    lone: bool
+    is_single_step: bool
     span: Span
 
 
@@ -98,7 +95,7 @@ class Branches(NamedTuple):
     keyed: bool
 
 
-class Param(NamedTuple):
+class Declaration(NamedTuple):
     """A parameter's declaration. `default` is its YAML; None: required."""
 
     name: str
@@ -116,7 +113,7 @@ class Block(NamedTuple):
 
     name: str
     key: Located
-    params: Mapping[str, Param]
+    params: Mapping[str, Declaration]
     let: Mapping[str, Entry]
     steps: Place
     blocks: Mapping[str, Block]
@@ -145,53 +142,48 @@ class Builder:
             call = OpCall if node.value in OPS else BlockCall
             return Step(node, {}, call(node.value, node, nothing))
         assert isinstance(node.value, dict)
-        beside = {key: entry for key, entry in node.value.items() if key in BESIDE}
-        cores = [entry for key, entry in node.value.items() if key not in BESIDE and not key.startswith("x-")]
+        modifiers = {key: entry for key, entry in node.value.items() if key in MODIFIERS}
+        cores = [entry for key, entry in node.value.items() if key not in MODIFIERS and not key.startswith("x-")]
         if len(cores) > 1:
             names = " and ".join(f"`{c.key.value}`" for c in cores)
             self.error("two-cores", cores[1].key.span, f"a step has one core, but here stand {names}",
                        "give each a step of its own: the order of a mapping says nothing",
                        (Note(f"the first is `{cores[0].key.value}`", cores[0].key.span),))  # fmt: skip
         if not cores:
-            return self.coreless(node, beside)
-        core = self.core(cores[0], beside)
-        return Step(node, beside, core) if core else None
+            return self.coreless(node, modifiers)
+        core = self.core(cores[0], modifiers)
+        return Step(node, modifiers, core) if core else None
 
-    def coreless(self, node: Located, beside: Mapping[str, Entry]) -> Step | None:
-        if "with" in beside:
-            self.error("with-without-use", beside["with"].key.span, "`with` gives arguments to `use`, which is not here",
+    def coreless(self, node: Located, modifiers: Mapping[str, Entry]) -> Step | None:
+        if "with" in modifiers:
+            self.error("with-without-use", modifiers["with"].key.span, "`with` gives arguments to `use`, which is not here",
                        "write {use: $block, with: {…}}")  # fmt: skip
             return None
-        if "from" not in beside and "output" not in beside:
+        if "from" not in modifiers and "output" not in modifiers:
             names = [k for k in node.value if isinstance(node.value, dict)]
             first = next(iter(node.value.values())).key.span if names else node.span
             about = f"; `{names[0]}` alone makes no step" if names else ""
-            where = beside["aux"].key.span if "aux" in beside else first if "when" in beside else node.span
+            where = modifiers["aux"].key.span if "aux" in modifiers else first if "when" in modifiers else node.span
             self.error("step-without-core", where, f"a step needs an op, a block, a merge or `steps`{about}",
                        "a step without a core must have `from` or `output`")  # fmt: skip
             return None
-        if "aux" in beside:
-            self.error("step-without-core", beside["aux"].key.span, "`aux` needs a core: the head itself",
+        if "aux" in modifiers:
+            self.error("step-without-core", modifiers["aux"].key.span, "`aux` needs a core: the head itself",
                        "write {name: aux1, aux: 0.3, steps: [...]}")  # fmt: skip
             return None
-        return Step(node, beside, None)
+        return Step(node, modifiers, None)
 
-    def core(self, entry: Entry, beside: Mapping[str, Entry]) -> Core | None:
+    def core(self, entry: Entry, modifiers: Mapping[str, Entry]) -> Core | None:
         key, value = entry
         name = str(key.value)
-        if "with" in beside and name != "use":
-            self.error("with-without-use", beside["with"].key.span,
+        if "with" in modifiers and name != "use":
+            self.error("with-without-use", modifiers["with"].key.span,
                        f"`with` belongs to `use`; `{name}` takes its arguments itself", f"write {{{name}: {{…}}}}")  # fmt: skip
         if name == "use":
-            return Use(value, key, beside["with"].value if "with" in beside else None)
+            return Use(value, key, modifiers["with"].value if "with" in modifiers else None)
         if name in MERGES:
-            return Merge(name, key, self.branches(value))
+            return self.merge(name, key, value)
         fields = value.value if isinstance(value.value, dict) else {}
-        if name == "join":
-            if "branches" not in fields:
-                return None
-            args = Located({k: e for k, e in fields.items() if k != "branches"}, value.span)
-            return Join(key, args, self.branches(fields["branches"].value))
         if name == "residual":
             if "body" not in fields:
                 return None
@@ -202,6 +194,16 @@ class Builder:
             return Group(key, self.place(value))
         return OpCall(name, key, value) if name in OPS else BlockCall(name, key, value)
 
+    def merge(self, name: str, key: Located, value: Located) -> MergeCall | None:
+        """A merge op has its branches for a value; one with fields has them under `branches`, beside the fields."""
+        if not MERGES[name].fields:
+            return MergeCall(name, key, None, self.branches(value))
+        fields = value.value if isinstance(value.value, dict) else {}
+        if "branches" not in fields:
+            return None
+        args = Located({k: e for k, e in fields.items() if k != "branches"}, value.span)
+        return MergeCall(name, key, args, self.branches(fields["branches"].value))
+
     def branches(self, node: Located) -> Branches:
         if isinstance(node.value, dict):
             items = (Branch(e.key, self.keyed(e)) for e in node.value.values())
@@ -210,14 +212,19 @@ class Builder:
 
     def keyed(self, entry: Entry) -> Place:
         place = self.place(entry.value)
-        if place.lone and place.steps and "name" in place.steps[0].beside and "repeat" not in place.steps[0].beside:
-            name = place.steps[0].beside["name"].value
+        if (
+            place.is_single_step
+            and place.steps
+            and "name" in place.steps[0].modifiers
+            and "repeat" not in place.steps[0].modifiers
+        ):
+            name = place.steps[0].modifiers["name"].value
             self.error("name-on-keyed-branch", name.span,
                        f"the one step of branch `{entry.key.value}` is called by its key and cannot be named, too",
                        "leave the name out, or make the branch a list of steps")  # fmt: skip
         return place
 
-    def params(self, node: Located | None, base: Mapping[str, Param] | None = None) -> dict[str, Param]:
+    def params(self, node: Located | None, base: Mapping[str, Declaration] | None = None) -> dict[str, Declaration]:
         """The declarations of a `params` mapping; over a `base`, a bare value is a new default."""
         declared = dict(base or {})
         for key, entry in node.value.items() if node else ():
@@ -233,7 +240,7 @@ class Builder:
                 declared[key] = param
         return declared
 
-    def unknown_overlay(self, entry: Entry, base: Mapping[str, Param]) -> None:
+    def unknown_overlay(self, entry: Entry, base: Mapping[str, Declaration]) -> None:
         from ..diagnostics import nearest
 
         near = nearest(str(entry.key.value), base)
@@ -241,7 +248,7 @@ class Builder:
         self.error("unknown-param", entry.key.span, f"the base has no parameter `{entry.key.value}`",
                    f"{hint}a new one is declared in the long form, {{type: int, default: 1}}")  # fmt: skip
 
-    def param(self, entry: Entry) -> Param | None:
+    def param(self, entry: Entry) -> Declaration | None:
         name, value = str(entry.key.value), entry.value
         if not name.isidentifier() or name == "x" or name in ("and", "or", "not", "if", "else", "true", "false"):
             why = "`x` is the tensor that arrives" if name == "x" else "no expression can say it"
@@ -250,14 +257,14 @@ class Builder:
         if isinstance(value.value, dict):
             return self.described(name, entry.key, value)
         if value.style == "" and value.value in TYPES:
-            return Param(name, entry.key, str(value.value), None)
+            return Declaration(name, entry.key, str(value.value), None)
         kind = type_of(value)
         if kind is None:
             self.error("wrong-type", value.span, f"parameter `{name}` wants a type ({', '.join(TYPES)}) or a default")
             return None
-        return Param(name, entry.key, kind, value)
+        return Declaration(name, entry.key, kind, value)
 
-    def described(self, name: str, key: Located, node: Located) -> Param | None:
+    def described(self, name: str, key: Located, node: Located) -> Declaration | None:
         fields = {k: e.value for k, e in node.value.items()}
         kind = fields.get("type")
         known = str(kind.value) if kind else type_of(fields["default"]) if "default" in fields else None
@@ -266,7 +273,7 @@ class Builder:
             return None
         choices = fields["choices"].value if "choices" in fields else []
         bounds = {k: fields[k].value for k in ("min", "max") if k in fields}
-        return Param(name, key, known, fields.get("default"), **bounds, choices=tuple(c.value for c in choices))
+        return Declaration(name, key, known, fields.get("default"), **bounds, choices=tuple(c.value for c in choices))
 
 
 def type_of(node: Located) -> str | None:

@@ -10,7 +10,7 @@ from ..ops.fields import Kind, Misfit, Padding, Pair, is_int, is_number, show
 from .expressions.template import Template, template
 from .expressions.tokens import ExpressionError
 from .located_yaml import Located
-from .spec import Param
+from .spec import Declaration
 
 Lookup = Callable[[str], Any]
 UNKNOWN = object()
@@ -98,7 +98,7 @@ WANTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
 SHAPED: dict[str, Kind] = {"pair": Pair(0), "padding": Padding()}
 
 
-def typed(param: Param, value: Any, node: Located) -> Any:
+def typed(param: Declaration, value: Any, node: Located) -> Any:
     """`value` as parameter `param` wants it; raises Fault at `node`."""
     if param.type in WANTED:
         wants, fits = WANTED[param.type]
@@ -121,7 +121,7 @@ def typed(param: Param, value: Any, node: Located) -> Any:
     return value
 
 
-def int_hint(param: Param, value: Any) -> str:
+def int_hint(param: Declaration, value: Any) -> str:
     """What was probably meant where an integer is wanted."""
     if param.type == "int" and isinstance(value, float):
         return "`/` always gives a float, `//` and round() an integer"
@@ -149,7 +149,7 @@ class Arguments:
             return False
         return True
 
-    def argument(self, param: Param, node: Located, lookup: Lookup) -> Any:
+    def argument(self, param: Declaration, node: Located, lookup: Lookup) -> Any:
         """The value of a block's or document's parameter."""
         return self.value(param.key, node, lookup, lambda value: typed(param, value, node))
 

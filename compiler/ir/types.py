@@ -1,11 +1,14 @@
 """Tensor types: an element type and a shape whose batch axis is a name.
 
-Shape letters, everywhere: N batch, C channels, H height, W width. An image is (N, C, H, W), a vector (N, C).
+Shape letters, everywhere: N batch, C channels, H height, W width. An image is (N, C, H, W), a vector (N, C). A value without any
+axis is a control value: one for the whole batch, such as the column that FractalNet's joins draw.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+from .dtypes import F32, DType
 
 Dim = int | str
 BATCH: Dim = "N"
@@ -15,10 +18,10 @@ class TensorType(NamedTuple):
     """The type of a value. `shape` includes the batch axis, which is symbolic (`N`) until a build fixes it."""
 
     shape: tuple[Dim, ...]
-    dtype: str = "f32"
+    dtype: DType = F32
 
     def __str__(self) -> str:
-        return f"{self.dtype}[{','.join(map(str, self.shape))}]"
+        return f"{self.dtype.name}[{','.join(map(str, self.shape))}]"
 
     @property
     def rank(self) -> int:
@@ -31,6 +34,10 @@ class TensorType(NamedTuple):
     @property
     def is_vector(self) -> bool:
         return len(self.shape) == 2
+
+    @property
+    def is_control(self) -> bool:
+        return not self.shape
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -57,10 +64,16 @@ class TensorType(NamedTuple):
             n *= d
         return n
 
+    def with_sizes(self, *sizes: int) -> TensorType:
+        """The same element type and batch axis over other sizes: what an op's result is."""
+        return TensorType((self.shape[0], *sizes), self.dtype)
+
 
 def image(channels: int, height: int, width: int) -> TensorType:
+    """(N, C, H, W) of float32."""
     return TensorType((BATCH, channels, height, width))
 
 
-def vector(channels: int) -> TensorType:
-    return TensorType((BATCH, channels))
+def format_sizes(x: TensorType) -> str:
+    """The sizes of one image's share for a message: `64×56×56`."""
+    return "×".join(map(str, x.sizes))

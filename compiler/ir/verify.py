@@ -6,23 +6,19 @@ wrong channel count. A breach is a bug of ours, never the user's mistake.
 
 from __future__ import annotations
 
-from typing import Literal
-
-from ..diagnostics import InternalError
-from ..ops.op import Reject, inferred
+from ..diagnostics import InternalError, Reject
 from .graph import Graph, Node, Value
+from .operation import infer_type
 
-Phase = Literal["train", "inference"]
 
-
-def verify(graph: Graph, phase: Phase) -> None:
+def verify(graph: Graph) -> None:
     """Raises InternalError where the graph is not well formed or does not fit its phase."""
     known = {value.name: value for value in graph.inputs}
     for node in graph.nodes:
         for value in node.inputs:
             if known.get(value.name) != value:
                 raise breach(graph, node, f"its input %{value.name} is not made before it, or is another type there")
-        if phase == "inference" and node.op.training_only:
+        if graph.phase == "inference" and node.op.training_only:
             raise breach(graph, node, f"`{node.op.name}` is for training only")
         check_types(graph, node)
         for value in node.outputs:
@@ -35,7 +31,8 @@ def verify(graph: Graph, phase: Phase) -> None:
         raise InternalError(f"graph {graph.name} has no output")
     if len({output.name for output in graph.outputs}) != len(graph.outputs):
         raise InternalError(f"graph {graph.name} has two outputs of one name")
-    check_folds(graph)
+    if graph.rewrites:
+        check_rewrites(graph)
 
 
 def breach(graph: Graph, node: Node, what: str) -> InternalError:
@@ -43,10 +40,11 @@ def breach(graph: Graph, node: Node, what: str) -> InternalError:
 
 
 def check_types(graph: Graph, node: Node) -> None:
+    """The node has as many inputs as its op takes, and the type that the op infers."""
     if node.op.arity is not None and len(node.inputs) != node.op.arity:
         raise breach(graph, node, f"{len(node.inputs)} inputs where `{node.op.name}` takes {node.op.arity}")
     try:
-        found = inferred(node.op, *node.input_types)
+        found = infer_type(node.op, *node.input_types)
     except Reject as reject:
         raise breach(graph, node, f"its op refuses its inputs: {reject}") from reject
     if found != node.output.type:
@@ -58,10 +56,19 @@ def check_result(graph: Graph, known: dict[str, Value], value: Value) -> None:
         raise InternalError(f"graph {graph.name}: the output %{value.name} is made by no node")
 
 
-def check_folds(graph: Graph) -> None:
-    nodes = {node.path: node for node in graph.nodes}
-    for fold in graph.folds:
-        if fold.conv not in nodes or nodes[fold.conv].op.name != "conv":
-            raise InternalError(f"graph {graph.name}: a norm is folded into {fold.conv}, which is no convolution")
-        if fold.norm in nodes:
-            raise InternalError(f"graph {graph.name}: {fold.norm} is folded and still there")
+def check_rewrites(graph: Graph) -> None:
+    """What a rewrite makes is owned by its node and made once; what it only takes is owned by no node any more."""
+    owned, made = graph.params(), set[str]()
+    for rewrite in graph.rewrites:
+        for _, tensor in rewrite.makes:
+            if tensor not in owned or not tensor.startswith(f"{rewrite.node}."):
+                raise InternalError(
+                    f"graph {graph.name}: {rewrite.how} makes {tensor}, which no tensor of {rewrite.node} is"
+                )
+            if tensor in made:
+                raise InternalError(f"graph {graph.name}: {tensor} is made twice")
+            made.add(tensor)
+    for rewrite in graph.rewrites:
+        for _, tensor in rewrite.takes:
+            if tensor in owned and tensor not in made:
+                raise InternalError(f"graph {graph.name}: {rewrite.how} takes {tensor}, which a node still owns")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ..ir.graph import Value
+from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Float
-from .op import OnnxBuilder, Op, Param, field, op
+from .op import OnnxBuilder, Op, field, op
 
 
 class Activation(Op):
@@ -26,15 +28,21 @@ class Activation(Op):
         return g.node(self.node, x.name)
 
 
-PLAIN = (  # name, torch's module, ONNX's operator, what it is, source
-    ("relu", "ReLU", "Relu", "max(x, 0)", "Nair and Hinton 2010"),
-    ("sigmoid", "Sigmoid", "Sigmoid", "1 / (1 + exp(-x))", "the logistic function"),
-    ("tanh", "Tanh", "Tanh", "the hyperbolic tangent", "LeCun et al. 1998"),
-    ("hard_swish", "Hardswish", "HardSwish", "x · min(max(x + 3, 0), 6) / 6", "Howard et al. 2019"),
+PLAIN = (  # name, torch's module, ONNX's operator, its first opset, what it is, source
+    ("relu", "ReLU", "Relu", 13, "max(x, 0)", "Nair and Hinton 2010"),
+    ("sigmoid", "Sigmoid", "Sigmoid", 13, "1 / (1 + exp(-x))", "the logistic function"),
+    ("tanh", "Tanh", "Tanh", 13, "the hyperbolic tangent", "LeCun et al. 1998"),
+    ("hard_swish", "Hardswish", "HardSwish", 14, "x · min(max(x + 3, 0), 6) / 6", "Howard et al. 2019"),
 )
-for _name, _module, _node, _what, _source in PLAIN:
+for _name, _module, _node, _since, _what, _source in PLAIN:
     _doc = f"{_what[0].upper() + _what[1:]}.\n\n    Shapes   any -> the same\n    Source   {_source}\n    "
-    op(_name)(type(_module, (Activation,), {"__doc__": _doc, "module": _module, "node": _node, "__module__": __name__}))
+    op(_name)(
+        type(
+            _module,
+            (Activation,),
+            {"__doc__": _doc, "module": _module, "node": _node, "since_opset": _since, "__module__": __name__},
+        )
+    )
 
 
 @op("relu6")
@@ -144,7 +152,7 @@ class Prelu(Activation):
     start: float = field(Float(), "what the factor starts as", 0.25)
 
     def params(self, x: TensorType) -> dict[str, Param]:
-        return {"weight": Param((x.channels,), ("constant", self.start))}
+        return {"weight": Param((x.channels,), ("constant", self.start), dtype=x.dtype)}
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.PReLU(x.channels)
@@ -164,6 +172,9 @@ class Softmax(Activation):
 
     module, node = "Softmax", "Softmax"
 
+    def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
+        return True
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         return getattr(nn, self.module)(dim=1)
 
@@ -179,3 +190,6 @@ class LogSoftmax(Softmax):
     """
 
     module, node = "LogSoftmax", "LogSoftmax"
+
+    def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
+        return False

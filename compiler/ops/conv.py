@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..diagnostics import Reject
 from ..ir.graph import Value
-from ..ir.types import TensorType, image
+from ..ir.operation import Param
+from ..ir.types import TensorType
 from .fields import Bool, InitKind, Int, Padding, Pair
-from .op import OnnxBuilder, Op, Param, Reject, Window, field, op, want_image
+from .op import OnnxBuilder, Op, Window, field, op, want_image
 
 Sides = tuple[int, int, int, int]
 
@@ -86,11 +88,11 @@ class Conv(Op):
         (kh, kw), (sh, sw), (dh, dw) = self.kernel, self.stride, self.dilation
         height = window_size(self, "height", x.height, top, bottom, kh, sh, dh)
         width = window_size(self, "width", x.width, left, right, kw, sw, dw)
-        return image(self.out, height, width)
+        return x.with_sizes(self.out, height, width)
 
     def params(self, x: TensorType) -> dict[str, Param]:
-        weight = Param((self.out, x.channels // self.groups, *self.kernel), self.init)
-        return {"weight": weight, "bias": Param((self.out,))} if self.bias else {"weight": weight}
+        weight = Param((self.out, x.channels // self.groups, *self.kernel), self.init, dtype=x.dtype)
+        return {"weight": weight, "bias": Param((self.out,), dtype=x.dtype)} if self.bias else {"weight": weight}
 
     def macs(self, y: TensorType, x: TensorType) -> int:
         return y.elements * (x.channels // self.groups) * self.kernel[0] * self.kernel[1]

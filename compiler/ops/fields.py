@@ -259,7 +259,9 @@ class InitKind(Kind):
             scheme, measure = next(iter(value.items()))
             if scheme in MEASURED:
                 return scheme, Float(ge=None if scheme == "constant" else 0).check(measure)
-        if isinstance(value, tuple) and len(value) == 2 and value[0] in SCHEMES + MEASURED:
+        if (
+            isinstance(value, (tuple, list)) and len(value) == 2 and value[0] in SCHEMES + MEASURED
+        ):  # as a graph prints it
             return value[0], float(value[1])
         raise Misfit(f"wants {self.wants}, not {show(value)}")
 

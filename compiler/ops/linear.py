@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..diagnostics import Reject
 from ..ir.graph import Value
-from ..ir.types import TensorType, vector
+from ..ir.operation import Param
+from ..ir.types import TensorType
 from .fields import Bool, InitKind, Int, Matrix
-from .op import OnnxBuilder, Op, Param, Reject, field, op
+from .op import OnnxBuilder, Op, field, op
 
 
 def features(op: Op, x: TensorType) -> int:
@@ -42,11 +44,11 @@ class Linear(Op):
 
     def infer(self, x: TensorType) -> TensorType:
         features(self, x)
-        return vector(self.out)
+        return x.with_sizes(self.out)
 
     def params(self, x: TensorType) -> dict[str, Param]:
-        weight = Param((self.out, x.channels), self.init)
-        return {"weight": weight, "bias": Param((self.out,))} if self.bias else {"weight": weight}
+        weight = Param((self.out, x.channels), self.init, dtype=x.dtype)
+        return {"weight": weight, "bias": Param((self.out,), dtype=x.dtype)} if self.bias else {"weight": weight}
 
     def macs(self, y: TensorType, x: TensorType) -> int:
         return self.out * x.channels
@@ -83,13 +85,13 @@ class Rbf(Op):
                 f"{len(self.centers)} centers of {len(self.centers[0])} numbers do not fit {self.out} outputs over {count} features",
                 field="centers",
             )
-        return vector(self.out)
+        return x.with_sizes(self.out)
 
     def params(self, x: TensorType) -> dict[str, Param]:
         if self.centers is None:
-            return {"centers": Param((self.out, x.channels), ("signs", 0.0), buffer=True)}
+            return {"centers": Param((self.out, x.channels), ("signs", 0.0), True, x.dtype)}
         values = tuple(v for row in self.centers for v in row)
-        return {"centers": Param((self.out, x.channels), ("values", 0.0), True, values=values)}
+        return {"centers": Param((self.out, x.channels), ("values", 0.0), True, x.dtype, values)}
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Rbf(x.channels, self.out)

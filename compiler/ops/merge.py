@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from ..diagnostics import Reject
+from ..ir.dtypes import I64
 from ..ir.graph import Value
-from ..ir.types import TensorType, image, vector
+from ..ir.types import TensorType, format_sizes
 from .fields import Float, Int
-from .op import OnnxBuilder, Op, Reject, field, op
-
-
-def sizes(x: TensorType) -> str:
-    return "×".join(map(str, x.sizes))
+from .op import OnnxBuilder, Op, field, op
 
 
 def disagree(op: Op, a: TensorType, b: TensorType, help: str = "") -> Reject:
-    return Reject("shape-mismatch", f"the branches of `{op.name}` differ: {sizes(a)} against {sizes(b)}", help)
+    return Reject(
+        "shape-mismatch", f"the branches of `{op.name}` differ: {format_sizes(a)} against {format_sizes(b)}", help
+    )
 
 
 class Merge(Op):
     """Branches of equal shape."""
 
     arity = None
+    is_merge = True
 
     def infer(self, *x: TensorType) -> TensorType:
         for other in x[1:]:
@@ -65,6 +67,9 @@ class Mean(Merge):
     Source   Larsson et al. 2016
     """
 
+    def gives_distribution(self, given: Sequence[bool], *x: TensorType) -> bool:
+        return all(given)
+
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Mean()
 
@@ -84,15 +89,14 @@ class Concat(Merge):
 
     def infer(self, *x: TensorType) -> TensorType:
         for other in x[1:]:
-            if other.rank != x[0].rank or other.sizes[1:] != x[0].sizes[1:]:
+            if (other.rank, other.dtype, other.sizes[1:]) != (x[0].rank, x[0].dtype, x[0].sizes[1:]):
                 raise disagree(
                     self,
                     x[0],
                     other,
                     "height and width must be equal: look at the paddings and strides of the branches",
                 )
-        channels = sum(t.channels for t in x)
-        return image(channels, x[0].height, x[0].width) if x[0].is_image else vector(channels)
+        return x[0].with_sizes(sum(t.channels for t in x), *x[0].sizes[1:])
 
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Concat()
@@ -113,7 +117,7 @@ class Multiply(Merge):
     def infer(self, *x: TensorType) -> TensorType:
         largest = max(x, key=lambda t: t.elements)
         for other in x:
-            gate = other.is_image and largest.is_image and other.sizes == (largest.channels, 1, 1)
+            gate = largest.is_image and other == largest.with_sizes(largest.channels, 1, 1)
             if other != largest and not gate:
                 raise disagree(
                     self,
@@ -149,12 +153,17 @@ class Join(Merge):
     global_: float = field(Float(0, 1), "probability that the net draws one column for a pass", 0.0)
 
     training_only = True
+    absorbs_own_kind = True
+
+    @property
+    def draw_probability(self) -> float:
+        return self.global_
 
     def infer(self, *x: TensorType) -> TensorType:
-        return super().infer(*(t for t in x if t.dtype != "i64"))
+        return super().infer(*(t for t in x if not t.is_control))
 
     def torch(self, nn: Any, *x: TensorType) -> Any:
-        return nn.Join(local=self.local, drawn=x[-1].dtype == "i64")
+        return nn.Join(local=self.local, drawn=x[-1].is_control)
 
     def inference(self) -> Op | None:
         return Mean()
@@ -173,9 +182,10 @@ class PathDraw(Op):
 
     arity = 0
     training_only = True
+    is_internal = True
 
     def infer(self) -> TensorType:
-        return TensorType((), "i64")
+        return TensorType((), I64)
 
     def torch(self, nn: Any) -> Any:
         return nn.PathDraw(self.columns, self.probability)

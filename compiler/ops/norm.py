@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..diagnostics import Reject
+from ..ir.dtypes import I64
 from ..ir.graph import Value
+from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, Float, InitKind, Int
-from .op import OnnxBuilder, Op, Param, Reject, field, op, want_image
+from .op import OnnxBuilder, Op, field, op, want_image
 
 
 @op("batch_norm")
@@ -29,11 +32,11 @@ class BatchNorm(Op):
 
     def params(self, x: TensorType) -> dict[str, Param]:
         c = (x.channels,)
-        learned = {"weight": Param(c, self.init), "bias": Param(c)} if self.affine else {}
+        learned = {"weight": Param(c, self.init, dtype=x.dtype), "bias": Param(c, dtype=x.dtype)} if self.affine else {}
         return learned | {
-            "running_mean": Param(c, buffer=True),
-            "running_var": Param(c, ("ones", 0.0), True),
-            "num_batches_tracked": Param((), buffer=True, dtype="i64"),
+            "running_mean": Param(c, buffer=True, dtype=x.dtype),
+            "running_var": Param(c, ("ones", 0.0), True, x.dtype),
+            "num_batches_tracked": Param((), buffer=True, dtype=I64),
         }
 
     def torch(self, nn: Any, x: TensorType) -> Any:
@@ -71,7 +74,10 @@ class GroupNorm(Op):
         return x
 
     def params(self, x: TensorType) -> dict[str, Param]:
-        return {"weight": Param((x.channels,), ("ones", 0.0)), "bias": Param((x.channels,))}
+        return {
+            "weight": Param((x.channels,), ("ones", 0.0), dtype=x.dtype),
+            "bias": Param((x.channels,), dtype=x.dtype),
+        }
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.GroupNorm(self.groups, x.channels, eps=self.eps)
@@ -97,11 +103,16 @@ class LayerNorm(Op):
 
     eps: float = field(Float(over=0), "added to the variance", 1e-6)
 
+    since_opset = 17
+
     def infer(self, x: TensorType) -> TensorType:
         return x
 
     def params(self, x: TensorType) -> dict[str, Param]:
-        return {"weight": Param((x.channels,), ("ones", 0.0)), "bias": Param((x.channels,))}
+        return {
+            "weight": Param((x.channels,), ("ones", 0.0), dtype=x.dtype),
+            "bias": Param((x.channels,), dtype=x.dtype),
+        }
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.LayerNorm(x.channels, eps=self.eps) if x.is_vector else nn.ChannelNorm(x.channels, eps=self.eps)

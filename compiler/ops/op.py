@@ -7,33 +7,32 @@ in tests/op_cases.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+import json
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar, dataclass_transform
 from weakref import WeakValueDictionary
 
+from ..diagnostics import Reject
+from ..ir.dtypes import DType
+from ..ir.graph import Node
+from ..ir.operation import Param
 from ..ir.types import TensorType
-from .fields import Kind, show
+from .fields import Kind
 
 _MISSING: Any = object()
 
 
-class Reject(Exception):
-    """An op's refusal of its inputs. Ops know nothing of spans: `field` says which field to point at, if one is at fault."""
-
-    def __init__(self, code: str, message: str, help: str = "", field: str | None = None) -> None:
-        super().__init__(message)
-        self.code, self.message, self.help, self.field = code, message, help, field
-
-
 class Field:
-    """A field of an op: its kind, one line of documentation, and its default, if it has one."""
+    """A field of an op: its kind, one line of documentation, and its default, if it has one.
 
-    __slots__ = ("default", "doc", "kind", "name")
+    `also_called` are the words by which other frameworks know it; a mistake is answered from them.
+    """
 
-    def __init__(self, kind: Kind, doc: str, default: Any = _MISSING) -> None:
-        self.kind, self.doc, self.default = kind, doc, default
+    __slots__ = ("also_called", "default", "doc", "kind", "name")
+
+    def __init__(self, kind: Kind, doc: str, default: Any = _MISSING, also_called: tuple[str, ...] = ()) -> None:
+        self.kind, self.doc, self.default, self.also_called = kind, doc, default, also_called
         self.name = ""
 
     @property
@@ -41,37 +40,22 @@ class Field:
         return self.default is _MISSING
 
 
-def field(kind: Kind, doc: str, default: Any = _MISSING) -> Any:
+def field(kind: Kind, doc: str, default: Any = _MISSING, also_called: tuple[str, ...] = ()) -> Any:
     """Declares a field of an op. `default` is in canonical form."""
-    return Field(kind, doc, default)
-
-
-class Param(NamedTuple):
-    """A tensor that an op owns: its shape, how it starts, and whether training leaves it alone (`buffer`).
-
-    `init` is (scheme, measure) as fields.InitKind gives it; ("values", 0.0) where `values` holds the numbers row by row;
-    ("signs", 0.0) for random ±1.
-    """
-
-    shape: tuple[int, ...]
-    init: tuple[str, float] = ("zeros", 0.0)
-    buffer: bool = False
-    dtype: str = "f32"
-    values: tuple[float, ...] = ()
-
-    @property
-    def elements(self) -> int:
-        n = 1
-        for d in self.shape:
-            n *= d
-        return n
+    return Field(kind, doc, default, also_called)
 
 
 class Window(NamedTuple):
-    """What one output position sees of the input, per axis (height, width): for receptive fields."""
+    """What one output position sees of the input, per axis (height, width): for receptive fields.
+
+    `stride` is how far two neighbouring positions look apart; below one where the map is enlarged.
+    """
 
     kernel: tuple[int, int]
-    stride: tuple[int, int]
+    stride: tuple[float, float]
+
+
+PLAIN_WINDOW = Window((1, 1), (1, 1))
 
 
 class OnnxBuilder(Protocol):
@@ -88,8 +72,10 @@ class OnnxBuilder(Protocol):
     def ints(self, hint: str, values: tuple[int, ...]) -> str:
         """A small int64 constant, one axis; `hint` becomes part of its name."""
 
-    def floats(self, hint: str, values: tuple[float, ...], shape: tuple[int, ...] = ()) -> str:
-        """A small float32 constant; a scalar unless `shape` is given."""
+    def floats(
+        self, hint: str, values: tuple[float, ...], shape: tuple[int, ...] = (), dtype: DType | None = None
+    ) -> str:
+        """A small constant of the node's own element type, or of `dtype`; a scalar unless `shape` is given."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
@@ -97,17 +83,33 @@ class Op:
     """The root of all ops. Instances are frozen and hold their fields in canonical form; equal ops are one object, so
     what follows from an op and its input types is worked out once, however deep the net.
 
-    Class facts: `name` as YAML writes it; `fields` in order; `bare`, the field that a bare value sets; `arity`, how many
-    inputs (None: one or more, a merge); `training_only`, refused by the verifier in an inference graph; `counts`, what cost
-    reports count its output as: "weight" (convolution, linear: MACs, depth, activations), "pool" (activations) or "".
+    Class facts, of which nobody outside this room asks by name:
+
+    - `name` as YAML writes it; `fields` in order; `bare`, the field that a bare value sets
+    - `also_called`: words of other frameworks that mean it; a mistake is answered from them
+    - `arity`: how many inputs, a control input aside (None: one or more)
+    - `is_merge`: its inputs are branches, and YAML writes them; `absorbs_own_kind`: an input that the same op made counts as
+      that op's inputs
+    - `is_internal`: the front end's own, no spec can say it; `is_marker`: a step that does nothing but mark a place
+    - `training_only`: the verifier refuses it in an inference graph
+    - `counts`: what cost reports count its output as: "weight" (convolution, linear: MACs, depth, activations), "pool"
+      (activations) or ""; `pools_to_size`: it pools to a size of its own choosing, whatever arrives
+    - `since_opset`: the first ONNX opset that has a form of it
     """
 
     name: ClassVar[str] = ""
     fields: ClassVar[Mapping[str, Field]] = {}
     bare: ClassVar[str | None] = None
+    also_called: ClassVar[tuple[str, ...]] = ()
     arity: ClassVar[int | None] = 1
+    is_merge: ClassVar[bool] = False
+    absorbs_own_kind: ClassVar[bool] = False
+    is_internal: ClassVar[bool] = False
+    is_marker: ClassVar[bool] = False
     training_only: ClassVar[bool] = False
     counts: ClassVar[str] = ""
+    pools_to_size: ClassVar[bool] = False
+    since_opset: ClassVar[int] = 13
 
     def __init_subclass__(cls) -> None:
         own = {key: value for key, value in vars(cls).items() if isinstance(value, Field)}
@@ -135,7 +137,7 @@ class Op:
 
     def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]:
         """A copy, or what is unpickled, is again the one op of its fields."""
-        return (), self.given()
+        return (), self.field_values()
 
     def __setattr__(self, key: str, value: Any) -> None:
         raise AttributeError(f"ops are frozen; make another with {self.name}.replace({key}=…)")
@@ -145,20 +147,20 @@ class Op:
 
     def replace(self, **changes: Any) -> Op:
         """The same op with some fields changed."""
-        return type(self)(**{**self.given(), **changes})
+        return type(self)(**{**self.field_values(), **changes})
 
-    def given(self) -> dict[str, Any]:
+    def field_values(self) -> dict[str, Any]:
         """Its fields as they are given to make it."""
         return {key: getattr(self, declared.name) for key, declared in self.fields.items()}
 
     def text(self, inputs: str) -> str:
-        """The op applied to `inputs`, with the fields that differ from their defaults: `conv(%x, out=64, kernel=[7, 7])`."""
-        said = [
-            f"{key}={show(getattr(self, declared.name))}"
+        """The op applied to `inputs`, with the fields that differ from their defaults, as JSON: `conv(%x, out=64, kernel=[7, 7])`."""
+        stated = [
+            f"{key}={json.dumps(getattr(self, declared.name))}"
             for key, declared in self.fields.items()
             if declared.required or getattr(self, declared.name) != declared.default
         ]
-        return f"{self.name}({', '.join([inputs] * bool(inputs) + said)})"
+        return f"{self.name}({', '.join([inputs] * bool(inputs) + stated)})"
 
     # The rules. `x` are the input types (for `onnx` the input values), in order. The bases take `Any` so that each op may
     # state its own arity and types.
@@ -177,7 +179,20 @@ class Op:
 
     def window(self, *x: Any, **_: Any) -> Window:
         """What one output position sees."""
-        return Window((1, 1), (1, 1))
+        return PLAIN_WINDOW
+
+    def summarizes(self, *x: Any, **_: Any) -> bool:
+        """Whether it makes one number a channel of the whole map: the features of a classifier end before it."""
+        return self.pools_to_size
+
+    def gives_distribution(self, given: Sequence[bool], *x: Any, **_: Any) -> bool:
+        """Whether the channels of its result are never negative and add up to one; `given` says it of each input."""
+        return False
+
+    @property
+    def draw_probability(self) -> float:
+        """How often it wants a column drawn for the whole pass, by a control input that the front end adds; 0: it wants none."""
+        return 0.0
 
     def torch(self, nn: Any, *x: Any, **_: Any) -> Any:
         """The torch module, built from constructors of `nn` (torch.nn and compiler/backends/torch/layers.py) alone."""
@@ -188,7 +203,7 @@ class Op:
         raise NotImplementedError
 
     def inference(self) -> Op | None:
-        """What stands for this op in the inference phase; None where the tensor just passes through."""
+        """What stands for this op in the inference phase, without a control input; None where the tensor just passes through."""
         return self
 
 
@@ -196,10 +211,10 @@ _MADE: WeakValueDictionary[tuple[Any, ...], Op] = WeakValueDictionary()
 _ONE = Lock()  # two threads that make equal ops must not make two
 
 
-@lru_cache(maxsize=4096)
-def inferred(op: Op, *x: TensorType) -> TensorType:
-    """`op.infer(*x)`, remembered; a Reject is not."""
-    return op.infer(*x)
+def op_of(node: Node) -> Op:
+    """The op of a node with all of its rules: ir/ knows only those that the verifier repeats."""
+    assert isinstance(node.op, Op)
+    return node.op
 
 
 OPS: dict[str, type[Op]] = {}

@@ -5,14 +5,16 @@ ONNX tools disagree among themselves about ceil_mode with padding, so the loweri
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import gcd
 from typing import Any, Self
 
+from ..diagnostics import Reject
 from ..ir.graph import Value
-from ..ir.types import TensorType, image
+from ..ir.types import TensorType
 from .conv import Sides, sides, window_size
 from .fields import Bool, Padding, Pair
-from .op import OnnxBuilder, Op, Reject, Window, field, op, want_image
+from .op import OnnxBuilder, Op, Window, field, op, want_image
 
 
 def pooled(size: int, before: int, after: int, kernel: int, stride: int, ceil_mode: bool) -> int:
@@ -51,7 +53,7 @@ class Pool(Op):
                                  "a window must not lie in the padding alone", "padding")  # fmt: skip
         window_size(self, "height", x.height, top, bottom, self.kernel[0], self.step[0])
         window_size(self, "width", x.width, left, right, self.kernel[1], self.step[1])
-        return image(
+        return x.with_sizes(
             x.channels,
             pooled(x.height, top, bottom, self.kernel[0], self.step[0], self.ceil_mode),
             pooled(x.width, left, right, self.kernel[1], self.step[1], self.ceil_mode),
@@ -98,6 +100,12 @@ class AvgPool(Pool):
 
     count_include_pad: bool = field(Bool(), "whether zeros of the padding count in the mean", True)
 
+    def summarizes(self, x: TensorType) -> bool:
+        return x.is_image and self.kernel == (x.height, x.width)
+
+    def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
+        return given[0] and not (self.count_include_pad and any(sides(self, x)))
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         top, left, bottom, right = sides(self, x)
         if (top, left) == (bottom, right) and self.padding != "same":
@@ -131,15 +139,19 @@ class AdaptiveAvgPool(Op):
 
     size: tuple[int, int] = field(Pair(1), "height and width that come out")
     counts = "pool"
+    pools_to_size = True
 
     def infer(self, x: TensorType) -> TensorType:
         want_image(self, x)
-        return image(x.channels, *self.size)
+        return x.with_sizes(x.channels, *self.size)
 
     def window(self, x: TensorType) -> Window:
         (h, w), height, width = self.size, x.height, x.width
         stride = (max(1, height // h), max(1, width // w))
         return Window((widest_bin(height, h), widest_bin(width, w)), stride)
+
+    def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
+        return given[0]
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.AdaptiveAvgPool2d(self.size)
@@ -178,10 +190,11 @@ class GlobalPool(Op):
     """One number a channel, kept as C×1×1."""
 
     counts = "pool"
+    pools_to_size = True
 
     def infer(self, x: TensorType) -> TensorType:
         want_image(self, x)
-        return image(x.channels, 1, 1)
+        return x.with_sizes(x.channels, 1, 1)
 
     def window(self, x: TensorType) -> Window:
         return Window((x.height, x.width), (1, 1))
@@ -195,6 +208,9 @@ class GlobalAvgPool(GlobalPool):
     Rejects  not-an-image
     Source   Lin et al. 2013 (network in network)
     """
+
+    def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
+        return given[0]
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.AdaptiveAvgPool2d((1, 1))

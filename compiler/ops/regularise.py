@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..ir.types import TensorType
@@ -23,6 +24,9 @@ class Dropout(Op):
 
     def infer(self, x: TensorType) -> TensorType:
         return x
+
+    def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
+        return given[0]
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Dropout(self.p)
@@ -48,6 +52,9 @@ class DropPath(Op):
 
     def infer(self, x: TensorType) -> TensorType:
         return x
+
+    def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
+        return given[0] and self.rescale == "training"  # the other multiplies by 1 - p
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.DropPath(self.p, per=self.per, rescale=self.rescale)

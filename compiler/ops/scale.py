@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..ir.graph import Value
+from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, Float
-from .op import OnnxBuilder, Op, Param, field, op
+from .op import OnnxBuilder, Op, field, op
 
 
 @op("scale", bare="value")
@@ -45,8 +46,8 @@ class Affine(Op):
         return x
 
     def params(self, x: TensorType) -> dict[str, Param]:
-        weight = {"weight": Param((x.channels,), ("ones", 0.0))}
-        return weight | ({"bias": Param((x.channels,))} if self.bias else {})
+        weight = {"weight": Param((x.channels,), ("ones", 0.0), dtype=x.dtype)}
+        return weight | ({"bias": Param((x.channels,), dtype=x.dtype)} if self.bias else {})
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Affine(x.channels, bias=self.bias)

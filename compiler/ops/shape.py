@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from ..diagnostics import Reject
+from ..ir.dtypes import F32
 from ..ir.graph import Value
-from ..ir.types import TensorType, image, vector
+from ..ir.types import TensorType
 from .fields import Choice, Float, Int, IntList
-from .op import OnnxBuilder, Op, Reject, field, op, want_image
+from .op import PLAIN_WINDOW, OnnxBuilder, Op, Window, field, op, want_image
 
 AXES = ("channels", "height", "width")
 Range = tuple[int, ...] | None
@@ -20,10 +23,6 @@ def axis_sizes(op: Op, x: TensorType, given: tuple[Range, ...]) -> list[int]:
     return list(x.sizes)
 
 
-def typed(sizes: list[int]) -> TensorType:
-    return image(*sizes) if len(sizes) == 3 else vector(sizes[0])
-
-
 @op("identity")
 class Identity(Op):
     """Its input; with a name it marks a place for `from`.
@@ -31,8 +30,13 @@ class Identity(Op):
     Shapes   any -> the same
     """
 
+    is_marker = True
+
     def infer(self, x: TensorType) -> TensorType:
         return x
+
+    def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
+        return given[0]
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Identity()
@@ -52,7 +56,13 @@ class Flatten(Op):
     """
 
     def infer(self, x: TensorType) -> TensorType:
-        return vector(x.elements)
+        return x.with_sizes(x.elements)
+
+    def window(self, x: TensorType) -> Window:
+        return Window((x.height, x.width), (1, 1)) if x.is_image else PLAIN_WINDOW
+
+    def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
+        return given[0] and x.elements == x.channels
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Flatten(1)
@@ -81,7 +91,7 @@ class Pad(Op):
 
     def infer(self, x: TensorType) -> TensorType:
         found = axis_sizes(self, x, (self.channels, self.height, self.width))
-        return typed([n + a + b for n, (a, b) in zip(found, self.pads(x), strict=True)])
+        return x.with_sizes(*(n + a + b for n, (a, b) in zip(found, self.pads(x), strict=True)))
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Pad(tuple(n for pair in reversed(self.pads(x)) for n in pair), self.value)
@@ -121,7 +131,14 @@ class Slice(Op):
         return found
 
     def infer(self, x: TensorType) -> TensorType:
-        return typed([len(range(*r)) for r in self.ranges(x)])
+        return x.with_sizes(*(len(range(*r)) for r in self.ranges(x)))
+
+    def window(self, x: TensorType) -> Window:
+        rows, columns = (step for _, _, step in self.ranges(x)[1:]) if x.is_image else (1, 1)
+        return Window((1, 1), (rows, columns))
+
+    def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
+        return given[0] and self.ranges(x)[0] == (0, x.channels, 1)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Slice(tuple(self.ranges(x)))
@@ -155,7 +172,10 @@ class Select(Op):
         if max(self.channels) >= x.channels:
             raise Reject("select-out-of-range", f"there is no channel {max(self.channels)}: {x.channels} channels are numbered 0 to {x.channels - 1}",
                          field="channels")  # fmt: skip
-        return typed([len(self.channels), *x.sizes[1:]])
+        return x.with_sizes(len(self.channels), *x.sizes[1:])
+
+    def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
+        return given[0] and sorted(self.channels) == list(range(x.channels))
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Select(self.channels)
@@ -183,6 +203,9 @@ class ChannelShuffle(Op):
             )
         return x
 
+    def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
+        return given[0]
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.ChannelShuffle(self.groups)
 
@@ -206,13 +229,21 @@ class Upsample(Op):
 
     def infer(self, x: TensorType) -> TensorType:
         want_image(self, x)
-        return image(x.channels, x.height * self.scale, x.width * self.scale)
+        return x.with_sizes(x.channels, x.height * self.scale, x.width * self.scale)
+
+    def window(self, x: TensorType) -> Window:
+        between = self.mode == "bilinear" and self.scale > 1  # a value between two positions sees both
+        rows, columns = (2 if between and size > 1 else 1 for size in (x.height, x.width))
+        return Window((rows, columns), (1 / self.scale, 1 / self.scale))
+
+    def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
+        return given[0]
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Upsample(scale_factor=self.scale, mode=self.mode)
 
     def onnx(self, g: OnnxBuilder, x: Value) -> str:
-        scales = g.floats("scales", (1.0, 1.0, float(self.scale), float(self.scale)), (4,))
+        scales = g.floats("scales", (1.0, 1.0, float(self.scale), float(self.scale)), (4,), F32)  # whatever is enlarged
         if self.mode == "nearest":
             how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
         else:

@@ -1,33 +1,76 @@
 """Folds a batch norm into the convolution before it: y = w·x + b, scaled and shifted a channel, is another w and b.
 
-The pass changes the graph and records a `Fold`; the arithmetic is weights/fold.py's, a layer at a time when it is written.
+The pass changes the graph and records a `Rewrite`; the arithmetic is weights/rewrite.py's, a tensor at a time when it is written.
 """
 
 from __future__ import annotations
 
-from ..ir.graph import Fold, Graph, Node, Value
+from collections import Counter
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from ..ir.graph import Graph, Node, Rewrite
 from ..ops.conv import Conv
 from ..ops.norm import BatchNorm
+from .graph_pass import Pass, Settings
+
+NORM_ROLES = {"weight": "scale", "bias": "shift", "running_mean": "mean", "running_var": "variance"}
 
 
-def fold_batch_norm(graph: Graph) -> Graph:
+@dataclass(frozen=True)
+class FoldBatchNorm(Pass):
     """Every batch norm that is the only reader of a convolution goes into it; the convolution then has a bias."""
-    readers: dict[str, int] = {}
-    for value in [v for node in graph.nodes for v in node.inputs] + list(graph.results()):
-        readers[value.name] = readers.get(value.name, 0) + 1
-    convs = {node.output.name: node for node in graph.nodes if isinstance(node.op, Conv)}
-    now: dict[str, Value] = {}
-    folded: dict[str, Fold] = {}
-    nodes: list[Node] = []
+
+    name: ClassVar[str] = "fold-batch-norm"
+
+    @classmethod
+    def configured(cls, settings: Settings) -> Self | None:
+        return cls() if settings.phase == "inference" and settings.fold else None
+
+    def require(self, graph: Graph) -> None:
+        if graph.phase != "inference":
+            raise self.breach(graph, "statistics of a batch can be folded in inference only")
+
+    def run(self, graph: Graph) -> Graph:
+        pairs = foldable(graph)
+        now = {norm.output.name: conv.output for norm, conv in pairs.values()}
+        nodes = []
+        for node in graph.nodes:
+            if node.output.name in now:
+                continue
+            if node.path in pairs:
+                assert isinstance(node.op, Conv)
+                node = node.replace(op=node.op.replace(bias=True))
+            nodes.append(node.replace(inputs=tuple([now.get(v.name, v) for v in node.inputs])))
+        outputs = tuple(o.replace(value=now.get(o.value.name, o.value)) for o in graph.outputs)
+        heads = tuple(h.replace(value=now.get(h.value.name, h.value)) for h in graph.heads)
+        rewrites = (*graph.rewrites, *(fold(norm, conv) for norm, conv in pairs.values()))
+        return graph.replace(nodes=tuple(nodes), outputs=outputs, heads=heads, rewrites=rewrites)
+
+    def ensure(self, graph: Graph) -> None:
+        for norm, conv in foldable(graph).values():
+            if conv.path not in {rewrite.node for rewrite in graph.rewrites}:
+                raise self.breach(graph, f"{norm.path} could still be folded into {conv.path}")
+
+
+def foldable(graph: Graph) -> dict[str, tuple[Node, Node]]:
+    """(norm, convolution) by the convolution's path: norms that are the only reader of a convolution's result."""
+    readers = Counter(v.name for node in graph.nodes for v in node.inputs)
+    readers.update(v.name for v in graph.results())
+    convs: dict[str, Node] = {node.output.name: node for node in graph.nodes if isinstance(node.op, Conv)}
+    found: dict[str, tuple[Node, Node]] = {}
     for node in graph.nodes:
-        conv = convs.get(node.inputs[0].name) if node.inputs else None
-        if isinstance(node.op, BatchNorm) and conv and readers[conv.output.name] == 1:
-            assert isinstance(conv.op, Conv)
-            folded[conv.path] = Fold(conv.path, node.path, node.op.eps, conv.op.bias, node.op.affine)
-            now[node.output.name] = conv.output
-        else:
-            nodes.append(node._replace(inputs=tuple(now.get(v.name, v) for v in node.inputs)))
-    with_bias = tuple(n._replace(op=n.op.replace(bias=True)) if n.path in folded else n for n in nodes)
-    outputs = tuple(o._replace(value=now.get(o.value.name, o.value)) for o in graph.outputs)
-    heads = tuple(h._replace(value=now.get(h.value.name, h.value)) for h in graph.heads)
-    return graph._replace(nodes=with_bias, outputs=outputs, heads=heads, folds=(*graph.folds, *folded.values()))
+        if isinstance(node.op, BatchNorm):
+            conv = convs.get(node.inputs[0].name)
+            if conv and readers[conv.output.name] == 1:
+                found[conv.path] = (node, conv)
+    return found
+
+
+def fold(norm: Node, conv: Node) -> Rewrite:
+    """What the convolution's weight and bias are made of: its own tensors, and the norm's by their roles in it."""
+    assert isinstance(norm.op, BatchNorm)
+    own = [(name, full) for full in conv.params() for name in [full.rpartition(".")[2]]]
+    statistics = [(NORM_ROLES[n], full) for full in norm.params() if (n := full.rpartition(".")[2]) in NORM_ROLES]
+    makes = (("weight", f"{conv.path}.weight"), ("bias", f"{conv.path}.bias"))
+    return Rewrite("fold_batch_norm", conv.path, norm.path, (*own, *statistics), makes, (("eps", norm.op.eps),))

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 from ..ir.graph import Graph, Node
+from .graph_pass import Pass
 
 
-def remove_dead(graph: Graph) -> Graph:
-    live = {value.name for value in graph.results()}
-    kept: list[Node] = []
-    for node in reversed(graph.nodes):
-        if any(value.name in live for value in node.outputs):
-            kept.append(node)
-            live |= {value.name for value in node.inputs}
-    return graph._replace(nodes=tuple(reversed(kept)))
+@dataclass(frozen=True)
+class RemoveDead(Pass):
+    """Removes nodes, last first, that nothing reads."""
+
+    name: ClassVar[str] = "remove-dead"
+
+    def run(self, graph: Graph) -> Graph:
+        live = {value.name for value in graph.results()}
+        kept: list[Node] = []
+        for node in reversed(graph.nodes):
+            if any(value.name in live for value in node.outputs):
+                kept.append(node)
+                live |= {value.name for value in node.inputs}
+        return graph.replace(nodes=tuple(reversed(kept)))
+
+    def ensure(self, graph: Graph) -> None:
+        read = {value.name for node in graph.nodes for value in node.inputs} | {value.name for value in graph.results()}
+        for node in graph.nodes:
+            if not any(value.name in read for value in node.outputs):
+                raise self.breach(graph, f"the result of {node.path} is read by nothing")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ..diagnostics import Failure, nearest
-from ..ops.op import Param
+from ..ir.operation import Param
 from .matching import Matched, Renamed, named, open_checkpoint, pair, report
 from .names import scopes, under
 from .source import WeightSource

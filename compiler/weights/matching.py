@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..diagnostics import Failure, nearest
-from ..ops.op import Param
+from ..ir.dtypes import DType
+from ..ir.operation import Param
 from .formats.safetensors import SafetensorsFile, damaged
 from .names import bare, owner, under, undotted, whole
 from .source import WeightSource
@@ -54,7 +55,7 @@ class Renamed:
         source, own = self._owner(name)
         return source.shape(own)
 
-    def dtype(self, name: str) -> str:
+    def dtype(self, name: str) -> DType:
         source, own = self._owner(name)
         return source.dtype(own)
 
@@ -182,10 +183,10 @@ def check_kinds(source: WeightSource, params: Mapping[str, Param], pairs: Mappin
     import numpy as np
 
     for tensor, own in pairs.items():
-        found, whole_numbers = source.dtype(own), params[tensor].dtype == "i64"
-        if whole_numbers and found != "i64":
-            raise Failure("weights-dtype", f"{name}: `{tensor}` is {found}, where int64 belongs")
-        if not whole_numbers and found not in ("f32", "f64", "f16", "bf16"):
+        found, whole_numbers = source.dtype(own), params[tensor].dtype.kind == "int"
+        if whole_numbers and found != params[tensor].dtype:
+            raise Failure("weights-dtype", f"{name}: `{tensor}` is {found}, where {params[tensor].dtype} belongs")
+        if not whole_numbers and found.kind != "float":
             raise Failure("weights-dtype", f"{name}: `{tensor}` is {found}, where floating point numbers belong")
         # a sum is quick, and may overflow: only then are all looked at
         if not whole_numbers and not np.isfinite(np.sum(source.get(own))) and not np.isfinite(source.get(own)).all():

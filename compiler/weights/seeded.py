@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache, partial
 from typing import Any
 
-from ..ops.op import Param
+from ..ir.dtypes import DType
+from ..ir.operation import Param
 
 TABLE = 65_536
 BLOCK = 65_536  # numbers worked on together: they stay in the cache
@@ -31,15 +32,15 @@ class Seeded:
     def shape(self, name: str) -> tuple[int, ...]:
         return self.params[name].shape
 
-    def dtype(self, name: str) -> str:
+    def dtype(self, name: str) -> DType:
         return self.params[name].dtype
 
     def get(self, name: str) -> Any:
         import numpy as np
 
         param = self.params[name]
-        if param.dtype == "i64":
-            return np.zeros(param.shape, np.int64)
+        if param.dtype.kind == "int":
+            return np.zeros(param.shape, param.dtype.numpy)
         return make(name, param, self.seed)
 
 

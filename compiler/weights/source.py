@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+from ..ir.dtypes import DType
+
 
 class WeightSource(Protocol):
     """Tensors by full name (`conv1.weight`)."""
@@ -13,8 +15,8 @@ class WeightSource(Protocol):
 
     def shape(self, name: str) -> tuple[int, ...]: ...
 
-    def dtype(self, name: str) -> str:
-        """`f32`, `f64`, `f16`, `bf16` or `i64`."""
+    def dtype(self, name: str) -> DType:
+        """The element type as stored."""
 
     def get(self, name: str) -> Any:
-        """The numpy array; may be memory-mapped."""
+        """The numpy array, which may be memory-mapped: float32 for every float type, else as stored."""

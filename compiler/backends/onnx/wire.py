@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
+from math import prod
 from typing import Any, BinaryIO, NamedTuple
 
-FLOAT, INT64 = 1, 7
-ELEMENT = {"f32": FLOAT, "i64": INT64}
-BYTES = {"f32": 4, "i64": 8}
+from ...ir.dtypes import DType
 
 
 def varint(n: int) -> bytes:
@@ -53,8 +52,8 @@ def attribute(name: str, value: Any) -> bytes:
     return string(1, name) + body
 
 
-class Node(NamedTuple):
-    """A NodeProto in the making."""
+class NodeProto(NamedTuple):
+    """One node of the file, with one output."""
 
     op_type: str
     inputs: tuple[str, ...]
@@ -73,26 +72,23 @@ class Node(NamedTuple):
         return b"".join(parts) + (string(6, self.doc) if self.doc else b"")
 
 
-class Tensor(NamedTuple):
+class TensorProto(NamedTuple):
     """An initializer whose bytes are asked for when they are written. `external`: (file, offset) instead of inside."""
 
     name: str
     shape: tuple[int, ...]
-    dtype: str
+    dtype: DType
     data: Callable[[], Any]
     external: tuple[str, int] | None = None
 
     @property
     def size(self) -> int:
-        n = BYTES[self.dtype]
-        for d in self.shape:
-            n *= d
-        return n
+        return self.dtype.size_bytes * prod(self.shape)
 
     def head(self) -> bytes:
         """TensorProto up to its raw data."""
         dims = b"".join(integer(1, d) for d in self.shape)
-        head = dims + integer(2, ELEMENT[self.dtype]) + string(8, self.name)
+        head = dims + integer(2, self.dtype.onnx) + string(8, self.name)
         if self.external is None:
             return head + varint(9 << 3 | 2) + varint(self.size)
         file, offset = self.external
@@ -100,17 +96,17 @@ class Tensor(NamedTuple):
         return head + b"".join(block(13, string(1, k) + string(2, v)) for k, v in entries) + integer(14, 1)
 
 
-def value_info(name: str, shape: Iterable[int | str], dtype: str) -> bytes:
+def value_info(name: str, shape: Iterable[int | str], dtype: DType) -> bytes:
     dims = b"".join(block(1, string(2, d) if isinstance(d, str) else integer(1, d)) for d in shape)
-    return string(1, name) + block(2, block(1, integer(1, ELEMENT[dtype]) + block(2, dims)))
+    return string(1, name) + block(2, block(1, integer(1, dtype.onnx) + block(2, dims)))
 
 
-class Model(NamedTuple):
+class ModelProto(NamedTuple):
     """A ModelProto: encoded small parts, and tensors that are streamed."""
 
     name: str
-    nodes: list[Node]
-    tensors: list[Tensor]
+    nodes: list[NodeProto]
+    tensors: list[TensorProto]
     inputs: list[bytes]
     outputs: list[bytes]
     values: list[bytes]

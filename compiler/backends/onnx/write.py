@@ -10,17 +10,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...diagnostics import Failure
+from ...diagnostics import Failure, Reject
 from ...files import replacing
+from ...ir.dtypes import F64, I64, DType
 from ...ir.graph import Graph, Node, Value
-from ...ops.op import Reject
+from ...ops.op import op_of
 from ...weights.source import WeightSource
 from . import wire
 
 OPSET = 20
 OPSETS = range(13, 27)
 IR_OF_OPSET = {23: 11, 24: 12, 25: 13, 26: 13}  # older opsets: IR 10, which runs widely
-SINCE = {"HardSwish": 14, "LayerNormalization": 17, "Gelu": 20}
 ALIGNMENT = 4096
 EXTERNAL_OVER = 2_000_000_000
 
@@ -30,58 +30,61 @@ class Emitter:
 
     def __init__(self, graph: Graph, weights: WeightSource, opset: int) -> None:
         self.graph, self.weights, self.opset = graph, weights, opset
-        self.nodes: list[wire.Node] = []
-        self.tensors: dict[str, wire.Tensor] = {}
-        self.current: Node = graph.nodes[0] if graph.nodes else Node("", None, (), ())  # type: ignore[arg-type]
+        self.nodes: list[wire.NodeProto] = []
+        self.tensors: dict[str, wire.TensorProto] = {}
+        self.current: Node
         self.names = result_names(graph)
         self.taken: set[str] = set()
 
     def node(self, op_type: str, *inputs: str, **attributes: Any) -> str:
-        if SINCE.get(op_type, 0) > self.opset:
-            raise Reject("opset-unsupported", f"{op_type} is in ONNX from opset {SINCE[op_type]}, not in {self.opset}")
         path, doc = self.current.path, self.current.span.short if self.current.span else ""
         name, count = f"{path}/{op_type}", 1
         while name in self.taken:
             count += 1
             name = f"{path}/{op_type}_{count}"
         self.taken.add(name)
-        self.nodes.append(wire.Node(op_type, inputs, name, name, attributes, doc))
+        self.nodes.append(wire.NodeProto(op_type, inputs, name, name, attributes, doc))
         return name
 
     def param(self, name: str) -> str:
         full = f"{self.current.path}.{name}"
         param = self.current.op.params(*self.current.input_types)[name]
-        self.tensors[full] = wire.Tensor(full, param.shape, param.dtype, lambda: self.read(full))
+        self.tensors[full] = wire.TensorProto(full, param.shape, param.dtype, lambda: self.read(full, param.dtype))
         return full
 
-    def read(self, name: str) -> Any:
-        import numpy as np
-
-        array: Any = np.ascontiguousarray(self.weights.get(name), dtype="<f4")
+    def read(self, name: str, dtype: DType) -> Any:
+        """The bytes of a tensor of the weights, as `dtype`."""
+        array = dtype.encode(self.weights.get(name))
         return memoryview(array.reshape(-1)).cast("B") if array.size else b""
 
     def ints(self, hint: str, values: tuple[int, ...]) -> str:
-        return self.constant(hint, values, (len(values),), "i64", "<i8")
+        return self.constant(hint, values, (len(values),), I64)
 
-    def floats(self, hint: str, values: tuple[float, ...], shape: tuple[int, ...] = ()) -> str:
-        return self.constant(hint, values, shape, "f32", "<f4")
+    def floats(
+        self, hint: str, values: tuple[float, ...], shape: tuple[int, ...] = (), dtype: DType | None = None
+    ) -> str:
+        return self.constant(hint, values, shape, dtype or self.current.output.type.dtype)
 
-    def constant(self, hint: str, values: Any, shape: tuple[int, ...], dtype: str, code: str) -> str:
+    def constant(self, hint: str, values: Any, shape: tuple[int, ...], dtype: DType) -> str:
+        """A small initializer of the node's own."""
         import numpy as np
 
         name = f"{self.current.path}/{hint}"
-        data = np.array(values, dtype=code).tobytes()
-        self.tensors[name] = wire.Tensor(name, shape, dtype, lambda: data)
+        data = dtype.encode(np.array(values, I64.numpy if dtype.kind == "int" else F64.numpy)).tobytes()
+        self.tensors[name] = wire.TensorProto(name, shape, dtype, lambda: data)
         return name
 
     def emit(self, node: Node) -> None:
         """Lowers one node; the ONNX node that gives its result takes its path."""
-        self.current = node
+        self.current, op = node, op_of(node)
         inputs = [Value(self.names.get(v.name, v.name), v.type) for v in node.inputs]
         try:
-            made = node.op.onnx(self, *inputs)
+            if op.since_opset > self.opset:
+                since = f"`{op.name}` has a form in ONNX from opset {op.since_opset}, not in {self.opset}"
+                raise Reject("opset-unsupported", since, f"build with --opset {op.since_opset}")
+            made = op.onnx(self, *inputs)
         except NotImplementedError:
-            raise Failure("not-in-onnx", f"`{node.op.name}` ({node.path}) is for training only and has no form in ONNX",
+            raise Failure("not-in-onnx", f"`{op.name}` ({node.path}) is for training only and has no form in ONNX",
                           "build the inference phase, or export torch") from None  # fmt: skip
         except Reject as reject:
             raise Failure(reject.code, f"{node.path}: {reject}", reject.help, 2) from None
@@ -117,7 +120,7 @@ def batched(value: Value, batch: int | None) -> tuple[int | str, ...]:
 
 def lower(
     graph: Graph, weights: WeightSource, opset: int, batch: int | None, metadata: Mapping[str, str]
-) -> wire.Model:
+) -> wire.ModelProto:
     emitter = Emitter(graph, weights, opset)
     for node in graph.nodes:
         emitter.emit(node)
@@ -125,14 +128,14 @@ def lower(
     for name, value in results(graph):
         if emitter.names.get(value.name) != name:  # an input as an output, or a second name for one value
             source = emitter.names.get(value.name, value.name)
-            emitter.nodes.append(wire.Node("Identity", (source,), name, f"{name}/Identity", {}, ""))
+            emitter.nodes.append(wire.NodeProto("Identity", (source,), name, f"{name}/Identity", {}, ""))
         outputs.append(wire.value_info(name, batched(value, batch), value.type.dtype))
     called = {name for name, _ in results(graph)}
     inner = [(emitter.names.get(n.output.name, n.output.name), n.output) for n in graph.nodes]
     values = [wire.value_info(name, batched(v, batch), v.type.dtype) for name, v in inner if name not in called]
     inputs = [wire.value_info(v.name, batched(v, batch), v.type.dtype) for v in graph.inputs]
     facts = dict(metadata)
-    return wire.Model(graph.name, emitter.nodes, list(emitter.tensors.values()), inputs, outputs, values,
+    return wire.ModelProto(graph.name, emitter.nodes, list(emitter.tensors.values()), inputs, outputs, values,
                       IR_OF_OPSET.get(opset, 10), opset, "archc", facts.get("archc.version", ""), facts)  # fmt: skip
 
 
@@ -166,17 +169,17 @@ def export_onnx(graph: Graph, weights: WeightSource, path: Path, *, opset: int |
     return [path, beside]
 
 
-def written(model: wire.Model, path: Path) -> None:
+def written(model: wire.ModelProto, path: Path) -> None:
     with path.open("wb") as file:
         model.write(file)
 
 
-def moved(tensor: wire.Tensor, name: str) -> wire.Tensor:
+def moved(tensor: wire.TensorProto, name: str) -> wire.TensorProto:
     """The tensor with its external file called `name`."""
     return tensor if tensor.external is None else tensor._replace(external=(name, tensor.external[1]))
 
 
-def place(tensor: wire.Tensor, name: str, file: Any) -> wire.Tensor:
+def place(tensor: wire.TensorProto, name: str, file: Any) -> wire.TensorProto:
     """Writes a tensor to the external file at an aligned offset; small ones stay inside, where shape inference reads them."""
     if tensor.size < ALIGNMENT:
         return tensor

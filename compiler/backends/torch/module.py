@@ -17,6 +17,7 @@ from torch import fx, nn
 from torch.overrides import TorchFunctionMode
 
 from ...ir.graph import Graph, Node
+from ...ops.op import op_of
 from ...weights.source import WeightSource
 from . import layers
 
@@ -169,9 +170,9 @@ def trace(graph: Graph) -> fx.Graph:
 
 def inference_view(training: Graph) -> Graph:
     """The training graph's own nodes (dropout is silent in eval mode), without what only the heads need."""
-    from ...passes import remove_dead
+    from ...passes import RemoveDead
 
-    return remove_dead(training._replace(heads=()))
+    return RemoveDead().run(training.replace(heads=()))
 
 
 class Unset(TorchFunctionMode):
@@ -190,7 +191,7 @@ def modules(graph: Graph, known: Container[str]) -> Iterator[tuple[Node, nn.Modu
     for node in graph.nodes:
         given = all(f"{node.path}.{name}" in known for name in node.op.params(*node.input_types))
         with Unset() if given else nullcontext():
-            module = node.op.torch(namespace, *node.input_types)
+            module = op_of(node).torch(namespace, *node.input_types)
         yield node, module
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from ...files import replacing
 from ...ir.graph import Graph, Node
+from ...ops.op import op_of
 from ...weights.source import WeightSource
 from . import layers
 from .module import argument_names, class_name, inference_view, is_word
@@ -90,7 +91,7 @@ if __name__ == "__main__":
 def torch_source(training: Graph, title: str, source: str) -> str:
     """The stand-alone module's text."""
     recorder = Recorder()
-    calls = {node.path: node.op.torch(recorder, *node.input_types) for node in training.nodes}
+    calls = {node.path: op_of(node).torch(recorder, *node.input_types) for node in training.nodes}
     name = class_name(training.name)
     if keyword.iskeyword(name) or name in recorder.used or name in TAKEN:
         name += "Net"
@@ -105,7 +106,7 @@ def torch_source(training: Graph, title: str, source: str) -> str:
     lines += body(view, 8)
     sizes = ", ".join(f"torch.zeros{(1, *v.type.sizes)}" for v in training.inputs)
     footer = FOOTER.format(name=name, inputs=sizes, output=training.outputs[0].name)
-    header = HEADER.format(title=plain(title or training.name), source=plain(source))
+    header = HEADER.format(title=one_line(title or training.name), source=one_line(source))
     return header + own + "\n".join(lines) + "\n" + footer
 
 
@@ -151,7 +152,7 @@ def access(path: str) -> str:
     return said
 
 
-def plain(text: str) -> str:
+def one_line(text: str) -> str:
     """A text of the spec on one line, such that it cannot end the comment or the docstring that holds it."""
     shown = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return shown.replace("\\", "/").replace('"', "'")
@@ -185,7 +186,7 @@ def last_reads(graph: Graph) -> dict[str, int]:
 
 
 def where(node: Node) -> str:
-    return f"  # {plain(node.span.short)}" if node.span else ""
+    return f"  # {one_line(node.span.short)}" if node.span else ""
 
 
 def export_torch(training: Graph, weights: WeightSource, path: Path, title: str, source: str) -> list[Path]:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...diagnostics import Failure
+from ...ir.dtypes import DTYPES, DType
 from .pickles import Machine, Stored
-from .safetensors import as_float32, damaged
+from .safetensors import damaged
 
 MAX_PICKLE = 64 * 2**20
 MAX_TENSORS = 100_000
@@ -136,16 +137,16 @@ class PthFile:
     def shape(self, name: str) -> tuple[int, ...]:
         return self.tensors[name].shape
 
-    def dtype(self, name: str) -> str:
-        return self.tensors[name].storage.kind
+    def dtype(self, name: str) -> DType:
+        return DTYPES[self.tensors[name].storage.kind]
 
     def get(self, name: str) -> Any:
         import numpy as np
 
         tensor = self.tensors[name]
         raw = self.container.read(tensor.storage.key)
-        kind, width = tensor.storage.kind, tensor.storage.width
-        flat = as_float32(raw[: len(raw) // width * width], kind, (len(raw) // width,))[tensor.offset :]
+        width = tensor.storage.width
+        flat = self.dtype(name).decode(raw[: len(raw) // width * width], (len(raw) // width,))[tensor.offset :]
         strides = tuple(s * flat.itemsize for s in tensor.stride)
         return np.lib.stride_tricks.as_strided(flat, tensor.shape, strides, writeable=False)
 

@@ -10,24 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from ...diagnostics import Failure
+from ...ir.dtypes import BF16, BOOL, F16, F32, F64, I8, I16, I32, I64, U8, DType
 
 MAX_HEADER = 100 * 2**20
-WIDTHS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-NAMES = {"F64": "f64", "F32": "f32", "F16": "f16", "BF16": "bf16", "I64": "i64"}
+TYPES = {
+    dtype.name.upper(): dtype for dtype in (F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL)
+}  # as its header names them
 
 
 def damaged(path: Path, why: str) -> Failure:
     return Failure("checkpoint-damaged", f"{path.name} is no sound checkpoint: {why}", "download or save it again")
-
-
-def as_float32(raw: Any, kind: str, shape: tuple[int, ...]) -> Any:
-    """Bytes of a stored type as an array: float types become float32, int64 stays."""
-    import numpy as np
-
-    if kind == "bf16":
-        return (np.frombuffer(raw, "<u2").astype("<u4") << np.uint32(16)).view("<f4").reshape(shape)
-    array = np.frombuffer(raw, {"f64": "<f8", "f32": "<f4", "f16": "<f2", "i64": "<i8"}[kind]).reshape(shape)
-    return array if kind in ("f32", "i64") else array.astype("<f4")
 
 
 class SafetensorsFile:
@@ -45,15 +37,12 @@ class SafetensorsFile:
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self.entries[name]["shape"])
 
-    def dtype(self, name: str) -> str:
-        kind = str(self.entries[name]["dtype"])
-        return NAMES.get(kind, kind.lower())
+    def dtype(self, name: str) -> DType:
+        return TYPES[self.entries[name]["dtype"]]
 
     def get(self, name: str) -> Any:
         begin, end = self.entries[name]["data_offsets"]
-        return as_float32(
-            memoryview(self.map)[self.start + begin : self.start + end], self.dtype(name), self.shape(name)
-        )
+        return self.dtype(name).decode(memoryview(self.map)[self.start + begin : self.start + end], self.shape(name))
 
 
 def header(path: Path, data: mmap.mmap) -> tuple[dict[str, Any], int]:
@@ -81,7 +70,7 @@ def header(path: Path, data: mmap.mmap) -> tuple[dict[str, Any], int]:
                 path,
                 f"`{name[:80]}` lies outside the file, over another tensor or behind a hole: it is cut off or made up",
             )
-        if end - begin != count * WIDTHS[entry["dtype"]]:
+        if end - begin != count * TYPES[entry["dtype"]].size_bytes:
             raise damaged(path, f"`{name[:80]}` has {end - begin} bytes for {count} numbers")
         last = end
     if last != room:
@@ -93,7 +82,7 @@ def offsets(path: Path, name: str, entry: Any) -> tuple[int, int]:
     try:
         (begin, end), shape = entry["data_offsets"], entry["shape"]
         sound = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in (begin, end, *shape))
-        if sound and begin <= end and entry["dtype"] in WIDTHS and isinstance(shape, list):
+        if sound and begin <= end and entry["dtype"] in TYPES and isinstance(shape, list):
             return begin, end
     except (TypeError, KeyError, ValueError):
         pass

@@ -1,0 +1,35 @@
+"""How many bytes a net needs for its activations."""
+
+from __future__ import annotations
+
+from ..ir.graph import Graph, Node, Value
+from ..ops.op import op_of
+
+
+def peak_bytes(graph: Graph, nodes: tuple[Node, ...]) -> int:
+    """The most bytes alive at once in the graph's order: a value lives from its node to its last reader.
+
+    No buffer is reused in place and no ops are fused; what only training does passes its tensor on for nothing.
+    """
+    stands_for: dict[str, str] = {}
+    steps: list[tuple[Value, list[str]]] = []
+    for node in nodes:
+        reads = [stands_for.get(value.name, value.name) for value in node.inputs]
+        if node.inputs and op_of(node).inference() is None:
+            stands_for[node.output.name] = reads[0]
+        else:
+            steps.append((node.output, reads))
+    last = {name: at for at, (_, reads) in enumerate(steps) for name in reads}
+    for output in graph.outputs:
+        last[stands_for.get(output.value.name, output.value.name)] = len(steps)
+    values = (*graph.inputs, *(value for value, _ in steps))
+    size = {
+        value.name: 0 if value.type.is_control else value.type.elements * value.type.dtype.size_bytes
+        for value in values
+    }
+    alive = peak = sum(size[value.name] for value in graph.inputs if value.name in last)
+    for at, (value, reads) in enumerate(steps):
+        alive += size[value.name]
+        peak = max(peak, alive)
+        alive -= sum(size[name] for name in set(reads) if last[name] == at)
+    return peak

@@ -1,0 +1,73 @@
+"""Element types: one value each, and the one table of them.
+
+Whoever needs a width, a numpy code or ONNX's number asks the value; nobody keeps a table beside this one. Bytes are little-endian
+everywhere, as ONNX, safetensors and torch store them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["float", "int", "bool", "complex"]
+
+
+@dataclass(frozen=True, eq=False)  # one object each: types are compared and hashed all the time
+class DType:
+    """An element type.
+
+    `bits` is its width; `onnx` the number in TensorProto.DataType; `numpy` the code of the array that holds its bytes as stored.
+    bf16, which numpy lacks, is held as its bits: unsigned integers of 16.
+    """
+
+    name: str
+    bits: int
+    kind: Kind
+    onnx: int
+    numpy: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __reduce__(self) -> str:
+        return self.name.upper()  # a copy, or what is unpickled, is again the one value of this module
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of one element."""
+        return self.bits // 8
+
+    def decode(self, raw: Any, shape: tuple[int, ...]) -> Any:
+        """Stored bytes as a numpy array of `shape`: float types become float32, all others stay what they are."""
+        import numpy as np
+
+        array = np.frombuffer(raw, self.numpy).reshape(shape)
+        if self is BF16:  # the upper half of a float32
+            return (array.astype("<u4") << np.uint32(16)).view(F32.numpy)
+        return array.astype(F32.numpy, copy=False) if self.kind == "float" else array
+
+    def encode(self, array: Any) -> Any:
+        """The array with this element type, contiguous: its memory is what is stored. bf16 rounds to the nearest, ties to even."""
+        import numpy as np
+
+        if self is BF16:
+            bits = np.ascontiguousarray(array, F32.numpy).view("<u4")
+            rounded = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
+            return np.where(np.isnan(array), np.uint32(0x7FC0), rounded).astype(self.numpy)
+        return np.ascontiguousarray(array, dtype=self.numpy)
+
+
+F64 = DType("f64", 64, "float", 11, "<f8")
+F32 = DType("f32", 32, "float", 1, "<f4")
+F16 = DType("f16", 16, "float", 10, "<f2")
+BF16 = DType("bf16", 16, "float", 16, "<u2")
+I64 = DType("i64", 64, "int", 7, "<i8")
+I32 = DType("i32", 32, "int", 6, "<i4")
+I16 = DType("i16", 16, "int", 5, "<i2")
+I8 = DType("i8", 8, "int", 3, "|i1")
+U8 = DType("u8", 8, "int", 2, "|u1")
+BOOL = DType("bool", 8, "bool", 9, "|b1")
+C64 = DType("c64", 64, "complex", 14, "<c8")
+C128 = DType("c128", 128, "complex", 15, "<c16")
+
+DTYPES = {dtype.name: dtype for dtype in (F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL, C64, C128)}

@@ -1,0 +1,25 @@
+"""Where a node comes from, as structure: messages, pictures, diffs and profiles are all read from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..diagnostics import Span
+
+FrameKind = Literal["block", "repeat", "import", "branch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One step of the way by which a node was expanded.
+
+    A `block` was called by `name`, with its parameters as `bindings`; an `import` is a whole document called as a block; a
+    `repeat` is one of its rounds, with its counters as `bindings` and the step's path, if it has one, as `name`; a `branch` is
+    the one that `name` (a key, or its number) says. `span` is the place of the call, of `repeat`, or of the branch.
+    """
+
+    kind: FrameKind
+    name: str
+    bindings: tuple[tuple[str, Any], ...]
+    span: Span
