@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .compiler.diagnostics import Collector, Failure, nearest
 
 if TYPE_CHECKING:
-    from .compiler.frontend.located_yaml import Entry
-    from .compiler.frontend.spec import Declaration
+    from .compiler.frontend.compose import Document
     from .compiler.ops.op import Op
 
 PAGES = (Path(__file__).parent / "docs" / "diagnostics", Path(__file__).parent.parent / "docs" / "diagnostics")
@@ -47,31 +46,12 @@ class Model(NamedTuple):
         return re.split(r",| et al", YEAR.split(self.source)[0])[0].strip()
 
 
-class Header(NamedTuple):
-    """A document less its graph, with what it inherits: enough to tell a net from a family of nets."""
-
-    fields: Mapping[str, Entry]
-    params: Mapping[str, Declaration]
-
-    def said(self, key: str, otherwise: Any) -> Any:
-        """The value of a key; `otherwise` where it is not there, or is of another kind (`archc check` tells that)."""
-        from .compiler.frontend.located_yaml import plain
-
-        value = plain(self.fields[key].value) if key in self.fields else otherwise
-        return value if isinstance(value, type(otherwise)) else otherwise
-
-    @property
-    def is_net(self) -> bool:
-        """A family has parameters without a value; a library of blocks has no graph."""
-        return "graph" in self.fields and all(param.default is not None for param in self.params.values())
-
-
 def models() -> list[Model]:
     """The bundled nets: families by the year of their first member, members in the order of their names."""
-    from .compiler.driver import zoo
+    from .compiler.sources import zoo
 
-    known: dict[Path, Header] = {}
-    found = [model(path, each) for path in zoo().values() if (each := header(path, known)).is_net]
+    documents = [(path, read_document(path)) for path in zoo().values()]
+    found = [model(path, document) for path, document in documents if document.graph and not document.open_params]
     first: dict[str, int] = {}
     for net in found:
         first[net.family] = min(net.year or 9999, first.get(net.family, 9999))
@@ -97,39 +77,34 @@ def natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
-def header(path: Path, known: dict[Path, Header]) -> Header:
-    """The header of a bundled document; `known` keeps the families, which many extend."""
-    from .compiler.frontend.compose import INHERITED
-    from .compiler.frontend.located_yaml import parse, read_text
-    from .compiler.frontend.spec import Builder
+def read_document(path: Path, root: Path | None = None) -> Document:
+    """A bundled document, composed, out of the zoo or another `root`; nothing is expanded, and what is bundled is sound, so the schema is not asked."""
+    from .compiler.frontend.compose import Composer
+    from .compiler.sources import ZOO, Folder
 
-    if path in known:
-        return known[path]
-    quiet = Collector()
-    source = read_text(path.read_bytes(), path.name, quiet)
-    root = parse(source, quiet) if source else None
-    fields: dict[str, Entry] = root.value if root and isinstance(root.value, dict) else {}
-    known[path] = Header(fields, {})
-    base = header(path.parent / str(fields["extends"].value.value), known) if "extends" in fields else None
-    kept = {k: e for k, e in base.fields.items() if k in (*INHERITED, "input", "graph")} if base else {}
-    declared = fields["params"].value if "params" in fields else None
-    known[path] = Header({**kept, **fields}, Builder(quiet).params(declared, base.params if base else None))
-    return known[path]
+    root = root or ZOO
+    composer = Composer(Folder(root), Collector(), trusted=True)
+    document = composer.document(path.read_bytes(), path.name, path.relative_to(root).as_posix())
+    assert document is not None, f"{path.name} is bundled"
+    return document
 
 
-def model(path: Path, told: Header) -> Model:
-    source = told.said("source", "")
-    year = YEAR.search(source)
-    paper = PLACE.sub("", source[year.end() :]).lstrip(", ") if year else ""
-    expect = told.said("expect", {})
+def model(path: Path, document: Document) -> Model:
+    """What the header of a net says."""
+    from .compiler.frontend.located_yaml import plain
+
+    header = document.header
+    year = YEAR.search(header.source)
+    paper = PLACE.sub("", header.source[year.end() :]).lstrip(", ") if year else ""
+    expect = {line.name: line.value for line in header.expect}
     numbers = {key: expect.get(key) for key in ("params", "params_without_aux", "macs", "depth")}
-    inputs = told.said("input", {})
+    inputs = {name: plain(entry.value) for name, entry in document.input.items()}
     return Model(
         name=path.stem,
         family=path.parent.name,
-        summary=told.said("summary", ""),
-        source=source,
-        lineage=told.said("lineage", ""),
+        summary=header.summary,
+        source=header.source,
+        lineage=header.lineage,
         year=int(year[0]) if year else None,
         paper=paper,
         **{key: value if isinstance(value, int) else None for key, value in numbers.items()},

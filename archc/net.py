@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .compiler.diagnostics import Diagnostic, Failure, InternalError, SpecError
-from .compiler.driver import Checked, check
+from .compiler.driver import Compilation, check
 from .compiler.ir.dtypes import BF16, DTYPES, DType
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def setting(name: str, value: Any) -> str:
         raise Failure("set-value", f"`{name}`: a {type(value).__name__} cannot stand in a spec", exit_code=2) from None
 
 
-def graph_of(checked: Checked) -> Graph:
+def graph_of(checked: Compilation) -> Graph:
     """The training graph; a family whose params are open has none, and that is an error where a graph is needed."""
     if checked.graph is not None:
         return checked.graph
@@ -51,7 +51,7 @@ def graph_of(checked: Checked) -> Graph:
     raise SpecError([*checked.diagnostics, abstract])
 
 
-def place(checked: Checked) -> Any:
+def place(checked: Compilation) -> Any:
     """The beginning of the spec, for what is wrong with all of it."""
     from .compiler.diagnostics import Span
 
@@ -61,7 +61,7 @@ def place(checked: Checked) -> Any:
 class Net:
     """A compiled architecture. `graph` is the training graph: heads, dropout and all."""
 
-    def __init__(self, checked: Checked) -> None:
+    def __init__(self, checked: Compilation) -> None:
         self.checked = checked
         self.graph = graph_of(checked)
 

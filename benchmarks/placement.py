@@ -25,8 +25,9 @@ import onnxruntime
 
 from archc.build.build import build
 from archc.compiler.backends.onnx.write import export_onnx
-from archc.compiler.driver import check, run_passes, zoo
+from archc.compiler.driver import check, run_passes
 from archc.compiler.passes import Settings
+from archc.compiler.sources import zoo
 from archc.compiler.weights.seeded import Seeded
 from archc.runtime.providers import CUDA_OPTIONS, PROVIDERS, missing_libraries
 

@@ -22,7 +22,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from archc.compiler.driver import check, zoo
+from archc.compiler.driver import check
+from archc.compiler.sources import zoo
 
 IMAGENET = 200  # pixels: smaller inputs are CIFAR's and MNIST's
 WRITING = 200_000_000  # bytes from which a build is bound by the disk

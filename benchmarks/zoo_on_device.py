@@ -27,7 +27,8 @@ import torch
 
 from archc.build.build import build, weighed
 from archc.compiler.backends.torch.module import to_torch
-from archc.compiler.driver import check, zoo
+from archc.compiler.driver import check
+from archc.compiler.sources import zoo
 from archc.runtime.providers import CUDA_OPTIONS, PROVIDERS, trouble
 
 TOLERANCE = 1e-3  # of max |reference|

@@ -111,12 +111,15 @@ class Failure(Exception):
 class Reject(Exception):
     """An op's refusal of its inputs, not yet a diagnostic: ops know nothing of spans.
 
-    `field` says which field of the op to point at, if one is at fault.
+    `field` says which field of the op to point at, if one is at fault; `about_rank` that an image arrives where a vector must,
+    or a vector where an image must, which no other sizes would mend.
     """
 
-    def __init__(self, code: str, message: str, help: str = "", field: str | None = None) -> None:
+    def __init__(
+        self, code: str, message: str, help: str = "", field: str | None = None, *, about_rank: bool = False
+    ) -> None:
         super().__init__(message)
-        self.code, self.message, self.help, self.field = code, message, help, field
+        self.code, self.message, self.help, self.field, self.about_rank = code, message, help, field, about_rank
 
 
 class InternalError(Exception):

@@ -1,258 +1,178 @@
-"""The stages in order: find, compose, resolve names, expand, prove expectations; then the passes of a phase.
+"""The stages in order, and what each has found so far: also when one of them found mistakes.
 
-Stages collect diagnostics; between stages a spec with errors stops. Nothing here imports torch, onnx or numpy.
+A stage goes on with what the one before left, as long as nothing it says would only follow from a mistake that is told already.
+Nothing here imports torch, onnx or numpy, and nothing is kept between two compilations but caches that threads may share.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
-from .diagnostics import Collector, Diagnostic, Failure, Source, Span, nearest
-from .frontend.compose import Document, Reader, apply_settings
+from .analysis.expectations import Expectation, check_expectations
+from .diagnostics import Collector, Diagnostic, Failure, Source
+from .frontend.compose import Composer, Document
 from .frontend.expand import expand
-from .frontend.located_yaml import Entry, Located, plain
-from .frontend.names import Resolver
-from .ir.graph import Graph
+from .frontend.header import Header, Labels
+from .frontend.located_yaml import Located
+from .frontend.names import Resolver, Scope
+from .frontend.overrides import from_setting, from_value, override_params
+from .frontend.recovery import Incomplete
+from .ir.graph import Graph, Node
 from .ir.verify import verify
-
-if TYPE_CHECKING:
-    from .analysis.cost import Cost
-    from .passes import Settings
-
-ZOO = Path(__file__).parent.parent / "archspecs"
-LABEL_SETS = {name: ZOO / "labels" / f"{name}.txt" for name in ("imagenet-1k", "cifar-10", "cifar-100")}
-MAX_BYTES = 2**20
+from .passes import PIPELINE, Settings
+from .sources import LABEL_SETS, MAX_BYTES, SourceError, SpecFiles, SpecText, find
 
 
-class Found(NamedTuple):
-    """A spec's bytes, the name to show for it, and the folder its paths are relative to."""
+@dataclass(frozen=True)
+class Compilation:
+    """What is known of a spec.
 
-    data: bytes
-    shown: str
-    path: Path
-    root: Path
-    bundled: str | None = None
-
-
-class Expectation(NamedTuple):
-    """One line of `expect`: what it states, what was found, and whether it holds (None: not applicable)."""
+    `root` is the located tree of its text, `document` the composed one, `scopes` what each step sees, `nodes` the nodes that
+    were made with their types; `graph` is the training graph, None where the spec is refused or has open params. Each is there
+    as far as its stage came, whatever the later ones found. `settings` are the overridden parameters as name=value.
+    """
 
     name: str
-    expected: object
-    found: object
-    holds: bool | None
-    span: Span
-
-
-class Checked(NamedTuple):
-    """What `check` learned. `graph` is the training graph; None where the spec is refused or has open params."""
-
-    name: str
-    graph: Graph | None
-    diagnostics: tuple[Diagnostic, ...]
-    expectations: tuple[Expectation, ...] = ()
-    open_params: tuple[str, ...] = ()
-    preprocess: dict[str, Any] | None = None
-    labels: tuple[str, ...] | None = None
+    diagnostics: tuple[Diagnostic, ...] = ()
+    graph: Graph | None = None
+    nodes: tuple[Node, ...] = ()
+    scopes: Mapping[Located, Scope] = field(default_factory=dict)
+    document: Document | None = None
+    root: Located | None = None
     sources: tuple[Source, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
+    labels: tuple[str, ...] | None = None
     settings: tuple[str, ...] = ()
     bundled: str | None = None
-    summary: str = ""
-    source: str = ""
 
     @property
     def failed(self) -> bool:
         return any(d.severity == "error" for d in self.diagnostics)
 
+    @property
+    def open_params(self) -> tuple[str, ...]:
+        """Parameters without a value: the spec is a family of nets."""
+        return self.document.open_params if self.document else ()
 
-def zoo() -> dict[str, Path]:
-    """The bundled specs by name, families included."""
-    return {path.stem: path for path in sorted(ZOO.glob("*/*.yaml"))}
-
-
-def find(spec: str) -> Found:
-    """The spec that the user means: a file, `-` for standard input, or an entry of the zoo. Raises Failure (usage)."""
-    if spec == "-":
-        return Found(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>", Path.cwd() / "-", Path.cwd())
-    path = Path(spec)
-    try:
-        if path.is_dir():
-            raise Failure("not-a-file", f"`{spec}` is a folder; a spec is a file", exit_code=2)
-        if path.exists() and not path.is_file():  # reading a pipe could wait for ever
-            raise Failure("not-a-file", f"`{spec}` is a device or a pipe; a spec is a file, or `-`", exit_code=2)
-        if path.exists():
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
-            root = ZOO if path.resolve().is_relative_to(ZOO.resolve()) else path.resolve().parent
-            return Found(data, spec, path.resolve(), root)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise Failure("file-unreadable", f"`{spec[:200]}` cannot be read: {why}", exit_code=2) from None
-    entries = zoo()
-    name = spec.removesuffix(".yaml")
-    if name in entries:
-        found = entries[name]
-        return Found(found.read_bytes(), found.name, found.resolve(), ZOO, bundled=name)
-    near = nearest(name, entries)
-    hint = f"did you mean the bundled `{near}`?" if near else "`archc list` shows the bundled specs"
-    raise Failure(
-        "no-such-spec", f"there is no file `{spec[:200]}`, and no bundled spec of that name", hint, exit_code=2
-    )
+    @property
+    def header(self) -> Header:
+        """What the spec says of itself."""
+        return self.document.header if self.document else Header()
 
 
-def check(spec: str, settings: Sequence[str] = ()) -> Checked:
-    """Runs every stage up to the expectations and returns all that was found."""
-    found = find(spec)
+def check(spec: str | SpecText, settings: Sequence[str] = (), params: Mapping[str, Any] | None = None) -> Compilation:
+    """Runs every stage up to the expectations on a file, a bundled spec's name, or a text; returns all that was found.
+
+    `settings` are `name=value` as a shell gives them, `params` values as Python does. Raises Failure (usage) where there is no
+    such spec, or one of these does not fit.
+    """
+    text = find(spec) if isinstance(spec, str) else spec
+    overrides = [*map(from_setting, settings), *(from_value(name, value) for name, value in (params or {}).items())]
     diagnostics = Collector()
-    reader = Reader(found.root, diagnostics)
-    label = (
-        found.path.relative_to(found.root.resolve()).as_posix()
-        if found.path.is_relative_to(found.root.resolve())
-        else found.path.name
-    )
-    document = reader.document(found.data, found.shown, found.path.parent, label, (found.path,))
-    base = Checked(Path(spec).stem, None, (), settings=tuple(settings), bundled=found.bundled)
-    if document is None or diagnostics.failed:
-        return base._replace(diagnostics=tuple(diagnostics), sources=tuple(reader.sources))
-    document = apply_settings(document, settings)
-    result = base._replace(name=document.name, sources=tuple(reader.sources), open_params=document.open_params,
-                           summary=said(document, "summary"), source=said(document, "source"))  # fmt: skip
-    require(document, diagnostics)
-    Resolver(diagnostics).document(document)
-    if diagnostics.failed or document.open_params:
-        return result._replace(diagnostics=tuple(diagnostics))
-    graph = expand(document, diagnostics)
-    if graph is None:
-        return result._replace(diagnostics=tuple(diagnostics))
+    composer = Composer(text.files, diagnostics)
+    document = composer.document(text.data, text.name, text.label)
+    found = Compilation(Path(text.name if text.name != "<stdin>" else "-").stem, sources=tuple(composer.sources),
+                        settings=tuple(o.text for o in overrides), bundled=text.bundled)  # fmt: skip
+    if document is None:
+        return replace(found, diagnostics=tuple(diagnostics))
+    found = replace(found, name=document.name, document=document, root=document.root)
+    if composer.incomplete:  # what is missing would be missed everywhere
+        return replace(found, diagnostics=tuple(diagnostics))
+    document = override_params(document, overrides)
+    found = replace(found, document=document)
+    require_parts(document, diagnostics)
+    resolver = Resolver(diagnostics)
+    resolver.document(document)
+    found = replace(found, scopes=resolver.scopes)
+    if document.graph is not None and document.input and not document.broken_input and not document.open_params:
+        expansion = expand(document, diagnostics)
+        found = replace(found, nodes=expansion.nodes, graph=expansion.graph)
+    if found.graph is not None:
+        found = examine(found.graph, found, document, text.files, diagnostics)
+    return replace(found, diagnostics=tuple(diagnostics))
+
+
+def examine(
+    graph: Graph, found: Compilation, document: Document, files: SpecFiles, diagnostics: Collector
+) -> Compilation:
+    """What the header says of a whole graph: its labels, its preprocessing, its expectations."""
     verify(graph)
-    labels = read_labels(document, graph, found, diagnostics)
-    preprocess = read_preprocess(document, diagnostics)
-    expectations = tuple(prove(document, graph, bool(settings)))
-    for e in expectations:
-        if e.holds is False:
-            diagnostics.add(
-                Diagnostic(
-                    "expectation-refuted", e.span, f"expected {e.name} {shown(e.expected)}, found {shown(e.found)}"
-                )
-            )
-    return result._replace(
-        graph=graph, diagnostics=tuple(diagnostics), labels=labels, preprocess=preprocess, expectations=expectations
-    )
+    check_preprocessing(document, diagnostics)
+    header = document.header
+    labels = fitting_labels(header.labels, document, graph, files, diagnostics) if header.labels else None
+    expectations = tuple(check_expectations(header.expect, graph, bool(found.settings)))
+    for expectation in expectations:
+        if expectation.holds is False:
+            diagnostics.add(expectation.diagnostic())
+    return replace(found, labels=labels, expectations=expectations)
 
 
-def require(document: Document, diagnostics: Collector) -> None:
+def require_parts(document: Document, diagnostics: Collector) -> None:
     """What a document that is compiled needs, and one that is only extended or imported does not."""
-    if document.graph is None:
+    span = document.root.span
+    misnamed = isinstance(
+        document.root, Incomplete
+    )  # a key that nothing knows may be meant for the one that is missing
+    if document.graph is None and not misnamed:
         if not document.blocks:
-            diagnostics.add(Diagnostic("no-graph", document.root.span, "the document has no `graph`"))
+            diagnostics.add(Diagnostic("no-graph", span, "the document has no `graph`"))
         elif not document.open_params:
-            diagnostics.add(
-                Diagnostic("no-graph", document.root.span, "the document has blocks, but no `graph` to compile")
-            )
-    elif not document.input:
-        diagnostics.add(Diagnostic("no-input", document.root.span, "the document has no `input`",
+            diagnostics.add(Diagnostic("no-graph", span, "the document has blocks, but no `graph` to compile"))
+    elif document.graph is not None and not document.input and not document.broken_input and not misnamed:
+        diagnostics.add(Diagnostic("no-input", span, "the document has no `input`",
                                    help="write input: {image: [3, 224, 224]}"))  # fmt: skip
-    if "name" not in document.header:
-        diagnostics.add(
-            Diagnostic("missing-key", document.root.span, "the document needs a `name`; it is never inherited")
-        )
+    if "name" not in document.root.value:
+        diagnostics.add(Diagnostic("missing-key", span, "the document needs a `name`; it is never inherited"))
 
 
-def said(document: Document, key: str) -> str:
-    return str(document.header[key].value.value) if key in document.header else ""
-
-
-def shown(value: object) -> str:
-    return "×".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-
-
-def read_labels(document: Document, graph: Graph, found: Found, diagnostics: Collector) -> tuple[str, ...] | None:
-    """The names of the classes: written out, a known set, or a file beside the spec, one a line."""
-    if "labels" not in document.header:
+def fitting_labels(
+    labels: Labels, document: Document, graph: Graph, files: SpecFiles, diagnostics: Collector
+) -> tuple[str, ...] | None:
+    """The names of the classes where they are as many as the net's; else a warning, and None where they are too few."""
+    known_set = labels.reference in LABEL_SETS
+    names = labels.names if labels.reference is None else read_label_file(labels.reference, labels, files, diagnostics)
+    if names is None:
         return None
-    node = document.header["labels"].value
-    if isinstance(node.value, list):
-        labels = tuple(str(item.value) for item in node.value)
-    elif str(node.value) in LABEL_SETS:
-        labels = tuple(LABEL_SETS[str(node.value)].read_text("utf-8").splitlines())
-    else:
-        reader = Reader(found.root, diagnostics)
-        path = reader.resolve(node, found.path.parent)
-        if path is None:
-            return None
-        text = path.open("rb").read(MAX_BYTES).decode("utf-8", "replace")
-        labels = tuple(line.strip() for line in text.splitlines() if line.strip())
     classes = graph.outputs[-1].value.type.sizes[0]
-    if len(labels) != classes and not (str(node.value) in LABEL_SETS and "classes" in document.params):
-        diagnostics.add(
-            Diagnostic("label-count", node.span, f"{len(labels)} labels for {classes} classes", severity="warning")
-        )
-        return labels if len(labels) > classes else None
-    return labels if len(labels) == classes else None
-
-
-def read_preprocess(document: Document, diagnostics: Collector) -> dict[str, Any] | None:
-    """How a photo becomes the input; its statistics must fit the input's channels."""
-    if "preprocess" not in document.header:
+    if len(names) == classes:
+        return names
+    if known_set and "classes" in document.params:  # the set is the family's, the number of classes one's own
         return None
-    node = document.header["preprocess"].value
+    message = f"{len(names)} labels for {classes} classes"
+    diagnostics.add(Diagnostic("label-count", labels.span, message, severity="warning"))
+    return names if len(names) > classes else None
+
+
+def read_label_file(reference: str, labels: Labels, files: SpecFiles, diagnostics: Collector) -> tuple[str, ...] | None:
+    """The labels of a known set, or of a file beside the text that names it, one a line; None after telling what is wrong."""
+    if reference in LABEL_SETS:
+        return tuple(LABEL_SETS[reference].read_text("utf-8").splitlines())
+    try:
+        label = files.locate(labels.span.source.label, reference)
+        data = files.read(label)
+        if len(data) > MAX_BYTES:
+            raise SourceError("file-too-large", f"`{reference}` is over the limit of {MAX_BYTES // 2**20} MiB")
+    except SourceError as error:
+        diagnostics.add(Diagnostic(error.code, labels.span, error.message, help=error.help))
+        return None
+    lines = data.decode("utf-8", "replace").splitlines()
+    return tuple(line.strip() for line in lines if line.strip())
+
+
+def check_preprocessing(document: Document, diagnostics: Collector) -> None:
+    """The statistics of `preprocess` fit the input's channels."""
+    stated = document.header.preprocess
+    if stated is None:
+        return
     channels = next(iter(document.input.values())).value.value[0].value
     for key in ("mean", "std"):
-        entry: Entry | None = node.value.get(key)
-        if entry and len(entry.value.value) not in (1, channels):
-            diagnostics.add(Diagnostic("preprocess-channels", entry.value.span,
-                                       f"`{key}` has {len(entry.value.value)} numbers for {channels} channels"))  # fmt: skip
-    return dict(plain(node))
-
-
-def prove(document: Document, graph: Graph, overridden: bool) -> Iterator[Expectation]:
-    """Each expectation with both numbers; with `--set` they speak of another net and do not apply."""
-    if "expect" not in document.header:
-        return
-    from .analysis.cost import cost
-
-    facts = cost(graph)
-    outputs = {name: list(sizes) for name, sizes in facts.outputs.items()}
-    for name, entry in document.header["expect"].value.value.items():
-        expected = plain(entry.value)
-        if name == "output":
-            got: Any = outputs if isinstance(expected, dict) else outputs[graph.outputs[-1].name]
-        else:
-            got = fact(facts, name)
-        span, bound = entry.value.span, entry.value
-        if isinstance(expected, dict) and name != "output":
-            holds = all(got >= v if k == "min" else got <= v for k, v in expected.items())
-            span = wrong_bound(bound, got)
-        else:
-            holds = got == expected
-        yield Expectation(name, expected, got, None if overridden else holds, span)
-
-
-def fact(facts: Cost, name: str) -> Any:
-    """What `expect` calls `name`; only what is expected is worked out."""
-    match name:
-        case "params":
-            return facts.params.total
-        case "params_without_aux":
-            return facts.params.without_aux
-        case "receptive_field":
-            return list(facts.receptive_field)
-        case "macs":
-            return facts.macs
-        case "depth":
-            return facts.depth
-    raise AssertionError(name)
-
-
-def wrong_bound(node: Located, found: int) -> Span:
-    """The bound that is broken, or the whole of them."""
-    for key, entry in node.value.items():
-        if (found < entry.value.value) if key == "min" else (found > entry.value.value):
-            return Span(*entry.value.span)
-    return node.span
+        numbers = getattr(stated, key)
+        if numbers is not None and len(numbers) not in (1, channels):
+            message = f"`{key}` has {len(numbers)} numbers for {channels} channels"
+            diagnostics.add(Diagnostic("preprocess-channels", stated.spans[key], message))
 
 
 def run_passes(graph: Graph, settings: Settings | None = None, after: str | None = None) -> Graph:
@@ -260,8 +180,6 @@ def run_passes(graph: Graph, settings: Settings | None = None, after: str | None
 
     Raises Failure (usage) where there is no such pass, InternalError where one breaks its promise.
     """
-    from .passes import PIPELINE, Settings
-
     names = [each.name for each in PIPELINE]
     if after is not None and after not in names:
         raise Failure("no-such-pass", f"there is no pass `{after}`", f"the passes are {', '.join(names)}", 2)

@@ -21,6 +21,7 @@ FOLDERS = {"archc.compiler": ROOT / "compiler", "archc.runtime": ROOT / "runtime
 MAY_KNOW = {
     "archc.compiler.diagnostics": (),
     "archc.compiler.files": ("archc.compiler.diagnostics",),
+    "archc.compiler.sources": ("archc.compiler.diagnostics",),
     "archc.compiler.ir": ("archc.compiler.diagnostics", "archc.compiler.ir"),
     "archc.compiler.ops": ("archc.compiler.diagnostics", "archc.compiler.ir", "archc.compiler.ops"),
     "archc.runtime": ("archc.runtime",),
@@ -28,7 +29,13 @@ MAY_KNOW = {
     "archc": ("archc",),
 }
 STAGES = ("frontend", "passes", "analysis", "backends", "weights")
-BELOW = ("archc.compiler.diagnostics", "archc.compiler.files", "archc.compiler.ir", "archc.compiler.ops")
+BELOW = (
+    "archc.compiler.diagnostics",
+    "archc.compiler.sources",
+    "archc.compiler.files",
+    "archc.compiler.ir",
+    "archc.compiler.ops",
+)
 MAY_KNOW |= {f"archc.compiler.{stage}": (*BELOW, f"archc.compiler.{stage}") for stage in STAGES}
 # a backend reads weights by their protocol; and verify asks an op, by its contract, what it makes of its inputs
 PROTOCOLS = {"archc.compiler.weights.source", "archc.compiler.ops.op"}

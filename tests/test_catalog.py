@@ -19,7 +19,7 @@ from archc.catalog import Model, models
 from archc.cli import main
 from archc.cli.render import cells
 from archc.cli.tables import short
-from archc.compiler.driver import zoo
+from archc.compiler.sources import zoo
 
 ROOT = Path(__file__).parent.parent
 NETS = {each.name: each for each in models()}
@@ -78,11 +78,11 @@ def test_what_is_not_said_is_inherited() -> None:
     ],
 )  # fmt: skip
 def test_a_source_is_taken_apart(source: str, year: int | None, paper: str, author: str, tmp_path: Path) -> None:
-    from archc.catalog import header, model
+    from archc.catalog import model, read_document
 
     path = tmp_path / "net.yaml"
     path.write_text(f"archspec: 1\nname: net\nsource: {json.dumps(source)}\ngraph: [relu]\n", "utf-8")
-    found = model(path, header(path, {}))
+    found = model(path, read_document(path, tmp_path))
     assert (found.year, found.paper, found.author, found.params) == (year, paper, author, None)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from archc.catalog import models
-from archc.compiler.driver import Checked, check
+from archc.compiler.driver import Compilation, check
 from archc.compiler.frontend.located_yaml import plain
 from archc.scaffold.overlay import Page
 from archc.scaffold.starter import start, write
@@ -27,7 +27,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return program(capsys)
 
 
-def nodes(checked: Checked) -> list[str]:
+def nodes(checked: Compilation) -> list[str]:
     """The graph line by line, without its name and without the places in the text."""
     assert checked.graph is not None
     return [line.partition("  # ")[0] for line in str(checked.graph).splitlines()[1:]]
@@ -40,7 +40,11 @@ def same_net(origin: str, folder: Path) -> None:
     assert not own.diagnostics
     assert own.name == "mine"
     assert nodes(own) == nodes(theirs)
-    assert (own.preprocess, own.labels, own.source) == (theirs.preprocess, theirs.labels, theirs.source)
+    assert (own.header.preprocess, own.labels, own.header.source) == (
+        theirs.header.preprocess,
+        theirs.labels,
+        theirs.header.source,
+    )
     assert not own.expectations, "they are the other net's"
     text = (folder / "mine.yaml").read_text("utf-8")
     assert "extends" not in plain(Page(text).root)

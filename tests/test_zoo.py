@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from archc.compiler.analysis.cost import cost, live_nodes
-from archc.compiler.driver import Checked, check, run_passes, zoo
+from archc.compiler.driver import Compilation, check, run_passes
 from archc.compiler.ir.dtypes import F32
 from archc.compiler.ir.graph import Graph, Node
 from archc.compiler.passes import Settings
+from archc.compiler.sources import zoo
 
 FACTS: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "facts.json").read_text())["rows"]
 # rows that are another row's spec: with its heads or without, or with other parameters
@@ -33,7 +34,7 @@ C3_PARTS = {"lenet5_1998": 15}  # C3's connection table makes one layer of sixte
 
 
 @cache
-def checked(name: str, *settings: str) -> Checked:
+def checked(name: str, *settings: str) -> Compilation:
     return check(name, settings)
 
 
@@ -46,7 +47,7 @@ def members() -> list[str]:
     return [name for name in zoo() if name not in families()]
 
 
-def spec_of(row: str) -> Checked:
+def spec_of(row: str) -> Compilation:
     if row in CIFAR100:
         return checked(CIFAR100[row], "classes=100")
     return checked(SAME.get(row, row))
@@ -56,11 +57,11 @@ def spec_of(row: str) -> Checked:
 def test_every_spec_is_clean_and_proves_what_it_expects(name: str) -> None:
     found = checked(name)
     assert not found.diagnostics
-    assert found.source and found.summary
+    assert found.header.source and found.header.summary
     if found.open_params:
         assert found.graph is None
         return
-    assert found.preprocess or zoo()[name].parent.name == "lecture"
+    assert found.header.preprocess or zoo()[name].parent.name == "lecture"
     assert {e.name for e in found.expectations} >= {"output", "params", "macs", "depth"}
     assert all(e.holds for e in found.expectations)
 

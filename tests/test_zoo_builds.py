@@ -10,7 +10,8 @@ import pytest
 
 from archc.build.build import build
 from archc.build.proof import RELATIVE
-from archc.compiler.driver import check, zoo
+from archc.compiler.driver import check
+from archc.compiler.sources import zoo
 
 from .peers import PEERS
 

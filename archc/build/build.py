@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..compiler.diagnostics import Failure, SpecError
-from ..compiler.driver import Checked, run_passes
+from ..compiler.driver import Compilation, run_passes
 from ..compiler.ir.graph import Graph, Phase
 from ..compiler.passes import Settings
 from ..compiler.weights.matching import Matched, Report
@@ -38,7 +38,7 @@ class BuildResult(NamedTuple):
     seconds: float
 
 
-def build(checked: Checked, *, exports: Sequence[str] = ("onnx",), output: Path | None = None, weights: Weights | None = None,
+def build(checked: Compilation, *, exports: Sequence[str] = ("onnx",), output: Path | None = None, weights: Weights | None = None,
           seed: int = 0, opset: int | None = None, batch: int | None = None, phase: Phase = "inference", keep_aux: bool = False,
           fold: bool = True, verify: bool = True, weights_skip: tuple[str, ...] = ()) -> BuildResult:  # fmt: skip
     """Builds every export of a spec. Raises SpecError for a spec with errors, Failure for what cannot be built or written.
@@ -60,13 +60,13 @@ def build(checked: Checked, *, exports: Sequence[str] = ("onnx",), output: Path 
             from ..compiler.backends.torch.source import export_torch
 
             files = export_torch(
-                training, matched.source, path, checked.summary or checked.name, checked.sources[0].label
+                training, matched.source, path, checked.header.summary or checked.name, checked.sources[0].label
             )
         artifacts += [artifact(kind if f.suffix in (".onnx", ".py") else "weights", f) for f in files]
     return BuildResult(checked.name, tuple(artifacts), parity, matched.report, time.perf_counter() - began)
 
 
-def compiled(checked: Checked) -> Graph:
+def compiled(checked: Compilation) -> Graph:
     """The training graph of a spec that can be built."""
     if checked.failed:
         raise SpecError(checked.diagnostics)
@@ -97,7 +97,7 @@ def by_step(weights: Weights | None) -> Given:
     return weights if isinstance(weights, Mapping) else {"": weights}
 
 
-def target(checked: Checked, kind: str, output: Path | None, weights: Weights | None) -> Path:
+def target(checked: Compilation, kind: str, output: Path | None, weights: Weights | None) -> Path:
     """Where an export goes; never over the spec or a checkpoint, and never a folder."""
     suffix = {"onnx": ".onnx", "torch": ".py"}[kind]
     path = output if output is not None else Path(checked.name + suffix)
@@ -123,7 +123,7 @@ def target(checked: Checked, kind: str, output: Path | None, weights: Weights | 
     return path
 
 
-def onnx(checked: Checked, training: Graph, graph: Graph, matched: Matched, path: Path, opset: int | None, batch: int | None,
+def onnx(checked: Compilation, training: Graph, graph: Graph, matched: Matched, path: Path, opset: int | None, batch: int | None,
          phase: Phase, verify: bool) -> tuple[list[Path], Parity | None]:  # fmt: skip
     """Writes the ONNX file beside its place, proves it there, and only then moves it."""
     from ..compiler.backends.onnx.write import export_onnx

@@ -6,14 +6,14 @@ import hashlib
 import json
 
 from ..compiler.analysis.distributions import distributions
-from ..compiler.driver import Checked
+from ..compiler.driver import Compilation
 from ..compiler.ir.graph import Graph, Phase
 from ..compiler.weights.matching import Report
 from ..compiler.weights.names import owner, under
 from ..version import version
 
 
-def metadata(checked: Checked, graph: Graph, report: Report, phase: Phase) -> dict[str, str]:
+def metadata(checked: Compilation, graph: Graph, report: Report, phase: Phase) -> dict[str, str]:
     """What the file says of itself; nothing of the machine, the place or the time."""
     text = str(graph).encode("utf-8", "replace").decode()  # a file's name need not be UTF-8
     meaning = graph.text(places=False).encode()  # what a comment or an empty line does not change
@@ -31,8 +31,8 @@ def metadata(checked: Checked, graph: Graph, report: Report, phase: Phase) -> di
         facts["archc.probabilities"] = said(probabilities)
     if checked.labels is not None:
         facts["archc.labels"] = said(list(checked.labels))
-    if checked.preprocess is not None:
-        facts["archc.preprocess"] = said(checked.preprocess)
+    if checked.header.preprocess is not None:
+        facts["archc.preprocess"] = said(checked.header.preprocess.stated())
     return facts
 
 

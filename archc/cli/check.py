@@ -12,7 +12,8 @@ from .render import clean, counted, diagnostics
 from .tables import plain
 
 if TYPE_CHECKING:
-    from ..compiler.driver import Checked, Expectation
+    from ..compiler.analysis.expectations import Expectation
+    from ..compiler.driver import Compilation
 
 
 @click.command(epilog="Example: archc check net.yaml --set classes=10")
@@ -38,7 +39,7 @@ def command(specs: tuple[str, ...], settings: tuple[str, ...], form: str) -> int
     return int(any(result.failed for _, result in results))
 
 
-def told(spec: str, result: Checked) -> None:
+def told(spec: str, result: Compilation) -> None:
     if result.diagnostics:
         print(diagnostics(result.diagnostics, sys.stdout), end="\n\n")
     for each in result.expectations:
@@ -57,7 +58,7 @@ def expectation(each: Expectation) -> str:
     return f"  ok  {each.name} {plain(each.found)}{bound}"
 
 
-def verdict(result: Checked) -> str:
+def verdict(result: Compilation) -> str:
     errors = sum(d.severity == "error" for d in result.diagnostics)
     warnings = len(result.diagnostics) - errors
     said = [counted(n, noun) for n, noun in ((errors, "error"), (warnings, "warning")) if n]
@@ -67,7 +68,7 @@ def verdict(result: Checked) -> str:
     return ", ".join(said)
 
 
-def document(results: list[tuple[str, Checked]]) -> dict[str, Any]:
+def document(results: list[tuple[str, Compilation]]) -> dict[str, Any]:
     from .formats import as_json
 
     found = [d for _, result in results for d in result.diagnostics]

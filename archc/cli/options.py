@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from ..compiler.driver import Checked
+    from ..compiler.driver import Compilation
     from ..compiler.ir.graph import Graph
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -31,7 +31,7 @@ spec_argument = click.argument("spec")
 specs_argument = click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
 
 
-def checked(spec: str, settings: tuple[str, ...]) -> Checked:
+def checked(spec: str, settings: tuple[str, ...]) -> Compilation:
     """Checks a spec and says so where a bundled one stands for it."""
     from ..compiler.driver import check
 
@@ -41,7 +41,7 @@ def checked(spec: str, settings: tuple[str, ...]) -> Checked:
     return result
 
 
-def compiled(spec: str, settings: tuple[str, ...]) -> tuple[Checked, Graph]:
+def compiled(spec: str, settings: tuple[str, ...]) -> tuple[Compilation, Graph]:
     """The checked spec and its training graph; raises SpecError where there is none. Warnings go to standard error."""
     from ..compiler.diagnostics import SpecError
     from ..net import graph_of

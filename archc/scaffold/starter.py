@@ -11,14 +11,14 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import count
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from ..compiler.diagnostics import Collector, Failure, Source, SpecError
-from ..compiler.driver import LABEL_SETS, Found, find
+from ..compiler.diagnostics import Collector, Diagnostic, Failure, Source, SpecError
 from ..compiler.files import replacing
-from ..compiler.frontend.compose import Reader
+from ..compiler.frontend.compose import Composer
 from ..compiler.frontend.located_yaml import Located, parse, plain
+from ..compiler.sources import LABEL_SETS, SourceError, SpecText, find
 from .overlay import Edit, Page, expand_aliases, laid_over, without_modeline
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}\Z")
@@ -76,7 +76,7 @@ def start(name: str, origin: str | None) -> Start:
         return Start(first.changed([named(first, name)]).text)
     found = find(origin)
     flattener = Flattener(found, {f"{name}.yaml"})
-    page = flattener.spec(found.data)
+    page = flattener.spec()
     document = page.root.value
     told = f"begun from {plain(document['name'].value)}" if "name" in document else "begun from a spec without a name"
     if "summary" in document:
@@ -100,68 +100,74 @@ def written(key: str, text: str) -> str:
 
 
 class Flattener:
-    """Makes documents stand by themselves: what they extend is laid under them, what they import is put `beside`."""
+    """Makes documents stand by themselves: what they extend is laid under them, what they import is put `beside`.
 
-    def __init__(self, found: Found, taken: set[str]) -> None:
-        self.found, self.diagnostics = found, Collector()
-        self.reader = Reader(found.root, self.diagnostics)
-        self.taken = taken
-        self.names: dict[Path, str] = {}
+    Texts are known by their labels among the spec's files; `names` are what they are called beside the new spec.
+    """
+
+    def __init__(self, text: SpecText, taken: set[str]) -> None:
+        self.text, self.taken = text, taken
+        self.names: dict[str, str] = {}
         self.beside: dict[str, str] = {}
 
-    def spec(self, data: bytes) -> Page:
+    def spec(self) -> Page:
         """The whole document that was asked for. Raises SpecError where the composer does not take it."""
-        folder = self.found.path.parent
-        self.reader.document(data, self.found.shown, folder, self.found.path.name, (self.found.path,))
-        if self.diagnostics.failed:
-            raise SpecError(self.diagnostics)
-        page = self.page(data, folder)
+        diagnostics = Collector()
+        Composer(self.text.files, diagnostics).document(self.text.data, self.text.name, self.text.label)
+        if diagnostics.failed:
+            raise SpecError(diagnostics)
+        page = self.page(self.text.data, self.text.label)
         labels = page.fields["labels"].value if "labels" in page.fields else None
         if labels is None or not isinstance(labels.value, str) or labels.value in LABEL_SETS:
             return page
-        file = self.resolve(labels, folder)
-        self.beside[self.name_of(file)] = file.read_text("utf-8", "replace")
+        file = self.locate(labels, self.text.label)
+        self.beside[self.name_of(file)] = self.text.files.read(file).decode("utf-8", "replace")
         return page.changed([self.renamed(page, labels, file)])
 
-    def page(self, data: bytes, folder: Path) -> Page:
+    def page(self, data: bytes, label: str) -> Page:
+        """A document as one text, over what it extends where the two can be one."""
         page = without_modeline(expand_aliases(Page(data.decode("utf-8-sig"))))
-        page = page.changed(list(self.imported(page, folder)))
+        page = page.changed(list(self.imported(page, label)))
         if "extends" not in page.fields:
             return page
         extends = page.fields["extends"].value
-        file = self.resolve(extends, folder)
-        base = self.page(file.read_bytes(), file.parent)
+        file = self.locate(extends, label)
+        base = self.page(self.text.files.read(file), file)
         if fits(base, page):
             return laid_over(base, page)
         self.beside[self.name_of(file)] = base.text
         return page.changed([self.renamed(page, extends, file)])
 
-    def imported(self, page: Page, folder: Path) -> Iterator[Edit]:
+    def imported(self, page: Page, label: str) -> Iterator[Edit]:
+        """The edits that name imported files as they are called beside the new spec; each file is put there once."""
         if "import" not in page.fields:
             return
         value = page.fields["import"].value.value
         for node in value if isinstance(value, list) else [entry.value for entry in value.values()]:
-            file = self.resolve(node, folder)
+            file = self.locate(node, label)
             if file not in self.names:
-                self.beside[self.name_of(file)] = self.page(file.read_bytes(), file.parent).text
+                self.beside[self.name_of(file)] = self.page(self.text.files.read(file), file).text
             yield self.renamed(page, node, file)
 
-    def resolve(self, node: Located, folder: Path) -> Path:
-        path = self.reader.resolve(node, folder)
-        if path is None:
-            raise SpecError(self.diagnostics)
-        return path
+    def locate(self, node: Located, label: str) -> str:
+        """The label of what a path in the text `label` names. Raises SpecError."""
+        try:
+            return self.text.files.locate(label, str(node.value))
+        except SourceError as error:
+            raise SpecError([Diagnostic(error.code, node.span, error.message, help=error.help)]) from None
 
-    def name_of(self, file: Path) -> str:
+    def name_of(self, label: str) -> str:
         """What a file is called beside the spec: as it is, unless another is called so."""
-        if file not in self.names:
+        if label not in self.names:
+            file = PurePosixPath(label)
             names = (f"{file.stem}{f'_{n}' if n else ''}{file.suffix}" for n in count())
-            self.names[file] = next(name for name in names if name not in self.taken)
-            self.taken.add(self.names[file])
-        return self.names[file]
+            self.names[label] = next(name for name in names if name not in self.taken)
+            self.taken.add(self.names[label])
+        return self.names[label]
 
-    def renamed(self, page: Page, node: Located, file: Path) -> Edit:
-        name = self.name_of(file)
+    def renamed(self, page: Page, node: Located, label: str) -> Edit:
+        """The edit that puts a file's name beside the spec in place of its path."""
+        name = self.name_of(label)
         return page.start(node), page.end(node), name if re.fullmatch(r"[A-Za-z][\w.-]*", name) else json.dumps(name)
 
 

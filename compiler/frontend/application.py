@@ -14,7 +14,8 @@ from ..ops import OPS
 from ..ops.fields import Misfit, show
 from ..ops.op import Op
 from .context import NOTHING, Arriving, Context, Poison
-from .located_yaml import Located
+from .located_yaml import BROKEN, Located
+from .recovery import Incomplete
 from .values import Arguments, Fault, Poisoned, locate
 
 MAX_ELEMENTS = 2**31  # of one value, an image
@@ -30,32 +31,36 @@ class Applier:
         self.written: dict[tuple[str, Located | None], Op] = {}  # ops whose fields hold no expression
 
     def apply(self, name: str, key: Located, args: Located | None, values: tuple[Arriving, ...], x: Arriving, ctx: Context, path: str,
-              labels: tuple[str, ...] = ()) -> Value:  # fmt: skip
-        """One op on its inputs: fields checked, shape inferred, node added."""
+              labels: tuple[str, ...] = ()) -> Arriving:  # fmt: skip
+        """One op on its inputs: fields checked, shape inferred, node added. Raises Fault or Poisoned.
+
+        Where an input is poison, or a field was refused, no node is made: the result is poison, with a guess where one is left.
+        """
         op = self.written.get((name, args)) or self.build(name, key, args, x, ctx)
-        inputs = []
-        for value in values:
-            if isinstance(value, Poison):
-                raise Poisoned
-            if value is NOTHING:
-                raise Fault(
-                    "nothing-arrives", key.span, "the net has several inputs: this step, or each branch, says `from`"
-                )
-            inputs.append(value)
+        inputs = [known_or_guessed(value, key) for value in values]
+        guessed = any(isinstance(value, Poison) for value in values)
         try:
             result = infer_within_limits(op, *[v.type for v in inputs])
         except Reject as reject:
+            if guessed and not reject.about_rank:
+                raise Poisoned from None  # it follows from a mistake that is told
             raise self.rejected(reject, op, key, args, inputs, labels) from None
+        if guessed or isinstance(args, Incomplete):
+            return Poison(result)
         node = Node(path, op, tuple(inputs), (Value(path, result),), key.span, ctx.frames)
         self.nodes.append(node)
         return node.output
 
     def build(self, name: str, key: Located, args: Located | None, x: Arriving, ctx: Context) -> Op:
         cls = OPS[name]
+        if args is not None and args.value is BROKEN:
+            raise Poisoned
         if args is not None and args.value is not None and not isinstance(args.value, dict) and not cls.bare:
             raise Fault("wrong-type", args.span, f"`{name}` takes no bare value, but {show(args.value)} is given")
         lookup, checked = ctx.lookup(x), {}
         for field, node in fields_of(cls, args).items():
+            if field not in cls.fields and node.value is BROKEN:
+                continue  # the schema has told it
             if field not in cls.fields:
                 raise Fault("unknown-key", node.span, f"`{name}` has no field `{field}`")
             try:
@@ -94,6 +99,17 @@ class Applier:
         return Fault(
             reject.code, span, str(reject).replace(f"`{op.name}`", f"`{key.value}`"), reject.help, notes=tuple(notes)
         )
+
+
+def known_or_guessed(value: Arriving, key: Located) -> Value:
+    """What arrives at the step with this key; of poison, what it would probably be. Raises Fault or Poisoned."""
+    if value is NOTHING:
+        raise Fault("nothing-arrives", key.span, "the net has several inputs: this step, or each branch, says `from`")
+    if not isinstance(value, Poison):
+        return value
+    if value.guess is None:
+        raise Poisoned
+    return Value("", value.guess)
 
 
 def chain(value: Value, producers: Mapping[str, Node]) -> list[Note]:

@@ -1,41 +1,40 @@
 """Composition: a document with what it extends and imports, as one.
 
-Paths are relative to the file that names them, stay inside the root folder of the spec, and never name a URL. Order: the
-base with its own `extends`, then this document, then `--set`. Every document is checked against the schema by itself.
+Order: the base with its own `extends`, then this document, then what overrides its parameters. Every document is checked against
+the schema by itself. Where texts come from is sources.py's.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from ..diagnostics import Collector, Diagnostic, Failure, Note, Source, Span, nearest
-from .located_yaml import Entry, Located, parse, read_text
+from ..diagnostics import Collector, Diagnostic, Note, Source, Span
+from ..sources import MAX_DOCUMENTS, SourceError, SpecFiles
+from .header import Header, read_header
+from .located_yaml import BROKEN, Entry, Located, is_broken, parse, read_text
+from .recovery import join_cut_expressions, repair
 from .schema import validate
 from .spec import Block, Builder, Declaration, Place
 
-INHERITED = ("source", "lineage", "preprocess", "labels")
-MAX_DOCUMENTS = 64
-
 
 class Document(NamedTuple):
-    """A composed document. `header` holds name, summary, source, lineage, preprocess, labels and expect as written."""
+    """A composed document. `broken_input` says that its `input` was refused, so that nothing more is said of it."""
 
     root: Located
-    header: Mapping[str, Entry]
+    header: Header
     params: Mapping[str, Declaration]
     blocks: Mapping[str, Block]
     input: Mapping[str, Entry]
     graph: Place | None
     own_blocks: tuple[str, ...]
+    broken_input: bool = False
 
     @property
     def name(self) -> str:
-        entry = self.header.get("name")
-        return str(entry.value.value) if entry else Path(self.root.span.source.label).stem
+        return self.header.name or PurePosixPath(self.root.span.source.label).stem
 
     @property
     def open_params(self) -> tuple[str, ...]:
@@ -43,7 +42,7 @@ class Document(NamedTuple):
         return tuple(name for name, param in self.params.items() if param.default is None)
 
 
-class Examined(NamedTuple):
+class ParsedText(NamedTuple):
     """A text that was read: its source, its tree where it is a document, and what was found in it."""
 
     source: Source | None
@@ -52,110 +51,127 @@ class Examined(NamedTuple):
 
 
 @lru_cache(maxsize=16)
-def examined(data: bytes, shown: str, label: str) -> Examined:
-    """A text, parsed and held against the schema; once, though a family is read again for each of its members."""
+def parse_and_validate(data: bytes, name: str, label: str, trusted: bool = False) -> ParsedText:
+    """A text, parsed and, unless `trusted`, held against the schema; once, though a family is read again for each member.
+
+    What the schema refuses is told, and broken in the tree, so that all else can still be checked.
+    """
     found, faults = Collector(), Collector()
-    source = read_text(data, shown, found)
+    source = read_text(data, name, found)
     if source is None:
-        return Examined(None, None, tuple(found))
+        return ParsedText(None, None, tuple(found))
     source.label = label
     root = parse(source, found)
     if root is not None and not isinstance(root.value, dict):
         what = "a document is a mapping of keys such as archspec, name, input and graph"
         faults.add(Diagnostic("not-a-document", root.span, what))
-    elif root is not None:
-        validate(root, faults)
-    return Examined(source, None if faults.failed else root, (*found, *faults))
+        root = None
+    elif root is not None and not trusted:
+        root = join_cut_expressions(root)
+        root = repair(root, validate(root, faults))
+    return ParsedText(source, root, (*found, *faults))
 
 
-class Reader:
-    """Loads documents below one root folder."""
+class Composer:
+    """Loads documents out of `files`; `trusted` ones are not held against the schema. `incomplete` says that one of them could not be had, so nothing may follow from that."""
 
-    def __init__(self, root: Path, diagnostics: Collector) -> None:
-        self.root = root.resolve()
+    def __init__(self, files: SpecFiles, diagnostics: Collector, trusted: bool = False) -> None:
+        self.files, self.trusted = files, trusted
         self.diagnostics = diagnostics
         self.builder = Builder(diagnostics)
         self.sources: list[Source] = []
+        self.incomplete = False
 
     def error(self, code: str, span: Span, message: str, help: str = "", notes: tuple[Note, ...] = ()) -> None:
         self.diagnostics.add(Diagnostic(code, span, message, help=help, notes=notes))
 
-    def document(
-        self, data: bytes, shown: str, folder: Path, label: str, chain: tuple[Path, ...] = ()
-    ) -> Document | None:
-        """The composed document of a text; None where it cannot be read."""
-        read = examined(data, shown, label)
-        self.sources += [read.source] if read.source else []
-        for diagnostic in read.diagnostics:
+    def document(self, data: bytes, name: str, label: str, chain: tuple[str, ...] = ()) -> Document | None:
+        """The composed document of a text; None where it cannot be read. `chain` are the labels of those that asked for it."""
+        text = parse_and_validate(data, name, label, self.trusted)
+        self.sources += [text.source] if text.source else []
+        for diagnostic in text.diagnostics:
             self.diagnostics.add(diagnostic)
-        return self.compose(read.root, folder, chain) if read.root else None
+        return self.compose(text.root, (*chain, label)) if text.root else None
 
-    def compose(self, root: Located, folder: Path, chain: tuple[Path, ...]) -> Document | None:
+    def compose(self, root: Located, chain: tuple[str, ...]) -> Document:
+        """The document of a tree, laid over what it extends, with the blocks of what it imports."""
         fields: dict[str, Entry] = root.value
-        base: Document | None = None
-        if "extends" in fields:
-            base = self.load(fields["extends"].value, folder, chain)
-            if base is None:
-                return None
+        base = self.load(fields["extends"].value, chain) if "extends" in fields else None
         params = self.builder.params(
             fields["params"].value if "params" in fields else None, base.params if base else None
         )
+        header = read_header(fields)
+        inputs, own_input = dict(base.input) if base else {}, fields["input"].value if "input" in fields else None
+        broken_input = own_input is not None and is_broken(own_input)
+        if own_input is not None and not broken_input:
+            inputs |= own_input.value
+        graph = self.builder.place(fields["graph"].value) if "graph" in fields else base.graph if base else None
+        return Document(
+            root,
+            header.over(base.header) if base else header,
+            params,
+            self.blocks(fields, base, chain),
+            inputs,
+            graph,
+            tuple(own_blocks(fields)),
+            broken_input or (base is not None and base.broken_input),
+        )
+
+    def blocks(self, fields: Mapping[str, Entry], base: Document | None, chain: tuple[str, ...]) -> dict[str, Block]:
+        """The blocks by name: the base's, the imported ones, and the document's own over them; all of them see one another."""
         blocks: dict[str, Block] = dict(base.blocks) if base else {}
         if base:  # the base's blocks see what is laid over them, as they see the merged params
             blocks = {name: b._replace(blocks=blocks) if b.sees_document else b for name, b in blocks.items()}
-        self.imports(fields, folder, chain, blocks)
-        own: dict[str, Entry] = fields["blocks"].value.value if "blocks" in fields else {}
-        for name, entry in own.items():
+        self.imports(fields, chain, blocks)
+        for name, entry in own_blocks(fields).items():
             block = self.block(entry, blocks, base.blocks.get(name) if base else None)
             if block:
                 blocks[name] = block
         for name, block in blocks.items():
             if block.sees_document and block.blocks is not blocks:
                 blocks[name] = block._replace(blocks=blocks)
-        kept = {key: e for key, e in base.header.items() if key in INHERITED} if base else {}
-        header = kept | {k: e for k, e in fields.items() if k in (*INHERITED, "name", "summary", "expect")}
-        inputs = dict(base.input) if base else {}
-        inputs |= fields["input"].value.value if "input" in fields else {}
-        graph = self.builder.place(fields["graph"].value) if "graph" in fields else base.graph if base else None
-        return Document(root, header, params, blocks, inputs, graph, tuple(own))
+        return blocks
 
     def block(self, entry: Entry, blocks: Mapping[str, Block], base: Block | None) -> Block | None:
+        """A block's own parts over those of the base's block of that name."""
         fields: Mapping[str, Entry] = entry.value.value if isinstance(entry.value.value, dict) else {}
         params = self.builder.params(
             fields["params"].value if "params" in fields else None, base.params if base else None
         )
-        let = fields["let"].value.value if "let" in fields else base.let if base else {}
+        own_let = fields["let"].value.value if "let" in fields else None
+        let = own_let if isinstance(own_let, dict) else base.let if base else {}
         if "steps" in fields:
             steps = self.builder.place(fields["steps"].value)
         elif base:
             steps = base.steps
+        elif entry.value.value is BROKEN:
+            steps = self.builder.place(entry.value)
         else:
             self.error("missing-key", entry.key.span, f"block `{entry.key.value}` needs `steps`")
             return None
         return Block(str(entry.key.value), entry.key, params, let, steps, blocks)
 
-    def imports(
-        self, fields: Mapping[str, Entry], folder: Path, chain: tuple[Path, ...], blocks: dict[str, Block]
-    ) -> None:
+    def imports(self, fields: Mapping[str, Entry], chain: tuple[str, ...], blocks: dict[str, Block]) -> None:
+        """Brings the blocks of each imported document; `{Name: file}` brings a whole document as one block."""
         if "import" not in fields:
             return
         node = fields["import"].value
         if isinstance(node.value, dict):
             for entry in node.value.values():
-                document = self.load(entry.value, folder, chain)
-                if document and document.graph:
+                document = self.load(entry.value, chain)
+                if document and document.graph and document.input:
                     self.bring(as_block(entry.key, document), entry.key, blocks)
-                elif document:
+                elif document and not document.graph:
                     self.error("no-graph", entry.value.span, f"`{entry.value.value}` has no graph to take as a block",
                                "its blocks are imported by a list: import: [file]")  # fmt: skip
             return
-        paths = node.value if isinstance(node.value, list) else [node]
-        for path in paths:
-            document = self.load(path, folder, chain)
+        for path in node.value if isinstance(node.value, list) else [node]:
+            document = self.load(path, chain)
             for block in document.blocks.values() if document else ():
                 self.bring(block._replace(sees_document=False), path, blocks)
 
     def bring(self, block: Block, where: Located, blocks: dict[str, Block]) -> None:
+        """Adds an imported block; two of one name from two files are an error."""
         name = str(where.value) if block.input else block.name
         old = blocks.get(name)
         if old and old.key.span != block.key.span:
@@ -164,56 +180,34 @@ class Reader:
         else:
             blocks[name] = block
 
-    def load(self, node: Located, folder: Path, chain: tuple[Path, ...]) -> Document | None:
-        """The document that a path in the spec names."""
-        path = self.resolve(node, folder)
-        if path is None:
-            return None
-        if path in chain:
-            circle = " → ".join(p.name for p in (*chain[chain.index(path) :], path))
-            self.error("compose-cycle", node.span, f"documents in a circle: {circle}")
-            return None
-        if len(chain) >= MAX_DOCUMENTS or len(self.sources) >= 4 * MAX_DOCUMENTS:
-            self.error("too-deep", node.span, f"more than {MAX_DOCUMENTS} documents extend or import one another")
-            return None
-        label = path.relative_to(self.root).as_posix()
-        shown = Path(node.span.source.name).parent / str(node.value)
-        try:
-            with path.open("rb") as file:
-                data = file.read(2**20 + 1)
-        except OSError as error:
-            self.error("file-unreadable", node.span, f"`{node.value}` cannot be read: {error.strerror}")
-            return None
-        return self.document(data, shown.as_posix(), path.parent, label, (*chain, path))
+    def load(self, node: Located, chain: tuple[str, ...]) -> Document | None:
+        """The document that a path in the spec names; None after telling what is wrong."""
+        document = self.loaded(node, chain)
+        self.incomplete |= document is None
+        return document
 
-    def resolve(self, node: Located, folder: Path) -> Path | None:
-        """The file behind a path in a spec, or None after saying what is wrong with it."""
-        text = str(node.value)
-        problem = ""
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:|git@|//", text):
-            problem = "names a URL; archc reads local files only, never the network"
-        elif text.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", text):
-            problem = "is absolute; a path is relative to the file that names it"
-        elif any(ord(c) < 32 for c in text) or not text.strip():
-            problem = "is no path of a file"
-        elif "\\" in text:
-            problem = "has a backslash; write `/`"
-        if problem:
-            self.error("path-outside", node.span, f"`{text}` {problem}")
+    def loaded(self, node: Located, chain: tuple[str, ...]) -> Document | None:
+        if node.value is BROKEN:
             return None
         try:
-            path = (folder / text).resolve()
-        except (OSError, ValueError, RuntimeError):
-            path = self.root / "?"
-        if not path.is_relative_to(self.root):
-            self.error("path-outside", node.span, f"`{text}` leads outside the spec's root folder",
-                       "copy the file below the spec; `..` and links may not leave its folder")  # fmt: skip
-        elif not path.is_file():
-            self.error("file-missing", node.span, f"there is no file `{text}` beside this one",
-                       "`~`, variables and patterns are not expanded" if re.search(r"[~$*?]", text) else "")  # fmt: skip
-        else:
-            return path
-        return None
+            label = self.files.locate(chain[-1], str(node.value))
+            if label in chain:
+                circle = " → ".join(PurePosixPath(each).name for each in (*chain[chain.index(label) :], label))
+                raise SourceError("compose-cycle", f"documents in a circle: {circle}")
+            if len(chain) >= MAX_DOCUMENTS or len(self.sources) >= 4 * MAX_DOCUMENTS:
+                raise SourceError("too-deep", f"more than {MAX_DOCUMENTS} documents extend or import one another")
+            data = self.files.read(label)
+        except SourceError as error:
+            self.error(error.code, node.span, error.message, error.help)
+            return None
+        name = PurePosixPath(node.span.source.name.replace("\\", "/")).parent / str(node.value)
+        return self.document(data, str(name), label, chain)
+
+
+def own_blocks(fields: Mapping[str, Entry]) -> Mapping[str, Entry]:
+    """The document's own blocks as written; none where `blocks` was refused."""
+    value = fields["blocks"].value.value if "blocks" in fields else None
+    return value if isinstance(value, dict) else {}
 
 
 def as_block(key: Located, document: Document) -> Block:
@@ -221,36 +215,3 @@ def as_block(key: Located, document: Document) -> Block:
     assert document.graph is not None
     image = next(iter(document.input.values())).value
     return Block(str(key.value), key, document.params, {}, document.graph, document.blocks, False, image)
-
-
-def apply_settings(document: Document, settings: Sequence[str]) -> Document:
-    """The document with `--set name=value` laid over its params. Raises Failure (usage) where one does not fit."""
-    from .values import Fault, scalars, typed
-
-    params = dict(document.params)
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals or name not in params:
-            near = nearest(name, params)
-            hint = f"did you mean `{near}`?" if near else f"its parameters are {', '.join(params) or 'none'}"
-            what = "is no name=value" if not equals else "names no parameter of this spec"
-            raise Failure("set-unknown", f"--set {setting[:200]!r} {what}", hint, 2)
-        faults = Collector()
-        node = None if "\n" in text else parse(Source(f"--set {name}", text), faults)
-        if node is None or faults.failed:
-            why = next((d.message for d in faults), "it is one line")
-            raise Failure("set-value", f"--set {name}: {text[:80]!r} is no value: {why}", exit_code=2)
-        if next(scalars(node), None):
-            raise Failure("set-value", f"--set {name}: an expression cannot be set; give its value", exit_code=2)
-        try:
-            typed(params[name], plain_value(node), node)
-        except Fault as fault:
-            raise Failure("set-value", f"--set {name}: {fault.diagnostic.message}", fault.diagnostic.help, 2) from None
-        params[name] = params[name]._replace(default=node)
-    return document._replace(params=params)
-
-
-def plain_value(node: Located) -> object:
-    from .located_yaml import plain
-
-    return plain(node)

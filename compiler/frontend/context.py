@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..ir.graph import Value
@@ -12,11 +13,15 @@ from .spec import Block
 from .values import Lookup, Poisoned
 
 
+@dataclass(frozen=True)
 class Poison:
-    """Stands for the result of a step that was refused."""
+    """Stands for the result of a step that was refused.
 
-    def __repr__(self) -> str:
-        return "poison"
+    `guess` is the type that it would have if the mistake changed no more than sizes: enough to see that an image arrives where a
+    vector must. None: nothing is known, and nothing is said of what follows.
+    """
+
+    guess: TensorType | None = None
 
 
 POISON = Poison()
@@ -46,8 +51,8 @@ class Context(NamedTuple):
                 if isinstance(x, Poison):
                     raise Poisoned
                 return x.type
-            value = self.names[name]
-            if value is POISON:
+            value = self.names.get(name, POISON)  # a name that is not there is told by names.py
+            if isinstance(value, Poison):
                 raise Poisoned
             return value
 

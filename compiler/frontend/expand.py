@@ -9,12 +9,12 @@ what is left at the end (finish.py).
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
 
 from ..diagnostics import Collector, Diagnostic, Note, Span
-from ..ir.graph import Graph, Head, Output, Value
+from ..ir.graph import Graph, Head, Node, Output, Value
 from ..ir.provenance import Frame
 from ..ir.types import image
 from ..ops import OPS
@@ -30,11 +30,13 @@ from .names import name_fault
 from .naming import Paths, Position, join
 from .references import find
 from .repeats import MAX_STEPS, rounds
-from .spec import BlockCall, Branches, Group, MergeCall, OpCall, Place, Residual, Step, Use
+from .spec import BlockCall, Branches, Group, MergeCall, OpCall, Place, Refused, Residual, Step, Use
 from .values import Arguments, Fault, Poisoned, evaluate, parsed, unknown
 
 MAX_DEPTH = 64
-FRAMES = 20_000  # Python frames: 64 nested blocks, each with the places inside it
+PLACES_A_STACK = 40  # nested places, of about seven Python frames each, before a new stack is begun
+
+_T = TypeVar("_T")
 
 
 class Stop(Exception):
@@ -49,6 +51,7 @@ class Expander:
         self.paths = Paths()
         self.absorbable: dict[tuple[str, str] | None, tuple[Arriving, ...]] = {}  # by op and value
         self.steps = 0
+        self.nested = 0
         self.arguments = Arguments()
         self.applier = Applier(self.arguments)
 
@@ -67,14 +70,10 @@ class Expander:
             return None
         ctx = Context("", "", names, names, document.blocks, inputs)
         start: Arriving = next(iter(inputs.values())) if len(inputs) == 1 else NOTHING
-        limit = sys.getrecursionlimit()
-        sys.setrecursionlimit(max(limit, FRAMES))
         try:
             end = self.place(document.graph, start, ctx, Position("", listed=True))
         except Stop:
             return None
-        finally:
-            sys.setrecursionlimit(limit)
         if self.diagnostics.failed or isinstance(end, Poison):
             return None
         return self.finish(document, inputs, end)
@@ -102,7 +101,17 @@ class Expander:
     # ---- places and steps
 
     def place(self, place: Place, x: Arriving, ctx: Context, position: Position) -> Arriving:
-        """Runs the steps of a place. A lone step takes the path of the place; a lone group is its list."""
+        """The value behind the steps of a place. Deep nests go on on a stack of their own: Python's limit is one for all threads."""
+        self.nested += 1
+        try:
+            if self.nested % PLACES_A_STACK:
+                return self.run_place(place, x, ctx, position)
+            return on_new_stack(lambda: self.run_place(place, x, ctx, position))
+        finally:
+            self.nested -= 1
+
+    def run_place(self, place: Place, x: Arriving, ctx: Context, position: Position) -> Arriving:
+        """Runs the steps of a place. A single step takes the path of the place; a single group is its list."""
         if place.is_single_step and place.steps:
             step = place.steps[0]
             if isinstance(step.core, Group) and not step.modifiers.keys() - {"when", "doc"}:
@@ -242,6 +251,8 @@ class Expander:
 
     def core(self, step: Step, x: Arriving, ctx: Context, path: str, named: bool, position: Position) -> Arriving:
         match step.core:
+            case Refused():
+                return POISON
             case OpCall(name, key, args):
                 return self.applier.apply(name, key, args, (x,), x, ctx, path)
             case None:
@@ -263,18 +274,23 @@ class Expander:
     def branches(self, branches: Branches, x: Arriving, ctx: Context, path: str) -> tuple[Arriving, ...]:
         """The values of a merge's branches, by rules 4 and 5."""
         values: list[Arriving] = []
+
+        def numbered(place: Place, ctx: Context) -> None:
+            number = str(len(values))
+            inner = in_branch(ctx, number, place.span)
+            values.append(self.place(place, x, inner, Position(f"{path}.{number}")))
+
         for branch in branches.items:
-            if branch.key is not None:
-                values.append(self.keyed(branch.key, branch.place, x, ctx))
-                continue
             step = branch.place.steps[0] if branch.place.is_single_step and branch.place.steps else None
-            if step is None or "repeat" not in step.modifiers:
-                values.append(self.place(branch.place, x, ctx, Position(f"{path}.{len(values)}")))
-                continue
-            bare = step._replace(modifiers={k: e for k, e in step.modifiers.items() if k != "repeat"})
-            for bound in self.rounds(step, x, ctx) or ():
-                place = branch.place._replace(steps=(bare,))
-                values.append(self.place(place, x, self.bind(ctx, bound, step), Position(f"{path}.{len(values)}")))
+            if branch.key is not None:
+                inner = in_branch(ctx, str(branch.key.value), branch.key.span)
+                values.append(self.keyed(branch.key, branch.place, x, inner))
+            elif step is None or "repeat" not in step.modifiers:
+                numbered(branch.place, ctx)
+            else:
+                bare = step._replace(modifiers={k: e for k, e in step.modifiers.items() if k != "repeat"})
+                for bound in self.rounds(step, x, ctx) or ():
+                    numbered(branch.place._replace(steps=(bare,)), self.bind(ctx, bound, step))
         return tuple(values)
 
     def keyed(self, key: Located, place: Place, x: Arriving, ctx: Context) -> Arriving:
@@ -287,14 +303,17 @@ class Expander:
         return value
 
     def residual(self, step: Step, core: Residual, x: Arriving, ctx: Context, path: str) -> Arriving:
-        body = self.place(core.body, x, ctx, Position(f"{path}.body"))
+        body = self.place(core.body, x, in_branch(ctx, "body", core.body.span), Position(f"{path}.body"))
         if core.skip is not None:
             skip = evaluate(core.skip, ctx.lookup(x))
             if not isinstance(skip, bool):
                 raise Fault("wrong-type", core.skip.span, f"`skip` wants a boolean, true or false, not {show(skip)}")
             if not skip:
                 return body
-        shortcut = self.place(core.shortcut, x, ctx, Position(f"{path}.shortcut")) if core.shortcut else x
+        shortcut = x
+        if core.shortcut:
+            inner = in_branch(ctx, "shortcut", core.shortcut.span)
+            shortcut = self.place(core.shortcut, x, inner, Position(f"{path}.shortcut"))
         if not isinstance(body, Poison) and body == x == shortcut:
             self.diagnostics.add(Diagnostic("empty-residual", step.span, "body and shortcut are both empty: this is x + x",
                                             severity="warning"))  # fmt: skip
@@ -326,7 +345,9 @@ class Expander:
 
     def call(self, name: str, key: Located, args: Located, x: Arriving, ctx: Context, path: str) -> Arriving:
         """A block: its own names, its own scope; it never sees its caller's."""
-        block = ctx.blocks[name]
+        block = ctx.blocks.get(name)
+        if block is None:  # told by names.py
+            return kind_of_block(name, x)
         if len(ctx.calls) >= MAX_DEPTH:
             circle = " → ".join(dict.fromkeys(ctx.calls[-8:]))
             self.fault("recursion", key.span, f"blocks are nested over {MAX_DEPTH} deep: {circle} → {name}",
@@ -398,6 +419,34 @@ def describe_frame(frame: Frame) -> str:
     return "`repeat` " + " ".join(f"{name}={show(value)}" for name, value in frame.bindings)
 
 
-def expand(document: Document, diagnostics: Collector) -> Graph | None:
-    """The training graph of a document without open params; None where it is refused."""
-    return Expander(diagnostics).document(document)
+def kind_of_block(name: str, x: Arriving) -> Poison:
+    """What a block that is not there probably gives: most make an image of an image. A word for one of our ops may do anything."""
+    word = name.lower().replace("_", "")
+    if any(word.startswith(op.replace("_", "")) or op.replace("_", "") in word for op in OPS):
+        return POISON
+    return x if isinstance(x, Poison) else Poison(None if x is NOTHING else x.type)
+
+
+def in_branch(ctx: Context, name: str, span: Span) -> Context:
+    """The context of a branch's steps: their provenance says which branch they are of."""
+    return ctx._replace(frames=(*ctx.frames, Frame("branch", name, (), span)))
+
+
+def on_new_stack(work: Callable[[], _T]) -> _T:
+    """What `work` gives, run in a thread of its own: its frames count from zero."""
+    with ThreadPoolExecutor(1) as stack:
+        return stack.submit(work).result()
+
+
+class Expansion(NamedTuple):
+    """What expansion found: the training graph, None where the document is refused, and the nodes that were made all the same."""
+
+    graph: Graph | None
+    nodes: tuple[Node, ...]
+
+
+def expand(document: Document, diagnostics: Collector) -> Expansion:
+    """Expands a document that has an input, a graph and no open params."""
+    expander = Expander(diagnostics)
+    graph = expander.document(document)
+    return Expansion(graph, graph.nodes if graph else tuple(expander.applier.nodes))

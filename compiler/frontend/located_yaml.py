@@ -12,13 +12,23 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..diagnostics import Collector, Diagnostic, Note, Source, Span
+from ..sources import MAX_BYTES
 
-MAX_BYTES = 2**20
 MAX_DEPTH = 100
 MAX_NODES = 50_000
 SMALLEST = "the smallest spec: archspec: 1, name: tiny, input: {image: [3, 32, 32]}, graph: [relu]"
 
-Value = Any  # None | bool | int | float | str | list[Located] | dict[str, Entry]
+YamlValue = Any  # None | bool | int | float | str | list[Located] | dict[str, Entry] | Broken
+
+
+class Broken:
+    """Stands for a value that is told to be wrong: nothing further is said of what follows from it."""
+
+    def __repr__(self) -> str:
+        return "broken"
+
+
+BROKEN = Broken()
 
 
 class Located:
@@ -26,7 +36,7 @@ class Located:
 
     __slots__ = ("raw", "span", "style", "value")
 
-    def __init__(self, value: Value, span: Span, raw: str = "", style: str = "") -> None:
+    def __init__(self, value: YamlValue, span: Span, raw: str = "", style: str = "") -> None:
         self.value, self.span, self.raw, self.style = value, span, raw, style
 
     @property
@@ -106,6 +116,15 @@ def plain(node: Located) -> Any:
     if isinstance(node.value, list):
         return [plain(item) for item in node.value]
     return node.value
+
+
+def is_broken(node: Located) -> bool:
+    """Whether a part of `node` is told to be wrong."""
+    if isinstance(node.value, dict):
+        return any(is_broken(entry.value) for entry in node.value.values())
+    if isinstance(node.value, list):
+        return any(is_broken(item) for item in node.value)
+    return node.value is BROKEN
 
 
 def height(node: Located) -> int:

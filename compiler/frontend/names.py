@@ -15,7 +15,7 @@ from ..diagnostics import Collector, Diagnostic, Note, Span, nearest
 from ..ops import OPS
 from ..ops.fields import show
 from .compose import Document
-from .located_yaml import Entry, Located, plain
+from .located_yaml import BROKEN, Entry, Located, is_broken, plain
 from .spec import Block, BlockCall, Declaration, Group, MergeCall, OpCall, Place, Residual, Step, Use
 from .values import Fault, parsed, scalars, typed, unknown, within
 
@@ -140,6 +140,7 @@ class Resolver:
         self.diagnostics = diagnostics
         self.used: set[str] = set()
         self.dynamic = False
+        self.scopes: dict[Located, Scope] = {}  # what each step of the text sees: for whoever completes names there
         self._done: set[int] = set()
 
     def error(self, code: str, span: Span, message: str, help: str = "", notes: tuple[Note, ...] = ()) -> None:
@@ -183,7 +184,7 @@ class Resolver:
                     frozenset(seen) | outer,
                     f"a default sees only the params before it, not {', '.join(later)}",
                 )
-                if not next(scalars(param.default), None):
+                if not next(scalars(param.default), None) and not is_broken(param.default):
                     try:
                         typed(param, plain(param.default), param.default)
                     except Fault as fault:
@@ -209,6 +210,7 @@ class Resolver:
 
     def step(self, step: Step, scope: Scope) -> None:
         modifiers = step.modifiers
+        self.scopes[step.node] = scope
         if "repeat" in modifiers:
             scope = scope._replace(names=scope.names | self.repeat(modifiers["repeat"], scope))
         names = scope.names | {"x"}
@@ -217,7 +219,11 @@ class Resolver:
                 self.expressions(modifiers[key].value, names)
         if "output" in modifiers:
             self.output(modifiers["output"], scope)
-        if "name" in modifiers and "$" not in str(modifiers["name"].value.value):
+        if (
+            "name" in modifiers
+            and not is_broken(modifiers["name"].value)
+            and "$" not in str(modifiers["name"].value.value)
+        ):
             fault = name_fault(modifiers["name"].value.value)
             if fault:
                 self.error("bad-name", modifiers["name"].value.span, fault)
@@ -309,6 +315,8 @@ class Resolver:
 
 def arguments(block: Block, key: Located, args: Located | None, diagnostics: Collector) -> bool:
     """Whether the keys of a call are the block's parameters, and the required ones are there."""
+    if args is not None and args.value is BROKEN:
+        return False
     given: Mapping[str, Entry] = args.value if args is not None and isinstance(args.value, dict) else {}
     fine = True
     for name, entry in given.items():

@@ -225,13 +225,18 @@ def validator() -> Any:
     return extend(Draft202012Validator, type_checker=strict)(schema())
 
 
-def validate(root: Located, diagnostics: Collector) -> None:
-    """Checks a document against the schema; every leaf error becomes a diagnostic at its own key or value."""
+def validate(root: Located, diagnostics: Collector) -> list[Any]:
+    """Checks a document against the schema; every leaf error becomes a diagnostic at its own key or value.
+
+    Gives jsonschema's errors, for recovery.py.
+    """
     blocks = root.value.get("blocks") if isinstance(root.value, dict) else None
     names = list(blocks.value.value) if blocks and isinstance(blocks.value.value, dict) else []
-    for error in validator().iter_errors(plain(root)):
+    errors = list(validator().iter_errors(plain(root)))
+    for error in errors:
         for diagnostic in explain(root, error, names):
             diagnostics.add(diagnostic)
+    return errors
 
 
 def explain(root: Located, error: Any, blocks: list[str]) -> Iterator[Diagnostic]:

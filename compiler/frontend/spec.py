@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ..diagnostics import Collector, Diagnostic, Note, Span
 from ..ops import OPS
-from .located_yaml import Entry, Located
+from .located_yaml import BROKEN, Entry, Located, is_broken
 
 MERGES = {name: op for name, op in OPS.items() if op.is_merge}
 MODIFIERS = ("name", "when", "repeat", "from", "aux", "output", "doc", "with")
@@ -59,7 +59,13 @@ class Group(NamedTuple):
     steps: Place
 
 
-Core = OpCall | BlockCall | Use | MergeCall | Residual | Group
+class Refused(NamedTuple):
+    """A core that is told to be wrong: it gives nothing, and nothing more is said."""
+
+    key: Located
+
+
+Core = Refused | OpCall | BlockCall | Use | MergeCall | Residual | Group
 
 
 class Step(NamedTuple):
@@ -131,19 +137,26 @@ class Builder:
         self.diagnostics.add(Diagnostic(code, span, message, help=help, notes=notes))
 
     def place(self, node: Located) -> Place:
+        """The steps of a list, or the one step that stands by itself."""
         if isinstance(node.value, list):
             return Place(tuple(s for item in node.value if (s := self.step(item))), False, node.span)
         step = self.step(node)
         return Place((step,) if step else (), True, node.span)
 
     def step(self, node: Located) -> Step | None:
+        if node.value is BROKEN:
+            return Step(node, {}, Refused(node))
         if isinstance(node.value, str):
             nothing = Located(None, node.span)
             call = OpCall if node.value in OPS else BlockCall
             return Step(node, {}, call(node.value, node, nothing))
         assert isinstance(node.value, dict)
         modifiers = {key: entry for key, entry in node.value.items() if key in MODIFIERS}
+        if "repeat" in modifiers and modifiers["repeat"].value.value is BROKEN:
+            return Step(node, {}, Refused(node))
         cores = [entry for key, entry in node.value.items() if key not in MODIFIERS and not key.startswith("x-")]
+        known = [entry for entry in cores if entry.value.value is not BROKEN]
+        cores = known or cores[:1]  # a key that the schema refused is no second core
         if len(cores) > 1:
             names = " and ".join(f"`{c.key.value}`" for c in cores)
             self.error("two-cores", cores[1].key.span, f"a step has one core, but here stand {names}",
@@ -176,6 +189,8 @@ class Builder:
     def core(self, entry: Entry, modifiers: Mapping[str, Entry]) -> Core | None:
         key, value = entry
         name = str(key.value)
+        if value.value is BROKEN:
+            return Refused(key)
         if "with" in modifiers and name != "use":
             self.error("with-without-use", modifiers["with"].key.span,
                        f"`with` belongs to `use`; `{name}` takes its arguments itself", f"write {{{name}: {{…}}}}")  # fmt: skip
@@ -201,10 +216,13 @@ class Builder:
         fields = value.value if isinstance(value.value, dict) else {}
         if "branches" not in fields:
             return None
-        args = Located({k: e for k, e in fields.items() if k != "branches"}, value.span)
+        args = type(value)({k: e for k, e in fields.items() if k != "branches"}, value.span)
         return MergeCall(name, key, args, self.branches(fields["branches"].value))
 
     def branches(self, node: Located) -> Branches:
+        """The branches of a merge, by key or in a list."""
+        if node.value is BROKEN:
+            return Branches((Branch(None, self.place(node)),), False)
         if isinstance(node.value, dict):
             items = (Branch(e.key, self.keyed(e)) for e in node.value.values())
             return Branches(tuple(items), True)
@@ -227,7 +245,7 @@ class Builder:
     def params(self, node: Located | None, base: Mapping[str, Declaration] | None = None) -> dict[str, Declaration]:
         """The declarations of a `params` mapping; over a `base`, a bare value is a new default."""
         declared = dict(base or {})
-        for key, entry in node.value.items() if node else ():
+        for key, entry in node.value.items() if node and node.value is not BROKEN else ():
             old = declared.get(key)
             if base is not None and not isinstance(entry.value.value, dict):
                 if old is None:
@@ -254,6 +272,8 @@ class Builder:
             why = "`x` is the tensor that arrives" if name == "x" else "no expression can say it"
             self.error("param-name", entry.key.span, f"a parameter cannot be called `{name}`: {why}")
             return None
+        if is_broken(value):
+            return Declaration(name, entry.key, "any", Located(BROKEN, value.span))
         if isinstance(value.value, dict):
             return self.described(name, entry.key, value)
         if value.style == "" and value.value in TYPES:

@@ -9,7 +9,7 @@ from ..diagnostics import Diagnostic, Note, Span, nearest
 from ..ops.fields import Kind, Misfit, Padding, Pair, is_int, is_number, show
 from .expressions.template import Template, template
 from .expressions.tokens import ExpressionError
-from .located_yaml import Located
+from .located_yaml import BROKEN, Located
 from .spec import Declaration
 
 Lookup = Callable[[str], Any]
@@ -69,6 +69,8 @@ def evaluate(node: Located, lookup: Lookup) -> Any:
         return {key: evaluate(entry.value, lookup) for key, entry in value.items()}
     if isinstance(value, list):
         return [evaluate(item, lookup) for item in value]
+    if value is BROKEN:
+        raise Poisoned
     found = parsed(node) if isinstance(value, str) and "$" in value else None
     if found is None:
         return value

@@ -20,6 +20,7 @@ def features(op: Op, x: TensorType) -> int:
         "not-a-vector",
         f"{op.name} takes a vector or C×1×1, but {x} arrives",
         "put `flatten` or `global_avg_pool` before it",
+        about_rank=True,
     )
 
 

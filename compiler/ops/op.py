@@ -241,4 +241,5 @@ def want_image(op: Op, x: TensorType) -> None:
             "not-an-image",
             f"{op.name} works on an image of channels, height and width, but a flat {x} arrives",
             "put it before `flatten` or the first `linear`",
+            about_rank=True,
         )

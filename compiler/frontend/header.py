@@ -1,0 +1,118 @@
+"""The header of a document, typed once: what it is called and follows, its labels, its preprocessing, what it expects.
+
+The schema has checked every value by then; a key that was refused is not here. Nobody behind this walks raw YAML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..diagnostics import Span
+from .located_yaml import Entry, Located, is_broken, plain
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a photo becomes the input, as `preprocess` says it; None where it does not say. Sizes in pixels.
+
+    `spans` are the places of the values, by key.
+    """
+
+    resize: int | None = None
+    crop: int | tuple[int, ...] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    scale: float | None = None
+    interpolation: str | None = None
+    color: str | None = None
+    spans: Mapping[str, Span] = field(default_factory=dict, compare=False)
+
+    def stated(self) -> dict[str, Any]:
+        """What is said, as plain values in the order of the text: what a built file keeps for its reader."""
+        values = {key: getattr(self, key) for key in self.spans}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The names of the classes: written out, or `reference`, the name of a known set or of a file beside the text."""
+
+    names: tuple[str, ...] | None
+    reference: str | None
+    span: Span
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One line of `expect`. `value` is a number, sizes, sizes by output, or the bounds {min, max}; `bounds` are their places."""
+
+    name: str
+    value: Any
+    span: Span
+    bounds: Mapping[str, Span] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a document says of itself. `name`, `summary` and `expect` are its own, all else is inherited."""
+
+    name: str | None = None
+    summary: str = ""
+    source: str = ""
+    lineage: str = ""
+    labels: Labels | None = None
+    preprocess: Preprocessing | None = None
+    expect: tuple[Expected, ...] = ()
+
+    def over(self, base: Header) -> Header:
+        """This header laid over that of the document which it extends."""
+        return replace(
+            self,
+            source=self.source or base.source,
+            lineage=self.lineage or base.lineage,
+            labels=self.labels or base.labels,
+            preprocess=self.preprocess or base.preprocess,
+        )
+
+
+def read_header(fields: Mapping[str, Entry]) -> Header:
+    """The header of a document's top level, by itself."""
+    sound = {key: entry.value for key, entry in fields.items() if not is_broken(entry.value)}
+    texts = {key: str(sound[key].value) for key in ("summary", "source", "lineage") if key in sound}
+    expect = fields["expect"].value if "expect" in fields else None
+    return Header(
+        name=str(sound["name"].value) if "name" in sound else None,
+        **texts,
+        labels=read_labels(sound["labels"]) if "labels" in sound else None,
+        preprocess=read_preprocessing(sound["preprocess"]) if "preprocess" in sound else None,
+        expect=read_expectations(expect) if expect is not None else (),
+    )
+
+
+def read_labels(node: Located) -> Labels:
+    if isinstance(node.value, list):
+        return Labels(tuple(str(item.value) for item in node.value), None, node.span)
+    return Labels(None, str(node.value), node.span)
+
+
+def read_preprocessing(node: Located) -> Preprocessing:
+    values = {key: plain(entry.value) for key, entry in node.value.items()}
+    typed: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    return Preprocessing(**typed, spans={key: entry.value.span for key, entry in node.value.items()})
+
+
+def read_expectations(node: Located) -> tuple[Expected, ...]:
+    """The expectations that the schema took; the others are told to be wrong."""
+    lines: Mapping[str, Entry] = node.value if isinstance(node.value, dict) else {}
+    sound = {name: entry.value for name, entry in lines.items() if not is_broken(entry.value)}
+    return tuple(
+        Expected(
+            name,
+            plain(value),
+            value.span,
+            {k: e.value.span for k, e in value.value.items()} if isinstance(value.value, dict) else {},
+        )
+        for name, value in sound.items()
+    )

@@ -1,0 +1,84 @@
+"""What is laid over a spec's parameters from outside: `--set` from a shell, `params=` from Python. Each speaks its own language."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..diagnostics import Collector, Failure, Source, Span, nearest
+from .compose import Document
+from .located_yaml import Entry, Located, parse, plain
+from .values import Fault, scalars, typed
+
+
+class Override(NamedTuple):
+    """A new value of the parameter `name`: `text` is what a built file records of it, `origin` how its giver calls it."""
+
+    name: str
+    value: Located
+    text: str
+    origin: str
+
+
+def from_setting(setting: str) -> Override:
+    """`name=value` of `--set`: the value is one line of YAML. Raises Failure (usage)."""
+    name, equals, text = setting.partition("=")
+    if not equals:
+        raise Failure("set-unknown", f"--set {setting[:200]!r} is no name=value", "write --set NAME=VALUE", 2)
+    faults = Collector()
+    node = None if "\n" in text else parse(Source(f"--set {name}", text), faults)
+    if node is None or faults.failed:
+        why = next((d.message for d in faults), "it is one line")
+        raise Failure("set-value", f"--set {name}: {text[:80]!r} is no value: {why}", exit_code=2)
+    return Override(name, node, setting, f"--set {name}")
+
+
+def from_value(name: str, value: Any) -> Override:
+    """A value of `params=`. Raises Failure (usage) for what no spec can hold."""
+    origin = f"params[{name!r}]"
+    try:
+        node = located(value, Span(Source(origin, ""), 1, 1, 1, 1), 0)
+    except TypeError as error:
+        raise Failure(
+            "set-value", f"{origin}: {error}", "give a number, a boolean, a string, or a list of them", 2
+        ) from None
+    return Override(name, node, f"{name}={json.dumps(plain(node), ensure_ascii=False)}", origin)
+
+
+def located(value: Any, span: Span, depth: int) -> Located:
+    """A Python value as the tree of a spec has it; numpy's numbers and torch's sizes are taken for what they hold."""
+    if depth > 16:
+        raise TypeError("it is nested too deep")
+    if isinstance(value, (bool, str)) or value is None:
+        return Located(value, span, str(value), "'" if isinstance(value, str) else "")
+    if isinstance(value, Mapping):
+        entries = {str(k): Entry(Located(str(k), span), located(v, span, depth + 1)) for k, v in value.items()}
+        return Located(entries, span)
+    if isinstance(value, (list, tuple)):
+        return Located([located(item, span, depth + 1) for item in value], span, style="[")
+    number = value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
+        raise TypeError(f"a {type(value).__name__} cannot stand in a spec")
+    if number != number or abs(number) == float("inf"):
+        raise TypeError(f"{number} is not finite")
+    return Located(number, span, str(number))
+
+
+def override_params(document: Document, overrides: Sequence[Override]) -> Document:
+    """The document with other values for its parameters. Raises Failure (usage) where one does not fit."""
+    params = dict(document.params)
+    for override in overrides:
+        name, value, _, origin = override
+        if name not in params:
+            near = nearest(name, params)
+            hint = f"did you mean `{near}`?" if near else f"its parameters are {', '.join(params) or 'none'}"
+            raise Failure("set-unknown", f"{origin} names no parameter of this spec", hint, 2)
+        if next(scalars(value), None):
+            raise Failure("set-value", f"{origin}: an expression cannot be set; give its value", exit_code=2)
+        try:
+            typed(params[name], plain(value), value)
+        except Fault as fault:
+            raise Failure("set-value", f"{origin}: {fault.diagnostic.message}", fault.diagnostic.help, 2) from None
+        params[name] = params[name]._replace(default=value)
+    return document._replace(params=params)

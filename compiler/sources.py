@@ -1,0 +1,198 @@
+"""Where the texts of a spec come from: a folder, the zoo, memory, or a revision in git. One protocol, one set of limits.
+
+A text is known by its label: its path below the root of its files, with `/`. Paths in a spec are relative to the text that names
+them, never leave the root, and never name a URL.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from .diagnostics import Failure, nearest
+
+MAX_BYTES = 2**20  # of one text
+MAX_DOCUMENTS = 64  # in a row, each extending or importing the next
+ZOO = Path(__file__).parent.parent / "archspecs"
+LABEL_SETS = {name: ZOO / "labels" / f"{name}.txt" for name in ("imagenet-1k", "cifar-10", "cifar-100")}
+
+
+class SourceError(Exception):
+    """A text that cannot be had; becomes a diagnostic at the place that names it."""
+
+    def __init__(self, code: str, message: str, help: str = "") -> None:
+        super().__init__(message)
+        self.code, self.message, self.help = code, message, help
+
+
+class SpecFiles(Protocol):
+    """The files that a spec may name."""
+
+    def locate(self, beside: str, path: str) -> str:
+        """The label of what `path` names in the text with label `beside`. Raises SourceError."""
+
+    def read(self, label: str) -> bytes:
+        """The bytes of a text, at most one more than MAX_BYTES. Raises SourceError."""
+
+
+@dataclass(frozen=True)
+class SpecText:
+    """The text that a compilation starts from: its bytes, its label among `files`, and the name to show for it."""
+
+    files: SpecFiles
+    label: str
+    data: bytes
+    name: str
+    bundled: str | None = None  # its name in the zoo, where it was asked for by that
+
+
+def check_path(path: str) -> None:
+    """Raises SourceError for what is no relative path with `/`."""
+    problem = ""
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:|git@|//", path):
+        problem = "names a URL; archc reads local files only, never the network"
+    elif path.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", path):
+        problem = "is absolute; a path is relative to the file that names it"
+    elif any(ord(c) < 32 for c in path) or not path.strip():
+        problem = "is no path of a file"
+    elif "\\" in path:
+        problem = "has a backslash; write `/`"
+    if problem:
+        raise SourceError("path-outside", f"`{path}` {problem}")
+
+
+def outside(path: str) -> SourceError:
+    return SourceError("path-outside", f"`{path}` leads outside the spec's root folder",
+                       "copy the file below the spec; `..` and links may not leave its folder")  # fmt: skip
+
+
+def missing(path: str) -> SourceError:
+    unexpanded = "`~`, variables and patterns are not expanded" if re.search(r"[~$*?]", path) else ""
+    return SourceError("file-missing", f"there is no file `{path}` beside this one", unexpanded)
+
+
+def below_root(beside: str, path: str) -> str:
+    """The label that `path` has where there are no links: worked out on names alone. Raises SourceError."""
+    check_path(path)
+    label = posixpath.normpath(posixpath.join(posixpath.dirname(beside), path))
+    if label == ".." or label.startswith("../"):
+        raise outside(path)
+    return label
+
+
+class Folder:
+    """The files of a folder on disk, and of those below it; links may not lead out of it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+
+    def locate(self, beside: str, path: str) -> str:
+        check_path(path)
+        try:
+            file = (self.root / beside).parent.joinpath(path).resolve()
+        except (OSError, ValueError, RuntimeError):
+            raise outside(path) from None
+        if not file.is_relative_to(self.root):
+            raise outside(path)
+        if not file.is_file():
+            raise missing(path)
+        return file.relative_to(self.root).as_posix()
+
+    def read(self, label: str) -> bytes:
+        try:
+            with (self.root / label).open("rb") as file:
+                return file.read(MAX_BYTES + 1)
+        except OSError as error:
+            raise SourceError("file-unreadable", f"`{label}` cannot be read: {error.strerror}") from None
+
+
+class Memory:
+    """Texts by label: what an editor has not saved yet, or what a built model holds of its spec."""
+
+    def __init__(self, texts: Mapping[str, str | bytes]) -> None:
+        self.texts = texts
+
+    def locate(self, beside: str, path: str) -> str:
+        label = below_root(beside, path)
+        if label not in self.texts:
+            raise missing(path)
+        return label
+
+    def read(self, label: str) -> bytes:
+        text = self.texts[label]
+        return (text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))[: MAX_BYTES + 1]
+
+
+class GitRevision:
+    """The files of a folder in a git repository, as they were in a revision; labels are relative to that folder."""
+
+    def __init__(self, folder: Path, revision: str) -> None:
+        self.folder, self.revision = folder, revision
+
+    def locate(self, beside: str, path: str) -> str:
+        label = below_root(beside, path)
+        if self.blob(label) is None:
+            raise missing(path)
+        return label
+
+    def read(self, label: str) -> bytes:
+        data = self.blob(label)
+        if data is None:
+            raise SourceError("file-missing", f"`{label}` is not in revision {self.revision}")
+        return data[: MAX_BYTES + 1]
+
+    def blob(self, label: str) -> bytes | None:
+        """A file's bytes; None where the revision has no such file."""
+        wanted = f"{self.revision}:./{label}"
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(self.folder), "cat-file", "blob", wanted], capture_output=True, check=False
+            )
+        except OSError as error:
+            raise SourceError("file-unreadable", f"git does not run: {error.strerror}", "install git") from None
+        return done.stdout if done.returncode == 0 else None
+
+
+def zoo() -> dict[str, Path]:
+    """The bundled specs by name, families included."""
+    return {path.stem: path for path in sorted(ZOO.glob("*/*.yaml"))}
+
+
+def find(spec: str) -> SpecText:
+    """The spec that the user means: a file, `-` for standard input, or an entry of the zoo. Raises Failure (usage)."""
+    if spec == "-":
+        return SpecText(Folder(Path.cwd()), "-", sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")
+    path = Path(spec)
+    try:
+        if path.is_dir():
+            raise Failure("not-a-file", f"`{spec}` is a folder; a spec is a file", exit_code=2)
+        if path.exists() and not path.is_file():  # reading a pipe could wait for ever
+            raise Failure("not-a-file", f"`{spec}` is a device or a pipe; a spec is a file, or `-`", exit_code=2)
+        if path.exists():
+            return on_disk(path.resolve(), spec)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise Failure("file-unreadable", f"`{spec[:200]}` cannot be read: {why}", exit_code=2) from None
+    entries = zoo()
+    name = spec.removesuffix(".yaml")
+    if name in entries:
+        found = on_disk(entries[name].resolve(), entries[name].name)
+        return SpecText(found.files, found.label, found.data, found.name, name)
+    near = nearest(name, entries)
+    hint = f"did you mean the bundled `{near}`?" if near else "`archc list` shows the bundled specs"
+    raise Failure(
+        "no-such-spec", f"there is no file `{spec[:200]}`, and no bundled spec of that name", hint, exit_code=2
+    )
+
+
+def on_disk(path: Path, name: str) -> SpecText:
+    """A file with its folder for a root; a file of the zoo has the zoo."""
+    root = ZOO.resolve() if path.is_relative_to(ZOO.resolve()) else path.parent
+    with path.open("rb") as file:
+        return SpecText(Folder(root), path.relative_to(root).as_posix(), file.read(MAX_BYTES + 1), name)
