@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import pickle
+import re
 
 import numpy as np
 import onnx
@@ -97,6 +98,16 @@ def test_rejects(op, fields, inputs, code, field):
     with pytest.raises(Reject) as caught:
         OPS[op](**fields).infer(*(typed(s) for s in inputs))
     assert (caught.value.code, caught.value.field) == (code, field)
+
+
+def test_every_documented_rejection_has_a_row_and_every_row_is_documented():
+    documented = {
+        (name, code)
+        for name, cls in OPS.items()
+        for listed in re.findall(r"^ *Rejects +(.+)$", cls.__doc__ or "", re.M)
+        for code in listed.split(", ")
+    }
+    assert {(op, code) for op, _, _, code, _ in REJECTS} == documented
 
 
 def test_equal_ops_are_one_object():
