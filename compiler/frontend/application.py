@@ -15,7 +15,7 @@ from ..ops.fields import Misfit, show
 from ..ops.op import Op
 from .context import NOTHING, Arriving, Context, Poison
 from .located_yaml import Located
-from .values import Arguments, Fault, Poisoned, locate
+from .values import Arguments, Fault, Poisoned, locate, unknown
 
 MAX_ELEMENTS = 2**31  # of one value, an image
 MAX_PARAMS = 2**33  # of one op
@@ -57,14 +57,16 @@ class Applier:
         lookup, checked = ctx.lookup(x), {}
         for field, node in fields_of(cls, args).items():
             if field not in cls.fields:
-                raise Fault("unknown-key", node.span, f"`{name}` has no field `{field}`")
+                assert args is not None
+                raise unknown_field(cls, args.value[field].key)
             try:
                 checked[field] = self.arguments.value(cls.fields[field], node, lookup, cls.fields[field].kind.check)
             except Misfit as misfit:
                 raise Fault(misfit.code, locate(node, misfit.at).span, f"`{field}` {misfit}") from None
         for field, declared in cls.fields.items():
             if declared.required and field not in checked:
-                raise Fault("missing-key", key.span, f"`{name}` needs `{field}`", f"write {{{name}: {{{field}: …}}}}")
+                where = name if key.value == name else "with"
+                raise Fault("missing-key", key.span, f"`{name}` needs `{field}`", f"write {{{where}: {{{field}: …}}}}")
         made = make_op(name, tuple(checked.items()))
         if args is None or self.arguments.written(args):
             self.written[name, args] = made
@@ -118,6 +120,13 @@ def fields_of(op: Op | type[Op], args: Located | None) -> dict[str, Located]:
     if isinstance(args.value, dict):
         return {key: entry.value for key, entry in args.value.items() if not key.startswith("x-")}
     return {op.bare: args} if op.bare else {}
+
+
+def unknown_field(cls: type[Op], key: Located) -> Fault:
+    """The refusal of a field that the op of a `use` has not; where an op is called by its name, the schema refuses it."""
+    more = f"it can be {', '.join(cls.fields)}" if cls.fields else "it takes no fields"
+    found = unknown(f"field of `{cls.name}`", str(key.value), cls.fields, key.span, "unknown-key", more)
+    return Fault(found.code, key.span, found.message, found.help)
 
 
 @lru_cache(maxsize=4096)

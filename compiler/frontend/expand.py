@@ -318,9 +318,12 @@ class Expander:
         given = args if args is not None else Located(None, what.span)
         if name in ctx.blocks:
             return self.call(name, what, given, x, ctx, path)
-        if name not in OPS:
-            known = [*ctx.blocks, *(n for n in OPS if not n[0].isupper())]
-            diagnostic = unknown("block or operation", name, known, what.span, "unknown-block")
+        usable = [n for n, cls in OPS.items() if not (cls.is_merge or cls.is_internal)]
+        if name in OPS and OPS[name].is_merge:
+            raise Fault("unknown-block", what.span, f"`use` wants a block or an operation; `{name}` merges branches",
+                        f"write `{name}` itself, with its branches")  # fmt: skip
+        if name not in usable:
+            diagnostic = unknown("block or operation", name, [*ctx.blocks, *usable], what.span, "unknown-block")
             raise Fault(diagnostic.code, what.span, diagnostic.message, diagnostic.help)
         return self.applier.apply(name, what, given, (x,), x, ctx, path)
 
@@ -332,7 +335,10 @@ class Expander:
             self.fault("recursion", key.span, f"blocks are nested over {MAX_DEPTH} deep: {circle} → {name}",
                        "a recursion needs a `when` that becomes false", (), ctx)  # fmt: skip
             raise Stop
-        inner = enter_block(block, key, args, x, ctx, path, self.arguments, self.diagnostics)
+        wrong = Collector()
+        inner = enter_block(block, key, args, x, ctx, path, self.arguments, wrong)
+        for diagnostic in wrong:  # a `use` finds its block only now: say by which blocks and repeats it came here
+            self.tell(diagnostic, ctx)
         return self.place(block.steps, x, inner, Position(path, owned=True)) if inner else POISON
 
     # ---- values
