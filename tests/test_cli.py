@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,14 @@ def test_help_names_every_command_and_each_has_an_example(run: Run) -> None:
         assert "Example: archc " + name in told.out
 
 
+def explains(run: Run, ran: Ran) -> None:
+    """What stopped a command is explained under the very code that was printed."""
+    printed = re.match(r"error\[(.+?)\]: ", ran.err)
+    assert printed
+    explained = run("explain", printed[1])
+    assert explained.code == 0 and explained.out.startswith(f"# {printed[1]}\n")
+
+
 def test_check_proves(run: Run) -> None:
     assert run("check", "tiny.yaml") == Ran(
         0, "  ok  params 314\n  ok  macs 55376\ntiny.yaml: ok, 2 expectations proved\n", ""
@@ -172,9 +181,9 @@ def test_usage_is_refused_with_2(run: Run, arguments: list[str], word: str) -> N
     ran = run(*arguments)
     assert ran.code == 2
     assert word in ran.err
-    assert ran.err.startswith("error[")
     assert not ran.out
     assert sorted(os.listdir()) == ["tiny.yaml"]
+    explains(run, ran)
 
 
 def test_cost(run: Run) -> None:
@@ -250,7 +259,8 @@ def test_a_bug_is_said_and_leaves_70(run: Run, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(driver, "check", broken)
     ran = run("check", "tiny.yaml")
     assert ran.code == 70
-    assert "archc has a bug" in ran.err
+    assert "archc has a bug" in ran.err and "ZeroDivisionError: oh" in ran.err
+    explains(run, ran)
     monkeypatch.setenv("ARCHC_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         main(["check", "tiny.yaml"])
