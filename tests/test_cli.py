@@ -224,7 +224,11 @@ def test_a_bundled_spec_is_said_on_standard_error(run: Run) -> None:
 
 def test_lists(run: Run) -> None:
     assert "googlenet" in [each["name"] for each in json.loads(run("list", "--format", "json").out)]
-    assert json.loads(run("schema").out)["type"] == "object"
+    from archc.compiler.frontend.schema import schema_text
+
+    assert run("schema").out == schema_text()
+    page = json.loads(run("explain", "usage", "--format", "json").out)
+    assert page["code"] == "usage" and page["page"].startswith("# usage\n")
     assert "conv" in run("ops").out
     assert "groups" in run("ops", "conv").out
     assert all(each["name"] != "path_draw" for each in json.loads(run("ops", "--format", "json").out)["ops"])
@@ -253,6 +257,33 @@ def test_build_and_run(run: Run) -> None:
     assert all(f"{best['probability']:.2%}" in shown.out for best in result["top"][:2])
     missing = run("run", "m.onnx", "none.png", "--device", "cpu")
     assert missing.code == 2 and missing.err.startswith("error[image-missing]") and not missing.out
+
+
+def test_every_option_of_build_reaches_the_file(run: Run) -> None:
+    import onnx
+
+    head = "- batch_norm\n  - {name: head, aux: 0.3, steps: [global_avg_pool, {linear: $classes}]}"
+    Path("tiny.yaml").write_text(TINY.split("expect")[0].replace("- relu", head), "utf-8")
+
+    def facts(*options: str) -> dict[str, object]:
+        assert run("build", "tiny.yaml", "-o", "m.onnx", *options).code == 0
+        model = onnx.load("m.onnx")
+        return {
+            "opset": model.opset_import[0].version,
+            "batch": model.graph.input[0].type.tensor_type.shape.dim[0].dim_value,
+            "outputs": [each.name for each in model.graph.output],
+            "norms": sum(node.op_type == "BatchNormalization" for node in model.graph.node),
+        }
+
+    plain = {"opset": 20, "batch": 0, "outputs": ["logits"], "norms": 0}
+    assert facts() == facts("--no-verify") == facts("--precision", "fp32") == facts("--phase", "inference") == plain
+    assert facts("--opset", "17") == {**plain, "opset": 17}
+    assert facts("--batch", "4") == {**plain, "batch": 4}
+    assert facts("--no-fold") == {**plain, "norms": 1}
+    assert facts("--keep-aux") == {**plain, "outputs": ["logits", "head"]}
+    for option in (["--opset", "9"], ["--opset", "99"]):
+        ran = run("build", "tiny.yaml", "-o", "other.onnx", *option)
+        assert ran.code == 2 and ran.err.startswith("error[opset-unsupported]") and not Path("other.onnx").exists()
 
 
 def test_build_says_what_is_untrained(run: Run) -> None:
