@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -120,6 +120,17 @@ def fields_of(op: Op | type[Op], args: Located | None) -> dict[str, Located]:
     if isinstance(args.value, dict):
         return {key: entry.value for key, entry in args.value.items() if not key.startswith("x-")}
     return {op.bare: args} if op.bare else {}
+
+
+def check_usable(name: str, what: Located, blocks: Iterable[str]) -> None:
+    """Raises Fault unless `name` is an operation that `use` can choose: one that a spec can name, and no merge."""
+    if name in OPS and OPS[name].is_merge:
+        raise Fault("unknown-block", what.span, f"`use` wants a block or an operation; `{name}` merges branches",
+                    f"write `{name}` itself, with its branches")  # fmt: skip
+    usable = [n for n, cls in OPS.items() if not (cls.is_merge or cls.is_internal)]
+    if name not in usable:
+        found = unknown("block or operation", name, [*blocks, *usable], what.span, "unknown-block")
+        raise Fault(found.code, what.span, found.message, found.help)
 
 
 def unknown_field(cls: type[Op], key: Located) -> Fault:

@@ -20,7 +20,7 @@ from ..ir.types import image
 from ..ops import OPS
 from ..ops.fields import show
 from ..ops.merge import Add
-from .application import MAX_ELEMENTS, Applier, describe_size
+from .application import MAX_ELEMENTS, Applier, check_usable, describe_size
 from .calls import bind_params, enter_block
 from .compose import Document
 from .context import NOTHING, POISON, Arriving, Context, Poison
@@ -31,7 +31,7 @@ from .naming import Paths, Position, join
 from .references import find
 from .repeats import MAX_STEPS, rounds
 from .spec import BlockCall, Branches, Group, MergeCall, OpCall, Place, Residual, Step, Use
-from .values import Arguments, Fault, Poisoned, evaluate, parsed, unknown
+from .values import Arguments, Fault, Poisoned, evaluate, parsed
 
 MAX_DEPTH = 64
 FRAMES = 20_000  # Python frames: 64 nested blocks, each with the places inside it
@@ -318,13 +318,7 @@ class Expander:
         given = args if args is not None else Located(None, what.span)
         if name in ctx.blocks:
             return self.call(name, what, given, x, ctx, path)
-        usable = [n for n, cls in OPS.items() if not (cls.is_merge or cls.is_internal)]
-        if name in OPS and OPS[name].is_merge:
-            raise Fault("unknown-block", what.span, f"`use` wants a block or an operation; `{name}` merges branches",
-                        f"write `{name}` itself, with its branches")  # fmt: skip
-        if name not in usable:
-            diagnostic = unknown("block or operation", name, [*ctx.blocks, *usable], what.span, "unknown-block")
-            raise Fault(diagnostic.code, what.span, diagnostic.message, diagnostic.help)
+        check_usable(name, what, ctx.blocks)
         return self.applier.apply(name, what, given, (x,), x, ctx, path)
 
     def call(self, name: str, key: Located, args: Located, x: Arriving, ctx: Context, path: str) -> Arriving:
@@ -337,7 +331,7 @@ class Expander:
             raise Stop
         wrong = Collector()
         inner = enter_block(block, key, args, x, ctx, path, self.arguments, wrong)
-        for diagnostic in wrong:  # a `use` finds its block only now: say by which blocks and repeats it came here
+        for diagnostic in wrong:  # only now does a `use` know its block: say by which blocks and repeats it came here
             self.tell(diagnostic, ctx)
         return self.place(block.steps, x, inner, Position(path, owned=True)) if inner else POISON
 
