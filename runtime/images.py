@@ -13,7 +13,7 @@ from .faults import RuntimeFault
 
 MAX_PIXELS = 178_956_970
 MAX_SIDE = 2**14
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")  # these words and COLORS are the language's
 COLORS = ("rgb", "bgr", "grey")
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 

@@ -75,15 +75,22 @@ def test_tensors_that_the_weights_lack_keep_torch_s_start(small):
         np.testing.assert_array_equal(net[name].numpy(), values)
 
 
-def test_copies_pickles_exports_and_compiles(small):
+def test_copies_and_pickles(small):
+    net = to_torch(small.graph, Seeded(small.graph.params())).eval()
+    x = torch.randn(2, 3, 12, 12)
+    with torch.no_grad():
+        for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+            assert torch.equal(other(x), net(x))
+            assert list(other.state_dict()) == list(net.state_dict())
+            assert set(other.train()(x)) == {"logits", "head"}
+
+
+@pytest.mark.slow  # torch's compiler takes ten seconds to import
+def test_exports_and_compiles(small):
     net = to_torch(small.graph, Seeded(small.graph.params())).eval()
     x = torch.randn(2, 3, 12, 12)
     with torch.no_grad():
         expected = net(x)
-        for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
-            assert torch.equal(other(x), expected)
-            assert list(other.state_dict()) == list(net.state_dict())
-            assert set(other.train()(x)) == {"logits", "head"}
         assert torch.allclose(torch.export.export(net, (x,)).module()(x), expected)
         compiled = torch.compile(net, backend="eager")
         assert torch.allclose(compiled(x), expected)

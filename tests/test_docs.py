@@ -68,7 +68,8 @@ def test_commands_print_what_is_shown(page: str, block: str, capsys: pytest.Capt
 
 
 def test_the_form_is_strict() -> None:
-    """What is compared, compared: no cut matches more than it says."""
+    """What is compared, compared: blocks and sums are found, and no cut matches more than it says."""
+    assert {page for page, _ in CONSOLE} >= {"lecture.md"} and len(SUM.findall(LECTURE)) > 10
     assert re.fullmatch(pattern(["a", "…", "c …"]), "a\nb\nb\nc d\n")
     assert re.fullmatch(pattern(["a", "…"]), "a\n")
     assert not re.fullmatch(pattern(["a", "c"]), "a\nb\nc\n")

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from archc.compiler.frontend.schema import schema
 from archc.runtime import RuntimeFault
-from archc.runtime.images import MAX_PIXELS, Preprocess, prepare, read_image
+from archc.runtime.images import COLORS, INTERPOLATIONS, MAX_PIXELS, Preprocess, prepare, read_image
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -236,6 +237,39 @@ def test_colors_and_scale():
     grey = prepare(red, Preprocess.parse({"scale": 1}, (1, 4, 4)))
     assert grey.shape == (1, 4, 4) and grey[0, 0, 0] == round(0.299 * 255)
     assert prepare(red, Preprocess.parse({"color": "grey"}, (3, 4, 4))).shape == (3, 4, 4)
+
+
+STATED = schema()["properties"]["preprocess"]["properties"]
+
+
+class Asked(dict):
+    """Metadata that says nothing and remembers what it was asked for."""
+
+    def __init__(self):
+        self.words = set()
+
+    def get(self, key, default=None):
+        self.words.add(key)
+        return default
+
+
+def test_the_runtime_reads_what_a_spec_can_state():
+    """Neither imports the other, so each has a list of its own: of the keys, and of the words of two of them."""
+    assert set(STATED["interpolation"]["enum"]) == set(INTERPOLATIONS)
+    assert set(STATED["color"]["enum"]) == set(COLORS)
+    asked = Asked()
+    Preprocess.parse(asked, (3, 4, 4))
+    assert asked.words == set(STATED)
+
+
+@pytest.mark.parametrize("interpolation", STATED["interpolation"]["enum"])
+@pytest.mark.parametrize("color", STATED["color"]["enum"])
+def test_every_word_of_the_language_prepares_a_photo(interpolation, color):
+    how = Preprocess.parse({"resize": 9, "crop": 8, "interpolation": interpolation, "color": color}, (3, 8, 8))
+    picture = Image.fromarray(photo(18, 18)).convert("L" if color == "grey" else "RGB")
+    picture = picture.resize((9, 9), Image.Resampling[interpolation.upper()]).convert("RGB")
+    wanted = np.asarray(picture.crop((0, 0, 8, 8)))[..., :: -1 if color == "bgr" else 1] / 255
+    np.testing.assert_allclose(prepare(photo(18, 18), how), wanted.transpose(2, 0, 1), atol=1e-6)
 
 
 @pytest.mark.parametrize("given, code", [

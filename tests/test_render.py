@@ -62,7 +62,7 @@ def test_the_caret_stands_under_escapes_and_wide_letters() -> None:
     text = "\t漢字: \u202ebad"
     found = diagnostics([mistake(Source("s", text), 1, 7, 10)])
     shown, caret = (line[4:] for line in found.split("\n")[3:5])
-    assert shown[cells("") :].endswith("bad")
+    assert shown == "\\t漢字: \\u202ebad"
     assert len(caret) - len(caret.lstrip()) == cells(clean(text[:6]))
 
 

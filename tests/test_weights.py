@@ -172,7 +172,7 @@ DAMAGED = {
     "text": (lambda p: p.write_text("what is this?"), "checkpoint-damaged"),
     "zip version": (lambda p: (zipped(p, b"\x80\x02}."), newer(p)), "checkpoint-damaged"),
     # keys that are tuples: to hash the deep one overflows C's stack, and the doubled one never ends
-    "deep key": (lambda p: zipped(p, b"\x80\x02}()" + b"\x85" * 2_000_000 + b"Nu."), "checkpoint-damaged"),
+    "deep key": (lambda p: zipped(p, b"\x80\x02}()" + b"\x85" * 300_000 + b"Nu."), "checkpoint-damaged"),
     "doubled key": (
         lambda p: zipped(p, b"\x80\x02}()" + b"".join(b"q%ch%c\x86" % (i, i) for i in range(45)) + b"Nu."),
         "checkpoint-damaged",

@@ -21,6 +21,8 @@ from archc.compiler.ir.graph import Graph, Node
 from archc.compiler.passes import Settings
 from archc.compiler.sources import zoo
 
+from .test_zoo_builds import MEMBERS
+
 FACTS: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "facts.json").read_text())["rows"]
 # rows that are another row's spec: with its heads or without, or with other parameters
 SAME = {"googlenet_noaux": "googlenet", "inception_v3_noaux": "inception_v3", "googlenet_paper_aux": "googlenet_paper"}
@@ -38,15 +40,6 @@ def checked(name: str, *settings: str) -> Compilation:
     return check(name, settings)
 
 
-def families() -> list[str]:
-    """Abstract specs, which members extend."""
-    return [name for name in zoo() if checked(name).open_params]
-
-
-def members() -> list[str]:
-    return [name for name in zoo() if name not in families()]
-
-
 def spec_of(row: str) -> Compilation:
     if row in CIFAR100:
         return checked(CIFAR100[row], "classes=100")
@@ -58,6 +51,7 @@ def test_every_spec_is_clean_and_proves_what_it_expects(name: str) -> None:
     found = checked(name)
     assert not found.diagnostics
     assert found.header.source and found.header.summary
+    assert (name in MEMBERS) == (not found.open_params), "test_zoo_builds.py builds those that state an `expect`"
     if found.open_params:
         assert found.graph is None
         return

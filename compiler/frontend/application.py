@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from ..ops.op import Op
 from .context import NOTHING, Arriving, Context, Poison
 from .located_yaml import BROKEN, Located
 from .recovery import Incomplete
-from .values import Arguments, Fault, Poisoned, locate
+from .values import Arguments, Fault, Poisoned, locate, unknown
 
 MAX_ELEMENTS = 2**31  # of one value, an image
 MAX_PARAMS = 2**33  # of one op
@@ -62,14 +62,16 @@ class Applier:
             if field not in cls.fields and node.value is BROKEN:
                 continue  # the schema has told it
             if field not in cls.fields:
-                raise Fault("unknown-key", node.span, f"`{name}` has no field `{field}`")
+                assert args is not None
+                raise unknown_field(cls, args.value[field].key)
             try:
                 checked[field] = self.arguments.value(cls.fields[field], node, lookup, cls.fields[field].kind.check)
             except Misfit as misfit:
                 raise Fault(misfit.code, locate(node, misfit.at).span, f"`{field}` {misfit}") from None
         for field, declared in cls.fields.items():
             if declared.required and field not in checked:
-                raise Fault("missing-key", key.span, f"`{name}` needs `{field}`", f"write {{{name}: {{{field}: …}}}}")
+                where = name if key.value == name else "with"
+                raise Fault("missing-key", key.span, f"`{name}` needs `{field}`", f"write {{{where}: {{{field}: …}}}}")
         made = make_op(name, tuple(checked.items()))
         if args is None or self.arguments.written(args):
             self.written[name, args] = made
@@ -134,6 +136,24 @@ def fields_of(op: Op | type[Op], args: Located | None) -> dict[str, Located]:
     if isinstance(args.value, dict):
         return {key: entry.value for key, entry in args.value.items() if not key.startswith("x-")}
     return {op.bare: args} if op.bare else {}
+
+
+def check_usable(name: str, what: Located, blocks: Iterable[str]) -> None:
+    """Raises Fault unless `name` is an operation that `use` can choose: one that a spec can name, and no merge."""
+    if name in OPS and OPS[name].is_merge:
+        raise Fault("unknown-block", what.span, f"`use` wants a block or an operation; `{name}` merges branches",
+                    f"write `{name}` itself, with its branches")  # fmt: skip
+    usable = [n for n, cls in OPS.items() if not (cls.is_merge or cls.is_internal)]
+    if name not in usable:
+        found = unknown("block or operation", name, [*blocks, *usable], what.span, "unknown-block")
+        raise Fault(found.code, what.span, found.message, found.help)
+
+
+def unknown_field(cls: type[Op], key: Located) -> Fault:
+    """The refusal of a field that the op of a `use` has not; where an op is called by its name, the schema refuses it."""
+    more = f"it can be {', '.join(cls.fields)}" if cls.fields else "it takes no fields"
+    found = unknown(f"field of `{cls.name}`", str(key.value), cls.fields, key.span, "unknown-key", more)
+    return Fault(found.code, key.span, found.message, found.help)
 
 
 @lru_cache(maxsize=4096)

@@ -20,7 +20,7 @@ from ..ir.types import image
 from ..ops import OPS
 from ..ops.fields import show
 from ..ops.merge import Add
-from .application import MAX_ELEMENTS, Applier, describe_size
+from .application import MAX_ELEMENTS, Applier, check_usable, describe_size
 from .calls import bind_params, enter_block
 from .compose import Document
 from .context import NOTHING, POISON, Arriving, Context, Poison
@@ -31,7 +31,7 @@ from .naming import Paths, Position, join
 from .references import find
 from .repeats import MAX_STEPS, rounds
 from .spec import BlockCall, Branches, Group, MergeCall, OpCall, Place, Refused, Residual, Step, Use
-from .values import Arguments, Fault, Poisoned, evaluate, parsed, unknown
+from .values import Arguments, Fault, Poisoned, evaluate, parsed
 
 MAX_DEPTH = 64
 PLACES_A_STACK = 40  # nested places, of about seven Python frames each, before a new stack is begun
@@ -337,10 +337,7 @@ class Expander:
         given = args if args is not None else Located(None, what.span)
         if name in ctx.blocks:
             return self.call(name, what, given, x, ctx, path)
-        if name not in OPS:
-            known = [*ctx.blocks, *(n for n in OPS if not n[0].isupper())]
-            diagnostic = unknown("block or operation", name, known, what.span, "unknown-block")
-            raise Fault(diagnostic.code, what.span, diagnostic.message, diagnostic.help)
+        check_usable(name, what, ctx.blocks)
         return self.applier.apply(name, what, given, (x,), x, ctx, path)
 
     def call(self, name: str, key: Located, args: Located, x: Arriving, ctx: Context, path: str) -> Arriving:
@@ -353,7 +350,10 @@ class Expander:
             self.fault("recursion", key.span, f"blocks are nested over {MAX_DEPTH} deep: {circle} → {name}",
                        "a recursion needs a `when` that becomes false", (), ctx)  # fmt: skip
             raise Stop
-        inner = enter_block(block, key, args, x, ctx, path, self.arguments, self.diagnostics)
+        wrong = Collector()
+        inner = enter_block(block, key, args, x, ctx, path, self.arguments, wrong)
+        for diagnostic in wrong:  # only now does a `use` know its block: say by which blocks and repeats it came here
+            self.tell(diagnostic, ctx)
         return self.place(block.steps, x, inner, Position(path, owned=True)) if inner else POISON
 
     # ---- values

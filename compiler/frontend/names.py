@@ -329,7 +329,8 @@ def arguments(block: Block, key: Located, args: Located | None, diagnostics: Col
     missing = [n for n, p in block.params.items() if p.default is None and n not in given]
     if missing:
         said = ", ".join(f"`{n}`" for n in missing)
+        where = block.name if key.value == block.name else "with"
         diagnostics.add(Diagnostic("missing-param", key.span, f"block `{block.name}` needs {said}",
-                                   help=f"write {{{block.name}: {{{', '.join(f'{n}: …' for n in missing)}}}}}"))  # fmt: skip
+                                   help=f"write {{{where}: {{{', '.join(f'{n}: …' for n in missing)}}}}}"))  # fmt: skip
         fine = False
     return fine

@@ -1,0 +1,70 @@
+"""The op table at opsets from the oldest to the newest that archc writes: the same numbers, or a refusal where ONNX lacks the operator."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from archc.compiler.backends.onnx.write import OPSETS, export_onnx
+from archc.compiler.backends.torch.module import to_torch
+from archc.compiler.diagnostics import Failure
+from archc.compiler.driver import run_passes
+from archc.compiler.ops import OPS
+from archc.compiler.passes import Settings
+from archc.runtime.session import raw_session
+
+from .op_cases import CASES, Case
+from .test_ops import Positive, graph_of, spread
+
+SWEPT = {13, 17, 20, 23, 26}
+# op, the operator that it needs, and the first opset that has it. Before that the op is refused; nothing else ever is.
+REFUSED_BEFORE = {"hard_swish": ("HardSwish", 14), "layer_norm": ("LayerNormalization", 17)}
+# an op that has another form where the operator is missing
+REPLACED_BEFORE = {"gelu": ("Gelu", 20)}
+
+
+def opsets(op: str) -> list[int]:
+    """Those that every op is swept over, and both sides of the step at which its operator appears."""
+    _, since = (REFUSED_BEFORE | REPLACED_BEFORE).get(op, ("", 0))
+    return sorted(SWEPT | ({since - 1, since} if since else set()))
+
+
+def test_the_sweep_has_both_ends():
+    assert {min(SWEPT), max(SWEPT)} == {OPSETS[0], OPSETS[-1]}
+
+
+@pytest.mark.parametrize(("operator", "since"), (REFUSED_BEFORE | REPLACED_BEFORE).values())
+def test_onnx_itself_says_when_an_operator_appears(operator, since):
+    assert onnx.defs.has(operator, since) and not onnx.defs.has(operator, since - 1)
+
+
+def test_ops_state_the_opset_that_their_operator_asks_for():
+    assert {op: cls.since_opset for op, cls in OPS.items() if cls.since_opset > OPSETS[0]} == {
+        op: since for op, (_, since) in REFUSED_BEFORE.items()
+    }
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_opset_gives_the_same_numbers_or_is_refused(case: Case, tmp_path):
+    graph = graph_of(case)
+    weights = Positive(spread(graph.params()))
+    inputs = [np.random.default_rng(i).standard_normal((2, *s), dtype=np.float32) for i, s in enumerate(case.inputs)]
+    with torch.no_grad():
+        reference = to_torch(graph, weights).eval()(*map(torch.from_numpy, inputs)).numpy()
+    built, path = run_passes(graph, Settings(fold=False)), tmp_path / "one.onnx"
+    _, since = REFUSED_BEFORE.get(case.op, ("", 0))
+    for opset in opsets(case.op):
+        if opset < since:
+            with pytest.raises(Failure, match=f"`{case.op}` .* from opset {since}, not in {opset}") as refused:
+                export_onnx(built, weights, path, opset=opset)
+            assert (refused.value.code, refused.value.exit_code) == ("opset-unsupported", 2)
+            continue
+        export_onnx(built, weights, path, opset=opset)
+        model = onnx.load(path)
+        assert [o.version for o in model.opset_import] == [opset]
+        onnx.checker.check_model(model, full_check=True)
+        found = raw_session(path).run(None, {f"in{i}": x for i, x in enumerate(inputs)})[0]
+        assert found.shape == reference.shape
+        assert np.abs(found - reference).max() <= 1e-5 * np.abs(reference).max() + 1e-7, f"opset {opset}"
