@@ -17,7 +17,8 @@ from safetensors.numpy import save_file
 from archc.compiler.diagnostics import Failure
 from archc.compiler.ir.dtypes import I64
 from archc.compiler.ops.op import Param
-from archc.compiler.weights.matching import match, open_checkpoint
+from archc.compiler.weights.formats import open_checkpoint
+from archc.compiler.weights.matching import match
 from archc.compiler.weights.seeded import BLOCK, Seeded, quantiles
 
 PARAMS = {

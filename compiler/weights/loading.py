@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..diagnostics import Failure, nearest
 from ..ir.operation import Param
-from .matching import Matched, Renamed, named, open_checkpoint, pair, report
+from .formats import open_checkpoint
+from .matching import Matched, Renamed, named, pair, report
 from .names import scopes, under
 from .source import WeightSource
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..diagnostics import Failure, nearest
 from ..ir.dtypes import DType
 from ..ir.operation import Param
-from .formats.safetensors import SafetensorsFile, damaged
 from .names import bare, owner, under, undotted, whole
 from .source import WeightSource
 
@@ -69,26 +67,6 @@ class Pairing(NamedTuple):
 
     pairs: dict[str, str]
     unused: tuple[str, ...]
-
-
-def open_checkpoint(path: Path) -> WeightSource:
-    """A .safetensors or .pth by its first bytes, whatever it is called. Raises Failure."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(32)
-    except OSError as error:
-        raise Failure(
-            "weights-missing-file", f"the checkpoint `{path}` cannot be read: {error.strerror}", exit_code=2
-        ) from None
-    if not head:
-        raise damaged(path, "it is empty")
-    if not head.startswith(b"PK") and (head[8:9] == b"{" or path.suffix == ".safetensors"):
-        return SafetensorsFile(path)  # its first bytes are a length: any, a pickle's too
-    if head.startswith((b"PK", b"\x80")):
-        from .formats.pth import open_pth
-
-        return open_pth(path, head)
-    raise damaged(path, "it is neither .safetensors nor a .pth of torch")
 
 
 def named(source: WeightSource, params: Mapping[str, Param], at: str = "") -> dict[str, str]:
