@@ -24,10 +24,10 @@ def test_a_new_format_is_a_module_and_a_row(tmp_path, monkeypatch):
     module = ModuleType("text")
     module.open_file = TextFile  # type: ignore[attr-defined]
     (tmp_path / "file.txt").write_text("tensors: none")
-    with pytest.raises(Failure, match=r"none of \.safetensors, \.pth, "):
+    with pytest.raises(Failure, match=r"known formats \(\.safetensors, \.pth, \.pt\)"):
         formats.open_checkpoint(tmp_path / "file.txt")
     monkeypatch.setitem(sys.modules, f"{formats.__name__}.text", module)
-    row = formats.Opener(".txt", lambda head: head.startswith(b"tensors"), "text")
+    row = formats.Opener((".txt",), lambda head: head.startswith(b"tensors"), "text")
     monkeypatch.setattr(formats, "OPENERS", (*formats.OPENERS, row))
     assert isinstance(formats.open_checkpoint(tmp_path / "file.txt"), TextFile)
 

@@ -19,9 +19,12 @@ HEAD = 32  # the first bytes of a file, by which its format is recognised
 
 
 class Opener(NamedTuple):
-    """A checkpoint format; `module`, beside this one, has `open_file(path)`, which gives a WeightSource or raises Failure."""
+    """A checkpoint format. `suffixes` are what its files are called, for messages; no file is opened by them.
 
-    format: str
+    `module`, beside this one, has `open_file(path)`, which gives a WeightSource or raises Failure.
+    """
+
+    suffixes: tuple[str, ...]
     recognises: Callable[[bytes], bool]
     module: str
 
@@ -29,10 +32,15 @@ class Opener(NamedTuple):
 # the first row that recognises a file opens it
 OPENERS = (
     # eight bytes of a length come first: any, those that a zip or a pickle begins with too
-    Opener(".safetensors", lambda head: head[8:9] == b"{", "safetensors"),
-    Opener(".pth", lambda head: head.startswith(b"PK"), "pth_zip"),
-    Opener(".pth before torch 1.6", lambda head: head.startswith(b"\x80"), "pth_legacy"),
+    Opener((".safetensors",), lambda head: head[8:9] == b"{", "safetensors"),
+    Opener((".pth", ".pt"), lambda head: head.startswith(b"PK"), "pth_zip"),
+    Opener((".pth", ".pt"), lambda head: head.startswith(b"\x80"), "pth_legacy"),
 )
+
+
+def checkpoint_suffixes() -> str:
+    """The suffixes of all formats, for messages: `.safetensors, .pth, .pt`."""
+    return ", ".join(dict.fromkeys(suffix for opener in OPENERS for suffix in opener.suffixes))
 
 
 def open_checkpoint(path: Path) -> WeightSource:
@@ -50,4 +58,4 @@ def open_checkpoint(path: Path) -> WeightSource:
         if opener.recognises(head):
             source: WeightSource = import_module(f".{opener.module}", __package__).open_file(path)
             return source
-    raise damaged(path, f"its first bytes are none of {', '.join(each.format for each in OPENERS)}")
+    raise damaged(path, f"it begins as no file of the known formats ({checkpoint_suffixes()})")
