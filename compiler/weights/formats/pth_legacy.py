@@ -19,6 +19,7 @@ class LegacyContainer:
     """The storages of such a file, each found by adding up the sizes before it."""
 
     def __init__(self, path: Path) -> None:
+        """Reads the five pickles and where the storages lie. Raises Failure where the file contradicts them."""
         self.path = path
         self.map = memoryview(map_file(path))
         machine = PickleMachine(path)

@@ -19,6 +19,7 @@ class ZipContainer:
     """A record's checksum is verified once, when it is first asked for; then its bytes are read where they lie in the file."""
 
     def __init__(self, path: Path) -> None:
+        """Reads the directory and the pickle. Raises Failure for a zip that is damaged or is not one of torch's."""
         self.path = path
         try:
             self.zip = zipfile.ZipFile(path)
