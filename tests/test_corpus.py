@@ -17,8 +17,6 @@ from archc.cli import main
 CORPUS = Path(__file__).parent / "data" / "corpus"
 CASES = json.loads((CORPUS / "index.json").read_text("utf-8"))
 KNOWN: dict[str, str] = {
-    "expr-flow-comma-list": "two diagnostics where one is due: the list is also too long",
-    "expr-flow-comma-step": "says `empty` for the cut-off count, not that quotes are missing",
     "expr-lambda": "points at the name behind `lambda`, a few columns on",
     "expr-float-inf": "points at the operator that overflows, a few columns on",
     "expr-bool-math": "points at the operator, a few columns on",

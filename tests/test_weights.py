@@ -8,6 +8,7 @@ import struct
 import zipfile
 import zlib
 from collections import OrderedDict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from safetensors.numpy import save_file
 from archc.compiler.diagnostics import Failure
 from archc.compiler.ir.dtypes import I64
 from archc.compiler.ops.op import Param
-from archc.compiler.weights.matching import match, open_checkpoint
+from archc.compiler.weights.formats import open_checkpoint
+from archc.compiler.weights.loading import LoadedWeights, load
 from archc.compiler.weights.seeded import BLOCK, Seeded, quantiles
 
 PARAMS = {
@@ -71,6 +73,11 @@ def test_quantiles_are_symmetric():
     np.testing.assert_array_equal(table, -table[::-1])
 
 
+def loaded(path: Path, params: dict[str, Param] = PARAMS, optional: tuple[str, ...] = ()) -> LoadedWeights:
+    """A checkpoint for a whole net with these tensors."""
+    return load({"": path}, params, Seeded(params), paths=(), optional=optional)
+
+
 def arrays():
     seeded = Seeded(PARAMS)
     return {name: seeded.get(name) + np.float32(1) for name in PARAMS}
@@ -95,23 +102,23 @@ FORMATS = {
 def test_checkpoints_are_read(form, tmp_path):
     path = tmp_path / "file.bin"
     FORMATS[form](path, arrays())
-    matched = match(open_checkpoint(path), PARAMS, Seeded(PARAMS), name="file")
+    weights = loaded(path)
     for name, array in arrays().items():
-        np.testing.assert_array_equal(matched.source.get(name), array)
-    assert matched.report.loaded == 3 and not matched.report.missing and not matched.report.unused
+        np.testing.assert_array_equal(weights.source.get(name), array)
+    assert weights.report.loaded == 3 and not weights.report.missing and not weights.report.unused
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float64])
 def test_other_floats_become_float32(kind, tmp_path):
     save_file({k: v.astype(kind) for k, v in arrays().items()}, tmp_path / "f.safetensors")
-    found = match(open_checkpoint(tmp_path / "f.safetensors"), PARAMS, Seeded(PARAMS), name="f").source.get("a.weight")
+    found = loaded(tmp_path / "f.safetensors").source.get("a.weight")
     np.testing.assert_allclose(found, arrays()["a.weight"], rtol=1e-3)
     assert found.dtype == np.float32
 
 
 def test_bfloat16_of_a_pth(tmp_path):
     torch.save({k: torch.from_numpy(v).bfloat16() for k, v in arrays().items()}, tmp_path / "f.pth")
-    found = match(open_checkpoint(tmp_path / "f.pth"), PARAMS, Seeded(PARAMS), name="f").source.get("a.weight")
+    found = loaded(tmp_path / "f.pth").source.get("a.weight")
     np.testing.assert_allclose(found, arrays()["a.weight"], rtol=1e-2)
 
 
@@ -125,9 +132,7 @@ def test_a_header_of_any_length_is_safetensors(tmp_path):
 def test_heads_may_be_absent_and_extras_are_named(tmp_path):
     tensors = {k: v for k, v in arrays().items() if not k.startswith("h.")} | {"extra": np.zeros(2, np.float32)}
     save_file(tensors, tmp_path / "f.safetensors")
-    report = match(
-        open_checkpoint(tmp_path / "f.safetensors"), PARAMS, Seeded(PARAMS), name="f", optional=("h",)
-    ).report
+    report = loaded(tmp_path / "f.safetensors", optional=("h",)).report
     assert report.missing == ("h.fc.weight",) and report.unused == ("extra",) and report.loaded == 2
 
 
@@ -145,7 +150,7 @@ def test_a_wrong_checkpoint_is_refused(change, code, tmp_path):
     change(tensors)
     save_file(tensors, tmp_path / "f.safetensors")
     with pytest.raises(Failure) as caught:
-        match(open_checkpoint(tmp_path / "f.safetensors"), PARAMS, Seeded(PARAMS), name="f")
+        loaded(tmp_path / "f.safetensors")
     assert caught.value.code == code
 
 
@@ -201,7 +206,7 @@ def test_counts_are_int64(kind, tmp_path):
     params = {"n.num_batches_tracked": Param((), dtype=I64)}
     save_file({"n.num_batches_tracked": np.array(3, UNFIT[kind])}, tmp_path / "f.safetensors")
     with pytest.raises(Failure, match=f"{kind}, where i64") as caught:
-        match(open_checkpoint(tmp_path / "f.safetensors"), params, Seeded(params), name="f")
+        loaded(tmp_path / "f.safetensors", params)
     assert caught.value.code == "weights-dtype"
 
 
@@ -210,7 +215,7 @@ def test_other_kinds_of_a_pth_are_refused_by_name(kind, tmp_path):
     torch.save({k: torch.from_numpy(v).to(kind if k == "a.bias" else torch.float32) for k, v in arrays().items()},
                tmp_path / "f.pth")  # fmt: skip
     with pytest.raises(Failure, match=r"a\.bias") as caught:
-        match(open_checkpoint(tmp_path / "f.pth"), PARAMS, Seeded(PARAMS), name="f")
+        loaded(tmp_path / "f.pth")
     assert caught.value.code == "weights-dtype"
 
 

@@ -12,13 +12,13 @@ from ..compiler.diagnostics import Failure, SpecError
 from ..compiler.driver import Compilation, run_passes
 from ..compiler.ir.graph import Graph, Phase
 from ..compiler.passes import Settings
-from ..compiler.weights.matching import Matched, Report
-from ..compiler.weights.loading import Given
+from ..compiler.weights.loading import CheckpointsByStep, LoadedWeights
+from ..compiler.weights.report import WeightReport
 from ..compiler.weights.source import WeightSource
 from .metadata import metadata
 from .proof import Parity
 
-Weights = Path | WeightSource | Given
+Weights = Path | WeightSource | CheckpointsByStep
 
 
 class Artifact(NamedTuple):
@@ -34,7 +34,7 @@ class BuildResult(NamedTuple):
     name: str
     artifacts: tuple[Artifact, ...]
     parity: Parity | None
-    weights: Report
+    weights: WeightReport
     seconds: float
 
 
@@ -77,7 +77,7 @@ def compiled(checked: Compilation) -> Graph:
     return checked.graph
 
 
-def weighed(training: Graph, weights: Weights | None, seed: int, skip: tuple[str, ...]) -> Matched:
+def weighed(training: Graph, weights: Weights | None, seed: int, skip: tuple[str, ...]) -> LoadedWeights:
     """The tensors of the training graph: checkpoints', or seeded ones."""
     from ..compiler.weights.seeded import Seeded
     from ..compiler.weights.loading import load
@@ -85,12 +85,12 @@ def weighed(training: Graph, weights: Weights | None, seed: int, skip: tuple[str
     params = training.params()
     seeded = Seeded(params, seed)
     if weights is None:
-        return Matched(seeded, Report(f"seed {seed}", 0, tuple(params)))
+        return LoadedWeights(seeded, WeightReport(f"seed {seed}", 0, tuple(params)))
     paths = {node.path for node in training.nodes}
     return load(by_step(weights), params, seeded, paths=paths, optional=[h.path for h in training.heads], skip=skip)
 
 
-def by_step(weights: Weights | None) -> Given:
+def by_step(weights: Weights | None) -> CheckpointsByStep:
     """Checkpoints by the step that each is for; "" is the whole net."""
     if weights is None:
         return {}
@@ -123,7 +123,7 @@ def target(checked: Compilation, kind: str, output: Path | None, weights: Weight
     return path
 
 
-def onnx(checked: Compilation, training: Graph, graph: Graph, matched: Matched, path: Path, opset: int | None, batch: int | None,
+def onnx(checked: Compilation, training: Graph, graph: Graph, matched: LoadedWeights, path: Path, opset: int | None, batch: int | None,
          phase: Phase, verify: bool) -> tuple[list[Path], Parity | None]:  # fmt: skip
     """Writes the ONNX file beside its place, proves it there, and only then moves it."""
     from ..compiler.backends.onnx.write import export_onnx

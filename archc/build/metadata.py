@@ -8,12 +8,12 @@ import json
 from ..compiler.analysis.distributions import distributions
 from ..compiler.driver import Compilation
 from ..compiler.ir.graph import Graph, Phase
-from ..compiler.weights.matching import Report
-from ..compiler.weights.names import owner, under
+from ..compiler.weights.report import WeightReport
+from ..compiler.weights.names import belongs_to, owning_step
 from ..version import version
 
 
-def metadata(checked: Compilation, graph: Graph, report: Report, phase: Phase) -> dict[str, str]:
+def metadata(checked: Compilation, graph: Graph, report: WeightReport, phase: Phase) -> dict[str, str]:
     """What the file says of itself; nothing of the machine, the place or the time."""
     text = str(graph).encode("utf-8", "replace").decode()  # a file's name need not be UTF-8
     meaning = graph.text(places=False).encode()  # what a comment or an empty line does not change
@@ -36,13 +36,13 @@ def metadata(checked: Compilation, graph: Graph, report: Report, phase: Phase) -
     return facts
 
 
-def origin(graph: Graph, report: Report) -> dict[str, object]:
+def origin(graph: Graph, report: WeightReport) -> dict[str, object]:
     """Where the file's tensors come from: `trained` if all are a checkpoint's; where only some are not, their steps."""
-    owners = {node.path for node in graph.nodes} | {owner(tensor) for rewrite in graph.rewrites for _, tensor in rewrite.takes}
-    missing = any(owner(tensor) in owners for tensor in report.missing)  # a head that is not in the file lacks nothing
+    owners = {node.path for node in graph.nodes} | {owning_step(tensor) for rewrite in graph.rewrites for _, tensor in rewrite.takes}
+    missing = any(owning_step(tensor) in owners for tensor in report.missing)  # a head that is not in the file lacks nothing
     told: dict[str, object] = {"source": report.source, "trained": report.loaded > 0 and not missing}
     if report.loaded and missing:
-        told["untrained"] = [step for step in report.untrained if any(under(path, [step]) for path in owners)]
+        told["untrained"] = [step for step in report.untrained if any(belongs_to(path, [step]) for path in owners)]
     return told
 
 

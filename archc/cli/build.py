@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..compiler.weights.formats import checkpoint_suffixes
 from .options import Batch, compiled, format_option, print_json, settings, spec_argument
 from .progress import progress
 from .render import clean
@@ -18,7 +19,7 @@ from .tables import facts, size
 
 if TYPE_CHECKING:
     from ..build.build import BuildResult
-    from ..compiler.weights.matching import Report
+    from ..compiler.weights.report import WeightReport
 
 
 EPILOG = """Example: archc build googlenet --export onnx -o googlenet.onnx --weights googlenet.safetensors
@@ -43,7 +44,7 @@ An ensemble: archc build my_ensemble.yaml --weights member0=a.pth --weights memb
     "--weights",
     multiple=True,
     metavar="[STEP=]FILE",
-    help="A checkpoint (.safetensors, .pth, .pt) of the net; or of the one step, repeatable.",
+    help=f"A checkpoint ({checkpoint_suffixes()}) of the net; or of the one step, repeatable.",
 )
 @click.option(
     "--weights-skip",
@@ -178,7 +179,7 @@ def weights(result: BuildResult) -> str:
     return "; ".join(parts)
 
 
-def listed(report: Report) -> str:
+def listed(report: WeightReport) -> str:
     names = [clean(name) for name in report.unexpected]
     more = ", …" if len(names) > 3 else ""
     return f"{len(names):,} tensor{'s' * (len(names) > 1)} of {report.source} ({', '.join(names[:3])}{more})"

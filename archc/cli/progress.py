@@ -6,9 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+DELAY_S = 1.0
+
 
 @contextmanager
 def progress(what: str) -> Iterator[None]:
+    """Says `what` while the work in the `with` block lasts; what is done within DELAY_S writes nothing."""
     if not sys.stderr.isatty():
         yield
         return
@@ -16,7 +19,14 @@ def progress(what: str) -> Iterator[None]:
 
     from .render import clean
 
-    timer = Timer(1.0, lambda: print(f"\r{clean(what)} …", end="", file=sys.stderr, flush=True))
+    line, printed = f"{clean(what)} …", False
+
+    def show() -> None:
+        nonlocal printed
+        printed = True
+        print(f"\r{line}", end="", file=sys.stderr, flush=True)
+
+    timer = Timer(DELAY_S, show)
     timer.daemon = True
     timer.start()
     try:
@@ -24,5 +34,5 @@ def progress(what: str) -> Iterator[None]:
     finally:
         timer.cancel()
         timer.join()
-        if timer.finished.is_set():
-            print("\r" + " " * (len(what) + 2) + "\r", end="", file=sys.stderr, flush=True)
+        if printed:
+            print("\r" + " " * len(line) + "\r", end="", file=sys.stderr, flush=True)

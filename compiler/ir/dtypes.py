@@ -37,13 +37,20 @@ class DType:
         """Bytes of one element."""
         return self.bits // 8
 
-    def decode(self, raw: Any, shape: tuple[int, ...]) -> Any:
-        """Stored bytes as a numpy array of `shape`: float types become float32, all others stay what they are."""
+    def decode(self, raw: Any, shape: tuple[int, ...], strides: tuple[int, ...] | None = None) -> Any:
+        """Stored bytes as a numpy array of `shape`: float types become float32, all others stay what they are.
+
+        `strides` count elements; without them the array is contiguous. Only what changes its type is copied, and of it
+        only the array's own elements.
+        """
         import numpy as np
 
-        array = np.frombuffer(raw, self.numpy).reshape(shape)
+        steps = None if strides is None else tuple(stride * self.size_bytes for stride in strides)
+        array = np.ndarray(shape, self.numpy, raw, strides=steps)
         if self is BF16:  # the upper half of a float32
-            return (array.astype("<u4") << np.uint32(16)).view(F32.numpy)
+            bits = array.astype("<u4")
+            bits <<= np.uint32(16)  # in place: a shifted array of no dimensions would be a scalar
+            return bits.view(F32.numpy)
         return array.astype(F32.numpy, copy=False) if self.kind == "float" else array
 
     def encode(self, array: Any) -> Any:

@@ -2,78 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from ..diagnostics import Failure, nearest
 from ..ir.operation import Param
-from .matching import Matched, Renamed, named, open_checkpoint, pair, report
-from .names import scopes, under
+from .formats import open_checkpoint
+from .matching import RenamedSource, match_tensors, rename_tensors
+from .names import belongs_to, enclosing_steps
+from .report import WeightReport, report_weights
 from .source import WeightSource
 
-Given = Mapping[str, Path | WeightSource]  # by step; "" is the whole net
+CheckpointsByStep = Mapping[str, Path | WeightSource]  # "" is the whole net
 
 
-def load(given: Given, params: Mapping[str, Param], fallback: WeightSource, *, paths: Collection[str],
-         optional: Collection[str] = (), skip: Collection[str] = ()) -> Matched:  # fmt: skip
-    """The tensors of a graph with steps `paths`: each checkpoint's under its step, all others from `fallback`.
+class LoadedWeights(NamedTuple):
+    """The tensors of a whole graph, and where they come from."""
 
+    source: WeightSource
+    report: WeightReport
+
+
+def load(checkpoints: CheckpointsByStep, params: Mapping[str, Param], fallback: WeightSource, *, paths: Collection[str],
+         optional: Collection[str] = (), skip: Collection[str] = ()) -> LoadedWeights:  # fmt: skip
+    """The tensors of a graph: each checkpoint's inside its step, all others from `fallback`.
+
+    `paths` are the graph's steps, `optional` those that a checkpoint may lack, `skip` those left out of all checkpoints.
     A file that serves several steps is opened once. Raises Failure before anything is taken from any of them.
     """
-    check_steps(given, params, paths)
-    opened = {file: open_checkpoint(file) for file in given.values() if isinstance(file, Path)}
-    checkpoints = {step: opened[file] if isinstance(file, Path) else file for step, file in given.items()}
-    found = {step: named(checkpoint, params, step) for step, checkpoint in checkpoints.items()}
-    check_skipped(skip, {*paths, *params}.union(*found.values()))
-    source, loaded, unused = fallback, set[str](), list[str]()
-    for step, checkpoint in checkpoints.items():
-        name = called(given[step])
-        pairs, over = pair(checkpoint, found[step], params, name=name, at=step, optional=optional, skip=skip)
-        source = Renamed(checkpoint, pairs, source)
-        loaded |= pairs.keys()
-        unused += over
-    return Matched(source, report(sources(given), params, loaded, tuple(unused), skip))
+    check_steps(checkpoints, params, paths)
+    opened = {file: open_checkpoint(file) for file in checkpoints.values() if isinstance(file, Path)}
+    sources = {step: opened[file] if isinstance(file, Path) else file for step, file in checkpoints.items()}
+    renamed = {step: rename_tensors(source, params, step) for step, source in sources.items()}
+    check_skipped(skip, {*paths, *params}.union(*renamed.values()))
+    merged, loaded, unused = fallback, set[str](), list[str]()
+    for step, source in sources.items():
+        match = match_tensors(source, renamed[step], params, checkpoint=checkpoint_name(checkpoints[step]), step=step,
+                              optional=optional, skip=skip)  # fmt: skip
+        merged = RenamedSource(source, match.original_names, merged)
+        loaded |= match.original_names.keys()
+        unused += match.unused
+    report = report_weights(describe_checkpoints(checkpoints), params, loaded, tuple(unused), skip)
+    return LoadedWeights(merged, report)
 
 
 def check_skipped(skip: Collection[str], names: Collection[str]) -> None:
-    """Every step that is to be left out is one of the net or of a checkpoint."""
+    """Raises Failure unless every step to leave out is one of the net or of a checkpoint; `names` are all of theirs."""
     if skip:
-        steps = {*names, *(scope for name in names for scope in scopes(name))}
+        known = {*names, *steps_around(names)}
         for step in skip:
-            if step not in steps:
-                raise no_such_step(f"--weights-skip {step}", step, steps)
+            if step not in known:
+                raise no_such_step(f"--weights-skip {step}", step, known)
 
 
-def check_steps(given: Given, params: Collection[str], paths: Collection[str]) -> None:
-    """Every step is there, has tensors, and gets one checkpoint."""
-    steps = {scope for name in params for scope in scopes(name)}
-    for step, file in given.items():
-        if step and step not in steps:
-            if under(step, paths) or any(under(path, [step]) for path in paths):
-                raise Failure(
-                    "no-such-step", f"--weights {step}={called(file)}: the step `{step}` has no weights", exit_code=2
-                )
-            raise no_such_step(f"--weights {step}={called(file)}", step, steps)
-        around = next((other for other in given if other != step and (not other or under(step, [other]))), None)
+def check_steps(checkpoints: CheckpointsByStep, params: Collection[str], paths: Collection[str]) -> None:
+    """Raises Failure unless every step that gets a checkpoint exists, has tensors, and gets no other."""
+    known = steps_around(params)
+    for step, file in checkpoints.items():
+        option = f"--weights {step}={checkpoint_name(file)}"
+        if step and step not in known:
+            if belongs_to(step, paths) or any(belongs_to(path, [step]) for path in paths):
+                raise Failure("no-such-step", f"{option}: the step `{step}` has no weights", exit_code=2)
+            raise no_such_step(option, step, known)
+        around = next(
+            (other for other in checkpoints if other != step and (not other or belongs_to(step, [other]))), None
+        )
         if around is not None:
-            both = f"{around}={called(given[around])}" if around else called(given[around])
-            raise Failure("weights-overlap", f"two checkpoints for `{step}`: {both} and {step}={called(file)}",
+            outer = checkpoint_name(checkpoints[around])
+            both = f"{around}={outer}" if around else outer
+            raise Failure("weights-overlap", f"two checkpoints for `{step}`: {both} and {step}={checkpoint_name(file)}",
                           "give one file for the whole net, or STEP=FILE for steps of which none lies in another", 2)  # fmt: skip
 
 
-def no_such_step(where: str, step: str, known: Collection[str]) -> Failure:
+def steps_around(names: Iterable[str]) -> set[str]:
+    return {step for name in names for step in enclosing_steps(name)}
+
+
+def no_such_step(option: str, step: str, known: Collection[str]) -> Failure:
+    """The failure of an option that names a step which is not among the `known`."""
     near = nearest(step, known)
     hint = f"did you mean `{near}`?" if near else "`archc show SPEC` tells the steps of a net"
-    return Failure("no-such-step", f"{where}: the net has no step `{step}`", hint, 2)
+    return Failure("no-such-step", f"{option}: the net has no step `{step}`", hint, 2)
 
 
-def called(file: Path | WeightSource) -> str:
+def checkpoint_name(file: Path | WeightSource) -> str:
     return file.name if isinstance(file, Path) else "the given state dict"
 
 
-def sources(given: Given) -> str:
+def describe_checkpoints(checkpoints: CheckpointsByStep) -> str:
     """The checkpoints by name, each with its steps: `a.pth (member0, member1), b.pth (member2)`."""
     steps: dict[str, list[str]] = {}
-    for step, file in given.items():
-        steps.setdefault(called(file), []).append(step)
+    for step, file in checkpoints.items():
+        steps.setdefault(checkpoint_name(file), []).append(step)
     return ", ".join(f"{name} ({', '.join(each)})" if each != [""] else name for name, each in steps.items())

@@ -1,194 +1,173 @@
-"""Checkpoints: opened by what they are, and matched against a graph's tensors before anything is built."""
+"""A checkpoint's tensors matched with a graph's, by name, shape and dtype, before anything is built."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..diagnostics import Failure, nearest
 from ..ir.dtypes import DType
 from ..ir.operation import Param
-from .formats.safetensors import SafetensorsFile, damaged
-from .names import bare, owner, under, undotted, whole
+from .names import (
+    belongs_to,
+    is_batch_count,
+    match_legacy_names,
+    owning_step,
+    strip_prefixes,
+    summarize_by_step,
+)
 from .source import WeightSource
 
-SHOWN = 10
-STEPS_ADVISED = 3
-COUNT = ".num_batches_tracked"
+MAX_LISTED = 10
+MAX_SUGGESTED = 3
 
 
-class Report(NamedTuple):
-    """What became of a checkpoint's tensors. `source` is a file's name or the seed.
+class RenamedSource:
+    """Some tensors of a checkpoint, by the graph's names; all others come from a fallback."""
 
-    `missing` and `unused` are tensors; `untrained` are the steps that own the missing ones, `skipped` those left out on
-    purpose, and `unexpected` the unused tensors that nobody asked to leave out.
-    """
-
-    source: str
-    loaded: int
-    missing: tuple[str, ...] = ()
-    unused: tuple[str, ...] = ()
-    untrained: tuple[str, ...] = ()
-    skipped: tuple[str, ...] = ()
-    unexpected: tuple[str, ...] = ()
-
-
-class Matched(NamedTuple):
-    source: WeightSource
-    report: Report
-
-
-class Renamed:
-    """Some tensors of a source, by the net's names; all others come from a fallback."""
-
-    def __init__(self, source: WeightSource, names: Mapping[str, str], fallback: WeightSource) -> None:
-        self.source, self.map, self.fallback = source, names, fallback
+    def __init__(self, source: WeightSource, original_names: Mapping[str, str], fallback: WeightSource) -> None:
+        self.source, self.original_names, self.fallback = source, original_names, fallback
 
     def names(self) -> Iterable[str]:
-        return dict.fromkeys([*self.map, *self.fallback.names()])
+        return dict.fromkeys([*self.original_names, *self.fallback.names()])
 
-    def _owner(self, name: str) -> tuple[WeightSource, str]:
-        return (self.source, self.map[name]) if name in self.map else (self.fallback, name)
+    def _locate(self, name: str) -> tuple[WeightSource, str]:
+        if name in self.original_names:
+            return self.source, self.original_names[name]
+        return self.fallback, name
 
     def shape(self, name: str) -> tuple[int, ...]:
-        source, own = self._owner(name)
-        return source.shape(own)
+        source, original = self._locate(name)
+        return source.shape(original)
 
     def dtype(self, name: str) -> DType:
-        source, own = self._owner(name)
-        return source.dtype(own)
+        source, original = self._locate(name)
+        return source.dtype(original)
 
     def get(self, name: str) -> Any:
-        source, own = self._owner(name)
-        return source.get(own)
+        source, original = self._locate(name)
+        return source.get(original)
 
 
-class Pairing(NamedTuple):
-    """What a graph's tensors are called in a checkpoint, and which of the checkpoint's (by the graph's names) are over."""
+class TensorMatch(NamedTuple):
+    """`original_names` says what the graph's tensors are called in a checkpoint; `unused` are the checkpoint's tensors, by
+    the names that they would have in the graph, for which it has no place."""
 
-    pairs: dict[str, str]
+    original_names: dict[str, str]
     unused: tuple[str, ...]
 
 
-def open_checkpoint(path: Path) -> WeightSource:
-    """A .safetensors or .pth by its first bytes, whatever it is called. Raises Failure."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(32)
-    except OSError as error:
-        raise Failure(
-            "weights-missing-file", f"the checkpoint `{path}` cannot be read: {error.strerror}", exit_code=2
-        ) from None
-    if not head:
-        raise damaged(path, "it is empty")
-    if not head.startswith(b"PK") and (head[8:9] == b"{" or path.suffix == ".safetensors"):
-        return SafetensorsFile(path)  # its first bytes are a length: any, a pickle's too
-    if head.startswith((b"PK", b"\x80")):
-        from .formats.pth import open_pth
+def rename_tensors(source: WeightSource, params: Collection[str], step: str = "") -> dict[str, str]:
+    """A checkpoint's names by the names that its tensors have in a graph with tensors `params`.
 
-        return open_pth(path, head)
-    raise damaged(path, "it is neither .safetensors nor a .pth of torch")
-
-
-def named(source: WeightSource, params: Mapping[str, Param], at: str = "") -> dict[str, str]:
-    """A checkpoint's tensors by the names that they have in the graph, where it is for the step `at`; with their own."""
-    prefix = f"{at}." if at else ""
-    wanted = {t.removeprefix(prefix) for t in params if t.startswith(prefix)}
-    return {prefix + name: own for name, own in bare(tuple(source.names()), wanted).items()}
-
-
-def pair(source: WeightSource, found: Mapping[str, str], params: Mapping[str, Param], *, name: str, at: str = "",
-         optional: Collection[str] = (), skip: Collection[str] = ()) -> Pairing:  # fmt: skip
-    """Pairs the tensors `found` in a checkpoint with a graph's, or with those of the step `at`, by name, shape and kind.
-
-    `optional` are paths of auxiliary heads, which may be absent; what lies under `skip` is left out on purpose. Norms'
-    batch counts may be absent, too. Raises Failure for anything else that is missing, does not fit, or has no place.
+    `step` is the one that the checkpoint is for; "" is the whole net.
     """
-    prefix = f"{at}." if at else ""
-    within = [t for t in params if t.startswith(prefix)]
-    wanted = [t for t in within if not under(t, skip)]
-    pairs = {t: found[t] for t in wanted if t in found}
-    pairs |= undotted([t for t in wanted if t not in pairs], {t: own for t, own in found.items() if t not in pairs})
-    used = set(pairs.values())
-    unused = tuple(t for t, own in found.items() if own not in used)
-    missing = [t for t in wanted if t not in pairs and not under(t, optional) and not t.endswith(COUNT)]
-    if missing:
-        more = f"; it holds {len(unused):,} others" if unused else ""
-        raise Failure("weights-missing", f"{name} lacks {listed(missing)}{more}", advice(missing, found))
-    check_shapes(source, params, pairs, name)
-    parts = {first(t, prefix) for t in within}
-    strays = [t for t in unused if first(t, prefix) in parts and not t.endswith(COUNT) and not under(t, skip)]
+    prefix = f"{step}." if step else ""
+    inside = {tensor.removeprefix(prefix) for tensor in params if tensor.startswith(prefix)}
+    return {prefix + name: original for name, original in strip_prefixes(tuple(source.names()), inside).items()}
+
+
+def match_tensors(source: WeightSource, renamed: Mapping[str, str], params: Mapping[str, Param], *, checkpoint: str,
+                  step: str = "", optional: Collection[str] = (), skip: Collection[str] = ()) -> TensorMatch:  # fmt: skip
+    """Matches a checkpoint's tensors, `renamed` by rename_tensors, with those of a graph or of its step `step`.
+
+    `optional` are steps that the checkpoint may lack (auxiliary heads), and norms' batch counts may be absent too. What
+    lies in a step of `skip` is left out on purpose. `checkpoint` is its name in messages. Raises Failure for anything
+    else that is missing, does not fit, or has no place.
+    """
+    prefix = f"{step}." if step else ""
+    inside = [tensor for tensor in params if tensor.startswith(prefix)]
+    wanted = [tensor for tensor in inside if not belongs_to(tensor, skip)]
+    originals = {tensor: renamed[tensor] for tensor in wanted if tensor in renamed}
+    others = {tensor: original for tensor, original in renamed.items() if tensor not in originals}
+    originals |= match_legacy_names([tensor for tensor in wanted if tensor not in originals], others)
+    used = set(originals.values())
+    unused = tuple(tensor for tensor, original in renamed.items() if original not in used)
+    missing = [tensor for tensor in wanted if tensor not in originals and not belongs_to(tensor, optional)]
+    check_missing([tensor for tensor in missing if not is_batch_count(tensor)], renamed, unused, checkpoint)
+    check_shapes(source, params, originals, checkpoint)
+    known_steps = {child_step(tensor, prefix) for tensor in inside}
+    strays = [tensor for tensor in unused if child_step(tensor, prefix) in known_steps]
+    check_strays([t for t in strays if not is_batch_count(t) and not belongs_to(t, skip)], renamed, checkpoint)
+    check_values(source, params, originals, checkpoint)
+    return TensorMatch(originals, unused)
+
+
+def child_step(tensor: str, prefix: str) -> str:
+    """The outermost step of a tensor inside the step that `prefix` names."""
+    return tensor.removeprefix(prefix).partition(".")[0]
+
+
+def check_missing(missing: list[str], renamed: Collection[str], unused: Collection[str], checkpoint: str) -> None:
+    """Raises Failure where the graph needs a tensor that the checkpoint lacks."""
+    if not missing:
+        return
+    more = f"; it holds {len(unused):,} others" if unused else ""
+    near = nearest(missing[0], renamed)
+    hint = f"the nearest to `{missing[0]}` in it is `{near}`." if near else "is it the checkpoint of another net?"
+    raise Failure("weights-missing", f"{checkpoint} lacks {count_and_list(missing)}{more}",
+                  hint + suggest_skipping(map(owning_step, missing), "untrained"))  # fmt: skip
+
+
+def check_shapes(
+    source: WeightSource, params: Mapping[str, Param], originals: Mapping[str, str], checkpoint: str
+) -> None:
+    """Raises Failure where a tensor of the checkpoint has another shape than the graph's."""
+    shapes = {tensor: tuple(source.shape(original)) for tensor, original in originals.items()}
+    misshapen = {tensor: shape for tensor, shape in shapes.items() if shape != params[tensor].shape}
+    if not misshapen:
+        return
+    differences = [f"{t} {format_sizes(shape)} for {format_sizes(params[t].shape)}" for t, shape in misshapen.items()]
+    skipping = suggest_skipping(map(owning_step, misshapen), "untrained")
+    cause = "is it for another number of classes?" if skipping else "is it the checkpoint of another member?"
+    raise Failure(
+        "weights-misshapen", f"{checkpoint} has other shapes: {count_and_list(differences)}", cause + skipping
+    )
+
+
+def check_strays(strays: list[str], renamed: Collection[str], checkpoint: str) -> None:
+    """Raises Failure where the checkpoint has tensors in the graph's own steps that the graph has not."""
     if strays:
-        raise Failure("weights-unused", f"{name} has {listed(strays)}, for which the net has no place",
-                      f"is it the checkpoint of another member?{ways(whole(strays, found), 'out')}")  # fmt: skip
-    check_kinds(source, params, pairs, name)
-    return Pairing(pairs, unused)
+        raise Failure("weights-unused", f"{checkpoint} has {count_and_list(strays)}, for which the net has no place",
+                      f"is it the checkpoint of another member?{suggest_skipping(summarize_by_step(strays, renamed), 'out')}")  # fmt: skip
 
 
-def match(source: WeightSource, params: Mapping[str, Param], fallback: WeightSource, *, name: str,
-          optional: Collection[str] = (), skip: Collection[str] = ()) -> Matched:  # fmt: skip
-    """A checkpoint as a source for the whole graph; what it lacks comes from `fallback`. Raises Failure."""
-    pairs, unused = pair(source, named(source, params), params, name=name, optional=optional, skip=skip)
-    return Matched(Renamed(source, pairs, fallback), report(name, params, pairs, unused, skip))
+def check_values(
+    source: WeightSource, params: Mapping[str, Param], originals: Mapping[str, str], checkpoint: str
+) -> None:
+    """Raises Failure unless integers stand where integers belong, floats where floats do, and no NaN or infinity."""
+    import numpy as np
+
+    for tensor, original in originals.items():
+        dtype, integer = source.dtype(original), params[tensor].dtype.kind == "int"
+        if integer and dtype != params[tensor].dtype:
+            raise Failure("weights-dtype", f"{checkpoint}: `{tensor}` is {dtype}, where {params[tensor].dtype} belongs")
+        if not integer and dtype.kind != "float":
+            raise Failure("weights-dtype", f"{checkpoint}: `{tensor}` is {dtype}, where floating point numbers belong")
+        # a sum is quick, and may overflow: only then are all looked at
+        if (
+            not integer
+            and not np.isfinite(np.sum(source.get(original)))
+            and not np.isfinite(source.get(original)).all()
+        ):
+            raise Failure("weights-not-finite", f"{checkpoint}: `{tensor}` holds NaN or infinity",
+                          "the training that made it has diverged")  # fmt: skip
 
 
-def report(source: str, params: Iterable[str], loaded: Collection[str], unused: tuple[str, ...] = (),
-           skip: Iterable[str] = ()) -> Report:  # fmt: skip
-    """The report of a graph with tensors `params`, of which `loaded` came from checkpoints."""
-    learned, skip = [t for t in params if not t.endswith(COUNT)], tuple(skip)
-    missing = tuple(t for t in learned if t not in loaded)
-    unexpected = tuple(t for t in unused if not under(t, skip) and not t.endswith(COUNT))
-    return Report(source, len(loaded), missing, unused, whole(missing, learned), skip, unexpected)
+def format_sizes(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) or "scalar"
 
 
-def first(name: str, prefix: str) -> str:
-    return name.removeprefix(prefix).partition(".")[0]
+def count_and_list(tensors: list[str]) -> str:
+    """`2 tensors: fc.weight, fc.bias`; of many, the first."""
+    more = f" and {len(tensors) - MAX_LISTED} more" if len(tensors) > MAX_LISTED else ""
+    return f"{len(tensors)} tensor{'s' * (len(tensors) > 1)}: " + ", ".join(tensors[:MAX_LISTED]) + more
 
 
-def shape(sizes: tuple[int, ...]) -> str:
-    return "×".join(map(str, sizes)) or "scalar"
-
-
-def listed(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{len(names)} tensor{'s' * (len(names) > 1)}: " + ", ".join(names[:SHOWN]) + more
-
-
-def advice(missing: list[str], found: Mapping[str, str]) -> str:
-    near = nearest(missing[0], found)
-    told = f"the nearest to `{missing[0]}` in it is `{near}`." if near else "is it the checkpoint of another net?"
-    return told + ways(tuple(dict.fromkeys(map(owner, missing))), "untrained")
-
-
-def ways(steps: tuple[str, ...], how: str) -> str:
-    """How to leave a few steps out; nothing where they are many, as then the checkpoint is the wrong one."""
-    if len(steps) > STEPS_ADVISED:
+def suggest_skipping(steps: Iterable[str], how: str) -> str:
+    """How to leave a few steps `out` or `untrained`; nothing where they are many: then the checkpoint is the wrong one."""
+    steps = tuple(dict.fromkeys(steps))
+    if len(steps) > MAX_SUGGESTED:
         return ""
     flags = " ".join(f"--weights-skip {step}" for step in steps)
     return f" `{flags}` leaves {'it' if len(steps) == 1 else 'them'} {how}"
-
-
-def check_shapes(source: WeightSource, params: Mapping[str, Param], pairs: Mapping[str, str], name: str) -> None:
-    misshapen = {t: shape(source.shape(own)) for t, own in pairs.items() if tuple(source.shape(own)) != params[t].shape}
-    if misshapen:
-        told = [f"{t} {found} for {shape(params[t].shape)}" for t, found in misshapen.items()]
-        few = ways(tuple(dict.fromkeys(map(owner, misshapen))), "untrained")
-        raise Failure("weights-misshapen", f"{name} has other shapes: {listed(told)}",
-                      f"is it for another number of classes?{few}" if few else "is it the checkpoint of another member?")  # fmt: skip
-
-
-def check_kinds(source: WeightSource, params: Mapping[str, Param], pairs: Mapping[str, str], name: str) -> None:
-    """Integers where integers belong, floats where floats do, and no NaN or infinity among them."""
-    import numpy as np
-
-    for tensor, own in pairs.items():
-        found, whole_numbers = source.dtype(own), params[tensor].dtype.kind == "int"
-        if whole_numbers and found != params[tensor].dtype:
-            raise Failure("weights-dtype", f"{name}: `{tensor}` is {found}, where {params[tensor].dtype} belongs")
-        if not whole_numbers and found.kind != "float":
-            raise Failure("weights-dtype", f"{name}: `{tensor}` is {found}, where floating point numbers belong")
-        # a sum is quick, and may overflow: only then are all looked at
-        if not whole_numbers and not np.isfinite(np.sum(source.get(own))) and not np.isfinite(source.get(own)).all():
-            raise Failure("weights-not-finite", f"{name}: `{tensor}` holds NaN or infinity",
-                          "the training that made it has diverged")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Names of tensors: the steps that own them, and what a checkpoint's names may differ by."""
+"""Names of tensors: the steps that own them, and how a checkpoint's names may differ from a graph's."""
 
 from __future__ import annotations
 
@@ -10,53 +10,67 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 PREFIXES = ("module.", "_orig_mod.", "model.")
 
 
-def under(name: str, paths: Iterable[str]) -> bool:
-    """Whether a tensor or a step is one of the steps at `paths`, or belongs to one."""
-    return any(name == p or name.startswith(p + ".") for p in paths)
+def belongs_to(name: str, steps: Iterable[str]) -> bool:
+    """Whether a tensor or a step is one of `steps`, or lies inside one."""
+    return any(name == step or name.startswith(step + ".") for step in steps)
 
 
-def scopes(name: str) -> Iterator[str]:
-    """The steps around a tensor or a step, outermost first."""
-    for at, letter in enumerate(name):
+def enclosing_steps(name: str) -> Iterator[str]:
+    """The steps around a tensor or a step, outermost first: `a` and `a.b` for `a.b.weight`."""
+    for place, letter in enumerate(name):
         if letter == ".":
-            yield name[:at]
+            yield name[:place]
 
 
-def owner(tensor: str) -> str:
+def owning_step(tensor: str) -> str:
+    """The step that a tensor is a parameter of: `a.b` for `a.b.weight`."""
     return tensor.rpartition(".")[0]
 
 
-def whole(some: Iterable[str], all_: Iterable[str]) -> tuple[str, ...]:
-    """Tensors, told by the outermost steps that own no others of `all_`; what has no such step by its own step."""
-    some = tuple(some)
-    have, total = (Counter(scope for name in names for scope in scopes(name)) for names in (some, all_))
-    told = (next((s for s in scopes(name) if have[s] == total[s]), owner(name) or name) for name in some)
-    return tuple(dict.fromkeys(told))
+def is_batch_count(tensor: str) -> bool:
+    """Whether it is the count of batches that torch's norms keep: nothing learned, and no answer depends on it."""
+    return tensor.endswith(".num_batches_tracked")
 
 
-def bare(names: Collection[str], wanted: Collection[str]) -> dict[str, str]:
-    """A checkpoint's names without the prefixes that all of them have and the net has not, each with the name as it is."""
-    found = {name: name for name in names}
-    for prefix in PREFIXES * 2:
-        if found and all(n.startswith(prefix) for n in found) and not any(n.startswith(prefix) for n in wanted):
-            found = {n.removeprefix(prefix): own for n, own in found.items()}
-    return found
+def summarize_by_step(some: Iterable[str], all_names: Iterable[str]) -> tuple[str, ...]:
+    """Replaces tensor names by the outermost step whose tensors are all in `some`, or by the tensor's own step.
 
-
-def undotted(missing: Iterable[str], found: Mapping[str, str]) -> dict[str, str]:
-    """Missing tensors that the checkpoint has under a name that differs only by dots before digits.
-
-    Before torch 0.4 a module's name could hold a dot: torchvision's DenseNet files say `denselayer1.norm.1.weight` for what
-    is `denselayer1.norm1.weight` now. A name counts only where no other, wanted or found, reads the same without its dots.
+    `fc.weight` and `fc.bias` become `fc`, and `layer1` stands for all of its tensors if none of them is absent.
     """
-    wanted, there = joined(missing), joined(found)
-    return {names[0]: found[there[plain][0]] for plain, names in wanted.items()
-            if len(names) == 1 and len(there.get(plain, ())) == 1}  # fmt: skip
+    some = tuple(some)
+    counts, totals = (Counter(step for name in names for step in enclosing_steps(name)) for names in (some, all_names))
+    steps = (
+        next((step for step in enclosing_steps(name) if counts[step] == totals[step]), owning_step(name) or name)
+        for name in some
+    )
+    return tuple(dict.fromkeys(steps))
 
 
-def joined(names: Iterable[str]) -> dict[str, list[str]]:
+def strip_prefixes(names: Collection[str], graph_names: Collection[str]) -> dict[str, str]:
+    """A checkpoint's names by what is left without the prefixes that all of them have and no name of the graph has."""
+    stripped = {name: name for name in names}
+    for prefix in PREFIXES * 2:
+        everywhere = stripped and all(name.startswith(prefix) for name in stripped)
+        if everywhere and not any(name.startswith(prefix) for name in graph_names):
+            stripped = {name.removeprefix(prefix): original for name, original in stripped.items()}
+    return stripped
+
+
+def match_legacy_names(missing: Iterable[str], found: Mapping[str, str]) -> dict[str, str]:
+    """Missing tensors that a checkpoint has under a name of torch before 0.4, each with its value in `found`.
+
+    There a module's name could hold a dot: torchvision's DenseNet files say `denselayer1.norm.1.weight` for what is
+    `denselayer1.norm1.weight` now. A name counts only where no other, missing or found, reads the same without the dots
+    before its digits.
+    """
+    missing_by_key, found_by_key = group_by_legacy_key(missing), group_by_legacy_key(found)
+    return {names[0]: found[found_by_key[key][0]] for key, names in missing_by_key.items()
+            if len(names) == 1 and len(found_by_key.get(key, ())) == 1}  # fmt: skip
+
+
+def group_by_legacy_key(names: Iterable[str]) -> dict[str, list[str]]:
     """Names by what is left of them without the dots before digits."""
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for name in names:
-        found.setdefault(re.sub(r"\.(?=\d)", "", name), []).append(name)
-    return found
+        groups.setdefault(re.sub(r"\.(?=\d)", "", name), []).append(name)
+    return groups

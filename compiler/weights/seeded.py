@@ -16,7 +16,7 @@ from typing import Any
 from ..ir.dtypes import DType
 from ..ir.operation import Param
 
-TABLE = 65_536
+QUANTILES = 65_536  # of the table of normal quantiles
 BLOCK = 65_536  # numbers worked on together: they stay in the cache
 
 
@@ -41,11 +41,11 @@ class Seeded:
         param = self.params[name]
         if param.dtype.kind == "int":
             return np.zeros(param.shape, param.dtype.numpy)
-        return make(name, param, self.seed)
+        return make_tensor(name, param, self.seed)
 
 
-def make(name: str, param: Param, seed: int) -> Any:
-    """The float32 array of one tensor."""
+def make_tensor(name: str, param: Param, seed: int) -> Any:
+    """The float32 array of one tensor, as its parameter's initialisation says."""
     import numpy as np
 
     scheme, measure = param.init
@@ -54,44 +54,47 @@ def make(name: str, param: Param, seed: int) -> Any:
         return np.full(param.shape, constants[scheme], np.float32)
     if scheme == "values":
         return np.array(param.values, np.float32).reshape(param.shape)
-    fan_in = math.prod(param.shape[1:]) or 1
-    fan_out = math.prod((param.shape[0], *param.shape[2:])) or 1
-    bounds = {
+    scale = np.float32(initial_scale(scheme, measure, param.shape))
+    fill = partial(fill_normal, truncated=scheme == "truncated_normal") if "normal" in scheme else fill_uniform
+    values = np.empty(param.elements, np.float32)
+    stream = np.random.Philox(key=np.array([seed & (2**64 - 1), zlib.crc32(name.encode())], np.uint64))
+    for start in range(0, len(values), BLOCK):
+        block = values[start : start + BLOCK]
+        fill(random_words(stream, len(block)), out=block)
+        if scheme == "signs":
+            np.copysign(scale, block, out=block)
+        else:
+            block *= scale
+    return values.reshape(param.shape)
+
+
+def initial_scale(scheme: str, measure: float, shape: tuple[int, ...]) -> float:
+    """What numbers of [-1, 1), or standard normal ones, are multiplied by: a scheme's bound, or its standard deviation.
+
+    Sources: Glorot & Bengio 2010 (xavier), He et al. 2015 (kaiming); `measure` is the spec's own where it states one.
+    """
+    fan_in = math.prod(shape[1:]) or 1
+    fan_out = math.prod((shape[0], *shape[2:])) or 1
+    return {
         "kaiming_uniform": math.sqrt(6 / fan_in),
         "xavier_uniform": math.sqrt(6 / (fan_in + fan_out)),
         "torch_default": math.sqrt(1 / fan_in),
         "uniform": measure,
         "signs": 1.0,
-    }
-    deviations = {
         "kaiming_normal": math.sqrt(2 / fan_out),
         "xavier_normal": math.sqrt(2 / (fan_in + fan_out)),
         "normal": measure,
         "truncated_normal": measure,
-    }
-    if scheme in bounds:
-        draw, factor = uniform, np.float32(bounds[scheme])
-    else:
-        draw, factor = partial(normal, truncated=scheme == "truncated_normal"), np.float32(deviations[scheme])
-    values = np.empty(param.elements, np.float32)
-    stream = np.random.Philox(key=np.array([seed & (2**64 - 1), zlib.crc32(name.encode())], np.uint64))
-    for start in range(0, len(values), BLOCK):
-        block = values[start : start + BLOCK]
-        draw(bits(stream, len(block)), out=block)
-        if scheme == "signs":
-            np.copysign(factor, block, out=block)
-        else:
-            block *= factor
-    return values.reshape(param.shape)
+    }[scheme]
 
 
-def bits(stream: Any, count: int) -> Any:
+def random_words(stream: Any, count: int) -> Any:
     """The next `count` 32-bit words of a stream; `count` is even but for a tensor's end."""
     return stream.random_raw(-(-count // 2)).astype("<u8", copy=False).view("<u4")[:count]
 
 
-def uniform(words: Any, out: Any) -> None:
-    """Uniform in [-1, 1): 24 bits, so every step is exact in float32."""
+def fill_uniform(words: Any, out: Any) -> None:
+    """Fills `out` with uniform numbers in [-1, 1), 24 bits of each word: so every step is exact in float32. Uses `words` up."""
     import numpy as np
 
     words >>= np.uint32(8)
@@ -101,23 +104,25 @@ def uniform(words: Any, out: Any) -> None:
 
 @lru_cache(maxsize=2)
 def quantiles(truncated: bool) -> tuple[Any, Any]:
-    """The standard normal's quantiles at the middles of 65,536 equal shares (within two deviations when truncated).
+    """The standard normal's quantiles at the middles of 65,536 equal shares, and the steps from each to the next.
 
-    With them the steps from each to the next; the last has none.
+    The last has no next: its step is 0. Truncated means cut at two standard deviations.
     """
     from statistics import NormalDist
 
     import numpy as np
 
-    law = NormalDist()
-    low = law.cdf(-2) if truncated else 0.0
-    half = [round(law.inv_cdf(low + (1 - 2 * low) * (i + 0.5) / TABLE), 7) for i in range(TABLE // 2)]
+    standard_normal = NormalDist()
+    low = standard_normal.cdf(-2) if truncated else 0.0
+    half = [
+        round(standard_normal.inv_cdf(low + (1 - 2 * low) * (i + 0.5) / QUANTILES), 7) for i in range(QUANTILES // 2)
+    ]
     table = np.array(half + [-q for q in reversed(half)], np.float32)
     return table, np.diff(table, append=table[-1:])
 
 
-def normal(words: Any, out: Any, truncated: bool) -> None:
-    """Standard normal numbers: a quantile by 16 random bits, moved towards the next by 16 further ones."""
+def fill_normal(words: Any, out: Any, truncated: bool) -> None:
+    """Fills `out` with standard normal numbers: a quantile by 16 bits of a word, moved towards the next by the other 16."""
     import numpy as np
 
     table, steps = quantiles(truncated)

@@ -9,48 +9,65 @@ from __future__ import annotations
 
 import pickletools
 from collections.abc import Iterable
+from mmap import mmap
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from ...diagnostics import Failure
-from .safetensors import damaged
+from ...ir.dtypes import BF16, BOOL, C64, C128, F16, F32, F64, I8, I16, I32, I64, U8, DType
+from .damage import damaged
 
-STORAGES = {"FloatStorage": ("f32", 4), "DoubleStorage": ("f64", 8), "HalfStorage": ("f16", 2), "BFloat16Storage": ("bf16", 2),
-            "LongStorage": ("i64", 8), "IntStorage": ("i32", 4), "ShortStorage": ("i16", 2), "CharStorage": ("i8", 1),
-            "ByteStorage": ("u8", 1), "BoolStorage": ("bool", 1), "ComplexFloatStorage": ("c64", 8),
-            "ComplexDoubleStorage": ("c128", 16)}  # fmt: skip
-ALLOWED = {
+MAX_PICKLE = 64 * 2**20
+MAX_DIMENSIONS = 8
+STORAGES = {"FloatStorage": F32, "DoubleStorage": F64, "HalfStorage": F16, "BFloat16Storage": BF16, "LongStorage": I64,
+            "IntStorage": I32, "ShortStorage": I16, "CharStorage": I8, "ByteStorage": U8, "BoolStorage": BOOL,
+            "ComplexFloatStorage": C64, "ComplexDoubleStorage": C128}  # fmt: skip
+ALLOWED_GLOBALS = {
     ("torch._utils", "_rebuild_tensor"),  # torch before 0.4
     ("torch._utils", "_rebuild_tensor_v2"),
     ("torch._utils", "_rebuild_parameter"),
     ("torch", "Size"),
     ("collections", "OrderedDict"),
     ("argparse", "Namespace"),
+    *(("torch", storage) for storage in STORAGES),
 }
-ALLOWED |= {("torch", storage) for storage in STORAGES}
-
-
+IGNORED_OPCODES = {"PROTO", "FRAME"}
+ARGUMENT_OPCODES = {"BININT", "BININT1", "BININT2", "INT", "LONG", "LONG1", "BINFLOAT",
+                    "BINUNICODE", "SHORT_BINUNICODE", "BINSTRING", "SHORT_BINSTRING"}  # fmt: skip
+CONSTANT_OPCODES = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+EMPTY_OPCODES = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
+TUPLE_OPCODES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 RESAVE = "save it again with torch.save(model.state_dict(), …), or as .safetensors"
 
 
 class Global(NamedTuple):
+    """A class or function that the pickle names."""
+
     module: str
     name: str
 
 
 class Storage(NamedTuple):
-    kind: str
-    width: int
+    """A run of numbers beside the pickle, found by its key."""
+
+    dtype: DType
     key: str
 
 
-class Stored(NamedTuple):
-    """A tensor as the pickle describes it; strides and offset count elements."""
+class StoredTensor(NamedTuple):
+    """A tensor as the pickle describes it: a view of a storage. Strides and offset count elements."""
 
     storage: Storage
     offset: int
     shape: tuple[int, ...]
     stride: tuple[int, ...]
+
+    def byte_range(self) -> tuple[int, int]:
+        """The bytes of the storage from the view's first element to behind its last; none for a view without elements."""
+        if 0 in self.shape:
+            return 0, 0
+        last = self.offset + sum((size - 1) * stride for size, stride in zip(self.shape, self.stride, strict=True))
+        return self.offset * self.storage.dtype.size_bytes, (last + 1) * self.storage.dtype.size_bytes
 
 
 class Mark:
@@ -60,7 +77,7 @@ class Mark:
 MARK = Mark()
 
 
-class Machine:
+class PickleMachine:
     """The whitelisted part of the pickle machine. Every value is plain: no attribute is looked up, nothing is called."""
 
     def __init__(self, path: Path) -> None:
@@ -69,105 +86,90 @@ class Machine:
         self.memo: dict[int, Any] = {}
         self.storages: dict[str, Storage] = {}
 
-    def run(self, data: bytes | BinaryIO) -> Any:
-        """What the pickle says; a file is left behind its end, where another may begin."""
+    def run(self, data: bytes | mmap) -> Any:
+        """What the pickle says. A mapped file is left where the pickle ends, as another may begin there."""
         self.stack, self.memo = [], {}
         try:
-            for opcode, argument, _ in pickletools.genops(data):
+            for opcode, argument, _ in pickletools.genops(data):  # type: ignore[arg-type]  # of a file it needs what a map has
                 if opcode.name == "STOP":
                     return self.stack.pop()
-                self.step(opcode.name, argument)
+                self.execute(opcode.name, argument)
         except Failure:
             raise
-        except (
-            ValueError,
-            IndexError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            RecursionError,
-            UnicodeDecodeError,
-        ) as error:
+        except (ValueError, IndexError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise damaged(self.path, f"its pickle is malformed ({type(error).__name__})") from None
         raise damaged(self.path, "its pickle has no end")
 
-    def marked(self) -> list[Any]:
+    def execute(self, opcode: str, argument: Any) -> None:
+        """Carries out one opcode that pushes a plain value or handles the memo; hands on all others."""
+        stack = self.stack
+        if opcode in IGNORED_OPCODES:
+            return
+        if opcode in ARGUMENT_OPCODES:
+            stack.append(argument)
+        elif opcode in CONSTANT_OPCODES:
+            stack.append(CONSTANT_OPCODES[opcode])
+        elif opcode in EMPTY_OPCODES:
+            stack.append(EMPTY_OPCODES[opcode]())
+        elif opcode == "MARK":
+            stack.append(MARK)
+        elif opcode in ("BINPUT", "LONG_BINPUT"):
+            self.memo[argument] = stack[-1]
+        elif opcode == "MEMOIZE":
+            self.memo[len(self.memo)] = stack[-1]
+        elif opcode in ("BINGET", "LONG_BINGET"):
+            stack.append(self.memo[argument])
+        else:
+            self.execute_compound(opcode, argument)
+
+    def execute_compound(self, opcode: str, argument: Any) -> None:
+        """Carries out one opcode that makes a value of others on the stack. Raises Failure for one that is not allowed."""
+        stack = self.stack
+        if opcode in TUPLE_OPCODES:
+            count = TUPLE_OPCODES[opcode]
+            stack[-count:] = [tuple(stack[-count:])]
+        elif opcode == "TUPLE":
+            items = self.pop_to_mark()
+            stack.append(tuple(items))
+        elif opcode in ("SETITEM", "SETITEMS"):
+            items = self.pop_to_mark() if opcode == "SETITEMS" else [stack.pop(-2), stack.pop()]
+            if isinstance(stack[-1], dict):
+                stack[-1].update(check_keys(zip(items[::2], items[1::2], strict=True)))
+        elif opcode in ("APPEND", "APPENDS"):
+            items = self.pop_to_mark() if opcode == "APPENDS" else [stack.pop()]
+            stack[-1].extend(items)
+        elif opcode in ("GLOBAL", "STACK_GLOBAL"):
+            pair = tuple(argument.split(" ", 1)) if opcode == "GLOBAL" else (stack.pop(-2), stack.pop())
+            if not all(isinstance(part, str) for part in pair):
+                raise TypeError("a global's name is no text")
+            stack.append(self.find_global(*pair))
+        elif opcode == "BINPERSID":
+            stack.append(self.find_storage(stack.pop()))
+        elif opcode in ("REDUCE", "NEWOBJ"):
+            arguments = stack.pop()
+            stack.append(self.describe_call(stack.pop(), arguments))
+        elif opcode == "BUILD":
+            stack.pop()  # attributes, of an OrderedDict (its _metadata) or a Namespace: not needed
+        else:
+            raise Failure("checkpoint-refused", f"{self.path.name} uses the pickle opcode {opcode}, which no state dict needs",
+                          RESAVE)  # fmt: skip
+
+    def pop_to_mark(self) -> list[Any]:
+        """The values above the last mark, in their order; the mark goes too."""
         items = []
         while (item := self.stack.pop()) is not MARK:
             items.append(item)
         return items[::-1]
 
-    def step(self, name: str, argument: Any) -> None:
-        stack = self.stack
-        if name in ("PROTO", "FRAME"):
-            return
-        if name in (
-            "BININT",
-            "BININT1",
-            "BININT2",
-            "LONG1",
-            "BINUNICODE",
-            "SHORT_BINUNICODE",
-            "BINSTRING",
-            "SHORT_BINSTRING",
-            "BINFLOAT",
-            "INT",
-            "LONG",
-        ):
-            stack.append(argument)
-        elif name in ("NONE", "NEWTRUE", "NEWFALSE"):
-            stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[name])
-        elif name in ("EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE"):
-            stack.append({"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}[name]())
-        elif name == "MARK":
-            stack.append(MARK)
-        elif name in ("BINPUT", "LONG_BINPUT"):
-            self.memo[argument] = stack[-1]
-        elif name == "MEMOIZE":
-            self.memo[len(self.memo)] = stack[-1]
-        elif name in ("BINGET", "LONG_BINGET"):
-            stack.append(self.memo[argument])
-        else:
-            self.compose(name, argument)
-
-    def compose(self, name: str, argument: Any) -> None:
-        stack = self.stack
-        if name in ("TUPLE1", "TUPLE2", "TUPLE3"):
-            count = int(name[-1])
-            stack[-count:] = [tuple(stack[-count:])]
-        elif name == "TUPLE":
-            items = self.marked()
-            stack.append(tuple(items))
-        elif name in ("SETITEM", "SETITEMS"):
-            items = self.marked() if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
-            if isinstance(stack[-1], dict):
-                stack[-1].update(keyed(zip(items[::2], items[1::2], strict=True)))
-        elif name in ("APPEND", "APPENDS"):
-            items = self.marked() if name == "APPENDS" else [stack.pop()]
-            stack[-1].extend(items)
-        elif name in ("GLOBAL", "STACK_GLOBAL"):
-            pair = tuple(argument.split(" ", 1)) if name == "GLOBAL" else (stack.pop(-2), stack.pop())
-            if not all(isinstance(part, str) for part in pair):
-                raise TypeError("a global's name is no text")
-            stack.append(self.named(*pair))
-        elif name == "BINPERSID":
-            stack.append(self.storage(stack.pop()))
-        elif name in ("REDUCE", "NEWOBJ"):
-            arguments = stack.pop()
-            stack.append(self.described(stack.pop(), arguments))
-        elif name == "BUILD":
-            stack.pop()  # attributes, of an OrderedDict (its _metadata) or a Namespace: not needed
-        else:
-            raise Failure("checkpoint-refused", f"{self.path.name} uses the pickle opcode {name}, which no state dict needs",
-                          RESAVE)  # fmt: skip
-
-    def named(self, module: str, name: str) -> Global:
-        if (module, name) not in ALLOWED:
+    def find_global(self, module: str, name: str) -> Global:
+        """The name as a value. Raises Failure unless it is one of those that a state dict needs."""
+        if (module, name) not in ALLOWED_GLOBALS:
             raise Failure("checkpoint-refused", f"{self.path.name} wants to run `{module[:60]}.{name[:60]}` when it is read; nothing was run",
                           "use a state dict that you trust, best as .safetensors")  # fmt: skip
         return Global(module, name)
 
-    def storage(self, pid: Any) -> Storage:
+    def find_storage(self, pid: Any) -> Storage:
+        """The storage of a persistent id, ("storage", its class, key, device, elements, …). Raises Failure for any other."""
         kind, storage, key = pid[0], pid[1], pid[2]
         known = isinstance(storage, Global) and storage.name in STORAGES
         if kind != "storage" or not known or not isinstance(key, (str, int)):
@@ -176,26 +178,27 @@ class Machine:
             raise Failure(
                 "checkpoint-refused", f"{self.path.name} shares storages as only torch before 0.4 did", RESAVE
             )
-        return self.storages.setdefault(str(key), Storage(*STORAGES[storage.name], str(key)))
+        return self.storages.setdefault(str(key), Storage(STORAGES[storage.name], str(key)))
 
-    def described(self, function: Any, arguments: Any) -> Any:
+    def describe_call(self, function: Any, arguments: Any) -> Any:
+        """What a call of one of the allowed globals would give: a dict, a shape or a StoredTensor. Nothing is called."""
         if not isinstance(function, Global):
             raise damaged(self.path, "its pickle calls what is no function")
         if function.name == "OrderedDict":
-            return dict(keyed(arguments[0])) if arguments else {}
+            return dict(check_keys(arguments[0])) if arguments else {}
         if function.name == "Namespace":
             return {}
         if function.name in ("_rebuild_parameter", "Size"):
             return arguments[0]
         storage, offset, shape, stride = arguments[:4]
         numbers = (offset, *shape, *stride)
-        sound = isinstance(storage, Storage) and len(shape) == len(stride) <= 8 and all(type(n) is int for n in numbers)
-        if not sound:
+        same_rank = len(shape) == len(stride) <= MAX_DIMENSIONS
+        if not (isinstance(storage, Storage) and same_rank and all(type(n) is int for n in numbers)):
             raise damaged(self.path, "a tensor has no sound shape")
-        return Stored(storage, offset, tuple(shape), tuple(stride))
+        return StoredTensor(storage, offset, tuple(shape), tuple(stride))
 
 
-def keyed(pairs: Iterable[Any]) -> Iterable[Any]:
+def check_keys(pairs: Iterable[Any]) -> Iterable[Any]:
     """Pairs whose keys are names or numbers. A tuple is never hashed: a deep one overflows C's stack, a doubled one never ends."""
     for key, value in pairs:
         if not isinstance(key, (str, int)):

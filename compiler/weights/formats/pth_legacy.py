@@ -1,0 +1,64 @@
+"""The .pth before torch 1.6: pickles of a magic number, a version, the machine, the content and the storages' keys; then for
+each key the number of its elements (int64) and their bytes. It has no checksums."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...diagnostics import Failure
+from .damage import damaged
+from .mapped import map_file
+from .pickles import MAX_PICKLE, PickleMachine
+from .pth import PthFile
+
+MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # a pickle of one number, 0x1950A86A20F9469CFC6C
+VERSION = 1001
+
+
+class LegacyContainer:
+    """The storages of such a file, each found by adding up the sizes before it."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads the five pickles and where the storages lie. Raises Failure where the file contradicts them."""
+        self.path = path
+        self.map = memoryview(map_file(path))
+        machine = PickleMachine(path)
+        with map_file(path, MAX_PICKLE) as head:
+            _, version, system, self.content, keys = (machine.run(head) for _ in range(5))
+            begin = head.tell()
+        if version != VERSION or not isinstance(system, dict) or system.get("little_endian") is not True:
+            raise damaged(path, "it is of an unknown version, or of a big-endian machine")
+        widths = {key: storage.dtype.size_bytes for key, storage in machine.storages.items()}
+        self.places = self.locate_storages(keys, widths, begin)
+
+    def locate_storages(self, keys: object, widths: dict[str, int], begin: int) -> dict[str, tuple[int, int]]:
+        """Place and size in bytes of each storage; the first is at `begin`. Raises Failure unless they end with the file."""
+        places: dict[str, tuple[int, int]] = {}
+        for key in keys if isinstance(keys, list) else []:
+            if not isinstance(key, (str, int)) or str(key) not in widths:
+                raise damaged(self.path, "it holds numbers that belong to no tensor")
+            count = int.from_bytes(self.map[begin : begin + 8], "little", signed=True)
+            size = count * widths[str(key)]
+            places[str(key)] = (begin + 8, size)
+            begin += 8 + size
+            if count < 0 or begin > len(self.map):
+                raise damaged(self.path, "it is cut off before its last number")
+        if begin != len(self.map):
+            raise damaged(self.path, f"{len(self.map) - begin} bytes behind its last number belong to nothing")
+        return places
+
+    def size(self, storage: str) -> int | None:
+        return self.places[storage][1] if storage in self.places else None
+
+    def read(self, storage: str, begin: int, end: int) -> memoryview:
+        place, _ = self.places[storage]
+        return self.map[place + begin : place + end]
+
+
+def open_file(path: Path) -> PthFile:
+    """Raises Failure for a file that is damaged, and for a pickle that is no state dict of torch's."""
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) == MAGIC:
+            return PthFile(path, LegacyContainer(path))
+    raise Failure("checkpoint-refused", f"{path.name} is a bare pickle, which could run code, and no state dict that torch saved",
+                  "save it with torch.save(model.state_dict(), …), or as .safetensors")  # fmt: skip

@@ -1,0 +1,72 @@
+"""The zip of torch 1.6 and later: `<name>/data.pkl`, and an uncompressed record `<name>/data/<key>` for each storage."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from pathlib import Path
+
+from .damage import damaged
+from .mapped import map_file
+from .pickles import MAX_PICKLE, PickleMachine
+from .pth import PthFile
+
+CHUNK = 2**20  # bytes read at once for a checksum
+LOCAL_HEADER = 30  # bytes of a zip's local header before the name; the lengths of name and extra field end it
+
+
+class ZipContainer:
+    """A record's checksum is verified once, when it is first asked for; then its bytes are read where they lie in the file."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads the directory and the pickle. Raises Failure for a zip that is damaged or is not one of torch's."""
+        self.path = path
+        try:
+            self.zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+            raise damaged(path, "its zip archive is cut off or damaged") from None
+        self.map = memoryview(map_file(path))
+        self.records = {info.filename: info for info in self.zip.infolist()}
+        self.places: dict[str, int] = {}
+        pickles = [name for name in self.records if name.endswith("/data.pkl") and name.count("/") == 1]
+        if len(pickles) != 1:
+            raise damaged(path, "it holds no state dict of torch (data.pkl)")
+        self.folder = pickles[0].removesuffix("data.pkl")
+        size = self.records[pickles[0]].file_size
+        if size > MAX_PICKLE:
+            raise damaged(path, "its pickle is larger than any state dict's")
+        begin = self.find_record(pickles[0])
+        self.content = PickleMachine(path).run(bytes(self.map[begin : begin + size]))
+
+    def size(self, storage: str) -> int | None:
+        info = self.records.get(f"{self.folder}data/{storage}")
+        return None if info is None else info.file_size
+
+    def read(self, storage: str, begin: int, end: int) -> memoryview:
+        place = self.find_record(f"{self.folder}data/{storage}")
+        return self.map[place + begin : place + end]
+
+    def find_record(self, name: str) -> int:
+        """Where a record's bytes begin in the file. Raises Failure where they are compressed, cut off or changed."""
+        if name not in self.places:
+            info = self.records[name]
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
+                raise damaged(self.path, "a record is compressed, which torch never does")
+            self.verify_checksum(info)
+            name_length, extra_length = struct.unpack_from("<HH", self.map, info.header_offset + LOCAL_HEADER - 4)
+            self.places[name] = info.header_offset + LOCAL_HEADER + name_length + extra_length
+        return self.places[name]
+
+    def verify_checksum(self, info: zipfile.ZipInfo) -> None:
+        """Reads a record through, a chunk at a time; zipfile compares its local header and its CRC with the directory's."""
+        try:
+            with self.zip.open(info) as record:
+                while record.read(CHUNK):
+                    pass
+        except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError):
+            raise damaged(self.path, f"the record {info.filename[:80]} is cut off or damaged") from None
+
+
+def open_file(path: Path) -> PthFile:
+    """Raises Failure for a zip that is damaged or holds no state dict."""
+    return PthFile(path, ZipContainer(path))
