@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,19 +22,10 @@ Weights = Mapping[str, Any] | str | os.PathLike[str]
 
 def load(spec: str | os.PathLike[str], params: Mapping[str, Any]) -> Net:
     """Compiles a spec; raises SpecError with its diagnostics."""
-    settings = [f"{name}={setting(name, value)}" for name, value in params.items()]
-    checked = check(os.fspath(spec), settings)
+    checked = check(os.fspath(spec), params=params)
     if checked.failed:
         raise SpecError(checked.diagnostics)
     return Net(checked)
-
-
-def setting(name: str, value: Any) -> str:
-    """A Python value as `--set` would have it."""
-    try:
-        return json.dumps(value, allow_nan=False)  # JSON's scalars and lists are YAML's
-    except (TypeError, ValueError):
-        raise Failure("set-value", f"`{name}`: a {type(value).__name__} cannot stand in a spec", exit_code=2) from None
 
 
 def graph_of(checked: Compilation) -> Graph:

@@ -11,7 +11,7 @@ from ..ir.graph import Graph
 from .cost import Cost, cost
 
 
-class Expected(Protocol):
+class ExpectedFact(Protocol):
     """A line of `expect` as the front end types it."""
 
     @property
@@ -44,7 +44,7 @@ class Expectation:
         return Diagnostic("expectation-refuted", self.span, f"expected {self.name} {expected}, found {found}")
 
 
-def check_expectations(expected: Iterable[Expected], graph: Graph, overridden: bool) -> Iterator[Expectation]:
+def check_expectations(expected: Iterable[ExpectedFact], graph: Graph, overridden: bool) -> Iterator[Expectation]:
     """Each expectation with both numbers; with overridden params they speak of another net and do not apply."""
     facts = cost(graph)
     for line in expected:
@@ -58,7 +58,7 @@ def check_expectations(expected: Iterable[Expected], graph: Graph, overridden: b
         yield Expectation(line.name, line.value, found, None if overridden else holds, span)
 
 
-def fact(facts: Cost, line: Expected) -> Any:
+def fact(facts: Cost, line: ExpectedFact) -> Any:
     """The number, or the sizes, that a line speaks of; only what is expected is worked out."""
     match line.name:
         case "output":

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..diagnostics import Span
 from ..ir.graph import Value
 from ..ir.provenance import Frame
 from ..ir.types import TensorType
+from ..ops import OPS
 from .spec import Block
 from .values import Lookup, Poisoned
 
@@ -58,6 +60,10 @@ class Context(NamedTuple):
 
         return look
 
+    def in_branch(self, name: str, span: Span) -> Context:
+        """The context of a branch's steps: their provenance says which branch they are of."""
+        return self._replace(frames=(*self.frames, Frame("branch", name, (), span)))
+
     def scopes(self) -> Iterator[str]:
         """The step's own scope and those around it, up to its block."""
         scope = self.scope
@@ -66,3 +72,11 @@ class Context(NamedTuple):
             if scope == self.root or not scope:
                 return
             scope = scope.rpartition(".")[0]
+
+
+def kind_of_block(name: str, x: Arriving) -> Poison:
+    """What a block that is not there probably gives: most make an image of an image. A word for one of our ops may do anything."""
+    word = name.lower().replace("_", "")
+    if any(word.startswith(op.replace("_", "")) or op.replace("_", "") in word for op in OPS):
+        return POISON
+    return x if isinstance(x, Poison) else Poison(None if x is NOTHING else x.type)

@@ -9,9 +9,8 @@ what is left at the end (finish.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from ..diagnostics import Collector, Diagnostic, Note, Span
 from ..ir.graph import Graph, Head, Node, Output, Value
@@ -23,20 +22,20 @@ from ..ops.merge import Add
 from .application import MAX_ELEMENTS, Applier, check_usable, describe_size
 from .calls import bind_params, enter_block
 from .compose import Document
-from .context import NOTHING, POISON, Arriving, Context, Poison
+from .context import NOTHING, POISON, Arriving, Context, Poison, kind_of_block
+from .deep import DeepCalls
 from .finish import insert_path_draw, warn_dead
 from .located_yaml import Entry, Located
+from .modifiers import head_weight, is_kept, output_name
 from .names import name_fault
 from .naming import Paths, Position, join
 from .references import find
 from .repeats import MAX_STEPS, rounds
+from .reporting import report
 from .spec import BlockCall, Branches, Group, MergeCall, OpCall, Place, Refused, Residual, Step, Use
 from .values import Arguments, Fault, Poisoned, evaluate, parsed
 
 MAX_DEPTH = 64
-PLACES_A_STACK = 40  # nested places, of about seven Python frames each, before a new stack is begun
-
-_T = TypeVar("_T")
 
 
 class Stop(Exception):
@@ -44,6 +43,8 @@ class Stop(Exception):
 
 
 class Expander:
+    """One walk over one document."""
+
     def __init__(self, diagnostics: Collector) -> None:
         self.diagnostics = diagnostics
         self.heads: list[Head] = []
@@ -51,13 +52,14 @@ class Expander:
         self.paths = Paths()
         self.absorbable: dict[tuple[str, str] | None, tuple[Arriving, ...]] = {}  # by op and value
         self.steps = 0
-        self.nested = 0
+        self.deep = DeepCalls()
         self.arguments = Arguments()
         self.applier = Applier(self.arguments)
 
     # ---- the document
 
     def document(self, document: Document) -> Graph | None:
+        """The graph of the whole document; None where something was refused, here or before."""
         inputs = {name: Value(name, image(*(i.value for i in e.value.value))) for name, e in document.input.items()}
         for name, value in inputs.items():
             if value.type.elements > MAX_ELEMENTS:
@@ -79,6 +81,7 @@ class Expander:
         return self.finish(document, inputs, end)
 
     def finish(self, document: Document, inputs: Mapping[str, Value], end: Value) -> Graph | None:
+        """The graph of all nodes: its end is the output `logits` unless it has a name, and joins get their draw."""
         outputs = [Output(name, value) for name, (value, _) in self.outputs.items()]
         if all(output.value != end for output in outputs):
             if "logits" in self.outputs:
@@ -102,13 +105,7 @@ class Expander:
 
     def place(self, place: Place, x: Arriving, ctx: Context, position: Position) -> Arriving:
         """The value behind the steps of a place. Deep nests go on on a stack of their own: Python's limit is one for all threads."""
-        self.nested += 1
-        try:
-            if self.nested % PLACES_A_STACK:
-                return self.run_place(place, x, ctx, position)
-            return on_new_stack(lambda: self.run_place(place, x, ctx, position))
-        finally:
-            self.nested -= 1
+        return self.deep.call(lambda: self.run_place(place, x, ctx, position))
 
     def run_place(self, place: Place, x: Arriving, ctx: Context, position: Position) -> Arriving:
         """Runs the steps of a place. A single step takes the path of the place; a single group is its list."""
@@ -125,6 +122,7 @@ class Expander:
         return x
 
     def step(self, step: Step, x: Arriving, ctx: Context, position: Position) -> Arriving:
+        """The value behind a step, or behind all of its copies; a repeated step with a name of its own is a scope of them."""
         if "repeat" not in step.modifiers:
             return self.expand_copy(step, x, ctx, position)
         rounds = self.rounds(step, x, ctx)
@@ -172,6 +170,7 @@ class Expander:
         return POISON
 
     def expand_step(self, step: Step, x: Arriving, ctx: Context, position: Position, path: str | None) -> Arriving:
+        """One copy of a step by its modifiers: whether it is there, where it starts, what it is called, and where its result goes."""
         modifiers = step.modifiers
         if "when" in modifiers and not self.kept(step, x, ctx):
             return x
@@ -195,21 +194,18 @@ class Expander:
             self.output(modifiers["output"], result, x, ctx)
         if "aux" not in modifiers:
             return result
-        weight = self.number(modifiers["aux"], arrived, ctx)
+        weight = head_weight(modifiers["aux"], arrived, ctx)
         if not isinstance(result, Poison) and ctx.outputs:
             self.heads.append(Head(path, result, weight))
         return arrived
 
     def kept(self, step: Step, x: Arriving, ctx: Context) -> bool:
         """Whether `when` leaves the step in; the name of one taken out is remembered for `from`."""
-        node = step.modifiers["when"].value
-        value = evaluate(node, ctx.lookup(x))
-        if value is not True and value is not False:
-            raise Fault("wrong-type", node.span, f"`when` wants a boolean, true or false, not {show(value)}")
+        value = is_kept(step.modifiers["when"], x, ctx)
         if not value and "name" in step.modifiers:
             name = self.attempt(lambda: evaluate(step.modifiers["name"].value, ctx.lookup(x)))
             self.paths.removed[join(ctx.scope, str(name))] = step.span
-        return bool(value)
+        return value
 
     def splice(self, place: Place, x: Arriving, ctx: Context, position: Position) -> Arriving:
         """An unnamed group is nothing but its list, wherever it stands."""
@@ -239,6 +235,7 @@ class Expander:
         return join(ctx.scope, str(value))
 
     def claim(self, path: str, span: Span) -> bool:
+        """Whether the path is free; two steps of one path are told."""
         if path not in self.paths.taken:
             self.paths.taken[path] = span
             return True
@@ -250,6 +247,7 @@ class Expander:
     # ---- cores
 
     def core(self, step: Step, x: Arriving, ctx: Context, path: str, named: bool, position: Position) -> Arriving:
+        """What a step does: an op, a block, a merge or a group. A step with a name is a scope for those inside it."""
         match step.core:
             case Refused():
                 return POISON
@@ -277,13 +275,13 @@ class Expander:
 
         def numbered(place: Place, ctx: Context) -> None:
             number = str(len(values))
-            inner = in_branch(ctx, number, place.span)
+            inner = ctx.in_branch(number, place.span)
             values.append(self.place(place, x, inner, Position(f"{path}.{number}")))
 
         for branch in branches.items:
             step = branch.place.steps[0] if branch.place.is_single_step and branch.place.steps else None
             if branch.key is not None:
-                inner = in_branch(ctx, str(branch.key.value), branch.key.span)
+                inner = ctx.in_branch(str(branch.key.value), branch.key.span)
                 values.append(self.keyed(branch.key, branch.place, x, inner))
             elif step is None or "repeat" not in step.modifiers:
                 numbered(branch.place, ctx)
@@ -294,6 +292,7 @@ class Expander:
         return tuple(values)
 
     def keyed(self, key: Located, place: Place, x: Arriving, ctx: Context) -> Arriving:
+        """The value of a branch under a key, which names a scope."""
         path = join(ctx.scope, str(key.value))
         if not self.claim(path, key.span):
             return POISON
@@ -303,7 +302,8 @@ class Expander:
         return value
 
     def residual(self, step: Step, core: Residual, x: Arriving, ctx: Context, path: str) -> Arriving:
-        body = self.place(core.body, x, in_branch(ctx, "body", core.body.span), Position(f"{path}.body"))
+        """Body plus shortcut; the body alone where `skip` is false."""
+        body = self.place(core.body, x, ctx.in_branch("body", core.body.span), Position(f"{path}.body"))
         if core.skip is not None:
             skip = evaluate(core.skip, ctx.lookup(x))
             if not isinstance(skip, bool):
@@ -312,7 +312,7 @@ class Expander:
                 return body
         shortcut = x
         if core.shortcut:
-            inner = in_branch(ctx, "shortcut", core.shortcut.span)
+            inner = ctx.in_branch("shortcut", core.shortcut.span)
             shortcut = self.place(core.shortcut, x, inner, Position(f"{path}.shortcut"))
         if not isinstance(body, Poison) and body == x == shortcut:
             self.diagnostics.add(Diagnostic("empty-residual", step.span, "body and shortcut are both empty: this is x + x",
@@ -331,6 +331,7 @@ class Expander:
         return result
 
     def use(self, what: Located, args: Located | None, x: Arriving, ctx: Context, path: str) -> Arriving:
+        """The block or op that an expression names."""
         name = evaluate(what, ctx.lookup(x))
         if not isinstance(name, str):
             raise Fault("wrong-type", what.span, f"`use` wants the name of one block or operation, not {show(name)}")
@@ -358,13 +359,6 @@ class Expander:
 
     # ---- values
 
-    def number(self, entry: Entry, x: Arriving, ctx: Context) -> float:
-        value = evaluate(entry.value, ctx.lookup(x))
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
-            what = f"`aux` wants the head's weight, a number of at least 0, not {show(value)}"
-            raise Fault("wrong-type", entry.value.span, what)
-        return float(value)
-
     def rounds(self, step: Step, x: Arriving, ctx: Context) -> list[dict[str, Any]] | None:
         """The bindings of each copy; None where they are told to be wrong."""
         try:
@@ -376,17 +370,14 @@ class Expander:
         return None
 
     def output(self, entry: Entry, result: Arriving, x: Arriving, ctx: Context) -> None:
-        node = entry.value
-        name = evaluate(node, ctx.lookup(x))
-        fault = name_fault(name)
-        if fault:
-            raise Fault("bad-name", node.span, f"`output`: {fault}")
+        """Makes a step's result an output of the graph under the name that `output` gives."""
+        node, name = entry.value, output_name(entry, x, ctx)
         if name in self.outputs or name in ctx.inputs:
             first = self.outputs[name][1] if name in self.outputs else None
             raise Fault("duplicate-output", node.span, f"two outputs are called `{name}`",
                         notes=(Note("the first is here", first),) if first else ())  # fmt: skip
         if isinstance(result, Value):
-            self.outputs[str(name)] = (result, node.span)
+            self.outputs[name] = (result, node.span)
 
     # ---- telling
 
@@ -406,36 +397,7 @@ class Expander:
         self.tell(Diagnostic(code, span, message, "", notes, help), ctx)
 
     def tell(self, diagnostic: Diagnostic, ctx: Context | None) -> None:
-        """Adds a diagnostic with the blocks and repeats it was expanded from, innermost first."""
-        frames = [frame for frame in ctx.frames if frame.kind != "branch"][-4:] if ctx else []
-        origin = tuple(Note(f"expanded from {describe_frame(frame)}", frame.span) for frame in reversed(frames))
-        self.diagnostics.add(diagnostic._replace(notes=diagnostic.notes + origin))
-
-
-def describe_frame(frame: Frame) -> str:
-    """A frame in the words of a message: `ConvBN`, or `repeat` i=0."""
-    if frame.kind != "repeat":
-        return f"`{frame.name}`"
-    return "`repeat` " + " ".join(f"{name}={show(value)}" for name, value in frame.bindings)
-
-
-def kind_of_block(name: str, x: Arriving) -> Poison:
-    """What a block that is not there probably gives: most make an image of an image. A word for one of our ops may do anything."""
-    word = name.lower().replace("_", "")
-    if any(word.startswith(op.replace("_", "")) or op.replace("_", "") in word for op in OPS):
-        return POISON
-    return x if isinstance(x, Poison) else Poison(None if x is NOTHING else x.type)
-
-
-def in_branch(ctx: Context, name: str, span: Span) -> Context:
-    """The context of a branch's steps: their provenance says which branch they are of."""
-    return ctx._replace(frames=(*ctx.frames, Frame("branch", name, (), span)))
-
-
-def on_new_stack(work: Callable[[], _T]) -> _T:
-    """What `work` gives, run in a thread of its own: its frames count from zero."""
-    with ThreadPoolExecutor(1) as stack:
-        return stack.submit(work).result()
+        report(self.diagnostics, diagnostic, ctx)
 
 
 class Expansion(NamedTuple):

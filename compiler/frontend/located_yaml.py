@@ -51,7 +51,7 @@ class Entry(NamedTuple):
     value: Located
 
 
-class Refused(Exception):
+class UnreadableText(Exception):
     """The text cannot be read on; what is wrong is told."""
 
 
@@ -104,8 +104,8 @@ def offset_span(source: Source, before: str) -> Span:
 def parse(source: Source, diagnostics: Collector) -> Located | None:
     """The one document of `source`; None after telling what is wrong."""
     try:
-        return Composer(source, diagnostics).document()
-    except Refused:
+        return YamlComposer(source, diagnostics).document()
+    except UnreadableText:
         return None
 
 
@@ -142,7 +142,7 @@ def height(node: Located) -> int:
 KINDS = {type(None): "null", bool: "a boolean", int: "an integer", float: "a number", list: "a list", dict: "a mapping"}
 
 
-class Composer:
+class YamlComposer:
     def __init__(self, source: Source, diagnostics: Collector) -> None:
         import yaml
 
@@ -152,9 +152,11 @@ class Composer:
         self.nodes = 0
         self.events: Iterator[Any] = yaml.parse(source.text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
-    def refuse(self, code: str, span: Span, message: str, help: str = "", notes: tuple[Note, ...] = ()) -> Refused:
+    def refuse(
+        self, code: str, span: Span, message: str, help: str = "", notes: tuple[Note, ...] = ()
+    ) -> UnreadableText:
         self.diagnostics.add(Diagnostic(code, span, message, help=help, notes=notes))
-        return Refused()
+        return UnreadableText()
 
     def next(self) -> Any:
         try:
@@ -166,7 +168,7 @@ class Composer:
         ) as error:  # a bad escape or character may leak the last two
             raise self.syntax(error) from None
 
-    def syntax(self, first: Exception) -> Refused:
+    def syntax(self, first: Exception) -> UnreadableText:
         """The pure parser words errors better than the C one, so it reads the text again; where it finds none, `first` stands."""
         text = self.source.text
         error: Any = None
@@ -224,7 +226,7 @@ class Composer:
         a, b = event.start_mark, event.end_mark
         return Span(self.source, a.line + 1, a.column + 1, b.line + 1, b.column + 1)
 
-    def deep(self, span: Span) -> Refused:
+    def deep(self, span: Span) -> UnreadableText:
         return self.refuse("too-deep", span, f"nested over {MAX_DEPTH} levels deep, the limit")
 
     def document(self) -> Located:

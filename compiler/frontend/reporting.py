@@ -1,0 +1,24 @@
+"""Diagnostics of expansion: each with the blocks and repeats by which its place was reached."""
+
+from __future__ import annotations
+
+from ..diagnostics import Collector, Diagnostic, Note
+from ..ir.provenance import Frame
+from ..ops.fields import show
+from .context import Context
+
+FRAMES_SHOWN = 4
+
+
+def report(diagnostics: Collector, diagnostic: Diagnostic, ctx: Context | None) -> None:
+    """Adds a diagnostic with the frames of its context as notes, innermost first. The path tells of branches already."""
+    frames = [frame for frame in ctx.frames if frame.kind != "branch"][-FRAMES_SHOWN:] if ctx else []
+    notes = tuple(Note(f"expanded from {describe_frame(frame)}", frame.span) for frame in reversed(frames))
+    diagnostics.add(diagnostic._replace(notes=diagnostic.notes + notes))
+
+
+def describe_frame(frame: Frame) -> str:
+    """A frame in the words of a message: `ConvBN`, or `repeat` i=0."""
+    if frame.kind != "repeat":
+        return f"`{frame.name}`"
+    return "`repeat` " + " ".join(f"{name}={show(value)}" for name, value in frame.bindings)
