@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 from ..compiler.analysis.distributions import distributions
@@ -16,13 +15,12 @@ from ..version import version
 def metadata(checked: Compilation, graph: Graph, report: WeightReport, phase: Phase) -> dict[str, str]:
     """What the file says of itself; nothing of the machine, the place or the time."""
     text = str(graph).encode("utf-8", "replace").decode()  # a file's name need not be UTF-8
-    meaning = graph.text(places=False).encode()  # what a comment or an empty line does not change
     facts = {
         "archc.version": version(),
         "archc.name": checked.name,
         "archc.phase": phase,
         "archc.graph": text,
-        "archc.spec_sha256": hashlib.sha256(meaning).hexdigest(),
+        "archc.spec_sha256": graph.sha256(),
         "archc.sources": said({s.label: s.text for s in checked.sources}),
         "archc.settings": said(list(checked.settings)),
         "archc.weights": said(origin(graph, report)),

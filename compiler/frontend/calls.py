@@ -72,4 +72,6 @@ def bind_params(params: Mapping[str, Declaration], given: Mapping[str, Any], out
             except Fault as fault:
                 diagnostics.add(fault.diagnostic)
                 return None
+            except Poisoned:
+                values[name] = POISON
     return values

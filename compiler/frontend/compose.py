@@ -124,15 +124,13 @@ class Composer:
             blocks = {name: b._replace(blocks=blocks) if b.sees_document else b for name, b in blocks.items()}
         self.imports(fields, chain, blocks)
         for name, entry in own_blocks(fields).items():
-            block = self.block(entry, blocks, base.blocks.get(name) if base else None)
-            if block:
-                blocks[name] = block
+            blocks[name] = self.block(entry, blocks, base.blocks.get(name) if base else None)
         for name, block in blocks.items():
             if block.sees_document and block.blocks is not blocks:
                 blocks[name] = block._replace(blocks=blocks)
         return blocks
 
-    def block(self, entry: Entry, blocks: Mapping[str, Block], base: Block | None) -> Block | None:
+    def block(self, entry: Entry, blocks: Mapping[str, Block], base: Block | None) -> Block:
         """A block's own parts over those of the base's block of that name."""
         fields: Mapping[str, Entry] = entry.value.value if isinstance(entry.value.value, dict) else {}
         params = self.builder.params(
@@ -144,11 +142,10 @@ class Composer:
             steps = self.builder.place(fields["steps"].value)
         elif base:
             steps = base.steps
-        elif entry.value.value is BROKEN:
-            steps = self.builder.place(entry.value)
         else:
-            self.error("missing-key", entry.key.span, f"block `{entry.key.value}` needs `steps`")
-            return None
+            if entry.value.value is not BROKEN:
+                self.error("missing-key", entry.key.span, f"block `{entry.key.value}` needs `steps`")
+            steps = self.builder.place(Located(BROKEN, entry.value.span))
         return Block(str(entry.key.value), entry.key, params, let, steps, blocks)
 
     def imports(self, fields: Mapping[str, Entry], chain: tuple[str, ...], blocks: dict[str, Block]) -> None:

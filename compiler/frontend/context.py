@@ -10,7 +10,6 @@ from ..diagnostics import Span
 from ..ir.graph import Value
 from ..ir.provenance import Frame
 from ..ir.types import TensorType
-from ..ops import OPS
 from .spec import Block
 from .values import Lookup, Poisoned
 
@@ -27,6 +26,18 @@ class Poison:
 
 
 POISON = Poison()
+ENDS = (
+    "pool",
+    "flat",
+    "linear",
+    "dense",
+    "head",
+    "class",
+    "fc",
+    "squeeze",
+    "gap",
+)  # in names of blocks that end in a vector
+
 NOTHING = Value("", TensorType(()))  # with several inputs nothing arrives at the first step
 Arriving = Value | Poison
 
@@ -75,8 +86,7 @@ class Context(NamedTuple):
 
 
 def kind_of_block(name: str, x: Arriving) -> Poison:
-    """What a block that is not there probably gives: most make an image of an image. A word for one of our ops may do anything."""
-    word = name.lower().replace("_", "")
-    if any(word.startswith(op.replace("_", "")) or op.replace("_", "") in word for op in OPS):
+    """What a block that is not there probably gives: most make an image of an image. One that sounds like an end may not."""
+    if any(word in name.lower() for word in ENDS):
         return POISON
     return x if isinstance(x, Poison) else Poison(None if x is NOTHING else x.type)

@@ -167,6 +167,8 @@ class Expander:
         name = step.modifiers.get("name")
         if name and isinstance(name.value.value, str) and "$" not in name.value.value:
             self.paths.poison(join(ctx.scope, name.value.value), POISON)
+        elif name:
+            self.paths.some_lost = True
         return POISON
 
     def expand_step(self, step: Step, x: Arriving, ctx: Context, position: Position, path: str | None) -> Arriving:
@@ -250,6 +252,7 @@ class Expander:
         """What a step does: an op, a block, a merge or a group. A step with a name is a scope for those inside it."""
         match step.core:
             case Refused():
+                self.paths.some_lost |= not step.modifiers  # not even its name is known
                 return POISON
             case OpCall(name, key, args):
                 return self.applier.apply(name, key, args, (x,), x, ctx, path)

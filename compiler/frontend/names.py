@@ -210,9 +210,9 @@ class Resolver:
 
     def step(self, step: Step, scope: Scope) -> None:
         modifiers = step.modifiers
-        self.scopes[step.node] = scope
         if "repeat" in modifiers:
             scope = scope._replace(names=scope.names | self.repeat(modifiers["repeat"], scope))
+        self.scopes[step.node] = scope
         names = scope.names | {"x"}
         for key in ("when", "name", "from", "aux", "output"):
             if key in modifiers:

@@ -49,12 +49,16 @@ class Position:
 
 
 class Paths:
-    """Every path met: who claimed it, its result (with the head it is inside, if any), and those `when` took out."""
+    """Every path met: who claimed it, its result (with the head it is inside, if any), and those `when` took out.
+
+    `some_lost` says that a refused step has a path which nobody knows: what `from` does not find may be that.
+    """
 
     def __init__(self) -> None:
+        self.some_lost = False
         self.taken: dict[str, Span] = {}
         self.results: dict[str, tuple[Any, str | None]] = {}
         self.removed: dict[str, Span] = {}
 
     def poison(self, path: str, value: Any) -> None:
-        self.results[path] = (value, None)
+        self.results.setdefault(path, (value, None))

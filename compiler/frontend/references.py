@@ -7,7 +7,7 @@ from ..ops.fields import show
 from .context import Arriving, Context
 from .located_yaml import Located
 from .naming import Paths, join
-from .values import Fault, evaluate, unknown, within
+from .values import Fault, Poisoned, evaluate, unknown, within
 
 
 def find(node: Located, x: Arriving, ctx: Context, paths: Paths) -> Arriving:
@@ -34,6 +34,8 @@ def find(node: Located, x: Arriving, ctx: Context, paths: Paths) -> Arriving:
                         notes=(Note("here", paths.removed[join(scope, name)]),))  # fmt: skip
     if name in ctx.inputs:
         return ctx.inputs[name]
+    if paths.some_lost:
+        raise Poisoned
     seen = [p[len(s) + 1 if s else 0 :] for p in paths.results for s in ctx.scopes() if not s or p.startswith(s + ".")]
     diagnostic = unknown(
         "step", name, [*seen, *ctx.inputs], span, "unknown-step", "`from` sees the steps before it, by path"

@@ -9,6 +9,7 @@ here: they travel beside the graph by name, and a `Rewrite` says which of them a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -126,6 +127,10 @@ class Graph(Replaceable):
     def text(self, places: bool = True) -> str:
         """The text form, a line a node; `places` adds each node's file and line, which parse.py passes over."""
         return "\n".join(self._lines(places)) + "\n"
+
+    def sha256(self) -> str:
+        """The hash of what the net is; a comment or an empty line in its spec does not change it."""
+        return hashlib.sha256(self.text(places=False).encode()).hexdigest()
 
     def _lines(self, places: bool) -> Iterator[str]:
         takes = ", ".join(f"{value_text(v)}: {v.type}" for v in self.inputs)

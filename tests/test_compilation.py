@@ -1,0 +1,229 @@
+"""The driver: what each stage has found, every problem in one run and each once, and threads that do not meet."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import archc
+from archc.compiler.driver import check
+from archc.compiler.sources import Memory, SpecText
+
+HEAD = "archspec: 1\nname: net\ninput: {image: [3, 32, 32]}\n"
+
+
+def compiled(text: str, **how):
+    return check(SpecText(Memory({"net.yaml": text}), "net.yaml", text.encode(), "net.yaml"), **how)
+
+
+def problems(text: str) -> list[tuple[str, int]]:
+    """(code, line) of each diagnostic, in order."""
+    return [(d.code, d.span.line if d.span else 0) for d in compiled(text).diagnostics]
+
+
+MANY = {  # independent mistakes, told in one run
+    "a field, a block and a shape": (
+        HEAD + "graph:\n  - conv: {out: 8, kernel: 3, strides: 2}\n  - Undefined: {out: 8}\n  - linear: 10\n",
+        [("unknown-key", 5), ("unknown-block", 6), ("not-a-vector", 7)],
+    ),
+    "in other orders": (
+        HEAD + "graph:\n  - Undefined: {out: 8}\n  - conv: {out: 8, kernel: 3, strides: 2}\n  - linear: 10\n",
+        [("unknown-block", 5), ("unknown-key", 6), ("not-a-vector", 7)],
+    ),
+    "header, names and shapes": (
+        "archspec: 1\nname: net\ninput: {image: [3, 32, 32]}\nlabels: 5\nparams: {width: 8}\ngraph:\n"
+        "  - {name: a, conv: {out: $widht}}\n  - {from: image, linear: 10}\n  - {from: nowhere, relu: {}}\n",
+        [("wrong-type", 4), ("unknown-name", 7), ("not-a-vector", 8), ("unknown-step", 9)],
+    ),
+    "branches apart": (
+        HEAD + "graph:\n  - concat:\n      - [{conv: {out: '8'}}]\n      - [{linear: 3}]\n      - [{conv: {out: 6, groups: 4}}]\n",
+        [("wrong-type", 6), ("not-a-vector", 7), ("groups-mismatch", 8)],
+    ),
+    "two blocks": (
+        HEAD + "blocks:\n  A: {steps: [{conv: {out: 4, grous: 2}}]}\n  B: {steps: [{conv: {out: $n}}]}\ngraph: [A, B]\n",
+        [("unknown-key", 5), ("unknown-name", 6)],
+    ),
+    "preprocess and graph": (
+        "archspec: 1\nname: net\ninput: {image: [3, 32, 32]}\npreprocess: {crop: -1}\ngraph: [{max_pool: 40}]\n",
+        [("out-of-range", 4), ("window-too-large", 5)],
+    ),
+    "two steps by one name, and a shape": (
+        HEAD + "graph:\n  - {name: a, relu: {}}\n  - {name: a, relu: {}}\n  - {from: a, linear: 3}\n",
+        [("duplicate-path", 6), ("not-a-vector", 7)],
+    ),
+}  # fmt: skip
+
+ONE = {  # one mistake: what only follows from it is not told
+    "an unknown block, and what it fed": (
+        HEAD + "graph: [{name: a, Undefined: {}}, {conv: 8}, {add: [[{from: a}], [{conv: 9}]]}, global_avg_pool, {linear: 3}]\n",
+        [("unknown-block", 4)],
+    ),
+    "a pool that nobody knows": (HEAD + "graph:\n  - GlobalAveragePooling: {}\n  - linear: 3\n", [("unknown-block", 5)]),
+    "an unknown op before a linear": (HEAD + "graph:\n  - globalavgpool\n  - linear: 3\n", None),
+    "a wrong number of channels, used later": (
+        HEAD + "graph:\n  - {name: a, conv: {out: ten}}\n  - {name: b, conv: 8}\n  - add: [[{from: a}], [{from: b}]]\n  - flatten\n",
+        [("wrong-type", 5)],
+    ),
+    "a field that nobody knows, and sizes that then differ": (
+        HEAD + "graph:\n  - {name: a, conv: {out: 8, strides: 2}}\n  - {name: b, from: image, conv: {out: 8, stride: 2}}\n"
+        "  - add: [[{from: a}], [{from: b}]]\n  - max_pool: 30\n",
+        [("unknown-key", 5)],
+    ),
+    "a param of no type": (
+        "archspec: 1\nname: net\nparams: {width: {typ: int}}\ninput: {image: [3, 32, 32]}\n"
+        "graph: [{conv: $width}, {conv: $(2 * width)}]\n",
+        None,
+    ),
+    "a base that is not there": (
+        "archspec: 1\nname: net\nextends: none.yaml\nparams: {width: 3}\ngraph: [Stem, {conv: $depth}]\n",
+        [("file-missing", 3)],
+    ),
+    "an input of two sizes": (
+        "archspec: 1\nname: net\ninput: {image: [3, 32]}\ngraph: [{conv: 8}, {linear: 3}]\n", [("wrong-type", 3)],
+    ),
+    "a block without steps, used": (HEAD + "blocks: {Stem: {params: {out: int}}}\ngraph: [{Stem: {out: 3}}, {conv: 8}]\n", None),
+    "a repeat of no kind": (HEAD + "graph: [{repeat: 3, name: a$i, conv: 8}, {from: a0, relu: {}}]\n", None),
+    "an expression that a comma cuts": (HEAD + "graph: [{conv: {out: $(max(4, 8)), kernel: 1}}]\n", [("expression-unclosed", 4)]),
+    "`layers` for graph": ("archspec: 1\nname: net\ninput: {image: [3, 32, 32]}\nlayers: [relu]\n", [("unknown-key", 4)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MANY)
+def test_every_problem_in_one_run(case):
+    text, expected = MANY[case]
+    assert problems(text) == expected
+
+
+@pytest.mark.parametrize("case", ONE)
+def test_one_mistake_is_one_message(case):
+    text, expected = ONE[case]
+    found = problems(text)
+    assert len(found) == 1 and (expected is None or found == expected), found
+
+
+def test_what_each_stage_found_is_kept():
+    """A later stage that fails takes nothing away: an editor shows shapes up to the mistake, and beside it."""
+    text = (
+        HEAD
+        + "params: {width: 4}\ngraph:\n  - {name: a, conv: $width}\n  - {name: b, linear: 10}\n  - {from: a, name: c, relu: {}}\n"
+    )
+    found = compiled(text)
+    assert found.failed and found.graph is None
+    assert found.root.value["params"].key.span.line == 4
+    assert found.document.params["width"].default.value == 4
+    assert [(node.path, str(node.output.type)) for node in found.nodes] == [
+        ("a", "f32[N,4,32,32]"), ("c", "f32[N,4,32,32]"),
+    ]  # fmt: skip
+    scopes = {scope.names for scope in found.scopes.values()}
+    assert frozenset({"width"}) in scopes
+    syntax = compiled(HEAD + "graph: [relu\n")
+    assert syntax.failed and syntax.root is None and syntax.name == "net" and len(syntax.sources) == 1
+
+
+def test_scopes_say_what_a_step_sees():
+    text = (
+        HEAD
+        + "params: {width: 4}\nblocks:\n  B:\n    params: {out: int}\n    steps: [{conv: $out}]\ngraph:\n  - {repeat: {i: 2}, B: {out: $width}}\n"
+    )
+    found = compiled(text)
+    seen = {node.span.line: scope for node, scope in found.scopes.items()}
+    assert seen[8].names == {"width", "out"} and seen[8].block == "B"
+    assert seen[10].names == {"width", "i"} and set(seen[10].blocks) == {"B"}
+
+
+def test_provenance_is_structured():
+    text = HEAD + (
+        "blocks:\n  B:\n    params: {out: int, k: 1}\n    steps:\n      - concat: {left: [{conv: {out: $out, kernel: $k}}], right: [relu]}\n"
+        "graph:\n  - repeat: {i: [4, 8]}\n    name: s$i\n    B: {out: $i}\n"
+    )
+    node = compiled(text).graph.nodes[3]
+    assert node.path == "s8.left.0"
+    frames = [(frame.kind, frame.name, frame.bindings, frame.span.line) for frame in node.frames]
+    assert frames == [
+        ("repeat", "", (("i", 8),), 10), ("block", "B", (("out", 8), ("k", 1)), 12), ("branch", "left", (), 8),
+    ]  # fmt: skip
+
+
+def test_an_imported_document_is_a_frame():
+    texts = {"net.yaml": "archspec: 1\nname: two\nimport: {Small: small.yaml}\ninput: {image: [3, 8, 8]}\ngraph: [{name: m, Small: {}}]\n",
+             "small.yaml": "archspec: 1\nname: small\nparams: {width: 4}\ninput: {image: [3, 8, 8]}\ngraph: [{conv: $width}]\n"}  # fmt: skip
+    found = check(SpecText(Memory(texts), "net.yaml", texts["net.yaml"].encode(), "net.yaml"))
+    (frame,) = found.graph.nodes[0].frames
+    assert (frame.kind, frame.name, frame.bindings) == ("import", "Small", (("width", 4),))
+
+
+@pytest.mark.parametrize(
+    "text, same",
+    [("# a comment\n\n" + HEAD + "graph: [relu]  # why\n", True), (HEAD + "\n\ngraph:\n  - relu\n", True), (HEAD + "graph: [tanh]\n", False)],
+)  # fmt: skip
+def test_a_comment_changes_no_hash(text, same):
+    assert (compiled(text).graph.sha256() == compiled(HEAD + "graph: [relu]\n").graph.sha256()) is same
+
+
+DEEP = "archspec: 1\nname: deep\ninput: {image: [3, 8, 8]}\nblocks:\n" + "".join(
+    f"  B{i}: {{steps: [{{residual: {{body: [{{steps: [{{concat: [[B{i + 1}]]}}]}}]}}}}]}}\n" for i in range(60)
+) + "  B60: {steps: [relu]}\ngraph: [B0]\n"  # fmt: skip
+
+
+def test_deep_nests_need_no_deeper_stack():
+    limit = sys.getrecursionlimit()
+    assert len(compiled(DEEP).graph.nodes) == 121
+    assert sys.getrecursionlimit() == limit
+
+
+def test_eight_specs_in_eight_threads():
+    """Three failed at once, and left Python's recursion limit at 20,000."""
+    limit = sys.getrecursionlimit()
+    names = ["googlenet", "resnet50", "densenet121", "inception_v4", "fractalnet20_cifar", "resnet1202_cifar_optA"]
+    alone = {name: check(name).graph for name in names} | {"deep": compiled(DEEP).graph}
+
+    def work(turn: int) -> None:
+        for step in range(3):
+            name = [*alone, "deep"][(turn + step) % 8]
+            found = compiled(DEEP) if name == "deep" else check(name)
+            assert not found.failed and found.graph == alone[name], name
+            assert compiled(MANY["branches apart"][0]).graph is None
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(work, turn) for turn in range(8)]:
+            done.result()
+    assert sys.getrecursionlimit() == limit
+
+
+PARAMS = "archspec: 1\nname: net\nparams: {classes: 10, rate: 0.5, depths: [1, 2], act: relu, big: false}\ninput: {image: [3, 8, 8]}\ngraph: [global_avg_pool, {linear: $classes}]\n"
+SPOKEN = {  # values from Python, and what the answer holds; never `--set`
+    "a name near another": ({"clases": 5}, "set-unknown", ["params['clases']", "classes"]),
+    "another type": ({"classes": "ten"}, "set-value", ["params['classes']", "integer", "'ten'"]),
+    "a number that is none": ({"rate": float("nan")}, "set-value", ["params['rate']", "finite"]),
+    "an object": ({"classes": object()}, "set-value", ["params['classes']", "object"]),
+    "an expression": ({"act": "$classes"}, "set-value", ["params['act']", "expression"]),
+    "below zero": ({"classes": -1}, None, ["out", "-1"]),
+}
+
+
+@pytest.mark.parametrize("case", SPOKEN)
+def test_errors_about_params_speak_python(case, tmp_path):
+    params, code, words = SPOKEN[case]
+    path = tmp_path / "net.yaml"
+    path.write_text(PARAMS, "utf-8")
+    with pytest.raises((archc.Failure, archc.SpecError)) as caught:
+        archc.load(path, params=params)
+    text = f"{caught.value} {getattr(caught.value, 'help', '')}"
+    assert code is None or caught.value.code == code
+    assert all(word in text for word in words) and "--set" not in text, text
+
+
+def test_params_are_values(tmp_path):
+    import numpy as np
+
+    path = tmp_path / "net.yaml"
+    path.write_text(PARAMS, "utf-8")
+    net = archc.load(
+        path, params={"classes": np.int64(7), "rate": np.float32(0.25), "depths": (3, 4), "act": "yes", "big": True}
+    )
+    assert net.graph.outputs[0].value.type.sizes == (7,)
+    stated = {name: declared.default for name, declared in net.checked.document.params.items()}
+    assert stated["act"].value == "yes" and stated["big"].value is True and stated["rate"].value == 0.25
+    assert net.checked.settings[:2] == ("classes=7", "rate=0.25")
