@@ -7,27 +7,28 @@ Nothing here imports torch, onnx or numpy, and nothing is kept between two compi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .analysis.expectations import Expectation, check_expectations
 from .diagnostics import Collector, Diagnostic, Failure, Source
 from .frontend.compose import Composer, Document
 from .frontend.expand import expand
 from .frontend.header import Header, Labels
 from .frontend.located_yaml import Located
 from .frontend.names import Resolver, Scope
-from .frontend.overrides import from_setting, from_value, override_params
 from .frontend.recovery import Incomplete
 from .ir.graph import Graph, Node
 from .ir.verify import verify
-from .passes import PIPELINE, Settings
 from .sources import LABEL_SETS, MAX_BYTES, SourceError, SpecFiles, SpecText, find
 
+if TYPE_CHECKING:
+    from .analysis.expectations import Expectation
+    from .frontend.overrides import Override
+    from .passes import Settings
 
-@dataclass(frozen=True)
-class Compilation:
+
+class Compilation(NamedTuple):
     """What is known of a spec.
 
     `root` is the located tree of its text, `document` the composed one, `scopes` what each step sees, `nodes` the nodes that
@@ -39,7 +40,7 @@ class Compilation:
     diagnostics: tuple[Diagnostic, ...] = ()
     graph: Graph | None = None
     nodes: tuple[Node, ...] = ()
-    scopes: Mapping[Located, Scope] = field(default_factory=dict)
+    scopes: Mapping[Located, Scope] = MappingProxyType({})
     document: Document | None = None
     root: Located | None = None
     sources: tuple[Source, ...] = ()
@@ -70,29 +71,41 @@ def check(spec: str | SpecText, settings: Sequence[str] = (), params: Mapping[st
     such spec, or one of these does not fit.
     """
     text = find(spec) if isinstance(spec, str) else spec
-    overrides = [*map(from_setting, settings), *(from_value(name, value) for name, value in (params or {}).items())]
+    overrides = read_overrides(settings, params or {})
     diagnostics = Collector()
     composer = Composer(text.files, diagnostics)
     document = composer.document(text.data, text.name, text.label)
     found = Compilation(Path(text.name if text.name != "<stdin>" else "-").stem, sources=tuple(composer.sources),
                         settings=tuple(o.text for o in overrides), bundled=text.bundled)  # fmt: skip
     if document is None:
-        return replace(found, diagnostics=tuple(diagnostics))
-    found = replace(found, name=document.name, document=document, root=document.root)
+        return found._replace(diagnostics=tuple(diagnostics))
+    found = found._replace(name=document.name, document=document, root=document.root)
     if composer.incomplete:  # what is missing would be missed everywhere
-        return replace(found, diagnostics=tuple(diagnostics))
-    document = override_params(document, overrides)
-    found = replace(found, document=document)
+        return found._replace(diagnostics=tuple(diagnostics))
+    if overrides:
+        from .frontend.overrides import override_params
+
+        document = override_params(document, overrides)
+    found = found._replace(document=document)
     require_parts(document, diagnostics)
     resolver = Resolver(diagnostics)
     resolver.document(document)
-    found = replace(found, scopes=resolver.scopes)
+    found = found._replace(scopes=resolver.scopes)
     if document.graph is not None and document.input and not document.broken_input and not document.open_params:
         expansion = expand(document, diagnostics)
-        found = replace(found, nodes=expansion.nodes, graph=expansion.graph)
+        found = found._replace(nodes=expansion.nodes, graph=expansion.graph)
     if found.graph is not None:
         found = examine(found.graph, found, document, text.files, diagnostics)
-    return replace(found, diagnostics=tuple(diagnostics))
+    return found._replace(diagnostics=tuple(diagnostics))
+
+
+def read_overrides(settings: Sequence[str], params: Mapping[str, Any]) -> list[Override]:
+    """What is laid over the spec's parameters; most runs have none, and pay no import for it."""
+    if not settings and not params:
+        return []
+    from .frontend.overrides import from_setting, from_value
+
+    return [*map(from_setting, settings), *(from_value(name, value) for name, value in params.items())]
 
 
 def examine(
@@ -101,13 +114,15 @@ def examine(
     """What the header says of a whole graph: its labels, its preprocessing, its expectations."""
     verify(graph)
     check_preprocessing(document, diagnostics)
+    from .analysis.expectations import check_expectations
+
     header = document.header
     labels = fitting_labels(header.labels, document, graph, files, diagnostics) if header.labels else None
     expectations = tuple(check_expectations(header.expect, graph, bool(found.settings)))
     for expectation in expectations:
         if expectation.holds is False:
             diagnostics.add(expectation.diagnostic())
-    return replace(found, labels=labels, expectations=expectations)
+    return found._replace(labels=labels, expectations=expectations)
 
 
 def require_parts(document: Document, diagnostics: Collector) -> None:
@@ -180,6 +195,8 @@ def run_passes(graph: Graph, settings: Settings | None = None, after: str | None
 
     Raises Failure (usage) where there is no such pass, InternalError where one breaks its promise.
     """
+    from .passes import PIPELINE, Settings
+
     names = [each.name for each in PIPELINE]
     if after is not None and after not in names:
         raise Failure("no-such-pass", f"there is no pass `{after}`", f"the passes are {', '.join(names)}", 2)

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .diagnostics import Failure, nearest
 
@@ -41,8 +39,7 @@ class SpecFiles(Protocol):
         """The bytes of a text, at most one more than MAX_BYTES. Raises SourceError."""
 
 
-@dataclass(frozen=True)
-class SpecText:
+class SpecText(NamedTuple):
     """The text that a compilation starts from: its bytes, its label among `files`, and the name to show for it."""
 
     files: SpecFiles
@@ -149,6 +146,8 @@ class GitRevision:
 
     def blob(self, label: str) -> bytes | None:
         """A file's bytes; None where the revision has no such file."""
+        import subprocess
+
         wanted = f"{self.revision}:./{label}"
         try:
             done = subprocess.run(

@@ -19,9 +19,6 @@ from ..ir.graph import Graph, Node
 from ..ir.types import TensorType
 from ..ops.op import Op, op_of
 from .depth import depth
-from .memory import peak_bytes
-from .minimum_input import minimum_input
-from .receptive_field import receptive_field
 
 Pair = tuple[int, int]
 
@@ -109,14 +106,20 @@ class Cost:
 
     @cached_property
     def receptive_field(self) -> Pair:
+        from .receptive_field import receptive_field
+
         return receptive_field(self._graph, self._live)
 
     @cached_property
     def peak_activation_bytes(self) -> int:
+        from .memory import peak_bytes
+
         return peak_bytes(self._graph, self._live)
 
     @cached_property
     def min_input(self) -> Pair:
+        from .minimum_input import minimum_input
+
         return minimum_input(self._graph, self._live)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..diagnostics import Diagnostic, Span
 from ..ir.graph import Graph
@@ -28,8 +27,7 @@ class ExpectedFact(Protocol):
     def bounds(self) -> Mapping[str, Span]: ...
 
 
-@dataclass(frozen=True)
-class Expectation:
+class Expectation(NamedTuple):
     """One line of `expect`: what it states, what was found, and whether it holds (None: not applicable)."""
 
     name: str

@@ -37,8 +37,8 @@ class Applier:
         Where an input is poison, or a field was refused, no node is made: the result is poison, with a guess where one is left.
         """
         op = self.written.get((name, args)) or self.build(name, key, args, x, ctx)
-        inputs = [known_or_guessed(value, key) for value in values]
-        guessed = any(isinstance(value, Poison) for value in values)
+        inputs = [v if type(v) is Value and v is not NOTHING else known_or_guessed(v, key) for v in values]
+        guessed = any([type(v) is Poison for v in values])
         try:
             result = infer_within_limits(op, *[v.type for v in inputs])
         except Reject as reject:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..diagnostics import Span
@@ -14,8 +13,7 @@ from .spec import Block
 from .values import Lookup, Poisoned
 
 
-@dataclass(frozen=True)
-class Poison:
+class Poison(NamedTuple):
     """Stands for the result of a step that was refused.
 
     `guess` is the type that it would have if the mistake changed no more than sizes: enough to see that an image arrives where a
@@ -65,7 +63,7 @@ class Context(NamedTuple):
                     raise Poisoned
                 return x.type
             value = self.names.get(name, POISON)  # a name that is not there is told by names.py
-            if isinstance(value, Poison):
+            if type(value) is Poison:
                 raise Poisoned
             return value
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 PLACES_A_STACK = 40  # nested places, of about eight Python frames each, before a new stack is begun
@@ -23,6 +22,8 @@ class DeepCalls:
         try:
             if self.nested % PLACES_A_STACK:
                 return work()
+            from concurrent.futures import ThreadPoolExecutor  # late: hardly any net nests so deep
+
             with ThreadPoolExecutor(1) as stack:
                 return stack.submit(work).result()
         finally:

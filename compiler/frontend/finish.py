@@ -13,7 +13,7 @@ from ..ops.op import op_of
 
 def insert_path_draw(every: Sequence[Node], diagnostics: Collector) -> tuple[Node, ...]:
     """The nodes; joins with a global drop take their draw from one node before all others."""
-    joins = {n.path: op_of(n).draw_probability for n in every if op_of(n).draw_probability > 0}
+    joins = {n.path: p for n in every if (p := op_of(n).draw_probability) > 0}
     if not joins:
         return tuple(every)
     taking = [n for n in every if n.path in joins]

@@ -6,15 +6,14 @@ The schema has checked every value by then; a key that was refused is not here. 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from ..diagnostics import Span
 from .located_yaml import Entry, Located, is_broken, plain
 
 
-@dataclass(frozen=True)
-class Preprocessing:
+class Preprocessing(NamedTuple):
     """How a photo becomes the input, as `preprocess` says it; None where it does not say. Sizes in pixels.
 
     `spans` are the places of the values, by key.
@@ -27,7 +26,7 @@ class Preprocessing:
     scale: float | None = None
     interpolation: str | None = None
     color: str | None = None
-    spans: Mapping[str, Span] = field(default_factory=dict, compare=False)
+    spans: Mapping[str, Span] = MappingProxyType({})
 
     def stated(self) -> dict[str, Any]:
         """What is said, as plain values in the order of the text: what a built file keeps for its reader."""
@@ -35,8 +34,7 @@ class Preprocessing:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
-@dataclass(frozen=True)
-class Labels:
+class Labels(NamedTuple):
     """The names of the classes: written out, or `reference`, the name of a known set or of a file beside the text."""
 
     names: tuple[str, ...] | None
@@ -44,18 +42,16 @@ class Labels:
     span: Span
 
 
-@dataclass(frozen=True)
-class Expected:
+class Expected(NamedTuple):
     """One line of `expect`. `value` is a number, sizes, sizes by output, or the bounds {min, max}; `bounds` are their places."""
 
     name: str
     value: Any
     span: Span
-    bounds: Mapping[str, Span] = field(default_factory=dict)
+    bounds: Mapping[str, Span] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """What a document says of itself. `name`, `summary` and `expect` are its own, all else is inherited."""
 
     name: str | None = None
@@ -68,8 +64,7 @@ class Header:
 
     def over(self, base: Header) -> Header:
         """This header laid over that of the document which it extends."""
-        return replace(
-            self,
+        return self._replace(
             source=self.source or base.source,
             lineage=self.lineage or base.lineage,
             labels=self.labels or base.labels,

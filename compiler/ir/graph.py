@@ -9,12 +9,11 @@ here: they travel beside the graph by name, and a `Rewrite` says which of them a
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from ..diagnostics import Span
 from .operation import Operation, Param
@@ -67,25 +66,30 @@ class Node(Replaceable):
         return {f"{self.path}.{name}": param for name, param in self.op.params(*self.input_types).items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Output(Replaceable):
+class Output(NamedTuple):
     """A named result of the graph."""
 
     name: str
     value: Value
 
+    def replace(self, value: Value) -> Output:
+        """The same output of another value."""
+        return self._replace(value=value)
 
-@dataclass(frozen=True, slots=True)
-class Head(Replaceable):
+
+class Head(NamedTuple):
     """An auxiliary output: `path` names it, `weight` is its share of the loss. An inference graph has those that were kept."""
 
     path: str
     value: Value
     weight: float
 
+    def replace(self, value: Value) -> Head:
+        """The same head on another value."""
+        return self._replace(value=value)
 
-@dataclass(frozen=True, slots=True)
-class Rewrite(Replaceable):
+
+class Rewrite(NamedTuple):
     """Tensors that a pass makes of others: the graph says which, weights/rewrite.py has the arithmetic under the name `how`.
 
     `takes` are tensors of the spec and `makes` tensors of the node `node`, each by its role in the arithmetic; `options` are
@@ -130,6 +134,8 @@ class Graph(Replaceable):
 
     def sha256(self) -> str:
         """The hash of what the net is; a comment or an empty line in its spec does not change it."""
+        import hashlib
+
         return hashlib.sha256(self.text(places=False).encode()).hexdigest()
 
     def _lines(self, places: bool) -> Iterator[str]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ..diagnostics import Span
 
 FrameKind = Literal["block", "repeat", "import", "branch"]
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One step of the way by which a node was expanded.
 
     A `block` was called by `name`, with its parameters as `bindings`; an `import` is a whole document called as a block; a
