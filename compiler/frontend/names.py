@@ -151,7 +151,7 @@ class Resolver:
     def document(self, document: Document) -> None:
         self.check_document(document.params, document.blocks, document.graph)
         own = [document.blocks[name] for name in document.own_blocks if name in document.blocks]
-        if document.graph and not self.dynamic:
+        if document.graph and not self.dynamic and not self.diagnostics.failed:  # what is refused may be the use
             for block in own:
                 if block.name not in self.used:
                     self.diagnostics.add(Diagnostic("unused-block", block.key.span, f"block `{block.name}` is never used",

@@ -43,6 +43,8 @@ def step_as_branch(root: Located, path: Path, node: Located) -> Iterator[Diagnos
     elif path[-1] == "from":
         where, message = branches["from"].key.span, f"`{key}` holds branches, not the keys of a step"
         help = foreign.join_with_arriving(str(key), node.value)
+        yield Diagnostic("bad-name", where, message, help=help)  # names.py says so of it as a branch's name
+        return
     yield Diagnostic("unknown-op", where, message, help=help)
 
 
