@@ -107,9 +107,11 @@ def missing_key(node: Located, place: Span, rule: Schema, subject: str) -> Itera
 def unknown_keys(root: Located, node: Located, rule: Schema) -> Iterator[Diagnostic]:
     """The keys of a mapping that its rule does not have."""
     unknown, what = unknown_entries(node, rule), rule.get("x-what", "key")
-    cut_off = next((entry for entry in unknown if is_cut_off(node, entry)), None)
-    if cut_off:
-        yield cut_off_value(node, cut_off)
+    rest = next(filter(is_rest_of_pair, unknown), None)
+    if rest:
+        message = f"`{rest.key.value}` is the rest of a value that ends at the comma: YAML knows no ( )"
+        help = "write a pair or a list in square brackets: [3, 3]"
+        yield Diagnostic("unknown-key", rest.key.span, message, help=help)
     elif what == "step":
         yield from unknown_step_keys(root, node, rule, unknown)
     elif what == "block":
@@ -123,32 +125,18 @@ def unknown_keys(root: Located, node: Located, rule: Schema) -> Iterator[Diagnos
             yield Diagnostic("unknown-key", entry.key.span, f"unknown {what}: `{entry.key.value}`", help=help)
 
 
-def is_cut_off(node: Located, entry: Entry) -> bool:
-    """Whether the key is the rest of an expression that a comma cut off: `{out: $(max(a, 8))}`."""
+def is_rest_of_pair(entry: Entry) -> bool:
+    """Whether the key is the end of a pair in round brackets, which YAML cuts at its comma: `{kernel: (3, 3)}`."""
     name = str(entry.key.value)
-    if "$(" in name or (entry.value.value is None and name.count("(") != name.count(")")):
-        return True
-    rest = name.endswith(")") and name.count(")") > name.count("(")
-    return rest and any("$(" in str(e.value.value) for e in node.value.values() if e.value.style == "")
+    return entry.value.value is None and name.count(")") > name.count("(")
 
 
 def is_told_at_the_rest(root: Located, path: Path, node: Located) -> bool:
-    """Whether the value is the first part of one that a comma cut off: the rest, which stands as a key, is told."""
-    if not isinstance(node.value, str) or node.value.count("(") == node.value.count(")") or not path:
+    """Whether the value is the beginning of such a pair: the rest of it, which stands as a key, is told."""
+    if not isinstance(node.value, str) or node.value.count("(") <= node.value.count(")") or not path:
         return False
     _, around = find_node(root, path[:-1])
-    return isinstance(around.value, dict) and any(is_cut_off(around, entry) for entry in around.value.values())
-
-
-def cut_off_value(node: Located, entry: Entry) -> Diagnostic:
-    """A value that YAML ends at a comma: an expression without quotes, or a pair in round brackets, `(3, 3)`."""
-    if "$(" not in str(plain(node)):
-        message = f"`{entry.key.value}` is the rest of a value that ends at the comma: YAML knows no ( )"
-        return Diagnostic(
-            "unknown-key", entry.key.span, message, help="write a pair or a list in square brackets: [3, 3]"
-        )
-    return Diagnostic("expression-unclosed", entry.key.span, "an expression is cut off here: a quote is missing",
-                      help="inside { } and [ ] YAML ends a plain value at `,` `[` `]` `{` `}`: put the expression in quotes, \"$(…)\"")  # fmt: skip
+    return isinstance(around.value, dict) and any(map(is_rest_of_pair, around.value.values()))
 
 
 def camel_case(name: str) -> str:

@@ -103,7 +103,7 @@ class MaxPool(Pool):
 class AvgPool(Pool):
     """The mean of each window; it counts the padding unless told.
 
-    Shapes   as max_pool
+    Shapes   (N, C, H, W) -> (N, C, H', W'), H' = (H + pads - kernel) // stride + 1, rounded up with `ceil_mode`
     Rejects  not-an-image, window-too-large, padding-too-large
     Source   LeCun et al. 1989
     """

@@ -28,6 +28,7 @@ class Identity(Op):
     """Its input; with a name it marks a place for `from`.
 
     Shapes   any -> the same
+    Source   torch.nn.Identity
     """
 
     also_called = ("noop", "Passthrough")
@@ -54,7 +55,8 @@ class Identity(Op):
 class Flatten(Op):
     """All axes of an image as one, channels first.
 
-    Shapes   (N, C, H, W) -> (N, C·H·W)
+    Shapes   (N, C, H, W) or (N, C) -> (N, C·H·W)
+    Source   torch.nn.Flatten
     """
 
     also_called = ("FlattenLayer", "Ravel")
