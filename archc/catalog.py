@@ -120,16 +120,17 @@ def ops() -> list[type[Op]]:
 
 
 def op_named(name: str) -> type[Op]:
+    """The op of a name, ours or another framework's. Raises Failure (usage) where there is none."""
+    from .compiler.ops.words import composition, op_meant
+
     found = {op.name: op for op in ops()}
-    if name not in found:
+    advice = composition(name) if name not in found else ""
+    op = found.get(name) or (None if advice else op_meant(name))
+    if op is None:
         near = nearest(name, found)
-        raise Failure(
-            "no-such-op",
-            f"there is no operation `{name}`",
-            f"did you mean `{near}`?" if near else "`archc ops` lists them",
-            2,
-        )
-    return found[name]
+        hint = advice or (f"did you mean `{near}`?" if near else "`archc ops` lists them")
+        raise Failure("no-such-op", f"there is no operation `{name}`", hint, 2)
+    return op
 
 
 def pages() -> dict[str, Path]:

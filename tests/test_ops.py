@@ -21,6 +21,7 @@ from archc.compiler.ir.graph import Graph, Node, Output, Value
 from archc.compiler.ir.types import TensorType
 from archc.compiler.ops import OPS
 from archc.compiler.ops.fields import Misfit
+from archc.compiler.ops.op import Op
 from archc.compiler.passes import Settings
 from archc.compiler.weights.seeded import Seeded
 from archc.runtime.session import raw_session
@@ -248,3 +249,13 @@ def test_drop_path_keeps_the_expectation(per, rescale):
     assert float((seen > 0).float().mean()) == pytest.approx(0.75, abs=0.05)
     assert (seen.flatten(1).std(1) == 0).all() == (per == "batch")
     assert float(path.eval()(x)[0, 0, 0, 0]) == pytest.approx(0.75 if rescale == "inference" else 1.0)
+
+
+@pytest.mark.parametrize("op", OPS.values(), ids=list(OPS))
+def test_a_docstring_says_what_the_op_has(op):
+    """Shapes and a source always; params and cost where the op has rules for them, and only there."""
+    headings = set(re.findall(r"^ {4}(Shapes|Params|Cost|Rejects|Source) {2,}\S", op.__doc__, re.M))
+    due = {"Shapes", "Source"}
+    due |= {"Params"} if op.params is not Op.params else set()
+    due |= {"Cost"} if op.macs is not Op.macs else set()
+    assert headings - {"Rejects"} == due

@@ -36,6 +36,7 @@ def words(op: type[Op]) -> list[str]:
 
 
 def description(op: type[Op]) -> str:
+    """The page of an op: its docstring, its fields, and the words by which other frameworks know them."""
     parts = [op.name, "", *("  " + line for line in words(op))]
     if op.fields:
         parts += [
@@ -44,6 +45,14 @@ def description(op: type[Op]) -> str:
         ]
     if op.bare:
         parts += ["", f"  a bare value sets `{op.bare}`"]
+    also = {op.name: op.also_called, **{key: field.also_called for key, field in op.fields.items()}}
+    if any(also.values()):
+        parts += [
+            "",
+            "  also called elsewhere",
+            "",
+            facts([(key, ", ".join(called)) for key, called in also.items() if called]),
+        ]
     return "\n".join(line.rstrip() for line in parts)
 
 
@@ -54,9 +63,22 @@ def default(field: Field) -> str:
 
 
 def described(op: type[Op]) -> dict[str, Any]:
+    """The same as data, for `--format json`."""
     fields = [
-        {"name": key, "doc": field.doc, "wants": field.kind.wants, "required": field.required}
+        {
+            "name": key,
+            "doc": field.doc,
+            "wants": field.kind.wants,
+            "required": field.required,
+            "also_called": field.also_called,
+        }
         | ({} if field.required else {"default": field.default})
         for key, field in op.fields.items()
     ]
-    return {"name": op.name, "doc": "\n".join(words(op)), "bare": op.bare, "fields": fields}
+    return {
+        "name": op.name,
+        "doc": "\n".join(words(op)),
+        "bare": op.bare,
+        "also_called": op.also_called,
+        "fields": fields,
+    }

@@ -15,7 +15,7 @@ from ..diagnostics import Collector, Diagnostic, Note, Source, Span
 from ..sources import MAX_DOCUMENTS, SourceError, SpecFiles
 from .header import Header, read_header
 from .located_yaml import BROKEN, Entry, Located, is_broken, parse, read_text
-from .recovery import join_cut_expressions, repair
+from .recovery import Incomplete, join_cut_expressions, repair
 from .schema import validate
 from .spec import Block, Builder, Declaration, Place
 
@@ -143,7 +143,9 @@ class Composer:
         elif base:
             steps = base.steps
         else:
-            if entry.value.value is not BROKEN:
+            if entry.value.value is not BROKEN and not isinstance(
+                entry.value, Incomplete
+            ):  # a key that is told may mean them
                 self.error("missing-key", entry.key.span, f"block `{entry.key.value}` needs `steps`")
             steps = self.builder.place(Located(BROKEN, entry.value.span))
         return Block(str(entry.key.value), entry.key, params, let, steps, blocks)

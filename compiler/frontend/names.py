@@ -14,7 +14,9 @@ from typing import NamedTuple
 from ..diagnostics import Collector, Diagnostic, Note, Span, nearest
 from ..ops import OPS
 from ..ops.fields import show
+from ..ops.words import is_among
 from .compose import Document
+from .foreign_steps import advise_step
 from .located_yaml import BROKEN, Entry, Located, is_broken, plain
 from .spec import Block, BlockCall, Declaration, Group, MergeCall, OpCall, Place, Residual, Step, Use
 from .values import Fault, parsed, scalars, typed, unknown, within
@@ -149,7 +151,7 @@ class Resolver:
     def document(self, document: Document) -> None:
         self.check_document(document.params, document.blocks, document.graph)
         own = [document.blocks[name] for name in document.own_blocks if name in document.blocks]
-        if document.graph and not self.dynamic:
+        if document.graph and not self.dynamic and not self.diagnostics.failed:  # what is refused may be the use
             for block in own:
                 if block.name not in self.used:
                     self.diagnostics.add(Diagnostic("unused-block", block.key.span, f"block `{block.name}` is never used",
@@ -283,6 +285,9 @@ class Resolver:
         if name in OPS:
             return
         block = scope.blocks.get(name)
+        if block is None and (advice := advise_step(name, args)) and not is_among(name, tuple(scope.blocks)):
+            self.error("unknown-op", key.span, f"there is no operation or block `{name}`", advice)
+            return
         if block is None:
             known = [*scope.blocks, *(OPS if name[:1].islower() else ())]
             blocks = f"the blocks are {', '.join(scope.blocks)}" if scope.blocks else "this document has no blocks"

@@ -2,34 +2,43 @@
 
 One schema serves three readers: jsonschema here, the editor (compiler/archspec.schema.json), and `archc schema`. It has
 no `anyOf`: a step is `type: [string, object]` with operations as plain properties and blocks as a pattern, so that an
-error is about one key or one value, and an editor completes all operations everywhere.
+error is about one key or one value, and an editor completes all operations everywhere. Keys that begin with `x-` are for
+schema_errors.py, which explains an error: what a fragment is (`x-what`), what it wants in words (`x-wants`), whose fields
+it holds (`x-op`), other words for a key (`x-also-called`) and what to write for a value of the wrong type (`x-instead`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from ..diagnostics import Collector, Diagnostic, Span, nearest
+from ..diagnostics import Collector
 from ..ops import OPS
-from ..ops.fields import EXPRESSION, Bool, Float, Schema, show
+from ..ops.fields import EXPRESSION, Bool, Float, Schema
 from ..ops.op import Op
 from .located_yaml import Located, plain
-from .spec import MERGES, MODIFIERS, TYPES
+from .schema_errors import explain
+from .spec import MERGES, TYPES
 
 BLOCK = "^[A-Z][A-Za-z0-9_]*$"
 USER = "^x-"
 
 
 def text(what: str, **more: Any) -> Schema:
+    """A string, with one line for an editor's hover."""
     return {"type": "string", "description": what, **more}
 
 
 def mapping(properties: Schema, what: str, required: tuple[str, ...] = (), **more: Any) -> Schema:
+    """A mapping of these keys and no others; `what` names one of its keys in a message."""
     closed = {"type": "object", "properties": properties, "additionalProperties": False, "x-what": what}
     return closed | ({"required": list(required)} if required else {}) | more
+
+
+def called(rule: Schema, *words: str, **instead: str) -> Schema:
+    """A rule with other words for its key, and what to write `instead` for a value of some JSON type."""
+    return rule | {"x-also-called": list(words)} | ({"x-instead": instead} if instead else {})
 
 
 def op_schema(cls: type[Op]) -> Schema:
@@ -38,7 +47,7 @@ def op_schema(cls: type[Op]) -> Schema:
     for key, declared in cls.fields.items():
         properties[key] = declared.kind.schema() | {"description": declared.doc, "x-wants": declared.kind.wants}
     needed = tuple(key for key, declared in cls.fields.items() if declared.required)
-    schema = mapping(properties, f"field of `{cls.name}`", needed)
+    schema = mapping(properties, f"field of `{cls.name}`", needed, **{"x-op": cls.name})
     schema["type"] = ["object", "null"]
     schema["description"] = (cls.__doc__ or "").strip().splitlines()[0]
     wants = "a mapping of its fields" if properties else "no value: it has no fields"
@@ -60,7 +69,8 @@ def merge_schema(cls: type[Op], branches: Schema) -> Schema:
     if not cls.fields:
         return branches | {"description": f"{cls.name} of branches"}
     fields = {key: declared.kind.schema() for key, declared in cls.fields.items()}
-    return mapping({"branches": branches, **fields}, f"key of `{cls.name}`", ("branches",))
+    branches = called(branches, "inputs", "columns")
+    return mapping({"branches": branches, **fields}, f"key of `{cls.name}`", ("branches",), **{"x-op": cls.name})
 
 
 def step_schema() -> Schema:
@@ -76,31 +86,39 @@ def step_schema() -> Schema:
     }
     visible = {name: op_schema(cls) for name, cls in sorted(OPS.items()) if not (cls.is_merge or cls.is_internal)}
     beside: Schema = {
-        "name": text("the step's name in its scope", minLength=1),
-        "when": Bool().schema() | {"description": "false takes the step out", "x-wants": Bool.wants},
-        "repeat": {
+        "name": called(text("the step's name in its scope", minLength=1), "id", "label"),
+        "when": called(Bool().schema() | {"description": "false takes the step out", "x-wants": Bool.wants}, "if", "condition"),
+        "repeat": called({
             "type": "object",
             "description": "counts or lists by name: the step is written out for each",
             "minProperties": 1,
             "additionalProperties": {"type": ["integer", "array", "string"], "minimum": 0, "pattern": EXPRESSION,
                                      "x-wants": "an integer or a list"},
-        },
-        "from": text("the earlier step at which this one starts", minLength=1),
+        }, "repeats", "times", "number", integer="repeat: {i: VALUE}", string="repeat: {i: VALUE}", array="repeat: {i: VALUE}"),
+        "from": called(text("the earlier step at which this one starts", minLength=1), "inputs", "bottom"),
         "aux": Float(ge=0).schema() | {"description": "a training-only head, by its weight in the loss"},
-        "output": text("a name under which the result is also an output", minLength=1),
-        "doc": text("a remark"),
-        "with": {"type": ["object", "null"], "description": "arguments of `use`"},
+        "output": called(text("a name under which the result is also an output", minLength=1), "top"),
+        "doc": called(text("a remark"), "comment", "description"),
+        "with": called({"type": ["object", "null"], "description": "arguments of `use`"}, "args", "kwargs"),
     }  # fmt: skip
     cores: Schema = {
         **visible,
         **{name: merge_schema(op, branches) for name, op in MERGES.items()},
         "use": text("the block or operation that an expression names", minLength=1),
-        "steps": place | {"description": "a group of steps"},
-        "residual": mapping(
-            {"body": place, "shortcut": place, "skip": Bool().schema() | {"x-wants": Bool.wants}},
-            "key of `residual`",
-            ("body",),
-            **{"x-wants": "a mapping of body, shortcut and skip"},
+        "steps": called(place | {"description": "a group of steps"}, "layers", "sequence"),
+        "residual": called(
+            mapping(
+                {
+                    "body": called(place, "main", "branch", "steps"),
+                    "shortcut": called(place, "downsample", "projection"),
+                    "skip": Bool().schema() | {"x-wants": Bool.wants},
+                },
+                "key of `residual`",
+                ("body",),
+                **{"x-wants": "a mapping of body, shortcut and skip"},
+            ),
+            array="residual: {body: [ … ]}",
+            string="residual: {body: VALUE}",
         ),
     }
     bare = [name for name in visible if not any(f.required for f in OPS[name].fields.values())]
@@ -108,7 +126,10 @@ def step_schema() -> Schema:
         "type": ["string", "object"],
         "pattern": f"^({'|'.join(bare)})$|{BLOCK}",
         "properties": {**beside, **cores},
-        "patternProperties": {BLOCK: {"type": ["object", "null"], "x-wants": "a mapping of its parameters"}, USER: {}},
+        "patternProperties": {
+            BLOCK: {"type": ["object", "null"], "x-what": "call", "x-wants": "a mapping of its parameters"},
+            USER: {},
+        },
         "additionalProperties": False,
         "minProperties": 1,
         "x-what": "step",
@@ -138,7 +159,8 @@ def document_schema() -> Schema:
     count = {"type": ["integer", "object"], "minimum": 0, "x-wants": "a number or {min, max}", "x-what": "bound",
              "properties": {"min": {"type": "number"}, "max": {"type": "number"}}, "additionalProperties": False,
              "minProperties": 1}  # fmt: skip
-    params = {"type": "object", "additionalProperties": {"$ref": "#/$defs/param"}, "x-wants": "a mapping"}
+    params = called({"type": "object", "additionalProperties": {"$ref": "#/$defs/param"}, "x-wants": "a mapping"},
+                    "parameters", "variables", "hyperparameters")  # fmt: skip
     sizes = {"type": "array", "items": size, "x-wants": "a list of sizes"}
     axes = sizes | {"minItems": 2, "maxItems": 2}
     positive = {"type": "number", "exclusiveMinimum": 0}
@@ -159,31 +181,37 @@ def document_schema() -> Schema:
     }
     block = {
         "params": params,
-        "let": {"type": "object", "description": "values worked out once at the block's entry"},
-        "steps": {"$ref": "#/$defs/place"},
+        "let": called(
+            {"type": "object", "description": "values worked out once at the block's entry"}, "locals", "vars"
+        ),
+        "steps": called({"$ref": "#/$defs/place"}, "graph", "layers", "body"),
         "doc": text("a remark"),
     }
     path = text("a file, relative to this one", minLength=1)
     return mapping(
         {
-            "archspec": {"type": "integer", "const": 1, "description": "version of the language", "x-wants": "the integer 1"},
-            "name": text("the net's name", minLength=1),
-            "summary": text("one line on the net"),
+            "archspec": called({"type": "integer", "const": 1, "description": "version of the language", "x-wants": "the integer 1"},
+                               "version"),
+            "name": called(text("the net's name", minLength=1), "title"),
+            "summary": called(text("one line on the net"), "description"),
             "source": text("the paper and table it follows"),
             "lineage": text("whose details and names it follows", enum=["paper", "torchvision", "timm", "caffe"]),
             "params": params,
-            "input": {"type": "object", "minProperties": 1, "description": "inputs by name, channels first",
-                      "additionalProperties": sizes | {"minItems": 3, "maxItems": 3,
-                                                       "x-wants": "[channels, height, width], 3 integers; the batch axis is implicit"}},
-            "preprocess": mapping(preprocess, "key of `preprocess`"),
-            "labels": {"type": ["string", "array"], "items": {"type": "string"}, "x-wants": "a list, a file or imagenet-1k"},
-            "blocks": {"type": "object", "patternProperties": {BLOCK: mapping(block, "key of a block", patternProperties={USER: {}})},
-                       "additionalProperties": False, "x-what": "block", "x-wants": "a mapping"},
-            "graph": {"$ref": "#/$defs/place"},
-            "expect": mapping(facts, "expectation", minProperties=1),
-            "extends": path,
-            "import": {"type": ["array", "object"], "items": path, "x-wants": "a list of file paths, or {Name: file}",
-                       "patternProperties": {BLOCK: path}, "additionalProperties": False, "x-what": "block"},
+            "input": called({"type": "object", "minProperties": 1, "description": "inputs by name, channels first",
+                             "additionalProperties": sizes | {"minItems": 3, "maxItems": 3,
+                                                              "x-wants": "[channels, height, width], 3 integers; the batch axis is implicit"}},
+                            "inputs", "input_shape", "input_size", array="input: {image: VALUE}"),
+            "preprocess": called(mapping(preprocess, "key of `preprocess`"), "preprocessing", "transform", "transforms"),
+            "labels": called({"type": ["string", "array"], "items": {"type": "string"}, "x-wants": "a list, a file or imagenet-1k"},
+                             "names", "class_names"),
+            "blocks": called({"type": "object", "patternProperties": {BLOCK: mapping(block, "key of a block", patternProperties={USER: {}})},
+                              "additionalProperties": False, "x-what": "block", "x-wants": "a mapping"}, "components", "definitions"),
+            "graph": called({"$ref": "#/$defs/place"}, "layers", "steps", "model", "net", "network", "architecture", "modules", "nodes"),
+            "expect": called(mapping(facts, "expectation", minProperties=1), "expected"),
+            "extends": called(path, "base", "inherits"),
+            "import": called({"type": ["array", "object"], "items": path, "x-wants": "a list of file paths, or {Name: file}",
+                              "patternProperties": {BLOCK: path}, "additionalProperties": False, "x-what": "block"},
+                             "include", "imports", string="import: [VALUE]"),
         },
         "key",
         ("archspec",),
@@ -216,6 +244,7 @@ def schema_text() -> str:
 
 @lru_cache(maxsize=1)
 def validator() -> Any:
+    """jsonschema's validator of the schema, for which a whole float is no integer, nor is a boolean."""
     from jsonschema import Draft202012Validator, validators
 
     strict = Draft202012Validator.TYPE_CHECKER.redefine(
@@ -230,145 +259,8 @@ def validate(root: Located, diagnostics: Collector) -> list[Any]:
 
     Gives jsonschema's errors, for recovery.py.
     """
-    blocks = root.value.get("blocks") if isinstance(root.value, dict) else None
-    names = list(blocks.value.value) if blocks and isinstance(blocks.value.value, dict) else []
     errors = list(validator().iter_errors(plain(root)))
     for error in errors:
-        for diagnostic in explain(root, error, names):
+        for diagnostic in explain(root, error):
             diagnostics.add(diagnostic)
     return errors
-
-
-def explain(root: Located, error: Any, blocks: list[str]) -> Iterator[Diagnostic]:
-    """One jsonschema error in our words."""
-    path, rule = list(error.absolute_path), error.schema
-    key, node = reach(root, path)
-    called = f"`{path[-1]}` " if path and isinstance(path[-1], str) else ""
-    wants = rule.get("x-wants") or wanted(rule)
-    if error.validator == "additionalProperties":
-        yield from unknown_keys(node, rule, blocks)
-    elif error.validator == "required":
-        missing = [name for name in error.validator_value if name not in error.instance]
-        field = missing[0] if missing else ""
-        yield Diagnostic("missing-key", key or node.span, f"{called or 'the document '}needs `{field}`",
-                         help="write `archspec: 1` first" if field == "archspec" else "")  # fmt: skip
-    elif isinstance(node.value, str) and rule.get("x-what") == "step":
-        yield not_a_step(node, blocks)
-    elif error.validator in ("minimum", "maximum", "exclusiveMinimum"):
-        yield Diagnostic("out-of-range", node.span, f"{called}{limit(rule, wants)}, not {show(error.instance)}")
-    elif rule.get("x-what") == "step":
-        yield Diagnostic("not-a-step", node.span, f"{show(error.instance)} is no step; {wants} is wanted")
-    elif error.validator == "minProperties" and path:
-        yield Diagnostic("empty", node.span, f"{called}is empty", help=f"{called}wants {wants}")
-    else:
-        size = f", of {len(error.instance)}" if error.validator in ("minItems", "maxItems") else ""
-        hint = boolean_hint(node, rule)
-        yield Diagnostic("wrong-type", node.span, f"{called}wants {wants}, not {show(error.instance)}{size}", help=hint)
-
-
-def limit(rule: Schema, wants: str) -> str:
-    return f"wants {wants}" if "x-wants" in rule else f"wants a number in range ({wants})"
-
-
-def wanted(rule: Schema) -> str:
-    """What a fragment without words of its own wants."""
-    if "enum" in rule:
-        return "one of " + ", ".join(f"`{w}`" for w in rule["enum"])
-    kinds = rule.get("type", [])
-    names = {"object": "a mapping", "array": "a list", "string": "a string", "integer": "an integer", "number": "a number",
-             "boolean": "a boolean", "null": "nothing"}  # fmt: skip
-    words = [names[k] for k in ([kinds] if isinstance(kinds, str) else kinds)]
-    if "number" in kinds and "string" in kinds:
-        words.remove("a string")  # the string is only an expression
-    bounds = [
-        f"{word} {rule[key]}" for word, key in (("at least", "minimum"), ("over", "exclusiveMinimum")) if key in rule
-    ]
-    return " or ".join(words) + (" " + " and ".join(bounds) if bounds else "")
-
-
-def boolean_hint(node: Located, rule: Schema) -> str:
-    """YAML 1.1's booleans, and booleans in quotes, are strings here."""
-    words = {
-        "yes": "true",
-        "on": "true",
-        "y": "true",
-        "true": "true",
-        "no": "false",
-        "off": "false",
-        "n": "false",
-        "false": "false",
-    }
-    meant = (
-        words.get(str(node.raw).lower()) if isinstance(node.value, str) and "boolean" in rule.get("type", []) else None
-    )
-    return f"write {meant}: YAML 1.2 reads `{node.raw}` as a string" if meant else ""
-
-
-def reach(root: Located, path: list[str | int]) -> tuple[Span | None, Located]:
-    """The node at `path`, and the place of its key."""
-    key, node = None, root
-    for index in path:
-        if isinstance(node.value, dict):
-            entry = node.value[str(index)]
-            key, node = entry.key.span, entry.value
-        else:
-            key, node = None, node.value[index]
-    return key, node
-
-
-def unknown_keys(node: Located, rule: Schema, blocks: list[str]) -> Iterator[Diagnostic]:
-    import re
-
-    known, patterns = rule.get("properties", {}), rule.get("patternProperties", {})
-    what = rule.get("x-what", "key")
-    for name, entry in node.value.items():
-        if name in known or any(re.search(p, name) for p in patterns):
-            continue
-        if (
-            "$(" in name
-            or (entry.value.value is None and name.count("(") != name.count(")"))
-            or _cut_expression(node, name)
-        ):
-            yield Diagnostic("expression-unclosed", entry.key.span, "an expression is cut off here: a quote is missing",
-                             help="inside { } and [ ] YAML ends a plain value at `,` `[` `]` `{` `}`: put the expression in quotes, \"$(…)\"")  # fmt: skip
-        elif what == "step":
-            yield unknown_step_key(entry.key, blocks)
-        elif what == "block" and BLOCK in patterns:
-            camel = "".join(part[:1].upper() + part[1:] for part in name.replace("-", "_").split("_"))
-            yield Diagnostic("block-name", entry.key.span, f"`{name}` cannot name a block: blocks are CamelCase",
-                             help=f"call it `{camel}`; lower-case names are operations")  # fmt: skip
-        else:
-            near = nearest(name, known)
-            hint = (
-                f"did you mean `{near}`?"
-                if near
-                else f"it can be {', '.join(known)}"
-                if known
-                else "it takes no fields"
-            )
-            yield Diagnostic("unknown-key", entry.key.span, f"unknown {what} `{name}`", help=hint)
-
-
-def _cut_expression(node: Located, name: str) -> bool:
-    """Whether the key is the rest of an expression that a comma cut off: `{out: $(max(a, 8))}`."""
-    rest = name.endswith(")") and name.count(")") > name.count("(")
-    return rest and any("$(" in str(e.value.value) for e in node.value.values() if e.value.style == "")
-
-
-def unknown_step_key(key: Located, blocks: list[str]) -> Diagnostic:
-    name = str(key.value)
-    known = [*MODIFIERS, *(n for n in OPS if n != "path_draw"), "steps", "use", "residual", *blocks]
-    near = nearest(name, known)
-    hint = f"did you mean `{near}`?" if near else "`archc ops` lists the operations; blocks are CamelCase"
-    return Diagnostic("unknown-op", key.span, f"unknown operation or key `{name}`", help=hint)
-
-
-def not_a_step(node: Located, blocks: list[str]) -> Diagnostic:
-    """A bare word that is no step by itself."""
-    name = str(node.value)
-    if name in OPS and not (OPS[name].is_merge or OPS[name].is_internal):
-        needed = ", ".join(f"{k}: …" for k, f in OPS[name].fields.items() if f.required)
-        return Diagnostic(
-            "missing-key", node.span, f"`{name}` needs its fields", help=f"write {{{name}: {{{needed}}}}}"
-        )
-    return unknown_step_key(node, blocks)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ..diagnostics import Collector, Diagnostic, Note, Span
 from ..ops import OPS
 from .located_yaml import BROKEN, Entry, Located, is_broken
+from .recovery import Incomplete
 
 MERGES = {name: op for name, op in OPS.items() if op.is_merge}
 MODIFIERS = ("name", "when", "repeat", "from", "aux", "output", "doc", "with")
@@ -164,6 +165,8 @@ class Builder:
                        (Note(f"the first is `{cores[0].key.value}`", cores[0].key.span),))  # fmt: skip
         if not cores:
             return self.coreless(node, modifiers)
+        if isinstance(node, Incomplete) and cores[0].value.value is None:  # its fields may be the keys that are told
+            return Step(node, {}, Refused(cores[0].key))
         core = self.core(cores[0], modifiers)
         return Step(node, modifiers, core) if core else None
 

@@ -28,19 +28,26 @@ class Activation(Op):
         return g.node(self.node, x.name)
 
 
-PLAIN = (  # name, torch's module, ONNX's operator, its first opset, what it is, source
-    ("relu", "ReLU", "Relu", 13, "max(x, 0)", "Nair and Hinton 2010"),
-    ("sigmoid", "Sigmoid", "Sigmoid", 13, "1 / (1 + exp(-x))", "the logistic function"),
-    ("tanh", "Tanh", "Tanh", 13, "the hyperbolic tangent", "LeCun et al. 1998"),
-    ("hard_swish", "Hardswish", "HardSwish", 14, "x · min(max(x + 3, 0), 6) / 6", "Howard et al. 2019"),
+PLAIN = (  # name, torch's module, ONNX's operator, its first opset, what it is, source, other frameworks' words
+    ("relu", "ReLU", "Relu", 13, "max(x, 0)", "Nair and Hinton 2010", ("Rectifier", "Rectify")),
+    ("sigmoid", "Sigmoid", "Sigmoid", 13, "1 / (1 + exp(-x))", "the logistic function", ("Logistic",)),
+    ("tanh", "Tanh", "Tanh", 13, "the hyperbolic tangent", "LeCun et al. 1998", ()),
+    ("hard_swish", "Hardswish", "HardSwish", 14, "x · min(max(x + 3, 0), 6) / 6", "Howard et al. 2019", ("HSwish",)),
 )
-for _name, _module, _node, _since, _what, _source in PLAIN:
+for _name, _module, _node, _since, _what, _source, _words in PLAIN:
     _doc = f"{_what[0].upper() + _what[1:]}.\n\n    Shapes   any -> the same\n    Source   {_source}\n    "
     op(_name)(
         type(
             _module,
             (Activation,),
-            {"__doc__": _doc, "module": _module, "node": _node, "since_opset": _since, "__module__": __name__},
+            {
+                "__doc__": _doc,
+                "module": _module,
+                "node": _node,
+                "since_opset": _since,
+                "also_called": _words,
+                "__module__": __name__,
+            },
         )
     )
 
@@ -67,6 +74,8 @@ class HardSigmoid(Activation):
     Source   Howard et al. 2019
     """
 
+    also_called = ("HSigmoid",)
+
     module = "Hardsigmoid"
 
     def onnx(self, g: OnnxBuilder, x: Value) -> str:
@@ -80,6 +89,8 @@ class Silu(Activation):
     Shapes   any -> the same
     Source   Elfwing et al. 2017
     """
+
+    also_called = ("Swish",)
 
     module = "SiLU"
 
@@ -114,7 +125,9 @@ class LeakyRelu(Activation):
     Source   Maas et al. 2013
     """
 
-    slope: float = field(Float(0), "factor of negative values", 0.01)
+    also_called = ("LReLU", "Leaky")
+
+    slope: float = field(Float(0), "factor of negative values", 0.01, also_called=("negative_slope", "alpha"))
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.LeakyReLU(self.slope)
@@ -130,6 +143,8 @@ class Elu(Activation):
     Shapes   any -> the same
     Source   Clevert et al. 2015
     """
+
+    also_called = ("ExponentialLinearUnit",)
 
     alpha: float = field(Float(0), "where negative values end", 1.0)
 
@@ -149,7 +164,9 @@ class Prelu(Activation):
     Source   He et al. 2015
     """
 
-    start: float = field(Float(), "what the factor starts as", 0.25)
+    also_called = ("ParametricReLU",)
+
+    start: float = field(Float(), "what the factor starts as", 0.25, also_called=("init", "alpha_initializer"))
 
     def params(self, x: TensorType) -> dict[str, Param]:
         return {"weight": Param((x.channels,), ("constant", self.start), dtype=x.dtype)}
@@ -170,6 +187,8 @@ class Softmax(Activation):
     Source   Bridle 1990
     """
 
+    also_called: ClassVar[tuple[str, ...]] = ("Softmax2d", "SoftmaxActivation", "SoftmaxOutput")
+
     module, node = "Softmax", "Softmax"
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
@@ -187,8 +206,10 @@ class LogSoftmax(Softmax):
     """The logarithm of softmax over the channels.
 
     Shapes   (N, C, …) -> the same
+    Source   Bridle 1990
     """
 
+    also_called = ()
     module, node = "LogSoftmax", "LogSoftmax"
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:

@@ -61,15 +61,55 @@ class Conv(Op):
     Source   LeCun et al. 1989; groups: Krizhevsky et al. 2012
     """
 
-    out: int = field(Int(1), "output channels")
-    kernel: tuple[int, int] = field(Pair(1), "height and width of the window", (1, 1))
-    stride: tuple[int, int] = field(Pair(1), "step of the window", (1, 1))
-    padding: Sides | str = field(Padding(), "zeros around the map, or `same`", (0, 0, 0, 0))
-    dilation: tuple[int, int] = field(Pair(1), "distance between the taps of the window", (1, 1))
-    groups: int = field(Int(1), "groups of channels that do not see each other", 1)
-    bias: bool = field(Bool(), "whether a bias is learned", True)
+    also_called = ("Conv2d", "Convolution", "Convolution2D", "SpatialConvolution", "LazyConv2d")
+
+    out: int = field(
+        Int(1),
+        "output channels",
+        also_called=(
+            "filters",
+            "num_filters",
+            "num_filter",
+            "num_output",
+            "out_channels",
+            "out_planes",
+            "channels",
+            "c2",
+        ),
+    )
+    kernel: tuple[int, int] = field(
+        Pair(1),
+        "height and width of the window",
+        (1, 1),
+        also_called=("kernel_size", "ksize", "kernel_dim", "size", "kernel_shape", "filter_size", "window_shape", "k"),
+    )
+    stride: tuple[int, int] = field(
+        Pair(1), "step of the window", (1, 1), also_called=("strides", "subsample", "window_strides", "s")
+    )
+    padding: Sides | str = field(
+        Padding(),
+        "zeros around the map, or `same`",
+        (0, 0, 0, 0),
+        also_called=("pad", "pads", "border_mode", "autopad", "p"),
+    )
+    dilation: tuple[int, int] = field(
+        Pair(1),
+        "distance between the taps of the window",
+        (1, 1),
+        also_called=("dilations", "dilation_rate", "dilate", "kernel_dilation", "rate", "d"),
+    )
+    groups: int = field(
+        Int(1),
+        "groups of channels that do not see each other",
+        1,
+        also_called=("group", "num_group", "num_groups", "feature_group_count", "g"),
+    )
+    bias: bool = field(Bool(), "whether a bias is learned", True, also_called=("use_bias", "bias_term", "with_bias"))
     init: tuple[str, float] = field(
-        InitKind(), "how the weight starts; the bias starts at zero", ("kaiming_uniform", 0.0)
+        InitKind(),
+        "how the weight starts; the bias starts at zero",
+        ("kaiming_uniform", 0.0),
+        also_called=("kernel_initializer", "kernel_init", "weight_init", "weight_filler", "initializer"),
     )
 
     counts = "weight"

@@ -9,7 +9,8 @@ its value is checked when it is known.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 EXPRESSION = r"\$"
@@ -55,9 +56,13 @@ def show(value: object) -> str:
 
 
 class Kind:
-    """What a field takes. Subclasses give `wants`, `schema` and `check`."""
+    """What a field takes. Subclasses give `wants`, `schema` and `check`.
+
+    `other_words` are values as other frameworks write them (lower case), with what stands for each here.
+    """
 
     wants: str
+    other_words: Mapping[str, str] = MappingProxyType({})
 
     def schema(self) -> Schema:
         """The fragment for a value written out or computed by an expression."""
@@ -168,6 +173,7 @@ class Padding(Kind):
     """One integer, [height, width], four sides [top, left, bottom, right], or `same`. Canonical: four sides or `same`."""
 
     wants = "an integer, [height, width], [top, left, bottom, right] or `same`"
+    other_words = MappingProxyType({"valid": "0", "same": "same", "same_upper": "same", "auto": "same", "half": "same"})
 
     def schema(self) -> Schema:
         one = Int(0).schema()
@@ -177,6 +183,7 @@ class Padding(Kind):
             "minItems": 2,
             "maxItems": 4,
             "pattern": f"^same$|{EXPRESSION}",
+            "x-other-words": dict(self.other_words),
         }
 
     def check(self, value: Any) -> tuple[int, int, int, int] | str:
@@ -239,6 +246,10 @@ class InitKind(Kind):
     """A weight's initialisation: the name of a scheme, or one with its measure, `{normal: 0.01}`."""
 
     wants = "one of " + ", ".join(SCHEMES) + ", or one of " + ", ".join(f"{{{m}: number}}" for m in MEASURED)
+    other_words = MappingProxyType(
+        {"he_normal": "kaiming_normal", "he_uniform": "kaiming_uniform", "msra": "kaiming_normal", "glorot_normal": "xavier_normal",
+         "glorot_uniform": "xavier_uniform", "xavier": "xavier_uniform", "zero": "zeros", "one": "ones"}
+    )  # fmt: skip
 
     def schema(self) -> Schema:
         number = {"type": ["number", "string"], "pattern": EXPRESSION}
@@ -249,6 +260,7 @@ class InitKind(Kind):
             "additionalProperties": False,
             "minProperties": 1,
             "maxProperties": 1,
+            "x-other-words": dict(self.other_words),
         }
 
     def check(self, value: Any) -> tuple[str, float]:

@@ -35,10 +35,28 @@ class Linear(Op):
     Source   Rosenblatt 1958
     """
 
-    out: int = field(Int(1), "output features")
-    bias: bool = field(Bool(), "whether a bias is learned", True)
+    also_called = ("Dense", "InnerProduct", "fc", "FullyConnected", "Gemm", "LazyLinear")
+
+    out: int = field(
+        Int(1),
+        "output features",
+        also_called=(
+            "units",
+            "num_output",
+            "out_features",
+            "num_hidden",
+            "num_units",
+            "features",
+            "output_dim",
+            "num_classes",
+        ),
+    )
+    bias: bool = field(Bool(), "whether a bias is learned", True, also_called=("use_bias", "bias_term", "with_bias"))
     init: tuple[str, float] = field(
-        InitKind(), "how the weight starts; the bias starts at zero", ("kaiming_uniform", 0.0)
+        InitKind(),
+        "how the weight starts; the bias starts at zero",
+        ("kaiming_uniform", 0.0),
+        also_called=("kernel_initializer", "kernel_init", "weight_init", "weight_filler", "initializer"),
     )
 
     counts = "weight"
@@ -73,9 +91,11 @@ class Rbf(Op):
     Source   LeCun et al. 1998, section II-B (840 fixed ±1)
     """
 
-    out: int = field(Int(1), "number of centers")
+    also_called = ("RadialBasis", "EuclideanRBF")
+
+    out: int = field(Int(1), "number of centers", also_called=("units", "out_features", "num_centers"))
     centers: tuple[tuple[float, ...], ...] | None = field(
-        Matrix(), "the centers, a row each; random ±1 unless given", None
+        Matrix(), "the centers, a row each; random ±1 unless given", None, also_called=("codes", "prototypes")
     )
 
     def infer(self, x: TensorType) -> TensorType:

@@ -49,6 +49,8 @@ class Add(Merge):
     Source   He et al. 2015
     """
 
+    also_called = ("Sum", "Plus", "ElemwiseAdd", "AddV2")
+
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Add()
 
@@ -66,6 +68,8 @@ class Mean(Merge):
     Rejects  shape-mismatch
     Source   Larsson et al. 2016
     """
+
+    also_called = ("Average",)
 
     def gives_distribution(self, given: Sequence[bool], *x: TensorType) -> bool:
         return all(given)
@@ -86,6 +90,8 @@ class Concat(Merge):
     Rejects  shape-mismatch
     Source   Szegedy et al. 2014
     """
+
+    also_called = ("Concatenate", "Cat", "DepthConcat", "Route")
 
     def infer(self, *x: TensorType) -> TensorType:
         for other in x[1:]:
@@ -113,6 +119,8 @@ class Multiply(Merge):
     Rejects  shape-mismatch
     Source   Hu et al. 2017 (squeeze and excitation)
     """
+
+    also_called = ("Mul", "Product", "ElemwiseMul")
 
     def infer(self, *x: TensorType) -> TensorType:
         largest = max(x, key=lambda t: t.elements)
@@ -149,8 +157,13 @@ class Join(Merge):
     Source   Larsson et al. 2016, section 2.1
     """
 
-    local: float = field(Float(0, 1), "probability to drop an input", 0.0)
-    global_: float = field(Float(0, 1), "probability that the net draws one column for a pass", 0.0)
+    local: float = field(Float(0, 1), "probability to drop an input", 0.0, also_called=("local_drop", "drop_prob"))
+    global_: float = field(
+        Float(0, 1),
+        "probability that the net draws one column for a pass",
+        0.0,
+        also_called=("global_drop", "global_drop_ratio"),
+    )
 
     training_only = True
     absorbs_own_kind = True

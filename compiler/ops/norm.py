@@ -22,10 +22,27 @@ class BatchNorm(Op):
     Source   Ioffe and Szegedy 2015
     """
 
-    eps: float = field(Float(over=0), "added to the variance", 1e-5)
+    also_called = (
+        "BatchNorm2d",
+        "BatchNorm1d",
+        "BatchNormalization",
+        "BN",
+        "SyncBatchNorm",
+        "SpatialBatchNormalization",
+        "LazyBatchNorm2d",
+    )
+
+    eps: float = field(Float(over=0), "added to the variance", 1e-5, also_called=("epsilon", "variance_epsilon"))
     momentum: float = field(Float(0, 1), "weight of the newest batch in the running statistics", 0.1)
-    affine: bool = field(Bool(), "whether a scale and a bias are learned", True)
-    init: tuple[str, float] = field(InitKind(), "how the scale starts; the bias starts at zero", ("ones", 0.0))
+    affine: bool = field(
+        Bool(), "whether a scale and a bias are learned", True, also_called=("elementwise_affine", "learnable")
+    )
+    init: tuple[str, float] = field(
+        InitKind(),
+        "how the scale starts; the bias starts at zero",
+        ("ones", 0.0),
+        also_called=("gamma_initializer", "gamma_init", "scale_init", "weight_init"),
+    )
 
     def infer(self, x: TensorType) -> TensorType:
         return x
@@ -62,8 +79,10 @@ class GroupNorm(Op):
     Source   Wu and He 2018
     """
 
-    groups: int = field(Int(1), "groups of channels", 32)
-    eps: float = field(Float(over=0), "added to the variance", 1e-5)
+    also_called = ("GroupNormalization", "GN")
+
+    groups: int = field(Int(1), "groups of channels", 32, also_called=("num_groups", "group"))
+    eps: float = field(Float(over=0), "added to the variance", 1e-5, also_called=("epsilon",))
 
     def infer(self, x: TensorType) -> TensorType:
         want_image(self, x)
@@ -101,7 +120,9 @@ class LayerNorm(Op):
     Source   Ba et al. 2016; over channels: Liu et al. 2022 (ConvNeXt)
     """
 
-    eps: float = field(Float(over=0), "added to the variance", 1e-6)
+    also_called = ("LayerNormalization", "LN", "LayerNorm2d", "ChannelNorm")
+
+    eps: float = field(Float(over=0), "added to the variance", 1e-6, also_called=("epsilon", "layer_norm_eps"))
 
     since_opset = 17
 
@@ -132,10 +153,12 @@ class LocalResponseNorm(Op):
     Source   Krizhevsky et al. 2012, section 3.3; alpha is divided by size, as torch, Caffe and ONNX do
     """
 
-    size: int = field(Int(1), "how many neighbouring channels; odd")
+    also_called = ("LRN", "LocalResponseNormalization", "CrossMapLRN2d", "SpatialCrossMapLRN")
+
+    size: int = field(Int(1), "how many neighbouring channels; odd", also_called=("local_size", "nsize", "n"))
     alpha: float = field(Float(0), "factor of the sum of squares, divided by size", 1e-4)
     beta: float = field(Float(0), "exponent", 0.75)
-    k: float = field(Float(over=0), "added to the sum", 1.0)
+    k: float = field(Float(over=0), "added to the sum", 1.0, also_called=("bias", "knorm"))
 
     def infer(self, x: TensorType) -> TensorType:
         want_image(self, x)

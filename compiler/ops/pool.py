@@ -27,10 +27,18 @@ def pooled(size: int, before: int, after: int, kernel: int, stride: int, ceil_mo
 class Pool(Op):
     """A window that moves over an image."""
 
-    kernel: tuple[int, int] = field(Pair(1), "height and width of the window")
-    stride: tuple[int, int] | None = field(Pair(1), "step of the window; the kernel unless given", None)
-    padding: Sides | str = field(Padding(), "padding around the map, or `same`", (0, 0, 0, 0))
-    ceil_mode: bool = field(Bool(), "whether a last, partial window counts", False)
+    kernel: tuple[int, int] = field(
+        Pair(1),
+        "height and width of the window",
+        also_called=("kernel_size", "ksize", "kernel_dim", "pool_size", "kernel_shape", "size", "window_shape", "k"),
+    )
+    stride: tuple[int, int] | None = field(
+        Pair(1), "step of the window; the kernel unless given", None, also_called=("strides", "s")
+    )
+    padding: Sides | str = field(
+        Padding(), "padding around the map, or `same`", (0, 0, 0, 0), also_called=("pad", "pads", "border_mode", "p")
+    )
+    ceil_mode: bool = field(Bool(), "whether a last, partial window counts", False, also_called=("ceil",))
 
     counts = "pool"
 
@@ -79,6 +87,8 @@ class MaxPool(Pool):
     Source   Ranzato et al. 2007
     """
 
+    also_called = ("MaxPool2d", "MaxPooling", "MaxPooling2D", "SpatialMaxPooling")
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         top, left, bottom, right = sides(self, x)
         if (top, left) == (bottom, right) and self.padding != "same":
@@ -93,12 +103,26 @@ class MaxPool(Pool):
 class AvgPool(Pool):
     """The mean of each window; it counts the padding unless told.
 
-    Shapes   as max_pool
+    Shapes   (N, C, H, W) -> (N, C, H', W'), H' = (H + pads - kernel) // stride + 1, rounded up with `ceil_mode`
     Rejects  not-an-image, window-too-large, padding-too-large
     Source   LeCun et al. 1989
     """
 
-    count_include_pad: bool = field(Bool(), "whether zeros of the padding count in the mean", True)
+    also_called = (
+        "AvgPool2d",
+        "AveragePool",
+        "AveragePooling",
+        "AveragePooling2D",
+        "SpatialAveragePooling",
+        "mean_pool",
+    )
+
+    count_include_pad: bool = field(
+        Bool(),
+        "whether zeros of the padding count in the mean",
+        True,
+        also_called=("include_pad", "count_includes_padding"),
+    )
 
     def summarizes(self, x: TensorType) -> bool:
         return x.is_image and self.kernel == (x.height, x.width)
@@ -137,7 +161,11 @@ class AdaptiveAvgPool(Op):
     Source   torch.nn.AdaptiveAvgPool2d; He et al. 2014 (spatial pyramid pooling)
     """
 
-    size: tuple[int, int] = field(Pair(1), "height and width that come out")
+    also_called = ("AdaptiveAvgPool2d", "AdaptiveAveragePool", "AdaptiveAveragePooling2D")
+
+    size: tuple[int, int] = field(
+        Pair(1), "height and width that come out", also_called=("output_size", "out_size", "bins")
+    )
     counts = "pool"
     pools_to_size = True
 
@@ -209,6 +237,15 @@ class GlobalAvgPool(GlobalPool):
     Source   Lin et al. 2013 (network in network)
     """
 
+    also_called = (
+        "GlobalAveragePool",
+        "GlobalAveragePooling",
+        "GlobalAveragePooling2D",
+        "GlobalAvgPool2d",
+        "ReduceMean",
+        "GAP",
+    )
+
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0]
 
@@ -227,6 +264,8 @@ class GlobalMaxPool(GlobalPool):
     Rejects  not-an-image
     Source   Oquab et al. 2015
     """
+
+    also_called = ("GlobalMaxPooling", "GlobalMaxPooling2D", "GlobalMaxPool2d", "ReduceMax", "GMP")
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.AdaptiveMaxPool2d((1, 1))

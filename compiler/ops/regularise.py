@@ -19,7 +19,14 @@ class Dropout(Op):
     Source   Srivastava et al. 2014
     """
 
-    p: float = field(Float(0, 1), "probability to drop an element", 0.5)
+    also_called = ("DropoutLayer",)
+
+    p: float = field(
+        Float(0, 1),
+        "probability to drop an element",
+        0.5,
+        also_called=("rate", "prob", "probability", "drop_prob", "drop_rate", "dropout_rate", "dropout_ratio", "ratio"),
+    )
     training_only = True
 
     def infer(self, x: TensorType) -> TensorType:
@@ -45,8 +52,14 @@ class DropPath(Op):
     Source   Huang et al. 2016
     """
 
-    p: float = field(Float(0, 1), "probability to drop")
-    per: str = field(Choice("sample", "batch"), "what is dropped together", "sample")
+    also_called = ("StochasticDepth",)
+
+    p: float = field(
+        Float(0, 1),
+        "probability to drop",
+        also_called=("rate", "prob", "probability", "drop_prob", "drop_rate", "drop_path_rate"),
+    )
+    per: str = field(Choice("sample", "batch"), "what is dropped together", "sample", also_called=("mode",))
     rescale: str = field(Choice("training", "inference"), "when the expectation is restored", "training")
     training_only = True
 

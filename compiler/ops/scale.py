@@ -19,7 +19,9 @@ class Scale(Op):
     Source   Szegedy et al. 2016 (residual scaling)
     """
 
-    value: float = field(Float(), "the factor")
+    also_called = ("MulConstant", "Rescaling")
+
+    value: float = field(Float(), "the factor", also_called=("factor", "scale", "multiplier"))
 
     def infer(self, x: TensorType) -> TensorType:
         return x
@@ -40,7 +42,9 @@ class Affine(Op):
     Source   LeCun et al. 1998 (sub-sampling layers)
     """
 
-    bias: bool = field(Bool(), "whether a bias is learned", True)
+    also_called = ("ElementwiseAffine", "ChannelAffine")
+
+    bias: bool = field(Bool(), "whether a bias is learned", True, also_called=("use_bias", "bias_term"))
 
     def infer(self, x: TensorType) -> TensorType:
         return x

@@ -28,7 +28,10 @@ class Identity(Op):
     """Its input; with a name it marks a place for `from`.
 
     Shapes   any -> the same
+    Source   torch.nn.Identity
     """
+
+    also_called = ("noop", "Passthrough")
 
     is_marker = True
 
@@ -52,8 +55,11 @@ class Identity(Op):
 class Flatten(Op):
     """All axes of an image as one, channels first.
 
-    Shapes   (N, C, H, W) -> (N, C·H·W)
+    Shapes   (N, C, H, W) or (N, C) -> (N, C·H·W)
+    Source   torch.nn.Flatten
     """
+
+    also_called = ("FlattenLayer", "Ravel")
 
     def infer(self, x: TensorType) -> TensorType:
         return x.with_sizes(x.elements)
@@ -80,10 +86,12 @@ class Pad(Op):
     Source   He et al. 2015 (shortcut A pads channels)
     """
 
+    also_called = ("ZeroPad2d", "ZeroPadding2D", "ConstantPad2d", "Padding")
+
     channels: Range = field(IntList(0, (2, 2), "[before, after]"), "channels before and after", None)
     height: Range = field(IntList(0, (2, 2), "[before, after]"), "rows before and after", None)
     width: Range = field(IntList(0, (2, 2), "[before, after]"), "columns before and after", None)
-    value: float = field(Float(), "what is added", 0.0)
+    value: float = field(Float(), "what is added", 0.0, also_called=("constant_value", "fill"))
 
     def pads(self, x: TensorType) -> list[tuple[int, int]]:
         given = (self.channels, self.height, self.width)
@@ -110,6 +118,8 @@ class Slice(Op):
     Rejects  not-an-image, slice-out-of-range
     Source   He et al. 2015 (shortcut A takes every second position)
     """
+
+    also_called = ("Crop", "Cropping2D", "StridedSlice", "Narrow")
 
     channels: Range = field(IntList(0, (2, 3), "[start, stop] or [start, stop, step]"), "channels", None)
     height: Range = field(IntList(0, (2, 3), "[start, stop] or [start, stop, step]"), "rows", None)
@@ -166,7 +176,9 @@ class Select(Op):
     Source   LeCun et al. 1998, table I (C3 sees some maps of S2)
     """
 
-    channels: tuple[int, ...] = field(IntList(0), "which channels, from 0")
+    also_called = ("Gather", "IndexSelect", "Take")
+
+    channels: tuple[int, ...] = field(IntList(0), "which channels, from 0", also_called=("indices", "index"))
 
     def infer(self, x: TensorType) -> TensorType:
         if max(self.channels) >= x.channels:
@@ -193,7 +205,9 @@ class ChannelShuffle(Op):
     Source   Zhang et al. 2017 (ShuffleNet)
     """
 
-    groups: int = field(Int(1), "groups to interleave")
+    also_called = ("ShuffleChannel",)
+
+    groups: int = field(Int(1), "groups to interleave", also_called=("group", "num_groups"))
 
     def infer(self, x: TensorType) -> TensorType:
         want_image(self, x)
@@ -224,8 +238,15 @@ class Upsample(Op):
     Source   torch.nn.Upsample (bilinear: corners not aligned)
     """
 
-    scale: int = field(Int(1), "the factor")
-    mode: str = field(Choice("nearest", "bilinear"), "how values between are found", "nearest")
+    also_called = ("UpSampling2D", "UpsamplingNearest2d", "Resize", "Interpolate", "Interp")
+
+    scale: int = field(Int(1), "the factor", also_called=("scale_factor", "factor", "scales"))
+    mode: str = field(
+        Choice("nearest", "bilinear"),
+        "how values between are found",
+        "nearest",
+        also_called=("interpolation", "method"),
+    )
 
     def infer(self, x: TensorType) -> TensorType:
         want_image(self, x)

@@ -1,0 +1,114 @@
+"""What the explanations of schema errors look up: the keys that a rule knows, and what stands in the document around."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from ..diagnostics import Span, nearest
+from ..ops import OPS
+from ..ops.fields import Schema
+from ..ops.op import Op
+from ..ops.words import field_meant, is_among
+from .located_yaml import Entry, Located
+
+Path = list[str | int]
+
+
+def find_node(root: Located, path: Path) -> tuple[Span | None, Located]:
+    """The node at `path`, and the place of its key, if it has one."""
+    key, node = None, root
+    for index in path:
+        if isinstance(node.value, dict):
+            entry = node.value[str(index)]
+            key, node = entry.key.span, entry.value
+        else:
+            key, node = None, node.value[index]
+    return key, node
+
+
+def wants_in_words(rule: Schema) -> str:
+    """What a rule without words of its own wants."""
+    if "enum" in rule:
+        return "one of " + ", ".join(f"`{w}`" for w in rule["enum"])
+    kinds = rule.get("type", [])
+    names = {"object": "a mapping", "array": "a list", "string": "a string", "integer": "an integer", "number": "a number",
+             "boolean": "a boolean", "null": "nothing"}  # fmt: skip
+    words = [names[k] for k in ([kinds] if isinstance(kinds, str) else kinds)]
+    if "number" in kinds and "string" in kinds:
+        words.remove("a string")  # the string is only an expression
+    limits = (("at least", "minimum"), ("over", "exclusiveMinimum"))
+    bounds = [f"{word} {rule[key]}" for word, key in limits if key in rule]
+    return " or ".join(words) + (" " + " and ".join(bounds) if bounds else "")
+
+
+class Known(NamedTuple):
+    """What a mapping may hold: its keys with their rules, and the op whose fields they are, if they are an op's."""
+
+    keys: Mapping[str, Schema]
+    op: type[Op] | None
+
+    def meant(self, word: str) -> str | None:
+        """The key that `word` means, in other words or with a slip; None where it means none."""
+        if self.op and (field := field_meant(self.op, word)):
+            return field
+        for key, rule in self.keys.items():
+            if is_among(word, (key, *rule.get("x-also-called", ()))):
+                return key
+        return nearest(word, self.keys)
+
+
+def known_keys(rule: Schema) -> Known:
+    """The keys of a mapping's rule."""
+    return Known(rule.get("properties", {}), OPS.get(rule.get("x-op", "")))
+
+
+def unknown_entries(node: Located, rule: Schema) -> list[Entry]:
+    """The entries whose keys the rule does not have."""
+    known, patterns = rule.get("properties", {}), rule.get("patternProperties", {})
+    return [
+        entry
+        for name, entry in node.value.items()
+        if name not in known and not any(re.search(pattern, name) for pattern in patterns)
+    ]
+
+
+def other_words(known: Known, key: str) -> tuple[str, ...]:
+    """The words of others for a key."""
+    if known.op and key in known.op.fields:
+        return known.op.fields[key].also_called
+    return tuple(known.keys[key].get("x-also-called", ()))
+
+
+def is_branches(rule: Schema) -> bool:
+    """Whether the rule is that of a merge's branches."""
+    return "minItems" in rule and "minProperties" in rule
+
+
+@lru_cache(maxsize=1)
+def block_names(root: Located) -> tuple[str, ...]:
+    """The names under `blocks`, be they allowed or not."""
+    blocks = root.value.get("blocks") if isinstance(root.value, dict) else None
+    return tuple(blocks.value.value) if blocks and isinstance(blocks.value.value, dict) else ()
+
+
+@lru_cache(maxsize=1)
+def step_names(root: Located) -> frozenset[str]:
+    """Every `name` in the document that is written out."""
+    names, nodes = set(), [root]
+    while nodes:
+        value = nodes.pop().value
+        if isinstance(value, dict):
+            nodes += [entry.value for entry in value.values()]
+            if "name" in value and isinstance(value["name"].value.value, str):
+                names.add(value["name"].value.value)
+        elif isinstance(value, list):
+            nodes += value
+    return frozenset(names)
+
+
+def visible_ops() -> list[str]:
+    """The names of the ops that a spec can say."""
+    return [name for name, op in OPS.items() if not op.is_internal]

@@ -1,0 +1,182 @@
+"""What people write who come from elsewhere, and the answer: one error, its place, and what to write instead.
+
+The last part sweeps the ops' own facts, so that a new op's words are held to the same.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from archc.compiler import frontend
+from archc.compiler.driver import check
+from archc.compiler.ops import OPS, words
+from archc.compiler.ops.words import fold
+
+from .program import program
+
+HEAD = "archspec: 1\nname: net\ninput: {image: [3, 32, 32]}\n"
+GRAPH = HEAD + "graph:\n  - {name: a, conv: {out: 3}}\n  - {name: b, relu: null}\n  - "
+
+STEPS = [  # the step, what the caret marks, what the answer names
+    ("MaxPool2d: 2", "MaxPool2d", ["`max_pool: 2`"]),
+    ("Conv2d: {in_channels: 3, out_channels: 64, kernel_size: 1}", "Conv2d", ["`conv: {out: 64, kernel: 1}`", "in_channels", "inferred"]),
+    ("{type: conv, out: 8, kernel: 3}", "type", ["`conv: {out: 8, kernel: 3}`"]),
+    ("{name: c, type: nn.Conv2d, in_channels: 3, out_channels: 8, padding: SAME}", "type", ["`conv: {out: 8, padding: same}`"]),
+    ("conv: {out: 8, activation: relu}", "activation", ["add the step `- relu` after it"]),
+    ("{conv: 8, activation: gelu}", "activation", ["add the step `- gelu` after it"]),
+    ("conv: {out: 8, bn: true}", "bn", ["add the step `- batch_norm` after it"]),
+    ("concat: [a, b]", "a", ["`concat: [{from: a}, {from: b}]`"]),
+    ("concat: {left: a, right: relu}", "a", ["`{from: a}`"]),
+    ("add: {from: a}", "from", ["`add: [{from: a}, []]`"]),
+    ("add: a", "a", ["`add: [{from: a}, []]`"]),
+    ("residual: [{conv: {out: 3}}, relu]", "[", ["`residual: {body: [ … ]}`"]),
+    ("{repeat: 3, steps: [relu]}", "3", ["`repeat: {i: 3}`"]),
+    *[(step, step.partition(":")[0], ["`linear: 10`"]) for step in ("dense: 10", "fc: 10", "Dense: {units: 10}", "InnerProduct: {num_output: 10}")],
+    *[(f"conv: {{{word}: 64}}", word, ["`out`", "`conv: {out: 64}`"]) for word in ("filters", "num_output", "out_channels", "channels")],
+    *[(f"conv: {{out: 64, {word}: 3}}", word, ["`kernel`", "`conv: {out: 64, kernel: 3}`"])
+      for word in ("kernel_size", "ksize", "kernel_dim", "size")],
+    ("conv: {out: 64, padding: valid}", "valid", ["`0`"]),
+    *[(f"conv: {{out: 64, kernel: 3, padding: {word}}}", word, ["`same`"]) for word in ('"SAME"', "auto")],
+    ("conv: {out: 8, kernel: '3'}", "'3'", ["write 3 without quotes"]),
+    ("conv: {out: 8, bias: 'false'}", "'false'", ["write false without quotes"]),
+    ("conv: {out: 8, bias: no}", "no}", ["write false"]),
+    ("dropout: ten", "ten", ["a number of at least 0 and at most 1"]),
+    *[(f"{word}: 8", word, ["`upsample: 2`", "`conv:"]) for word in ("conv_transpose", "ConvTranspose2d", "Deconvolution", "upconv")],
+    ("BatchNorm2d", "BatchNorm2d", ["`batch_norm`"]),
+    ("BN", "BN", ["`batch_norm`"]),
+    ("ReLU", "ReLU", ["`relu`"]),
+    ("nn.ReLU", "nn.ReLU", ["`relu`"]),
+    ("nn.ReLU(inplace=True)", "nn.ReLU(", ["`relu`"]),
+    ("LeakyReLU: 0.1", "LeakyReLU", ["`leaky_relu: 0.1`"]),
+    ("GlobalAveragePooling2D", "GlobalAveragePooling2D", ["`global_avg_pool`"]),
+    *[(f"{word}: 2", word, ["`max_pool: 2`"]) for word in ("max-pool", "MaxPool", "maxpool2d")],
+    ("Dropout: {rate: 0.3}", "Dropout", ["`dropout: 0.3`"]),
+    ("GroupNorm: {num_groups: 8, num_channels: 64}", "GroupNorm", ["`group_norm: {groups: 8}`", "`num_channels`"]),
+    ("AdaptiveAvgPool2d: [7, 7]", "AdaptiveAvgPool2d", ["`adaptive_avg_pool: [7, 7]`"]),
+    ("Linear: [512, 10]", "Linear", ["`linear: …`"]),
+    ("Conv2D: {filters: $(4 * 2), kernel_size: big}", "Conv2D", ['`conv: {out: "$(4 * 2)", kernel: …}`']),
+    ("[-1, 1, Conv, [64, 3, 2]]", "[", ["a step is a mapping", "`conv: {out: 64, kernel: 3, stride: 2}`", "`batch_norm` and `silu`"]),
+    ("[-1, 3, nn.MaxPool2d, [2, 2]]", "[", ["`repeat: {i: 3}, max_pool: {kernel: 2, stride: 2}`"]),
+    ("conv: {ou: 64}", "ou", ["did you mean `out`?"]),
+    ("conv: {in_channels: 3, out: 8}", "in_channels", ["leave `in_channels` out", "`conv: {out: 8}`"]),
+    ("conv: {out: 8, kernel: (3, 3)}", "3)", ["square brackets"]),
+    ("conv:\n      out: 8\n      kernel: (3, 3)", "(3, 3)", ["`[3, 3]`"]),
+    ("relu: {inplace: true}", "inplace", ["leave `inplace` out", "`relu`"]),
+    ("conv:\n    out: 64\n    ksize: 3", "out", ["indent", "`conv: {out: 64, kernel: 3}`"]),
+    ("{conv: 8, times: 3}", "times", ["`repeat`"]),
+    ("{convv: 8}", "convv", ["did you mean `conv`?"]),
+    ("join: {branches: [relu, tanh], local_drop: 0.1}", "local_drop", ["`local`"]),
+]  # fmt: skip
+
+DOCUMENTS = [  # the document below its head, what the caret marks, what the answer names
+    (HEAD + "layers: [relu]\n", "layers", ["`graph`"]),
+    ("archspec: 1\nname: net\ninput: [3, 32, 32]\ngraph: [relu]\n", "[3", ["`input: {image: [3, 32, 32]}`"]),
+    (HEAD + "blocks: {conv_bn: {params: {out: int}, steps: [{conv: $out}]}}\ngraph:\n  - conv_bn: {out: 8}\n  - conv_bn\n", "conv_bn", ["`ConvBn`"]),
+    (HEAD + "blocks: {Act: {body: [relu]}}\ngraph: [Act]\n", "body", ["`steps`"]),
+]  # fmt: skip
+
+
+def answers(tmp_path, text):
+    (tmp_path / "net.yaml").write_text(text)
+    return check(str(tmp_path / "net.yaml")).diagnostics
+
+
+@pytest.mark.parametrize(
+    "text, marked, named",
+    [(f"{GRAPH}{step}\n", marked, named) for step, marked, named in STEPS] + DOCUMENTS,
+    ids=[step for step, *_ in STEPS] + [text[len(HEAD) :] for text, *_ in DOCUMENTS],
+)
+def test_one_mistake_is_one_error_that_says_what_to_write(tmp_path, text, marked, named):
+    (found,) = answers(tmp_path, text)
+    assert found.severity == "error"
+    line = text.splitlines()[found.span.line - 1]
+    assert line[found.span.column - 1 :].startswith(marked), (found.span.place, line)
+    for words_ in named:
+        assert words_ in found.help or words_ in found.message, (found.message, found.help)
+
+
+def test_each_of_two_mistakes_is_told(tmp_path):
+    found = answers(tmp_path, f"{GRAPH}conv: {{out: 8, kernel_size: 3, strides: 2}}\n  - dense: 10\n")
+    assert [(d.code, d.span.line) for d in found] == [("unknown-key", 7), ("unknown-key", 7), ("unknown-op", 8)]
+    assert {d.help.partition(": ")[2] for d in found[:2]} == {"write `conv: {out: 8, kernel: 3, stride: 2}`"}
+
+
+def test_a_block_of_another_framework_s_word_is_a_block(tmp_path):
+    blocks = "blocks: {Conv2d: {steps: [relu]}, ReLU: {params: {p: 1}, steps: [relu]}}\n"
+    assert not answers(tmp_path, f"{HEAD}{blocks}graph: [Conv2d, ReLU: {{p: 2}}]\n")
+    (found,) = answers(tmp_path, f"{HEAD}{blocks}graph: [Conv2d, ReLU: 2]\n")
+    assert (found.code, found.span.column) == ("wrong-type", 23)
+
+
+def test_what_a_word_that_names_a_block_but_for_its_case_means(tmp_path):
+    (found,) = answers(tmp_path, f"{HEAD}blocks: {{ConvBN: {{steps: [relu]}}}}\ngraph: [ConvBN, ConvBn]\n")
+    assert (found.code, found.help) == ("unknown-block", "did you mean `ConvBN`?")
+
+
+def test_archc_ops_knows_the_words(capsys):
+    run = program(capsys)
+    told = run("ops", "Conv2d")
+    assert told.code == 0 and told.out.startswith("conv\n")
+    assert re.search(r"also called.*\n  conv +Conv2d, .*\n  out +filters, ", told.out, re.S)
+    data = json.loads(run("ops", "Dense", "--format", "json").out)
+    assert (data["name"], data["fields"][0]["also_called"][0]) == ("linear", "units")
+    refused = run("ops", "ConvTranspose2d")
+    assert refused.code == 2 and "`upsample: 2`" in refused.err
+
+
+OP_WORDS = [(op.name, word) for op in OPS.values() for word in op.also_called]
+FIELD_WORDS = [
+    (op.name, key, word) for op in OPS.values() for key, field in op.fields.items() for word in field.also_called
+]
+
+
+@pytest.mark.parametrize("op, word", OP_WORDS)
+def test_every_word_of_an_op_is_answered(tmp_path, op, word):
+    (found,) = answers(tmp_path, f"{GRAPH}{word}\n")
+    assert f"`{word}` is `{op}` here" in found.help and found.span.line == 7
+
+
+@pytest.mark.parametrize("op, key, word", FIELD_WORDS)
+def test_every_word_of_a_field_is_answered(tmp_path, op, key, word):
+    """`…` stands for needed fields that are not there: those are mistakes of their own."""
+    found = answers(tmp_path, f"{GRAPH}{op}: {{{word}: 1}}\n")
+    assert [d.help.partition(" here")[0] for d in found if d.code == "unknown-key"] == [f"`{word}` is `{key}`"]
+
+
+def test_a_word_means_one_thing():
+    """An op's word is no other op's, a field's no other field's of that op, and advice on compositions is for neither."""
+    visible = [op for op in OPS.values() if not op.is_internal]
+    ops = Counter(fold(word) for op in visible for word in (op.name, *op.also_called))
+    advised = Counter(fold(word) for listed, _ in words.COMPOSITIONS for word in listed)
+    assert max(ops.values()) == max(advised.values()) == 1
+    assert not {fold(word) for _, word in OP_WORDS} & set(advised)
+    for op in visible:
+        fields = Counter(fold(word) for key, field in op.fields.items() for word in (key, *field.also_called))
+        assert set(fields.values()) <= {1}, op.name
+
+
+@pytest.mark.parametrize("advice", [advice for _, advice in words.COMPOSITIONS])
+def test_what_is_advised_is_the_language(tmp_path, advice):
+    """Each fragment in backticks is a step, once `…` and `C` are numbers and `[ … ]` a list of steps."""
+    for fragment in re.findall("`([^`]+: [^`]+)`", advice):
+        filled = re.sub(r"\bC\b", "3", fragment.replace("[ … ]", "[relu]").replace("…", "3"))
+        document = HEAD.partition("input")[0] + filled if filled.startswith("input") else HEAD
+        assert not answers(
+            tmp_path, f"{document}\ngraph:\n  - {'relu' if filled in document else '{' + filled + '}'}\n"
+        ), filled
+
+
+def test_the_explanations_name_no_op():
+    """They speak of ops by their facts alone; `mean` and `scale` are keys of `preprocess`, too."""
+    for module in ("schema", "schema_errors", "schema_rules", "step_errors", "foreign_steps"):
+        tree = ast.parse((Path(frontend.__file__).parent / f"{module}.py").read_text("utf-8"))
+        strings = {
+            node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        assert strings & set(OPS) <= {"mean", "scale"}, module
