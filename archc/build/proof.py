@@ -6,8 +6,9 @@ The reference is the training graph's own modules in eval mode, with nothing fol
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..compiler.diagnostics import Failure, InternalError
 from ..compiler.ir.graph import Graph
@@ -17,8 +18,12 @@ RELATIVE, ABSOLUTE = 1e-4, 1e-6  # of max|ref|: 287 random nets stay below 2.8e-
 SEED = 20140917
 
 
-class Parity(NamedTuple):
-    """The largest difference found, absolute and relative to the largest reference value."""
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """The largest difference found, absolute and relative to the largest reference value, over all outputs.
+
+    `against` is what the file was compared with, `batches` the numbers of images that were run.
+    """
 
     max_abs: float
     max_rel: float
@@ -67,7 +72,7 @@ def answers(net: Any, built: Graph, inputs: Mapping[str, Any]) -> dict[str, Any]
     for name, values in found.items():
         if not np.isfinite(values).all():
             raise Failure("answer-not-finite", f"torch's own answer `{name}` is not finite, so nothing can be proved of the file",
-                          "the weights overflow float32: give trained ones, start the norms smaller with `init`, or --no-verify")  # fmt: skip
+                          "the weights overflow float32: give trained ones, start the norms smaller with `init`, or build without the proof")  # fmt: skip
     return found
 
 
