@@ -116,7 +116,7 @@ class Outline:
         self.weights: set[str] = set()
 
 
-class Reader:
+class WireReader:
     """Protobuf fields of a stretch of a file, one after another; counts them, so that no file is walked for ever."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
@@ -125,6 +125,7 @@ class Reader:
         self.fields = 0
 
     def varint(self) -> int:
+        """The next number, seven bits a byte, the lowest first. Raises ValueError where it is cut off."""
         value = shift = 0
         while True:
             byte = self.file.read(1)
@@ -199,7 +200,7 @@ def refusal(path: Path) -> RuntimeFault:
 def model(path: Path, file: BinaryIO) -> Artifact:
     """The fields of a ModelProto: 7 is the graph, 14 a pair of metadata."""
     size = path.stat().st_size
-    reader, outline, metadata = Reader(file, size), Outline(), {}
+    reader, outline, metadata = WireReader(file, size), Outline(), {}
     graphs = read = 0
     for field, wire, length in reader.walk(size):
         if wire != BYTES:
@@ -218,7 +219,7 @@ def model(path: Path, file: BinaryIO) -> Artifact:
     return Artifact(path, metadata, outline)
 
 
-def graph(reader: Reader, end: int, outline: Outline) -> None:
+def graph(reader: WireReader, end: int, outline: Outline) -> None:
     """The fields of a GraphProto: 1 a node, 5 a weight, 11 an input, 12 an output."""
     for field, wire, length in reader.walk(end):
         if wire != BYTES:
@@ -233,7 +234,7 @@ def graph(reader: Reader, end: int, outline: Outline) -> None:
             (outline.inputs if field == 11 else outline.outputs)[name] = shape
 
 
-def strings(reader: Reader, end: int, limit: int = MAX_NODE) -> dict[int, str]:
+def strings(reader: WireReader, end: int, limit: int = MAX_NODE) -> dict[int, str]:
     """The first text of each of the fields 1 and 2."""
     found: dict[int, str] = {}
     for field, wire, length in reader.walk(end):
@@ -242,7 +243,7 @@ def strings(reader: Reader, end: int, limit: int = MAX_NODE) -> dict[int, str]:
     return found
 
 
-def node(reader: Reader, end: int, outline: Outline) -> None:
+def node(reader: WireReader, end: int, outline: Outline) -> None:
     """The fields of a NodeProto: 1 an input, 2 an output, 4 the operator."""
     inputs: list[str] = []
     outputs: list[str] = []
@@ -256,7 +257,7 @@ def node(reader: Reader, end: int, outline: Outline) -> None:
         outline.makers[name] = kind, inputs[0] if inputs else ""
 
 
-def tensor_name(reader: Reader, end: int) -> str:
+def tensor_name(reader: WireReader, end: int) -> str:
     """Field 8 of a TensorProto."""
     name = ""
     for field, wire, length in reader.walk(end):
@@ -265,7 +266,7 @@ def tensor_name(reader: Reader, end: int) -> str:
     return name
 
 
-def value(reader: Reader, end: int) -> tuple[str, Shape]:
+def value(reader: WireReader, end: int) -> tuple[str, Shape]:
     """A ValueInfoProto: field 1 its name; 2 the type, 1 in it a tensor's, 2 in that the shape, 1 in that a dimension."""
     name = ""
     shape: Shape = ()
@@ -277,7 +278,8 @@ def value(reader: Reader, end: int) -> tuple[str, Shape]:
     return name, shape
 
 
-def dimensions(reader: Reader, end: int, path: tuple[int, ...]) -> Shape:
+def dimensions(reader: WireReader, end: int, path: tuple[int, ...]) -> Shape:
+    """The dimensions under `path`, the field numbers that lead from a type to its shape."""
     found: list[int | str | None] = []
     for field, wire, length in reader.walk(end):
         if wire != BYTES or field != (path[0] if path else 1):
@@ -287,7 +289,7 @@ def dimensions(reader: Reader, end: int, path: tuple[int, ...]) -> Shape:
     return tuple(found)
 
 
-def dimension(reader: Reader, end: int) -> int | str | None:
+def dimension(reader: WireReader, end: int) -> int | str | None:
     """Field 1 is a number, 2 a name."""
     found: int | str | None = None
     for field, wire, content in reader.walk(end):

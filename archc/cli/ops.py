@@ -22,21 +22,22 @@ def command(name: str | None, form: str) -> None:
 
     if name is not None:
         op = op_named(name)
-        print_json(described(op)) if form == "json" else print(description(op))
+        print_json(document(op)) if form == "json" else print(description(op))
     elif form == "json":
-        print_json({"ops": [described(op) for op in ops()]})
+        print_json({"ops": [document(op) for op in ops()]})
     else:
-        print(table(["op", "what it is"], [[op.name, words(op)[0]] for op in ops()]))
+        print(table(["op", "what it is"], [[op.name, doc_lines(op)[0]] for op in ops()]))
 
 
-def words(op: type[Op]) -> list[str]:
+def doc_lines(op: type[Op]) -> list[str]:
     from inspect import cleandoc
 
     return cleandoc(op.__doc__ or "").splitlines() or [""]
 
 
 def description(op: type[Op]) -> str:
-    parts = [op.name, "", *("  " + line for line in words(op))]
+    """What people read of one op: its words, its fields with what they take, and what a bare value sets."""
+    parts = [op.name, "", *("  " + line for line in doc_lines(op))]
     if op.fields:
         parts += [
             "",
@@ -53,10 +54,11 @@ def default(field: Field) -> str:
     return " (required)" if field.required else f" (default {show(field.default)})"
 
 
-def described(op: type[Op]) -> dict[str, Any]:
+def document(op: type[Op]) -> dict[str, Any]:
+    """What `--format json` prints of one op."""
     fields = [
         {"name": key, "doc": field.doc, "wants": field.kind.wants, "required": field.required}
         | ({} if field.required else {"default": field.default})
         for key, field in op.fields.items()
     ]
-    return {"name": op.name, "doc": "\n".join(words(op)), "bare": op.bare, "fields": fields}
+    return {"name": op.name, "doc": "\n".join(doc_lines(op)), "bare": op.bare, "fields": fields}
