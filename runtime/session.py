@@ -62,7 +62,7 @@ def create_ort_session(model: str | Path | bytes, how: Any, providers: Sequence[
         message = " ".join(str(error).split())[:300]
         name = "the model" if isinstance(model, bytes) else f"`{model}`"
         raise RuntimeFault(
-            "model-refused", f"onnxruntime cannot load {name}: {message}", "build it again, or try a lower --opset"
+            "model-refused", f"onnxruntime cannot load {name}: {message}", "build it again, or try a lower opset"
         ) from None
 
 
@@ -128,13 +128,13 @@ class Session:
     ) -> list[Result]:
         """The `top` classes of each image (a path, or an array H×W×C of uint8), in batches; `progress` gets the number done."""
         results: list[Result] = []
-        for chunk in chunks(inputs, batch):
-            results += self.results(chunk, top, len(results))
+        for chunk in batches(inputs, batch):
+            results += self.classify_batch(chunk, top, len(results))
             if progress:
                 progress(len(results))
         return results
 
-    def results(self, chunk: Sequence[Any], top: int, done: int) -> Iterator[Result]:
+    def classify_batch(self, chunk: Sequence[Any], top: int, done: int) -> Iterator[Result]:
         """The `top` classes of each image of one batch; `done` images went before it, and arrays are named by their place."""
         import numpy as np
 
@@ -189,7 +189,7 @@ def on_device(path: Path, device: str, threads: int | None) -> tuple[Any, Device
                        "archc doctor says what is missing", 3)  # fmt: skip
 
 
-def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+def batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
 

@@ -47,7 +47,7 @@ def prove(training: Graph, built: Graph, weights: WeightSource, path: Path, batc
     )  # the training graph, every module of it in eval mode: it gives the kept heads, too
     batches = (batch,) if batch else (1, 3)
     inputs = random_inputs(built, batches[-1])
-    expected = answers(net, built, inputs)
+    expected = torch_outputs(net, built, inputs)
     worst_abs = worst_rel = 0.0
     for count in batches:  # images do not see one another, so the answer to the first alone is the first answer
         some = {name: values[:count] for name, values in inputs.items()}
@@ -56,12 +56,12 @@ def prove(training: Graph, built: Graph, weights: WeightSource, path: Path, batc
             a, r = difference(found[name], reference[:count])
             worst_abs, worst_rel = max(worst_abs, a), max(worst_rel, r)
             if not agrees(found[name], reference[:count]):
-                raise diverged(training, built, net, path, some, name, a)
+                raise divergence(training, built, net, path, some, name, a)
     return Parity(worst_abs, worst_rel, f"torch {torch.__version__}", batches)
 
 
-def answers(net: Any, built: Graph, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What torch says: arrays by the names of the outputs. Raises Failure `answer-not-finite`."""
+def torch_outputs(net: Any, built: Graph, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What torch answers: arrays by the names of the outputs. Raises Failure `answer-not-finite`."""
     import numpy as np
     import torch
 
@@ -118,7 +118,7 @@ def agrees(found: Any, reference: Any) -> bool:
     return bool(np.isfinite(found).all()) and gap <= RELATIVE * float(np.abs(reference).max(initial=0.0)) + ABSOLUTE
 
 
-def diverged(
+def divergence(
     training: Graph, built: Graph, net: Any, path: Path, inputs: Mapping[str, Any], output: str, gap: float
 ) -> Failure:
     """The failure, naming the first node whose value differs: every node's output is asked for on both sides."""
@@ -132,7 +132,7 @@ def diverged(
         net(*(torch.from_numpy(a) for a in inputs.values()))
     for hook in hooks:
         hook.remove()
-    found = exposed(path, built, inputs)
+    found = node_values(path, built, inputs)
     gives = {rewrite.node: rewrite.gives for rewrite in built.rewrites}
     for node in built.nodes:
         reference = seen.get(gives.get(node.path, node.path))
@@ -143,7 +143,7 @@ def diverged(
     return Failure("parity", f"onnxruntime and torch differ by {gap:.3g} in the output `{output}`")
 
 
-def exposed(path: Path, built: Graph, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def node_values(path: Path, built: Graph, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Every node's value in onnxruntime, by path."""
     import onnx
 
