@@ -34,6 +34,7 @@ def load(spec: str | PathLike[str], params: Mapping[str, Any] | None = None) -> 
 
 
 def __getattr__(name: str) -> Any:
+    """The public names, each imported when it is first asked for."""
     if name == "Net":
         from .net import Net
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .compiler.diagnostics import Diagnostic, Failure, InternalError, SpecError
+from .compiler.diagnostics import Diagnostic, InternalError, SpecError
 from .compiler.driver import Compilation, check
-from .compiler.ir.dtypes import BF16, DTYPES, DType
 
 if TYPE_CHECKING:
     from .build.build import BuildResult
+    from .build.checkpoints import Weights
     from .compiler.analysis.cost import Cost
     from .compiler.ir.graph import Graph
-    from .compiler.weights.source import WeightSource
-
-Weights = Mapping[str, Any] | str | os.PathLike[str]
 
 
 def load(spec: str | os.PathLike[str], params: Mapping[str, Any]) -> Net:
@@ -76,61 +74,26 @@ class Net:
     def to_torch(self, weights: Weights | None = None, seed: int = 0, weights_skip: Sequence[str] = ()) -> Any:
         """A torch.nn.Module: `.train()` returns a dict with the auxiliary heads, `.eval()` the logits.
 
-        `weights` is a state_dict or the path of a checkpoint, or a mapping of steps to such, for an ensemble; what lies
-        under a step in `weights_skip` is left out of them. Without weights the net is initialised from `seed`.
+        Each takes one float32 tensor (N, C, H, W) an input of the spec. `weights` is a state_dict or the path of a
+        checkpoint, or a mapping of steps to such, for an ensemble; what lies under a step in `weights_skip` is left out of
+        them. Without weights the net is initialised from `seed`. Raises Failure for weights that do not fit.
         """
-        from .build.build import weighed
+        from .build.build import resolve_weights
+        from .build.options import BuildOptions
         from .compiler.backends.torch.module import to_torch
 
-        return to_torch(self.graph, weighed(self.graph, source(weights), seed, tuple(weights_skip)).source)
+        options = BuildOptions.from_keywords(weights=weights, seed=seed, weights_skip=weights_skip)
+        return to_torch(self.graph, resolve_weights(self.graph, options).source)
 
-    def export_onnx(self, path: str | os.PathLike[str], weights: Weights | None = None, **how: Any) -> BuildResult:
-        """Writes an ONNX file and proves it. `how` is what archc.build.build takes: seed, opset, batch, phase, …"""
+    def export_onnx(self, path: str | os.PathLike[str], weights: Weights | None = None, **options: Any) -> BuildResult:
+        """Writes an ONNX file, runs it against torch, and only then puts it at `path`.
+
+        `options` are archc.build.options.BuildOptions: weights_skip, seed, opset, batch (None or "dynamic" leaves it open),
+        phase ("inference" or "train"), keep_aux, fold, precision, proof ("fast" or "none"). Raises Failure for an option that
+        there is not or a value that it does not take, for weights that do not fit, and where the file fails its proof.
+        """
         from .build.build import build
+        from .build.options import BuildOptions
 
-        return build(self.checked, exports=("onnx",), output=Path(path), weights=source(weights), **how)
-
-
-def source(weights: Weights | None) -> Path | WeightSource | dict[str, Path | WeightSource] | None:
-    """A path, a state_dict, or either by step; a state_dict's values have shapes."""
-    if weights is None:
-        return None
-    if not isinstance(weights, Mapping):
-        return Path(weights)
-    if not weights or any(hasattr(value, "shape") for value in weights.values()):
-        return StateDict(weights)
-    return {step: StateDict(each) if isinstance(each, Mapping) else Path(each) for step, each in weights.items()}
-
-
-def short_name(name: str) -> str:
-    """`bf16` for `bfloat16`, as torch and numpy call their types."""
-    for long, short in (("bfloat", "bf"), ("float", "f"), ("complex", "c"), ("uint", "u"), ("int", "i")):
-        name = name.replace(long, short)
-    return name
-
-
-class StateDict:
-    """A state_dict, of tensors or of arrays, as a source of weights. Imports nothing: a tensor can say all it takes."""
-
-    def __init__(self, tensors: Mapping[str, Any]) -> None:
-        self._tensors = tensors
-
-    def names(self) -> Iterable[str]:
-        return self._tensors.keys()
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return tuple(self._tensors[name].shape)
-
-    def dtype(self, name: str) -> DType:
-        """float32 for torch.float32 and numpy's float32 alike. Raises Failure for a type that no checkpoint has."""
-        called = str(self._tensors[name].dtype).rsplit(".", 1)[-1]
-        if short_name(called) not in DTYPES:
-            raise Failure("weights-dtype", f"the state dict's `{name}` is {called}, which archc does not read")
-        return DTYPES[short_name(called)]
-
-    def get(self, name: str) -> Any:
-        tensor = self._tensors[name]
-        if not hasattr(tensor, "detach"):
-            return tensor
-        tensor = tensor.detach().cpu()
-        return (tensor.float() if self.dtype(name) is BF16 else tensor).numpy()  # numpy has no bfloat16
+        how = BuildOptions.from_keywords(("exports", "output"), weights=weights, **options)
+        return build(self.checked, replace(how, exports=("onnx",), output=Path(path)))

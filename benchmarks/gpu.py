@@ -24,7 +24,8 @@ import numpy as np
 import onnxruntime
 import torch
 
-from archc.build.build import build, weighed
+from archc.build.build import build, resolve_weights
+from archc.build.options import BuildOptions
 from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.driver import check
 from archc.runtime.providers import CUDA_OPTIONS, PROVIDERS, trouble
@@ -77,8 +78,8 @@ def measured(name: str, batches: list[int], runs: int) -> Iterator[dict[str, Any
     assert checked.graph is not None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net.onnx"
-        build(checked, output=path, verify=False)
-        net = to_torch(checked.graph, weighed(checked.graph, None, 0, ()).source).eval().cuda()
+        build(checked, output=path, proof="none")
+        net = to_torch(checked.graph, resolve_weights(checked.graph, BuildOptions()).source).eval().cuda()
         for batch in batches:
             images = torch.randn(batch, *checked.graph.inputs[0].type.sizes, device="cuda")
             contenders = dict(opened(path, images)) | eager(net, images)

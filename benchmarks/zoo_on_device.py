@@ -25,7 +25,8 @@ import numpy as np
 import onnxruntime
 import torch
 
-from archc.build.build import build, weighed
+from archc.build.build import build, resolve_weights
+from archc.build.options import BuildOptions
 from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.driver import check
 from archc.compiler.sources import zoo
@@ -70,10 +71,10 @@ def measured(name: str, device: str) -> tuple[str, dict[str, Any]]:
     assert graph is not None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net.onnx"
-        build(checked, output=path, verify=False)
+        build(checked, output=path, proof="none")
         images = np.random.default_rng(0).standard_normal((2, *graph.inputs[0].type.sizes), dtype=np.float32)
         answer, events = profiled(path, images, device, Path(folder))
-    net = to_torch(graph, weighed(graph, None, 0, ()).source).eval()
+    net = to_torch(graph, resolve_weights(graph, BuildOptions()).source).eval()
     with torch.no_grad():
         reference = net(torch.from_numpy(images)).numpy()
     gap, size = float(np.abs(answer - reference).max()), float(np.abs(reference).max())

@@ -58,21 +58,21 @@ class Artifact:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return tuple(str(label) for label in self.read("archc.labels", list) or ())
+        return tuple(str(label) for label in self.read_json("archc.labels", list) or ())
 
     @property
     def preprocess(self) -> dict[str, Any]:
-        return dict(self.read("archc.preprocess", dict) or {})
+        return dict(self.read_json("archc.preprocess", dict) or {})
 
     @property
     def trained(self) -> bool:
         """Whether the weights came from a checkpoint; a foreign model is taken at its word."""
-        return bool((self.read("archc.weights", dict) or {"trained": True}).get("trained"))
+        return bool((self.read_json("archc.weights", dict) or {"trained": True}).get("trained"))
 
     @property
     def untrained(self) -> tuple[str, ...]:
         """The steps that no checkpoint had, where the others come from one."""
-        steps = (self.read("archc.weights", dict) or {}).get("untrained")
+        steps = (self.read_json("archc.weights", dict) or {}).get("untrained")
         return tuple(str(step) for step in steps) if isinstance(steps, list) else ()
 
     @property
@@ -84,7 +84,7 @@ class Artifact:
     def outputs(self) -> dict[str, Shape]:
         return self.graph.outputs
 
-    def read(self, key: str, kind: type) -> Any:
+    def read_json(self, key: str, kind: type) -> Any:
         """A JSON value of the metadata; None where it is absent or null."""
         try:
             value = json.loads(self.metadata[key]) if key in self.metadata else None
@@ -96,7 +96,7 @@ class Artifact:
 
     def is_distribution(self, output: str) -> bool:
         """Whether `output` is made of probabilities, so that it needs no softmax: the build says so, or a Softmax made it."""
-        if output in (self.read("archc.probabilities", list) or ()):
+        if output in (self.read_json("archc.probabilities", list) or ()):
             return True
         for _ in range(16):
             kind, source = self.graph.makers.get(output, ("", ""))
@@ -116,7 +116,7 @@ class Outline:
         self.weights: set[str] = set()
 
 
-class Reader:
+class WireReader:
     """Protobuf fields of a stretch of a file, one after another; counts them, so that no file is walked for ever."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
@@ -125,6 +125,7 @@ class Reader:
         self.fields = 0
 
     def varint(self) -> int:
+        """The next number, seven bits a byte, the lowest first. Raises ValueError where it is cut off."""
         value = shift = 0
         while True:
             byte = self.file.read(1)
@@ -178,14 +179,14 @@ def open_artifact(path: str | Path) -> Artifact:
         )
     try:
         with path.open("rb") as file:
-            return model(path, file)
+            return read_model(path, file)
     except OSError as error:
         raise RuntimeFault("no-such-model", f"`{path}` cannot be read: {error.strerror}", exit_code=2) from None
     except (ValueError, OverflowError):
-        raise refusal(path) from None
+        raise describe_refusal(path) from None
 
 
-def refusal(path: Path) -> RuntimeFault:
+def describe_refusal(path: Path) -> RuntimeFault:
     """What to say of a file that is no model; a photo is the likely mistake, the arguments being two paths."""
     with path.open("rb") as file:
         start = file.read(8)
@@ -196,44 +197,44 @@ def refusal(path: Path) -> RuntimeFault:
     return RuntimeFault("not-a-model", f"`{path}` is no ONNX model, or is cut off", "archc build makes one")
 
 
-def model(path: Path, file: BinaryIO) -> Artifact:
+def read_model(path: Path, file: BinaryIO) -> Artifact:
     """The fields of a ModelProto: 7 is the graph, 14 a pair of metadata."""
     size = path.stat().st_size
-    reader, outline, metadata = Reader(file, size), Outline(), {}
+    reader, outline, metadata = WireReader(file, size), Outline(), {}
     graphs = read = 0
     for field, wire, length in reader.walk(size):
         if wire != BYTES:
             continue
         if field == 7:
             graphs += 1
-            graph(reader, reader.end(length), outline)
+            read_graph(reader, reader.end(length), outline)
         elif field == 14:
             read += length
             if read > MAX_METADATA:
                 raise ValueError("too much metadata")
-            pair = strings(reader, reader.end(length), MAX_METADATA)
+            pair = read_strings(reader, reader.end(length), MAX_METADATA)
             metadata[pair.get(1, "")] = pair.get(2, "")
     if not graphs:
         raise ValueError("no graph")
     return Artifact(path, metadata, outline)
 
 
-def graph(reader: Reader, end: int, outline: Outline) -> None:
+def read_graph(reader: WireReader, end: int, outline: Outline) -> None:
     """The fields of a GraphProto: 1 a node, 5 a weight, 11 an input, 12 an output."""
     for field, wire, length in reader.walk(end):
         if wire != BYTES:
             continue
         inside = reader.end(length)
         if field == 1 and length <= MAX_NODE:
-            node(reader, inside, outline)
+            read_node(reader, inside, outline)
         elif field == 5:
-            outline.weights.add(tensor_name(reader, inside))
+            outline.weights.add(read_tensor_name(reader, inside))
         elif field in (11, 12):
-            name, shape = value(reader, inside)
+            name, shape = read_value_info(reader, inside)
             (outline.inputs if field == 11 else outline.outputs)[name] = shape
 
 
-def strings(reader: Reader, end: int, limit: int = MAX_NODE) -> dict[int, str]:
+def read_strings(reader: WireReader, end: int, limit: int = MAX_NODE) -> dict[int, str]:
     """The first text of each of the fields 1 and 2."""
     found: dict[int, str] = {}
     for field, wire, length in reader.walk(end):
@@ -242,7 +243,7 @@ def strings(reader: Reader, end: int, limit: int = MAX_NODE) -> dict[int, str]:
     return found
 
 
-def node(reader: Reader, end: int, outline: Outline) -> None:
+def read_node(reader: WireReader, end: int, outline: Outline) -> None:
     """The fields of a NodeProto: 1 an input, 2 an output, 4 the operator."""
     inputs: list[str] = []
     outputs: list[str] = []
@@ -256,7 +257,7 @@ def node(reader: Reader, end: int, outline: Outline) -> None:
         outline.makers[name] = kind, inputs[0] if inputs else ""
 
 
-def tensor_name(reader: Reader, end: int) -> str:
+def read_tensor_name(reader: WireReader, end: int) -> str:
     """Field 8 of a TensorProto."""
     name = ""
     for field, wire, length in reader.walk(end):
@@ -265,7 +266,7 @@ def tensor_name(reader: Reader, end: int) -> str:
     return name
 
 
-def value(reader: Reader, end: int) -> tuple[str, Shape]:
+def read_value_info(reader: WireReader, end: int) -> tuple[str, Shape]:
     """A ValueInfoProto: field 1 its name; 2 the type, 1 in it a tensor's, 2 in that the shape, 1 in that a dimension."""
     name = ""
     shape: Shape = ()
@@ -273,21 +274,22 @@ def value(reader: Reader, end: int) -> tuple[str, Shape]:
         if wire == BYTES and field == 1:
             name = reader.text(length)
         elif wire == BYTES and field == 2:
-            shape = dimensions(reader, reader.end(length), (1, 2))
+            shape = read_dimensions(reader, reader.end(length), (1, 2))
     return name, shape
 
 
-def dimensions(reader: Reader, end: int, path: tuple[int, ...]) -> Shape:
+def read_dimensions(reader: WireReader, end: int, path: tuple[int, ...]) -> Shape:
+    """The dimensions under `path`, the field numbers that lead from a type to its shape."""
     found: list[int | str | None] = []
     for field, wire, length in reader.walk(end):
         if wire != BYTES or field != (path[0] if path else 1):
             continue
         inside = reader.end(length)
-        found += dimensions(reader, inside, path[1:]) if path else [dimension(reader, inside)]
+        found += read_dimensions(reader, inside, path[1:]) if path else [read_dimension(reader, inside)]
     return tuple(found)
 
 
-def dimension(reader: Reader, end: int) -> int | str | None:
+def read_dimension(reader: WireReader, end: int) -> int | str | None:
     """Field 1 is a number, 2 a name."""
     found: int | str | None = None
     for field, wire, content in reader.walk(end):

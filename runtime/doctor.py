@@ -43,6 +43,7 @@ def packages() -> Iterator[Finding]:
 
 
 def providers() -> Iterator[Finding]:
+    """The providers that this onnxruntime has, or why it does not load."""
     try:
         import onnxruntime
     except Exception as error:
@@ -54,6 +55,7 @@ def providers() -> Iterator[Finding]:
 
 
 def cuda() -> Iterator[Finding]:
+    """Whether CUDA can be used: the driver first, then the libraries that onnxruntime loads."""
     try:
         why, fix = driver_trouble()
         missing = [] if why else missing_libraries()

@@ -25,7 +25,7 @@ PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProv
 CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
 
 
-class Choice(NamedTuple):
+class DeviceChoice(NamedTuple):
     """The device that was taken, its providers with options, and why."""
 
     device: str
@@ -45,8 +45,8 @@ def cuda_major() -> int | None:
     """The CUDA that this onnxruntime is built for; None where its wheel has none or does not say."""
     import onnxruntime
 
-    said = str(getattr(onnxruntime, "cuda_version", "") or "")
-    head = said.split(".")[0]
+    version = str(getattr(onnxruntime, "cuda_version", "") or "")
+    head = version.split(".")[0]
     return int(head) if head.isdigit() else None
 
 
@@ -106,11 +106,11 @@ def trouble(device: str) -> tuple[str, str]:
     return "", ""
 
 
-def choose(device: str) -> Choice:
+def choose(device: str) -> DeviceChoice:
     """The providers for a device. Raises RuntimeFault (environment) where one that was named cannot be had."""
     if device not in ("auto", *PROVIDERS):
         raise RuntimeFault("device-unavailable", f"there is no device `{device}`", "auto, cuda, tensorrt or cpu", 2)
-    cpu = Choice("cpu", (PROVIDERS["cpu"],), "asked for")
+    cpu = DeviceChoice("cpu", (PROVIDERS["cpu"],), "asked for")
     if device == "cpu":
         return cpu
     wanted = "cuda" if device == "auto" else device
@@ -118,7 +118,7 @@ def choose(device: str) -> Choice:
     if not why:
         options = (PROVIDERS["cuda"], CUDA_OPTIONS)
         providers = (options,) if wanted == "cuda" else (PROVIDERS["tensorrt"], options)
-        return Choice(wanted, providers, "asked for" if device != "auto" else "a CUDA device works")
+        return DeviceChoice(wanted, providers, "asked for" if device != "auto" else "a CUDA device works")
     if device == "auto":
         return cpu._replace(reason=why)
     raise RuntimeFault("device-unavailable", f"--device {device} cannot be used: {why}", fix, 3)

@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 from .artifact import Artifact, open_artifact
 from .faults import RuntimeFault
 from .images import Preprocess, prepare, read_image
-from .providers import PROVIDERS, Choice, choose
+from .providers import PROVIDERS, DeviceChoice, choose
 
 FATAL_ONLY = 4
 
 
 class Prediction(NamedTuple):
+    """One class of an image: its index, its label where the model has any, and its probability, 0 to 1."""
+
     index: int  # type: ignore[assignment]  # a tuple's method of that name is not missed
     label: str | None
     probability: float
@@ -27,7 +29,8 @@ class Result(NamedTuple):
     top: tuple[Prediction, ...]
 
 
-def options(threads: int | None, optimize: bool = True) -> Any:
+def session_options(threads: int | None, optimize: bool = True) -> Any:
+    """onnxruntime's SessionOptions: `threads` None is its own choice, `optimize` False runs the graph as it is written."""
     import onnxruntime
 
     made = onnxruntime.SessionOptions()
@@ -44,10 +47,11 @@ def options(threads: int | None, optimize: bool = True) -> Any:
 
 def raw_session(model: str | Path | bytes, threads: int = 1, optimize: bool = True) -> Any:
     """A plain onnxruntime session on the CPU: what a build is proved with."""
-    return opened(model, options(threads, optimize), (PROVIDERS["cpu"],))
+    return create_ort_session(model, session_options(threads, optimize), (PROVIDERS["cpu"],))
 
 
-def opened(model: str | Path | bytes, how: Any, providers: Sequence[Any]) -> Any:
+def create_ort_session(model: str | Path | bytes, how: Any, providers: Sequence[Any]) -> Any:
+    """An onnxruntime.InferenceSession of a file or of a model's bytes. Raises RuntimeFault `model-refused`."""
     import onnxruntime
 
     onnxruntime.set_default_logger_severity(FATAL_ONLY)  # what it has to say arrives as a fault
@@ -55,10 +59,10 @@ def opened(model: str | Path | bytes, how: Any, providers: Sequence[Any]) -> Any
     try:
         return onnxruntime.InferenceSession(source, how, providers=list(providers))
     except Exception as error:  # onnxruntime's own exceptions share no root but this
-        said = " ".join(str(error).split())[:300]
+        message = " ".join(str(error).split())[:300]
         name = "the model" if isinstance(model, bytes) else f"`{model}`"
         raise RuntimeFault(
-            "model-refused", f"onnxruntime cannot load {name}: {said}", "build it again, or try a lower --opset"
+            "model-refused", f"onnxruntime cannot load {name}: {message}", "build it again, or try a lower opset"
         ) from None
 
 
@@ -124,13 +128,14 @@ class Session:
     ) -> list[Result]:
         """The `top` classes of each image (a path, or an array H×W×C of uint8), in batches; `progress` gets the number done."""
         results: list[Result] = []
-        for chunk in chunks(inputs, batch):
-            results += self.results(chunk, top, len(results))
+        for chunk in batches(inputs, batch):
+            results += self.classify_batch(chunk, top, len(results))
             if progress:
                 progress(len(results))
         return results
 
-    def results(self, chunk: Sequence[Any], top: int, done: int) -> Iterator[Result]:
+    def classify_batch(self, chunk: Sequence[Any], top: int, done: int) -> Iterator[Result]:
+        """The `top` classes of each image of one batch; `done` images went before it, and arrays are named by their place."""
         import numpy as np
 
         images = [read_image(i) if isinstance(i, (str, Path)) else i for i in chunk]
@@ -150,39 +155,41 @@ class Session:
         import numpy as np
 
         with TemporaryDirectory() as folder:
-            how = options(self.threads)
+            how = session_options(self.threads)
             how.enable_profiling = True
             how.profile_file_prefix = str(Path(folder) / "run")
-            session = opened(self.artifact.path, how, self.choice.providers)
+            session = create_ort_session(self.artifact.path, how, self.choice.providers)
             session.run(None, {self.input.name: np.zeros((self.fixed_batch or 1, *self.size), np.float32)})
             events = json.loads(Path(session.end_profiling()).read_text())
         ran = {e["name"]: e["args"]["provider"] for e in events if e.get("args", {}).get("provider")}
         return dict(Counter(ran.values()))
 
 
-def on_device(path: Path, device: str, threads: int | None) -> tuple[Any, Choice]:
+def on_device(path: Path, device: str, threads: int | None) -> tuple[Any, DeviceChoice]:
     """A session that runs where it was told to. `auto` goes on to the CPU and says why; a named device is a fault."""
     choice = choose(device)
     if choice.device == "cpu":
-        return opened(path, options(threads), choice.providers), choice
-    how = options(threads)
+        return create_ort_session(path, session_options(threads), choice.providers), choice
+    how = session_options(threads)
     how.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
-        session = opened(path, how, choice.providers)
+        session = create_ort_session(path, how, choice.providers)
         why = "" if session.get_providers()[0] == PROVIDERS[choice.device] else "onnxruntime did not take it"
     except RuntimeFault as fault:
         why = fault.message
     if not why:
         return session, choice
-    cpu = Choice("cpu", (PROVIDERS["cpu"],), f"{choice.device} cannot be used: {why}")
-    fallback = opened(path, options(threads), cpu.providers)  # a model that no device loads is the model's fault
+    cpu = DeviceChoice("cpu", (PROVIDERS["cpu"],), f"{choice.device} cannot be used: {why}")
+    fallback = create_ort_session(
+        path, session_options(threads), cpu.providers
+    )  # a model that no device loads is the model's fault
     if device == "auto":
         return fallback, cpu
     raise RuntimeFault("device-unavailable", f"--device {device} cannot be used: {why}",
                        "archc doctor says what is missing", 3)  # fmt: skip
 
 
-def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+def batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
 

@@ -49,7 +49,6 @@ HEAVY = {
     "yaml": ("compiler/frontend/located_yaml.py",),
     "jsonschema": ("compiler/frontend/schema.py",),
     "click": ("archc/cli/",),
-    "rich": ("archc/cli/",),
     "compiler": (),
     "runtime": (),
 }
@@ -145,6 +144,15 @@ def test_every_package_is_mapped() -> None:
     for package, folder in setup["package-dir"].items():
         assert (ROOT / folder).is_dir(), f"{package} = {folder} is not there"
     assert set(setup["packages"]) - found == {"archc.archspecs", "archc.docs"}, "these hold data alone"
+
+
+def test_no_package_is_ignored() -> None:
+    """`build/` in .gitignore, meant for setuptools, hides archc/build from git, and from ruff, too."""
+    lines = (ROOT / ".gitignore").read_text("utf-8").split()
+    anywhere = {line.strip("/") for line in lines if not line.startswith("/")}
+    assert anywhere.isdisjoint(
+        part for folder in project()["tool"]["setuptools"]["package-dir"].values() for part in folder.split("/")
+    )
 
 
 def test_one_version() -> None:

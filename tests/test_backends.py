@@ -17,13 +17,13 @@ import torch
 
 import archc
 from archc.build.build import build
+from archc.build.checkpoints import StateDict
 from archc.compiler.backends.onnx.write import export_onnx
 from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import check, run_passes
 from archc.compiler.weights.rewrite import Rewritten
 from archc.compiler.weights.seeded import Seeded
-from archc.net import StateDict
 from archc.runtime.session import raw_session
 
 SMALL = """
@@ -121,7 +121,7 @@ def test_two_builds_are_the_same_bytes_wherever_they_are_made(small, tmp_path, m
     other.mkdir()
     (other / "small.yaml").write_text(SMALL)
     monkeypatch.chdir(tmp_path.parent)
-    second = build(check(str(other / "small.yaml")), output=other / "b.onnx", verify=False).artifacts[0]
+    second = build(check(str(other / "small.yaml")), output=other / "b.onnx", proof="none").artifacts[0]
     assert first.sha256 == second.sha256
     assert str(tmp_path).encode() not in (other / "b.onnx").read_bytes()
 
@@ -189,11 +189,11 @@ def test_weights_that_overflow_prove_nothing(tmp_path):
         build(checked, output=tmp_path / "x.onnx")
     assert caught.value.code == "answer-not-finite" and "`logits`" in caught.value.message
     assert not (tmp_path / "x.onnx").exists()
-    assert build(checked, output=tmp_path / "x.onnx", verify=False).parity is None
+    assert build(checked, output=tmp_path / "x.onnx", proof="none").parity is None
 
 
 def test_kept_heads_are_outputs(small, tmp_path):
-    build(small, output=tmp_path / "a.onnx", keep_aux=True, verify=False)
+    build(small, output=tmp_path / "a.onnx", keep_aux=True, proof="none")
     assert [o.name for o in onnx.load(str(tmp_path / "a.onnx")).graph.output] == ["logits", "head"]
 
 
@@ -229,7 +229,7 @@ def test_a_full_disk_leaves_no_file(small, tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(Failure) as caught:
-        build(small, output=tmp_path / "a.onnx", verify=False)
+        build(small, output=tmp_path / "a.onnx", proof="none")
     assert (caught.value.code, caught.value.exit_code) == ("disk-full", 3)
     assert [p.name for p in tmp_path.iterdir()] == ["small.yaml"]
 
@@ -240,7 +240,7 @@ def test_partials_of_dead_processes_are_cleared(small, tmp_path):
     stale, live = (tmp_path / f".a.onnx.{pid}.archc-partial" for pid in (dead.pid, os.getppid()))
     stale.touch()
     live.touch()
-    build(small, output=tmp_path / "a.onnx", verify=False)
+    build(small, output=tmp_path / "a.onnx", proof="none")
     assert live.exists() and not stale.exists()
 
 

@@ -62,7 +62,6 @@ def test_importing_archc_is_light() -> None:
         "yaml",
         "onnxruntime",
         "click",
-        "rich",
         "jsonschema",
         "archc.compiler.driver",
     }
@@ -72,7 +71,7 @@ def test_importing_archc_is_light() -> None:
 def test_reading_commands_import_nothing_heavy(command: str, tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY, "utf-8")
     modules = loaded(f"from archc.cli import main\nassert main([{command!r}, {str(tmp_path / 'tiny.yaml')!r}]) == 0")
-    assert not modules & {"torch", "onnx", "numpy", "onnxruntime", "rich"}
+    assert not modules & {"torch", "onnx", "numpy", "onnxruntime"}
 
 
 def test_help_imports_no_command() -> None:

@@ -60,7 +60,7 @@ ONE = {  # one mistake: what only follows from it is not told
         HEAD + "graph: [{name: a, Undefined: {}}, {conv: 8}, {add: [[{from: a}], [{conv: 9}]]}, global_avg_pool, {linear: 3}]\n",
         [("unknown-block", 4)],
     ),
-    "a pool that nobody knows": (HEAD + "graph:\n  - GlobalAveragePooling: {}\n  - linear: 3\n", [("unknown-block", 5)]),
+    "a pool that nobody knows": (HEAD + "graph:\n  - GlobalAveragePooling: {}\n  - linear: 3\n", [("unknown-op", 5)]),
     "an unknown op before a linear": (HEAD + "graph:\n  - globalavgpool\n  - linear: 3\n", None),
     "a wrong number of channels, used later": (
         HEAD + "graph:\n  - {name: a, conv: {out: ten}}\n  - {name: b, conv: 8}\n  - add: [[{from: a}], [{from: b}]]\n  - flatten\n",

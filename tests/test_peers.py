@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from archc.build.build import build
+from archc.build.checkpoints import StateDict
 from archc.build.proof import check_file, check_shapes
 from archc.cli import main
 from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.driver import check, run_passes
-from archc.net import StateDict
 from archc.runtime import Session
 from archc.runtime.images import prepare, read_image
 from archc.runtime.session import raw_session
@@ -83,7 +83,7 @@ def test_fingerprint_in_torch_and_in_onnxruntime(name, folder):
     with torch.no_grad():
         logits = net(torch.from_numpy(x)).numpy()
     path = folder / "net.onnx"
-    build(checked, weights=StateDict(net.state_dict()), output=path, verify=False)
+    build(checked, weights=StateDict(net.state_dict()), output=path, proof="none")
     check_file(path)
     session = raw_session(path)
     check_shapes(session, run_passes(checked.graph), None)

@@ -192,7 +192,9 @@ def test_auto_goes_on_to_the_cpu_and_says_why(model, without_driver, with_cuda_w
 
 def unloadable(monkeypatch):
     """CUDA as it looks in order beforehand, and fails when a session opens."""
-    cuda = providers.Choice("cuda", (("CUDAExecutionProvider", {"device_id": "nonsense"}),), "a CUDA device works")
+    cuda = providers.DeviceChoice(
+        "cuda", (("CUDAExecutionProvider", {"device_id": "nonsense"}),), "a CUDA device works"
+    )
     monkeypatch.setattr("archc.runtime.session.choose", lambda device: cuda)
 
 

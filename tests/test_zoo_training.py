@@ -7,13 +7,13 @@ import pytest
 import torch
 
 import archc
+from archc.build.checkpoints import StateDict
 from archc.compiler.backends.onnx.write import export_onnx
 from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.driver import check, run_passes
 from archc.compiler.ir.graph import Graph
 from archc.compiler.weights.rewrite import Rewritten
 from archc.compiler.weights.seeded import Seeded
-from archc.net import StateDict
 from archc.runtime import Session
 from archc.runtime.images import prepare
 from archc.runtime.session import raw_session

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from ..compiler.diagnostics import Failure, SpecError
+from ..compiler.backends import BACKENDS, Backend, Export
 from ..compiler.driver import Compilation, run_passes
-from ..compiler.ir.graph import Graph, Phase
+from ..compiler.ir.graph import Graph
 from ..compiler.passes import Settings
-from ..compiler.weights.loading import CheckpointsByStep, LoadedWeights
+from ..compiler.weights.loading import LoadedWeights, load
 from ..compiler.weights.report import WeightReport
-from ..compiler.weights.source import WeightSource
 from .metadata import metadata
-from .proof import Parity
+from .options import BuildOptions
+from .proof import Parity, prove
+from .target import target_path
 
-Weights = Path | WeightSource | CheckpointsByStep
 
-
-class Artifact(NamedTuple):
-    """A file that was built."""
+@dataclass(frozen=True, slots=True)
+class BuiltFile:
+    """A file that was built. `kind` is its backend's name, or `weights` for a file that stands beside a model."""
 
     kind: str
     path: str
@@ -30,121 +30,98 @@ class Artifact(NamedTuple):
     bytes: int
 
 
-class BuildResult(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """What a build made. `parity` is what the proof measured; None where nothing was proved."""
+
     name: str
-    artifacts: tuple[Artifact, ...]
+    artifacts: tuple[BuiltFile, ...]
     parity: Parity | None
     weights: WeightReport
     seconds: float
 
+    def with_path(self, path: str) -> BuildResult:
+        """The result of a build whose one file went to `path`."""
+        return replace(self, artifacts=(replace(self.artifacts[0], path=path),))
 
-def build(checked: Compilation, *, exports: Sequence[str] = ("onnx",), output: Path | None = None, weights: Weights | None = None,
-          seed: int = 0, opset: int | None = None, batch: int | None = None, phase: Phase = "inference", keep_aux: bool = False,
-          fold: bool = True, verify: bool = True, weights_skip: tuple[str, ...] = ()) -> BuildResult:  # fmt: skip
-    """Builds every export of a spec. Raises SpecError for a spec with errors, Failure for what cannot be built or written.
 
-    `weights` is a checkpoint's path or a source, or a mapping of steps to such; what they lack starts from `seed`. What
-    lies under a step in `weights_skip` is left out of them. `batch` None leaves the batch open.
+def build(checked: Compilation, options: BuildOptions | None = None, **keywords: Any) -> BuildResult:
+    """Builds every export of a spec. The options are given whole, or as keywords: `build(checked, output="net.onnx")`.
+
+    Raises SpecError for a spec with errors, Failure for options that are wrong and for what cannot be built or written.
     """
+    if options is None:
+        options = BuildOptions.from_keywords(**keywords)
+    elif keywords:
+        raise TypeError("options are given whole or as keywords, not both")
     began = time.perf_counter()
-    training = compiled(checked)
-    graph = run_passes(training, Settings(phase, keep_aux, fold))
-    matched = weighed(training, weights, seed, weights_skip)
+    training = training_graph(checked)
+    built = run_passes(training, Settings(options.phase, options.keep_aux, options.fold))
+    weights = resolve_weights(training, options)
+    files: list[BuiltFile] = []
     parity: Parity | None = None
-    artifacts: list[Artifact] = []
-    for kind in dict.fromkeys(exports):
-        path = target(checked, kind, output, weights)
-        if kind == "onnx":
-            files, parity = onnx(checked, training, graph, matched, path, opset, batch, phase, verify)
-        else:
-            from ..compiler.backends.torch.source import export_torch
-
-            files = export_torch(
-                training, matched.source, path, checked.header.summary or checked.name, checked.sources[0].label
-            )
-        artifacts += [artifact(kind if f.suffix in (".onnx", ".py") else "weights", f) for f in files]
-    return BuildResult(checked.name, tuple(artifacts), parity, matched.report, time.perf_counter() - began)
+    for backend in (BACKENDS[name] for name in options.exports):
+        path = target_path(checked, backend, options)
+        paths, found = export_and_prove(checked, training, built, weights, backend, path, options)
+        parity = parity or found
+        files += [built_file(backend.name if each == paths[0] else "weights", each) for each in paths]
+    return BuildResult(checked.name, tuple(files), parity, weights.report, time.perf_counter() - began)
 
 
-def compiled(checked: Compilation) -> Graph:
-    """The training graph of a spec that can be built."""
+def training_graph(checked: Compilation) -> Graph:
+    """The graph that is built from. Raises SpecError for a spec with errors, or one whose params are open."""
+    from ..compiler.diagnostics import SpecError
+    from ..net import graph_of
+
     if checked.failed:
         raise SpecError(checked.diagnostics)
-    if checked.graph is None:
-        named = ", ".join(f"`{n}`" for n in checked.open_params)
-        raise Failure("open-params", f"{checked.name} is a family: {named} {'have' if len(checked.open_params) > 1 else 'has'} no value",
-                      f"build a member, or give it with --set {checked.open_params[0]}=…" if checked.open_params else "")  # fmt: skip
-    return checked.graph
+    return graph_of(checked)
 
 
-def weighed(training: Graph, weights: Weights | None, seed: int, skip: tuple[str, ...]) -> LoadedWeights:
-    """The tensors of the training graph: checkpoints', or seeded ones."""
+def resolve_weights(training: Graph, options: BuildOptions) -> LoadedWeights:
+    """Every tensor of the training graph: a checkpoint's where `options` give one, else started from the seed.
+
+    Raises Failure where a checkpoint does not fit the graph.
+    """
     from ..compiler.weights.seeded import Seeded
-    from ..compiler.weights.loading import load
 
     params = training.params()
-    seeded = Seeded(params, seed)
-    if weights is None:
-        return LoadedWeights(seeded, WeightReport(f"seed {seed}", 0, tuple(params)))
+    seeded = Seeded(params, options.seed)
+    if not options.weights:
+        return LoadedWeights(seeded, WeightReport(f"seed {options.seed}", 0, tuple(params)))
     paths = {node.path for node in training.nodes}
-    return load(by_step(weights), params, seeded, paths=paths, optional=[h.path for h in training.heads], skip=skip)
+    heads = [head.path for head in training.heads]
+    return load(options.weights, params, seeded, paths=paths, optional=heads, skip=options.weights_skip)
 
 
-def by_step(weights: Weights | None) -> CheckpointsByStep:
-    """Checkpoints by the step that each is for; "" is the whole net."""
-    if weights is None:
-        return {}
-    return weights if isinstance(weights, Mapping) else {"": weights}
+def export_and_prove(checked: Compilation, training: Graph, built: Graph, weights: LoadedWeights, backend: Backend, path: Path,
+                     options: BuildOptions) -> tuple[list[Path], Parity | None]:  # fmt: skip
+    """Has `backend` write its files beside their places, proves the model there, and only then moves them.
 
-
-def target(checked: Compilation, kind: str, output: Path | None, weights: Weights | None) -> Path:
-    """Where an export goes; never over the spec or a checkpoint, and never a folder."""
-    suffix = {"onnx": ".onnx", "torch": ".py"}[kind]
-    path = output if output is not None else Path(checked.name + suffix)
-    if output is not None and kind == "torch" and path.suffix != ".py":
-        path = path.with_suffix(".py")
-    if path.is_dir():
-        raise Failure("output-is-folder", f"`{path}` is a folder; -o names a file", exit_code=2)
-    if path.exists() and not path.is_file():  # a rename would put a file in the place of the device
-        raise Failure(
-            "output-is-device", f"`{path}` is a device or a pipe; -o names a file, or `-` standard output", exit_code=3
-        )
-    if kind == "torch" and not path.stem.isidentifier():
-        path = path.with_name(path.stem.replace("-", "_").replace(".", "_") + ".py")
-    sources = [Path(s.name) for s in checked.sources] + [w for w in by_step(weights).values() if isinstance(w, Path)]
-    for made in (path, path.with_suffix(".safetensors")) if kind == "torch" else (path,):
-        if made.exists() and any(s.exists() and made.samefile(s) for s in sources):
-            raise Failure(
-                "output-is-input",
-                f"`{made}` is what is built from; it is not overwritten",
-                "choose another place with -o",
-                2,
-            )
-    return path
-
-
-def onnx(checked: Compilation, training: Graph, graph: Graph, matched: LoadedWeights, path: Path, opset: int | None, batch: int | None,
-         phase: Phase, verify: bool) -> tuple[list[Path], Parity | None]:  # fmt: skip
-    """Writes the ONNX file beside its place, proves it there, and only then moves it."""
-    from ..compiler.backends.onnx.write import export_onnx
+    Gives the files, the model first, and what the proof measured; None where there was none.
+    """
     from ..compiler.weights.rewrite import Rewritten
 
-    proofs: list[Parity] = []
+    found: list[Parity] = []
+    proved = backend.proved and options.proof != "none" and options.phase == "inference"
 
-    def proved(partial: Path) -> None:
-        if verify and phase == "inference":
-            from .proof import prove
+    def prove_file(partial: Path) -> None:
+        if proved:
+            found.append(prove(training, built, weights.source, partial, options.batch))
 
-            proofs.append(prove(training, graph, matched.source, partial, batch))
+    graph, source = (
+        (training, weights.source) if backend.graph == "training" else (built, Rewritten(weights.source, built))
+    )
+    export = Export(graph=graph, weights=source, path=path, title=checked.header.summary or checked.name,
+                    source=checked.sources[0].label, metadata=metadata(checked, built, weights.report, options.phase),
+                    opset=options.opset, batch=options.batch, prove=prove_file)  # fmt: skip
+    return backend.write(export), found[0] if found else None
 
-    files = export_onnx(graph, Rewritten(matched.source, graph), path, opset=opset, batch=batch,
-                        metadata=metadata(checked, graph, matched.report, phase), proof=proved)  # fmt: skip
-    return files, proofs[0] if proofs else None
 
-
-def artifact(kind: str, path: Path) -> Artifact:
+def built_file(kind: str, path: Path) -> BuiltFile:
+    """A file with its size and the digest of its bytes."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(2**20):
             digest.update(chunk)
-    return Artifact(kind, str(path), digest.hexdigest(), path.stat().st_size)
+    return BuiltFile(kind, str(path), digest.hexdigest(), path.stat().st_size)

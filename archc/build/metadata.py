@@ -4,45 +4,52 @@ from __future__ import annotations
 
 import json
 
+from .. import __version__
 from ..compiler.analysis.distributions import distributions
 from ..compiler.driver import Compilation
 from ..compiler.ir.graph import Graph, Phase
-from ..compiler.weights.report import WeightReport
 from ..compiler.weights.names import belongs_to, owning_step
-from ..version import version
+from ..compiler.weights.report import WeightReport
 
 
 def metadata(checked: Compilation, graph: Graph, report: WeightReport, phase: Phase) -> dict[str, str]:
-    """What the file says of itself; nothing of the machine, the place or the time."""
+    """The metadata of a file, texts by `archc.*` keys; values that are no texts are JSON.
+
+    Nothing of the machine, the place or the time is in it: two builds of a spec are the same bytes.
+    """
     text = str(graph).encode("utf-8", "replace").decode()  # a file's name need not be UTF-8
     facts = {
-        "archc.version": version(),
+        "archc.version": __version__,
         "archc.name": checked.name,
         "archc.phase": phase,
         "archc.graph": text,
         "archc.spec_sha256": graph.sha256(),
-        "archc.sources": said({s.label: s.text for s in checked.sources}),
-        "archc.settings": said(list(checked.settings)),
-        "archc.weights": said(origin(graph, report)),
+        "archc.sources": to_json({s.label: s.text for s in checked.sources}),
+        "archc.settings": to_json(list(checked.settings)),
+        "archc.weights": to_json(weights_origin(graph, report)),
     }
     if probabilities := distributions(graph):
-        facts["archc.probabilities"] = said(probabilities)
+        facts["archc.probabilities"] = to_json(probabilities)
     if checked.labels is not None:
-        facts["archc.labels"] = said(list(checked.labels))
+        facts["archc.labels"] = to_json(list(checked.labels))
     if checked.header.preprocess is not None:
-        facts["archc.preprocess"] = said(checked.header.preprocess.stated())
+        facts["archc.preprocess"] = to_json(checked.header.preprocess.stated())
     return facts
 
 
-def origin(graph: Graph, report: WeightReport) -> dict[str, object]:
+def weights_origin(graph: Graph, report: WeightReport) -> dict[str, object]:
     """Where the file's tensors come from: `trained` if all are a checkpoint's; where only some are not, their steps."""
-    owners = {node.path for node in graph.nodes} | {owning_step(tensor) for rewrite in graph.rewrites for _, tensor in rewrite.takes}
-    missing = any(owning_step(tensor) in owners for tensor in report.missing)  # a head that is not in the file lacks nothing
-    told: dict[str, object] = {"source": report.source, "trained": report.loaded > 0 and not missing}
+    owners = {node.path for node in graph.nodes} | {
+        owning_step(tensor) for rewrite in graph.rewrites for _, tensor in rewrite.takes
+    }
+    missing = any(
+        owning_step(tensor) in owners for tensor in report.missing
+    )  # a head that is not in the file lacks nothing
+    origin: dict[str, object] = {"source": report.source, "trained": report.loaded > 0 and not missing}
     if report.loaded and missing:
-        told["untrained"] = [step for step in report.untrained if any(belongs_to(path, [step]) for path in owners)]
-    return told
+        origin["untrained"] = [step for step in report.untrained if any(belongs_to(path, [step]) for path in owners)]
+    return origin
 
 
-def said(value: object) -> str:
+def to_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -6,8 +6,9 @@ The reference is the training graph's own modules in eval mode, with nothing fol
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..compiler.diagnostics import Failure, InternalError
 from ..compiler.ir.graph import Graph
@@ -17,8 +18,12 @@ RELATIVE, ABSOLUTE = 1e-4, 1e-6  # of max|ref|: 287 random nets stay below 2.8e-
 SEED = 20140917
 
 
-class Parity(NamedTuple):
-    """The largest difference found, absolute and relative to the largest reference value."""
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """The largest difference found, absolute and relative to the largest reference value, over all outputs.
+
+    `against` is what the file was compared with, `batches` the numbers of images that were run.
+    """
 
     max_abs: float
     max_rel: float
@@ -42,7 +47,7 @@ def prove(training: Graph, built: Graph, weights: WeightSource, path: Path, batc
     )  # the training graph, every module of it in eval mode: it gives the kept heads, too
     batches = (batch,) if batch else (1, 3)
     inputs = random_inputs(built, batches[-1])
-    expected = answers(net, built, inputs)
+    expected = torch_outputs(net, built, inputs)
     worst_abs = worst_rel = 0.0
     for count in batches:  # images do not see one another, so the answer to the first alone is the first answer
         some = {name: values[:count] for name, values in inputs.items()}
@@ -51,12 +56,12 @@ def prove(training: Graph, built: Graph, weights: WeightSource, path: Path, batc
             a, r = difference(found[name], reference[:count])
             worst_abs, worst_rel = max(worst_abs, a), max(worst_rel, r)
             if not agrees(found[name], reference[:count]):
-                raise diverged(training, built, net, path, some, name, a)
+                raise divergence(training, built, net, path, some, name, a)
     return Parity(worst_abs, worst_rel, f"torch {torch.__version__}", batches)
 
 
-def answers(net: Any, built: Graph, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What torch says: arrays by the names of the outputs. Raises Failure `answer-not-finite`."""
+def torch_outputs(net: Any, built: Graph, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What torch answers: arrays by the names of the outputs. Raises Failure `answer-not-finite`."""
     import numpy as np
     import torch
 
@@ -67,7 +72,7 @@ def answers(net: Any, built: Graph, inputs: Mapping[str, Any]) -> dict[str, Any]
     for name, values in found.items():
         if not np.isfinite(values).all():
             raise Failure("answer-not-finite", f"torch's own answer `{name}` is not finite, so nothing can be proved of the file",
-                          "the weights overflow float32: give trained ones, start the norms smaller with `init`, or --no-verify")  # fmt: skip
+                          "the weights overflow float32: give trained ones, start the norms smaller with `init`, or build without the proof")  # fmt: skip
     return found
 
 
@@ -113,7 +118,7 @@ def agrees(found: Any, reference: Any) -> bool:
     return bool(np.isfinite(found).all()) and gap <= RELATIVE * float(np.abs(reference).max(initial=0.0)) + ABSOLUTE
 
 
-def diverged(
+def divergence(
     training: Graph, built: Graph, net: Any, path: Path, inputs: Mapping[str, Any], output: str, gap: float
 ) -> Failure:
     """The failure, naming the first node whose value differs: every node's output is asked for on both sides."""
@@ -127,7 +132,7 @@ def diverged(
         net(*(torch.from_numpy(a) for a in inputs.values()))
     for hook in hooks:
         hook.remove()
-    found = exposed(path, built, inputs)
+    found = node_values(path, built, inputs)
     gives = {rewrite.node: rewrite.gives for rewrite in built.rewrites}
     for node in built.nodes:
         reference = seen.get(gives.get(node.path, node.path))
@@ -138,7 +143,7 @@ def diverged(
     return Failure("parity", f"onnxruntime and torch differ by {gap:.3g} in the output `{output}`")
 
 
-def exposed(path: Path, built: Graph, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def node_values(path: Path, built: Graph, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Every node's value in onnxruntime, by path."""
     import onnx
 

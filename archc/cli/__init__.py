@@ -26,15 +26,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         leave_pipe()
         return 0
     except KeyboardInterrupt:
-        say("interrupted")
+        print_error("interrupted")
         return 130
     except BaseException as error:
         if os.environ.get("ARCHC_DEBUG"):
             raise
-        return told(error)
+        return report(error)
 
 
 def execute(arguments: list[str]) -> int:
+    """Runs one command and returns its exit code. Click's own errors are told here; any other exception passes."""
     import gc
 
     # imports and a spec's tree make many objects and hardly any garbage: fewer collections, a tenth less time
@@ -55,39 +56,39 @@ def execute(arguments: list[str]) -> int:
     except click.ClickException as error:
         from .render import usage
 
-        say(usage(error))
+        print_error(usage(error))
         return error.exit_code
 
 
-def told(error: BaseException) -> int:
-    """Says what stopped the command and returns its exit code."""
+def report(error: BaseException) -> int:
+    """Prints what stopped the command on standard error, and returns its exit code."""
     from ..compiler.diagnostics import Failure, SpecError
     from .render import bug, diagnostics, failure
 
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, SpecError):
-        say(diagnostics(error.diagnostics, sys.stderr))
+        print_error(diagnostics(error.diagnostics, sys.stderr))
         return 1
-    if isinstance(error, Failure) or is_fault(error):
-        say(failure(error, sys.stderr))
+    if isinstance(error, Failure) or is_runtime_fault(error):
+        print_error(failure(error, sys.stderr))
         return int(error.exit_code)  # type: ignore[attr-defined]
-    stop = environment(error)
+    stop = as_environment_failure(error)
     if stop is not None:
-        say(failure(stop, sys.stderr))
+        print_error(failure(stop, sys.stderr))
         return stop.exit_code
-    say(bug(error, sys.stderr))
+    print_error(bug(error, sys.stderr))
     return 70
 
 
-def is_fault(error: BaseException) -> bool:
+def is_runtime_fault(error: BaseException) -> bool:
     """Whether the runtime raised it on purpose. If the runtime was never imported, it did not."""
     faults = sys.modules.get("archc.runtime.faults")
     return faults is not None and isinstance(error, faults.RuntimeFault)
 
 
-def environment(error: BaseException) -> Failure | None:
-    """The Failure to tell where the machine is at fault: no memory, no space, no permission."""
+def as_environment_failure(error: BaseException) -> Failure | None:
+    """The Failure to report where the machine is at fault (no memory, no space, no permission), else None."""
     from ..compiler.diagnostics import Failure
 
     if isinstance(error, MemoryError):
@@ -98,7 +99,7 @@ def environment(error: BaseException) -> Failure | None:
     return None
 
 
-def say(text: str) -> None:
+def print_error(text: str) -> None:
     """One message on standard error."""
     try:
         print(text, file=sys.stderr, flush=True)

@@ -25,7 +25,7 @@ def command(specs: tuple[str, ...], settings: tuple[str, ...], form: str) -> int
     results = [(spec, checked(spec, settings)) for spec in specs]
     if form == "text":
         for spec, result in results:
-            told(spec, result)
+            print_result(spec, result)
     elif form == "json":
         print_json(document(results))
     else:
@@ -39,19 +39,20 @@ def command(specs: tuple[str, ...], settings: tuple[str, ...], form: str) -> int
     return int(any(result.failed for _, result in results))
 
 
-def told(spec: str, result: Compilation) -> None:
+def print_result(spec: str, result: Compilation) -> None:
+    """Prints what people read of one spec: its diagnostics, its expectations, and the verdict last."""
     if result.diagnostics:
         print(diagnostics(result.diagnostics, sys.stdout), end="\n\n")
     for each in result.expectations:
         if each.holds is not False:
-            print(expectation(each))
+            print(expectation_line(each))
     if result.open_params and not result.failed:
         names = ", ".join(f"`{name}`" for name in result.open_params)
         print(f"  an abstract family; open: {names}; give them with --set or `extends`")
     print(f"{clean(spec)}: {verdict(result)}")
 
 
-def expectation(each: Expectation) -> str:
+def expectation_line(each: Expectation) -> str:
     if each.holds is None:
         return f"  not applicable with --set  {each.name} {plain(each.expected)} (found {plain(each.found)})"
     bound = "" if each.expected == each.found else f"  ({plain(each.expected)})"
@@ -59,16 +60,18 @@ def expectation(each: Expectation) -> str:
 
 
 def verdict(result: Compilation) -> str:
+    """`ok`, or how many errors and warnings; with the number of expectations that were proved."""
     errors = sum(d.severity == "error" for d in result.diagnostics)
     warnings = len(result.diagnostics) - errors
-    said = [counted(n, noun) for n, noun in ((errors, "error"), (warnings, "warning")) if n]
+    parts = [counted(n, noun) for n, noun in ((errors, "error"), (warnings, "warning")) if n]
     proved = sum(e.holds is True for e in result.expectations)
     if not errors:
-        said = ["ok", *([f"{counted(proved, 'expectation')} proved"] if proved else []), *said]
-    return ", ".join(said)
+        parts = ["ok", *([f"{counted(proved, 'expectation')} proved"] if proved else []), *parts]
+    return ", ".join(parts)
 
 
 def document(results: list[tuple[str, Compilation]]) -> dict[str, Any]:
+    """What `--format json` prints: all specs in one document."""
     from .formats import as_json
 
     found = [d for _, result in results for d in result.diagnostics]

@@ -38,6 +38,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but an unknown command is told with the nearest one that there is."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from ..compiler.diagnostics import nearest
 

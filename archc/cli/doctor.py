@@ -19,5 +19,5 @@ def command(form: str) -> None:
         print_json({"findings": [each._asdict() for each in found]})
         return
     marks = {True: "", False: "not ok: ", None: ""}
-    told = [(each.name, marks[each.ok] + each.value + (f" ({each.advice})" if each.advice else "")) for each in found]
-    print(facts(told))
+    rows = [(each.name, marks[each.ok] + each.value + (f" ({each.advice})" if each.advice else "")) for each in found]
+    print(facts(rows))

@@ -13,6 +13,7 @@ Json = dict[str, Any]
 
 
 def place(span: Span | None) -> Json:
+    """File, lines and columns of a span, from 1; all null where there is no span."""
     if span is None:
         return {"file": None, "line": None, "column": None, "end_line": None, "end_column": None}
     return {
@@ -26,8 +27,8 @@ def place(span: Span | None) -> Json:
 
 def as_json(d: Diagnostic) -> Json:
     notes = [{"message": note.message, **place(note.span)} for note in d.notes]
-    told = {"code": d.code, "severity": d.severity, "message": d.message, "label": d.label}
-    return {**told, **place(d.span), "notes": notes, "help": d.help}
+    facts = {"code": d.code, "severity": d.severity, "message": d.message, "label": d.label}
+    return {**facts, **place(d.span), "notes": notes, "help": d.help}
 
 
 def sarif(found: Iterable[Diagnostic]) -> Json:
@@ -52,6 +53,7 @@ def sarif(found: Iterable[Diagnostic]) -> Json:
 
 
 def location(span: Span) -> Json:
+    """A span as a SARIF location; its file's name becomes a URI."""
     from urllib.parse import quote
 
     region = {
@@ -70,13 +72,14 @@ def github(found: Iterable[Diagnostic]) -> Iterator[str]:
         fields = {"title": f"archc {d.code}"}
         if d.span:
             fields = {"file": d.span.source.name, "line": str(d.span.line), "col": str(d.span.column), **fields}
-        said = ",".join(f"{key}={escaped(clean(value), ':,')}" for key, value in fields.items())
+        properties = ",".join(f"{key}={percent_encode(clean(value), ':,')}" for key, value in fields.items())
         notes = [f"note: {note.message}" for note in d.notes] + [f"help: {d.help}"] * bool(d.help)
-        message = "%0A".join(escaped(clean(part)) for part in (d.message, *notes))
-        yield f"::{d.severity} {said}::{message}"
+        message = "%0A".join(percent_encode(clean(part)) for part in (d.message, *notes))
+        yield f"::{d.severity} {properties}::{message}"
 
 
-def escaped(text: str, more: str = "") -> str:
+def percent_encode(text: str, more: str = "") -> str:
+    """Text as a workflow command takes it: %, line breaks and the characters in `more` as %XX."""
     for character in "%\r\n" + more:
         text = text.replace(character, f"%{ord(character):02X}")
     return text

@@ -51,19 +51,20 @@ def command(words: tuple[str, ...], form: str) -> None:
 
 
 def text(found: Sequence[Model]) -> str:
+    """What people read: one table over all families, cut to the terminal; nets with auxiliary heads again below it."""
     paint, room = Paint(sys.stdout), columns() if sys.stdout.isatty() else sys.maxsize
     rows = [
         [f"  {m.name}", short(m.params), short(m.macs), number(m.depth or ""), f"{m.author} {m.year or ''}".strip()]
         for m in found
     ]
     title, *lines = table(["  name", "params", "MACs", "depth", "paper"], rows, "<>>><").splitlines()
-    told = [head(title, room)]
+    parts = [head(title, room)]
     for family, members in groupby(zip(found, lines, strict=True), lambda pair: pair[0].family):
-        told += [paint(clean(family), BOLD), *(head(line, room) for _, line in members)]
+        parts += [paint(clean(family), BOLD), *(head(line, room) for _, line in members)]
     heads = [(m.name, short(m.params_without_aux)) for m in found if has_heads(m)]
     if heads:
-        told += ["", "parameters without the auxiliary heads", facts(heads)]
-    return "\n".join(told)
+        parts += ["", "parameters without the auxiliary heads", facts(heads)]
+    return "\n".join(parts)
 
 
 def has_heads(model: Model) -> bool:
@@ -71,6 +72,7 @@ def has_heads(model: Model) -> bool:
 
 
 def markdown(found: Sequence[Model]) -> str:
+    """docs/zoo.md: a page with a table for each family."""
     families = [(family, list(members)) for family, members in groupby(found, lambda m: m.family)]
     parts = [ZOO_PAGE.format(count=len(found), families=len(families))]
     for family, members in families:

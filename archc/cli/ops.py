@@ -22,14 +22,14 @@ def command(name: str | None, form: str) -> None:
 
     if name is not None:
         op = op_named(name)
-        print_json(described(op)) if form == "json" else print(description(op))
+        print_json(document(op)) if form == "json" else print(description(op))
     elif form == "json":
-        print_json({"ops": [described(op) for op in ops()]})
+        print_json({"ops": [document(op) for op in ops()]})
     else:
-        print(table(["op", "what it is"], [[op.name, words(op)[0]] for op in ops()]))
+        print(table(["op", "what it is"], [[op.name, doc_lines(op)[0]] for op in ops()]))
 
 
-def words(op: type[Op]) -> list[str]:
+def doc_lines(op: type[Op]) -> list[str]:
     from inspect import cleandoc
 
     return cleandoc(op.__doc__ or "").splitlines() or [""]
@@ -37,7 +37,7 @@ def words(op: type[Op]) -> list[str]:
 
 def description(op: type[Op]) -> str:
     """The page of an op: its docstring, its fields, and the words by which other frameworks know them."""
-    parts = [op.name, "", *("  " + line for line in words(op))]
+    parts = [op.name, "", *("  " + line for line in doc_lines(op))]
     if op.fields:
         parts += [
             "",
@@ -62,7 +62,7 @@ def default(field: Field) -> str:
     return " (required)" if field.required else f" (default {show(field.default)})"
 
 
-def described(op: type[Op]) -> dict[str, Any]:
+def document(op: type[Op]) -> dict[str, Any]:
     """The same as data, for `--format json`."""
     fields = [
         {
@@ -77,7 +77,7 @@ def described(op: type[Op]) -> dict[str, Any]:
     ]
     return {
         "name": op.name,
-        "doc": "\n".join(words(op)),
+        "doc": "\n".join(doc_lines(op)),
         "bare": op.bare,
         "also_called": op.also_called,
         "fields": fields,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,8 +17,8 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def settings(command: _F) -> _F:
-    told = "Override a parameter of the spec; repeatable."
-    return click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help=told)(command)
+    text = "Override a parameter of the spec; repeatable."
+    return click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help=text)(command)
 
 
 def format_option(*more: str) -> Callable[[_F], _F]:
@@ -56,16 +57,14 @@ def compiled(spec: str, settings: tuple[str, ...]) -> tuple[Compilation, Graph]:
 
 
 class Batch(click.ParamType[int | None]):
-    """A number of images, or `dynamic`."""
+    """An integer, or `dynamic` for None; whether there can be so many is for BuildOptions to say."""
 
     name = "dynamic|N"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
         if value is None or value == "dynamic":
             return None
-        if isinstance(value, int):
-            return value
-        if not (value.isascii() and value.isdigit() and 0 < int(value[:10]) <= 2**31 - 1 and len(value) <= 10):
+        if not re.fullmatch(r"-?[0-9]{1,20}", str(value)):
             self.fail(f"`{value}` is neither `dynamic` nor a number of at least 1", param, ctx)
         return int(value)
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from ..compiler.diagnostics import Diagnostic, Span
 
-SHOWN = 20
+MAX_EACH = 20
 BOLD, RED, YELLOW, BLUE = "1", "1;31", "1;33", "1;34"
 
 
@@ -34,10 +34,10 @@ def clean(text: str) -> str:
 def visible(character: str) -> str:
     if character.isprintable():
         return character
-    return {"\t": "\\t", "\n": "\\n", "\r": "\\r"}.get(character) or escape(ord(character))
+    return {"\t": "\\t", "\n": "\\n", "\r": "\\r"}.get(character) or escape_sequence(ord(character))
 
 
-def escape(code: int) -> str:
+def escape_sequence(code: int) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
@@ -54,17 +54,17 @@ class Paint:
 
 
 def diagnostics(found: Iterable[Diagnostic], stream: TextIO | None = None) -> str:
-    """All of them in their order, but at most SHOWN errors and SHOWN warnings; then how many more there are."""
+    """All of them in their order, but at most MAX_EACH errors and MAX_EACH warnings; then how many more there are."""
     paint, width = Paint(stream), columns()
     parts: list[str] = []
     seen = {"error": 0, "warning": 0}
     for each in found:
         seen[each.severity] += 1
-        if seen[each.severity] <= SHOWN:
+        if seen[each.severity] <= MAX_EACH:
             parts.append("\n".join(lines(each, paint, width)))
     for severity, count in seen.items():
-        if count > SHOWN:
-            parts.append(f"and {counted(count - SHOWN, 'more ' + severity)}")
+        if count > MAX_EACH:
+            parts.append(f"and {counted(count - MAX_EACH, 'more ' + severity)}")
     return "\n\n".join(parts)
 
 
@@ -77,6 +77,7 @@ def columns() -> int:
 
 
 def lines(diagnostic: Diagnostic, paint: Paint, width: int) -> Iterator[str]:
+    """The lines of one diagnostic: its head, the place with the source line and caret, notes, and help."""
     colour = RED if diagnostic.severity == "error" else YELLOW
     head = paint(f"{diagnostic.severity}[{diagnostic.code}]", colour)
     yield f"{head}: {paint(clean(diagnostic.message), BOLD)}"

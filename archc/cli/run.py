@@ -48,6 +48,7 @@ def command(model: str, images: tuple[str, ...], device: str, top: int, batch: i
 
 
 def document(session: Any, results: Any) -> dict[str, Any]:
+    """What `--format json` prints."""
     return {
         "model": session.name,
         "device": session.device,
@@ -63,6 +64,7 @@ def document(session: Any, results: Any) -> dict[str, Any]:
 
 
 def text(session: Any, results: Any) -> str:
+    """What people read: a row for each class of each image, and where the model ran."""
     rows = [
         [each.input if at == 0 else "", f"{c.probability:7.2%}", str(c.index), c.label or ""]
         for each in results

@@ -38,7 +38,7 @@ class Applier:
         """
         op = self.written.get((name, args)) or self.build(name, key, args, x, ctx)
         inputs = [v if type(v) is Value and v is not NOTHING else known_or_guessed(v, key) for v in values]
-        guessed = any([type(v) is Poison for v in values])
+        guessed = any(type(v) is Poison for v in values)
         try:
             result = infer_within_limits(op, *[v.type for v in inputs])
         except Reject as reject:

@@ -16,6 +16,7 @@ from ...ir.dtypes import F64, I64, DType
 from ...ir.graph import Graph, Node, Value
 from ...ops.op import op_of
 from ...weights.source import WeightSource
+from .. import Export
 from . import wire
 
 OPSET = 20
@@ -37,6 +38,7 @@ class Emitter:
         self.taken: set[str] = set()
 
     def node(self, op_type: str, *inputs: str, **attributes: Any) -> str:
+        """Adds an ONNX node of the current graph node, and gives the name of its one output."""
         path, doc = self.current.path, self.current.span.short if self.current.span else ""
         name, count = f"{path}/{op_type}", 1
         while name in self.taken:
@@ -81,7 +83,7 @@ class Emitter:
         try:
             if op.since_opset > self.opset:
                 since = f"`{op.name}` has a form in ONNX from opset {op.since_opset}, not in {self.opset}"
-                raise Reject("opset-unsupported", since, f"build with --opset {op.since_opset}")
+                raise Reject("opset-unsupported", since, f"choose opset {op.since_opset} or a later one")
             made = op.onnx(self, *inputs)
         except NotImplementedError:
             raise Failure("not-in-onnx", f"`{op.name}` ({node.path}) is for training only and has no form in ONNX",
@@ -121,6 +123,10 @@ def batched(value: Value, batch: int | None) -> tuple[int | str, ...]:
 def lower(
     graph: Graph, weights: WeightSource, opset: int, batch: int | None, metadata: Mapping[str, str]
 ) -> wire.ModelProto:
+    """The ONNX model of a graph. Its tensors are not read yet: each is asked of `weights` when the model is written.
+
+    Raises Failure for an op that has no form in ONNX, or none in this opset.
+    """
     emitter = Emitter(graph, weights, opset)
     for node in graph.nodes:
         emitter.emit(node)
@@ -137,6 +143,12 @@ def lower(
     facts = dict(metadata)
     return wire.ModelProto(graph.name, emitter.nodes, list(emitter.tensors.values()), inputs, outputs, values,
                       IR_OF_OPSET.get(opset, 10), opset, "archc", facts.get("archc.version", ""), facts)  # fmt: skip
+
+
+def write(export: Export) -> list[Path]:
+    """Writes an ONNX file as `export` asks; see export_onnx."""
+    return export_onnx(export.graph, export.weights, export.path, opset=export.opset, batch=export.batch,
+                       metadata=export.metadata, proof=export.prove)  # fmt: skip
 
 
 def export_onnx(graph: Graph, weights: WeightSource, path: Path, *, opset: int | None = None, batch: int | None = None,

@@ -16,6 +16,7 @@ from ...files import replacing
 from ...ir.graph import Graph, Node
 from ...ops.op import op_of
 from ...weights.source import WeightSource
+from .. import Export
 from . import layers
 from .module import argument_names, class_name, inference_view, is_word
 
@@ -187,6 +188,11 @@ def last_reads(graph: Graph) -> dict[str, int]:
 
 def where(node: Node) -> str:
     return f"  # {one_line(node.span.short)}" if node.span else ""
+
+
+def write(export: Export) -> list[Path]:
+    """Writes a stand-alone module as `export` asks; see export_torch."""
+    return export_torch(export.graph, export.weights, export.path, export.title, export.source)
 
 
 def export_torch(training: Graph, weights: WeightSource, path: Path, title: str, source: str) -> list[Path]:

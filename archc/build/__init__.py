@@ -1,0 +1,1 @@
+"""A build: options in, files out, each with its metadata and its proof."""

@@ -1,0 +1,224 @@
+"""The options of a build: one record, made once, checked when it is made, and passed whole.
+
+Python and the command line make the same record. A mistake is told in the words of whom it concerns: `opset=` in Python,
+`--opset` on the command line; which of the two is a field of the record, as later stages name options, too.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from operator import index
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from ..compiler.backends import BACKENDS
+from ..compiler.diagnostics import Failure, nearest
+from ..compiler.ir.graph import Phase
+from .checkpoints import Checkpoint, checkpoints_by_step
+
+Precision = Literal["fp32"]
+Proof = Literal["fast", "none"]
+
+PHASES, PRECISIONS, PROOFS = get_args(Phase), get_args(Precision), get_args(Proof)
+MAX_SEED = 2**63 - 1
+MAX_BATCH = 2**31 - 1
+# what other tools call a phase
+MEANT_PHASES = {"eval": "inference", "test": "inference", "infer": "inference", "training": "train"}
+OLD_NAMES = {"verify": "proof"}  # `verify` is the check of a graph; comparing a file's answers with torch is a proof
+
+Spelling = Callable[..., str]
+
+
+def as_keyword(option: str, value: object = "") -> str:
+    """How Python writes an option, and a value for it: `opset=`, `proof='none'`."""
+    return f"{option}={value!r}" if value != "" else f"{option}="
+
+
+def as_flag(option: str, value: object = "") -> str:
+    """How the command line writes an option, and a value for it: `--opset`, `--proof none`."""
+    flags = {"output": "-o", "exports": "--export", "fold": "--no-fold"}
+    flag = flags.get(option, "--" + option.replace("_", "-"))
+    return f"{flag} {value}" if value != "" else flag
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOptions:
+    """How to build. Raises Failure `bad-option` (usage) when it is made with a value that an option does not take.
+
+    exports       names of BACKENDS
+    output        the file to write; None is the spec's name, in the current folder. Each backend sets its own suffix
+    weights       checkpoints by the step that each is for; "" is the whole net; None is none. From Python also a path or a state_dict
+    weights_skip  steps that are left out of the checkpoints and start from the seed
+    seed          what untrained tensors start from, 0 to 2**63 - 1
+    opset         the ONNX opset, honoured or refused; None is archc's choice
+    batch         images at once; None (or "dynamic") leaves the batch open
+    phase         which graph is built: `inference` or `train`
+    keep_aux      keep the auxiliary heads as outputs
+    fold          merge batch norms into convolutions
+    precision     of the file's numbers
+    proof         `fast` runs the file against torch before it takes its place; `none` leaves that out. True and False, too
+    """
+
+    exports: tuple[str, ...] = ("onnx",)
+    output: Path | None = None
+    weights: Mapping[str, Checkpoint] | None = None
+    weights_skip: tuple[str, ...] = ()
+    seed: int = 0
+    opset: int | None = None
+    batch: int | None = None
+    phase: Phase = "inference"
+    keep_aux: bool = False
+    fold: bool = True
+    precision: Precision = "fp32"
+    proof: Proof = "fast"
+    spelling: Spelling = as_keyword
+
+    def __post_init__(self) -> None:
+        """Reads each option into its own form, then checks those that depend on one another."""
+        for option, read in READERS.items():
+            value = getattr(self, option)
+            try:
+                object.__setattr__(self, option, read(value))
+            except ValueError as error:
+                raise self.refused(option, f"takes {error}") from None
+        if self.weights_skip and not self.weights:
+            raise self.refused(
+                "weights_skip", f"leaves steps out of a checkpoint; give one with {self.spell('weights')}"
+            )
+        for option, reason in self.not_honoured():
+            raise self.refused(option, f"cannot be honoured: {reason}")
+
+    @classmethod
+    def from_keywords(cls, fixed: Collection[str] = (), /, **keywords: Any) -> BuildOptions:
+        """The options as Python's keywords give them, under old names, too, which warn.
+
+        Options in `fixed` are the caller's own, and keywords may not give them. Raises Failure `bad-option` for a name that
+        is no option and for a value that one does not take.
+        """
+        known = [each.name for each in fields(cls) if each.name not in ("spelling", *fixed)]
+        for old in OLD_NAMES.keys() & keywords.keys():
+            new = OLD_NAMES[old]
+            warnings.warn(f"`{old}=` is called `{new}=` now", DeprecationWarning, stacklevel=3)
+            if new in keywords:
+                raise Failure("bad-option", f"`{old}=` is the old name of `{new}=`; give one of them", exit_code=2)
+            keywords[new] = keywords.pop(old)
+        for name in keywords:
+            if name not in known:
+                near = nearest(name, known)
+                meant = f"did you mean `{near}=`?" if near else f"the options are {', '.join(known)}"
+                raise Failure("bad-option", f"there is no option `{name}=`", meant, exit_code=2)
+        return cls(**keywords)
+
+    def spell(self, option: str, value: object = "") -> str:
+        """An option as its reader writes it, `opset=` or `--opset`; with a value, the whole of it."""
+        return self.spelling(option, value)
+
+    def refused(self, option: str, why: str) -> Failure:
+        return Failure("bad-option", f"`{self.spell(option)}` {why}", exit_code=2)
+
+    def not_honoured(self) -> Iterator[tuple[str, str]]:
+        """Options that were asked for and that none of the exports can honour, each with the reason."""
+        rows = [BACKENDS[name] for name in self.exports]
+        for each in fields(self):
+            asked = each.name in READERS and getattr(self, each.name) != each.default
+            if asked and all(each.name in row.lacks for row in rows):
+                yield each.name, f"{rows[0].name} is {rows[0].writes}; {rows[0].lacks[each.name]}"
+
+
+# -- readers: each gives the value in its own form, or raises ValueError with what the option takes ---------------------
+
+
+def show(value: object) -> str:
+    """A value as Python writes it, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def integer(bounds: tuple[int, int] | None = None, absent: tuple[object, ...] = ()) -> Callable[[Any], int | None]:
+    """A reader of integers, from the first of `bounds` to the second; what is in `absent` stands for None."""
+    wanted = f"an integer from {bounds[0]} to {bounds[1]}" if bounds else "an integer"
+    wanted += "".join(f" or `{each}`" for each in absent if each is not None)
+
+    def read(value: Any) -> int | None:
+        if (value is None or isinstance(value, str)) and value in absent:
+            return None
+        if isinstance(value, bool) or not hasattr(value, "__index__"):  # numpy's integers have it, too
+            written = isinstance(value, str) and value.isascii() and value.isdigit()
+            hint = f"; write {value} without the quotes" if written else ""
+            raise ValueError(f"{wanted}, not {show(value)}{hint}")
+        if bounds and not bounds[0] <= index(value) <= bounds[1]:
+            raise ValueError(f"{wanted}, not {show(index(value))}")
+        return index(value)
+
+    return read
+
+
+def flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"True or False, not {show(value)}")
+    return value
+
+
+def one_of(words: tuple[str, ...], meant: Mapping[Any, str] | None = None) -> Callable[[Any], str]:
+    """A reader of one of a few words; `meant` are other words, with what they most likely mean."""
+    known = " or ".join(f"`{word}`" for word in words)
+
+    def read(value: Any) -> str:
+        if isinstance(value, str) and value in words:
+            return value
+        near = (meant or {}).get(value, nearest(value, words)) if isinstance(value, str) else None
+        hint = f"; did you mean `{near}`?" if near else ""
+        raise ValueError(f"{known}, not {show(value)}{hint}")
+
+    return read
+
+
+def proof(value: Any) -> str:
+    return one_of(PROOFS)({True: "fast", False: "none"}[value] if isinstance(value, bool) else value)
+
+
+def texts(of: str, example: str) -> Callable[[Any], tuple[str, ...]]:
+    """A reader of a list of texts; a single text would be read letter by letter, and is refused."""
+
+    def read(value: Any) -> tuple[str, ...]:
+        if isinstance(value, str):
+            raise ValueError(f"a list of {of}, not a text; write [{value!r}]")
+        found = tuple(value) if isinstance(value, Iterable) else (value,)
+        if not isinstance(value, Iterable) or not all(isinstance(each, str) for each in found):
+            raise ValueError(f"a list of {of}, as [{example!r}], not {show(value)}")
+        return found
+
+    return read
+
+
+def exports(value: Any) -> tuple[str, ...]:
+    """Names of backends, each once."""
+    found = tuple(dict.fromkeys(texts("backends", "onnx")(value)))
+    if not found:
+        raise ValueError(f"a list of at least one of {', '.join(BACKENDS)}")
+    return tuple(map(one_of(tuple(BACKENDS)), found))
+
+
+def output(value: Any) -> Path | None:
+    if value is not None and not isinstance(value, (str, os.PathLike)):
+        raise ValueError(f"a path, not {show(value)}")
+    return None if value is None else Path(value)
+
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    "exports": exports,
+    "output": output,
+    "weights": checkpoints_by_step,
+    "weights_skip": texts("steps", "fc"),
+    "seed": integer((0, MAX_SEED)),
+    "opset": integer(absent=(None,)),
+    "batch": integer((1, MAX_BATCH), absent=(None, "dynamic")),
+    "phase": one_of(PHASES, MEANT_PHASES),
+    "keep_aux": flag,
+    "fold": flag,
+    "precision": one_of(PRECISIONS),
+    "proof": proof,
+}
