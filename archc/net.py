@@ -34,7 +34,8 @@ def graph_of(checked: Compilation) -> Graph:
         raise InternalError("a spec passed its check without a graph")
     names = ", ".join(f"`{name}`" for name in checked.open_params)
     verb = "has no value" if len(checked.open_params) == 1 else "have no value"
-    given = f"give a value: --set {checked.open_params[0]}=…"
+    name = checked.open_params[0]
+    given = f"give a value: --set {name}=…, or params={{{name!r}: …}} in Python"
     abstract = Diagnostic("open-params", place(checked), f"{checked.name} is abstract: {names} {verb}", help=given)
     raise SpecError([*checked.diagnostics, abstract])
 

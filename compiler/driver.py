@@ -178,11 +178,16 @@ def read_label_file(reference: str, labels: Labels, files: SpecFiles, diagnostic
 
 
 def check_preprocessing(document: Document, diagnostics: Collector) -> None:
-    """The statistics of `preprocess` fit the input's channels."""
+    """`preprocess` fits the input: statistics its channels, and the crop its size."""
     stated = document.header.preprocess
     if stated is None:
         return
-    channels = next(iter(document.input.values())).value.value[0].value
+    channels, height, width = (size.value for size in next(iter(document.input.values())).value.value)
+    crop = (stated.crop, stated.crop) if isinstance(stated.crop, int) else stated.crop
+    if crop is not None and tuple(crop) != (height, width):
+        message = f"`crop` gives {crop[0]}×{crop[1]} pixels, the input is {height}×{width}"
+        help = f"write crop: {height}" if height == width else f"write crop: [{height}, {width}]"
+        diagnostics.add(Diagnostic("preprocess-mismatch", stated.spans["crop"], message, help=help))
     for key in ("mean", "std"):
         numbers = getattr(stated, key)
         if numbers is not None and len(numbers) not in (1, channels):

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from ..compiler.diagnostics import Collector, Source
+from ..compiler.frontend.layering import MERGED_BY_ENTRY, NEVER_INHERITED
 from ..compiler.frontend.located_yaml import Entry, Located, parse
 from ..compiler.frontend.spec import TYPES, Builder, type_of
 
 ORDER = ("archspec", "name", "summary", "source", "lineage", "extends", "params", "input", "preprocess", "labels",
          "import", "blocks", "graph", "expect")  # fmt: skip
-MERGED = ("params", "input", "blocks", "import")
 MODELINE = re.compile(r"#\s*yaml-language-server:")
 
 Edit = tuple[int, int, str]  # from, to, and what comes in its place
@@ -274,9 +274,11 @@ def without_modeline(page: Page) -> Page:
 
 def laid_over(base: Page, over: Page) -> Page:
     """`over`, which extends `base`, as one document."""
-    both = [key for key in MERGED if key in over.fields and key in base.fields]
+    both = [key for key in MERGED_BY_ENTRY if key in over.fields and key in base.fields]
     merged = base.changed([edit for key in both for edit in merge(key, base, over)])
-    kept = {part.key: part for part in sections(merged) if part.key != "expect"}
+    kept_of_base = (*over.fields, "archspec", "extends")  # what the base itself extends it still does
+    lost = [key for key in NEVER_INHERITED if key not in kept_of_base]
+    kept = {part.key: part for part in sections(merged) if part.key not in lost}
     said: list[str] = []
     for part in sections(over):
         if part.key in both or part.key in ("archspec", "extends"):

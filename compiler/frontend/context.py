@@ -9,6 +9,7 @@ from ..diagnostics import Span
 from ..ir.graph import Value
 from ..ir.provenance import Frame
 from ..ir.types import TensorType
+from ..ops.words import composition, op_meant
 from .spec import Block
 from .values import Lookup, Poisoned
 
@@ -85,6 +86,6 @@ class Context(NamedTuple):
 
 def kind_of_block(name: str, x: Arriving) -> Poison:
     """What a block that is not there probably gives: most make an image of an image. One that sounds like an end may not."""
-    if any(word in name.lower() for word in ENDS):
+    if any(word in name.lower() for word in ENDS) or op_meant(name) or composition(name):
         return POISON
     return x if isinstance(x, Poison) else Poison(None if x is NOTHING else x.type)

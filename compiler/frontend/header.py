@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..diagnostics import Span
+from .layering import NEVER_INHERITED
 from .located_yaml import Entry, Located, is_broken, plain
 
 
@@ -64,12 +65,8 @@ class Header(NamedTuple):
 
     def over(self, base: Header) -> Header:
         """This header laid over that of the document which it extends."""
-        return self._replace(
-            source=self.source or base.source,
-            lineage=self.lineage or base.lineage,
-            labels=self.labels or base.labels,
-            preprocess=self.preprocess or base.preprocess,
-        )
+        inherited = {key: getattr(base, key) for key in self._fields if key not in NEVER_INHERITED}
+        return self._replace(**{key: getattr(self, key) or value for key, value in inherited.items()})
 
 
 def read_header(fields: Mapping[str, Entry]) -> Header:
