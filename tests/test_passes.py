@@ -112,7 +112,7 @@ def test_the_verifier_wants_values_made_before_they_are_read():
 def test_the_verifier_wants_a_value_to_have_one_type():
     net = read(NET)
     reads = net.nodes[1].replace(inputs=(Value("c", image(5, 6, 6)),))
-    with pytest.raises(InternalError, match="node n: its input %c is .* another type there"):
+    with pytest.raises(InternalError, match=r"node n: its input %c is .* another type there"):
         verify(net.replace(nodes=(net.nodes[0], reads, *net.nodes[2:])))
 
 

@@ -14,8 +14,11 @@ from .op import OnnxBuilder, Op, field, op
 
 
 def disagree(op: Op, a: TensorType, b: TensorType, help: str = "") -> Reject:
+    """The refusal of two branches: their sizes with what helps, or their whole types where the elements differ."""
+    same = a.dtype is b.dtype
+    first, second = (format_sizes(x) if same else str(x) for x in (a, b))
     return Reject(
-        "shape-mismatch", f"the branches of `{op.name}` differ: {format_sizes(a)} against {format_sizes(b)}", help
+        "shape-mismatch", f"the branches of `{op.name}` differ: {first} against {second}", help if same else ""
     )
 
 
