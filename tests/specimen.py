@@ -22,18 +22,18 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import chdir
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from archc.compiler.analysis.cost import cost
 from archc.compiler.diagnostics import InternalError, SpecError
-from archc.compiler.driver import check
+from archc.compiler.driver import Compilation, check
 from archc.compiler.ir.graph import Graph
 from archc.compiler.ir.parse import parse
 from archc.compiler.ir.verify import verify
 from archc.compiler.ops import OPS
 from archc.compiler.passes import PIPELINE, Settings
+from archc.compiler.sources import Memory, SpecText
 
 FOLDER = Path(__file__).parent / "specimens"
 FENCE = "```"
@@ -128,11 +128,9 @@ def graph_of(given: Block) -> Graph:
     return checked.graph
 
 
-def checked_spec(text: str) -> Any:
-    """What `check` finds in a file `spec.yaml` with this text."""
-    with tempfile.TemporaryDirectory() as folder, chdir(folder):
-        Path("spec.yaml").write_text(text, "utf-8")
-        return check("spec.yaml")
+def checked_spec(text: str) -> Compilation:
+    """What `check` finds in a text that is called spec.yaml."""
+    return check(SpecText(Memory({}), "spec.yaml", text.encode(), "spec.yaml"))
 
 
 def ir(given: Block, asked: Block) -> str:

@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from archc.compiler.diagnostics import Source, Span
-from archc.compiler.driver import check, run_passes, zoo
+from archc.compiler.driver import check, run_passes
 from archc.compiler.ir.dtypes import F16, F64, I64
 from archc.compiler.ir.graph import Graph, Head, Node, Output, Rewrite, Value
 from archc.compiler.ir.parse import GraphSyntaxError, parse
@@ -19,6 +19,7 @@ from archc.compiler.ir.types import TensorType, image
 from archc.compiler.ir.verify import verify
 from archc.compiler.ops import OPS
 from archc.compiler.passes import PIPELINE, Settings
+from archc.compiler.sources import zoo
 
 from .op_cases import CASES, Case
 from .program import program

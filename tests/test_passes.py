@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from archc.compiler import passes
+from archc.compiler import driver, passes
 from archc.compiler.diagnostics import InternalError
 from archc.compiler.driver import run_passes
 from archc.compiler.ir.dtypes import F32, I64
@@ -173,7 +173,7 @@ def test_a_pass_that_lies_is_found_out(liar, words, place, monkeypatch):
     """Wherever it stands: passes that leave a graph alone stand before and behind it."""
     line = [Idle, Idle]
     line.insert(place, liar)
-    monkeypatch.setattr(passes, "PIPELINE", tuple(line))
+    monkeypatch.setattr(driver, "PIPELINE", tuple(line))
     with pytest.raises(InternalError, match=words):
         run_passes(read(NET), Settings())
 
@@ -198,7 +198,7 @@ def test_a_pass_is_checked_before_the_next_one_runs(monkeypatch):
         def run(self, graph: Graph) -> Graph:
             return read(NET)
 
-    monkeypatch.setattr(passes, "PIPELINE", (Unverified, Mend))
+    monkeypatch.setattr(driver, "PIPELINE", (Unverified, Mend))
     with pytest.raises(InternalError, match="made by no node"):
         run_passes(read(NET), Settings())
 

@@ -51,7 +51,7 @@ def parse(text: str, ops: Ops) -> Graph:
     return reader.graph()
 
 
-def finite(number: str) -> float:
+def finite_number(number: str) -> float:
     """A JSON number with a fraction or an exponent; ValueError where it is beyond all floats."""
     value = float(number)
     if not isfinite(value):
@@ -59,7 +59,7 @@ def finite(number: str) -> float:
     return value
 
 
-JSON = json.JSONDecoder(parse_float=finite, parse_constant=finite)  # constants: NaN and the infinities
+JSON = json.JSONDecoder(parse_float=finite_number, parse_constant=finite_number)  # constants: NaN and the infinities
 
 
 class Cursor:
