@@ -47,7 +47,7 @@ def parse(text: str, ops: Ops) -> Graph:
             reader.line(Cursor(line, number))
     if not reader.closed:
         wanted = "`}`" if reader.opened else "`graph `"
-        raise Cursor("", len(lines) + bool(text)).refuse(f"{wanted} is wanted, not the end of the text", 0)
+        raise Cursor("", len(lines) + bool(text)).error_at(f"{wanted} is wanted, not the end of the text", 0)
     return reader.graph()
 
 
@@ -70,9 +70,9 @@ class Cursor:
 
     def fail(self, wanted: str) -> GraphSyntaxError:
         """What is wrong here: `wanted` does not stand at this place."""
-        return self.refuse(f"{wanted} is wanted, not {self.text[self.at :][:40]!r}", self.at)
+        return self.error_at(f"{wanted} is wanted, not {self.text[self.at :][:40]!r}", self.at)
 
-    def refuse(self, message: str, column: int) -> GraphSyntaxError:
+    def error_at(self, message: str, column: int) -> GraphSyntaxError:
         """What is wrong at a column of the line, which counts from 0."""
         return GraphSyntaxError(f"line {self.number}, column {column + 1}: {message}")
 
@@ -124,7 +124,7 @@ class Cursor:
                 return float(value)
         except (TypeError, ValueError, OverflowError):
             pass
-        raise self.refuse("a number is wanted", start)
+        raise self.error_at("a number is wanted", start)
 
     def value_name(self) -> str:
         self.expect("%")
@@ -134,7 +134,7 @@ class Cursor:
         """`f32[N,3,8,8]`."""
         match = self.match(TYPE, "a type such as f32[N,3,8,8]")
         if match[1] not in DTYPES:
-            raise self.refuse(f"no element type is called `{match[1]}`", match.start())
+            raise self.error_at(f"no element type is called `{match[1]}`", match.start())
         sizes = match[2].split(",") if match[2] else []
         return TensorType(tuple(int(s) if s.isdigit() else s for s in sizes), DTYPES[match[1]])
 
@@ -214,7 +214,7 @@ class GraphReader:
         returned = [(output.name, output.value.type) for output in self.outputs]
         if returned != self.declared:
             first, now = (", ".join(f"{word(name)}: {t}" for name, t in each) for each in (self.declared, returned))
-            raise at.refuse(f"the first line declares ({first}), but ({now}) is returned", at.at - 1)
+            raise at.error_at(f"the first line declares ({first}), but ({now}) is returned", at.at - 1)
         self.closed = True
 
     def typed(self, name: str, at: Cursor) -> Value:
@@ -228,7 +228,7 @@ class GraphReader:
         at.skip_blanks()
         start, name = at.at, at.value_name()
         if name not in self.values:
-            raise at.refuse(f"nothing before this line makes %{word(name)}", start)
+            raise at.error_at(f"nothing before this line makes %{word(name)}", start)
         return self.values[name]
 
     def node(self, at: Cursor) -> None:
@@ -240,7 +240,7 @@ class GraphReader:
         at.skip_blanks()
         start, op = at.at, at.word()
         if op not in self.ops:
-            raise at.refuse(f"no operation is called `{op}`", start)
+            raise at.error_at(f"no operation is called `{op}`", start)
         inputs, fields = self.arguments(at)
         at.expect(":")
         types = [at.type()]
@@ -248,12 +248,12 @@ class GraphReader:
             types.append(at.type())
         if len(types) != len(names):
             counts = f"{len(names)} result{'s have' if len(names) > 1 else ' has'} {len(types)} type"
-            raise at.refuse(f"{counts}{'s' if len(types) > 1 else ''}", at.at)
+            raise at.error_at(f"{counts}{'s' if len(types) > 1 else ''}", at.at)
         outputs = tuple(Value(name, type_) for name, type_ in zip(names, types, strict=True))
         try:
             made = self.ops[op](**fields)
         except (TypeError, ValueError, OverflowError) as error:
-            raise at.refuse(f"`{op}`: {error}", start) from None
+            raise at.error_at(f"`{op}`: {error}", start) from None
         self.nodes.append(Node(names[0], made, tuple(inputs), outputs))
         self.values.update({value.name: value for value in outputs})
 
@@ -270,7 +270,7 @@ class GraphReader:
                 return
             key, value = pair(at, at.json)
             if key in fields:
-                raise at.refuse(f"`{key}` is given twice", start)
+                raise at.error_at(f"`{key}` is given twice", start)
             fields[key] = value
 
         at.expect("(")
