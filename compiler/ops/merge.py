@@ -178,6 +178,9 @@ class Join(Merge):
     def infer(self, *x: TensorType) -> TensorType:
         return super().infer(*(t for t in x if not t.is_control))
 
+    def gives_distribution(self, given: Sequence[bool], *x: TensorType) -> bool:
+        return all(known for known, branch in zip(given, x, strict=True) if not branch.is_control)
+
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Join(local=self.local, drawn=x[-1].is_control)
 
