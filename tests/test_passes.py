@@ -160,6 +160,12 @@ class Unready(Pass):
         return graph
 
 
+def run_as_pipeline(monkeypatch: pytest.MonkeyPatch, *line: type[Pass]) -> None:
+    """Puts other passes in the place of ours, whether the driver imports the table when it is loaded or when it runs."""
+    monkeypatch.setattr(passes, "PIPELINE", line)
+    monkeypatch.setattr(driver, "PIPELINE", line, raising=False)
+
+
 @pytest.mark.parametrize(
     "liar, words",
     [
@@ -173,7 +179,7 @@ def test_a_pass_that_lies_is_found_out(liar, words, place, monkeypatch):
     """Wherever it stands: passes that leave a graph alone stand before and behind it."""
     line = [Idle, Idle]
     line.insert(place, liar)
-    monkeypatch.setattr(driver, "PIPELINE", tuple(line))
+    run_as_pipeline(monkeypatch, *line)
     with pytest.raises(InternalError, match=words):
         run_passes(read(NET), Settings())
 
@@ -198,7 +204,7 @@ def test_a_pass_is_checked_before_the_next_one_runs(monkeypatch):
         def run(self, graph: Graph) -> Graph:
             return read(NET)
 
-    monkeypatch.setattr(driver, "PIPELINE", (Unverified, Mend))
+    run_as_pipeline(monkeypatch, Unverified, Mend)
     with pytest.raises(InternalError, match="made by no node"):
         run_passes(read(NET), Settings())
 
