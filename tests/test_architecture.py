@@ -326,10 +326,6 @@ def test_homonyms_are_ops() -> None:
     assert set(HOMONYMS) <= set(OPS) & said
 
 
-# Public names that two classes have, and wait for one of them to find another; nothing may be added.
-DOUBLED = {"Artifact", "Choice"}
-
-
 def doubled_classes(texts: Mapping[str, str]) -> dict[str, list[str]]:
     """Public class names that more than one module defines, with the modules; `texts` are sources by module."""
     homes: dict[str, set[str]] = {}
@@ -343,9 +339,7 @@ def doubled_classes(texts: Mapping[str, str]) -> dict[str, list[str]]:
 def test_two_classes_never_share_a_name() -> None:
     """Backends aside: torch's modules and ONNX's messages are called as torch and onnx call them."""
     texts = {m: path.read_text("utf-8") for m, path in MODULES.items() if ".backends." not in m}
-    found = doubled_classes(texts)
-    assert set(found) <= DOUBLED, {name: homes for name, homes in found.items() if name not in DOUBLED}
-    assert set(found) == DOUBLED, f"these have names of their own now; take them out: {DOUBLED - set(found)}"
+    assert doubled_classes(texts) == {}
 
 
 def test_a_shared_name_is_found() -> None:
