@@ -1,9 +1,20 @@
-"""What holds for every test: workers that share the machine run a thread each."""
+"""What holds for every test: workers that share the machine run a thread each; `--bless` rewrites the specimens."""
 
 from __future__ import annotations
 
 import os
 
+import pytest
+
 # Two workers of two threads each wait for one another on two cores: deep nets ran three times slower.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--bless", action="store_true", help="write what is found into tests/specimens, where it differs")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("bless") and hasattr(config, "workerinput"):
+        raise pytest.UsageError("--bless writes files that workers share: run it without -n")

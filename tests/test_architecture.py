@@ -1,6 +1,7 @@
-"""Who may import whom, where the heavy libraries live, and that the package's map fits the tree.
+"""Who may import whom, where the heavy libraries live, that ops are known by their facts, and that the package's map fits the tree.
 
-The rules are docs/architecture.md's. Imports are read from the syntax, late ones included, so nothing here is imported.
+The rules are docs/architecture.md's. Imports are read from the syntax, late ones included, so nothing here is imported but the
+table of ops, whose names are looked for.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +215,133 @@ def test_every_code_has_a_page_and_every_page_a_code() -> None:
     pages = {path.stem: path.read_text("utf-8") for path in (ROOT / "docs" / "diagnostics").glob("*.md")}
     assert codes() == set(pages)
     assert [code for code, text in pages.items() if not text.startswith(f"# {code}\n\n")] == []
+
+
+# Words that name an op and something else: they are refused only where they speak of an op.
+HOMONYMS = {
+    "linear": "a word in the names of blocks that end in a vector, by which the front end guesses what follows a mistake",
+    "mean": "a key of `preprocess`, and what a norm's running mean is to the arithmetic of a rewrite",
+    "scale": "a key of `preprocess`, and what a norm's weight is to the arithmetic of a rewrite",
+}
+ABOUT_AN_OP = re.compile(r"\bop\b|\bops\b|\bOPS\b|\bop_type\b|\bname\b")
+LOOKUPS = (ast.Compare, ast.Subscript, ast.Call, ast.Match)
+
+
+def documentation(tree: ast.AST) -> set[ast.AST]:
+    """Docstrings: they are for readers and may name whatever they like."""
+    holders = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    bodies = [node.body[0] for node in ast.walk(tree) if isinstance(node, holders) and node.body]
+    return {first.value for first in bodies if isinstance(first, ast.Expr)}
+
+
+def strings(node: ast.AST) -> list[ast.Constant]:
+    return [n for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+
+
+def speaks_of_an_op(node: ast.AST) -> bool:
+    """Whether a comparison, a look-up, a call or a match has an op or a name in it, its own strings aside."""
+    if isinstance(node, ast.Call):
+        return bool(ABOUT_AN_OP.search(ast.unparse(node.func)))
+    if isinstance(node, ast.Match):
+        return bool(ABOUT_AN_OP.search(ast.unparse(node.subject)))
+    if isinstance(node, ast.Subscript):
+        return bool(ABOUT_AN_OP.search(ast.unparse(node.value)))
+    sides = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+    return any(ABOUT_AN_OP.search(ast.unparse(side)) for side in sides if not isinstance(side, ast.Constant))
+
+
+def ops_by_name(text: str, names: Collection[str]) -> list[str]:
+    """The strings of a module that are an op's name, each as `line: word`: such a module knows an op by name.
+
+    Every string counts, wherever it stands, but docstrings; a homonym counts in what speaks of an op.
+    """
+    tree = ast.parse(text)
+    skipped = documentation(tree)
+    of_ops = {s for n in ast.walk(tree) if isinstance(n, LOOKUPS) and speaks_of_an_op(n) for s in strings(n)}
+    return [
+        f"{s.lineno}: {s.value}"
+        for s in strings(tree)
+        if s.value in names and s not in skipped and (s.value not in HOMONYMS or s in of_ops)
+    ]
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if not m.startswith("archc.compiler.ops")])
+def test_no_op_is_known_by_its_name_outside_its_room(module: str) -> None:
+    """A fact of an op is a class fact of it (docs/architecture.md): a new op is one class and one row."""
+    from archc.compiler.ops import OPS
+
+    found = ops_by_name(MODULES[module].read_text("utf-8"), OPS)
+    assert not found, f"{MODULES[module].relative_to(ROOT)} names ops; make it a fact of their classes: {found}"
+
+
+NAMED = {
+    "comparison": 'if node.op.name == "conv": pass',
+    "comparison the other way": 'if "conv" != node.op.name: pass',
+    "membership": 'if name in ("relu", "conv"): pass',
+    "set": 'KNOWN = frozenset({"conv"})',
+    "list": 'merges = ["conv", 1]',
+    "keys": 'WIDTHS = {"conv": 4}',
+    "values": 'WIDTHS = {4: "conv"}',
+    "subscript": 'made = OPS["conv"](out=4)',
+    "get": 'made = OPS.get("conv")',
+    "start": 'if node.op.name.startswith("conv"): pass',
+    "match": 'match node.op.name:\n    case "conv" | "relu": pass',
+    "match of a mapping": 'match step:\n    case {"conv": out}: pass',
+    "default": 'def f(op="conv"): pass',
+    "argument": 'find_op("conv")',
+    "homonym compared": 'if node.op.name == "mean": pass',
+    "homonym in a tuple": 'if op.name in ("add", "mean"): pass',
+    "homonym looked up": 'made = OPS["mean"]()',
+    "homonym got": 'made = OPS.get("mean")',
+    "homonym matched": 'match name:\n    case "mean": pass',
+    "homonym's start": 'if op.name.startswith("scale"): pass',
+}
+UNNAMED = {
+    "docstring": '"""conv"""\ndef f():\n    "conv"\nclass A:\n    "conv"',
+    "longer text": 'message = "a conv is wanted"',
+    "a key of preprocess": 'mean = given.get("mean", 0)\nif key in ("mean", "std"): pass\nx = {"scale": 1}',
+    "a role": 'scale = exact("scale") if "scale" in roles else 1',
+    "a class": "if isinstance(node.op, Conv): pass",
+    "an attribute": "nn.conv(x).mean()",
+}
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_naming_an_op_is_found(case: str) -> None:
+    found = ops_by_name(NAMED[case], {"conv", "relu", "add", *HOMONYMS})
+    assert found and found[0].rpartition(" ")[2] in ("conv", "relu", "add", *HOMONYMS)
+
+
+@pytest.mark.parametrize("case", UNNAMED)
+def test_what_names_no_op_is_let_through(case: str) -> None:
+    assert ops_by_name(UNNAMED[case], {"conv", "relu", "add", *HOMONYMS}) == []
+
+
+def test_homonyms_are_ops() -> None:
+    """And each is still needed: a word that no module says but for an op has no business in the list."""
+    from archc.compiler.ops import OPS
+
+    modules = [path.read_text("utf-8") for m, path in MODULES.items() if not m.startswith("archc.compiler.ops")]
+    said = {str(s.value) for text in modules for s in strings(ast.parse(text))}
+    assert set(HOMONYMS) <= set(OPS) & said
+
+
+def doubled_classes(texts: Mapping[str, str]) -> dict[str, list[str]]:
+    """Public class names that more than one module defines, with the modules; `texts` are sources by module."""
+    homes: dict[str, set[str]] = {}
+    for module, text in texts.items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, set()).add(module)
+    return {name: sorted(modules) for name, modules in homes.items() if len(modules) > 1}
+
+
+def test_two_classes_never_share_a_name() -> None:
+    """Backends aside: torch's modules and ONNX's messages are called as torch and onnx call them."""
+    texts = {m: path.read_text("utf-8") for m, path in MODULES.items() if ".backends." not in m}
+    assert doubled_classes(texts) == {}
+
+
+def test_a_shared_name_is_found() -> None:
+    a, b, c = "class Reader: pass", "if True:\n    class Reader: pass", "class _Own: pass\nclass Reader2: pass"
+    assert doubled_classes({"a": a, "b": b, "c": c, "d": c.replace("Reader2", "Other")}) == {"Reader": ["a", "b"]}

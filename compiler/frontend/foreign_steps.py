@@ -20,7 +20,7 @@ MAX_FRAGMENT = 160
 UNKNOWN = "…"
 
 
-class Rewrite(NamedTuple):
+class Suggestion(NamedTuple):
     """A step as the language writes it, and remarks on what has no place in it."""
 
     fragment: str
@@ -48,17 +48,17 @@ def advise_own_step(word: str, value: Any) -> str:
     return f"add the step `- {rewrite_call(op, arguments).fragment}` after it"
 
 
-def rewrite_call(op: type[Op], value: Any) -> Rewrite:
+def rewrite_call(op: type[Op], value: Any) -> Suggestion:
     """`value`, the arguments in any framework's words (a mapping, a bare value or none), as a call of `op`."""
     if op.is_merge:
-        return Rewrite(f"{op.name}: {{branches: [ {UNKNOWN} ]}}" if op.fields else f"{op.name}: [ {UNKNOWN} ]")
+        return Suggestion(f"{op.name}: {{branches: [ {UNKNOWN} ]}}" if op.fields else f"{op.name}: [ {UNKNOWN} ]")
     fields: Mapping[str, str] = {}
     remarks: tuple[str, ...] = ()
     if isinstance(value, dict):
         fields, remarks = translate_fields(op, value)
     elif op.bare and value is not None:
         fields = {op.bare: value_text(op.fields[op.bare].kind, value)}
-    return Rewrite(call_text(op, fields), remarks)
+    return Suggestion(call_text(op, fields), remarks)
 
 
 def corrected_call(op: type[Op], arguments: Mapping[str, Any]) -> str:

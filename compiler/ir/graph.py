@@ -145,10 +145,10 @@ class Graph(Replaceable):
         for node in self.nodes:
             names = ", ".join(map(value_text, node.outputs))
             types = ", ".join(str(v.type) for v in node.outputs)
-            where = f"  # {node.span.short}" if places and node.span else ""
+            where = f"  # {printable(node.span.short)}" if places and node.span else ""
             yield f"  {names} = {node.op.text(', '.join(map(value_text, node.inputs)))} : {types}{where}"
         for head in self.heads:
-            yield f"  head {head.path} = {value_text(head.value)} weight {head.weight!r}"
+            yield f"  head {word(head.path)} = {value_text(head.value)} weight {head.weight!r}"
         for rewrite in self.rewrites:
             takes, makes = (", ".join(f"{k}={word(v)}" for k, v in pairs) for pairs in (rewrite.takes, rewrite.makes))
             options = ", ".join(f"{key}={json.dumps(value)}" for key, value in rewrite.options)
@@ -162,6 +162,11 @@ class Graph(Replaceable):
 def word(name: str) -> str:
     """A name as the text form has it: as it is, or quoted as JSON where it holds more than letters, digits and `_.-`."""
     return name if WORD.match(name) else json.dumps(name)
+
+
+def printable(place: str) -> str:
+    """A place for a comment: quoted where the file's name holds what would end the line or does not print."""
+    return place if place.isprintable() else json.dumps(place)
 
 
 def value_text(value: Value) -> str:

@@ -41,8 +41,11 @@ def breach(graph: Graph, node: Node, what: str) -> InternalError:
 
 def check_types(graph: Graph, node: Node) -> None:
     """The node has as many inputs as its op takes, and the type that the op infers."""
-    if node.op.arity is not None and len(node.inputs) != node.op.arity:
-        raise breach(graph, node, f"{len(node.inputs)} inputs where `{node.op.name}` takes {node.op.arity}")
+    count, arity = len(node.inputs), node.op.arity
+    if count != arity if arity is not None else not count:
+        raise breach(
+            graph, node, f"{count} inputs where `{node.op.name}` takes {'at least one' if arity is None else arity}"
+        )
     try:
         found = infer_type(node.op, *node.input_types)
     except Reject as reject:

@@ -14,8 +14,11 @@ from .op import OnnxBuilder, Op, field, op
 
 
 def disagree(op: Op, a: TensorType, b: TensorType, help: str = "") -> Reject:
+    """The refusal of two branches: their sizes with what helps, or their whole types where the elements differ."""
+    same = a.dtype is b.dtype
+    first, second = (format_sizes(x) if same else str(x) for x in (a, b))
     return Reject(
-        "shape-mismatch", f"the branches of `{op.name}` differ: {format_sizes(a)} against {format_sizes(b)}", help
+        "shape-mismatch", f"the branches of `{op.name}` differ: {first} against {second}", help if same else ""
     )
 
 
@@ -174,6 +177,9 @@ class Join(Merge):
 
     def infer(self, *x: TensorType) -> TensorType:
         return super().infer(*(t for t in x if not t.is_control))
+
+    def gives_distribution(self, given: Sequence[bool], *x: TensorType) -> bool:
+        return all(known for known, branch in zip(given, x, strict=True) if not branch.is_control)
 
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Join(local=self.local, drawn=x[-1].is_control)

@@ -175,8 +175,7 @@ class AdaptiveAvgPool(Op):
 
     def window(self, x: TensorType) -> Window:
         (h, w), height, width = self.size, x.height, x.width
-        stride = (max(1, height // h), max(1, width // w))
-        return Window((widest_bin(height, h), widest_bin(width, w)), stride)
+        return Window((widest_bin(height, h), widest_bin(width, w)), (height / h, width / w))
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0]

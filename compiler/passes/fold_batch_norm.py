@@ -49,12 +49,15 @@ class FoldBatchNorm(Pass):
 
     def ensure(self, graph: Graph) -> None:
         for norm, conv in foldable(graph).values():
-            if conv.path not in {rewrite.node for rewrite in graph.rewrites}:
-                raise self.breach(graph, f"{norm.path} could still be folded into {conv.path}")
+            raise self.breach(graph, f"{norm.path} could still be folded into {conv.path}")
 
 
 def foldable(graph: Graph) -> dict[str, tuple[Node, Node]]:
-    """(norm, convolution) by the convolution's path: norms that are the only reader of a convolution's result."""
+    """(norm, convolution) by the convolution's path: norms that are the only reader of a convolution's result.
+
+    A convolution that is rewritten already takes no second norm: a rewrite takes tensors of the spec alone.
+    """
+    rewritten = {rewrite.node for rewrite in graph.rewrites}
     readers = Counter(v.name for node in graph.nodes for v in node.inputs)
     readers.update(v.name for v in graph.results())
     convs: dict[str, Node] = {node.output.name: node for node in graph.nodes if isinstance(node.op, Conv)}
@@ -62,7 +65,7 @@ def foldable(graph: Graph) -> dict[str, tuple[Node, Node]]:
     for node in graph.nodes:
         if isinstance(node.op, BatchNorm):
             conv = convs.get(node.inputs[0].name)
-            if conv and readers[conv.output.name] == 1:
+            if conv and readers[conv.output.name] == 1 and conv.path not in rewritten:
                 found[conv.path] = (node, conv)
     return found
 
