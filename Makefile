@@ -6,14 +6,18 @@ JOBS ?= 2
 # Modules are compiled when they are first imported, and then kept: to compile all that is installed takes minutes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint clean
+.PHONY: demo test soak lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/installed lint
-	$(BIN)/python -m pytest -q -m "not slow" -n $(JOBS)
-	$(BIN)/python -m pytest -q -m slow -n $(JOBS) --dist worksteal
+	$(BIN)/python -m pytest -q -m "not slow and not soak" -n $(JOBS)
+	$(BIN)/python -m pytest -q -m "slow and not soak" -n $(JOBS) --dist worksteal
+
+# Searches that take hours; `make soak SEED=… NETS=…` searches again.
+soak: $(VENV)/installed
+	SEED=$(SEED) NETS=$(NETS) $(BIN)/python -m pytest -q -s -m soak
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
