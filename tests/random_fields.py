@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from archc.compiler.ir.types import TensorType
 from archc.compiler.ops.fields import MEASURED, SCHEMES
 
-Fields = dict[str, Any]
+from .random_faults import Fields, single
+
 WIDEST = 12  # channels that an operation of its own choice gives
 
 
@@ -96,6 +97,8 @@ def conv(d: Chooser, x: TensorType) -> Fields:
 
 def pool(d: Chooser, x: TensorType) -> Fields:
     """A window that fits and is at least twice each padding; torch wants that."""
+    if d.rarely(5):
+        return {"kernel": pair(d, (min(3, x.height), min(3, x.width)))}
     pads = padding(d, min(2, x.height), min(2, x.width))
     top, left, bottom, right = four(pads)
     lows = (max(1, 2 * top, 2 * bottom), max(1, 2 * left, 2 * right))
@@ -180,7 +183,7 @@ IMAGE: dict[str, Callable[[Chooser, TensorType], Fields]] = {
     "adaptive_avg_pool": lambda d, x: {"size": pair(d, (x.height + 1, x.width + 1))},
     "global_avg_pool": nothing,
     "global_max_pool": nothing,
-    "group_norm": lambda d, x: {"groups": d.one([g for g in divisors(x.channels) if x.elements > g]), **epsilon(d)},
+    "group_norm": lambda d, x: {"groups": d.one([g for g in divisors(x.channels) if not single(x, g)]), **epsilon(d)},
     "local_response_norm": lambda d, x: {"size": d.one((1, 3, 5)),
                                          **some(d, alpha=lambda: d.one((0.5, 0, 1.0e-4)), beta=lambda: d.one((0.75, 0, 1)),
                                                 k=lambda: d.one((2, 1, 0.5)))},
@@ -191,17 +194,9 @@ IMAGE: dict[str, Callable[[Chooser, TensorType], Fields]] = {
 FLAT: dict[str, Callable[[Chooser, TensorType], Fields]] = {"flatten": nothing}  # of any image, to a vector
 VECTOR: dict[str, Callable[[Chooser, TensorType], Fields]] = {"linear": linear, "rbf": rbf}  # of vectors and of C×1×1
 FIELDS = {**IMAGE, **FLAT, **VECTOR}
-OFTEN = {
-    "conv": 6,
-    "linear": 8,
-    "max_pool": 4,
-    "avg_pool": 4,
-    "batch_norm": 4,
-    "rbf": 2,
-    "pad": 2,
-    "slice": 2,
-    "drop_path": 2,
-}  # many forms
+# how many times as often as others: those with many forms
+OFTEN = {"conv": 8, "linear": 8, "max_pool": 6, "avg_pool": 6, "batch_norm": 6, "rbf": 3, "pad": 3, "slice": 3, "drop_path": 3,
+         "affine": 3, "upsample": 3, "local_response_norm": 2, "group_norm": 2, "prelu": 2, "adaptive_avg_pool": 2}  # fmt: skip
 
 
 def operations(x: TensorType, flat: bool, pools: bool) -> tuple[str, ...]:
@@ -211,6 +206,22 @@ def operations(x: TensorType, flat: bool, pools: bool) -> tuple[str, ...]:
     else:
         fit = [*IMAGE, *(FLAT if flat else ()), *(VECTOR if flat and x.sizes[1:] == (1, 1) else ())]
         fit = [op for op in fit if pools or not op.endswith("_pool") or op.startswith("global")]
-        # A fault: torch refuses a group of one element at batch 1, in inference too, where the check accepts it.
-        fit = [op for op in fit if op != "group_norm" or x.elements > 1]
+        fit = [op for op in fit if op != "group_norm" or not single(x, 1)]
     return tuple(op for op in fit for _ in range(OFTEN.get(op, 1)))
+
+
+def towards(d: Chooser, t: TensorType, target: TensorType, pools: bool) -> tuple[str, Fields]:
+    """An operation, with its fields, that brings the type `t` nearer to `target`; an image does not come of a vector."""
+    if target.is_vector and t.is_image and t.sizes[1:] != (1, 1):
+        return d.one(("global_avg_pool", *(("flatten",) if t.elements < 4000 else ()))), {}
+    if target.is_vector:
+        return "linear", {**linear(d, t), "out": target.channels}
+    if t.sizes[1:] != target.sizes[1:]:
+        size = [target.height, target.width]
+        return ("adaptive_avg_pool", {"size": size}) if pools else ("conv", {"out": target.channels})
+    if t.channels > target.channels and d.coin():
+        return "slice", {"channels": [0, target.channels]}
+    if t.channels < target.channels and d.coin():
+        return "pad", {"channels": [0, target.channels - t.channels]}
+    start = some(d, bias=d.coin, init=lambda: how_it_starts(d))
+    return "conv", {"out": target.channels, **d.one(({}, {"kernel": 3, "padding": 1})), **start}

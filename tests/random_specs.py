@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from archc.compiler.ir.types import TensorType, image, vector
 from archc.compiler.ops import OPS
 
-from .random_fields import FIELDS, KEEP, VECTOR, WIDEST, Chooser, Fields, how_it_starts, linear, operations, some
+from .random_faults import lone_group, zero_padded
+from .random_fields import FIELDS, KEEP, VECTOR, WIDEST, Chooser, Fields, operations, towards
 from .random_values import Flow, Here, Sight, Speaker
 
 STEPS = 12
@@ -26,26 +27,13 @@ KINDS = (*["operation"] * 12, "merge", "merge", "merge", "gate", "residual", "re
          "block", "block", "again", "use", "use", "start", "head", "removed", "mark", "fractal")  # fmt: skip
 
 
-def zero_padded(op: str, fields: Fields, x: Flow) -> bool:
-    """Whether a pool that came next would meet a known fault of onnxruntime; the generator writes none there.
-
-    Issue 10: onnxruntime fuses a zero `pad` of height or width into the pool that follows it, directly or through steps
-    that inference or its optimiser takes out. The fused pool has another maximum or another mean, or is refused.
-    """
-    if op == "pad" and any(any(fields.get(axis, (0, 0))) for axis in ("height", "width")):
-        return bool(fields.get("value", 0) == 0)
-    erased = op in ("identity", "dropout", "drop_path", "scale", "slice", "pad", "merge of one")
-    return erased and x.padded
-
-
 def must_be_listed(step: Step, keyed: bool, branch: bool) -> bool:
     """Whether one step by itself would mean something else than a list of it."""
     if keyed and "name" in step:
         return True  # a key is its step's name
     if branch and "repeat" in step:
         return True  # those would be branches side by side
-    # A fault: steps of a lone unnamed group that has `from`, `aux` or `output` beside it all get the group's own path.
-    return "steps" in step and "name" not in step and bool(step.keys() & {"from", "aux", "output"})
+    return lone_group(step)
 
 
 class Called(NamedTuple):
@@ -81,7 +69,7 @@ class Writer(Speaker):
         flows = {name: Flow(image(*sizes)) for name, sizes in inputs.items()}
         here = Here(params, dict(flows))
         graph, x = self.first(flows, here) if len(flows) > 1 else ([], flows["image"])
-        alone = d.rarely(20)
+        alone = d.rarely(12)
         more, x = ([], x) if alone else self.steps(x, here, least=3)
         graph += more
         if not alone and d.coin():  # the end of a classifier
@@ -200,26 +188,10 @@ class Writer(Speaker):
         """Steps that bring `x` to the type `target`."""
         made = []
         while x.type != target:
-            op, fields = self.towards(x, target)
+            op, fields = towards(self.d, x.type, target, pools=not x.padded)
             core, x = self.write(op, fields, x, here)
             made.append(core)
         return made, x
-
-    def towards(self, x: Flow, target: TensorType) -> tuple[str, Fields]:
-        t, d = x.type, self.d
-        if target.is_vector and t.is_image and t.sizes[1:] != (1, 1):
-            return d.one(("global_avg_pool", *(("flatten",) if t.elements < 4000 else ()))), {}
-        if target.is_vector:
-            return "linear", {**linear(d, t), "out": target.channels}
-        if t.sizes[1:] != target.sizes[1:]:
-            size = [target.height, target.width]
-            return ("adaptive_avg_pool", {"size": size}) if not x.padded else ("conv", {"out": target.channels})
-        if t.channels > target.channels and d.coin():
-            return "slice", {"channels": [0, target.channels]}
-        if t.channels < target.channels and d.coin():
-            return "pad", {"channels": [0, target.channels - t.channels]}
-        start = some(d, bias=d.coin, init=lambda: how_it_starts(d))
-        return "conv", {"out": target.channels, **d.one(({}, {"kernel": 3, "padding": 1})), **start}
 
     # ---- merges
 
@@ -237,7 +209,7 @@ class Writer(Speaker):
             widths += [z.type.channels] * times
         total = sum(widths) if kind == "concat" else y.type.channels
         gives = image(total, *y.type.sizes[1:]) if y.type.is_image else vector(total)
-        result = Flow(gives, len(widths) == 1 and zero_padded("merge of one", {}, first))
+        result = Flow(gives, len(widths) == 1 and zero_padded(f"{kind} of one", {}, first))
         said = {self.fresh("k"): each for each in branches} if keyed else branches
         self.leave(here, inner, name)
         if kind != "join":

@@ -8,14 +8,8 @@ from typing import Any, NamedTuple
 from archc.compiler.ir.types import TensorType
 from archc.compiler.ops import OPS
 
+from .random_faults import Flow
 from .random_fields import Chooser
-
-
-class Flow(NamedTuple):
-    """What arrives at a step: its type, and whether a pool may not follow (`zero_padded`)."""
-
-    type: TensorType
-    padded: bool = False
 
 
 class Sight:

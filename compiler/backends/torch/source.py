@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import keyword
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def torch_source(training: Graph, title: str, source: str) -> str:
     name = class_name(training.name)
     if keyword.iskeyword(name) or name in recorder.used or name in TAKEN:
         name += "Net"
-    own = "".join(f"\n\n{inspect.getsource(cls).rstrip()}\n" for cls in recorder.used.values())
+    own = "".join(f"\n\n{class_source(cls).rstrip()}\n" for cls in recorder.used.values())
     lines = [f"\n\nclass {name}(nn.Module):", "    def __init__(self):", "        super().__init__()"]
     lines += tree_source(nested(calls))
     arguments = ", ".join(argument_names(training).values())
@@ -109,6 +110,12 @@ def torch_source(training: Graph, title: str, source: str) -> str:
     footer = FOOTER.format(name=name, inputs=sizes, output=training.outputs[0].name)
     header = HEADER.format(title=one_line(title or training.name), source=one_line(source))
     return header + own + "\n".join(lines) + "\n" + footer
+
+
+@lru_cache
+def class_source(cls: type) -> str:
+    """The class as it is written; Python reads the whole file each time it is asked."""
+    return inspect.getsource(cls)
 
 
 Tree = dict[str, Any]
