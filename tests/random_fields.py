@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from archc.compiler.ir.types import TensorType
+from archc.compiler.ir.types import BATCH, TensorType
 from archc.compiler.ops.fields import MEASURED, SCHEMES
 
 from .random_faults import Fields, single
@@ -33,6 +33,10 @@ class Chooser:
     def rarely(self, of: int) -> bool:
         """True about once in `of`."""
         return self.whole(0, of - 1) == of - 1
+
+
+def vector(channels: int) -> TensorType:
+    return TensorType((BATCH, channels))
 
 
 def divisors(n: int) -> list[int]:

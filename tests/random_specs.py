@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import yaml
 from hypothesis import strategies as st
 
-from archc.compiler.ir.types import TensorType, image, vector
+from archc.compiler.ir.types import TensorType, image
 from archc.compiler.ops import OPS
 
 from .random_faults import lone_group, zero_padded
-from .random_fields import FIELDS, KEEP, VECTOR, WIDEST, Chooser, Fields, operations, towards
+from .random_fields import FIELDS, KEEP, VECTOR, WIDEST, Chooser, Fields, operations, towards, vector
 from .random_values import Flow, Here, Sight, Speaker
 
 STEPS = 12

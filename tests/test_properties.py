@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
+import itertools
 import os
 import re
 import tempfile
@@ -23,6 +23,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import archc
 from archc.compiler.backends.torch.source import torch_source
+from archc.compiler.driver import run_passes
+from archc.compiler.ir.parse import parse
 from archc.compiler.ops import OPS
 from archc.compiler.ops.fields import MEASURED, SCHEMES, Bool, Choice, InitKind, Padding, Pair
 from archc.runtime.session import raw_session
@@ -61,7 +63,14 @@ def test_a_random_net_is_one_net_everywhere():
 def test_thousands_of_random_nets_are_one_net_everywhere():
     start, nets = int(os.environ.get("SEED") or SystemRandom().randrange(2**32)), int(os.environ.get("NETS") or 5000)
     print(f"\n{nets} random nets; again with `make soak SEED={start}`", flush=True)
-    search(check, nets, start)
+    numbers = itertools.count(1)
+
+    def counted(text: str) -> None:
+        if (number := next(numbers)) % 100 == 0:
+            print(number, end=" ", flush=True)
+        check(text)
+
+    search(counted, nets, start)
 
 
 def forms(kind: Any, value: Any) -> Iterator[str]:
@@ -272,12 +281,6 @@ def check_source(net: Any, module: Any) -> None:
 
 
 def check_text_form(graph: Any) -> None:
-    """THE PLACE for compiler/ir/parse.py: once it is there, a graph's text is the graph, but for where nodes come from."""
-    if importlib.util.find_spec("archc.compiler.ir.parse") is None:
-        return
-    parse = importlib.import_module("archc.compiler.ir.parse").parse
-    assert without_places(parse(str(graph))) == without_places(graph)
-
-
-def without_places(graph: Any) -> Any:
-    return graph.replace(nodes=tuple(node.replace(span=None, frames=()) for node in graph.nodes))
+    """A graph's text is the graph, in training and after the passes."""
+    for each in (graph, run_passes(graph)):
+        assert parse(str(each), OPS) == each
