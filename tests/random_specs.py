@@ -69,7 +69,7 @@ class Writer(Speaker):
         flows = {name: Flow(image(*sizes)) for name, sizes in inputs.items()}
         here = Here(params, dict(flows))
         graph, x = self.first(flows, here) if len(flows) > 1 else ([], flows["image"])
-        alone = d.rarely(12)
+        alone = d.whole(0, 11) == 0  # a net of one step is the simplest
         more, x = ([], x) if alone else self.steps(x, here, least=3)
         graph += more
         if not alone and d.coin():  # the end of a classifier
@@ -79,11 +79,8 @@ class Writer(Speaker):
         graph += [last]
         head = {"archspec": 1, "name": d.one(("net", "my-net", "scope", "2nets"))}
         parts = {"params": self.declare(params.params), "input": inputs, "blocks": self.blocks}
-        return {
-            **head,
-            **{key: part for key, part in parts.items() if part},
-            "graph": graph if len(graph) > 1 or d.coin() else graph[0],
-        }
+        parts["graph"] = graph if len(graph) > 1 or d.coin() else graph[0]
+        return {**head, **{key: part for key, part in parts.items() if part}}
 
     def first(self, flows: dict[str, Flow], here: Here) -> tuple[list[Any], Flow]:
         """With several inputs the first step says `from`, or each branch of it."""
