@@ -29,11 +29,12 @@ def zero_padded(op: str, fields: Fields, x: Flow) -> bool:
     return erased and x.padded
 
 
-def lone_group(step: dict[str, Any]) -> bool:
-    """Whether `step`, without a list around it, is a group whose steps all get its own path.
+def shares_path(step: dict[str, Any]) -> bool:
+    """Whether `step` is an unnamed group with `from`, `aux` or `output` beside it.
 
-    `concat: [{from: a, steps: [tanh, sigmoid]}, []]` is refused as `duplicate-path`, and
-    `concat: {l: {output: o, steps: [tanh, sigmoid]}, r: []}` is an InternalError.
+    Where such a group stands without a list around it, or its one step without a list, steps take the paths of others.
+    `concat: [{from: a, steps: [tanh, sigmoid]}, []]` is refused as `duplicate-path`,
+    `concat: {l: {output: o, steps: [tanh, sigmoid]}, r: []}` is an InternalError. So the generator writes both lists.
     """
     return "steps" in step and "name" not in step and bool(step.keys() & {"from", "aux", "output"})
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from archc.compiler.ir.types import TensorType, image
 from archc.compiler.ops import OPS
 
-from .random_faults import lone_group, zero_padded
+from .random_faults import shares_path, zero_padded
 from .random_fields import FIELDS, KEEP, VECTOR, WIDEST, Chooser, Fields, operations, towards, vector
 from .random_values import Flow, Here, Sight, Speaker
 
@@ -33,7 +33,12 @@ def must_be_listed(step: Step, keyed: bool, branch: bool) -> bool:
         return True  # a key is its step's name
     if branch and "repeat" in step:
         return True  # those would be branches side by side
-    return lone_group(step)
+    return shares_path(step)
+
+
+def listed(step: Step) -> Step:
+    """The step, with its group in a list where that must be."""
+    return {**step, "steps": [step["steps"]]} if shares_path(step) and not isinstance(step["steps"], list) else step
 
 
 class Called(NamedTuple):
@@ -135,14 +140,15 @@ class Writer(Speaker):
         if any(rows in (0, []) for rows in core.get("repeat", {}).values()):
             y = arrived  # no copy, so nothing reads `from`
         if kind in ("head", "removed"):
-            return {**({"name": name} if name else {}), **beside, **core}, arrived
+            return listed({**({"name": name} if name else {}), **beside, **core}), arrived
         if d.rarely(10):
             beside["when"] = self.truth(True, here)
         if here.outputs and "repeat" not in core and (kind == "mark" or not core or d.rarely(8)):
             beside["output"] = self.fresh("out") + "".join(f"_$({r})" for r in here.rounds)
         if not core and not beside.keys() & {"from", "output"}:
             core, y = self.operation(x, here, name)
-        return self.named({**beside, **core}, y, here, name)
+        step = {**beside, **core}
+        return self.named(step if name else listed(step), y, here, name)
 
     def named(self, step: Step, y: Flow, here: Here, name: str = "") -> tuple[Any, Flow]:
         """The step under its name, which `from` sees afterwards; an operation alone may be a bare word."""
@@ -295,8 +301,6 @@ class Writer(Speaker):
 
     def table(self, x: Flow, here: Here, name: str) -> tuple[Step, Flow]:
         """Layers by the rows of a table, or by two lists that go in step."""
-        if name:
-            name = ""
         c, k = self.fresh("c"), self.fresh("k")
         widths = [self.d.whole(1, WIDEST) for _ in range(self.d.whole(1, 3))]
         kernels = [self.d.one((1, 3)) for _ in widths]
