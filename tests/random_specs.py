@@ -28,12 +28,8 @@ KINDS = (*["operation"] * 12, "merge", "merge", "merge", "gate", "residual", "re
 
 
 def must_be_listed(step: Step, keyed: bool, branch: bool) -> bool:
-    """Whether one step by itself would mean something else than a list of it."""
-    if keyed and "name" in step:
-        return True  # a key is its step's name
-    if branch and "repeat" in step:
-        return True  # those would be branches side by side
-    return shares_path(step)
+    """Whether one step by itself would mean something else than a list of it: a key names it, `repeat` makes branches."""
+    return (keyed and "name" in step) or (branch and "repeat" in step) or shares_path(step)
 
 
 def listed(step: Step) -> Step:
