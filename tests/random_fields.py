@@ -8,7 +8,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from archc.compiler.ir.types import BATCH, TensorType
-from archc.compiler.ops.fields import MEASURED, SCHEMES
+from archc.compiler.ops import OPS
+from archc.compiler.ops.fields import MEASURED, SCHEMES, Bool, Choice, Float
+from archc.compiler.ops.op import Op
 
 from .random_faults import Fields, single
 
@@ -147,21 +149,25 @@ def nothing(d: Chooser, x: TensorType) -> Fields:
     return {}
 
 
-PLAIN = (
-    "identity",
-    "relu",
-    "sigmoid",
-    "tanh",
-    "hard_swish",
-    "relu6",
-    "hard_sigmoid",
-    "silu",
-    "gelu",
-    "softmax",
-    "log_softmax",
-)
+def by_kind(op: type[Op]) -> Callable[[Chooser, TensorType], Fields]:
+    """Fields drawn by their kinds alone, which will do where they do not depend on what arrives: numbers, booleans, words."""
+
+    def value(d: Chooser, kind: Any) -> Any:
+        if isinstance(kind, Float):
+            low, high = kind.ge if kind.ge is not None else kind.over or -2, kind.le if kind.le is not None else 2
+            return d.one([n for n in (0.5, low, high, 0.25) if low <= n <= high and n != kind.over])
+        if isinstance(kind, Bool):
+            return d.coin()
+        assert isinstance(kind, Choice), f"how the fields of `{op.name}` are drawn is for this file to say"
+        return d.one(kind.words)
+
+    def fields(d: Chooser, x: TensorType) -> Fields:
+        return {key: value(d, f.kind) for key, f in op.fields.items() if f.required or d.coin()}
+
+    return fields
+
+
 KEEP: dict[str, Callable[[Chooser, TensorType], Fields]] = {  # those that give the type that they take
-    **dict.fromkeys(PLAIN, nothing),
     "leaky_relu": lambda d, x: some(d, slope=lambda: d.one((0.2, 0, 1.5))),
     "elu": lambda d, x: some(d, alpha=lambda: d.one((0.5, 0, 2))),
     "prelu": lambda d, x: some(d, start=lambda: d.one((0.1, -0.5, 0))),
@@ -197,6 +203,14 @@ IMAGE: dict[str, Callable[[Chooser, TensorType], Fields]] = {
 }  # fmt: skip
 FLAT: dict[str, Callable[[Chooser, TensorType], Fields]] = {"flatten": nothing}  # of any image, to a vector
 VECTOR: dict[str, Callable[[Chooser, TensorType], Fields]] = {"linear": linear, "rbf": rbf}  # of vectors and of C×1×1
+# whatever this file does not name takes any tensor and keeps its type, and has fields that do not depend on it
+OTHERS = {
+    n: by_kind(op)
+    for n, op in OPS.items()
+    if n not in (*IMAGE, *FLAT, *VECTOR) and not op.is_merge and not op.is_internal
+}
+for group in (KEEP, ANY, IMAGE):
+    group.update(OTHERS)
 FIELDS = {**IMAGE, **FLAT, **VECTOR}
 # how many times as often as others: those with many forms
 OFTEN = {"conv": 8, "linear": 8, "max_pool": 6, "avg_pool": 6, "batch_norm": 6, "rbf": 3, "pad": 3, "slice": 3, "drop_path": 3,

@@ -17,7 +17,7 @@ from archc.compiler.ir.types import TensorType, image
 from archc.compiler.ops import OPS
 
 from .random_faults import shares_path, zero_padded
-from .random_fields import FIELDS, KEEP, VECTOR, WIDEST, Chooser, Fields, operations, towards, vector
+from .random_fields import FIELDS, KEEP, VECTOR, WIDEST, Chooser, Fields, by_kind, operations, towards, vector
 from .random_values import Flow, Here, Sight, Speaker
 
 STEPS = 12
@@ -25,6 +25,8 @@ Step = dict[str, Any]
 PREFIXES = ("a", "conv_", "b-", "Up", "3d", "x", "self")
 KINDS = (*["operation"] * 12, "merge", "merge", "merge", "gate", "residual", "residual", "group", "repeat", "repeat", "table",
          "block", "block", "again", "use", "use", "start", "head", "removed", "mark", "fractal")  # fmt: skip
+
+MERGES = tuple(name for name, op in OPS.items() if op.is_merge)
 
 
 def must_be_listed(step: Step, keyed: bool, branch: bool) -> bool:
@@ -195,8 +197,8 @@ class Writer(Speaker):
     # ---- merges
 
     def merge(self, x: Flow, here: Here, name: str) -> tuple[Step, Flow]:
-        """`concat`, `add`, `mean`, `multiply` or `join` over branches by key or in a list."""
-        d, kind, inner = self.d, self.d.one(("concat", "add", "mean", "multiply", "join")), here.scope(name)
+        """A merge of any kind over branches by key or in a list."""
+        d, kind, inner = self.d, self.d.one(MERGES), here.scope(name)
         keyed = bool(name or not here.suffix) and d.coin()
         made, y = self.branch(x, inner, None, keyed)
         branches, widths, first = [made], [y.type.channels], y
@@ -211,8 +213,10 @@ class Writer(Speaker):
         result = Flow(gives, len(widths) == 1 and zero_padded(f"{kind} of one", {}, first))
         said = {self.fresh("k"): each for each in branches} if keyed else branches
         self.leave(here, inner, name)
-        if kind != "join":
+        if not OPS[kind].fields:
             return {kind: said}, result
+        if kind != "join":
+            return {kind: {**by_kind(OPS[kind])(d, y.type), "branches": said}}, result
         drops = {"local": d.one((0.15, 0, 1))} if d.coin() else {}
         drops |= {"global": d.one((self.drop, self.drop, 0))} if d.coin() else {}
         return {
