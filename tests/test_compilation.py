@@ -227,3 +227,22 @@ def test_params_are_values(tmp_path):
     stated = {name: declared.default for name, declared in net.checked.document.params.items()}
     assert stated["act"].value == "yes" and stated["big"].value is True and stated["rate"].value == 0.25
     assert net.checked.settings[:2] == ("classes=7", "rate=0.25")
+
+
+LEAKS = {  # what random mutations found: each ended in exit 70
+    "an unknown name in a repeat's name": (HEAD + "graph: [{repeat: {i: 2}, name: c$t, conv: 8}]\n", "unknown-name"),
+    "a number for a repeat's name": (HEAD + "graph: [{repeat: {i: 2}, name: 9, conv: 8}]\n", "wrong-type"),
+    "a computed number for a repeat's name": (HEAD + "graph: [{repeat: {i: 2}, name: $(x.channels), conv: 8}]\n", "bad-name"),
+    "a repeat's name that is no expression": (HEAD + 'graph: [{repeat: {i: 2}, name: "c$(i ? 1)", conv: 8}]\n', "expression-syntax"),
+    "a branch by the name of an input": (HEAD + "graph: [{add: {image: [relu], b: [relu]}}]\n", "duplicate-path"),
+    "a step by the name of an input": (HEAD + "graph: [{name: image, relu: {}}]\n", "duplicate-path"),
+    "branches from no rounds": (HEAD + "graph: [{add: [{repeat: {i: 0}, conv: 8}]}]\n", "empty"),
+    "branches from a list that is wrong": (HEAD + "params: {t: {tpe: list}}\ngraph: [{add: [{repeat: {i: $t}, conv: 8}]}]\n", "unknown-key"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LEAKS)
+def test_a_mistake_is_never_a_traceback(case):
+    text, code = LEAKS[case]
+    found = compiled(text)
+    assert code in [d.code for d in found.diagnostics] and found.graph is None

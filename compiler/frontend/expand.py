@@ -66,6 +66,7 @@ class Expander:
                 span = document.input[name].value.span
                 self.fault("too-large", span, f"the input is {describe_size(value.type)}")
                 return None
+            self.paths.taken[name] = document.input[name].key.span
         assert document.graph is not None
         names = bind_params(document.params, {}, {}, self.arguments, self.diagnostics)
         if names is None:
@@ -134,8 +135,14 @@ class Expander:
         counted = bool(computed and own & {n for n, _ in computed.names})
         base: str | None = None
         if name and not counted and rounds:
-            base = self.named(name.value, x, ctx)
+            try:
+                base = self.named(name.value, x, ctx)
+            except Fault as fault:
+                self.tell(fault.diagnostic, ctx)
+            except Poisoned:
+                pass
             if base is None or not self.claim(base, name.value.span):
+                self.paths.some_lost |= base is None
                 return POISON
             position.take()
         for i, bound in enumerate(rounds):
@@ -290,7 +297,10 @@ class Expander:
                 numbered(branch.place, ctx)
             else:
                 bare = step._replace(modifiers={k: e for k, e in step.modifiers.items() if k != "repeat"})
-                for bound in self.rounds(step, x, ctx) or ():
+                rounds = self.rounds(step, x, ctx)
+                if rounds is None:
+                    values.append(POISON)
+                for bound in rounds or ():
                     numbered(branch.place._replace(steps=(bare,)), self.bind(ctx, bound, step))
         return tuple(values)
 
@@ -328,6 +338,8 @@ class Expander:
         if absorbs:
             own = ((core.name, v.name) if isinstance(v, Value) else None for v in values)
             values = tuple(w for v, key in zip(values, own, strict=True) for w in self.absorbable.get(key, (v,)))
+        if not values:
+            raise Fault("empty", core.key.span, f"`{core.key.value}` has no branches: the repeats in it give none")
         result = self.applier.apply(core.name, core.key, core.args, values, x, ctx, path)
         if absorbs and isinstance(result, Value):
             self.absorbable[core.name, result.name] = values
