@@ -236,6 +236,10 @@ LEAKS = {  # what random mutations found: each ended in exit 70
     "a repeat's name that is no expression": (HEAD + 'graph: [{repeat: {i: 2}, name: "c$(i ? 1)", conv: 8}]\n', "expression-syntax"),
     "a branch by the name of an input": (HEAD + "graph: [{add: {image: [relu], b: [relu]}}]\n", "duplicate-path"),
     "a step by the name of an input": (HEAD + "graph: [{name: image, relu: {}}]\n", "duplicate-path"),
+    "a bound that is an expression": (
+        "archspec: 1\nname: net\nparams: {n: {type: int, min: $x, default: 3}}\ninput: {image: [3, 8, 8]}\ngraph: [{conv: $n}]\n",
+        "wrong-type",
+    ),
     "branches from no rounds": (HEAD + "graph: [{add: [{repeat: {i: 0}, conv: 8}]}]\n", "empty"),
     "branches from a list that is wrong": (HEAD + "params: {t: {tpe: list}}\ngraph: [{add: [{repeat: {i: $t}, conv: 8}]}]\n", "unknown-key"),
 }  # fmt: skip

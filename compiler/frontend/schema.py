@@ -138,7 +138,7 @@ def step_schema() -> Schema:
 
 
 def param_schema() -> Schema:
-    number = {"type": ["number", "string"], "pattern": EXPRESSION}
+    number = {"type": "number"}  # bounds are written out: they are compared before any expression has a value
     long_form = {
         "type": {"type": "string", "enum": list(TYPES), "x-wants": "one of " + ", ".join(TYPES)},
         "default": {},
