@@ -91,14 +91,14 @@ def read_document(path: Path, root: Path | None = None) -> Document:
 
 def model(path: Path, document: Document) -> Model:
     """What the header of a net says."""
-    from .compiler.frontend.located_yaml import plain
+    from .compiler.frontend.located_yaml import plain_value
 
     header = document.header
     year = YEAR.search(header.source)
     paper = PLACE.sub("", header.source[year.end() :]).lstrip(", ") if year else ""
     expect = {line.name: line.value for line in header.expect}
     numbers = {key: expect.get(key) for key in ("params", "params_without_aux", "macs", "depth")}
-    inputs = {name: plain(entry.value) for name, entry in document.input.items()}
+    inputs = {name: plain_value(entry.value) for name, entry in document.input.items()}
     return Model(
         name=path.stem,
         family=path.parent.name,

@@ -1,7 +1,8 @@
-"""What a user is told: sources, places in them, and findings as values.
+"""What a user is told: sources, spans in them, and diagnostics as values.
 
-A user's mistake is a `Diagnostic`, never a bare exception: stages collect them, the driver stops between stages, and
-`render` shows them. Positions count from 1, in characters, as editors do. This module imports nothing of ours.
+A user's mistake is a `Diagnostic`, not an exception: a stage collects all that it finds, the driver stops between stages, and
+archc/cli/render.py prints them. Lines and columns count from 1, columns in characters, as editors do. This module imports
+nothing of ours.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ Severity = Literal["error", "warning"]
 
 
 class Source:
-    """A text with a name to call it by; a file, or what arrived on standard input or the command line.
+    """A text with a name: a file, standard input, or a value from the command line.
 
-    `name` is the path as the user gave it. `label` is what an artifact may hold: relative to the spec's folder, so that
-    two builds in different places are the same bytes.
+    `name` is the path as the user gave it. `label` is the path relative to the spec's folder. A built file holds only the
+    label, so that builds in two different folders are the same bytes.
     """
 
     __slots__ = ("_lines", "label", "name", "text")
@@ -35,7 +36,7 @@ class Source:
 
 
 class Span(NamedTuple):
-    """A stretch of a source: from `line`:`column` up to, not including, `end_line`:`end_column`."""
+    """A part of a source: from `line`:`column` up to `end_line`:`end_column`, which is not included."""
 
     source: Source
     line: int
@@ -45,32 +46,32 @@ class Span(NamedTuple):
 
     @property
     def place(self) -> str:
-        """`file:line:column`, as terminals and editors link it."""
+        """`file:line:column`, which terminals and editors turn into a link."""
         return f"{self.source.name}:{self.line}:{self.column}"
 
     @property
     def short(self) -> str:
-        """`file:line`, as notes and the nodes of an artifact name it."""
+        """`label:line`, for notes and for the nodes of a built file."""
         return f"{self.source.label}:{self.line}"
 
     def at(self, offset: int, length: int = 1) -> Span:
-        """The part of this span that begins `offset` characters in; only meaningful within one line."""
+        """The part of this span that begins after `offset` characters. Only for a span within one line."""
         column = self.column + offset
         return Span(self.source, self.line, column, self.line, column + max(length, 1))
 
 
 class Note(NamedTuple):
-    """A further remark on a diagnostic, with the place it speaks of where there is one."""
+    """A further remark on a diagnostic; `span` is the place that the remark is about, if there is one."""
 
     message: str
     span: Span | None = None
 
 
 class Diagnostic(NamedTuple):
-    """One mistake, told once.
+    """One mistake, reported once.
 
-    `code` is a kebab-case word that `archc explain` knows; `message` is lower case, names things and sizes; `label`
-    stands under the marked text; `help` says what to write instead.
+    `code` is a kebab-case word that `archc explain` knows. `message` is in lower case and names things and sizes. `label`
+    stands under the marked text. `help` says what to write instead.
     """
 
     code: str
@@ -83,7 +84,7 @@ class Diagnostic(NamedTuple):
 
 
 class SpecError(Exception):
-    """A spec that cannot be compiled. Carries every diagnostic of the stage that refused it."""
+    """The spec cannot be compiled. Carries every diagnostic that was found."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
@@ -95,9 +96,9 @@ class SpecError(Exception):
 
 
 class Failure(Exception):
-    """What stops a command without being a fault of a spec: a file that is not there, a device that cannot, a full disk.
+    """A command cannot go on, for a reason that is not in the spec: a missing file, a missing device, a full disk.
 
-    `exit_code` is the process's: 1 the model or the data is wrong, 2 usage, 3 the environment cannot.
+    `exit_code` is that of the process: 1 the model or the data is wrong, 2 wrong usage, 3 the environment cannot do it.
     """
 
     def __init__(self, code: str, message: str, help: str = "", exit_code: int = 1) -> None:
@@ -109,10 +110,10 @@ class Failure(Exception):
 
 
 class Reject(Exception):
-    """An op's refusal of its inputs, not yet a diagnostic: ops know nothing of spans.
+    """An op refuses its inputs. The front end makes a diagnostic of it, because ops know nothing of spans.
 
-    `field` says which field of the op to point at, if one is at fault; `about_rank` that an image arrives where a vector must,
-    or a vector where an image must, which no other sizes would mend.
+    `field` names the field of the op that is wrong, if one is. `about_rank` says that a vector arrives where the op needs an
+    image, or an image where it needs a vector: no other sizes would repair that.
     """
 
     def __init__(
@@ -123,11 +124,11 @@ class Reject(Exception):
 
 
 class InternalError(Exception):
-    """A bug of ours: an invariant that no spec should be able to break."""
+    """A bug of ours: an invariant is broken that no spec should be able to break."""
 
 
 class Collector:
-    """Gathers the diagnostics of a stage; the same mistake at the same place counts once, however often it is met."""
+    """The diagnostics of a stage. The same code at the same place is kept once, however often it is added."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, tuple[str, int, int] | None], Diagnostic] = {}
@@ -137,8 +138,14 @@ class Collector:
         key = (diagnostic.code, (span.source.name, span.line, span.column) if span else None)
         self._seen.setdefault(key, diagnostic)
 
+    def error(self, code: str, span: Span, message: str, help: str = "", notes: tuple[Note, ...] = ()) -> None:
+        self.add(Diagnostic(code, span, message, help=help, notes=notes))
+
+    def warn(self, code: str, span: Span, message: str, help: str = "") -> None:
+        self.add(Diagnostic(code, span, message, help=help, severity="warning"))
+
     def __iter__(self) -> Iterator[Diagnostic]:
-        """In the order of the text: by file as first met, then by line and column."""
+        """In the order of the text: files in the order in which they were first added, then by line and column."""
         order: dict[str, int] = {}
         for d in self._seen.values():
             if d.span:
@@ -152,12 +159,12 @@ class Collector:
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that `word` was probably meant to be, or None where nothing is near."""
-    from difflib import get_close_matches  # late: only a mistake pays for it
+    """The candidate that `word` was probably meant to be; None where no candidate is similar."""
+    from difflib import get_close_matches  # late: only a mistake pays for this import
 
     pool = list(candidates)
     folded = {c.lower(): c for c in pool}
     if word.lower() in folded:
         return folded[word.lower()]
-    found = get_close_matches(word, pool, n=1, cutoff=0.6)
-    return found[0] if found else None
+    matches = get_close_matches(word, pool, n=1, cutoff=0.6)
+    return matches[0] if matches else None

@@ -20,7 +20,7 @@ from .frontend.names import Resolver, Scope
 from .frontend.recovery import Incomplete
 from .ir.graph import Graph, Node
 from .ir.verify import verify
-from .sources import LABEL_SETS, MAX_BYTES, SourceError, SpecFiles, SpecText, find
+from .sources import LABEL_SETS, MAX_BYTES, SourceError, SpecFiles, SpecText, find_spec
 
 if TYPE_CHECKING:
     from .analysis.expectations import Expectation
@@ -70,7 +70,7 @@ def check(spec: str | SpecText, settings: Sequence[str] = (), params: Mapping[st
     `settings` are `name=value` as a shell gives them, `params` values as Python does. Raises Failure (usage) where there is no
     such spec, or one of these does not fit.
     """
-    text = find(spec) if isinstance(spec, str) else spec
+    text = find_spec(spec) if isinstance(spec, str) else spec
     overrides = read_overrides(settings, params or {})
     diagnostics = Collector()
     composer = Composer(text.files, diagnostics)

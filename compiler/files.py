@@ -1,4 +1,4 @@
-"""Outputs appear whole or not at all: written beside their place, forced to disk, then renamed."""
+"""Output files appear whole or not at all: written under a temporary name, forced to disk, then renamed."""
 
 from __future__ import annotations
 
@@ -15,46 +15,49 @@ SUFFIX = ".archc-partial"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`, and renames it there when the block ends well. Raises Failure (environment)."""
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yields a temporary path in the folder of `path`, and renames it to `path` when the block ends without an error.
+
+    Raises Failure (environment or usage) where the file cannot be written; then `path` is as it was.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}{SUFFIX}")
     try:
-        clear_stale(path)
+        remove_stale(path)
         yield partial
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise write_failure(path, error) from error
     finally:
         with suppress(OSError):
             partial.unlink()
 
 
-def clear_stale(path: Path) -> None:
-    """Removes what a killed process left beside `path`; one that still runs keeps its own."""
+def remove_stale(path: Path) -> None:
+    """Removes the temporary files of `path` that killed processes left; a process that still runs keeps its own."""
     for stale in path.parent.glob(f".{escape(path.name)}.*{SUFFIX}"):
         pid = stale.name.removesuffix(SUFFIX).rpartition(".")[2]
-        if pid.isdigit() and not running(int(pid)):
+        if pid.isdigit() and not is_running(int(pid)):
             with suppress(OSError):
                 stale.unlink()
 
 
-def running(pid: int) -> bool:
-    """Whether a process is there; where that cannot be asked without harm (os.kill ends it on Windows), it is."""
+def is_running(pid: int) -> bool:
+    """Whether a process with this id exists. On Windows the answer is always yes: os.kill, which asks here, would end it there."""
     if os.name != "posix":
         return True
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except OSError:  # somebody else's
+    except OSError:  # it exists, and belongs to another user
         return True
     return True
 
 
-def cannot_write(path: Path, error: OSError) -> Failure:
-    """The failure of a write in words: no space, no folder, no permission."""
+def write_failure(path: Path, error: OSError) -> Failure:
+    """The Failure that says why `path` cannot be written: no space, no folder, no permission."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return Failure(
             "disk-full",

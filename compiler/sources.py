@@ -1,7 +1,7 @@
 """Where the texts of a spec come from: a folder, the zoo, memory, or a revision in git. One protocol, one set of limits.
 
-A text is known by its label: its path below the root of its files, with `/`. Paths in a spec are relative to the text that names
-them, never leave the root, and never name a URL.
+Each text has a label: its path below the root folder, written with `/`. A path in a spec is relative to the text that names
+it. It never leads out of the root folder, and it is never a URL.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LABEL_SETS = {name: ZOO / "labels" / f"{name}.txt" for name in ("imagenet-1k", "
 
 
 class SourceError(Exception):
-    """A text that cannot be had; becomes a diagnostic at the place that names it."""
+    """A text cannot be found or read. The caller makes a diagnostic of it, at the place that names the text."""
 
     def __init__(self, code: str, message: str, help: str = "") -> None:
         super().__init__(message)
@@ -32,25 +32,25 @@ class SourceError(Exception):
 class SpecFiles(Protocol):
     """The files that a spec may name."""
 
-    def locate(self, beside: str, path: str) -> str:
-        """The label of what `path` names in the text with label `beside`. Raises SourceError."""
+    def locate(self, referrer: str, path: str) -> str:
+        """The label of the file that `path` names in the text with the label `referrer`. Raises SourceError."""
 
     def read(self, label: str) -> bytes:
-        """The bytes of a text, at most one more than MAX_BYTES. Raises SourceError."""
+        """The bytes of a text; at most MAX_BYTES + 1, so that the reader sees when there are too many. Raises SourceError."""
 
 
 class SpecText(NamedTuple):
-    """The text that a compilation starts from: its bytes, its label among `files`, and the name to show for it."""
+    """The text that a compilation starts from: its bytes, its label among `files`, and the name that messages show for it."""
 
     files: SpecFiles
     label: str
     data: bytes
     name: str
-    bundled: str | None = None  # its name in the zoo, where it was asked for by that
+    bundled: str | None = None  # its name in the zoo; None where the user gave a file instead
 
 
 def check_path(path: str) -> None:
-    """Raises SourceError for what is no relative path with `/`."""
+    """Raises SourceError unless `path` is relative, names no URL, and is written with `/`."""
     problem = ""
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:|git@|//", path):
         problem = "names a URL; archc reads local files only, never the network"
@@ -64,22 +64,22 @@ def check_path(path: str) -> None:
         raise SourceError("path-outside", f"`{path}` {problem}")
 
 
-def outside(path: str) -> SourceError:
+def outside_error(path: str) -> SourceError:
     return SourceError("path-outside", f"`{path}` leads outside the spec's root folder",
-                       "copy the file below the spec; `..` and links may not leave its folder")  # fmt: skip
+                             "copy the file below the spec; `..` and links may not leave its folder")  # fmt: skip
 
 
-def missing(path: str) -> SourceError:
+def missing_error(path: str) -> SourceError:
     unexpanded = "`~`, variables and patterns are not expanded" if re.search(r"[~$*?]", path) else ""
     return SourceError("file-missing", f"there is no file `{path}` beside this one", unexpanded)
 
 
-def below_root(beside: str, path: str) -> str:
-    """The label that `path` has where there are no links: worked out on names alone. Raises SourceError."""
+def resolve_label(referrer: str, path: str) -> str:
+    """The label of `path` in the text `referrer`, from the names alone: for files without links. Raises SourceError."""
     check_path(path)
-    label = posixpath.normpath(posixpath.join(posixpath.dirname(beside), path))
+    label = posixpath.normpath(posixpath.join(posixpath.dirname(referrer), path))
     if label == ".." or label.startswith("../"):
-        raise outside(path)
+        raise outside_error(path)
     return label
 
 
@@ -89,16 +89,17 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
 
-    def locate(self, beside: str, path: str) -> str:
+    def locate(self, referrer: str, path: str) -> str:
+        """The label of an existing file; links are followed first. Raises SourceError."""
         check_path(path)
         try:
-            file = (self.root / beside).parent.joinpath(path).resolve()
+            file = (self.root / referrer).parent.joinpath(path).resolve()
         except (OSError, ValueError, RuntimeError):
-            raise outside(path) from None
+            raise outside_error(path) from None
         if not file.is_relative_to(self.root):
-            raise outside(path)
+            raise outside_error(path)
         if not file.is_file():
-            raise missing(path)
+            raise missing_error(path)
         return file.relative_to(self.root).as_posix()
 
     def read(self, label: str) -> bytes:
@@ -115,10 +116,10 @@ class Memory:
     def __init__(self, texts: Mapping[str, str | bytes]) -> None:
         self.texts = texts
 
-    def locate(self, beside: str, path: str) -> str:
-        label = below_root(beside, path)
+    def locate(self, referrer: str, path: str) -> str:
+        label = resolve_label(referrer, path)
         if label not in self.texts:
-            raise missing(path)
+            raise missing_error(path)
         return label
 
     def read(self, label: str) -> bytes:
@@ -127,35 +128,33 @@ class Memory:
 
 
 class GitRevision:
-    """The files of a folder in a git repository, as they were in a revision; labels are relative to that folder."""
+    """The files of a folder in a git repository, as they are in one revision; labels are relative to that folder."""
 
     def __init__(self, folder: Path, revision: str) -> None:
         self.folder, self.revision = folder, revision
 
-    def locate(self, beside: str, path: str) -> str:
-        label = below_root(beside, path)
-        if self.blob(label) is None:
-            raise missing(path)
+    def locate(self, referrer: str, path: str) -> str:
+        label = resolve_label(referrer, path)
+        if self.read_blob(label) is None:
+            raise missing_error(path)
         return label
 
     def read(self, label: str) -> bytes:
-        data = self.blob(label)
+        data = self.read_blob(label)
         if data is None:
             raise SourceError("file-missing", f"`{label}` is not in revision {self.revision}")
         return data[: MAX_BYTES + 1]
 
-    def blob(self, label: str) -> bytes | None:
-        """A file's bytes; None where the revision has no such file."""
+    def read_blob(self, label: str) -> bytes | None:
+        """A file's bytes; None where the revision has no such file. Raises SourceError where git does not run."""
         import subprocess
 
-        wanted = f"{self.revision}:./{label}"
+        command = ["git", "-C", str(self.folder), "cat-file", "blob", f"{self.revision}:./{label}"]
         try:
-            done = subprocess.run(
-                ["git", "-C", str(self.folder), "cat-file", "blob", wanted], capture_output=True, check=False
-            )
+            process = subprocess.run(command, capture_output=True, check=False)
         except OSError as error:
             raise SourceError("file-unreadable", f"git does not run: {error.strerror}", "install git") from None
-        return done.stdout if done.returncode == 0 else None
+        return process.stdout if process.returncode == 0 else None
 
 
 def zoo() -> dict[str, Path]:
@@ -163,8 +162,8 @@ def zoo() -> dict[str, Path]:
     return {path.stem: path for path in sorted(ZOO.glob("*/*.yaml"))}
 
 
-def find(spec: str) -> SpecText:
-    """The spec that the user means: a file, `-` for standard input, or an entry of the zoo. Raises Failure (usage)."""
+def find_spec(spec: str) -> SpecText:
+    """The text of the spec that a user names: a file, `-` for standard input, or an entry of the zoo. Raises Failure (usage)."""
     if spec == "-":
         return SpecText(Folder(Path.cwd()), "-", sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")
     path = Path(spec)
@@ -174,15 +173,14 @@ def find(spec: str) -> SpecText:
         if path.exists() and not path.is_file():  # reading a pipe could wait for ever
             raise Failure("not-a-file", f"`{spec}` is a device or a pipe; a spec is a file, or `-`", exit_code=2)
         if path.exists():
-            return on_disk(path.resolve(), spec)
+            return read_spec_file(path.resolve(), spec)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise Failure("file-unreadable", f"`{spec[:200]}` cannot be read: {why}", exit_code=2) from None
     entries = zoo()
     name = spec.removesuffix(".yaml")
     if name in entries:
-        found = on_disk(entries[name].resolve(), entries[name].name)
-        return SpecText(found.files, found.label, found.data, found.name, name)
+        return read_spec_file(entries[name].resolve(), entries[name].name)._replace(bundled=name)
     near = nearest(name, entries)
     hint = f"did you mean the bundled `{near}`?" if near else "`archc list` shows the bundled specs"
     raise Failure(
@@ -190,8 +188,8 @@ def find(spec: str) -> SpecText:
     )
 
 
-def on_disk(path: Path, name: str) -> SpecText:
-    """A file with its folder for a root; a file of the zoo has the zoo."""
+def read_spec_file(path: Path, name: str) -> SpecText:
+    """The text of a file. Its root is its own folder; for a file of the zoo it is the whole zoo."""
     root = ZOO.resolve() if path.is_relative_to(ZOO.resolve()) else path.parent
     with path.open("rb") as file:
         return SpecText(Folder(root), path.relative_to(root).as_posix(), file.read(MAX_BYTES + 1), name)

@@ -10,7 +10,7 @@ import pytest
 
 from archc.catalog import models
 from archc.compiler.driver import Compilation, check
-from archc.compiler.frontend.located_yaml import plain
+from archc.compiler.frontend.located_yaml import plain_value
 from archc.scaffold.overlay import Page
 from archc.scaffold.starter import start, write
 
@@ -44,7 +44,7 @@ def same_net(origin: str, folder: Path) -> None:
     assert stated[0] == stated[1] and (own.labels, own.header.source) == (theirs.labels, theirs.header.source)
     assert not own.expectations, "they are the other net's"
     text = (folder / "mine.yaml").read_text("utf-8")
-    assert "extends" not in plain(Page(text).root)
+    assert "extends" not in plain_value(Page(text).root)
     assert "yaml-language-server" not in text, "the schema that it names would not be there"
 
 
@@ -300,7 +300,7 @@ def test_every_rule_of_composition(tmp_path: Path) -> None:
 def json_text(text: str) -> str:
     """As JSON, where a type is no bare word and so stands in the long form."""
     text = re.sub(r"(?<!type): (int|step)\b(?=,|}|\n| +#)", r": {type: \1}", text)
-    return json.dumps(plain(Page(text).root), indent=1)
+    return json.dumps(plain_value(Page(text).root), indent=1)
 
 
 @pytest.mark.parametrize("base, over", [

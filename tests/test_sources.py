@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from archc.compiler.driver import check
-from archc.compiler.sources import MAX_BYTES, ZOO, Folder, GitRevision, Memory, SourceError, SpecText, find
+from archc.compiler.sources import MAX_BYTES, ZOO, Folder, GitRevision, Memory, SourceError, SpecText, find_spec
 
 FAMILY = "archspec: 1\nname: family\nparams: {width: int}\ninput: {image: [3, 8, 8]}\ngraph: [{conv: {out: $width}}]\n"
 MEMBER = "archspec: 1\nname: member\nextends: ../families/family.yaml\nparams: {width: 4}\n"
@@ -82,9 +82,9 @@ def test_a_revision_that_is_not_there_has_no_files(tmp_path):
 
 
 def test_the_zoo_is_a_folder_of_its_own():
-    text = find("resnet18")
+    text = find_spec("resnet18")
     assert (text.label, text.bundled) == ("resnet/resnet18.yaml", "resnet18")
-    assert find(str(ZOO / "resnet" / "resnet18.yaml")).label == text.label
+    assert find_spec(str(ZOO / "resnet" / "resnet18.yaml")).label == text.label
     assert text.files.locate(text.label, "resnet.yaml") == "resnet/resnet.yaml"
 
 

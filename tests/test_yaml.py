@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from archc.compiler.diagnostics import Collector, Source
 from archc.compiler.frontend import located_yaml
-from archc.compiler.frontend.located_yaml import MAX_BYTES, Located, parse, plain, read_text
+from archc.compiler.frontend.located_yaml import MAX_BYTES, Located, parse_yaml, plain_value, read_text
 
 
 def read(data):
     """The node, and the diagnostics as (code, line, column)."""
     diagnostics = Collector()
     source = read_text(data.encode() if isinstance(data, str) else data, "s.yaml", diagnostics)
-    node = parse(source, diagnostics) if source else None
+    node = parse_yaml(source, diagnostics) if source else None
     return node, [(d.code, d.span.line, d.span.column) for d in diagnostics]
 
 
@@ -31,18 +31,18 @@ def read(data):
 ])  # fmt: skip
 def test_scalars_follow_the_core_schema(text, value):
     node, faults = read(f"a: {text}")
-    found = plain(node)["a"]
+    found = plain_value(node)["a"]
     assert (found, type(found), faults) == (value, type(value), [])
 
 
 def test_not_a_number_is_a_float():
-    assert math.isnan(plain(read("a: .nan")[0])["a"])
+    assert math.isnan(plain_value(read("a: .nan")[0])["a"])
 
 
 def test_a_leading_zero_is_ten_and_a_warning():
     diagnostics = Collector()
-    node = parse(Source("s", "a: 010"), diagnostics)
-    assert plain(node) == {"a": 10}
+    node = parse_yaml(Source("s", "a: 010"), diagnostics)
+    assert plain_value(node) == {"a": 10}
     assert [(d.code, d.severity) for d in diagnostics] == [("leading-zero", "warning")]
 
 
@@ -64,7 +64,7 @@ def test_each_trap_is_a_diagnostic_at_its_place(text, fault):
 
 def test_a_second_key_shows_the_first():
     diagnostics = Collector()
-    parse(Source("s", "a: 1\nb: 2\na: 3"), diagnostics)
+    parse_yaml(Source("s", "a: 1\nb: 2\na: 3"), diagnostics)
     (found,) = diagnostics
     assert [(note.span.line, note.span.column) for note in found.notes] == [(1, 1)]
 
@@ -75,7 +75,7 @@ def test_a_second_key_shows_the_first():
 def test_the_message_names_the_cause(text, word):
     diagnostics = Collector()
     source = read_text(text.encode() if isinstance(text, str) else text, "s", diagnostics)
-    assert source is None or parse(source, diagnostics) is None
+    assert source is None or parse_yaml(source, diagnostics) is None
     assert word in next(iter(diagnostics)).message
 
 
@@ -127,7 +127,7 @@ def test_style_and_raw_text_are_kept(text, style, raw):
 )
 def test_the_same_document_in_other_clothes(text):
     node, faults = read(text)
-    assert (plain(node), faults) == ({"a": 1}, [])
+    assert (plain_value(node), faults) == ({"a": 1}, [])
 
 
 def test_columns_count_characters():
@@ -146,7 +146,7 @@ def test_the_pure_parser_answers_the_same(monkeypatch):
 
 def test_a_lone_surrogate_of_the_command_line_is_told():
     diagnostics = Collector()
-    assert parse(Source("--set", "a\udc80"), diagnostics) is None
+    assert parse_yaml(Source("--set", "a\udc80"), diagnostics) is None
     assert [(d.code, d.span.column) for d in diagnostics] == [("yaml-syntax", 2)]
 
 
@@ -160,7 +160,7 @@ def nothing_else(data):
     assert node is None or isinstance(node, Located)
     assert node is not None or faults
     if node is not None:
-        plain(node)
+        plain_value(node)
 
 
 @settings(max_examples=300, deadline=None)
@@ -200,4 +200,4 @@ def test_number_like_scalars_are_scalars(text):
     """They are a string or a number, and as a part of a word always the string itself."""
     nothing_else(f"a: {text}")
     node, faults = read(f"a: z{text}")
-    assert plain(node) == {"a": f"z{text}"} and not faults
+    assert plain_value(node) == {"a": f"z{text}"} and not faults

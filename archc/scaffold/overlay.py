@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..compiler.diagnostics import Collector, Source
 from ..compiler.frontend.layering import MERGED_BY_ENTRY, NEVER_INHERITED
-from ..compiler.frontend.located_yaml import Entry, Located, parse
+from ..compiler.frontend.located_yaml import Entry, Located, parse_yaml
 from ..compiler.frontend.spec import TYPES, Builder, type_of
 
 ORDER = ("archspec", "name", "summary", "source", "lineage", "extends", "params", "input", "preprocess", "labels",
@@ -28,7 +28,7 @@ class Page:
 
     def __init__(self, text: str) -> None:
         self.text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip() + "\n"
-        root = parse(Source("", self.text), Collector())
+        root = parse_yaml(Source("", self.text), Collector())
         assert root is not None, "the composer has read it"
         self.root = root
         self.lines = [0, *(at + 1 for at, c in enumerate(self.text) if c == "\n")]

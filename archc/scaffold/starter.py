@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from ..compiler.diagnostics import Collector, Diagnostic, Failure, Source, SpecError
-from ..compiler.files import replacing
+from ..compiler.files import atomic_write
 from ..compiler.frontend.compose import Composer
-from ..compiler.frontend.located_yaml import Located, parse, plain
-from ..compiler.sources import LABEL_SETS, SourceError, SpecText, find
+from ..compiler.frontend.located_yaml import Located, parse_yaml, plain_value
+from ..compiler.sources import LABEL_SETS, SourceError, SpecText, find_spec
 from .overlay import Edit, Page, expand_aliases, laid_over, without_modeline
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}\Z")
@@ -74,13 +74,17 @@ def start(name: str, origin: str | None) -> Start:
     if origin is None:
         first = Page(FIRST)
         return Start(first.changed([named(first, name)]).text)
-    found = find(origin)
+    found = find_spec(origin)
     flattener = Flattener(found, {f"{name}.yaml"})
     page = flattener.spec()
     document = page.root.value
-    told = f"begun from {plain(document['name'].value)}" if "name" in document else "begun from a spec without a name"
+    told = (
+        f"begun from {plain_value(document['name'].value)}"
+        if "name" in document
+        else "begun from a spec without a name"
+    )
     if "summary" in document:
-        told += f": {plain(document['summary'].value)}"
+        told += f": {plain_value(document['summary'].value)}"
     head = Page(f"archspec: 1\n{written('name', name)}{written('summary', told)}")
     return Start(laid_over(page, head).text + HINT, flattener.beside, found.bundled)
 
@@ -94,8 +98,8 @@ def written(key: str, text: str) -> str:
     """A line of a header; quoted where YAML would read the text as something else."""
     quiet = Collector()
     line = f"{key}: {text}\n"
-    root = parse(Source("", line), quiet)
-    same = root is not None and not quiet.failed and plain(root) == {key: text}
+    root = parse_yaml(Source("", line), quiet)
+    same = root is not None and not quiet.failed and plain_value(root) == {key: text}
     return line if same else f"{key}: {json.dumps(text, ensure_ascii=False)}\n"
 
 
@@ -190,6 +194,6 @@ def write(begun: Start, target: Path) -> list[Path]:
                           "choose another name, or another place with -o", 2)  # fmt: skip
     with ExitStack() as written:
         for path, text in texts.items():
-            partial = written.enter_context(replacing(path))
+            partial = written.enter_context(atomic_write(path))
             partial.write_bytes(text.encode())
     return list(texts)

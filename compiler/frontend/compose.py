@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ..diagnostics import Collector, Diagnostic, Note, Source, Span
 from ..sources import MAX_DOCUMENTS, SourceError, SpecFiles
 from .header import Header, read_header
-from .located_yaml import BROKEN, Entry, Located, is_broken, parse, read_text
+from .located_yaml import BROKEN, Entry, Located, is_broken, parse_yaml, read_text
 from .recovery import Incomplete, join_cut_expressions, repair
 from .schema import validate
 from .spec import Block, Builder, Declaration, Place
@@ -61,7 +61,7 @@ def parse_and_validate(data: bytes, name: str, label: str, trusted: bool = False
     if source is None:
         return ParsedText(None, None, tuple(found))
     source.label = label
-    root = parse(source, found)
+    root = parse_yaml(source, found)
     if root is not None and not isinstance(root.value, dict):
         what = "a document is a mapping of keys such as archspec, name, input and graph"
         faults.add(Diagnostic("not-a-document", root.span, what))

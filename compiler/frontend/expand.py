@@ -29,7 +29,7 @@ from .located_yaml import Entry, Located
 from .modifiers import head_weight, is_kept, output_name
 from .names import name_fault
 from .naming import Paths, Position, join
-from .references import find
+from .references import resolve_reference
 from .repeats import MAX_STEPS, rounds
 from .reporting import report
 from .spec import BlockCall, Branches, Group, MergeCall, OpCall, Place, Refused, Residual, Step, Use
@@ -185,7 +185,7 @@ class Expander:
             return x
         arrived = x
         if "from" in modifiers:
-            x = find(modifiers["from"].value, x, ctx, self.paths)
+            x = resolve_reference(modifiers["from"].value, x, ctx, self.paths)
         spliced = isinstance(step.core, Group) and "name" not in modifiers and path is None
         if spliced and not modifiers.keys() & {"aux", "output"}:
             assert isinstance(step.core, Group)

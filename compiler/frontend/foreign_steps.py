@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ..ops.fields import Kind, Misfit
 from ..ops.op import Op
 from ..ops.words import INFERRED, NOT_ARCHITECTURE, composition, field_meant, is_among, op_meant, step_meant
-from .located_yaml import Located, plain
+from .located_yaml import Located, plain_value
 
 MAX_FRAGMENT = 160
 UNKNOWN = "…"
@@ -36,7 +36,7 @@ def advise_step(word: str, args: Located | None) -> str:
     if advice:
         return advice
     op = op_meant(word)
-    return f"`{word}` is `{op.name}` here: {rewrite_call(op, plain(args) if args else None)}" if op else ""
+    return f"`{word}` is `{op.name}` here: {rewrite_call(op, plain_value(args) if args else None)}" if op else ""
 
 
 def advise_own_step(word: str, value: Any) -> str:

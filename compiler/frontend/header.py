@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ..diagnostics import Span
 from .layering import NEVER_INHERITED
-from .located_yaml import Entry, Located, is_broken, plain
+from .located_yaml import Entry, Located, is_broken, plain_value
 
 
 class Preprocessing(NamedTuple):
@@ -90,7 +90,7 @@ def read_labels(node: Located) -> Labels:
 
 
 def read_preprocessing(node: Located) -> Preprocessing:
-    values = {key: plain(entry.value) for key, entry in node.value.items()}
+    values = {key: plain_value(entry.value) for key, entry in node.value.items()}
     typed: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     return Preprocessing(**typed, spans={key: entry.value.span for key, entry in node.value.items()})
 
@@ -102,7 +102,7 @@ def read_expectations(node: Located) -> tuple[Expected, ...]:
     return tuple(
         Expected(
             name,
-            plain(value),
+            plain_value(value),
             value.span,
             {k: e.value.span for k, e in value.value.items()} if isinstance(value.value, dict) else {},
         )

@@ -101,7 +101,7 @@ def offset_span(source: Source, before: str) -> Span:
     return Span(source, len(lines), len(lines[-1]) + 1, len(lines), len(lines[-1]) + 2)
 
 
-def parse(source: Source, diagnostics: Collector) -> Located | None:
+def parse_yaml(source: Source, diagnostics: Collector) -> Located | None:
     """The one document of `source`; None after telling what is wrong."""
     try:
         return YamlComposer(source, diagnostics).document()
@@ -109,12 +109,12 @@ def parse(source: Source, diagnostics: Collector) -> Located | None:
         return None
 
 
-def plain(node: Located) -> Any:
+def plain_value(node: Located) -> Any:
     """The values alone: dicts, lists and scalars."""
     if isinstance(node.value, dict):
-        return {key: plain(entry.value) for key, entry in node.value.items()}
+        return {key: plain_value(entry.value) for key, entry in node.value.items()}
     if isinstance(node.value, list):
-        return [plain(item) for item in node.value]
+        return [plain_value(item) for item in node.value]
     return node.value
 
 

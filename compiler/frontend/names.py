@@ -17,7 +17,7 @@ from ..ops.fields import show
 from ..ops.words import is_among
 from .compose import Document
 from .foreign_steps import advise_step
-from .located_yaml import BROKEN, Entry, Located, is_broken, plain
+from .located_yaml import BROKEN, Entry, Located, is_broken, plain_value
 from .spec import Block, BlockCall, Declaration, Group, MergeCall, OpCall, Place, Residual, Step, Use
 from .values import Fault, parsed, scalars, typed, unknown, within
 
@@ -188,7 +188,7 @@ class Resolver:
                 )
                 if not next(scalars(param.default), None) and not is_broken(param.default):
                     try:
-                        typed(param, plain(param.default), param.default)
+                        typed(param, plain_value(param.default), param.default)
                     except Fault as fault:
                         d = fault.diagnostic
                         self.diagnostics.add(d._replace(message=f"the default of {d.message}"))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..diagnostics import Collector, Failure, Source, Span, nearest
 from .compose import Document
-from .located_yaml import Entry, Located, parse, plain
+from .located_yaml import Entry, Located, parse_yaml, plain_value
 from .values import Fault, scalars, typed
 
 
@@ -27,7 +27,7 @@ def from_setting(setting: str) -> Override:
     if not equals:
         raise Failure("set-unknown", f"--set {setting[:200]!r} is no name=value", "write --set NAME=VALUE", 2)
     faults = Collector()
-    node = None if "\n" in text else parse(Source(f"--set {name}", text), faults)
+    node = None if "\n" in text else parse_yaml(Source(f"--set {name}", text), faults)
     if node is None or faults.failed:
         why = next((d.message for d in faults), "it is one line")
         raise Failure("set-value", f"--set {name}: {text[:80]!r} is no value: {why}", exit_code=2)
@@ -43,7 +43,7 @@ def from_value(name: str, value: Any) -> Override:
         raise Failure(
             "set-value", f"{origin}: {error}", "give a number, a boolean, a string, or a list of them", 2
         ) from None
-    return Override(name, node, f"{name}={json.dumps(plain(node), ensure_ascii=False)}", origin)
+    return Override(name, node, f"{name}={json.dumps(plain_value(node), ensure_ascii=False)}", origin)
 
 
 def located(value: Any, span: Span, depth: int) -> Located:
@@ -77,7 +77,7 @@ def override_params(document: Document, overrides: Sequence[Override]) -> Docume
         if next(scalars(value), None):
             raise Failure("set-value", f"{origin}: an expression cannot be set; give its value", exit_code=2)
         try:
-            typed(params[name], plain(value), value)
+            typed(params[name], plain_value(value), value)
         except Fault as fault:
             raise Failure("set-value", f"{origin}: {fault.diagnostic.message}", fault.diagnostic.help, 2) from None
         params[name] = params[name]._replace(default=value)

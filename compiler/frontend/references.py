@@ -10,7 +10,7 @@ from .naming import Paths, join
 from .values import Fault, Poisoned, evaluate, unknown, within
 
 
-def find(node: Located, x: Arriving, ctx: Context, paths: Paths) -> Arriving:
+def resolve_reference(node: Located, x: Arriving, ctx: Context, paths: Paths) -> Arriving:
     """What `from` names: outward from the step's scope to its block, then the inputs."""
     name = evaluate(node, ctx.lookup(x))
     if not isinstance(name, str) or not name:

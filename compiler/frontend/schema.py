@@ -17,7 +17,7 @@ from ..diagnostics import Collector
 from ..ops import OPS
 from ..ops.fields import EXPRESSION, Bool, Float, Schema
 from ..ops.op import Op
-from .located_yaml import Located, plain
+from .located_yaml import Located, plain_value
 from .schema_errors import explain
 from .spec import MERGES, TYPES
 
@@ -259,7 +259,7 @@ def validate(root: Located, diagnostics: Collector) -> list[Any]:
 
     Gives jsonschema's errors, for recovery.py.
     """
-    errors = list(validator().iter_errors(plain(root)))
+    errors = list(validator().iter_errors(plain_value(root)))
     for error in errors:
         for diagnostic in explain(root, error):
             diagnostics.add(diagnostic)

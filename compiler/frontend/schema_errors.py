@@ -15,7 +15,7 @@ from ..diagnostics import Diagnostic, Span
 from ..ops.fields import Schema, show
 from ..ops.words import INFERRED, NOT_ARCHITECTURE, is_among
 from . import foreign_steps as foreign
-from .located_yaml import Entry, Located, plain
+from .located_yaml import Entry, Located, plain_value
 from .schema_rules import (
     Known,
     Path,
@@ -77,7 +77,7 @@ def advise_value(root: Located, node: Located, rule: Schema, path: Path) -> str:
             return foreign.join_with_arriving(str(path[-1]), value)
     json_type = {str: "string", list: "array", int: "integer"}.get(type(value), "")
     form = rule.get("x-instead", {}).get(json_type, "")
-    return f"write `{form.replace('VALUE', foreign.flow(plain(node)))}`" if form else ""
+    return f"write `{form.replace('VALUE', foreign.flow(plain_value(node)))}`" if form else ""
 
 
 def spells(text: str, kinds: str | list[str]) -> bool:
@@ -146,13 +146,13 @@ def camel_case(name: str) -> str:
 def advise_key(known: Known, node: Located, entry: Entry) -> str:
     """What to write for a key that a mapping does not have."""
     name, op = str(entry.key.value), known.op
-    corrected = f"write `{foreign.corrected_call(op, plain(node))}`" if op and not op.is_merge else ""
+    corrected = f"write `{foreign.corrected_call(op, plain_value(node))}`" if op and not op.is_merge else ""
     key = known.meant(name)
     if op and is_among(name, (*INFERRED, *NOT_ARCHITECTURE)):
         return "; ".join(filter(None, (foreign.advise_argument(op, name, None), corrected)))
     if key and is_among(name, (key, *other_words(known, key))):
         return f"`{name}` is `{key}` here" + (f": {corrected}" if corrected else "")
-    own = foreign.advise_own_step(name, plain(entry.value)) if op else ""
+    own = foreign.advise_own_step(name, plain_value(entry.value)) if op else ""
     if op and own:
         return f"`{op.name}` has none: {own}"
     if key:

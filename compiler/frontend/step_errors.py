@@ -10,7 +10,7 @@ from ..ops import OPS
 from ..ops.fields import Schema, show
 from ..ops.words import OP_KEYS, ROW_REMARKS, field_meant, is_among, op_meant
 from . import foreign_steps as foreign
-from .located_yaml import Entry, Located, plain
+from .located_yaml import Entry, Located, plain_value
 from .schema_rules import Path, block_names, find_node, known_keys, other_words, step_names, visible_ops
 from .spec import MODIFIERS
 
@@ -19,8 +19,8 @@ def not_a_step(root: Located, path: Path, node: Located, wants: str) -> Iterator
     """A value that is no step: a word that names none, or something that is neither word nor mapping."""
     word, merge = node.value, path[-3] if path[-2:-1] == ["branches"] else "".join(map(str, path[-2:-1]))
     if not isinstance(word, str):
-        help = advise_module_row(plain(node))
-        yield Diagnostic("not-a-step", node.span, f"{show(plain(node))} is no step; {wants} is wanted", help=help)
+        help = advise_module_row(plain_value(node))
+        yield Diagnostic("not-a-step", node.span, f"{show(plain_value(node))} is no step; {wants} is wanted", help=help)
     elif word in OPS and not (OPS[word].is_merge or OPS[word].is_internal):
         help = f"write {{{foreign.call_text(OPS[word], {})}}}"
         yield Diagnostic("missing-key", node.span, f"`{word}` needs its fields", help=help)
@@ -38,7 +38,9 @@ def step_as_branch(root: Located, path: Path, node: Located) -> Iterator[Diagnos
     if isinstance(branches, list):
         if node is not next(item for item in branches if is_name(item, names)):
             return
-        texts = [f"{{from: {item.value}}}" if is_name(item, names) else foreign.flow(plain(item)) for item in branches]
+        texts = [
+            f"{{from: {item.value}}}" if is_name(item, names) else foreign.flow(plain_value(item)) for item in branches
+        ]
         help = f"write `{key}: [{', '.join(texts)}]`"
     elif path[-1] == "from":
         where, message = branches["from"].key.span, f"`{key}` holds branches, not the keys of a step"
@@ -61,12 +63,12 @@ def unknown_step_keys(root: Located, node: Located, rule: Schema, unknown: list[
         return
     outdented = [e for e in unknown if cores and field_meant(cores[0], str(e.key.value))]
     if outdented and node.value[cores[0].name].value.value is None:
-        arguments = {str(e.key.value): plain(e.value) for e in outdented}
+        arguments = {str(e.key.value): plain_value(e.value) for e in outdented}
         yield Diagnostic("unknown-op", outdented[0].key.span, f"`{outdented[0].key.value}` is a field of `{cores[0].name}`: indent it more",
                          help=str(foreign.rewrite_call(cores[0], arguments)))  # fmt: skip
         unknown = [e for e in unknown if e not in outdented]
     for entry in unknown:
-        own = foreign.advise_own_step(str(entry.key.value), plain(entry.value)) if cores else ""
+        own = foreign.advise_own_step(str(entry.key.value), plain_value(entry.value)) if cores else ""
         if own:
             message = f"`{entry.key.value}` cannot stand beside `{cores[0].name}`"
             yield Diagnostic("unknown-op", entry.key.span, message, help=own)
@@ -89,7 +91,7 @@ def unknown_step(root: Located, key: Located, args: Located | None, rule: Schema
 def op_as_value(root: Located, node: Located, entry: Entry) -> Diagnostic:
     """A step as other formats write it, `{type: conv, out: 8}`: here the operation is the key."""
     key, word = str(entry.key.value), str(entry.value.value)
-    arguments = {k: plain(e.value) for k, e in node.value.items() if k not in (*MODIFIERS, key)}
+    arguments = {k: plain_value(e.value) for k, e in node.value.items() if k not in (*MODIFIERS, key)}
     op = op_meant(word)
     if op:
         help = str(foreign.rewrite_call(op, arguments))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...diagnostics import Failure, Reject
-from ...files import replacing
+from ...files import atomic_write
 from ...ir.dtypes import F64, I64, DType
 from ...ir.graph import Graph, Node, Value
 from ...ops.op import op_of
@@ -167,12 +167,12 @@ def export_onnx(graph: Graph, weights: WeightSource, path: Path, *, opset: int |
         )
     model = lower(graph, weights, opset, batch, metadata or {})
     if sum(t.size for t in model.tensors) <= external_over:
-        with replacing(path) as partial:
+        with atomic_write(path) as partial:
             written(model, partial)
             proof(partial)
         return [path]
     beside = path.with_name(path.name + ".data")
-    with replacing(beside) as data, replacing(path) as partial:
+    with atomic_write(beside) as data, atomic_write(path) as partial:
         with data.open("wb") as file:
             tensors = [place(tensor, data.name, file) for tensor in model.tensors]
         written(model._replace(tensors=tensors), partial)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ...files import replacing
+from ...files import atomic_write
 from ...ir.graph import Graph, Node
 from ...ops.op import op_of
 from ...weights.source import WeightSource
@@ -209,8 +209,8 @@ def export_torch(training: Graph, weights: WeightSource, path: Path, title: str,
     beside = path.with_suffix(".safetensors")
     tensors = {name: weights.get(name).copy() for name in training.params()}
     text = torch_source(training, title, source)
-    with replacing(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(text, "utf-8")
-        with replacing(beside) as inner:
+        with atomic_write(beside) as inner:
             save_file(tensors, inner)
     return [path, beside]
