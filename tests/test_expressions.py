@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archc.compiler.frontend.expressions.template import template
+from archc.compiler.frontend.expressions.template import parse_template
 from archc.compiler.frontend.expressions.tokens import MAX_DEPTH, MAX_LENGTH, MAX_LIST, ExpressionError
 from archc.compiler.ir.types import TensorType, image
 
@@ -23,7 +23,7 @@ NAMES = {
 
 
 def value(text, **names):
-    found = template(text)
+    found = parse_template(text)
     assert found is not None
     return found.evaluate({**NAMES, **names}.__getitem__)
 
@@ -59,13 +59,13 @@ def test_a_whole_value_keeps_its_type_and_a_part_is_written(text, expected):
 
 
 def test_no_dollar_is_no_template():
-    assert template("a + 1") is None
+    assert parse_template("a + 1") is None
 
 
 def test_names_come_with_their_places():
-    found = template("n$(a + x.height) $b")
-    assert found is not None and found.names == (("a", 3), ("x", 7), ("b", 18)) and not found.whole
-    assert template("$(a)").whole
+    found = parse_template("n$(a + x.height) $b")
+    assert found is not None and found.names == (("a", 3), ("x", 7), ("b", 18)) and not found.is_one_expression
+    assert parse_template("$(a)").is_one_expression
 
 
 @pytest.mark.parametrize("text, code, offset, words", [
@@ -143,12 +143,12 @@ def test_lists_and_texts_cannot_double_for_ever():
 
 
 def test_the_same_text_is_parsed_once():
-    assert template("$(a + 1)") is template("$(a + 1)")
+    assert parse_template("$(a + 1)") is parse_template("$(a + 1)")
 
 
 def nothing_else(text):
     try:
-        found = template(text)
+        found = parse_template(text)
         if found is not None:
             found.evaluate(NAMES.__getitem__)
     except ExpressionError as error:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from ..diagnostics import Collector, Diagnostic, Note, Source, Span
+from ..diagnostics import Collector, Diagnostic, Note, Source
 from ..sources import MAX_DOCUMENTS, SourceError, SpecFiles
 from .header import Header, read_header
 from .located_yaml import BROKEN, Entry, Located, is_broken, parse_yaml, read_text
@@ -82,9 +82,6 @@ class Composer:
         self.sources: list[Source] = []
         self.incomplete = False
 
-    def error(self, code: str, span: Span, message: str, help: str = "", notes: tuple[Note, ...] = ()) -> None:
-        self.diagnostics.add(Diagnostic(code, span, message, help=help, notes=notes))
-
     def document(self, data: bytes, name: str, label: str, chain: tuple[str, ...] = ()) -> Document | None:
         """The composed document of a text; None where it cannot be read. `chain` are the labels of those that asked for it."""
         text = parse_and_validate(data, name, label, self.trusted)
@@ -146,7 +143,7 @@ class Composer:
             if entry.value.value is not BROKEN and not isinstance(
                 entry.value, Incomplete
             ):  # a key that is told may mean them
-                self.error("missing-key", entry.key.span, f"block `{entry.key.value}` needs `steps`")
+                self.diagnostics.error("missing-key", entry.key.span, f"block `{entry.key.value}` needs `steps`")
             steps = self.builder.place(Located(BROKEN, entry.value.span))
         return Block(str(entry.key.value), entry.key, params, let, steps, blocks)
 
@@ -161,8 +158,12 @@ class Composer:
                 if document and document.graph and document.input:
                     self.bring(as_block(entry.key, document), entry.key, blocks)
                 elif document and not document.graph:
-                    self.error("no-graph", entry.value.span, f"`{entry.value.value}` has no graph to take as a block",
-                               "its blocks are imported by a list: import: [file]")  # fmt: skip
+                    self.diagnostics.error(
+                        "no-graph",
+                        entry.value.span,
+                        f"`{entry.value.value}` has no graph to take as a block",
+                        "its blocks are imported by a list: import: [file]",
+                    )
             return
         for path in node.value if isinstance(node.value, list) else [node]:
             document = self.load(path, chain)
@@ -174,8 +175,12 @@ class Composer:
         name = str(where.value) if block.input else block.name
         old = blocks.get(name)
         if old and old.key.span != block.key.span:
-            self.error("block-twice", where.span, f"block `{name}` comes from two files",
-                       notes=(Note("first here", old.key.span), Note("and here", block.key.span)))  # fmt: skip
+            self.diagnostics.error(
+                "block-twice",
+                where.span,
+                f"block `{name}` comes from two files",
+                notes=(Note("first here", old.key.span), Note("and here", block.key.span)),
+            )
         else:
             blocks[name] = block
 
@@ -197,7 +202,7 @@ class Composer:
                 raise SourceError("too-deep", f"more than {MAX_DOCUMENTS} documents extend or import one another")
             data = self.files.read(label)
         except SourceError as error:
-            self.error(error.code, node.span, error.message, error.help)
+            self.diagnostics.error(error.code, node.span, error.message, error.help)
             return None
         name = PurePosixPath(node.span.source.name.replace("\\", "/")).parent / str(node.value)
         return self.document(data, str(name), label, chain)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from keyword import iskeyword
 from typing import NamedTuple
 
-from ..diagnostics import Collector, Diagnostic, Note, Span, nearest
+from ..diagnostics import Collector, Diagnostic, nearest
 from ..ops import OPS
 from ..ops.fields import show
 from ..ops.words import is_among
@@ -145,9 +145,6 @@ class Resolver:
         self.scopes: dict[Located, Scope] = {}  # what each step of the text sees: for whoever completes names there
         self._done: set[int] = set()
 
-    def error(self, code: str, span: Span, message: str, help: str = "", notes: tuple[Note, ...] = ()) -> None:
-        self.diagnostics.add(Diagnostic(code, span, message, help=help, notes=notes))
-
     def document(self, document: Document) -> None:
         self.check_document(document.params, document.blocks, document.graph)
         own = [document.blocks[name] for name in document.own_blocks if name in document.blocks]
@@ -200,8 +197,12 @@ class Resolver:
         names = set(own | document)
         for name, entry in block.let.items():
             if name in names or name == "x":
-                self.error("hidden-name", entry.key.span, f"`let` hides `{name}`, which is in sight already",
-                           "only a block's parameter may hide a parameter of the document")  # fmt: skip
+                self.diagnostics.error(
+                    "hidden-name",
+                    entry.key.span,
+                    f"`let` hides `{name}`, which is in sight already",
+                    "only a block's parameter may hide a parameter of the document",
+                )
             self.expressions(entry.value, frozenset(names | {"x"}), "a `let` sees only what stands before it")
             names.add(name)
         self.place(block.steps, Scope(frozenset(names), block.blocks, block.name))
@@ -228,17 +229,21 @@ class Resolver:
         ):
             fault = name_fault(modifiers["name"].value.value)
             if fault:
-                self.error("bad-name", modifiers["name"].value.span, fault)
+                self.diagnostics.error("bad-name", modifiers["name"].value.span, fault)
         self.core(step, scope._replace(aux=scope.aux or "aux" in modifiers), names)
 
     def output(self, entry: Entry, scope: Scope) -> None:
         if scope.aux:
-            self.error(
+            self.diagnostics.error(
                 "output-inside", entry.key.span, "an `output` inside an auxiliary head: the head is gone in inference"
             )
         elif scope.block:
-            self.error("output-inside", entry.key.span, f"an `output` inside block `{scope.block}`: outputs are the graph's",
-                       "name the output where the block is used")  # fmt: skip
+            self.diagnostics.error(
+                "output-inside",
+                entry.key.span,
+                f"an `output` inside block `{scope.block}`: outputs are the graph's",
+                "name the output where the block is used",
+            )
 
     def repeat(self, entry: Entry, scope: Scope) -> frozenset[str]:
         found: set[str] = set()
@@ -247,10 +252,14 @@ class Resolver:
             for name in key.split():
                 if name == "x" or not name.isidentifier():
                     why = "`x` is the tensor that arrives" if name == "x" else "no expression can say it"
-                    self.error("param-name", value.key.span, f"a repeat cannot count by `{name}`: {why}")
+                    self.diagnostics.error("param-name", value.key.span, f"a repeat cannot count by `{name}`: {why}")
                 elif name in scope.names or name in found:
-                    self.error("hidden-name", value.key.span, f"the repeat hides `{name}`, which is in sight already",
-                               "choose another name")  # fmt: skip
+                    self.diagnostics.error(
+                        "hidden-name",
+                        value.key.span,
+                        f"the repeat hides `{name}`, which is in sight already",
+                        "choose another name",
+                    )
                 found.add(name)
         return frozenset(found)
 
@@ -271,7 +280,7 @@ class Resolver:
                 self.expressions(args, names)
                 for branch in branches.items:
                     if branch.key is not None and (fault := name_fault(branch.key.value)):
-                        self.error("bad-name", branch.key.span, fault)
+                        self.diagnostics.error("bad-name", branch.key.span, fault)
                     self.place(branch.place, scope)
             case Residual(_, body, shortcut, skip):
                 self.expressions(skip, names)
@@ -286,7 +295,7 @@ class Resolver:
             return
         block = scope.blocks.get(name)
         if block is None and (advice := advise_step(name, args)) and not is_among(name, tuple(scope.blocks)):
-            self.error("unknown-op", key.span, f"there is no operation or block `{name}`", advice)
+            self.diagnostics.error("unknown-op", key.span, f"there is no operation or block `{name}`", advice)
             return
         if block is None:
             known = [*scope.blocks, *(OPS if name[:1].islower() else ())]
@@ -313,7 +322,7 @@ class Resolver:
                         else why or f"in sight are {', '.join(sorted(names)) or 'none'}"
                     )
                     span = within(scalar, offset, len(name))
-                    self.error(
+                    self.diagnostics.error(
                         "unknown-name", span, f"unknown name `{name}`" + (f"; {why}" if why and near else ""), hint
                     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..diagnostics import Collector, Diagnostic, Note, Span
+from ..diagnostics import Collector, Note, Span
 from ..ops import OPS
 from .located_yaml import BROKEN, Entry, Located, is_broken
 from .recovery import Incomplete
@@ -134,9 +134,6 @@ class Builder:
     def __init__(self, diagnostics: Collector) -> None:
         self.diagnostics = diagnostics
 
-    def error(self, code: str, span: Span, message: str, help: str = "", notes: tuple[Note, ...] = ()) -> None:
-        self.diagnostics.add(Diagnostic(code, span, message, help=help, notes=notes))
-
     def place(self, node: Located) -> Place:
         """The steps of a list, or the one step that stands by itself."""
         if isinstance(node.value, list):
@@ -160,9 +157,13 @@ class Builder:
         cores = known or cores[:1]  # a key that the schema refused is no second core
         if len(cores) > 1:
             names = " and ".join(f"`{c.key.value}`" for c in cores)
-            self.error("two-cores", cores[1].key.span, f"a step has one core, but here stand {names}",
-                       "give each a step of its own: the order of a mapping says nothing",
-                       (Note(f"the first is `{cores[0].key.value}`", cores[0].key.span),))  # fmt: skip
+            self.diagnostics.error(
+                "two-cores",
+                cores[1].key.span,
+                f"a step has one core, but here stand {names}",
+                "give each a step of its own: the order of a mapping says nothing",
+                (Note(f"the first is `{cores[0].key.value}`", cores[0].key.span),),
+            )
         if not cores:
             return self.coreless(node, modifiers)
         if isinstance(node, Incomplete) and cores[0].value.value is None:  # its fields may be the keys that are told
@@ -172,20 +173,32 @@ class Builder:
 
     def coreless(self, node: Located, modifiers: Mapping[str, Entry]) -> Step | None:
         if "with" in modifiers:
-            self.error("with-without-use", modifiers["with"].key.span, "`with` gives arguments to `use`, which is not here",
-                       "write {use: $block, with: {…}}")  # fmt: skip
+            self.diagnostics.error(
+                "with-without-use",
+                modifiers["with"].key.span,
+                "`with` gives arguments to `use`, which is not here",
+                "write {use: $block, with: {…}}",
+            )
             return None
         if "from" not in modifiers and "output" not in modifiers:
             names = [k for k in node.value if isinstance(node.value, dict)]
             first = next(iter(node.value.values())).key.span if names else node.span
             about = f"; `{names[0]}` alone makes no step" if names else ""
             where = modifiers["aux"].key.span if "aux" in modifiers else first if "when" in modifiers else node.span
-            self.error("step-without-core", where, f"a step needs an op, a block, a merge or `steps`{about}",
-                       "a step without a core must have `from` or `output`")  # fmt: skip
+            self.diagnostics.error(
+                "step-without-core",
+                where,
+                f"a step needs an op, a block, a merge or `steps`{about}",
+                "a step without a core must have `from` or `output`",
+            )
             return None
         if "aux" in modifiers:
-            self.error("step-without-core", modifiers["aux"].key.span, "`aux` needs a core: the head itself",
-                       "write {name: aux1, aux: 0.3, steps: [...]}")  # fmt: skip
+            self.diagnostics.error(
+                "step-without-core",
+                modifiers["aux"].key.span,
+                "`aux` needs a core: the head itself",
+                "write {name: aux1, aux: 0.3, steps: [...]}",
+            )
             return None
         return Step(node, modifiers, None)
 
@@ -195,8 +208,12 @@ class Builder:
         if value.value is BROKEN:
             return Refused(key)
         if "with" in modifiers and name != "use":
-            self.error("with-without-use", modifiers["with"].key.span,
-                       f"`with` belongs to `use`; `{name}` takes its arguments itself", f"write {{{name}: {{…}}}}")  # fmt: skip
+            self.diagnostics.error(
+                "with-without-use",
+                modifiers["with"].key.span,
+                f"`with` belongs to `use`; `{name}` takes its arguments itself",
+                f"write {{{name}: {{…}}}}",
+            )
         if name == "use":
             return Use(value, key, modifiers["with"].value if "with" in modifiers else None)
         if name in MERGES:
@@ -240,9 +257,12 @@ class Builder:
             and "repeat" not in place.steps[0].modifiers
         ):
             name = place.steps[0].modifiers["name"].value
-            self.error("name-on-keyed-branch", name.span,
-                       f"the one step of branch `{entry.key.value}` is called by its key and cannot be named, too",
-                       "leave the name out, or make the branch a list of steps")  # fmt: skip
+            self.diagnostics.error(
+                "name-on-keyed-branch",
+                name.span,
+                f"the one step of branch `{entry.key.value}` is called by its key and cannot be named, too",
+                "leave the name out, or make the branch a list of steps",
+            )
         return place
 
     def params(self, node: Located | None, base: Mapping[str, Declaration] | None = None) -> dict[str, Declaration]:
@@ -266,14 +286,18 @@ class Builder:
 
         near = nearest(str(entry.key.value), base)
         hint = f"did you mean `{near}`? " if near else ""
-        self.error("unknown-param", entry.key.span, f"the base has no parameter `{entry.key.value}`",
-                   f"{hint}a new one is declared in the long form, {{type: int, default: 1}}")  # fmt: skip
+        self.diagnostics.error(
+            "unknown-param",
+            entry.key.span,
+            f"the base has no parameter `{entry.key.value}`",
+            f"{hint}a new one is declared in the long form, {{type: int, default: 1}}",
+        )
 
     def param(self, entry: Entry) -> Declaration | None:
         name, value = str(entry.key.value), entry.value
         if not name.isidentifier() or name == "x" or name in ("and", "or", "not", "if", "else", "true", "false"):
             why = "`x` is the tensor that arrives" if name == "x" else "no expression can say it"
-            self.error("param-name", entry.key.span, f"a parameter cannot be called `{name}`: {why}")
+            self.diagnostics.error("param-name", entry.key.span, f"a parameter cannot be called `{name}`: {why}")
             return None
         if is_broken(value):
             return Declaration(name, entry.key, "any", Located(BROKEN, value.span))
@@ -283,7 +307,9 @@ class Builder:
             return Declaration(name, entry.key, str(value.value), None)
         kind = type_of(value)
         if kind is None:
-            self.error("wrong-type", value.span, f"parameter `{name}` wants a type ({', '.join(TYPES)}) or a default")
+            self.diagnostics.error(
+                "wrong-type", value.span, f"parameter `{name}` wants a type ({', '.join(TYPES)}) or a default"
+            )
             return None
         return Declaration(name, entry.key, kind, value)
 
@@ -292,7 +318,7 @@ class Builder:
         kind = fields.get("type")
         known = str(kind.value) if kind else type_of(fields["default"]) if "default" in fields else None
         if known is None:
-            self.error("wrong-type", node.span, f"parameter `{name}` needs a `type` or a `default`")
+            self.diagnostics.error("wrong-type", node.span, f"parameter `{name}` needs a `type` or a `default`")
             return None
         choices = fields["choices"].value if "choices" in fields else []
         bounds = {k: fields[k].value for k in ("min", "max") if k in fields}

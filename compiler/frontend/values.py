@@ -7,7 +7,7 @@ from typing import Any
 
 from ..diagnostics import Diagnostic, Note, Span, nearest
 from ..ops.fields import Kind, Misfit, Padding, Pair, is_int, is_number, show
-from .expressions.template import Template, template
+from .expressions.template import Template, parse_template
 from .expressions.tokens import ExpressionError
 from .located_yaml import BROKEN, Located
 from .spec import Declaration
@@ -57,7 +57,7 @@ def parsed(node: Located) -> Template | None:
     if not isinstance(node.value, str) or "$" not in node.value:
         return None
     try:
-        return template(node.value)
+        return parse_template(node.value)
     except ExpressionError as error:
         raise Fault(error.code, within(node, error.offset, error.length), str(error.message), error.help) from None
 

@@ -1,6 +1,6 @@
-"""What an expression may compute: operators and functions on bounded values, each step counted.
+"""What an expression can compute: operators and functions on values of limited size, with a limit of steps.
 
-There is no host language behind it: nothing can be called but FUNCTIONS, and every result is checked.
+An expression cannot reach Python: it can call nothing but FUNCTIONS, and every result is checked.
 """
 
 from __future__ import annotations
@@ -14,69 +14,72 @@ from ...ops.fields import is_int, is_number, show
 from .tokens import LIMIT, MAX_DEPTH, MAX_LIST, MAX_STEPS, ExpressionError, Token
 
 Lookup = Callable[[str], Any]
-Evaluate = Callable[["Run"], Any]
+Closure = Callable[["Evaluation"], Any]  # a parsed expression: gives its value in an evaluation
 
 
-class Run:
-    """One evaluation: the lookup of names, and the count of steps."""
+class Evaluation:
+    """One evaluation of an expression: `lookup` gives the values of names, `steps` counts."""
 
     __slots__ = ("lookup", "steps")
 
     def __init__(self, lookup: Lookup) -> None:
         self.lookup, self.steps = lookup, 0
 
-    def made(self, value: Any, offset: int) -> Any:
-        """Bounds a result and counts it: one step, and one more for each element of a list."""
-        check(value, offset)
+    def count(self, value: Any, offset: int) -> Any:
+        """The result `value`, counted: one step, and one more for each element of a list.
+
+        Raises ExpressionError where the result is too large or the steps are too many.
+        """
+        check_size(value, offset)
         self.steps += 1 + len(value) if isinstance(value, list) else 1
         if self.steps > MAX_STEPS:
             raise ExpressionError("expression-limit", f"the expression takes over {MAX_STEPS} steps, the limit", offset)
         return value
 
 
-def found(run: Run, name: str, offset: int) -> Any:
+def look_up(evaluation: Evaluation, name: str, offset: int) -> Any:
     try:
-        return run.lookup(name)
+        return evaluation.lookup(name)
     except KeyError:
         raise ExpressionError("unknown-name", f"unknown name `{name}`", offset, len(name)) from None
 
 
-def itself(offset: int) -> None:
+def refuse_tensor(offset: int) -> None:
     raise ExpressionError(
         "wrong-type", "`x` itself is no value; use x.channels, x.height, x.width or x.features", offset
     )
 
 
-def bound(value: Evaluate | None, run: Run, offset: int) -> int | None:
-    return None if value is None else integer(value(run), "a slice", offset)
+def slice_bound(value: Closure | None, evaluation: Evaluation, offset: int) -> int | None:
+    return None if value is None else require_integer(value(evaluation), "a slice", offset)
 
 
-def truth(value: Any, what: str, offset: int) -> bool:
+def require_boolean(value: Any, what: str, offset: int) -> bool:
     if value is True or value is False:
         return bool(value)
     raise ExpressionError("wrong-type", f"`{what}` wants a boolean, not {show(value)}", offset, len(what))
 
 
-def number(value: Any, what: str, offset: int) -> Any:
+def require_number(value: Any, what: str, offset: int) -> Any:
     if not is_number(value):
         raise ExpressionError("wrong-type", f"`{what}` wants numbers, not {show(value)}", offset, len(what))
     return value
 
 
-def integer(value: Any, what: str, offset: int) -> int:
+def require_integer(value: Any, what: str, offset: int) -> int:
     if not is_int(value):
         raise ExpressionError("wrong-type", f"{what} is an integer, not {show(value)}", offset)
     return int(value)
 
 
-def sequence(value: Any, offset: int) -> Any:
+def require_sequence(value: Any, offset: int) -> Any:
     if not isinstance(value, (list, str)):
         raise ExpressionError("wrong-type", f"{show(value)} has no elements: only a list is indexed", offset)
     return value
 
 
-def check(value: Any, offset: int) -> Any:
-    """Bounds every result: 64 bits, finite floats, lists of limited length."""
+def check_size(value: Any, offset: int) -> Any:
+    """The value itself. Raises ExpressionError unless integers have 64 bits, floats are finite, lists and strings are short enough."""
     if isinstance(value, int):
         if not -LIMIT <= value < LIMIT:
             raise ExpressionError("expression-overflow", "the result is too large: integers have 64 bits", offset)
@@ -84,7 +87,7 @@ def check(value: Any, offset: int) -> Any:
         if not math.isfinite(value):
             raise ExpressionError("expression-overflow", "the result is too large: it is not finite", offset)
     elif isinstance(value, list):
-        check_list(value, offset)
+        check_list_size(value, offset)
     elif isinstance(value, str) and len(value) > MAX_LIST:
         raise ExpressionError(
             "expression-overflow", f"a text of {len(value)} characters is too large: the limit is {MAX_LIST}", offset
@@ -92,8 +95,8 @@ def check(value: Any, offset: int) -> Any:
     return value
 
 
-def check_list(value: list[Any], offset: int) -> None:
-    """Counts nested elements too: `[a, a]` of `[b, b]` of … holds little and stands for a great deal."""
+def check_list_size(value: list[Any], offset: int) -> None:
+    """Raises ExpressionError for too many elements, nested ones included: a short list of lists may hold very many."""
     total, depth, level = 0, 0, [value]
     while level:
         total, depth = total + sum(map(len, level)), depth + 1
@@ -106,62 +109,68 @@ def check_list(value: list[Any], offset: int) -> None:
         level = [item for items in level for item in items if isinstance(item, list)]
 
 
-def logic(first: Evaluate, terms: list[tuple[Token, Evaluate]]) -> Evaluate:
-    """A run of `and`, or of `or`; stops early."""
-    decided = terms[0][0].text == "or"
+def conditional(then: Closure, test: Closure, other: Closure, offset: int) -> Closure:
+    """`then if test else other`; only the one that is chosen is evaluated."""
+    return lambda evaluation: then(evaluation) if require_boolean(test(evaluation), "if", offset) else other(evaluation)
 
-    def evaluate(run: Run) -> bool:
-        value = truth(first(run), terms[0][0].text, terms[0][0].offset)
+
+def boolean_chain(first: Closure, terms: list[tuple[Token, Closure]]) -> Closure:
+    """`first` and its `terms`, joined by `and` or all by `or`; stops at the first value that decides."""
+    decisive = terms[0][0].text == "or"
+
+    def evaluate(evaluation: Evaluation) -> bool:
+        value = require_boolean(first(evaluation), terms[0][0].text, terms[0][0].offset)
         for token, right in terms:
-            if value == decided:
+            if value == decisive:
                 return value
-            value = truth(right(run), token.text, token.offset)
+            value = require_boolean(right(evaluation), token.text, token.offset)
         return value
 
     return evaluate
 
 
-def arithmetic(first: Evaluate, terms: list[tuple[Token, Evaluate]]) -> Evaluate:
-    """Operators of one rank, from the left; a loop, so that a long sum needs no deep stack."""
-    steps = [(OPERATORS.get(token.text, numeric), token.text, right, token.offset) for token, right in terms]
+def operator_chain(first: Closure, terms: list[tuple[Token, Closure]]) -> Closure:
+    """`first` and its `terms`, joined by operators of one precedence, from left to right; a loop, so a long sum needs no deep stack."""
+    steps = [(OPERATORS.get(token.text, calculate), token.text, right, token.offset) for token, right in terms]
 
-    def evaluate(run: Run) -> Any:
-        value = first(run)
+    def evaluate(evaluation: Evaluation) -> Any:
+        value = first(evaluation)
         for operate, sign, right, offset in steps:
-            value = run.made(operate(sign, value, right(run), offset), offset)
+            value = evaluation.count(operate(sign, value, right(evaluation), offset), offset)
         return value
 
     return evaluate
 
 
-def same(a: Any, b: Any) -> bool:
-    """Equality in which `1` is not `true`, inside lists either."""
+def is_equal(a: Any, b: Any) -> bool:
+    """Whether two values are equal; `1` is not `true`, inside lists either."""
     if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(same, a, b))
+        return len(a) == len(b) and all(map(is_equal, a, b))
     return isinstance(a, bool) == isinstance(b, bool) and bool(a == b)
 
 
-def equality(sign: str, a: Any, b: Any, offset: int) -> bool:
-    return same(a, b) == (sign == "==")
+def compare_equal(sign: str, a: Any, b: Any, offset: int) -> bool:
+    return is_equal(a, b) == (sign == "==")
 
 
-def order(sign: str, a: Any, b: Any, offset: int) -> bool:
+def compare_order(sign: str, a: Any, b: Any, offset: int) -> bool:
     if not (isinstance(a, str) and isinstance(b, str)):
-        number(a, sign, offset)
-        number(b, sign, offset)
+        require_number(a, sign, offset)
+        require_number(b, sign, offset)
     return COMPARE[sign](a, b)
 
 
-def plus(sign: str, a: Any, b: Any, offset: int) -> Any:
-    """A sum of numbers; two lists, or two strings, in a row."""
+def add(sign: str, a: Any, b: Any, offset: int) -> Any:
+    """The sum of two numbers, or two lists or two strings one after the other."""
     if (isinstance(a, list) and isinstance(b, list)) or (isinstance(a, str) and isinstance(b, str)):
         return ARITHMETIC["+"](a, b)
-    return numeric(sign, a, b, offset)
+    return calculate(sign, a, b, offset)
 
 
-def numeric(sign: str, a: Any, b: Any, offset: int) -> Any:
-    number(a, sign, offset)
-    number(b, sign, offset)
+def calculate(sign: str, a: Any, b: Any, offset: int) -> Any:
+    """The result of an operator on two numbers. Raises ExpressionError for other values, and for a division by zero."""
+    require_number(a, sign, offset)
+    require_number(b, sign, offset)
     if b == 0 and sign in ("/", "//", "%"):
         raise ExpressionError("division-by-zero", f"`{sign}` divides by zero", offset, len(sign))
     if sign == "**":
@@ -173,7 +182,7 @@ def numeric(sign: str, a: Any, b: Any, offset: int) -> Any:
 
 
 def power(a: Any, b: Any, offset: int) -> Any:
-    """Bounded before it is computed."""
+    """`a` to the power `b`. The size is checked first, because a huge power would take very long."""
     if a == 0 and b < 0:
         raise ExpressionError("division-by-zero", "zero to a negative power divides by zero", offset, 2)
     if is_int(a) and is_int(b) and b > 0 and abs(a) > 1 and b * math.log2(abs(a)) > 64:
@@ -194,11 +203,12 @@ ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv, "%": operator.mod,
 }  # fmt: skip
 OPERATORS: dict[str, Callable[[str, Any, Any, int], Any]] = {
-    "==": equality, "!=": equality, "<": order, "<=": order, ">": order, ">=": order, "+": plus,
+    "==": compare_equal, "!=": compare_equal, "<": compare_order, "<=": compare_order, ">": compare_order, ">=": compare_order, "+": add,
 }  # fmt: skip
 
 
-def numbers(*values: Any) -> list[Any]:
+def number_list(*values: Any) -> list[Any]:
+    """The arguments of min, max or sum: several numbers, or one list of them. Raises ValueError for anything else."""
     items = values[0] if len(values) == 1 and isinstance(values[0], list) else list(values)
     if not items:
         raise ValueError("nothing")
@@ -208,14 +218,14 @@ def numbers(*values: Any) -> list[Any]:
     return list(items)
 
 
-def one(value: Any) -> Any:
+def finite_number(value: Any) -> Any:
     if not is_number(value) or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError(show(value))
     return value
 
 
-def counted(*bounds: Any) -> list[int]:
-    """range(stop), range(start, stop) or range(start, stop, step) as a list of limited length."""
+def range_list(*bounds: Any) -> list[int]:
+    """range(stop), range(start, stop) or range(start, stop, step) as a list. Raises ValueError where it is too long."""
     if not 1 <= len(bounds) <= 3 or not all(is_int(b) for b in bounds):
         raise ValueError(", ".join(map(show, bounds)) or "nothing")
     if len(bounds) == 3 and bounds[2] == 0:
@@ -227,35 +237,38 @@ def counted(*bounds: Any) -> list[int]:
     return list(steps)
 
 
-def divisible(value: Any, by: Any) -> int:
-    """`value` rounded to a multiple of `by`, never losing more than a tenth (MobileNet's make_divisible)."""
-    one(value)
+def make_divisible(value: Any, by: Any) -> int:
+    """`value` rounded to a multiple of `by`, but never to less than nine tenths of it.
+
+    Source: `_make_divisible` of MobileNetV2 (tensorflow/models). Raises ValueError or ZeroDivisionError.
+    """
+    finite_number(value)
     if not is_int(by) or by <= 0:
         raise ZeroDivisionError if is_int(by) and by == 0 else ValueError(show(by))
     near: int = max(by, int(value + by / 2) // by * by)
     return near + by if near < 0.9 * value else near
 
 
-def length(value: Any) -> int:
+def length_of(value: Any) -> int:
     if not isinstance(value, (list, str)):
         raise ValueError(f"{show(value)}: it has no length")
     return len(value)
 
 
-def to_number(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: kind(one(value))
+def convert_with(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: kind(finite_number(value))
 
 
-def rounded(value: Any, digits: Any = None) -> Any:
+def round_number(value: Any, digits: Any = None) -> Any:
     if digits is None:
-        return round(one(value))
-    if not is_int(digits) or not 0 <= digits <= 15:  # Python raises ten to the power of it
+        return round(finite_number(value))
+    if not is_int(digits) or not 0 <= digits <= 15:  # Python computes 10**digits
         raise ValueError(f"{show(digits)} for its digits: they are 0 to 15")
-    return round(one(value), digits)
+    return round(finite_number(value), digits)
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "min": lambda *v: min(numbers(*v)), "max": lambda *v: max(numbers(*v)), "abs": lambda v: abs(one(v)), "round": rounded,
-    "floor": to_number(math.floor), "ceil": to_number(math.ceil), "int": to_number(int), "float": to_number(float),
-    "len": length, "sum": lambda v: sum(numbers(v)) if v != [] else 0, "range": counted, "divisible": divisible,
+    "min": lambda *v: min(number_list(*v)), "max": lambda *v: max(number_list(*v)), "abs": lambda v: abs(finite_number(v)), "round": round_number,
+    "floor": convert_with(math.floor), "ceil": convert_with(math.ceil), "int": convert_with(int), "float": convert_with(float),
+    "len": length_of, "sum": lambda v: sum(number_list(v)) if v != [] else 0, "range": range_list, "divisible": make_divisible,
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The grammar of an expression: tokens in, a closure that evaluates out."""
+"""The grammar of an expression: a list of tokens becomes a closure, which computes the value."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from ...diagnostics import nearest
 from ...ops.fields import show
 from .arithmetic import (
     FUNCTIONS,
-    Evaluate,
-    Run,
-    arithmetic,
-    bound,
-    check,
-    found,
-    integer,
-    itself,
-    logic,
-    number,
-    sequence,
-    truth,
+    Closure,
+    Evaluation,
+    boolean_chain,
+    check_size,
+    conditional,
+    look_up,
+    operator_chain,
+    refuse_tensor,
+    require_boolean,
+    require_integer,
+    require_number,
+    require_sequence,
+    slice_bound,
 )
 from .tokens import MAX_DEPTH, ExpressionError, Token
 
@@ -28,209 +29,225 @@ BINARY = (("or",), ("and",), ("==", "!=", "<", "<=", ">", ">="), ("+", "-"), ("*
 
 
 class Parser:
-    """Precedence climbing; each rule returns a closure that evaluates."""
+    """A recursive-descent parser over `tokens`, the last of which has the kind end. `names` are the names that it met, with offsets.
 
-    def __init__(self, found: list[Token]) -> None:
-        self.tokens, self.at, self.depth = found, 0, 0
+    Each rule of the grammar is a method. It takes its tokens, returns a closure, and raises ExpressionError for a mistake.
+    """
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self.tokens, self.position, self.depth = tokens, 0, 0
         self.names: list[tuple[str, int]] = []
 
     @property
     def token(self) -> Token:
-        return self.tokens[self.at]
+        return self.tokens[self.position]
 
     def take(self, *texts: str) -> Token | None:
+        """The current token, and goes on behind it, if it is one of these; else None."""
         token = self.token
         if token.kind in ("symbol", "name") and token.text in texts:
-            self.at += 1
+            self.position += 1
             return token
         return None
 
-    def fail(self, message: str, help: str = "", token: Token | None = None) -> ExpressionError:
+    def error(self, message: str, help: str = "", token: Token | None = None) -> ExpressionError:
         token = token or self.token
         return ExpressionError("expression-syntax", message, token.offset, max(len(token.text), 1), help)
 
-    def deeper(self, token: Token) -> None:
+    def enter(self, token: Token) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise ExpressionError(
                 "expression-limit", f"the expression is nested over {MAX_DEPTH} deep, the limit", token.offset
             )
 
-    def want(self, text: str, what: str) -> None:
+    def expect(self, text: str, what: str) -> None:
         if not self.take(text):
-            raise self.fail(f"`{text}` is missing {what}")
+            raise self.error(f"`{text}` is missing {what}")
 
-    def whole(self) -> Evaluate:
+    def parse(self) -> Closure:
+        """The whole expression, up to the end token."""
         if self.token.kind == "end":
-            raise self.fail("the expression is empty")
-        value = self.conditional()
+            raise self.error("the expression is empty")
+        value = self.parse_conditional()
         if self.token.kind != "end":
-            raise self.fail(
+            raise self.error(
                 f"`{self.token.text}` is not expected here",
                 "" if self.token.text != ":" else "there is no lambda and no `:=`",
             )
         return value
 
-    def conditional(self) -> Evaluate:
-        self.deeper(self.token)
-        then = self.binary(0)
+    def parse_conditional(self) -> Closure:
+        """`a if condition else b`, or what stands in the place of `a` alone."""
+        self.enter(self.token)
+        then = self.parse_binary(0)
         token = self.take("if")
         if token:
-            test = self.binary(0)
+            test = self.parse_binary(0)
             if not self.take("else"):
-                raise self.fail("a conditional needs its `else`: a if c else b", token=token)
-            other = self.conditional()
-            value, offset = then, token.offset
-            then = lambda run: value(run) if truth(test(run), "if", offset) else other(run)  # noqa: E731
+                raise self.error("a conditional needs its `else`: a if c else b", token=token)
+            then = conditional(then, test, self.parse_conditional(), token.offset)
         self.depth -= 1
         return then
 
-    def binary(self, level: int) -> Evaluate:
+    def parse_binary(self, level: int) -> Closure:
+        """Operators of BINARY[level] and of those that bind tighter. `not a == b` is `not (a == b)`."""
         if level == len(BINARY):
-            return self.unary()
+            return self.parse_unary()
         if level == 2 and (token := self.take("not")):
-            self.deeper(token)
-            inner, offset = self.binary(2), token.offset
+            self.enter(token)
+            inner, offset = self.parse_binary(2), token.offset
             self.depth -= 1
-            return lambda run: not truth(inner(run), "not", offset)
-        left = self.binary(level + 1)
-        terms: list[tuple[Token, Evaluate]] = []
+            return lambda evaluation: not require_boolean(inner(evaluation), "not", offset)
+        left = self.parse_binary(level + 1)
+        terms: list[tuple[Token, Closure]] = []
         while token := self.take(*BINARY[level]):
             if terms and level == 2:
-                raise self.fail("comparisons do not chain", "write `a < b and b < c`", token)
-            terms.append((token, self.binary(level + 1)))
+                raise self.error("comparisons do not chain", "write `a < b and b < c`", token)
+            terms.append((token, self.parse_binary(level + 1)))
         if not terms:
             return left
-        return logic(left, terms) if level < 2 else arithmetic(left, terms)
+        return boolean_chain(left, terms) if level < 2 else operator_chain(left, terms)
 
-    def unary(self) -> Evaluate:
+    def parse_unary(self) -> Closure:
+        """A sign before a power: `-a`, `+a`."""
         token = self.take("-", "+")
         if not token:
-            return self.power()
-        self.deeper(token)
-        inner, sign, offset = self.unary(), token.text, token.offset
+            return self.parse_power()
+        self.enter(token)
+        inner, sign, offset = self.parse_unary(), token.text, token.offset
         self.depth -= 1
 
-        def evaluate(run: Run) -> Any:
-            value = number(inner(run), sign, offset)
-            return check(-value if sign == "-" else value, offset)
+        def evaluate(evaluation: Evaluation) -> Any:
+            value = require_number(inner(evaluation), sign, offset)
+            return check_size(-value if sign == "-" else value, offset)
 
         return evaluate
 
-    def power(self) -> Evaluate:
-        left = self.postfix()
+    def parse_power(self) -> Closure:
+        """`a ** b`; groups from the right, and binds tighter than a sign before it: `-2 ** 2` is -4."""
+        left = self.parse_postfix()
         token = self.take("**")
         if not token:
             return left
-        self.deeper(token)
-        right = self.unary()
+        self.enter(token)
+        right = self.parse_unary()
         self.depth -= 1
-        return arithmetic(left, [(token, right)])
+        return operator_chain(left, [(token, right)])
 
-    def postfix(self) -> Evaluate:
-        value = self.atom()
+    def parse_postfix(self) -> Closure:
+        """A value with any number of indices or slices behind it."""
+        value = self.parse_atom()
         count = 0
         while token := self.take("["):
             count += 1
             if count > MAX_DEPTH:
                 raise ExpressionError("expression-limit", f"over {MAX_DEPTH} indices, the limit", token.offset)
-            value = self.index(value, token)
+            value = self.parse_index(value, token)
         return value
 
-    def index(self, value: Evaluate, token: Token) -> Evaluate:
-        first = None if self.token.text == ":" else self.conditional()
+    def parse_index(self, value: Closure, token: Token) -> Closure:
+        """`[i]` or `[start:stop]` behind `value`; `token` is the bracket, already taken."""
+        first = None if self.token.text == ":" else self.parse_conditional()
         if self.take(":"):
-            last = None if self.token.text in ("]", ":") else self.conditional()
+            last = None if self.token.text in ("]", ":") else self.parse_conditional()
             if self.token.text == ":":
-                raise self.fail("a slice has no step: it is [start:stop]")
-            self.want("]", "after the slice")
-            return lambda run: sequence(value(run), token.offset)[
-                bound(first, run, token.offset) : bound(last, run, token.offset)
+                raise self.error("a slice has no step: it is [start:stop]")
+            self.expect("]", "after the slice")
+            return lambda evaluation: require_sequence(value(evaluation), token.offset)[
+                slice_bound(first, evaluation, token.offset) : slice_bound(last, evaluation, token.offset)
             ]
-        self.want("]", "after the index")
+        self.expect("]", "after the index")
         assert first is not None
-        index: Evaluate = first
+        index: Closure = first
 
-        def evaluate(run: Run) -> Any:
-            items, i = sequence(value(run), token.offset), integer(index(run), "an index", token.offset)
+        def evaluate(evaluation: Evaluation) -> Any:
+            """The element; a negative index counts from the end."""
+            items = require_sequence(value(evaluation), token.offset)
+            i = require_integer(index(evaluation), "an index", token.offset)
             if not -len(items) <= i < len(items):
                 raise ExpressionError("index-out-of-range", f"index {i} of a list of {len(items)}", token.offset)
             return items[i]
 
         return evaluate
 
-    def atom(self) -> Evaluate:
+    def parse_atom(self) -> Closure:
+        """A number, a string, a name, a call, a list, or an expression in parentheses."""
         token = self.token
-        self.at += 1 if token.kind != "end" else 0
+        self.position += 1 if token.kind != "end" else 0
         if token.kind == "number":
-            return self.literal(token)
+            return self.parse_number(token)
         if token.kind == "string":
             text = token.text[1:-1]
-            return lambda run: text
+            return lambda evaluation: text
         if token.kind == "name":
-            return self.name(token)
+            return self.parse_name(token)
         if token.text == "(" and token.kind == "symbol":
-            value = self.conditional()
-            self.want(")", "after the group")
+            value = self.parse_conditional()
+            self.expect(")", "after the group")
             return value
         if token.text == "[":
-            items = self.items("]")
-            return lambda run: run.made([item(run) for item in items], token.offset)
+            items = self.parse_items("]")
+            return lambda evaluation: evaluation.count([item(evaluation) for item in items], token.offset)
         if token.kind == "end":
             raise ExpressionError("expression-syntax", "the expression ends where a value is wanted", token.offset)
-        raise self.fail(f"a value is wanted here, not `{token.text}`", token=token)
+        raise self.error(f"a value is wanted here, not `{token.text}`", token=token)
 
-    def literal(self, token: Token) -> Evaluate:
+    def parse_number(self, token: Token) -> Closure:
+        """The number of `token`, which no letter may follow: no `1_000`, no `3px`."""
         text = token.text
         following = self.token
         if following.kind == "name" and following.offset == token.offset + len(text):
-            raise self.fail(f"`{text}{following.text}` is no number", "digits have no underscores or units", token)
+            raise self.error(f"`{text}{following.text}` is no number", "digits have no underscores or units", token)
         if len(text) > 40:
             raise ExpressionError(
                 "expression-overflow", f"a number of {len(text)} digits is too large", token.offset, len(text)
             )
         value = int(text) if text.isdigit() else float(text)
-        check(value, token.offset)
-        return lambda run: value
+        check_size(value, token.offset)
+        return lambda evaluation: value
 
-    def name(self, token: Token) -> Evaluate:
+    def parse_name(self, token: Token) -> Closure:
+        """What a name begins: `true`, `false`, a call, a field of `x`, or a variable."""
         name, offset = token.text, token.offset
         if name in ("true", "false"):
-            return lambda run: name == "true"
+            return lambda evaluation: name == "true"
         if name in WORDS or name == "lambda":
-            raise self.fail(
+            raise self.error(
                 f"a value is wanted here, not `{name}`",
                 "there are no functions of one's own" if name == "lambda" else "",
                 token,
             )
         if name in ("True", "False"):
-            raise self.fail(f"there is no `{name}`", f"write `{name.lower()}`", token)
+            raise self.error(f"there is no `{name}`", f"write `{name.lower()}`", token)
         if self.token.kind == "symbol" and self.token.text == "(":
-            self.at += 1
-            return self.call(token)
+            self.position += 1
+            return self.parse_call(token)
         if self.token.kind == "string" and self.token.offset == offset + len(name):
-            raise self.fail(f"`{name}'…'` is no string: there are no prefixes", token=token)
+            raise self.error(f"`{name}'…'` is no string: there are no prefixes", token=token)
         self.names.append((name, offset))
         if self.take("."):
-            return self.attribute(token)
+            return self.parse_attribute(token)
 
         if name == "x":
-            return lambda run: itself(offset)
-        return lambda run: found(run, name, offset)
+            return lambda evaluation: refuse_tensor(offset)
+        return lambda evaluation: look_up(evaluation, name, offset)
 
-    def attribute(self, token: Token) -> Evaluate:
+    def parse_attribute(self, token: Token) -> Closure:
+        """A field of the arriving tensor, such as `x.channels`; `token` is the name before the dot."""
         field = self.token
-        self.at += 1 if field.kind != "end" else 0
+        self.position += 1 if field.kind != "end" else 0
         if token.text != "x" or field.text not in ("channels", "height", "width", "features"):
             near = (
                 "x has channels, height, width and features"
                 if token.text == "x"
                 else "only `x` has fields: x.channels, …"
             )
-            raise self.fail(f"`{token.text}` has no field `{field.text}`", near, field)
+            raise self.error(f"`{token.text}` has no field `{field.text}`", near, field)
 
-        def evaluate(run: Run) -> Any:
-            x = found(run, "x", token.offset)
+        def evaluate(evaluation: Evaluation) -> Any:
+            """The field of the tensor; `features` is its number of elements in one image."""
+            x = look_up(evaluation, "x", token.offset)
             if field.text == "features":
                 return x.elements
             if field.text != "channels" and not x.is_image:
@@ -241,33 +258,36 @@ class Parser:
 
         return evaluate
 
-    def items(self, close: str) -> list[Evaluate]:
-        found: list[Evaluate] = []
+    def parse_items(self, close: str) -> list[Closure]:
+        """Values between commas, up to the bracket `close`; a last comma may follow them."""
+        items: list[Closure] = []
         while not self.take(close):
-            if found:
-                self.want(",", f"between values, or `{close}`")
+            if items:
+                self.expect(",", f"between values, or `{close}`")
             if self.token.text == close:
                 continue
-            found.append(self.conditional())
+            items.append(self.parse_conditional())
             if self.token.kind == "end":
-                raise self.fail(f"`{close}` is missing")
-        return found
+                raise self.error(f"`{close}` is missing")
+        return items
 
-    def call(self, token: Token) -> Evaluate:
+    def parse_call(self, token: Token) -> Closure:
+        """A call of one of FUNCTIONS; `token` is its name, and the bracket is already taken."""
         name, offset = token.text, token.offset
         if name not in FUNCTIONS:
             near = nearest(name, FUNCTIONS)
-            raise self.fail(
+            raise self.error(
                 f"there is no function `{name}`",
                 f"did you mean `{near}`?" if near else f"there are {', '.join(FUNCTIONS)}",
                 token,
             )
-        arguments = self.items(")")
+        arguments = self.parse_items(")")
 
-        def evaluate(run: Run) -> Any:
-            values = [argument(run) for argument in arguments]
+        def evaluate(evaluation: Evaluation) -> Any:
+            """The result, counted; whatever Python raises becomes an ExpressionError at the call."""
+            values = [argument(evaluation) for argument in arguments]
             try:
-                return run.made(FUNCTIONS[name](*values), offset)
+                return evaluation.count(FUNCTIONS[name](*values), offset)
             except ExpressionError:
                 raise
             except ZeroDivisionError:

@@ -1,6 +1,6 @@
-"""Expressions: `$name` and `$(…)` inside YAML scalars.
+"""Templates: YAML scalars that hold expressions, `$name` and `$(…)`.
 
-A small language of its own, with a tokenizer, a precedence parser, and bounds on length, depth, size and steps.
+Expressions are a small language with its own tokenizer and parser, and with limits of length, depth, size and steps.
 """
 
 from __future__ import annotations
@@ -10,38 +10,39 @@ from functools import lru_cache
 from typing import Any
 
 from ...ops.fields import show
-from .arithmetic import Evaluate, Lookup, Run
+from .arithmetic import Closure, Evaluation, Lookup
 from .parser import Parser
-from .tokens import MAX_LENGTH, MAX_LIST, ExpressionError, Token, tokens
+from .tokens import MAX_LENGTH, MAX_LIST, ExpressionError, Token, tokenize
 
 
-def too_deep() -> ExpressionError:
-    """The stack was nearly used up before the expression began; what it nests itself is bounded by MAX_DEPTH."""
+def nesting_error() -> ExpressionError:
+    """For a stack that was nearly full before the expression began: MAX_DEPTH alone keeps the expression's own nesting small."""
     return ExpressionError("expression-limit", "the expression is nested too deep where it stands")
 
 
 class Template:
-    """A scalar with expressions: its parts in order, texts and evaluations."""
+    """A scalar with expressions: `parts` are its texts and closures in order, `names` the names in it, with their offsets."""
 
-    def __init__(self, parts: list[str | Evaluate], names: list[tuple[str, int]]) -> None:
+    def __init__(self, parts: list[str | Closure], names: list[tuple[str, int]]) -> None:
         self.parts, self.names = parts, tuple(names)
-        self.whole = len(parts) == 1 and not isinstance(parts[0], str)
+        self.is_one_expression = len(parts) == 1 and not isinstance(parts[0], str)
 
     def evaluate(self, lookup: Lookup) -> Any:
-        """The value; inside a longer string it is written out as text. Raises ExpressionError."""
-        run = Run(lookup)
+        """The value of the scalar: of any type if it is one expression and nothing else, otherwise a string. Raises ExpressionError."""
+        evaluation = Evaluation(lookup)
         try:
-            if self.whole:
-                return self.parts[0](run)  # type: ignore[operator]
-            return self.joined(run)
+            if self.is_one_expression:
+                return self.parts[0](evaluation)  # type: ignore[operator]
+            return self.format_parts(evaluation)
         except RecursionError:
-            raise too_deep() from None
+            raise nesting_error() from None
 
-    def joined(self, run: Run) -> str:
+    def format_parts(self, evaluation: Evaluation) -> str:
+        """The parts as one string, each value written out. Raises ExpressionError where it grows too long."""
         texts: list[str] = []
         size = 0
         for part in self.parts:
-            texts.append(part if isinstance(part, str) else written(part(run)))
+            texts.append(part if isinstance(part, str) else value_as_text(part(evaluation)))
             size += len(texts[-1])
             if size > MAX_LIST:
                 raise ExpressionError(
@@ -50,12 +51,12 @@ class Template:
         return "".join(texts)
 
 
-def written(value: Any) -> str:
+def value_as_text(value: Any) -> str:
     return value if isinstance(value, str) else show(value)
 
 
 @lru_cache(maxsize=4096)
-def template(text: str) -> Template | None:
+def parse_template(text: str) -> Template | None:
     """The template of a scalar, or None where it holds no `$`. Raises ExpressionError."""
     if "$" not in text:
         return None
@@ -63,7 +64,7 @@ def template(text: str) -> Template | None:
         raise ExpressionError(
             "expression-limit", f"an expression of {len(text)} characters is too long, the limit is {MAX_LENGTH}"
         )
-    parts: list[str | Evaluate] = []
+    parts: list[str | Closure] = []
     names: list[tuple[str, int]] = []
     position = 0
     while position < len(text):
@@ -75,24 +76,24 @@ def template(text: str) -> Template | None:
         if dollar == len(text):
             break
         try:
-            position = one_part(text, dollar, parts, names)
+            position = parse_part(text, dollar, parts, names)
         except RecursionError:
-            raise too_deep() from None
+            raise nesting_error() from None
     return Template(parts, names)
 
 
-def one_part(text: str, dollar: int, parts: list[str | Evaluate], names: list[tuple[str, int]]) -> int:
-    """Parses what a dollar begins; returns where the text goes on."""
+def parse_part(text: str, dollar: int, parts: list[str | Closure], names: list[tuple[str, int]]) -> int:
+    """Parses what begins at the dollar, and adds it to `parts` and `names`; returns the offset behind it. Raises ExpressionError."""
     following = text[dollar + 1 : dollar + 2]
     if following == "$":
         parts.append("$")
         return dollar + 2
     if following == "(":
-        found_tokens = tokens(text, dollar + 2)
-        parser = Parser(found_tokens)
-        parts.append(parser.whole())
+        tokens = tokenize(text, dollar + 2)
+        parser = Parser(tokens)
+        parts.append(parser.parse())
         names += parser.names
-        return found_tokens[-1].offset + 1
+        return tokens[-1].offset + 1
     match = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII).match(text, dollar + 1)
     if not match:
         inside = text[dollar + 2 :].partition("}")[0]
@@ -105,6 +106,6 @@ def one_part(text: str, dollar: int, parts: list[str | Evaluate], names: list[tu
     if match[0] == "x" and (field := re.compile(r"\.([a-z]+)").match(text, match.end())):
         raise ExpressionError("expression-syntax", "`$x` ends at the dot", dollar, 2, f"write `$(x.{field[1]})`")
     parser = Parser([Token("name", match[0], dollar + 1), Token("end", "", match.end())])
-    parts.append(parser.whole())
+    parts.append(parser.parse())
     names += parser.names
     return match.end()

@@ -1,6 +1,6 @@
-"""The words of an expression, and the limits within which it is read.
+"""The tokens of an expression, and the limits of its size.
 
-A tokenizer of its own: Python's `ast` leaks MemoryError and RecursionError and folds full-width letters.
+Python's `ast` is not used: it may raise MemoryError or RecursionError, and it takes full-width letters for plain ones.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LIMIT = 2**63
 
 
 class ExpressionError(Exception):
-    """What is wrong, and where in the scalar's text."""
+    """An expression is wrong: the diagnostic's code, message and help, and the place as an offset into the scalar's text."""
 
     def __init__(self, code: str, message: str, offset: int = 0, length: int = 1, help: str = "") -> None:
         super().__init__(message)
@@ -24,7 +24,9 @@ class ExpressionError(Exception):
 
 
 class Token(NamedTuple):
-    kind: str  # number, string, name, symbol, end
+    """A token. `kind` is number, string, name, symbol or end; `offset` counts from the start of the scalar's text."""
+
+    kind: str
     text: str
     offset: int
 
@@ -41,28 +43,31 @@ INSTEAD = {"=": "write `==` to compare; arguments have no names", "&": "write `a
            "−": "write a plain `-`", "·": "the product is `*`", "‘": "a string stands in plain quotes: '…'", "’": "a string stands in plain quotes: '…'"}  # fmt: skip
 
 
-def tokens(text: str, start: int) -> list[Token]:
-    """The tokens from `start` up to the parenthesis that closes the expression, and an end token on it."""
-    found: list[Token] = []
+def tokenize(text: str, start: int) -> list[Token]:
+    """The tokens from `start` on; the last one, of the kind end, is the parenthesis that closes the expression.
+
+    Raises ExpressionError for a character that begins no token, and where nothing closes the expression.
+    """
+    tokens: list[Token] = []
     position, depth = start, 0
     while position < len(text):
         if text[position] == ")" and depth == 0:
-            return [*found, Token("end", ")", position)]
+            return [*tokens, Token("end", ")", position)]
         match = TOKEN.match(text, position)
         if match is None:
             char = text[position]
             help = INSTEAD.get(char, "write a plain space" if char.isspace() else "")
-            named = f"U+{ord(char):04X}" if not char.isprintable() or ord(char) > 126 else f"`{char}`"
-            raise ExpressionError("expression-syntax", f"{named} is not part of the language", position, 1, help)
+            char_name = f"U+{ord(char):04X}" if not char.isprintable() or ord(char) > 126 else f"`{char}`"
+            raise ExpressionError("expression-syntax", f"{char_name} is not part of the language", position, 1, help)
         kind = str(match.lastgroup)
         kind = "number" if match["number"] else kind
         if kind != "space":
-            found.append(Token(kind, match[0], position))
+            tokens.append(Token(kind, match[0], position))
             depth += (match[0] in "([") - (match[0] in ")]") if kind == "symbol" else 0
         position = match.end()
-    raise unclosed(text, start - 2)
+    raise unclosed_error(text, start - 2)
 
 
-def unclosed(text: str, offset: int) -> ExpressionError:
+def unclosed_error(text: str, offset: int) -> ExpressionError:
     return ExpressionError("expression-unclosed", "`$(` is not closed by `)` in this value: a quote is missing", offset, 2,
                            "inside { } and [ ] YAML ends a plain value at `,` `[` `]`, and ` #` begins a comment: put it in quotes, \"$(…)\"")  # fmt: skip
