@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from archc.compiler.diagnostics import Collector, Source
 from archc.compiler.frontend import located_yaml
-from archc.compiler.frontend.located_yaml import MAX_BYTES, Located, parse_yaml, plain_value, read_text
+from archc.compiler.frontend.located_yaml import MAX_BYTES, Located, decode_text, parse_yaml, plain_value
 
 
 def read(data):
     """The node, and the diagnostics as (code, line, column)."""
     diagnostics = Collector()
-    source = read_text(data.encode() if isinstance(data, str) else data, "s.yaml", diagnostics)
+    source = decode_text(data.encode() if isinstance(data, str) else data, "s.yaml", diagnostics)
     node = parse_yaml(source, diagnostics) if source else None
     return node, [(d.code, d.span.line, d.span.column) for d in diagnostics]
 
@@ -74,7 +74,7 @@ def test_a_second_key_shows_the_first():
 )
 def test_the_message_names_the_cause(text, word):
     diagnostics = Collector()
-    source = read_text(text.encode() if isinstance(text, str) else text, "s", diagnostics)
+    source = decode_text(text.encode() if isinstance(text, str) else text, "s", diagnostics)
     assert source is None or parse_yaml(source, diagnostics) is None
     assert word in next(iter(diagnostics)).message
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ..diagnostics import Collector, Diagnostic, Note, Source
 from ..sources import MAX_DOCUMENTS, SourceError, SpecFiles
 from .header import Header, read_header
-from .located_yaml import BROKEN, Entry, Located, is_broken, parse_yaml, read_text
+from .located_yaml import BROKEN, Entry, Located, decode_text, is_broken, parse_yaml
 from .recovery import Incomplete, join_cut_expressions, repair
 from .schema import validate
 from .spec import Block, Builder, Declaration, Place
@@ -57,7 +57,7 @@ def parse_and_validate(data: bytes, name: str, label: str, trusted: bool = False
     What the schema refuses is told, and broken in the tree, so that all else can still be checked.
     """
     found, faults = Collector(), Collector()
-    source = read_text(data, name, found)
+    source = decode_text(data, name, found)
     if source is None:
         return ParsedText(None, None, tuple(found))
     source.label = label
