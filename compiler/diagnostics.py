@@ -138,10 +138,10 @@ class Collector:
         key = (diagnostic.code, (span.source.name, span.line, span.column) if span else None)
         self._seen.setdefault(key, diagnostic)
 
-    def error(self, code: str, span: Span, message: str, help: str = "", notes: tuple[Note, ...] = ()) -> None:
+    def error(self, code: str, span: Span | None, message: str, help: str = "", notes: tuple[Note, ...] = ()) -> None:
         self.add(Diagnostic(code, span, message, help=help, notes=notes))
 
-    def warn(self, code: str, span: Span, message: str, help: str = "") -> None:
+    def warn(self, code: str, span: Span | None, message: str, help: str = "") -> None:
         self.add(Diagnostic(code, span, message, help=help, severity="warning"))
 
     def __iter__(self) -> Iterator[Diagnostic]:

@@ -89,7 +89,7 @@ def check(spec: str | SpecText, settings: Sequence[str] = (), params: Mapping[st
     found = found._replace(document=document)
     require_parts(document, diagnostics)
     resolver = Resolver(diagnostics)
-    resolver.document(document)
+    resolver.check_document(document)
     found = found._replace(scopes=resolver.scopes)
     if document.graph is not None and document.input and not document.broken_input and not document.open_params:
         expansion = expand(document, diagnostics)

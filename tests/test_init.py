@@ -40,7 +40,7 @@ def same_net(origin: str, folder: Path) -> None:
     assert not own.diagnostics
     assert own.name == "mine"
     assert nodes(own) == nodes(theirs)
-    stated = [each.header.preprocess.stated() if each.header.preprocess else None for each in (own, theirs)]
+    stated = [each.header.preprocess.to_dict() if each.header.preprocess else None for each in (own, theirs)]
     assert stated[0] == stated[1] and (own.labels, own.header.source) == (theirs.labels, theirs.header.source)
     assert not own.expectations, "they are the other net's"
     text = (folder / "mine.yaml").read_text("utf-8")

@@ -122,7 +122,7 @@ def test_photos_become_the_peer_s_input(name, photos):
 
     from archc.runtime.images import Preprocess
 
-    how = Preprocess.parse(check(name).header.preprocess.stated(), size(name))
+    how = Preprocess.parse(check(name).header.preprocess.to_dict(), size(name))
     for photo in photos:
         with Image.open(photo) as image:
             theirs = transform(name)(image.convert("RGB"))

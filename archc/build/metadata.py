@@ -33,7 +33,7 @@ def metadata(checked: Compilation, graph: Graph, report: WeightReport, phase: Ph
     if checked.labels is not None:
         facts["archc.labels"] = to_json(list(checked.labels))
     if checked.header.preprocess is not None:
-        facts["archc.preprocess"] = to_json(checked.header.preprocess.stated())
+        facts["archc.preprocess"] = to_json(checked.header.preprocess.to_dict())
     return facts
 
 

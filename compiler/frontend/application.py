@@ -13,10 +13,10 @@ from ..ir.types import TensorType, format_sizes
 from ..ops import OPS
 from ..ops.fields import Misfit, show
 from ..ops.op import Op
-from .context import NOTHING, Arriving, Context, Poison
+from .context import NOTHING, Context, Poison, StepValue
 from .located_yaml import BROKEN, Located
 from .recovery import Incomplete
-from .values import Arguments, Fault, Poisoned, locate, unknown
+from .values import Arguments, Fault, Poisoned, element_at, unknown_name
 
 MAX_ELEMENTS = 2**31  # of one value, an image
 MAX_PARAMS = 2**33  # of one op
@@ -30,8 +30,8 @@ class Applier:
         self.arguments = arguments
         self.written: dict[tuple[str, Located | None], Op] = {}  # ops whose fields hold no expression
 
-    def apply(self, name: str, key: Located, args: Located | None, values: tuple[Arriving, ...], x: Arriving, ctx: Context, path: str,
-              labels: tuple[str, ...] = ()) -> Arriving:  # fmt: skip
+    def apply(self, name: str, key: Located, args: Located | None, values: tuple[StepValue, ...], x: StepValue, ctx: Context, path: str,
+              labels: tuple[str, ...] = ()) -> StepValue:  # fmt: skip
         """One op on its inputs: fields checked, shape inferred, node added. Raises Fault or Poisoned.
 
         Where an input is poison, or a field was refused, no node is made: the result is poison, with a guess where one is left.
@@ -51,7 +51,7 @@ class Applier:
         self.nodes.append(node)
         return node.output
 
-    def build(self, name: str, key: Located, args: Located | None, x: Arriving, ctx: Context) -> Op:
+    def build(self, name: str, key: Located, args: Located | None, x: StepValue, ctx: Context) -> Op:
         cls = OPS[name]
         if args is not None and args.value is BROKEN:
             raise Poisoned
@@ -65,15 +65,17 @@ class Applier:
                 assert args is not None
                 raise unknown_field(cls, args.value[field].key)
             try:
-                checked[field] = self.arguments.value(cls.fields[field], node, lookup, cls.fields[field].kind.check)
+                checked[field] = self.arguments.checked_value(
+                    cls.fields[field], node, lookup, cls.fields[field].kind.check
+                )
             except Misfit as misfit:
-                raise Fault(misfit.code, locate(node, misfit.at).span, f"`{field}` {misfit}") from None
+                raise Fault(misfit.code, element_at(node, misfit.at).span, f"`{field}` {misfit}") from None
         for field, declared in cls.fields.items():
             if declared.required and field not in checked:
                 where = name if key.value == name else "with"
                 raise Fault("missing-key", key.span, f"`{name}` needs `{field}`", f"write {{{where}: {{{field}: …}}}}")
         made = make_op(name, tuple(checked.items()))
-        if args is None or self.arguments.written(args):
+        if args is None or self.arguments.is_literal(args):
             self.written[name, args] = made
         return made
 
@@ -103,7 +105,7 @@ class Applier:
         )
 
 
-def known_or_guessed(value: Arriving, key: Located) -> Value:
+def known_or_guessed(value: StepValue, key: Located) -> Value:
     """What arrives at the step with this key; of poison, what it would probably be. Raises Fault or Poisoned."""
     if value is NOTHING:
         raise Fault("nothing-arrives", key.span, "the net has several inputs: this step, or each branch, says `from`")
@@ -145,14 +147,14 @@ def check_usable(name: str, what: Located, blocks: Iterable[str]) -> None:
                     f"write `{name}` itself, with its branches")  # fmt: skip
     usable = [n for n, cls in OPS.items() if not (cls.is_merge or cls.is_internal)]
     if name not in usable:
-        found = unknown("block or operation", name, [*blocks, *usable], what.span, "unknown-block")
+        found = unknown_name("block or operation", name, [*blocks, *usable], what.span, "unknown-block")
         raise Fault(found.code, what.span, found.message, found.help)
 
 
 def unknown_field(cls: type[Op], key: Located) -> Fault:
     """The refusal of a field that the op of a `use` has not; where an op is called by its name, the schema refuses it."""
     more = f"it can be {', '.join(cls.fields)}" if cls.fields else "it takes no fields"
-    found = unknown(f"field of `{cls.name}`", str(key.value), cls.fields, key.span, "unknown-key", more)
+    found = unknown_name(f"field of `{cls.name}`", str(key.value), cls.fields, key.span, "unknown-key", more)
     return Fault(found.code, key.span, found.message, found.help)
 
 

@@ -1,4 +1,4 @@
-"""A called block: its parameters get their values, and the context of its steps opens. It never sees its caller's names."""
+"""A call of a block: its parameters get their values, and its steps get a context. A block never sees the names of its caller."""
 
 from __future__ import annotations
 
@@ -9,21 +9,32 @@ from ..diagnostics import Collector
 from ..ir.graph import Value
 from ..ir.provenance import Frame, FrameKind
 from ..ir.types import image
-from .context import POISON, Arriving, Context
+from .context import POISON, Context, StepValue
 from .located_yaml import Entry, Located
-from .names import arguments as fit
+from .names import check_arguments
 from .spec import Block, Declaration
 from .values import Arguments, Fault, Poisoned, evaluate
 
 
-def enter_block(block: Block, key: Located, args: Located, x: Arriving, ctx: Context, path: str, arguments: Arguments,
-            diagnostics: Collector) -> Context | None:  # fmt: skip
-    """Where the steps of `block` stand, called in `ctx` as `path`; None where its arguments are told to be wrong."""
-    if not fit(block, key, args, diagnostics):
+def enter_block(
+    block: Block,
+    key: Located,
+    args: Located,
+    x: StepValue,
+    ctx: Context,
+    path: str,
+    arguments: Arguments,
+    diagnostics: Collector,
+) -> Context | None:
+    """The context of the steps of `block`, which is called in `ctx` with the path `path`; `x` arrives at it.
+
+    Reports wrong arguments, and then gives None; raises Fault or Poisoned.
+    """
+    if not check_arguments(block, key, args, diagnostics):
         return None
     given: Mapping[str, Entry] = args.value if isinstance(args.value, dict) else {}
     lookup = ctx.lookup(x)
-    values = {n: arguments.argument(block.params[n], e.value, lookup) for n, e in given.items() if n in block.params}
+    values = {n: arguments.param_value(block.params[n], e.value, lookup) for n, e in given.items() if n in block.params}
     document = ctx.document if block.sees_document else {}
     names = bind_params(block.params, values, document, arguments, diagnostics)
     if names is None:
@@ -36,31 +47,40 @@ def enter_block(block: Block, key: Located, args: Located, x: Arriving, ctx: Con
     if block.input is not None:
         inner = inner._replace(names=names, document=names, inputs=bind_input(block, block.input, key, x))
     for name, entry in block.let.items():
-        inner = inner._replace(names={**inner.names, name: let(entry.value, x, inner)})
+        inner = inner._replace(names={**inner.names, name: let_value(entry.value, x, inner)})
     return inner
 
 
-def bind_input(block: Block, image_: Located, key: Located, x: Arriving) -> dict[str, Value]:
-    """The input of a document taken as a block: what arrives, which must fit."""
-    wants = image(*(size.value for size in image_.value))
+def bind_input(block: Block, input_sizes: Located, key: Located, x: StepValue) -> dict[str, Value]:
+    """The input of a document that is called as a block: what arrives. Raises Fault unless it has the size of the input."""
+    wants = image(*(size.value for size in input_sizes.value))
     if isinstance(x, Value) and x.type != wants:
         raise Fault("input-mismatch", key.span, f"`{block.name}` takes {wants}, but {x.type} arrives")
     return {"image": x} if isinstance(x, Value) else {}
 
 
-def let(node: Located, x: Arriving, ctx: Context) -> Any:
+def let_value(node: Located, x: StepValue, ctx: Context) -> Any:
+    """The value of a name under `let`; POISON where it depends on something that is reported as wrong. Raises Fault."""
     try:
         return evaluate(node, ctx.lookup(x))
     except Poisoned:
         return POISON
 
 
-def bind_params(params: Mapping[str, Declaration], given: Mapping[str, Any], outer: Mapping[str, Any], arguments: Arguments,
-           diagnostics: Collector) -> dict[str, Any] | None:  # fmt: skip
-    """The values of params: those given, and defaults, each of which sees those before it."""
+def bind_params(
+    params: Mapping[str, Declaration],
+    given: Mapping[str, Any],
+    outer: Mapping[str, Any],
+    arguments: Arguments,
+    diagnostics: Collector,
+) -> dict[str, Any] | None:
+    """The values of params: those `given`, else the defaults. A default sees the params before it, and the names in `outer`.
+
+    Reports a wrong default, and then gives None.
+    """
     values: dict[str, Any] = {}
 
-    def seen(name: str) -> Any:
+    def lookup(name: str) -> Any:
         return values[name] if name in values else outer[name]
 
     for name, param in params.items():
@@ -68,7 +88,7 @@ def bind_params(params: Mapping[str, Declaration], given: Mapping[str, Any], out
             values[name] = given[name]
         elif param.default is not None:
             try:
-                values[name] = arguments.argument(param, param.default, seen)
+                values[name] = arguments.param_value(param, param.default, lookup)
             except Fault as fault:
                 diagnostics.add(fault.diagnostic)
                 return None

@@ -105,7 +105,7 @@ class Composer:
         graph = self.builder.place(fields["graph"].value) if "graph" in fields else base.graph if base else None
         return Document(
             root,
-            header.over(base.header) if base else header,
+            header.inherit(base.header) if base else header,
             params,
             self.blocks(fields, base, chain),
             inputs,

@@ -1,4 +1,4 @@
-"""Where a step stands while a spec is expanded: what arrives at it, and what it sees."""
+"""The context of a step while a spec is expanded: the value that arrives at it, and the names that it sees."""
 
 from __future__ import annotations
 
@@ -10,39 +10,37 @@ from ..ir.graph import Value
 from ..ir.provenance import Frame
 from ..ir.types import TensorType
 from ..ops.words import composition, op_meant
+from .expressions.arithmetic import Lookup
 from .spec import Block
-from .values import Lookup, Poisoned
+from .values import Poisoned
 
 
 class Poison(NamedTuple):
-    """Stands for the result of a step that was refused.
+    """The result of a step that is reported as wrong.
 
-    `guess` is the type that it would have if the mistake changed no more than sizes: enough to see that an image arrives where a
-    vector must. None: nothing is known, and nothing is said of what follows.
+    `guess` is the type of the result if the mistake changed only sizes: enough to see that an image arrives where an op needs a
+    vector. None: the type is not known, and nothing that follows is reported.
     """
 
     guess: TensorType | None = None
 
 
 POISON = Poison()
-ENDS = (
-    "pool",
-    "flat",
-    "linear",
-    "dense",
-    "head",
-    "class",
-    "fc",
-    "squeeze",
-    "gap",
-)  # in names of blocks that end in a vector
+# in the names of blocks that probably give a vector
+VECTOR_WORDS = ("pool", "flat", "linear", "dense", "head", "class", "fc", "squeeze", "gap")
 
 NOTHING = Value("", TensorType(()))  # with several inputs nothing arrives at the first step
-Arriving = Value | Poison
+StepValue = Value | Poison  # what a step takes and gives
 
 
 class Context(NamedTuple):
-    """Where a step stands: `scope` names it, `root` bounds what `from` sees, `names` are the values in sight."""
+    """What a step sees.
+
+    `scope` is the path that the step's own path begins with, `root` the scope of its block: `from` looks no further out.
+    `names` are the values of names in sight, `document` those that a block of this document sees. `frames` and `calls` say by
+    which blocks and repeats the step was reached. `aux` is the path of the auxiliary head around it. `outputs` is false inside a
+    block, where steps make no outputs or heads.
+    """
 
     scope: str
     root: str
@@ -55,27 +53,28 @@ class Context(NamedTuple):
     aux: str | None = None
     outputs: bool = True
 
-    def lookup(self, x: Arriving) -> Lookup:
-        """The names in sight, and `x`, what arrives."""
+    def lookup(self, x: StepValue) -> Lookup:
+        """The lookup of an expression: the names in sight, and `x`, the type of what arrives."""
 
-        def look(name: str) -> Any:
+        def value_of(name: str) -> Any:
+            """Raises Poisoned for a name whose value is not known."""
             if name == "x":
                 if isinstance(x, Poison):
                     raise Poisoned
                 return x.type
-            value = self.names.get(name, POISON)  # a name that is not there is told by names.py
+            value = self.names.get(name, POISON)  # names.py reports names that do not exist
             if type(value) is Poison:
                 raise Poisoned
             return value
 
-        return look
+        return value_of
 
     def in_branch(self, name: str, span: Span) -> Context:
-        """The context of a branch's steps: their provenance says which branch they are of."""
+        """The context of the steps of a branch: their provenance names the branch."""
         return self._replace(frames=(*self.frames, Frame("branch", name, (), span)))
 
     def scopes(self) -> Iterator[str]:
-        """The step's own scope and those around it, up to its block."""
+        """The step's own scope and those around it, from the inside out, up to that of its block."""
         scope = self.scope
         while True:
             yield scope
@@ -84,8 +83,8 @@ class Context(NamedTuple):
             scope = scope.rpartition(".")[0]
 
 
-def kind_of_block(name: str, x: Arriving) -> Poison:
-    """What a block that is not there probably gives: most make an image of an image. One that sounds like an end may not."""
-    if any(word in name.lower() for word in ENDS) or op_meant(name) or composition(name):
+def guess_result(name: str, x: StepValue) -> Poison:
+    """The result of a block that does not exist: probably an image, if an image arrives, unless its name sounds like a vector."""
+    if any(word in name.lower() for word in VECTOR_WORDS) or op_meant(name) or composition(name):
         return POISON
     return x if isinstance(x, Poison) else Poison(None if x is NOTHING else x.type)

@@ -1,42 +1,58 @@
-"""What is done when every step is a node: the draw that joins share, and a warning for what reaches no output."""
+"""What follows when every step is a node: the outputs, the random draw that joins share, and a warning for unused steps."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 
-from ..diagnostics import Collector, Diagnostic, Note
-from ..ir.graph import Graph, Node, Value
+from ..diagnostics import Collector, Diagnostic, Note, Span
+from ..ir.graph import Graph, Node, Output, Value
 from ..ops.fields import show
 from ..ops.merge import PathDraw
 from ..ops.op import op_of
 
 
-def insert_path_draw(every: Sequence[Node], diagnostics: Collector) -> tuple[Node, ...]:
-    """The nodes; joins with a global drop take their draw from one node before all others."""
-    joins = {n.path: p for n in every if (p := op_of(n).draw_probability) > 0}
-    if not joins:
-        return tuple(every)
-    taking = [n for n in every if n.path in joins]
-    first = taking[0]
-    for node in taking:
-        if joins[node.path] != joins[first.path]:
-            diagnostics.add(differing(node, joins[node.path], first, joins[first.path]))
-    columns = max(len(n.inputs) for n in taking)
-    draw = PathDraw(columns=columns, probability=joins[first.path])
+def collect_outputs(
+    outputs: Mapping[str, tuple[Value, Span]], end: Value, diagnostics: Collector
+) -> tuple[Output, ...] | None:
+    """The outputs of the graph: those that steps name, and its end as `logits` unless the end has a name.
+
+    `outputs` are the values that steps name, with the places of the names. Reports a second `logits`, and then gives None.
+    """
+    named = tuple(Output(name, value) for name, (value, _) in outputs.items())
+    if any(output.value == end for output in named):
+        return named
+    if "logits" in outputs:
+        diagnostics.error("duplicate-output", outputs["logits"][1], "the end of the graph is `logits` already")
+        return None
+    return (*named, Output("logits", end))
+
+
+def insert_path_draw(nodes: Sequence[Node], diagnostics: Collector) -> tuple[Node, ...]:
+    """The nodes, where every join with a global drop takes its draw from one new node, the first."""
+    probabilities = {n.path: p for n in nodes if (p := op_of(n).draw_probability) > 0}
+    if not probabilities:
+        return tuple(nodes)
+    joins = [n for n in nodes if n.path in probabilities]
+    first = joins[0]
+    for node in joins:
+        if probabilities[node.path] != probabilities[first.path]:
+            diagnostics.add(probability_mismatch(node, probabilities[node.path], first, probabilities[first.path]))
+    columns = max(len(n.inputs) for n in joins)
+    draw = PathDraw(columns=columns, probability=probabilities[first.path])
     value = Value(PathDraw.name, draw.infer())
-    nodes = [n.replace(inputs=(*n.inputs, value)) if n.path in joins else n for n in every]
-    return Node(PathDraw.name, draw, (), (value,), first.span), *nodes
+    drawing = [n.replace(inputs=(*n.inputs, value)) if n.path in probabilities else n for n in nodes]
+    return Node(PathDraw.name, draw, (), (value,), first.span), *drawing
 
 
-def differing(node: Node, one: float, first: Node, other: float) -> Diagnostic:
-    """A net draws once, so its joins have one probability."""
+def probability_mismatch(node: Node, one: float, first: Node, other: float) -> Diagnostic:
+    """The diagnostic for two joins with different probabilities: a net draws once, so all of its joins have the same."""
     what = f"`global` is {show(one)} in this join, but {show(other)} in `{first.path}`"
     help = "the net draws one column for all of its joins: give them the same `global`"
     return Diagnostic("global-differs", node.span, what, "", (Note("the other is here", first.span),), help)
 
 
 def warn_dead(graph: Graph, absorbed: Container[str], diagnostics: Collector) -> None:
-    """One warning for each chain of steps that reaches no output; joins that a larger join absorbed are meant."""
+    """One warning for each chain of steps that reaches no output, but not for the merges in `absorbed`: a larger merge took their inputs."""
     live = {v.name for v in graph.results()}
     dead: list[Node] = []
     for node in reversed(graph.nodes):
@@ -44,8 +60,8 @@ def warn_dead(graph: Graph, absorbed: Container[str], diagnostics: Collector) ->
             live.update([v.name for v in node.inputs])
         elif node.output.name not in absorbed and not op_of(node).is_marker:
             dead.append(node)
-    fed = {v.name for node in dead for v in node.inputs}
+    used = {v.name for node in dead for v in node.inputs}
     for node in dead:
-        if node.output.name not in fed:
-            diagnostics.add(Diagnostic("dead-step", node.span, f"the result of `{node.path}` reaches no output",
-                                            help="take the step out, or use it with `from`", severity="warning"))  # fmt: skip
+        if node.output.name not in used:
+            message = f"the result of `{node.path}` reaches no output"
+            diagnostics.warn("dead-step", node.span, message, "take the step out, or use it with `from`")

@@ -1,6 +1,6 @@
-"""The header of a document, typed once: what it is called and follows, its labels, its preprocessing, what it expects.
+"""The header of a document, typed once: its name, its source, its labels, its preprocessing, and what it expects.
 
-The schema has checked every value by then; a key that was refused is not here. Nobody behind this walks raw YAML.
+The schema has checked every value before this; a key that it refused is left out. No later stage reads the raw YAML.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .located_yaml import Entry, Located, is_broken, plain_value
 
 
 class Preprocessing(NamedTuple):
-    """How a photo becomes the input, as `preprocess` says it; None where it does not say. Sizes in pixels.
+    """How a photo becomes the input: the values of `preprocess`, None where a key is not there. Sizes are in pixels.
 
     `spans` are the places of the values, by key.
     """
@@ -29,22 +29,22 @@ class Preprocessing(NamedTuple):
     color: str | None = None
     spans: Mapping[str, Span] = MappingProxyType({})
 
-    def stated(self) -> dict[str, Any]:
-        """What is said, as plain values in the order of the text: what a built file keeps for its reader."""
+    def to_dict(self) -> dict[str, Any]:
+        """The keys that the text has, in its order, with JSON values: the metadata of a built file."""
         values = {key: getattr(self, key) for key in self.spans}
         return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
 class Labels(NamedTuple):
-    """The names of the classes: written out, or `reference`, the name of a known set or of a file beside the text."""
+    """The names of the classes: a list, or a `reference`, which is the name of a known set or of a file beside the text."""
 
     names: tuple[str, ...] | None
     reference: str | None
     span: Span
 
 
-class Expected(NamedTuple):
-    """One line of `expect`. `value` is a number, sizes, sizes by output, or the bounds {min, max}; `bounds` are their places."""
+class ExpectLine(NamedTuple):
+    """One line of `expect`. `value` is a number, a list of sizes, such lists by output, or {min, max}; `bounds` are the places of those two."""
 
     name: str
     value: Any
@@ -53,7 +53,7 @@ class Expected(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What a document says of itself. `name`, `summary` and `expect` are its own, all else is inherited."""
+    """What a document says about itself. `name`, `summary` and `expect` are its own; the rest is inherited through `extends`."""
 
     name: str | None = None
     summary: str = ""
@@ -61,16 +61,16 @@ class Header(NamedTuple):
     lineage: str = ""
     labels: Labels | None = None
     preprocess: Preprocessing | None = None
-    expect: tuple[Expected, ...] = ()
+    expect: tuple[ExpectLine, ...] = ()
 
-    def over(self, base: Header) -> Header:
-        """This header laid over that of the document which it extends."""
+    def inherit(self, base: Header) -> Header:
+        """This header, with the values of `base`, the header of the extended document, where it has none."""
         inherited = {key: getattr(base, key) for key in self._fields if key not in NEVER_INHERITED}
         return self._replace(**{key: getattr(self, key) or value for key, value in inherited.items()})
 
 
 def read_header(fields: Mapping[str, Entry]) -> Header:
-    """The header of a document's top level, by itself."""
+    """The header of one document, from its top-level keys, without what it extends."""
     sound = {key: entry.value for key, entry in fields.items() if not is_broken(entry.value)}
     texts = {key: str(sound[key].value) for key in ("summary", "source", "lineage") if key in sound}
     expect = fields["expect"].value if "expect" in fields else None
@@ -95,12 +95,12 @@ def read_preprocessing(node: Located) -> Preprocessing:
     return Preprocessing(**typed, spans={key: entry.value.span for key, entry in node.value.items()})
 
 
-def read_expectations(node: Located) -> tuple[Expected, ...]:
-    """The expectations that the schema took; the others are told to be wrong."""
+def read_expectations(node: Located) -> tuple[ExpectLine, ...]:
+    """The lines of `expect`, without those that the schema has reported as wrong."""
     lines: Mapping[str, Entry] = node.value if isinstance(node.value, dict) else {}
     sound = {name: entry.value for name, entry in lines.items() if not is_broken(entry.value)}
     return tuple(
-        Expected(
+        ExpectLine(
             name,
             plain_value(value),
             value.span,

@@ -1,37 +1,37 @@
-"""What stands beside a step's core and has a value: `when`, `aux`, `output`."""
+"""The keys beside a step's core that have a value: `name`, `when`, `aux`, `output`; and `skip` of a residual."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..ops.fields import show
-from .context import Arriving, Context
-from .located_yaml import Entry
+from .context import Context, StepValue
+from .located_yaml import Located
 from .names import name_fault
 from .values import Fault, evaluate
 
 
-def is_kept(entry: Entry, x: Arriving, ctx: Context) -> bool:
-    """Whether `when` leaves its step in. Raises Fault or Poisoned."""
-    value = evaluate(entry.value, ctx.lookup(x))
+def evaluate_boolean(node: Located, key: str, x: StepValue, ctx: Context) -> bool:
+    """The value of `key`, which is true or false. Raises Fault or Poisoned."""
+    value = evaluate(node, ctx.lookup(x))
     if value is not True and value is not False:
-        raise Fault("wrong-type", entry.value.span, f"`when` wants a boolean, true or false, not {show(value)}")
+        raise Fault("wrong-type", node.span, f"`{key}` wants a boolean, true or false, not {show(value)}")
     return bool(value)
 
 
-def head_weight(entry: Entry, x: Arriving, ctx: Context) -> float:
-    """The share of the loss that `aux` gives a head. Raises Fault or Poisoned."""
-    value: Any = evaluate(entry.value, ctx.lookup(x))
+def evaluate_weight(node: Located, x: StepValue, ctx: Context) -> float:
+    """The weight that `aux` gives to a head's loss. Raises Fault or Poisoned."""
+    value: Any = evaluate(node, ctx.lookup(x))
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
         what = f"`aux` wants the head's weight, a number of at least 0, not {show(value)}"
-        raise Fault("wrong-type", entry.value.span, what)
+        raise Fault("wrong-type", node.span, what)
     return float(value)
 
 
-def output_name(entry: Entry, x: Arriving, ctx: Context) -> str:
-    """The name that `output` gives. Raises Fault or Poisoned."""
-    name = evaluate(entry.value, ctx.lookup(x))
+def evaluate_name(node: Located, x: StepValue, ctx: Context, subject: str = "") -> str:
+    """The name of a step or an output; `subject` begins a message about it. Raises Fault or Poisoned."""
+    name = evaluate(node, ctx.lookup(x))
     fault = name_fault(name)
     if fault:
-        raise Fault("bad-name", entry.value.span, f"`output`: {fault}")
+        raise Fault("bad-name", node.span, f"{subject}{fault}")
     return str(name)

@@ -1,6 +1,7 @@
-"""The static check of names: every expression parses, every name it uses is in sight, every block and parameter exists.
+"""The static check of names: each expression can be parsed, each name in it is in sight, each block and parameter exists.
 
-Scopes are lexical (language.md, section 4), so this needs no value and speaks of a block once, however often it is used.
+Scopes are lexical (language.md, section 4). So the check needs no values, and it looks at a block once, however often the
+block is used.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from functools import lru_cache
 from keyword import iskeyword
 from typing import NamedTuple
 
-from ..diagnostics import Collector, Diagnostic, nearest
+from ..diagnostics import Collector, nearest
 from ..ops import OPS
 from ..ops.fields import show
 from ..ops.words import is_among
@@ -19,17 +20,16 @@ from .compose import Document
 from .foreign_steps import advise_step
 from .located_yaml import BROKEN, Entry, Located, is_broken, plain_value
 from .spec import Block, BlockCall, Declaration, Group, MergeCall, OpCall, Place, Residual, Step, Use
-from .values import Fault, parsed, scalars, typed, unknown, within
+from .values import Fault, check_param_value, expression_scalars, span_within, template_of, unknown_name
 
 NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
 MAX_NAME = 200
 
-# What torch.nn.Module owns and a child of that name would break; a test holds the list against torch.
-MODULE_OWNED = frozenset(
+# Attributes of torch.nn.Module, which a submodule of that name would hide; a test compares the public ones with torch.
+MODULE_ATTRIBUTES = frozenset(
     [
         "T_destination",
         "add_module",
-        "append",
         "apply",
         "bfloat16",
         "buffers",
@@ -41,7 +41,6 @@ MODULE_OWNED = frozenset(
         "double",
         "dump_patches",
         "eval",
-        "extend",
         "extra_repr",
         "float",
         "forward",
@@ -50,10 +49,7 @@ MODULE_OWNED = frozenset(
         "get_parameter",
         "get_submodule",
         "half",
-        "insert",
         "ipu",
-        "items",
-        "keys",
         "load_state_dict",
         "modules",
         "mtia",
@@ -62,7 +58,6 @@ MODULE_OWNED = frozenset(
         "named_modules",
         "named_parameters",
         "parameters",
-        "pop",
         "register_backward_hook",
         "register_buffer",
         "register_forward_hook",
@@ -85,31 +80,43 @@ MODULE_OWNED = frozenset(
         "train",
         "training",
         "type",
-        "update",
-        "values",
         "xpu",
         "zero_grad",
+        "_apply",
+        "_buffers",
+        "_call_impl",
+        "_get_name",
+        "_modules",
+        "_parameters",
+        "_version",
+    ]
+)
+# Those that torch.fx.GraphModule has besides; tracing a net makes one of it.
+GRAPH_MODULE_ATTRIBUTES = frozenset(
+    [
+        "_graph",
+        "_tracer_cls",
+        "add_submodule",
         "code",
+        "delete_all_unused_submodules",
+        "delete_submodule",
         "graph",
+        "meta",
         "print_readable",
         "recompile",
         "to_folder",
-        "add_submodule",
-        "delete_submodule",
-        "delete_all_unused_submodules",
-        "meta",
     ]
-) - {"update", "values", "keys", "items", "pop", "append", "extend", "insert"}
+)
 
 
 def name_fault(name: object) -> str:
-    """Why `name` cannot name a step; empty where it can."""
+    """Why a step cannot have this name; empty where it can."""
     return word_fault(name) if isinstance(name, str) else f"a name is a string, not {show(name)}"
 
 
 @lru_cache(maxsize=4096)
 def word_fault(name: str) -> str:
-    """The same of a string."""
+    """Why a step cannot have this string for a name; empty where it can."""
     if not name.strip():
         return "a name is not empty"
     if len(name) > MAX_NAME:
@@ -118,14 +125,9 @@ def word_fault(name: str) -> str:
         return f"{show(name)} is no name: letters, digits, `_` and `-` only; the dot joins paths"
     if iskeyword(name):
         return f"`{name}` cannot be a name: it is a keyword of Python, and paths become attributes of a module"
-    if name in MODULE_OWNED or name.startswith("__") or name in MODULE_PRIVATE:
+    if name in MODULE_ATTRIBUTES or name in GRAPH_MODULE_ATTRIBUTES or name.startswith("__"):
         return f"`{name}` cannot be a name: torch's Module owns it"
     return ""
-
-
-MODULE_PRIVATE = frozenset(
-    ["_modules", "_parameters", "_buffers", "_version", "_graph", "_tracer_cls", "_get_name", "_apply", "_call_impl"]
-)
 
 
 class Scope(NamedTuple):
@@ -138,62 +140,68 @@ class Scope(NamedTuple):
 
 
 class Resolver:
+    """Checks the names of a document, and keeps in `scopes` what each of its steps sees: an editor completes names from that.
+
+    `used` are the blocks that are called; `has_computed_use` says that a `use` may call any other.
+    """
+
     def __init__(self, diagnostics: Collector) -> None:
         self.diagnostics = diagnostics
         self.used: set[str] = set()
-        self.dynamic = False
-        self.scopes: dict[Located, Scope] = {}  # what each step of the text sees: for whoever completes names there
-        self._done: set[int] = set()
+        self.has_computed_use = False
+        self.scopes: dict[Located, Scope] = {}
+        self._checked: set[int] = set()
 
-    def document(self, document: Document) -> None:
-        self.check_document(document.params, document.blocks, document.graph)
+    def check_document(self, document: Document) -> None:
+        """Reports every wrong name of a document, and warns of its own blocks that nothing uses."""
+        self.check_parts(document.params, document.blocks, document.graph)
         own = [document.blocks[name] for name in document.own_blocks if name in document.blocks]
-        if document.graph and not self.dynamic and not self.diagnostics.failed:  # what is refused may be the use
+        if (
+            document.graph and not self.has_computed_use and not self.diagnostics.failed
+        ):  # a step that is reported as wrong may be the use
             for block in own:
                 if block.name not in self.used:
-                    self.diagnostics.add(Diagnostic("unused-block", block.key.span, f"block `{block.name}` is never used",
-                                                    severity="warning"))  # fmt: skip
+                    self.diagnostics.warn("unused-block", block.key.span, f"block `{block.name}` is never used")
 
-    def check_document(
-        self, params: Mapping[str, Declaration], blocks: Mapping[str, Block], graph: Place | None
-    ) -> None:
-        """A document's params, blocks and graph, which see one another."""
-        seen = self.params(params)
+    def check_parts(self, params: Mapping[str, Declaration], blocks: Mapping[str, Block], graph: Place | None) -> None:
+        """Checks the params, blocks and graph of a document, which see one another."""
+        seen = self.check_params(params)
         for block in blocks.values():
-            if id(block) in self._done:
+            if id(block) in self._checked:
                 continue
-            self._done.add(id(block))
+            self._checked.add(id(block))
             if block.input is not None:
-                self.check_document(block.params, block.blocks, block.steps)
+                self.check_parts(block.params, block.blocks, block.steps)
             else:
-                self.block(block, seen if block.sees_document else frozenset())
+                self.check_block(block, seen if block.sees_document else frozenset())
                 if block.blocks is not blocks:
-                    self.check_document({}, block.blocks, None)
+                    self.check_parts({}, block.blocks, None)
         if graph:
-            self.place(graph, Scope(seen, blocks))
+            self.check_place(graph, Scope(seen, blocks))
 
-    def params(self, params: Mapping[str, Declaration], outer: frozenset[str] = frozenset()) -> frozenset[str]:
-        """Checks defaults, each of which sees the params before it; returns all names in sight."""
+    def check_params(self, params: Mapping[str, Declaration], outer: frozenset[str] = frozenset()) -> frozenset[str]:
+        """Checks the defaults, each of which sees `outer` and the params before it. Returns the names of the params."""
         seen: set[str] = set()
         for name, param in params.items():
             if param.default is not None:
                 later = [p for p in params if p not in seen]
-                self.expressions(
+                self.check_expressions(
                     param.default,
                     frozenset(seen) | outer,
                     f"a default sees only the params before it, not {', '.join(later)}",
                 )
-                if not next(scalars(param.default), None) and not is_broken(param.default):
+                if not next(expression_scalars(param.default), None) and not is_broken(param.default):
                     try:
-                        typed(param, plain_value(param.default), param.default)
+                        check_param_value(param, plain_value(param.default), param.default)
                     except Fault as fault:
                         d = fault.diagnostic
                         self.diagnostics.add(d._replace(message=f"the default of {d.message}"))
             seen.add(name)
         return frozenset(seen)
 
-    def block(self, block: Block, document: frozenset[str]) -> None:
-        own = self.params(block.params)
+    def check_block(self, block: Block, document: frozenset[str]) -> None:
+        """Checks a block. `document` are the names of the document that it sees."""
+        own = self.check_params(block.params)
         names = set(own | document)
         for name, entry in block.let.items():
             if name in names or name == "x":
@@ -203,25 +211,26 @@ class Resolver:
                     f"`let` hides `{name}`, which is in sight already",
                     "only a block's parameter may hide a parameter of the document",
                 )
-            self.expressions(entry.value, frozenset(names | {"x"}), "a `let` sees only what stands before it")
+            self.check_expressions(entry.value, frozenset(names | {"x"}), "a `let` sees only what stands before it")
             names.add(name)
-        self.place(block.steps, Scope(frozenset(names), block.blocks, block.name))
+        self.check_place(block.steps, Scope(frozenset(names), block.blocks, block.name))
 
-    def place(self, place: Place, scope: Scope) -> None:
+    def check_place(self, place: Place, scope: Scope) -> None:
         for step in place.steps:
-            self.step(step, scope)
+            self.check_step(step, scope)
 
-    def step(self, step: Step, scope: Scope) -> None:
+    def check_step(self, step: Step, scope: Scope) -> None:
+        """Checks a step, its modifiers first: the names of `repeat` are in sight of all the others."""
         modifiers = step.modifiers
         if "repeat" in modifiers:
-            scope = scope._replace(names=scope.names | self.repeat(modifiers["repeat"], scope))
+            scope = scope._replace(names=scope.names | self.check_repeat(modifiers["repeat"], scope))
         self.scopes[step.node] = scope
         names = scope.names | {"x"}
         for key in ("when", "name", "from", "aux", "output"):
             if key in modifiers:
-                self.expressions(modifiers[key].value, names)
+                self.check_expressions(modifiers[key].value, names)
         if "output" in modifiers:
-            self.output(modifiers["output"], scope)
+            self.check_output(modifiers["output"], scope)
         if (
             "name" in modifiers
             and not is_broken(modifiers["name"].value)
@@ -230,9 +239,9 @@ class Resolver:
             fault = name_fault(modifiers["name"].value.value)
             if fault:
                 self.diagnostics.error("bad-name", modifiers["name"].value.span, fault)
-        self.core(step, scope._replace(aux=scope.aux or "aux" in modifiers), names)
+        self.check_core(step, scope._replace(aux=scope.aux or "aux" in modifiers), names)
 
-    def output(self, entry: Entry, scope: Scope) -> None:
+    def check_output(self, entry: Entry, scope: Scope) -> None:
         if scope.aux:
             self.diagnostics.error(
                 "output-inside", entry.key.span, "an `output` inside an auxiliary head: the head is gone in inference"
@@ -245,10 +254,11 @@ class Resolver:
                 "name the output where the block is used",
             )
 
-    def repeat(self, entry: Entry, scope: Scope) -> frozenset[str]:
+    def check_repeat(self, entry: Entry, scope: Scope) -> frozenset[str]:
+        """Checks a `repeat`, and returns the names that it brings in sight."""
         found: set[str] = set()
         for key, value in entry.value.value.items():
-            self.expressions(value.value, scope.names | {"x"})
+            self.check_expressions(value.value, scope.names | {"x"})
             for name in key.split():
                 if name == "x" or not name.isidentifier():
                     why = "`x` is the tensor that arrives" if name == "x" else "no expression can say it"
@@ -263,34 +273,36 @@ class Resolver:
                 found.add(name)
         return frozenset(found)
 
-    def core(self, step: Step, scope: Scope, names: frozenset[str]) -> None:
+    def check_core(self, step: Step, scope: Scope, names: frozenset[str]) -> None:
+        """Checks the core of a step. `names` are those that its expressions see: the names of the scope, and `x`."""
         match step.core:
             case OpCall(_, _, args):
-                self.expressions(args, names)
+                self.check_expressions(args, names)
             case BlockCall(name, key, args):
-                self.expressions(args, names)
-                self.call(name, key, args, scope)
+                self.check_expressions(args, names)
+                self.check_call(name, key, args, scope)
             case Use(what, _, args):
-                self.dynamic = True
-                self.expressions(what, names)
-                self.expressions(args, names)
+                self.has_computed_use = True
+                self.check_expressions(what, names)
+                self.check_expressions(args, names)
                 if isinstance(what.value, str) and "$" not in what.value:
-                    self.call(what.value, what, args, scope)
+                    self.check_call(what.value, what, args, scope)
             case MergeCall(_, _, args, branches):
-                self.expressions(args, names)
+                self.check_expressions(args, names)
                 for branch in branches.items:
                     if branch.key is not None and (fault := name_fault(branch.key.value)):
                         self.diagnostics.error("bad-name", branch.key.span, fault)
-                    self.place(branch.place, scope)
+                    self.check_place(branch.place, scope)
             case Residual(_, body, shortcut, skip):
-                self.expressions(skip, names)
-                self.place(body, scope)
+                self.check_expressions(skip, names)
+                self.check_place(body, scope)
                 if shortcut:
-                    self.place(shortcut, scope)
+                    self.check_place(shortcut, scope)
             case Group(_, steps):
-                self.place(steps, scope)
+                self.check_place(steps, scope)
 
-    def call(self, name: str, key: Located, args: Located | None, scope: Scope) -> None:
+    def check_call(self, name: str, key: Located, args: Located | None, scope: Scope) -> None:
+        """Checks that the block exists and takes these arguments; an op was checked by the schema."""
         if name in OPS:
             return
         block = scope.blocks.get(name)
@@ -300,20 +312,20 @@ class Resolver:
         if block is None:
             known = [*scope.blocks, *(OPS if name[:1].islower() else ())]
             blocks = f"the blocks are {', '.join(scope.blocks)}" if scope.blocks else "this document has no blocks"
-            self.diagnostics.add(unknown("block", name, known, key.span, "unknown-block", blocks))
+            self.diagnostics.add(unknown_name("block", name, known, key.span, "unknown-block", blocks))
             return
         self.used.add(name)
-        arguments(block, key, args, self.diagnostics)
+        check_arguments(block, key, args, self.diagnostics)
 
-    def expressions(self, node: Located | None, names: Iterable[str], why: str = "") -> None:
-        """Each expression below `node` parses and uses names in sight only."""
-        for scalar in scalars(node):
+    def check_expressions(self, node: Located | None, names: Iterable[str], why: str = "") -> None:
+        """Checks that each expression in `node` can be parsed and uses only `names`; `why` says what else is not in sight."""
+        for scalar in expression_scalars(node):
             try:
-                found = parsed(scalar)
+                template = template_of(scalar)
             except Fault as fault:
                 self.diagnostics.add(fault.diagnostic)
                 continue
-            for name, offset in found.names if found else ():
+            for name, offset in template.names if template else ():
                 if name not in names:
                     near = nearest(name, names)
                     hint = (
@@ -321,30 +333,30 @@ class Resolver:
                         if near
                         else why or f"in sight are {', '.join(sorted(names)) or 'none'}"
                     )
-                    span = within(scalar, offset, len(name))
+                    span = span_within(scalar, offset, len(name))
                     self.diagnostics.error(
                         "unknown-name", span, f"unknown name `{name}`" + (f"; {why}" if why and near else ""), hint
                     )
 
 
-def arguments(block: Block, key: Located, args: Located | None, diagnostics: Collector) -> bool:
-    """Whether the keys of a call are the block's parameters, and the required ones are there."""
+def check_arguments(block: Block, key: Located, args: Located | None, diagnostics: Collector) -> bool:
+    """Whether a call of a block gives only parameters of the block, and all required ones. Reports each mistake."""
     if args is not None and args.value is BROKEN:
         return False
     given: Mapping[str, Entry] = args.value if args is not None and isinstance(args.value, dict) else {}
-    fine = True
+    valid = True
     for name, entry in given.items():
         if name not in block.params and not name.startswith("x-"):
             more = f"its parameters are {', '.join(block.params)}" if block.params else "it has no parameters"
             diagnostics.add(
-                unknown(f"parameter of `{block.name}`", name, block.params, entry.key.span, "unknown-param", more)
+                unknown_name(f"parameter of `{block.name}`", name, block.params, entry.key.span, "unknown-param", more)
             )
-            fine = False
+            valid = False
     missing = [n for n, p in block.params.items() if p.default is None and n not in given]
     if missing:
-        said = ", ".join(f"`{n}`" for n in missing)
+        names, fields = ", ".join(f"`{n}`" for n in missing), ", ".join(f"{n}: …" for n in missing)
         where = block.name if key.value == block.name else "with"
-        diagnostics.add(Diagnostic("missing-param", key.span, f"block `{block.name}` needs {said}",
-                                   help=f"write {{{where}: {{{', '.join(f'{n}: …' for n in missing)}}}}}"))  # fmt: skip
-        fine = False
-    return fine
+        message = f"block `{block.name}` needs {names}"
+        diagnostics.error("missing-param", key.span, message, f"write {{{where}: {{{fields}}}}}")
+        valid = False
+    return valid

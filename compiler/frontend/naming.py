@@ -1,19 +1,19 @@
-"""The naming rules (language.md, section 3): how a place gives its steps their paths, and what is known by path."""
+"""The naming rules (language.md, section 3): the paths that a place gives to its steps, and what is known of each path."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..diagnostics import Span
+from ..diagnostics import Collector, Note, Span
 
 
-def join(scope: str | None, name: str) -> str:
-    """A name in a scope; the outermost scope is empty."""
+def join_path(scope: str | None, name: str) -> str:
+    """The path of `name` in a scope; the outermost scope is empty."""
     return f"{scope}.{name}" if scope else name
 
 
-class Counter:
-    """Counts every step of one list, named or not."""
+class StepCounter:
+    """The number of the next step of one list; steps with names count, too."""
 
     __slots__ = ("next",)
 
@@ -22,43 +22,61 @@ class Counter:
 
 
 class Position:
-    """Where unnamed steps of a place are: `path`.0, `path`.1, …, or `path` itself for one step without a list.
+    """The place of steps that have no name. Their paths are `path`.0, `path`.1, …; a single step outside a list has `path` itself.
 
-    `owned`: the path belongs to who opened the place (a block's use, a group, a keyed branch), so a lone step shares it.
-    `listed`: a lone step is a list of one (the graph itself, which has no path to give).
+    `shares_path`: the path is already claimed by what opened the place (a block's use, a group, a branch under a key).
+    `is_list`: a single step is a list of one; so it is for the graph itself, which has no path.
     """
 
-    __slots__ = ("counter", "listed", "lone", "owned", "path")
+    __slots__ = ("counter", "is_list", "is_single", "path", "shares_path")
 
     def __init__(
-        self, path: str, lone: bool = False, owned: bool = False, listed: bool = False, counter: Counter | None = None
+        self,
+        path: str,
+        is_single: bool = False,
+        shares_path: bool = False,
+        is_list: bool = False,
+        counter: StepCounter | None = None,
     ) -> None:
-        self.path, self.lone, self.owned, self.listed = path, lone, owned, listed
-        self.counter = counter or Counter()
+        self.path, self.is_single, self.shares_path, self.is_list = path, is_single, shares_path, is_list
+        self.counter = counter or StepCounter()
 
-    def _replace(self, lone: bool) -> Position:
-        return Position(self.path, lone, self.owned, self.listed, self.counter)
+    def of_single_step(self) -> Position:
+        """The position of a place that is one step by itself."""
+        return self if self.is_list else Position(self.path, True, self.shares_path, False, self.counter)
 
-    def take(self) -> tuple[str, bool]:
-        """The path of the next step were it unnamed, and whether it is a new one that must be claimed."""
-        if self.lone:
-            return self.path, not self.owned
-        path = join(self.path, str(self.counter.next))
+    def next_path(self) -> tuple[str, bool]:
+        """The path of the next step if it has no name, and whether that path must be claimed. Counts the step."""
+        if self.is_single:
+            return self.path, not self.shares_path
+        path = join_path(self.path, str(self.counter.next))
         self.counter.next += 1
         return path, True
 
 
 class Paths:
-    """Every path met: who claimed it, its result (with the head it is inside, if any), and those `when` took out.
+    """What is known of every path.
 
-    `some_lost` says that a refused step has a path which nobody knows: what `from` does not find may be that.
+    `claims`: where the step of a path stands. `results`: the value of a step, and the auxiliary head around it, if any.
+    `removed`: the steps that `when` took out. `some_lost`: a refused step has a path that nobody knows, so a path that `from`
+    does not find may be that of this step.
     """
 
     def __init__(self) -> None:
         self.some_lost = False
-        self.taken: dict[str, Span] = {}
+        self.claims: dict[str, Span] = {}
         self.results: dict[str, tuple[Any, str | None]] = {}
         self.removed: dict[str, Span] = {}
 
     def poison(self, path: str, value: Any) -> None:
         self.results.setdefault(path, (value, None))
+
+    def claim(self, path: str, span: Span, diagnostics: Collector) -> bool:
+        """Whether the path was free, and now belongs to the step at `span`. Reports a second step of the same path."""
+        if path not in self.claims:
+            self.claims[path] = span
+            return True
+        note = Note("the first is here", self.claims[path])
+        message = f"two steps have the path `{path}`"
+        diagnostics.error("duplicate-path", span, message, "give one of them another name", (note,))
+        return False

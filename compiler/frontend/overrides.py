@@ -1,4 +1,4 @@
-"""What is laid over a spec's parameters from outside: `--set` from a shell, `params=` from Python. Each speaks its own language."""
+"""New values for a spec's parameters: `--set` from a shell, as YAML text, and `params=` from Python, as Python values."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from ..diagnostics import Collector, Failure, Source, Span, nearest
 from .compose import Document
 from .located_yaml import Entry, Located, parse_yaml, plain_value
-from .values import Fault, scalars, typed
+from .values import Fault, check_param_value, expression_scalars
 
 
 class Override(NamedTuple):
-    """A new value of the parameter `name`: `text` is what a built file records of it, `origin` how its giver calls it."""
+    """A new value of the parameter `name`. A built file records `text`; messages name the value by `origin`."""
 
     name: str
     value: Located
@@ -22,7 +22,7 @@ class Override(NamedTuple):
 
 
 def from_setting(setting: str) -> Override:
-    """`name=value` of `--set`: the value is one line of YAML. Raises Failure (usage)."""
+    """The override of `--set name=value`; the value is one line of YAML. Raises Failure (usage)."""
     name, equals, text = setting.partition("=")
     if not equals:
         raise Failure("set-unknown", f"--set {setting[:200]!r} is no name=value", "write --set NAME=VALUE", 2)
@@ -35,10 +35,10 @@ def from_setting(setting: str) -> Override:
 
 
 def from_value(name: str, value: Any) -> Override:
-    """A value of `params=`. Raises Failure (usage) for what no spec can hold."""
+    """The override of a value in `params=`. Raises Failure (usage) for a value that a spec cannot hold."""
     origin = f"params[{name!r}]"
     try:
-        node = located(value, Span(Source(origin, ""), 1, 1, 1, 1), 0)
+        node = to_located(value, Span(Source(origin, ""), 1, 1, 1, 1), 0)
     except TypeError as error:
         raise Failure(
             "set-value", f"{origin}: {error}", "give a number, a boolean, a string, or a list of them", 2
@@ -46,17 +46,20 @@ def from_value(name: str, value: Any) -> Override:
     return Override(name, node, f"{name}={json.dumps(plain_value(node), ensure_ascii=False)}", origin)
 
 
-def located(value: Any, span: Span, depth: int) -> Located:
-    """A Python value as the tree of a spec has it; numpy's numbers and torch's sizes are taken for what they hold."""
+def to_located(value: Any, span: Span, depth: int) -> Located:
+    """A Python value as a node of a spec, `depth` levels down. numpy's scalars and torch's sizes count as numbers and lists.
+
+    Raises TypeError for a value that a spec cannot hold.
+    """
     if depth > 16:
         raise TypeError("it is nested too deep")
     if isinstance(value, (bool, str)) or value is None:
         return Located(value, span, str(value), "'" if isinstance(value, str) else "")
     if isinstance(value, Mapping):
-        entries = {str(k): Entry(Located(str(k), span), located(v, span, depth + 1)) for k, v in value.items()}
+        entries = {str(k): Entry(Located(str(k), span), to_located(v, span, depth + 1)) for k, v in value.items()}
         return Located(entries, span)
     if isinstance(value, (list, tuple)):
-        return Located([located(item, span, depth + 1) for item in value], span, style="[")
+        return Located([to_located(item, span, depth + 1) for item in value], span, style="[")
     number = value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
     if isinstance(number, bool) or not isinstance(number, (int, float)):
         raise TypeError(f"a {type(value).__name__} cannot stand in a spec")
@@ -66,7 +69,7 @@ def located(value: Any, span: Span, depth: int) -> Located:
 
 
 def override_params(document: Document, overrides: Sequence[Override]) -> Document:
-    """The document with other values for its parameters. Raises Failure (usage) where one does not fit."""
+    """The document with the new values as defaults of its parameters. Raises Failure (usage) for a value that does not fit."""
     params = dict(document.params)
     for override in overrides:
         name, value, _, origin = override
@@ -74,10 +77,10 @@ def override_params(document: Document, overrides: Sequence[Override]) -> Docume
             near = nearest(name, params)
             hint = f"did you mean `{near}`?" if near else f"its parameters are {', '.join(params) or 'none'}"
             raise Failure("set-unknown", f"{origin} names no parameter of this spec", hint, 2)
-        if next(scalars(value), None):
+        if next(expression_scalars(value), None):
             raise Failure("set-value", f"{origin}: an expression cannot be set; give its value", exit_code=2)
         try:
-            typed(params[name], plain_value(value), value)
+            check_param_value(params[name], plain_value(value), value)
         except Fault as fault:
             raise Failure("set-value", f"{origin}: {fault.diagnostic.message}", fault.diagnostic.help, 2) from None
         params[name] = params[name]._replace(default=value)

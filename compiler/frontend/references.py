@@ -1,43 +1,43 @@
-"""`from`: the earlier step, or the input, at which a step starts (language.md, section 3, rule 9)."""
+"""`from`: the earlier step or the input whose value a step takes (language.md, section 3, rule 9)."""
 
 from __future__ import annotations
 
 from ..diagnostics import Note
 from ..ops.fields import show
-from .context import Arriving, Context
+from .context import Context, StepValue
 from .located_yaml import Located
-from .naming import Paths, join
-from .values import Fault, Poisoned, evaluate, unknown, within
+from .naming import Paths, join_path
+from .values import Fault, Poisoned, evaluate, span_within, unknown_name
 
 
-def resolve_reference(node: Located, x: Arriving, ctx: Context, paths: Paths) -> Arriving:
-    """What `from` names: outward from the step's scope to its block, then the inputs."""
+def resolve_reference(node: Located, x: StepValue, ctx: Context, paths: Paths) -> StepValue:
+    """The value of what `from` names: looked for from the step's scope outward to that of its block, then among the inputs.
+
+    Raises Fault where there is no such step or input, or Poisoned where it may be a step that is reported as wrong.
+    """
     name = evaluate(node, ctx.lookup(x))
     if not isinstance(name, str) or not name:
         raise Fault("wrong-type", node.span, f"`from` wants the name of one earlier step, not {show(name)}")
-    span = within(node, 0, len(node.raw)) if node.raw else node.span
+    span = span_within(node, 0, len(node.raw)) if node.raw else node.span
     for scope in ctx.scopes():
-        path = join(scope, name)
+        path = join_path(scope, name)
         if path in paths.results:
-            value, owner = paths.results[path]
-            if owner is not None and owner != ctx.aux and not (ctx.aux or "").startswith(owner + "."):
-                raise Fault(
-                    "from-head",
-                    span,
-                    f"`{name}` is inside the auxiliary head `{owner}`, which inference does not have",
-                )
-            found: Arriving = value
-            return found
+            value: StepValue = paths.results[path][0]
+            head = paths.results[path][1]
+            if head is not None and head != ctx.aux and not (ctx.aux or "").startswith(head + "."):
+                message = f"`{name}` is inside the auxiliary head `{head}`, which inference does not have"
+                raise Fault("from-head", span, message)
+            return value
     for scope in ctx.scopes():
-        if join(scope, name) in paths.removed:
+        if join_path(scope, name) in paths.removed:
             raise Fault("from-removed", span, f"`{name}` was taken out by its `when`",
-                        notes=(Note("here", paths.removed[join(scope, name)]),))  # fmt: skip
+                        notes=(Note("here", paths.removed[join_path(scope, name)]),))  # fmt: skip
     if name in ctx.inputs:
         return ctx.inputs[name]
     if paths.some_lost:
         raise Poisoned
-    seen = [p[len(s) + 1 if s else 0 :] for p in paths.results for s in ctx.scopes() if not s or p.startswith(s + ".")]
-    diagnostic = unknown(
-        "step", name, [*seen, *ctx.inputs], span, "unknown-step", "`from` sees the steps before it, by path"
+    known = [p[len(s) + 1 if s else 0 :] for p in paths.results for s in ctx.scopes() if not s or p.startswith(s + ".")]
+    diagnostic = unknown_name(
+        "step", name, [*known, *ctx.inputs], span, "unknown-step", "`from` sees the steps before it, by path"
     )
     raise Fault(diagnostic.code, span, f"{diagnostic.message}: no step before this one has that path", diagnostic.help)

@@ -1,19 +1,23 @@
-"""`repeat`: the bindings of each copy, from counts, lists and tables."""
+"""`repeat`: the values of its names in each copy of the step, from counts, lists and tables."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..ops.fields import show
+from .expressions.arithmetic import Lookup
 from .located_yaml import Entry, Located
-from .values import Fault, Lookup, evaluate, locate
+from .values import Fault, element_at, evaluate
 
-MAX_STEPS = 50_000  # of a net, written out
+MAX_STEPS = 50_000  # of a net, with all repeats expanded
 
 
-def rounds(entry: Entry, lookup: Lookup, steps: int) -> list[dict[str, Any]]:
-    """What the names of a `repeat` are in each round; they go in step. `steps` is how many the net has already."""
-    bound: dict[str, list[Any]] = {}
+def repeat_bindings(entry: Entry, lookup: Lookup, steps: int) -> list[dict[str, Any]]:
+    """For each copy of a step the values of the names of its `repeat`. All names have the same number of values.
+
+    `steps` is the number of steps that the net has already. Raises Fault or Poisoned.
+    """
+    columns: dict[str, list[Any]] = {}
     first: tuple[str, int] | None = None
     for key, item in entry.value.value.items():
         value = evaluate(item.value, lookup)
@@ -34,12 +38,12 @@ def rounds(entry: Entry, lookup: Lookup, steps: int) -> list[dict[str, Any]]:
                 item.value.span,
                 f"{count} copies are too many: a net has at most {MAX_STEPS} steps",
             )
-        bound |= columns(key.split(), value, count, item.value)
-    return [{name: column[i] for name, column in bound.items()} for i in range(first[1] if first else 0)]
+        columns |= read_columns(key.split(), value, count, item.value)
+    return [{name: column[i] for name, column in columns.items()} for i in range(first[1] if first else 0)]
 
 
-def columns(names: list[str], value: Any, count: int, node: Located) -> dict[str, list[Any]]:
-    """The column of each name that stands in the key."""
+def read_columns(names: list[str], value: Any, count: int, node: Located) -> dict[str, list[Any]]:
+    """The values of each of the `names` of one key: a count, a list, or for several names the columns of a table. Raises Fault."""
     if len(names) == 1:
         return {names[0]: value if isinstance(value, list) else list(range(count))}
     if not isinstance(value, list):
@@ -47,6 +51,6 @@ def columns(names: list[str], value: Any, count: int, node: Located) -> dict[str
     for i, row in enumerate(value):
         if not isinstance(row, list) or len(row) != len(names):
             has = len(row) if isinstance(row, list) else show(row)
-            raise Fault("repeat-unequal", locate(node, (i,)).span,
+            raise Fault("repeat-unequal", element_at(node, (i,)).span,
                         f"row {i} has {has} where the header `{' '.join(names)}` has {len(names)} columns")  # fmt: skip
     return {name: [row[c] for row in value] for c, name in enumerate(names)}

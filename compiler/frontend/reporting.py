@@ -1,4 +1,4 @@
-"""Diagnostics of expansion: each with the blocks and repeats by which its place was reached."""
+"""Diagnostics of expansion: each with the blocks and repeats through which its step was reached."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from .context import Context
 FRAMES_SHOWN = 4
 
 
-def report(diagnostics: Collector, diagnostic: Diagnostic, ctx: Context | None) -> None:
-    """Adds a diagnostic with the frames of its context as notes, innermost first. The path tells of branches already."""
+def report_in_context(diagnostics: Collector, diagnostic: Diagnostic, ctx: Context | None) -> None:
+    """Adds a diagnostic with the frames of its context as notes, innermost first, without branches: the paths name them."""
     frames = [frame for frame in ctx.frames if frame.kind != "branch"][-FRAMES_SHOWN:] if ctx else []
     notes = tuple(Note(f"expanded from {describe_frame(frame)}", frame.span) for frame in reversed(frames))
     diagnostics.add(diagnostic._replace(notes=diagnostic.notes + notes))
 
 
 def describe_frame(frame: Frame) -> str:
-    """A frame in the words of a message: `ConvBN`, or `repeat` i=0."""
+    """A frame as a message shows it: `ConvBN`, or `repeat` i=0."""
     if frame.kind != "repeat":
         return f"`{frame.name}`"
     return "`repeat` " + " ".join(f"{name}={show(value)}" for name, value in frame.bindings)

@@ -1,4 +1,4 @@
-"""Values of expressions and arguments: evaluated where they stand, and checked against a parameter's type."""
+"""Values of expressions and arguments: evaluated in the scope of their step, and checked against a parameter's type."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Any
 
 from ..diagnostics import Diagnostic, Note, Span, nearest
 from ..ops.fields import Kind, Misfit, Padding, Pair, is_int, is_number, show
+from .expressions.arithmetic import Lookup
 from .expressions.template import Template, parse_template
 from .expressions.tokens import ExpressionError
 from .located_yaml import BROKEN, Located
 from .spec import Declaration
 
-Lookup = Callable[[str], Any]
-UNKNOWN = object()
+MISSING = object()
 
 
 class Poisoned(Exception):
-    """A value that depends on a step which is already known to be wrong: no further message."""
+    """The value depends on something that is reported as wrong already, so nothing more is reported."""
 
 
 class Fault(Exception):
-    """A mistake found while a value is worked out; becomes a diagnostic."""
+    """A mistake in a spec, found at the place where a value is needed; `diagnostic` says it to the user."""
 
     def __init__(
         self, code: str, span: Span, message: str, help: str = "", label: str = "", notes: tuple[Note, ...] = ()
@@ -30,40 +30,40 @@ class Fault(Exception):
         self.diagnostic = Diagnostic(code, span, message, label, notes, help)
 
 
-def within(node: Located, offset: int, length: int = 1) -> Span:
-    """The part of a scalar that begins `offset` characters in: exact on one line, else the scalar's own place."""
+def span_within(node: Located, offset: int, length: int = 1) -> Span:
+    """The span of a part of a scalar, `offset` characters into it; for a scalar of several lines, the span of all of it."""
     span = node.span
     if node.style in ("|", ">") or span.line != span.end_line:
         return span
     return span.at(offset + (node.style in ("'", '"')), length)
 
 
-def scalars(node: Located | None) -> Iterator[Located]:
-    """All scalars that may hold expressions, depth first."""
+def expression_scalars(node: Located | None) -> Iterator[Located]:
+    """The scalars in `node` that hold a `$`, and so perhaps an expression, depth first."""
     if node is None:
         return
     if isinstance(node.value, dict):
         for entry in node.value.values():
-            yield from scalars(entry.value)
+            yield from expression_scalars(entry.value)
     elif isinstance(node.value, list):
         for item in node.value:
-            yield from scalars(item)
+            yield from expression_scalars(item)
     elif isinstance(node.value, str) and "$" in node.value:
         yield node
 
 
-def parsed(node: Located) -> Template | None:
-    """The template of a string scalar, or None where it holds no expression."""
+def template_of(node: Located) -> Template | None:
+    """The template of a scalar; None where it holds no `$`. Raises Fault where an expression in it is wrong."""
     if not isinstance(node.value, str) or "$" not in node.value:
         return None
     try:
         return parse_template(node.value)
     except ExpressionError as error:
-        raise Fault(error.code, within(node, error.offset, error.length), str(error.message), error.help) from None
+        raise Fault(error.code, span_within(node, error.offset, error.length), str(error.message), error.help) from None
 
 
 def evaluate(node: Located, lookup: Lookup) -> Any:
-    """The plain value of `node` with its expressions worked out. Raises Fault or Poisoned."""
+    """The value of `node` without spans, its expressions evaluated; `lookup` gives the values of names. Raises Fault or Poisoned."""
     value = node.value
     if isinstance(value, dict):
         return {key: evaluate(entry.value, lookup) for key, entry in value.items()}
@@ -71,17 +71,17 @@ def evaluate(node: Located, lookup: Lookup) -> Any:
         return [evaluate(item, lookup) for item in value]
     if value is BROKEN:
         raise Poisoned
-    found = parsed(node) if isinstance(value, str) and "$" in value else None
-    if found is None:
+    template = template_of(node) if isinstance(value, str) and "$" in value else None
+    if template is None:
         return value
     try:
-        return found.evaluate(lookup)
+        return template.evaluate(lookup)
     except ExpressionError as error:
-        raise Fault(error.code, within(node, error.offset, error.length), str(error.message), error.help) from None
+        raise Fault(error.code, span_within(node, error.offset, error.length), str(error.message), error.help) from None
 
 
-def locate(node: Located, at: tuple[int | str, ...]) -> Located:
-    """The element of `node` at an index path, as far as it is written out."""
+def element_at(node: Located, at: tuple[int | str, ...]) -> Located:
+    """The element of `node` at the indices and keys `at`, or the last one on the way that the text holds."""
     for index in at:
         if isinstance(node.value, list) and isinstance(index, int) and index < len(node.value):
             node = node.value[index]
@@ -92,26 +92,26 @@ def locate(node: Located, at: tuple[int | str, ...]) -> Located:
     return node
 
 
-WANTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+SCALAR_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "int": ("an integer", is_int), "float": ("a number", is_number), "bool": ("a boolean, true or false", lambda v: isinstance(v, bool)),
     "string": ("a string", lambda v: isinstance(v, str)), "list": ("a list", lambda v: isinstance(v, list)),
     "step": ("the name of a block or an operation", lambda v: isinstance(v, str)),
 }  # fmt: skip
-SHAPED: dict[str, Kind] = {"pair": Pair(0), "padding": Padding()}
+FIELD_TYPES: dict[str, Kind] = {"pair": Pair(0), "padding": Padding()}
 
 
-def typed(param: Declaration, value: Any, node: Located) -> Any:
-    """`value` as parameter `param` wants it; raises Fault at `node`."""
-    if param.type in WANTED:
-        wants, fits = WANTED[param.type]
+def check_param_value(param: Declaration, value: Any, node: Located) -> Any:
+    """The value itself. Raises Fault at `node` unless it has the type, the bounds and the choices of `param`."""
+    if param.type in SCALAR_TYPES:
+        wants, fits = SCALAR_TYPES[param.type]
         if not fits(value):
             raise Fault("wrong-type", node.span, f"`{param.name}` wants {wants} ({param.type}), not {show(value)}",
                         int_hint(param, value))  # fmt: skip
-    elif param.type in SHAPED:
+    elif param.type in FIELD_TYPES:
         try:
-            SHAPED[param.type].check(value)
+            FIELD_TYPES[param.type].check(value)
         except Misfit as misfit:
-            raise Fault(misfit.code, locate(node, misfit.at).span, f"`{param.name}` {misfit}") from None
+            raise Fault(misfit.code, element_at(node, misfit.at).span, f"`{param.name}` {misfit}") from None
     if param.min is not None and is_number(value) and value < param.min:
         raise Fault("out-of-range", node.span, f"`{param.name}` is at least {show(param.min)}, not {show(value)}")
     if param.max is not None and is_number(value) and value > param.max:
@@ -124,7 +124,7 @@ def typed(param: Declaration, value: Any, node: Located) -> Any:
 
 
 def int_hint(param: Declaration, value: Any) -> str:
-    """What was probably meant where an integer is wanted."""
+    """Help for a value that is no integer where one is needed; empty where there is none."""
     if param.type == "int" and isinstance(value, float):
         return "`/` always gives a float, `//` and round() an integer"
     if param.type == "int" and isinstance(value, list) and len(value) == 2:
@@ -133,40 +133,40 @@ def int_hint(param: Declaration, value: Any) -> str:
 
 
 class Arguments:
-    """Values checked against what takes them: an op's field or a block's parameter.
+    """Evaluates arguments and checks them against an op's field or a block's parameter.
 
-    One that is written out, without an expression, is worked out once, however often its step is copied.
+    An argument without an expression is a literal: it is evaluated once, however often `repeat` copies its step.
     """
 
     def __init__(self) -> None:
-        self._written: dict[tuple[object, Located], Any] = {}
-        self._computed: set[Located] = set()
+        self._literals: dict[tuple[object, Located], Any] = {}
+        self._expressions: set[Located] = set()
 
-    def written(self, node: Located) -> bool:
-        """Whether no expression stands in `node`."""
-        if node in self._computed:
+    def is_literal(self, node: Located) -> bool:
+        """Whether `node` holds no expression."""
+        if node in self._expressions:
             return False
-        if next(scalars(node), None):
-            self._computed.add(node)
+        if next(expression_scalars(node), None):
+            self._expressions.add(node)
             return False
         return True
 
-    def argument(self, param: Declaration, node: Located, lookup: Lookup) -> Any:
-        """The value of a block's or document's parameter."""
-        return self.value(param.key, node, lookup, lambda value: typed(param, value, node))
+    def param_value(self, param: Declaration, node: Located, lookup: Lookup) -> Any:
+        """The value of an argument for a block's or document's parameter. Raises Fault or Poisoned."""
+        return self.checked_value(param.key, node, lookup, lambda value: check_param_value(param, value, node))
 
-    def value(self, taker: object, node: Located, lookup: Lookup, check: Callable[[Any], Any]) -> Any:
-        """The value of `node` as `check` gives it; `taker` is whose check it is."""
-        known = self._written.get((taker, node), UNKNOWN)
-        if known is UNKNOWN:
-            known = check(evaluate(node, lookup))
-            if self.written(node):
-                self._written[taker, node] = known
-        return known
+    def checked_value(self, owner: object, node: Located, lookup: Lookup, check: Callable[[Any], Any]) -> Any:
+        """What `check` gives for the value of `node`; `owner` is the field or the parameter that the check belongs to."""
+        value = self._literals.get((owner, node), MISSING)
+        if value is MISSING:
+            value = check(evaluate(node, lookup))
+            if self.is_literal(node):
+                self._literals[owner, node] = value
+        return value
 
 
-def unknown(what: str, word: str, known: Any, span: Span, code: str, more: str = "") -> Diagnostic:
-    """The diagnostic for a name that is not there, with the nearest that is."""
+def unknown_name(what: str, word: str, known: Any, span: Span, code: str, more: str = "") -> Diagnostic:
+    """The diagnostic for a name that does not exist, with the most similar one of `known`, or else `more`, for help."""
     near = nearest(word, known)
     hint = f"did you mean `{near}`?" if near else more
     return Diagnostic(code, span, f"unknown {what} `{word}`", help=hint)
