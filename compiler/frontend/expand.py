@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, TypeVar
 
 from ..diagnostics import Collector, Diagnostic, Note, Span
 from ..ir.graph import Graph, Head, Node, Value
-from ..ir.provenance import Frame
 from ..ir.types import image
 from ..ops import OPS
 from ..ops.fields import show
@@ -29,7 +28,7 @@ from .located_yaml import Entry, Located
 from .modifiers import evaluate_boolean, evaluate_name, evaluate_weight
 from .naming import Paths, Position, join_path
 from .references import resolve_reference
-from .repeats import MAX_STEPS, repeat_bindings
+from .repeats import MAX_STEPS, bind_copy, repeat_bindings
 from .reporting import report_in_context
 from .spec import BlockCall, Branches, Group, MergeCall, OpCall, Place, Refused, Residual, Step, Use
 from .values import Arguments, Fault, Poisoned, evaluate, template_of
@@ -378,12 +377,6 @@ class Expander:
 
     def report(self, diagnostic: Diagnostic, ctx: Context) -> None:
         report_in_context(self.diagnostics, diagnostic, ctx)
-
-
-def bind_copy(ctx: Context, bindings: Mapping[str, Any], step: Step) -> Context:
-    """The context of one copy of a repeated step, in which the names of `repeat` have the values `bindings`."""
-    frame = Frame("repeat", "", tuple(bindings.items()), step.modifiers["repeat"].key.span)
-    return ctx._replace(names={**ctx.names, **bindings}, frames=(*ctx.frames, frame))
 
 
 class Expansion(NamedTuple):

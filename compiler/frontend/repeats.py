@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from ..ir.provenance import Frame
 from ..ops.fields import show
+from .context import Context
 from .expressions.arithmetic import Lookup
 from .located_yaml import Entry, Located
+from .spec import Step
 from .values import Fault, element_at, evaluate
 
 MAX_STEPS = 50_000  # of a net, with all repeats expanded
@@ -54,3 +58,9 @@ def read_columns(names: list[str], value: Any, count: int, node: Located) -> dic
             raise Fault("repeat-unequal", element_at(node, (i,)).span,
                         f"row {i} has {has} where the header `{' '.join(names)}` has {len(names)} columns")  # fmt: skip
     return {name: [row[c] for row in value] for c, name in enumerate(names)}
+
+
+def bind_copy(ctx: Context, bindings: Mapping[str, Any], step: Step) -> Context:
+    """The context of one copy of a repeated step, in which the names of `repeat` have the values `bindings`."""
+    frame = Frame("repeat", "", tuple(bindings.items()), step.modifiers["repeat"].key.span)
+    return ctx._replace(names={**ctx.names, **bindings}, frames=(*ctx.frames, frame))
