@@ -84,7 +84,7 @@ def read_document(path: Path, root: Path | None = None) -> Document:
 
     root = root or ZOO
     composer = Composer(Folder(root), Collector(), trusted=True)
-    document = composer.document(path.read_bytes(), path.name, path.relative_to(root).as_posix())
+    document = composer.read_document(path.read_bytes(), path.name, path.relative_to(root).as_posix())
     assert document is not None, f"{path.name} is bundled"
     return document
 

@@ -74,7 +74,7 @@ def check(spec: str | SpecText, settings: Sequence[str] = (), params: Mapping[st
     overrides = read_overrides(settings, params or {})
     diagnostics = Collector()
     composer = Composer(text.files, diagnostics)
-    document = composer.document(text.data, text.name, text.label)
+    document = composer.read_document(text.data, text.name, text.label)
     found = Compilation(Path(text.name if text.name != "<stdin>" else "-").stem, sources=tuple(composer.sources),
                         settings=tuple(o.text for o in overrides), bundled=text.bundled)  # fmt: skip
     if document is None:

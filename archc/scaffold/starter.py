@@ -117,7 +117,7 @@ class Flattener:
     def spec(self) -> Page:
         """The whole document that was asked for. Raises SpecError where the composer does not take it."""
         diagnostics = Collector()
-        Composer(self.text.files, diagnostics).document(self.text.data, self.text.name, self.text.label)
+        Composer(self.text.files, diagnostics).read_document(self.text.data, self.text.name, self.text.label)
         if diagnostics.failed:
             raise SpecError(diagnostics)
         page = self.page(self.text.data, self.text.label)

@@ -1,4 +1,4 @@
-"""Ops applied: built from what is written, held against what arrives, and a node of the graph."""
+"""An op in a spec becomes a node: its fields are read and checked, and its shape is inferred from what arrives."""
 
 from __future__ import annotations
 
@@ -16,42 +16,53 @@ from ..ops.op import Op
 from .context import NOTHING, Context, Poison, StepValue
 from .located_yaml import BROKEN, Located
 from .recovery import Incomplete
-from .values import Arguments, Fault, Poisoned, element_at, unknown_name
+from .values import Arguments, Fault, Poisoned, element_at, unknown_fault
 
 MAX_ELEMENTS = 2**31  # of one value, an image
 MAX_PARAMS = 2**33  # of one op
 
 
 class Applier:
-    """Makes the nodes of a graph, in order."""
+    """Makes the nodes of a graph, in order. `literal_ops` are ops without expressions, by name and arguments, made once each."""
 
     def __init__(self, arguments: Arguments) -> None:
         self.nodes: list[Node] = []
         self.arguments = arguments
-        self.written: dict[tuple[str, Located | None], Op] = {}  # ops whose fields hold no expression
+        self.literal_ops: dict[tuple[str, Located | None], Op] = {}
 
-    def apply(self, name: str, key: Located, args: Located | None, values: tuple[StepValue, ...], x: StepValue, ctx: Context, path: str,
-              labels: tuple[str, ...] = ()) -> StepValue:  # fmt: skip
-        """One op on its inputs: fields checked, shape inferred, node added. Raises Fault or Poisoned.
+    def apply(
+        self,
+        name: str,
+        key: Located,
+        args: Located | None,
+        values: tuple[StepValue, ...],
+        x: StepValue,
+        ctx: Context,
+        path: str,
+        labels: tuple[str, ...] = (),
+    ) -> StepValue:
+        """The result of the op `name` on `values`, by a new node. `x` is what expressions in `args` see. Raises Fault or Poisoned.
 
-        Where an input is poison, or a field was refused, no node is made: the result is poison, with a guess where one is left.
+        `labels` name the inputs in messages. Where an input is poison, or a field is reported as wrong, no node is made: the
+        result is poison, with a guess of its type.
         """
-        op = self.written.get((name, args)) or self.build(name, key, args, x, ctx)
-        inputs = [v if type(v) is Value and v is not NOTHING else known_or_guessed(v, key) for v in values]
+        op = self.literal_ops.get((name, args)) or self.build_op(name, key, args, x, ctx)
+        inputs = [v if type(v) is Value and v is not NOTHING else expected_input(v, key) for v in values]
         guessed = any(type(v) is Poison for v in values)
         try:
             result = infer_within_limits(op, *[v.type for v in inputs])
         except Reject as reject:
             if guessed and not reject.about_rank:
-                raise Poisoned from None  # it follows from a mistake that is told
-            raise self.rejected(reject, op, key, args, inputs, labels) from None
+                raise Poisoned from None  # it follows from a mistake that is reported already
+            raise self.rejection(reject, op, key, args, inputs, labels) from None
         if guessed or isinstance(args, Incomplete):
             return Poison(result)
         node = Node(path, op, tuple(inputs), (Value(path, result),), key.span, ctx.frames)
         self.nodes.append(node)
         return node.output
 
-    def build(self, name: str, key: Located, args: Located | None, x: StepValue, ctx: Context) -> Op:
+    def build_op(self, name: str, key: Located, args: Located | None, x: StepValue, ctx: Context) -> Op:
+        """The op `name` with the fields in `args`, evaluated and checked. Raises Fault or Poisoned."""
         cls = OPS[name]
         if args is not None and args.value is BROKEN:
             raise Poisoned
@@ -60,7 +71,7 @@ class Applier:
         lookup, checked = ctx.lookup(x), {}
         for field, node in fields_of(cls, args).items():
             if field not in cls.fields and node.value is BROKEN:
-                continue  # the schema has told it
+                continue  # the schema has reported it
             if field not in cls.fields:
                 assert args is not None
                 raise unknown_field(cls, args.value[field].key)
@@ -74,12 +85,12 @@ class Applier:
             if declared.required and field not in checked:
                 where = name if key.value == name else "with"
                 raise Fault("missing-key", key.span, f"`{name}` needs `{field}`", f"write {{{where}: {{{field}: …}}}}")
-        made = make_op(name, tuple(checked.items()))
+        op = make_op(name, tuple(checked.items()))
         if args is None or self.arguments.is_literal(args):
-            self.written[name, args] = made
-        return made
+            self.literal_ops[name, args] = op
+        return op
 
-    def rejected(
+    def rejection(
         self,
         reject: Reject,
         op: Op,
@@ -88,7 +99,7 @@ class Applier:
         inputs: list[Value],
         labels: tuple[str, ...],
     ) -> Fault:
-        """An op's refusal at the field or step that is wrong, with the tensors that met there."""
+        """The Fault of an op that refuses its inputs: at the field or the step that is wrong, with the types of the inputs."""
         node = fields_of(op, args).get(reject.field) if reject.field else None
         span = node.span if node else key.span
         producers = {n.output.name: n for n in self.nodes[-2000:]}
@@ -99,14 +110,14 @@ class Applier:
             by = f" from `{value.name}`" if value.name else ""
             notes.append(Note(f"{what} is {value.type}{by}", source.span if source else None))
         if len(inputs) == 1:
-            notes += chain(inputs[0], producers)
+            notes += shape_history(inputs[0], producers)
         return Fault(
             reject.code, span, str(reject).replace(f"`{op.name}`", f"`{key.value}`"), reject.help, notes=tuple(notes)
         )
 
 
-def known_or_guessed(value: StepValue, key: Located) -> Value:
-    """What arrives at the step with this key; of poison, what it would probably be. Raises Fault or Poisoned."""
+def expected_input(value: StepValue, key: Located) -> Value:
+    """The input of the step with this key; for poison, a value of the guessed type. Raises Fault or Poisoned."""
     if value is NOTHING:
         raise Fault("nothing-arrives", key.span, "the net has several inputs: this step, or each branch, says `from`")
     if not isinstance(value, Poison):
@@ -116,8 +127,8 @@ def known_or_guessed(value: StepValue, key: Located) -> Value:
     return Value("", value.guess)
 
 
-def chain(value: Value, producers: Mapping[str, Node]) -> list[Note]:
-    """How the arriving shape came about: the last steps that changed it."""
+def shape_history(value: Value, producers: Mapping[str, Node]) -> list[Note]:
+    """One note with the last steps that changed the height and width of `value`, by their producers; none where no step did."""
     steps: list[str] = []
     while value.name in producers and len(steps) < 8:
         node = producers[value.name]
@@ -132,7 +143,7 @@ def chain(value: Value, producers: Mapping[str, Node]) -> list[Note]:
 
 
 def fields_of(op: Op | type[Op], args: Located | None) -> dict[str, Located]:
-    """The fields that `args` writes, a bare value under the name of the field that it sets."""
+    """The fields in `args` by name; a bare value is the value of the op's `bare` field."""
     if args is None or args.value is None:
         return {}
     if isinstance(args.value, dict):
@@ -141,33 +152,31 @@ def fields_of(op: Op | type[Op], args: Located | None) -> dict[str, Located]:
 
 
 def check_usable(name: str, what: Located, blocks: Iterable[str]) -> None:
-    """Raises Fault unless `name` is an operation that `use` can choose: one that a spec can name, and no merge."""
+    """Raises Fault unless `use` can name this operation: a spec can name it, and it is no merge."""
     if name in OPS and OPS[name].is_merge:
         raise Fault("unknown-block", what.span, f"`use` wants a block or an operation; `{name}` merges branches",
                     f"write `{name}` itself, with its branches")  # fmt: skip
     usable = [n for n, cls in OPS.items() if not (cls.is_merge or cls.is_internal)]
     if name not in usable:
-        found = unknown_name("block or operation", name, [*blocks, *usable], what.span, "unknown-block")
-        raise Fault(found.code, what.span, found.message, found.help)
+        raise unknown_fault("block or operation", name, [*blocks, *usable], what.span, "unknown-block")
 
 
 def unknown_field(cls: type[Op], key: Located) -> Fault:
-    """The refusal of a field that the op of a `use` has not; where an op is called by its name, the schema refuses it."""
+    """The Fault of a field that the op does not have. Only `use` needs it: fields of an op under its own name are checked by the schema."""
     more = f"it can be {', '.join(cls.fields)}" if cls.fields else "it takes no fields"
-    found = unknown_name(f"field of `{cls.name}`", str(key.value), cls.fields, key.span, "unknown-key", more)
-    return Fault(found.code, key.span, found.message, found.help)
+    return unknown_fault(f"field of `{cls.name}`", str(key.value), cls.fields, key.span, "unknown-key", more)
 
 
 @lru_cache(maxsize=4096)
 def infer_within_limits(op: Op, *x: TensorType) -> TensorType:
-    """The type that `op` gives; rejects what no machine holds, before anything tries to."""
+    """The type of the result of `op`. Raises Reject, also for a result or for params that are too large for any machine."""
     y = infer_type(op, *x)
-    owned = sum(param.elements for param in op.params(*x).values())
+    param_count = sum(param.elements for param in op.params(*x).values())
     help = "make it smaller here, or what arrives before"
     if y.elements > MAX_ELEMENTS:
         raise Reject("too-large", f"the result of `{op.name}` is {describe_size(y)}", help)
-    if owned > MAX_PARAMS:
-        raise Reject("too-large", f"`{op.name}` has {owned:,} parameters; the limit is {MAX_PARAMS:,}", help)
+    if param_count > MAX_PARAMS:
+        raise Reject("too-large", f"`{op.name}` has {param_count:,} parameters; the limit is {MAX_PARAMS:,}", help)
     return y
 
 
@@ -177,5 +186,5 @@ def describe_size(x: TensorType) -> str:
 
 @lru_cache(maxsize=1024)
 def make_op(name: str, fields: tuple[tuple[str, Any], ...]) -> Op:
-    """The op of that name with fields in canonical form."""
+    """The op of this name; equal ops are one object. `fields` are canonical values, by name."""
     return OPS[name](**dict(fields))

@@ -1,7 +1,7 @@
-"""Composition: a document with what it extends and imports, as one.
+"""Composition: a document becomes one with what it extends and imports.
 
-Order: the base with its own `extends`, then this document, then what overrides its parameters. Every document is checked against
-the schema by itself. Where texts come from is sources.py's.
+The base comes first, with what it extends itself, and the document is laid over it. New values for parameters come last
+(overrides.py). The schema checks every document by itself. sources.py finds the texts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .spec import Block, Builder, Declaration, Place
 
 
 class Document(NamedTuple):
-    """A composed document. `broken_input` says that its `input` was refused, so that nothing more is said of it."""
+    """A composed document. `broken_input` says that its `input` is reported as wrong, so nothing more is reported about it."""
 
     root: Located
     header: Header
@@ -38,12 +38,12 @@ class Document(NamedTuple):
 
     @property
     def open_params(self) -> tuple[str, ...]:
-        """Parameters without a value: the document is a family, not yet a net."""
+        """The parameters without a value. A document that has some is a family of nets, and no net yet."""
         return tuple(name for name, param in self.params.items() if param.default is None)
 
 
 class ParsedText(NamedTuple):
-    """A text that was read: its source, its tree where it is a document, and what was found in it."""
+    """A text and its tree, `root`. `source` is None where it is no text, `root` where it is no document; `diagnostics` say why."""
 
     source: Source | None
     root: Located | None
@@ -52,28 +52,31 @@ class ParsedText(NamedTuple):
 
 @lru_cache(maxsize=16)
 def parse_and_validate(data: bytes, name: str, label: str, trusted: bool = False) -> ParsedText:
-    """A text, parsed and, unless `trusted`, held against the schema; once, though a family is read again for each member.
+    """Parses a text and, unless it is `trusted`, checks it against the schema. Cached: members of a family read it again.
 
-    What the schema refuses is told, and broken in the tree, so that all else can still be checked.
+    What the schema refuses is reported and becomes BROKEN in the tree, so that all the rest can still be checked.
     """
-    found, faults = Collector(), Collector()
-    source = decode_text(data, name, found)
+    yaml_faults, schema_faults = Collector(), Collector()
+    source = decode_text(data, name, yaml_faults)
     if source is None:
-        return ParsedText(None, None, tuple(found))
+        return ParsedText(None, None, tuple(yaml_faults))
     source.label = label
-    root = parse_yaml(source, found)
+    root = parse_yaml(source, yaml_faults)
     if root is not None and not isinstance(root.value, dict):
         what = "a document is a mapping of keys such as archspec, name, input and graph"
-        faults.add(Diagnostic("not-a-document", root.span, what))
+        schema_faults.add(Diagnostic("not-a-document", root.span, what))
         root = None
     elif root is not None and not trusted:
         root = join_cut_expressions(root)
-        root = repair(root, validate(root, faults))
-    return ParsedText(source, root, (*found, *faults))
+        root = repair(root, validate(root, schema_faults))
+    return ParsedText(source, root, (*yaml_faults, *schema_faults))
 
 
 class Composer:
-    """Loads documents out of `files`; `trusted` ones are not held against the schema. `incomplete` says that one of them could not be had, so nothing may follow from that."""
+    """Loads documents from `files`. `trusted` documents are not checked against the schema.
+
+    `incomplete` says that a document could not be loaded: what it would bring must not be reported as missing.
+    """
 
     def __init__(self, files: SpecFiles, diagnostics: Collector, trusted: bool = False) -> None:
         self.files, self.trusted = files, trusted
@@ -82,8 +85,11 @@ class Composer:
         self.sources: list[Source] = []
         self.incomplete = False
 
-    def document(self, data: bytes, name: str, label: str, chain: tuple[str, ...] = ()) -> Document | None:
-        """The composed document of a text; None where it cannot be read. `chain` are the labels of those that asked for it."""
+    def read_document(self, data: bytes, name: str, label: str, chain: tuple[str, ...] = ()) -> Document | None:
+        """The composed document of a text; None where it cannot be read, which is reported.
+
+        `chain` holds the labels of the documents that lead here, each extending or importing the next.
+        """
         text = parse_and_validate(data, name, label, self.trusted)
         self.sources += [text.source] if text.source else []
         for diagnostic in text.diagnostics:
@@ -91,9 +97,9 @@ class Composer:
         return self.compose(text.root, (*chain, label)) if text.root else None
 
     def compose(self, root: Located, chain: tuple[str, ...]) -> Document:
-        """The document of a tree, laid over what it extends, with the blocks of what it imports."""
+        """The document of a tree: laid over what it extends, and with the blocks of what it imports. `chain` ends with its label."""
         fields: dict[str, Entry] = root.value
-        base = self.load(fields["extends"].value, chain) if "extends" in fields else None
+        base = self.load_document(fields["extends"].value, chain) if "extends" in fields else None
         params = self.builder.params(
             fields["params"].value if "params" in fields else None, base.params if base else None
         )
@@ -107,28 +113,30 @@ class Composer:
             root,
             header.inherit(base.header) if base else header,
             params,
-            self.blocks(fields, base, chain),
+            self.compose_blocks(fields, base, chain),
             inputs,
             graph,
             tuple(own_blocks(fields)),
             broken_input or (base is not None and base.broken_input),
         )
 
-    def blocks(self, fields: Mapping[str, Entry], base: Document | None, chain: tuple[str, ...]) -> dict[str, Block]:
-        """The blocks by name: the base's, the imported ones, and the document's own over them; all of them see one another."""
+    def compose_blocks(
+        self, fields: Mapping[str, Entry], base: Document | None, chain: tuple[str, ...]
+    ) -> dict[str, Block]:
+        """The blocks by name: those of the base, then the imported ones, then the document's own. All of them see one another."""
         blocks: dict[str, Block] = dict(base.blocks) if base else {}
-        if base:  # the base's blocks see what is laid over them, as they see the merged params
+        if base:  # the blocks of the base see this document's blocks and params, too
             blocks = {name: b._replace(blocks=blocks) if b.sees_document else b for name, b in blocks.items()}
-        self.imports(fields, chain, blocks)
+        self.add_imports(fields, chain, blocks)
         for name, entry in own_blocks(fields).items():
-            blocks[name] = self.block(entry, blocks, base.blocks.get(name) if base else None)
+            blocks[name] = self.compose_block(entry, blocks, base.blocks.get(name) if base else None)
         for name, block in blocks.items():
             if block.sees_document and block.blocks is not blocks:
                 blocks[name] = block._replace(blocks=blocks)
         return blocks
 
-    def block(self, entry: Entry, blocks: Mapping[str, Block], base: Block | None) -> Block:
-        """A block's own parts over those of the base's block of that name."""
+    def compose_block(self, entry: Entry, blocks: Mapping[str, Block], base: Block | None) -> Block:
+        """The block of an entry. What it does not state comes from the block of the same name in the base."""
         fields: Mapping[str, Entry] = entry.value.value if isinstance(entry.value.value, dict) else {}
         params = self.builder.params(
             fields["params"].value if "params" in fields else None, base.params if base else None
@@ -140,23 +148,22 @@ class Composer:
         elif base:
             steps = base.steps
         else:
-            if entry.value.value is not BROKEN and not isinstance(
-                entry.value, Incomplete
-            ):  # a key that is told may mean them
+            # where the schema has reported a key, the key may mean the steps
+            if entry.value.value is not BROKEN and not isinstance(entry.value, Incomplete):
                 self.diagnostics.error("missing-key", entry.key.span, f"block `{entry.key.value}` needs `steps`")
             steps = self.builder.place(Located(BROKEN, entry.value.span))
         return Block(str(entry.key.value), entry.key, params, let, steps, blocks)
 
-    def imports(self, fields: Mapping[str, Entry], chain: tuple[str, ...], blocks: dict[str, Block]) -> None:
-        """Brings the blocks of each imported document; `{Name: file}` brings a whole document as one block."""
+    def add_imports(self, fields: Mapping[str, Entry], chain: tuple[str, ...], blocks: dict[str, Block]) -> None:
+        """Adds the blocks of each imported document to `blocks`; `{Name: file}` adds a whole document as one block."""
         if "import" not in fields:
             return
         node = fields["import"].value
         if isinstance(node.value, dict):
             for entry in node.value.values():
-                document = self.load(entry.value, chain)
+                document = self.load_document(entry.value, chain)
                 if document and document.graph and document.input:
-                    self.bring(as_block(entry.key, document), entry.key, blocks)
+                    self.add_block(as_block(entry.key, document), entry.key, blocks)
                 elif document and not document.graph:
                     self.diagnostics.error(
                         "no-graph",
@@ -166,31 +173,32 @@ class Composer:
                     )
             return
         for path in node.value if isinstance(node.value, list) else [node]:
-            document = self.load(path, chain)
+            document = self.load_document(path, chain)
             for block in document.blocks.values() if document else ():
-                self.bring(block._replace(sees_document=False), path, blocks)
+                self.add_block(block._replace(sees_document=False), path, blocks)
 
-    def bring(self, block: Block, where: Located, blocks: dict[str, Block]) -> None:
-        """Adds an imported block; two of one name from two files are an error."""
+    def add_block(self, block: Block, where: Located, blocks: dict[str, Block]) -> None:
+        """Adds an imported block to `blocks`. Reports a second one of the same name from another file."""
         name = str(where.value) if block.input else block.name
-        old = blocks.get(name)
-        if old and old.key.span != block.key.span:
+        first = blocks.get(name)
+        if first and first.key.span != block.key.span:
             self.diagnostics.error(
                 "block-twice",
                 where.span,
                 f"block `{name}` comes from two files",
-                notes=(Note("first here", old.key.span), Note("and here", block.key.span)),
+                notes=(Note("first here", first.key.span), Note("and here", block.key.span)),
             )
         else:
             blocks[name] = block
 
-    def load(self, node: Located, chain: tuple[str, ...]) -> Document | None:
-        """The document that a path in the spec names; None after telling what is wrong."""
-        document = self.loaded(node, chain)
+    def load_document(self, node: Located, chain: tuple[str, ...]) -> Document | None:
+        """The document that a path in the spec names. Reports why it cannot be loaded, and then gives None."""
+        document = self.read_referenced(node, chain)
         self.incomplete |= document is None
         return document
 
-    def loaded(self, node: Located, chain: tuple[str, ...]) -> Document | None:
+    def read_referenced(self, node: Located, chain: tuple[str, ...]) -> Document | None:
+        """Finds, reads and composes the document; refuses a circle, and more than MAX_DOCUMENTS in a row."""
         if node.value is BROKEN:
             return None
         try:
@@ -205,17 +213,17 @@ class Composer:
             self.diagnostics.error(error.code, node.span, error.message, error.help)
             return None
         name = PurePosixPath(node.span.source.name.replace("\\", "/")).parent / str(node.value)
-        return self.document(data, str(name), label, chain)
+        return self.read_document(data, str(name), label, chain)
 
 
 def own_blocks(fields: Mapping[str, Entry]) -> Mapping[str, Entry]:
-    """The document's own blocks as written; none where `blocks` was refused."""
+    """The entries of `blocks` in one document; none where `blocks` is missing or reported as wrong."""
     value = fields["blocks"].value.value if "blocks" in fields else None
     return value if isinstance(value, dict) else {}
 
 
 def as_block(key: Located, document: Document) -> Block:
-    """A document's graph as one block under the importer's name."""
+    """The graph of a document as one block, under the name that the importer gives."""
     assert document.graph is not None
     image = next(iter(document.input.values())).value
     return Block(str(key.value), key, document.params, {}, document.graph, document.blocks, False, image)

@@ -20,7 +20,7 @@ from .compose import Document
 from .foreign_steps import advise_step
 from .located_yaml import BROKEN, Entry, Located, is_broken, plain_value
 from .spec import Block, BlockCall, Declaration, Group, MergeCall, OpCall, Place, Residual, Step, Use
-from .values import Fault, check_param_value, expression_scalars, span_within, template_of, unknown_name
+from .values import Fault, check_param_value, expression_scalars, span_within, template_of, unknown_fault
 
 NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
 MAX_NAME = 200
@@ -312,7 +312,7 @@ class Resolver:
         if block is None:
             known = [*scope.blocks, *(OPS if name[:1].islower() else ())]
             blocks = f"the blocks are {', '.join(scope.blocks)}" if scope.blocks else "this document has no blocks"
-            self.diagnostics.add(unknown_name("block", name, known, key.span, "unknown-block", blocks))
+            self.diagnostics.add(unknown_fault("block", name, known, key.span, "unknown-block", blocks).diagnostic)
             return
         self.used.add(name)
         check_arguments(block, key, args, self.diagnostics)
@@ -349,7 +349,9 @@ def check_arguments(block: Block, key: Located, args: Located | None, diagnostic
         if name not in block.params and not name.startswith("x-"):
             more = f"its parameters are {', '.join(block.params)}" if block.params else "it has no parameters"
             diagnostics.add(
-                unknown_name(f"parameter of `{block.name}`", name, block.params, entry.key.span, "unknown-param", more)
+                unknown_fault(
+                    f"parameter of `{block.name}`", name, block.params, entry.key.span, "unknown-param", more
+                ).diagnostic
             )
             valid = False
     missing = [n for n, p in block.params.items() if p.default is None and n not in given]

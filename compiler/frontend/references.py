@@ -7,7 +7,7 @@ from ..ops.fields import show
 from .context import Context, StepValue
 from .located_yaml import Located
 from .naming import Paths, join_path
-from .values import Fault, Poisoned, evaluate, span_within, unknown_name
+from .values import Fault, Poisoned, evaluate, span_within, unknown_fault
 
 
 def resolve_reference(node: Located, x: StepValue, ctx: Context, paths: Paths) -> StepValue:
@@ -37,7 +37,6 @@ def resolve_reference(node: Located, x: StepValue, ctx: Context, paths: Paths) -
     if paths.some_lost:
         raise Poisoned
     known = [p[len(s) + 1 if s else 0 :] for p in paths.results for s in ctx.scopes() if not s or p.startswith(s + ".")]
-    diagnostic = unknown_name(
-        "step", name, [*known, *ctx.inputs], span, "unknown-step", "`from` sees the steps before it, by path"
-    )
-    raise Fault(diagnostic.code, span, f"{diagnostic.message}: no step before this one has that path", diagnostic.help)
+    remark = ": no step before this one has that path"
+    more = "`from` sees the steps before it, by path"
+    raise unknown_fault("step", name, [*known, *ctx.inputs], span, "unknown-step", more, remark)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..diagnostics import Diagnostic, Note, Span, nearest
@@ -165,8 +165,9 @@ class Arguments:
         return value
 
 
-def unknown_name(what: str, word: str, known: Any, span: Span, code: str, more: str = "") -> Diagnostic:
-    """The diagnostic for a name that does not exist, with the most similar one of `known`, or else `more`, for help."""
+def unknown_fault(
+    what: str, word: str, known: Iterable[str], span: Span, code: str, more: str = "", remark: str = ""
+) -> Fault:
+    """The Fault of a name that does not exist. Its help is the most similar one of `known`, else `more`."""
     near = nearest(word, known)
-    hint = f"did you mean `{near}`?" if near else more
-    return Diagnostic(code, span, f"unknown {what} `{word}`", help=hint)
+    return Fault(code, span, f"unknown {what} `{word}`{remark}", f"did you mean `{near}`?" if near else more)
