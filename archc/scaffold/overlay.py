@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ..compiler.diagnostics import Collector, Source
 from ..compiler.frontend.layering import MERGED_BY_ENTRY, NEVER_INHERITED
 from ..compiler.frontend.located_yaml import Entry, Located, parse_yaml
-from ..compiler.frontend.spec import TYPES, Builder, type_of
+from ..compiler.frontend.spec import TYPES, Builder, default_type
 
 ORDER = ("archspec", "name", "summary", "source", "lineage", "extends", "params", "input", "preprocess", "labels",
          "import", "blocks", "graph", "expect")  # fmt: skip
@@ -206,11 +206,11 @@ def default(page: Page, old: Entry, over: Page, new: Entry, in_flow: bool) -> It
 
 def value_of_kind(old: Entry, new: Entry, value: str) -> str:
     """A default that gives its parameter the type that it was declared with: by itself if it does, else in the long form."""
-    declared = Builder(Collector()).param(old)
+    declared = Builder(Collector()).build_param(old)
     if declared is None or declared.type == "any":
         return value
     a_type = new.value.style == "" and new.value.value in TYPES
-    by_itself = type_of(new.value) == declared.type and not a_type
+    by_itself = default_type(new.value) == declared.type and not a_type
     return value if by_itself else f"{{type: {declared.type}, default: {value}}}"
 
 

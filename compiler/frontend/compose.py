@@ -100,7 +100,7 @@ class Composer:
         """The document of a tree: laid over what it extends, and with the blocks of what it imports. `chain` ends with its label."""
         fields: dict[str, Entry] = root.value
         base = self.load_document(fields["extends"].value, chain) if "extends" in fields else None
-        params = self.builder.params(
+        params = self.builder.build_params(
             fields["params"].value if "params" in fields else None, base.params if base else None
         )
         header = read_header(fields)
@@ -108,7 +108,7 @@ class Composer:
         broken_input = own_input is not None and is_broken(own_input)
         if own_input is not None and not broken_input:
             inputs |= own_input.value
-        graph = self.builder.place(fields["graph"].value) if "graph" in fields else base.graph if base else None
+        graph = self.builder.build_place(fields["graph"].value) if "graph" in fields else base.graph if base else None
         return Document(
             root,
             header.inherit(base.header) if base else header,
@@ -138,20 +138,20 @@ class Composer:
     def compose_block(self, entry: Entry, blocks: Mapping[str, Block], base: Block | None) -> Block:
         """The block of an entry. What it does not state comes from the block of the same name in the base."""
         fields: Mapping[str, Entry] = entry.value.value if isinstance(entry.value.value, dict) else {}
-        params = self.builder.params(
+        params = self.builder.build_params(
             fields["params"].value if "params" in fields else None, base.params if base else None
         )
         own_let = fields["let"].value.value if "let" in fields else None
         let = own_let if isinstance(own_let, dict) else base.let if base else {}
         if "steps" in fields:
-            steps = self.builder.place(fields["steps"].value)
+            steps = self.builder.build_place(fields["steps"].value)
         elif base:
             steps = base.steps
         else:
             # where the schema has reported a key, the key may mean the steps
             if entry.value.value is not BROKEN and not isinstance(entry.value, Incomplete):
                 self.diagnostics.error("missing-key", entry.key.span, f"block `{entry.key.value}` needs `steps`")
-            steps = self.builder.place(Located(BROKEN, entry.value.span))
+            steps = self.builder.build_place(Located(BROKEN, entry.value.span))
         return Block(str(entry.key.value), entry.key, params, let, steps, blocks)
 
     def add_imports(self, fields: Mapping[str, Entry], chain: tuple[str, ...], blocks: dict[str, Block]) -> None:

@@ -1,26 +1,26 @@
-"""Deep nests without a deep stack: Python's recursion limit is one for all threads, so nobody here raises it."""
+"""Deep nests without a deep stack. Python's recursion limit is one for all threads, so it is never raised here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TypeVar
 
-PLACES_A_STACK = 40  # nested places, of about eight Python frames each, before a new stack is begun
+CALLS_PER_STACK = 40  # nested calls on one stack; each uses about eight Python frames
 
 _T = TypeVar("_T")
 
 
 class DeepCalls:
-    """Counts calls inside calls, and lets every fortieth go on in a thread of its own, whose frames count from zero."""
+    """Counts calls inside calls. Every fortieth runs in a new thread, because the frames of a thread count from zero."""
 
     def __init__(self) -> None:
         self.nested = 0
 
     def call(self, work: Callable[[], _T]) -> _T:
-        """What `work` gives; its exceptions are the caller's."""
+        """The result of `work`; its exceptions reach the caller."""
         self.nested += 1
         try:
-            if self.nested % PLACES_A_STACK:
+            if self.nested % CALLS_PER_STACK:
                 return work()
             from concurrent.futures import ThreadPoolExecutor  # late: hardly any net nests so deep
 

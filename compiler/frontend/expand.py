@@ -30,7 +30,7 @@ from .naming import Paths, Position, join_path
 from .references import resolve_reference
 from .repeats import MAX_STEPS, bind_copy, repeat_bindings
 from .reporting import report_in_context
-from .spec import BlockCall, Branches, Group, MergeCall, OpCall, Place, Refused, Residual, Step, Use
+from .spec import BlockCall, Branches, BrokenCore, Group, MergeCall, OpCall, Place, Residual, Step, Use
 from .values import Arguments, Fault, Poisoned, evaluate, template_of
 
 MAX_DEPTH = 64  # of block calls, one inside another
@@ -235,7 +235,7 @@ class Expander:
     ) -> StepValue:
         """The value of a step's core: an op, a block, a merge or a group. A step with a name is a scope for those inside it."""
         match step.core:
-            case Refused():
+            case BrokenCore():
                 self.paths.some_lost |= not step.modifiers  # not even its name is known
                 return POISON
             case OpCall(name, key, args):

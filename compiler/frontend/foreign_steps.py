@@ -1,7 +1,7 @@
-"""Steps in the words of other frameworks, and how the language writes them: the whole corrected fragment.
+"""Steps in the words of other frameworks, and the corrected step in the words of the language.
 
-`{in_channels: 3, out_channels: 64, kernel_size: 1}` under `Conv2d` becomes `conv: {out: 64, kernel: 1}`. Values that fit are
-kept; where a needed one is missing or does not fit, `…` stands.
+`{in_channels: 3, out_channels: 64, kernel_size: 1}` under `Conv2d` becomes `conv: {out: 64, kernel: 1}`. A value that fits is
+kept. `…` stands for a value that is needed and is missing or does not fit.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from ..ops.words import INFERRED, NOT_ARCHITECTURE, composition, field_meant, is
 from .located_yaml import Located, plain_value
 
 MAX_FRAGMENT = 160
-UNKNOWN = "…"
+PLACEHOLDER = "…"
 
 
 class Suggestion(NamedTuple):
-    """A step as the language writes it, and remarks on what has no place in it."""
+    """A step in the words of the language, and remarks on arguments that have no place in it."""
 
     fragment: str
     remarks: tuple[str, ...] = ()
@@ -31,68 +31,70 @@ class Suggestion(NamedTuple):
 
 
 def advise_step(word: str, args: Located | None) -> str:
-    """What to write for a step `word: args` that is not ours; empty where the word means nothing known."""
+    """What to write for a step `word: args` that the language does not have; empty where the word is not known."""
     advice = composition(word)
     if advice:
         return advice
     op = op_meant(word)
-    return f"`{word}` is `{op.name}` here: {rewrite_call(op, plain_value(args) if args else None)}" if op else ""
+    return f"`{word}` is `{op.name}` here: {suggest_call(op, plain_value(args) if args else None)}" if op else ""
 
 
 def advise_own_step(word: str, value: Any) -> str:
-    """The step to add for an argument that another framework's op takes, such as `activation: relu`; empty where there is none."""
+    """Says to add a step for an argument that is a step of its own here, such as `activation: relu`; empty for all others."""
     op = step_meant(word, value)
     if op is None or op.is_merge:
         return ""
     arguments = None if isinstance(value, bool) or op is not op_meant(word) else value
-    return f"add the step `- {rewrite_call(op, arguments).fragment}` after it"
+    return f"add the step `- {suggest_call(op, arguments).fragment}` after it"
 
 
-def rewrite_call(op: type[Op], value: Any) -> Suggestion:
-    """`value`, the arguments in any framework's words (a mapping, a bare value or none), as a call of `op`."""
+def suggest_call(op: type[Op], value: Any) -> Suggestion:
+    """A call of `op` with the arguments `value`, which are in any framework's words: a mapping, a bare value, or None."""
     if op.is_merge:
-        return Suggestion(f"{op.name}: {{branches: [ {UNKNOWN} ]}}" if op.fields else f"{op.name}: [ {UNKNOWN} ]")
+        return Suggestion(
+            f"{op.name}: {{branches: [ {PLACEHOLDER} ]}}" if op.fields else f"{op.name}: [ {PLACEHOLDER} ]"
+        )
     fields: Mapping[str, str] = {}
     remarks: tuple[str, ...] = ()
     if isinstance(value, dict):
         fields, remarks = translate_fields(op, value)
     elif op.bare and value is not None:
-        fields = {op.bare: value_text(op.fields[op.bare].kind, value)}
-    return Suggestion(call_text(op, fields), remarks)
+        fields = {op.bare: format_value(op.fields[op.bare].kind, value)}
+    return Suggestion(format_call(op, fields), remarks)
 
 
-def corrected_call(op: type[Op], arguments: Mapping[str, Any]) -> str:
-    """The call with its fields by our names, always as a mapping where it has any: what a user wrote, put right."""
-    return call_text(op, translate_fields(op, arguments)[0], short=False)
+def suggest_mapping(op: type[Op], arguments: Mapping[str, Any]) -> str:
+    """A call of `op` with the arguments by our names; where there are any, it is a mapping, as the user wrote it."""
+    return format_call(op, translate_fields(op, arguments)[0], short=False)
 
 
-def rewrite_positional(op: type[Op], values: list[Any]) -> str:
-    """A call whose arguments stand in order, as in `[64, 3, 2]`; only the op's needed fields where one does not fit."""
-    texts = {key: value_text(each.kind, value) for (key, each), value in zip(op.fields.items(), values, strict=False)}
-    fit = len(values) <= len(op.fields) and UNKNOWN not in texts.values()
-    return call_text(op, texts if fit else {})
+def suggest_positional_call(op: type[Op], values: list[Any]) -> str:
+    """A call of `op` with arguments by position, such as `[64, 3, 2]`; where one does not fit, only the required fields, as `…`."""
+    texts = {key: format_value(each.kind, value) for (key, each), value in zip(op.fields.items(), values, strict=False)}
+    fit = len(values) <= len(op.fields) and PLACEHOLDER not in texts.values()
+    return format_call(op, texts if fit else {})
 
 
 def join_with_arriving(merge: str, step: str) -> str:
-    """How a merge takes an earlier step and what arrives."""
+    """Says how to merge an earlier step with what arrives."""
     return f"write `{merge}: [{{from: {step}}}, []]` for `{step}` and what arrives"
 
 
 def translate_fields(op: type[Op], arguments: Mapping[str, Any]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The arguments by our names for the fields, as text, and a remark on each that is no field."""
+    """The arguments as text, by our names for the fields, and a remark on each argument that is no field."""
     fields: dict[str, str] = {}
     remarks: list[str] = []
     for word, value in arguments.items():
         key = word if word in op.fields else field_meant(op, word)
         if key:
-            fields.setdefault(key, value_text(op.fields[key].kind, value))
+            fields.setdefault(key, format_value(op.fields[key].kind, value))
         elif not word.startswith("x-"):
             remarks.append(advise_argument(op, word, value))
     return fields, tuple(dict.fromkeys(remarks))
 
 
 def advise_argument(op: type[Op], word: str, value: Any) -> str:
-    """What becomes of an argument that is no field of the op."""
+    """What to do with an argument that is no field of the op."""
     if is_among(word, INFERRED):
         return f"leave `{word}` out: it is inferred from what arrives"
     if is_among(word, NOT_ARCHITECTURE):
@@ -101,34 +103,36 @@ def advise_argument(op: type[Op], word: str, value: Any) -> str:
     return f"`{op.name}` has no `{word}`" + (f": {own}" if own else "")
 
 
-def call_text(op: type[Op], fields: Mapping[str, str], short: bool = True) -> str:
-    """A call in flow style, its fields in their order: `relu`, `conv: {out: 64, kernel: 3}`, and `short` `linear: 10`."""
-    ordered = {k: fields.get(k, UNKNOWN) for k, each in op.fields.items() if k in fields or each.required}
+def format_call(op: type[Op], fields: Mapping[str, str], short: bool = True) -> str:
+    """A call in flow style: `relu`, `conv: {out: 64, kernel: 3}`, and, if `short`, `linear: 10`. Fields are in the op's order."""
+    ordered = {k: fields.get(k, PLACEHOLDER) for k, each in op.fields.items() if k in fields or each.required}
     if not ordered:
         return op.name
     if short and op.bare and list(ordered) == [op.bare]:
         return f"{op.name}: {ordered[op.bare]}"
     text = f"{op.name}: {{{', '.join(f'{key}: {value}' for key, value in ordered.items())}}}"
-    return text if len(text) <= MAX_FRAGMENT else f"{op.name}: {{{', '.join(f'{key}: {UNKNOWN}' for key in ordered)}}}"
+    return (
+        text if len(text) <= MAX_FRAGMENT else f"{op.name}: {{{', '.join(f'{key}: {PLACEHOLDER}' for key in ordered)}}}"
+    )
 
 
-def value_text(kind: Kind, value: Any) -> str:
-    """A value as YAML, in our words, where its kind takes it, or `…`."""
+def format_value(kind: Kind, value: Any) -> str:
+    """A value as YAML, in our words; `…` where its kind does not accept it."""
     if isinstance(value, str):
         if "$" in value:
-            return flow(value)
+            return format_flow(value)
         if value.lower() in kind.other_words:
             return kind.other_words[value.lower()]
-        value = unquoted(value)
+        value = parse_scalar(value)
     try:
         kind.check(value)
     except Misfit:
-        return UNKNOWN
-    return flow(value)
+        return PLACEHOLDER
+    return format_flow(value)
 
 
-def unquoted(text: str) -> Any:
-    """The number or boolean that a string spells; the string itself where it spells none."""
+def parse_scalar(text: str) -> Any:
+    """The number or boolean that a string spells; else the string itself."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     if re.fullmatch(r"-?\d{1,15}", text):
@@ -136,12 +140,12 @@ def unquoted(text: str) -> Any:
     return float(text) if re.fullmatch(r"-?\d{0,15}\.\d{1,15}(e-?\d{1,2})?", text) else text
 
 
-def flow(value: Any) -> str:
-    """A plain value in YAML's flow style."""
+def format_flow(value: Any) -> str:
+    """A value without spans in YAML's flow style, on one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {flow(inner)}" for key, inner in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {format_flow(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(flow, value)) + "]"
+        return "[" + ", ".join(map(format_flow, value)) + "]"
     if isinstance(value, str):
         return value if re.fullmatch(r"\$?\w+", value) else json.dumps(value, ensure_ascii=False)
     return json.dumps(value)

@@ -1,8 +1,8 @@
-"""A schema error in our words: what stands at a place, what it wants, and what to write instead.
+"""Schema errors in our words: what is at a place, what the place wants, and what to write instead.
 
-jsonschema says which rule failed where. Rules carry their own words (schema.py lists them), ops and fields the words of
-other frameworks, so nothing here knows an op by name. One mistake is one diagnostic: what only follows from another mistake
-at the same place is left out.
+jsonschema says which rule failed, and where. The rules carry the words for messages (schema.py lists them). Ops and fields
+carry the words of other frameworks, so nothing here knows an op by its name. One mistake gives one diagnostic: what only
+follows from another mistake at the same place is left out.
 """
 
 from __future__ import annotations
@@ -17,40 +17,40 @@ from ..ops.words import INFERRED, NOT_ARCHITECTURE, is_among
 from . import foreign_steps as foreign
 from .located_yaml import Entry, Located, plain_value
 from .schema_rules import (
-    Known,
+    KnownKeys,
     Path,
     block_names,
     find_node,
     is_branches,
     known_keys,
-    other_words,
     step_names,
+    synonyms,
     unknown_entries,
     wants_in_words,
 )
-from .step_errors import not_a_step, unknown_step, unknown_step_keys
+from .step_errors import explain_not_a_step, explain_unknown_step_keys, unknown_step
 
 
 def explain(root: Located, error: Any) -> Iterator[Diagnostic]:
-    """One jsonschema error as diagnostics, each at its own key or value; none where another error says it."""
+    """The diagnostics of one jsonschema error, each at its own key or value; none where another error says the same."""
     path, rule = list(error.absolute_path), error.schema
     key, node = find_node(root, path)
     subject = f"`{path[-1]}` " if path and isinstance(path[-1], str) else ""
     wants = rule.get("x-wants") or wants_in_words(rule)
     if error.validator == "additionalProperties":
-        yield from unknown_keys(root, node, rule)
+        yield from explain_unknown_keys(root, node, rule)
     elif error.validator == "required":
-        yield from missing_key(node, key or node.span, rule, subject)
+        yield from explain_missing_key(node, key or node.span, rule, subject)
     elif rule.get("x-what") == "call" and key and is_foreign_call(root, str(path[-1])):
         yield unknown_step(root, Located(path[-1], key), node)
     elif rule.get("x-what") == "step":
-        yield from not_a_step(root, path, node, wants)
+        yield from explain_not_a_step(root, path, node, wants)
     elif error.validator in ("minimum", "maximum", "exclusiveMinimum"):
         limit = f"wants {wants}" if "x-wants" in rule else f"wants a number in range ({wants})"
         yield Diagnostic("out-of-range", node.span, f"{subject}{limit}, not {show(error.instance)}")
     elif error.validator == "minProperties" and path:
         yield Diagnostic("empty", node.span, f"{subject}is empty", help=f"{subject}wants {wants}")
-    elif not is_told_at_the_rest(root, path, node):
+    elif not has_unknown_rest(root, path, node):
         size = f", of {len(error.instance)}" if error.validator in ("minItems", "maxItems") else ""
         message = f"{subject}wants {wants}, not {show(error.instance)}{size}"
         yield Diagnostic("wrong-type", node.span, message, help=advise_value(root, node, rule, path))
@@ -60,52 +60,52 @@ BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "fal
 
 
 def advise_value(root: Located, node: Located, rule: Schema, path: Path) -> str:
-    """What to write for a value that its rule refuses; empty where nothing can be guessed."""
+    """What to write instead of a value that its rule refuses; empty where nothing can be guessed."""
     value, kinds = node.value, rule.get("type", [])
     if isinstance(value, str):
         if value.lower() in rule.get("x-other-words", {}):
             return f"`{value}` is `{rule['x-other-words'][value.lower()]}` here"
         if node.style == "" and "boolean" in kinds and value.lower() in BOOLEANS:
             return f"write {BOOLEANS[value.lower()]}: YAML 1.2 reads `{value}` as a string"
-        if node.style == "" and "boolean" in kinds and isinstance(foreign.unquoted(value), bool):
-            return f"write {foreign.flow(foreign.unquoted(value))}: YAML 1.2 reads `{value}` as a string"
-        if spells(value, kinds):
-            return f"write {foreign.flow(foreign.unquoted(value))} without quotes: in quotes it is a string"
+        if node.style == "" and "boolean" in kinds and isinstance(foreign.parse_scalar(value), bool):
+            return f"write {foreign.format_flow(foreign.parse_scalar(value))}: YAML 1.2 reads `{value}` as a string"
+        if is_quoted(value, kinds):
+            return f"write {foreign.format_flow(foreign.parse_scalar(value))} without quotes: in quotes it is a string"
         if re.fullmatch(r"\([\d, ]+\)", value):
             return f"write `[{value[1:-1].strip(', ')}]`"
         if value in step_names(root) and is_branches(rule):
             return foreign.join_with_arriving(str(path[-1]), value)
     json_type = {str: "string", list: "array", int: "integer"}.get(type(value), "")
     form = rule.get("x-instead", {}).get(json_type, "")
-    return f"write `{form.replace('VALUE', foreign.flow(plain_value(node)))}`" if form else ""
+    return f"write `{form.replace('VALUE', foreign.format_flow(plain_value(node)))}`" if form else ""
 
 
-def spells(text: str, kinds: str | list[str]) -> bool:
-    """Whether a string in quotes would be of one of `kinds` without them."""
-    value = foreign.unquoted(text)
+def is_quoted(text: str, kinds: str | list[str]) -> bool:
+    """Whether a string would have one of the JSON types `kinds` if it had no quotes."""
+    value = foreign.parse_scalar(text)
     if isinstance(value, bool):
         return "boolean" in kinds
     return isinstance(value, (int, float)) and ("number" in kinds or (isinstance(value, int) and "integer" in kinds))
 
 
 def is_foreign_call(root: Located, name: str) -> bool:
-    """Whether a CamelCase key is another framework's word, and no block that the document has or could take from another."""
+    """Whether a CamelCase key is a word of another framework, and no block of this document or of one that it may import."""
     composed = "extends" in root.value or "import" in root.value
     return not composed and name not in block_names(root) and bool(foreign.advise_step(name, None))
 
 
-def missing_key(node: Located, place: Span, rule: Schema, subject: str) -> Iterator[Diagnostic]:
-    """A key that is needed and not there, unless one of the unknown keys means it: that is told as it is."""
+def explain_missing_key(node: Located, place: Span, rule: Schema, subject: str) -> Iterator[Diagnostic]:
+    """The diagnostic of a missing key; none where an unknown key means it, because that one is reported."""
     known = known_keys(rule)
-    meant = {known.meant(str(entry.key.value)) for entry in unknown_entries(node, rule)}
+    meant = {known.find_meant(str(entry.key.value)) for entry in unknown_entries(node, rule)}
     missing = [name for name in rule["required"] if name not in node.value and name not in meant]
     if missing:
         help = "write `archspec: 1` first" if missing[0] == "archspec" else ""
         yield Diagnostic("missing-key", place, f"{subject or 'the document '}needs `{missing[0]}`", help=help)
 
 
-def unknown_keys(root: Located, node: Located, rule: Schema) -> Iterator[Diagnostic]:
-    """The keys of a mapping that its rule does not have."""
+def explain_unknown_keys(root: Located, node: Located, rule: Schema) -> Iterator[Diagnostic]:
+    """The diagnostics of the keys of a mapping that its rule does not have."""
     unknown, what = unknown_entries(node, rule), rule.get("x-what", "key")
     rest = next(filter(is_rest_of_pair, unknown), None)
     if rest:
@@ -113,7 +113,7 @@ def unknown_keys(root: Located, node: Located, rule: Schema) -> Iterator[Diagnos
         help = "write a pair or a list in square brackets: [3, 3]"
         yield Diagnostic("unknown-key", rest.key.span, message, help=help)
     elif what == "step":
-        yield from unknown_step_keys(root, node, rule, unknown)
+        yield from explain_unknown_step_keys(root, node, rule, unknown)
     elif what == "block":
         for entry in unknown:
             name = str(entry.key.value)
@@ -126,13 +126,13 @@ def unknown_keys(root: Located, node: Located, rule: Schema) -> Iterator[Diagnos
 
 
 def is_rest_of_pair(entry: Entry) -> bool:
-    """Whether the key is the end of a pair in round brackets, which YAML cuts at its comma: `{kernel: (3, 3)}`."""
+    """Whether the key is the end of a pair in parentheses, which YAML cuts at the comma: `{kernel: (3, 3)}`."""
     name = str(entry.key.value)
     return entry.value.value is None and name.count(")") > name.count("(")
 
 
-def is_told_at_the_rest(root: Located, path: Path, node: Located) -> bool:
-    """Whether the value is the beginning of such a pair: the rest of it, which stands as a key, is told."""
+def has_unknown_rest(root: Located, path: Path, node: Located) -> bool:
+    """Whether the value is the beginning of such a pair. Then the other half, which is an unknown key, is reported."""
     if not isinstance(node.value, str) or node.value.count("(") <= node.value.count(")") or not path:
         return False
     _, around = find_node(root, path[:-1])
@@ -143,14 +143,14 @@ def camel_case(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in re.split("[_-]", name))
 
 
-def advise_key(known: Known, node: Located, entry: Entry) -> str:
-    """What to write for a key that a mapping does not have."""
+def advise_key(known: KnownKeys, node: Located, entry: Entry) -> str:
+    """What to write instead of an unknown key."""
     name, op = str(entry.key.value), known.op
-    corrected = f"write `{foreign.corrected_call(op, plain_value(node))}`" if op and not op.is_merge else ""
-    key = known.meant(name)
+    corrected = f"write `{foreign.suggest_mapping(op, plain_value(node))}`" if op and not op.is_merge else ""
+    key = known.find_meant(name)
     if op and is_among(name, (*INFERRED, *NOT_ARCHITECTURE)):
         return "; ".join(filter(None, (foreign.advise_argument(op, name, None), corrected)))
-    if key and is_among(name, (key, *other_words(known, key))):
+    if key and is_among(name, (key, *synonyms(known, key))):
         return f"`{name}` is `{key}` here" + (f": {corrected}" if corrected else "")
     own = foreign.advise_own_step(name, plain_value(entry.value)) if op else ""
     if op and own:

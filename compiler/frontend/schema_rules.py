@@ -1,9 +1,9 @@
-"""What the explanations of schema errors look up: the keys that a rule knows, and what stands in the document around."""
+"""Look-ups for the explanations of schema errors: the keys that a rule knows, and names in the rest of the document."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ Path = list[str | int]
 
 
 def find_node(root: Located, path: Path) -> tuple[Span | None, Located]:
-    """The node at `path`, and the place of its key, if it has one."""
+    """The span of the key at `path`, None for an item of a list, and the node at `path`."""
     key, node = None, root
     for index in path:
         if isinstance(node.value, dict):
@@ -30,7 +30,7 @@ def find_node(root: Located, path: Path) -> tuple[Span | None, Located]:
 
 
 def wants_in_words(rule: Schema) -> str:
-    """What a rule without words of its own wants."""
+    """What a rule wants, in words, for a rule that has no `x-wants`."""
     if "enum" in rule:
         return "one of " + ", ".join(f"`{w}`" for w in rule["enum"])
     kinds = rule.get("type", [])
@@ -44,14 +44,14 @@ def wants_in_words(rule: Schema) -> str:
     return " or ".join(words) + (" " + " and ".join(bounds) if bounds else "")
 
 
-class Known(NamedTuple):
-    """What a mapping may hold: its keys with their rules, and the op whose fields they are, if they are an op's."""
+class KnownKeys(NamedTuple):
+    """The keys that a mapping may have, with their rules; `op` is the op whose fields they are, if any."""
 
     keys: Mapping[str, Schema]
     op: type[Op] | None
 
-    def meant(self, word: str) -> str | None:
-        """The key that `word` means, in other words or with a slip; None where it means none."""
+    def find_meant(self, word: str) -> str | None:
+        """The key that `word` means: a synonym of it, or a misspelling; None where there is none."""
         if self.op and (field := field_meant(self.op, word)):
             return field
         for key, rule in self.keys.items():
@@ -60,23 +60,24 @@ class Known(NamedTuple):
         return nearest(word, self.keys)
 
 
-def known_keys(rule: Schema) -> Known:
+def known_keys(rule: Schema) -> KnownKeys:
     """The keys of a mapping's rule."""
-    return Known(rule.get("properties", {}), OPS.get(rule.get("x-op", "")))
+    return KnownKeys(rule.get("properties", {}), OPS.get(rule.get("x-op", "")))
+
+
+def unknown_keys(keys: Iterable[str], rule: Schema) -> list[str]:
+    """Those of the `keys` of a mapping that its rule does not have."""
+    known, patterns = rule.get("properties", {}), rule.get("patternProperties", {})
+    return [key for key in keys if key not in known and not any(re.search(pattern, key) for pattern in patterns)]
 
 
 def unknown_entries(node: Located, rule: Schema) -> list[Entry]:
-    """The entries whose keys the rule does not have."""
-    known, patterns = rule.get("properties", {}), rule.get("patternProperties", {})
-    return [
-        entry
-        for name, entry in node.value.items()
-        if name not in known and not any(re.search(pattern, name) for pattern in patterns)
-    ]
+    """The entries of a mapping whose keys its rule does not have."""
+    return [node.value[key] for key in unknown_keys(node.value, rule)]
 
 
-def other_words(known: Known, key: str) -> tuple[str, ...]:
-    """The words of others for a key."""
+def synonyms(known: KnownKeys, key: str) -> tuple[str, ...]:
+    """The synonyms of a key."""
     if known.op and key in known.op.fields:
         return known.op.fields[key].also_called
     return tuple(known.keys[key].get("x-also-called", ()))
@@ -89,14 +90,14 @@ def is_branches(rule: Schema) -> bool:
 
 @lru_cache(maxsize=1)
 def block_names(root: Located) -> tuple[str, ...]:
-    """The names under `blocks`, be they allowed or not."""
+    """The names under `blocks`, wrong ones too."""
     blocks = root.value.get("blocks") if isinstance(root.value, dict) else None
     return tuple(blocks.value.value) if blocks and isinstance(blocks.value.value, dict) else ()
 
 
 @lru_cache(maxsize=1)
 def step_names(root: Located) -> frozenset[str]:
-    """Every `name` in the document that is written out."""
+    """Every `name` in the document; an expression is kept as its text."""
     names, nodes = set(), [root]
     while nodes:
         value = nodes.pop().value
@@ -110,5 +111,5 @@ def step_names(root: Located) -> frozenset[str]:
 
 
 def visible_ops() -> list[str]:
-    """The names of the ops that a spec can say."""
+    """The names of the ops that a spec can use."""
     return [name for name, op in OPS.items() if not op.is_internal]

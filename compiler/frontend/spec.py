@@ -1,7 +1,7 @@
 """The tree of a document: blocks, places for steps, and steps with their cores.
 
-Built from located YAML that has passed the schema, so only what a schema cannot say is checked here: that a step has one
-core, that keys stand beside the right ones. Every part keeps the YAML it came from, and so its place.
+It is built from located YAML that the schema has checked. Only what a schema cannot say is checked here: that a step has one
+core, and that keys stand together which belong together. Every part keeps its YAML node, and so its span.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..diagnostics import Collector, Note, Span
+from ..diagnostics import Collector, Note, Span, nearest
 from ..ops import OPS
 from .located_yaml import BROKEN, Entry, Located, is_broken
 from .recovery import Incomplete
@@ -20,19 +20,23 @@ TYPES = ("int", "float", "bool", "string", "list", "pair", "padding", "step")
 
 
 class OpCall(NamedTuple):
+    """An op with its arguments."""
+
     name: str
     key: Located
     args: Located
 
 
 class BlockCall(NamedTuple):
+    """A block with its arguments. The block may not exist: names.py checks that."""
+
     name: str
     key: Located
     args: Located
 
 
 class Use(NamedTuple):
-    """`use: $block` with its arguments."""
+    """`use`: a block or an op that an expression names, with its arguments under `with`."""
 
     what: Located
     key: Located
@@ -40,7 +44,7 @@ class Use(NamedTuple):
 
 
 class MergeCall(NamedTuple):
-    """A merge over its branches. `args` holds its fields; None where the op has none, and YAML writes the branches alone."""
+    """A merge of branches. `args` holds the fields of the op; None for an op without fields."""
 
     name: str
     key: Located
@@ -49,6 +53,8 @@ class MergeCall(NamedTuple):
 
 
 class Residual(NamedTuple):
+    """`residual`: body plus shortcut, which is what arrives where there is none; the body alone where `skip` is false."""
+
     key: Located
     body: Place
     shortcut: Place | None
@@ -56,21 +62,23 @@ class Residual(NamedTuple):
 
 
 class Group(NamedTuple):
+    """`steps`: steps in a row, as one step."""
+
     key: Located
     steps: Place
 
 
-class Refused(NamedTuple):
-    """A core that is told to be wrong: it gives nothing, and nothing more is said."""
+class BrokenCore(NamedTuple):
+    """A core that is reported as wrong already; nothing that follows from it is reported."""
 
     key: Located
 
 
-Core = Refused | OpCall | BlockCall | Use | MergeCall | Residual | Group
+Core = BrokenCore | OpCall | BlockCall | Use | MergeCall | Residual | Group
 
 
 class Step(NamedTuple):
-    """One step; `modifiers` holds name, when, repeat, from, aux and output as written."""
+    """One step. `modifiers` holds the entries of MODIFIERS that it has; `core` is None for a step that has no core."""
 
     node: Located
     modifiers: Mapping[str, Entry]
@@ -78,12 +86,12 @@ class Step(NamedTuple):
 
     @property
     def span(self) -> Span:
-        """Where a message about the whole step points: its core's key, or its first character."""
+        """Where a message about the whole step points: the key of its core, or its first character."""
         return self.core.key.span if self.core else self.node.span
 
 
 class Place(NamedTuple):
-    """A place for steps: a list of them, or one by itself (`is_single_step`)."""
+    """A place for steps: a list of them, or one step without a list (`is_single_step`)."""
 
     steps: tuple[Step, ...]
     is_single_step: bool
@@ -91,19 +99,21 @@ class Place(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """A branch of a merge: under a key (which opens a scope) or in a list."""
+    """A branch of a merge: under a key, which is the scope of its steps, or in a list."""
 
     key: Located | None
     place: Place
 
 
 class Branches(NamedTuple):
+    """The branches of a merge, all under keys (`keyed`) or all in a list."""
+
     items: tuple[Branch, ...]
     keyed: bool
 
 
 class Declaration(NamedTuple):
-    """A parameter's declaration. `default` is its YAML; None: required."""
+    """The declaration of a parameter. `default` is a YAML node; None: the parameter is required."""
 
     name: str
     key: Located
@@ -115,8 +125,11 @@ class Declaration(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A block with the blocks it can name. An imported one does not see its document's params; a document taken as a
-    block (`import: {AlexNet: …}`) brings `document`, whose params are the block's."""
+    """A block, with the `blocks` that it can call.
+
+    `sees_document`: its steps see the params of its document; those of an imported block do not. `input` is the input of a
+    whole document that is imported as a block (`import: {AlexNet: …}`); None for all other blocks.
+    """
 
     name: str
     key: Located
@@ -129,21 +142,22 @@ class Block(NamedTuple):
 
 
 class Builder:
-    """Turns located YAML into steps, collecting what is wrong."""
+    """Turns located YAML into blocks, steps and declarations. Reports what is wrong; a method then gives None."""
 
     def __init__(self, diagnostics: Collector) -> None:
         self.diagnostics = diagnostics
 
-    def place(self, node: Located) -> Place:
-        """The steps of a list, or the one step that stands by itself."""
+    def build_place(self, node: Located) -> Place:
+        """The steps of a list, or one step without a list."""
         if isinstance(node.value, list):
-            return Place(tuple(s for item in node.value if (s := self.step(item))), False, node.span)
-        step = self.step(node)
+            return Place(tuple(s for item in node.value if (s := self.build_step(item))), False, node.span)
+        step = self.build_step(node)
         return Place((step,) if step else (), True, node.span)
 
-    def step(self, node: Located) -> Step | None:
+    def build_step(self, node: Located) -> Step | None:
+        """A step from a word or a mapping."""
         if node.value is BROKEN:
-            return Step(node, {}, Refused(node))
+            return Step(node, {}, BrokenCore(node))
         if isinstance(node.value, str):
             nothing = Located(None, node.span)
             call = OpCall if node.value in OPS else BlockCall
@@ -151,10 +165,10 @@ class Builder:
         assert isinstance(node.value, dict)
         modifiers = {key: entry for key, entry in node.value.items() if key in MODIFIERS}
         if "repeat" in modifiers and modifiers["repeat"].value.value is BROKEN:
-            return Step(node, {}, Refused(node))
+            return Step(node, {}, BrokenCore(node))
         cores = [entry for key, entry in node.value.items() if key not in MODIFIERS and not key.startswith("x-")]
         known = [entry for entry in cores if entry.value.value is not BROKEN]
-        cores = known or cores[:1]  # a key that the schema refused is no second core
+        cores = known or cores[:1]  # a key that the schema has reported is no second core
         if len(cores) > 1:
             names = " and ".join(f"`{c.key.value}`" for c in cores)
             self.diagnostics.error(
@@ -165,13 +179,16 @@ class Builder:
                 (Note(f"the first is `{cores[0].key.value}`", cores[0].key.span),),
             )
         if not cores:
-            return self.coreless(node, modifiers)
-        if isinstance(node, Incomplete) and cores[0].value.value is None:  # its fields may be the keys that are told
-            return Step(node, {}, Refused(cores[0].key))
-        core = self.core(cores[0], modifiers)
+            return self.build_coreless_step(node, modifiers)
+        if (
+            isinstance(node, Incomplete) and cores[0].value.value is None
+        ):  # its fields may be the keys that the schema has reported
+            return Step(node, {}, BrokenCore(cores[0].key))
+        core = self.build_core(cores[0], modifiers)
         return Step(node, modifiers, core) if core else None
 
-    def coreless(self, node: Located, modifiers: Mapping[str, Entry]) -> Step | None:
+    def build_coreless_step(self, node: Located, modifiers: Mapping[str, Entry]) -> Step | None:
+        """A step without a core, which is right only with `from` or `output`, and without `aux`."""
         if "with" in modifiers:
             self.diagnostics.error(
                 "with-without-use",
@@ -202,11 +219,12 @@ class Builder:
             return None
         return Step(node, modifiers, None)
 
-    def core(self, entry: Entry, modifiers: Mapping[str, Entry]) -> Core | None:
+    def build_core(self, entry: Entry, modifiers: Mapping[str, Entry]) -> Core | None:
+        """The core of a step from its entry; `use` takes its arguments from the modifier `with`."""
         key, value = entry
         name = str(key.value)
         if value.value is BROKEN:
-            return Refused(key)
+            return BrokenCore(key)
         if "with" in modifiers and name != "use":
             self.diagnostics.error(
                 "with-without-use",
@@ -217,39 +235,40 @@ class Builder:
         if name == "use":
             return Use(value, key, modifiers["with"].value if "with" in modifiers else None)
         if name in MERGES:
-            return self.merge(name, key, value)
+            return self.build_merge(name, key, value)
         fields = value.value if isinstance(value.value, dict) else {}
         if name == "residual":
             if "body" not in fields:
                 return None
-            shortcut = self.place(fields["shortcut"].value) if "shortcut" in fields else None
+            shortcut = self.build_place(fields["shortcut"].value) if "shortcut" in fields else None
             skip = fields["skip"].value if "skip" in fields else None
-            return Residual(key, self.place(fields["body"].value), shortcut, skip)
+            return Residual(key, self.build_place(fields["body"].value), shortcut, skip)
         if name == "steps":
-            return Group(key, self.place(value))
+            return Group(key, self.build_place(value))
         return OpCall(name, key, value) if name in OPS else BlockCall(name, key, value)
 
-    def merge(self, name: str, key: Located, value: Located) -> MergeCall | None:
-        """A merge op has its branches for a value; one with fields has them under `branches`, beside the fields."""
+    def build_merge(self, name: str, key: Located, value: Located) -> MergeCall | None:
+        """A merge. Its value is its branches; if the op has fields, the value is a mapping of them and of `branches`."""
         if not MERGES[name].fields:
-            return MergeCall(name, key, None, self.branches(value))
+            return MergeCall(name, key, None, self.build_branches(value))
         fields = value.value if isinstance(value.value, dict) else {}
         if "branches" not in fields:
             return None
         args = type(value)({k: e for k, e in fields.items() if k != "branches"}, value.span)
-        return MergeCall(name, key, args, self.branches(fields["branches"].value))
+        return MergeCall(name, key, args, self.build_branches(fields["branches"].value))
 
-    def branches(self, node: Located) -> Branches:
-        """The branches of a merge, by key or in a list."""
+    def build_branches(self, node: Located) -> Branches:
+        """The branches of a merge, from a mapping or a list."""
         if node.value is BROKEN:
-            return Branches((Branch(None, self.place(node)),), False)
+            return Branches((Branch(None, self.build_place(node)),), False)
         if isinstance(node.value, dict):
-            items = (Branch(e.key, self.keyed(e)) for e in node.value.values())
+            items = (Branch(e.key, self.build_keyed_branch(e)) for e in node.value.values())
             return Branches(tuple(items), True)
-        return Branches(tuple(Branch(None, self.place(item)) for item in node.value or ()), False)
+        return Branches(tuple(Branch(None, self.build_place(item)) for item in node.value or ()), False)
 
-    def keyed(self, entry: Entry) -> Place:
-        place = self.place(entry.value)
+    def build_keyed_branch(self, entry: Entry) -> Place:
+        """The steps of a branch under a key. The key is the name of a single step, which so can have no `name`."""
+        place = self.build_place(entry.value)
         if (
             place.is_single_step
             and place.steps
@@ -265,25 +284,25 @@ class Builder:
             )
         return place
 
-    def params(self, node: Located | None, base: Mapping[str, Declaration] | None = None) -> dict[str, Declaration]:
-        """The declarations of a `params` mapping; over a `base`, a bare value is a new default."""
-        declared = dict(base or {})
+    def build_params(
+        self, node: Located | None, base: Mapping[str, Declaration] | None = None
+    ) -> dict[str, Declaration]:
+        """The declarations of a `params` mapping, over those of the `base`: there a value that is no mapping is a new default."""
+        params = dict(base or {})
         for key, entry in node.value.items() if node and node.value is not BROKEN else ():
-            old = declared.get(key)
+            old = params.get(key)
             if base is not None and not isinstance(entry.value.value, dict):
                 if old is None:
-                    self.unknown_overlay(entry, base)
+                    self.report_unknown_param(entry, base)
                 else:
-                    declared[key] = old._replace(default=entry.value, key=entry.key)
+                    params[key] = old._replace(default=entry.value, key=entry.key)
                 continue
-            param = self.param(entry)
+            param = self.build_param(entry)
             if param:
-                declared[key] = param
-        return declared
+                params[key] = param
+        return params
 
-    def unknown_overlay(self, entry: Entry, base: Mapping[str, Declaration]) -> None:
-        from ..diagnostics import nearest
-
+    def report_unknown_param(self, entry: Entry, base: Mapping[str, Declaration]) -> None:
         near = nearest(str(entry.key.value), base)
         hint = f"did you mean `{near}`? " if near else ""
         self.diagnostics.error(
@@ -293,7 +312,8 @@ class Builder:
             f"{hint}a new one is declared in the long form, {{type: int, default: 1}}",
         )
 
-    def param(self, entry: Entry) -> Declaration | None:
+    def build_param(self, entry: Entry) -> Declaration | None:
+        """A declaration from an entry of `params`: a type, a default, or a mapping of both (the long form)."""
         name, value = str(entry.key.value), entry.value
         if not name.isidentifier() or name == "x" or name in ("and", "or", "not", "if", "else", "true", "false"):
             why = "`x` is the tensor that arrives" if name == "x" else "no expression can say it"
@@ -302,10 +322,10 @@ class Builder:
         if is_broken(value):
             return Declaration(name, entry.key, "any", Located(BROKEN, value.span))
         if isinstance(value.value, dict):
-            return self.described(name, entry.key, value)
+            return self.build_long_param(name, entry.key, value)
         if value.style == "" and value.value in TYPES:
             return Declaration(name, entry.key, str(value.value), None)
-        kind = type_of(value)
+        kind = default_type(value)
         if kind is None:
             self.diagnostics.error(
                 "wrong-type", value.span, f"parameter `{name}` wants a type ({', '.join(TYPES)}) or a default"
@@ -313,10 +333,11 @@ class Builder:
             return None
         return Declaration(name, entry.key, kind, value)
 
-    def described(self, name: str, key: Located, node: Located) -> Declaration | None:
+    def build_long_param(self, name: str, key: Located, node: Located) -> Declaration | None:
+        """A declaration in the long form: {type, default, min, max, choices}."""
         fields = {k: e.value for k, e in node.value.items()}
         kind = fields.get("type")
-        known = str(kind.value) if kind else type_of(fields["default"]) if "default" in fields else None
+        known = str(kind.value) if kind else default_type(fields["default"]) if "default" in fields else None
         if known is None:
             self.diagnostics.error("wrong-type", node.span, f"parameter `{name}` needs a `type` or a `default`")
             return None
@@ -325,8 +346,8 @@ class Builder:
         return Declaration(name, key, known, fields.get("default"), **bounds, choices=tuple(c.value for c in choices))
 
 
-def type_of(node: Located) -> str | None:
-    """The type that a default gives its parameter; None where it cannot be one."""
+def default_type(node: Located) -> str | None:
+    """The type of a parameter by its default: `any` for an expression; None where the value cannot be a default."""
     value = node.value
     if isinstance(value, bool):
         return "bool"
