@@ -66,13 +66,15 @@ def join_cut_expressions(node: Located) -> Located:
     if isinstance(node.value, dict):
         entries = {key: Entry(e.key, join_cut_expressions(e.value)) for key, e in node.value.items()}
         texts = [cut_text(e.value) or (str(e.key.raw) if e.value.value is None else "") for e in entries.values()]
-        kept = [pair for pair, keep in zip(entries.items(), is_start(texts, node.style == "{"), strict=True) if keep]
+        kept = [
+            pair for pair, keep in zip(entries.items(), mark_own_items(texts, node.style == "{"), strict=True) if keep
+        ]
         changed = len(kept) < len(entries) or any(e.value is not node.value[key].value for key, e in kept)
         return Located(dict(kept), node.span, node.raw, node.style) if changed else node
     if isinstance(node.value, list):
         items = [join_cut_expressions(item) for item in node.value]
         texts = [cut_text(item) or str(item.raw) for item in items]
-        kept_items = [item for item, keep in zip(items, is_start(texts, node.style == "["), strict=True) if keep]
+        kept_items = [item for item, keep in zip(items, mark_own_items(texts, node.style == "["), strict=True) if keep]
         changed = len(kept_items) < len(items) or any(a is not b for a, b in zip(kept_items, node.value, strict=True))
         return Located(kept_items, node.span, node.raw, node.style) if changed else node
     return node
@@ -88,7 +90,7 @@ def open_parentheses(text: str) -> int:
     return text.count("(") - text.count(")")
 
 
-def is_start(texts: list[str], flow: bool) -> Iterator[bool]:
+def mark_own_items(texts: list[str], flow: bool) -> Iterator[bool]:
     """For the text of each item: is it an item of its own, and not the end of an expression that a comma has cut?"""
     missing = 0  # parentheses that still have to be closed
     for text in texts:

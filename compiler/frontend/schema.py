@@ -1,10 +1,10 @@
-"""The JSON Schema of a document (2020-12), made from the ops' fields, and the check of a document against it.
+"""The JSON Schema of a document (2020-12), made from the fields of the ops, and the check of a document against it.
 
-One schema serves three readers: jsonschema here, the editor (compiler/archspec.schema.json), and `archc schema`. It has
-no `anyOf`: a step is `type: [string, object]` with operations as plain properties and blocks as a pattern, so that an
-error is about one key or one value, and an editor completes all operations everywhere. Keys that begin with `x-` are for
-schema_errors.py, which explains an error: what a fragment is (`x-what`), what it wants in words (`x-wants`), whose fields
-it holds (`x-op`), other words for a key (`x-also-called`) and what to write for a value of the wrong type (`x-instead`).
+One schema has three readers: jsonschema here, the editor (compiler/archspec.schema.json), and `archc schema`. It has no
+`anyOf`: a step is `type: [string, object]`, with operations as plain properties and blocks as a pattern. So an error is about
+one key or one value, and an editor completes all operations everywhere. The parts of the schema are called rules here. Their
+keys that begin with `x-` are for schema_errors.py: what a rule describes (`x-what`), what it wants, in words (`x-wants`), the op
+whose fields it holds (`x-op`), synonyms of a key (`x-also-called`), and what to write for a value of a wrong type (`x-instead`).
 """
 
 from __future__ import annotations
@@ -21,33 +21,36 @@ from .located_yaml import Located, plain_value
 from .schema_errors import explain
 from .spec import MERGES, TYPES
 
-BLOCK = "^[A-Z][A-Za-z0-9_]*$"
-USER = "^x-"
+BLOCK_NAME = "^[A-Z][A-Za-z0-9_]*$"
+USER_KEY = "^x-"
+PLACE: Schema = {"$ref": "#/$defs/place"}
+SIZE: Schema = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1, "x-wants": "an integer of at least 1"}
+SIZES: Schema = {"type": "array", "items": SIZE, "x-wants": "a list of sizes"}
 
 
-def text(what: str, **more: Any) -> Schema:
-    """A string, with one line for an editor's hover."""
+def string_rule(what: str, **more: Any) -> Schema:
+    """The rule of a string; `what` is the line that an editor shows."""
     return {"type": "string", "description": what, **more}
 
 
-def mapping(properties: Schema, what: str, required: tuple[str, ...] = (), **more: Any) -> Schema:
-    """A mapping of these keys and no others; `what` names one of its keys in a message."""
+def mapping_rule(properties: Schema, what: str, required: tuple[str, ...] = (), **more: Any) -> Schema:
+    """The rule of a mapping with these keys and no others; `what` names one of its keys in a message."""
     closed = {"type": "object", "properties": properties, "additionalProperties": False, "x-what": what}
     return closed | ({"required": list(required)} if required else {}) | more
 
 
-def called(rule: Schema, *words: str, **instead: str) -> Schema:
-    """A rule with other words for its key, and what to write `instead` for a value of some JSON type."""
+def with_synonyms(rule: Schema, *words: str, **instead: str) -> Schema:
+    """The rule, with synonyms of its key, and what to write `instead` for a value of another JSON type."""
     return rule | {"x-also-called": list(words)} | ({"x-instead": instead} if instead else {})
 
 
-def op_schema(cls: type[Op]) -> Schema:
-    """An op's arguments: its fields as a mapping, a bare value where one is allowed, or nothing."""
+def op_rule(cls: type[Op]) -> Schema:
+    """The rule of an op's arguments: a mapping of its fields, a bare value if the op takes one, or nothing."""
     properties = {}
     for key, declared in cls.fields.items():
         properties[key] = declared.kind.schema() | {"description": declared.doc, "x-wants": declared.kind.wants}
     needed = tuple(key for key, declared in cls.fields.items() if declared.required)
-    schema = mapping(properties, f"field of `{cls.name}`", needed, **{"x-op": cls.name})
+    schema = mapping_rule(properties, f"field of `{cls.name}`", needed, **{"x-op": cls.name})
     schema["type"] = ["object", "null"]
     schema["description"] = (cls.__doc__ or "").strip().splitlines()[0]
     wants = "a mapping of its fields" if properties else "no value: it has no fields"
@@ -64,53 +67,56 @@ def op_schema(cls: type[Op]) -> Schema:
     return schema | {"x-wants": wants}
 
 
-def merge_schema(cls: type[Op], branches: Schema) -> Schema:
-    """A merge: its branches, or, where it has fields, a mapping of them and of `branches`."""
+def merge_rule(cls: type[Op], branches: Schema) -> Schema:
+    """The rule of a merge: its branches; if the op has fields, a mapping of them and of `branches`."""
     if not cls.fields:
         return branches | {"description": f"{cls.name} of branches"}
     fields = {key: declared.kind.schema() for key, declared in cls.fields.items()}
-    branches = called(branches, "inputs", "columns")
-    return mapping({"branches": branches, **fields}, f"key of `{cls.name}`", ("branches",), **{"x-op": cls.name})
+    branches = with_synonyms(branches, "inputs", "columns")
+    return mapping_rule({"branches": branches, **fields}, f"key of `{cls.name}`", ("branches",), **{"x-op": cls.name})
 
 
-def step_schema() -> Schema:
-    """A step: a bare word, or one core with what may stand beside it."""
-    place = {"$ref": "#/$defs/place"}
-    branches = {
-        "type": ["object", "array"],
-        "items": place,
-        "additionalProperties": place,
-        "minItems": 1,
-        "minProperties": 1,
-        "x-wants": "branches: a list of them, or a mapping by name",
-    }
-    visible = {name: op_schema(cls) for name, cls in sorted(OPS.items()) if not (cls.is_merge or cls.is_internal)}
-    beside: Schema = {
-        "name": called(text("the step's name in its scope", minLength=1), "id", "label"),
-        "when": called(Bool().schema() | {"description": "false takes the step out", "x-wants": Bool.wants}, "if", "condition"),
-        "repeat": called({
+def modifier_rules() -> Schema:
+    """The rules of the keys that may stand beside a step's core."""
+    return {
+        "name": with_synonyms(string_rule("the step's name in its scope", minLength=1), "id", "label"),
+        "when": with_synonyms(Bool().schema() | {"description": "false takes the step out", "x-wants": Bool.wants}, "if", "condition"),
+        "repeat": with_synonyms({
             "type": "object",
             "description": "counts or lists by name: the step is written out for each",
             "minProperties": 1,
             "additionalProperties": {"type": ["integer", "array", "string"], "minimum": 0, "pattern": EXPRESSION,
                                      "x-wants": "an integer or a list"},
         }, "repeats", "times", "number", integer="repeat: {i: VALUE}", string="repeat: {i: VALUE}", array="repeat: {i: VALUE}"),
-        "from": called(text("the earlier step at which this one starts", minLength=1), "inputs", "bottom"),
+        "from": with_synonyms(string_rule("the earlier step at which this one starts", minLength=1), "inputs", "bottom"),
         "aux": Float(ge=0).schema() | {"description": "a training-only head, by its weight in the loss"},
-        "output": called(text("a name under which the result is also an output", minLength=1), "top"),
-        "doc": called(text("a remark"), "comment", "description"),
-        "with": called({"type": ["object", "null"], "description": "arguments of `use`"}, "args", "kwargs"),
+        "output": with_synonyms(string_rule("a name under which the result is also an output", minLength=1), "top"),
+        "doc": with_synonyms(string_rule("a remark"), "comment", "description"),
+        "with": with_synonyms({"type": ["object", "null"], "description": "arguments of `use`"}, "args", "kwargs"),
     }  # fmt: skip
-    cores: Schema = {
-        **visible,
-        **{name: merge_schema(op, branches) for name, op in MERGES.items()},
-        "use": text("the block or operation that an expression names", minLength=1),
-        "steps": called(place | {"description": "a group of steps"}, "layers", "sequence"),
-        "residual": called(
-            mapping(
+
+
+def core_rules() -> Schema:
+    """The rules of a step's cores: operations, merges, `use`, `steps` and `residual`."""
+    branches = {
+        "type": ["object", "array"],
+        "items": PLACE,
+        "additionalProperties": PLACE,
+        "minItems": 1,
+        "minProperties": 1,
+        "x-wants": "branches: a list of them, or a mapping by name",
+    }
+    operations = {name: op_rule(cls) for name, cls in sorted(OPS.items()) if not (cls.is_merge or cls.is_internal)}
+    return {
+        **operations,
+        **{name: merge_rule(op, branches) for name, op in MERGES.items()},
+        "use": string_rule("the block or operation that an expression names", minLength=1),
+        "steps": with_synonyms(PLACE | {"description": "a group of steps"}, "layers", "sequence"),
+        "residual": with_synonyms(
+            mapping_rule(
                 {
-                    "body": called(place, "main", "branch", "steps"),
-                    "shortcut": called(place, "downsample", "projection"),
+                    "body": with_synonyms(PLACE, "main", "branch", "steps"),
+                    "shortcut": with_synonyms(PLACE, "downsample", "projection"),
                     "skip": Bool().schema() | {"x-wants": Bool.wants},
                 },
                 "key of `residual`",
@@ -121,14 +127,22 @@ def step_schema() -> Schema:
             string="residual: {body: VALUE}",
         ),
     }
-    bare = [name for name in visible if not any(f.required for f in OPS[name].fields.values())]
+
+
+def step_rule() -> Schema:
+    """The rule of a step: a word alone, or one core with what may stand beside it. Only ops without required fields are words alone."""
+    words = [
+        name
+        for name, op in sorted(OPS.items())
+        if not (op.is_merge or op.is_internal or any(field.required for field in op.fields.values()))
+    ]
     return {
         "type": ["string", "object"],
-        "pattern": f"^({'|'.join(bare)})$|{BLOCK}",
-        "properties": {**beside, **cores},
+        "pattern": f"^({'|'.join(words)})$|{BLOCK_NAME}",
+        "properties": {**modifier_rules(), **core_rules()},
         "patternProperties": {
-            BLOCK: {"type": ["object", "null"], "x-what": "call", "x-wants": "a mapping of its parameters"},
-            USER: {},
+            BLOCK_NAME: {"type": ["object", "null"], "x-what": "call", "x-wants": "a mapping of its parameters"},
+            USER_KEY: {},
         },
         "additionalProperties": False,
         "minProperties": 1,
@@ -137,114 +151,164 @@ def step_schema() -> Schema:
     }
 
 
-def param_schema() -> Schema:
-    number = {"type": "number"}  # bounds are written out: they are compared before any expression has a value
+def param_rule() -> Schema:
+    """The rule of a declaration under `params`: a type, a default, or the long form."""
+    number = {"type": "number"}  # no expression: bounds are compared before any expression has a value
     long_form = {
         "type": {"type": "string", "enum": list(TYPES), "x-wants": "one of " + ", ".join(TYPES)},
         "default": {},
         "min": number,
         "max": number,
         "choices": {"type": "array", "minItems": 1},
-        "doc": text("a remark"),
+        "doc": string_rule("a remark"),
     }
     allowed = ["object", "integer", "number", "boolean", "string", "array"]
-    return mapping(long_form, "key of a parameter") | {
+    return mapping_rule(long_form, "key of a parameter") | {
         "type": allowed,
         "x-wants": "a type, a default, or {type, default, …}",
     }
 
 
-def document_schema() -> Schema:
-    size = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1, "x-wants": "an integer of at least 1"}
-    count = {"type": ["integer", "object"], "minimum": 0, "x-wants": "a number or {min, max}", "x-what": "bound",
-             "properties": {"min": {"type": "number"}, "max": {"type": "number"}}, "additionalProperties": False,
-             "minProperties": 1}  # fmt: skip
-    params = called({"type": "object", "additionalProperties": {"$ref": "#/$defs/param"}, "x-wants": "a mapping"},
-                    "parameters", "variables", "hyperparameters")  # fmt: skip
-    sizes = {"type": "array", "items": size, "x-wants": "a list of sizes"}
-    axes = sizes | {"minItems": 2, "maxItems": 2}
-    positive = {"type": "number", "exclusiveMinimum": 0}
-    output = sizes | {"type": ["array", "object"], "additionalProperties": sizes}
-    facts = {
-        "output": output,
-        "receptive_field": axes,
-        **dict.fromkeys(("params", "params_without_aux", "macs", "depth"), count),
+def params_rule() -> Schema:
+    """The rule of `params`, of a document or a block."""
+    params: Schema = {"type": "object", "additionalProperties": {"$ref": "#/$defs/param"}, "x-wants": "a mapping"}
+    return with_synonyms(params, "parameters", "variables", "hyperparameters")
+
+
+def input_rule() -> Schema:
+    """The rule of `input`: the sizes of each input by its name, for one image."""
+    wants = "[channels, height, width], 3 integers; the batch axis is implicit"
+    inputs: Schema = {
+        "type": "object",
+        "minProperties": 1,
+        "description": "inputs by name, channels first",
+        "additionalProperties": SIZES | {"minItems": 3, "maxItems": 3, "x-wants": wants},
     }
-    preprocess = {
-        "resize": size | {"description": "length of the shorter side, pixels"},
-        "crop": size | {"type": ["integer", "array"], "items": size, "minItems": 2, "maxItems": 2},
+    return with_synonyms(inputs, "inputs", "input_shape", "input_size", array="input: {image: VALUE}")
+
+
+def preprocess_rule() -> Schema:
+    """The rule of `preprocess`: how a photo becomes the input."""
+    positive = {"type": "number", "exclusiveMinimum": 0}
+    keys = {
+        "resize": SIZE | {"description": "length of the shorter side, pixels"},
+        "crop": SIZE | {"type": ["integer", "array"], "items": SIZE, "minItems": 2, "maxItems": 2},
         "mean": {"type": "array", "items": {"type": "number"}, "minItems": 1},
         "std": {"type": "array", "items": positive, "minItems": 1},
         "scale": positive | {"description": "factor before mean and std; 1/255 unless told"},
-        "interpolation": text("how pixels are resized", enum=["nearest", "bilinear", "bicubic", "lanczos"]),
-        "color": text("order of the channels", enum=["rgb", "bgr", "grey"]),
+        "interpolation": string_rule("how pixels are resized", enum=["nearest", "bilinear", "bicubic", "lanczos"]),
+        "color": string_rule("order of the channels", enum=["rgb", "bgr", "grey"]),
     }
-    block = {
-        "params": params,
-        "let": called(
-            {"type": "object", "description": "values worked out once at the block's entry"}, "locals", "vars"
-        ),
-        "steps": called({"$ref": "#/$defs/place"}, "graph", "layers", "body"),
-        "doc": text("a remark"),
+    return with_synonyms(mapping_rule(keys, "key of `preprocess`"), "preprocessing", "transform", "transforms")
+
+
+def blocks_rule() -> Schema:
+    """The rule of `blocks`: blocks by their CamelCase names."""
+    let = {"type": "object", "description": "values worked out once at the block's entry"}
+    keys = {
+        "params": params_rule(),
+        "let": with_synonyms(let, "locals", "vars"),
+        "steps": with_synonyms(PLACE, "graph", "layers", "body"),
+        "doc": string_rule("a remark"),
     }
-    path = text("a file, relative to this one", minLength=1)
-    return mapping(
-        {
-            "archspec": called({"type": "integer", "const": 1, "description": "version of the language", "x-wants": "the integer 1"},
-                               "version"),
-            "name": called(text("the net's name", minLength=1), "title"),
-            "summary": called(text("one line on the net"), "description"),
-            "source": text("the paper and table it follows"),
-            "lineage": text("whose details and names it follows", enum=["paper", "torchvision", "timm", "caffe"]),
-            "params": params,
-            "input": called({"type": "object", "minProperties": 1, "description": "inputs by name, channels first",
-                             "additionalProperties": sizes | {"minItems": 3, "maxItems": 3,
-                                                              "x-wants": "[channels, height, width], 3 integers; the batch axis is implicit"}},
-                            "inputs", "input_shape", "input_size", array="input: {image: VALUE}"),
-            "preprocess": called(mapping(preprocess, "key of `preprocess`"), "preprocessing", "transform", "transforms"),
-            "labels": called({"type": ["string", "array"], "items": {"type": "string"}, "x-wants": "a list, a file or imagenet-1k"},
-                             "names", "class_names"),
-            "blocks": called({"type": "object", "patternProperties": {BLOCK: mapping(block, "key of a block", patternProperties={USER: {}})},
-                              "additionalProperties": False, "x-what": "block", "x-wants": "a mapping"}, "components", "definitions"),
-            "graph": called({"$ref": "#/$defs/place"}, "layers", "steps", "model", "net", "network", "architecture", "modules", "nodes"),
-            "expect": called(mapping(facts, "expectation", minProperties=1), "expected"),
-            "extends": called(path, "base", "inherits"),
-            "import": called({"type": ["array", "object"], "items": path, "x-wants": "a list of file paths, or {Name: file}",
-                              "patternProperties": {BLOCK: path}, "additionalProperties": False, "x-what": "block"},
-                             "include", "imports", string="import: [VALUE]"),
-        },
-        "key",
-        ("archspec",),
-        patternProperties={USER: {}},
-    )  # fmt: skip
+    blocks: Schema = {
+        "type": "object",
+        "patternProperties": {BLOCK_NAME: mapping_rule(keys, "key of a block", patternProperties={USER_KEY: {}})},
+        "additionalProperties": False,
+        "x-what": "block",
+        "x-wants": "a mapping",
+    }
+    return with_synonyms(blocks, "components", "definitions")
+
+
+def expect_rule() -> Schema:
+    """The rule of `expect`: figures that must hold for the net."""
+    count = {
+        "type": ["integer", "object"],
+        "minimum": 0,
+        "x-wants": "a number or {min, max}",
+        "x-what": "bound",
+        "properties": {"min": {"type": "number"}, "max": {"type": "number"}},
+        "additionalProperties": False,
+        "minProperties": 1,
+    }
+    figures = {
+        "output": SIZES | {"type": ["array", "object"], "additionalProperties": SIZES},
+        "receptive_field": SIZES | {"minItems": 2, "maxItems": 2},
+        **dict.fromkeys(("params", "params_without_aux", "macs", "depth"), count),
+    }
+    return with_synonyms(mapping_rule(figures, "expectation", minProperties=1), "expected")
+
+
+def import_rule(path: Schema) -> Schema:
+    """The rule of `import`: files whose blocks are taken, or {Name: file} for a whole document as a block."""
+    imports: Schema = {
+        "type": ["array", "object"],
+        "items": path,
+        "x-wants": "a list of file paths, or {Name: file}",
+        "patternProperties": {BLOCK_NAME: path},
+        "additionalProperties": False,
+        "x-what": "block",
+    }
+    return with_synonyms(imports, "include", "imports", string="import: [VALUE]")
+
+
+def document_rule() -> Schema:
+    """The rule of a whole document."""
+    version = {"type": "integer", "const": 1, "description": "version of the language", "x-wants": "the integer 1"}
+    labels = {
+        "type": ["string", "array"],
+        "items": {"type": "string"},
+        "x-wants": "a list, a file or imagenet-1k",
+    }
+    graph_words = ("layers", "steps", "model", "net", "network", "architecture", "modules", "nodes")
+    lineages = ["paper", "torchvision", "timm", "caffe"]
+    path = string_rule("a file, relative to this one", minLength=1)
+    keys = {
+        "archspec": with_synonyms(version, "version"),
+        "name": with_synonyms(string_rule("the net's name", minLength=1), "title"),
+        "summary": with_synonyms(string_rule("one line on the net"), "description"),
+        "source": string_rule("the paper and table it follows"),
+        "lineage": string_rule("whose details and names it follows", enum=lineages),
+        "params": params_rule(),
+        "input": input_rule(),
+        "preprocess": preprocess_rule(),
+        "labels": with_synonyms(labels, "names", "class_names"),
+        "blocks": blocks_rule(),
+        "graph": with_synonyms(PLACE, *graph_words),
+        "expect": expect_rule(),
+        "extends": with_synonyms(path, "base", "inherits"),
+        "import": import_rule(path),
+    }
+    return mapping_rule(keys, "key", ("archspec",), patternProperties={USER_KEY: {}})
 
 
 @lru_cache(maxsize=1)
 def schema() -> Schema:
-    """The whole schema as plain data."""
-    lone = {"if": {"type": ["string", "object"]}, "then": {"$ref": "#/$defs/step"}}
+    """The whole schema, as JSON values. Cached, so do not change it."""
     place = {
         "type": ["array", "object", "string"],
         "items": {"$ref": "#/$defs/step"},
-        **lone,
+        "if": {"type": ["string", "object"]},  # one step without a list
+        "then": {"$ref": "#/$defs/step"},
         "x-wants": "a list of steps, or one step",
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "archspec, version 1",
-        **document_schema(),
-        "$defs": {"place": place, "step": step_schema(), "param": param_schema()},
+        **document_rule(),
+        "$defs": {"place": place, "step": step_rule(), "param": param_rule()},
     }
 
 
 def schema_text() -> str:
-    """The schema as committed for editors in compiler/archspec.schema.json."""
+    """The schema as JSON text, which is also committed as compiler/archspec.schema.json for editors."""
     return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 @lru_cache(maxsize=1)
 def validator() -> Any:
-    """jsonschema's validator of the schema, for which a whole float is no integer, nor is a boolean."""
+    """jsonschema's validator of the schema, with the types of the language: neither 1.0 nor `true` is an integer."""
     from jsonschema import Draft202012Validator, validators
 
     strict = Draft202012Validator.TYPE_CHECKER.redefine(
@@ -255,9 +319,9 @@ def validator() -> Any:
 
 
 def validate(root: Located, diagnostics: Collector) -> list[Any]:
-    """Checks a document against the schema; every leaf error becomes a diagnostic at its own key or value.
+    """Checks a document against the schema, and reports each mistake at its own key or value.
 
-    Gives jsonschema's errors, for recovery.py.
+    Returns the errors of jsonschema, for recovery.py.
     """
     errors = list(validator().iter_errors(plain_value(root)))
     for error in errors:

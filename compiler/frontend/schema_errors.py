@@ -69,7 +69,7 @@ def advise_value(root: Located, node: Located, rule: Schema, path: Path) -> str:
             return f"write {BOOLEANS[value.lower()]}: YAML 1.2 reads `{value}` as a string"
         if node.style == "" and "boolean" in kinds and isinstance(foreign.parse_scalar(value), bool):
             return f"write {foreign.format_flow(foreign.parse_scalar(value))}: YAML 1.2 reads `{value}` as a string"
-        if is_quoted(value, kinds):
+        if fits_without_quotes(value, kinds):
             return f"write {foreign.format_flow(foreign.parse_scalar(value))} without quotes: in quotes it is a string"
         if re.fullmatch(r"\([\d, ]+\)", value):
             return f"write `[{value[1:-1].strip(', ')}]`"
@@ -80,7 +80,7 @@ def advise_value(root: Located, node: Located, rule: Schema, path: Path) -> str:
     return f"write `{form.replace('VALUE', foreign.format_flow(plain_value(node)))}`" if form else ""
 
 
-def is_quoted(text: str, kinds: str | list[str]) -> bool:
+def fits_without_quotes(text: str, kinds: str | list[str]) -> bool:
     """Whether a string would have one of the JSON types `kinds` if it had no quotes."""
     value = foreign.parse_scalar(text)
     if isinstance(value, bool):
