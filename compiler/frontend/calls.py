@@ -32,9 +32,11 @@ def enter_block(
     """
     if not check_arguments(block, key, args, diagnostics):
         return None
-    given: Mapping[str, Entry] = args.value if isinstance(args.value, dict) else {}
+    entries: Mapping[str, Entry] = args.value if isinstance(args.value, dict) else {}
     lookup = ctx.lookup(x)
-    values = {n: arguments.param_value(block.params[n], e.value, lookup) for n, e in given.items() if n in block.params}
+    values = {
+        n: arguments.param_value(block.params[n], e.value, lookup) for n, e in entries.items() if n in block.params
+    }
     document = ctx.document if block.sees_document else {}
     names = bind_params(block.params, values, document, arguments, diagnostics)
     if names is None:
@@ -69,12 +71,12 @@ def let_value(node: Located, x: StepValue, ctx: Context) -> Any:
 
 def bind_params(
     params: Mapping[str, Declaration],
-    given: Mapping[str, Any],
+    passed: Mapping[str, Any],
     outer: Mapping[str, Any],
     arguments: Arguments,
     diagnostics: Collector,
 ) -> dict[str, Any] | None:
-    """The values of params: those `given`, else the defaults. A default sees the params before it, and the names in `outer`.
+    """The values of params: those `passed` in the call, else the defaults. A default sees the params before it, and the names in `outer`.
 
     Reports a wrong default, and then gives None.
     """
@@ -84,8 +86,8 @@ def bind_params(
         return values[name] if name in values else outer[name]
 
     for name, param in params.items():
-        if name in given:
-            values[name] = given[name]
+        if name in passed:
+            values[name] = passed[name]
         elif param.default is not None:
             try:
                 values[name] = arguments.param_value(param, param.default, lookup)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..diagnostics import Collector, Diagnostic, Note, Source
 from ..sources import MAX_DOCUMENTS, SourceError, SpecFiles
-from .header import Header, read_header
+from .header import Header, parse_header
 from .located_yaml import BROKEN, Entry, Located, decode_text, is_broken, parse_yaml
 from .recovery import Incomplete, join_cut_expressions, repair
 from .schema import validate
@@ -103,7 +103,7 @@ class Composer:
         params = self.builder.build_params(
             fields["params"].value if "params" in fields else None, base.params if base else None
         )
-        header = read_header(fields)
+        header = parse_header(fields)
         inputs, own_input = dict(base.input) if base else {}, fields["input"].value if "input" in fields else None
         broken_input = own_input is not None and is_broken(own_input)
         if own_input is not None and not broken_input:

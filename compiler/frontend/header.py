@@ -69,7 +69,7 @@ class Header(NamedTuple):
         return self._replace(**{key: getattr(self, key) or value for key, value in inherited.items()})
 
 
-def read_header(fields: Mapping[str, Entry]) -> Header:
+def parse_header(fields: Mapping[str, Entry]) -> Header:
     """The header of one document, from its top-level keys, without what it extends."""
     sound = {key: entry.value for key, entry in fields.items() if not is_broken(entry.value)}
     texts = {key: str(sound[key].value) for key in ("summary", "source", "lineage") if key in sound}
@@ -77,25 +77,25 @@ def read_header(fields: Mapping[str, Entry]) -> Header:
     return Header(
         name=str(sound["name"].value) if "name" in sound else None,
         **texts,
-        labels=read_labels(sound["labels"]) if "labels" in sound else None,
-        preprocess=read_preprocessing(sound["preprocess"]) if "preprocess" in sound else None,
-        expect=read_expectations(expect) if expect is not None else (),
+        labels=parse_labels(sound["labels"]) if "labels" in sound else None,
+        preprocess=parse_preprocessing(sound["preprocess"]) if "preprocess" in sound else None,
+        expect=parse_expectations(expect) if expect is not None else (),
     )
 
 
-def read_labels(node: Located) -> Labels:
+def parse_labels(node: Located) -> Labels:
     if isinstance(node.value, list):
         return Labels(tuple(str(item.value) for item in node.value), None, node.span)
     return Labels(None, str(node.value), node.span)
 
 
-def read_preprocessing(node: Located) -> Preprocessing:
+def parse_preprocessing(node: Located) -> Preprocessing:
     values = {key: plain_value(entry.value) for key, entry in node.value.items()}
     typed: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     return Preprocessing(**typed, spans={key: entry.value.span for key, entry in node.value.items()})
 
 
-def read_expectations(node: Located) -> tuple[ExpectLine, ...]:
+def parse_expectations(node: Located) -> tuple[ExpectLine, ...]:
     """The lines of `expect`, without those that the schema has reported as wrong."""
     lines: Mapping[str, Entry] = node.value if isinstance(node.value, dict) else {}
     sound = {name: entry.value for name, entry in lines.items() if not is_broken(entry.value)}

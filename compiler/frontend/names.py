@@ -131,7 +131,7 @@ def word_fault(name: str) -> str:
 
 
 class Scope(NamedTuple):
-    """What a step sees: names, blocks, and whether it stands in a block or an auxiliary head."""
+    """What a step sees: names and blocks. `block` is the block that it is in, if any; `aux`: it is in an auxiliary head."""
 
     names: frozenset[str]
     blocks: Mapping[str, Block]
@@ -165,7 +165,7 @@ class Resolver:
 
     def check_parts(self, params: Mapping[str, Declaration], blocks: Mapping[str, Block], graph: Place | None) -> None:
         """Checks the params, blocks and graph of a document, which see one another."""
-        seen = self.check_params(params)
+        in_sight = self.check_params(params)
         for block in blocks.values():
             if id(block) in self._checked:
                 continue
@@ -173,21 +173,21 @@ class Resolver:
             if block.input is not None:
                 self.check_parts(block.params, block.blocks, block.steps)
             else:
-                self.check_block(block, seen if block.sees_document else frozenset())
+                self.check_block(block, in_sight if block.sees_document else frozenset())
                 if block.blocks is not blocks:
                     self.check_parts({}, block.blocks, None)
         if graph:
-            self.check_place(graph, Scope(seen, blocks))
+            self.check_place(graph, Scope(in_sight, blocks))
 
     def check_params(self, params: Mapping[str, Declaration], outer: frozenset[str] = frozenset()) -> frozenset[str]:
         """Checks the defaults, each of which sees `outer` and the params before it. Returns the names of the params."""
-        seen: set[str] = set()
+        in_sight: set[str] = set()
         for name, param in params.items():
             if param.default is not None:
-                later = [p for p in params if p not in seen]
+                later = [p for p in params if p not in in_sight]
                 self.check_expressions(
                     param.default,
-                    frozenset(seen) | outer,
+                    frozenset(in_sight) | outer,
                     f"a default sees only the params before it, not {', '.join(later)}",
                 )
                 if not next(expression_scalars(param.default), None) and not is_broken(param.default):
@@ -196,8 +196,8 @@ class Resolver:
                     except Fault as fault:
                         d = fault.diagnostic
                         self.diagnostics.add(d._replace(message=f"the default of {d.message}"))
-            seen.add(name)
-        return frozenset(seen)
+            in_sight.add(name)
+        return frozenset(in_sight)
 
     def check_block(self, block: Block, document: frozenset[str]) -> None:
         """Checks a block. `document` are the names of the document that it sees."""
@@ -242,6 +242,7 @@ class Resolver:
         self.check_core(step, scope._replace(aux=scope.aux or "aux" in modifiers), names)
 
     def check_output(self, entry: Entry, scope: Scope) -> None:
+        """Reports an `output` inside a block or an auxiliary head."""
         if scope.aux:
             self.diagnostics.error(
                 "output-inside", entry.key.span, "an `output` inside an auxiliary head: the head is gone in inference"
@@ -256,22 +257,22 @@ class Resolver:
 
     def check_repeat(self, entry: Entry, scope: Scope) -> frozenset[str]:
         """Checks a `repeat`, and returns the names that it brings in sight."""
-        found: set[str] = set()
+        counters: set[str] = set()
         for key, value in entry.value.value.items():
             self.check_expressions(value.value, scope.names | {"x"})
             for name in key.split():
                 if name == "x" or not name.isidentifier():
                     why = "`x` is the tensor that arrives" if name == "x" else "no expression can say it"
                     self.diagnostics.error("param-name", value.key.span, f"a repeat cannot count by `{name}`: {why}")
-                elif name in scope.names or name in found:
+                elif name in scope.names or name in counters:
                     self.diagnostics.error(
                         "hidden-name",
                         value.key.span,
                         f"the repeat hides `{name}`, which is in sight already",
                         "choose another name",
                     )
-                found.add(name)
-        return frozenset(found)
+                counters.add(name)
+        return frozenset(counters)
 
     def check_core(self, step: Step, scope: Scope, names: frozenset[str]) -> None:
         """Checks the core of a step. `names` are those that its expressions see: the names of the scope, and `x`."""
@@ -343,9 +344,9 @@ def check_arguments(block: Block, key: Located, args: Located | None, diagnostic
     """Whether a call of a block gives only parameters of the block, and all required ones. Reports each mistake."""
     if args is not None and args.value is BROKEN:
         return False
-    given: Mapping[str, Entry] = args.value if args is not None and isinstance(args.value, dict) else {}
+    entries: Mapping[str, Entry] = args.value if args is not None and isinstance(args.value, dict) else {}
     valid = True
-    for name, entry in given.items():
+    for name, entry in entries.items():
         if name not in block.params and not name.startswith("x-"):
             more = f"its parameters are {', '.join(block.params)}" if block.params else "it has no parameters"
             diagnostics.add(
@@ -354,7 +355,7 @@ def check_arguments(block: Block, key: Located, args: Located | None, diagnostic
                 ).diagnostic
             )
             valid = False
-    missing = [n for n, p in block.params.items() if p.default is None and n not in given]
+    missing = [n for n, p in block.params.items() if p.default is None and n not in entries]
     if missing:
         names, fields = ", ".join(f"`{n}`" for n in missing), ", ".join(f"{n}: …" for n in missing)
         where = block.name if key.value == block.name else "with"

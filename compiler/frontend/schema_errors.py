@@ -97,7 +97,7 @@ def is_foreign_call(root: Located, name: str) -> bool:
 def explain_missing_key(node: Located, place: Span, rule: Schema, subject: str) -> Iterator[Diagnostic]:
     """The diagnostic of a missing key; none where an unknown key means it, because that one is reported."""
     known = known_keys(rule)
-    meant = {known.find_meant(str(entry.key.value)) for entry in unknown_entries(node, rule)}
+    meant = {known.key_for(str(entry.key.value)) for entry in unknown_entries(node, rule)}
     missing = [name for name in rule["required"] if name not in node.value and name not in meant]
     if missing:
         help = "write `archspec: 1` first" if missing[0] == "archspec" else ""
@@ -147,7 +147,7 @@ def advise_key(known: KnownKeys, node: Located, entry: Entry) -> str:
     """What to write instead of an unknown key."""
     name, op = str(entry.key.value), known.op
     corrected = f"write `{foreign.suggest_mapping(op, plain_value(node))}`" if op and not op.is_merge else ""
-    key = known.find_meant(name)
+    key = known.key_for(name)
     if op and is_among(name, (*INFERRED, *NOT_ARCHITECTURE)):
         return "; ".join(filter(None, (foreign.advise_argument(op, name, None), corrected)))
     if key and is_among(name, (key, *synonyms(known, key))):

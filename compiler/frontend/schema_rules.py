@@ -50,7 +50,7 @@ class KnownKeys(NamedTuple):
     keys: Mapping[str, Schema]
     op: type[Op] | None
 
-    def find_meant(self, word: str) -> str | None:
+    def key_for(self, word: str) -> str | None:
         """The key that `word` means: a synonym of it, or a misspelling; None where there is none."""
         if self.op and (field := field_meant(self.op, word)):
             return field

@@ -303,6 +303,7 @@ class Builder:
         return params
 
     def report_unknown_param(self, entry: Entry, base: Mapping[str, Declaration]) -> None:
+        """Reports a new default for a parameter that the base does not have."""
         near = nearest(str(entry.key.value), base)
         hint = f"did you mean `{near}`? " if near else ""
         self.diagnostics.error(

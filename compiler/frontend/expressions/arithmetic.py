@@ -207,7 +207,7 @@ OPERATORS: dict[str, Callable[[str, Any, Any, int], Any]] = {
 }  # fmt: skip
 
 
-def number_list(*values: Any) -> list[Any]:
+def number_arguments(*values: Any) -> list[Any]:
     """The arguments of min, max or sum: several numbers, or one list of them. Raises ValueError for anything else."""
     items = values[0] if len(values) == 1 and isinstance(values[0], list) else list(values)
     if not items:
@@ -218,7 +218,7 @@ def number_list(*values: Any) -> list[Any]:
     return list(items)
 
 
-def finite_number(value: Any) -> Any:
+def finite_argument(value: Any) -> Any:
     if not is_number(value) or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError(show(value))
     return value
@@ -242,7 +242,7 @@ def make_divisible(value: Any, by: Any) -> int:
 
     Source: `_make_divisible` of MobileNetV2 (tensorflow/models). Raises ValueError or ZeroDivisionError.
     """
-    finite_number(value)
+    finite_argument(value)
     if not is_int(by) or by <= 0:
         raise ZeroDivisionError if is_int(by) and by == 0 else ValueError(show(by))
     near: int = max(by, int(value + by / 2) // by * by)
@@ -256,19 +256,19 @@ def length_of(value: Any) -> int:
 
 
 def convert_with(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: kind(finite_number(value))
+    return lambda value: kind(finite_argument(value))
 
 
 def round_number(value: Any, digits: Any = None) -> Any:
     if digits is None:
-        return round(finite_number(value))
+        return round(finite_argument(value))
     if not is_int(digits) or not 0 <= digits <= 15:  # Python computes 10**digits
         raise ValueError(f"{show(digits)} for its digits: they are 0 to 15")
-    return round(finite_number(value), digits)
+    return round(finite_argument(value), digits)
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "min": lambda *v: min(number_list(*v)), "max": lambda *v: max(number_list(*v)), "abs": lambda v: abs(finite_number(v)), "round": round_number,
+    "min": lambda *v: min(number_arguments(*v)), "max": lambda *v: max(number_arguments(*v)), "abs": lambda v: abs(finite_argument(v)), "round": round_number,
     "floor": convert_with(math.floor), "ceil": convert_with(math.ceil), "int": convert_with(int), "float": convert_with(float),
-    "len": length_of, "sum": lambda v: sum(number_list(v)) if v != [] else 0, "range": range_list, "divisible": make_divisible,
+    "len": length_of, "sum": lambda v: sum(number_arguments(v)) if v != [] else 0, "range": range_list, "divisible": make_divisible,
 }  # fmt: skip

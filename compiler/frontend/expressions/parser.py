@@ -238,12 +238,12 @@ class Parser:
         field = self.token
         self.position += 1 if field.kind != "end" else 0
         if token.text != "x" or field.text not in ("channels", "height", "width", "features"):
-            near = (
+            hint = (
                 "x has channels, height, width and features"
                 if token.text == "x"
                 else "only `x` has fields: x.channels, …"
             )
-            raise self.error(f"`{token.text}` has no field `{field.text}`", near, field)
+            raise self.error(f"`{token.text}` has no field `{field.text}`", hint, field)
 
         def evaluate(evaluation: Evaluation) -> Any:
             """The field of the tensor; `features` is its number of elements in one image."""
