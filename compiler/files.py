@@ -44,7 +44,10 @@ def remove_stale(path: Path) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process with this id exists. On Windows the answer is always yes: os.kill, which asks here, would end it there."""
+    """Whether a process with this id exists.
+
+    On Windows the answer is always yes: os.kill, which asks here, would end it there.
+    """
     if os.name != "posix":
         return True
     try:

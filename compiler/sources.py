@@ -36,7 +36,10 @@ class SpecFiles(Protocol):
         """The label of the file that `path` names in the text with the label `referrer`. Raises SourceError."""
 
     def read(self, label: str) -> bytes:
-        """The bytes of a text; at most MAX_BYTES + 1, so that the reader sees when there are too many. Raises SourceError."""
+        """The bytes of a text; at most MAX_BYTES + 1, so that the reader sees when there are too many.
+
+        Raises SourceError.
+        """
 
 
 class SpecText(NamedTuple):
@@ -163,7 +166,10 @@ def zoo() -> dict[str, Path]:
 
 
 def find_spec(spec: str) -> SpecText:
-    """The text of the spec that a user names: a file, `-` for standard input, or an entry of the zoo. Raises Failure (usage)."""
+    """The text of the spec that a user names: a file, `-` for standard input, or an entry of the zoo.
+
+    Raises Failure (usage).
+    """
     if spec == "-":
         return SpecText(Folder(Path.cwd()), "-", sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")
     path = Path(spec)

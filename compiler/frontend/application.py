@@ -23,7 +23,10 @@ MAX_PARAMS = 2**33  # of one op
 
 
 class Applier:
-    """Makes the nodes of a graph, in order. `literal_ops` are ops without expressions, by name and arguments, made once each."""
+    """Makes the nodes of a graph, in order.
+
+    `literal_ops` are ops without expressions, by name and arguments, made once each.
+    """
 
     def __init__(self, arguments: Arguments) -> None:
         self.nodes: list[Node] = []
@@ -41,9 +44,9 @@ class Applier:
         path: str,
         labels: tuple[str, ...] = (),
     ) -> StepValue:
-        """The result of the op `name` on `values`, by a new node. `x` is what expressions in `args` see. Raises Fault or Poisoned.
+        """The result of the op `name` on `values`, by a new node. Raises Fault or Poisoned.
 
-        `labels` name the inputs in messages. Where an input is poison, or a field is reported as wrong, no node is made: the
+        `x` is what expressions in `args` see. `labels` name the inputs in messages. Where an input is poison, or a field is reported as wrong, no node is made: the
         result is poison, with a guess of its type.
         """
         op = self.literal_ops.get((name, args)) or self.build_op(name, key, args, x, ctx)
@@ -162,7 +165,10 @@ def check_usable(name: str, what: Located, blocks: Iterable[str]) -> None:
 
 
 def unknown_field(cls: type[Op], key: Located) -> Fault:
-    """The Fault of a field that the op does not have. Only `use` needs it: fields of an op under its own name are checked by the schema."""
+    """The Fault of a field that the op does not have.
+
+    Only `use` needs it: fields of an op under its own name are checked by the schema.
+    """
     more = f"it can be {', '.join(cls.fields)}" if cls.fields else "it takes no fields"
     return unknown_fault(f"field of `{cls.name}`", str(key.value), cls.fields, key.span, "unknown-key", more)
 

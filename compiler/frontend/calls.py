@@ -1,4 +1,7 @@
-"""A call of a block: its parameters get their values, and its steps get a context. A block never sees the names of its caller."""
+"""A call of a block: its parameters get their values, and its steps get a context.
+
+A block never sees the names of its caller.
+"""
 
 from __future__ import annotations
 
@@ -76,9 +79,9 @@ def bind_params(
     arguments: Arguments,
     diagnostics: Collector,
 ) -> dict[str, Any] | None:
-    """The values of params: those `passed` in the call, else the defaults. A default sees the params before it, and the names in `outer`.
+    """The values of params: those `passed` in the call, else the defaults.
 
-    Reports a wrong default, and then gives None.
+    A default sees the params before it, and the names in `outer`. Reports a wrong default, and then gives None.
     """
     values: dict[str, Any] = {}
 

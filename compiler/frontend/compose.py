@@ -21,7 +21,10 @@ from .spec import Block, Builder, Declaration, Place
 
 
 class Document(NamedTuple):
-    """A composed document. `broken_input` says that its `input` is reported as wrong, so nothing more is reported about it."""
+    """A composed document.
+
+    `broken_input` says that its `input` is reported as wrong, so nothing more is reported about it.
+    """
 
     root: Located
     header: Header
@@ -43,7 +46,10 @@ class Document(NamedTuple):
 
 
 class ParsedText(NamedTuple):
-    """A text and its tree, `root`. `source` is None where it is no text, `root` where it is no document; `diagnostics` say why."""
+    """A text and its tree, `root`.
+
+    `source` is None where it is no text, `root` where it is no document; `diagnostics` say why.
+    """
 
     source: Source | None
     root: Located | None
@@ -97,7 +103,10 @@ class Composer:
         return self.compose(text.root, (*chain, label)) if text.root else None
 
     def compose(self, root: Located, chain: tuple[str, ...]) -> Document:
-        """The document of a tree: laid over what it extends, and with the blocks of what it imports. `chain` ends with its label."""
+        """The document of a tree: laid over what it extends, and with the blocks of what it imports.
+
+        `chain` ends with its label.
+        """
         fields: dict[str, Entry] = root.value
         base = self.load_document(fields["extends"].value, chain) if "extends" in fields else None
         params = self.builder.build_params(
@@ -123,7 +132,10 @@ class Composer:
     def compose_blocks(
         self, fields: Mapping[str, Entry], base: Document | None, chain: tuple[str, ...]
     ) -> dict[str, Block]:
-        """The blocks by name: those of the base, then the imported ones, then the document's own. All of them see one another."""
+        """The blocks by name: those of the base, then the imported ones, then the document's own.
+
+        All of them see one another.
+        """
         blocks: dict[str, Block] = dict(base.blocks) if base else {}
         if base:  # the blocks of the base see this document's blocks and params, too
             blocks = {name: b._replace(blocks=blocks) if b.sees_document else b for name, b in blocks.items()}

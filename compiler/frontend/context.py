@@ -84,7 +84,10 @@ class Context(NamedTuple):
 
 
 def guess_result(name: str, x: StepValue) -> Poison:
-    """The result of a block that does not exist: probably an image, if an image arrives, unless its name sounds like a vector."""
+    """The result of a block that does not exist, as far as it can be guessed.
+
+    Most blocks give an image if an image arrives. The type stays unknown for a name that sounds like an op or like a vector.
+    """
     if any(word in name.lower() for word in VECTOR_WORDS) or op_meant(name) or composition(name):
         return POISON
     return x if isinstance(x, Poison) else Poison(None if x is NOTHING else x.type)

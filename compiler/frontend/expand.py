@@ -101,11 +101,17 @@ class Expander:
     # ---- places and steps
 
     def expand_place(self, place: Place, x: StepValue, ctx: Context, position: Position) -> StepValue:
-        """The value behind the steps of a place. Deep nests get a new stack: Python's recursion limit is one for all threads."""
+        """The value behind the steps of a place.
+
+        Deep nests get a new stack: Python's recursion limit is one for all threads.
+        """
         return self.deep.call(lambda: self.expand_steps(place, x, ctx, position))
 
     def expand_steps(self, place: Place, x: StepValue, ctx: Context, position: Position) -> StepValue:
-        """The value behind the steps of a place. A single step has the path of the place; a single group is just its steps."""
+        """The value behind the steps of a place.
+
+        A single step has the path of the place; a single group is just its steps.
+        """
         if place.is_single_step and place.steps:
             step = place.steps[0]
             if isinstance(step.core, Group) and not step.modifiers.keys() - {"when", "doc"}:
@@ -145,7 +151,10 @@ class Expander:
         return x
 
     def copies_scope(self, name: Located, x: StepValue, ctx: Context) -> str | None:
-        """The path of a repeated step with a name of its own. Reports a wrong name or a second claim, and then gives None."""
+        """The path of a repeated step with a name of its own.
+
+        Reports a wrong name or a second claim, and then gives None.
+        """
         path = self.attempt(lambda: join_path(ctx.scope, evaluate_name(name, x, ctx)), ctx)
         if path is None:
             self.paths.some_lost = True
@@ -233,7 +242,10 @@ class Expander:
     def expand_core(
         self, step: Step, x: StepValue, ctx: Context, path: str, has_name: bool, position: Position
     ) -> StepValue:
-        """The value of a step's core: an op, a block, a merge or a group. A step with a name is a scope for those inside it."""
+        """The value of a step's core: an op, a block, a merge or a group.
+
+        A step with a name is a scope for those inside it.
+        """
         match step.core:
             case BrokenCore():
                 self.paths.some_lost |= not step.modifiers  # not even its name is known
@@ -308,7 +320,10 @@ class Expander:
     def expand_merge(
         self, core: MergeCall, values: tuple[StepValue, ...], x: StepValue, ctx: Context, path: str
     ) -> StepValue:
-        """A merge of its branches. If one of them is a merge of the same op, its inputs may be taken in place of its result."""
+        """A merge of its branches.
+
+        If one of them is a merge of the same op, its inputs may be taken in place of its result.
+        """
         absorbs = OPS[core.name].absorbs_own_kind
         if absorbs:
             keys = ((core.name, v.name) if isinstance(v, Value) else None for v in values)
@@ -351,7 +366,10 @@ class Expander:
     # ---- values
 
     def bindings(self, step: Step, x: StepValue, ctx: Context) -> list[dict[str, Any]] | None:
-        """The values of the names of `repeat`, for each copy of the step. Reports a mistake in them, and then gives None."""
+        """The values of the names of `repeat`, for each copy of the step.
+
+        Reports a mistake in them, and then gives None.
+        """
         return self.attempt(lambda: repeat_bindings(step.modifiers["repeat"], ctx.lookup(x), self.step_count), ctx)
 
     def add_output(self, entry: Entry, result: StepValue, x: StepValue, ctx: Context) -> None:
@@ -380,7 +398,7 @@ class Expander:
 
 
 class Expansion(NamedTuple):
-    """The result of expansion: the training graph, None where something is wrong, and the nodes that were made in either case."""
+    """The training graph, None where something is wrong, and the nodes that were made in either case."""
 
     graph: Graph | None
     nodes: tuple[Node, ...]

@@ -52,7 +52,10 @@ def probability_mismatch(node: Node, one: float, first: Node, other: float) -> D
 
 
 def warn_dead(graph: Graph, absorbed: Container[str], diagnostics: Collector) -> None:
-    """One warning for each chain of steps that reaches no output, but not for the merges in `absorbed`: a larger merge took their inputs."""
+    """Warns once of each chain of steps that reaches no output.
+
+    Merges in `absorbed` may reach none: a larger merge has taken their inputs.
+    """
     live = {v.name for v in graph.results()}
     dead: list[Node] = []
     for node in reversed(graph.nodes):

@@ -69,7 +69,10 @@ def suggest_mapping(op: type[Op], arguments: Mapping[str, Any]) -> str:
 
 
 def suggest_positional_call(op: type[Op], values: list[Any]) -> str:
-    """A call of `op` with arguments by position, such as `[64, 3, 2]`; where one does not fit, only the required fields, as `…`."""
+    """A call of `op` with arguments by position, such as `[64, 3, 2]`.
+
+    Where one of them does not fit, the call has only the required fields, each as `…`.
+    """
     texts = {key: format_value(each.kind, value) for (key, each), value in zip(op.fields.items(), values, strict=False)}
     fit = len(values) <= len(op.fields) and PLACEHOLDER not in texts.values()
     return format_call(op, texts if fit else {})
@@ -104,7 +107,10 @@ def advise_argument(op: type[Op], word: str, value: Any) -> str:
 
 
 def format_call(op: type[Op], fields: Mapping[str, str], short: bool = True) -> str:
-    """A call in flow style: `relu`, `conv: {out: 64, kernel: 3}`, and, if `short`, `linear: 10`. Fields are in the op's order."""
+    """A call in flow style: `relu`, `conv: {out: 64, kernel: 3}`, and, if `short`, `linear: 10`.
+
+    Fields are in the op's order.
+    """
     ordered = {k: fields.get(k, PLACEHOLDER) for k, each in op.fields.items() if k in fields or each.required}
     if not ordered:
         return op.name

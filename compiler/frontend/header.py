@@ -44,7 +44,10 @@ class Labels(NamedTuple):
 
 
 class ExpectLine(NamedTuple):
-    """One line of `expect`. `value` is a number, a list of sizes, such lists by output, or {min, max}; `bounds` are the places of those two."""
+    """One line of `expect`.
+
+    `value` is a number, a list of sizes, such lists by output, or {min, max}; `bounds` are the places of those two.
+    """
 
     name: str
     value: Any
@@ -53,7 +56,10 @@ class ExpectLine(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What a document says about itself. `name`, `summary` and `expect` are its own; the rest is inherited through `extends`."""
+    """What a document says about itself.
+
+    `name`, `summary` and `expect` are its own; the rest is inherited through `extends`.
+    """
 
     name: str | None = None
     summary: str = ""

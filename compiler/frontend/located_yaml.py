@@ -70,7 +70,10 @@ MAX_DIGITS = 60
 
 
 def decode_text(data: bytes, name: str, diagnostics: Collector) -> Source | None:
-    """The text of a file: UTF-8, at most MAX_BYTES, without control characters. Reports what is wrong, and then gives None."""
+    """The text of a file: UTF-8, at most MAX_BYTES, without control characters.
+
+    Reports what is wrong, and then gives None.
+    """
     start = Span(Source(name, ""), 1, 1, 1, 2)
     if len(data) > MAX_BYTES:
         diagnostics.error("file-too-large", start, f"the file is over the limit of {MAX_BYTES // 2**20} MiB")
@@ -102,7 +105,10 @@ def span_behind(source: Source, before: str) -> Span:
 
 
 def parse_yaml(source: Source, diagnostics: Collector) -> Located | None:
-    """The tree of the one document in `source`. Reports what is wrong; gives None where the text cannot be read to its end."""
+    """The tree of the one document in `source`.
+
+    Reports what is wrong; gives None where the text cannot be read to its end.
+    """
     try:
         return YamlComposer(source, diagnostics).compose_document()
     except UnreadableText:

@@ -22,8 +22,9 @@ class StepCounter:
 
 
 class Position:
-    """The place of steps that have no name. Their paths are `path`.0, `path`.1, …; a single step outside a list has `path` itself.
+    """Gives paths to the steps of a place that have no name.
 
+    Their paths are `path`.0, `path`.1, …; a single step without a list has `path` itself.
     `shares_path`: the path is already claimed by what opened the place (a block's use, a group, a branch under a key).
     `is_list`: a single step is a list of one; so it is for the graph itself, which has no path.
     """

@@ -69,7 +69,10 @@ def to_located(value: Any, span: Span, depth: int) -> Located:
 
 
 def override_params(document: Document, overrides: Sequence[Override]) -> Document:
-    """The document with the new values as defaults of its parameters. Raises Failure (usage) for a value that does not fit."""
+    """The document with the new values as defaults of its parameters.
+
+    Raises Failure (usage) for a value that does not fit.
+    """
     params = dict(document.params)
     for override in overrides:
         name, value, _, origin = override

@@ -35,7 +35,10 @@ def repair(root: Located, errors: Iterable[Any]) -> Located:
 
 
 def break_paths(node: Located, path: Path, broken: set[Path], unknown: set[Path]) -> Located:
-    """`node`, at `path`, with BROKEN at the paths in `broken` and `unknown`. Nodes that have none of them below are shared."""
+    """`node`, at `path`, with BROKEN at the paths in `broken` and `unknown`.
+
+    Nodes that have none of them below are shared.
+    """
     if path in broken:
         return Located(BROKEN, node.span, node.raw, node.style)
     depth = len(path)

@@ -47,7 +47,10 @@ def repeat_bindings(entry: Entry, lookup: Lookup, steps: int) -> list[dict[str, 
 
 
 def read_columns(names: list[str], value: Any, count: int, node: Located) -> dict[str, list[Any]]:
-    """The values of each of the `names` of one key: a count, a list, or for several names the columns of a table. Raises Fault."""
+    """The values of each of the `names` of one key: a count, a list, or for several names the columns of a table.
+
+    Raises Fault.
+    """
     if len(names) == 1:
         return {names[0]: value if isinstance(value, list) else list(range(count))}
     if not isinstance(value, list):

@@ -130,7 +130,10 @@ def core_rules() -> Schema:
 
 
 def step_rule() -> Schema:
-    """The rule of a step: a word alone, or one core with what may stand beside it. Only ops without required fields are words alone."""
+    """The rule of a step: a word alone, or one core with what may stand beside it.
+
+    Only ops without required fields are words alone.
+    """
     words = [
         name
         for name, op in sorted(OPS.items())

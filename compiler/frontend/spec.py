@@ -287,7 +287,10 @@ class Builder:
     def build_params(
         self, node: Located | None, base: Mapping[str, Declaration] | None = None
     ) -> dict[str, Declaration]:
-        """The declarations of a `params` mapping, over those of the `base`: there a value that is no mapping is a new default."""
+        """The declarations of a `params` mapping, over those of the `base`.
+
+        Over a base, a value that is no mapping is a new default.
+        """
         params = dict(base or {})
         for key, entry in node.value.items() if node and node.value is not BROKEN else ():
             old = params.get(key)

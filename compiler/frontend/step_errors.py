@@ -31,7 +31,10 @@ def explain_not_a_step(root: Located, path: Path, node: Located, wants: str) -> 
 
 
 def explain_step_as_branch(root: Located, path: Path, node: Located) -> Iterator[Diagnostic]:
-    """The diagnostic of a step's name in the place of a branch: `concat: [a, b]` is reported at `a`, `add: {from: a}` at `from`."""
+    """The diagnostic of a step's name in the place of a branch.
+
+    `concat: [a, b]` is reported once, at `a`, and `add: {from: a}` at `from`.
+    """
     names, key, branches = step_names(root), path[-2], find_node(root, path[:-1])[1].value
     where, message = node.span, f"`{node.value}` is a step: a branch holds steps"
     help = f"write `{{from: {node.value}}}`"
@@ -56,7 +59,10 @@ def is_name(node: Located, names: frozenset[str]) -> bool:
 
 
 def explain_unknown_step_keys(root: Located, node: Located, rule: Schema, unknown: list[Entry]) -> Iterator[Diagnostic]:
-    """The diagnostics of the unknown keys of a step: one for `{type: conv, …}`, one for fields beside their op, else one a key."""
+    """The diagnostics of the unknown keys of a step, one a key.
+
+    But `{type: conv, …}` is one mistake, and so are all fields of an op that stand beside the op.
+    """
     op_key = next((e for e in unknown if is_among(str(e.key.value), OP_KEYS) and isinstance(e.value.value, str)), None)
     cores = [OPS[key] for key in node.value if key in visible_ops()]
     if op_key and not cores:

@@ -63,7 +63,10 @@ def template_of(node: Located) -> Template | None:
 
 
 def evaluate(node: Located, lookup: Lookup) -> Any:
-    """The value of `node` without spans, its expressions evaluated; `lookup` gives the values of names. Raises Fault or Poisoned."""
+    """The value of `node` without spans, its expressions evaluated; `lookup` gives the values of names.
+
+    Raises Fault or Poisoned.
+    """
     value = node.value
     if isinstance(value, dict):
         return {key: evaluate(entry.value, lookup) for key, entry in value.items()}

@@ -79,7 +79,10 @@ def require_sequence(value: Any, offset: int) -> Any:
 
 
 def check_size(value: Any, offset: int) -> Any:
-    """The value itself. Raises ExpressionError unless integers have 64 bits, floats are finite, lists and strings are short enough."""
+    """The value itself.
+
+    Raises ExpressionError unless integers have 64 bits, floats are finite, lists and strings are short enough.
+    """
     if isinstance(value, int):
         if not -LIMIT <= value < LIMIT:
             raise ExpressionError("expression-overflow", "the result is too large: integers have 64 bits", offset)
@@ -130,7 +133,10 @@ def boolean_chain(first: Closure, terms: list[tuple[Token, Closure]]) -> Closure
 
 
 def operator_chain(first: Closure, terms: list[tuple[Token, Closure]]) -> Closure:
-    """`first` and its `terms`, joined by operators of one precedence, from left to right; a loop, so a long sum needs no deep stack."""
+    """`first` and its `terms`, joined by operators of one precedence, from left to right.
+
+    Evaluation is a loop, so that a long sum needs no deep stack.
+    """
     steps = [(OPERATORS.get(token.text, calculate), token.text, right, token.offset) for token, right in terms]
 
     def evaluate(evaluation: Evaluation) -> Any:

@@ -29,9 +29,10 @@ BINARY = (("or",), ("and",), ("==", "!=", "<", "<=", ">", ">="), ("+", "-"), ("*
 
 
 class Parser:
-    """A recursive-descent parser over `tokens`, the last of which has the kind end. `names` are the names that it met, with offsets.
+    """A recursive-descent parser over `tokens`, the last of which has the kind end.
 
-    Each rule of the grammar is a method. It takes its tokens, returns a closure, and raises ExpressionError for a mistake.
+    `names` are the variables that it has met, with their offsets. Each rule of the grammar is a method. It takes
+    its tokens, returns a closure, and raises ExpressionError for a mistake.
     """
 
     def __init__(self, tokens: list[Token]) -> None:

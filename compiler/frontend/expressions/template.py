@@ -28,7 +28,10 @@ class Template:
         self.is_one_expression = len(parts) == 1 and not isinstance(parts[0], str)
 
     def evaluate(self, lookup: Lookup) -> Any:
-        """The value of the scalar: of any type if it is one expression and nothing else, otherwise a string. Raises ExpressionError."""
+        """The value of the scalar: of any type if it is one expression and nothing else, otherwise a string.
+
+        Raises ExpressionError.
+        """
         evaluation = Evaluation(lookup)
         try:
             if self.is_one_expression:
@@ -83,7 +86,10 @@ def parse_template(text: str) -> Template | None:
 
 
 def parse_part(text: str, dollar: int, parts: list[str | Closure], names: list[tuple[str, int]]) -> int:
-    """Parses what begins at the dollar, and adds it to `parts` and `names`; returns the offset behind it. Raises ExpressionError."""
+    """Parses what begins at the dollar, and adds it to `parts` and `names`; returns the offset behind it.
+
+    Raises ExpressionError.
+    """
     following = text[dollar + 1 : dollar + 2]
     if following == "$":
         parts.append("$")
