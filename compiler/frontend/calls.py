@@ -12,6 +12,7 @@ from ..diagnostics import Collector
 from ..ir.graph import Value
 from ..ir.provenance import Frame, FrameKind
 from ..ir.types import image
+from .application import MAX_ELEMENTS, describe_size
 from .context import POISON, Context, StepValue
 from .located_yaml import Entry, Located
 from .names import check_arguments
@@ -62,6 +63,17 @@ def bind_input(block: Block, input_sizes: Located, key: Located, x: StepValue) -
     if isinstance(x, Value) and x.type != wants:
         raise Fault("input-mismatch", key.span, f"`{block.name}` takes {wants}, but {x.type} arrives")
     return {"image": x} if isinstance(x, Value) else {}
+
+
+def bind_document_inputs(declared: Mapping[str, Entry], diagnostics: Collector) -> dict[str, Value] | None:
+    """The inputs of the net by name, for one image. Reports one that is too large for any machine, and then gives None."""
+    inputs = {name: Value(name, image(*(i.value for i in e.value.value))) for name, e in declared.items()}
+    for name, value in inputs.items():
+        if value.type.elements > MAX_ELEMENTS:
+            message = f"the input is {describe_size(value.type)}"
+            diagnostics.error("too-large", declared[name].value.span, message)
+            return None
+    return inputs
 
 
 def let_value(node: Located, x: StepValue, ctx: Context) -> Any:

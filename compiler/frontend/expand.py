@@ -14,18 +14,16 @@ from typing import Any, NamedTuple, TypeVar
 
 from ..diagnostics import Collector, Diagnostic, Note, Span
 from ..ir.graph import Graph, Head, Node, Value
-from ..ir.types import image
 from ..ops import OPS
-from ..ops.fields import show
 from ..ops.merge import Add
-from .application import MAX_ELEMENTS, Applier, check_usable, describe_size
-from .calls import bind_params, enter_block
+from .application import Applier, check_usable
+from .calls import bind_document_inputs, bind_params, enter_block
 from .compose import Document
 from .context import NOTHING, POISON, Context, Poison, StepValue, guess_result
 from .deep import DeepCalls
 from .finish import collect_outputs, insert_path_draw, warn_dead
 from .located_yaml import Entry, Located
-from .modifiers import evaluate_boolean, evaluate_name, evaluate_weight
+from .modifiers import evaluate_boolean, evaluate_name, evaluate_use, evaluate_weight
 from .naming import Paths, Position, join_path
 from .references import resolve_reference
 from .repeats import MAX_STEPS, bind_copy, repeat_bindings
@@ -62,13 +60,10 @@ class Expander:
 
     def expand_document(self, document: Document) -> Graph | None:
         """The graph of the whole document; None where something in it is wrong, which is reported here or before."""
-        inputs = {name: Value(name, image(*(i.value for i in e.value.value))) for name, e in document.input.items()}
-        for name, value in inputs.items():
-            if value.type.elements > MAX_ELEMENTS:
-                span = document.input[name].value.span
-                self.diagnostics.error("too-large", span, f"the input is {describe_size(value.type)}")
-                return None
-            self.paths.claims[name] = document.input[name].key.span
+        inputs = bind_document_inputs(document.input, self.diagnostics)
+        if inputs is None:
+            return None
+        self.paths.claims.update({name: entry.key.span for name, entry in document.input.items()})
         assert document.graph is not None
         names = bind_params(document.params, {}, {}, self.arguments, self.diagnostics)
         if names is None:
@@ -101,17 +96,11 @@ class Expander:
     # ---- places and steps
 
     def expand_place(self, place: Place, x: StepValue, ctx: Context, position: Position) -> StepValue:
-        """The value behind the steps of a place.
-
-        Deep nests get a new stack: Python's recursion limit is one for all threads.
-        """
+        """The value behind the steps of a place. Deep nests get a new stack (deep.py)."""
         return self.deep.call(lambda: self.expand_steps(place, x, ctx, position))
 
     def expand_steps(self, place: Place, x: StepValue, ctx: Context, position: Position) -> StepValue:
-        """The value behind the steps of a place.
-
-        A single step has the path of the place; a single group is just its steps.
-        """
+        """The value behind the steps. A single step has the path of the place; a single group is just its steps."""
         if place.is_single_step and place.steps:
             step = place.steps[0]
             if isinstance(step.core, Group) and not step.modifiers.keys() - {"when", "doc"}:
@@ -337,9 +326,7 @@ class Expander:
 
     def expand_use(self, what: Located, args: Located | None, x: StepValue, ctx: Context, path: str) -> StepValue:
         """The result of the block or op that an expression names. Raises Fault or Poisoned."""
-        name = evaluate(what, ctx.lookup(x))
-        if not isinstance(name, str):
-            raise Fault("wrong-type", what.span, f"`use` wants the name of one block or operation, not {show(name)}")
+        name = evaluate_use(what, x, ctx)
         arguments = args if args is not None else Located(None, what.span)
         if name in ctx.blocks:
             return self.expand_block(name, what, arguments, x, ctx, path)
@@ -366,10 +353,7 @@ class Expander:
     # ---- values
 
     def bindings(self, step: Step, x: StepValue, ctx: Context) -> list[dict[str, Any]] | None:
-        """The values of the names of `repeat`, for each copy of the step.
-
-        Reports a mistake in them, and then gives None.
-        """
+        """The values of the names of `repeat`, for each copy; None where they are wrong, which is reported."""
         return self.attempt(lambda: repeat_bindings(step.modifiers["repeat"], ctx.lookup(x), self.step_count), ctx)
 
     def add_output(self, entry: Entry, result: StepValue, x: StepValue, ctx: Context) -> None:

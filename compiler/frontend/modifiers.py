@@ -1,4 +1,4 @@
-"""The keys beside a step's core that have a value: `name`, `when`, `aux`, `output`; and `skip` of a residual."""
+"""The values of single keys of a step: `name`, `when`, `aux`, `output`, `use`, and `skip` of a residual."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ def evaluate_boolean(node: Located, key: str, x: StepValue, ctx: Context) -> boo
     if value is not True and value is not False:
         raise Fault("wrong-type", node.span, f"`{key}` wants a boolean, true or false, not {show(value)}")
     return bool(value)
+
+
+def evaluate_use(node: Located, x: StepValue, ctx: Context) -> str:
+    """The name of a block or an op that `use` gives. Raises Fault or Poisoned."""
+    name = evaluate(node, ctx.lookup(x))
+    if not isinstance(name, str):
+        raise Fault("wrong-type", node.span, f"`use` wants the name of one block or operation, not {show(name)}")
+    return name
 
 
 def evaluate_weight(node: Located, x: StepValue, ctx: Context) -> float:
