@@ -88,9 +88,9 @@ def check_file(path: Path) -> None:
 
 def check_shapes(session: Any, built: Graph, batch: int | None) -> None:
     """onnxruntime's output shapes are ours."""
-    from ..compiler.backends.onnx.write import results
+    from ..compiler.backends.onnx.write import named_outputs
 
-    ours = {name: [batch or "N", *value.type.sizes] for name, value in results(built)}
+    ours = {name: [batch or "N", *value.type.sizes] for name, value in named_outputs(built)}
     theirs = {o.name: o.shape for o in session.get_outputs()}
     for name, shape in ours.items():
         if theirs.get(name) != shape:
@@ -147,11 +147,11 @@ def node_values(path: Path, built: Graph, inputs: Mapping[str, Any]) -> dict[str
     """Every node's value in onnxruntime, by path."""
     import onnx
 
-    from ..compiler.backends.onnx.write import result_names
+    from ..compiler.backends.onnx.write import onnx_names
     from ..runtime.session import raw_session
 
     model = onnx.load(str(path))
-    names = result_names(built)
+    names = onnx_names(built)
     wanted = {n.path: names.get(n.output.name, n.output.name) for n in built.nodes}
     have = {o.name for o in model.graph.output}
     model.graph.output.extend(v for v in model.graph.value_info if v.name in wanted.values() and v.name not in have)
