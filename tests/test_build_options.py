@@ -248,7 +248,7 @@ def test_a_backend_is_a_module_and_a_row(run: Run, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setitem(sys.modules, "archc.compiler.backends.text", sys.modules[__name__])
     row = Backend(
-        name="text", writes="a text", suffix=".txt", module=".text", graph="built", lacks={"opset": "it has none"}
+        name="text", writes="a text", suffix=".txt", module=".text", graph="built", unsupported={"opset": "it has none"}
     )
     monkeypatch.setitem(BACKENDS, "text", row)
     from archc.build.build import build
@@ -268,8 +268,8 @@ def test_every_row_writes(net: archc.Net, name: str) -> None:
     result = build(net.checked, exports=(name,))
     assert result.artifacts[0].kind == name and result.artifacts[0].path == f"tiny{row.suffix}"
     assert [Path(each.path) for each in result.artifacts] == list(row.files(Path(f"tiny{row.suffix}")))
-    assert (result.parity is not None) == row.proved
-    assert row.lacks.keys() <= READERS.keys()
+    assert (result.parity is not None) == row.provable
+    assert row.unsupported.keys() <= READERS.keys()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from archc.compiler.backends.onnx.write import export_onnx
-from archc.compiler.backends.torch.module import Modules, to_torch
+from archc.compiler.backends.torch.module import TorchNamespace, to_torch
 from archc.compiler.diagnostics import Reject
 from archc.compiler.driver import run_passes
 from archc.compiler.ir.dtypes import F32, I64
@@ -174,7 +174,7 @@ def test_uneven_padding_means_what_the_even_one_does(ceil, counted):
             x[0, 0, 0, max(s, 0) : min(s + kernel, size)].sum() / (min(s + kernel, high) - max(s, low)) for s in starts
         ]
         kind = typed((1, 1, size))
-        found = op.torch(Modules(), kind)(x[..., :size])
+        found = op.torch(TorchNamespace(), kind)(x[..., :size])
         assert found.shape[1:] == op.infer(kind).sizes == (1, 1, len(means)), (size, op)
         np.testing.assert_allclose(found[0, 0, 0].numpy(), means, rtol=1e-5, atol=1e-6, err_msg=f"{size} {op}")
 

@@ -103,7 +103,7 @@ def export_and_prove(checked: Compilation, training: Graph, built: Graph, weight
     from ..compiler.weights.rewrite import Rewritten
 
     found: list[Parity] = []
-    proved = backend.proved and options.proof != "none" and options.phase == "inference"
+    proved = backend.provable and options.proof != "none" and options.phase == "inference"
 
     def prove_file(partial: Path) -> None:
         if proved:

@@ -126,7 +126,7 @@ def build_to_stdout(checked: Compilation, options: BuildOptions) -> BuildResult:
     """Builds in a folder of its own and sends the one file to standard output."""
     from ..build.build import build
 
-    if any(BACKENDS[name].beside for name in options.exports) or len(options.exports) > 1:
+    if any(BACKENDS[name].companion_suffixes for name in options.exports) or len(options.exports) > 1:
         raise click.UsageError("only one file fits on standard output: --export onnx")
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
         result = build(checked, replace(options, output=Path(folder) / "model"))
