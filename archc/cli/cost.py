@@ -129,7 +129,7 @@ def weight_layers(kinds: Mapping[str, int]) -> str:
 
 
 def parts_table(counted: Counted, by: str) -> str:
-    from ..compiler.analysis.cost import summed
+    from ..compiler.analysis.cost import sum_layers
 
     head = [by, "op", "output", counted.what, "MACs", "activations", "source"]
     rows = [
@@ -142,7 +142,7 @@ def parts_table(counted: Counted, by: str) -> str:
             f"{x.activations:,}",
             x.source,
         ]
-        for x in summed(counted.layers, by)
+        for x in sum_layers(counted.layers, by)
     ]
     if by == "op":  # the same op gives many outputs, at many places
         return table([by, *head[3:6]], [[row[0], *row[3:6]] for row in rows], "<>>>")
@@ -150,20 +150,20 @@ def parts_table(counted: Counted, by: str) -> str:
 
 
 def shares_table(counted: Counted, by: str) -> str:
-    from ..compiler.analysis.cost import summed
+    from ..compiler.analysis.cost import sum_layers
 
     def percent(part: int, whole: int) -> str:
         return f"{100 * part / whole:.2f} %" if part else ""
 
     rows = [["input", "", "", percent(counted.cost.input_elements * counted.batch, counted.with_input)]]
-    for x in summed(counted.layers, by):
+    for x in sum_layers(counted.layers, by):
         macs = percent(x.macs, counted.cost.macs * counted.batch)
         rows.append([x.path, percent(x.params, counted.params), macs, percent(x.activations, counted.with_input)])
     return table([by, counted.what, "MACs", "activations"], [row for row in rows if any(row[1:])], "<>>>")
 
 
 def document(counted: Counted, by: str | None) -> dict[str, Any]:
-    from ..compiler.analysis.cost import summed
+    from ..compiler.analysis.cost import sum_layers
 
     cost = counted.cost
     told: dict[str, Any] = {
@@ -181,5 +181,5 @@ def document(counted: Counted, by: str | None) -> dict[str, Any]:
         "batch": counted.batch,
         "layers": [x._asdict() for x in counted.layers],
     }
-    parts = [x._asdict() for x in summed(counted.layers, by)] if by in ("block", "op") else []
+    parts = [x._asdict() for x in sum_layers(counted.layers, by)] if by in ("block", "op") else []
     return told | ({f"{by}s": parts} if parts else {})
