@@ -19,7 +19,7 @@ from archc.compiler.diagnostics import Failure
 from archc.compiler.ir.dtypes import I64
 from archc.compiler.ops.op import Param
 from archc.compiler.weights.formats import open_checkpoint
-from archc.compiler.weights.loading import LoadedWeights, load
+from archc.compiler.weights.loading import LoadedWeights, load_checkpoints
 from archc.compiler.weights.seeded import BLOCK, Seeded, quantiles
 
 PARAMS = {
@@ -75,7 +75,7 @@ def test_quantiles_are_symmetric():
 
 def loaded(path: Path, params: dict[str, Param] = PARAMS, optional: tuple[str, ...] = ()) -> LoadedWeights:
     """A checkpoint for a whole net with these tensors."""
-    return load({"": path}, params, Seeded(params), paths=(), optional=optional)
+    return load_checkpoints({"": path}, params, Seeded(params), paths=(), optional=optional)
 
 
 def arrays():

@@ -12,7 +12,7 @@ from ..compiler.backends import BACKENDS, Backend, Export
 from ..compiler.driver import Compilation, run_passes
 from ..compiler.ir.graph import Graph
 from ..compiler.passes import Settings
-from ..compiler.weights.loading import LoadedWeights, load
+from ..compiler.weights.loading import LoadedWeights, load_checkpoints
 from ..compiler.weights.report import WeightReport
 from .metadata import metadata
 from .options import BuildOptions
@@ -91,7 +91,7 @@ def resolve_weights(training: Graph, options: BuildOptions) -> LoadedWeights:
         return LoadedWeights(seeded, WeightReport(f"seed {options.seed}", 0, tuple(params)))
     paths = {node.path for node in training.nodes}
     heads = [head.path for head in training.heads]
-    return load(options.weights, params, seeded, paths=paths, optional=heads, skip=options.weights_skip)
+    return load_checkpoints(options.weights, params, seeded, paths=paths, optional=heads, skip=options.weights_skip)
 
 
 def export_and_prove(checked: Compilation, training: Graph, built: Graph, weights: LoadedWeights, backend: Backend, path: Path,
