@@ -21,28 +21,28 @@ class Finding(NamedTuple):
     advice: str = ""
 
 
-def installed(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:
         return None
 
 
-def examine() -> list[Finding]:
+def examine_machine() -> list[Finding]:
     """Everything `archc doctor` says, in its order."""
-    return [*packages(), *providers(), *cuda()]
+    return [*package_findings(), *provider_findings(), *cuda_findings()]
 
 
-def packages() -> Iterator[Finding]:
+def package_findings() -> Iterator[Finding]:
     yield Finding("python", sys.version.split()[0])
     for package in PACKAGES:
-        yield Finding(package, installed(package) or "not installed")
-    if installed("onnxruntime") and installed("onnxruntime-gpu"):
+        yield Finding(package, installed_version(package) or "not installed")
+    if installed_version("onnxruntime") and installed_version("onnxruntime-gpu"):
         yield Finding("onnxruntime wheels", "onnxruntime and onnxruntime-gpu are both installed and overwrite each other", False,
                       "pip uninstall onnxruntime onnxruntime-gpu, then install one of them")  # fmt: skip
 
 
-def providers() -> Iterator[Finding]:
+def provider_findings() -> Iterator[Finding]:
     """The providers that this onnxruntime has, or why it does not load."""
     try:
         import onnxruntime
@@ -54,7 +54,7 @@ def providers() -> Iterator[Finding]:
     yield Finding("providers", ", ".join(known), True)
 
 
-def cuda() -> Iterator[Finding]:
+def cuda_findings() -> Iterator[Finding]:
     """Whether CUDA can be used: the driver first, then the libraries that onnxruntime loads."""
     try:
         why, fix = driver_trouble()
