@@ -1,4 +1,4 @@
-"""What this machine can do: versions, providers, libraries that fail to load, and wheels that overwrite each other."""
+"""What this machine can run: versions, providers, libraries that do not load, and wheels that overwrite each other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACKAGES = ("archc-onnx", "numpy", "pillow", "onnx", "torch", "onnxruntime", "on
 
 
 class Finding(NamedTuple):
-    """One fact; `ok` None where it is neither good nor bad."""
+    """One fact about the machine. `ok` is None where it is neither good nor bad; `advice` says what to do."""
 
     name: str
     value: str
@@ -22,6 +22,7 @@ class Finding(NamedTuple):
 
 
 def installed_version(package: str) -> str | None:
+    """The version of an installed package; None where it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -29,11 +30,12 @@ def installed_version(package: str) -> str | None:
 
 
 def examine_machine() -> list[Finding]:
-    """Everything `archc doctor` says, in its order."""
+    """All findings, in the order in which `archc doctor` prints them."""
     return [*package_findings(), *provider_findings(), *cuda_findings()]
 
 
 def package_findings() -> Iterator[Finding]:
+    """The versions of Python and of the packages, and whether two wheels of onnxruntime are in each other's way."""
     yield Finding("python", sys.version.split()[0])
     for package in PACKAGES:
         yield Finding(package, installed_version(package) or "not installed")
@@ -60,8 +62,8 @@ def cuda_findings() -> Iterator[Finding]:
         why, fix = driver_trouble()
         missing = [] if why else missing_libraries()
     except ImportError:
-        return  # providers() has said that onnxruntime does not load
-    if why:  # a machine without a GPU is in order
+        return  # provider_findings has said that onnxruntime does not load
+    if why:  # a machine without a GPU is fine
         yield Finding("cuda", why, None, fix)
         return
     if missing:

@@ -24,7 +24,7 @@ from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import check, run_passes
 from archc.compiler.weights.rewrite import Rewritten
 from archc.compiler.weights.seeded import Seeded
-from archc.runtime.session import raw_session
+from archc.runtime.session import create_cpu_session
 
 SMALL = """
 archspec: 1
@@ -156,7 +156,7 @@ def test_large_tensors_go_beside(small, tmp_path):
     beside = export_onnx(graph, weights, tmp_path / "out.onnx", external_over=100)
     assert [p.name for p in inside] == ["in.onnx"] and [p.name for p in beside] == ["out.onnx", "out.onnx.data"]
     x = np.random.default_rng(0).standard_normal((2, 3, 12, 12), dtype=np.float32)
-    results = [raw_session(tmp_path / f"{n}.onnx").run(None, {"image": x})[0] for n in ("in", "out")]
+    results = [create_cpu_session(tmp_path / f"{n}.onnx").run(None, {"image": x})[0] for n in ("in", "out")]
     np.testing.assert_array_equal(*results)
 
 
@@ -214,7 +214,7 @@ def test_a_failed_proof_leaves_old_files_alone(small, tmp_path):
     (tmp_path / "a.onnx.data").write_bytes(b"old")
 
     def refuse(path):
-        assert raw_session(path).get_outputs()  # it can be run where it is
+        assert create_cpu_session(path).get_outputs()  # it can be run where it is
         raise Failure("parity", "no")
 
     with pytest.raises(Failure):
@@ -300,12 +300,12 @@ def test_a_file_name_that_is_not_utf8(tmp_path):
 
 def test_fixed_batch(small, tmp_path):
     assert build(small, output=tmp_path / "a.onnx", batch=2).parity.batches == (2,)
-    assert raw_session(tmp_path / "a.onnx").get_inputs()[0].shape == [2, 3, 12, 12]
+    assert create_cpu_session(tmp_path / "a.onnx").get_inputs()[0].shape == [2, 3, 12, 12]
 
 
 def test_python_face(small, tmp_path):
     net = archc.load("small.yaml", params={"classes": 7})
     module = net.to_torch()
     net.export_onnx("seven.onnx", weights=module.state_dict())
-    assert raw_session(tmp_path / "seven.onnx").get_outputs()[0].shape == ["N", 7]
+    assert create_cpu_session(tmp_path / "seven.onnx").get_outputs()[0].shape == ["N", 7]
     assert net.cost().macs > 0

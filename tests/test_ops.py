@@ -24,7 +24,7 @@ from archc.compiler.ops.fields import Misfit
 from archc.compiler.ops.op import Op
 from archc.compiler.passes import Settings
 from archc.compiler.weights.seeded import Seeded
-from archc.runtime.session import raw_session
+from archc.runtime.session import create_cpu_session
 
 from .op_cases import CASES, REJECTS, Case
 
@@ -83,7 +83,7 @@ def test_shape_parameters_and_values_agree(case, tmp_path):
     path = tmp_path / "one.onnx"
     export_onnx(built, weights, path)
     onnx.checker.check_model(str(path), full_check=True)
-    session = raw_session(path)
+    session = create_cpu_session(path)
     assert session.get_outputs()[0].shape == ["N", *inferred.sizes]
     found = session.run(None, {f"in{i}": x.numpy() for i, x in enumerate(inputs)})[0]
     assert found.shape == reference.shape
@@ -200,7 +200,7 @@ def test_pool_values_are_torch_s_for_every_small_geometry(fields, tmp_path):
         graph = graph_of(case)
         export_onnx(graph, Seeded({}), tmp_path / "pool.onnx")
         x = np.random.default_rng(size).standard_normal((1, 2, size, size), dtype=np.float32)
-        found = raw_session(tmp_path / "pool.onnx").run(None, {"in0": x})[0]
+        found = create_cpu_session(tmp_path / "pool.onnx").run(None, {"in0": x})[0]
         reference = graph.nodes[0].op.torch(torch.nn, typed((2, size, size)))(torch.from_numpy(x)).numpy()
         np.testing.assert_allclose(found, reference, rtol=1e-5, atol=1e-6, err_msg=str(case))
 

@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from archc.runtime import RuntimeFault, Session, doctor, providers
-from archc.runtime.artifact import Artifact, open_artifact
-from archc.runtime.session import on_device, raw_session
+from archc.runtime.artifact import open_artifact
+from archc.runtime.session import create_cpu_session, create_device_session
 
 CLASSES = 4
 META = {
@@ -75,7 +75,7 @@ def fault(call, *arguments, **options) -> RuntimeFault:
 
 
 def test_what_a_model_says_of_itself(model):
-    found = Artifact.open(model)
+    found = open_artifact(model)
     assert (found.name, found.version, found.graph_text, found.spec_sha256) == ("tiny", "0.1.0", "a graph", "ab12")
     assert found.labels == ("ant", "bee", "cat", "dog") and found.preprocess["crop"] == 8 and not found.trained
     assert found.inputs == {"image": ("N", 3, 8, 8)} and found.outputs == {"logits": ("N", 4)}
@@ -195,14 +195,14 @@ def unloadable(monkeypatch):
     cuda = providers.DeviceChoice(
         "cuda", (("CUDAExecutionProvider", {"device_id": "nonsense"}),), "a CUDA device works"
     )
-    monkeypatch.setattr("archc.runtime.session.choose", lambda device: cuda)
+    monkeypatch.setattr("archc.runtime.session.choose_device", lambda device: cuda)
 
 
 def test_cuda_that_fails_only_at_the_session(model, monkeypatch):
     unloadable(monkeypatch)
     found = fault(Session, model, device="cuda")
     assert (found.code, found.exit_code) == ("device-unavailable", 3)
-    session, choice = on_device(model, "auto", 1)
+    session, choice = create_device_session(model, "auto", 1)
     assert choice.device == "cpu" and choice.reason.startswith("cuda cannot be used") and session.get_providers()
 
 
@@ -256,7 +256,7 @@ def test_run_and_logits_are_as_the_model_gives_them(model):
     wanted = batch.mean((2, 3)) @ weight().T
     np.testing.assert_allclose(session.run(batch)["logits"], wanted, atol=1e-5)
     np.testing.assert_allclose(session.logits(batch), wanted, atol=1e-5)
-    np.testing.assert_allclose(raw_session(model.read_bytes()).run(None, {"image": batch})[0], wanted, atol=1e-5)
+    np.testing.assert_allclose(create_cpu_session(model.read_bytes()).run(None, {"image": batch})[0], wanted, atol=1e-5)
 
 
 def test_photos_by_their_paths(model, tmp_path):

@@ -16,7 +16,7 @@ from archc.compiler.weights.rewrite import Rewritten
 from archc.compiler.weights.seeded import Seeded
 from archc.runtime import Session
 from archc.runtime.images import prepare
-from archc.runtime.session import raw_session
+from archc.runtime.session import create_cpu_session
 
 
 def graph_of(name: str, *settings: str) -> Graph:
@@ -124,7 +124,7 @@ def test_an_ensemble_averages_its_members_probabilities(tmp_path) -> None:
     built = run_passes(ensemble)
     export_onnx(built, Rewritten(weights, built), tmp_path / "net.onnx")
     x = np.random.default_rng(0).standard_normal((2, 3, 227, 227), dtype=np.float32)
-    found = raw_session(tmp_path / "net.onnx", threads=2).run(["probabilities"], {"image": x})[0]
+    found = create_cpu_session(tmp_path / "net.onnx", threads=2).run(["probabilities"], {"image": x})[0]
     with torch.no_grad():
         expected = torch.stack([net(torch.from_numpy(x)).softmax(1) for net in nets]).mean(0)
     assert np.abs(found - expected.numpy()).max() <= 1e-5

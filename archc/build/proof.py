@@ -36,10 +36,10 @@ def prove(training: Graph, built: Graph, weights: WeightSource, path: Path, batc
     import torch
 
     from ..compiler.backends.torch.module import to_torch
-    from ..runtime.session import raw_session
+    from ..runtime.session import create_cpu_session
 
     check_file(path)
-    session = raw_session(path)
+    session = create_cpu_session(path)
     check_shapes(session, built, batch)
     net = to_torch(training, weights).eval()
     net.training = bool(
@@ -148,13 +148,13 @@ def node_values(path: Path, built: Graph, inputs: Mapping[str, Any]) -> dict[str
     import onnx
 
     from ..compiler.backends.onnx.write import onnx_names
-    from ..runtime.session import raw_session
+    from ..runtime.session import create_cpu_session
 
     model = onnx.load(str(path))
     names = onnx_names(built)
     wanted = {n.path: names.get(n.output.name, n.output.name) for n in built.nodes}
     have = {o.name for o in model.graph.output}
     model.graph.output.extend(v for v in model.graph.value_info if v.name in wanted.values() and v.name not in have)
-    session = raw_session(model.SerializeToString(), optimize=False)
+    session = create_cpu_session(model.SerializeToString(), optimize=False)
     values = dict(zip([o.name for o in session.get_outputs()], session.run(None, dict(inputs)), strict=True))
     return {path: values[name] for path, name in wanted.items() if name in values}
