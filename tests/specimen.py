@@ -29,7 +29,7 @@ from archc.compiler.analysis.cost import cost
 from archc.compiler.diagnostics import InternalError, SpecError
 from archc.compiler.driver import Compilation, check
 from archc.compiler.ir.graph import Graph
-from archc.compiler.ir.parse import parse
+from archc.compiler.ir.parse import parse_graph
 from archc.compiler.ir.verify import verify
 from archc.compiler.ops import OPS
 from archc.compiler.passes import PIPELINE, Settings
@@ -121,7 +121,7 @@ def answer(given: Block, asked: Block) -> str:
 def graph_of(given: Block) -> Graph:
     """The graph of an input. Raises SpecError for a spec that is refused."""
     if given.info[0] == "graph":
-        return parse(given.text, OPS)
+        return parse_graph(given.text, OPS)
     checked = checked_spec(given.text)
     if checked.graph is None:
         raise SpecError(checked.diagnostics)
@@ -164,7 +164,7 @@ def diagnostics(given: Block, asked: Block) -> str:
     columns = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = "100"
     try:
-        text = render.diagnostics(checked_spec(given.text).diagnostics)
+        text = render.format_diagnostics(checked_spec(given.text).diagnostics)
         return f"{text}\n" if text else ""
     finally:
         os.environ.pop("COLUMNS") if columns is None else os.environ.update(COLUMNS=columns)
