@@ -50,7 +50,7 @@ def models() -> list[Model]:
     """The bundled nets: families by the year of their first member, members in the order of their names."""
     from .compiler.sources import zoo
 
-    documents = [(path, read_document(path)) for path in zoo().values()]
+    documents = [(path, compose_bundled(path)) for path in zoo().values()]
     found = [
         summarize_model(path, document) for path, document in documents if document.graph and not document.open_params
     ]
@@ -79,7 +79,7 @@ def natural_key(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
-def read_document(path: Path, root: Path | None = None) -> Document:
+def compose_bundled(path: Path, root: Path | None = None) -> Document:
     """A composed spec of the zoo, or of another folder `root`. Its schema is not checked, because bundled specs are sound."""
     from .compiler.frontend.compose import Composer
     from .compiler.sources import ZOO, Folder
@@ -115,7 +115,7 @@ def summarize_model(path: Path, document: Document) -> Model:
     )
 
 
-def visible_ops() -> list[type[Op]]:
+def public_ops() -> list[type[Op]]:
     """The ops that a spec can name, by name."""
     from .compiler.ops import OPS
 
@@ -126,7 +126,7 @@ def find_op(name: str) -> type[Op]:
     """The op that `name` means, ours or another framework's word for it. Raises Failure (usage) where there is none."""
     from .compiler.ops.words import composition, op_meant
 
-    found = {op.name: op for op in visible_ops()}
+    found = {op.name: op for op in public_ops()}
     advice = composition(name) if name not in found else ""
     op = found.get(name) or (None if advice else op_meant(name))
     if op is None:

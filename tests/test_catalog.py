@@ -78,11 +78,11 @@ def test_what_is_not_said_is_inherited() -> None:
     ],
 )  # fmt: skip
 def test_a_source_is_taken_apart(source: str, year: int | None, paper: str, author: str, tmp_path: Path) -> None:
-    from archc.catalog import read_document, summarize_model
+    from archc.catalog import compose_bundled, summarize_model
 
     path = tmp_path / "net.yaml"
     path.write_text(f"archspec: 1\nname: net\nsource: {json.dumps(source)}\ngraph: [relu]\n", "utf-8")
-    found = summarize_model(path, read_document(path, tmp_path))
+    found = summarize_model(path, compose_bundled(path, tmp_path))
     assert (found.year, found.paper, found.author, found.params) == (year, paper, author, None)
 
 

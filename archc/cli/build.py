@@ -88,7 +88,7 @@ def command(spec: str, settings: tuple[str, ...], output: str | None, form: str,
     from ..build.build import build
 
     path = None if output in (None, "-") else output
-    options = BuildOptions(output=Path(path) if path is not None else None, weights=checkpoints_by_step(weights),
+    options = BuildOptions(output=Path(path) if path is not None else None, weights=parse_weights(weights),
                            proof="none" if no_verify else proof, spelling=as_flag, **given)  # fmt: skip
     if path is not None and len(options.exports) > 1:
         raise click.UsageError(
@@ -107,7 +107,7 @@ def command(spec: str, settings: tuple[str, ...], output: str | None, form: str,
         print(build_text(result))
 
 
-def checkpoints_by_step(values: tuple[str, ...]) -> dict[str, Checkpoint] | None:
+def parse_weights(values: tuple[str, ...]) -> dict[str, Checkpoint] | None:
     """The values of `--weights` by step; "" is the whole net. None where there are none.
 
     A value that is an existing file is taken for one, even if there is a `=` in its name.

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 @format_option()
 def command(name: str | None, form: str) -> None:
     """List the operations, or describe one."""
-    from ..catalog import find_op, visible_ops
+    from ..catalog import find_op, public_ops
 
     if name is not None:
         op = find_op(name)
         print_json(op_json(op)) if form == "json" else print(op_text(op))
     elif form == "json":
-        print_json({"ops": [op_json(op) for op in visible_ops()]})
+        print_json({"ops": [op_json(op) for op in public_ops()]})
     else:
-        print(format_table(["op", "what it is"], [[op.name, doc_lines(op)[0]] for op in visible_ops()]))
+        print(format_table(["op", "what it is"], [[op.name, doc_lines(op)[0]] for op in public_ops()]))
 
 
 def doc_lines(op: type[Op]) -> list[str]:

@@ -21,12 +21,12 @@ def progress(what: str) -> Iterator[None]:
 
     line, printed = f"{clean(what)} …", False
 
-    def show() -> None:
+    def print_line() -> None:
         nonlocal printed
         printed = True
         print(f"\r{line}", end="", file=sys.stderr, flush=True)
 
-    timer = Timer(DELAY_S, show)
+    timer = Timer(DELAY_S, print_line)
     timer.daemon = True
     timer.start()
     try:

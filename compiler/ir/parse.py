@@ -157,6 +157,7 @@ class GraphReader:
     """Reads a graph line by line. `signature` is the name, inputs and phase of the first line, `declared` its outputs."""
 
     def __init__(self, ops: Ops) -> None:
+        """Starts with nothing read; `ops` has the class of each op by its name."""
         self.ops = ops
         self.values: dict[str, Value] = {}
         self.nodes: list[Node] = []
@@ -270,6 +271,7 @@ class GraphReader:
         fields: dict[str, Any] = {}
 
         def argument() -> None:
+            """Adds what is next to `inputs` or to `fields`."""
             cursor.skip_blanks()
             start = cursor.at
             if cursor.text.startswith("%", start):

@@ -77,6 +77,7 @@ class Network(fx.GraphModule):
         return net
 
     def __reduce__(self) -> Any:
+        """How pickle makes it: by its modules, and its two graphs as plain data."""
         root = nn.Module()
         root._modules = dict(self._modules)
         return rebuild_network, (
