@@ -28,7 +28,7 @@ from archc.compiler.backends.onnx.write import export_onnx
 from archc.compiler.driver import check, run_passes
 from archc.compiler.passes import Settings
 from archc.compiler.sources import zoo
-from archc.compiler.weights.seeded import Seeded
+from archc.compiler.weights.seeded import SeededSource
 from archc.runtime.providers import CUDA_OPTIONS, PROVIDERS, missing_libraries
 
 # The functions of the driver and of CUDA's runtime that are called before nodes are placed.
@@ -97,7 +97,7 @@ def write_ops(path: Path) -> Iterator[str]:
 
     for case in CASES:
         graph = run_passes(graph_of(case), Settings(fold=False))
-        export_onnx(graph, Seeded(graph.params()), path)
+        export_onnx(graph, SeededSource(graph.params()), path)
         yield str(case)
 
 

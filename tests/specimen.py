@@ -147,7 +147,7 @@ def after(given: Block, asked: Block) -> str:
     verify(graph)
     by_name = {each.name: each for each in PIPELINE}
     for name in asked.words:
-        configured = by_name[name].configured(settings)
+        configured = by_name[name].from_settings(settings)
         if configured is None:
             raise ValueError(f"these settings leave {name} out")
         configured.require(graph)
@@ -204,12 +204,12 @@ def onnx_nodes(given: Block, asked: Block) -> str:
     import onnx
 
     from archc.compiler.backends.onnx.write import export_onnx
-    from archc.compiler.weights.seeded import Seeded
+    from archc.compiler.weights.seeded import SeededSource
 
     graph = graph_of(given)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net.onnx"
-        export_onnx(graph, Seeded(graph.params()), path, opset=int(asked.options.get("opset", 20)))
+        export_onnx(graph, SeededSource(graph.params()), path, opset=int(asked.options.get("opset", 20)))
         model = onnx.load(path)
     onnx.checker.check_model(model, full_check=True)
     net, lines = model.graph, [f"opset {model.opset_import[0].version}, ir {model.ir_version}"]

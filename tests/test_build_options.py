@@ -15,7 +15,7 @@ import pytest
 import archc
 from archc.build.options import READERS, BuildOptions, as_flag, as_keyword
 from archc.compiler.backends import BACKENDS, Backend, Export
-from archc.compiler.weights.seeded import Seeded
+from archc.compiler.weights.seeded import SeededSource
 from archc.runtime.artifact import open_artifact
 
 from .program import Run, program
@@ -197,9 +197,11 @@ def test_an_empty_state_dict_is_no_seed(net: archc.Net) -> None:
 def test_the_record(run: Run) -> None:
     options = BuildOptions(output=Path("x"), weights={"": Path("a.pth")}, weights_skip=("fc",))
     assert replace(options, seed=1).weights == options.weights, "what was read once reads the same again"
-    source = BuildOptions(weights={"fc": Seeded({})}).weights
+    source = BuildOptions(weights={"fc": SeededSource({})}).weights
     assert (
-        source is not None and isinstance(source["fc"], Seeded) and replace(options, weights=source).weights == source
+        source is not None
+        and isinstance(source["fc"], SeededSource)
+        and replace(options, weights=source).weights == source
     )
     with pytest.raises(FrozenInstanceError):
         options.seed = 2  # type: ignore[misc]

@@ -23,7 +23,7 @@ from archc.compiler.ops import OPS
 from archc.compiler.ops.fields import Misfit
 from archc.compiler.ops.op import Op
 from archc.compiler.passes import Settings
-from archc.compiler.weights.seeded import Seeded
+from archc.compiler.weights.seeded import SeededSource
 from archc.runtime.session import create_cpu_session
 
 from .op_cases import CASES, REJECTS, Case
@@ -52,7 +52,7 @@ def spread(params):
     return out
 
 
-class Positive(Seeded):
+class Positive(SeededSource):
     """Variances are positive."""
 
     def get(self, name):
@@ -198,7 +198,7 @@ def test_pool_values_are_torch_s_for_every_small_geometry(fields, tmp_path):
             ((2, size, size),),
         )
         graph = graph_of(case)
-        export_onnx(graph, Seeded({}), tmp_path / "pool.onnx")
+        export_onnx(graph, SeededSource({}), tmp_path / "pool.onnx")
         x = np.random.default_rng(size).standard_normal((1, 2, size, size), dtype=np.float32)
         found = create_cpu_session(tmp_path / "pool.onnx").run(None, {"in0": x})[0]
         reference = graph.nodes[0].op.torch(torch.nn, typed((2, size, size)))(torch.from_numpy(x)).numpy()

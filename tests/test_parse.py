@@ -75,7 +75,7 @@ def assert_the_stages_read_back(name: str) -> None:
     for settings in (Settings(), Settings(keep_aux=True))[: 1 + bool(graph.heads)]:
         now = graph
         for each in PIPELINE:
-            configured = each.configured(settings)
+            configured = each.from_settings(settings)
             assert configured is not None
             now = configured.run(now)
             assert read(str(now)) == now

@@ -83,10 +83,10 @@ def resolve_weights(training: Graph, options: BuildOptions) -> LoadedWeights:
 
     Raises Failure where a checkpoint does not fit the graph.
     """
-    from ..compiler.weights.seeded import Seeded
+    from ..compiler.weights.seeded import SeededSource
 
     params = training.params()
-    seeded = Seeded(params, options.seed)
+    seeded = SeededSource(params, options.seed)
     if not options.weights:
         return LoadedWeights(seeded, WeightReport(f"seed {options.seed}", 0, tuple(params)))
     paths = {node.path for node in training.nodes}
@@ -100,7 +100,7 @@ def export_and_prove(checked: Compilation, training: Graph, built: Graph, weight
 
     Gives the files, the model first, and what the proof measured; None where there was none.
     """
-    from ..compiler.weights.rewrite import Rewritten
+    from ..compiler.weights.rewrite import RewrittenSource
 
     found: list[Parity] = []
     proved = backend.provable and options.proof != "none" and options.phase == "inference"
@@ -110,7 +110,7 @@ def export_and_prove(checked: Compilation, training: Graph, built: Graph, weight
             found.append(prove(training, built, weights.source, partial, options.batch))
 
     graph, source = (
-        (training, weights.source) if backend.graph == "training" else (built, Rewritten(weights.source, built))
+        (training, weights.source) if backend.graph == "training" else (built, RewrittenSource(weights.source, built))
     )
     export = Export(graph=graph, weights=source, path=path, title=checked.header.summary or checked.name,
                     source=checked.sources[0].label, metadata=metadata(checked, built, weights.report, options.phase),

@@ -22,7 +22,7 @@ class EraseTraining(Pass):
     keep_aux: bool = False
 
     @classmethod
-    def configured(cls, settings: Settings) -> Self | None:
+    def from_settings(cls, settings: Settings) -> Self | None:
         return cls(settings.keep_aux) if settings.phase == "inference" else None
 
     def run(self, graph: Graph) -> Graph:

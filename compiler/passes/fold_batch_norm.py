@@ -26,7 +26,7 @@ class FoldBatchNorm(Pass):
     name: ClassVar[str] = "fold-batch-norm"
 
     @classmethod
-    def configured(cls, settings: Settings) -> Self | None:
+    def from_settings(cls, settings: Settings) -> Self | None:
         return cls() if settings.phase == "inference" and settings.fold else None
 
     def require(self, graph: Graph) -> None:

@@ -29,7 +29,7 @@ class Pass:
     name: ClassVar[str] = ""
 
     @classmethod
-    def configured(cls, settings: Settings) -> Self | None:
+    def from_settings(cls, settings: Settings) -> Self | None:
         """The pass with its options from `settings`; None where they leave it out."""
         return cls()
 

@@ -41,7 +41,7 @@ ARITHMETIC: Mapping[str, Callable[[str, ReadTensor, frozenset[str], Mapping[str,
 }
 
 
-class Rewritten:
+class RewrittenSource:
     """The tensors of a graph after its passes, from a source of the spec's tensors; rewrites are worked out when a tensor is read."""
 
     def __init__(self, source: WeightSource, graph: Graph) -> None:

@@ -20,7 +20,7 @@ QUANTILES = 65_536  # of the table of normal quantiles
 BLOCK = 65_536  # numbers worked on together: they stay in the cache
 
 
-class Seeded:
+class SeededSource:
     """A weight source without a checkpoint: it makes each tensor when it is asked for, from `seed` and the tensor's name."""
 
     def __init__(self, params: Mapping[str, Param], seed: int = 0) -> None:
