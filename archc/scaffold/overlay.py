@@ -216,11 +216,11 @@ def replace_default(base: TextDocument, old: Entry, overlay: TextDocument, new: 
 
 def typed_default(old: Entry, new: Entry, value: str) -> str:
     """A parameter's declaration with a new default and the old type: the bare value where its type is the old one."""
-    declared = Builder(Collector()).param(old)
+    declared = Builder(Collector()).build_param(old)
     if declared is None or declared.type == "any":
         return value
     is_type_name = new.value.style == "" and new.value.value in TYPES
-    bare_suffices = type_of(new.value) == declared.type and not is_type_name
+    bare_suffices = default_type(new.value) == declared.type and not is_type_name
     return value if bare_suffices else f"{{type: {declared.type}, default: {value}}}"
 
 

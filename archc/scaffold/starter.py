@@ -81,7 +81,9 @@ def start_spec(name: str, origin: str | None) -> StarterSpec:
     flattener = Flattener(found, {f"{name}.yaml"})
     document = flattener.flatten()
     header = document.root.value
-    summary = f"begun from {plain_value(header['name'].value)}" if "name" in header else "begun from a spec without a name"
+    summary = (
+        f"begun from {plain_value(header['name'].value)}" if "name" in header else "begun from a spec without a name"
+    )
     if "summary" in header:
         summary += f": {plain_value(header['summary'].value)}"
     new_header = TextDocument(f"archspec: 1\n{header_line('name', name)}{header_line('summary', summary)}")
