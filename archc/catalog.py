@@ -124,11 +124,11 @@ def public_ops() -> list[type[Op]]:
 
 def find_op(name: str) -> type[Op]:
     """The op that `name` means, ours or another framework's word for it. Raises Failure (usage) where there is none."""
-    from .compiler.ops.words import composition, op_meant
+    from .compiler.ops.words import composition_advice, match_op
 
     found = {op.name: op for op in public_ops()}
-    advice = composition(name) if name not in found else ""
-    op = found.get(name) or (None if advice else op_meant(name))
+    advice = composition_advice(name) if name not in found else ""
+    op = found.get(name) or (None if advice else match_op(name))
     if op is None:
         near = nearest(name, found)
         hint = advice or (f"did you mean `{near}`?" if near else "`archc ops` lists them")

@@ -16,7 +16,7 @@ from ..diagnostics import Collector, Diagnostic, Note, Span
 from ..ir.graph import Graph, Head, Node, Value
 from ..ir.types import image
 from ..ops import OPS
-from ..ops.fields import show
+from ..ops.fields import format_value
 from ..ops.merge import Add
 from .application import MAX_ELEMENTS, Applier, check_usable, describe_size
 from .calls import bind_params, enter_block
@@ -339,7 +339,9 @@ class Expander:
         """The result of the block or op that an expression names. Raises Fault or Poisoned."""
         name = evaluate(what, ctx.lookup(x))
         if not isinstance(name, str):
-            raise Fault("wrong-type", what.span, f"`use` wants the name of one block or operation, not {show(name)}")
+            raise Fault(
+                "wrong-type", what.span, f"`use` wants the name of one block or operation, not {format_value(name)}"
+            )
         arguments = args if args is not None else Located(None, what.span)
         if name in ctx.blocks:
             return self.expand_block(name, what, arguments, x, ctx, path)

@@ -75,20 +75,20 @@ ROW_REMARKS = ((("Conv",), "theirs holds `batch_norm` and `silu` too: steps of t
 
 
 @lru_cache(maxsize=4096)
-def fold(word: str) -> str:
+def normalize_word(word: str) -> str:
     """A word in one spelling: `nn.MaxPool2d()`, `max-pool2d` and `MaxPool_2D` are all `maxpool2d`."""
     return re.sub(r"[_\-\s]", "", word.partition("(")[0].rpartition(".")[2]).lower()
 
 
 def is_among(word: str, words: tuple[str, ...]) -> bool:
     """Whether `word` is one of `words`, in any spelling."""
-    return fold(word) in map(fold, words)
+    return normalize_word(word) in map(normalize_word, words)
 
 
 @lru_cache(maxsize=1)
 def compositions() -> dict[str, str]:
     """The advice of COMPOSITIONS by normalised word."""
-    return {fold(word): advice for words, advice in COMPOSITIONS for word in words}
+    return {normalize_word(word): advice for words, advice in COMPOSITIONS for word in words}
 
 
 @lru_cache(maxsize=1)
@@ -98,27 +98,27 @@ def ops_by_word() -> dict[str, type[Op]]:
     To be called once all of compiler.ops is imported: ops that are registered later are not found.
     """
     visible = [op for op in OPS.values() if not op.is_internal]
-    return {fold(word): op for op in visible for word in (op.name, *op.also_called)}
+    return {normalize_word(word): op for op in visible for word in (op.name, *op.also_called)}
 
 
-def composition(word: str) -> str:
+def composition_advice(word: str) -> str:
     """What to write for a word for which there is no single op; empty where there is no advice."""
-    return compositions().get(fold(word), "")
+    return compositions().get(normalize_word(word), "")
 
 
-def op_meant(word: str) -> type[Op] | None:
+def match_op(word: str) -> type[Op] | None:
     """The op that `word` means: ours in any spelling, or another framework's word for it; None where there is none."""
-    return ops_by_word().get(fold(word))
+    return ops_by_word().get(normalize_word(word))
 
 
-def field_meant(op: type[Op], word: str) -> str | None:
+def match_field(op: type[Op], word: str) -> str | None:
     """The field of `op` that `word` means, in any spelling; None where there is none."""
     return next((key for key, each in op.fields.items() if is_among(word, (key, *each.also_called))), None)
 
 
-def step_meant(word: str, value: object) -> type[Op] | None:
+def match_step(word: str, value: object) -> type[Op] | None:
     """The op of the step that an argument such as `activation: gelu` or `bn: true` asks for; None where it asks for none."""
     usual = next((name for words, name in STEP_ARGUMENTS if is_among(word, words)), None)
     if usual is None:
-        return op_meant(word)
-    return (op_meant(value) if isinstance(value, str) else None) or OPS[usual]
+        return match_op(word)
+    return (match_op(value) if isinstance(value, str) else None) or OPS[usual]
