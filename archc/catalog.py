@@ -1,4 +1,4 @@
-"""What archc holds that can be looked up: the bundled specs, the operations, the pages on diagnostics."""
+"""What can be looked up in archc: the bundled specs, the operations, the pages on diagnostics."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 PAGES = (Path(__file__).parent / "docs" / "diagnostics", Path(__file__).parent.parent / "docs" / "diagnostics")
 YEAR = re.compile(r"\b(?:19|20)\d\d\b")
-# where in the paper: behind its title, and the last that a source says
+# where in a paper the net is: what a source says last, behind the paper's title
 PLACE = re.compile(r"[,;] (?:as|tables?|figures?|sections?|appendix|columns?|slides?|equations?|geometry|layout)\b.*")
 
 
 class Model(NamedTuple):
-    """A bundled spec as its header tells it; nothing is expanded for this.
+    """A bundled net by its spec's header; its graph is not built for this.
 
-    `family` is the folder that it shares with its kin. The numbers are those of its own `expect`, which `archc check`
-    proves; None where it states none. `input` and `output` are a shape, or shapes by name where there are several.
+    `family` is the folder that its spec is in. The numbers are those of its `expect`, which `archc check` proves; None
+    where there is none. `input` and `output` are a shape, or shapes by name where there are several.
     """
 
     name: str
@@ -50,16 +50,18 @@ def models() -> list[Model]:
     """The bundled nets: families by the year of their first member, members in the order of their names."""
     from .compiler.sources import zoo
 
-    documents = [(path, read_document(path)) for path in zoo().values()]
-    found = [model(path, document) for path, document in documents if document.graph and not document.open_params]
+    documents = [(path, compose_bundled(path)) for path in zoo().values()]
+    found = [
+        summarize_model(path, document) for path, document in documents if document.graph and not document.open_params
+    ]
     first: dict[str, int] = {}
     for net in found:
         first[net.family] = min(net.year or 9999, first.get(net.family, 9999))
-    return sorted(found, key=lambda m: (first[m.family], m.family, natural(m.name)))
+    return sorted(found, key=lambda m: (first[m.family], m.family, natural_key(m.name)))
 
 
-def models_matching(words: Sequence[str]) -> list[Model]:
-    """The nets with each of the words in their name or in their family's."""
+def find_models(words: Sequence[str]) -> list[Model]:
+    """The nets that have each of the words in their name or family. Raises Failure (usage) where there are none."""
     listed = models()
     for word in words:
         kept = [m for m in listed if word.lower() in m.name or word.lower() in m.family]
@@ -72,13 +74,13 @@ def models_matching(words: Sequence[str]) -> list[Model]:
     return listed
 
 
-def natural(name: str) -> list[tuple[int, str]]:
+def natural_key(name: str) -> list[tuple[int, str]]:
     """A key that sorts resnet18 before resnet101."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
-def read_document(path: Path, root: Path | None = None) -> Document:
-    """A bundled document, composed, out of the zoo or another `root`; nothing is expanded, and what is bundled is sound, so the schema is not asked."""
+def compose_bundled(path: Path, root: Path | None = None) -> Document:
+    """A composed spec of the zoo, or of another folder `root`. Its schema is not checked, because bundled specs are sound."""
     from .compiler.frontend.compose import Composer
     from .compiler.sources import ZOO, Folder
 
@@ -89,8 +91,8 @@ def read_document(path: Path, root: Path | None = None) -> Document:
     return document
 
 
-def model(path: Path, document: Document) -> Model:
-    """What the header of a net says."""
+def summarize_model(path: Path, document: Document) -> Model:
+    """The Model of a net, from its header."""
     from .compiler.frontend.located_yaml import plain_value
 
     header = document.header
@@ -113,19 +115,20 @@ def model(path: Path, document: Document) -> Model:
     )
 
 
-def ops() -> list[type[Op]]:
+def public_ops() -> list[type[Op]]:
+    """The ops that a spec can name, by name."""
     from .compiler.ops import OPS
 
     return [op for _, op in sorted(OPS.items()) if not op.is_internal]
 
 
-def op_named(name: str) -> type[Op]:
-    """The op of a name, ours or another framework's. Raises Failure (usage) where there is none."""
-    from .compiler.ops.words import composition, op_meant
+def find_op(name: str) -> type[Op]:
+    """The op that `name` means, ours or another framework's word for it. Raises Failure (usage) where there is none."""
+    from .compiler.ops.words import composition_advice, match_op
 
-    found = {op.name: op for op in ops()}
-    advice = composition(name) if name not in found else ""
-    op = found.get(name) or (None if advice else op_meant(name))
+    found = {op.name: op for op in public_ops()}
+    advice = composition_advice(name) if name not in found else ""
+    op = found.get(name) or (None if advice else match_op(name))
     if op is None:
         near = nearest(name, found)
         hint = advice or (f"did you mean `{near}`?" if near else "`archc ops` lists them")
@@ -133,15 +136,16 @@ def op_named(name: str) -> type[Op]:
     return op
 
 
-def pages() -> dict[str, Path]:
+def diagnostic_pages() -> dict[str, Path]:
     """The pages on diagnostics by code."""
     return {
         path.stem: path for folder in reversed(PAGES) for path in sorted(folder.glob("*.md")) if path.stem != "README"
     }
 
 
-def page(code: str) -> str:
-    found = pages()
+def read_diagnostic_page(code: str) -> str:
+    """The Markdown page on a diagnostic. Raises Failure (usage) for an unknown code."""
+    found = diagnostic_pages()
     if code not in found:
         near = nearest(code, found)
         raise Failure("unknown-code", f"there is no diagnostic `{code}`", f"did you mean `{near}`?" if near else "", 2)

@@ -38,27 +38,28 @@ EXPORT = SHIM + (
 )
 
 
-def script(text: str, **names: str) -> list[str]:
+def python_command(text: str, **names: str) -> list[str]:
+    """The command that runs a script in Python, with the texts `names` as its variables."""
     return [sys.executable, "-c", "\n".join(f"{k} = {v!r}" for k, v in names.items()) + "\n" + text]
 
 
-def measured(command: list[str]) -> tuple[float, float]:
-    """(seconds, peak MB) of a whole process."""
+def measure_process(command: list[str]) -> tuple[float, float]:
+    """(seconds, peak memory in MB) of a whole process."""
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr is not None
-    said = process.stderr.read()
+    errors = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        raise SystemExit(f"{command[:3]} failed:\n{said.decode()[-2000:]}")
+        raise SystemExit(f"{command[:3]} failed:\n{errors.decode()[-2000:]}")
     return time.perf_counter() - began, usage.ru_maxrss / 1024
 
 
 LATENCY = """
 import json, time
 import numpy as np
-from archc.runtime.session import raw_session
-sessions = [raw_session(path) for path in PATHS.split("|")]
+from archc.runtime.session import create_cpu_session
+sessions = [create_cpu_session(path) for path in PATHS.split("|")]
 x = np.random.default_rng(0).standard_normal((1, 3, 224, 224), dtype=np.float32)
 times = [[], []]
 for turn in range(60):
@@ -70,17 +71,18 @@ print(json.dumps([seen[10:] for seen in times]))
 """
 
 
-def latencies(*paths: str) -> list[list[float]]:
+def measure_latencies(*paths: str) -> list[list[float]]:
     """Seconds of single runs of each model, in turn. In a process of its own: a small parent keeps peak memory honest,
     because Linux counts what a child held before it became another program."""
-    done = subprocess.run(script(LATENCY, PATHS="|".join(paths)), check=True, capture_output=True, text=True)
+    done = subprocess.run(python_command(LATENCY, PATHS="|".join(paths)), check=True, capture_output=True, text=True)
     found: list[list[float]] = json.loads(done.stdout)
     return found
 
 
 def compare(net: str, runs: int, folder: Path) -> dict[str, float | str]:
+    """A row for one net: medians of time, peak memory and latency of both exporters, and the ratios."""
     weights, ours, theirs = (str(folder / f"{net}{end}") for end in (".safetensors", "_archc.onnx", "_torch.onnx"))
-    subprocess.run(script(SAVE, NET=net, OUT=weights), check=True)
+    subprocess.run(python_command(SAVE, NET=net, OUT=weights), check=True)
     command = [
         sys.executable,
         "-m",
@@ -95,11 +97,11 @@ def compare(net: str, runs: int, folder: Path) -> dict[str, float | str]:
         "-o",
         ours,
     ]
-    export = script(EXPORT, NET=net, WEIGHTS=weights, OUT=theirs)
-    measured(command)
-    pairs = [(measured(command), measured(export)) for _ in range(runs)]
+    export = python_command(EXPORT, NET=net, WEIGHTS=weights, OUT=theirs)
+    measure_process(command)
+    pairs = [(measure_process(command), measure_process(export)) for _ in range(runs)]
     a, b = zip(*pairs, strict=True)
-    mine, peer = latencies(ours, theirs)
+    mine, peer = measure_latencies(ours, theirs)
     median = statistics.median
     return {
         "net": net,
@@ -116,21 +118,24 @@ def compare(net: str, runs: int, folder: Path) -> dict[str, float | str]:
 
 
 def main() -> None:
+    """Compares the nets, prints a row for each, and writes them to `--json`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--nets", nargs="+", default=["googlenet", "resnet50"])
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    options = parser.parse_args()
 
     machine = (
         f"{platform.machine()}, {os.cpu_count()} cores, torch {version('torch')}, Python {platform.python_version()}"
     )
     with tempfile.TemporaryDirectory() as folder:
-        results = [compare(net, given.runs, Path(folder)) for net in given.nets]
+        results = [compare(net, options.runs, Path(folder)) for net in options.nets]
     for row in results:
         print(json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}))
-    if given.json:
-        given.json.write_text(json.dumps({"machine": machine, "runs": given.runs, "results": results}, indent=1) + "\n")
+    if options.json:
+        options.json.write_text(
+            json.dumps({"machine": machine, "runs": options.runs, "results": results}, indent=1) + "\n"
+        )
     print(machine)
 
 

@@ -2,8 +2,8 @@
 
     python -m benchmarks.placement [--ops | --nets NAME ...] [--json FILE]
 
-onnxruntime places nodes before it first touches the GPU's memory: the real partitioner of onnxruntime-gpu runs here over a driver
-that only says that a GPU is there, and its own log tells what went where. Then the session fails, as nothing can be computed: for
+onnxruntime places nodes before it first uses the GPU's memory. So its real partitioner can run here over a stub of the driver that
+only says that there is a GPU, and its log says which node went where. Then the session fails, because nothing can be computed: for
 answers and times see zoo_on_device.py. Needs Linux on x86-64, a C compiler, and CUDA's libraries: `pip install -e ".[cuda,test]"`.
 """
 
@@ -28,10 +28,10 @@ from archc.compiler.backends.onnx.write import export_onnx
 from archc.compiler.driver import check, run_passes
 from archc.compiler.passes import Settings
 from archc.compiler.sources import zoo
-from archc.compiler.weights.seeded import Seeded
+from archc.compiler.weights.seeded import SeededSource
 from archc.runtime.providers import CUDA_OPTIONS, PROVIDERS, missing_libraries
 
-# All that is asked of the driver and of CUDA's runtime up to the placement.
+# The functions of the driver and of CUDA's runtime that are called before nodes are placed.
 DRIVER = r"""
 #include <string.h>
 int cuTensorMapEncodeTiled() { return 1; }
@@ -53,53 +53,56 @@ NODE = re.compile(r"VerifyEachNodeIsAssignedToAnEp\]   (\w+) \(")
 
 
 def main() -> int:
+    """Places the nodes of each net or op, prints a row for each, and writes the rows to `--json`."""
     parser = argparse.ArgumentParser(description="Tells which nodes onnxruntime gives to CUDA; needs no GPU.")
     parser.add_argument("--ops", action="store_true", help="every row of the tests' op table, not the zoo")
     parser.add_argument("--nets", nargs="*", help="only these")
     parser.add_argument("--json", type=Path, help="where to keep the figures")
-    told = parser.parse_args()
+    options = parser.parse_args()
     if missing := missing_libraries():
         raise SystemExit(f"CUDA's libraries do not load: {', '.join(missing)}. pip install -e '.[cuda,test]'")
     rows: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        driver, path = stub(Path(folder)), Path(folder) / "net.onnx"
-        for name in ops(path) if told.ops else nets(path, told.nets):
-            rows[name] = placed(path, driver)
+        driver, path = compile_driver(Path(folder)), Path(folder) / "net.onnx"
+        for name in write_ops(path) if options.ops else write_nets(path, options.nets):
+            rows[name] = place_nodes(path, driver)
             print(f"{name:60} {rows[name]['nodes']:5} nodes, on the CPU: {rows[name]['cpu'] or 'none'}", flush=True)
-    whole = sum(not row["cpu"] for row in rows.values())
-    print(f"{whole} of {len(rows)} wholly on CUDA, onnxruntime {onnxruntime.__version__}")
-    if told.json:
-        told.json.write_text(json.dumps({"onnxruntime": onnxruntime.__version__, "placed": rows}, indent=1) + "\n")
+    wholly = sum(not row["cpu"] for row in rows.values())
+    print(f"{wholly} of {len(rows)} wholly on CUDA, onnxruntime {onnxruntime.__version__}")
+    if options.json:
+        options.json.write_text(json.dumps({"onnxruntime": onnxruntime.__version__, "placed": rows}, indent=1) + "\n")
     return 0
 
 
-def stub(folder: Path) -> Path:
-    """A library that stands for the driver, and goes before CUDA's runtime."""
+def compile_driver(folder: Path) -> Path:
+    """Compiles the stub of the driver; loaded first, its functions replace the driver's and those of CUDA's runtime."""
     library = folder / "libcuda.so.1"
     compiler = ["cc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-x", "c", "-", "-o", str(library)]
     subprocess.run(compiler, input=DRIVER, text=True, check=True)
     return library
 
 
-def nets(path: Path, named: list[str] | None) -> Iterator[str]:
-    for name in named or zoo():
+def write_nets(path: Path, names: list[str] | None) -> Iterator[str]:
+    """Builds each net to `path`, and gives its name while its file is there."""
+    for name in names or zoo():
         checked = check(name)
         if checked.graph is not None:  # a family is no net
             build(checked, output=path, proof="none")
             yield name
 
 
-def ops(path: Path) -> Iterator[str]:
+def write_ops(path: Path) -> Iterator[str]:
+    """Exports each row of the tests' op table to `path`, and gives its name while its file is there."""
     from tests.test_ops import CASES, graph_of
 
     for case in CASES:
         graph = run_passes(graph_of(case), Settings(fold=False))
-        export_onnx(graph, Seeded(graph.params()), path)
+        export_onnx(graph, SeededSource(graph.params()), path)
         yield str(case)
 
 
-def placed(path: Path, driver: Path) -> dict[str, Any]:
-    """How many nodes there are after onnxruntime's own optimisation, and those on the CPU by op."""
+def place_nodes(path: Path, driver: Path) -> dict[str, Any]:
+    """How many nodes there are after onnxruntime's optimisation, and how many of them are on the CPU, by operator."""
     options = {PROVIDERS["cuda"]: CUDA_OPTIONS, PROVIDERS["cpu"]: {}}
     run = subprocess.run(
         [sys.executable, "-c", SESSION, str(path), json.dumps(options)],

@@ -206,7 +206,7 @@ def run_passes(graph: Graph, settings: Settings | None = None, after: str | None
     if after is not None and after not in names:
         raise Failure("no-such-pass", f"there is no pass `{after}`", f"the passes are {', '.join(names)}", 2)
     for each in PIPELINE:
-        configured = each.configured(settings or Settings())
+        configured = each.from_settings(settings or Settings())
         if configured is not None:
             configured.require(graph)
             graph = configured.run(graph)

@@ -1,4 +1,4 @@
-"""What `make demo` runs: a large net with no training on a photo, then a small trained one on handwriting, in onnxruntime."""
+"""What `make demo` runs: a large untrained net on a photo, then a small trained one on handwritten digits, in onnxruntime."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def archc(*arguments: str | Path) -> None:
 
 
 def main() -> int:
+    """Checks, builds and runs both nets, and gives the exit code of the last."""
     from PIL import Image
     from skimage.data import chelsea
 

@@ -3,7 +3,7 @@
     archc build lenet5_modern --weights archspecs/lenet/lenet5_modern.safetensors --export onnx -o build/lenet5_modern.onnx
     python examples/read_digits.py build/lenet5_modern.onnx
 
-The digits are PNG files, read as `archc run` would read a user's. Nothing of the compiler or of torch is imported.
+The digits are PNG files, which are read as `archc run` reads a user's. Neither the compiler nor torch is imported.
 """
 
 from __future__ import annotations

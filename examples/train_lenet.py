@@ -2,7 +2,7 @@
 
     python examples/train_lenet.py [FILE]
 
-The module comes from the spec. It is a minute's work on one core; the seeds are fixed.
+The module comes from the spec. Training takes a minute on one core; the seeds are fixed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BATCH = 64
 
 
 def train(module: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> None:
-    """Adam with a falling rate; each digit is shifted by up to two pixels, anew in each epoch."""
+    """Trains with Adam and one cycle of the learning rate; in each epoch a batch is shifted by up to two pixels at random."""
     optimiser = torch.optim.Adam(module.parameters(), lr=2e-3, weight_decay=1e-4)
     steps = EPOCHS * -(-len(x) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=4e-3, total_steps=steps)
@@ -43,6 +43,7 @@ def train(module: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> None:
 
 
 def main() -> None:
+    """Trains the net, prints its accuracy on the digits held out, and writes its weights."""
     target = (
         Path(sys.argv[1])
         if len(sys.argv) > 1

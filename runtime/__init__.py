@@ -1,6 +1,6 @@
-"""The runtime: a built model in, answers out. It knows nothing of the compiler, torch or YAML; a server installs only this.
+"""The runtime: a built model in, answers out. It needs nothing of the compiler, torch or YAML, so a server can do without them.
 
-Importing it is light: numpy, pillow and onnxruntime come when a session opens.
+Importing it is light: numpy, pillow and onnxruntime are imported when a session is opened.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ __all__ = ["RuntimeFault", "Session"]
 
 
 def __getattr__(name: str) -> Any:
+    """`Session`, imported when it is first asked for."""
     if name == "Session":
         from .session import Session
 

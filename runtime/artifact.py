@@ -1,8 +1,8 @@
-"""What a model says of itself, read from the file without onnx and without its weights.
+"""A model's metadata and the outline of its graph, read from the file without onnx and without its weights.
 
-The reader walks the protobuf fields of a ModelProto and of its graph and steps over what is large, so a model of any
-size costs little. Models come from anywhere: every length is held against the bytes that are there, every total has a
-limit, and what does not fit is refused as a fault.
+The reader walks the protobuf fields of a ModelProto and of its graph and skips what is large, so a model of any size costs little.
+A model may come from anywhere: every length is checked against the bytes that are there, every total has a limit, and a file that
+does not fit is refused by a RuntimeFault.
 """
 
 from __future__ import annotations
@@ -16,27 +16,22 @@ from .faults import RuntimeFault
 
 MAX_METADATA = 64 * 2**20
 MAX_FIELDS = 2_000_000
-MAX_NODE = 2**20  # a longer node is a Constant with a tensor inside; its name and kind are not needed
+MAX_NODE = 2**20  # a longer node is a Constant with a tensor inside, which is not needed here
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 PASS_THROUGH = ("Identity", "Flatten", "Reshape", "Squeeze", "Cast")
-PHOTOS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF")
+IMAGE_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF")
 
 Shape = tuple[int | str | None, ...]
 
 
 class Artifact:
-    """A model file with its metadata; a model that archc did not build has none."""
+    """A model file with its metadata and the outline of its graph; a model that archc did not build has no metadata."""
 
     def __init__(self, path: Path, metadata: Mapping[str, str], graph: Outline | None = None) -> None:
         self.path = path
         self.metadata = metadata
         self.graph = graph or Outline()
-
-    @classmethod
-    def open(cls, path: str | Path) -> Artifact:
-        """Reads a model's metadata and the outline of its graph. Raises RuntimeFault for what is no ONNX model."""
-        return open_artifact(path)
 
     @property
     def name(self) -> str:
@@ -44,12 +39,12 @@ class Artifact:
 
     @property
     def version(self) -> str | None:
-        """The archc that built it; None for a model from elsewhere."""
+        """The version of archc that built it; None for a model from elsewhere."""
         return self.metadata.get("archc.version")
 
     @property
     def graph_text(self) -> str | None:
-        """The text of the graph that it was built from; models of archc 0.1 call it `archc.spec`."""
+        """The text of the graph that it was built from; None where it has none. Older models call it `archc.spec`."""
         return self.metadata.get("archc.graph", self.metadata.get("archc.spec"))
 
     @property
@@ -66,18 +61,18 @@ class Artifact:
 
     @property
     def trained(self) -> bool:
-        """Whether the weights came from a checkpoint; a foreign model is taken at its word."""
+        """Whether its weights came from a checkpoint; a model that archc did not build counts as trained."""
         return bool((self.read_json("archc.weights", dict) or {"trained": True}).get("trained"))
 
     @property
     def untrained(self) -> tuple[str, ...]:
-        """The steps that no checkpoint had, where the others come from one."""
+        """The steps without trained weights, where other steps have them."""
         steps = (self.read_json("archc.weights", dict) or {}).get("untrained")
         return tuple(str(step) for step in steps) if isinstance(steps, list) else ()
 
     @property
     def inputs(self) -> dict[str, Shape]:
-        """What the graph takes, weights left out; a dimension is a number, a name, or None where it is open."""
+        """The shapes of the inputs by name, without weights; a dimension is a number, a name, or None where it is open."""
         return {name: shape for name, shape in self.graph.inputs.items() if name not in self.graph.weights}
 
     @property
@@ -85,7 +80,7 @@ class Artifact:
         return self.graph.outputs
 
     def read_json(self, key: str, kind: type) -> Any:
-        """A JSON value of the metadata; None where it is absent or null."""
+        """A JSON value of the metadata, of the type `kind`; None where it is absent or null. Raises RuntimeFault for any other."""
         try:
             value = json.loads(self.metadata[key]) if key in self.metadata else None
         except (ValueError, RecursionError):
@@ -95,11 +90,14 @@ class Artifact:
         return value
 
     def is_distribution(self, output: str) -> bool:
-        """Whether `output` is made of probabilities, so that it needs no softmax: the build says so, or a Softmax made it."""
+        """Whether the `output` is probabilities already, so that it needs no softmax.
+
+        The metadata says so; for a model from elsewhere a Softmax must have made it.
+        """
         if output in (self.read_json("archc.probabilities", list) or ()):
             return True
         for _ in range(16):
-            kind, source = self.graph.makers.get(output, ("", ""))
+            kind, source = self.graph.producers.get(output, ("", ""))
             if kind not in PASS_THROUGH:
                 return kind == "Softmax"
             output = source
@@ -107,17 +105,20 @@ class Artifact:
 
 
 class Outline:
-    """The outside of a graph: inputs, outputs, and for each value the kind of node that makes it and its first input."""
+    """A graph without its weights: inputs and outputs with their shapes, and the names of the `weights`.
+
+    `producers` has for each value the operator of the node that makes it, and that node's first input.
+    """
 
     def __init__(self) -> None:
         self.inputs: dict[str, Shape] = {}
         self.outputs: dict[str, Shape] = {}
-        self.makers: dict[str, tuple[str, str]] = {}
+        self.producers: dict[str, tuple[str, str]] = {}
         self.weights: set[str] = set()
 
 
 class WireReader:
-    """Protobuf fields of a stretch of a file, one after another; counts them, so that no file is walked for ever."""
+    """Reads protobuf fields of a file, one after the other. It counts them, so that no file takes for ever."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self.file = file
@@ -137,7 +138,10 @@ class WireReader:
             shift += 7
 
     def walk(self, end: int) -> Iterator[tuple[int, int, int]]:
-        """(field, wire, value) up to `end`; of a field of bytes the value is its length, and its content may be read."""
+        """(field, wire type, value) of each field up to `end`. For a field of bytes the value is the length; the content follows.
+
+        Whatever the caller reads of the content, the walk goes on behind it. Raises ValueError where the file is no message.
+        """
         while self.file.tell() < end:
             self.fields += 1
             if self.fields > MAX_FIELDS:
@@ -157,11 +161,13 @@ class WireReader:
             self.file.seek(after)
 
     def text(self, length: int, limit: int = MAX_NODE) -> str:
+        """The next `length` bytes as a text. Raises ValueError where they are over `limit`, or not UTF-8."""
         if length > limit:
             raise ValueError("a text is too long")
         return self.file.read(length).decode()
 
     def end(self, length: int) -> int:
+        """Where a field of `length` bytes ends that begins here."""
         return self.file.tell() + length
 
 
@@ -187,18 +193,18 @@ def open_artifact(path: str | Path) -> Artifact:
 
 
 def describe_refusal(path: Path) -> RuntimeFault:
-    """What to say of a file that is no model; a photo is the likely mistake, the arguments being two paths."""
+    """The fault for a file that is no model. An image is the likely mistake, because `archc run` takes both."""
     with path.open("rb") as file:
         start = file.read(8)
     if not start:
         return RuntimeFault("not-a-model", f"`{path}` is empty; a model was expected")
-    if start.startswith(PHOTOS):
+    if start.startswith(IMAGE_SIGNATURES):
         return RuntimeFault("not-a-model", f"`{path}` is an image; the model comes first", "archc run MODEL IMAGE...")
     return RuntimeFault("not-a-model", f"`{path}` is no ONNX model, or is cut off", "archc build makes one")
 
 
 def read_model(path: Path, file: BinaryIO) -> Artifact:
-    """The fields of a ModelProto: 7 is the graph, 14 a pair of metadata."""
+    """Reads a ModelProto: field 7 is the graph, 14 a pair of metadata. Raises ValueError where the file is no model."""
     size = path.stat().st_size
     reader, outline, metadata = WireReader(file, size), Outline(), {}
     graphs = read = 0
@@ -220,7 +226,7 @@ def read_model(path: Path, file: BinaryIO) -> Artifact:
 
 
 def read_graph(reader: WireReader, end: int, outline: Outline) -> None:
-    """The fields of a GraphProto: 1 a node, 5 a weight, 11 an input, 12 an output."""
+    """Reads a GraphProto into `outline`: field 1 is a node, 5 a weight, 11 an input, 12 an output."""
     for field, wire, length in reader.walk(end):
         if wire != BYTES:
             continue
@@ -235,7 +241,7 @@ def read_graph(reader: WireReader, end: int, outline: Outline) -> None:
 
 
 def read_strings(reader: WireReader, end: int, limit: int = MAX_NODE) -> dict[int, str]:
-    """The first text of each of the fields 1 and 2."""
+    """The first texts of the fields 1 and 2, by their numbers."""
     found: dict[int, str] = {}
     for field, wire, length in reader.walk(end):
         if wire == BYTES and field in (1, 2):
@@ -244,7 +250,7 @@ def read_strings(reader: WireReader, end: int, limit: int = MAX_NODE) -> dict[in
 
 
 def read_node(reader: WireReader, end: int, outline: Outline) -> None:
-    """The fields of a NodeProto: 1 an input, 2 an output, 4 the operator."""
+    """Reads a NodeProto into `outline`: field 1 is an input, 2 an output, 4 the operator."""
     inputs: list[str] = []
     outputs: list[str] = []
     kind = ""
@@ -254,11 +260,11 @@ def read_node(reader: WireReader, end: int, outline: Outline) -> None:
         elif wire == BYTES and field == 4:
             kind = reader.text(length)
     for name in outputs:
-        outline.makers[name] = kind, inputs[0] if inputs else ""
+        outline.producers[name] = kind, inputs[0] if inputs else ""
 
 
 def read_tensor_name(reader: WireReader, end: int) -> str:
-    """Field 8 of a TensorProto."""
+    """The name of a TensorProto, its field 8."""
     name = ""
     for field, wire, length in reader.walk(end):
         if wire == BYTES and field == 8:
@@ -267,7 +273,11 @@ def read_tensor_name(reader: WireReader, end: int) -> str:
 
 
 def read_value_info(reader: WireReader, end: int) -> tuple[str, Shape]:
-    """A ValueInfoProto: field 1 its name; 2 the type, 1 in it a tensor's, 2 in that the shape, 1 in that a dimension."""
+    """The name and shape of a ValueInfoProto.
+
+    Field 1 is the name, 2 the type; in the type field 1 is a tensor's; in that field 2 is the shape; in that field 1 is a
+    dimension.
+    """
     name = ""
     shape: Shape = ()
     for field, wire, length in reader.walk(end):
@@ -279,7 +289,7 @@ def read_value_info(reader: WireReader, end: int) -> tuple[str, Shape]:
 
 
 def read_dimensions(reader: WireReader, end: int, path: tuple[int, ...]) -> Shape:
-    """The dimensions under `path`, the field numbers that lead from a type to its shape."""
+    """The dimensions of a shape inside a message; `path` are the numbers of the fields that lead from the message to the shape."""
     found: list[int | str | None] = []
     for field, wire, length in reader.walk(end):
         if wire != BYTES or field != (path[0] if path else 1):
@@ -290,7 +300,7 @@ def read_dimensions(reader: WireReader, end: int, path: tuple[int, ...]) -> Shap
 
 
 def read_dimension(reader: WireReader, end: int) -> int | str | None:
-    """Field 1 is a number, 2 a name."""
+    """A dimension: field 1 is a number, 2 a name; None where it has neither."""
     found: int | str | None = None
     for field, wire, content in reader.walk(end):
         if field == 1 and wire == VARINT:

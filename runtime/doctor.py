@@ -1,4 +1,4 @@
-"""What this machine can do: versions, providers, libraries that fail to load, and wheels that overwrite each other."""
+"""What this machine can run: versions, providers, libraries that do not load, and wheels that overwrite each other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACKAGES = ("archc-onnx", "numpy", "pillow", "onnx", "torch", "onnxruntime", "on
 
 
 class Finding(NamedTuple):
-    """One fact; `ok` None where it is neither good nor bad."""
+    """One fact about the machine. `ok` is None where it is neither good nor bad; `advice` says what to do."""
 
     name: str
     value: str
@@ -21,28 +21,30 @@ class Finding(NamedTuple):
     advice: str = ""
 
 
-def installed(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
+    """The version of an installed package; None where it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
         return None
 
 
-def examine() -> list[Finding]:
-    """Everything `archc doctor` says, in its order."""
-    return [*packages(), *providers(), *cuda()]
+def examine_machine() -> list[Finding]:
+    """All findings, in the order in which `archc doctor` prints them."""
+    return [*package_findings(), *provider_findings(), *cuda_findings()]
 
 
-def packages() -> Iterator[Finding]:
+def package_findings() -> Iterator[Finding]:
+    """The versions of Python and of the packages, and whether two wheels of onnxruntime are in each other's way."""
     yield Finding("python", sys.version.split()[0])
     for package in PACKAGES:
-        yield Finding(package, installed(package) or "not installed")
-    if installed("onnxruntime") and installed("onnxruntime-gpu"):
+        yield Finding(package, installed_version(package) or "not installed")
+    if installed_version("onnxruntime") and installed_version("onnxruntime-gpu"):
         yield Finding("onnxruntime wheels", "onnxruntime and onnxruntime-gpu are both installed and overwrite each other", False,
                       "pip uninstall onnxruntime onnxruntime-gpu, then install one of them")  # fmt: skip
 
 
-def providers() -> Iterator[Finding]:
+def provider_findings() -> Iterator[Finding]:
     """The providers that this onnxruntime has, or why it does not load."""
     try:
         import onnxruntime
@@ -54,14 +56,14 @@ def providers() -> Iterator[Finding]:
     yield Finding("providers", ", ".join(known), True)
 
 
-def cuda() -> Iterator[Finding]:
+def cuda_findings() -> Iterator[Finding]:
     """Whether CUDA can be used: the driver first, then the libraries that onnxruntime loads."""
     try:
         why, fix = driver_trouble()
         missing = [] if why else missing_libraries()
     except ImportError:
-        return  # providers() has said that onnxruntime does not load
-    if why:  # a machine without a GPU is in order
+        return  # provider_findings has said that onnxruntime does not load
+    if why:  # a machine without a GPU is fine
         yield Finding("cuda", why, None, fix)
         return
     if missing:

@@ -1,10 +1,13 @@
-"""What stops a run: a model, an image or a device that will not do."""
+"""The error of the runtime: a model, an image or a device that cannot be used."""
 
 from __future__ import annotations
 
 
 class RuntimeFault(Exception):
-    """`exit_code` is the process's: 1 the model or the data is wrong, 2 usage, 3 the environment cannot."""
+    """A model, an image or a device that cannot be used. `help` says what to do.
+
+    `exit_code` is the process's: 1 the model or the data is wrong, 2 wrong usage, 3 the environment cannot do it.
+    """
 
     def __init__(self, code: str, message: str, help: str = "", exit_code: int = 1) -> None:
         super().__init__(message)

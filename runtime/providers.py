@@ -1,7 +1,8 @@
-"""Where a model runs. CUDA that was asked for and does not work is an error with its cause, never a silent CPU.
+"""Where a model runs. If the user asks for CUDA and it does not work, that is an error with its cause; it never runs on the CPU
+instead.
 
-onnxruntime lists CUDA when its wheel has it and falls back without an exception, so the driver and the libraries are
-tried here first, and a session is believed only when it says itself that CUDA is its first provider.
+onnxruntime lists CUDA whenever its wheel has it, and falls back to the CPU without an exception. So the driver and the libraries
+are tried here first, and a session counts as on CUDA only if it has CUDA as its first provider.
 """
 
 from __future__ import annotations
@@ -26,14 +27,15 @@ CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
 
 
 class DeviceChoice(NamedTuple):
-    """The device that was taken, its providers with options, and why."""
+    """The device to run on, its providers with their options, and the reason for this device."""
 
     device: str
     providers: tuple[Any, ...]
     reason: str
 
 
-def loads(library: str) -> bool:
+def can_load(library: str) -> bool:
+    """Whether a shared library loads, with all that it needs."""
     try:
         ctypes.CDLL(library)
     except OSError:
@@ -42,7 +44,7 @@ def loads(library: str) -> bool:
 
 
 def cuda_major() -> int | None:
-    """The CUDA that this onnxruntime is built for; None where its wheel has none or does not say."""
+    """The major version of CUDA that this onnxruntime is built for; None where it is built without, or does not say."""
     import onnxruntime
 
     version = str(getattr(onnxruntime, "cuda_version", "") or "")
@@ -51,19 +53,19 @@ def cuda_major() -> int | None:
 
 
 def missing_libraries() -> list[str]:
-    """CUDA's libraries that do not load, after those of torch and of the nvidia wheels were tried."""
+    """The CUDA libraries that do not load. Those of torch and of the nvidia wheels are loaded first, if they are installed."""
     import onnxruntime
 
     # preload_dlls prints what it could not load, and stdout is the answer's
     with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
         onnxruntime.preload_dlls()
     wanted = LIBRARIES.get(cuda_major() or 0, ()) if sys.platform == "linux" else ()
-    return [name for name in wanted if not loads(name)]
+    return [name for name in wanted if not can_load(name)]
 
 
 def driver_trouble() -> tuple[str, str]:
-    """Why the driver cannot be used, and what to do; empty where it can. Asks the driver itself, and holds no memory."""
-    if not loads(DRIVER):
+    """Why the NVIDIA driver cannot be used, and what to do; two empty texts where it can. It takes no memory on the GPU."""
+    if not can_load(DRIVER):
         return (
             f"no NVIDIA driver is here: {DRIVER} does not load",
             "run on a machine with an NVIDIA GPU and its driver, or use --device cpu",
@@ -85,8 +87,8 @@ def driver_trouble() -> tuple[str, str]:
     return "", ""
 
 
-def trouble(device: str) -> tuple[str, str]:
-    """Why `device` cannot be used, and what to do; empty where it can."""
+def device_trouble(device: str) -> tuple[str, str]:
+    """Why `device` (cuda or tensorrt) cannot be used, and what to do; two empty texts where it can."""
     import onnxruntime
 
     wanted = PROVIDERS[device]
@@ -101,20 +103,23 @@ def trouble(device: str) -> tuple[str, str]:
     missing = missing_libraries()
     if missing:
         return f"CUDA's libraries do not load: {', '.join(missing)}", "pip install 'onnxruntime-gpu[cuda,cudnn]'"
-    if device == "tensorrt" and sys.platform == "linux" and not loads(TENSORRT):
+    if device == "tensorrt" and sys.platform == "linux" and not can_load(TENSORRT):
         return f"TensorRT's library does not load: {TENSORRT}", "install TensorRT 10, or use --device cuda"
     return "", ""
 
 
-def choose(device: str) -> DeviceChoice:
-    """The providers for a device. Raises RuntimeFault (environment) where one that was named cannot be had."""
+def choose_device(device: str) -> DeviceChoice:
+    """The device and providers for `device`; `auto` takes CUDA where it works, else the CPU.
+
+    Raises RuntimeFault for an unknown device (usage), and where a device other than `auto` cannot be used (environment).
+    """
     if device not in ("auto", *PROVIDERS):
         raise RuntimeFault("device-unavailable", f"there is no device `{device}`", "auto, cuda, tensorrt or cpu", 2)
     cpu = DeviceChoice("cpu", (PROVIDERS["cpu"],), "asked for")
     if device == "cpu":
         return cpu
     wanted = "cuda" if device == "auto" else device
-    why, fix = trouble(wanted)
+    why, fix = device_trouble(wanted)
     if not why:
         options = (PROVIDERS["cuda"], CUDA_OPTIONS)
         providers = (options,) if wanted == "cuda" else (PROVIDERS["tensorrt"], options)

@@ -29,7 +29,7 @@ from archc.compiler.analysis.cost import cost
 from archc.compiler.diagnostics import InternalError, SpecError
 from archc.compiler.driver import Compilation, check
 from archc.compiler.ir.graph import Graph
-from archc.compiler.ir.parse import parse
+from archc.compiler.ir.parse import parse_graph
 from archc.compiler.ir.verify import verify
 from archc.compiler.ops import OPS
 from archc.compiler.passes import PIPELINE, Settings
@@ -121,7 +121,7 @@ def answer(given: Block, asked: Block) -> str:
 def graph_of(given: Block) -> Graph:
     """The graph of an input. Raises SpecError for a spec that is refused."""
     if given.info[0] == "graph":
-        return parse(given.text, OPS)
+        return parse_graph(given.text, OPS)
     checked = checked_spec(given.text)
     if checked.graph is None:
         raise SpecError(checked.diagnostics)
@@ -147,7 +147,7 @@ def after(given: Block, asked: Block) -> str:
     verify(graph)
     by_name = {each.name: each for each in PIPELINE}
     for name in asked.words:
-        configured = by_name[name].configured(settings)
+        configured = by_name[name].from_settings(settings)
         if configured is None:
             raise ValueError(f"these settings leave {name} out")
         configured.require(graph)
@@ -164,7 +164,7 @@ def diagnostics(given: Block, asked: Block) -> str:
     columns = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = "100"
     try:
-        text = render.diagnostics(checked_spec(given.text).diagnostics)
+        text = render.format_diagnostics(checked_spec(given.text).diagnostics)
         return f"{text}\n" if text else ""
     finally:
         os.environ.pop("COLUMNS") if columns is None else os.environ.update(COLUMNS=columns)
@@ -204,12 +204,12 @@ def onnx_nodes(given: Block, asked: Block) -> str:
     import onnx
 
     from archc.compiler.backends.onnx.write import export_onnx
-    from archc.compiler.weights.seeded import Seeded
+    from archc.compiler.weights.seeded import SeededSource
 
     graph = graph_of(given)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net.onnx"
-        export_onnx(graph, Seeded(graph.params()), path, opset=int(asked.options.get("opset", 20)))
+        export_onnx(graph, SeededSource(graph.params()), path, opset=int(asked.options.get("opset", 20)))
         model = onnx.load(path)
     onnx.checker.check_model(model, full_check=True)
     net, lines = model.graph, [f"opset {model.opset_import[0].version}, ir {model.ir_version}"]

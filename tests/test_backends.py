@@ -22,9 +22,9 @@ from archc.compiler.backends.onnx.write import export_onnx
 from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import check, run_passes
-from archc.compiler.weights.rewrite import Rewritten
-from archc.compiler.weights.seeded import Seeded
-from archc.runtime.session import raw_session
+from archc.compiler.weights.rewrite import RewrittenSource
+from archc.compiler.weights.seeded import SeededSource
+from archc.runtime.session import create_cpu_session
 
 SMALL = """
 archspec: 1
@@ -54,7 +54,7 @@ def small(tmp_path, monkeypatch):
 
 
 def test_two_phases_of_one_module(small):
-    net = to_torch(small.graph, Seeded(small.graph.params()))
+    net = to_torch(small.graph, SeededSource(small.graph.params()))
     assert isinstance(net, torch.fx.GraphModule)
     assert list(net.state_dict()) and set(net.state_dict()) == set(small.graph.params())
     x = torch.randn(4, 3, 12, 12)
@@ -66,7 +66,7 @@ def test_two_phases_of_one_module(small):
 
 
 def test_tensors_that_the_weights_lack_keep_torch_s_start(small):
-    seeded = Seeded(small.graph.params())
+    seeded = SeededSource(small.graph.params())
     given = {name: seeded.get(name) for name in seeded.names() if name != "stem.weight"}
     net = to_torch(small.graph, StateDict(given)).state_dict()
     bound = (3 * 9) ** -0.5  # nn.Conv2d's own: uniform to 1 / sqrt(fan in)
@@ -76,7 +76,7 @@ def test_tensors_that_the_weights_lack_keep_torch_s_start(small):
 
 
 def test_copies_and_pickles(small):
-    net = to_torch(small.graph, Seeded(small.graph.params())).eval()
+    net = to_torch(small.graph, SeededSource(small.graph.params())).eval()
     x = torch.randn(2, 3, 12, 12)
     with torch.no_grad():
         for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
@@ -87,7 +87,7 @@ def test_copies_and_pickles(small):
 
 @pytest.mark.slow  # torch's compiler takes ten seconds to import
 def test_exports_and_compiles(small):
-    net = to_torch(small.graph, Seeded(small.graph.params())).eval()
+    net = to_torch(small.graph, SeededSource(small.graph.params())).eval()
     x = torch.randn(2, 3, 12, 12)
     with torch.no_grad():
         expected = net(x)
@@ -100,7 +100,7 @@ def test_exports_and_compiles(small):
 
 def test_stand_alone_export_runs_without_archc(small, tmp_path):
     build(small, exports=("torch",), output=tmp_path / "out.py")
-    net = to_torch(small.graph, Seeded(small.graph.params())).eval()
+    net = to_torch(small.graph, SeededSource(small.graph.params())).eval()
     x = torch.linspace(-1, 1, 3 * 144).reshape(1, 3, 12, 12)
     program = ("import sys, json, torch; sys.path.insert(0, sys.argv[1]); import out; net = out.load()\n"
                "x = torch.linspace(-1, 1, 3 * 144).reshape(1, 3, 12, 12)\n"
@@ -151,12 +151,12 @@ def test_the_file_says_where_it_comes_from(small, tmp_path):
 
 def test_large_tensors_go_beside(small, tmp_path):
     graph = run_passes(small.graph)
-    weights = Rewritten(Seeded(small.graph.params()), graph)
+    weights = RewrittenSource(SeededSource(small.graph.params()), graph)
     inside = export_onnx(graph, weights, tmp_path / "in.onnx")
     beside = export_onnx(graph, weights, tmp_path / "out.onnx", external_over=100)
     assert [p.name for p in inside] == ["in.onnx"] and [p.name for p in beside] == ["out.onnx", "out.onnx.data"]
     x = np.random.default_rng(0).standard_normal((2, 3, 12, 12), dtype=np.float32)
-    results = [raw_session(tmp_path / f"{n}.onnx").run(None, {"image": x})[0] for n in ("in", "out")]
+    results = [create_cpu_session(tmp_path / f"{n}.onnx").run(None, {"image": x})[0] for n in ("in", "out")]
     np.testing.assert_array_equal(*results)
 
 
@@ -210,11 +210,11 @@ def test_a_wrong_kept_head_fails_the_proof(small, tmp_path, monkeypatch):
 def test_a_failed_proof_leaves_old_files_alone(small, tmp_path):
     """With tensors beside, too: the pair that was there stays a pair."""
     graph = run_passes(small.graph)
-    weights = Rewritten(Seeded(small.graph.params()), graph)
+    weights = RewrittenSource(SeededSource(small.graph.params()), graph)
     (tmp_path / "a.onnx.data").write_bytes(b"old")
 
     def refuse(path):
-        assert raw_session(path).get_outputs()  # it can be run where it is
+        assert create_cpu_session(path).get_outputs()  # it can be run where it is
         raise Failure("parity", "no")
 
     with pytest.raises(Failure):
@@ -265,7 +265,7 @@ def stand_alone(nets, folder):
         [sys.executable, "-I", "-c", program, str(folder), *nets], capture_output=True, text=True, check=True, cwd="/"
     )
     with torch.no_grad():
-        modules = [to_torch(c.graph, Seeded(c.graph.params())).eval() for c in nets.values()]
+        modules = [to_torch(c.graph, SeededSource(c.graph.params())).eval() for c in nets.values()]
         return done.stdout.split(), [module(torch.ones(1, 3, 8, 8)).sum().item() for module in modules]
 
 
@@ -300,12 +300,12 @@ def test_a_file_name_that_is_not_utf8(tmp_path):
 
 def test_fixed_batch(small, tmp_path):
     assert build(small, output=tmp_path / "a.onnx", batch=2).parity.batches == (2,)
-    assert raw_session(tmp_path / "a.onnx").get_inputs()[0].shape == [2, 3, 12, 12]
+    assert create_cpu_session(tmp_path / "a.onnx").get_inputs()[0].shape == [2, 3, 12, 12]
 
 
 def test_python_face(small, tmp_path):
     net = archc.load("small.yaml", params={"classes": 7})
     module = net.to_torch()
     net.export_onnx("seven.onnx", weights=module.state_dict())
-    assert raw_session(tmp_path / "seven.onnx").get_outputs()[0].shape == ["N", 7]
+    assert create_cpu_session(tmp_path / "seven.onnx").get_outputs()[0].shape == ["N", 7]
     assert net.cost().macs > 0

@@ -15,7 +15,7 @@ import pytest
 import archc
 from archc.build.options import READERS, BuildOptions, as_flag, as_keyword
 from archc.compiler.backends import BACKENDS, Backend, Export
-from archc.compiler.weights.seeded import Seeded
+from archc.compiler.weights.seeded import SeededSource
 from archc.runtime.artifact import open_artifact
 
 from .program import Run, program
@@ -197,9 +197,11 @@ def test_an_empty_state_dict_is_no_seed(net: archc.Net) -> None:
 def test_the_record(run: Run) -> None:
     options = BuildOptions(output=Path("x"), weights={"": Path("a.pth")}, weights_skip=("fc",))
     assert replace(options, seed=1).weights == options.weights, "what was read once reads the same again"
-    source = BuildOptions(weights={"fc": Seeded({})}).weights
+    source = BuildOptions(weights={"fc": SeededSource({})}).weights
     assert (
-        source is not None and isinstance(source["fc"], Seeded) and replace(options, weights=source).weights == source
+        source is not None
+        and isinstance(source["fc"], SeededSource)
+        and replace(options, weights=source).weights == source
     )
     with pytest.raises(FrozenInstanceError):
         options.seed = 2  # type: ignore[misc]
@@ -248,7 +250,7 @@ def test_a_backend_is_a_module_and_a_row(run: Run, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setitem(sys.modules, "archc.compiler.backends.text", sys.modules[__name__])
     row = Backend(
-        name="text", writes="a text", suffix=".txt", module=".text", graph="built", lacks={"opset": "it has none"}
+        name="text", writes="a text", suffix=".txt", module=".text", graph="built", unsupported={"opset": "it has none"}
     )
     monkeypatch.setitem(BACKENDS, "text", row)
     from archc.build.build import build
@@ -268,8 +270,8 @@ def test_every_row_writes(net: archc.Net, name: str) -> None:
     result = build(net.checked, exports=(name,))
     assert result.artifacts[0].kind == name and result.artifacts[0].path == f"tiny{row.suffix}"
     assert [Path(each.path) for each in result.artifacts] == list(row.files(Path(f"tiny{row.suffix}")))
-    assert (result.parity is not None) == row.proved
-    assert row.lacks.keys() <= READERS.keys()
+    assert (result.parity is not None) == row.provable
+    assert row.unsupported.keys() <= READERS.keys()
 
 
 @pytest.mark.parametrize(

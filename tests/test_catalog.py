@@ -17,8 +17,8 @@ import pytest
 
 from archc.catalog import Model, models
 from archc.cli import main
-from archc.cli.render import cells
-from archc.cli.tables import short
+from archc.cli.render import text_width
+from archc.cli.tables import format_count
 from archc.compiler.sources import zoo
 
 ROOT = Path(__file__).parent.parent
@@ -78,11 +78,11 @@ def test_what_is_not_said_is_inherited() -> None:
     ],
 )  # fmt: skip
 def test_a_source_is_taken_apart(source: str, year: int | None, paper: str, author: str, tmp_path: Path) -> None:
-    from archc.catalog import model, read_document
+    from archc.catalog import compose_bundled, summarize_model
 
     path = tmp_path / "net.yaml"
     path.write_text(f"archspec: 1\nname: net\nsource: {json.dumps(source)}\ngraph: [relu]\n", "utf-8")
-    found = model(path, read_document(path, tmp_path))
+    found = summarize_model(path, compose_bundled(path, tmp_path))
     assert (found.year, found.paper, found.author, found.params) == (year, paper, author, None)
 
 
@@ -106,7 +106,7 @@ def test_nothing_found_says_so(words: list[str], near: str, capsys: pytest.Captu
      (999_500, "1.00 M"), (25557032, "25.6 M"), (4089184256, "4.09 G"), (138357544, "138 M"), (10**15, "1000 T")],
 )  # fmt: skip
 def test_counts_have_three_digits(count: int | None, said: str) -> None:
-    assert short(count) == said
+    assert format_count(count) == said
 
 
 def test_fits_a_terminal_of_80_columns() -> None:
@@ -126,7 +126,7 @@ def test_fits_a_terminal_of_80_columns() -> None:
     assert b"\x1b[1mresnet\x1b[0m" in told
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in told.decode().splitlines()]
     assert len(lines) > len(NETS)
-    assert max(map(cells, lines)) <= 80
+    assert max(map(text_width, lines)) <= 80
 
 
 def test_expands_nothing() -> None:

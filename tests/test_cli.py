@@ -326,7 +326,7 @@ def test_what_the_machine_does(
     def broken(_: object) -> int:
         raise error
 
-    monkeypatch.setattr(cli, "execute", broken)
+    monkeypatch.setattr(cli, "run_command", broken)
     monkeypatch.setattr(cli, "leave_pipe", lambda: None)
     monkeypatch.delenv("ARCHC_DEBUG", raising=False)
     assert run("check", "tiny.yaml") == Ran(code, "", said and said + "\n")

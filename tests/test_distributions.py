@@ -14,7 +14,7 @@ from archc.compiler.driver import check, run_passes
 from archc.compiler.ir.graph import Graph
 from archc.compiler.ops import OPS
 from archc.compiler.sources import Memory, SpecText
-from archc.compiler.weights.seeded import Seeded
+from archc.compiler.weights.seeded import SeededSource
 
 SHAPE = (4, 6, 8)
 ONE = "global_avg_pool"
@@ -27,7 +27,7 @@ def graph_of(steps: str) -> Graph:
     return found.graph
 
 
-class Varied(Seeded):
+class Varied(SeededSource):
     """Weights without zeros or ones among them, so that nothing is a distribution by chance."""
 
     def get(self, name: str) -> Any:

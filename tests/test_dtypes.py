@@ -23,7 +23,7 @@ from archc.compiler.ir.types import TensorType
 from archc.compiler.ops import OPS
 from archc.compiler.ops.op import Op
 from archc.compiler.passes import Settings
-from archc.compiler.weights.seeded import Seeded
+from archc.compiler.weights.seeded import SeededSource
 
 from .op_cases import CASES, Case
 
@@ -164,7 +164,7 @@ def test_onnx_is_written_over_it(case: Case, dtype: DType, tmp_path) -> None:
     """The checker infers every type strictly, so a constant or a tensor of another element type is found."""
     graph = run_passes(graph_of(OPS[case.op](**case.fields), case.inputs, dtype), Settings(fold=False))
     path = tmp_path / "one.onnx"
-    export_onnx(graph, Seeded(graph.params()), path)
+    export_onnx(graph, SeededSource(graph.params()), path)
     model = onnx.load(path)
     onnx.checker.check_model(model, full_check=True)
     (result,) = model.graph.output

@@ -11,8 +11,8 @@ import pytest
 from archc.catalog import models
 from archc.compiler.driver import Compilation, check
 from archc.compiler.frontend.located_yaml import plain_value
-from archc.scaffold.overlay import Page
-from archc.scaffold.starter import start, write
+from archc.scaffold.overlay import TextDocument
+from archc.scaffold.starter import start_spec, write_spec
 
 from .program import Ran, Run, program
 
@@ -35,7 +35,7 @@ def nodes(checked: Compilation) -> list[str]:
 
 def same_net(origin: str, folder: Path) -> None:
     """Begins from `origin` and compares all that a net is."""
-    write(start("mine", origin), folder / "mine.yaml")
+    write_spec(start_spec("mine", origin), folder / "mine.yaml")
     own, theirs = check(str(folder / "mine.yaml")), check(origin)
     assert not own.diagnostics
     assert own.name == "mine"
@@ -44,7 +44,7 @@ def same_net(origin: str, folder: Path) -> None:
     assert stated[0] == stated[1] and (own.labels, own.header.source) == (theirs.labels, theirs.header.source)
     assert not own.expectations, "they are the other net's"
     text = (folder / "mine.yaml").read_text("utf-8")
-    assert "extends" not in plain_value(Page(text).root)
+    assert "extends" not in plain_value(TextDocument(text).root)
     assert "yaml-language-server" not in text, "the schema that it names would not be there"
 
 
@@ -300,7 +300,7 @@ def test_every_rule_of_composition(tmp_path: Path) -> None:
 def json_text(text: str) -> str:
     """As JSON, where a type is no bare word and so stands in the long form."""
     text = re.sub(r"(?<!type): (int|step)\b(?=,|}|\n| +#)", r": {type: \1}", text)
-    return json.dumps(plain_value(Page(text).root), indent=1)
+    return json.dumps(plain_value(TextDocument(text).root), indent=1)
 
 
 @pytest.mark.parametrize("base, over", [
@@ -342,7 +342,7 @@ def test_imports_of_both_kinds_leave_the_base_beside(tmp_path: Path) -> None:
     origin = family(tmp_path, base, over)
     own = tmp_path / "own"
     own.mkdir()
-    files = write(start("mine", origin), own / "mine.yaml")
+    files = write_spec(start_spec("mine", origin), own / "mine.yaml")
     assert sorted(path.name for path in files) == ["blocks.yaml", "family.yaml", "mine.yaml", "net.yaml"]
     assert nodes(check(str(own / "mine.yaml"))) == nodes(check(origin))
 
@@ -363,5 +363,5 @@ def test_two_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["true", "null", "1e5", "12", "0x1f"])
 def test_a_name_that_yaml_reads_otherwise(name: str, tmp_path: Path) -> None:
-    write(start(name, "resnet18"), tmp_path / "net.yaml")
+    write_spec(start_spec(name, "resnet18"), tmp_path / "net.yaml")
     assert check(str(tmp_path / "net.yaml")).name == name

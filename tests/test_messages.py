@@ -16,7 +16,7 @@ import pytest
 from archc.compiler import frontend
 from archc.compiler.driver import check
 from archc.compiler.ops import OPS, words
-from archc.compiler.ops.words import fold
+from archc.compiler.ops.words import normalize_word
 
 from .program import program
 
@@ -152,12 +152,12 @@ def test_every_word_of_a_field_is_answered(tmp_path, op, key, word):
 def test_a_word_means_one_thing():
     """An op's word is no other op's, a field's no other field's of that op, and advice on compositions is for neither."""
     visible = [op for op in OPS.values() if not op.is_internal]
-    ops = Counter(fold(word) for op in visible for word in (op.name, *op.also_called))
-    advised = Counter(fold(word) for listed, _ in words.COMPOSITIONS for word in listed)
+    ops = Counter(normalize_word(word) for op in visible for word in (op.name, *op.also_called))
+    advised = Counter(normalize_word(word) for listed, _ in words.COMPOSITIONS for word in listed)
     assert max(ops.values()) == max(advised.values()) == 1
-    assert not {fold(word) for _, word in OP_WORDS} & set(advised)
+    assert not {normalize_word(word) for _, word in OP_WORDS} & set(advised)
     for op in visible:
-        fields = Counter(fold(word) for key, field in op.fields.items() for word in (key, *field.also_called))
+        fields = Counter(normalize_word(word) for key, field in op.fields.items() for word in (key, *field.also_called))
         assert set(fields.values()) <= {1}, op.name
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from archc.compiler.backends.onnx.write import export_onnx
-from archc.compiler.backends.torch.module import Modules, to_torch
+from archc.compiler.backends.torch.module import TorchNamespace, to_torch
 from archc.compiler.diagnostics import Reject
 from archc.compiler.driver import run_passes
 from archc.compiler.ir.dtypes import F32, I64
@@ -23,8 +23,8 @@ from archc.compiler.ops import OPS
 from archc.compiler.ops.fields import Misfit
 from archc.compiler.ops.op import Op
 from archc.compiler.passes import Settings
-from archc.compiler.weights.seeded import Seeded
-from archc.runtime.session import raw_session
+from archc.compiler.weights.seeded import SeededSource
+from archc.runtime.session import create_cpu_session
 
 from .op_cases import CASES, REJECTS, Case
 
@@ -52,7 +52,7 @@ def spread(params):
     return out
 
 
-class Positive(Seeded):
+class Positive(SeededSource):
     """Variances are positive."""
 
     def get(self, name):
@@ -83,7 +83,7 @@ def test_shape_parameters_and_values_agree(case, tmp_path):
     path = tmp_path / "one.onnx"
     export_onnx(built, weights, path)
     onnx.checker.check_model(str(path), full_check=True)
-    session = raw_session(path)
+    session = create_cpu_session(path)
     assert session.get_outputs()[0].shape == ["N", *inferred.sizes]
     found = session.run(None, {f"in{i}": x.numpy() for i, x in enumerate(inputs)})[0]
     assert found.shape == reference.shape
@@ -174,7 +174,7 @@ def test_uneven_padding_means_what_the_even_one_does(ceil, counted):
             x[0, 0, 0, max(s, 0) : min(s + kernel, size)].sum() / (min(s + kernel, high) - max(s, low)) for s in starts
         ]
         kind = typed((1, 1, size))
-        found = op.torch(Modules(), kind)(x[..., :size])
+        found = op.torch(TorchNamespace(), kind)(x[..., :size])
         assert found.shape[1:] == op.infer(kind).sizes == (1, 1, len(means)), (size, op)
         np.testing.assert_allclose(found[0, 0, 0].numpy(), means, rtol=1e-5, atol=1e-6, err_msg=f"{size} {op}")
 
@@ -198,9 +198,9 @@ def test_pool_values_are_torch_s_for_every_small_geometry(fields, tmp_path):
             ((2, size, size),),
         )
         graph = graph_of(case)
-        export_onnx(graph, Seeded({}), tmp_path / "pool.onnx")
+        export_onnx(graph, SeededSource({}), tmp_path / "pool.onnx")
         x = np.random.default_rng(size).standard_normal((1, 2, size, size), dtype=np.float32)
-        found = raw_session(tmp_path / "pool.onnx").run(None, {"in0": x})[0]
+        found = create_cpu_session(tmp_path / "pool.onnx").run(None, {"in0": x})[0]
         reference = graph.nodes[0].op.torch(torch.nn, typed((2, size, size)))(torch.from_numpy(x)).numpy()
         np.testing.assert_allclose(found, reference, rtol=1e-5, atol=1e-6, err_msg=str(case))
 

@@ -13,7 +13,7 @@ from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import run_passes
 from archc.compiler.ops import OPS
 from archc.compiler.passes import Settings
-from archc.runtime.session import raw_session
+from archc.runtime.session import create_cpu_session
 
 from .op_cases import CASES, Case
 from .test_ops import Positive, graph_of, spread
@@ -65,6 +65,6 @@ def test_every_opset_gives_the_same_numbers_or_is_refused(case: Case, tmp_path):
         model = onnx.load(path)
         assert [o.version for o in model.opset_import] == [opset]
         onnx.checker.check_model(model, full_check=True)
-        found = raw_session(path).run(None, {f"in{i}": x for i, x in enumerate(inputs)})[0]
+        found = create_cpu_session(path).run(None, {f"in{i}": x for i, x in enumerate(inputs)})[0]
         assert found.shape == reference.shape
         assert np.abs(found - reference).max() <= 1e-5 * np.abs(reference).max() + 1e-7, f"opset {opset}"

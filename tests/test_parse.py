@@ -14,7 +14,7 @@ from archc.compiler.diagnostics import Source, Span
 from archc.compiler.driver import check, run_passes
 from archc.compiler.ir.dtypes import F16, F64, I64
 from archc.compiler.ir.graph import Graph, Head, Node, Output, Rewrite, Value
-from archc.compiler.ir.parse import GraphSyntaxError, parse
+from archc.compiler.ir.parse import GraphSyntaxError, parse_graph
 from archc.compiler.ir.types import TensorType, image
 from archc.compiler.ir.verify import verify
 from archc.compiler.ops import OPS
@@ -37,7 +37,7 @@ TEXT = """graph tiny(%image: f32[N,3,8,8]) -> (logits: f32[N,4,6,6]) phase train
 
 
 def read(text: str) -> Graph:
-    return parse(text, OPS)
+    return parse_graph(text, OPS)
 
 
 def assert_reads_back(graph: Graph) -> None:
@@ -75,7 +75,7 @@ def assert_the_stages_read_back(name: str) -> None:
     for settings in (Settings(), Settings(keep_aux=True))[: 1 + bool(graph.heads)]:
         now = graph
         for each in PIPELINE:
-            configured = each.configured(settings)
+            configured = each.from_settings(settings)
             assert configured is not None
             now = configured.run(now)
             assert read(str(now)) == now

@@ -17,13 +17,13 @@ from archc.compiler.diagnostics import InternalError
 from archc.compiler.driver import run_passes
 from archc.compiler.ir.dtypes import F32, I64
 from archc.compiler.ir.graph import Graph, Output, Value
-from archc.compiler.ir.parse import parse
+from archc.compiler.ir.parse import parse_graph
 from archc.compiler.ir.types import image
 from archc.compiler.ir.verify import verify
 from archc.compiler.ops import OPS
 from archc.compiler.passes import FoldBatchNorm, Pass, Settings
-from archc.compiler.weights.rewrite import Rewritten
-from archc.compiler.weights.seeded import Seeded
+from archc.compiler.weights.rewrite import RewrittenSource
+from archc.compiler.weights.seeded import SeededSource
 
 NET = """graph net(%image: f32[N,3,8,8]) -> (y: f32[N,4,6,6]) phase train {
   %c = conv(%image, out=4, kernel=[3, 3], bias=false) : f32[N,4,6,6]
@@ -42,7 +42,7 @@ PAIR = """graph net(%image: f32[N,3,8,8]) -> (y: f32[N,6,6,6]) phase inference {
 
 
 def read(text: str) -> Graph:
-    return parse(text, OPS)
+    return parse_graph(text, OPS)
 
 
 @pytest.mark.parametrize("bias", [False, True])
@@ -50,7 +50,7 @@ def read(text: str) -> Graph:
 @pytest.mark.parametrize("groups", [1, 3])
 def test_folding_keeps_the_meaning(bias, affine, groups):
     net = read(PAIR.format(bias=str(bias).lower(), affine=str(affine).lower(), groups=groups))
-    draw, seeded = np.random.RandomState(0), Seeded(net.params(), 3)
+    draw, seeded = np.random.RandomState(0), SeededSource(net.params(), 3)
     numbers = {name: seeded.get(name) for name in net.params()}
     for name in [n for n in numbers if n.startswith("n.") and "num_batches" not in n] + ["c.bias"] * bias:
         numbers[name] = draw.uniform(0.5, 2, numbers[name].shape).astype(np.float32)
@@ -61,7 +61,7 @@ def test_folding_keeps_the_meaning(bias, affine, groups):
         y, t["n.running_mean"], t["n.running_var"], t.get("n.weight"), t.get("n.bias"), eps=1e-3
     )
     net = FoldBatchNorm().run(net)
-    folded = Rewritten(Numbers(numbers), net)
+    folded = RewrittenSource(Numbers(numbers), net)
     weight, bias_ = (torch.from_numpy(folded.get(f"c.{part}")) for part in ("weight", "bias"))
     assert weight.dtype == bias_.dtype == torch.float32
     assert set(folded.names()) == {"c.weight", "c.bias"} == set(net.params())

@@ -14,8 +14,8 @@ from archc.build.build import build
 from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import check
 from archc.compiler.ir.dtypes import F32, I64
-from archc.compiler.weights.loading import load
-from archc.compiler.weights.seeded import Seeded
+from archc.compiler.weights.loading import load_checkpoints
+from archc.compiler.weights.seeded import SeededSource
 
 PEERS = json.loads((Path(__file__).parent / "data" / "peers.json").read_text("utf-8"))["nets"]
 
@@ -76,7 +76,7 @@ class OldDenseNet(Shapes):
 def test_old_densenet_files(name):
     source, params = OldDenseNet(name), check(name).graph.params()
     assert any(".norm.1." in tensor for tensor in source.names())
-    report = load({"": source}, params, Seeded(params), paths=()).report
+    report = load_checkpoints({"": source}, params, SeededSource(params), paths=()).report
     assert (report.loaded, report.missing, report.unused) == (len(source.tensors), (), ())
 
 

@@ -20,7 +20,7 @@ from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.driver import check, run_passes
 from archc.runtime import Session
 from archc.runtime.images import prepare, read_image
-from archc.runtime.session import raw_session
+from archc.runtime.session import create_cpu_session
 
 from .fingerprint import fill_tensor, golden_input
 from .peers import BATCH, DATA, PEERS, TIMM, TORCHVISION, library, size
@@ -85,7 +85,7 @@ def test_fingerprint_in_torch_and_in_onnxruntime(name, folder):
     path = folder / "net.onnx"
     build(checked, weights=StateDict(net.state_dict()), output=path, proof="none")
     check_file(path)
-    session = raw_session(path)
+    session = create_cpu_session(path)
     check_shapes(session, run_passes(checked.graph), None)
     found = session.run(["logits"], {"image": x})[0]
     for values in (logits, found):

@@ -24,10 +24,10 @@ from torch.utils.flop_counter import FlopCounterMode
 import archc
 from archc.compiler.backends.torch.source import torch_source
 from archc.compiler.driver import run_passes
-from archc.compiler.ir.parse import parse
+from archc.compiler.ir.parse import parse_graph
 from archc.compiler.ops import OPS
 from archc.compiler.ops.fields import MEASURED, SCHEMES, Bool, Choice, InitKind, Padding, Pair
-from archc.runtime.session import raw_session
+from archc.runtime.session import create_cpu_session
 
 from .random_faults import trains
 from .random_specs import specs
@@ -222,7 +222,7 @@ def check_values(net: Any, module: Any, path: Path) -> None:
     model = onnx.load(str(path))
     results = [o.name for o in model.graph.output]
     model.graph.output.extend(v for v in model.graph.value_info)
-    sessions = [raw_session(model.SerializeToString(), optimize=False), raw_session(path)]
+    sessions = [create_cpu_session(model.SerializeToString(), optimize=False), create_cpu_session(path)]
     seen: dict[str, tuple[int, ...]] = {}
     made = dict(module.named_modules())
     for node in net.graph.nodes:
@@ -294,4 +294,4 @@ def check_source(net: Any, module: Any) -> None:
 def check_text_form(graph: Any) -> None:
     """A graph's text is the graph, in training and after the passes."""
     for each in (graph, run_passes(graph)):
-        assert parse(str(each), OPS) == each
+        assert parse_graph(str(each), OPS) == each

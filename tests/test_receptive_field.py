@@ -13,7 +13,7 @@ from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.driver import check
 from archc.compiler.ir.graph import Graph
 from archc.compiler.sources import Memory, SpecText
-from archc.compiler.weights.seeded import Seeded
+from archc.compiler.weights.seeded import SeededSource
 
 HEIGHT, WIDTH = 30, 24
 BLOCKS = """blocks:
@@ -30,7 +30,7 @@ def graph_of(steps: str) -> Graph:
     return found.graph
 
 
-class Positive(Seeded):
+class Positive(SeededSource):
     """Weights over zero: no gradient cancels another, and no unit is dead."""
 
     def get(self, name: str) -> Any:

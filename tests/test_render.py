@@ -8,8 +8,8 @@ import re
 
 import pytest
 
-from archc.cli.formats import as_json, github, sarif
-from archc.cli.render import Paint, cells, clean, diagnostics, failure
+from archc.cli.formats import diagnostic_json, github_annotations, sarif_log
+from archc.cli.render import Paint, clean, format_diagnostics, format_failure, text_width
 from archc.compiler.diagnostics import Diagnostic, Failure, Note, Source, Span
 
 RAW = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\u200b\u202a-\u202e\u2066-\u2069]")
@@ -27,7 +27,7 @@ def eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_form_of_the_house() -> None:
     note = Note("expanded from here", Span(SPEC, 2, 1, 2, 6))
-    assert diagnostics([mistake(SPEC, 3, 20, 26, label="here", notes=(note,), help="choose 1")]) == "\n".join(
+    assert format_diagnostics([mistake(SPEC, 3, 20, 26, label="here", notes=(note,), help="choose 1")]) == "\n".join(
         [
             "error[groups-mismatch]: 3 channels do not divide",
             " --> nets/tiny.yaml:3:20",
@@ -42,7 +42,7 @@ def test_the_form_of_the_house() -> None:
 
 def test_without_a_place() -> None:
     assert (
-        diagnostics([Diagnostic("empty", None, "the spec is empty", severity="warning")])
+        format_diagnostics([Diagnostic("empty", None, "the spec is empty", severity="warning")])
         == "warning[empty]: the spec is empty"
     )
 
@@ -51,8 +51,13 @@ def test_without_a_place() -> None:
 def test_nothing_invisible_reaches_the_terminal(evil: str) -> None:
     source = Source(f"a{evil}b.yaml", f"x: {evil}y")
     found = Diagnostic("c", Span(source, 1, 4, 1, 6), f"m{evil}", f"l{evil}", (Note(f"n{evil}"),), f"h{evil}")
-    texts = [diagnostics([found]), *github([found]), json.dumps(sarif([found])), json.dumps(as_json(found))]
-    texts.append(failure(Failure("c", evil, evil)))
+    texts = [
+        format_diagnostics([found]),
+        *github_annotations([found]),
+        json.dumps(sarif_log([found])),
+        json.dumps(diagnostic_json(found)),
+    ]
+    texts.append(format_failure(Failure("c", evil, evil)))
     for text in texts:
         assert not RAW.search(text)
         assert evil not in text
@@ -60,10 +65,10 @@ def test_nothing_invisible_reaches_the_terminal(evil: str) -> None:
 
 def test_the_caret_stands_under_escapes_and_wide_letters() -> None:
     text = "\t漢字: \u202ebad"
-    found = diagnostics([mistake(Source("s", text), 1, 7, 10)])
+    found = format_diagnostics([mistake(Source("s", text), 1, 7, 10)])
     shown, caret = (line[4:] for line in found.split("\n")[3:5])
     assert shown == "\\t漢字: \\u202ebad"
-    assert len(caret) - len(caret.lstrip()) == cells(clean(text[:6]))
+    assert len(caret) - len(caret.lstrip()) == text_width(clean(text[:6]))
 
 
 @pytest.mark.parametrize("column", [1, 40, 5_000, 99_990])
@@ -71,7 +76,7 @@ def test_the_caret_stands_under_escapes_and_wide_letters() -> None:
 def test_long_lines_are_cut_around_the_caret(column: int, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     line = "".join(f"{i % 10}" for i in range(column - 1)) + "WRONG" + "." * (100_000 - column)
-    found = diagnostics([mistake(Source("s", line), 1, column, column + 5)]).split("\n")
+    found = format_diagnostics([mistake(Source("s", line), 1, column, column + 5)]).split("\n")
     assert all(len(each) <= width for each in found[2:])
     start = found[4].index("^")
     assert found[3][start : start + 5] == "WRONG"
@@ -79,12 +84,12 @@ def test_long_lines_are_cut_around_the_caret(column: int, width: int, monkeypatc
 
 
 def test_a_caret_longer_than_the_line_is_cut() -> None:
-    found = diagnostics([mistake(Source("s", "x" * 1_000), 1, 1, 1_001)]).split("\n")
+    found = format_diagnostics([mistake(Source("s", "x" * 1_000), 1, 1, 1_001)]).split("\n")
     assert all(len(each) <= 80 for each in found)
 
 
 def test_twenty_errors_and_how_many_more() -> None:
-    text = diagnostics([Diagnostic(f"c{i}", None, "m") for i in range(100)])
+    text = format_diagnostics([Diagnostic(f"c{i}", None, "m") for i in range(100)])
     assert text.count("error[") == 20
     assert text.endswith("and 80 more errors")
 
@@ -98,17 +103,17 @@ def test_colour_only_on_a_terminal_and_never_with_no_color(monkeypatch: pytest.M
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     found = mistake(SPEC, 3, 20, 26)
-    assert "\x1b[" in diagnostics([found], Terminal())
-    assert "\x1b[" not in diagnostics([found], io.StringIO())
+    assert "\x1b[" in format_diagnostics([found], Terminal())
+    assert "\x1b[" not in format_diagnostics([found], io.StringIO())
     monkeypatch.setenv("NO_COLOR", "1")
     assert not Paint(Terminal()).on
 
 
 def test_sarif_and_github_name_the_place() -> None:
     found = [mistake(SPEC, 3, 20, 26, help="50%, or: none")]
-    result = sarif(found)["runs"][0]["results"][0]
+    result = sarif_log(found)["runs"][0]["results"][0]
     assert result["ruleId"] == "groups-mismatch"
     assert result["locations"][0]["physicalLocation"]["region"]["startColumn"] == 20
-    (line,) = github(found)
+    (line,) = github_annotations(found)
     assert line.startswith("::error file=nets/tiny.yaml,line=3,col=20,title=archc groups-mismatch::")
     assert line.endswith("%0Ahelp: 50%25, or: none")

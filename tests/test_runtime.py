@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from archc.runtime import RuntimeFault, Session, doctor, providers
-from archc.runtime.artifact import Artifact, open_artifact
-from archc.runtime.session import on_device, raw_session
+from archc.runtime.artifact import open_artifact
+from archc.runtime.session import create_cpu_session, create_device_session
 
 CLASSES = 4
 META = {
@@ -75,7 +75,7 @@ def fault(call, *arguments, **options) -> RuntimeFault:
 
 
 def test_what_a_model_says_of_itself(model):
-    found = Artifact.open(model)
+    found = open_artifact(model)
     assert (found.name, found.version, found.graph_text, found.spec_sha256) == ("tiny", "0.1.0", "a graph", "ab12")
     assert found.labels == ("ant", "bee", "cat", "dog") and found.preprocess["crop"] == 8 and not found.trained
     assert found.inputs == {"image": ("N", 3, 8, 8)} and found.outputs == {"logits": ("N", 4)}
@@ -195,14 +195,14 @@ def unloadable(monkeypatch):
     cuda = providers.DeviceChoice(
         "cuda", (("CUDAExecutionProvider", {"device_id": "nonsense"}),), "a CUDA device works"
     )
-    monkeypatch.setattr("archc.runtime.session.choose", lambda device: cuda)
+    monkeypatch.setattr("archc.runtime.session.choose_device", lambda device: cuda)
 
 
 def test_cuda_that_fails_only_at_the_session(model, monkeypatch):
     unloadable(monkeypatch)
     found = fault(Session, model, device="cuda")
     assert (found.code, found.exit_code) == ("device-unavailable", 3)
-    session, choice = on_device(model, "auto", 1)
+    session, choice = create_device_session(model, "auto", 1)
     assert choice.device == "cpu" and choice.reason.startswith("cuda cannot be used") and session.get_providers()
 
 
@@ -256,7 +256,7 @@ def test_run_and_logits_are_as_the_model_gives_them(model):
     wanted = batch.mean((2, 3)) @ weight().T
     np.testing.assert_allclose(session.run(batch)["logits"], wanted, atol=1e-5)
     np.testing.assert_allclose(session.logits(batch), wanted, atol=1e-5)
-    np.testing.assert_allclose(raw_session(model.read_bytes()).run(None, {"image": batch})[0], wanted, atol=1e-5)
+    np.testing.assert_allclose(create_cpu_session(model.read_bytes()).run(None, {"image": batch})[0], wanted, atol=1e-5)
 
 
 def test_photos_by_their_paths(model, tmp_path):
@@ -299,19 +299,19 @@ def test_a_damaged_model_is_refused(model, tmp_path):
 
 
 def test_the_doctor_on_a_machine_without_a_gpu(without_driver):
-    found = {each.name: each for each in doctor.examine()}
+    found = {each.name: each for each in doctor.examine_machine()}
     assert found["python"].value == sys.version.split()[0] and "cpu" in found["providers"].value
     assert "driver" in found["cuda"].value and found["cuda"].ok is None and found["cuda"].advice
 
 
 def test_the_doctor_names_wheels_that_overwrite_each_other(monkeypatch):
-    monkeypatch.setattr(doctor, "installed", lambda package: "1.0")
-    both = next(each for each in doctor.examine() if each.name == "onnxruntime wheels")
+    monkeypatch.setattr(doctor, "installed_version", lambda package: "1.0")
+    both = next(each for each in doctor.examine_machine() if each.name == "onnxruntime wheels")
     assert both.ok is False and "pip uninstall" in both.advice
 
 
 def test_the_doctor_names_libraries_that_do_not_load(monkeypatch):
     monkeypatch.setattr(doctor, "driver_trouble", lambda: ("", ""))
     monkeypatch.setattr(doctor, "missing_libraries", lambda: ["libcufft.so.12"])
-    cuda = next(each for each in doctor.examine() if each.name == "cuda")
+    cuda = next(each for each in doctor.examine_machine() if each.name == "cuda")
     assert cuda.ok is False and "libcufft.so.12" in cuda.value

@@ -19,8 +19,8 @@ from archc.compiler.diagnostics import Failure
 from archc.compiler.ir.dtypes import I64
 from archc.compiler.ops.op import Param
 from archc.compiler.weights.formats import open_checkpoint
-from archc.compiler.weights.loading import LoadedWeights, load
-from archc.compiler.weights.seeded import BLOCK, Seeded, quantiles
+from archc.compiler.weights.loading import LoadedWeights, load_checkpoints
+from archc.compiler.weights.seeded import BLOCK, SeededSource, quantiles
 
 PARAMS = {
     "a.weight": Param((4, 3, 2, 2), ("kaiming_uniform", 0.0)),
@@ -31,8 +31,8 @@ PARAMS = {
 
 def test_seeded_numbers_are_pinned():
     """Changing these changes every untrained model that was ever built."""
-    seeded = Seeded({"w": Param((4,), ("uniform", 1.0)), "n": Param((4,), ("normal", 1.0))}, seed=7)
-    np.testing.assert_array_equal(seeded.get("w"), Seeded(seeded.params, 7).get("w"))
+    seeded = SeededSource({"w": Param((4,), ("uniform", 1.0)), "n": Param((4,), ("normal", 1.0))}, seed=7)
+    np.testing.assert_array_equal(seeded.get("w"), SeededSource(seeded.params, 7).get("w"))
     assert [round(float(v), 6) for v in seeded.get("w")] == PINNED["w"]
     assert [round(float(v), 6) for v in seeded.get("n")] == PINNED["n"]
 
@@ -43,7 +43,7 @@ def test_seeded_numbers_are_pinned():
 ])  # fmt: skip
 def test_seeded_numbers_are_pinned_over_block_ends(init, digest):
     """To the bit: the numbers do not depend on how many are worked on together."""
-    seeded = Seeded({"w": Param((3, BLOCK + 1131), init)}, seed=7)
+    seeded = SeededSource({"w": Param((3, BLOCK + 1131), init)}, seed=7)
     assert zlib.crc32(seeded.get("w").tobytes()) == digest
 
 
@@ -60,7 +60,7 @@ SCHEMES = [
 
 @pytest.mark.parametrize(("init", "deviation"), SCHEMES, ids=[i[0] for i, _ in SCHEMES])
 def test_schemes_have_their_deviation(init, deviation):
-    values = Seeded({"w": Param((64, 32, 3, 3), init)}).get("w")
+    values = SeededSource({"w": Param((64, 32, 3, 3), init)}).get("w")
     assert values.dtype == np.float32 and values.shape == (64, 32, 3, 3)
     assert values.std() == pytest.approx(deviation, rel=0.03, abs=1e-7)
     assert abs(values.mean()) <= (0.5 if init[0] == "constant" else 0.03 * deviation + 1e-9)
@@ -75,11 +75,11 @@ def test_quantiles_are_symmetric():
 
 def loaded(path: Path, params: dict[str, Param] = PARAMS, optional: tuple[str, ...] = ()) -> LoadedWeights:
     """A checkpoint for a whole net with these tensors."""
-    return load({"": path}, params, Seeded(params), paths=(), optional=optional)
+    return load_checkpoints({"": path}, params, SeededSource(params), paths=(), optional=optional)
 
 
 def arrays():
-    seeded = Seeded(PARAMS)
+    seeded = SeededSource(PARAMS)
     return {name: seeded.get(name) + np.float32(1) for name in PARAMS}
 
 

@@ -152,7 +152,7 @@ def pool(node: Node) -> tuple[Any, ...]:
     """Kind, kernel, stride, padding, rounding, what counts, and the output's sizes."""
     op: Any = node.op
     counts = op.count_include_pad if op.name == "avg_pool" and any(op.padding) else None
-    return (op.name, op.kernel, op.step, op.padding[:2], op.ceil_mode, counts, node.output.type.sizes)
+    return (op.name, op.kernel, op.resolved_stride, op.padding[:2], op.ceil_mode, counts, node.output.type.sizes)
 
 
 def told(row: list[Any]) -> tuple[Any, ...]:

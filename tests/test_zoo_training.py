@@ -12,11 +12,11 @@ from archc.compiler.backends.onnx.write import export_onnx
 from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.driver import check, run_passes
 from archc.compiler.ir.graph import Graph
-from archc.compiler.weights.rewrite import Rewritten
-from archc.compiler.weights.seeded import Seeded
+from archc.compiler.weights.rewrite import RewrittenSource
+from archc.compiler.weights.seeded import SeededSource
 from archc.runtime import Session
 from archc.runtime.images import prepare
-from archc.runtime.session import raw_session
+from archc.runtime.session import create_cpu_session
 
 
 def graph_of(name: str, *settings: str) -> Graph:
@@ -26,7 +26,7 @@ def graph_of(name: str, *settings: str) -> Graph:
 
 
 def module_of(graph: Graph, seed: int = 0) -> torch.nn.Module:
-    return to_torch(graph, Seeded(graph.params(), seed))
+    return to_torch(graph, SeededSource(graph.params(), seed))
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_an_ensemble_averages_its_members_probabilities(tmp_path) -> None:
         {f"member{i}.{name}": tensor for i, net in enumerate(nets) for name, tensor in net.state_dict().items()}
     )
     built = run_passes(ensemble)
-    export_onnx(built, Rewritten(weights, built), tmp_path / "net.onnx")
+    export_onnx(built, RewrittenSource(weights, built), tmp_path / "net.onnx")
     x = np.random.default_rng(0).standard_normal((2, 3, 227, 227), dtype=np.float32)
-    found = raw_session(tmp_path / "net.onnx", threads=2).run(["probabilities"], {"image": x})[0]
+    found = create_cpu_session(tmp_path / "net.onnx", threads=2).run(["probabilities"], {"image": x})[0]
     with torch.no_grad():
         expected = torch.stack([net(torch.from_numpy(x)).softmax(1) for net in nets]).mean(0)
     assert np.abs(found - expected.numpy()).max() <= 1e-5

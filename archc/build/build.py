@@ -12,7 +12,7 @@ from ..compiler.backends import BACKENDS, Backend, Export
 from ..compiler.driver import Compilation, run_passes
 from ..compiler.ir.graph import Graph
 from ..compiler.passes import Settings
-from ..compiler.weights.loading import LoadedWeights, load
+from ..compiler.weights.loading import LoadedWeights, load_checkpoints
 from ..compiler.weights.report import WeightReport
 from .metadata import metadata
 from .options import BuildOptions
@@ -83,15 +83,15 @@ def resolve_weights(training: Graph, options: BuildOptions) -> LoadedWeights:
 
     Raises Failure where a checkpoint does not fit the graph.
     """
-    from ..compiler.weights.seeded import Seeded
+    from ..compiler.weights.seeded import SeededSource
 
     params = training.params()
-    seeded = Seeded(params, options.seed)
+    seeded = SeededSource(params, options.seed)
     if not options.weights:
         return LoadedWeights(seeded, WeightReport(f"seed {options.seed}", 0, tuple(params)))
     paths = {node.path for node in training.nodes}
     heads = [head.path for head in training.heads]
-    return load(options.weights, params, seeded, paths=paths, optional=heads, skip=options.weights_skip)
+    return load_checkpoints(options.weights, params, seeded, paths=paths, optional=heads, skip=options.weights_skip)
 
 
 def export_and_prove(checked: Compilation, training: Graph, built: Graph, weights: LoadedWeights, backend: Backend, path: Path,
@@ -100,17 +100,17 @@ def export_and_prove(checked: Compilation, training: Graph, built: Graph, weight
 
     Gives the files, the model first, and what the proof measured; None where there was none.
     """
-    from ..compiler.weights.rewrite import Rewritten
+    from ..compiler.weights.rewrite import RewrittenSource
 
     found: list[Parity] = []
-    proved = backend.proved and options.proof != "none" and options.phase == "inference"
+    proved = backend.provable and options.proof != "none" and options.phase == "inference"
 
     def prove_file(partial: Path) -> None:
         if proved:
             found.append(prove(training, built, weights.source, partial, options.batch))
 
     graph, source = (
-        (training, weights.source) if backend.graph == "training" else (built, Rewritten(weights.source, built))
+        (training, weights.source) if backend.graph == "training" else (built, RewrittenSource(weights.source, built))
     )
     export = Export(graph=graph, weights=source, path=path, title=checked.header.summary or checked.name,
                     source=checked.sources[0].label, metadata=metadata(checked, built, weights.report, options.phase),

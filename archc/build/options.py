@@ -124,8 +124,8 @@ class BuildOptions:
         rows = [BACKENDS[name] for name in self.exports]
         for each in fields(self):
             asked = each.name in READERS and getattr(self, each.name) != each.default
-            if asked and all(each.name in row.lacks for row in rows):
-                yield each.name, f"{rows[0].name} is {rows[0].writes}; {rows[0].lacks[each.name]}"
+            if asked and all(each.name in row.unsupported for row in rows):
+                yield each.name, f"{rows[0].name} is {rows[0].writes}; {rows[0].unsupported[each.name]}"
 
 
 # -- readers: each gives the value in its own form, or raises ValueError with what the option takes ---------------------

@@ -36,10 +36,10 @@ def prove(training: Graph, built: Graph, weights: WeightSource, path: Path, batc
     import torch
 
     from ..compiler.backends.torch.module import to_torch
-    from ..runtime.session import raw_session
+    from ..runtime.session import create_cpu_session
 
     check_file(path)
-    session = raw_session(path)
+    session = create_cpu_session(path)
     check_shapes(session, built, batch)
     net = to_torch(training, weights).eval()
     net.training = bool(
@@ -88,9 +88,9 @@ def check_file(path: Path) -> None:
 
 def check_shapes(session: Any, built: Graph, batch: int | None) -> None:
     """onnxruntime's output shapes are ours."""
-    from ..compiler.backends.onnx.write import results
+    from ..compiler.backends.onnx.write import named_outputs
 
-    ours = {name: [batch or "N", *value.type.sizes] for name, value in results(built)}
+    ours = {name: [batch or "N", *value.type.sizes] for name, value in named_outputs(built)}
     theirs = {o.name: o.shape for o in session.get_outputs()}
     for name, shape in ours.items():
         if theirs.get(name) != shape:
@@ -147,14 +147,14 @@ def node_values(path: Path, built: Graph, inputs: Mapping[str, Any]) -> dict[str
     """Every node's value in onnxruntime, by path."""
     import onnx
 
-    from ..compiler.backends.onnx.write import result_names
-    from ..runtime.session import raw_session
+    from ..compiler.backends.onnx.write import onnx_names
+    from ..runtime.session import create_cpu_session
 
     model = onnx.load(str(path))
-    names = result_names(built)
+    names = onnx_names(built)
     wanted = {n.path: names.get(n.output.name, n.output.name) for n in built.nodes}
     have = {o.name for o in model.graph.output}
     model.graph.output.extend(v for v in model.graph.value_info if v.name in wanted.values() and v.name not in have)
-    session = raw_session(model.SerializeToString(), optimize=False)
+    session = create_cpu_session(model.SerializeToString(), optimize=False)
     values = dict(zip([o.name for o in session.get_outputs()], session.run(None, dict(inputs)), strict=True))
     return {path: values[name] for path, name in wanted.items() if name in values}

@@ -13,7 +13,7 @@ from .options import BuildOptions
 def target_path(checked: Compilation, backend: Backend, options: BuildOptions) -> Path:
     """The path that `backend` writes: the option's, or the spec's name here. Raises Failure where it cannot be written."""
     asked = options.output if options.output is not None else Path(checked.name + backend.suffix)
-    path = backend.placed(asked)
+    path = backend.output_path(asked)
     output = options.spell("output")
     for each in dict.fromkeys((asked, path)):
         if each.is_dir():

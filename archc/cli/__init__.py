@@ -1,7 +1,7 @@
-"""The command line: its entry, and the one place where what went wrong becomes a message and an exit code.
+"""The command line: its entry, and the one place where an error becomes a message and an exit code.
 
-Commands live in modules of their own and are imported when used, so that `archc --help` answers at once. Exit codes: 0
-fine, 1 the spec, model or data is wrong, 2 usage, 3 the environment cannot, 70 a bug of ours, 130 interrupted.
+Each command is a module of its own and is imported when it is used, so that `archc --help` answers at once. Exit codes: 0 fine,
+1 the spec, the model or the data is wrong, 2 wrong usage, 3 the environment cannot do it, 70 a bug of ours, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the exit code; raises nothing unless ARCHC_DEBUG is set."""
     prepare_streams()
     try:
-        code = execute([*(sys.argv[1:] if arguments is None else arguments)])  # `list` is a command here
+        code = run_command([*(sys.argv[1:] if arguments is None else arguments)])  # `list` is a command here
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -31,11 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BaseException as error:
         if os.environ.get("ARCHC_DEBUG"):
             raise
-        return report(error)
+        return report_error(error)
 
 
-def execute(arguments: list[str]) -> int:
-    """Runs one command and returns its exit code. Click's own errors are told here; any other exception passes."""
+def run_command(arguments: list[str]) -> int:
+    """Runs one command and returns its exit code. Click's own errors are printed here; any other exception passes."""
     import gc
 
     # imports and a spec's tree make many objects and hardly any garbage: fewer collections, a tenth less time
@@ -54,41 +54,41 @@ def execute(arguments: list[str]) -> int:
     except click.Abort:
         raise KeyboardInterrupt from None
     except click.ClickException as error:
-        from .render import usage
+        from .render import format_usage_error
 
-        print_error(usage(error))
+        print_error(format_usage_error(error))
         return error.exit_code
 
 
-def report(error: BaseException) -> int:
-    """Prints what stopped the command on standard error, and returns its exit code."""
+def report_error(error: BaseException) -> int:
+    """Prints the error that stopped the command on standard error, and returns the exit code for it."""
     from ..compiler.diagnostics import Failure, SpecError
-    from .render import bug, diagnostics, failure
+    from .render import format_bug, format_diagnostics, format_failure
 
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, SpecError):
-        print_error(diagnostics(error.diagnostics, sys.stderr))
+        print_error(format_diagnostics(error.diagnostics, sys.stderr))
         return 1
     if isinstance(error, Failure) or is_runtime_fault(error):
-        print_error(failure(error, sys.stderr))
+        print_error(format_failure(error, sys.stderr))
         return int(error.exit_code)  # type: ignore[attr-defined]
-    stop = as_environment_failure(error)
+    stop = environment_failure(error)
     if stop is not None:
-        print_error(failure(stop, sys.stderr))
+        print_error(format_failure(stop, sys.stderr))
         return stop.exit_code
-    print_error(bug(error, sys.stderr))
+    print_error(format_bug(error, sys.stderr))
     return 70
 
 
 def is_runtime_fault(error: BaseException) -> bool:
-    """Whether the runtime raised it on purpose. If the runtime was never imported, it did not."""
+    """Whether it is a RuntimeFault, without importing the runtime: if it was never imported, it raised none."""
     faults = sys.modules.get("archc.runtime.faults")
     return faults is not None and isinstance(error, faults.RuntimeFault)
 
 
-def as_environment_failure(error: BaseException) -> Failure | None:
-    """The Failure to report where the machine is at fault (no memory, no space, no permission), else None."""
+def environment_failure(error: BaseException) -> Failure | None:
+    """The Failure for an error of the machine (no memory, no space, no permission); None for any other."""
     from ..compiler.diagnostics import Failure
 
     if isinstance(error, MemoryError):
@@ -100,15 +100,15 @@ def as_environment_failure(error: BaseException) -> Failure | None:
 
 
 def print_error(text: str) -> None:
-    """One message on standard error."""
+    """Prints one message on standard error."""
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:
-        pass  # nobody listens
+        pass  # standard error is closed
 
 
 def prepare_streams() -> None:
-    """Streams that can say everything: a closed one is the null device, and what an encoding lacks is escaped."""
+    """Makes the standard streams usable: a closed one becomes the null device, and characters that its encoding lacks are escaped."""
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
     if sys.stdout is None:
@@ -121,7 +121,7 @@ def prepare_streams() -> None:
 
 
 def leave_pipe() -> None:
-    """The reader has gone; keeps the interpreter's last flush from failing aloud."""
+    """Sends the rest of the output to the null device: the reader has gone, and the interpreter's last flush would fail."""
     try:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())

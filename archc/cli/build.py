@@ -15,10 +15,10 @@ import click
 from ..build.options import PHASES, PRECISIONS, PROOFS, BuildOptions, Proof, as_flag
 from ..compiler.backends import BACKENDS
 from ..compiler.weights.formats import checkpoint_suffixes
-from .options import Batch, compiled, format_option, print_json, settings, spec_argument
+from .options import Batch, compile_spec, format_option, print_json, set_option, spec_argument
 from .progress import progress
 from .render import clean
-from .tables import facts, size
+from .tables import format_bytes, format_pairs
 
 if TYPE_CHECKING:
     from ..build.build import BuildResult
@@ -39,7 +39,7 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
 
 @click.command(epilog=EPILOG)
 @spec_argument
-@settings
+@set_option
 @click.option(
     "--export",
     "exports",
@@ -88,29 +88,32 @@ def command(spec: str, settings: tuple[str, ...], output: str | None, form: str,
     from ..build.build import build
 
     path = None if output in (None, "-") else output
-    options = BuildOptions(output=Path(path) if path is not None else None, weights=checkpoints(weights),
+    options = BuildOptions(output=Path(path) if path is not None else None, weights=parse_weights(weights),
                            proof="none" if no_verify else proof, spelling=as_flag, **given)  # fmt: skip
     if path is not None and len(options.exports) > 1:
         raise click.UsageError(
             "-o names one file, but several exports are asked for; leave it out or build one at a time"
         )
-    checked, _ = compiled(spec, settings)
+    checked, _ = compile_spec(spec, settings)
     with progress(f"building {checked.name}"):
         result = build_to_stdout(checked, options) if output == "-" else build(checked, options)
     if result.weights.unexpected:
         print(f"warning[weights-unused]: the net has no place for {unused_tensors(result.weights)}", file=sys.stderr)
     if output == "-":
-        print(text(result), file=sys.stderr)
+        print(build_text(result), file=sys.stderr)
     elif form == "json":
-        print_json(document(result))
+        print_json(build_json(result))
     else:
-        print(text(result))
+        print(build_text(result))
 
 
-def checkpoints(given: tuple[str, ...]) -> dict[str, Checkpoint] | None:
-    """`--weights` by step; "" is the whole net, and None is none. A file whose name holds a `=` is a file first."""
+def parse_weights(values: tuple[str, ...]) -> dict[str, Checkpoint] | None:
+    """The values of `--weights` by step; "" is the whole net. None where there are none.
+
+    A value that is an existing file is taken for one, even if there is a `=` in its name.
+    """
     found: dict[str, Checkpoint] = {}
-    for value in given:
+    for value in values:
         named = None if Path(value).exists() else re.fullmatch(r"([\w.-]+)=(.+)", value)
         step, file = named.groups() if named else ("", value)
         if step in found:
@@ -123,10 +126,10 @@ def checkpoints(given: tuple[str, ...]) -> dict[str, Checkpoint] | None:
 
 
 def build_to_stdout(checked: Compilation, options: BuildOptions) -> BuildResult:
-    """Builds in a folder of its own and sends the one file to standard output."""
+    """Builds in a temporary folder, and writes the file to standard output. A UsageError where there are several files."""
     from ..build.build import build
 
-    if any(BACKENDS[name].beside for name in options.exports) or len(options.exports) > 1:
+    if any(BACKENDS[name].companion_suffixes for name in options.exports) or len(options.exports) > 1:
         raise click.UsageError("only one file fits on standard output: --export onnx")
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
         result = build(checked, replace(options, output=Path(folder) / "model"))
@@ -137,7 +140,7 @@ def build_to_stdout(checked: Compilation, options: BuildOptions) -> BuildResult:
         return result.with_path("-")
 
 
-def document(result: BuildResult) -> dict[str, Any]:
+def build_json(result: BuildResult) -> dict[str, Any]:
     """What `--format json` prints."""
     report = result.weights
     weights = {
@@ -152,20 +155,22 @@ def document(result: BuildResult) -> dict[str, Any]:
     }
 
 
-def text(result: BuildResult) -> str:
-    """What people read: each file, what the proof measured, whence the weights come, how long it took."""
-    rows = [(each.kind, f"{each.path}  {size(each.bytes)}  sha256 {each.sha256[:16]}…") for each in result.artifacts]
+def build_text(result: BuildResult) -> str:
+    """What is printed for people: each file, what the proof measured, where the weights come from, how long it took."""
+    rows = [
+        (each.kind, f"{each.path}  {format_bytes(each.bytes)}  sha256 {each.sha256[:16]}…") for each in result.artifacts
+    ]
     if result.parity:
         parity = result.parity
         measured = f"max |Δ| {parity.max_abs:.1e}, relative {parity.max_rel:.1e}, against {parity.against}"
         rows.append(("parity", measured))
     rows.append(("weights", describe_weights(result.weights)))
     rows.append(("took", f"{result.seconds:.1f} s"))
-    return f"{result.name}\n{facts(rows)}"
+    return f"{result.name}\n{format_pairs(rows)}"
 
 
 def describe_weights(report: WeightReport) -> str:
-    """What is trained and what is not, plainly."""
+    """A sentence on which tensors are trained and which are not."""
     if not report.loaded:
         return f"untrained: all tensors start from {report.source}; its answers mean nothing yet"
     parts = [f"{report.loaded:,} tensors from {report.source}"]

@@ -1,4 +1,4 @@
-"""`archc check`: all diagnostics of specs, and each expectation proved or refuted."""
+"""`archc check`: all diagnostics of specs, and whether what they expect holds."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import checked, format_option, print_json, settings, specs_argument
-from .render import clean, counted, diagnostics
-from .tables import plain
+from .options import check_spec, format_option, print_json, set_option, specs_argument
+from .render import clean, count_of, format_diagnostics
+from .tables import format_plain
 
 if TYPE_CHECKING:
     from ..compiler.analysis.expectations import Expectation
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: archc check net.yaml --set classes=10")
 @specs_argument
-@settings
+@set_option
 @format_option("sarif", "github")
 def command(specs: tuple[str, ...], settings: tuple[str, ...], form: str) -> int:
     """Check specs and prove or refute what they expect."""
-    results = [(spec, checked(spec, settings)) for spec in specs]
+    results = [(spec, check_spec(spec, settings)) for spec in specs]
     if form == "text":
         for spec, result in results:
             print_result(spec, result)
     elif form == "json":
-        print_json(document(results))
+        print_json(check_json(results))
     else:
-        from .formats import github, sarif
+        from .formats import github_annotations, sarif_log
 
         found = [d for _, result in results for d in result.diagnostics]
         if form == "sarif":
-            print_json(sarif(found))
+            print_json(sarif_log(found))
         else:
-            print("\n".join(github(found)), end="\n" if found else "")
+            print("\n".join(github_annotations(found)), end="\n" if found else "")
     return int(any(result.failed for _, result in results))
 
 
 def print_result(spec: str, result: Compilation) -> None:
-    """Prints what people read of one spec: its diagnostics, its expectations, and the verdict last."""
+    """Prints one spec for people: its diagnostics, its expectations, and the verdict last."""
     if result.diagnostics:
-        print(diagnostics(result.diagnostics, sys.stdout), end="\n\n")
+        print(format_diagnostics(result.diagnostics, sys.stdout), end="\n\n")
     for each in result.expectations:
         if each.holds is not False:
             print(expectation_line(each))
@@ -53,26 +53,29 @@ def print_result(spec: str, result: Compilation) -> None:
 
 
 def expectation_line(each: Expectation) -> str:
+    """The line of an expectation that holds, or that does not apply; one that fails is printed as a diagnostic."""
     if each.holds is None:
-        return f"  not applicable with --set  {each.name} {plain(each.expected)} (found {plain(each.found)})"
-    bound = "" if each.expected == each.found else f"  ({plain(each.expected)})"
-    return f"  ok  {each.name} {plain(each.found)}{bound}"
+        return (
+            f"  not applicable with --set  {each.name} {format_plain(each.expected)} (found {format_plain(each.found)})"
+        )
+    bound = "" if each.expected == each.found else f"  ({format_plain(each.expected)})"
+    return f"  ok  {each.name} {format_plain(each.found)}{bound}"
 
 
 def verdict(result: Compilation) -> str:
-    """`ok`, or how many errors and warnings; with the number of expectations that were proved."""
+    """`ok` with the number of expectations that hold, or the number of errors; then the number of warnings."""
     errors = sum(d.severity == "error" for d in result.diagnostics)
     warnings = len(result.diagnostics) - errors
-    parts = [counted(n, noun) for n, noun in ((errors, "error"), (warnings, "warning")) if n]
+    parts = [count_of(n, noun) for n, noun in ((errors, "error"), (warnings, "warning")) if n]
     proved = sum(e.holds is True for e in result.expectations)
     if not errors:
-        parts = ["ok", *([f"{counted(proved, 'expectation')} proved"] if proved else []), *parts]
+        parts = ["ok", *([f"{count_of(proved, 'expectation')} proved"] if proved else []), *parts]
     return ", ".join(parts)
 
 
-def document(results: list[tuple[str, Compilation]]) -> dict[str, Any]:
+def check_json(results: list[tuple[str, Compilation]]) -> dict[str, Any]:
     """What `--format json` prints: all specs in one document."""
-    from .formats import as_json
+    from .formats import diagnostic_json
 
     found = [d for _, result in results for d in result.diagnostics]
     errors = sum(d.severity == "error" for d in found)
@@ -81,7 +84,7 @@ def document(results: list[tuple[str, Compilation]]) -> dict[str, Any]:
             "spec": spec,
             "name": result.name,
             "ok": not result.failed,
-            "diagnostics": [as_json(d) for d in result.diagnostics],
+            "diagnostics": [diagnostic_json(d) for d in result.diagnostics],
             "expectations": [
                 {"name": e.name, "expected": e.expected, "found": e.found, "holds": e.holds}
                 for e in result.expectations

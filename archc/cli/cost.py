@@ -1,4 +1,4 @@
-"""`archc cost`: what a net costs, in all and in parts."""
+"""`archc cost`: what a net costs, in all and by its parts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from .options import compiled, format_option, print_json, settings, specs_argument
-from .tables import facts, number, size, table
+from .options import compile_spec, format_option, print_json, set_option, specs_argument
+from .tables import format_bytes, format_number, format_pairs, format_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: archc cost resnet50 --by block --share")
 @specs_argument
-@settings
+@set_option
 @click.option("--by", type=click.Choice(["layer", "block", "op"]), help="Also a table of the parts.")
 @click.option("--share", is_flag=True, help="In the table, each part's share in percent; the input is a part, too.")
 @click.option("--weights-only", is_flag=True, help="Count no biases and no normalisation, as many papers do.")
@@ -45,23 +45,20 @@ def command(
     """
     if share and not by:
         raise click.UsageError("--share is about a table; say which: --by layer, block or op")
-    counted = [count(compiled(spec, settings)[1], weights_only, batch) for spec in specs]
+    reports = [cost_report(compile_spec(spec, settings)[1], weights_only, batch) for spec in specs]
     if form == "json":
-        documents = [document(each, by) for each in counted]
+        documents = [cost_json(each, by) for each in reports]
         print_json(documents[0] if len(documents) == 1 else documents)
     else:
-        print("\n\n".join(text(each, by, share) for each in counted))
+        print("\n\n".join(cost_text(each, by, share) for each in reports))
 
 
-BYTES = 4  # of a float32
-
-
-class Counted(NamedTuple):
-    """A net's costs for so many images; its layers' parameters are all, or the weights alone."""
+class CostReport(NamedTuple):
+    """A net's costs for `batch` images. The layers' parameters are all, or the weights alone, as `counted` says in a word."""
 
     cost: Cost
     layers: tuple[Layer, ...]
-    what: str
+    counted: str
     batch: int
 
     @property
@@ -78,49 +75,54 @@ class Counted(NamedTuple):
 
     @property
     def with_input(self) -> int:
+        """Activations, and the elements of the input."""
         return (self.cost.activations + self.cost.input_elements) * self.batch
 
 
-def count(graph: Graph, weights_only: bool, batch: int) -> Counted:
+def cost_report(graph: Graph, weights_only: bool, batch: int) -> CostReport:
+    """The costs of a graph for `batch` images; `weights_only` leaves out biases and normalisation."""
     from ..compiler.analysis.cost import cost
 
-    told = cost(graph)
+    costs = cost(graph)
     layers = tuple(
         x._replace(
-            params=told.weights.get(x.path, 0) if weights_only else x.params,
+            params=costs.weights.get(x.path, 0) if weights_only else x.params,
             macs=x.macs * batch,
             activations=x.activations * batch,
         )
-        for x in told.layers
+        for x in costs.layers
     )
-    return Counted(told, layers, "weights" if weights_only else "parameters", batch)
+    return CostReport(costs, layers, "weights" if weights_only else "parameters", batch)
 
 
-def text(counted: Counted, by: str | None, share: bool) -> str:
-    cost, batch = counted.cost, counted.batch
+def cost_text(report: CostReport, by: str | None, share: bool) -> str:
+    """What is printed for people: the net's numbers, then a table of its parts if `by` says which parts."""
+    from ..compiler.ir.dtypes import F32
+
+    cost, batch = report.cost, report.batch
     per = "" if batch == 1 else f" for {batch:,} images"
-    params = number(counted.params)
-    if counted.params_without_aux != counted.params:
-        params += f" ({counted.params_without_aux:,} without the auxiliary heads)"
-    told = [
-        (counted.what, params),
-        ("weight layers", weight_layers(cost.weight_layers)),
+    params = format_number(report.params)
+    if report.params_without_aux != report.params:
+        params += f" ({report.params_without_aux:,} without the auxiliary heads)"
+    rows = [
+        (report.counted, params),
+        ("weight layers", describe_weight_layers(cost.weight_layers)),
         ("MACs" + per, f"{cost.macs * batch:,}"),
-        ("activations" + per, f"{counted.activations:,}"),
-        ("  with the input", f"{counted.with_input:,}, {counted.with_input * BYTES:,} bytes in float32"),
-        ("peak activations" + per, f"{size(cost.peak_activation_bytes * batch)} in float32"),
+        ("activations" + per, f"{report.activations:,}"),
+        ("  with the input", f"{report.with_input:,}, {report.with_input * F32.size_bytes:,} bytes in float32"),
+        ("peak activations" + per, f"{format_bytes(cost.peak_activation_bytes * batch)} in float32"),
         ("depth", f"{cost.depth:,}"),
-        ("receptive field", number(cost.receptive_field)),
-        ("minimum input", number(cost.min_input)),
-        ("output", ", ".join(f"{name} {number(sizes)}" for name, sizes in cost.outputs.items())),
+        ("receptive field", format_number(cost.receptive_field)),
+        ("minimum input", format_number(cost.min_input)),
+        ("output", ", ".join(f"{name} {format_number(sizes)}" for name, sizes in cost.outputs.items())),
     ]
-    parts = [cost.name, facts(told)]
+    parts = [cost.name, format_pairs(rows)]
     if by:
-        parts += ["", shares_table(counted, by) if share else parts_table(counted, by)]
+        parts += ["", shares_table(report, by) if share else parts_table(report, by)]
     return "\n".join(parts)
 
 
-def weight_layers(kinds: Mapping[str, int]) -> str:
+def describe_weight_layers(kinds: Mapping[str, int]) -> str:
     """How many convolutions and linear layers there are, in all and by kind."""
     own = {kind: n for kind, n in kinds.items() if kind != "aux"}
     of = ", ".join(f"{n:,} {kind}" for kind, n in own.items())
@@ -128,58 +130,61 @@ def weight_layers(kinds: Mapping[str, int]) -> str:
     return f"{sum(own.values()):,} ({of}){heads}" if own else "0"
 
 
-def parts_table(counted: Counted, by: str) -> str:
-    from ..compiler.analysis.cost import summed
+def parts_table(report: CostReport, by: str) -> str:
+    """A row for each layer, block or op with its numbers."""
+    from ..compiler.analysis.cost import sum_layers
 
-    head = [by, "op", "output", counted.what, "MACs", "activations", "source"]
+    head = [by, "op", "output", report.counted, "MACs", "activations", "source"]
     rows = [
         [
             x.path + " (aux)" * x.aux,
             x.op,
-            number(x.output),
+            format_number(x.output),
             f"{x.params:,}",
             f"{x.macs:,}",
             f"{x.activations:,}",
             x.source,
         ]
-        for x in summed(counted.layers, by)
+        for x in sum_layers(report.layers, by)
     ]
     if by == "op":  # the same op gives many outputs, at many places
-        return table([by, *head[3:6]], [[row[0], *row[3:6]] for row in rows], "<>>>")
-    return table(head, rows, "<<<>>><")
+        return format_table([by, *head[3:6]], [[row[0], *row[3:6]] for row in rows], "<>>>")
+    return format_table(head, rows, "<<<>>><")
 
 
-def shares_table(counted: Counted, by: str) -> str:
-    from ..compiler.analysis.cost import summed
+def shares_table(report: CostReport, by: str) -> str:
+    """A row for each part with its shares in percent; the input is a part of the activations, and empty rows are left out."""
+    from ..compiler.analysis.cost import sum_layers
 
     def percent(part: int, whole: int) -> str:
         return f"{100 * part / whole:.2f} %" if part else ""
 
-    rows = [["input", "", "", percent(counted.cost.input_elements * counted.batch, counted.with_input)]]
-    for x in summed(counted.layers, by):
-        macs = percent(x.macs, counted.cost.macs * counted.batch)
-        rows.append([x.path, percent(x.params, counted.params), macs, percent(x.activations, counted.with_input)])
-    return table([by, counted.what, "MACs", "activations"], [row for row in rows if any(row[1:])], "<>>>")
+    rows = [["input", "", "", percent(report.cost.input_elements * report.batch, report.with_input)]]
+    for x in sum_layers(report.layers, by):
+        macs = percent(x.macs, report.cost.macs * report.batch)
+        rows.append([x.path, percent(x.params, report.params), macs, percent(x.activations, report.with_input)])
+    return format_table([by, report.counted, "MACs", "activations"], [row for row in rows if any(row[1:])], "<>>>")
 
 
-def document(counted: Counted, by: str | None) -> dict[str, Any]:
-    from ..compiler.analysis.cost import summed
+def cost_json(report: CostReport, by: str | None) -> dict[str, Any]:
+    """What `--format json` prints: the numbers, the layers, and the blocks or ops if `by` asks for them."""
+    from ..compiler.analysis.cost import sum_layers
 
-    cost = counted.cost
-    told: dict[str, Any] = {
+    cost = report.cost
+    document: dict[str, Any] = {
         "name": cost.name,
-        "params": {"total": counted.params, "without_aux": counted.params_without_aux},
+        "params": {"total": report.params, "without_aux": report.params_without_aux},
         "weight_layers": cost.weight_layers,
-        "macs": cost.macs * counted.batch,
-        "activations": counted.activations,
-        "activations_with_input": counted.with_input,
-        "peak_activation_bytes": cost.peak_activation_bytes * counted.batch,
+        "macs": cost.macs * report.batch,
+        "activations": report.activations,
+        "activations_with_input": report.with_input,
+        "peak_activation_bytes": cost.peak_activation_bytes * report.batch,
         "depth": cost.depth,
         "receptive_field": cost.receptive_field,
         "min_input": cost.min_input,
         "output": cost.outputs,
-        "batch": counted.batch,
-        "layers": [x._asdict() for x in counted.layers],
+        "batch": report.batch,
+        "layers": [x._asdict() for x in report.layers],
     }
-    parts = [x._asdict() for x in summed(counted.layers, by)] if by in ("block", "op") else []
-    return told | ({f"{by}s": parts} if parts else {})
+    parts = [x._asdict() for x in sum_layers(report.layers, by)] if by in ("block", "op") else []
+    return document | ({f"{by}s": parts} if parts else {})

@@ -12,9 +12,9 @@ from .options import format_option, print_json
 @format_option()
 def command(code: str, form: str) -> None:
     """Explain the code of a diagnostic."""
-    from ..catalog import page
+    from ..catalog import read_diagnostic_page
 
-    text = page(code)
+    text = read_diagnostic_page(code)
     if form == "json":
         print_json({"code": code, "page": text})
     else:

@@ -12,8 +12,8 @@ from .render import clean
 Json = dict[str, Any]
 
 
-def place(span: Span | None) -> Json:
-    """File, lines and columns of a span, from 1; all null where there is no span."""
+def span_json(span: Span | None) -> Json:
+    """A span as JSON: its file, lines and columns, which count from 1; all null where there is none."""
     if span is None:
         return {"file": None, "line": None, "column": None, "end_line": None, "end_column": None}
     return {
@@ -25,14 +25,15 @@ def place(span: Span | None) -> Json:
     }
 
 
-def as_json(d: Diagnostic) -> Json:
-    notes = [{"message": note.message, **place(note.span)} for note in d.notes]
+def diagnostic_json(d: Diagnostic) -> Json:
+    """A diagnostic as JSON: its own facts, its span's, its notes with theirs, and the help."""
+    notes = [{"message": note.message, **span_json(note.span)} for note in d.notes]
     facts = {"code": d.code, "severity": d.severity, "message": d.message, "label": d.label}
-    return {**facts, **place(d.span), "notes": notes, "help": d.help}
+    return {**facts, **span_json(d.span), "notes": notes, "help": d.help}
 
 
-def sarif(found: Iterable[Diagnostic]) -> Json:
-    """One run of SARIF; columns count characters."""
+def sarif_log(found: Iterable[Diagnostic]) -> Json:
+    """A SARIF log with one run; columns count characters."""
     results: list[Json] = []
     rules: dict[str, Json] = {}
     for d in found:
@@ -42,8 +43,8 @@ def sarif(found: Iterable[Diagnostic]) -> Json:
         )
         result: Json = {"ruleId": d.code, "level": d.severity, "message": {"text": text}}
         if d.span:
-            result["locations"] = [location(d.span)]
-        related = [{**location(note.span), "message": {"text": note.message}} for note in d.notes if note.span]
+            result["locations"] = [sarif_location(d.span)]
+        related = [{**sarif_location(note.span), "message": {"text": note.message}} for note in d.notes if note.span]
         if related:
             result["relatedLocations"] = related
         results.append(result)
@@ -52,7 +53,7 @@ def sarif(found: Iterable[Diagnostic]) -> Json:
     return {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
 
 
-def location(span: Span) -> Json:
+def sarif_location(span: Span) -> Json:
     """A span as a SARIF location; its file's name becomes a URI."""
     from urllib.parse import quote
 
@@ -66,8 +67,8 @@ def location(span: Span) -> Json:
     return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}
 
 
-def github(found: Iterable[Diagnostic]) -> Iterator[str]:
-    """A workflow command a diagnostic, which GitHub shows beside the line."""
+def github_annotations(found: Iterable[Diagnostic]) -> Iterator[str]:
+    """A workflow command for each diagnostic; GitHub shows it at the line."""
     for d in found:
         fields = {"title": f"archc {d.code}"}
         if d.span:

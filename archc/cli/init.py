@@ -1,4 +1,4 @@
-"""`archc init`: a spec of one's own, begun from another."""
+"""`archc init`: writes a spec of the user's own that starts from another."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ def command(name: str, origin: str | None, output: str | None, form: str) -> Non
     A member of a family becomes one document, comments kept; what it imports is written beside it. Nothing is overwritten.
     """
     from ..compiler.diagnostics import Failure
-    from ..scaffold.starter import start, write
+    from ..scaffold.starter import start_spec, write_spec
 
     name = name.removesuffix(".yaml")
-    begun = start(name, origin)
-    if begun.bundled:
-        print(f"using the bundled {begun.bundled}", file=sys.stderr)
+    draft = start_spec(name, origin)
+    if draft.bundled:
+        print(f"using the bundled {draft.bundled}", file=sys.stderr)
     if output == "-":
-        if begun.beside:
-            needs = ", ".join(begun.beside)
+        if draft.companions:
+            needs = ", ".join(draft.companions)
             raise Failure(
                 "needs-files", f"the spec needs files beside it ({needs}); standard output takes one", exit_code=2
             )
-        print(begun.text, end="")
+        print(draft.text, end="")
         return
     target = Path(output or f"{name}.yaml")
     target = target / f"{name}.yaml" if target.is_dir() else target
-    files = [path.as_posix() for path in write(begun, target)]
+    files = [path.as_posix() for path in write_spec(draft, target)]
     following = f"archc check {shlex.quote(files[-1])}"
     if form == "json":
         print_json({"name": name, "from": origin, "files": files, "next": following})

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import format_option, print_json
-from .render import BOLD, Paint, clean, columns, head
-from .tables import facts, number, short, table
+from .render import BOLD, Paint, clean, cut_end, terminal_width
+from .tables import format_count, format_number, format_pairs, format_table
 
 if TYPE_CHECKING:
     from ..catalog import Model
@@ -39,40 +39,50 @@ def command(words: tuple[str, ...], form: str) -> None:
 
     MACs are those of convolutions and linear layers; 1 MAC is 2 FLOPs.
     """
-    from ..catalog import models_matching
+    from ..catalog import find_models
 
-    found = models_matching(words)
+    found = find_models(words)
     if form == "json":
         print_json([each._asdict() for each in found])
     elif form == "markdown":
-        print(markdown(found), end="")
+        print(list_markdown(found), end="")
     else:
-        print(text(found))
+        print(list_text(found))
 
 
-def text(found: Sequence[Model]) -> str:
-    """What people read: one table over all families, cut to the terminal; nets with auxiliary heads again below it."""
-    paint, room = Paint(sys.stdout), columns() if sys.stdout.isatty() else sys.maxsize
+def list_text(found: Sequence[Model]) -> str:
+    """What is printed for people: a table of all nets by family, cut to the terminal's width.
+
+    Below it, nets with auxiliary heads have their parameters without these.
+    """
+    paint, room = Paint(sys.stdout), terminal_width() if sys.stdout.isatty() else sys.maxsize
     rows = [
-        [f"  {m.name}", short(m.params), short(m.macs), number(m.depth or ""), f"{m.author} {m.year or ''}".strip()]
+        [
+            f"  {m.name}",
+            format_count(m.params),
+            format_count(m.macs),
+            format_number(m.depth or ""),
+            f"{m.author} {m.year or ''}".strip(),
+        ]
         for m in found
     ]
-    title, *lines = table(["  name", "params", "MACs", "depth", "paper"], rows, "<>>><").splitlines()
-    parts = [head(title, room)]
+    title, *lines = format_table(["  name", "params", "MACs", "depth", "paper"], rows, "<>>><").splitlines()
+    parts = [cut_end(title, room)]
     for family, members in groupby(zip(found, lines, strict=True), lambda pair: pair[0].family):
-        parts += [paint(clean(family), BOLD), *(head(line, room) for _, line in members)]
-    heads = [(m.name, short(m.params_without_aux)) for m in found if has_heads(m)]
+        parts += [paint(clean(family), BOLD), *(cut_end(line, room) for _, line in members)]
+    heads = [(m.name, format_count(m.params_without_aux)) for m in found if has_heads(m)]
     if heads:
-        parts += ["", "parameters without the auxiliary heads", facts(heads)]
+        parts += ["", "parameters without the auxiliary heads", format_pairs(heads)]
     return "\n".join(parts)
 
 
 def has_heads(model: Model) -> bool:
+    """Whether a net has auxiliary heads: its parameters with and without them differ."""
     return model.params_without_aux not in (None, model.params)
 
 
-def markdown(found: Sequence[Model]) -> str:
-    """docs/zoo.md: a page with a table for each family."""
+def list_markdown(found: Sequence[Model]) -> str:
+    """The page docs/zoo.md, with a table for each family."""
     families = [(family, list(members)) for family, members in groupby(found, lambda m: m.family)]
     parts = [ZOO_PAGE.format(count=len(found), families=len(families))]
     for family, members in families:
@@ -81,9 +91,18 @@ def markdown(found: Sequence[Model]) -> str:
 
 
 def family_table(members: Iterable[Model]) -> Iterable[str]:
+    """The lines of a family's table in Markdown."""
     yield "| net | paper | input | parameters | MACs | depth | what is special |\n|---|---|--:|--:|--:|--:|---|\n"
     for m in members:
-        params = number(m.params or "") + (f" ({number(m.params_without_aux)})" if has_heads(m) else "")
+        params = format_number(m.params or "") + (f" ({format_number(m.params_without_aux)})" if has_heads(m) else "")
         paper = ", ".join(part for part in (f"{m.author} {m.year or ''}".strip(), m.paper) if part)
-        cells = [m.name, paper, number(m.input or ""), params, number(m.macs or ""), number(m.depth or ""), m.summary]
+        cells = [
+            m.name,
+            paper,
+            format_number(m.input or ""),
+            params,
+            format_number(m.macs or ""),
+            format_number(m.depth or ""),
+            m.summary,
+        ]
         yield "| " + " | ".join(clean(cell).replace("|", "\\|") for cell in cells) + " |\n"

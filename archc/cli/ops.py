@@ -1,4 +1,4 @@
-"""`archc ops`: the operations of the language, from the ops' own fields and words."""
+"""`archc ops`: the operations of the language, read from the ops' own classes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import format_option, print_json
-from .tables import facts, table
+from .tables import format_pairs, format_table
 
 if TYPE_CHECKING:
     from ..compiler.ops.op import Field, Op
@@ -18,30 +18,33 @@ if TYPE_CHECKING:
 @format_option()
 def command(name: str | None, form: str) -> None:
     """List the operations, or describe one."""
-    from ..catalog import op_named, ops
+    from ..catalog import find_op, public_ops
 
     if name is not None:
-        op = op_named(name)
-        print_json(document(op)) if form == "json" else print(description(op))
+        op = find_op(name)
+        print_json(op_json(op)) if form == "json" else print(op_text(op))
     elif form == "json":
-        print_json({"ops": [document(op) for op in ops()]})
+        print_json({"ops": [op_json(op) for op in public_ops()]})
     else:
-        print(table(["op", "what it is"], [[op.name, doc_lines(op)[0]] for op in ops()]))
+        print(format_table(["op", "what it is"], [[op.name, doc_lines(op)[0]] for op in public_ops()]))
 
 
 def doc_lines(op: type[Op]) -> list[str]:
+    """The lines of an op's docstring, without its indent."""
     from inspect import cleandoc
 
     return cleandoc(op.__doc__ or "").splitlines() or [""]
 
 
-def description(op: type[Op]) -> str:
-    """The page of an op: its docstring, its fields, and the words by which other frameworks know them."""
+def op_text(op: type[Op]) -> str:
+    """What is printed of an op: its docstring, its fields, and other frameworks' words for it and for them."""
     parts = [op.name, "", *("  " + line for line in doc_lines(op))]
     if op.fields:
         parts += [
             "",
-            facts([(key, f"{field.doc}: {field.kind.wants}{default(field)}") for key, field in op.fields.items()]),
+            format_pairs(
+                [(key, f"{field.doc}: {field.kind.wants}{describe_default(field)}") for key, field in op.fields.items()]
+            ),
         ]
     if op.bare:
         parts += ["", f"  a bare value sets `{op.bare}`"]
@@ -51,19 +54,20 @@ def description(op: type[Op]) -> str:
             "",
             "  also called elsewhere",
             "",
-            facts([(key, ", ".join(called)) for key, called in also.items() if called]),
+            format_pairs([(key, ", ".join(called)) for key, called in also.items() if called]),
         ]
     return "\n".join(line.rstrip() for line in parts)
 
 
-def default(field: Field) -> str:
-    from ..compiler.ops.fields import show
+def describe_default(field: Field) -> str:
+    """A field's default in brackets, or that it has none."""
+    from ..compiler.ops.fields import format_value
 
-    return " (required)" if field.required else f" (default {show(field.default)})"
+    return " (required)" if field.required else f" (default {format_value(field.default)})"
 
 
-def document(op: type[Op]) -> dict[str, Any]:
-    """The same as data, for `--format json`."""
+def op_json(op: type[Op]) -> dict[str, Any]:
+    """An op as `--format json` prints it."""
     fields = [
         {
             "name": key,

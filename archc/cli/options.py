@@ -1,4 +1,4 @@
-"""Options that several commands share, and what every command does with a spec."""
+"""Options that several commands have, and how a command checks its spec and prints JSON."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def settings(command: _F) -> _F:
+def set_option(command: _F) -> _F:
+    """The option `--set NAME=VALUE`, as the argument `settings`."""
     text = "Override a parameter of the spec; repeatable."
     return click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help=text)(command)
 
 
 def format_option(*more: str) -> Callable[[_F], _F]:
+    """The option `--format`, text, json or one of `more`, as the argument `form`."""
     choices = click.Choice(["text", "json", *more])
     return click.option(
         "--format", "form", type=choices, default="text", show_default=True, help="How to print the answer."
@@ -32,8 +34,8 @@ spec_argument = click.argument("spec")
 specs_argument = click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
 
 
-def checked(spec: str, settings: tuple[str, ...]) -> Compilation:
-    """Checks a spec and says so where a bundled one stands for it."""
+def check_spec(spec: str, settings: tuple[str, ...]) -> Compilation:
+    """Checks a spec. Says on standard error if it is a bundled one, because a file was perhaps meant."""
     from ..compiler.driver import check
 
     result = check(spec, settings)
@@ -42,22 +44,22 @@ def checked(spec: str, settings: tuple[str, ...]) -> Compilation:
     return result
 
 
-def compiled(spec: str, settings: tuple[str, ...]) -> tuple[Compilation, Graph]:
-    """The checked spec and its training graph; raises SpecError where there is none. Warnings go to standard error."""
+def compile_spec(spec: str, settings: tuple[str, ...]) -> tuple[Compilation, Graph]:
+    """The checked spec and its training graph. Raises SpecError where the spec has errors; warnings go to standard error."""
     from ..compiler.diagnostics import SpecError
     from ..net import graph_of
-    from .render import diagnostics
+    from .render import format_diagnostics
 
-    result = checked(spec, settings)
+    result = check_spec(spec, settings)
     if result.failed:
         raise SpecError(result.diagnostics)
     if result.diagnostics:
-        print(diagnostics(result.diagnostics, sys.stderr), file=sys.stderr)
+        print(format_diagnostics(result.diagnostics, sys.stderr), file=sys.stderr)
     return result, graph_of(result)
 
 
 class Batch(click.ParamType[int | None]):
-    """An integer, or `dynamic` for None; whether there can be so many is for BuildOptions to say."""
+    """An integer, or `dynamic`, which becomes None. BuildOptions checks the integer's range."""
 
     name = "dynamic|N"
 
@@ -70,18 +72,18 @@ class Batch(click.ParamType[int | None]):
 
 
 def print_json(document: object) -> None:
-    """The one document that a command prints; pure ASCII, so that no terminal is upset by what a spec holds."""
+    """Prints a command's one document as JSON. It is pure ASCII, so that no character of a spec can disturb a terminal."""
     import json
 
-    print(json.dumps(finite(document), indent=2))
+    print(json.dumps(without_infinity(document), indent=2))
 
 
-def finite(value: Any) -> Any:
-    """JSON knows no infinity and no NaN; they are told as text."""
+def without_infinity(value: Any) -> Any:
+    """The value with infinities and NaN as texts, because JSON has no numbers for them."""
     if isinstance(value, float) and value - value != 0:
         return str(value)
     if isinstance(value, dict):
-        return {str(k): finite(v) for k, v in value.items()}
+        return {str(k): without_infinity(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [finite(v) for v in value]
+        return [without_infinity(v) for v in value]
     return value

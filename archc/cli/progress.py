@@ -1,4 +1,4 @@
-"""A word on standard error about what lasts over a second, on a terminal only; it goes when the work is done."""
+"""A line on standard error about work that takes over a second, on a terminal only. It is removed when the work is done."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DELAY_S = 1.0
 
 @contextmanager
 def progress(what: str) -> Iterator[None]:
-    """Says `what` while the work in the `with` block lasts; what is done within DELAY_S writes nothing."""
+    """Prints `what` while the `with` block runs; a block that ends within DELAY_S prints nothing."""
     if not sys.stderr.isatty():
         yield
         return
@@ -21,12 +21,12 @@ def progress(what: str) -> Iterator[None]:
 
     line, printed = f"{clean(what)} …", False
 
-    def show() -> None:
+    def print_line() -> None:
         nonlocal printed
         printed = True
         print(f"\r{line}", end="", file=sys.stderr, flush=True)
 
-    timer = Timer(DELAY_S, show)
+    timer = Timer(DELAY_S, print_line)
     timer.daemon = True
     timer.start()
     try:

@@ -10,7 +10,7 @@ import click
 from .options import format_option, print_json
 from .progress import progress
 from .render import clean
-from .tables import table
+from .tables import format_table
 
 DEVICES = ("auto", "cuda", "tensorrt", "cpu")
 
@@ -42,12 +42,12 @@ def command(model: str, images: tuple[str, ...], device: str, top: int, batch: i
             f"warning[untrained]: {clean(f'{session.name} was built {how}')}; its answers mean nothing", file=sys.stderr
         )
     if form == "json":
-        print_json(document(session, results))
+        print_json(run_json(session, results))
     else:
-        print(text(session, results))
+        print(run_text(session, results))
 
 
-def document(session: Any, results: Any) -> dict[str, Any]:
+def run_json(session: Any, results: Any) -> dict[str, Any]:
     """What `--format json` prints."""
     return {
         "model": session.name,
@@ -63,11 +63,14 @@ def document(session: Any, results: Any) -> dict[str, Any]:
     }
 
 
-def text(session: Any, results: Any) -> str:
-    """What people read: a row for each class of each image, and where the model ran."""
+def run_text(session: Any, results: Any) -> str:
+    """What is printed for people: a row for each class of each image, and the device that the model ran on."""
     rows = [
         [each.input if at == 0 else "", f"{c.probability:7.2%}", str(c.index), c.label or ""]
         for each in results
         for at, c in enumerate(each.top)
     ]
-    return table(["image", "probability", "class", "label"], rows, "<>><") + f"\n\n{session.name} on {session.device}"
+    return (
+        format_table(["image", "probability", "class", "label"], rows, "<>><")
+        + f"\n\n{session.name} on {session.device}"
+    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import compiled, format_option, print_json, settings, spec_argument
+from .options import compile_spec, format_option, print_json, set_option, spec_argument
 
 if TYPE_CHECKING:
     from ..compiler.ir.graph import Node
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: archc show googlenet --after erase-training")
 @spec_argument
-@settings
+@set_option
 @click.option(
     "--phase",
     type=click.Choice(["inference", "train"]),
@@ -24,19 +24,20 @@ if TYPE_CHECKING:
 @format_option()
 def command(spec: str, settings: tuple[str, ...], phase: str | None, after: str | None, form: str) -> None:
     """Show the graph of a spec as text."""
-    _, graph = compiled(spec, settings)
+    _, graph = compile_spec(spec, settings)
     if phase or after:
         from ..compiler.driver import run_passes
         from ..compiler.passes import Settings
 
         graph = run_passes(graph, Settings("train" if phase == "train" else "inference"), after)
     if form == "json":
-        print_json({"name": graph.name, "text": str(graph), "nodes": [node_facts(node) for node in graph.nodes]})
+        print_json({"name": graph.name, "text": str(graph), "nodes": [node_json(node) for node in graph.nodes]})
     else:
         print(graph, end="")
 
 
-def node_facts(node: Node) -> dict[str, Any]:
+def node_json(node: Node) -> dict[str, Any]:
+    """A node as `--format json` prints it."""
     return {
         "path": node.path,
         "op": node.op.name,

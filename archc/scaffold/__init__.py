@@ -1,1 +1,1 @@
-"""`archc init`: a spec of one's own, begun from another."""
+"""What `archc init` does: it starts a spec of the user's own from another one."""

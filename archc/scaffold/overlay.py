@@ -1,7 +1,7 @@
-"""One spec's text laid over another's, so that comments and layout survive; the rules are the composer's.
+"""Lays one spec's text over another's, so that comments and layout survive; the rules are the composer's.
 
-The composer lays trees over trees and keeps no text. Here the same is done to the texts: each value's place is known, so
-what an overlay changes is cut out and put in where it stands, and the rest stays as somebody wrote it.
+The composer lays trees over trees and keeps no text. Here the same is done to texts: the place of each value in the text is known,
+so what the overlay changes is replaced at its place, and the rest stays as somebody wrote it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ ORDER = ("archspec", "name", "summary", "source", "lineage", "extends", "params"
          "import", "blocks", "graph", "expect")  # fmt: skip
 MODELINE = re.compile(r"#\s*yaml-language-server:")
 
-Edit = tuple[int, int, str]  # from, to, and what comes in its place
+Edit = tuple[int, int, str]  # start, end, and the text that replaces what is between them
 
 
-class Page:
-    """A document's text and its tree, with the place of each node in the text."""
+class TextDocument:
+    """A YAML document as text and as a tree, with the place of each node in the text. Places are indices into `text`."""
 
     def __init__(self, text: str) -> None:
         self.text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip() + "\n"
@@ -35,205 +35,222 @@ class Page:
 
     @property
     def fields(self) -> Mapping[str, Entry]:
+        """The entries at the top, by key."""
         fields: Mapping[str, Entry] = self.root.value
         return fields
 
     def start(self, node: Located) -> int:
+        """Where a node begins."""
         return self.lines[node.span.line - 1] + node.span.column - 1
 
     def end(self, node: Located) -> int:
-        """Behind the last character of a node; the tree knows only where a collection begins."""
+        """Where a node ends, behind its last character. The tree has no end of a collection, so it is found in the text."""
         if node.is_scalar or self.text.startswith("*", self.start(node)):
             end = self.lines[node.span.end_line - 1] + node.span.end_column - 1
             return len(self.text[:end].rstrip()) if node.style in ("|", ">") else end
         items = node.value if isinstance(node.value, list) else node.value.values()
         start = self.start(node)
-        end = max((self.end_of(i) if isinstance(i, Entry) else self.end(i) for i in items), default=start)
+        end = max((self.entry_end(i) if isinstance(i, Entry) else self.end(i) for i in items), default=start)
         if not node.style or self.text[start] not in "[{&":  # a pair in a list, [relu: {}], has no braces of its own
             return end
         if not node.value:
-            end = self.text.index(node.style, start) + 1  # behind an anchor, perhaps
+            end = self.text.index(node.style, start) + 1  # an anchor may stand before the bracket
         closing = re.compile(r"(?:[\s,]|(?<=\s)#[^\n]*)*[\]}]").match(self.text, end)
         assert closing
         return closing.end()
 
-    def end_of(self, entry: Entry) -> int:
-        """Behind an entry: its value, or where it has none its key and the colon."""
+    def entry_end(self, entry: Entry) -> int:
+        """Where an entry ends: behind its value, or behind the colon if it has none."""
         if entry.value.raw or entry.value.style or not entry.value.is_scalar:
             return self.end(entry.value)
         end = self.end(entry.key)
         colon = re.compile(r"[ \t]*:").match(self.text, end)
         return colon.end() if colon else end
 
-    def remark(self, entry: Entry) -> str:
-        """The comment behind an entry, with the space before it; empty where none follows on its line."""
-        end = self.end_of(entry)
+    def trailing_comment(self, entry: Entry) -> str:
+        """The comment behind an entry on its last line, with the space before it; empty if there is none."""
+        end = self.entry_end(entry)
         comment = re.compile(r"[ \t]*#[^\n]*").match(self.text, end)
         return comment[0] if comment else ""
 
-    def lines_end(self, entry: Entry, indent: int) -> int:
-        """Behind an entry's lines and the comments below it that are as deep as `indent`."""
-        end = self.text.index("\n", self.end_of(entry)) + 1
+    def entry_lines_end(self, entry: Entry, indent: int) -> int:
+        """Where an entry's lines end, with the comments below it that are indented by at least `indent`."""
+        end = self.text.index("\n", self.entry_end(entry)) + 1
         deeper = re.compile(rf"(?:(?:[ \t]*\n)*[ \t]{{{indent},}}#[^\n]*\n)*").match(self.text, end)
         return deeper.end() if deeper else end
 
-    def piece(self, node: Located) -> str:
+    def text_of(self, node: Located) -> str:
+        """A node as it is written."""
         return self.text[self.start(node) : self.end(node)]
 
-    def changed(self, edits: list[Edit]) -> Page:
+    def with_edits(self, edits: list[Edit]) -> TextDocument:
+        """The document after some edits, which do not overlap."""
         text = self.text
         for start, end, new in sorted(edits, reverse=True):
             text = text[:start] + new + text[end:]
-        return Page(text)
+        return TextDocument(text)
 
-    def swap(self, start: int, end: int, new: str, remark: str = "") -> Edit:
-        """Puts `new` in place of a stretch. A comment behind it keeps its column where there is room, or gives way to `remark`."""
+    def substitute(self, start: int, end: int, new: str, comment: str = "") -> Edit:
+        """The edit that puts `new` in place of a part. A comment behind it is replaced by `comment`, or else keeps its column."""
         rest = re.compile(r"([ \t]*)(#[^\n]*)?(?=\n)").match(self.text, end)
         if rest is None:
             return start, end, new
-        if remark:
-            return start, rest.end(), new + remark
+        if comment:
+            return start, rest.end(), new + comment
         if not rest[2]:
             return start, end, new
         room = len(rest[1]) + (end - start) - len(new.rpartition("\n")[2])
         return start, rest.start(2), new + " " * max(room, 1)
 
 
-def flow(node: Located) -> str:
-    """A node written on one line. What this loses is comments, so it is for where lines cannot stand."""
+def flow_text(node: Located) -> str:
+    """A node in flow style, on one line: for places where YAML allows no other. Its comments are lost."""
     if isinstance(node.value, dict):
-        parts = (f"{flow(e.key)}: {flow(e.value)}".rstrip(" ") for e in node.value.values())
+        parts = (f"{flow_text(e.key)}: {flow_text(e.value)}".rstrip(" ") for e in node.value.values())
         return "{" + ", ".join(part.removesuffix(":") for part in parts) + "}"
     if isinstance(node.value, list):
-        return "[" + ", ".join(map(flow, node.value)) + "]"
+        return "[" + ", ".join(map(flow_text, node.value)) + "]"
     plain = node.style == "" and "\n" not in node.raw and not re.search(r"[,\[\]{}]|: | #", node.raw)
     return node.raw if plain else json.dumps(node.value, ensure_ascii=False)
 
 
-def on_a_line(page: Page, node: Located) -> str:
-    """A value as it may stand in any place: as written, if that is one line of flow style."""
-    written = page.piece(node)
-    return written if node.style in ("[", "{") and "\n" not in written else flow(node)
+def inline_text(document: TextDocument, node: Located) -> str:
+    """A value in a form that may stand anywhere: as it is written if that is flow style on one line, else as flow_text."""
+    written = document.text_of(node)
+    return written if node.style in ("[", "{") and "\n" not in written else flow_text(node)
 
 
-def expand_aliases(page: Page) -> Page:
-    """The page with what each alias stands for written out: its anchor may be in a part that is replaced."""
+def expand_aliases(document: TextDocument) -> TextDocument:
+    """The document with every alias replaced by what it stands for, because its anchor may be in a part that is replaced."""
     edits: list[Edit] = []
-    pending = [page.root]
+    pending = [document.root]
     while pending:
         node = pending.pop()
-        if page.text.startswith("*", page.start(node)):
-            edits.append((page.start(node), page.end(node), flow(node)))
+        if document.text.startswith("*", document.start(node)):
+            edits.append((document.start(node), document.end(node), flow_text(node)))
         elif isinstance(node.value, dict):
             pending += [e.value for e in node.value.values()]
         elif isinstance(node.value, list):
             pending += node.value
-    return page.changed(edits) if edits else page
+    return document.with_edits(edits) if edits else document
 
 
 # --- mappings ---------------------------------------------------------------------------------------------------------
 
-Rule = Callable[["Page", Entry, "Page", Entry, bool], Iterator[Edit]]
+# the edits that lay an entry of the overlay over the base's; the last argument says whether the overlay has it in flow style
+Rule = Callable[[TextDocument, Entry, TextDocument, Entry, bool], Iterator[Edit]]
 
 
-def lay(page: Page, node: Located, over: Page, mapping: Located, rule: Rule) -> Iterator[Edit]:
-    """The edits that lay `mapping`'s entries over those of `node`: by `rule` where both have a key, else at the end."""
+def overlay_mapping(
+    base: TextDocument, node: Located, overlay: TextDocument, mapping: Located, rule: Rule
+) -> Iterator[Edit]:
+    """The edits that lay the entries of the overlay's `mapping` over those of the base's `node`.
+
+    Where both have a key, `rule` makes the edits; an entry that is new comes to the end.
+    """
     new = [entry for key, entry in mapping.value.items() if key not in node.value]
     for key, entry in mapping.value.items():
         if key in node.value:
-            yield from rule(page, node.value[key], over, entry, mapping.style == "{")
+            yield from rule(base, node.value[key], overlay, entry, mapping.style == "{")
     if not new:
         return
     if node.style == "{" or not node.value:
-        end = page.end(node) - 1
-        entries = ", ".join(f"{e.key.raw}: {on_a_line(over, e.value)}" for e in new)
-        last = len(page.text[:end].rstrip())
+        end = base.end(node) - 1
+        entries = ", ".join(f"{e.key.raw}: {inline_text(overlay, e.value)}" for e in new)
+        last = len(base.text[:end].rstrip())
         yield last, last, f", {entries}" if node.value else entries
         return
     column = node.span.column
-    end = page.lines_end(max(node.value.values(), key=page.end_of), column - 1)
-    yield end, end, "".join(lines_of(over, e, mapping.style == "{", column) for e in new)
+    end = base.entry_lines_end(max(node.value.values(), key=base.entry_end), column - 1)
+    yield end, end, "".join(entry_lines(overlay, e, mapping.style == "{", column) for e in new)
 
 
-def lines_of(page: Page, entry: Entry, in_flow: bool, column: int) -> str:
-    """An entry on lines of its own at a column, with the comments above and behind it."""
+def entry_lines(document: TextDocument, entry: Entry, in_flow: bool, column: int) -> str:
+    """An entry on lines of its own that begin at `column`, with the comments above it and behind it."""
     if in_flow:
-        return f"{' ' * (column - 1)}{entry.key.raw}: {on_a_line(page, entry.value)}\n"
+        return f"{' ' * (column - 1)}{entry.key.raw}: {inline_text(document, entry.value)}\n"
     first, own = entry.key.span.line, entry.key.span.column
-    while first > 1 and page.text.startswith(" " * (own - 1) + "#", page.lines[first - 2]):
+    while first > 1 and document.text.startswith(" " * (own - 1) + "#", document.lines[first - 2]):
         first -= 1
-    return shifted(page.text[page.lines[first - 1] : page.lines_end(entry, own)], column - own)
+    return shift_lines(document.text[document.lines[first - 1] : document.entry_lines_end(entry, own)], column - own)
 
 
-def shifted(text: str, by: int) -> str:
-    """Lines moved to the right, or to the left as far as they go."""
+def shift_lines(text: str, by: int) -> str:
+    """Lines moved `by` columns to the right, or to the left by as many of the spaces as they have."""
     if by >= 0:
         return "".join(" " * by + line if line.strip() else line for line in text.splitlines(keepends=True))
     return re.sub(rf"^ {{1,{-by}}}", "", text, flags=re.M)
 
 
-def replace(page: Page, old: Entry, over: Page, new: Entry, in_flow: bool) -> Iterator[Edit]:
-    """The whole entry, with the comment behind it if the new one has one."""
-    start, end = page.start(old.key), page.end_of(old)
-    alone = not page.text[page.lines[old.key.span.line - 1] : start].strip()  # else it stands in a mapping on a line
+def replace_entry(base: TextDocument, old: Entry, overlay: TextDocument, new: Entry, in_flow: bool) -> Iterator[Edit]:
+    """The rule that replaces a whole entry; the comment behind it is replaced if the new entry has one."""
+    start, end = base.start(old.key), base.entry_end(old)
+    alone = not base.text[base.lines[old.key.span.line - 1] : start].strip()  # else it is in a mapping in flow style
     if in_flow or not alone:
-        yield page.swap(start, end, f"{new.key.raw}: {on_a_line(over, new.value)}")
+        yield base.substitute(start, end, f"{new.key.raw}: {inline_text(overlay, new.value)}")
         return
     column = new.key.span.column - 1
-    text = " " * column + over.text[over.start(new.key) : over.end_of(new)]
-    text = shifted(text, old.key.span.column - 1 - column).lstrip(" ")
-    yield page.swap(start, end, text, over.remark(new))
+    text = " " * column + overlay.text[overlay.start(new.key) : overlay.entry_end(new)]
+    text = shift_lines(text, old.key.span.column - 1 - column).lstrip(" ")
+    yield base.substitute(start, end, text, overlay.trailing_comment(new))
 
 
-def default(page: Page, old: Entry, over: Page, new: Entry, in_flow: bool) -> Iterator[Edit]:
-    """A parameter's rule: a bare value is a new default, and the declaration keeps its type, bounds and doc."""
+def replace_default(base: TextDocument, old: Entry, overlay: TextDocument, new: Entry, in_flow: bool) -> Iterator[Edit]:
+    """The rule of a parameter: a bare value is a new default; the declaration keeps its type, bounds and doc."""
     if isinstance(new.value.value, dict):
-        yield from replace(page, old, over, new, in_flow)
+        yield from replace_entry(base, old, overlay, new, in_flow)
         return
-    value, remark = on_a_line(over, new.value), "" if in_flow else over.remark(new)
+    value, comment = inline_text(overlay, new.value), "" if in_flow else overlay.trailing_comment(new)
     declared = old.value
     if not isinstance(declared.value, dict):
-        yield page.swap(page.start(declared), page.end(declared), value_of_kind(old, new, value), remark)
+        yield base.substitute(base.start(declared), base.end(declared), typed_default(old, new, value), comment)
     elif "default" in declared.value:
         at = declared.value["default"].value
-        yield page.swap(page.start(at), page.end(at), value, remark)
+        yield base.substitute(base.start(at), base.end(at), value, comment)
     else:
-        last = max(declared.value.values(), key=page.end_of)
-        end = page.end_of(last) if declared.style else page.end_of(last) + len(page.remark(last))
+        last = max(declared.value.values(), key=base.entry_end)
+        end = base.entry_end(last) if declared.style else base.entry_end(last) + len(base.trailing_comment(last))
         between = ", " if declared.style else "\n" + " " * (declared.span.column - 1)
         yield end, end, f"{between}default: {value}"
 
 
-def value_of_kind(old: Entry, new: Entry, value: str) -> str:
-    """A default that gives its parameter the type that it was declared with: by itself if it does, else in the long form."""
+def typed_default(old: Entry, new: Entry, value: str) -> str:
+    """A parameter's declaration with a new default and the old type: the bare value where its type is the old one."""
     declared = Builder(Collector()).build_param(old)
     if declared is None or declared.type == "any":
         return value
-    a_type = new.value.style == "" and new.value.value in TYPES
-    by_itself = default_type(new.value) == declared.type and not a_type
-    return value if by_itself else f"{{type: {declared.type}, default: {value}}}"
+    is_type_name = new.value.style == "" and new.value.value in TYPES
+    bare_suffices = default_type(new.value) == declared.type and not is_type_name
+    return value if bare_suffices else f"{{type: {declared.type}, default: {value}}}"
 
 
-def block(page: Page, old: Entry, over: Page, new: Entry, in_flow: bool) -> Iterator[Edit]:
-    """A block's rule: `params` by key, all else whole."""
+def overlay_block(base: TextDocument, old: Entry, overlay: TextDocument, new: Entry, in_flow: bool) -> Iterator[Edit]:
+    """The rule of a block: its `params` are laid over one by one, anything else is replaced."""
 
-    def part(page: Page, old: Entry, over: Page, new: Entry, in_flow: bool) -> Iterator[Edit]:
+    def overlay_entry(
+        base: TextDocument, old: Entry, overlay: TextDocument, new: Entry, in_flow: bool
+    ) -> Iterator[Edit]:
         if str(old.key.value) == "params":
-            yield from lay(page, old.value, over, new.value, default)
+            yield from overlay_mapping(base, old.value, overlay, new.value, replace_default)
         else:
-            yield from replace(page, old, over, new, in_flow)
+            yield from replace_entry(base, old, overlay, new, in_flow)
 
-    yield from lay(page, old.value, over, new.value, part)
+    yield from overlay_mapping(base, old.value, overlay, new.value, overlay_entry)
 
 
-RULES: Mapping[str, Rule] = {"params": default, "blocks": block, "input": replace, "import": replace}
+RULES: Mapping[str, Rule] = {
+    "params": replace_default,
+    "blocks": overlay_block,
+    "input": replace_entry,
+    "import": replace_entry,
+}
 
 
 # --- documents --------------------------------------------------------------------------------------------------------
 
 
 class Section(NamedTuple):
-    """A key of a document with its lines, and the comments and empty lines above it."""
+    """A key at the top of a document: the comments and empty lines above it (`lead`), and its own lines (`body`)."""
 
     key: str
     lead: str
@@ -241,67 +258,76 @@ class Section(NamedTuple):
 
     @property
     def rank(self) -> int:
+        """Its place in the usual order of keys."""
         return ORDER.index(self.key) if self.key in ORDER else len(ORDER)
 
 
-def sections(page: Page) -> list[Section]:
-    if page.root.style == "{":
-        return [Section(key, "", lines_of(page, entry, True, 1)) for key, entry in page.fields.items()]
+def sections(document: TextDocument) -> list[Section]:
+    """The sections of a document, in its order; what stands below the last belongs to it."""
+    if document.root.style == "{":
+        return [Section(key, "", entry_lines(document, entry, True, 1)) for key, entry in document.fields.items()]
     found = []
     at = 0
-    for key, entry in page.fields.items():
-        start = page.lines[entry.key.span.line - 1]
-        end = page.lines_end(entry, 1)
-        found.append(Section(key, page.text[at:start], page.text[start:end]))
+    for key, entry in document.fields.items():
+        start = document.lines[entry.key.span.line - 1]
+        end = document.entry_lines_end(entry, 1)
+        found.append(Section(key, document.text[at:start], document.text[start:end]))
         at = end
-    found[-1] = found[-1]._replace(body=found[-1].body + page.text[at:])
+    found[-1] = found[-1]._replace(body=found[-1].body + document.text[at:])
     return found
 
 
-def joined(parts: list[Section]) -> str:
-    return "".join(part.lead + part.body for part in parts).lstrip("\n")
+def join_sections(ordered: list[Section]) -> str:
+    """The text of a document that consists of these sections."""
+    return "".join(section.lead + section.body for section in ordered).lstrip("\n")
 
 
-def remarks(lead: str) -> list[str]:
-    """The comments of a lead, paragraph by paragraph, without what speaks to an editor."""
+def lead_comments(lead: str) -> list[str]:
+    """The comments of a lead, a text for each paragraph, without the line that names an editor's schema."""
     lines = [line for line in lead.splitlines() if not MODELINE.match(line)]
     return [part.strip("\n") for part in re.split(r"\n\s*\n", "\n".join(lines)) if part.strip()]
 
 
-def without_modeline(page: Page) -> Page:
-    return Page(re.sub(rf"^{MODELINE.pattern}[^\n]*\n", "", page.text, flags=re.M))
+def without_modeline(document: TextDocument) -> TextDocument:
+    """The document without the line that tells an editor where the schema is."""
+    return TextDocument(re.sub(rf"^{MODELINE.pattern}[^\n]*\n", "", document.text, flags=re.M))
 
 
-def laid_over(base: Page, over: Page) -> Page:
-    """`over`, which extends `base`, as one document."""
-    both = [key for key in MERGED_BY_ENTRY if key in over.fields and key in base.fields]
-    merged = base.changed([edit for key in both for edit in merge(key, base, over)])
-    kept_of_base = (*over.fields, "archspec", "extends")  # what the base itself extends it still does
+def overlay_document(base: TextDocument, overlay: TextDocument) -> TextDocument:
+    """The overlay, which extends the base, as one document that extends nothing but what the base extends."""
+    both = [key for key in MERGED_BY_ENTRY if key in overlay.fields and key in base.fields]
+    merged = base.with_edits([edit for key in both for edit in merge_section(key, base, overlay)])
+    kept_of_base = (*overlay.fields, "archspec", "extends")  # what the base itself extends it still does
     lost = [key for key in NEVER_INHERITED if key not in kept_of_base]
-    kept = {part.key: part for part in sections(merged) if part.key not in lost}
-    said: list[str] = []
-    for part in sections(over):
-        if part.key in both or part.key in ("archspec", "extends"):
-            said += remarks(part.lead)  # its lines are not taken as they are; what was remarked on them is
+    kept = {section.key: section for section in sections(merged) if section.key not in lost}
+    comments: list[str] = []
+    for section in sections(overlay):
+        if section.key in both or section.key in ("archspec", "extends"):
+            comments += lead_comments(section.lead)  # its entries are in `merged`; only its comments are left
         else:
-            kept[part.key] = part
-    parts = sorted(kept.values(), key=lambda part: part.rank)
-    first = next((at for at, part in enumerate(parts) if part.rank >= ORDER.index("params")), len(parts) - 1)
-    if said:
-        told = [*remarks(parts[first].lead), *said]
-        parts[first] = parts[first]._replace(lead="\n" + "\n\n".join(told) + "\n\n")
-    return Page(joined(parts))
+            kept[section.key] = section
+    ordered = sorted(kept.values(), key=lambda section: section.rank)
+    first = next((at for at, section in enumerate(ordered) if section.rank >= ORDER.index("params")), len(ordered) - 1)
+    if comments:
+        comments = [*lead_comments(ordered[first].lead), *comments]
+        ordered[first] = ordered[first]._replace(lead="\n" + "\n\n".join(comments) + "\n\n")
+    return TextDocument(join_sections(ordered))
 
 
-def merge(key: str, base: Page, over: Page) -> Iterator[Edit]:
-    old, new = base.fields[key].value, over.fields[key].value
-    return appended(base, old, over, new) if isinstance(old.value, list) else lay(base, old, over, new, RULES[key])
+def merge_section(key: str, base: TextDocument, overlay: TextDocument) -> Iterator[Edit]:
+    """The edits for a key at the top that both documents have."""
+    old, new = base.fields[key].value, overlay.fields[key].value
+    return (
+        append_items(base, old, overlay, new)
+        if isinstance(old.value, list)
+        else overlay_mapping(base, old, overlay, new, RULES[key])
+    )
 
 
-def appended(page: Page, node: Located, over: Page, items: Located) -> Iterator[Edit]:
-    """The items of one list of imports behind those of another."""
-    new = [on_a_line(over, item) for item in items.value]
-    end = max(page.end(item) for item in node.value)
+def append_items(base: TextDocument, node: Located, overlay: TextDocument, items: Located) -> Iterator[Edit]:
+    """The edit that puts the items of the overlay's list of imports behind those of the base's."""
+    new = [inline_text(overlay, item) for item in items.value]
+    end = max(base.end(item) for item in node.value)
     if node.style == "[":
         yield end, end, "".join(f", {item}" for item in new)
     else:

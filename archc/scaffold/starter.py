@@ -1,7 +1,7 @@
-"""What `archc init` writes: a spec of the user's own, begun from another one or from a small net that is worth it.
+"""What `archc init` writes: a spec of the user's own that starts from another one, or from a small net.
 
-A member of a family is a few lines over a family's file. To be changed at will it must stand by itself: the family's text
-with the member's values laid over it. What it imports is written beside it, each document again by itself.
+A member of a family has only a few lines, and extends the family's file. A spec that can be changed freely must stand alone: it is
+the family's text with the member's values laid over it. The files that it imports are written next to it, and stand alone too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..compiler.files import atomic_write
 from ..compiler.frontend.compose import Composer
 from ..compiler.frontend.located_yaml import Located, parse_yaml, plain_value
 from ..compiler.sources import LABEL_SETS, SourceError, SpecText, find_spec
-from .overlay import Edit, Page, expand_aliases, laid_over, without_modeline
+from .overlay import Edit, TextDocument, expand_aliases, overlay_document, without_modeline
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}\Z")
 
@@ -58,44 +58,46 @@ expect: {output: [10], params: {max: 1.0e6}}    # what must hold; `archc check` 
 HINT = "\n# expect: {output: [10], params: {max: 5.0e6}}    # say here what must hold; `archc check` proves it\n"
 
 
-class Start(NamedTuple):
-    """A spec's text, by their names the files that belong beside it, and the bundled spec that it was begun from."""
+class StarterSpec(NamedTuple):
+    """A spec's text; `companions`, the texts of the files that it needs in its folder, by name; the bundled spec that it starts from."""
 
     text: str
-    beside: dict[str, str] = {}
+    companions: dict[str, str] = {}
     bundled: str | None = None
 
 
-def start(name: str, origin: str | None) -> Start:
-    """A spec called `name`, begun from the spec `origin`. Raises Failure (usage), or SpecError where the origin is wrong."""
+def start_spec(name: str, origin: str | None) -> StarterSpec:
+    """A spec called `name` that starts from the spec `origin`, or from a small net if that is None.
+
+    Raises Failure (usage) for a wrong name or no such spec, and SpecError where the origin has errors.
+    """
     if not NAME.match(name):
         raise Failure("net-name", f"`{name[:100]}` cannot be the name of a net and of its file",
                       "a name is letters, digits, `_` and `-`, at most 100 of them", 2)  # fmt: skip
     if origin is None:
-        first = Page(FIRST)
-        return Start(first.changed([named(first, name)]).text)
+        first = TextDocument(FIRST)
+        return StarterSpec(first.with_edits([name_edit(first, name)]).text)
     found = find_spec(origin)
     flattener = Flattener(found, {f"{name}.yaml"})
-    page = flattener.spec()
-    document = page.root.value
-    told = (
-        f"begun from {plain_value(document['name'].value)}"
-        if "name" in document
-        else "begun from a spec without a name"
+    document = flattener.flatten()
+    header = document.root.value
+    summary = (
+        f"begun from {plain_value(header['name'].value)}" if "name" in header else "begun from a spec without a name"
     )
-    if "summary" in document:
-        told += f": {plain_value(document['summary'].value)}"
-    head = Page(f"archspec: 1\n{written('name', name)}{written('summary', told)}")
-    return Start(laid_over(page, head).text + HINT, flattener.beside, found.bundled)
+    if "summary" in header:
+        summary += f": {plain_value(header['summary'].value)}"
+    new_header = TextDocument(f"archspec: 1\n{header_line('name', name)}{header_line('summary', summary)}")
+    return StarterSpec(overlay_document(document, new_header).text + HINT, flattener.companions, found.bundled)
 
 
-def named(page: Page, name: str) -> Edit:
-    entry = page.fields["name"]
-    return page.start(entry.key), page.end_of(entry), written("name", name).rstrip()
+def name_edit(document: TextDocument, name: str) -> Edit:
+    """The edit that gives a document another name."""
+    entry = document.fields["name"]
+    return document.start(entry.key), document.entry_end(entry), header_line("name", name).rstrip()
 
 
-def written(key: str, text: str) -> str:
-    """A line of a header; quoted where YAML would read the text as something else."""
+def header_line(key: str, text: str) -> str:
+    """A line of a header; the text is quoted where YAML would read it as something else."""
     quiet = Collector()
     line = f"{key}: {text}\n"
     root = parse_yaml(Source("", line), quiet)
@@ -104,96 +106,105 @@ def written(key: str, text: str) -> str:
 
 
 class Flattener:
-    """Makes documents stand by themselves: what they extend is laid under them, what they import is put `beside`.
+    """Makes a spec stand alone: it is laid over what it extends, and the files that it imports become its companions.
 
-    Texts are known by their labels among the spec's files; `names` are what they are called beside the new spec.
+    A file is known by its label among the spec's files; `names` are the file names by label in the folder of the new spec.
     """
 
-    def __init__(self, text: SpecText, taken: set[str]) -> None:
-        self.text, self.taken = text, taken
+    def __init__(self, text: SpecText, reserved_names: set[str]) -> None:
+        self.text, self.reserved_names = text, reserved_names
         self.names: dict[str, str] = {}
-        self.beside: dict[str, str] = {}
+        self.companions: dict[str, str] = {}
 
-    def spec(self) -> Page:
-        """The whole document that was asked for. Raises SpecError where the composer does not take it."""
+    def flatten(self) -> TextDocument:
+        """The spec as one document. Raises SpecError where the composer finds errors in it."""
         diagnostics = Collector()
         Composer(self.text.files, diagnostics).read_document(self.text.data, self.text.name, self.text.label)
         if diagnostics.failed:
             raise SpecError(diagnostics)
-        page = self.page(self.text.data, self.text.label)
-        labels = page.fields["labels"].value if "labels" in page.fields else None
+        document = self.flatten_document(self.text.data, self.text.label)
+        labels = document.fields["labels"].value if "labels" in document.fields else None
         if labels is None or not isinstance(labels.value, str) or labels.value in LABEL_SETS:
-            return page
+            return document
         file = self.locate(labels, self.text.label)
-        self.beside[self.name_of(file)] = self.text.files.read(file).decode("utf-8", "replace")
-        return page.changed([self.renamed(page, labels, file)])
+        self.companions[self.new_name(file)] = self.text.files.read(file).decode("utf-8", "replace")
+        return document.with_edits([self.path_edit(document, labels, file)])
 
-    def page(self, data: bytes, label: str) -> Page:
-        """A document as one text, over what it extends where the two can be one."""
-        page = without_modeline(expand_aliases(Page(data.decode("utf-8-sig"))))
-        page = page.changed(list(self.imported(page, label)))
-        if "extends" not in page.fields:
-            return page
-        extends = page.fields["extends"].value
+    def flatten_document(self, data: bytes, label: str) -> TextDocument:
+        """A document laid over what it extends; where the two cannot be merged, what it extends becomes a companion."""
+        document = without_modeline(expand_aliases(TextDocument(data.decode("utf-8-sig"))))
+        document = document.with_edits(list(self.import_edits(document, label)))
+        if "extends" not in document.fields:
+            return document
+        extends = document.fields["extends"].value
         file = self.locate(extends, label)
-        base = self.page(self.text.files.read(file), file)
-        if fits(base, page):
-            return laid_over(base, page)
-        self.beside[self.name_of(file)] = base.text
-        return page.changed([self.renamed(page, extends, file)])
+        base = self.flatten_document(self.text.files.read(file), file)
+        if can_merge(base, document):
+            return overlay_document(base, document)
+        self.companions[self.new_name(file)] = base.text
+        return document.with_edits([self.path_edit(document, extends, file)])
 
-    def imported(self, page: Page, label: str) -> Iterator[Edit]:
-        """The edits that name imported files as they are called beside the new spec; each file is put there once."""
-        if "import" not in page.fields:
+    def import_edits(self, document: TextDocument, label: str) -> Iterator[Edit]:
+        """The edits that replace the paths of imported files by their new names; each file becomes a companion once."""
+        if "import" not in document.fields:
             return
-        value = page.fields["import"].value.value
+        value = document.fields["import"].value.value
         for node in value if isinstance(value, list) else [entry.value for entry in value.values()]:
             file = self.locate(node, label)
             if file not in self.names:
-                self.beside[self.name_of(file)] = self.page(self.text.files.read(file), file).text
-            yield self.renamed(page, node, file)
+                self.companions[self.new_name(file)] = self.flatten_document(self.text.files.read(file), file).text
+            yield self.path_edit(document, node, file)
 
     def locate(self, node: Located, label: str) -> str:
-        """The label of what a path in the text `label` names. Raises SpecError."""
+        """The label of the file that a path in the file `label` names. Raises SpecError where there is none."""
         try:
             return self.text.files.locate(label, str(node.value))
         except SourceError as error:
             raise SpecError([Diagnostic(error.code, node.span, error.message, help=error.help)]) from None
 
-    def name_of(self, label: str) -> str:
-        """What a file is called beside the spec: as it is, unless another is called so."""
+    def new_name(self, label: str) -> str:
+        """The file name in the folder of the new spec: the same as before, or with a number if it is taken."""
         if label not in self.names:
             file = PurePosixPath(label)
             names = (f"{file.stem}{f'_{n}' if n else ''}{file.suffix}" for n in count())
-            self.names[label] = next(name for name in names if name not in self.taken)
-            self.taken.add(self.names[label])
+            self.names[label] = next(name for name in names if name not in self.reserved_names)
+            self.reserved_names.add(self.names[label])
         return self.names[label]
 
-    def renamed(self, page: Page, node: Located, label: str) -> Edit:
-        """The edit that puts a file's name beside the spec in place of its path."""
-        name = self.name_of(label)
-        return page.start(node), page.end(node), name if re.fullmatch(r"[A-Za-z][\w.-]*", name) else json.dumps(name)
+    def path_edit(self, document: TextDocument, node: Located, label: str) -> Edit:
+        """The edit that replaces a file's path by its new name."""
+        name = self.new_name(label)
+        return (
+            document.start(node),
+            document.end(node),
+            name if re.fullmatch(r"[A-Za-z][\w.-]*", name) else json.dumps(name),
+        )
 
 
-def fits(base: Page, over: Page) -> bool:
-    """Whether two texts can be one: there is one kind of `import`, and a block without steps is laid over one that is written out."""
-    imports = {type(page.fields["import"].value.value) for page in (base, over) if "import" in page.fields}
+def can_merge(base: TextDocument, overlay: TextDocument) -> bool:
+    """Whether the overlay can be merged with the base as text.
+
+    Their imports must be both lists or both mappings, and a block without steps needs one in the base's own text.
+    """
+    imports = {
+        type(document.fields["import"].value.value) for document in (base, overlay) if "import" in document.fields
+    }
     written_out = base.fields["blocks"].value.value if "blocks" in base.fields else {}
-    own = over.fields["blocks"].value.value if "blocks" in over.fields else {}
+    own = overlay.fields["blocks"].value.value if "blocks" in overlay.fields else {}
     return len(imports) < 2 and all("steps" in entry.value.value or name in written_out for name, entry in own.items())
 
 
-def write(begun: Start, target: Path) -> list[Path]:
-    """Writes the spec and what belongs beside it, all or nothing; no file that is there is touched."""
-    texts = {target.parent / name: text for name, text in begun.beside.items()} | {target: begun.text}
+def write_spec(starter: StarterSpec, target: Path) -> list[Path]:
+    """Writes the spec and its companions, all or none, and returns their paths. Raises Failure where a file is there already."""
+    texts = {target.parent / name: text for name, text in starter.companions.items()} | {target: starter.text}
     for path, text in list(texts.items()):
         if path != target and path.is_file() and path.read_bytes() == text.encode():
             del texts[path]  # from an earlier start
         elif path.exists() or path.is_symlink():
             raise Failure("file-exists", f"`{path}` is there already, and is not overwritten",
                           "choose another name, or another place with -o", 2)  # fmt: skip
-    with ExitStack() as written:
+    with ExitStack() as stack:
         for path, text in texts.items():
-            partial = written.enter_context(atomic_write(path))
+            partial = stack.enter_context(atomic_write(path))
             partial.write_bytes(text.encode())
     return list(texts)

@@ -1,11 +1,12 @@
 """What a net costs, read off its graph: parameters, MACs, activations, memory, depth, receptive field, minimum input.
 
-The conventions, once. All numbers are per image and of one inference pass, so an auxiliary head costs no MACs; its
-parameters count in `params.total` and not in `params.without_aux`, buffers in neither. MACs are those of convolutions
-and linear layers (1 MAC = 2 FLOPs), padding taps included. Activations are the outputs of convolutions, pools and
-linear layers; an adaptive pool that changes nothing is none. Depth is the longest chain of convolutions and linear
-layers. The receptive field is that of the final features, before the global pool or the flattening, over all paths and
-not clipped to the image; a global pool on the way (a squeeze) has the map's size for a kernel.
+The conventions:
+- All numbers are for one image and one inference pass, so an auxiliary head costs no MACs. Its parameters count in
+  `params.total` and not in `params.without_aux`; buffers count in neither.
+- MACs are the multiply-accumulates of convolutions and linear layers (1 MAC = 2 FLOPs), with those that fall on padding.
+- Activations are the output elements of convolutions, pools and linear layers, but for an adaptive pool that changes nothing.
+- Depth is the longest chain of convolutions and linear layers.
+- The receptive field is that of the final features; see receptive_field.py.
 """
 
 from __future__ import annotations
@@ -24,12 +25,17 @@ Pair = tuple[int, int]
 
 
 class Params(NamedTuple):
+    """How many parameters a net has, in all and without its auxiliary heads."""
+
     total: int
     without_aux: int
 
 
 class Layer(NamedTuple):
-    """One node's share. `aux` says that it serves a training-only head; then it costs nothing at inference."""
+    """The costs of one node, or of several in one row. `source` is its place in the spec; `output` its sizes.
+
+    `aux` says that only an auxiliary head needs it, so that it costs nothing at inference.
+    """
 
     path: str
     op: str
@@ -50,7 +56,7 @@ class OpCost(NamedTuple):
 
 
 class Cost:
-    """The costs of one graph, each worked out when it is asked for."""
+    """The costs of one graph; each number is worked out when it is first asked for."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -71,7 +77,7 @@ class Cost:
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         alive = {node.path for node in self._live}
-        return tuple(layer(n, x, n.path not in alive) for n, x in zip(self._graph.nodes, self._costs, strict=True))
+        return tuple(make_layer(n, x, n.path not in alive) for n, x in zip(self._graph.nodes, self._costs, strict=True))
 
     @cached_property
     def params(self) -> Params:
@@ -91,13 +97,13 @@ class Cost:
 
     @cached_property
     def weights(self) -> dict[str, int]:
-        """Elements of the weights by path: what papers count that leave out biases and normalisation."""
+        """How many elements the weight of each convolution and linear layer has, by path; no biases, no normalisation."""
         counted = (node for node in self._graph.nodes if op_of(node).counts == "weight")
         return {node.path: op_of(node).params(*node.input_types)["weight"].elements for node in counted}
 
     @cached_property
     def weight_layers(self) -> Mapping[str, int]:
-        """How many convolutions and linear layers there are, by op; those of heads are counted as `aux`."""
+        """How many convolutions and linear layers there are, by op; those of auxiliary heads are counted as `aux`."""
         return Counter("aux" if x.aux else x.op for x in self.layers if x.path in self.weights)
 
     @cached_property
@@ -124,12 +130,12 @@ class Cost:
 
 
 def cost(graph: Graph) -> Cost:
-    """The costs of a graph of either phase; a training graph tells what its heads add."""
+    """The costs of a graph of either phase; only a training graph has auxiliary heads to count."""
     return Cost(graph)
 
 
 def live_nodes(graph: Graph) -> tuple[Node, ...]:
-    """The nodes that the outputs need, in order; what only heads need is not among them."""
+    """The nodes that the outputs need, in order, without those that only auxiliary heads need."""
     wanted = {output.value.name for output in graph.outputs}
     kept: list[Node] = []
     for node in reversed(graph.nodes):
@@ -141,28 +147,30 @@ def live_nodes(graph: Graph) -> tuple[Node, ...]:
 
 @lru_cache(maxsize=4096)
 def op_cost(op: Op, y: TensorType, *x: TensorType) -> OpCost:
+    """What an op costs that makes `y` out of the inputs `x`."""
     params = sum(param.elements for param in op.params(*x).values() if not param.buffer)
     counts = op.counts and not (op.pools_to_size and x[0] == y)
     return OpCost(params, op.macs(y, *x), y.elements if counts else 0)
 
 
-def layer(node: Node, costs: OpCost, aux: bool) -> Layer:
+def make_layer(node: Node, costs: OpCost, aux: bool) -> Layer:
+    """The row of one node."""
     source = node.span.short if node.span else ""
     macs, activations = (0, 0) if aux else (costs.macs, costs.activations)
     return Layer(node.path, node.op.name, source, node.output.type.sizes, costs.params, macs, activations, aux)
 
 
-def summed(layers: tuple[Layer, ...], by: str) -> Iterator[Layer]:
-    """The layers summed by `block` (the first part of the path) or by `op`, in the order of first meeting.
+def sum_layers(layers: tuple[Layer, ...], by: str) -> Iterator[Layer]:
+    """One row for each `block` (the first part of the path) or each `op`, in their first order; `layer` changes nothing.
 
-    A row's output and place are those of its last and its first layer; `layer` leaves all as they are.
+    A row's numbers are sums; its output is that of its last layer, and its place that of the first.
     """
     if by == "layer":
         yield from layers
         return
     groups: dict[str, list[Layer]] = {}
-    for each in layers:
-        groups.setdefault(each.op if by == "op" else each.path.split(".", 1)[0], []).append(each)
+    for layer in layers:
+        groups.setdefault(layer.op if by == "op" else layer.path.split(".", 1)[0], []).append(layer)
     for name, members in groups.items():
         ops = {x.op for x in members}
         yield Layer(

@@ -1,4 +1,4 @@
-"""How many convolutions and linear layers stand behind one another."""
+"""The depth of a net: how many convolutions and linear layers stand one after the other."""
 
 from __future__ import annotations
 

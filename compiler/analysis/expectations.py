@@ -1,4 +1,4 @@
-"""What a spec expects of its net, held against what the net costs."""
+"""What a spec expects of its net, compared with what the net costs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ExpectedFact(Protocol):
 
 
 class Expectation(NamedTuple):
-    """One line of `expect`: what it states, what was found, and whether it holds (None: not applicable)."""
+    """One line of `expect`: the number that it states, the net's own number, and whether it holds (None: not applicable)."""
 
     name: str
     expected: Any
@@ -37,27 +37,27 @@ class Expectation(NamedTuple):
     span: Span
 
     def diagnostic(self) -> Diagnostic:
-        """The error where it does not hold."""
+        """The error to report where it does not hold."""
         expected, found = format_fact(self.expected), format_fact(self.found)
         return Diagnostic("expectation-refuted", self.span, f"expected {self.name} {expected}, found {found}")
 
 
 def check_expectations(expected: Iterable[ExpectedFact], graph: Graph, overridden: bool) -> Iterator[Expectation]:
-    """Each expectation with both numbers; with overridden params they speak of another net and do not apply."""
+    """Compares each line of `expect` with the graph. Where parameters are `overridden` none applies: the lines are about another net."""
     facts = cost(graph)
     for line in expected:
-        found = fact(facts, line)
+        found = look_up_fact(facts, line)
         if isinstance(line.value, dict) and line.name != "output":
-            held = {bound: found >= v if bound == "min" else found <= v for bound, v in line.value.items()}
-            holds = all(held.values())
-            span = next((line.bounds[bound] for bound, fine in held.items() if not fine), line.span)
+            within = {bound: found >= v if bound == "min" else found <= v for bound, v in line.value.items()}
+            holds = all(within.values())
+            span = next((line.bounds[bound] for bound, fine in within.items() if not fine), line.span)
         else:
             holds, span = found == line.value, line.span
         yield Expectation(line.name, line.value, found, None if overridden else holds, span)
 
 
-def fact(facts: Cost, line: ExpectedFact) -> Any:
-    """The number, or the sizes, that a line speaks of; only what is expected is worked out."""
+def look_up_fact(facts: Cost, line: ExpectedFact) -> Any:
+    """The net's own number, or sizes, for a line of `expect`; nothing else is worked out."""
     match line.name:
         case "output":
             outputs = {name: list(sizes) for name, sizes in facts.outputs.items()}
@@ -76,5 +76,5 @@ def fact(facts: Cost, line: ExpectedFact) -> Any:
 
 
 def format_fact(value: object) -> str:
-    """A number, or sizes as `64×56×56`."""
+    """A number as it is; sizes as `64×56×56`."""
     return "×".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

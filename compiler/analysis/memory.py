@@ -7,21 +7,21 @@ from ..ops.op import op_of
 
 
 def peak_bytes(graph: Graph, nodes: tuple[Node, ...]) -> int:
-    """The most bytes alive at once in the graph's order: a value lives from its node to its last reader.
+    """The most bytes that are alive at once when the `nodes` run in order: a value lives from its node to its last reader.
 
-    No buffer is reused in place and no ops are fused; what only training does passes its tensor on for nothing.
+    No op works in place and none are fused. An op that inference passes through, such as dropout, takes no memory.
     """
-    stands_for: dict[str, str] = {}
+    aliases: dict[str, str] = {}
     steps: list[tuple[Value, list[str]]] = []
     for node in nodes:
-        reads = [stands_for.get(value.name, value.name) for value in node.inputs]
+        reads = [aliases.get(value.name, value.name) for value in node.inputs]
         if node.inputs and op_of(node).inference() is None:
-            stands_for[node.output.name] = reads[0]
+            aliases[node.output.name] = reads[0]
         else:
             steps.append((node.output, reads))
     last = {name: at for at, (_, reads) in enumerate(steps) for name in reads}
     for output in graph.outputs:
-        last[stands_for.get(output.value.name, output.value.name)] = len(steps)
+        last[aliases.get(output.value.name, output.value.name)] = len(steps)
     values = (*graph.inputs, *(value for value, _ in steps))
     size = {
         value.name: 0 if value.type.is_control else value.type.elements * value.type.dtype.size_bytes

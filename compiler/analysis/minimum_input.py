@@ -1,4 +1,4 @@
-"""The smallest image that a net takes with the weights that it has."""
+"""The smallest image that a net takes with the weights that it has, found by trying the ops' shape rules on smaller ones."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ from ..ir.types import TensorType
 
 
 def minimum_input(graph: Graph, nodes: tuple[Node, ...]) -> tuple[int, int]:
-    """The smallest image that still passes through with the same weights, each axis by itself."""
+    """(height, width) of the smallest image that the `nodes` accept with the same weights; each axis is tried by itself.
+
+    (1, 1) for a net without an image, and the net's own size where the two smallest sides do not fit together.
+    """
     image = next((value.type for value in graph.inputs if value.type.is_image), None)
     if image is None:
         return 1, 1
     wanted = {node.path: node.op.params(*node.input_types) for node in nodes}
 
     def fits(height: int, width: int) -> bool:
-        return passes(graph, nodes, wanted, (image.height, image.width), (height, width))
+        return accepts_size(graph, nodes, wanted, (image.height, image.width), (height, width))
 
-    height = smallest(image.height, lambda size: fits(size, image.width))
-    width = smallest(image.width, lambda size: fits(image.height, size))
+    height = smallest_fitting(image.height, lambda size: fits(size, image.width))
+    width = smallest_fitting(image.width, lambda size: fits(image.height, size))
     return (height, width) if fits(height, width) else (image.height, image.width)
 
 
-def smallest(size: int, fits: Callable[[int], bool]) -> int:
+def smallest_fitting(size: int, fits: Callable[[int], bool]) -> int:
+    """The smallest size up to `size` that fits, by bisection: if one fits, so does every larger one."""
     low, high = 1, size
     while low < high:
         middle = (low + high) // 2
@@ -33,11 +37,11 @@ def smallest(size: int, fits: Callable[[int], bool]) -> int:
     return high
 
 
-def passes(
+def accepts_size(
     graph: Graph, nodes: tuple[Node, ...], wanted: Mapping[str, object], old: tuple[int, int], new: tuple[int, int]
 ) -> bool:
-    """Whether the graph's ops accept inputs of size `new` in place of `old`, and own the same tensors then."""
-    types = {value.name: resized(value.type, old, new) for value in graph.inputs}
+    """Whether the `nodes` accept images of size `new` in place of `old`, and their parameters then are still `wanted`, by path."""
+    types = {value.name: with_image_size(value.type, old, new) for value in graph.inputs}
     for node in nodes:
         x = [types[value.name] for value in node.inputs]
         try:
@@ -49,5 +53,6 @@ def passes(
     return True
 
 
-def resized(x: TensorType, old: tuple[int, int], new: tuple[int, int]) -> TensorType:
+def with_image_size(x: TensorType, old: tuple[int, int], new: tuple[int, int]) -> TensorType:
+    """An image of size `old` with size `new`; any other type as it is."""
     return x.with_sizes(x.channels, *new) if x.is_image and x.shape[2:] == old else x

@@ -1,7 +1,7 @@
-"""How much of the image one position of the final features sees, by what each op says of its window.
+"""The receptive field: how much of the image one position of the final features sees, by each op's own window.
 
-The final features are what the classifier starts from: before the global pool or the flattening. The field is over all paths, and
-not clipped to the image; a global pool on the way (a squeeze) has the map's size for a kernel.
+The final features are the map that the classifier starts from, before the global pool or the flattening. Of several paths the
+largest field counts, and it is not clipped to the image. A global pool on the way (a squeeze) has the map's size as its kernel.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..ops.op import op_of
 
 
 class View(NamedTuple):
-    """How much of the image one position sees along an axis, and how far apart two neighbours look, in pixels."""
+    """What one position sees along an axis, in pixels: the width of its field, and the distance between two neighbours' fields."""
 
     field: float
     jump: float
@@ -52,7 +52,7 @@ def views(graph: Graph, nodes: tuple[Node, ...], axis: int) -> dict[str, View]:
 
 
 def final_features(graph: Graph, nodes: tuple[Node, ...]) -> set[str]:
-    """The maps that the classifier starts from: back from the outputs past vectors, 1×1 maps and the global pool."""
+    """The names of the maps that the classifier starts from, found backwards from the outputs."""
     producer = {node.output.name: node for node in nodes}
     pending = [output.value.name for output in graph.outputs]
     visited: set[str] = set()
@@ -71,7 +71,7 @@ def final_features(graph: Graph, nodes: tuple[Node, ...]) -> set[str]:
 
 
 def in_classifier(node: Node) -> bool:
-    """Whether the node stands behind the final features: it gives a vector, or one number a channel."""
+    """Whether the node is part of the classifier: it gives a vector, or it summarises the map in one number per channel."""
     y, op = node.output.type, op_of(node)
     if not y.is_image:
         return True

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """What a backend is given to write one model.
+    """What a backend needs to write one model.
 
-    `graph` is the one that its row asks for, and `weights` has that graph's tensors by name. `title` and `source` say in a
-    line what the net is and which spec it comes from. `prove` is called with the finished file before it takes its place;
-    it raises where the file is wrong. `batch` None leaves the batch open, `opset` None is the backend's own choice.
+    `graph` is the training graph or the built one, as the backend's row says, and `weights` has its tensors by name. `title`
+    says in a line what the net is, `source` which spec it comes from. `prove` is called with the finished file before it
+    takes its place, and raises where the file is wrong. `batch` None leaves the batch open; with `opset` None the backend
+    chooses.
     """
 
     graph: Graph
@@ -40,12 +41,13 @@ class Export:
 Write = Callable[[Export], list[Path]]
 
 
-def same_path(path: Path) -> Path:
+def keep_path(path: Path) -> Path:
+    """The path as it is: for files that may have any name."""
     return path
 
 
-def importable_path(path: Path) -> Path:
-    """`path` as the name of a Python module: it ends in .py, and a stem with dots or dashes gets underscores."""
+def python_module_path(path: Path) -> Path:
+    """`path` as a Python module that can be imported: it ends in .py, and dots and dashes in its stem become underscores."""
     path = path.with_suffix(".py")
     stem = path.stem if path.stem.isidentifier() else path.stem.replace("-", "_").replace(".", "_")
     return path.with_name(stem + ".py")
@@ -55,10 +57,11 @@ def importable_path(path: Path) -> Path:
 class Backend:
     """One row: what `--export` calls it, what it writes, and what it cannot do.
 
-    `graph` says which graph it takes: `training` (both phases are in it) or `built` (what the passes made for the phase that
-    was asked for). `proved` says whether its file can be run against torch. `lacks` are the build options that it cannot
-    honour, each with the reason. `placed` turns the path that was asked for into the path that is written; `beside` are the
-    suffixes of what always comes with it.
+    `writes` names its files in a sentence. `graph` says which graph it takes: `training` (both phases are in it) or `built`
+    (what the passes made for one phase). `provable` says whether its file can be run and compared with torch.
+    `unsupported` are the build options that it cannot honour, each with the reason. `output_path` turns the path that the
+    user asks for into the path that is written. `companion_suffixes` are those of the files that always come with the
+    model.
     """
 
     name: str
@@ -66,37 +69,37 @@ class Backend:
     suffix: str
     module: str
     graph: Literal["training", "built"]
-    proved: bool = False
-    lacks: Mapping[str, str] = field(default_factory=dict)
-    placed: Callable[[Path], Path] = same_path
-    beside: tuple[str, ...] = ()
+    provable: bool = False
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+    output_path: Callable[[Path], Path] = keep_path
+    companion_suffixes: tuple[str, ...] = ()
 
     def write(self, export: Export) -> list[Path]:
-        """Writes the model and returns its files: first the model, then what stands beside it with the weights.
+        """Writes the model and returns its files: the model first, then the files with its weights.
 
-        Files appear whole or not at all. Raises Failure for what the backend cannot say, and where the disk is full.
+        Files appear whole or not at all. Raises Failure where the backend has no form of an op, and where the disk is full.
         """
         write: Write = import_module(self.module, __name__).write
         return write(export)
 
     def files(self, path: Path) -> tuple[Path, ...]:
-        """The model at `path` and what always comes with it."""
-        return (path, *(path.with_suffix(suffix) for suffix in self.beside))
+        """The model at `path`, and the files that always come with it."""
+        return (path, *(path.with_suffix(suffix) for suffix in self.companion_suffixes))
 
 
 BACKENDS: dict[str, Backend] = {
     row.name: row
     for row in (
-        Backend(name="onnx", writes="an ONNX file", suffix=".onnx", module=".onnx.write", graph="built", proved=True),
+        Backend(name="onnx", writes="an ONNX file", suffix=".onnx", module=".onnx.write", graph="built", provable=True),
         Backend(
             name="torch",
             writes="a Python file of PyTorch's modules, and its weights",
             suffix=".py",
             module=".torch.source",
             graph="training",
-            lacks={"opset": "it has no opset", "batch": "it takes any number of images"},
-            placed=importable_path,
-            beside=(".safetensors",),
+            unsupported={"opset": "it has no opset", "batch": "it takes any number of images"},
+            output_path=python_module_path,
+            companion_suffixes=(".safetensors",),
         ),
     )
 }

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ..ops.fields import Kind, Misfit
 from ..ops.op import Op
-from ..ops.words import INFERRED, NOT_ARCHITECTURE, composition, field_meant, is_among, op_meant, step_meant
+from ..ops.words import INFERRED, NOT_ARCHITECTURE, composition_advice, is_among, match_field, match_op, match_step
 from .located_yaml import Located, plain_value
 
 MAX_FRAGMENT = 160
@@ -32,19 +32,19 @@ class Suggestion(NamedTuple):
 
 def advise_step(word: str, args: Located | None) -> str:
     """What to write for a step `word: args` that the language does not have; empty where the word is not known."""
-    advice = composition(word)
+    advice = composition_advice(word)
     if advice:
         return advice
-    op = op_meant(word)
+    op = match_op(word)
     return f"`{word}` is `{op.name}` here: {suggest_call(op, plain_value(args) if args else None)}" if op else ""
 
 
 def advise_own_step(word: str, value: Any) -> str:
     """Says to add a step for an argument that is a step of its own here, such as `activation: relu`; empty for all others."""
-    op = step_meant(word, value)
+    op = match_step(word, value)
     if op is None or op.is_merge:
         return ""
-    arguments = None if isinstance(value, bool) or op is not op_meant(word) else value
+    arguments = None if isinstance(value, bool) or op is not match_op(word) else value
     return f"add the step `- {suggest_call(op, arguments).fragment}` after it"
 
 
@@ -88,7 +88,7 @@ def translate_fields(op: type[Op], arguments: Mapping[str, Any]) -> tuple[dict[s
     fields: dict[str, str] = {}
     remarks: list[str] = []
     for word, value in arguments.items():
-        key = word if word in op.fields else field_meant(op, word)
+        key = word if word in op.fields else match_field(op, word)
         if key:
             fields.setdefault(key, format_value(op.fields[key].kind, value))
         elif not word.startswith("x-"):

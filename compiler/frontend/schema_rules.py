@@ -11,7 +11,7 @@ from ..diagnostics import Span, nearest
 from ..ops import OPS
 from ..ops.fields import Schema
 from ..ops.op import Op
-from ..ops.words import field_meant, is_among
+from ..ops.words import is_among, match_field
 from .located_yaml import Entry, Located
 
 Path = list[str | int]
@@ -52,7 +52,7 @@ class KnownKeys(NamedTuple):
 
     def key_for(self, word: str) -> str | None:
         """The key that `word` means: a synonym of it, or a misspelling; None where there is none."""
-        if self.op and (field := field_meant(self.op, word)):
+        if self.op and (field := match_field(self.op, word)):
             return field
         for key, rule in self.keys.items():
             if is_among(word, (key, *rule.get("x-also-called", ()))):

@@ -7,8 +7,8 @@ from typing import Any
 
 from ..diagnostics import Diagnostic, nearest
 from ..ops import OPS
-from ..ops.fields import Schema, show
-from ..ops.words import OP_KEYS, ROW_REMARKS, field_meant, is_among, op_meant
+from ..ops.fields import Schema, format_value
+from ..ops.words import OP_KEYS, ROW_REMARKS, is_among, match_field, match_op
 from . import foreign_steps as foreign
 from .located_yaml import Entry, Located, plain_value
 from .schema_rules import Path, block_names, find_node, known_keys, step_names, synonyms, visible_ops
@@ -20,7 +20,9 @@ def explain_not_a_step(root: Located, path: Path, node: Located, wants: str) -> 
     word, merge = node.value, path[-3] if path[-2:-1] == ["branches"] else "".join(map(str, path[-2:-1]))
     if not isinstance(word, str):
         help = advise_module_row(plain_value(node))
-        yield Diagnostic("not-a-step", node.span, f"{show(plain_value(node))} is no step; {wants} is wanted", help=help)
+        yield Diagnostic(
+            "not-a-step", node.span, f"{format_value(plain_value(node))} is no step; {wants} is wanted", help=help
+        )
     elif word in OPS and not (OPS[word].is_merge or OPS[word].is_internal):
         help = f"write {{{foreign.format_call(OPS[word], {})}}}"
         yield Diagnostic("missing-key", node.span, f"`{word}` needs its fields", help=help)
@@ -68,7 +70,7 @@ def explain_unknown_step_keys(root: Located, node: Located, rule: Schema, unknow
     if op_key and not cores:
         yield op_as_value(root, node, op_key)
         return
-    outdented = [e for e in unknown if cores and field_meant(cores[0], str(e.key.value))]
+    outdented = [e for e in unknown if cores and match_field(cores[0], str(e.key.value))]
     if outdented and node.value[cores[0].name].value.value is None:
         arguments = {str(e.key.value): plain_value(e.value) for e in outdented}
         yield Diagnostic("unknown-op", outdented[0].key.span, f"`{outdented[0].key.value}` is a field of `{cores[0].name}`: indent it more",
@@ -99,7 +101,7 @@ def op_as_value(root: Located, node: Located, entry: Entry) -> Diagnostic:
     """The diagnostic of a step as other formats write it, `{type: conv, out: 8}`: here the operation is the key."""
     key, word = str(entry.key.value), str(entry.value.value)
     arguments = {k: plain_value(e.value) for k, e in node.value.items() if k not in (*MODIFIERS, key)}
-    op = op_meant(word)
+    op = match_op(word)
     if op:
         help = str(foreign.suggest_call(op, arguments))
     elif word in block_names(root):
@@ -116,7 +118,7 @@ def advise_module_row(value: Any) -> str:
     """The step to write for a row of an Ultralytics file, `[-1, 1, Conv, [64, 3, 2]]`: from, number, module, arguments."""
     match value:
         case [int() | list(), int(number), str(module), list(arguments)]:
-            op = op_meant(module)
+            op = match_op(module)
             if op is None:
                 return foreign.advise_step(module, None) or "a step is a mapping, {operation: {field: value}}"
             repeat = f"repeat: {{i: {number}}}, " if number > 1 else ""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..diagnostics import Diagnostic, Note, Span, nearest
-from ..ops.fields import Kind, Misfit, Padding, Pair, is_int, is_number, show
+from ..ops.fields import Kind, Misfit, Padding, Pair, format_value, is_int, is_number
 from .expressions.arithmetic import Lookup
 from .expressions.template import Template, parse_template
 from .expressions.tokens import ExpressionError
@@ -108,7 +108,7 @@ def check_param_value(param: Declaration, value: Any, node: Located) -> Any:
     if param.type in SCALAR_TYPES:
         wants, fits = SCALAR_TYPES[param.type]
         if not fits(value):
-            raise Fault("wrong-type", node.span, f"`{param.name}` wants {wants} ({param.type}), not {show(value)}",
+            raise Fault("wrong-type", node.span, f"`{param.name}` wants {wants} ({param.type}), not {format_value(value)}",
                         int_hint(param, value))  # fmt: skip
     elif param.type in FIELD_TYPES:
         try:
@@ -116,12 +116,20 @@ def check_param_value(param: Declaration, value: Any, node: Located) -> Any:
         except Misfit as misfit:
             raise Fault(misfit.code, element_at(node, misfit.at).span, f"`{param.name}` {misfit}") from None
     if param.min is not None and is_number(value) and value < param.min:
-        raise Fault("out-of-range", node.span, f"`{param.name}` is at least {show(param.min)}, not {show(value)}")
+        raise Fault(
+            "out-of-range",
+            node.span,
+            f"`{param.name}` is at least {format_value(param.min)}, not {format_value(value)}",
+        )
     if param.max is not None and is_number(value) and value > param.max:
-        raise Fault("out-of-range", node.span, f"`{param.name}` is at most {show(param.max)}, not {show(value)}")
+        raise Fault(
+            "out-of-range", node.span, f"`{param.name}` is at most {format_value(param.max)}, not {format_value(value)}"
+        )
     if param.choices and value not in param.choices:
         raise Fault(
-            "out-of-range", node.span, f"`{param.name}` is one of {show(list(param.choices))}, not {show(value)}"
+            "out-of-range",
+            node.span,
+            f"`{param.name}` is one of {format_value(list(param.choices))}, not {format_value(value)}",
         )
     return value
 

@@ -1,7 +1,7 @@
-"""Element types: one value each, and the one table of them.
+"""Element types: one object each, and the only table of them.
 
-Whoever needs a width, a numpy code or ONNX's number asks the value; nobody keeps a table beside this one. Bytes are little-endian
-everywhere, as ONNX, safetensors and torch store them.
+Widths, numpy codes and ONNX's numbers are fields of the objects; no other table has them. Bytes are little-endian everywhere, as ONNX,
+safetensors and torch store them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ Kind = Literal["float", "int", "bool", "complex"]
 class DType:
     """An element type.
 
-    `bits` is its width; `onnx` the number in TensorProto.DataType; `numpy` the code of the array that holds its bytes as stored.
-    bf16, which numpy lacks, is held as its bits: unsigned integers of 16.
+    `bits` is its width, `onnx` its number in TensorProto.DataType, and `numpy` the code of an array of its stored bytes. numpy
+    has no bf16, so its bytes are an array of unsigned 16-bit integers.
     """
 
     name: str
@@ -30,7 +30,7 @@ class DType:
         return self.name
 
     def __reduce__(self) -> str:
-        return self.name.upper()  # a copy, or what is unpickled, is again the one value of this module
+        return self.name.upper()  # copies and pickles refer to the one object, which is a global of this module
 
     @property
     def size_bytes(self) -> int:
@@ -38,10 +38,10 @@ class DType:
         return self.bits // 8
 
     def decode(self, raw: Any, shape: tuple[int, ...], strides: tuple[int, ...] | None = None) -> Any:
-        """Stored bytes as a numpy array of `shape`: float types become float32, all others stay what they are.
+        """Stored bytes as a numpy array of `shape`: float types become float32, all others keep their type.
 
-        `strides` count elements; without them the array is contiguous. Only what changes its type is copied, and of it
-        only the array's own elements.
+        `strides` count elements; without them the array is contiguous. Bytes are copied only where the type changes, and
+        then only those of the array's own elements.
         """
         import numpy as np
 
@@ -54,7 +54,7 @@ class DType:
         return array.astype(F32.numpy, copy=False) if self.kind == "float" else array
 
     def encode(self, array: Any) -> Any:
-        """The array with this element type, contiguous: its memory is what is stored. bf16 rounds to the nearest, ties to even."""
+        """A contiguous array of this element type, whose memory is what is stored. bf16 rounds to nearest, ties to even."""
         import numpy as np
 
         if self is BF16:

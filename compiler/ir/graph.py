@@ -1,10 +1,10 @@
-"""The graph every stage speaks: frozen values, nodes and outputs, in an order that can be run as it stands.
+"""The graph that all stages work on: frozen values, nodes and outputs; the nodes' order is one in which they can run.
 
-A value is known by its name, and a node's first output has the node's path for a name; the path is the identity of a step
-everywhere (language.md, section 3). A node holds its op object, so a graph needs no other table to be read. Weights are not
-here: they travel beside the graph by name, and a `Rewrite` says which of them a pass makes anew.
+A value is known by its name. A node's first output has the node's path as its name, and the path identifies a step everywhere
+(language.md, section 3). A node has its op object, so a graph can be read without any other table. Weights are not in it: they are
+found by name in a weight source, and a `Rewrite` says which of them a pass makes out of others.
 
-`str(graph)` is a text that parse.py reads back to an equal graph; where nodes come from takes no part in equality.
+`str(graph)` is a text that parse.py reads back to an equal graph; equality ignores where nodes come from.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from .provenance import Frame
 from .types import TensorType
 
 Phase = Literal["train", "inference"]
-WORD = re.compile(r"[A-Za-z0-9_.-]+\Z")
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 class Replaceable:
-    """A frozen dataclass of which `replace` makes a changed copy."""
+    """A frozen dataclass with a method `replace`."""
 
     __slots__ = ()
 
     def replace(self, **changes: Any) -> Self:
-        """The same with some fields changed."""
+        """A copy with some fields changed."""
         return replace(self, **changes)  # type: ignore[type-var]
 
 
@@ -44,7 +44,7 @@ class Value(Replaceable):
 
 @dataclass(frozen=True, slots=True)
 class Node(Replaceable):
-    """One application of an op. `frames` tells what it was expanded from, outermost first."""
+    """One application of an op. `span` is the step's place in the spec; `frames` are what it was expanded from, outermost first."""
 
     path: str
     op: Operation
@@ -78,7 +78,7 @@ class Output(NamedTuple):
 
 
 class Head(NamedTuple):
-    """An auxiliary output: `path` names it, `weight` is its share of the loss. An inference graph has those that were kept."""
+    """An auxiliary output: `path` is its name, `weight` its factor in the loss. In an inference graph only kept heads are left."""
 
     path: str
     value: Value
@@ -90,10 +90,10 @@ class Head(NamedTuple):
 
 
 class Rewrite(NamedTuple):
-    """Tensors that a pass makes of others: the graph says which, weights/rewrite.py has the arithmetic under the name `how`.
+    """Tensors that a pass makes out of others. `how` is the name of the arithmetic in weights/rewrite.py.
 
-    `takes` are tensors of the spec and `makes` tensors of the node `node`, each by its role in the arithmetic; `options` are
-    the arithmetic's numbers. `gives` is the step of the spec whose result the node gives now.
+    `takes` are tensors of the spec and `makes` tensors of the node `node`, as pairs of a role in the arithmetic and a full
+    name; `options` are numbers for the arithmetic. `gives` is the step of the spec whose result the node has now.
     """
 
     how: str
@@ -106,7 +106,7 @@ class Rewrite(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Graph(Replaceable):
-    """A whole net. `nodes` are in topological order; `phase` says whether training-only ops may stand among them."""
+    """A whole net. `nodes` are in topological order; only in the phase `train` may training-only ops be among them."""
 
     name: str
     inputs: tuple[Value, ...]
@@ -117,11 +117,11 @@ class Graph(Replaceable):
     phase: Phase = "train"
 
     def params(self) -> dict[str, Param]:
-        """Every tensor that the graph's nodes own, by full name, in the graph's order."""
+        """All parameters and buffers of the graph's nodes by full name, in the graph's order."""
         return {name: param for node in self.nodes for name, param in node.params().items()}
 
     def results(self) -> Iterator[Value]:
-        """All values that leave the graph, heads included."""
+        """The values of all outputs and heads."""
         yield from (output.value for output in self.outputs)
         yield from (head.value for head in self.heads)
 
@@ -129,45 +129,49 @@ class Graph(Replaceable):
         return self.text()
 
     def text(self, places: bool = True) -> str:
-        """The text form, a line a node; `places` adds each node's file and line, which parse.py passes over."""
+        """The text form, a line for each node. `places` adds the file and line of each node, which parse.py ignores."""
         return "\n".join(self._lines(places)) + "\n"
 
     def sha256(self) -> str:
-        """The hash of what the net is; a comment or an empty line in its spec does not change it."""
+        """The SHA-256 of the text form without places, so that a comment or an empty line in the spec does not change it."""
         import hashlib
 
         return hashlib.sha256(self.text(places=False).encode()).hexdigest()
 
     def _lines(self, places: bool) -> Iterator[str]:
-        takes = ", ".join(f"{value_text(v)}: {v.type}" for v in self.inputs)
-        gives = ", ".join(f"{word(o.name)}: {o.value.type}" for o in self.outputs)
-        yield f"graph {word(self.name)}({takes}) -> ({gives}) phase {self.phase} {{"
+        """The lines of the text form; parse.py shows one of each kind."""
+        takes = ", ".join(f"{value_reference(v)}: {v.type}" for v in self.inputs)
+        gives = ", ".join(f"{quote_name(o.name)}: {o.value.type}" for o in self.outputs)
+        yield f"graph {quote_name(self.name)}({takes}) -> ({gives}) phase {self.phase} {{"
         for node in self.nodes:
-            names = ", ".join(map(value_text, node.outputs))
+            names = ", ".join(map(value_reference, node.outputs))
             types = ", ".join(str(v.type) for v in node.outputs)
-            where = f"  # {printable(node.span.short)}" if places and node.span else ""
-            yield f"  {names} = {node.op.text(', '.join(map(value_text, node.inputs)))} : {types}{where}"
+            where = f"  # {quote_place(node.span.short)}" if places and node.span else ""
+            yield f"  {names} = {node.op.text(', '.join(map(value_reference, node.inputs)))} : {types}{where}"
         for head in self.heads:
-            yield f"  head {word(head.path)} = {value_text(head.value)} weight {head.weight!r}"
+            yield f"  head {quote_name(head.path)} = {value_reference(head.value)} weight {head.weight!r}"
         for rewrite in self.rewrites:
-            takes, makes = (", ".join(f"{k}={word(v)}" for k, v in pairs) for pairs in (rewrite.takes, rewrite.makes))
+            takes, makes = (
+                ", ".join(f"{k}={quote_name(v)}" for k, v in pairs) for pairs in (rewrite.takes, rewrite.makes)
+            )
             options = ", ".join(f"{key}={json.dumps(value)}" for key, value in rewrite.options)
             how = f"{rewrite.how}({takes}{'; ' if options else ''}{options})"
-            yield f"  rewrite {word(rewrite.node)} gives {word(rewrite.gives)}: {makes} = {how}"
+            yield f"  rewrite {quote_name(rewrite.node)} gives {quote_name(rewrite.gives)}: {makes} = {how}"
         for output in self.outputs:
-            yield f"  return {word(output.name)} = {value_text(output.value)}"
+            yield f"  return {quote_name(output.name)} = {value_reference(output.value)}"
         yield "}"
 
 
-def word(name: str) -> str:
-    """A name as the text form has it: as it is, or quoted as JSON where it holds more than letters, digits and `_.-`."""
-    return name if WORD.match(name) else json.dumps(name)
+def quote_name(name: str) -> str:
+    """A name in the text form: as it is, or quoted as JSON where it has more than letters, digits and `_.-`."""
+    return name if PLAIN_NAME.fullmatch(name) else json.dumps(name)
 
 
-def printable(place: str) -> str:
-    """A place for a comment: quoted where the file's name holds what would end the line or does not print."""
+def quote_place(place: str) -> str:
+    """A place in a comment: as it is, or quoted as JSON where the file's name has characters that do not print."""
     return place if place.isprintable() else json.dumps(place)
 
 
-def value_text(value: Value) -> str:
-    return f"%{word(value.name)}"
+def value_reference(value: Value) -> str:
+    """How the text form names a value: `%conv1`."""
+    return f"%{quote_name(value.name)}"

@@ -1,6 +1,6 @@
-"""What a graph asks of an op, and what the verifier repeats: so that ir/ knows no op.
+"""What the graph and the verifier need of an op, as a protocol, so that ir/ imports no op.
 
-compiler/ops/op.py has the class that fulfils this.
+The class in compiler/ops/op.py implements it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from .types import TensorType
 
 
 class Param(NamedTuple):
-    """A tensor that an op owns: its shape, how it starts, and whether training leaves it alone (`buffer`).
+    """A tensor of an op: its shape, its initialisation, and whether it is a `buffer`, which training does not change.
 
-    `init` is (scheme, measure) as ops/fields.InitKind gives it; ("values", 0.0) where `values` holds the numbers row by row;
-    ("signs", 0.0) for random ±1.
+    `init` is (scheme, measure) as ops/fields.InitKind gives it. ("values", 0.0) takes the numbers of `values`, row by row;
+    ("signs", 0.0) is random ±1.
     """
 
     shape: tuple[int, ...]
@@ -33,31 +33,31 @@ class Param(NamedTuple):
 
 
 class Operation(Protocol):
-    """An op as a node of the graph holds it: frozen, hashable, with its fields inside."""
+    """The op of a node: a frozen and hashable object with its fields in it."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def arity(self) -> int | None:
-        """How many inputs it takes; None: one or more."""
+        """How many inputs it takes, not counting a control input; None is one or more."""
 
     @property
     def training_only(self) -> bool: ...
 
     def infer(self, *x: Any) -> TensorType:
-        """The type of the result. Raises Reject."""
+        """The type of the result. Raises Reject where it does not take these inputs."""
 
     def params(self, *x: Any) -> Mapping[str, Param]:
-        """The tensors it owns, by their name in it."""
+        """Its tensors, parameters and buffers, by their own name: `weight`."""
 
     def __hash__(self) -> int: ...
 
     def text(self, inputs: str) -> str:
-        """The op applied to `inputs`, as the printed graph has it."""
+        """The op applied to `inputs` in the graph's text form: `conv(%x, out=64)`."""
 
 
 @lru_cache(maxsize=4096)
 def infer_type(op: Operation, *x: TensorType) -> TensorType:
-    """`op.infer(*x)`, remembered, as a net of a thousand layers has a dozen distinct ones; a Reject is not."""
+    """`op.infer(*x)`, cached, because a net of a thousand layers has only a dozen distinct ones. A Reject is not cached."""
     return op.infer(*x)

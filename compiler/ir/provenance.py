@@ -1,4 +1,4 @@
-"""Where a node comes from, as structure: messages, pictures, diffs and profiles are all read from it."""
+"""Where a node comes from, as data and not as a text, so that messages, pictures, diffs and profiles can all use it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ FrameKind = Literal["block", "repeat", "import", "branch"]
 
 
 class Frame(NamedTuple):
-    """One step of the way by which a node was expanded.
+    """One of the constructs that a node was expanded from.
 
-    A `block` was called by `name`, with its parameters as `bindings`; an `import` is a whole document called as a block; a
-    `repeat` is one of its rounds, with its counters as `bindings` and the step's path, if it has one, as `name`; a `branch` is
-    the one that `name` (a key, or its number) says. `span` is the place of the call, of `repeat`, or of the branch.
+    - `block`: the call of the block `name`, with its parameters as `bindings`
+    - `import`: a whole document that is called as a block, likewise
+    - `repeat`: one of its rounds, with its counters as `bindings`; `name` is the step's path, if it has one
+    - `branch`: the one that `name`, a key or a number, says
+
+    `span` is the place of the call, of `repeat`, or of the branch.
     """
 
     kind: FrameKind

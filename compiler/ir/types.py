@@ -1,7 +1,7 @@
 """Tensor types: an element type and a shape whose batch axis is a name.
 
-Shape letters, everywhere: N batch, C channels, H height, W width. An image is (N, C, H, W), a vector (N, C). A value without any
-axis is a control value: one for the whole batch, such as the column that FractalNet's joins draw.
+The letters of shapes, everywhere: N batch, C channels, H height, W width. An image is (N, C, H, W), a vector (N, C). A value
+without any axis is a control value: one for the whole batch, such as the column that FractalNet's joins draw.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ BATCH: Dim = "N"
 
 
 class TensorType(NamedTuple):
-    """The type of a value. `shape` includes the batch axis, which is symbolic (`N`) until a build fixes it."""
+    """The type of a value. `shape` includes the batch axis, which is the name `N` until a build fixes the batch."""
 
     shape: tuple[Dim, ...]
     dtype: DType = F32
@@ -41,7 +41,7 @@ class TensorType(NamedTuple):
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The shape of one image's share: without the batch axis."""
+        """The shape without the batch axis."""
         return tuple(int(d) for d in self.shape[1:])
 
     @property
@@ -58,14 +58,14 @@ class TensorType(NamedTuple):
 
     @property
     def elements(self) -> int:
-        """Elements per image."""
+        """How many elements there are per image."""
         n = 1
         for d in self.sizes:
             n *= d
         return n
 
     def with_sizes(self, *sizes: int) -> TensorType:
-        """The same element type and batch axis over other sizes: what an op's result is."""
+        """The type with the same element type and batch axis, and other sizes."""
         return TensorType((self.shape[0], *sizes), self.dtype)
 
 
@@ -75,5 +75,5 @@ def image(channels: int, height: int, width: int) -> TensorType:
 
 
 def format_sizes(x: TensorType) -> str:
-    """The sizes of one image's share for a message: `64×56×56`."""
+    """The sizes without the batch axis, for a message: `64×56×56`."""
     return "×".join(map(str, x.sizes))

@@ -1,7 +1,7 @@
-"""The verifier: what must hold of every graph, checked after every stage and pass.
+"""The verifier: what must hold for every graph; it runs after every stage and pass.
 
-It repeats each op's own shape rule, because onnx's checker and its strict shape inference accept a convolution with the
-wrong channel count. A breach is a bug of ours, never the user's mistake.
+It runs each op's own shape rule again, because onnx's checker and its strict shape inference accept a convolution with the wrong number
+of channels. A graph that it refuses is a bug of ours, never the user's mistake.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ def verify(graph: Graph) -> None:
 
 
 def breach(graph: Graph, node: Node, what: str) -> InternalError:
+    """The error of a node; `what` says in a clause what is wrong."""
     return InternalError(f"graph {graph.name}, node {node.path}: {what}")
 
 
 def check_types(graph: Graph, node: Node) -> None:
-    """The node has as many inputs as its op takes, and the type that the op infers."""
+    """Raises InternalError unless the node has as many inputs as its op takes, and the type that the op infers."""
     count, arity = len(node.inputs), node.op.arity
     if count != arity if arity is not None else not count:
         raise breach(
@@ -55,12 +56,16 @@ def check_types(graph: Graph, node: Node) -> None:
 
 
 def check_result(graph: Graph, known: dict[str, Value], value: Value) -> None:
+    """Raises InternalError unless an input or a node makes the output."""
     if known.get(value.name) != value:
         raise InternalError(f"graph {graph.name}: the output %{value.name} is made by no node")
 
 
 def check_rewrites(graph: Graph) -> None:
-    """What a rewrite makes is owned by its node and made once; what it only takes is owned by no node any more."""
+    """Raises InternalError unless each tensor that a rewrite makes belongs to its node and is made once.
+
+    A tensor that a rewrite only takes must belong to no node any more.
+    """
     owned, made = graph.params(), set[str]()
     for rewrite in graph.rewrites:
         for _, tensor in rewrite.makes:

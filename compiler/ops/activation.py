@@ -1,4 +1,4 @@
-"""Activations: element by element, or over the channels. Those that differ in a name only are stated once, in a table."""
+"""Activations: element by element, or over the channels. Those that differ only in their names are rows of one table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .op import OnnxBuilder, Op, field, op
 
 
 class Activation(Op):
-    """A function that keeps the type. `module` is torch's constructor, `node` ONNX's operator."""
+    """A function that keeps the type of its input. `module` is torch's constructor, `node` ONNX's operator."""
 
     module: ClassVar[str] = ""
     node: ClassVar[str] = ""
@@ -28,13 +28,13 @@ class Activation(Op):
         return g.node(self.node, x.name)
 
 
-PLAIN = (  # name, torch's module, ONNX's operator, its first opset, what it is, source, other frameworks' words
+SIMPLE_ACTIVATIONS = (  # name, torch's module, ONNX's operator, its first opset, what it is, source, other frameworks' words
     ("relu", "ReLU", "Relu", 13, "max(x, 0)", "Nair and Hinton 2010", ("Rectifier", "Rectify")),
     ("sigmoid", "Sigmoid", "Sigmoid", 13, "1 / (1 + exp(-x))", "the logistic function", ("Logistic",)),
     ("tanh", "Tanh", "Tanh", 13, "the hyperbolic tangent", "LeCun et al. 1998", ()),
     ("hard_swish", "Hardswish", "HardSwish", 14, "x · min(max(x + 3, 0), 6) / 6", "Howard et al. 2019", ("HSwish",)),
 )
-for _name, _module, _node, _since, _what, _source, _words in PLAIN:
+for _name, _module, _node, _since, _what, _source, _words in SIMPLE_ACTIVATIONS:
     _doc = f"{_what[0].upper() + _what[1:]}.\n\n    Shapes   any -> the same\n    Source   {_source}\n    "
     op(_name)(
         type(

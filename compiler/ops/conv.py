@@ -1,7 +1,7 @@
 """Convolution, and the arithmetic of windows that pools share.
 
-Padding is four sides (top, left, bottom, right) everywhere, as ONNX tells it: torch pads both ends of an axis alike, so
-uneven sides become a padding of their own before the torch convolution.
+Padding has four sides everywhere, (top, left, bottom, right), as in ONNX. torch pads both ends of an axis by the same number,
+so for uneven sides a module of our own pads before torch's convolution.
 """
 
 from __future__ import annotations
@@ -13,19 +13,22 @@ from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, InitKind, Int, Padding, Pair
-from .op import OnnxBuilder, Op, Window, field, op, want_image
+from .op import OnnxBuilder, Op, Window, field, op, require_image
 
 Sides = tuple[int, int, int, int]
 
 
 def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
-    """(before, after) of one axis so that ceil(size / stride) comes out; the odd pixel at the end, as TensorFlow does."""
+    """The padding (before, after) of one axis with which the output has ceil(size / stride) positions.
+
+    An odd pixel goes to the end, as in TensorFlow.
+    """
     total = max((-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
     return total // 2, total - total // 2
 
 
-def sides(op: Any, x: TensorType, dilation: tuple[int, int] = (1, 1)) -> Sides:
-    """The padding of `op` on `x` as four numbers."""
+def padding_sides(op: Any, x: TensorType, dilation: tuple[int, int] = (1, 1)) -> Sides:
+    """The padding of a convolution or pool over `x` as four numbers (top, left, bottom, right); `same` is worked out."""
     if op.padding != "same":
         return op.padding  # type: ignore[no-any-return]
     top, bottom = same_padding(x.height, op.kernel[0], op.stride[0], dilation[0])
@@ -33,10 +36,13 @@ def sides(op: Any, x: TensorType, dilation: tuple[int, int] = (1, 1)) -> Sides:
     return top, left, bottom, right
 
 
-def window_size(
+def output_size(
     op: Op, axis: str, size: int, before: int, after: int, kernel: int, stride: int, dilation: int = 1
 ) -> int:
-    """The number of windows that fit one axis; rejects a window that is larger than the padded map."""
+    """The output's size on one axis: how many windows fit, rounded down.
+
+    Raises Reject `window-too-large` where the window is larger than the padded map. `axis` is its name in the message.
+    """
     span = dilation * (kernel - 1) + 1
     if span > size + before + after:
         spans = f" (it spans {span} at dilation {dilation})" if dilation > 1 else ""
@@ -115,7 +121,8 @@ class Conv(Op):
     counts = "weight"
 
     def infer(self, x: TensorType) -> TensorType:
-        want_image(self, x)
+        """An image of `out` channels. Raises Reject where the groups do not divide the channels, or the window does not fit."""
+        require_image(self, x)
         for count, what in ((x.channels, "arriving"), (self.out, "output")):
             if count % self.groups:
                 raise Reject(
@@ -124,10 +131,10 @@ class Conv(Op):
                     f"choose groups that divide both {x.channels} and {self.out}",
                     field="groups",
                 )
-        top, left, bottom, right = sides(self, x, self.dilation)
+        top, left, bottom, right = padding_sides(self, x, self.dilation)
         (kh, kw), (sh, sw), (dh, dw) = self.kernel, self.stride, self.dilation
-        height = window_size(self, "height", x.height, top, bottom, kh, sh, dh)
-        width = window_size(self, "width", x.width, left, right, kw, sw, dw)
+        height = output_size(self, "height", x.height, top, bottom, kh, sh, dh)
+        width = output_size(self, "width", x.width, left, right, kw, sw, dw)
         return x.with_sizes(self.out, height, width)
 
     def params(self, x: TensorType) -> dict[str, Param]:
@@ -142,7 +149,7 @@ class Conv(Op):
         return Window((kernel[0], kernel[1]), self.stride)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
-        top, left, bottom, right = sides(self, x, self.dilation)
+        top, left, bottom, right = padding_sides(self, x, self.dilation)
         even = (top, left) == (bottom, right)
         build = nn.Conv2d if even else nn.PaddedConv2d
         how = {"padding": (top, left)} if even else {"sides": (top, left, bottom, right)}
@@ -152,4 +159,4 @@ class Conv(Op):
     def onnx(self, g: OnnxBuilder, x: Value) -> str:
         bias = [g.param("bias")] if self.bias else []
         return g.node("Conv", x.name, g.param("weight"), *bias, kernel_shape=self.kernel, strides=self.stride,
-                      pads=sides(self, x.type, self.dilation), dilations=self.dilation, group=self.groups)  # fmt: skip
+                      pads=padding_sides(self, x.type, self.dilation), dilations=self.dilation, group=self.groups)  # fmt: skip

@@ -1,7 +1,7 @@
 """The kinds of values that an op's field takes.
 
-A kind is the single statement of a field's type: it checks a value, says in words what it wants, and gives the JSON
-Schema fragment that editors and the YAML check use. Every fragment is flat (`type` lists, no `anyOf`): nested
+A kind is the only place where a field's type is stated: it checks a value, says in words what it wants, and gives the JSON
+Schema fragment that editors and the YAML check use. Every fragment is flat (`type` lists, no `anyOf`), because nested
 alternatives ruin both the messages and an editor's completion. A string with `$` is an expression and passes the schema;
 its value is checked when it is known.
 """
@@ -19,7 +19,7 @@ Schema = dict[str, Any]
 
 
 class Misfit(ValueError):
-    """A value that its kind refuses. `at` is the index path of the offending element inside the value."""
+    """A value that its kind refuses. `at` is the path of the wrong element inside the value, by index; () is the value itself."""
 
     def __init__(self, message: str, at: tuple[int | str, ...] = (), code: str = "wrong-type") -> None:
         super().__init__(message)
@@ -33,17 +33,18 @@ def is_int(value: object) -> bool:
 
 
 def is_number(value: object) -> bool:
+    """An integer or a float, and not a boolean."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def show(value: object) -> str:
+def format_value(value: object) -> str:
     """A value as YAML writes it, cut where it is long."""
     if isinstance(value, bool):
         text = "true" if value else "false"
     elif value is None:
         text = "null"
     elif isinstance(value, (list, tuple)):
-        text = "[" + ", ".join(show(v) for v in value[:12]) + (", …]" if len(value) > 12 else "]")
+        text = "[" + ", ".join(format_value(v) for v in value[:12]) + (", …]" if len(value) > 12 else "]")
     elif isinstance(value, dict):
         text = "a mapping"
     elif isinstance(value, str):
@@ -56,24 +57,26 @@ def show(value: object) -> str:
 
 
 class Kind:
-    """What a field takes. Subclasses give `wants`, `schema` and `check`.
+    """What a field takes. Subclasses give `wants` (in words, for messages), `schema` and `check`.
 
-    `other_words` are values as other frameworks write them (lower case), with what stands for each here.
+    `other_words` are the values of other frameworks, in lower case, each with the value that means the same here.
     """
 
     wants: str
     other_words: Mapping[str, str] = MappingProxyType({})
 
     def schema(self) -> Schema:
-        """The fragment for a value written out or computed by an expression."""
+        """The JSON Schema of a value that is written out, or computed by an expression."""
         raise NotImplementedError
 
     def check(self, value: Any) -> Any:
-        """The value in its canonical form; raises Misfit."""
+        """The value in its canonical form. Raises Misfit where the kind refuses it."""
         raise NotImplementedError
 
 
 class Int(Kind):
+    """An integer from `ge` to MAX_INT."""
+
     def __init__(self, ge: int = 0) -> None:
         self.ge = ge
         self.wants = f"an integer of at least {ge}"
@@ -82,18 +85,19 @@ class Int(Kind):
         return {"type": ["integer", "string"], "minimum": self.ge, "maximum": MAX_INT, "pattern": EXPRESSION}
 
     def check(self, value: Any) -> int:
+        """The integer; a float is refused even where it is whole, with a hint at `//` and round()."""
         if not is_int(value):
             hint = "; `/` always gives a float, `//` or round() an integer" if isinstance(value, float) else ""
-            raise Misfit(f"wants {self.wants}, not {show(value)}{hint}")
+            raise Misfit(f"wants {self.wants}, not {format_value(value)}{hint}")
         if value < self.ge:
             raise Misfit(f"wants {self.wants}, not {value}", code="out-of-range")
         if value > MAX_INT:
-            raise Misfit(f"{show(value)} is too large: the limit is {MAX_INT}", code="out-of-range")
+            raise Misfit(f"{format_value(value)} is too large: the limit is {MAX_INT}", code="out-of-range")
         return int(value)
 
 
 class Float(Kind):
-    """A finite number; bounds are inclusive but `over`."""
+    """A finite number: at least `ge`, at most `le`, greater than `over`, where these are given."""
 
     def __init__(self, ge: float | None = None, le: float | None = None, over: float | None = None) -> None:
         self.ge, self.le, self.over = ge, le, over
@@ -110,20 +114,23 @@ class Float(Kind):
         }
 
     def check(self, value: Any) -> float:
+        """The number as a float. Raises Misfit where it is infinite, NaN or out of bounds."""
         if not is_number(value):
-            raise Misfit(f"wants {self.wants}, not {show(value)}")
+            raise Misfit(f"wants {self.wants}, not {format_value(value)}")
         if not math.isfinite(value):
-            raise Misfit(f"wants {self.wants}; {show(value)} is not finite", code="out-of-range")
+            raise Misfit(f"wants {self.wants}; {format_value(value)} is not finite", code="out-of-range")
         if (
             (self.ge is not None and value < self.ge)
             or (self.le is not None and value > self.le)
             or (self.over is not None and value <= self.over)
         ):
-            raise Misfit(f"wants {self.wants}, not {show(value)}", code="out-of-range")
+            raise Misfit(f"wants {self.wants}, not {format_value(value)}", code="out-of-range")
         return float(value) + 0.0  # one zero: ops of equal fields are one, and -0.0 equals 0.0
 
 
 class Bool(Kind):
+    """true or false."""
+
     wants = "a boolean, true or false"
 
     def schema(self) -> Schema:
@@ -131,11 +138,13 @@ class Bool(Kind):
 
     def check(self, value: Any) -> bool:
         if not isinstance(value, bool):
-            raise Misfit(f"wants {self.wants}, not {show(value)}")
+            raise Misfit(f"wants {self.wants}, not {format_value(value)}")
         return value
 
 
 class Choice(Kind):
+    """One of a few words."""
+
     def __init__(self, *words: str) -> None:
         self.words = words
         self.wants = "one of " + ", ".join(f"`{w}`" for w in words)
@@ -145,7 +154,7 @@ class Choice(Kind):
 
     def check(self, value: Any) -> str:
         if value not in self.words:
-            raise Misfit(f"wants {self.wants}, not {show(value)}")
+            raise Misfit(f"wants {self.wants}, not {format_value(value)}")
         return str(value)
 
 
@@ -165,17 +174,18 @@ class Pair(Kind):
             n = self.item.check(value)
             return n, n
         if not isinstance(value, (list, tuple)) or len(value) != 2:
-            raise Misfit(f"wants {self.wants}, not {show(value)}")
-        return checked_item(self.item, value, 0), checked_item(self.item, value, 1)
+            raise Misfit(f"wants {self.wants}, not {format_value(value)}")
+        return check_item(self.item, value, 0), check_item(self.item, value, 1)
 
 
 class Padding(Kind):
-    """One integer, [height, width], four sides [top, left, bottom, right], or `same`. Canonical: four sides or `same`."""
+    """One integer, [height, width], [top, left, bottom, right], or `same`. The canonical form is four sides, or `same`."""
 
     wants = "an integer, [height, width], [top, left, bottom, right] or `same`"
     other_words = MappingProxyType({"valid": "0", "same": "same", "same_upper": "same", "auto": "same", "half": "same"})
 
     def schema(self) -> Schema:
+        """A list of three numbers passes it, as JSON Schema has no "two or four" in a flat fragment; `check` refuses it."""
         one = Int(0).schema()
         return one | {
             "type": ["integer", "array", "string"],
@@ -187,6 +197,7 @@ class Padding(Kind):
         }
 
     def check(self, value: Any) -> tuple[int, int, int, int] | str:
+        """(top, left, bottom, right), or `same`, which depends on the map."""
         if value == "same":
             return "same"
         side = Int(0)
@@ -195,13 +206,13 @@ class Padding(Kind):
             return n, n, n, n
         if not isinstance(value, (list, tuple)) or len(value) not in (2, 4):
             count = f", of {len(value)} numbers" if isinstance(value, (list, tuple)) else ""
-            raise Misfit(f"wants {self.wants}, not {show(value)}{count}")
-        sides = [checked_item(side, value, i) for i in range(len(value))]
+            raise Misfit(f"wants {self.wants}, not {format_value(value)}{count}")
+        sides = [check_item(side, value, i) for i in range(len(value))]
         return (sides[0], sides[1], sides[0], sides[1]) if len(sides) == 2 else (sides[0], sides[1], sides[2], sides[3])
 
 
 class IntList(Kind):
-    """A list of integers; with `size`, a range of how many."""
+    """A list of integers of at least `ge`; `size` is the (least, greatest) length. `what` says in words what it wants."""
 
     def __init__(self, ge: int = 0, size: tuple[int, int] = (1, 65536), what: str = "a list of integers") -> None:
         self.item, self.size, self.wants = Int(ge), size, what
@@ -212,8 +223,8 @@ class IntList(Kind):
 
     def check(self, value: Any) -> tuple[int, ...]:
         if not isinstance(value, (list, tuple)) or not self.size[0] <= len(value) <= self.size[1]:
-            raise Misfit(f"wants {self.wants}, not {show(value)}")
-        return tuple(checked_item(self.item, value, i) for i in range(len(value)))
+            raise Misfit(f"wants {self.wants}, not {format_value(value)}")
+        return tuple(check_item(self.item, value, i) for i in range(len(value)))
 
 
 class Matrix(Kind):
@@ -226,15 +237,16 @@ class Matrix(Kind):
         return {"type": ["array", "string"], "items": row | {"pattern": EXPRESSION}, "pattern": EXPRESSION}
 
     def check(self, value: Any) -> tuple[tuple[float, ...], ...]:
+        """The rows. Raises Misfit, with the place of the row or number that is wrong."""
         if not isinstance(value, (list, tuple)) or not value:
-            raise Misfit(f"wants {self.wants}, not {show(value)}")
+            raise Misfit(f"wants {self.wants}, not {format_value(value)}")
         rows = []
         for i, row in enumerate(value):
             if not isinstance(row, (list, tuple)) or not row:
-                raise Misfit(f"wants {self.wants}, not {show(row)} as a row", (i,))
+                raise Misfit(f"wants {self.wants}, not {format_value(row)} as a row", (i,))
             if len(row) != len(value[0]):
                 raise Misfit(f"row {i} has {len(row)} numbers where the first has {len(value[0])}", (i,))
-            rows.append(tuple(checked_item(Float(), row, j, (i,)) for j in range(len(row))))
+            rows.append(tuple(check_item(Float(), row, j, (i,)) for j in range(len(row))))
         return tuple(rows)
 
 
@@ -252,6 +264,7 @@ class InitKind(Kind):
     )  # fmt: skip
 
     def schema(self) -> Schema:
+        """A scheme's name, or a mapping of one measured scheme to its number."""
         number = {"type": ["number", "string"], "pattern": EXPRESSION}
         return {
             "type": ["string", "object"],
@@ -264,7 +277,7 @@ class InitKind(Kind):
         }
 
     def check(self, value: Any) -> tuple[str, float]:
-        """Canonical: (scheme, measure); the measure is a standard deviation, a bound or a value."""
+        """(scheme, measure). The measure is a standard deviation, a bound or a value; 0 for a scheme that has none."""
         if isinstance(value, str) and value in SCHEMES:
             return value, 0.0
         if isinstance(value, dict) and len(value) == 1:
@@ -275,11 +288,11 @@ class InitKind(Kind):
             isinstance(value, (tuple, list)) and len(value) == 2 and value[0] in SCHEMES + MEASURED
         ):  # as a graph prints it
             return value[0], float(value[1])
-        raise Misfit(f"wants {self.wants}, not {show(value)}")
+        raise Misfit(f"wants {self.wants}, not {format_value(value)}")
 
 
-def checked_item(kind: Kind, values: Sequence[Any], index: int, prefix: tuple[int | str, ...] = ()) -> Any:
-    """One element of a list, checked; a refusal says which."""
+def check_item(kind: Kind, values: Sequence[Any], index: int, prefix: tuple[int | str, ...] = ()) -> Any:
+    """The element `index` of a list in its canonical form. A Misfit gets the element's place, behind `prefix`."""
     try:
         return kind.check(values[index])
     except Misfit as misfit:

@@ -12,8 +12,8 @@ from .fields import Bool, InitKind, Int, Matrix
 from .op import OnnxBuilder, Op, field, op
 
 
-def features(op: Op, x: TensorType) -> int:
-    """The length of the vector that `x` is, or C×1×1 holds; rejects any other shape."""
+def vector_length(op: Op, x: TensorType) -> int:
+    """The length of a vector, or of an image of 1×1, which counts as one. Raises Reject for any other shape."""
     if x.is_vector or (x.is_image and (x.height, x.width) == (1, 1)):
         return x.channels
     raise Reject(
@@ -62,7 +62,7 @@ class Linear(Op):
     counts = "weight"
 
     def infer(self, x: TensorType) -> TensorType:
-        features(self, x)
+        vector_length(self, x)
         return x.with_sizes(self.out)
 
     def params(self, x: TensorType) -> dict[str, Param]:
@@ -99,7 +99,8 @@ class Rbf(Op):
     )
 
     def infer(self, x: TensorType) -> TensorType:
-        count = features(self, x)
+        """A vector of `out` distances. Raises Reject where the given centers do not fit `out` and the input's length."""
+        count = vector_length(self, x)
         if self.centers is not None and (len(self.centers), len(self.centers[0])) != (self.out, count):
             raise Reject(
                 "centers-mismatch",

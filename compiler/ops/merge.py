@@ -13,8 +13,8 @@ from .fields import Float, Int
 from .op import OnnxBuilder, Op, field, op
 
 
-def disagree(op: Op, a: TensorType, b: TensorType, help: str = "") -> Reject:
-    """The refusal of two branches: their sizes with what helps, or their whole types where the elements differ."""
+def shape_mismatch(op: Op, a: TensorType, b: TensorType, help: str = "") -> Reject:
+    """The Reject of two branches that differ. It names their sizes, and `help`; their whole types where the dtypes differ."""
     same = a.dtype is b.dtype
     first, second = (format_sizes(x) if same else str(x) for x in (a, b))
     return Reject(
@@ -23,7 +23,7 @@ def disagree(op: Op, a: TensorType, b: TensorType, help: str = "") -> Reject:
 
 
 class Merge(Op):
-    """Branches of equal shape."""
+    """The root of merges: branches of one type become one value of that type, unless the op says otherwise."""
 
     arity = None
     is_merge = True
@@ -31,11 +31,11 @@ class Merge(Op):
     def infer(self, *x: TensorType) -> TensorType:
         for other in x[1:]:
             if other != x[0]:
-                raise disagree(self, x[0], other, self.advice(x[0], other))
+                raise shape_mismatch(self, x[0], other, self.advice(x[0], other))
         return x[0]
 
     def advice(self, a: TensorType, b: TensorType) -> str:
-        """What would make the two agree."""
+        """What to change so that the two types agree; for the help of a message."""
         if not (a.is_image and b.is_image):
             return "both must be images or both vectors"
         stride = max(a.height, b.height) // max(1, min(a.height, b.height))
@@ -97,9 +97,10 @@ class Concat(Merge):
     also_called = ("Concatenate", "Cat", "DepthConcat", "Route")
 
     def infer(self, *x: TensorType) -> TensorType:
+        """The sum of the channels over one height and width. Raises Reject where heights, widths or dtypes differ."""
         for other in x[1:]:
             if (other.rank, other.dtype, other.sizes[1:]) != (x[0].rank, x[0].dtype, x[0].sizes[1:]):
-                raise disagree(
+                raise shape_mismatch(
                     self,
                     x[0],
                     other,
@@ -126,11 +127,12 @@ class Multiply(Merge):
     also_called = ("Mul", "Product", "ElemwiseMul")
 
     def infer(self, *x: TensorType) -> TensorType:
+        """The largest type; every other one is equal to it, or a gate. Raises Reject where one is neither."""
         largest = max(x, key=lambda t: t.elements)
         for other in x:
             gate = largest.is_image and other == largest.with_sizes(largest.channels, 1, 1)
             if other != largest and not gate:
-                raise disagree(
+                raise shape_mismatch(
                     self,
                     x[0],
                     other if other != x[0] else largest,

@@ -10,7 +10,7 @@ from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, Float, InitKind, Int
-from .op import OnnxBuilder, Op, field, op, want_image
+from .op import OnnxBuilder, Op, field, op, require_image
 
 
 @op("batch_norm")
@@ -85,7 +85,7 @@ class GroupNorm(Op):
     eps: float = field(Float(over=0), "added to the variance", 1e-5, also_called=("epsilon",))
 
     def infer(self, x: TensorType) -> TensorType:
-        want_image(self, x)
+        require_image(self, x)
         if x.channels % self.groups:
             raise Reject(
                 "groups-mismatch", f"{x.channels} channels do not divide into {self.groups} groups", field="groups"
@@ -161,7 +161,8 @@ class LocalResponseNorm(Op):
     k: float = field(Float(over=0), "added to the sum", 1.0, also_called=("bias", "knorm"))
 
     def infer(self, x: TensorType) -> TensorType:
-        want_image(self, x)
+        """The same image. Raises Reject for an even `size`."""
+        require_image(self, x)
         if self.size % 2 == 0:
             raise Reject(
                 "even-size",

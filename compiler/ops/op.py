@@ -1,8 +1,8 @@
 """What an op is: typed fields and the rules that must agree, kept in one class.
 
-An op's shape rule, parameters, cost and both lowerings stand together because what goes wrong in a compiler like this is
-disagreement between them. The backends are handed in (`nn`, `g`), never imported. A new op is one class here and one row
-in tests/op_cases.py.
+An op's shape rule, parameters, cost and both lowerings stand together, because the usual bug of such a compiler is that two of
+them disagree. The backends come as arguments (`nn`, `g`) and are never imported. A new op is one class here and one row in
+tests/op_cases.py.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MISSING: Any = object()
 class Field:
     """A field of an op: its kind, one line of documentation, and its default, if it has one.
 
-    `also_called` are the words by which other frameworks know it; a mistake is answered from them.
+    `also_called` are other frameworks' words for it; the help of an error message comes from them.
     """
 
     __slots__ = ("also_called", "default", "doc", "kind", "name")
@@ -41,21 +41,21 @@ class Field:
 
 
 def field(kind: Kind, doc: str, default: Any = _MISSING, also_called: tuple[str, ...] = ()) -> Any:
-    """Declares a field of an op. `default` is in canonical form."""
+    """Declares a field of an op; without a `default`, which is in canonical form, a spec must give it."""
     return Field(kind, doc, default, also_called)
 
 
 class Window(NamedTuple):
-    """What one output position sees of the input, per axis (height, width): for receptive fields.
+    """How much of the input one output position sees, (height, width) in positions of the input: for receptive fields.
 
-    `stride` is how far two neighbouring positions look apart; below one where the map is enlarged.
+    `stride` is the distance between what two neighbouring output positions see; below one where the map is enlarged.
     """
 
     kernel: tuple[int, int]
     stride: tuple[float, float]
 
 
-PLAIN_WINDOW = Window((1, 1), (1, 1))
+POINTWISE_WINDOW = Window((1, 1), (1, 1))
 
 
 class OnnxBuilder(Protocol):
@@ -80,20 +80,20 @@ class OnnxBuilder(Protocol):
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 class Op:
-    """The root of all ops. Instances are frozen and hold their fields in canonical form; equal ops are one object, so
-    what follows from an op and its input types is worked out once, however deep the net.
+    """The root of all ops. Instances are frozen and hold their fields in canonical form. Equal ops are one object, so that
+    caches by op and input types work out each distinct layer once, however deep the net.
 
-    Class facts, of which nobody outside this room asks by name:
+    What is special about an op is a class fact, so that nothing outside compiler/ops asks for an op by name:
 
     - `name` as YAML writes it; `fields` in order; `bare`, the field that a bare value sets
-    - `also_called`: words of other frameworks that mean it; a mistake is answered from them
-    - `arity`: how many inputs, a control input aside (None: one or more)
-    - `is_merge`: its inputs are branches, and YAML writes them; `absorbs_own_kind`: an input that the same op made counts as
-      that op's inputs
-    - `is_internal`: the front end's own, no spec can say it; `is_marker`: a step that does nothing but mark a place
+    - `also_called`: other frameworks' words for it; the help of an error message comes from them
+    - `arity`: how many inputs it takes, not counting a control input (None: one or more)
+    - `is_merge`: its inputs are branches, which YAML writes out; `absorbs_own_kind`: an input that comes from the same op is
+      replaced by that op's inputs
+    - `is_internal`: the front end inserts it, and no spec can name it; `is_marker`: a step that only marks a place
     - `training_only`: the verifier refuses it in an inference graph
     - `counts`: what cost reports count its output as: "weight" (convolution, linear: MACs, depth, activations), "pool"
-      (activations) or ""; `pools_to_size`: it pools to a size of its own choosing, whatever arrives
+      (activations) or ""; `pools_to_size`: its output has a fixed size, whatever the input's size
     - `since_opset`: the first ONNX opset that has a form of it
     """
 
@@ -119,24 +119,28 @@ class Op:
         # a word that Python keeps for itself ends in an underscore there: `global_` is `global` in YAML
         cls.fields = {**cls.fields, **{key.rstrip("_"): value for key, value in own.items()}}
 
-    def __new__(cls, **given: Any) -> Self:
+    def __new__(cls, **values: Any) -> Self:
+        """The op of these field values, checked; the object that is there already, if there is an equal one.
+
+        Raises Misfit for a value that its field refuses, TypeError for a field that is missing or unknown.
+        """
         made = super().__new__(cls)
         for key, declared in cls.fields.items():
-            if key in given:
-                value = given.pop(key)
+            if key in values:
+                value = values.pop(key)
                 value = value if value is None and declared.default is None else declared.kind.check(value)
             elif declared.required:
                 raise TypeError(f"{cls.name} wants `{key}`")
             else:
                 value = declared.default
             object.__setattr__(made, declared.name, value)
-        if given:
-            raise TypeError(f"{cls.name} has no field `{next(iter(given))}`")
-        with _ONE:
-            return _MADE.setdefault((cls, *vars(made).values()), made)  # type: ignore[return-value]
+        if values:
+            raise TypeError(f"{cls.name} has no field `{next(iter(values))}`")
+        with _LOCK:
+            return _INSTANCES.setdefault((cls, *vars(made).values()), made)  # type: ignore[return-value]
 
     def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]:
-        """A copy, or what is unpickled, is again the one op of its fields."""
+        """How pickle and copy make it: by its fields, so that the result is again the one object of an equal op."""
         return (), self.field_values()
 
     def __setattr__(self, key: str, value: Any) -> None:
@@ -150,7 +154,7 @@ class Op:
         return type(self)(**{**self.field_values(), **changes})
 
     def field_values(self) -> dict[str, Any]:
-        """Its fields as they are given to make it."""
+        """Its fields by name, in canonical form: `type(op)(**op.field_values())` is the op."""
         return {key: getattr(self, declared.name) for key, declared in self.fields.items()}
 
     def text(self, inputs: str) -> str:
@@ -174,45 +178,48 @@ class Op:
         return {}
 
     def macs(self, y: TensorType, *x: Any, **_: Any) -> int:
-        """Multiply-accumulates per image (1 MAC = 2 FLOPs); only convolutions and linear layers have any."""
+        """Multiply-accumulates per image for the output type `y` (1 MAC = 2 FLOPs); only convolutions and linear layers have any."""
         return 0
 
     def window(self, *x: Any, **_: Any) -> Window:
-        """What one output position sees."""
-        return PLAIN_WINDOW
+        """How much of the input one output position sees."""
+        return POINTWISE_WINDOW
 
     def summarizes(self, *x: Any, **_: Any) -> bool:
-        """Whether it makes one number a channel of the whole map: the features of a classifier end before it."""
+        """Whether it makes one number per channel out of the whole map: a classifier's features end before it."""
         return self.pools_to_size
 
     def gives_distribution(self, given: Sequence[bool], *x: Any, **_: Any) -> bool:
-        """Whether the channels of its result are never negative and add up to one; `given` says it of each input."""
+        """Whether the channels of its result are probabilities: never negative, with sum one. `given` says the same of each input."""
         return False
 
     @property
     def draw_probability(self) -> float:
-        """How often it wants a column drawn for the whole pass, by a control input that the front end adds; 0: it wants none."""
+        """The probability that the net draws one column for a whole forward pass; the front end then adds a control input.
+
+        Only FractalNet's join has one; 0 is none.
+        """
         return 0.0
 
     def torch(self, nn: Any, *x: Any, **_: Any) -> Any:
-        """The torch module, built from constructors of `nn` (torch.nn and compiler/backends/torch/layers.py) alone."""
+        """The torch module, made by constructors of `nn` alone: those of torch.nn and of compiler/backends/torch/layers.py."""
         raise NotImplementedError
 
     def onnx(self, g: OnnxBuilder, *x: Any, **_: Any) -> str:
-        """Writes nodes to `g` and returns the name of the result."""
+        """Adds ONNX nodes to `g`, and returns the name of the result. NotImplementedError where it has no form in ONNX."""
         raise NotImplementedError
 
     def inference(self) -> Op | None:
-        """What stands for this op in the inference phase, without a control input; None where the tensor just passes through."""
+        """The op that replaces this one in the inference graph, without a control input; None where the node is passed through."""
         return self
 
 
-_MADE: WeakValueDictionary[tuple[Any, ...], Op] = WeakValueDictionary()
-_ONE = Lock()  # two threads that make equal ops must not make two
+_INSTANCES: WeakValueDictionary[tuple[Any, ...], Op] = WeakValueDictionary()
+_LOCK = Lock()  # two threads that make equal ops must not make two
 
 
 def op_of(node: Node) -> Op:
-    """The op of a node with all of its rules: ir/ knows only those that the verifier repeats."""
+    """The op of a node, typed with all of its rules: ir/ knows only those that the verifier repeats."""
     return node.op  # type: ignore[return-value]
 
 
@@ -221,7 +228,7 @@ _OpClass = TypeVar("_OpClass", bound=type[Op])
 
 
 def op(name: str, bare: str | None = None) -> Callable[[_OpClass], _OpClass]:
-    """Registers an op under the name that YAML uses."""
+    """Registers an op under the name that YAML uses; `bare` is the field that a bare value sets."""
 
     def register(cls: _OpClass) -> _OpClass:
         if name in OPS:
@@ -233,8 +240,8 @@ def op(name: str, bare: str | None = None) -> Callable[[_OpClass], _OpClass]:
     return register
 
 
-def want_image(op: Op, x: TensorType) -> None:
-    """Rejects anything but (N, C, H, W)."""
+def require_image(op: Op, x: TensorType) -> None:
+    """Raises Reject `not-an-image` for anything but (N, C, H, W)."""
     if not x.is_image:
         raise Reject(
             "not-an-image",

@@ -12,20 +12,21 @@ from typing import Any, Self
 from ..diagnostics import Reject
 from ..ir.graph import Value
 from ..ir.types import TensorType
-from .conv import Sides, sides, window_size
+from .conv import Sides, output_size, padding_sides
 from .fields import Bool, Padding, Pair
-from .op import OnnxBuilder, Op, Window, field, op, want_image
+from .op import OnnxBuilder, Op, Window, field, op, require_image
 
 
-def pooled(size: int, before: int, after: int, kernel: int, stride: int, ceil_mode: bool) -> int:
-    """The number of windows on one axis, as torch counts them."""
+def pool_output_size(size: int, before: int, after: int, kernel: int, stride: int, ceil_mode: bool) -> int:
+    """The output's size on one axis, as torch counts: with `ceil_mode` a partial last window counts if it begins in the map
+    or in the padding before it."""
     room = size + before + after - kernel
     count = (-(-room // stride) if ceil_mode else room // stride) + 1
     return count - 1 if ceil_mode and (count - 1) * stride >= size + before else count
 
 
 class Pool(Op):
-    """A window that moves over an image."""
+    """The root of pools with a window that moves over an image. `stride` None is the kernel's size."""
 
     kernel: tuple[int, int] = field(
         Pair(1),
@@ -48,33 +49,35 @@ class Pool(Op):
         return super().__new__(cls, **given)
 
     @property
-    def step(self) -> tuple[int, int]:
+    def resolved_stride(self) -> tuple[int, int]:
+        """The stride; the kernel's size where none is given."""
         return self.stride or self.kernel
 
     def infer(self, x: TensorType) -> TensorType:
-        want_image(self, x)
-        top, left, bottom, right = sides(self, x)
+        """The pooled image. Raises Reject where the window does not fit, or the padding is over half of it."""
+        require_image(self, x)
+        top, left, bottom, right = padding_sides(self, x)
         if self.padding != "same":
             for pad, kernel in ((max(top, bottom), self.kernel[0]), (max(left, right), self.kernel[1])):
                 if 2 * pad > kernel:
                     raise Reject("padding-too-large", f"a padding of {pad} is over half the window of {kernel}",
                                  "a window must not lie in the padding alone", "padding")  # fmt: skip
-        window_size(self, "height", x.height, top, bottom, self.kernel[0], self.step[0])
-        window_size(self, "width", x.width, left, right, self.kernel[1], self.step[1])
+        output_size(self, "height", x.height, top, bottom, self.kernel[0], self.resolved_stride[0])
+        output_size(self, "width", x.width, left, right, self.kernel[1], self.resolved_stride[1])
         return x.with_sizes(
             x.channels,
-            pooled(x.height, top, bottom, self.kernel[0], self.step[0], self.ceil_mode),
-            pooled(x.width, left, right, self.kernel[1], self.step[1], self.ceil_mode),
+            pool_output_size(x.height, top, bottom, self.kernel[0], self.resolved_stride[0], self.ceil_mode),
+            pool_output_size(x.width, left, right, self.kernel[1], self.resolved_stride[1], self.ceil_mode),
         )
 
     def window(self, x: TensorType) -> Window:
-        return Window(self.kernel, self.step)
+        return Window(self.kernel, self.resolved_stride)
 
-    def exact(self, x: TensorType) -> Sides:
-        """The pads with which plain, rounding-down windows give the very same windows."""
-        y, (top, left, bottom, right) = self.infer(x), sides(self, x)
-        more_h = (y.height - 1) * self.step[0] + self.kernel[0] - x.height - top
-        more_w = (y.width - 1) * self.step[1] + self.kernel[1] - x.width - left
+    def exact_pads(self, x: TensorType) -> Sides:
+        """The padding with which the output size, rounded down, is the same: what `ceil_mode` adds is padding at the end."""
+        y, (top, left, bottom, right) = self.infer(x), padding_sides(self, x)
+        more_h = (y.height - 1) * self.resolved_stride[0] + self.kernel[0] - x.height - top
+        more_w = (y.width - 1) * self.resolved_stride[1] + self.kernel[1] - x.width - left
         return top, left, max(bottom, more_h), max(right, more_w)
 
 
@@ -90,13 +93,15 @@ class MaxPool(Pool):
     also_called = ("MaxPool2d", "MaxPooling", "MaxPooling2D", "SpatialMaxPooling")
 
     def torch(self, nn: Any, x: TensorType) -> Any:
-        top, left, bottom, right = sides(self, x)
+        top, left, bottom, right = padding_sides(self, x)
         if (top, left) == (bottom, right) and self.padding != "same":
-            return nn.MaxPool2d(self.kernel, stride=self.step, padding=(top, left), ceil_mode=self.ceil_mode)
-        return nn.PaddedMaxPool2d(self.kernel, stride=self.step, sides=self.exact(x))
+            return nn.MaxPool2d(self.kernel, stride=self.resolved_stride, padding=(top, left), ceil_mode=self.ceil_mode)
+        return nn.PaddedMaxPool2d(self.kernel, stride=self.resolved_stride, sides=self.exact_pads(x))
 
     def onnx(self, g: OnnxBuilder, x: Value) -> str:
-        return g.node("MaxPool", x.name, kernel_shape=self.kernel, strides=self.step, pads=self.exact(x.type))
+        return g.node(
+            "MaxPool", x.name, kernel_shape=self.kernel, strides=self.resolved_stride, pads=self.exact_pads(x.type)
+        )
 
 
 @op("avg_pool", bare="kernel")
@@ -128,27 +133,34 @@ class AvgPool(Pool):
         return x.is_image and self.kernel == (x.height, x.width)
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
-        return given[0] and not (self.count_include_pad and any(sides(self, x)))
+        return given[0] and not (self.count_include_pad and any(padding_sides(self, x)))
 
     def torch(self, nn: Any, x: TensorType) -> Any:
-        top, left, bottom, right = sides(self, x)
+        """torch's own module where both ends of each axis have one padding, else ours; `beyond` is what `ceil_mode` adds."""
+        top, left, bottom, right = padding_sides(self, x)
         if (top, left) == (bottom, right) and self.padding != "same":
-            return nn.AvgPool2d(self.kernel, stride=self.step, padding=(top, left), ceil_mode=self.ceil_mode,
+            return nn.AvgPool2d(self.kernel, stride=self.resolved_stride, padding=(top, left), ceil_mode=self.ceil_mode,
                                 count_include_pad=self.count_include_pad)  # fmt: skip
-        exact = self.exact(x)
-        return nn.PaddedAvgPool2d(self.kernel, stride=self.step, sides=(top, left, bottom, right),
+        exact = self.exact_pads(x)
+        return nn.PaddedAvgPool2d(self.kernel, stride=self.resolved_stride, sides=(top, left, bottom, right),
                                   beyond=(exact[2] - bottom, exact[3] - right),
                                   count_include_pad=self.count_include_pad)  # fmt: skip
 
     def onnx(self, g: OnnxBuilder, x: Value) -> str:
-        own, exact, source = sides(self, x.type), self.exact(x.type), x.name
+        """A `Pad` with zeros where those count in the mean, then an `AveragePool` that counts none of its own padding."""
+        own, exact, source = padding_sides(self, x.type), self.exact_pads(x.type), x.name
         if self.count_include_pad and any(own):
-            # zeros that count are made real; what ceil_mode adds beyond them never counts
+            # what ceil_mode adds beyond the padding never counts, so it stays the pool's own
             top, left, bottom, right = own
             source = g.node("Pad", source, g.ints("pads", (0, 0, top, left, 0, 0, bottom, right)))
             exact = (0, 0, exact[2] - bottom, exact[3] - right)
         return g.node(
-            "AveragePool", source, kernel_shape=self.kernel, strides=self.step, pads=exact, count_include_pad=0
+            "AveragePool",
+            source,
+            kernel_shape=self.kernel,
+            strides=self.resolved_stride,
+            pads=exact,
+            count_include_pad=0,
         )
 
 
@@ -170,7 +182,7 @@ class AdaptiveAvgPool(Op):
     pools_to_size = True
 
     def infer(self, x: TensorType) -> TensorType:
-        want_image(self, x)
+        require_image(self, x)
         return x.with_sizes(x.channels, *self.size)
 
     def window(self, x: TensorType) -> Window:
@@ -184,6 +196,7 @@ class AdaptiveAvgPool(Op):
         return nn.AdaptiveAvgPool2d(self.size)
 
     def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        """A plain pool where the size divides; else two matrix products, because ONNX has no adaptive pool."""
         h, w = x.type.height, x.type.width
         if self.size == (h, w):
             return g.node("Identity", x.name)
@@ -192,20 +205,20 @@ class AdaptiveAvgPool(Op):
         if h % self.size[0] == 0 and w % self.size[1] == 0:
             bins = (h // self.size[0], w // self.size[1])
             return g.node("AveragePool", x.name, kernel_shape=bins, strides=bins)
-        rows = g.floats("rows", averages(h, self.size[0]), (self.size[0], h))
-        across = averages(w, self.size[1])
+        rows = g.floats("rows", averaging_matrix(h, self.size[0]), (self.size[0], h))
+        across = averaging_matrix(w, self.size[1])
         columns = tuple(across[o * w + i] for i in range(w) for o in range(self.size[1]))
         return g.node("MatMul", g.node("MatMul", rows, x.name), g.floats("columns", columns, (w, self.size[1])))
 
 
 def widest_bin(size: int, bins: int) -> int:
-    """The length of the longest of torch's adaptive bins, which start and end at any fraction of a position."""
+    """The length of the longest adaptive bin. Bin b takes the positions from floor(b·size/bins) to ceil((b+1)·size/bins), as in torch."""
     common = gcd(size, bins)
     return 1 + -(-(size // common - 1) // (bins // common))
 
 
-def averages(size: int, bins: int) -> tuple[float, ...]:
-    """A (bins, size) matrix, row by row, that takes the mean of each of torch's adaptive bins."""
+def averaging_matrix(size: int, bins: int) -> tuple[float, ...]:
+    """A (bins, size) matrix, row by row; its product with `size` numbers is the mean of each adaptive bin, as in torch."""
     rows = []
     for b in range(bins):
         start, end = b * size // bins, -(-(b + 1) * size // bins)
@@ -214,13 +227,13 @@ def averages(size: int, bins: int) -> tuple[float, ...]:
 
 
 class GlobalPool(Op):
-    """One number a channel, kept as C×1×1."""
+    """The root of pools over the whole map: one number per channel, as C×1×1."""
 
     counts = "pool"
     pools_to_size = True
 
     def infer(self, x: TensorType) -> TensorType:
-        want_image(self, x)
+        require_image(self, x)
         return x.with_sizes(x.channels, 1, 1)
 
     def window(self, x: TensorType) -> Window:

@@ -1,4 +1,4 @@
-"""What only training has: dropout and drop path. `inference()` says what stands for them afterwards."""
+"""What only training has: dropout and drop path. `inference()` gives the op that replaces them in an inference graph."""
 
 from __future__ import annotations
 

@@ -10,16 +10,16 @@ from ..ir.dtypes import F32
 from ..ir.graph import Value
 from ..ir.types import TensorType
 from .fields import Choice, Float, Int, IntList
-from .op import PLAIN_WINDOW, OnnxBuilder, Op, Window, field, op, want_image
+from .op import POINTWISE_WINDOW, OnnxBuilder, Op, Window, field, op, require_image
 
 AXES = ("channels", "height", "width")
 Range = tuple[int, ...] | None
 
 
-def axis_sizes(op: Op, x: TensorType, given: tuple[Range, ...]) -> list[int]:
-    """The sizes of the axes; rejects height or width of a flat tensor."""
-    if any(r is not None for r in given[1:]):
-        want_image(op, x)
+def axis_sizes(op: Op, x: TensorType, ranges: tuple[Range, ...]) -> list[int]:
+    """The sizes of the axes of `x`. Raises Reject where `ranges` state height or width, and `x` is flat."""
+    if any(r is not None for r in ranges[1:]):
+        require_image(op, x)
     return list(x.sizes)
 
 
@@ -65,7 +65,7 @@ class Flatten(Op):
         return x.with_sizes(x.elements)
 
     def window(self, x: TensorType) -> Window:
-        return Window((x.height, x.width), (1, 1)) if x.is_image else PLAIN_WINDOW
+        return Window((x.height, x.width), (1, 1)) if x.is_image else POINTWISE_WINDOW
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0] and x.elements == x.channels
@@ -94,8 +94,9 @@ class Pad(Op):
     value: float = field(Float(), "what is added", 0.0, also_called=("constant_value", "fill"))
 
     def pads(self, x: TensorType) -> list[tuple[int, int]]:
-        given = (self.channels, self.height, self.width)
-        return [(r[0], r[1]) if r else (0, 0) for r in given[: x.rank - 1]]
+        """(before, after) of each axis behind the batch."""
+        ranges = (self.channels, self.height, self.width)
+        return [(r[0], r[1]) if r else (0, 0) for r in ranges[: x.rank - 1]]
 
     def infer(self, x: TensorType) -> TensorType:
         found = axis_sizes(self, x, (self.channels, self.height, self.width))
@@ -126,10 +127,10 @@ class Slice(Op):
     width: Range = field(IntList(0, (2, 3), "[start, stop] or [start, stop, step]"), "columns", None)
 
     def ranges(self, x: TensorType) -> list[tuple[int, int, int]]:
-        """(start, stop, step) of each axis."""
-        given = (self.channels, self.height, self.width)
+        """(start, stop, step) of each axis behind the batch. Raises Reject where one takes nothing, or reaches past its end."""
+        stated = (self.channels, self.height, self.width)
         found = []
-        for axis, size, r in zip(AXES, axis_sizes(self, x, given), given, strict=False):
+        for axis, size, r in zip(AXES, axis_sizes(self, x, stated), stated, strict=False):
             start, stop, step = (0, size, 1) if r is None else (*r, 1)[:3]
             if not (0 <= start < stop <= size and step >= 1):
                 raise Reject(
@@ -154,6 +155,7 @@ class Slice(Op):
         return nn.Slice(tuple(self.ranges(x)))
 
     def onnx(self, g: OnnxBuilder, x: Value) -> str:
+        """A `Slice` over all axes behind the batch."""
         ranges = self.ranges(x.type)
         starts, stops, steps = zip(*ranges, strict=True)
         axes = tuple(range(1, len(ranges) + 1))
@@ -210,7 +212,7 @@ class ChannelShuffle(Op):
     groups: int = field(Int(1), "groups to interleave", also_called=("group", "num_groups"))
 
     def infer(self, x: TensorType) -> TensorType:
-        want_image(self, x)
+        require_image(self, x)
         if x.channels % self.groups:
             raise Reject(
                 "groups-mismatch", f"{x.channels} channels do not divide into {self.groups} groups", field="groups"
@@ -249,7 +251,7 @@ class Upsample(Op):
     )
 
     def infer(self, x: TensorType) -> TensorType:
-        want_image(self, x)
+        require_image(self, x)
         return x.with_sizes(x.channels, x.height * self.scale, x.width * self.scale)
 
     def window(self, x: TensorType) -> Window:

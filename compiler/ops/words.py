@@ -1,8 +1,8 @@
 """The words of other frameworks: which op or field of ours each means, and what to write where no single op is meant.
 
-The words themselves stand with the ops (`also_called`). Here is how they are looked up, and the few that are no op's own:
-what archc infers, what is no part of an architecture, what is a step by itself, and compositions that the language writes out.
-Case, underscores, dashes, a package in front (`nn.`) and brackets behind do not count.
+Most words stand with the ops (`also_called`). Here is how they are looked up, and those that belong to no op: what archc infers,
+what is no part of an architecture, what is a step by itself here, and what the language writes as several steps. Case,
+underscores, dashes, a package in front (`nn.`) and brackets behind do not count.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from .op import OPS, Op
 
-# what an op learns from the tensor that arrives, so that nobody writes it
+# what an op infers from its input, so that a spec does not state it
 INFERRED = (
     "in_channels", "in_features", "in_planes", "in_ch", "in_dim", "c1", "input_dim", "input_shape", "input_size", "num_features",
     "num_channels", "normalized_shape", "num_parameters",
@@ -22,7 +22,7 @@ NOT_ARCHITECTURE = (
     "inplace", "data_format", "layout", "trainable", "device", "dtype", "track_running_stats", "workspace", "cudnn_off", "engine",
     "kernel_regularizer", "weight_decay",
 )  # fmt: skip
-# arguments for what is a step of its own here, and the op that each asks for where its value names none
+# arguments that are a step of their own here; for each, the op that is meant where the argument's value names none
 STEP_ARGUMENTS = (
     (
         ("activation", "act", "act_type", "act_layer", "act_func", "activation_fn", "activation_layer", "nonlinearity"),
@@ -36,7 +36,7 @@ STEP_ARGUMENTS = (
 # keys under which other formats name a step's op
 OP_KEYS = ("type", "op", "op_type", "layer", "layer_type", "module", "class_name", "_target_", "kind")
 
-# words for what no single op says, and what to write instead
+# words for which there is no single op, and what to write instead
 COMPOSITIONS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("ConvTranspose", "ConvTranspose2d", "Conv2DTranspose", "TransposedConv", "Deconvolution", "Deconv", "Deconv2d", "UpConv"),
      "there is no transposed convolution: write `upsample: 2`, then `conv: {out: …, kernel: 3, padding: 1}`"),
@@ -70,52 +70,55 @@ COMPOSITIONS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("CrossEntropyLoss", "SoftmaxWithLoss", "Accuracy", "Loss"), "a loss is no part of a net: leave it out"),
 )  # fmt: skip
 
-# what a module of Ultralytics' rows holds beside the op of its name
+# what else than the op of its name a module of Ultralytics' rows has
 ROW_REMARKS = ((("Conv",), "theirs holds `batch_norm` and `silu` too: steps of their own here"),)
 
 
 @lru_cache(maxsize=4096)
-def fold(word: str) -> str:
-    """A word without what frameworks write differently: `nn.MaxPool2d()`, `max-pool2d` and `MaxPool_2D` are all `maxpool2d`."""
+def normalize_word(word: str) -> str:
+    """A word in one spelling: `nn.MaxPool2d()`, `max-pool2d` and `MaxPool_2D` are all `maxpool2d`."""
     return re.sub(r"[_\-\s]", "", word.partition("(")[0].rpartition(".")[2]).lower()
 
 
 def is_among(word: str, words: tuple[str, ...]) -> bool:
-    """Whether `word` is one of `words`, folded."""
-    return fold(word) in map(fold, words)
+    """Whether `word` is one of `words`, in any spelling."""
+    return normalize_word(word) in map(normalize_word, words)
 
 
 @lru_cache(maxsize=1)
 def compositions() -> dict[str, str]:
-    """The advice of COMPOSITIONS by folded word."""
-    return {fold(word): advice for words, advice in COMPOSITIONS for word in words}
+    """The advice of COMPOSITIONS by normalised word."""
+    return {normalize_word(word): advice for words, advice in COMPOSITIONS for word in words}
 
 
 @lru_cache(maxsize=1)
 def ops_by_word() -> dict[str, type[Op]]:
-    """The ops that a spec can say by each of their words, folded. The registry is whole once the package is imported."""
+    """The ops that a spec can name, by each of their words, normalised.
+
+    To be called once all of compiler.ops is imported: ops that are registered later are not found.
+    """
     visible = [op for op in OPS.values() if not op.is_internal]
-    return {fold(word): op for op in visible for word in (op.name, *op.also_called)}
+    return {normalize_word(word): op for op in visible for word in (op.name, *op.also_called)}
 
 
-def composition(word: str) -> str:
-    """What to write for a word that no single op answers; empty where there is no such advice."""
-    return compositions().get(fold(word), "")
+def composition_advice(word: str) -> str:
+    """What to write for a word for which there is no single op; empty where there is no advice."""
+    return compositions().get(normalize_word(word), "")
 
 
-def op_meant(word: str) -> type[Op] | None:
-    """The op that `word` means, be it ours in another spelling or another framework's; None where there is none."""
-    return ops_by_word().get(fold(word))
+def match_op(word: str) -> type[Op] | None:
+    """The op that `word` means: ours in any spelling, or another framework's word for it; None where there is none."""
+    return ops_by_word().get(normalize_word(word))
 
 
-def field_meant(op: type[Op], word: str) -> str | None:
-    """The field of `op` that `word` means; None where it is none's."""
+def match_field(op: type[Op], word: str) -> str | None:
+    """The field of `op` that `word` means, in any spelling; None where there is none."""
     return next((key for key, each in op.fields.items() if is_among(word, (key, *each.also_called))), None)
 
 
-def step_meant(word: str, value: object) -> type[Op] | None:
-    """The op that an argument asks for, such as `activation: gelu` or `bn: true`; None where it asks for no step."""
+def match_step(word: str, value: object) -> type[Op] | None:
+    """The op of the step that an argument such as `activation: gelu` or `bn: true` asks for; None where it asks for none."""
     usual = next((name for words, name in STEP_ARGUMENTS if is_among(word, words)), None)
     if usual is None:
-        return op_meant(word)
-    return (op_meant(value) if isinstance(value, str) else None) or OPS[usual]
+        return match_op(word)
+    return (match_op(value) if isinstance(value, str) else None) or OPS[usual]

@@ -1,4 +1,4 @@
-"""The passes, in the order in which they run. Adding one is a file of its own and its place in PIPELINE."""
+"""The passes, in the order in which they run. A new pass is a file of its own and a place in PIPELINE."""
 
 from __future__ import annotations
 

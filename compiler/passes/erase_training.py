@@ -1,4 +1,4 @@
-"""The phase pass: a training graph becomes the inference graph, by what each op says stands for it."""
+"""The phase pass: a training graph becomes the inference graph; each op says which op replaces it there."""
 
 from __future__ import annotations
 
@@ -12,31 +12,36 @@ from .graph_pass import Pass, Settings
 
 @dataclass(frozen=True)
 class EraseTraining(Pass):
-    """Replaces or passes through training-only ops, and drops the auxiliary heads unless they are kept.
+    """Replaces training-only ops by their inference forms, and drops the auxiliary heads unless they are kept.
 
-    Paths stay; a value whose node is passed through is its input everywhere. Control values, such as the draw of joins, lose
-    their readers and go.
+    An op without an inference form is passed through: readers of its result get its input. Paths stay as they are. Control
+    values, such as the column that joins draw, are removed.
     """
 
     name: ClassVar[str] = "erase-training"
     keep_aux: bool = False
 
     @classmethod
-    def configured(cls, settings: Settings) -> Self | None:
+    def from_settings(cls, settings: Settings) -> Self | None:
         return cls(settings.keep_aux) if settings.phase == "inference" else None
 
     def run(self, graph: Graph) -> Graph:
-        now: dict[str, Value] = {}
+        """The inference graph. The nodes that only heads needed are still in it: RemoveDead takes them out."""
+        replacements: dict[str, Value] = {}
         nodes: list[Node] = []
         for node in graph.nodes:
             op = op_of(node).inference()
-            inputs = tuple(now.get(v.name, v) for v in node.inputs if op is node.op or not v.type.is_control)
+            inputs = tuple(replacements.get(v.name, v) for v in node.inputs if op is node.op or not v.type.is_control)
             if op is None:
-                now[node.output.name] = inputs[0]
+                replacements[node.output.name] = inputs[0]
             elif not node.output.type.is_control:
                 nodes.append(node.replace(op=op, inputs=inputs))
-        outputs = tuple(o.replace(value=now.get(o.value.name, o.value)) for o in graph.outputs)
-        heads = tuple(h.replace(value=now.get(h.value.name, h.value)) for h in graph.heads) if self.keep_aux else ()
+        outputs = tuple(o.replace(value=replacements.get(o.value.name, o.value)) for o in graph.outputs)
+        heads = (
+            tuple(h.replace(value=replacements.get(h.value.name, h.value)) for h in graph.heads)
+            if self.keep_aux
+            else ()
+        )
         return graph.replace(nodes=tuple(nodes), outputs=outputs, heads=heads, phase="inference")
 
     def ensure(self, graph: Graph) -> None:

@@ -1,6 +1,8 @@
-"""Folds a batch norm into the convolution before it: y = w·x + b, scaled and shifted a channel, is another w and b.
+"""Folds a batch norm into the convolution before it: a convolution whose output is scaled and shifted per channel is another
+convolution.
 
-The pass changes the graph and records a `Rewrite`; the arithmetic is weights/rewrite.py's, a tensor at a time when it is written.
+The pass changes the graph and records a `Rewrite`. The arithmetic is in weights/rewrite.py, and runs a tensor at a time when the
+model is written.
 """
 
 from __future__ import annotations
@@ -19,12 +21,12 @@ NORM_ROLES = {"weight": "scale", "bias": "shift", "running_mean": "mean", "runni
 
 @dataclass(frozen=True)
 class FoldBatchNorm(Pass):
-    """Every batch norm that is the only reader of a convolution goes into it; the convolution then has a bias."""
+    """Removes every batch norm that is the only reader of a convolution. The convolution gets a bias and other weights."""
 
     name: ClassVar[str] = "fold-batch-norm"
 
     @classmethod
-    def configured(cls, settings: Settings) -> Self | None:
+    def from_settings(cls, settings: Settings) -> Self | None:
         return cls() if settings.phase == "inference" and settings.fold else None
 
     def require(self, graph: Graph) -> None:
@@ -32,30 +34,31 @@ class FoldBatchNorm(Pass):
             raise self.breach(graph, "statistics of a batch can be folded in inference only")
 
     def run(self, graph: Graph) -> Graph:
-        pairs = foldable(graph)
-        now = {norm.output.name: conv.output for norm, conv in pairs.values()}
+        """The graph without the norms that could be folded; the convolutions' results take the place of theirs."""
+        pairs = foldable_pairs(graph)
+        replacements = {norm.output.name: conv.output for norm, conv in pairs.values()}
         nodes = []
         for node in graph.nodes:
-            if node.output.name in now:
+            if node.output.name in replacements:
                 continue
             if node.path in pairs:
                 assert isinstance(node.op, Conv)
                 node = node.replace(op=node.op.replace(bias=True))
-            nodes.append(node.replace(inputs=tuple([now.get(v.name, v) for v in node.inputs])))
-        outputs = tuple(o.replace(value=now.get(o.value.name, o.value)) for o in graph.outputs)
-        heads = tuple(h.replace(value=now.get(h.value.name, h.value)) for h in graph.heads)
-        rewrites = (*graph.rewrites, *(fold(norm, conv) for norm, conv in pairs.values()))
+            nodes.append(node.replace(inputs=tuple([replacements.get(v.name, v) for v in node.inputs])))
+        outputs = tuple(o.replace(value=replacements.get(o.value.name, o.value)) for o in graph.outputs)
+        heads = tuple(h.replace(value=replacements.get(h.value.name, h.value)) for h in graph.heads)
+        rewrites = (*graph.rewrites, *(fold_rewrite(norm, conv) for norm, conv in pairs.values()))
         return graph.replace(nodes=tuple(nodes), outputs=outputs, heads=heads, rewrites=rewrites)
 
     def ensure(self, graph: Graph) -> None:
-        for norm, conv in foldable(graph).values():
+        for norm, conv in foldable_pairs(graph).values():
             raise self.breach(graph, f"{norm.path} could still be folded into {conv.path}")
 
 
-def foldable(graph: Graph) -> dict[str, tuple[Node, Node]]:
-    """(norm, convolution) by the convolution's path: norms that are the only reader of a convolution's result.
+def foldable_pairs(graph: Graph) -> dict[str, tuple[Node, Node]]:
+    """(norm, convolution) by the convolution's path, for each norm that is the only reader of a convolution's result.
 
-    A convolution that is rewritten already takes no second norm: a rewrite takes tensors of the spec alone.
+    A convolution that is rewritten already takes no second norm, because a rewrite can only take tensors of the spec.
     """
     rewritten = {rewrite.node for rewrite in graph.rewrites}
     readers = Counter(v.name for node in graph.nodes for v in node.inputs)
@@ -70,8 +73,8 @@ def foldable(graph: Graph) -> dict[str, tuple[Node, Node]]:
     return found
 
 
-def fold(norm: Node, conv: Node) -> Rewrite:
-    """What the convolution's weight and bias are made of: its own tensors, and the norm's by their roles in it."""
+def fold_rewrite(norm: Node, conv: Node) -> Rewrite:
+    """The rewrite of one convolution: its weight and bias are made of its own tensors and of the norm's."""
     assert isinstance(norm.op, BatchNorm)
     own = [(name, full) for full in conv.params() for name in [full.rpartition(".")[2]]]
     statistics = [(NORM_ROLES[n], full) for full in norm.params() if (n := full.rpartition(".")[2]) in NORM_ROLES]

@@ -1,4 +1,4 @@
-"""What a pass is: a frozen value whose options are its fields, called on a graph and giving a graph."""
+"""What a pass is: a frozen value, whose options are its fields, that makes a graph out of a graph."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..ir.graph import Graph, Phase
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a build asks of the passes: each takes from it what it needs."""
+    """The options of a build that passes need; each pass takes its own from it."""
 
     phase: Phase = "inference"
     keep_aux: bool = False
@@ -20,17 +20,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class Pass:
-    """The root of all passes. Subclasses give `name`, `run`, and what they need and promise.
+    """The root of all passes. Subclasses have a `name` and `run`, and check what they need (`require`) and promise (`ensure`).
 
-    The driver calls `require`, `run` and `ensure` in this order, and the verifier after that; none of them may be left out, as
-    a pass that lies is found where it lies.
+    The driver calls `require`, `run` and `ensure` in this order and then the verifier, always, so that a pass that breaks its
+    promise is found at once.
     """
 
     name: ClassVar[str] = ""
 
     @classmethod
-    def configured(cls, settings: Settings) -> Self | None:
-        """The pass as `settings` want it; None where they do without it."""
+    def from_settings(cls, settings: Settings) -> Self | None:
+        """The pass with its options from `settings`; None where they leave it out."""
         return cls()
 
     def run(self, graph: Graph) -> Graph:
@@ -38,10 +38,11 @@ class Pass:
         raise NotImplementedError
 
     def require(self, graph: Graph) -> None:
-        """Raises InternalError where the pass cannot take `graph`."""
+        """Raises InternalError where `graph` is not what the pass needs."""
 
     def ensure(self, graph: Graph) -> None:
-        """Raises InternalError where what the pass promises does not hold of its result."""
+        """Raises InternalError where `graph`, a result of the pass, is not what it promises."""
 
     def breach(self, graph: Graph, what: str) -> InternalError:
+        """The error to raise; `what` says in a clause what is wrong."""
         return InternalError(f"graph {graph.name}, pass {self.name}: {what}")

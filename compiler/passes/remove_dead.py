@@ -1,4 +1,4 @@
-"""Takes out the nodes whose results reach no output and no head."""
+"""Removes the nodes that no output and no head needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .graph_pass import Pass
 
 @dataclass(frozen=True)
 class RemoveDead(Pass):
-    """Removes nodes, last first, that nothing reads."""
+    """Removes nodes whose results nothing reads, from the last to the first, so that whole branches go."""
 
     name: ClassVar[str] = "remove-dead"
 

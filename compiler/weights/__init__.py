@@ -1,1 +1,1 @@
-"""Weights: where the numbers come from, and how they are merged when a pass has merged nodes."""
+"""Weights: where their numbers come from, how a checkpoint's names are matched, and what a pass makes of them."""

@@ -1,4 +1,4 @@
-"""Which checkpoint is for which steps: one for the whole net, or one for each member of an ensemble."""
+"""Loads checkpoints: one for the whole net, or one each for several steps, such as the members of an ensemble."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ class LoadedWeights(NamedTuple):
     report: WeightReport
 
 
-def load(checkpoints: CheckpointsByStep, params: Mapping[str, Param], fallback: WeightSource, *, paths: Collection[str],
+def load_checkpoints(checkpoints: CheckpointsByStep, params: Mapping[str, Param], fallback: WeightSource, *, paths: Collection[str],
          optional: Collection[str] = (), skip: Collection[str] = ()) -> LoadedWeights:  # fmt: skip
-    """The tensors of a graph: each checkpoint's inside its step, all others from `fallback`.
+    """The tensors of a graph with the parameters `params`: those inside a checkpoint's step come from it, all others from `fallback`.
 
-    `paths` are the graph's steps, `optional` those that a checkpoint may lack, `skip` those left out of all checkpoints.
-    A file that serves several steps is opened once. Raises Failure before anything is taken from any of them.
+    `paths` are the graph's steps; `optional` are the steps that a checkpoint may lack, `skip` those that are left out of all
+    checkpoints. A file that serves several steps is opened once. Raises Failure where a checkpoint does not fit, or an
+    option names a step that there is not.
     """
     check_steps(checkpoints, params, paths)
     opened = {file: open_checkpoint(file) for file in checkpoints.values() if isinstance(file, Path)}
@@ -48,7 +49,7 @@ def load(checkpoints: CheckpointsByStep, params: Mapping[str, Param], fallback: 
 
 
 def check_skipped(skip: Collection[str], names: Collection[str]) -> None:
-    """Raises Failure unless every step to leave out is one of the net or of a checkpoint; `names` are all of theirs."""
+    """Raises Failure unless each step of `skip` is in the net or in a checkpoint; `names` are all their steps and tensors."""
     if skip:
         known = {*names, *steps_around(names)}
         for step in skip:
@@ -57,7 +58,7 @@ def check_skipped(skip: Collection[str], names: Collection[str]) -> None:
 
 
 def check_steps(checkpoints: CheckpointsByStep, params: Collection[str], paths: Collection[str]) -> None:
-    """Raises Failure unless every step that gets a checkpoint exists, has tensors, and gets no other."""
+    """Raises Failure unless every step that gets a checkpoint exists, has tensors, and lies in no other such step."""
     known = steps_around(params)
     for step, file in checkpoints.items():
         option = f"--weights {step}={checkpoint_name(file)}"
@@ -76,17 +77,19 @@ def check_steps(checkpoints: CheckpointsByStep, params: Collection[str], paths: 
 
 
 def steps_around(names: Iterable[str]) -> set[str]:
+    """All steps that the tensors or steps `names` lie in."""
     return {step for name in names for step in enclosing_steps(name)}
 
 
 def no_such_step(option: str, step: str, known: Collection[str]) -> Failure:
-    """The failure of an option that names a step which is not among the `known`."""
+    """The Failure of an `option` that names a step which is not among the `known`; it suggests the nearest."""
     near = nearest(step, known)
     hint = f"did you mean `{near}`?" if near else "`archc show SPEC` tells the steps of a net"
     return Failure("no-such-step", f"{option}: the net has no step `{step}`", hint, 2)
 
 
 def checkpoint_name(file: Path | WeightSource) -> str:
+    """What messages call a checkpoint."""
     return file.name if isinstance(file, Path) else "the given state dict"
 
 

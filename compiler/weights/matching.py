@@ -1,4 +1,4 @@
-"""A checkpoint's tensors matched with a graph's, by name, shape and dtype, before anything is built."""
+"""Matches a checkpoint's tensors with a graph's by name, shape and dtype, before anything is built."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ MAX_SUGGESTED = 3
 
 
 class RenamedSource:
-    """Some tensors of a checkpoint, by the graph's names; all others come from a fallback."""
+    """A weight source under the graph's names: `original_names` says what its tensors are called in the checkpoint `source`.
+
+    All other tensors come from `fallback`, under the names that they have there.
+    """
 
     def __init__(self, source: WeightSource, original_names: Mapping[str, str], fallback: WeightSource) -> None:
         self.source, self.original_names, self.fallback = source, original_names, fallback
@@ -50,17 +53,19 @@ class RenamedSource:
 
 
 class TensorMatch(NamedTuple):
-    """`original_names` says what the graph's tensors are called in a checkpoint; `unused` are the checkpoint's tensors, by
-    the names that they would have in the graph, for which it has no place."""
+    """What a graph takes from a checkpoint: `original_names` are the checkpoint's names by the graph's names.
+
+    `unused` are the tensors of the checkpoint that the graph has no place for, by the names that they would have in it.
+    """
 
     original_names: dict[str, str]
     unused: tuple[str, ...]
 
 
 def rename_tensors(source: WeightSource, params: Collection[str], step: str = "") -> dict[str, str]:
-    """A checkpoint's names by the names that its tensors have in a graph with tensors `params`.
+    """The names of a checkpoint's tensors, by the names that they have in a graph with the tensors `params`.
 
-    `step` is the one that the checkpoint is for; "" is the whole net.
+    `step` is the step that the checkpoint is for; "" is the whole net.
     """
     prefix = f"{step}." if step else ""
     inside = {tensor.removeprefix(prefix) for tensor in params if tensor.startswith(prefix)}
@@ -69,11 +74,11 @@ def rename_tensors(source: WeightSource, params: Collection[str], step: str = ""
 
 def match_tensors(source: WeightSource, renamed: Mapping[str, str], params: Mapping[str, Param], *, checkpoint: str,
                   step: str = "", optional: Collection[str] = (), skip: Collection[str] = ()) -> TensorMatch:  # fmt: skip
-    """Matches a checkpoint's tensors, `renamed` by rename_tensors, with those of a graph or of its step `step`.
+    """Matches a checkpoint's tensors with those of a graph, or of its step `step`.
 
-    `optional` are steps that the checkpoint may lack (auxiliary heads), and norms' batch counts may be absent too. What
-    lies in a step of `skip` is left out on purpose. `checkpoint` is its name in messages. Raises Failure for anything
-    else that is missing, does not fit, or has no place.
+    `renamed` is what rename_tensors gives, and `checkpoint` the name in messages. The checkpoint may lack the `optional`
+    steps (auxiliary heads) and the batch counts of norms; steps of `skip` are left out on purpose. Raises Failure for any
+    other tensor that is missing, that does not fit, or that the graph has no place for.
     """
     prefix = f"{step}." if step else ""
     inside = [tensor for tensor in params if tensor.startswith(prefix)]
@@ -85,7 +90,7 @@ def match_tensors(source: WeightSource, renamed: Mapping[str, str], params: Mapp
     unused = tuple(tensor for tensor, original in renamed.items() if original not in used)
     missing = [tensor for tensor in wanted if tensor not in originals and not belongs_to(tensor, optional)]
     check_missing([tensor for tensor in missing if not is_batch_count(tensor)], renamed, unused, checkpoint)
-    check_shapes(source, params, originals, checkpoint)
+    check_tensor_shapes(source, params, originals, checkpoint)
     known_steps = {child_step(tensor, prefix) for tensor in inside}
     strays = [tensor for tensor in unused if child_step(tensor, prefix) in known_steps]
     check_strays([t for t in strays if not is_batch_count(t) and not belongs_to(t, skip)], renamed, checkpoint)
@@ -109,7 +114,7 @@ def check_missing(missing: list[str], renamed: Collection[str], unused: Collecti
                   hint + suggest_skipping(map(owning_step, missing), "untrained"))  # fmt: skip
 
 
-def check_shapes(
+def check_tensor_shapes(
     source: WeightSource, params: Mapping[str, Param], originals: Mapping[str, str], checkpoint: str
 ) -> None:
     """Raises Failure where a tensor of the checkpoint has another shape than the graph's."""
@@ -117,7 +122,9 @@ def check_shapes(
     misshapen = {tensor: shape for tensor, shape in shapes.items() if shape != params[tensor].shape}
     if not misshapen:
         return
-    differences = [f"{t} {format_sizes(shape)} for {format_sizes(params[t].shape)}" for t, shape in misshapen.items()]
+    differences = [
+        f"{t} {describe_shape(shape)} for {describe_shape(params[t].shape)}" for t, shape in misshapen.items()
+    ]
     skipping = suggest_skipping(map(owning_step, misshapen), "untrained")
     cause = "is it for another number of classes?" if skipping else "is it the checkpoint of another member?"
     raise Failure(
@@ -126,7 +133,7 @@ def check_shapes(
 
 
 def check_strays(strays: list[str], renamed: Collection[str], checkpoint: str) -> None:
-    """Raises Failure where the checkpoint has tensors in the graph's own steps that the graph has not."""
+    """Raises Failure where the checkpoint has tensors in a step of the graph for which that step has no place."""
     if strays:
         raise Failure("weights-unused", f"{checkpoint} has {count_and_list(strays)}, for which the net has no place",
                       f"is it the checkpoint of another member?{suggest_skipping(summarize_by_step(strays, renamed), 'out')}")  # fmt: skip
@@ -135,7 +142,7 @@ def check_strays(strays: list[str], renamed: Collection[str], checkpoint: str) -
 def check_values(
     source: WeightSource, params: Mapping[str, Param], originals: Mapping[str, str], checkpoint: str
 ) -> None:
-    """Raises Failure unless integers stand where integers belong, floats where floats do, and no NaN or infinity."""
+    """Raises Failure unless each tensor has the kind of numbers that the graph wants, and none is NaN or infinite."""
     import numpy as np
 
     for tensor, original in originals.items():
@@ -144,7 +151,7 @@ def check_values(
             raise Failure("weights-dtype", f"{checkpoint}: `{tensor}` is {dtype}, where {params[tensor].dtype} belongs")
         if not integer and dtype.kind != "float":
             raise Failure("weights-dtype", f"{checkpoint}: `{tensor}` is {dtype}, where floating point numbers belong")
-        # a sum is quick, and may overflow: only then are all looked at
+        # a sum is quick, but may overflow: only if it is not finite are all numbers looked at
         if (
             not integer
             and not np.isfinite(np.sum(source.get(original)))
@@ -154,18 +161,22 @@ def check_values(
                           "the training that made it has diverged")  # fmt: skip
 
 
-def format_sizes(shape: tuple[int, ...]) -> str:
+def describe_shape(shape: tuple[int, ...]) -> str:
+    """A whole shape for a message: `64×3×7×7`, or `scalar`."""
     return "×".join(map(str, shape)) or "scalar"
 
 
 def count_and_list(tensors: list[str]) -> str:
-    """`2 tensors: fc.weight, fc.bias`; of many, the first."""
+    """`2 tensors: fc.weight, fc.bias`; of many, the first MAX_LISTED and how many more."""
     more = f" and {len(tensors) - MAX_LISTED} more" if len(tensors) > MAX_LISTED else ""
     return f"{len(tensors)} tensor{'s' * (len(tensors) > 1)}: " + ", ".join(tensors[:MAX_LISTED]) + more
 
 
 def suggest_skipping(steps: Iterable[str], how: str) -> str:
-    """How to leave a few steps `out` or `untrained`; nothing where they are many: then the checkpoint is the wrong one."""
+    """The options that leave a few steps `out` or `untrained`, for a message.
+
+    Empty for more than MAX_SUGGESTED steps: then it is probably the wrong checkpoint.
+    """
     steps = tuple(dict.fromkeys(steps))
     if len(steps) > MAX_SUGGESTED:
         return ""

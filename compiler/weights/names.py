@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-# what trainers put before every name: DataParallel, torch.compile, and a module that only holds the net
+# what training scripts put before every name: DataParallel, torch.compile, and a module that wraps the net
 PREFIXES = ("module.", "_orig_mod.", "model.")
 
 
@@ -28,14 +28,14 @@ def owning_step(tensor: str) -> str:
 
 
 def is_batch_count(tensor: str) -> bool:
-    """Whether it is the count of batches that torch's norms keep: nothing learned, and no answer depends on it."""
+    """Whether it is the count of batches that torch's norms keep: it is not learned, and no answer depends on it."""
     return tensor.endswith(".num_batches_tracked")
 
 
 def summarize_by_step(some: Iterable[str], all_names: Iterable[str]) -> tuple[str, ...]:
-    """Replaces tensor names by the outermost step whose tensors are all in `some`, or by the tensor's own step.
+    """Replaces each tensor name by the outermost step whose tensors are all in `some`, or else by the tensor's own step.
 
-    `fc.weight` and `fc.bias` become `fc`, and `layer1` stands for all of its tensors if none of them is absent.
+    `fc.weight` and `fc.bias` become `fc`; all tensors of `layer1` together become `layer1`.
     """
     some = tuple(some)
     counts, totals = (Counter(step for name in names for step in enclosing_steps(name)) for names in (some, all_names))
@@ -47,7 +47,7 @@ def summarize_by_step(some: Iterable[str], all_names: Iterable[str]) -> tuple[st
 
 
 def strip_prefixes(names: Collection[str], graph_names: Collection[str]) -> dict[str, str]:
-    """A checkpoint's names by what is left without the prefixes that all of them have and no name of the graph has."""
+    """A checkpoint's names, by the same names without its prefixes: what all of them begin with, and none of the graph's."""
     stripped = {name: name for name in names}
     for prefix in PREFIXES * 2:
         everywhere = stripped and all(name.startswith(prefix) for name in stripped)
@@ -57,11 +57,11 @@ def strip_prefixes(names: Collection[str], graph_names: Collection[str]) -> dict
 
 
 def match_legacy_names(missing: Iterable[str], found: Mapping[str, str]) -> dict[str, str]:
-    """Missing tensors that a checkpoint has under a name of torch before 0.4, each with its value in `found`.
+    """The `missing` tensors that a checkpoint has under an old name, each with the old name's value in `found`.
 
-    There a module's name could hold a dot: torchvision's DenseNet files say `denselayer1.norm.1.weight` for what is
-    `denselayer1.norm1.weight` now. A name counts only where no other, missing or found, reads the same without the dots
-    before its digits.
+    In torch before 0.4 a module's name could contain a dot: torchvision's DenseNet files say `denselayer1.norm.1.weight`
+    for what is `denselayer1.norm1.weight` now. So names are compared without the dots before digits, and a name counts
+    only where no other, missing or found, becomes the same.
     """
     missing_by_key, found_by_key = group_by_legacy_key(missing), group_by_legacy_key(found)
     return {names[0]: found[found_by_key[key][0]] for key, names in missing_by_key.items()
@@ -69,7 +69,7 @@ def match_legacy_names(missing: Iterable[str], found: Mapping[str, str]) -> dict
 
 
 def group_by_legacy_key(names: Iterable[str]) -> dict[str, list[str]]:
-    """Names by what is left of them without the dots before digits."""
+    """The names that are the same without the dots before digits, by what they are then."""
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(re.sub(r"\.(?=\d)", "", name), []).append(name)

@@ -1,4 +1,4 @@
-"""What became of the tensors of a graph and of its checkpoints: what a build says, and writes into its files."""
+"""The report on a build's weights: which tensors come from checkpoints, and which do not. It is printed and put into built files."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from .names import belongs_to, is_batch_count, summarize_by_step
 
 
 class WeightReport(NamedTuple):
-    """`source` names the checkpoints, or the seed; `loaded` is the number of tensors that come from checkpoints.
+    """Where the tensors of a graph come from.
 
-    `missing` are the graph's tensors that no checkpoint gives, and `unused` the checkpoints' that the graph has no place
-    for; `untrained` are the steps that own the missing ones, `skipped` those left out on purpose, and `unexpected` the
-    unused tensors that nobody asked to leave out.
+    - `source` names the checkpoints, or the seed; `loaded` is how many tensors come from checkpoints
+    - `missing` are the graph's tensors that no checkpoint has; `untrained` are the steps that own them
+    - `unused` are the checkpoints' tensors that the graph has no place for; `skipped` are the steps that were left out on
+      purpose, and `unexpected` the unused tensors outside them
     """
 
     source: str
@@ -27,7 +28,7 @@ class WeightReport(NamedTuple):
 
 def report_weights(source: str, params: Iterable[str], loaded: Collection[str], unused: tuple[str, ...] = (),
                    skip: Iterable[str] = ()) -> WeightReport:  # fmt: skip
-    """The report of a graph with the tensors `params`, of which `loaded` come from checkpoints; `skip` are steps."""
+    """The report on a graph with the tensors `params`, of which `loaded` come from checkpoints; steps of `skip` were left out."""
     learned, skip = [tensor for tensor in params if not is_batch_count(tensor)], tuple(skip)
     missing = tuple(tensor for tensor in learned if tensor not in loaded)
     unexpected = tuple(tensor for tensor in unused if not belongs_to(tensor, skip) and not is_batch_count(tensor))

@@ -1,6 +1,6 @@
-"""The arithmetic of rewrites: tensors that a pass makes of others, one at a time and only when they are asked for.
+"""The arithmetic of rewrites: the tensors that a pass makes out of others, each worked out when it is read.
 
-A pass records which tensors it takes and makes (ir/graph.Rewrite) and names the arithmetic, which stands here under that name.
+A pass records which tensors it takes and makes (ir/graph.Rewrite), and the name of the arithmetic, which is a row of ARITHMETIC.
 """
 
 from __future__ import annotations
@@ -12,36 +12,37 @@ from ..ir.dtypes import DType
 from ..ir.graph import Graph
 from .source import WeightSource
 
-Take = Callable[[str], Any]  # the array of the tensor that a rewrite takes in a role
+ReadTensor = Callable[[str], Any]  # gives the array of the tensor that has a role in the rewrite
 
 
-def fold_batch_norm(role: str, take: Take, roles: frozenset[str], options: Mapping[str, Any]) -> Any:
-    """The `weight` (out, in / groups, kh, kw) or `bias` (out) of a convolution with the norm behind it worked in.
+def fold_batch_norm(role: str, read: ReadTensor, roles: frozenset[str], options: Mapping[str, Any]) -> Any:
+    """The new `weight` (out, in / groups, kh, kw) or `bias` (out) of a convolution into which the norm behind it is folded.
 
-    With s = scale / sqrt(variance + eps): weight' = weight · s, bias' = (bias - mean) · s + shift.
+    `role` says which of the two, and `roles` are those that `read` can give. With s = scale / sqrt(variance + eps):
+    weight' = weight · s, bias' = (bias - mean) · s + shift.
     """
     import numpy as np
 
-    def exact(part: str) -> Any:
-        return np.asarray(take(part), dtype=np.float64)
+    def read_exactly(part: str) -> Any:  # in float64, so that only the last step rounds
+        return np.asarray(read(part), dtype=np.float64)
 
-    scale = 1 / np.sqrt(exact("variance") + options["eps"])
-    scale = scale * exact("scale") if "scale" in roles else scale
+    scale = 1 / np.sqrt(read_exactly("variance") + options["eps"])
+    scale = scale * read_exactly("scale") if "scale" in roles else scale
     if role == "weight":
         # a float32 product: the scale alone is worked out in float64, so that no second copy of the weight is made
-        return take("weight") * scale.astype(np.float32).reshape(-1, 1, 1, 1)
-    bias = exact("bias") if "bias" in roles else 0.0
-    shift = exact("shift") if "shift" in roles else 0.0
-    return ((bias - exact("mean")) * scale + shift).astype(np.float32)
+        return read("weight") * scale.astype(np.float32).reshape(-1, 1, 1, 1)
+    bias = read_exactly("bias") if "bias" in roles else 0.0
+    shift = read_exactly("shift") if "shift" in roles else 0.0
+    return ((bias - read_exactly("mean")) * scale + shift).astype(np.float32)
 
 
-ARITHMETIC: Mapping[str, Callable[[str, Take, frozenset[str], Mapping[str, Any]], Any]] = {
+ARITHMETIC: Mapping[str, Callable[[str, ReadTensor, frozenset[str], Mapping[str, Any]], Any]] = {
     "fold_batch_norm": fold_batch_norm,
 }
 
 
-class Rewritten:
-    """The tensors of a graph with rewrites, out of a source of the spec's: what a rewrite makes is worked out when it is read."""
+class RewrittenSource:
+    """The tensors of a graph after its passes, from a source of the spec's tensors; rewrites are worked out when a tensor is read."""
 
     def __init__(self, source: WeightSource, graph: Graph) -> None:
         self.source, self.params = source, graph.params()

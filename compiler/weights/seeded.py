@@ -1,8 +1,8 @@
 """Seeded weights: the same numbers on any machine, for torch and for ONNX.
 
-Each tensor has a counter-based stream of its own, keyed by the seed and its name. Only raw bits are taken from numpy (its
-distributions may change between versions), and only IEEE-exact arithmetic follows; the normal distribution comes from a
-table of quantiles, because a libm's logarithm differs in the last bit from machine to machine.
+Each tensor has a random stream of its own, whose key is the seed and the tensor's name. numpy gives only raw bits, because its
+distributions may change between versions, and the arithmetic after that is exact by IEEE 754. The normal distribution comes from a
+table of quantiles, because logarithms differ in their last bit from machine to machine.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ QUANTILES = 65_536  # of the table of normal quantiles
 BLOCK = 65_536  # numbers worked on together: they stay in the cache
 
 
-class Seeded:
-    """A weight source that makes each tensor when it is asked for."""
+class SeededSource:
+    """A weight source without a checkpoint: it makes each tensor when it is asked for, from `seed` and the tensor's name."""
 
     def __init__(self, params: Mapping[str, Param], seed: int = 0) -> None:
         self.params, self.seed = params, seed
@@ -45,7 +45,7 @@ class Seeded:
 
 
 def make_tensor(name: str, param: Param, seed: int) -> Any:
-    """The float32 array of one tensor, as its parameter's initialisation says."""
+    """The float32 array of one tensor, by its parameter's initialisation."""
     import numpy as np
 
     scheme, measure = param.init
@@ -69,9 +69,10 @@ def make_tensor(name: str, param: Param, seed: int) -> Any:
 
 
 def initial_scale(scheme: str, measure: float, shape: tuple[int, ...]) -> float:
-    """What numbers of [-1, 1), or standard normal ones, are multiplied by: a scheme's bound, or its standard deviation.
+    """The factor for numbers of [-1, 1), or for standard normal ones: a scheme's bound, or its standard deviation.
 
-    Sources: Glorot & Bengio 2010 (xavier), He et al. 2015 (kaiming); `measure` is the spec's own where it states one.
+    Sources: Glorot and Bengio 2010 (xavier), He et al. 2015 (kaiming). `measure` is the number that the spec states, for
+    the schemes that want one.
     """
     fan_in = math.prod(shape[1:]) or 1
     fan_out = math.prod((shape[0], *shape[2:])) or 1
@@ -89,12 +90,12 @@ def initial_scale(scheme: str, measure: float, shape: tuple[int, ...]) -> float:
 
 
 def random_words(stream: Any, count: int) -> Any:
-    """The next `count` 32-bit words of a stream; `count` is even but for a tensor's end."""
+    """The next `count` 32-bit words of a stream. Only a tensor's last block may be odd: half of a 64-bit draw is lost then."""
     return stream.random_raw(-(-count // 2)).astype("<u8", copy=False).view("<u4")[:count]
 
 
 def fill_uniform(words: Any, out: Any) -> None:
-    """Fills `out` with uniform numbers in [-1, 1), 24 bits of each word: so every step is exact in float32. Uses `words` up."""
+    """Fills `out` with uniform numbers in [-1, 1): 24 bits of each word, so that every step is exact in float32. Overwrites `words`."""
     import numpy as np
 
     words >>= np.uint32(8)
@@ -104,9 +105,9 @@ def fill_uniform(words: Any, out: Any) -> None:
 
 @lru_cache(maxsize=2)
 def quantiles(truncated: bool) -> tuple[Any, Any]:
-    """The standard normal's quantiles at the middles of 65,536 equal shares, and the steps from each to the next.
+    """The quantiles of the standard normal distribution at the middles of 65,536 equal parts, and the step from each to the next.
 
-    The last has no next: its step is 0. Truncated means cut at two standard deviations.
+    The last step is 0. `truncated` cuts the distribution at two standard deviations.
     """
     from statistics import NormalDist
 
@@ -122,7 +123,10 @@ def quantiles(truncated: bool) -> tuple[Any, Any]:
 
 
 def fill_normal(words: Any, out: Any, truncated: bool) -> None:
-    """Fills `out` with standard normal numbers: a quantile by 16 bits of a word, moved towards the next by the other 16."""
+    """Fills `out` with standard normal numbers. Overwrites `words`.
+
+    The upper 16 bits of a word choose a quantile, and the lower 16 a place between it and the next.
+    """
     import numpy as np
 
     table, steps = quantiles(truncated)

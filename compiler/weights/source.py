@@ -1,4 +1,4 @@
-"""What every stage asks weights for: tensors by name, one at a time, never all at once."""
+"""What weights are to all stages: tensors by name, read one at a time and never all at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..ir.dtypes import DType
 
 
 class WeightSource(Protocol):
-    """Tensors by full name (`conv1.weight`)."""
+    """Tensors by full name (`conv1.weight`): a checkpoint, a state dict, or seeded numbers."""
 
     def names(self) -> Iterable[str]: ...
 

@@ -15,7 +15,8 @@ from typing import Any, BinaryIO, NamedTuple
 from ...ir.dtypes import DType
 
 
-def varint(n: int) -> bytes:
+def encode_varint(n: int) -> bytes:
+    """A number in as few bytes as hold it, seven bits each, the lowest first; a negative one as its two's complement of 64 bits."""
     n &= (1 << 64) - 1
     out = bytearray()
     while n > 127:
@@ -25,35 +26,40 @@ def varint(n: int) -> bytes:
     return bytes(out)
 
 
-def integer(field: int, value: int) -> bytes:
-    return varint(field << 3) + varint(value)
+def integer_field(field: int, value: int) -> bytes:
+    """The field number and an integer."""
+    return encode_varint(field << 3) + encode_varint(value)
 
 
-def block(field: int, data: bytes) -> bytes:
-    return varint(field << 3 | 2) + varint(len(data)) + data
+def bytes_field(field: int, data: bytes) -> bytes:
+    """The field number, the length, and the bytes: those of a text, of a message, or of packed numbers."""
+    return encode_varint(field << 3 | 2) + encode_varint(len(data)) + data
 
 
-def string(field: int, text: str) -> bytes:
-    return block(field, text.encode("utf-8", "replace"))  # a file's name need not be UTF-8, protobuf's strings must
+def string_field(field: int, text: str) -> bytes:
+    """The field number and a text in UTF-8."""
+    return bytes_field(
+        field, text.encode("utf-8", "replace")
+    )  # a file's name need not be UTF-8, protobuf's strings must
 
 
-def attribute(name: str, value: Any) -> bytes:
+def encode_attribute(name: str, value: Any) -> bytes:
     """AttributeProto of an int, float, string, or a sequence of ints or floats."""
     if isinstance(value, int):
-        body = integer(3, int(value)) + integer(20, 2)
+        body = integer_field(3, int(value)) + integer_field(20, 2)
     elif isinstance(value, float):
-        body = varint(2 << 3 | 5) + struct.pack("<f", value) + integer(20, 1)
+        body = encode_varint(2 << 3 | 5) + struct.pack("<f", value) + integer_field(20, 1)
     elif isinstance(value, str):
-        body = string(4, value) + integer(20, 3)
+        body = string_field(4, value) + integer_field(20, 3)
     elif all(isinstance(v, int) for v in value):
-        body = b"".join(integer(8, v) for v in value) + integer(20, 7)
+        body = b"".join(integer_field(8, v) for v in value) + integer_field(20, 7)
     else:
-        body = b"".join(varint(7 << 3 | 5) + struct.pack("<f", v) for v in value) + integer(20, 6)
-    return string(1, name) + body
+        body = b"".join(encode_varint(7 << 3 | 5) + struct.pack("<f", v) for v in value) + integer_field(20, 6)
+    return string_field(1, name) + body
 
 
 class NodeProto(NamedTuple):
-    """One node of the file, with one output."""
+    """A NodeProto with one output; `doc` is its doc_string, the place in the spec that it comes from."""
 
     op_type: str
     inputs: tuple[str, ...]
@@ -63,17 +69,18 @@ class NodeProto(NamedTuple):
     doc: str
 
     def encode(self) -> bytes:
-        parts = [string(1, name) for name in self.inputs] + [
-            string(2, self.output),
-            string(3, self.name),
-            string(4, self.op_type),
+        """The message's bytes."""
+        parts = [string_field(1, name) for name in self.inputs] + [
+            string_field(2, self.output),
+            string_field(3, self.name),
+            string_field(4, self.op_type),
         ]
-        parts += [block(5, attribute(k, v)) for k, v in self.attributes.items()]
-        return b"".join(parts) + (string(6, self.doc) if self.doc else b"")
+        parts += [bytes_field(5, encode_attribute(k, v)) for k, v in self.attributes.items()]
+        return b"".join(parts) + (string_field(6, self.doc) if self.doc else b"")
 
 
 class TensorProto(NamedTuple):
-    """An initializer whose bytes are asked for when they are written. `external`: (file, offset) instead of inside."""
+    """An initializer. `data` gives its bytes when they are written; `external` is the (file, offset) of bytes outside the model."""
 
     name: str
     shape: tuple[int, ...]
@@ -85,24 +92,29 @@ class TensorProto(NamedTuple):
     def size(self) -> int:
         return self.dtype.size_bytes * prod(self.shape)
 
-    def head(self) -> bytes:
-        """TensorProto up to its raw data."""
-        dims = b"".join(integer(1, d) for d in self.shape)
-        head = dims + integer(2, self.dtype.onnx) + string(8, self.name)
+    def encode_header(self) -> bytes:
+        """The message up to its raw data; all of it where the data is external."""
+        dims = b"".join(integer_field(1, d) for d in self.shape)
+        head = dims + integer_field(2, self.dtype.onnx) + string_field(8, self.name)
         if self.external is None:
-            return head + varint(9 << 3 | 2) + varint(self.size)
+            return head + encode_varint(9 << 3 | 2) + encode_varint(self.size)
         file, offset = self.external
         entries = (("location", file), ("offset", str(offset)), ("length", str(self.size)))
-        return head + b"".join(block(13, string(1, k) + string(2, v)) for k, v in entries) + integer(14, 1)
+        return (
+            head
+            + b"".join(bytes_field(13, string_field(1, k) + string_field(2, v)) for k, v in entries)
+            + integer_field(14, 1)
+        )
 
 
-def value_info(name: str, shape: Iterable[int | str], dtype: DType) -> bytes:
-    dims = b"".join(block(1, string(2, d) if isinstance(d, str) else integer(1, d)) for d in shape)
-    return string(1, name) + block(2, block(1, integer(1, dtype.onnx) + block(2, dims)))
+def encode_value_info(name: str, shape: Iterable[int | str], dtype: DType) -> bytes:
+    """ValueInfoProto of a tensor; a dimension is a number or a name."""
+    dims = b"".join(bytes_field(1, string_field(2, d) if isinstance(d, str) else integer_field(1, d)) for d in shape)
+    return string_field(1, name) + bytes_field(2, bytes_field(1, integer_field(1, dtype.onnx) + bytes_field(2, dims)))
 
 
 class ModelProto(NamedTuple):
-    """A ModelProto: encoded small parts, and tensors that are streamed."""
+    """A ModelProto: small parts that are encoded already, and tensors that are streamed when it is written."""
 
     name: str
     nodes: list[NodeProto]
@@ -117,21 +129,26 @@ class ModelProto(NamedTuple):
     metadata: dict[str, str]
 
     def write(self, file: BinaryIO) -> None:
-        """Writes the model; tensors without `external` stand inside."""
-        before = b"".join(block(1, node.encode()) for node in self.nodes) + string(2, self.name)
-        heads = [tensor.head() for tensor in self.tensors]
+        """Writes the model; tensors without `external` stand inside.
+
+        protobuf wants a message's size before its content, so sizes are added up first and no tensor is read for it.
+        """
+        before = b"".join(bytes_field(1, node.encode()) for node in self.nodes) + string_field(2, self.name)
+        heads = [tensor.encode_header() for tensor in self.tensors]
         inside = [0 if t.external else t.size for t in self.tensors]
-        openings = [varint(5 << 3 | 2) + varint(len(h) + n) + h for h, n in zip(heads, inside, strict=True)]
+        openings = [
+            encode_varint(5 << 3 | 2) + encode_varint(len(h) + n) + h for h, n in zip(heads, inside, strict=True)
+        ]
         after = b"".join(
-            block(f, v) for f, vs in ((11, self.inputs), (12, self.outputs), (13, self.values)) for v in vs
+            bytes_field(f, v) for f, vs in ((11, self.inputs), (12, self.outputs), (13, self.values)) for v in vs
         )
         size = len(before) + sum(map(len, openings)) + sum(inside) + len(after)
-        file.write(integer(1, self.ir) + string(2, self.producer) + string(3, self.version))
-        file.write(varint(7 << 3 | 2) + varint(size) + before)
+        file.write(integer_field(1, self.ir) + string_field(2, self.producer) + string_field(3, self.version))
+        file.write(encode_varint(7 << 3 | 2) + encode_varint(size) + before)
         for tensor, opening in zip(self.tensors, openings, strict=True):
             file.write(opening)
             if tensor.external is None:
                 file.write(tensor.data())
-        file.write(after + block(8, string(1, "") + integer(2, self.opset)))
+        file.write(after + bytes_field(8, string_field(1, "") + integer_field(2, self.opset)))
         for key, value in self.metadata.items():
-            file.write(block(14, string(1, key) + string(2, value)))
+            file.write(bytes_field(14, string_field(1, key) + string_field(2, value)))

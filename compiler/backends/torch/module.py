@@ -22,8 +22,8 @@ from ...weights.source import WeightSource
 from . import layers
 
 
-class Modules:
-    """The namespace handed to `Op.torch`: torch.nn and what it lacks."""
+class TorchNamespace:
+    """The `nn` of `Op.torch`: the constructors of torch.nn, and those of layers.py."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(layers, name, None) or getattr(nn, name)
@@ -39,16 +39,17 @@ class Network(fx.GraphModule):
 
     @classmethod
     def build(cls, root: nn.Module, inference: fx.Graph, training: fx.Graph, name: str) -> Network:
+        """A net of class `name` over the modules under `root`, which both graphs call."""
         net = cls(root, inference, class_name=name)
         net.__dict__["training_graph"] = training
         for path, module in root.named_modules():  # parts that only the training graph calls
-            if path and not has(net, path):
-                attach(net, path, module)
+            if path and not has_module(net, path):
+                attach_module(net, path, module)
         net.recompile()
         return net
 
     def recompile(self) -> Any:
-        """Compiles both graphs into one forward that looks at `self.training`."""
+        """Compiles both graphs into one `forward` that looks at `self.training`; gives the inference graph's code, as fx does."""
         code = super().recompile()
         training = self.__dict__.get("training_graph")
         if training is None:
@@ -71,53 +72,67 @@ class Network(fx.GraphModule):
 
         root = nn.Module()
         root._modules = copy.deepcopy(self._modules, memo)
-        net = rebuild(root, self.graph, self.training_graph, type(self).__name__, self.training)
+        net = rebuild_network(root, self.graph, self.training_graph, type(self).__name__, self.training)
         memo[id(self)] = net
         return net
 
     def __reduce__(self) -> Any:
+        """How pickle makes it: by its modules, and its two graphs as plain data."""
         root = nn.Module()
         root._modules = dict(self._modules)
-        return rebuild, (root, plan(self.graph), plan(self.training_graph), type(self).__name__, self.training)
+        return rebuild_network, (
+            root,
+            serialize_graph(self.graph),
+            serialize_graph(self.training_graph),
+            type(self).__name__,
+            self.training,
+        )
 
 
-Plan = list[tuple[str, str, str, Any]]
+SerializedGraph = list[tuple[str, str, str, Any]]
 
 
-def plan(graph: fx.Graph) -> Plan:
-    """An fx graph as plain data, for pickles: (op, target, name, inputs by name)."""
-    return [(n.op, str(n.target), n.name, fx.node.map_arg(n.args, lambda n: Reference(n.name))) for n in graph.nodes]
+def serialize_graph(graph: fx.Graph) -> SerializedGraph:
+    """An fx graph as plain data, because fx graphs do not pickle: (op, target, name, arguments) of each node."""
+    return [
+        (n.op, str(n.target), n.name, fx.node.map_arg(n.args, lambda n: NodeReference(n.name))) for n in graph.nodes
+    ]
 
 
-class Reference(str):
-    """The name of a node, where a pickle has one for an argument."""
+class NodeReference(str):
+    """The name of a node, in the place of an argument."""
 
 
-def replay(made: Plan) -> fx.Graph:
+def deserialize_graph(serialized: SerializedGraph) -> fx.Graph:
+    """The fx graph that serialize_graph made plain."""
     graph = fx.Graph()
     nodes: dict[str, fx.Node] = {}
-    for op, target, name, args in made:
-        nodes[name] = graph.create_node(op, target, resolve(args, nodes), name=name)
+    for op, target, name, args in serialized:
+        nodes[name] = graph.create_node(op, target, resolve_references(args, nodes), name=name)
     return graph
 
 
-def resolve(arg: Any, nodes: dict[str, fx.Node]) -> Any:
-    if isinstance(arg, Reference):
+def resolve_references(arg: Any, nodes: dict[str, fx.Node]) -> Any:
+    """An argument with the nodes themselves in the places of their names."""
+    if isinstance(arg, NodeReference):
         return nodes[arg]
     if isinstance(arg, dict):
-        return {key: resolve(value, nodes) for key, value in arg.items()}
-    return tuple(resolve(value, nodes) for value in arg) if isinstance(arg, (tuple, list)) else arg
+        return {key: resolve_references(value, nodes) for key, value in arg.items()}
+    return tuple(resolve_references(value, nodes) for value in arg) if isinstance(arg, (tuple, list)) else arg
 
 
-def rebuild(root: nn.Module, inference: fx.Graph | Plan, training: fx.Graph | Plan, name: str, mode: bool) -> Network:
-    """A Network over a tree of modules; what deepcopy and pickle call."""
-    graphs = [g if isinstance(g, list) else plan(g) for g in (inference, training)]
-    net = Network.build(root, replay(graphs[0]), replay(graphs[1]), name)
+def rebuild_network(
+    root: nn.Module, inference: fx.Graph | SerializedGraph, training: fx.Graph | SerializedGraph, name: str, mode: bool
+) -> Network:
+    """A Network over the modules under `root`, in training mode if `mode`: deepcopy and pickle make copies by it."""
+    graphs = [g if isinstance(g, list) else serialize_graph(g) for g in (inference, training)]
+    net = Network.build(root, deserialize_graph(graphs[0]), deserialize_graph(graphs[1]), name)
     net.training = mode
     return net
 
 
-def has(root: nn.Module, path: str) -> bool:
+def has_module(root: nn.Module, path: str) -> bool:
+    """Whether there is a module at a dotted path."""
     for part in path.split("."):
         if part not in root._modules:
             return False
@@ -125,8 +140,12 @@ def has(root: nn.Module, path: str) -> bool:
     return True
 
 
-def attach(root: nn.Module, path: str, module: nn.Module) -> None:
-    """Puts a module at a dotted path; the scopes on the way are plain modules. What stood there gives it its children."""
+def attach_module(root: nn.Module, path: str, module: nn.Module) -> None:
+    """Puts a module at a dotted path; missing scopes on the way become plain modules.
+
+    A module that is there already is replaced, and its children go to the new one: a named merge is both a module and
+    the scope of its branches.
+    """
     *scopes, last = path.split(".")
     for scope in scopes:
         if scope not in root._modules:
@@ -139,44 +158,50 @@ def attach(root: nn.Module, path: str, module: nn.Module) -> None:
             module._modules.setdefault(name, child)
 
 
-def is_word(name: str) -> bool:
-    """Whether Python takes `name` after a dot or as an argument."""
+def is_attribute_name(name: str) -> bool:
+    """Whether Python's grammar takes `name` after a dot, or as a parameter."""
     return name.isidentifier() and not keyword.iskeyword(name)
 
 
 def argument_names(graph: Graph) -> dict[str, str]:
-    """The graph's inputs as arguments of `forward`; one that Python or generated code needs is called by its number."""
+    """What `forward` calls the graph's inputs, by their names in the graph.
+
+    A name that Python refuses, or that generated code uses itself, becomes `input_0`, `input_1`, ….
+    """
     names: dict[str, str] = {}
     for i, value in enumerate(graph.inputs):
         name = value.name.replace("-", "_")
-        needed = name == "self" or re.fullmatch(r"x\d+|input_\d+", name) or name in names.values()
-        names[value.name] = name if is_word(name) and not needed else f"input_{i}"
+        reserved = name == "self" or re.fullmatch(r"x\d+|input_\d+", name) or name in names.values()
+        names[value.name] = name if is_attribute_name(name) and not reserved else f"input_{i}"
     return names
 
 
-def trace(graph: Graph) -> fx.Graph:
+def to_fx_graph(graph: Graph) -> fx.Graph:
     """The fx graph that calls the modules at the nodes' paths; several results make a dict by name."""
-    made, values = fx.Graph(), {}
+    fx_graph, values = fx.Graph(), {}
     for name, argument in argument_names(graph).items():
-        values[name] = made.placeholder(argument)
+        values[name] = fx_graph.placeholder(argument)
     for node in graph.nodes:
-        values[node.output.name] = made.call_module(node.path, tuple(values[v.name] for v in node.inputs))
+        values[node.output.name] = fx_graph.call_module(node.path, tuple(values[v.name] for v in node.inputs))
     results = {o.name: values[o.value.name] for o in graph.outputs} | {
         h.path: values[h.value.name] for h in graph.heads
     }
-    made.output(next(iter(results.values())) if len(results) == 1 else results)
-    return made
+    fx_graph.output(next(iter(results.values())) if len(results) == 1 else results)
+    return fx_graph
 
 
-def inference_view(training: Graph) -> Graph:
-    """The training graph's own nodes (dropout is silent in eval mode), without what only the heads need."""
+def without_heads(training: Graph) -> Graph:
+    """The training graph without its auxiliary heads and the nodes that only they need.
+
+    Dropout and its like stay: torch's modules do nothing in eval mode, and each phase calls the same modules.
+    """
     from ...passes import RemoveDead
 
     return RemoveDead().run(training.replace(heads=()))
 
 
-class Unset(TorchFunctionMode):
-    """Tensors made inside are left as memory has them: `load` overwrites torch's own start, and large ones take long to draw."""
+class SkipInitialization(TorchFunctionMode):
+    """Inside it, torch.nn.init fills no tensor: copy_weights overwrites them all, and random numbers for large ones take long."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -185,37 +210,39 @@ class Unset(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def modules(graph: Graph, known: Container[str]) -> Iterator[tuple[Node, nn.Module]]:
-    """The module of each node; where all of its tensors are `known`, they are left for `load` to fill."""
-    namespace = Modules()
+def build_modules(graph: Graph, known: Container[str]) -> Iterator[tuple[Node, nn.Module]]:
+    """The module of each node. Where all of its tensors are `known`, they stay uninitialised until copy_weights fills them."""
+    namespace = TorchNamespace()
     for node in graph.nodes:
-        given = all(f"{node.path}.{name}" in known for name in node.op.params(*node.input_types))
-        with Unset() if given else nullcontext():
+        all_known = all(f"{node.path}.{name}" in known for name in node.op.params(*node.input_types))
+        with SkipInitialization() if all_known else nullcontext():
             module = op_of(node).torch(namespace, *node.input_types)
         yield node, module
 
 
 def to_torch(training: Graph, weights: WeightSource) -> Network:
-    """The net as a module, its tensors filled from `weights`; tensors that `weights` lacks keep torch's own start.
+    """The net as a torch module with the tensors of `weights`; those that `weights` lacks are initialised by torch.
 
-    The state dict's keys are the spec's paths. Works under torch.compile and torch.export, deep-copies and pickles.
+    `training` is the training graph, which has both phases in it. The keys of the state dict are the spec's paths. The
+    module works under torch.compile and torch.export, and it can be deep-copied and pickled.
     """
     root = nn.Module()
     known = set(weights.names())
-    for node, module in modules(training, known):
-        attach(root, node.path, module)
-    net = Network.build(root, trace(inference_view(training)), trace(training), class_name(training.name))
-    load(net, weights, known)
+    for node, module in build_modules(training, known):
+        attach_module(root, node.path, module)
+    net = Network.build(root, to_fx_graph(without_heads(training)), to_fx_graph(training), class_name(training.name))
+    copy_weights(net, weights, known)
     return net
 
 
 def class_name(name: str) -> str:
+    """A net's name as a class: `resnet_v2-50` becomes `ResnetV250`."""
     words = "".join(part[:1].upper() + part[1:] for part in name.replace("-", "_").replace(".", "_").split("_"))
     return words if words.isidentifier() else "Net" + "".join(c for c in words if c.isalnum())
 
 
-def load(net: nn.Module, weights: WeightSource, known: Container[str]) -> None:
-    """Copies every tensor that `weights` has, the `known` ones, into the module's own."""
+def copy_weights(net: nn.Module, weights: WeightSource, known: Container[str]) -> None:
+    """Copies the `known` tensors, those that `weights` has, into the module's own."""
     with torch.no_grad():
         for name, tensor in net.state_dict().items():
             if name in known:

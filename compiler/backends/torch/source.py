@@ -19,9 +19,9 @@ from ...ops.op import op_of
 from ...weights.source import WeightSource
 from .. import Export
 from . import layers
-from .module import argument_names, class_name, inference_view, is_word
+from .module import argument_names, class_name, is_attribute_name, without_heads
 
-TAKEN = ("Scope", "Tensor", "Path", "F")  # what the exported file calls its own
+RESERVED_NAMES = ("Scope", "Tensor", "Path", "F")  # what the exported file calls its own
 
 
 class Recorder:
@@ -31,14 +31,15 @@ class Recorder:
         self.used: dict[str, type] = {}
 
     def __getattr__(self, name: str) -> Any:
+        """A constructor: called, it gives the source of its call. `used` keeps the classes of layers.py that were asked for."""
         own = getattr(layers, name, None)
         if own is not None:
             self.used[name] = own
-        called = name if own is not None else f"nn.{name}"
+        constructor = name if own is not None else f"nn.{name}"
 
         def record(*args: Any, **kwargs: Any) -> str:
-            said = [repr(a) for a in args] + [f"{k}={v!r}" for k, v in kwargs.items()]
-            return f"{called}({', '.join(said)})"
+            arguments = [repr(a) for a in args] + [f"{k}={v!r}" for k, v in kwargs.items()]
+            return f"{constructor}({', '.join(arguments)})"
 
         return record
 
@@ -91,21 +92,21 @@ if __name__ == "__main__":
 
 
 def torch_source(training: Graph, title: str, source: str) -> str:
-    """The stand-alone module's text."""
+    """The text of a Python module that needs torch alone: the net's class, `load`, and a run on zeros."""
     recorder = Recorder()
     calls = {node.path: op_of(node).torch(recorder, *node.input_types) for node in training.nodes}
     name = class_name(training.name)
-    if keyword.iskeyword(name) or name in recorder.used or name in TAKEN:
+    if keyword.iskeyword(name) or name in recorder.used or name in RESERVED_NAMES:
         name += "Net"
     own = "".join(f"\n\n{class_source(cls).rstrip()}\n" for cls in recorder.used.values())
     lines = [f"\n\nclass {name}(nn.Module):", "    def __init__(self):", "        super().__init__()"]
-    lines += tree_source(nested(calls))
+    lines += init_lines(nest_calls(calls))
     arguments = ", ".join(argument_names(training).values())
     lines += ["", f"    def forward(self, {arguments}):"]
-    view = inference_view(training)
-    if [n.path for n in view.nodes] != [n.path for n in training.nodes] or training.heads:
-        lines += ["        if self.training:", *body(training, 12)]
-    lines += body(view, 8)
+    inference = without_heads(training)
+    if [n.path for n in inference.nodes] != [n.path for n in training.nodes] or training.heads:
+        lines += ["        if self.training:", *forward_lines(training, 12)]
+    lines += forward_lines(inference, 8)
     sizes = ", ".join(f"torch.zeros{(1, *v.type.sizes)}" for v in training.inputs)
     footer = FOOTER.format(name=name, inputs=sizes, output=training.outputs[0].name)
     header = HEADER.format(title=one_line(title or training.name), source=one_line(source))
@@ -114,16 +115,16 @@ def torch_source(training: Graph, title: str, source: str) -> str:
 
 @lru_cache
 def class_source(cls: type) -> str:
-    """The class as it is written; Python reads the whole file each time it is asked."""
+    """The source of a class, remembered: inspect reads and parses the whole file at every call."""
     return inspect.getsource(cls)
 
 
-Tree = dict[str, Any]
+CallTree = dict[str, Any]
 
 
-def nested(calls: Mapping[str, str]) -> Tree:
-    """Constructor calls by path as a tree of scopes; a named merge keeps its own call under ''."""
-    root: Tree = {}
+def nest_calls(calls: Mapping[str, str]) -> CallTree:
+    """Constructor calls by path, as a tree of scopes. A scope that is a module too, a named merge, has its call under ''."""
+    root: CallTree = {}
     for path, call in calls.items():
         scope = root
         for part in path.split("."):
@@ -132,42 +133,51 @@ def nested(calls: Mapping[str, str]) -> Tree:
     return root
 
 
-def tree_source(tree: Tree) -> list[str]:
+def init_lines(tree: CallTree) -> list[str]:
+    """The lines of `__init__` that make the modules, one for each at the top."""
     lines: list[str] = []
     for name, inner in tree.items():
-        made = literal(inner, 8)
-        lines.append(f"        self.{name} = {made}" if is_word(name) else f"        self.add_module({name!r}, {made})")
+        expression = scope_expression(inner, 8)
+        lines.append(
+            f"        self.{name} = {expression}"
+            if is_attribute_name(name)
+            else f"        self.add_module({name!r}, {expression})"
+        )
     return lines
 
 
-def literal(inner: Tree, indent: int) -> str:
+def scope_expression(inner: CallTree, indent: int) -> str:
+    """The expression that makes a module, or a `Scope` of several; its lines after the first stand at `indent`."""
     if set(inner) == {""}:
         return str(inner[""])
     pad = " " * (indent + 4)
-    parts = [f"{pad}{name!r}: {literal(child, indent + 4)},\n" for name, child in inner.items() if name]
+    parts = [f"{pad}{name!r}: {scope_expression(child, indent + 4)},\n" for name, child in inner.items() if name]
     itself = f", {inner['']}" if "" in inner else ""
     return "Scope({\n" + "".join(parts) + " " * indent + "}" + itself + ")"
 
 
-def access(path: str) -> str:
-    """How forward reaches the module at a path."""
-    said = "self"
+def module_expression(path: str) -> str:
+    """The expression by which `forward` reaches the module at a path: `self.stage1["0"].conv`."""
+    expression = "self"
     for depth, part in enumerate(path.split(".")):
-        if is_word(part):
-            said += f".{part}"
+        if is_attribute_name(part):
+            expression += f".{part}"
         else:
-            said += f"[{part!r}]" if depth else f"._modules[{part!r}]"
-    return said
+            expression += f"[{part!r}]" if depth else f"._modules[{part!r}]"
+    return expression
 
 
 def one_line(text: str) -> str:
-    """A text of the spec on one line, such that it cannot end the comment or the docstring that holds it."""
-    shown = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return shown.replace("\\", "/").replace('"', "'")
+    """A text of the spec on one line, without what could end the comment or the docstring that holds it."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line.replace("\\", "/").replace('"', "'")
 
 
-def body(graph: Graph, indent: int) -> list[str]:
-    """A line a node; a value is dropped by rebinding once nothing reads it, so memory is as in any hand-written forward."""
+def forward_lines(graph: Graph, indent: int) -> list[str]:
+    """The lines of `forward`: a call for each node, and the return of the results.
+
+    A variable whose value nothing reads any more is assigned anew, so that memory is freed as in a net written by hand.
+    """
     pad, names, lines = " " * indent, argument_names(graph), []
     last = last_reads(graph)
     free: list[str] = []
@@ -177,14 +187,14 @@ def body(graph: Graph, indent: int) -> list[str]:
             names[v.name] for v in dict.fromkeys(node.inputs) if last.get(v.name) == i and names[v.name].startswith("x")
         ]
         names[node.output.name] = free.pop() if free else f"x{i}"
-        lines.append(f"{pad}{names[node.output.name]} = {access(node.path)}({inputs}){where(node)}")
+        lines.append(f"{pad}{names[node.output.name]} = {module_expression(node.path)}({inputs}){origin_comment(node)}")
     results = {o.name: names[o.value.name] for o in graph.outputs} | {h.path: names[h.value.name] for h in graph.heads}
-    given = (
+    answer = (
         next(iter(results.values()))
         if len(results) == 1
         else "{" + ", ".join(f"{k!r}: {v}" for k, v in results.items()) + "}"
     )
-    return [*lines, f"{pad}return {given}"]
+    return [*lines, f"{pad}return {answer}"]
 
 
 def last_reads(graph: Graph) -> dict[str, int]:
@@ -193,24 +203,28 @@ def last_reads(graph: Graph) -> dict[str, int]:
     return last | {v.name: len(graph.nodes) for v in graph.results()}
 
 
-def where(node: Node) -> str:
+def origin_comment(node: Node) -> str:
+    """The node's place in the spec as a comment; empty where it has none."""
     return f"  # {one_line(node.span.short)}" if node.span else ""
 
 
 def write(export: Export) -> list[Path]:
-    """Writes a stand-alone module as `export` asks; see export_torch."""
+    """Writes the Python module that `export` asks for; see export_torch."""
     return export_torch(export.graph, export.weights, export.path, export.title, export.source)
 
 
 def export_torch(training: Graph, weights: WeightSource, path: Path, title: str, source: str) -> list[Path]:
-    """Writes `path` (.py) and its .safetensors; both appear whole or not at all."""
+    """Writes `path` (.py) and the .safetensors with its weights, and returns both; they appear whole or not at all.
+
+    `title` says in a line what the net is, `source` which spec it comes from. Raises Failure where the disk is full.
+    """
     from safetensors.numpy import save_file
 
-    beside = path.with_suffix(".safetensors")
+    weights_path = path.with_suffix(".safetensors")
     tensors = {name: weights.get(name).copy() for name in training.params()}
     text = torch_source(training, title, source)
     with atomic_write(path) as partial:
         partial.write_text(text, "utf-8")
-        with atomic_write(beside) as inner:
-            save_file(tensors, inner)
-    return [path, beside]
+        with atomic_write(weights_path) as partial_weights:
+            save_file(tensors, partial_weights)
+    return [path, weights_path]

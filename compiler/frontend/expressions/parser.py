@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...diagnostics import nearest
-from ...ops.fields import show
+from ...ops.fields import format_value
 from .arithmetic import (
     FUNCTIONS,
     Closure,
@@ -298,7 +298,11 @@ class Parser:
                     "expression-overflow", f"{name} gives a number that is too large", offset, len(name)
                 ) from None
             except (TypeError, ValueError) as error:
-                why = str(error) if isinstance(error, ValueError) else ", ".join(show(v) for v in values) or "nothing"
+                why = (
+                    str(error)
+                    if isinstance(error, ValueError)
+                    else ", ".join(format_value(v) for v in values) or "nothing"
+                )
                 raise ExpressionError("wrong-type", f"{name} cannot take {why}", offset, len(name)) from None
 
         return evaluate

@@ -1,7 +1,7 @@
 """Checkpoint formats: a row in `OPENERS` and a module here for each.
 
-A file is opened by its first bytes, whatever it is called. A format's module is imported when a file of it is opened: a
-build without weights needs neither zip nor pickle.
+The first bytes of a file tell its format, whatever the file is called. A format's module is imported when a file of it is opened,
+so a build without weights needs neither zip nor pickle.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import NamedTuple
 
 from ...diagnostics import Failure
 from ..source import WeightSource
-from .damage import damaged
+from .damage import checkpoint_damaged
 
 HEAD = 32  # the first bytes of a file, by which its format is recognised
 
 
 class Opener(NamedTuple):
-    """A checkpoint format. `suffixes` are what its files are called, for messages; no file is opened by them.
+    """A checkpoint format. `recognises` tells its files by their first bytes; `suffixes` are for messages alone.
 
-    `module`, beside this one, has `open_file(path)`, which gives a WeightSource or raises Failure.
+    `module` is one of this package. It has `open_file(path)`, which gives a WeightSource or raises Failure.
     """
 
     suffixes: tuple[str, ...]
@@ -31,7 +31,7 @@ class Opener(NamedTuple):
 
 # the first row that recognises a file opens it
 OPENERS = (
-    # eight bytes of a length come first: any, those that a zip or a pickle begins with too
+    # it comes first because its files begin with a length, which may have the first bytes of a zip or a pickle
     Opener((".safetensors",), lambda head: head[8:9] == b"{", "safetensors"),
     Opener((".pth", ".pt"), lambda head: head.startswith(b"PK"), "pth_zip"),
     Opener((".pth", ".pt"), lambda head: head.startswith(b"\x80"), "pth_legacy"),
@@ -44,7 +44,7 @@ def checkpoint_suffixes() -> str:
 
 
 def open_checkpoint(path: Path) -> WeightSource:
-    """The tensors of a checkpoint file; none is read yet. Raises Failure for a file that is missing, damaged or refused."""
+    """The tensors of a checkpoint file, each read when it is used. Raises Failure for a file that is missing, damaged or refused."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
@@ -53,9 +53,9 @@ def open_checkpoint(path: Path) -> WeightSource:
             "weights-missing-file", f"the checkpoint `{path}` cannot be read: {error.strerror}", exit_code=2
         ) from None
     if not head:
-        raise damaged(path, "it is empty")
+        raise checkpoint_damaged(path, "it is empty")
     for opener in OPENERS:
         if opener.recognises(head):
             source: WeightSource = import_module(f".{opener.module}", __package__).open_file(path)
             return source
-    raise damaged(path, f"it begins as no file of the known formats ({checkpoint_suffixes()})")
+    raise checkpoint_damaged(path, f"it begins as no file of the known formats ({checkpoint_suffixes()})")

@@ -1,4 +1,4 @@
-"""The one answer to a checkpoint file that contradicts itself."""
+"""The error for a checkpoint file that is damaged."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from pathlib import Path
 from ...diagnostics import Failure
 
 
-def damaged(path: Path, why: str) -> Failure:
-    """The failure to raise; `why` is a clause about the file: "it is empty"."""
+def checkpoint_damaged(path: Path, why: str) -> Failure:
+    """The Failure to raise; `why` says in a clause what is wrong: "it is empty"."""
     return Failure("checkpoint-damaged", f"{path.name} is no sound checkpoint: {why}", "download or save it again")

@@ -1,8 +1,8 @@
 """Reads the pickle of a .pth without unpickling: nothing in it is ever called.
 
-The pickle says names, shapes and strides; the numbers lie beside it (pth.py). It is read by a whitelist of opcodes on
-a stack of plain values; the only globals it may name are torch's rebuilders, its storages, and what training scripts keep
-beside the weights (OrderedDict, a Size, a Namespace), and they become descriptions.
+The pickle has names, shapes and strides; the numbers are outside of it (pth.py). Only the opcodes that a state dict needs are
+carried out, on a stack of plain values. The only globals that it may name are those of torch's tensors and storages, and what
+training scripts save with the weights (OrderedDict, a Size, a Namespace); they become descriptions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ...diagnostics import Failure
 from ...ir.dtypes import BF16, BOOL, C64, C128, F16, F32, F64, I8, I16, I32, I64, U8, DType
-from .damage import damaged
+from .damage import checkpoint_damaged
 
 MAX_PICKLE = 64 * 2**20
 MAX_DIMENSIONS = 8
@@ -48,7 +48,7 @@ class Global(NamedTuple):
 
 
 class Storage(NamedTuple):
-    """A run of numbers beside the pickle, found by its key."""
+    """A block of numbers outside the pickle, found by its key."""
 
     dtype: DType
     key: str
@@ -63,7 +63,7 @@ class StoredTensor(NamedTuple):
     stride: tuple[int, ...]
 
     def byte_range(self) -> tuple[int, int]:
-        """The bytes of the storage from the view's first element to behind its last; none for a view without elements."""
+        """(begin, end) in bytes of the part of the storage that the view reaches; (0, 0) for a view without elements."""
         if 0 in self.shape:
             return 0, 0
         last = self.offset + sum((size - 1) * stride for size, stride in zip(self.shape, self.stride, strict=True))
@@ -78,7 +78,7 @@ MARK = Mark()
 
 
 class PickleMachine:
-    """The whitelisted part of the pickle machine. Every value is plain: no attribute is looked up, nothing is called."""
+    """The part of Python's pickle machine that a state dict needs. No attribute is looked up, and nothing is called."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -87,7 +87,10 @@ class PickleMachine:
         self.storages: dict[str, Storage] = {}
 
     def run(self, data: bytes | mmap) -> Any:
-        """What the pickle says. A mapped file is left where the pickle ends, as another may begin there."""
+        """The value of the pickle. A mapped file is left at the pickle's end, where the next one may begin.
+
+        Raises Failure for a pickle that is malformed, or wants something that no state dict needs.
+        """
         self.stack, self.memo = [], {}
         try:
             for opcode, argument, _ in pickletools.genops(data):  # type: ignore[arg-type]  # of a file it needs what a map has
@@ -97,11 +100,11 @@ class PickleMachine:
         except Failure:
             raise
         except (ValueError, IndexError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise damaged(self.path, f"its pickle is malformed ({type(error).__name__})") from None
-        raise damaged(self.path, "its pickle has no end")
+            raise checkpoint_damaged(self.path, f"its pickle is malformed ({type(error).__name__})") from None
+        raise checkpoint_damaged(self.path, "its pickle has no end")
 
     def execute(self, opcode: str, argument: Any) -> None:
-        """Carries out one opcode that pushes a plain value or handles the memo; hands on all others."""
+        """Carries out one opcode. Those that make a value out of others on the stack are execute_compound's."""
         stack = self.stack
         if opcode in IGNORED_OPCODES:
             return
@@ -123,7 +126,7 @@ class PickleMachine:
             self.execute_compound(opcode, argument)
 
     def execute_compound(self, opcode: str, argument: Any) -> None:
-        """Carries out one opcode that makes a value of others on the stack. Raises Failure for one that is not allowed."""
+        """Carries out one opcode that makes a value out of others on the stack. Raises Failure for one that is not allowed."""
         stack = self.stack
         if opcode in TUPLE_OPCODES:
             count = TUPLE_OPCODES[opcode]
@@ -162,7 +165,7 @@ class PickleMachine:
         return items[::-1]
 
     def find_global(self, module: str, name: str) -> Global:
-        """The name as a value. Raises Failure unless it is one of those that a state dict needs."""
+        """A global as a description. Raises Failure unless it is one of ALLOWED_GLOBALS."""
         if (module, name) not in ALLOWED_GLOBALS:
             raise Failure("checkpoint-refused", f"{self.path.name} wants to run `{module[:60]}.{name[:60]}` when it is read; nothing was run",
                           "use a state dict that you trust, best as .safetensors")  # fmt: skip
@@ -173,7 +176,7 @@ class PickleMachine:
         kind, storage, key = pid[0], pid[1], pid[2]
         known = isinstance(storage, Global) and storage.name in STORAGES
         if kind != "storage" or not known or not isinstance(key, (str, int)):
-            raise damaged(self.path, "a tensor has a storage of an unknown kind")
+            raise checkpoint_damaged(self.path, "a tensor has a storage of an unknown kind")
         if len(pid) > 5 and pid[5] is not None:
             raise Failure(
                 "checkpoint-refused", f"{self.path.name} shares storages as only torch before 0.4 did", RESAVE
@@ -181,9 +184,9 @@ class PickleMachine:
         return self.storages.setdefault(str(key), Storage(STORAGES[storage.name], str(key)))
 
     def describe_call(self, function: Any, arguments: Any) -> Any:
-        """What a call of one of the allowed globals would give: a dict, a shape or a StoredTensor. Nothing is called."""
+        """A description of what a call of an allowed global would give: a dict, a shape or a StoredTensor."""
         if not isinstance(function, Global):
-            raise damaged(self.path, "its pickle calls what is no function")
+            raise checkpoint_damaged(self.path, "its pickle calls what is no function")
         if function.name == "OrderedDict":
             return dict(check_keys(arguments[0])) if arguments else {}
         if function.name == "Namespace":
@@ -194,12 +197,15 @@ class PickleMachine:
         numbers = (offset, *shape, *stride)
         same_rank = len(shape) == len(stride) <= MAX_DIMENSIONS
         if not (isinstance(storage, Storage) and same_rank and all(type(n) is int for n in numbers)):
-            raise damaged(self.path, "a tensor has no sound shape")
+            raise checkpoint_damaged(self.path, "a tensor has no sound shape")
         return StoredTensor(storage, offset, tuple(shape), tuple(stride))
 
 
 def check_keys(pairs: Iterable[Any]) -> Iterable[Any]:
-    """Pairs whose keys are names or numbers. A tuple is never hashed: a deep one overflows C's stack, a doubled one never ends."""
+    """The pairs, if their keys are texts or integers; raises TypeError for any other.
+
+    A tuple must not become a key: to hash a deep one overflows C's stack, and one that holds itself twice takes for ever.
+    """
     for key, value in pairs:
         if not isinstance(key, (str, int)):
             raise TypeError("a key is neither a name nor a number")

@@ -1,8 +1,8 @@
-"""A torch .pth as a weight source: a pickle describes the tensors (pickles.py), and their numbers lie beside it.
+"""A torch .pth as a weight source: a pickle describes the tensors (pickles.py), and their numbers are outside of it.
 
-Two containers are in use. Since torch 1.6 it is a zip with one record a storage (pth_zip.py). Before, it was five pickles
-one after the other, then the storages (pth_legacy.py); most of the checkpoints that torchvision serves are still such
-files. A tensor is a view of a storage that it may share with others: only the bytes that the view reaches are read.
+There are two containers. Since torch 1.6 it is a zip with a record for each storage (pth_zip.py). Before, it was five pickles one
+after the other, then the storages (pth_legacy.py); most of torchvision's checkpoints are still such files. A tensor is a view of a
+storage, and several may share one: only the bytes that the view reaches are read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...ir.dtypes import DType
-from .damage import damaged
+from .damage import checkpoint_damaged
 from .pickles import StoredTensor
 
 MAX_TENSORS = 100_000
@@ -23,19 +23,19 @@ WRAPPER_KEYS = ("state_dict_ema", "model_ema", "state_dict", "model", "model_sta
 
 
 class Container(Protocol):
-    """What holds the pickle and the storages. `content` is what the pickle says."""
+    """A file with a pickle and storages. `content` is the value of the pickle."""
 
     content: Any
 
     def size(self, storage: str) -> int | None:
-        """Bytes of a storage; None where there is none of that key."""
+        """How many bytes a storage has; None where there is none of that key."""
 
     def read(self, storage: str, begin: int, end: int) -> memoryview:
         """The bytes of a storage from `begin` to `end`. Raises Failure where the storage is damaged."""
 
 
 class PthFile:
-    """A weight source over a .pth: tensors are read when they are asked for."""
+    """A weight source over a .pth; each tensor is read when it is asked for."""
 
     def __init__(self, path: Path, container: Container) -> None:
         self.path, self.container = path, container
@@ -44,15 +44,15 @@ class PthFile:
             self.check_reach(name, tensor)
 
     def check_reach(self, name: str, tensor: StoredTensor) -> None:
-        """Raises Failure unless the tensor's numbers are sound and its last element lies inside its storage."""
+        """Raises Failure unless the tensor's offset, shape and strides are sound, and its last element is inside its storage."""
         count = math.prod(tensor.shape)
         if not all(0 <= n < MAX_NUMBER for n in (tensor.offset, *tensor.shape, *tensor.stride, count)):
-            raise damaged(self.path, f"`{name[:80]}` has no sound offset, shape and strides")
+            raise checkpoint_damaged(self.path, f"`{name[:80]}` has no sound offset, shape and strides")
         size = self.container.size(tensor.storage.key)
         if size is None:
-            raise damaged(self.path, f"the numbers of `{name[:80]}` are missing")
+            raise checkpoint_damaged(self.path, f"the numbers of `{name[:80]}` are missing")
         if count and tensor.byte_range()[1] > size:
-            raise damaged(self.path, f"`{name[:80]}` says more numbers than its record holds")
+            raise checkpoint_damaged(self.path, f"`{name[:80]}` says more numbers than its record holds")
 
     def names(self) -> Iterable[str]:
         return self.tensors
@@ -70,13 +70,13 @@ class PthFile:
 
 
 def find_state_dict(path: Path, content: Any) -> dict[str, StoredTensor]:
-    """The tensors by name: at the top of a pickle's content, or under one of the keys that training scripts use."""
+    """The tensors by name, at the top of a pickle's content or under one of WRAPPER_KEYS. Raises Failure where there are none."""
     for key in WRAPPER_KEYS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict):
-        raise damaged(path, "it holds no mapping of names to tensors")
+        raise checkpoint_damaged(path, "it holds no mapping of names to tensors")
     tensors = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, StoredTensor)}
     if not tensors or len(tensors) > MAX_TENSORS:
-        raise damaged(path, "it holds no tensors by name")
+        raise checkpoint_damaged(path, "it holds no tensors by name")
     return tensors

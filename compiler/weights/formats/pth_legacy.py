@@ -6,8 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...diagnostics import Failure
-from .damage import damaged
-from .mapped import map_file
+from .damage import checkpoint_damaged
+from .memory_map import map_file
 from .pickles import MAX_PICKLE, PickleMachine
 from .pth import PthFile
 
@@ -16,10 +16,10 @@ VERSION = 1001
 
 
 class LegacyContainer:
-    """The storages of such a file, each found by adding up the sizes before it."""
+    """The storages of such a file; where one begins follows from the sizes of those before it."""
 
     def __init__(self, path: Path) -> None:
-        """Reads the five pickles and where the storages lie. Raises Failure where the file contradicts them."""
+        """Reads the five pickles, and finds the storages. Raises Failure where the file is damaged or of another version."""
         self.path = path
         self.map = memoryview(map_file(path))
         machine = PickleMachine(path)
@@ -27,24 +27,29 @@ class LegacyContainer:
             _, version, system, self.content, keys = (machine.run(head) for _ in range(5))
             begin = head.tell()
         if version != VERSION or not isinstance(system, dict) or system.get("little_endian") is not True:
-            raise damaged(path, "it is of an unknown version, or of a big-endian machine")
+            raise checkpoint_damaged(path, "it is of an unknown version, or of a big-endian machine")
         widths = {key: storage.dtype.size_bytes for key, storage in machine.storages.items()}
         self.places = self.locate_storages(keys, widths, begin)
 
     def locate_storages(self, keys: object, widths: dict[str, int], begin: int) -> dict[str, tuple[int, int]]:
-        """Place and size in bytes of each storage; the first is at `begin`. Raises Failure unless they end with the file."""
+        """(place, size) in bytes of each storage by its key; the first is at `begin`, and `widths` are bytes per element.
+
+        Raises Failure unless the last storage ends where the file does.
+        """
         places: dict[str, tuple[int, int]] = {}
         for key in keys if isinstance(keys, list) else []:
             if not isinstance(key, (str, int)) or str(key) not in widths:
-                raise damaged(self.path, "it holds numbers that belong to no tensor")
+                raise checkpoint_damaged(self.path, "it holds numbers that belong to no tensor")
             count = int.from_bytes(self.map[begin : begin + 8], "little", signed=True)
             size = count * widths[str(key)]
             places[str(key)] = (begin + 8, size)
             begin += 8 + size
             if count < 0 or begin > len(self.map):
-                raise damaged(self.path, "it is cut off before its last number")
+                raise checkpoint_damaged(self.path, "it is cut off before its last number")
         if begin != len(self.map):
-            raise damaged(self.path, f"{len(self.map) - begin} bytes behind its last number belong to nothing")
+            raise checkpoint_damaged(
+                self.path, f"{len(self.map) - begin} bytes behind its last number belong to nothing"
+            )
         return places
 
     def size(self, storage: str) -> int | None:
@@ -56,7 +61,7 @@ class LegacyContainer:
 
 
 def open_file(path: Path) -> PthFile:
-    """Raises Failure for a file that is damaged, and for a pickle that is no state dict of torch's."""
+    """The tensors of the file. Raises Failure where it is damaged, and for a pickle that is no state dict of torch's."""
     with path.open("rb") as file:
         if file.read(len(MAGIC)) == MAGIC:
             return PthFile(path, LegacyContainer(path))

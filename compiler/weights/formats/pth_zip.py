@@ -6,8 +6,8 @@ import struct
 import zipfile
 from pathlib import Path
 
-from .damage import damaged
-from .mapped import map_file
+from .damage import checkpoint_damaged
+from .memory_map import map_file
 from .pickles import MAX_PICKLE, PickleMachine
 from .pth import PthFile
 
@@ -16,25 +16,25 @@ LOCAL_HEADER = 30  # bytes of a zip's local header before the name; the lengths 
 
 
 class ZipContainer:
-    """A record's checksum is verified once, when it is first asked for; then its bytes are read where they lie in the file."""
+    """The storages of such a zip. A record's checksum is verified when the record is first read; its bytes are not copied."""
 
     def __init__(self, path: Path) -> None:
-        """Reads the directory and the pickle. Raises Failure for a zip that is damaged or is not one of torch's."""
+        """Reads the directory and the pickle. Raises Failure for a zip that is damaged, or that torch did not write."""
         self.path = path
         try:
             self.zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-            raise damaged(path, "its zip archive is cut off or damaged") from None
+            raise checkpoint_damaged(path, "its zip archive is cut off or damaged") from None
         self.map = memoryview(map_file(path))
         self.records = {info.filename: info for info in self.zip.infolist()}
         self.places: dict[str, int] = {}
         pickles = [name for name in self.records if name.endswith("/data.pkl") and name.count("/") == 1]
         if len(pickles) != 1:
-            raise damaged(path, "it holds no state dict of torch (data.pkl)")
+            raise checkpoint_damaged(path, "it holds no state dict of torch (data.pkl)")
         self.folder = pickles[0].removesuffix("data.pkl")
         size = self.records[pickles[0]].file_size
         if size > MAX_PICKLE:
-            raise damaged(path, "its pickle is larger than any state dict's")
+            raise checkpoint_damaged(path, "its pickle is larger than any state dict's")
         begin = self.find_record(pickles[0])
         self.content = PickleMachine(path).run(bytes(self.map[begin : begin + size]))
 
@@ -51,22 +51,22 @@ class ZipContainer:
         if name not in self.places:
             info = self.records[name]
             if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
-                raise damaged(self.path, "a record is compressed, which torch never does")
+                raise checkpoint_damaged(self.path, "a record is compressed, which torch never does")
             self.verify_checksum(info)
             name_length, extra_length = struct.unpack_from("<HH", self.map, info.header_offset + LOCAL_HEADER - 4)
             self.places[name] = info.header_offset + LOCAL_HEADER + name_length + extra_length
         return self.places[name]
 
     def verify_checksum(self, info: zipfile.ZipInfo) -> None:
-        """Reads a record through, a chunk at a time; zipfile compares its local header and its CRC with the directory's."""
+        """Reads a whole record, so that zipfile compares its header and checksum with the directory's. Raises Failure where they differ."""
         try:
             with self.zip.open(info) as record:
                 while record.read(CHUNK):
                     pass
         except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError):
-            raise damaged(self.path, f"the record {info.filename[:80]} is cut off or damaged") from None
+            raise checkpoint_damaged(self.path, f"the record {info.filename[:80]} is cut off or damaged") from None
 
 
 def open_file(path: Path) -> PthFile:
-    """Raises Failure for a zip that is damaged or holds no state dict."""
+    """The tensors of the file. Raises Failure for a zip that is damaged, or that has no state dict in it."""
     return PthFile(path, ZipContainer(path))

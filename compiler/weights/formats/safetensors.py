@@ -1,4 +1,4 @@
-"""Reads .safetensors by a memory map: a JSON header, then the tensors' bytes. Nothing is copied until it is used."""
+"""Reads .safetensors by a memory map: a JSON header, then the tensors' bytes. A tensor is read when it is used."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from ...ir.dtypes import BF16, BOOL, F16, F32, F64, I8, I16, I32, I64, U8, DType
-from .damage import damaged
-from .mapped import map_file
+from .damage import checkpoint_damaged
+from .memory_map import map_file
 
 MAX_HEADER = 100 * 2**20
-# as a header names them
-DTYPES = {dtype.name.upper(): dtype for dtype in (F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL)}
+# the element types by their names in a header
+HEADER_DTYPES = {dtype.name.upper(): dtype for dtype in (F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL)}
 
 
 class SafetensorsFile:
-    """A weight source over one mapped file."""
+    """A weight source over one memory-mapped file. Raises Failure where its header is not sound."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.map = map_file(path)
-        self.entries, self.start = read_header(path, self.map)
+        self.entries, self.start = read_safetensors_header(path, self.map)
 
     def names(self) -> Iterable[str]:
         return self.entries
@@ -34,7 +34,7 @@ class SafetensorsFile:
         return tuple(self.entries[name]["shape"])
 
     def dtype(self, name: str) -> DType:
-        return DTYPES[self.entries[name]["dtype"]]
+        return HEADER_DTYPES[self.entries[name]["dtype"]]
 
     def get(self, name: str) -> Any:
         begin, end = self.entries[name]["data_offsets"]
@@ -45,63 +45,63 @@ class SafetensorsFile:
 open_file = SafetensorsFile
 
 
-def read_header(path: Path, data: mmap.mmap) -> tuple[dict[str, Any], int]:
-    """The header's entries by tensor name, and the place in the file where the tensors' bytes begin.
+def read_safetensors_header(path: Path, data: mmap.mmap) -> tuple[dict[str, Any], int]:
+    """The header's entries by tensor name, and where in the file the tensors' bytes begin.
 
-    Raises Failure unless every entry is sound and the tensors fill the rest of the file, without holes and overlaps.
+    Raises Failure unless every entry is sound, and the tensors fill the rest of the file without holes and overlaps.
     """
     if len(data) < 8:
-        raise damaged(path, "it is cut off before its header")
+        raise checkpoint_damaged(path, "it is cut off before its header")
     size = struct.unpack("<Q", data[:8])[0]
     if size > MAX_HEADER or 8 + size > len(data):
-        raise damaged(path, f"its header says {size} bytes, the file has {len(data)}")
+        raise checkpoint_damaged(path, f"its header says {size} bytes, the file has {len(data)}")
     try:
         text = data[8 : 8 + size].decode("utf-8")
         entries = json.loads(text, object_pairs_hook=lambda pairs: reject_duplicates(path, pairs))
     except (ValueError, RecursionError):
-        raise damaged(path, "its header is no JSON") from None
+        raise checkpoint_damaged(path, "its header is no JSON") from None
     if not isinstance(entries, dict):
-        raise damaged(path, "its header is no mapping")
+        raise checkpoint_damaged(path, "its header is no mapping")
     entries.pop("__metadata__", None)
     check_layout(path, entries, len(data) - 8 - size)
     return entries, 8 + size
 
 
 def check_layout(path: Path, entries: dict[str, Any], room: int) -> None:
-    """Raises Failure unless the tensors lie one after the other in `room` bytes, each with the bytes that its shape takes."""
+    """Raises Failure unless the tensors fill `room` bytes one after the other, each as many as its shape and dtype take."""
     last = 0
     for name, entry in sorted(entries.items(), key=lambda item: data_offsets(path, *item)):
         begin, end = data_offsets(path, name, entry)
         if begin != last or end > room:
-            raise damaged(
+            raise checkpoint_damaged(
                 path,
                 f"`{name[:80]}` lies outside the file, over another tensor or behind a hole: it is cut off or made up",
             )
         count = math.prod(entry["shape"])
-        if end - begin != count * DTYPES[entry["dtype"]].size_bytes:
-            raise damaged(path, f"`{name[:80]}` has {end - begin} bytes for {count} numbers")
+        if end - begin != count * HEADER_DTYPES[entry["dtype"]].size_bytes:
+            raise checkpoint_damaged(path, f"`{name[:80]}` has {end - begin} bytes for {count} numbers")
         last = end
     if last != room:
-        raise damaged(path, f"{room - last} bytes behind its last tensor belong to nothing")
+        raise checkpoint_damaged(path, f"{room - last} bytes behind its last tensor belong to nothing")
 
 
 def data_offsets(path: Path, name: str, entry: Any) -> tuple[int, int]:
-    """Where a tensor's bytes begin and end. Raises Failure unless dtype, shape and offsets are what they must be."""
+    """Where a tensor's bytes begin and end. Raises Failure unless its dtype, shape and offsets are sound."""
     try:
         (begin, end), shape = entry["data_offsets"], entry["shape"]
         sound = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in (begin, end, *shape))
-        if sound and begin <= end and entry["dtype"] in DTYPES and isinstance(shape, list):
+        if sound and begin <= end and entry["dtype"] in HEADER_DTYPES and isinstance(shape, list):
             return begin, end
     except (TypeError, KeyError, ValueError):
         pass
-    raise damaged(path, f"the entry `{name[:80]}` has no sound dtype, shape and data_offsets")
+    raise checkpoint_damaged(path, f"the entry `{name[:80]}` has no sound dtype, shape and data_offsets")
 
 
 def reject_duplicates(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object as a dict. Raises Failure where a name stands twice."""
+    """A JSON object as a dict. Raises Failure where it has a name twice."""
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise damaged(path, f"`{name[:80]}` stands twice in its header")
+            raise checkpoint_damaged(path, f"`{name[:80]}` stands twice in its header")
         found[name] = value
     return found
