@@ -29,7 +29,7 @@ from archc.compiler.analysis.cost import cost
 from archc.compiler.diagnostics import InternalError, SpecError
 from archc.compiler.driver import Compilation, check
 from archc.compiler.ir.graph import Graph
-from archc.compiler.ir.parse import parse_graph
+from archc.compiler.ir.parse import parse
 from archc.compiler.ir.verify import verify
 from archc.compiler.ops import OPS
 from archc.compiler.passes import PIPELINE, Settings
@@ -121,7 +121,7 @@ def answer(given: Block, asked: Block) -> str:
 def graph_of(given: Block) -> Graph:
     """The graph of an input. Raises SpecError for a spec that is refused."""
     if given.info[0] == "graph":
-        return parse_graph(given.text, OPS)
+        return parse(given.text, OPS)
     checked = checked_spec(given.text)
     if checked.graph is None:
         raise SpecError(checked.diagnostics)

@@ -86,6 +86,19 @@ ONE = {  # one mistake: what only follows from it is not told
     "a block without steps, used": (HEAD + "blocks: {Stem: {params: {out: int}}}\ngraph: [{Stem: {out: 3}}, {conv: 8}]\n", None),
     "a repeat of no kind": (HEAD + "graph: [{repeat: 3, name: a$i, conv: 8}, {from: a0, relu: {}}]\n", None),
     "an expression that a comma cuts": (HEAD + "graph: [{conv: {out: $(max(4, 8)), kernel: 1}}]\n", [("expression-unclosed", 4)]),
+    "a block's params of no kind": (
+        HEAD + "blocks:\n  B: {params: 1.5, steps: [{conv: {out: $out, kernel: $k}}]}\ngraph: [{B: {out: 8, k: 3}}, {conv: 8}]\n",
+        [("wrong-type", 5)],
+    ),
+    "a block's key that nothing knows": (
+        HEAD + "blocks:\n  B: {parms: {out: int}, steps: [{conv: $out}]}\ngraph: [{B: {out: 8}}, {linear: 3}]\n", [("unknown-key", 5)],
+    ),
+    "the document's params of no kind": (
+        "archspec: 1\nname: net\nparams: 3\ninput: {image: [3, 8, 8]}\ngraph: [{conv: $width}, {conv: $(2 * width)}]\n", [("wrong-type", 3)],
+    ),
+    "`repaet`": (HEAD + "graph: [{repaet: {i: 3}, name: a$i, conv: $(8 * (i + 1))}, {from: a2, relu: {}}]\n", [("unknown-op", 4)]),
+    "`nmae`": (HEAD + "graph: [{nmae: a, conv: 8}, {from: a, relu: {}}, relu]\n", [("unknown-op", 4)]),
+    "`form`": (HEAD + "graph: [{name: a, conv: 8}, {form: a, conv: 8}, relu]\n", [("unknown-op", 4)]),
     "`layers` for graph": ("archspec: 1\nname: net\ninput: {image: [3, 32, 32]}\nlayers: [relu]\n", [("unknown-key", 4)]),
 }  # fmt: skip
 

@@ -39,14 +39,14 @@ class Weighted(Total):
 
 import archc
 from archc.compiler.driver import check
-from archc.compiler.ir.parse import parse_graph
+from archc.compiler.ir.parse import parse
 from archc.compiler.ops import OPS
 
 net = archc.load("net.yaml")
 made = net.export_onnx("net.onnx")
 assert made.parity is not None and made.parity.max_rel < 1e-5
 assert [node.op.name for node in net.graph.nodes] == ["conv", "relu", "total", "conv", "weighted"]
-assert net.graph.nodes[-1].op.weight == 0.5 and parse_graph(str(net.graph), OPS) == net.graph
+assert net.graph.nodes[-1].op.weight == 0.5 and parse(str(net.graph), OPS) == net.graph
 assert net.cost().macs == 2 * 3 * 3 * 64
 wrong = check("wrong.yaml").diagnostics
 assert [d.code for d in wrong] == ["shape-mismatch", "out-of-range"], wrong

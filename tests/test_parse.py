@@ -14,7 +14,7 @@ from archc.compiler.diagnostics import Source, Span
 from archc.compiler.driver import check, run_passes
 from archc.compiler.ir.dtypes import F16, F64, I64
 from archc.compiler.ir.graph import Graph, Head, Node, Output, Rewrite, Value
-from archc.compiler.ir.parse import GraphSyntaxError, parse_graph
+from archc.compiler.ir.parse import GraphSyntaxError, parse
 from archc.compiler.ir.types import TensorType, image
 from archc.compiler.ir.verify import verify
 from archc.compiler.ops import OPS
@@ -37,7 +37,7 @@ TEXT = """graph tiny(%image: f32[N,3,8,8]) -> (logits: f32[N,4,6,6]) phase train
 
 
 def read(text: str) -> Graph:
-    return parse_graph(text, OPS)
+    return parse(text, OPS)
 
 
 def assert_reads_back(graph: Graph) -> None:

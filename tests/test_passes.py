@@ -17,7 +17,7 @@ from archc.compiler.diagnostics import InternalError
 from archc.compiler.driver import run_passes
 from archc.compiler.ir.dtypes import F32, I64
 from archc.compiler.ir.graph import Graph, Output, Value
-from archc.compiler.ir.parse import parse_graph
+from archc.compiler.ir.parse import parse
 from archc.compiler.ir.types import image
 from archc.compiler.ir.verify import verify
 from archc.compiler.ops import OPS
@@ -42,7 +42,7 @@ PAIR = """graph net(%image: f32[N,3,8,8]) -> (y: f32[N,6,6,6]) phase inference {
 
 
 def read(text: str) -> Graph:
-    return parse_graph(text, OPS)
+    return parse(text, OPS)
 
 
 @pytest.mark.parametrize("bias", [False, True])

@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import archc
 from archc.compiler.backends.torch.source import torch_source
 from archc.compiler.driver import run_passes
-from archc.compiler.ir.parse import parse_graph
+from archc.compiler.ir.parse import parse
 from archc.compiler.ops import OPS
 from archc.compiler.ops.fields import MEASURED, SCHEMES, Bool, Choice, InitKind, Padding, Pair
 from archc.runtime.session import create_cpu_session
@@ -294,4 +294,4 @@ def check_source(net: Any, module: Any) -> None:
 def check_text_form(graph: Any) -> None:
     """A graph's text is the graph, in training and after the passes."""
     for each in (graph, run_passes(graph)):
-        assert parse_graph(str(each), OPS) == each
+        assert parse(str(each), OPS) == each

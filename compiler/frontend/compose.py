@@ -81,7 +81,8 @@ def parse_and_validate(data: bytes, name: str, label: str, trusted: bool = False
 class Composer:
     """Loads documents from `files`. `trusted` documents are not checked against the schema.
 
-    `incomplete` says that a document could not be loaded: what it would bring must not be reported as missing.
+    `incomplete` says that a document could not be loaded, or its params or blocks were refused: what they would bring must not be
+    reported as missing.
     """
 
     def __init__(self, files: SpecFiles, diagnostics: Collector, trusted: bool = False) -> None:
@@ -109,6 +110,7 @@ class Composer:
         """
         fields: dict[str, Entry] = root.value
         base = self.load_document(fields["extends"].value, chain) if "extends" in fields else None
+        self.incomplete |= any(fields[key].value.value is BROKEN for key in ("params", "blocks") if key in fields)
         params = self.builder.build_params(
             fields["params"].value if "params" in fields else None, base.params if base else None
         )
@@ -164,7 +166,11 @@ class Composer:
             if entry.value.value is not BROKEN and not isinstance(entry.value, Incomplete):
                 self.diagnostics.error("missing-key", entry.key.span, f"block `{entry.key.value}` needs `steps`")
             steps = self.builder.build_place(Located(BROKEN, entry.value.span))
-        return Block(str(entry.key.value), entry.key, params, let, steps, blocks)
+        refused = isinstance(entry.value, Incomplete) or any(
+            each.value.value is BROKEN for key, each in fields.items() if key != "steps"
+        )
+        incomplete = refused or entry.value.value is BROKEN or (base is not None and base.incomplete)
+        return Block(str(entry.key.value), entry.key, params, let, steps, blocks, incomplete=incomplete)
 
     def add_imports(self, fields: Mapping[str, Entry], chain: tuple[str, ...], blocks: dict[str, Block]) -> None:
         """Adds the blocks of each imported document to `blocks`; `{Name: file}` adds a whole document as one block."""

@@ -25,6 +25,7 @@ from .finish import collect_outputs, insert_path_draw, warn_dead
 from .located_yaml import Entry, Located
 from .modifiers import evaluate_boolean, evaluate_name, evaluate_use, evaluate_weight
 from .naming import Paths, Position, join_path
+from .recovery import Incomplete
 from .references import resolve_reference
 from .repeats import MAX_STEPS, bind_copy, repeat_bindings
 from .reporting import report_in_context
@@ -160,6 +161,8 @@ class Expander:
                 Diagnostic("too-many-steps", where, f"the net expands to over {MAX_STEPS} steps, the limit"), ctx
             )
             raise LimitExceeded
+        if isinstance(step.node, Incomplete):  # a key that is reported may be meant for its name
+            self.paths.some_lost = True
         try:
             return self.expand_modifiers(step, x, ctx, position, path)
         except Fault as fault:
@@ -338,6 +341,8 @@ class Expander:
         block = ctx.blocks.get(name)
         if block is None:  # names.py has reported it
             return guess_result(name, x)
+        if block.incomplete:
+            return POISON
         if len(ctx.calls) >= MAX_DEPTH:
             circle = " → ".join(dict.fromkeys(ctx.calls[-8:]))
             message = f"blocks are nested over {MAX_DEPTH} deep: {circle} → {name}"

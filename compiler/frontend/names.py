@@ -19,6 +19,7 @@ from ..ops.words import is_among
 from .compose import Document
 from .foreign_steps import advise_step
 from .located_yaml import BROKEN, Entry, Located, is_broken, plain_value
+from .recovery import Incomplete
 from .spec import Block, BlockCall, Declaration, Group, MergeCall, OpCall, Place, Residual, Step, Use
 from .values import Fault, check_param_value, expression_scalars, span_within, template_of, unknown_fault
 
@@ -130,6 +131,16 @@ def word_fault(name: str) -> str:
     return ""
 
 
+class AnyNames(frozenset[str]):
+    """The names in sight where something was refused that may have bound more of them: none is unknown there."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __or__(self, other: object) -> AnyNames:
+        return self
+
+
 class Scope(NamedTuple):
     """What a step sees: names and blocks. `block` is the block that it is in, if any; `aux`: it is in an auxiliary head."""
 
@@ -202,6 +213,9 @@ class Resolver:
     def check_block(self, block: Block, document: frozenset[str]) -> None:
         """Checks a block. `document` are the names of the document that it sees."""
         own = self.check_params(block.params)
+        if block.incomplete:
+            self.check_place(block.steps, Scope(AnyNames(), block.blocks, block.name))
+            return
         names = set(own | document)
         for name, entry in block.let.items():
             if name in names or name == "x":
@@ -222,6 +236,8 @@ class Resolver:
     def check_step(self, step: Step, scope: Scope) -> None:
         """Checks a step, its modifiers first: the names of `repeat` are in sight of all the others."""
         modifiers = step.modifiers
+        if isinstance(step.node, Incomplete):  # a key that is reported may be meant for `repeat`
+            scope = scope._replace(names=AnyNames())
         if "repeat" in modifiers:
             scope = scope._replace(names=scope.names | self.check_repeat(modifiers["repeat"], scope))
         self.scopes[step.node] = scope
@@ -264,7 +280,7 @@ class Resolver:
                 if name == "x" or not name.isidentifier():
                     why = "`x` is the tensor that arrives" if name == "x" else "no expression can say it"
                     self.diagnostics.error("param-name", value.key.span, f"a repeat cannot count by `{name}`: {why}")
-                elif name in scope.names or name in counters:
+                elif name in counters or (name in scope.names and not isinstance(scope.names, AnyNames)):
                     self.diagnostics.error(
                         "hidden-name",
                         value.key.span,
@@ -316,7 +332,8 @@ class Resolver:
             self.diagnostics.add(unknown_fault("block", name, known, key.span, "unknown-block", blocks).diagnostic)
             return
         self.used.add(name)
-        check_arguments(block, key, args, self.diagnostics)
+        if not block.incomplete:
+            check_arguments(block, key, args, self.diagnostics)
 
     def check_expressions(self, node: Located | None, names: Iterable[str], why: str = "") -> None:
         """Checks that each expression in `node` can be parsed and uses only `names`; `why` says what else is not in sight."""

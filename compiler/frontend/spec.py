@@ -128,7 +128,8 @@ class Block(NamedTuple):
     """A block, with the `blocks` that it can call.
 
     `sees_document`: its steps see the params of its document; those of an imported block do not. `input` is the input of a
-    whole document that is imported as a block (`import: {AlexNet: …}`); None for all other blocks.
+    whole document that is imported as a block (`import: {AlexNet: …}`); None for all other blocks. `incomplete`: a part of it
+    was refused, so that nobody knows its params.
     """
 
     name: str
@@ -139,6 +140,7 @@ class Block(NamedTuple):
     blocks: Mapping[str, Block]
     sees_document: bool = True
     input: Located | None = None
+    incomplete: bool = False
 
 
 class Builder:

@@ -1,4 +1,4 @@
-"""Reads the text form of a graph: `parse_graph(str(graph), OPS) == graph`, except for where its nodes come from.
+"""Reads the text form of a graph: `parse(str(graph), OPS) == graph`, except for where its nodes come from.
 
 The text is what graph.py prints:
 
@@ -36,7 +36,7 @@ class GraphSyntaxError(ValueError):
     """A text that is no graph. The message has the line, the column, and what is wrong there."""
 
 
-def parse_graph(text: str, ops: Ops) -> Graph:
+def parse(text: str, ops: Ops) -> Graph:
     """The graph of a text. `ops` has the class of each op by its name. The graph is not verified.
 
     Raises GraphSyntaxError where the text is no graph.
