@@ -15,7 +15,14 @@ MAX_PIXELS = 178_956_970
 MAX_SIDE = 2**14
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")  # these words and COLORS are the language's
 COLORS = ("rgb", "bgr", "grey")
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS = {
+    "JPEG": "JPEG",
+    "PNG": "PNG",
+    "WEBP": "WebP",
+    "BMP": "BMP",
+    "GIF": "GIF",
+    "TIFF": "TIFF",
+}  # Pillow's name and ours
 
 
 def read_image(path: str | Path) -> Any:
@@ -35,7 +42,7 @@ def read_image(path: str | Path) -> Any:
         raise RuntimeFault("image-unreadable", f"`{path}` is no file")
     try:
         # Pillow only warns between half of its limit and the whole; ours, from the header, is checked below
-        with warnings.catch_warnings(action="ignore"), Image.open(name, formats=FORMATS) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(name, formats=tuple(FORMATS)) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise RuntimeFault(
                     "image-too-large",
@@ -52,7 +59,7 @@ def read_image(path: str | Path) -> Any:
     except Exception as error:  # Pillow's decoders raise what they like: OSError, SyntaxError, struct.error, …
         why = describe_unreadable(name, error)
         raise RuntimeFault("image-unreadable", f"`{path}` is no image that can be read: {why}",
-                           "JPEG, PNG, WebP, BMP, GIF and TIFF are read") from None  # fmt: skip
+                           f"{', '.join(FORMATS.values())} are read") from None  # fmt: skip
 
 
 def describe_unreadable(path: Path, error: Exception) -> str:

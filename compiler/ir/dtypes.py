@@ -17,7 +17,7 @@ class DType:
     """An element type.
 
     `bits` is its width, `onnx` its number in TensorProto.DataType, and `numpy` the code of an array of its stored bytes. numpy
-    has no bf16, so its bytes are an array of unsigned 16-bit integers.
+    has no bf16, so its bytes are an array of unsigned 16-bit integers. torch calls its storage `{torch}Storage` in a .pth.
     """
 
     name: str
@@ -25,6 +25,7 @@ class DType:
     kind: Kind
     onnx: int
     numpy: str
+    torch: str
 
     def __str__(self) -> str:
         return self.name
@@ -64,17 +65,17 @@ class DType:
         return np.ascontiguousarray(array, dtype=self.numpy)
 
 
-F64 = DType("f64", 64, "float", 11, "<f8")
-F32 = DType("f32", 32, "float", 1, "<f4")
-F16 = DType("f16", 16, "float", 10, "<f2")
-BF16 = DType("bf16", 16, "float", 16, "<u2")
-I64 = DType("i64", 64, "int", 7, "<i8")
-I32 = DType("i32", 32, "int", 6, "<i4")
-I16 = DType("i16", 16, "int", 5, "<i2")
-I8 = DType("i8", 8, "int", 3, "|i1")
-U8 = DType("u8", 8, "int", 2, "|u1")
-BOOL = DType("bool", 8, "bool", 9, "|b1")
-C64 = DType("c64", 64, "complex", 14, "<c8")
-C128 = DType("c128", 128, "complex", 15, "<c16")
+F64 = DType("f64", 64, "float", 11, "<f8", "Double")
+F32 = DType("f32", 32, "float", 1, "<f4", "Float")
+F16 = DType("f16", 16, "float", 10, "<f2", "Half")
+BF16 = DType("bf16", 16, "float", 16, "<u2", "BFloat16")
+I64 = DType("i64", 64, "int", 7, "<i8", "Long")
+I32 = DType("i32", 32, "int", 6, "<i4", "Int")
+I16 = DType("i16", 16, "int", 5, "<i2", "Short")
+I8 = DType("i8", 8, "int", 3, "|i1", "Char")
+U8 = DType("u8", 8, "int", 2, "|u1", "Byte")
+BOOL = DType("bool", 8, "bool", 9, "|b1", "Bool")
+C64 = DType("c64", 64, "complex", 14, "<c8", "ComplexFloat")
+C128 = DType("c128", 128, "complex", 15, "<c16", "ComplexDouble")
 
 DTYPES = {dtype.name: dtype for dtype in (F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL, C64, C128)}

@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...diagnostics import Failure
-from ...ir.dtypes import BF16, BOOL, C64, C128, F16, F32, F64, I8, I16, I32, I64, U8, DType
+from ...ir.dtypes import DTYPES, DType
 from .damage import checkpoint_damaged
 
 MAX_PICKLE = 64 * 2**20
 MAX_DIMENSIONS = 8
-STORAGES = {"FloatStorage": F32, "DoubleStorage": F64, "HalfStorage": F16, "BFloat16Storage": BF16, "LongStorage": I64,
-            "IntStorage": I32, "ShortStorage": I16, "CharStorage": I8, "ByteStorage": U8, "BoolStorage": BOOL,
-            "ComplexFloatStorage": C64, "ComplexDoubleStorage": C128}  # fmt: skip
+STORAGES = {f"{dtype.torch}Storage": dtype for dtype in DTYPES.values()}
 ALLOWED_GLOBALS = {
     ("torch._utils", "_rebuild_tensor"),  # torch before 0.4
     ("torch._utils", "_rebuild_tensor_v2"),

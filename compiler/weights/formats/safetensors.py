@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ...ir.dtypes import BF16, BOOL, F16, F32, F64, I8, I16, I32, I64, U8, DType
+from ...ir.dtypes import DTYPES, DType
 from .damage import checkpoint_damaged
 from .memory_map import map_file
 
 MAX_HEADER = 100 * 2**20
 # the element types by their names in a header
-HEADER_DTYPES = {dtype.name.upper(): dtype for dtype in (F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL)}
+HEADER_DTYPES = {dtype.name.upper(): dtype for dtype in DTYPES.values() if dtype.kind != "complex"}
 
 
 class SafetensorsFile:
