@@ -61,9 +61,9 @@ def op_text(op: type[Op]) -> str:
 
 def describe_default(field: Field) -> str:
     """A field's default in brackets, or that it has none."""
-    from ..compiler.ops.fields import format_value
+    from ..compiler.ops.fields import quote_value
 
-    return " (required)" if field.required else f" (default {format_value(field.default)})"
+    return " (required)" if field.required else f" (default {quote_value(field.default)})"
 
 
 def op_json(op: type[Op]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from ..ir.graph import Node, Value
 from ..ir.operation import infer_type
 from ..ir.types import TensorType, format_sizes
 from ..ops import OPS
-from ..ops.fields import Misfit, format_value
+from ..ops.fields import Misfit, quote_value
 from ..ops.op import Op
 from .context import NOTHING, Context, Poison, StepValue
 from .located_yaml import BROKEN, Located
@@ -71,7 +71,7 @@ class Applier:
             raise Poisoned
         if args is not None and args.value is not None and not isinstance(args.value, dict) and not cls.bare:
             raise Fault(
-                "wrong-type", args.span, f"`{name}` takes no bare value, but {format_value(args.value)} is given"
+                "wrong-type", args.span, f"`{name}` takes no bare value, but {quote_value(args.value)} is given"
             )
         lookup, checked = ctx.lookup(x), {}
         for field, node in fields_of(cls, args).items():

@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping, Sequence
 
 from ..diagnostics import Collector, Diagnostic, Note, Span
 from ..ir.graph import Graph, Node, Output, Value
-from ..ops.fields import format_value
+from ..ops.fields import quote_value
 from ..ops.merge import PathDraw
 from ..ops.op import op_of
 
@@ -46,7 +46,7 @@ def insert_path_draw(nodes: Sequence[Node], diagnostics: Collector) -> tuple[Nod
 
 def probability_mismatch(node: Node, one: float, first: Node, other: float) -> Diagnostic:
     """The diagnostic for two joins with different probabilities: a net draws once, so all of its joins have the same."""
-    what = f"`global` is {format_value(one)} in this join, but {format_value(other)} in `{first.path}`"
+    what = f"`global` is {quote_value(one)} in this join, but {quote_value(other)} in `{first.path}`"
     help = "the net draws one column for all of its joins: give them the same `global`"
     return Diagnostic("global-differs", node.span, what, "", (Note("the other is here", first.span),), help)
 

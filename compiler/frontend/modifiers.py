@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ops.fields import format_value
+from ..ops.fields import quote_value
 from .context import Context, StepValue
 from .located_yaml import Located
 from .names import name_fault
@@ -15,7 +15,7 @@ def evaluate_boolean(node: Located, key: str, x: StepValue, ctx: Context) -> boo
     """The value of `key`, which is true or false. Raises Fault or Poisoned."""
     value = evaluate(node, ctx.lookup(x))
     if value is not True and value is not False:
-        raise Fault("wrong-type", node.span, f"`{key}` wants a boolean, true or false, not {format_value(value)}")
+        raise Fault("wrong-type", node.span, f"`{key}` wants a boolean, true or false, not {quote_value(value)}")
     return bool(value)
 
 
@@ -23,9 +23,7 @@ def evaluate_use(node: Located, x: StepValue, ctx: Context) -> str:
     """The name of a block or an op that `use` gives. Raises Fault or Poisoned."""
     name = evaluate(node, ctx.lookup(x))
     if not isinstance(name, str):
-        raise Fault(
-            "wrong-type", node.span, f"`use` wants the name of one block or operation, not {format_value(name)}"
-        )
+        raise Fault("wrong-type", node.span, f"`use` wants the name of one block or operation, not {quote_value(name)}")
     return name
 
 
@@ -33,7 +31,7 @@ def evaluate_weight(node: Located, x: StepValue, ctx: Context) -> float:
     """The weight that `aux` gives to a head's loss. Raises Fault or Poisoned."""
     value: Any = evaluate(node, ctx.lookup(x))
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
-        what = f"`aux` wants the head's weight, a number of at least 0, not {format_value(value)}"
+        what = f"`aux` wants the head's weight, a number of at least 0, not {quote_value(value)}"
         raise Fault("wrong-type", node.span, what)
     return float(value)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ..diagnostics import Collector, nearest
 from ..ops import OPS
-from ..ops.fields import format_value
+from ..ops.fields import quote_value
 from ..ops.words import is_among
 from .compose import Document
 from .foreign_steps import advise_step
@@ -112,7 +112,7 @@ GRAPH_MODULE_ATTRIBUTES = frozenset(
 
 def name_fault(name: object) -> str:
     """Why a step cannot have this name; empty where it can."""
-    return word_fault(name) if isinstance(name, str) else f"a name is a string, not {format_value(name)}"
+    return word_fault(name) if isinstance(name, str) else f"a name is a string, not {quote_value(name)}"
 
 
 @lru_cache(maxsize=4096)
@@ -123,7 +123,7 @@ def word_fault(name: str) -> str:
     if len(name) > MAX_NAME:
         return f"a name has at most {MAX_NAME} characters, not {len(name)}"
     if not NAME.match(name):
-        return f"{format_value(name)} is no name: letters, digits, `_` and `-` only; the dot joins paths"
+        return f"{quote_value(name)} is no name: letters, digits, `_` and `-` only; the dot joins paths"
     if iskeyword(name):
         return f"`{name}` cannot be a name: it is a keyword of Python, and paths become attributes of a module"
     if name in MODULE_ATTRIBUTES or name in GRAPH_MODULE_ATTRIBUTES or name.startswith("__"):

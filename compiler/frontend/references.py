@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..diagnostics import Note
-from ..ops.fields import format_value
+from ..ops.fields import quote_value
 from .context import Context, StepValue
 from .located_yaml import Located
 from .naming import Paths, join_path
@@ -17,7 +17,7 @@ def resolve_reference(node: Located, x: StepValue, ctx: Context, paths: Paths) -
     """
     name = evaluate(node, ctx.lookup(x))
     if not isinstance(name, str) or not name:
-        raise Fault("wrong-type", node.span, f"`from` wants the name of one earlier step, not {format_value(name)}")
+        raise Fault("wrong-type", node.span, f"`from` wants the name of one earlier step, not {quote_value(name)}")
     span = span_within(node, 0, len(node.raw)) if node.raw else node.span
     for scope in ctx.scopes():
         path = join_path(scope, name)

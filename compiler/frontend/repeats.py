@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..ir.provenance import Frame
-from ..ops.fields import format_value
+from ..ops.fields import quote_value
 from .context import Context
 from .expressions.arithmetic import Lookup
 from .located_yaml import Entry, Located
@@ -30,7 +30,7 @@ def repeat_bindings(entry: Entry, lookup: Lookup, steps: int) -> list[dict[str, 
             raise Fault(
                 "wrong-type",
                 item.value.span,
-                f"`repeat` wants an integer of at least 0 or a list, not {format_value(value)}",
+                f"`repeat` wants an integer of at least 0 or a list, not {quote_value(value)}",
             )
         if first and first[1] != count:
             raise Fault("repeat-unequal", item.value.span, f"`{key}` has {count} rounds, but `{first[0]}` has {first[1]}",
@@ -55,11 +55,11 @@ def read_columns(names: list[str], value: Any, count: int, node: Located) -> dic
         return {names[0]: value if isinstance(value, list) else list(range(count))}
     if not isinstance(value, list):
         raise Fault(
-            "wrong-type", node.span, f"a table of {len(names)} columns is a list of rows, not {format_value(value)}"
+            "wrong-type", node.span, f"a table of {len(names)} columns is a list of rows, not {quote_value(value)}"
         )
     for i, row in enumerate(value):
         if not isinstance(row, list) or len(row) != len(names):
-            has = len(row) if isinstance(row, list) else format_value(row)
+            has = len(row) if isinstance(row, list) else quote_value(row)
             raise Fault("repeat-unequal", element_at(node, (i,)).span,
                         f"row {i} has {has} where the header `{' '.join(names)}` has {len(names)} columns")  # fmt: skip
     return {name: [row[c] for row in value] for c, name in enumerate(names)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..diagnostics import Collector, Diagnostic, Note
 from ..ir.provenance import Frame
-from ..ops.fields import format_value
+from ..ops.fields import quote_value
 from .context import Context
 
 FRAMES_SHOWN = 4
@@ -21,4 +21,4 @@ def describe_frame(frame: Frame) -> str:
     """A frame as a message shows it: `ConvBN`, or `repeat` i=0."""
     if frame.kind != "repeat":
         return f"`{frame.name}`"
-    return "`repeat` " + " ".join(f"{name}={format_value(value)}" for name, value in frame.bindings)
+    return "`repeat` " + " ".join(f"{name}={quote_value(value)}" for name, value in frame.bindings)

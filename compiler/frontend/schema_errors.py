@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..diagnostics import Diagnostic, Span
-from ..ops.fields import Schema, format_value
+from ..ops.fields import Schema, quote_value
 from ..ops.words import INFERRED, NOT_ARCHITECTURE, is_among
 from . import foreign_steps as foreign
 from .located_yaml import Entry, Located, plain_value
@@ -47,12 +47,12 @@ def explain(root: Located, error: Any) -> Iterator[Diagnostic]:
         yield from explain_not_a_step(root, path, node, wants)
     elif error.validator in ("minimum", "maximum", "exclusiveMinimum"):
         limit = f"wants {wants}" if "x-wants" in rule else f"wants a number in range ({wants})"
-        yield Diagnostic("out-of-range", node.span, f"{subject}{limit}, not {format_value(error.instance)}")
+        yield Diagnostic("out-of-range", node.span, f"{subject}{limit}, not {quote_value(error.instance)}")
     elif error.validator == "minProperties" and path:
         yield Diagnostic("empty", node.span, f"{subject}is empty", help=f"{subject}wants {wants}")
     elif not has_unknown_rest(root, path, node):
         size = f", of {len(error.instance)}" if error.validator in ("minItems", "maxItems") else ""
-        message = f"{subject}wants {wants}, not {format_value(error.instance)}{size}"
+        message = f"{subject}wants {wants}, not {quote_value(error.instance)}{size}"
         yield Diagnostic("wrong-type", node.span, message, help=advise_value(root, node, rule, path))
 
 

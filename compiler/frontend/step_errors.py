@@ -7,7 +7,7 @@ from typing import Any
 
 from ..diagnostics import Diagnostic, nearest
 from ..ops import OPS
-from ..ops.fields import Schema, format_value
+from ..ops.fields import Schema, quote_value
 from ..ops.words import OP_KEYS, ROW_REMARKS, is_among, match_field, match_op
 from . import foreign_steps as foreign
 from .located_yaml import Entry, Located, plain_value
@@ -21,7 +21,7 @@ def explain_not_a_step(root: Located, path: Path, node: Located, wants: str) -> 
     if not isinstance(word, str):
         help = advise_module_row(plain_value(node))
         yield Diagnostic(
-            "not-a-step", node.span, f"{format_value(plain_value(node))} is no step; {wants} is wanted", help=help
+            "not-a-step", node.span, f"{quote_value(plain_value(node))} is no step; {wants} is wanted", help=help
         )
     elif word in OPS and not (OPS[word].is_merge or OPS[word].is_internal):
         help = f"write {{{foreign.format_call(OPS[word], {})}}}"

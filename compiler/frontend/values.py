@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..diagnostics import Diagnostic, Note, Span, nearest
-from ..ops.fields import Kind, Misfit, Padding, Pair, format_value, is_int, is_number
+from ..ops.fields import Kind, Misfit, Padding, Pair, is_int, is_number, quote_value
 from .expressions.arithmetic import Lookup
 from .expressions.template import Template, parse_template
 from .expressions.tokens import ExpressionError
@@ -108,7 +108,7 @@ def check_param_value(param: Declaration, value: Any, node: Located) -> Any:
     if param.type in SCALAR_TYPES:
         wants, fits = SCALAR_TYPES[param.type]
         if not fits(value):
-            raise Fault("wrong-type", node.span, f"`{param.name}` wants {wants} ({param.type}), not {format_value(value)}",
+            raise Fault("wrong-type", node.span, f"`{param.name}` wants {wants} ({param.type}), not {quote_value(value)}",
                         int_hint(param, value))  # fmt: skip
     elif param.type in FIELD_TYPES:
         try:
@@ -119,17 +119,17 @@ def check_param_value(param: Declaration, value: Any, node: Located) -> Any:
         raise Fault(
             "out-of-range",
             node.span,
-            f"`{param.name}` is at least {format_value(param.min)}, not {format_value(value)}",
+            f"`{param.name}` is at least {quote_value(param.min)}, not {quote_value(value)}",
         )
     if param.max is not None and is_number(value) and value > param.max:
         raise Fault(
-            "out-of-range", node.span, f"`{param.name}` is at most {format_value(param.max)}, not {format_value(value)}"
+            "out-of-range", node.span, f"`{param.name}` is at most {quote_value(param.max)}, not {quote_value(value)}"
         )
     if param.choices and value not in param.choices:
         raise Fault(
             "out-of-range",
             node.span,
-            f"`{param.name}` is one of {format_value(list(param.choices))}, not {format_value(value)}",
+            f"`{param.name}` is one of {quote_value(list(param.choices))}, not {quote_value(value)}",
         )
     return value
 

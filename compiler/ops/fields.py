@@ -37,14 +37,14 @@ def is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def format_value(value: object) -> str:
+def quote_value(value: object) -> str:
     """A value as YAML writes it, cut where it is long."""
     if isinstance(value, bool):
         text = "true" if value else "false"
     elif value is None:
         text = "null"
     elif isinstance(value, (list, tuple)):
-        text = "[" + ", ".join(format_value(v) for v in value[:12]) + (", …]" if len(value) > 12 else "]")
+        text = "[" + ", ".join(quote_value(v) for v in value[:12]) + (", …]" if len(value) > 12 else "]")
     elif isinstance(value, dict):
         text = "a mapping"
     elif isinstance(value, str):
@@ -88,11 +88,11 @@ class Int(Kind):
         """The integer; a float is refused even where it is whole, with a hint at `//` and round()."""
         if not is_int(value):
             hint = "; `/` always gives a float, `//` or round() an integer" if isinstance(value, float) else ""
-            raise Misfit(f"wants {self.wants}, not {format_value(value)}{hint}")
+            raise Misfit(f"wants {self.wants}, not {quote_value(value)}{hint}")
         if value < self.ge:
             raise Misfit(f"wants {self.wants}, not {value}", code="out-of-range")
         if value > MAX_INT:
-            raise Misfit(f"{format_value(value)} is too large: the limit is {MAX_INT}", code="out-of-range")
+            raise Misfit(f"{quote_value(value)} is too large: the limit is {MAX_INT}", code="out-of-range")
         return int(value)
 
 
@@ -116,15 +116,15 @@ class Float(Kind):
     def check(self, value: Any) -> float:
         """The number as a float. Raises Misfit where it is infinite, NaN or out of bounds."""
         if not is_number(value):
-            raise Misfit(f"wants {self.wants}, not {format_value(value)}")
+            raise Misfit(f"wants {self.wants}, not {quote_value(value)}")
         if not math.isfinite(value):
-            raise Misfit(f"wants {self.wants}; {format_value(value)} is not finite", code="out-of-range")
+            raise Misfit(f"wants {self.wants}; {quote_value(value)} is not finite", code="out-of-range")
         if (
             (self.ge is not None and value < self.ge)
             or (self.le is not None and value > self.le)
             or (self.over is not None and value <= self.over)
         ):
-            raise Misfit(f"wants {self.wants}, not {format_value(value)}", code="out-of-range")
+            raise Misfit(f"wants {self.wants}, not {quote_value(value)}", code="out-of-range")
         return float(value) + 0.0  # one zero: ops of equal fields are one, and -0.0 equals 0.0
 
 
@@ -138,7 +138,7 @@ class Bool(Kind):
 
     def check(self, value: Any) -> bool:
         if not isinstance(value, bool):
-            raise Misfit(f"wants {self.wants}, not {format_value(value)}")
+            raise Misfit(f"wants {self.wants}, not {quote_value(value)}")
         return value
 
 
@@ -154,7 +154,7 @@ class Choice(Kind):
 
     def check(self, value: Any) -> str:
         if value not in self.words:
-            raise Misfit(f"wants {self.wants}, not {format_value(value)}")
+            raise Misfit(f"wants {self.wants}, not {quote_value(value)}")
         return str(value)
 
 
@@ -174,7 +174,7 @@ class Pair(Kind):
             n = self.item.check(value)
             return n, n
         if not isinstance(value, (list, tuple)) or len(value) != 2:
-            raise Misfit(f"wants {self.wants}, not {format_value(value)}")
+            raise Misfit(f"wants {self.wants}, not {quote_value(value)}")
         return check_item(self.item, value, 0), check_item(self.item, value, 1)
 
 
@@ -206,7 +206,7 @@ class Padding(Kind):
             return n, n, n, n
         if not isinstance(value, (list, tuple)) or len(value) not in (2, 4):
             count = f", of {len(value)} numbers" if isinstance(value, (list, tuple)) else ""
-            raise Misfit(f"wants {self.wants}, not {format_value(value)}{count}")
+            raise Misfit(f"wants {self.wants}, not {quote_value(value)}{count}")
         sides = [check_item(side, value, i) for i in range(len(value))]
         return (sides[0], sides[1], sides[0], sides[1]) if len(sides) == 2 else (sides[0], sides[1], sides[2], sides[3])
 
@@ -223,7 +223,7 @@ class IntList(Kind):
 
     def check(self, value: Any) -> tuple[int, ...]:
         if not isinstance(value, (list, tuple)) or not self.size[0] <= len(value) <= self.size[1]:
-            raise Misfit(f"wants {self.wants}, not {format_value(value)}")
+            raise Misfit(f"wants {self.wants}, not {quote_value(value)}")
         return tuple(check_item(self.item, value, i) for i in range(len(value)))
 
 
@@ -239,11 +239,11 @@ class Matrix(Kind):
     def check(self, value: Any) -> tuple[tuple[float, ...], ...]:
         """The rows. Raises Misfit, with the place of the row or number that is wrong."""
         if not isinstance(value, (list, tuple)) or not value:
-            raise Misfit(f"wants {self.wants}, not {format_value(value)}")
+            raise Misfit(f"wants {self.wants}, not {quote_value(value)}")
         rows = []
         for i, row in enumerate(value):
             if not isinstance(row, (list, tuple)) or not row:
-                raise Misfit(f"wants {self.wants}, not {format_value(row)} as a row", (i,))
+                raise Misfit(f"wants {self.wants}, not {quote_value(row)} as a row", (i,))
             if len(row) != len(value[0]):
                 raise Misfit(f"row {i} has {len(row)} numbers where the first has {len(value[0])}", (i,))
             rows.append(tuple(check_item(Float(), row, j, (i,)) for j in range(len(row))))
@@ -288,7 +288,7 @@ class InitKind(Kind):
             isinstance(value, (tuple, list)) and len(value) == 2 and value[0] in SCHEMES + MEASURED
         ):  # as a graph prints it
             return value[0], float(value[1])
-        raise Misfit(f"wants {self.wants}, not {format_value(value)}")
+        raise Misfit(f"wants {self.wants}, not {quote_value(value)}")
 
 
 def check_item(kind: Kind, values: Sequence[Any], index: int, prefix: tuple[int | str, ...] = ()) -> Any:

@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from ...ops.fields import format_value, is_int, is_number
+from ...ops.fields import is_int, is_number, quote_value
 from .tokens import LIMIT, MAX_DEPTH, MAX_LIST, MAX_STEPS, ExpressionError, Token
 
 Lookup = Callable[[str], Any]
@@ -57,24 +57,24 @@ def slice_bound(value: Closure | None, evaluation: Evaluation, offset: int) -> i
 def require_boolean(value: Any, what: str, offset: int) -> bool:
     if value is True or value is False:
         return bool(value)
-    raise ExpressionError("wrong-type", f"`{what}` wants a boolean, not {format_value(value)}", offset, len(what))
+    raise ExpressionError("wrong-type", f"`{what}` wants a boolean, not {quote_value(value)}", offset, len(what))
 
 
 def require_number(value: Any, what: str, offset: int) -> Any:
     if not is_number(value):
-        raise ExpressionError("wrong-type", f"`{what}` wants numbers, not {format_value(value)}", offset, len(what))
+        raise ExpressionError("wrong-type", f"`{what}` wants numbers, not {quote_value(value)}", offset, len(what))
     return value
 
 
 def require_integer(value: Any, what: str, offset: int) -> int:
     if not is_int(value):
-        raise ExpressionError("wrong-type", f"{what} is an integer, not {format_value(value)}", offset)
+        raise ExpressionError("wrong-type", f"{what} is an integer, not {quote_value(value)}", offset)
     return int(value)
 
 
 def require_sequence(value: Any, offset: int) -> Any:
     if not isinstance(value, (list, str)):
-        raise ExpressionError("wrong-type", f"{format_value(value)} has no elements: only a list is indexed", offset)
+        raise ExpressionError("wrong-type", f"{quote_value(value)} has no elements: only a list is indexed", offset)
     return value
 
 
@@ -220,20 +220,20 @@ def number_arguments(*values: Any) -> list[Any]:
         raise ValueError("nothing")
     for item in items:
         if not is_number(item):
-            raise ValueError(format_value(item))
+            raise ValueError(quote_value(item))
     return list(items)
 
 
 def finite_argument(value: Any) -> Any:
     if not is_number(value) or (isinstance(value, float) and not math.isfinite(value)):
-        raise ValueError(format_value(value))
+        raise ValueError(quote_value(value))
     return value
 
 
 def range_list(*bounds: Any) -> list[int]:
     """range(stop), range(start, stop) or range(start, stop, step) as a list. Raises ValueError where it is too long."""
     if not 1 <= len(bounds) <= 3 or not all(is_int(b) for b in bounds):
-        raise ValueError(", ".join(map(format_value, bounds)) or "nothing")
+        raise ValueError(", ".join(map(quote_value, bounds)) or "nothing")
     if len(bounds) == 3 and bounds[2] == 0:
         raise ValueError("a step of 0")
     steps = range(*bounds)
@@ -250,14 +250,14 @@ def make_divisible(value: Any, by: Any) -> int:
     """
     finite_argument(value)
     if not is_int(by) or by <= 0:
-        raise ZeroDivisionError if is_int(by) and by == 0 else ValueError(format_value(by))
+        raise ZeroDivisionError if is_int(by) and by == 0 else ValueError(quote_value(by))
     near: int = max(by, int(value + by / 2) // by * by)
     return near + by if near < 0.9 * value else near
 
 
 def length_of(value: Any) -> int:
     if not isinstance(value, (list, str)):
-        raise ValueError(f"{format_value(value)}: it has no length")
+        raise ValueError(f"{quote_value(value)}: it has no length")
     return len(value)
 
 
@@ -269,7 +269,7 @@ def round_number(value: Any, digits: Any = None) -> Any:
     if digits is None:
         return round(finite_argument(value))
     if not is_int(digits) or not 0 <= digits <= 15:  # Python computes 10**digits
-        raise ValueError(f"{format_value(digits)} for its digits: they are 0 to 15")
+        raise ValueError(f"{quote_value(digits)} for its digits: they are 0 to 15")
     return round(finite_argument(value), digits)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...diagnostics import nearest
-from ...ops.fields import format_value
+from ...ops.fields import quote_value
 from .arithmetic import (
     FUNCTIONS,
     Closure,
@@ -301,7 +301,7 @@ class Parser:
                 why = (
                     str(error)
                     if isinstance(error, ValueError)
-                    else ", ".join(format_value(v) for v in values) or "nothing"
+                    else ", ".join(quote_value(v) for v in values) or "nothing"
                 )
                 raise ExpressionError("wrong-type", f"{name} cannot take {why}", offset, len(name)) from None
 

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from ...ops.fields import format_value
+from ...ops.fields import quote_value
 from .arithmetic import Closure, Evaluation, Lookup
 from .parser import Parser
 from .tokens import MAX_LENGTH, MAX_LIST, ExpressionError, Token, tokenize
@@ -55,7 +55,7 @@ class Template:
 
 
 def value_as_text(value: Any) -> str:
-    return value if isinstance(value, str) else format_value(value)
+    return value if isinstance(value, str) else quote_value(value)
 
 
 @lru_cache(maxsize=4096)
