@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .compiler.diagnostics import Diagnostic, InternalError, SpecError
+from .compiler.diagnostics import Diagnostic, Failure, InternalError, SpecError
 from .compiler.driver import Compilation, check
 
 if TYPE_CHECKING:
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 
 def load(spec: str | os.PathLike[str], params: Mapping[str, Any]) -> Net:
-    """Compiles a spec; raises SpecError with its diagnostics."""
+    """Compiles a spec. Raises SpecError with its diagnostics, Failure where there is no such spec or a param does not fit."""
+    if not isinstance(spec, (str, os.PathLike)):
+        raise Failure(
+            "no-such-spec", f"a spec is a path or the name of a bundled one, not a {type(spec).__name__}", exit_code=2
+        )
+    if not isinstance(params, Mapping):
+        raise Failure(
+            "set-value", f"params= is a mapping of names to values, not a {type(params).__name__}", exit_code=2
+        )
     checked = check(os.fspath(spec), params=params)
     if checked.failed:
         raise SpecError(checked.diagnostics)

@@ -92,7 +92,10 @@ class SpecError(Exception):
 
     def __str__(self) -> str:
         errors = [d for d in self.diagnostics if d.severity == "error"] or list(self.diagnostics)
-        return "\n".join(f"{d.span.place + ': ' if d.span else ''}{d.code}: {d.message}" for d in errors)
+        return "\n".join(
+            f"{d.span.place + ': ' if d.span else ''}{d.code}: {d.message}" + (f" ({d.help})" if d.help else "")
+            for d in errors
+        )
 
 
 class Failure(Exception):
@@ -107,6 +110,9 @@ class Failure(Exception):
         self.message = message
         self.help = help
         self.exit_code = exit_code
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.help})" if self.help else self.message
 
 
 class Reject(Exception):

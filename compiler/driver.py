@@ -91,11 +91,14 @@ def check(spec: str | SpecText, settings: Sequence[str] = (), params: Mapping[st
     resolver = Resolver(diagnostics)
     resolver.check_document(document)
     found = found._replace(scopes=resolver.scopes)
-    if document.graph is not None and document.input and not document.broken_input and not document.open_params:
-        expansion = expand(document, diagnostics)
-        found = found._replace(nodes=expansion.nodes, graph=expansion.graph)
+    names = read_labels(document.header.labels, text.files, diagnostics) if document.header.labels else None
+    if document.input and not document.broken_input:
+        check_preprocessing(document, diagnostics)
+        if document.graph is not None and not document.open_params:
+            expansion = expand(document, diagnostics)
+            found = found._replace(nodes=expansion.nodes, graph=expansion.graph)
     if found.graph is not None:
-        found = examine(found.graph, found, document, text.files, diagnostics)
+        found = examine(found.graph, found, document, names, diagnostics)
     return found._replace(diagnostics=tuple(diagnostics))
 
 
@@ -109,15 +112,14 @@ def read_overrides(settings: Sequence[str], params: Mapping[str, Any]) -> list[O
 
 
 def examine(
-    graph: Graph, found: Compilation, document: Document, files: SpecFiles, diagnostics: Collector
+    graph: Graph, found: Compilation, document: Document, names: tuple[str, ...] | None, diagnostics: Collector
 ) -> Compilation:
-    """What the header says of a whole graph: its labels, its preprocessing, its expectations."""
+    """What the header says of a whole graph: whether the `names` of the classes fit it, and its expectations."""
     verify(graph)
-    check_preprocessing(document, diagnostics)
     from .analysis.expectations import check_expectations
 
     header = document.header
-    labels = fitting_labels(header.labels, document, graph, files, diagnostics) if header.labels else None
+    labels = fitting_labels(header.labels, names, document, graph, diagnostics) if header.labels and names else None
     expectations = tuple(check_expectations(header.expect, graph, bool(found.settings)))
     for expectation in expectations:
         if expectation.holds is False:
@@ -144,13 +146,10 @@ def require_parts(document: Document, diagnostics: Collector) -> None:
 
 
 def fitting_labels(
-    labels: Labels, document: Document, graph: Graph, files: SpecFiles, diagnostics: Collector
+    labels: Labels, names: tuple[str, ...], document: Document, graph: Graph, diagnostics: Collector
 ) -> tuple[str, ...] | None:
     """The names of the classes where they are as many as the net's; else a warning, and None where they are too few."""
     known_set = labels.reference in LABEL_SETS
-    names = labels.names if labels.reference is None else read_label_file(labels.reference, labels, files, diagnostics)
-    if names is None:
-        return None
     classes = graph.outputs[-1].value.type.sizes[0]
     if len(names) == classes:
         return names
@@ -161,8 +160,11 @@ def fitting_labels(
     return names if len(names) > classes else None
 
 
-def read_label_file(reference: str, labels: Labels, files: SpecFiles, diagnostics: Collector) -> tuple[str, ...] | None:
-    """The labels of a known set, or of a file beside the text that names it, one a line; None after telling what is wrong."""
+def read_labels(labels: Labels, files: SpecFiles, diagnostics: Collector) -> tuple[str, ...] | None:
+    """The names as written out, of a known set, or of a file beside the text, one a line; None after telling what is wrong."""
+    reference = labels.reference
+    if reference is None:
+        return labels.names
     if reference in LABEL_SETS:
         return tuple(LABEL_SETS[reference].read_text("utf-8").splitlines())
     try:
@@ -170,11 +172,15 @@ def read_label_file(reference: str, labels: Labels, files: SpecFiles, diagnostic
         data = files.read(label)
         if len(data) > MAX_BYTES:
             raise SourceError("file-too-large", f"`{reference}` is over the limit of {MAX_BYTES // 2**20} MiB")
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        what = f"byte 0x{data[error.start]:02X} of `{reference}` is not UTF-8: a file of labels is UTF-8 text"
+        diagnostics.add(Diagnostic("not-utf8", labels.span, what, help="save it as UTF-8"))
+        return None
     except SourceError as error:
         diagnostics.add(Diagnostic(error.code, labels.span, error.message, help=error.help))
         return None
-    lines = data.decode("utf-8", "replace").splitlines()
-    return tuple(line.strip() for line in lines if line.strip())
+    return tuple(line.strip() for line in text.split("\n") if line.strip())
 
 
 def check_preprocessing(document: Document, diagnostics: Collector) -> None:

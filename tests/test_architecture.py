@@ -38,8 +38,8 @@ BELOW = (
     "archc.compiler.ops",
 )
 MAY_KNOW |= {f"archc.compiler.{stage}": (*BELOW, f"archc.compiler.{stage}") for stage in STAGES}
-# a backend reads weights by their protocol; and verify asks an op, by its contract, what it makes of its inputs
-PROTOCOLS = {"archc.compiler.weights.source", "archc.compiler.ops.op"}
+# a backend reads weights by their protocol
+PROTOCOLS = {"archc.compiler.weights.source"}
 # the one way across: a module in eval mode is its training graph less the heads, and the pass knows what that leaves dead
 ACROSS = {("archc.compiler.backends.torch.module", "archc.compiler.passes")}
 
@@ -78,7 +78,10 @@ def typing_only(tree: ast.AST) -> set[ast.AST]:
 def imports(module: str, path: Path) -> Iterator[tuple[str, int]]:
     """What a module imports, absolute, with the line."""
     tree = ast.parse(path.read_text("utf-8"))
-    skipped = typing_only(tree)
+    below = module.startswith(
+        ("archc.compiler.ir", "archc.compiler.ops", "archc.compiler.diagnostics", "archc.compiler.sources")
+    )
+    skipped = set() if below else typing_only(tree)  # what lies below names nothing above it, not even to its reader
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     for node in ast.walk(tree):
         if node in skipped:

@@ -60,6 +60,7 @@ FROM_PYTHON: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"output": "x.onnx"}, ("no option `output=`",)),
     ({"spelling": as_flag}, ("no option `spelling=`",)),
     ({"opset": "17"}, ("`opset=`", "an integer", "not '17'", "write 17 without the quotes")),
+    ({"opset": __import__("numpy").array([18])}, ("`opset=`", "an integer")),
     ({"opset": 17.0}, ("`opset=`", "an integer", "17.0")),
     ({"opset": True}, ("`opset=`", "an integer", "True")),
     ({"batch": 0}, ("`batch=`", "from 1", "`dynamic`", "not 0")),

@@ -49,6 +49,19 @@ MANY = {  # independent mistakes, told in one run
         "archspec: 1\nname: net\ninput: {image: [3, 32, 32]}\npreprocess: {crop: -1}\ngraph: [{max_pool: 40}]\n",
         [("out-of-range", 4), ("window-too-large", 5)],
     ),
+    "a header beside a shape": (
+        "archspec: 1\nname: net\ninput: {image: [3, 32, 32]}\npreprocess: {crop: 31, mean: [1, 2]}\nlabels: none.txt\ngraph: [{linear: 3}]\n",
+        [("preprocess-mismatch", 4), ("preprocess-channels", 4), ("file-missing", 5), ("not-a-vector", 6)],
+    ),
+    "a default, and what does not use it": (
+        "archspec: 1\nname: net\nparams: {a: {type: int, default: x}, w: 8}\ninput: {image: [3, 32, 32]}\n"
+        "graph:\n  - {name: c, conv: $w}\n  - {name: c, relu: {}}\n  - {from: c, linear: 3}\n",
+        [("wrong-type", 3), ("duplicate-path", 7), ("not-a-vector", 8)],
+    ),
+    "an import that is not there, and a name": (
+        "archspec: 1\nname: net\nimport: [none.yaml]\ninput: {image: [3, 32, 32]}\ngraph: [Stem, {from: image, linear: 3}]\n",
+        [("file-missing", 3), ("not-a-vector", 5)],
+    ),
     "two steps by one name, and a shape": (
         HEAD + "graph:\n  - {name: a, relu: {}}\n  - {name: a, relu: {}}\n  - {from: a, linear: 3}\n",
         [("duplicate-path", 6), ("not-a-vector", 7)],
@@ -99,6 +112,17 @@ ONE = {  # one mistake: what only follows from it is not told
     "`repaet`": (HEAD + "graph: [{repaet: {i: 3}, name: a$i, conv: $(8 * (i + 1))}, {from: a2, relu: {}}]\n", [("unknown-op", 4)]),
     "`nmae`": (HEAD + "graph: [{nmae: a, conv: 8}, {from: a, relu: {}}, relu]\n", [("unknown-op", 4)]),
     "`form`": (HEAD + "graph: [{name: a, conv: 8}, {form: a, conv: 8}, relu]\n", [("unknown-op", 4)]),
+    "`form`, which would have changed the size": (
+        HEAD + "graph:\n  - {name: a, conv: 8}\n  - global_avg_pool\n  - {form: a, conv: {out: 8, kernel: 3}}\n", [("unknown-op", 7)],
+    ),
+    "`wiht`": (HEAD + "blocks: {A: {params: {o: int}, steps: [{conv: $o}]}}\ngraph: [{use: A, wiht: {o: 3}}, {conv: 8}]\n", [("unknown-op", 5)]),
+    "`auxx`": (HEAD + "graph:\n  - {name: h, auxx: 0.3, steps: [flatten, {linear: 10}]}\n  - conv: 8\n", [("unknown-op", 5)]),
+    "`parms`": (HEAD + "parms: {w: 3}\ngraph: [{conv: $w}, {conv: $(2 * w)}]\n", [("unknown-key", 4)]),
+    "`blok`": (HEAD + "blok: {A: {steps: [relu]}}\ngraph: [A, A]\n", [("unknown-key", 4)]),
+    "a block's argument by another name": (
+        HEAD + "blocks: {A: {params: {out: int}, steps: [{conv: $out}]}}\ngraph: [{A: {channels: 3}}, {conv: 8}]\n", [("unknown-param", 5)],
+    ),
+    "a field by another name": (HEAD + "graph: [{conv: {chanels: 16}}, {conv: 8}]\n", [("unknown-key", 4)]),
     "`layers` for graph": ("archspec: 1\nname: net\ninput: {image: [3, 32, 32]}\nlayers: [relu]\n", [("unknown-key", 4)]),
 }  # fmt: skip
 
@@ -211,6 +235,8 @@ SPOKEN = {  # values from Python, and what the answer holds; never `--set`
     "another type": ({"classes": "ten"}, "set-value", ["params['classes']", "integer", "'ten'"]),
     "a number that is none": ({"rate": float("nan")}, "set-value", ["params['rate']", "finite"]),
     "an object": ({"classes": object()}, "set-value", ["params['classes']", "object"]),
+    "a name that is none": ({3: 3}, "set-unknown", ["params[3]", "string"]),
+    "more digits than a number has": ({"classes": 10**5000}, "set-value", ["params['classes']", "40 digits"]),
     "an expression": ({"act": "$classes"}, "set-value", ["params['act']", "expression"]),
     "below zero": ({"classes": -1}, None, ["out", "-1"]),
 }
@@ -226,6 +252,17 @@ def test_errors_about_params_speak_python(case, tmp_path):
     text = f"{caught.value} {getattr(caught.value, 'help', '')}"
     assert code is None or caught.value.code == code
     assert all(word in text for word in words) and "--set" not in text, text
+
+
+def test_what_is_no_mapping_or_no_spec_is_told():
+    for spec, params in (("lenet5_modern", [1]), ("lenet5_modern", "classes=3"), (None, {}), (b"lenet5_modern", {})):
+        with pytest.raises(archc.Failure, match=r"params= is a mapping|a spec is a path"):
+            archc.load(spec, params=params)
+
+
+def test_python_is_told_what_to_do():
+    with pytest.raises(archc.Failure, match=r"googlenett.*did you mean the bundled `googlenet`"):
+        archc.load("googlenett")
 
 
 def test_params_are_values(tmp_path):

@@ -146,13 +146,17 @@ def lengthen_the_local_name(data: bytearray, begin: int) -> None:
     data[data.rfind(b"PK\x03\x04", 0, begin) + 26] += 1
 
 
+def break_the_local_name(data: bytearray, begin: int) -> None:
+    data[data.rfind(b"PK\x03\x04", 0, begin) + 30] = 0xFF
+
+
 def compress(data: bytearray, begin: int) -> None:
     data[data.find(b"PK\x01\x02", data.rfind(b"/data/0") - 80) + 10] = zipfile.ZIP_DEFLATED
 
 
 @pytest.mark.parametrize(
     "damage",
-    [flip_a_far_number, rename_in_the_local_header, lengthen_the_local_name, compress],
+    [flip_a_far_number, rename_in_the_local_header, lengthen_the_local_name, break_the_local_name, compress],
     ids=lambda f: f.__name__,
 )
 def test_a_damaged_record_is_refused_by_every_view(damage, tmp_path):

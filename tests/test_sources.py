@@ -111,6 +111,17 @@ def test_a_file_of_labels_is_whole_or_refused(tmp_path):
     assert found.diagnostics[0].span.line == 3
 
 
+@pytest.mark.parametrize(
+    "data, labels, code",
+    [(b"\xef\xbb\xbfant\r\nbee\r\n", ("ant", "bee"), None), ("a\u2028b\nc".encode(), ("a\u2028b", "c"), None), (b"caf\xe9\nbee\n", None, "not-utf8")],
+    ids=["a mark of Windows", "a separator inside a name", "latin-1"],
+)  # fmt: skip
+def test_labels_are_utf8_lines(tmp_path, data, labels, code):
+    (tmp_path / "names.txt").write_bytes(data)
+    found = check(str(labelled(tmp_path, "names.txt", 2)))
+    assert found.labels == labels and [d.code for d in found.diagnostics] == ([code] if code else [])
+
+
 def test_inherited_labels_lie_beside_the_text_that_names_them(tmp_path):
     (tmp_path / "base").mkdir()
     (tmp_path / "base" / "names.txt").write_text("ant\nbee\n", "utf-8")

@@ -143,15 +143,20 @@ def integer(bounds: tuple[int, int] | None = None, absent: tuple[object, ...] = 
     wanted += "".join(f" or `{each}`" for each in absent if each is not None)
 
     def read(value: Any) -> int | None:
+        """The integer; raises ValueError that says what is wanted."""
         if (value is None or isinstance(value, str)) and value in absent:
             return None
         if isinstance(value, bool) or not hasattr(value, "__index__"):  # numpy's integers have it, too
             written = isinstance(value, str) and value.isascii() and value.isdigit()
             hint = f"; write {value} without the quotes" if written else ""
             raise ValueError(f"{wanted}, not {show(value)}{hint}")
-        if bounds and not bounds[0] <= index(value) <= bounds[1]:
-            raise ValueError(f"{wanted}, not {show(index(value))}")
-        return index(value)
+        try:
+            number = index(value)
+        except TypeError:  # an array of several numbers has the method, and refuses
+            raise ValueError(f"{wanted}, not {show(value)}") from None
+        if bounds and not bounds[0] <= number <= bounds[1]:
+            raise ValueError(f"{wanted}, not {show(number)}")
+        return number
 
     return read
 

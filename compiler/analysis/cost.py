@@ -64,6 +64,9 @@ class Cost:
         self.name = graph.name
         self.outputs = {output.name: output.value.type.sizes for output in graph.outputs}
 
+    def __repr__(self) -> str:
+        return f"<archc.Cost of {self.name}: {self.params.total:,} parameters, {self.macs:,} MACs, depth {self.depth}>"
+
     @cached_property
     def _live(self) -> tuple[Node, ...]:
         return live_nodes(self._graph)

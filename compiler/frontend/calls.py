@@ -43,8 +43,6 @@ def enter_block(
     }
     document = ctx.document if block.sees_document else {}
     names = bind_params(block.params, values, document, arguments, diagnostics)
-    if names is None:
-        return None
     kind: FrameKind = "block" if block.input is None else "import"
     bindings = tuple((name, names[name]) for name in block.params if name in names)
     frames = (*ctx.frames, Frame(kind, block.name, bindings, key.span))
@@ -90,10 +88,10 @@ def bind_params(
     outer: Mapping[str, Any],
     arguments: Arguments,
     diagnostics: Collector,
-) -> dict[str, Any] | None:
+) -> dict[str, Any]:
     """The values of params: those `passed` in the call, else the defaults.
 
-    A default sees the params before it, and the names in `outer`. Reports a wrong default, and then gives None.
+    A default sees the params before it, and the names in `outer`. A wrong default is reported, and gives poison.
     """
     values: dict[str, Any] = {}
 
@@ -108,7 +106,7 @@ def bind_params(
                 values[name] = arguments.param_value(param, param.default, lookup)
             except Fault as fault:
                 diagnostics.add(fault.diagnostic)
-                return None
+                values[name] = POISON
             except Poisoned:
                 values[name] = POISON
     return values

@@ -23,7 +23,8 @@ from .spec import Block, Builder, Declaration, Place
 class Document(NamedTuple):
     """A composed document.
 
-    `broken_input` says that its `input` is reported as wrong, so nothing more is reported about it.
+    `broken_input` says that its `input` is reported as wrong, so nothing more is reported about it; `incomplete` that a part which
+    may declare params or blocks is, so that nobody knows which names there are.
     """
 
     root: Located
@@ -34,6 +35,7 @@ class Document(NamedTuple):
     graph: Place | None
     own_blocks: tuple[str, ...]
     broken_input: bool = False
+    incomplete: bool = False
 
     @property
     def name(self) -> str:
@@ -81,8 +83,8 @@ def parse_and_validate(data: bytes, name: str, label: str, trusted: bool = False
 class Composer:
     """Loads documents from `files`. `trusted` documents are not checked against the schema.
 
-    `incomplete` says that a document could not be loaded, or its params or blocks were refused: what they would bring must not be
-    reported as missing.
+    `incomplete` says that a base could not be loaded, so that nothing is known of the document; `lacks_names` that an import could
+    not be, or that params, blocks or a key of the document were refused: no name may be reported as unknown then.
     """
 
     def __init__(self, files: SpecFiles, diagnostics: Collector, trusted: bool = False) -> None:
@@ -90,7 +92,7 @@ class Composer:
         self.diagnostics = diagnostics
         self.builder = Builder(diagnostics)
         self.sources: list[Source] = []
-        self.incomplete = False
+        self.incomplete = self.lacks_names = False
 
     def read_document(self, data: bytes, name: str, label: str, chain: tuple[str, ...] = ()) -> Document | None:
         """The composed document of a text; None where it cannot be read, which is reported.
@@ -110,7 +112,11 @@ class Composer:
         """
         fields: dict[str, Entry] = root.value
         base = self.load_document(fields["extends"].value, chain) if "extends" in fields else None
-        self.incomplete |= any(fields[key].value.value is BROKEN for key in ("params", "blocks") if key in fields)
+        self.incomplete |= "extends" in fields and base is None
+        self.lacks_names |= isinstance(root, Incomplete)
+        self.lacks_names |= any(
+            fields[key].value.value is BROKEN for key in ("params", "blocks", "import") if key in fields
+        )
         params = self.builder.build_params(
             fields["params"].value if "params" in fields else None, base.params if base else None
         )
@@ -120,15 +126,17 @@ class Composer:
         if own_input is not None and not broken_input:
             inputs |= own_input.value
         graph = self.builder.build_place(fields["graph"].value) if "graph" in fields else base.graph if base else None
+        blocks = self.compose_blocks(fields, base, chain)
         return Document(
             root,
             header.inherit(base.header) if base else header,
             params,
-            self.compose_blocks(fields, base, chain),
+            blocks,
             inputs,
             graph,
             tuple(own_blocks(fields)),
             broken_input or (base is not None and base.broken_input),
+            self.lacks_names,
         )
 
     def compose_blocks(
@@ -212,7 +220,7 @@ class Composer:
     def load_document(self, node: Located, chain: tuple[str, ...]) -> Document | None:
         """The document that a path in the spec names. Reports why it cannot be loaded, and then gives None."""
         document = self.read_referenced(node, chain)
-        self.incomplete |= document is None
+        self.lacks_names |= document is None
         return document
 
     def read_referenced(self, node: Located, chain: tuple[str, ...]) -> Document | None:

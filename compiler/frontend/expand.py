@@ -53,7 +53,7 @@ class Expander:
         self.outputs: dict[str, tuple[Value, Span]] = {}
         self.paths = Paths()
         self.merge_inputs: dict[tuple[str, str] | None, tuple[StepValue, ...]] = {}
-        self.step_count, self.deep = 0, DeepCalls()
+        self.step_count, self.deep, self.lacks_blocks = 0, DeepCalls(), False
         self.arguments = Arguments()
         self.applier = Applier(self.arguments)
 
@@ -67,8 +67,7 @@ class Expander:
         self.paths.claims.update({name: entry.key.span for name, entry in document.input.items()})
         assert document.graph is not None
         names = bind_params(document.params, {}, {}, self.arguments, self.diagnostics)
-        if names is None:
-            return None
+        self.lacks_blocks = document.incomplete
         ctx = Context("", "", names, names, document.blocks, inputs)
         start: StepValue = next(iter(inputs.values())) if len(inputs) == 1 else NOTHING
         try:
@@ -240,7 +239,8 @@ class Expander:
         """
         match step.core:
             case BrokenCore():
-                self.paths.some_lost |= not step.modifiers  # not even its name is known
+                # a step that cannot be read may have any name
+                self.paths.some_lost |= not isinstance(step.node.value, dict) or "name" in step.node.value
                 return POISON
             case OpCall(name, key, args):
                 return self.applier.apply(name, key, args, (x,), x, ctx, path)
@@ -340,7 +340,7 @@ class Expander:
         """The result of a block, whose steps have its own names and its own scope. Raises LimitExceeded."""
         block = ctx.blocks.get(name)
         if block is None:  # names.py has reported it
-            return guess_result(name, x)
+            return POISON if self.lacks_blocks else guess_result(name, x)
         if block.incomplete:
             return POISON
         if len(ctx.calls) >= MAX_DEPTH:

@@ -159,12 +159,14 @@ class Resolver:
     def __init__(self, diagnostics: Collector) -> None:
         self.diagnostics = diagnostics
         self.used: set[str] = set()
+        self.lacks_names = False
         self.has_computed_use = False
         self.scopes: dict[Located, Scope] = {}
         self._checked: set[int] = set()
 
     def check_document(self, document: Document) -> None:
         """Reports every wrong name of a document, and warns of its own blocks that nothing uses."""
+        self.lacks_names = document.incomplete
         self.check_parts(document.params, document.blocks, document.graph)
         own = [document.blocks[name] for name in document.own_blocks if name in document.blocks]
         if (
@@ -176,7 +178,7 @@ class Resolver:
 
     def check_parts(self, params: Mapping[str, Declaration], blocks: Mapping[str, Block], graph: Place | None) -> None:
         """Checks the params, blocks and graph of a document, which see one another."""
-        in_sight = self.check_params(params)
+        in_sight = AnyNames() if self.lacks_names else self.check_params(params)
         for block in blocks.values():
             if id(block) in self._checked:
                 continue
@@ -323,6 +325,8 @@ class Resolver:
         if name in OPS:
             return
         block = scope.blocks.get(name)
+        if block is None and self.lacks_names:
+            return
         if block is None and (advice := advise_step(name, args)) and not is_among(name, tuple(scope.blocks)):
             self.diagnostics.error("unknown-op", key.span, f"there is no operation or block `{name}`", advice)
             return
@@ -363,8 +367,9 @@ def check_arguments(block: Block, key: Located, args: Located | None, diagnostic
         return False
     entries: Mapping[str, Entry] = args.value if args is not None and isinstance(args.value, dict) else {}
     valid = True
+    unknown = [name for name in entries if name not in block.params and not name.startswith("x-")]
     for name, entry in entries.items():
-        if name not in block.params and not name.startswith("x-"):
+        if name in unknown:
             more = f"its parameters are {', '.join(block.params)}" if block.params else "it has no parameters"
             diagnostics.add(
                 unknown_fault(
@@ -373,7 +378,7 @@ def check_arguments(block: Block, key: Located, args: Located | None, diagnostic
             )
             valid = False
     missing = [n for n, p in block.params.items() if p.default is None and n not in entries]
-    if missing:
+    if missing and not unknown:  # an unknown one may be meant for it
         names, fields = ", ".join(f"`{n}`" for n in missing), ", ".join(f"{n}: …" for n in missing)
         where = block.name if key.value == block.name else "with"
         message = f"block `{block.name}` needs {names}"

@@ -37,6 +37,8 @@ def from_setting(setting: str) -> Override:
 def from_value(name: str, value: Any) -> Override:
     """The override of a value in `params=`. Raises Failure (usage) for a value that a spec cannot hold."""
     origin = f"params[{name!r}]"
+    if not isinstance(name, str):
+        raise Failure("set-unknown", f"{origin}: a parameter's name is a string", exit_code=2)
     try:
         node = to_located(value, Span(Source(origin, ""), 1, 1, 1, 1), 0)
     except TypeError as error:
@@ -65,6 +67,8 @@ def to_located(value: Any, span: Span, depth: int) -> Located:
         raise TypeError(f"a {type(value).__name__} cannot stand in a spec")
     if number != number or abs(number) == float("inf"):
         raise TypeError(f"{number} is not finite")
+    if abs(number) > 10**40:
+        raise TypeError("a number of over 40 digits is too large")
     return Located(number, span, str(number))
 
 

@@ -57,7 +57,9 @@ class KnownKeys(NamedTuple):
         for key, rule in self.keys.items():
             if is_among(word, (key, *rule.get("x-also-called", ()))):
                 return key
-        return nearest(word, self.keys)
+        words = {other: key for key in self.keys for other in (key, *synonyms(self, key))}
+        near = nearest(word, words)
+        return words[near] if near else None
 
 
 def known_keys(rule: Schema) -> KnownKeys:

@@ -180,12 +180,12 @@ class Builder:
                 "give each a step of its own: the order of a mapping says nothing",
                 (Note(f"the first is `{cores[0].key.value}`", cores[0].key.span),),
             )
+        if (
+            isinstance(node, Incomplete) and cores
+        ):  # the key that is reported may be meant for one that changes what the core does
+            return Step(node, modifiers, BrokenCore(cores[0].key))
         if not cores:
             return self.build_coreless_step(node, modifiers)
-        if (
-            isinstance(node, Incomplete) and cores[0].value.value is None
-        ):  # its fields may be the keys that the schema has reported
-            return Step(node, {}, BrokenCore(cores[0].key))
         core = self.build_core(cores[0], modifiers)
         return Step(node, modifiers, core) if core else None
 

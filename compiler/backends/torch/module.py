@@ -243,8 +243,10 @@ def class_name(name: str) -> str:
 
 def copy_weights(net: nn.Module, weights: WeightSource, known: Container[str]) -> None:
     """Copies the `known` tensors, those that `weights` has, into the module's own."""
+    import numpy as np
+
     with torch.no_grad():
         for name, tensor in net.state_dict().items():
             if name in known:
-                array = weights.get(name)
+                array = np.ascontiguousarray(weights.get(name)).reshape(tensor.shape)  # torch takes no negative strides
                 tensor.copy_(torch.from_numpy(array if array.flags.writeable else array.copy()))

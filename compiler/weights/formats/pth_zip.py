@@ -63,7 +63,7 @@ class ZipContainer:
             with self.zip.open(info) as record:
                 while record.read(CHUNK):
                     pass
-        except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError):
+        except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, NotImplementedError):
             raise checkpoint_damaged(self.path, f"the record {info.filename[:80]} is cut off or damaged") from None
 
 
