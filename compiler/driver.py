@@ -20,12 +20,13 @@ from .frontend.names import Resolver, Scope
 from .frontend.recovery import Incomplete
 from .ir.graph import Graph, Node
 from .ir.verify import verify
-from .sources import LABEL_SETS, MAX_BYTES, SourceError, SpecFiles, SpecText, find_spec
+from .sources import LABEL_SETS, MAX_BYTES, SourceError, SpecText, find_spec
 
 if TYPE_CHECKING:
     from .analysis.expectations import Expectation
     from .frontend.overrides import Override
     from .passes import Settings
+    from .sources import SpecFiles
 
 
 class Compilation(NamedTuple):

@@ -11,9 +11,25 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from .diagnostics import Failure, nearest
+
+if TYPE_CHECKING:  # a protocol takes long to create, and only the type checker asks for it
+    from typing import Protocol
+
+    class SpecFiles(Protocol):
+        """The files that a spec may name."""
+
+        def locate(self, referrer: str, path: str) -> str:
+            """The label of the file that `path` names in the text with the label `referrer`. Raises SourceError."""
+
+        def read(self, label: str) -> bytes:
+            """The bytes of a text; at most MAX_BYTES + 1, so that the reader sees when there are too many.
+
+            Raises SourceError.
+            """
+
 
 MAX_BYTES = 2**20  # of one text
 MAX_DOCUMENTS = 64  # in a row, each extending or importing the next
@@ -27,19 +43,6 @@ class SourceError(Exception):
     def __init__(self, code: str, message: str, help: str = "") -> None:
         super().__init__(message)
         self.code, self.message, self.help = code, message, help
-
-
-class SpecFiles(Protocol):
-    """The files that a spec may name."""
-
-    def locate(self, referrer: str, path: str) -> str:
-        """The label of the file that `path` names in the text with the label `referrer`. Raises SourceError."""
-
-    def read(self, label: str) -> bytes:
-        """The bytes of a text; at most MAX_BYTES + 1, so that the reader sees when there are too many.
-
-        Raises SourceError.
-        """
 
 
 class SpecText(NamedTuple):

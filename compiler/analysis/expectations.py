@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..diagnostics import Diagnostic, Span
 from ..ir.graph import Graph
 from .cost import Cost, cost
 
+if TYPE_CHECKING:  # a protocol takes long to create, and only the type checker asks for it
+    from typing import Protocol
 
-class ExpectedFact(Protocol):
-    """A line of `expect` as the front end types it."""
+    class ExpectedFact(Protocol):
+        """A line of `expect` as the front end types it."""
 
-    @property
-    def name(self) -> str: ...
+        @property
+        def name(self) -> str: ...
 
-    @property
-    def value(self) -> Any:
-        """A number, sizes, sizes by output, or the bounds {min, max}."""
+        @property
+        def value(self) -> Any:
+            """A number, sizes, sizes by output, or the bounds {min, max}."""
 
-    @property
-    def span(self) -> Span: ...
+        @property
+        def span(self) -> Span: ...
 
-    @property
-    def bounds(self) -> Mapping[str, Span]: ...
+        @property
+        def bounds(self) -> Mapping[str, Span]: ...
 
 
 class Expectation(NamedTuple):

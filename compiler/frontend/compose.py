@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..diagnostics import Collector, Diagnostic, Note, Source
-from ..sources import MAX_DOCUMENTS, SourceError, SpecFiles
+from ..sources import MAX_DOCUMENTS, SourceError
 from .header import Header, parse_header
 from .located_yaml import BROKEN, Entry, Located, decode_text, is_broken, parse_yaml
 from .recovery import Incomplete, join_cut_expressions, repair
 from .schema import validate
 from .spec import Block, Builder, Declaration, Place
+
+if TYPE_CHECKING:
+    from ..sources import SpecFiles
 
 
 class Document(NamedTuple):

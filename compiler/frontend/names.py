@@ -15,9 +15,7 @@ from typing import NamedTuple
 from ..diagnostics import Collector, nearest
 from ..ops import OPS
 from ..ops.fields import quote_value
-from ..ops.words import is_among
 from .compose import Document
-from .foreign_steps import advise_step
 from .located_yaml import BROKEN, Entry, Located, is_broken, plain_value
 from .recovery import Incomplete
 from .spec import Block, BlockCall, Declaration, Group, MergeCall, OpCall, Place, Residual, Step, Use
@@ -327,10 +325,14 @@ class Resolver:
         block = scope.blocks.get(name)
         if block is None and self.lacks_names:
             return
-        if block is None and (advice := advise_step(name, args)) and not is_among(name, tuple(scope.blocks)):
-            self.diagnostics.error("unknown-op", key.span, f"there is no operation or block `{name}`", advice)
-            return
         if block is None:
+            from ..ops.words import is_among  # late: only a mistake pays for its explanation
+            from .foreign_steps import advise_step
+
+            advice = advise_step(name, args)
+            if advice and not is_among(name, tuple(scope.blocks)):
+                self.diagnostics.error("unknown-op", key.span, f"there is no operation or block `{name}`", advice)
+                return
             known = [*scope.blocks, *(OPS if name[:1].islower() else ())]
             blocks = f"the blocks are {', '.join(scope.blocks)}" if scope.blocks else "this document has no blocks"
             self.diagnostics.add(unknown_fault("block", name, known, key.span, "unknown-block", blocks).diagnostic)

@@ -6,11 +6,10 @@ reported once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from .located_yaml import BROKEN, Entry, Located
-from .schema_rules import unknown_keys
 
 Path = tuple[str | int, ...]
 
@@ -21,8 +20,12 @@ class Incomplete(Located):
     __slots__ = ()
 
 
-def repair(root: Located, errors: Iterable[Any]) -> Located:
+def repair(root: Located, errors: Collection[Any]) -> Located:
     """The tree in which all that jsonschema's `errors` are about is BROKEN."""
+    if not errors:
+        return root
+    from .schema_rules import unknown_keys
+
     broken: set[Path] = set()
     unknown: set[Path] = set()
     for error in errors:

@@ -18,7 +18,6 @@ from ..ops import OPS
 from ..ops.fields import EXPRESSION, Bool, Float, Schema
 from ..ops.op import Op
 from .located_yaml import Located, plain_value
-from .schema_errors import explain
 from .spec import MERGES, TYPES
 
 BLOCK_NAME = "^[A-Z][A-Za-z0-9_]*$"
@@ -327,6 +326,8 @@ def validate(root: Located, diagnostics: Collector) -> list[Any]:
     Returns the errors of jsonschema, for recovery.py.
     """
     errors = list(validator().iter_errors(plain_value(root)))
+    if errors:
+        from .schema_errors import explain  # late: only a mistake pays for its explanation
     for error in errors:
         for diagnostic in explain(root, error):
             diagnostics.add(diagnostic)

@@ -6,14 +6,12 @@ safetensors and torch store them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Kind = Literal["float", "int", "bool", "complex"]
 
 
-@dataclass(frozen=True, eq=False)  # one object each: types are compared and hashed all the time
-class DType:
+class DType(NamedTuple):
     """An element type.
 
     `bits` is its width, `onnx` its number in TensorProto.DataType, and `numpy` the code of an array of its stored bytes. numpy

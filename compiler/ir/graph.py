@@ -13,12 +13,15 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from ..diagnostics import Span
-from .operation import Operation, Param
+from .operation import Param
 from .provenance import Frame
 from .types import TensorType
+
+if TYPE_CHECKING:
+    from .operation import Operation
 
 Phase = Literal["train", "inference"]
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]+")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from math import prod
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .dtypes import F32, DType
 from .types import TensorType
@@ -32,29 +32,32 @@ class Param(NamedTuple):
         return prod(self.shape)
 
 
-class Operation(Protocol):
-    """The op of a node: a frozen and hashable object with its fields in it."""
+if TYPE_CHECKING:  # a protocol takes long to create, and only the type checker asks for it
+    from typing import Protocol
 
-    @property
-    def name(self) -> str: ...
+    class Operation(Protocol):
+        """The op of a node: a frozen and hashable object with its fields in it."""
 
-    @property
-    def arity(self) -> int | None:
-        """How many inputs it takes, not counting a control input; None is one or more."""
+        @property
+        def name(self) -> str: ...
 
-    @property
-    def training_only(self) -> bool: ...
+        @property
+        def arity(self) -> int | None:
+            """How many inputs it takes, not counting a control input; None is one or more."""
 
-    def infer(self, *x: Any) -> TensorType:
-        """The type of the result. Raises Reject where it does not take these inputs."""
+        @property
+        def training_only(self) -> bool: ...
 
-    def params(self, *x: Any) -> Mapping[str, Param]:
-        """Its tensors, parameters and buffers, by their own name: `weight`."""
+        def infer(self, *x: Any) -> TensorType:
+            """The type of the result. Raises Reject where it does not take these inputs."""
 
-    def __hash__(self) -> int: ...
+        def params(self, *x: Any) -> Mapping[str, Param]:
+            """Its tensors, parameters and buffers, by their own name: `weight`."""
 
-    def text(self, inputs: str) -> str:
-        """The op applied to `inputs` in the graph's text form: `conv(%x, out=64)`."""
+        def __hash__(self) -> int: ...
+
+        def text(self, inputs: str) -> str:
+            """The op applied to `inputs` in the graph's text form: `conv(%x, out=64)`."""
 
 
 @lru_cache(maxsize=4096)

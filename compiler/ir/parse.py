@@ -23,10 +23,9 @@ from typing import Any
 
 from .dtypes import DTYPES
 from .graph import PLAIN_NAME, Graph, Head, Node, Output, Rewrite, Value, quote_name
-from .operation import Operation
 from .types import TensorType
 
-Ops = Mapping[str, Callable[..., Operation]]
+Ops = Mapping[str, Callable[..., Any]]
 PHASE = re.compile(r"(train|inference)\b")
 DIM = r"(?:[0-9]{1,18}|[A-Za-z_][A-Za-z0-9_]*)"
 TYPE = re.compile(rf"(\w+)\[((?:{DIM}(?:,{DIM})*)?)\]")
