@@ -300,3 +300,21 @@ def test_a_mistake_is_never_a_traceback(case):
     text, code = LEAKS[case]
     found = compiled(text)
     assert code in [d.code for d in found.diagnostics] and found.graph is None
+
+
+def test_a_bundled_spec_that_is_being_edited_is_held_against_the_schema(tmp_path, monkeypatch):
+    """By its name it is trusted; where that shows it to be wrong, the schema says why."""
+    from archc.compiler import sources
+
+    (tmp_path / "family").mkdir()
+    path = tmp_path / "family" / "mine.yaml"
+    monkeypatch.setattr(sources, "ZOO", tmp_path)
+    for graph, codes in (
+        ("[{conv: 8}]", []),
+        ("[{conv: {out: 8, strides: 2}}]", ["unknown-key"]),
+        ("5", ["wrong-type"]),
+        ("[[3]]", ["not-a-step"]),
+    ):
+        path.write_text(HEAD.replace("net", "mine") + f"graph: {graph}\n", "utf-8")
+        found = check("mine")
+        assert found.bundled == "mine" and [d.code for d in found.diagnostics] == codes

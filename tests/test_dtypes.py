@@ -18,7 +18,7 @@ from archc.compiler.driver import run_passes
 from archc.compiler.ir import dtypes
 from archc.compiler.ir.dtypes import BF16, BOOL, DTYPES, F16, F32, F64, I64, DType
 from archc.compiler.ir.graph import Graph, Node, Output, Value
-from archc.compiler.ir.operation import Operation, Param
+from archc.compiler.ir.operation import Param
 from archc.compiler.ir.types import TensorType
 from archc.compiler.ops import OPS
 from archc.compiler.ops.op import Op
@@ -32,7 +32,7 @@ COUNTS = {"num_batches_tracked"}  # a count is an integer, whatever is counted
 MERGES = tuple(name for name, op in OPS.items() if op.is_merge)
 
 
-def graph_of(op: Operation, shapes: tuple[tuple[int, ...], ...], dtype: DType) -> Graph:
+def graph_of(op: Op, shapes: tuple[tuple[int, ...], ...], dtype: DType) -> Graph:
     inputs = tuple(Value(f"in{i}", TensorType(("N", *shape), dtype)) for i, shape in enumerate(shapes))
     node = Node("node", op, inputs, (Value("node", op.infer(*(v.type for v in inputs))),))
     return Graph("one", inputs, (node,), (Output("out", node.output),))
