@@ -1,6 +1,6 @@
 """Every net of the zoo is built and proved: its ONNX file answers as the torch module of the same weights does.
 
-The proof is the build's own (archc/proof.py): onnx's checker, our shapes against onnxruntime's, and both backends at two
+The proof is the build's own (archc/build/proof.py): onnx's checker, our shapes against onnxruntime's, and both backends at two
 batch sizes. The nets with a peer are built in test_peers.py, where the peer's answers are the proof.
 """
 
