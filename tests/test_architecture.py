@@ -40,8 +40,6 @@ BELOW = (
 MAY_KNOW |= {f"archc.compiler.{stage}": (*BELOW, f"archc.compiler.{stage}") for stage in STAGES}
 # a backend reads weights by their protocol
 PROTOCOLS = {"archc.compiler.weights.source"}
-# the one way across: a module in eval mode is its training graph less the heads, and the pass knows what that leaves dead
-ACROSS = {("archc.compiler.backends.torch.module", "archc.compiler.passes")}
 
 HEAVY = {
     "torch": ("compiler/backends/torch/", "archc/build/proof.py"),
@@ -108,7 +106,6 @@ def test_direction(module: str) -> None:
         for target, line in imports(module, MODULES[module])
         if target.split(".")[0] == "archc"
         and target not in PROTOCOLS
-        and (module, target) not in ACROSS
         and not any(target == room or target.startswith(room + ".") for room in allowed(module))
     ]
     assert not wrong, "\n".join(wrong)

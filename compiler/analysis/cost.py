@@ -139,13 +139,7 @@ def cost(graph: Graph) -> Cost:
 
 def live_nodes(graph: Graph) -> tuple[Node, ...]:
     """The nodes that the outputs need, in order, without those that only auxiliary heads need."""
-    wanted = {output.value.name for output in graph.outputs}
-    kept: list[Node] = []
-    for node in reversed(graph.nodes):
-        if node.output.name in wanted:
-            wanted.update([value.name for value in node.inputs])
-            kept.append(node)
-    return tuple(reversed(kept))
+    return graph.needed_by(output.value for output in graph.outputs)
 
 
 @lru_cache(maxsize=4096)

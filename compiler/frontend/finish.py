@@ -56,13 +56,9 @@ def warn_dead(graph: Graph, absorbed: Container[str], diagnostics: Collector) ->
 
     Merges in `absorbed` may reach none: a larger merge has taken their inputs.
     """
-    live = {v.name for v in graph.results()}
-    dead: list[Node] = []
-    for node in reversed(graph.nodes):
-        if node.output.name in live:
-            live.update([v.name for v in node.inputs])
-        elif node.output.name not in absorbed and not op_of(node).is_marker:
-            dead.append(node)
+    live = {node.path for node in graph.needed_by(graph.results())}
+    unused = [node for node in reversed(graph.nodes) if node.path not in live]
+    dead = [node for node in unused if node.output.name not in absorbed and not op_of(node).is_marker]
     used = {v.name for node in dead for v in node.inputs}
     for node in dead:
         if node.output.name not in used:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
@@ -127,6 +127,16 @@ class Graph(Replaceable):
         """The values of all outputs and heads."""
         yield from (output.value for output in self.outputs)
         yield from (head.value for head in self.heads)
+
+    def needed_by(self, values: Iterable[Value]) -> tuple[Node, ...]:
+        """The nodes that `values` need, in the graph's order."""
+        names = {value.name for value in values}
+        kept: list[Node] = []
+        for node in reversed(self.nodes):
+            if any([value.name in names for value in node.outputs]):  # noqa: C419  a list is quicker for one output
+                names.update([value.name for value in node.inputs])
+                kept.append(node)
+        return tuple(reversed(kept))
 
     def __str__(self) -> str:
         return self.text()

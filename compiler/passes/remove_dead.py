@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..ir.graph import Graph, Node
+from ..ir.graph import Graph
 from .graph_pass import Pass
 
 
@@ -16,13 +16,7 @@ class RemoveDead(Pass):
     name: ClassVar[str] = "remove-dead"
 
     def run(self, graph: Graph) -> Graph:
-        live = {value.name for value in graph.results()}
-        kept: list[Node] = []
-        for node in reversed(graph.nodes):
-            if any(value.name in live for value in node.outputs):
-                kept.append(node)
-                live |= {value.name for value in node.inputs}
-        return graph.replace(nodes=tuple(reversed(kept)))
+        return graph.replace(nodes=graph.needed_by(graph.results()))
 
     def ensure(self, graph: Graph) -> None:
         read = {value.name for node in graph.nodes for value in node.inputs} | {value.name for value in graph.results()}

@@ -195,9 +195,7 @@ def without_heads(training: Graph) -> Graph:
 
     Dropout and its like stay: torch's modules do nothing in eval mode, and each phase calls the same modules.
     """
-    from ...passes import RemoveDead
-
-    return RemoveDead().run(training.replace(heads=()))
+    return training.replace(heads=(), nodes=training.needed_by(output.value for output in training.outputs))
 
 
 class SkipInitialization(TorchFunctionMode):
