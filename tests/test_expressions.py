@@ -102,7 +102,7 @@ def test_a_flat_tensor_has_no_height():
 
 @pytest.mark.parametrize("text", [
     "$(2 ** 63)", "$(2 ** 1000000)", "$(10.0 ** 400)", "$(1e308 * 10)", "$(1e999)", "$(9223372036854775807 + 1)", "$(-(-9223372036854775807 - 1))",
-    "$(inf + 1)", "$(huge + 0.5)", "$(huge * huge)", "$(-huge)", "$(float(huge))", "$(int(1e300))", "$(divisible(1e300, 8))",
+    "$(inf + 1)", "$(huge + 0.5)", "$(huge * huge)", "$(huge ** huge)", "$(2 ** huge)", "$(-huge)", "$(float(huge))", "$(int(1e300))", "$(divisible(1e300, 8))",
 ])  # fmt: skip
 def test_numbers_stay_in_64_bits_and_finite(text):
     error = refused(text)

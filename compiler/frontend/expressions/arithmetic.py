@@ -191,7 +191,7 @@ def power(a: Any, b: Any, offset: int) -> Any:
     """`a` to the power `b`. The size is checked first, because a huge power would take very long."""
     if a == 0 and b < 0:
         raise ExpressionError("division-by-zero", "zero to a negative power divides by zero", offset, 2)
-    if is_int(a) and is_int(b) and b > 0 and abs(a) > 1 and b * math.log2(abs(a)) > 64:
+    if is_int(a) and is_int(b) and b > 0 and abs(a) > 1 and (b > 64 or b * math.log2(abs(a)) > 64):
         raise ExpressionError("expression-overflow", "the power is too large: integers have 64 bits", offset, 2)
     try:
         result = a**b
