@@ -26,7 +26,7 @@ import onnxruntime
 from archc.build.build import build
 from archc.compiler.backends.onnx.write import export_onnx
 from archc.compiler.driver import check, run_passes
-from archc.compiler.passes import Settings
+from archc.compiler.passes import PassOptions
 from archc.compiler.sources import zoo
 from archc.compiler.weights.seeded import SeededSource
 from archc.runtime.providers import CUDA_OPTIONS, PROVIDERS, missing_libraries
@@ -96,7 +96,7 @@ def write_ops(path: Path) -> Iterator[str]:
     from tests.test_ops import CASES, graph_of
 
     for case in CASES:
-        graph = run_passes(graph_of(case), Settings(fold=False))
+        graph = run_passes(graph_of(case), PassOptions(fold=False))
         export_onnx(graph, SeededSource(graph.params()), path)
         yield str(case)
 

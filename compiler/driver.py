@@ -26,7 +26,7 @@ from .sources import LABEL_SETS, MAX_BYTES, SourceError, SpecText, find_spec
 if TYPE_CHECKING:
     from .analysis.expectations import Expectation
     from .frontend.overrides import Override
-    from .passes import Settings
+    from .passes import PassOptions
     from .sources import SpecFiles
 
 
@@ -216,18 +216,18 @@ def check_preprocessing(document: Document, diagnostics: Collector) -> None:
             diagnostics.add(Diagnostic("preprocess-channels", stated.spans[key], message))
 
 
-def run_passes(graph: Graph, settings: Settings | None = None, after: str | None = None) -> Graph:
+def run_passes(graph: Graph, settings: PassOptions | None = None, after: str | None = None) -> Graph:
     """Runs the passes that `settings` want, verifying after each; `after` stops behind the pass of that name.
 
     Raises Failure (usage) where there is no such pass, InternalError where one breaks its promise.
     """
-    from .passes import PIPELINE, Settings
+    from .passes import PIPELINE, PassOptions
 
     names = [each.name for each in PIPELINE]
     if after is not None and after not in names:
         raise Failure("no-such-pass", f"there is no pass `{after}`", f"the passes are {', '.join(names)}", 2)
     for each in PIPELINE:
-        configured = each.from_settings(settings or Settings())
+        configured = each.from_settings(settings or PassOptions())
         if configured is not None:
             configured.require(graph)
             graph = configured.run(graph)

@@ -32,7 +32,7 @@ from archc.compiler.ir.graph import Graph
 from archc.compiler.ir.parse import parse
 from archc.compiler.ir.verify import verify
 from archc.compiler.ops import OPS
-from archc.compiler.passes import PIPELINE, Settings
+from archc.compiler.passes import PIPELINE, PassOptions
 from archc.compiler.sources import Memory, SpecText
 
 FOLDER = Path(__file__).parent / "specimens"
@@ -140,7 +140,7 @@ def ir(given: Block, asked: Block) -> str:
 def after(given: Block, asked: Block) -> str:
     """The passes by name, in the order of the info string, each as the options configure it."""
     graph, options = graph_of(given), asked.options
-    settings = Settings(
+    settings = PassOptions(
         options.pop("phase", "inference"),  # type: ignore[arg-type]
         **{key: {"true": True, "false": False}[value] for key, value in options.items()},
     )

@@ -22,7 +22,7 @@ from archc.compiler.ir.operation import Param
 from archc.compiler.ir.types import TensorType
 from archc.compiler.ops import OPS
 from archc.compiler.ops.op import Op
-from archc.compiler.passes import Settings
+from archc.compiler.passes import PassOptions
 from archc.compiler.weights.seeded import SeededSource
 
 from .op_cases import CASES, Case
@@ -158,7 +158,7 @@ def test_halves_and_doubles_round_as_torch_does(dtype: DType) -> None:
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_onnx_is_written_over_it(case: Case, dtype: DType, tmp_path) -> None:
     """The checker infers every type strictly, so a constant or a tensor of another element type is found."""
-    graph = run_passes(graph_of(OPS[case.op](**case.fields), case.inputs, dtype), Settings(fold=False))
+    graph = run_passes(graph_of(OPS[case.op](**case.fields), case.inputs, dtype), PassOptions(fold=False))
     path = tmp_path / "one.onnx"
     export_onnx(graph, SeededSource(graph.params()), path)
     model = onnx.load(path)

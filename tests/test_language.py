@@ -15,7 +15,7 @@ from archc.compiler.frontend.schema import schema_text
 from archc.compiler.ir.operation import infer_type
 from archc.compiler.ops import OPS
 from archc.compiler.ops.fields import Pair
-from archc.compiler.passes import Settings
+from archc.compiler.passes import PassOptions
 
 DATA = Path(__file__).parent / "data"
 PEERS = json.loads((DATA / "peers.json").read_text())["nets"]
@@ -95,8 +95,8 @@ def test_outputs_heads_and_the_two_phases(tmp_path):
     assert [(h.path, h.weight, str(h.value.type)) for h in graph.heads] == [("h", 0.3, "f32[N,4]")]
     inference = run_passes(graph)
     assert [n.op.name for n in inference.nodes] == ["conv", "global_avg_pool"] and not inference.heads
-    assert [h.path for h in run_passes(graph, Settings(keep_aux=True)).heads] == ["h"]
-    assert any(n.op.name == "dropout" for n in run_passes(graph, Settings("train")).nodes)
+    assert [h.path for h in run_passes(graph, PassOptions(keep_aux=True)).heads] == ["h"]
+    assert any(n.op.name == "dropout" for n in run_passes(graph, PassOptions("train")).nodes)
 
 
 def test_a_join_of_joins_is_one_mean_over_all_columns():

@@ -22,7 +22,7 @@ from archc.compiler.ir.types import TensorType
 from archc.compiler.ops import OPS
 from archc.compiler.ops.fields import Misfit
 from archc.compiler.ops.op import Op
-from archc.compiler.passes import Settings
+from archc.compiler.passes import PassOptions
 from archc.compiler.weights.seeded import SeededSource
 from archc.runtime.session import create_cpu_session
 
@@ -79,7 +79,7 @@ def test_shape_parameters_and_values_agree(case, tmp_path):
     trainable = {name for name, _ in net.named_parameters()}
     assert trainable == {name for name, p in params.items() if not p.buffer}
 
-    built = run_passes(graph, Settings(fold=False))
+    built = run_passes(graph, PassOptions(fold=False))
     path = tmp_path / "one.onnx"
     export_onnx(built, weights, path)
     onnx.checker.check_model(str(path), full_check=True)

@@ -12,7 +12,7 @@ from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import run_passes
 from archc.compiler.ops import OPS
-from archc.compiler.passes import Settings
+from archc.compiler.passes import PassOptions
 from archc.runtime.session import create_cpu_session
 
 from .op_cases import CASES, Case
@@ -53,7 +53,7 @@ def test_every_opset_gives_the_same_numbers_or_is_refused(case: Case, tmp_path):
     inputs = [np.random.default_rng(i).standard_normal((2, *s), dtype=np.float32) for i, s in enumerate(case.inputs)]
     with torch.no_grad():
         reference = to_torch(graph, weights).eval()(*map(torch.from_numpy, inputs)).numpy()
-    built, path = run_passes(graph, Settings(fold=False)), tmp_path / "one.onnx"
+    built, path = run_passes(graph, PassOptions(fold=False)), tmp_path / "one.onnx"
     _, since = REFUSED_BEFORE.get(case.op, ("", 0))
     for opset in opsets(case.op):
         if opset < since:

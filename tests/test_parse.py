@@ -18,7 +18,7 @@ from archc.compiler.ir.parse import GraphSyntaxError, parse
 from archc.compiler.ir.types import TensorType, image
 from archc.compiler.ir.verify import verify
 from archc.compiler.ops import OPS
-from archc.compiler.passes import PIPELINE, Settings
+from archc.compiler.passes import PIPELINE, PassOptions
 from archc.compiler.sources import zoo
 
 from .op_cases import CASES, Case
@@ -72,7 +72,7 @@ def assert_the_stages_read_back(name: str) -> None:
     if graph is None:  # a family, which wants its parameters
         pytest.skip(f"{name} has open parameters")
     assert_reads_back(graph)
-    for settings in (Settings(), Settings(keep_aux=True))[: 1 + bool(graph.heads)]:
+    for settings in (PassOptions(), PassOptions(keep_aux=True))[: 1 + bool(graph.heads)]:
         now = graph
         for each in PIPELINE:
             configured = each.from_settings(settings)
@@ -86,7 +86,7 @@ def test_what_the_program_shows_is_read(after: str, capsys: pytest.CaptureFixtur
     shown = program(capsys)("show", "lenet5_modern", "--after", after)
     graph = check("lenet5_modern").graph
     assert graph is not None
-    assert shown.code == 0 and read(shown.out) == run_passes(graph, Settings(), after)
+    assert shown.code == 0 and read(shown.out) == run_passes(graph, PassOptions(), after)
 
 
 ODD_NAMES = ["a b", "é", "x\ny", '"', "\\", "%a", "a=b", "a,b", "(", "}", "#", "", " ", "\u2028", "\x85", "\x1c", "漢", "\ud800", "head ", "a: b"]  # fmt: skip

@@ -21,7 +21,7 @@ from archc.compiler.ir.parse import parse
 from archc.compiler.ir.types import image
 from archc.compiler.ir.verify import verify
 from archc.compiler.ops import OPS
-from archc.compiler.passes import FoldBatchNorm, Pass, Settings
+from archc.compiler.passes import FoldBatchNorm, Pass, PassOptions
 from archc.compiler.weights.rewrite import RewrittenSource
 from archc.compiler.weights.seeded import SeededSource
 
@@ -95,9 +95,9 @@ def test_passes_change_nothing_when_run_again():
 
 def test_settings_choose_the_passes():
     net = read(NET)
-    assert run_passes(net, Settings("train")) == net
-    assert [node.path for node in run_passes(net, Settings(fold=False)).nodes] == ["c", "n", "m"]
-    assert [node.path for node in run_passes(net, Settings()).nodes] == ["c", "m"]
+    assert run_passes(net, PassOptions("train")) == net
+    assert [node.path for node in run_passes(net, PassOptions(fold=False)).nodes] == ["c", "n", "m"]
+    assert [node.path for node in run_passes(net, PassOptions()).nodes] == ["c", "m"]
 
 
 # The verifier of graphs that no text says; the others are in specimens/verifier.md.
@@ -181,7 +181,7 @@ def test_a_pass_that_lies_is_found_out(liar, words, place, monkeypatch):
     line.insert(place, liar)
     run_as_pipeline(monkeypatch, *line)
     with pytest.raises(InternalError, match=words):
-        run_passes(read(NET), Settings())
+        run_passes(read(NET), PassOptions())
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def test_a_pass_is_checked_before_the_next_one_runs(monkeypatch):
 
     run_as_pipeline(monkeypatch, Unverified, Mend)
     with pytest.raises(InternalError, match="made by no node"):
-        run_passes(read(NET), Settings())
+        run_passes(read(NET), PassOptions())
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from archc.compiler.analysis.cost import cost, live_nodes
 from archc.compiler.driver import Compilation, check, run_passes
 from archc.compiler.ir.dtypes import F32
 from archc.compiler.ir.graph import Graph, Node
-from archc.compiler.passes import Settings
+from archc.compiler.passes import PassOptions
 from archc.compiler.sources import zoo
 
 from .test_zoo_builds import MEMBERS
@@ -70,7 +70,7 @@ def test_counts_are_the_reference_s(row: str) -> None:
     fact, graph = FACTS[row], spec_of(row).graph
     assert graph is not None
     if row in HEADLESS:
-        graph = run_passes(graph, Settings(fold=False))
+        graph = run_passes(graph, PassOptions(fold=False))
     found = cost(graph)
     nodes = live_nodes(graph)
     by_op = {op: [x for x in found.layers if x.op == op] for op in ("conv", "linear", "batch_norm")}
@@ -115,7 +115,9 @@ def activations(layers: Any) -> dict[str, int]:
 def test_pools_are_the_reference_s(row: str) -> None:
     graph = spec_of(row).graph
     assert graph is not None
-    assert sorted(pools(run_passes(graph, Settings(fold=False)))) == sorted(told(pool) for pool in FACTS[row]["pools"])
+    assert sorted(pools(run_passes(graph, PassOptions(fold=False)))) == sorted(
+        told(pool) for pool in FACTS[row]["pools"]
+    )
 
 
 def pools(graph: Graph) -> Iterator[tuple[Any, ...]]:

@@ -11,7 +11,7 @@ from typing import Any
 from ..compiler.backends import BACKENDS, Backend, Export
 from ..compiler.driver import Compilation, run_passes
 from ..compiler.ir.graph import Graph
-from ..compiler.passes import Settings
+from ..compiler.passes import PassOptions
 from ..compiler.weights.loading import LoadedWeights, load_checkpoints
 from ..compiler.weights.report import WeightReport
 from .metadata import metadata
@@ -56,7 +56,7 @@ def build(checked: Compilation, options: BuildOptions | None = None, **keywords:
         raise TypeError("options are given whole or as keywords, not both")
     began = time.perf_counter()
     training = training_graph(checked)
-    built = run_passes(training, Settings(options.phase, options.keep_aux, options.fold))
+    built = run_passes(training, PassOptions(options.phase, options.keep_aux, options.fold))
     weights = resolve_weights(training, options)
     files: list[BuiltFile] = []
     parity: Parity | None = None

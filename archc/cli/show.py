@@ -27,9 +27,9 @@ def command(spec: str, settings: tuple[str, ...], phase: str | None, after: str 
     _, graph = compile_spec(spec, settings)
     if phase or after:
         from ..compiler.driver import run_passes
-        from ..compiler.passes import Settings
+        from ..compiler.passes import PassOptions
 
-        graph = run_passes(graph, Settings("train" if phase == "train" else "inference"), after)
+        graph = run_passes(graph, PassOptions("train" if phase == "train" else "inference"), after)
     if form == "json":
         print_json({"name": graph.name, "text": str(graph), "nodes": [node_json(node) for node in graph.nodes]})
     else:

@@ -21,7 +21,7 @@ from ..ir.types import TensorType
 from ..ops.op import Op, op_of
 from .depth import depth
 
-Pair = tuple[int, int]
+HeightWidth = tuple[int, int]
 
 
 class Params(NamedTuple):
@@ -114,7 +114,7 @@ class Cost:
         return depth(self._graph, self._live)
 
     @cached_property
-    def receptive_field(self) -> Pair:
+    def receptive_field(self) -> HeightWidth:
         from .receptive_field import receptive_field
 
         return receptive_field(self._graph, self._live)
@@ -126,7 +126,7 @@ class Cost:
         return peak_bytes(self._graph, self._live)
 
     @cached_property
-    def min_input(self) -> Pair:
+    def min_input(self) -> HeightWidth:
         from .minimum_input import minimum_input
 
         return minimum_input(self._graph, self._live)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-Kind = Literal["float", "int", "bool", "complex"]
+NumberKind = Literal["float", "int", "bool", "complex"]
 
 
 class DType(NamedTuple):
@@ -20,7 +20,7 @@ class DType(NamedTuple):
 
     name: str
     bits: int
-    kind: Kind
+    kind: NumberKind
     onnx: int
     numpy: str
     torch: str

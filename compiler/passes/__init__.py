@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from .erase_training import EraseTraining
 from .fold_batch_norm import FoldBatchNorm
-from .graph_pass import Pass, Settings
+from .graph_pass import Pass, PassOptions
 from .remove_dead import RemoveDead
 
-__all__ = ["PIPELINE", "EraseTraining", "FoldBatchNorm", "Pass", "RemoveDead", "Settings"]
+__all__ = ["PIPELINE", "EraseTraining", "FoldBatchNorm", "Pass", "PassOptions", "RemoveDead"]
 
 PIPELINE: tuple[type[Pass], ...] = (EraseTraining, RemoveDead, FoldBatchNorm)

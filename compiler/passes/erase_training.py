@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from ..ir.graph import Graph, Node, Value
 from ..ops.op import op_of
-from .graph_pass import Pass, Settings
+from .graph_pass import Pass, PassOptions
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class EraseTraining(Pass):
     keep_aux: bool = False
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self | None:
+    def from_settings(cls, settings: PassOptions) -> Self | None:
         return cls(settings.keep_aux) if settings.phase == "inference" else None
 
     def run(self, graph: Graph) -> Graph:

@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 from ..ir.graph import Graph, Node, Rewrite
 from ..ops.conv import Conv
 from ..ops.norm import BatchNorm
-from .graph_pass import Pass, Settings
+from .graph_pass import Pass, PassOptions
 
 NORM_ROLES = {"weight": "scale", "bias": "shift", "running_mean": "mean", "running_var": "variance"}
 
@@ -26,7 +26,7 @@ class FoldBatchNorm(Pass):
     name: ClassVar[str] = "fold-batch-norm"
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self | None:
+    def from_settings(cls, settings: PassOptions) -> Self | None:
         return cls() if settings.phase == "inference" and settings.fold else None
 
     def require(self, graph: Graph) -> None:

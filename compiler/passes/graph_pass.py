@@ -10,7 +10,7 @@ from ..ir.graph import Graph, Phase
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class PassOptions:
     """The options of a build that passes need; each pass takes its own from it."""
 
     phase: Phase = "inference"
@@ -29,7 +29,7 @@ class Pass:
     name: ClassVar[str] = ""
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self | None:
+    def from_settings(cls, settings: PassOptions) -> Self | None:
         """The pass with its options from `settings`; None where they leave it out."""
         return cls()
 
