@@ -75,10 +75,9 @@ def check(spec: str | SpecText, settings: Sequence[str] = (), params: Mapping[st
     text = find_spec(spec) if isinstance(spec, str) else spec
     overrides = read_overrides(settings, params or {})
     if text.bundled:
-        # the tests hold every bundled spec against the schema, whose library is a quarter of the time that a check takes
-        with suppress(
-            AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError
-        ):  # one that is being edited
+        # The tests hold every bundled spec against the schema, whose library is a quarter of the time that a check takes. One that
+        # is being edited may break what the schema would have promised: then the whole way says what is wrong.
+        with suppress(AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError):
             found = compile_text(text, overrides, trusted=True)
             if not found.diagnostics:
                 return found
@@ -145,9 +144,7 @@ def examine(
 def require_parts(document: Document, diagnostics: Collector) -> None:
     """What a document that is compiled needs, and one that is only extended or imported does not."""
     span = document.root.span
-    misnamed = isinstance(
-        document.root, Incomplete
-    )  # a key that nothing knows may be meant for the one that is missing
+    misnamed = isinstance(document.root, Incomplete)  # an unknown key may be meant for the one that is missing
     if document.graph is None and not misnamed:
         if not document.blocks:
             diagnostics.add(Diagnostic("no-graph", span, "the document has no `graph`"))
@@ -216,8 +213,8 @@ def check_preprocessing(document: Document, diagnostics: Collector) -> None:
             diagnostics.add(Diagnostic("preprocess-channels", stated.spans[key], message))
 
 
-def run_passes(graph: Graph, settings: PassOptions | None = None, after: str | None = None) -> Graph:
-    """Runs the passes that `settings` want, verifying after each; `after` stops behind the pass of that name.
+def run_passes(graph: Graph, options: PassOptions | None = None, after: str | None = None) -> Graph:
+    """Runs the passes that `options` want, verifying after each; `after` stops behind the pass of that name.
 
     Raises Failure (usage) where there is no such pass, InternalError where one breaks its promise.
     """
@@ -227,11 +224,11 @@ def run_passes(graph: Graph, settings: PassOptions | None = None, after: str | N
     if after is not None and after not in names:
         raise Failure("no-such-pass", f"there is no pass `{after}`", f"the passes are {', '.join(names)}", 2)
     for each in PIPELINE:
-        configured = each.from_settings(settings or PassOptions())
-        if configured is not None:
-            configured.require(graph)
-            graph = configured.run(graph)
-            configured.ensure(graph)
+        graph_pass = each.from_options(options or PassOptions())
+        if graph_pass is not None:
+            graph_pass.require(graph)
+            graph = graph_pass.run(graph)
+            graph_pass.ensure(graph)
             verify(graph)
         if each.name == after:
             break

@@ -147,7 +147,7 @@ def after(given: Block, asked: Block) -> str:
     verify(graph)
     by_name = {each.name: each for each in PIPELINE}
     for name in asked.words:
-        configured = by_name[name].from_settings(settings)
+        configured = by_name[name].from_options(settings)
         if configured is None:
             raise ValueError(f"these settings leave {name} out")
         configured.require(graph)

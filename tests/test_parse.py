@@ -75,7 +75,7 @@ def assert_the_stages_read_back(name: str) -> None:
     for settings in (PassOptions(), PassOptions(keep_aux=True))[: 1 + bool(graph.heads)]:
         now = graph
         for each in PIPELINE:
-            configured = each.from_settings(settings)
+            configured = each.from_options(settings)
             assert configured is not None
             now = configured.run(now)
             assert read(str(now)) == now

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
@@ -75,10 +75,6 @@ class Output(NamedTuple):
     name: str
     value: Value
 
-    def replace(self, value: Value) -> Output:
-        """The same output of another value."""
-        return self._replace(value=value)
-
 
 class Head(NamedTuple):
     """An auxiliary output: `path` is its name, `weight` its factor in the loss. In an inference graph only kept heads are left."""
@@ -86,10 +82,6 @@ class Head(NamedTuple):
     path: str
     value: Value
     weight: float
-
-    def replace(self, value: Value) -> Head:
-        """The same head on another value."""
-        return self._replace(value=value)
 
 
 class Rewrite(NamedTuple):
@@ -127,6 +119,12 @@ class Graph(Replaceable):
         """The values of all outputs and heads."""
         yield from (output.value for output in self.outputs)
         yield from (head.value for head in self.heads)
+
+    def with_results(self, replacements: Mapping[str, Value]) -> Self:
+        """The graph whose outputs and heads have other values, where `replacements` has some by the old one's name."""
+        outputs = tuple([o._replace(value=replacements.get(o.value.name, o.value)) for o in self.outputs])
+        heads = tuple([h._replace(value=replacements.get(h.value.name, h.value)) for h in self.heads])
+        return self.replace(outputs=outputs, heads=heads)
 
     def needed_by(self, values: Iterable[Value]) -> tuple[Node, ...]:
         """The nodes that `values` need, in the graph's order."""

@@ -22,8 +22,8 @@ class EraseTraining(Pass):
     keep_aux: bool = False
 
     @classmethod
-    def from_settings(cls, settings: PassOptions) -> Self | None:
-        return cls(settings.keep_aux) if settings.phase == "inference" else None
+    def from_options(cls, options: PassOptions) -> Self | None:
+        return cls(options.keep_aux) if options.phase == "inference" else None
 
     def run(self, graph: Graph) -> Graph:
         """The inference graph. The nodes that only heads needed are still in it: RemoveDead takes them out."""
@@ -36,13 +36,8 @@ class EraseTraining(Pass):
                 replacements[node.output.name] = inputs[0]
             elif not node.output.type.is_control:
                 nodes.append(node.replace(op=op, inputs=inputs))
-        outputs = tuple(o.replace(value=replacements.get(o.value.name, o.value)) for o in graph.outputs)
-        heads = (
-            tuple(h.replace(value=replacements.get(h.value.name, h.value)) for h in graph.heads)
-            if self.keep_aux
-            else ()
-        )
-        return graph.replace(nodes=tuple(nodes), outputs=outputs, heads=heads, phase="inference")
+        kept = graph if self.keep_aux else graph.replace(heads=())
+        return kept.with_results(replacements).replace(nodes=tuple(nodes), phase="inference")
 
     def ensure(self, graph: Graph) -> None:
         if graph.phase != "inference":

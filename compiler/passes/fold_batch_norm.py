@@ -26,8 +26,8 @@ class FoldBatchNorm(Pass):
     name: ClassVar[str] = "fold-batch-norm"
 
     @classmethod
-    def from_settings(cls, settings: PassOptions) -> Self | None:
-        return cls() if settings.phase == "inference" and settings.fold else None
+    def from_options(cls, options: PassOptions) -> Self | None:
+        return cls() if options.phase == "inference" and options.fold else None
 
     def require(self, graph: Graph) -> None:
         if graph.phase != "inference":
@@ -45,10 +45,8 @@ class FoldBatchNorm(Pass):
                 assert isinstance(node.op, Conv)
                 node = node.replace(op=node.op.replace(bias=True))
             nodes.append(node.replace(inputs=tuple([replacements.get(v.name, v) for v in node.inputs])))
-        outputs = tuple(o.replace(value=replacements.get(o.value.name, o.value)) for o in graph.outputs)
-        heads = tuple(h.replace(value=replacements.get(h.value.name, h.value)) for h in graph.heads)
         rewrites = (*graph.rewrites, *(fold_rewrite(norm, conv) for norm, conv in pairs.values()))
-        return graph.replace(nodes=tuple(nodes), outputs=outputs, heads=heads, rewrites=rewrites)
+        return graph.with_results(replacements).replace(nodes=tuple(nodes), rewrites=rewrites)
 
     def ensure(self, graph: Graph) -> None:
         for norm, conv in foldable_pairs(graph).values():
@@ -76,7 +74,7 @@ def foldable_pairs(graph: Graph) -> dict[str, tuple[Node, Node]]:
 def fold_rewrite(norm: Node, conv: Node) -> Rewrite:
     """The rewrite of one convolution: its weight and bias are made of its own tensors and of the norm's."""
     assert isinstance(norm.op, BatchNorm)
-    own = [(name, full) for full in conv.params() for name in [full.rpartition(".")[2]]]
+    own = [(full.rpartition(".")[2], full) for full in conv.params()]
     statistics = [(NORM_ROLES[n], full) for full in norm.params() if (n := full.rpartition(".")[2]) in NORM_ROLES]
     makes = (("weight", f"{conv.path}.weight"), ("bias", f"{conv.path}.bias"))
     return Rewrite("fold_batch_norm", conv.path, norm.path, (*own, *statistics), makes, (("eps", norm.op.eps),))

@@ -29,8 +29,8 @@ class Pass:
     name: ClassVar[str] = ""
 
     @classmethod
-    def from_settings(cls, settings: PassOptions) -> Self | None:
-        """The pass with its options from `settings`; None where they leave it out."""
+    def from_options(cls, options: PassOptions) -> Self | None:
+        """The pass with its own of the `options`; None where they leave it out."""
         return cls()
 
     def run(self, graph: Graph) -> Graph:
