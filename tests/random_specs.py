@@ -18,7 +18,7 @@ from archc.compiler.ops import OPS
 
 from .random_faults import shares_path, zero_padded
 from .random_fields import FIELDS, KEEP, VECTOR, WIDEST, Chooser, Fields, by_kind, operations, towards, vector
-from .random_values import Flow, Here, Sight, Speaker
+from .random_values import Flow, Here, PlainDumper, Sight, Speaker
 
 STEPS = 12
 Step = dict[str, Any]
@@ -387,16 +387,11 @@ class Writer(Speaker):
         return {"Fractal": {"columns": self.d.whole(1, 3), "out": out}}, Flow(image(out, x.type.height, x.type.width))
 
 
-class Plain(yaml.SafeDumper):
-    """YAML without anchors: what is said twice is written twice."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
 @st.composite
 def specs(draw: Any) -> str:
     """A valid spec, as YAML text in block style, in flow style, or with the innermost parts in flow style."""
     d = Chooser(draw)
     document = Writer(d).document()
-    return yaml.dump(document, Dumper=Plain, sort_keys=False, default_flow_style=d.one((None, False, True)), width=120)
+    return yaml.dump(
+        document, Dumper=PlainDumper, sort_keys=False, default_flow_style=d.one((None, False, True)), width=120
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import yaml
+
 from archc.compiler.ir.types import TensorType
 from archc.compiler.ops import OPS
 
@@ -137,3 +139,10 @@ class Speaker:
         if isinstance(value, list) and whole and len(value) in (2, 4):
             words += ["pair"] * (len(value) == 2) + ["padding"]
         return str(self.d.one(words[:1] if isinstance(value, int) and value < 0 else words))
+
+
+class PlainDumper(yaml.SafeDumper):
+    """YAML without anchors: what is said twice is written twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
