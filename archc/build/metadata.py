@@ -1,4 +1,4 @@
-"""What a built file says of itself: whence it comes, and what its reader needs to make an answer of it."""
+"""What a built file says of itself: where it comes from, and what its reader needs to make an answer of it."""
 
 from __future__ import annotations
 
@@ -42,9 +42,8 @@ def weights_origin(graph: Graph, report: WeightReport) -> dict[str, object]:
     owners = {node.path for node in graph.nodes} | {
         owning_step(tensor) for rewrite in graph.rewrites for _, tensor in rewrite.takes
     }
-    missing = any(
-        owning_step(tensor) in owners for tensor in report.missing
-    )  # a head that is not in the file lacks nothing
+    # a head that is not in the file lacks nothing
+    missing = any(owning_step(tensor) in owners for tensor in report.missing)
     origin: dict[str, object] = {"source": report.source, "trained": report.loaded > 0 and not missing}
     if report.loaded and missing:
         origin["untrained"] = [step for step in report.untrained if any(belongs_to(path, [step]) for path in owners)]

@@ -46,8 +46,8 @@ class Applier:
     ) -> StepValue:
         """The result of the op `name` on `values`, by a new node. Raises Fault or Poisoned.
 
-        `x` is what expressions in `args` see. `labels` name the inputs in messages. Where an input is poison, or a field is reported as wrong, no node is made: the
-        result is poison, with a guess of its type.
+        `x` is what expressions in `args` see. `labels` name the inputs in messages. Where an input is poison, or a field is reported
+        as wrong, no node is made: the result is poison, with a guess of its type.
         """
         op = self.literal_ops.get((name, args)) or self.build_op(name, key, args, x, ctx)
         inputs = [v if type(v) is Value and v is not NOTHING else expected_input(v, key) for v in values]

@@ -47,39 +47,39 @@ class Expander:
     `merge_inputs` are the inputs of each merge that a larger merge of its kind may take over, by op and value.
     """
 
-    def __init__(self, diagnostics: Collector) -> None:
-        self.diagnostics = diagnostics
+    def __init__(self, document: Document, diagnostics: Collector) -> None:
+        self.document, self.diagnostics = document, diagnostics
         self.heads: list[Head] = []
         self.outputs: dict[str, tuple[Value, Span]] = {}
         self.paths = Paths()
         self.merge_inputs: dict[tuple[str, str] | None, tuple[StepValue, ...]] = {}
-        self.step_count, self.deep, self.lacks_blocks = 0, DeepCalls(), False
+        self.step_count, self.deep = 0, DeepCalls()
         self.arguments = Arguments()
         self.applier = Applier(self.arguments)
 
     # ---- the document
 
-    def expand_document(self, document: Document) -> Graph | None:
+    def expand_document(self) -> Graph | None:
         """The graph of the whole document; None where something in it is wrong, which is reported here or before."""
-        inputs = bind_document_inputs(document.input, self.diagnostics)
+        inputs = bind_document_inputs(self.document.input, self.diagnostics)
         if inputs is None:
             return None
-        self.paths.claims.update({name: entry.key.span for name, entry in document.input.items()})
-        assert document.graph is not None
-        names = bind_params(document.params, {}, {}, self.arguments, self.diagnostics)
-        self.lacks_blocks = document.incomplete
-        ctx = Context("", "", names, names, document.blocks, inputs)
+        self.paths.claims.update({name: entry.key.span for name, entry in self.document.input.items()})
+        assert self.document.graph is not None
+        names = bind_params(self.document.params, {}, {}, self.arguments, self.diagnostics)
+        ctx = Context("", "", names, names, self.document.blocks, inputs)
         start: StepValue = next(iter(inputs.values())) if len(inputs) == 1 else NOTHING
         try:
-            end = self.expand_place(document.graph, start, ctx, Position("", is_list=True))
+            end = self.expand_place(self.document.graph, start, ctx, Position("", is_list=True))
         except LimitExceeded:
             return None
         if self.diagnostics.failed or isinstance(end, Poison):
             return None
-        return self.finish_graph(document, inputs, end)
+        return self.finish_graph(inputs, end)
 
-    def finish_graph(self, document: Document, inputs: Mapping[str, Value], end: Value) -> Graph | None:
+    def finish_graph(self, inputs: Mapping[str, Value], end: Value) -> Graph | None:
         """The graph of all nodes, which ends in `end`; None where its outputs or its joins are wrong, which is reported."""
+        document = self.document
         assert document.graph is not None
         outputs = collect_outputs(self.outputs, end, self.diagnostics)
         if outputs is None:
@@ -340,7 +340,7 @@ class Expander:
         """The result of a block, whose steps have its own names and its own scope. Raises LimitExceeded."""
         block = ctx.blocks.get(name)
         if block is None:  # names.py has reported it
-            return POISON if self.lacks_blocks else guess_result(name, x)
+            return POISON if self.document.incomplete else guess_result(name, x)
         if block.incomplete:
             return POISON
         if len(ctx.calls) >= MAX_DEPTH:
@@ -395,6 +395,6 @@ class Expansion(NamedTuple):
 
 def expand(document: Document, diagnostics: Collector) -> Expansion:
     """Expands a document that has an input, a graph, and a value for every param. Reports its mistakes."""
-    expander = Expander(diagnostics)
-    graph = expander.expand_document(document)
+    expander = Expander(document, diagnostics)
+    graph = expander.expand_document()
     return Expansion(graph, graph.nodes if graph else tuple(expander.applier.nodes))
