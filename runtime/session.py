@@ -194,9 +194,8 @@ def create_device_session(path: Path, device: str, threads: int | None) -> tuple
     if not why:
         return session, choice
     cpu = DeviceChoice("cpu", (PROVIDERS["cpu"],), f"{choice.device} cannot be used: {why}")
-    fallback = create_ort_session(
-        path, session_options(threads), cpu.providers
-    )  # raises where the CPU cannot load the model either: then the model is at fault, not the device
+    # raises where the CPU cannot load the model either: then the model is at fault, not the device
+    fallback = create_ort_session(path, session_options(threads), cpu.providers)
     if device == "auto":
         return fallback, cpu
     raise RuntimeFault("device-unavailable", f"--device {device} cannot be used: {why}",

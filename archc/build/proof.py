@@ -42,9 +42,8 @@ def prove(training: Graph, built: Graph, weights: WeightSource, path: Path, batc
     session = create_cpu_session(path)
     check_shapes(session, built, batch)
     net = to_torch(training, weights).eval()
-    net.training = bool(
-        built.heads
-    )  # the training graph, every module of it in eval mode: it gives the kept heads, too
+    # the training graph, every module of it in eval mode: it gives the kept heads, too
+    net.training = bool(built.heads)
     batches = (batch,) if batch else (1, 3)
     inputs = random_inputs(built, batches[-1])
     expected = torch_outputs(net, built, inputs)

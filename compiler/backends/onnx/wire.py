@@ -38,9 +38,8 @@ def bytes_field(field: int, data: bytes) -> bytes:
 
 def string_field(field: int, text: str) -> bytes:
     """The field number and a text in UTF-8."""
-    return bytes_field(
-        field, text.encode("utf-8", "replace")
-    )  # a file's name need not be UTF-8, protobuf's strings must
+    # a file's name need not be UTF-8, protobuf's strings must
+    return bytes_field(field, text.encode("utf-8", "replace"))
 
 
 def encode_attribute(name: str, value: Any) -> bytes:
