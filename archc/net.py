@@ -80,7 +80,10 @@ class Net:
 
         return cost(self.graph)
 
-    def to_torch(self, weights: Weights | None = None, seed: int = 0, weights_skip: Sequence[str] = ()) -> Any:
+    def to_torch(self, weights: Weights | None = None, seed: int = 0, weights_skip: Sequence[str] = (), *,
+                 weights_key: str | None = None, weights_prefix: str | None = None,
+                 weights_map: str | os.PathLike[str] | Mapping[str, str] | None = None,
+                 weights_input: str | None = None) -> Any:  # fmt: skip
         """A torch.nn.Module: `.train()` returns a dict with the auxiliary heads, `.eval()` the logits.
 
         Each takes one float32 tensor (N, C, H, W) an input of the spec. `weights` is a state_dict or the path of a
@@ -91,7 +94,10 @@ class Net:
         from .build.options import BuildOptions
         from .compiler.backends.torch.module import to_torch
 
-        options = BuildOptions.from_keywords(weights=weights, seed=seed, weights_skip=weights_skip)
+        options = BuildOptions.from_keywords(
+            weights=weights, seed=seed, weights_skip=weights_skip, weights_key=weights_key, weights_prefix=weights_prefix,
+            weights_map=weights_map, weights_input=weights_input,
+        )  # fmt: skip
         return to_torch(self.graph, resolve_weights(self.graph, options).source)
 
     def export_onnx(self, path: str | os.PathLike[str], weights: Weights | None = None, **options: Any) -> BuildResult:

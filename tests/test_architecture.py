@@ -22,6 +22,7 @@ FOLDERS = {"archc.compiler": ROOT / "compiler", "archc.runtime": ROOT / "runtime
 MAY_KNOW = {
     "archc.compiler.diagnostics": (),
     "archc.compiler.files": ("archc.compiler.diagnostics",),
+    "archc.compiler.spelling": (),
     "archc.compiler.sources": ("archc.compiler.diagnostics",),
     "archc.compiler.ir": ("archc.compiler.diagnostics", "archc.compiler.ir"),
     "archc.compiler.ops": ("archc.compiler.diagnostics", "archc.compiler.ir", "archc.compiler.ops"),
@@ -34,6 +35,7 @@ BELOW = (
     "archc.compiler.diagnostics",
     "archc.compiler.sources",
     "archc.compiler.files",
+    "archc.compiler.spelling",
     "archc.compiler.ir",
     "archc.compiler.ops",
 )

@@ -13,8 +13,9 @@ import onnx
 import pytest
 
 import archc
-from archc.build.options import READERS, BuildOptions, as_flag, as_keyword
+from archc.build.options import READERS, BuildOptions
 from archc.compiler.backends import BACKENDS, Backend, Export
+from archc.compiler.spelling import as_flag, as_keyword
 from archc.compiler.weights.seeded import SeededSource
 from archc.runtime.artifact import open_artifact
 

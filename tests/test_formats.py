@@ -38,7 +38,7 @@ def test_a_header_whose_length_begins_like_a_zip(tmp_path):
     header = json.dumps({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode().ljust(0x4B50)
     (tmp_path / "f").write_bytes(struct.pack("<Q", len(header)) + header + np.ones(2, "<f4").tobytes())
     assert (tmp_path / "f").read_bytes().startswith(b"PK")
-    np.testing.assert_array_equal(formats.open_checkpoint(tmp_path / "f").get("a"), [1, 1])
+    np.testing.assert_array_equal(formats.open_checkpoint(tmp_path / "f").state_dicts[0].source.get("a"), [1, 1])
 
 
 def test_readers_are_imported_when_a_file_is_opened():

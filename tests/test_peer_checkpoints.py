@@ -14,7 +14,7 @@ from archc.build.build import build
 from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import check
 from archc.compiler.ir.dtypes import F32, I64
-from archc.compiler.weights.loading import load_checkpoints
+from archc.compiler.weights.loading import NetTensors, load_checkpoints
 from archc.compiler.weights.seeded import SeededSource
 
 PEERS = json.loads((Path(__file__).parent / "data" / "peers.json").read_text("utf-8"))["nets"]
@@ -56,7 +56,7 @@ def test_another_member_s_checkpoint(spec, checkpoint, code, said, tmp_path, mon
     with pytest.raises(Failure) as caught:
         build(check(spec), weights=Shapes(checkpoint))
     assert (caught.value.code, caught.value.exit_code) == (code, 1)
-    assert said in caught.value.message and "--weights-skip" not in caught.value.help
+    assert said in caught.value.message and "weights_skip" not in caught.value.help
     assert not list(tmp_path.iterdir())
 
 
@@ -76,7 +76,7 @@ class OldDenseNet(Shapes):
 def test_old_densenet_files(name):
     source, params = OldDenseNet(name), check(name).graph.params()
     assert any(".norm.1." in tensor for tensor in source.names())
-    report = load_checkpoints({"": source}, params, SeededSource(params), paths=()).report
+    report = load_checkpoints({"": source}, NetTensors(params), SeededSource(params)).report
     assert (report.loaded, report.missing, report.unused) == (len(source.tensors), (), ())
 
 
@@ -90,5 +90,5 @@ HEADS = {
 def test_the_steps_to_skip_are_named(name):
     with pytest.raises(Failure) as caught:
         build(check(name, ["classes=10"]), weights=Shapes(name))
-    skips = " ".join(f"--weights-skip {step}" for step in HEADS[name].split())
-    assert caught.value.code == "weights-misshapen" and f"`{skips}` leaves" in caught.value.help
+    assert caught.value.code == "weights-misshapen"
+    assert f"`weights_skip={HEADS[name].split()}` leaves" in caught.value.help

@@ -12,7 +12,7 @@ from ..compiler.backends import BACKENDS, Backend, Export
 from ..compiler.driver import Compilation, run_passes
 from ..compiler.ir.graph import Graph
 from ..compiler.passes import PassOptions
-from ..compiler.weights.loading import LoadedWeights, load_checkpoints
+from ..compiler.weights.loading import LoadedWeights, NetTensors, load_checkpoints
 from ..compiler.weights.report import WeightReport
 from .metadata import metadata
 from .options import BuildOptions
@@ -89,9 +89,7 @@ def resolve_weights(training: Graph, options: BuildOptions) -> LoadedWeights:
     seeded = SeededSource(params, options.seed)
     if not options.weights:
         return LoadedWeights(seeded, WeightReport(f"seed {options.seed}", 0, tuple(params)))
-    paths = {node.path for node in training.nodes}
-    heads = [head.path for head in training.heads]
-    return load_checkpoints(options.weights, params, seeded, paths=paths, optional=heads, skip=options.weights_skip)
+    return load_checkpoints(options.weights, NetTensors.of(training), seeded, options.checkpoint_options)
 
 
 def export_and_prove(checked: Compilation, training: Graph, built: Graph, weights: LoadedWeights, backend: Backend, path: Path,

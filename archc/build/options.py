@@ -17,31 +17,24 @@ from typing import Any, Literal, get_args
 from ..compiler.backends import BACKENDS
 from ..compiler.diagnostics import Failure, nearest
 from ..compiler.ir.graph import Phase
+from ..compiler.spelling import Spelling, as_keyword
+from ..compiler.weights.input_channels import InputMethod
+from ..compiler.weights.name_map import NameMap
+from ..compiler.weights.options import CheckpointOptions
 from .checkpoints import Checkpoint, checkpoints_by_step
+from .weights_map import name_map
 
 Precision = Literal["fp32"]
 Proof = Literal["fast", "none"]
 
 PHASES, PRECISIONS, PROOFS = get_args(Phase), get_args(Precision), get_args(Proof)
+INPUT_METHODS = get_args(InputMethod)
+WITH_WEIGHTS = ("weights_skip", "weights_key", "weights_prefix", "weights_map", "weights_input")
 MAX_SEED = 2**63 - 1
 MAX_BATCH = 2**31 - 1
 # what other tools call a phase
 MEANT_PHASES = {"eval": "inference", "test": "inference", "infer": "inference", "training": "train"}
 OLD_NAMES = {"verify": "proof"}  # `verify` is the check of a graph; comparing a file's answers with torch is a proof
-
-Spelling = Callable[..., str]
-
-
-def as_keyword(option: str, value: object = "") -> str:
-    """How Python writes an option, and a value for it: `opset=`, `proof='none'`."""
-    return f"{option}={value!r}" if value != "" else f"{option}="
-
-
-def as_flag(option: str, value: object = "") -> str:
-    """How the command line writes an option, and a value for it: `--opset`, `--proof none`."""
-    flags = {"output": "-o", "exports": "--export", "fold": "--no-fold"}
-    flag = flags.get(option, "--" + option.replace("_", "-"))
-    return f"{flag} {value}" if value != "" else flag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +45,10 @@ class BuildOptions:
     output        the file to write; None is the spec's name, in the current folder. Each backend sets its own suffix
     weights       checkpoints by the step that each is for; "" is the whole net; None is none. From Python also a path or a state_dict
     weights_skip  steps that are left out of the checkpoints and start from the seed
+    weights_key   the key of the state dict in a checkpoint, "." for the top; None finds the one that fits
+    weights_prefix  what is taken off a checkpoint's names; None finds the one that fits
+    weights_map   a checkpoint's names by the net's, where they differ: the path of a YAML file, or a mapping; `*` for any part
+    weights_input  what first layers for another number of channels become: `sum` adds them up to one, `repeat` gives more
     seed          what untrained tensors start from, 0 to 2**63 - 1
     opset         the ONNX opset, honoured or refused; None is archc's choice
     batch         images at once; None (or "dynamic") leaves the batch open
@@ -66,6 +63,10 @@ class BuildOptions:
     output: Path | None = None
     weights: Mapping[str, Checkpoint] | None = None
     weights_skip: tuple[str, ...] = ()
+    weights_key: str | None = None
+    weights_prefix: str | None = None
+    weights_map: NameMap | None = None
+    weights_input: InputMethod | None = None
     seed: int = 0
     opset: int | None = None
     batch: int | None = None
@@ -84,10 +85,9 @@ class BuildOptions:
                 object.__setattr__(self, option, read(value))
             except ValueError as error:
                 raise self.refused(option, f"takes {error}") from None
-        if self.weights_skip and not self.weights:
-            raise self.refused(
-                "weights_skip", f"leaves steps out of a checkpoint; give one with {self.spell('weights')}"
-            )
+        for option in WITH_WEIGHTS:
+            if getattr(self, option) not in ((), None) and not self.weights:
+                raise self.refused(option, f"is about a checkpoint; give one with {self.spell('weights')}")
         for option, reason in self.not_honoured():
             raise self.refused(option, f"cannot be honoured: {reason}")
 
@@ -118,6 +118,18 @@ class BuildOptions:
 
     def refused(self, option: str, why: str) -> Failure:
         return Failure("bad-option", f"`{self.spell(option)}` {why}", exit_code=2)
+
+    @property
+    def checkpoint_options(self) -> CheckpointOptions:
+        """The options that say how checkpoints are read."""
+        return CheckpointOptions(
+            self.weights_skip,
+            self.weights_key,
+            self.weights_prefix,
+            self.weights_map,
+            self.weights_input,
+            self.spelling,
+        )
 
     def not_honoured(self) -> Iterator[tuple[str, str]]:
         """Options that were asked for and that none of the exports can honour, each with the reason."""
@@ -185,6 +197,17 @@ def proof(value: Any) -> str:
     return one_of(PROOFS)({True: "fast", False: "none"}[value] if isinstance(value, bool) else value)
 
 
+def text(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"a text, not {show(value)}")
+    return value
+
+
+def optional(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The reader that gives None for None, and for all else what `read` does."""
+    return lambda value: None if value is None else read(value)
+
+
 def texts(of: str, example: str) -> Callable[[Any], tuple[str, ...]]:
     """A reader of a list of texts; a single text would be read letter by letter, and is refused."""
 
@@ -218,6 +241,10 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "output": output,
     "weights": checkpoints_by_step,
     "weights_skip": texts("steps", "fc"),
+    "weights_key": text,
+    "weights_prefix": text,
+    "weights_map": name_map,
+    "weights_input": optional(one_of(INPUT_METHODS)),
     "seed": integer((0, MAX_SEED)),
     "opset": integer(absent=(None,)),
     "batch": integer((1, MAX_BATCH), absent=(None, "dynamic")),

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..build.options import PHASES, PRECISIONS, PROOFS, BuildOptions, Proof, as_flag
+from ..build.options import INPUT_METHODS, PHASES, PRECISIONS, PROOFS, BuildOptions, Proof
 from ..compiler.backends import BACKENDS
+from ..compiler.spelling import as_flag
 from ..compiler.weights.formats import checkpoint_suffixes
 from .options import Batch, compile_spec, format_option, print_json, set_option, spec_argument
 from .progress import progress
-from .render import clean
 from .tables import format_bytes, format_pairs
+from .weights import describe_weights, weight_warnings
 
 if TYPE_CHECKING:
     from ..build.build import BuildResult
     from ..build.checkpoints import Checkpoint
     from ..compiler.driver import Compilation
-    from ..compiler.weights.report import WeightReport
 
 
 EPILOG = """Example: archc build googlenet --export onnx -o googlenet.onnx --weights googlenet.safetensors
@@ -62,6 +62,18 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
     metavar="STEP",
     help="A step that is left out of the checkpoint and starts anew; repeatable.",
 )
+@click.option(
+    "--weights-key", metavar="KEY", help="The state dict in the checkpoint; `.` is the top. Default: the one that fits."
+)
+@click.option(
+    "--weights-prefix", metavar="PREFIX", help="What is taken off the checkpoint's names. Default: what fits."
+)
+@click.option("--weights-map", metavar="FILE", help="A YAML file, ours: theirs, where names differ; `*` is any part.")
+@click.option(
+    "--weights-input",
+    type=click.Choice(INPUT_METHODS),
+    help="First layers for another number of channels: the sum over RGB for 1, RGB repeated for more.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="What an untrained net starts from.")
 @click.option("--opset", type=int, help="The ONNX opset; honoured or refused.")
 @click.option("--batch", type=Batch(), default="dynamic", show_default=True, help="Images at once.")
@@ -97,8 +109,8 @@ def command(spec: str, settings: tuple[str, ...], output: str | None, form: str,
     checked, _ = compile_spec(spec, settings)
     with progress(f"building {checked.name}"):
         result = build_to_stdout(checked, options) if output == "-" else build(checked, options)
-    if result.weights.unexpected:
-        print(f"warning[weights-unused]: the net has no place for {unused_tensors(result.weights)}", file=sys.stderr)
+    for warning in weight_warnings(result.weights):
+        print(warning, file=sys.stderr)
     if output == "-":
         print(build_text(result), file=sys.stderr)
     elif form == "json":
@@ -144,8 +156,10 @@ def build_json(result: BuildResult) -> dict[str, Any]:
     """What `--format json` prints."""
     report = result.weights
     weights = {
-        each: getattr(report, each) for each in ("source", "loaded", "missing", "untrained", "skipped", "unused")
+        each: getattr(report, each)
+        for each in ("source", "loaded", "missing", "untrained", "skipped", "unused", "not_run")
     }
+    weights["taken"] = [each._asdict() for each in report.taken]
     return {
         "name": result.name,
         "artifacts": [asdict(each) for each in result.artifacts],
@@ -167,24 +181,3 @@ def build_text(result: BuildResult) -> str:
     rows.append(("weights", describe_weights(result.weights)))
     rows.append(("took", f"{result.seconds:.1f} s"))
     return f"{result.name}\n{format_pairs(rows)}"
-
-
-def describe_weights(report: WeightReport) -> str:
-    """A sentence on which tensors are trained and which are not."""
-    if not report.loaded:
-        return f"untrained: all tensors start from {report.source}; its answers mean nothing yet"
-    parts = [f"{report.loaded:,} tensors from {report.source}"]
-    if report.skipped:
-        parts.append(f"left out as asked: {', '.join(report.skipped)}")
-    if report.missing:
-        parts.append(f"{len(report.missing):,} tensors untrained ({', '.join(report.untrained)})")
-    if report.unexpected:
-        parts.append(f"unused: {unused_tensors(report)}")
-    return "; ".join(parts)
-
-
-def unused_tensors(report: WeightReport) -> str:
-    """The tensors of a checkpoint that the net has no place for: how many, of which file, and the first three."""
-    names = [clean(name) for name in report.unexpected]
-    more = ", …" if len(names) > 3 else ""
-    return f"{len(names):,} tensor{'s' * (len(names) > 1)} of {report.source} ({', '.join(names[:3])}{more})"

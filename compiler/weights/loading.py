@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from ..diagnostics import Failure, nearest
+from ..ir.graph import Graph
 from ..ir.operation import Param
+from .fit import Fit, Wanted, find_fits
 from .formats import open_checkpoint
-from .matching import RenamedSource, match_tensors, rename_tensors
+from .input_channels import AdaptedSource, first_weights, suitable_method
+from .matching import SAVE_STATE_DICT, Matching, RenamedSource
+from .name_map import map_names
 from .names import belongs_to, enclosing_steps
-from .report import WeightReport, report_weights
-from .source import WeightSource
+from .options import READ_AS_IT_FITS, CheckpointOptions
+from .report import Taken, WeightReport, report_weights
+from .source import Checkpoint, KeyedStateDict, WeightSource
 
 CheckpointsByStep = Mapping[str, Path | WeightSource]  # "" is the whole net
+MAX_LISTED = 8
 
 
 class LoadedWeights(NamedTuple):
@@ -24,44 +31,137 @@ class LoadedWeights(NamedTuple):
     report: WeightReport
 
 
-def load_checkpoints(checkpoints: CheckpointsByStep, params: Mapping[str, Param], fallback: WeightSource, *, paths: Collection[str],
-         optional: Collection[str] = (), skip: Collection[str] = ()) -> LoadedWeights:  # fmt: skip
-    """The tensors of a graph with the parameters `params`: those inside a checkpoint's step come from it, all others from `fallback`.
+class NetTensors(NamedTuple):
+    """What of a training graph its weights have to do with.
 
-    `paths` are the graph's steps; `optional` are the steps that a checkpoint may lack, `skip` those that are left out of all
-    checkpoints. A file that serves several steps is opened once. Raises Failure where a checkpoint does not fit, or an
-    option names a step that there is not.
+    `paths` are its steps and `heads` its auxiliary heads, which a checkpoint may lack; `first` are the weights that read the image,
+    each with its number of channels.
     """
-    check_steps(checkpoints, params, paths)
+
+    params: Mapping[str, Param]
+    paths: Collection[str] = ()
+    heads: Collection[str] = ()
+    first: Mapping[str, int] = {}
+
+    @classmethod
+    def of(cls, graph: Graph) -> NetTensors:
+        heads = [head.path for head in graph.heads]
+        return cls(graph.params(), {node.path for node in graph.nodes}, heads, first_weights(graph))
+
+
+def load_checkpoints(checkpoints: CheckpointsByStep, net: NetTensors, fallback: WeightSource,
+                     options: CheckpointOptions = READ_AS_IT_FITS) -> LoadedWeights:  # fmt: skip
+    """The tensors of a net: those inside a checkpoint's step come from it, all others from `fallback`.
+
+    A file that serves several steps is opened once. Raises Failure where a checkpoint does not fit, or an option names what there
+    is not.
+    """
+    check_steps(checkpoints, net.params, net.paths, options)
     opened = {file: open_checkpoint(file) for file in checkpoints.values() if isinstance(file, Path)}
-    sources = {step: opened[file] if isinstance(file, Path) else file for step, file in checkpoints.items()}
-    renamed = {step: rename_tensors(source, params, step) for step, source in sources.items()}
-    check_skipped(skip, {*paths, *params}.union(*renamed.values()))
+    matchings = [match_checkpoint(opened[file] if isinstance(file, Path) else in_memory(file), net, step, options)
+                 for step, file in checkpoints.items()]  # fmt: skip
+    check_skipped(options, {*net.paths, *net.params}, matchings)
+    if options.names:
+        options.names.check_used(net.params, options.spelling("weights_map"))
     merged, loaded, unused = fallback, set[str](), list[str]()
-    for step, source in sources.items():
-        match = match_tensors(source, renamed[step], params, checkpoint=checkpoint_name(checkpoints[step]), step=step,
-                              optional=optional, skip=skip)  # fmt: skip
-        merged = RenamedSource(source, match.original_names, merged)
-        loaded |= match.original_names.keys()
-        unused += match.unused
-    report = report_weights(describe_checkpoints(checkpoints), params, loaded, tuple(unused), skip)
-    return LoadedWeights(merged, report)
+    for matching in matchings:
+        matching.check()
+        merged = RenamedSource(adapted_source(matching), matching.fit.original_names, merged)
+        loaded |= matching.fit.original_names.keys()
+        unused += [name for names in matching.unused() for name in names]
+    report = report_weights(describe_checkpoints(checkpoints), net.params, loaded, tuple(unused), options.skip)
+    not_run = {each.name: each.unknown for each in opened.values() if each.unknown}
+    return LoadedWeights(
+        merged, report._replace(taken=tuple(matching.taken for matching in matchings), not_run=not_run)
+    )
 
 
-def check_skipped(skip: Collection[str], names: Collection[str]) -> None:
-    """Raises Failure unless each step of `skip` is in the net or in a checkpoint; `names` are all their steps and tensors."""
-    if skip:
-        known = {*names, *steps_around(names)}
-        for step in skip:
-            if step not in known:
-                raise no_such_step(f"--weights-skip {step}", step, known)
+def match_checkpoint(checkpoint: Checkpoint, net: NetTensors, step: str, options: CheckpointOptions) -> Matching:
+    """What a checkpoint has for the step `step`, not yet checked. Raises Failure as choose_fits does."""
+    prefix = f"{step}." if step else ""
+    inside = [tensor for tensor in net.params if tensor.startswith(prefix) and not belongs_to(tensor, options.skip)]
+    theirs = {tensor: name.removeprefix(prefix) for tensor, name in map_names(inside, options.names).items()}
+    adaptable = [tensor for tensor, channels in net.first.items() if options.input == suitable_method(channels)]
+    wanted = Wanted(theirs, net.params, net.heads, adaptable)
+    best, *others = choose_fits(checkpoint, wanted, step, options)
+    also = tuple(dict.fromkeys(other.place for other in others if other.whole and best.whole))
+    taken = Taken(checkpoint.name, step, best.state_dict.key, best.prefix, also)
+    return Matching(best, wanted, taken, options, net.first)
 
 
-def check_steps(checkpoints: CheckpointsByStep, params: Collection[str], paths: Collection[str]) -> None:
+def in_memory(source: WeightSource) -> Checkpoint:
+    """A state dict of Python's as a checkpoint."""
+    return Checkpoint("the given state dict", (KeyedStateDict("", source),))
+
+
+def choose_fits(checkpoint: Checkpoint, wanted: Wanted, step: str, options: CheckpointOptions) -> list[Fit]:
+    """How the state dicts of a checkpoint fit, the best first; those alone that the options choose.
+
+    Raises Failure where there is no state dict, or none under the key or with the prefix.
+    """
+    if not checkpoint.state_dicts:
+        raise Failure("weights-missing", f"{checkpoint.name} has no tensors by name. It holds: {checkpoint.holds}",
+                      SAVE_STATE_DICT)  # fmt: skip
+    if options.key is not None:
+        checkpoint = checkpoint._replace(state_dicts=under_key(checkpoint, options))
+    prefix = None if options.prefix is None else existing_prefix(checkpoint, options)
+    return find_fits(checkpoint, wanted, prefix, step)
+
+
+def under_key(checkpoint: Checkpoint, options: CheckpointOptions) -> tuple[KeyedStateDict, ...]:
+    """The state dicts that the user's key means: the one of that key, else those inside it, else those whose key ends so.
+
+    "." is the top. Raises Failure (usage) where there is none.
+    """
+    key = options.key or "."
+    wanted = "" if key == "." else key
+    for meant in (re.escape(wanted), re.escape(wanted) + r"\..*", r".*\." + re.escape(wanted)):
+        if found := tuple(each for each in checkpoint.state_dicts if re.fullmatch(meant, each.key)):
+            return found
+    keys = [each.key or "." for each in checkpoint.state_dicts]
+    near = nearest(key, keys)
+    hint = f"did you mean `{near}`?" if near else "it has " + ", ".join(f"`{each}`" for each in keys[:MAX_LISTED])
+    raise Failure("no-such-key", f"{checkpoint.name} has no tensors under `{key}`", hint, 2)
+
+
+def existing_prefix(checkpoint: Checkpoint, options: CheckpointOptions) -> str:
+    """The user's prefix, with the dot at its end that may be left out. Raises Failure (usage) where no name begins with it."""
+    asked = options.prefix or ""
+    names = [name for each in checkpoint.state_dicts for name in each.source.names()]
+    for prefix in dict.fromkeys((f"{asked.removesuffix('.')}." if asked else "", asked)):
+        if any(name.startswith(prefix) for name in names):
+            return prefix
+    some = ", ".join(f"`{name[:60]}`" for name in names[:3])
+    raise Failure("no-such-key", f"no tensor of {checkpoint.name} begins with `{asked}`", f"its names are as {some}", 2)
+
+
+def adapted_source(matching: Matching) -> WeightSource:
+    """The checkpoint's tensors, with first layers as the graph's number of channels wants them."""
+    fit, params = matching.fit, matching.params
+    shapes = {tensor: tuple(fit.state_dict.source.shape(original)) for tensor, original in fit.original_names.items()}
+    adapted = {fit.original_names[tensor]: matching.first[tensor] for tensor, shape in shapes.items()
+               if shape != params[tensor].shape}  # fmt: skip
+    return AdaptedSource(fit.state_dict.source, adapted) if adapted else fit.state_dict.source
+
+
+def check_skipped(options: CheckpointOptions, names: Collection[str], matchings: Iterable[Matching]) -> None:
+    """Raises Failure unless each step that is left out is in the net or in a checkpoint; `names` are the net's steps and tensors."""
+    if not options.skip:
+        return
+    theirs = {name for matching in matchings for each in matching.unused() for name in each}
+    known = {*names, *theirs, *steps_around(names), *steps_around(theirs)}
+    for step in options.skip:
+        if step not in known:
+            raise no_such_step(options.spelling("weights_skip", (step,)), step, known)
+
+
+def check_steps(
+    checkpoints: CheckpointsByStep, params: Collection[str], paths: Collection[str], options: CheckpointOptions
+) -> None:
     """Raises Failure unless every step that gets a checkpoint exists, has tensors, and lies in no other such step."""
     known = steps_around(params)
     for step, file in checkpoints.items():
-        option = f"--weights {step}={checkpoint_name(file)}"
+        option = f"{options.spelling('weights')} for {checkpoint_name(file)}"
         if step and step not in known:
             if belongs_to(step, paths) or any(belongs_to(path, [step]) for path in paths):
                 raise Failure("no-such-step", f"{option}: the step `{step}` has no weights", exit_code=2)

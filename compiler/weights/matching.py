@@ -1,4 +1,4 @@
-"""Matches a checkpoint's tensors with a graph's by name, shape and dtype, before anything is built."""
+"""Checks what a checkpoint gives to a graph, before anything is built: by name, shape, kind and value."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from typing import Any, NamedTuple
 from ..diagnostics import Failure, nearest
 from ..ir.dtypes import DType
 from ..ir.operation import Param
-from .names import (
-    belongs_to,
-    is_batch_count,
-    match_legacy_names,
-    owning_step,
-    strip_prefixes,
-    summarize_by_step,
-)
+from .fit import Fit, Wanted
+from .input_channels import differs_in_channels, suitable_method
+from .names import belongs_to, is_count, owning_step, summarize_by_step
+from .options import CheckpointOptions
+from .report import Taken
 from .source import WeightSource
 
 MAX_LISTED = 10
 MAX_SUGGESTED = 3
+SAVE_STATE_DICT = "save the weights alone: torch.save(model.state_dict(), …)"
 
 
 class RenamedSource:
@@ -52,50 +50,144 @@ class RenamedSource:
         return source.get(original)
 
 
-class TensorMatch(NamedTuple):
-    """What a graph takes from a checkpoint: `original_names` are the checkpoint's names by the graph's names.
+class Matching(NamedTuple):
+    """A fit that is to be checked: what it is of which checkpoint (`taken`), what is wanted, and the user's options.
 
-    `unused` are the tensors of the checkpoint that the graph has no place for, by the names that they would have in it.
+    `first` are the weights that read the image, each with its number of channels.
     """
 
-    original_names: dict[str, str]
-    unused: tuple[str, ...]
+    fit: Fit
+    wanted: Wanted
+    taken: Taken
+    options: CheckpointOptions
+    first: Mapping[str, int]
 
+    @property
+    def params(self) -> Mapping[str, Param]:
+        return self.wanted.params
 
-def rename_tensors(source: WeightSource, params: Collection[str], step: str = "") -> dict[str, str]:
-    """The names of a checkpoint's tensors, by the names that they have in a graph with the tensors `params`.
+    @property
+    def label(self) -> str:
+        """What messages call the state dict: the file, and the key in it."""
+        return f"{self.taken.checkpoint} (`{self.taken.key}`)" if self.taken.key else self.taken.checkpoint
 
-    `step` is the step that the checkpoint is for; "" is the whole net.
-    """
-    prefix = f"{step}." if step else ""
-    inside = {tensor.removeprefix(prefix) for tensor in params if tensor.startswith(prefix)}
-    return {prefix + name: original for name, original in strip_prefixes(tuple(source.names()), inside).items()}
+    @property
+    def step_prefix(self) -> str:
+        """What the graph's names begin with in the step that the checkpoint is for."""
+        return f"{self.taken.step}." if self.taken.step else ""
 
+    def unused(self) -> tuple[list[str], list[str]]:
+        """The tensors that the graph has no place for: those under the prefix, by the names that they would have, and all others."""
+        inside, used = self.fit.inside, set(self.fit.original_names.values())
+        under = [self.step_prefix + name for name, original in inside.items() if original not in used]
+        known = set(inside.values())
+        return under, [name for name in self.fit.state_dict.source.names() if name not in known]
 
-def match_tensors(source: WeightSource, renamed: Mapping[str, str], params: Mapping[str, Param], *, checkpoint: str,
-                  step: str = "", optional: Collection[str] = (), skip: Collection[str] = ()) -> TensorMatch:  # fmt: skip
-    """Matches a checkpoint's tensors with those of a graph, or of its step `step`.
+    def check(self) -> None:
+        """Raises Failure for a tensor that is missing or does not fit, or for which a step of the graph has no place."""
+        self.check_code()
+        self.check_missing()
+        self.check_shapes()
+        self.check_strays()
+        check_values(self.fit, self.params, self.label)
 
-    `renamed` is what rename_tensors gives, and `checkpoint` the name in messages. The checkpoint may lack the `optional`
-    steps (auxiliary heads) and the batch counts of norms; steps of `skip` are left out on purpose. Raises Failure for any
-    other tensor that is missing, that does not fit, or that the graph has no place for.
-    """
-    prefix = f"{step}." if step else ""
-    inside = [tensor for tensor in params if tensor.startswith(prefix)]
-    wanted = [tensor for tensor in inside if not belongs_to(tensor, skip)]
-    originals = {tensor: renamed[tensor] for tensor in wanted if tensor in renamed}
-    others = {tensor: original for tensor, original in renamed.items() if tensor not in originals}
-    originals |= match_legacy_names([tensor for tensor in wanted if tensor not in originals], others)
-    used = set(originals.values())
-    unused = tuple(tensor for tensor, original in renamed.items() if original not in used)
-    missing = [tensor for tensor in wanted if tensor not in originals and not belongs_to(tensor, optional)]
-    check_missing([tensor for tensor in missing if not is_batch_count(tensor)], renamed, unused, checkpoint)
-    check_tensor_shapes(source, params, originals, checkpoint)
-    known_steps = {child_step(tensor, prefix) for tensor in inside}
-    strays = [tensor for tensor in unused if child_step(tensor, prefix) in known_steps]
-    check_strays([t for t in strays if not is_batch_count(t) and not belongs_to(t, skip)], renamed, checkpoint)
-    check_values(source, params, originals, checkpoint)
-    return TensorMatch(originals, unused)
+    def check_code(self) -> None:
+        """Raises Failure where something among the tensors is no tensor, but would run code or is of a kind that is not read."""
+        state_dict, prefix = self.fit.state_dict, self.fit.prefix
+        code = next((name for name in state_dict.runs_code if name.startswith(prefix)), None)
+        if code is not None:
+            raise Failure("checkpoint-refused", f"{self.label} wants to run `{state_dict.refused[code]}` for `{code[:80]}` when it is read; nothing was run",
+                          "use a state dict that you trust, best as .safetensors")  # fmt: skip
+        for tensor in self.fit.missing:
+            original = prefix + self.wanted.names[tensor]
+            if original in state_dict.refused:
+                raise Failure("checkpoint-refused", f"{self.label}: `{original[:80]}` is made by `{state_dict.refused[original]}`, which archc does not read",
+                              "save dense tensors: torch.save(model.state_dict(), …)")  # fmt: skip
+
+    def check_missing(self) -> None:
+        """Raises Failure where the graph needs a tensor that the checkpoint lacks."""
+        missing = list(self.fit.missing)
+        if not missing:
+            return
+        under, others = self.unused()
+        more = f"; it holds {len(under) + len(others):,} others" if under or others else ""
+        listed = [self.name_in_both(tensor) for tensor in missing]
+        near = nearest(missing[0], [*self.fit.original_names, *under])
+        names = ", ".join(f"`{name[:60]}`" for name in (under or others)[:3])
+        if near:
+            hint = f"the nearest to `{missing[0]}` in it is `{near}`."
+        else:
+            hint = "is it the checkpoint of another net?" + (f" its names are as {names}." if names else "")
+        raise Failure("weights-missing", f"{self.label} lacks {count_and_list(listed)}{more}",
+                      self.and_save(hint + self.suggest_skipping(map(owning_step, missing), "untrained")))  # fmt: skip
+
+    def name_in_both(self, tensor: str) -> str:
+        """The tensor's name, with the checkpoint's where a map gives it another."""
+        theirs = self.wanted.names[tensor]
+        return tensor if self.step_prefix + theirs == tensor else f"{tensor} (there {theirs})"
+
+    def check_shapes(self) -> None:
+        """Raises Failure where a tensor of the checkpoint has another shape than the graph's."""
+        source, originals = self.fit.state_dict.source, self.fit.original_names
+        shapes = {tensor: tuple(source.shape(originals[tensor])) for tensor in self.fit.misshapen}
+        if not shapes:
+            return
+        differences = [f"{t} {describe_shape(s)} for {describe_shape(self.params[t].shape)}" for t, s in shapes.items()]
+        first = {t: s for t, s in shapes.items() if t in self.first and differs_in_channels(s, self.params[t].shape)}
+        hints = [self.explain_channels(first)] if first else []
+        rest = [tensor for tensor in shapes if tensor not in first]
+        if rest:
+            skipping = self.suggest_skipping(map(owning_step, rest), "untrained")
+            classes = skipping and all(shapes[t][1:] == self.params[t].shape[1:] for t in rest)
+            hints.append(
+                ("is it for another number of classes?" if classes else "is it the checkpoint of another member?")
+                + skipping
+            )
+        raise Failure("weights-misshapen", f"{self.label} has other shapes: {count_and_list(differences)}",
+                      self.and_save("\n".join(hints)))  # fmt: skip
+
+    def explain_channels(self, first: Mapping[str, tuple[int, ...]]) -> str:
+        """What to do where first layers read another number of channels than the image has."""
+        tensor, shape = next(iter(first.items()))
+        channels = self.params[tensor].shape[1]
+        option = self.options.spelling("weights_input", suitable_method(channels))
+        how = "adds them up" if channels == 1 else "repeats and scales them"
+        return f"its first layer reads {shape[1]} input channel{'s' * (shape[1] != 1)}, the net {channels}: `{option}` {how}"
+
+    def check_strays(self) -> None:
+        """Raises Failure where the checkpoint has tensors in a step of the graph for which that step has no place.
+
+        With a map of names there is no telling: a name of theirs need not mean a step of ours.
+        """
+        if self.options.names:
+            return
+        prefix = self.step_prefix
+        known = {child_step(tensor, prefix) for tensor in self.params if tensor.startswith(prefix)}
+        under, _ = self.unused()
+        strays = [
+            t
+            for t in under
+            if child_step(t, prefix) in known and not is_count(t) and not belongs_to(t, self.options.skip)
+        ]
+        if strays:
+            skipping = self.suggest_skipping(summarize_by_step(strays, [*self.fit.original_names, *under]), "out")
+            raise Failure("weights-unused", f"{self.label} has {count_and_list(strays)}, for which the net has no place",
+                          self.and_save(f"is it the checkpoint of another member?{skipping}"))  # fmt: skip
+
+    def suggest_skipping(self, steps: Iterable[str], how: str) -> str:
+        """The options that leave a few steps `out` or `untrained`, for a message.
+
+        Empty for more than MAX_SUGGESTED steps, and where they are most of the net: then it is probably the wrong checkpoint.
+        """
+        steps = tuple(dict.fromkeys(steps))
+        left_out = sum(belongs_to(tensor, steps) for tensor in self.wanted.names)
+        if len(steps) > MAX_SUGGESTED or 2 * left_out > len(self.wanted.names):
+            return ""
+        return f" `{self.options.spelling('weights_skip', steps)}` leaves {'it' if len(steps) == 1 else 'them'} {how}"
+
+    def and_save(self, hint: str) -> str:
+        """The hint; for a whole module that was pickled, with how its weights alone are saved."""
+        return f"{hint}\nit is a whole module, pickled: {SAVE_STATE_DICT}" if self.fit.state_dict.is_module else hint
 
 
 def child_step(tensor: str, prefix: str) -> str:
@@ -103,61 +195,24 @@ def child_step(tensor: str, prefix: str) -> str:
     return tensor.removeprefix(prefix).partition(".")[0]
 
 
-def check_missing(missing: list[str], renamed: Collection[str], unused: Collection[str], checkpoint: str) -> None:
-    """Raises Failure where the graph needs a tensor that the checkpoint lacks."""
-    if not missing:
-        return
-    more = f"; it holds {len(unused):,} others" if unused else ""
-    near = nearest(missing[0], renamed)
-    hint = f"the nearest to `{missing[0]}` in it is `{near}`." if near else "is it the checkpoint of another net?"
-    raise Failure("weights-missing", f"{checkpoint} lacks {count_and_list(missing)}{more}",
-                  hint + suggest_skipping(map(owning_step, missing), "untrained"))  # fmt: skip
-
-
-def check_tensor_shapes(
-    source: WeightSource, params: Mapping[str, Param], originals: Mapping[str, str], checkpoint: str
-) -> None:
-    """Raises Failure where a tensor of the checkpoint has another shape than the graph's."""
-    shapes = {tensor: tuple(source.shape(original)) for tensor, original in originals.items()}
-    misshapen = {tensor: shape for tensor, shape in shapes.items() if shape != params[tensor].shape}
-    if not misshapen:
-        return
-    differences = [
-        f"{t} {describe_shape(shape)} for {describe_shape(params[t].shape)}" for t, shape in misshapen.items()
-    ]
-    skipping = suggest_skipping(map(owning_step, misshapen), "untrained")
-    cause = "is it for another number of classes?" if skipping else "is it the checkpoint of another member?"
-    raise Failure(
-        "weights-misshapen", f"{checkpoint} has other shapes: {count_and_list(differences)}", cause + skipping
-    )
-
-
-def check_strays(strays: list[str], renamed: Collection[str], checkpoint: str) -> None:
-    """Raises Failure where the checkpoint has tensors in a step of the graph for which that step has no place."""
-    if strays:
-        raise Failure("weights-unused", f"{checkpoint} has {count_and_list(strays)}, for which the net has no place",
-                      f"is it the checkpoint of another member?{suggest_skipping(summarize_by_step(strays, renamed), 'out')}")  # fmt: skip
-
-
-def check_values(
-    source: WeightSource, params: Mapping[str, Param], originals: Mapping[str, str], checkpoint: str
-) -> None:
+def check_values(fit: Fit, params: Mapping[str, Param], label: str) -> None:
     """Raises Failure unless each tensor has the kind of numbers that the graph wants, and none is NaN or infinite."""
     import numpy as np
 
-    for tensor, original in originals.items():
+    source = fit.state_dict.source
+    for tensor, original in fit.original_names.items():
         dtype, integer = source.dtype(original), params[tensor].dtype.kind == "int"
         if integer and dtype != params[tensor].dtype:
-            raise Failure("weights-dtype", f"{checkpoint}: `{tensor}` is {dtype}, where {params[tensor].dtype} belongs")
+            raise Failure("weights-dtype", f"{label}: `{tensor}` is {dtype}, where {params[tensor].dtype} belongs")
         if not integer and dtype.kind != "float":
-            raise Failure("weights-dtype", f"{checkpoint}: `{tensor}` is {dtype}, where floating point numbers belong")
+            raise Failure("weights-dtype", f"{label}: `{tensor}` is {dtype}, where floating point numbers belong")
         # a sum is quick, but may overflow: only if it is not finite are all numbers looked at
         if (
             not integer
             and not np.isfinite(np.sum(source.get(original)))
             and not np.isfinite(source.get(original)).all()
         ):
-            raise Failure("weights-not-finite", f"{checkpoint}: `{tensor}` holds NaN or infinity",
+            raise Failure("weights-not-finite", f"{label}: `{tensor}` holds NaN or infinity",
                           "the training that made it has diverged")  # fmt: skip
 
 
@@ -166,19 +221,7 @@ def describe_shape(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape)) or "scalar"
 
 
-def count_and_list(tensors: list[str]) -> str:
+def count_and_list(tensors: Collection[str]) -> str:
     """`2 tensors: fc.weight, fc.bias`; of many, the first MAX_LISTED and how many more."""
     more = f" and {len(tensors) - MAX_LISTED} more" if len(tensors) > MAX_LISTED else ""
-    return f"{len(tensors)} tensor{'s' * (len(tensors) > 1)}: " + ", ".join(tensors[:MAX_LISTED]) + more
-
-
-def suggest_skipping(steps: Iterable[str], how: str) -> str:
-    """The options that leave a few steps `out` or `untrained`, for a message.
-
-    Empty for more than MAX_SUGGESTED steps: then it is probably the wrong checkpoint.
-    """
-    steps = tuple(dict.fromkeys(steps))
-    if len(steps) > MAX_SUGGESTED:
-        return ""
-    flags = " ".join(f"--weights-skip {step}" for step in steps)
-    return f" `{flags}` leaves {'it' if len(steps) == 1 else 'them'} {how}"
+    return f"{len(tensors)} tensor{'s' * (len(tensors) > 1)}: " + ", ".join(list(tensors)[:MAX_LISTED]) + more

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
-
-# what training scripts put before every name: DataParallel, torch.compile, and a module that wraps the net
-PREFIXES = ("module.", "_orig_mod.", "model.")
+from collections.abc import Iterable, Iterator, Mapping
 
 
 def belongs_to(name: str, steps: Iterable[str]) -> bool:
@@ -27,9 +24,12 @@ def owning_step(tensor: str) -> str:
     return tensor.rpartition(".")[0]
 
 
-def is_batch_count(tensor: str) -> bool:
-    """Whether it is the count of batches that torch's norms keep: it is not learned, and no answer depends on it."""
-    return tensor.endswith(".num_batches_tracked")
+def is_count(tensor: str) -> bool:
+    """Whether it is one of torch's counts: of batches, by a norm, or of averaged models, by AveragedModel.
+
+    It is not learned, and no answer depends on it.
+    """
+    return tensor.rpartition(".")[2] in ("num_batches_tracked", "n_averaged")
 
 
 def summarize_by_step(some: Iterable[str], all_names: Iterable[str]) -> tuple[str, ...]:
@@ -44,16 +44,6 @@ def summarize_by_step(some: Iterable[str], all_names: Iterable[str]) -> tuple[st
         for name in some
     )
     return tuple(dict.fromkeys(steps))
-
-
-def strip_prefixes(names: Collection[str], graph_names: Collection[str]) -> dict[str, str]:
-    """A checkpoint's names, by the same names without its prefixes: what all of them begin with, and none of the graph's."""
-    stripped = {name: name for name in names}
-    for prefix in PREFIXES * 2:
-        everywhere = stripped and all(name.startswith(prefix) for name in stripped)
-        if everywhere and not any(name.startswith(prefix) for name in graph_names):
-            stripped = {name.removeprefix(prefix): original for name, original in stripped.items()}
-    return stripped
 
 
 def match_legacy_names(missing: Iterable[str], found: Mapping[str, str]) -> dict[str, str]:
@@ -72,5 +62,10 @@ def group_by_legacy_key(names: Iterable[str]) -> dict[str, list[str]]:
     """The names that are the same without the dots before digits, by what they are then."""
     groups: dict[str, list[str]] = {}
     for name in names:
-        groups.setdefault(re.sub(r"\.(?=\d)", "", name), []).append(name)
+        groups.setdefault(legacy_key(name), []).append(name)
     return groups
+
+
+def legacy_key(name: str) -> str:
+    """A name without the dots before digits."""
+    return re.sub(r"\.(?=\d)", "", name)

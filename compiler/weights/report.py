@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from .names import belongs_to, is_batch_count, summarize_by_step
+from .names import belongs_to, is_count, summarize_by_step
+
+
+class Taken(NamedTuple):
+    """What was taken of a checkpoint for a step ("" is the whole net): the state dict at `key`, less the `prefix` of its names.
+
+    `others` are the places in the file that would have fitted, too.
+    """
+
+    checkpoint: str
+    step: str
+    key: str
+    prefix: str
+    others: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        return describe_place(self.key, self.prefix)
+
+
+def describe_place(key: str, prefix: str) -> str:
+    """A place in a checkpoint, in words: "`model_ema`", "`model`, prefix `net.`", "the top"."""
+    parts = [f"`{key}`"] * bool(key) + [f"prefix `{prefix}`"] * bool(prefix)
+    return ", ".join(parts) or "the top"
 
 
 class WeightReport(NamedTuple):
@@ -15,6 +38,8 @@ class WeightReport(NamedTuple):
     - `missing` are the graph's tensors that no checkpoint has; `untrained` are the steps that own them
     - `unused` are the checkpoints' tensors that the graph has no place for; `skipped` are the steps that were left out on
       purpose, and `unexpected` the unused tensors outside them
+    - `taken` says what of each checkpoint was taken; `not_run` are the classes and functions that a checkpoint names and archc
+      does not know, by its name: none was called
     """
 
     source: str
@@ -24,12 +49,14 @@ class WeightReport(NamedTuple):
     untrained: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
+    taken: tuple[Taken, ...] = ()
+    not_run: Mapping[str, tuple[str, ...]] = {}
 
 
 def report_weights(source: str, params: Iterable[str], loaded: Collection[str], unused: tuple[str, ...] = (),
                    skip: Iterable[str] = ()) -> WeightReport:  # fmt: skip
     """The report on a graph with the tensors `params`, of which `loaded` come from checkpoints; steps of `skip` were left out."""
-    learned, skip = [tensor for tensor in params if not is_batch_count(tensor)], tuple(skip)
+    learned, skip = [tensor for tensor in params if not is_count(tensor)], tuple(skip)
     missing = tuple(tensor for tensor in learned if tensor not in loaded)
-    unexpected = tuple(tensor for tensor in unused if not belongs_to(tensor, skip) and not is_batch_count(tensor))
+    unexpected = tuple(tensor for tensor in unused if not belongs_to(tensor, skip) and not is_count(tensor))
     return WeightReport(source, len(loaded), missing, unused, summarize_by_step(missing, learned), skip, unexpected)

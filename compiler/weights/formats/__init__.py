@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...diagnostics import Failure
-from ..source import WeightSource
+from ..source import Checkpoint
 from .damage import checkpoint_damaged
 
 HEAD = 32  # the first bytes of a file, by which its format is recognised
@@ -21,7 +21,7 @@ HEAD = 32  # the first bytes of a file, by which its format is recognised
 class Opener(NamedTuple):
     """A checkpoint format. `recognises` tells its files by their first bytes; `suffixes` are for messages alone.
 
-    `module` is one of this package. It has `open_file(path)`, which gives a WeightSource or raises Failure.
+    `module` is one of this package. It has `open_file(path)`, which gives a Checkpoint or raises Failure.
     """
 
     suffixes: tuple[str, ...]
@@ -43,8 +43,8 @@ def checkpoint_suffixes() -> str:
     return ", ".join(dict.fromkeys(suffix for opener in OPENERS for suffix in opener.suffixes))
 
 
-def open_checkpoint(path: Path) -> WeightSource:
-    """The tensors of a checkpoint file, each read when it is used. Raises Failure for a file that is missing, damaged or refused."""
+def open_checkpoint(path: Path) -> Checkpoint:
+    """The state dicts of a checkpoint file; a tensor is read when it is used. Raises Failure for a file that is missing, damaged or refused."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
@@ -56,6 +56,6 @@ def open_checkpoint(path: Path) -> WeightSource:
         raise checkpoint_damaged(path, "it is empty")
     for opener in OPENERS:
         if opener.recognises(head):
-            source: WeightSource = import_module(f".{opener.module}", __package__).open_file(path)
-            return source
+            checkpoint: Checkpoint = import_module(f".{opener.module}", __package__).open_file(path)
+            return checkpoint
     raise checkpoint_damaged(path, f"it begins as no file of the known formats ({checkpoint_suffixes()})")

@@ -1,159 +1,78 @@
-"""Reads the pickle of a .pth without unpickling: nothing in it is ever called.
+"""Reads the pickle of a .pth without unpickling: nothing in it is ever called, and no attribute is looked up.
 
-The pickle has names, shapes and strides; the numbers are outside of it (pth.py). Only the opcodes that a state dict needs are
-carried out, on a stack of plain values. The only globals that it may name are those of torch's tensors and storages, and what
-training scripts save with the weights (OrderedDict, a Size, a Namespace); they become descriptions.
+The pickle has names, shapes and strides; the numbers are outside of it (pth.py). Its opcodes are carried out on a stack of plain
+values. Only tensors and plain containers are built. Every other object, whatever its class, becomes an Opaque (pickled.py).
 """
 
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from mmap import mmap
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...diagnostics import Failure
-from ...ir.dtypes import DTYPES, DType
 from .damage import checkpoint_damaged
+from .pickled import STORAGES, Global, Opaque, Storage, StoredTensor
 
 MAX_PICKLE = 64 * 2**20
+MAX_OPCODES = 8_000_000  # 100,000 tensors take about 5 million
 MAX_DIMENSIONS = 8
-STORAGES = {f"{dtype.torch}Storage": dtype for dtype in DTYPES.values()}
-ALLOWED_GLOBALS = {
-    ("torch._utils", "_rebuild_tensor"),  # torch before 0.4
-    ("torch._utils", "_rebuild_tensor_v2"),
-    ("torch._utils", "_rebuild_parameter"),
-    ("torch", "Size"),
-    ("collections", "OrderedDict"),
-    ("argparse", "Namespace"),
-    *(("torch", storage) for storage in STORAGES),
-}
-IGNORED_OPCODES = {"PROTO", "FRAME"}
-ARGUMENT_OPCODES = {"BININT", "BININT1", "BININT2", "INT", "LONG", "LONG1", "BINFLOAT",
-                    "BINUNICODE", "SHORT_BINUNICODE", "BINSTRING", "SHORT_BINSTRING"}  # fmt: skip
-CONSTANT_OPCODES = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-EMPTY_OPCODES = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
-TUPLE_OPCODES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 RESAVE = "save it again with torch.save(model.state_dict(), …), or as .safetensors"
 
-
-class Global(NamedTuple):
-    """A class or function that the pickle names."""
-
-    module: str
-    name: str
-
-
-class Storage(NamedTuple):
-    """A block of numbers outside the pickle, found by its key."""
-
-    dtype: DType
-    key: str
-
-
-class StoredTensor(NamedTuple):
-    """A tensor as the pickle describes it: a view of a storage. Strides and offset count elements."""
-
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
-
-    def byte_range(self) -> tuple[int, int]:
-        """(begin, end) in bytes of the part of the storage that the view reaches; (0, 0) for a view without elements."""
-        if 0 in self.shape:
-            return 0, 0
-        last = self.offset + sum((size - 1) * stride for size, stride in zip(self.shape, self.stride, strict=True))
-        return self.offset * self.storage.dtype.size_bytes, (last + 1) * self.storage.dtype.size_bytes
+Perform = Callable[["PickleMachine", Any], Any]
 
 
 class Mark:
     """The pickle machine's mark on its stack."""
 
 
+class OddKey:
+    """Stands for a key that is neither a name nor a number.
+
+    Such a key is not hashed: to hash a deep tuple overflows C's stack, and one that holds itself twice takes for ever.
+    """
+
+
 MARK = Mark()
+SET, FROZENSET = Global("builtins", "set"), Global("builtins", "frozenset")
 
 
 class PickleMachine:
-    """The part of Python's pickle machine that a state dict needs. No attribute is looked up, and nothing is called."""
+    """Python's pickle machine, without the part that calls. `unknown` are the globals that are not known to make data alone."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.storages: dict[str, Storage] = {}
+        self.unknown: dict[Global, None] = {}
 
     def run(self, data: bytes | mmap) -> Any:
         """The value of the pickle. A mapped file is left at the pickle's end, where the next one may begin.
 
-        Raises Failure for a pickle that is malformed, or wants something that no state dict needs.
+        Raises Failure for a pickle that is malformed or too long.
         """
         self.stack, self.memo = [], {}
+        steps = 0
         try:
             for opcode, argument, _ in pickletools.genops(data):  # type: ignore[arg-type]  # of a file it needs what a map has
                 if opcode.name == "STOP":
                     return self.stack.pop()
-                self.execute(opcode.name, argument)
+                OPCODES[opcode.name](self, argument)
+                steps += 1
+                if steps > MAX_OPCODES:
+                    raise Failure("checkpoint-refused", f"the pickle in {self.path.name} has over {MAX_OPCODES:,} steps, more than any state dict",
+                                  RESAVE)  # fmt: skip
         except Failure:
             raise
         except (ValueError, IndexError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise checkpoint_damaged(self.path, f"its pickle is malformed ({type(error).__name__})") from None
         raise checkpoint_damaged(self.path, "its pickle has no end")
 
-    def execute(self, opcode: str, argument: Any) -> None:
-        """Carries out one opcode. Those that make a value out of others on the stack are execute_compound's."""
-        stack = self.stack
-        if opcode in IGNORED_OPCODES:
-            return
-        if opcode in ARGUMENT_OPCODES:
-            stack.append(argument)
-        elif opcode in CONSTANT_OPCODES:
-            stack.append(CONSTANT_OPCODES[opcode])
-        elif opcode in EMPTY_OPCODES:
-            stack.append(EMPTY_OPCODES[opcode]())
-        elif opcode == "MARK":
-            stack.append(MARK)
-        elif opcode in ("BINPUT", "LONG_BINPUT"):
-            self.memo[argument] = stack[-1]
-        elif opcode == "MEMOIZE":
-            self.memo[len(self.memo)] = stack[-1]
-        elif opcode in ("BINGET", "LONG_BINGET"):
-            stack.append(self.memo[argument])
-        else:
-            self.execute_compound(opcode, argument)
-
-    def execute_compound(self, opcode: str, argument: Any) -> None:
-        """Carries out one opcode that makes a value out of others on the stack. Raises Failure for one that is not allowed."""
-        stack = self.stack
-        if opcode in TUPLE_OPCODES:
-            count = TUPLE_OPCODES[opcode]
-            stack[-count:] = [tuple(stack[-count:])]
-        elif opcode == "TUPLE":
-            items = self.pop_to_mark()
-            stack.append(tuple(items))
-        elif opcode in ("SETITEM", "SETITEMS"):
-            items = self.pop_to_mark() if opcode == "SETITEMS" else [stack.pop(-2), stack.pop()]
-            if isinstance(stack[-1], dict):
-                stack[-1].update(check_keys(zip(items[::2], items[1::2], strict=True)))
-        elif opcode in ("APPEND", "APPENDS"):
-            items = self.pop_to_mark() if opcode == "APPENDS" else [stack.pop()]
-            stack[-1].extend(items)
-        elif opcode in ("GLOBAL", "STACK_GLOBAL"):
-            pair = tuple(argument.split(" ", 1)) if opcode == "GLOBAL" else (stack.pop(-2), stack.pop())
-            if not all(isinstance(part, str) for part in pair):
-                raise TypeError("a global's name is no text")
-            stack.append(self.find_global(*pair))
-        elif opcode == "BINPERSID":
-            stack.append(self.find_storage(stack.pop()))
-        elif opcode in ("REDUCE", "NEWOBJ"):
-            arguments = stack.pop()
-            stack.append(self.describe_call(stack.pop(), arguments))
-        elif opcode == "BUILD":
-            stack.pop()  # attributes, of an OrderedDict (its _metadata) or a Namespace: not needed
-        else:
-            raise Failure("checkpoint-refused", f"{self.path.name} uses the pickle opcode {opcode}, which no state dict needs",
-                          RESAVE)  # fmt: skip
+    def push(self, value: Any) -> None:
+        self.stack.append(value)
 
     def pop_to_mark(self) -> list[Any]:
         """The values above the last mark, in their order; the mark goes too."""
@@ -162,49 +81,187 @@ class PickleMachine:
             items.append(item)
         return items[::-1]
 
-    def find_global(self, module: str, name: str) -> Global:
-        """A global as a description. Raises Failure unless it is one of ALLOWED_GLOBALS."""
-        if (module, name) not in ALLOWED_GLOBALS:
-            raise Failure("checkpoint-refused", f"{self.path.name} wants to run `{module[:60]}.{name[:60]}` when it is read; nothing was run",
-                          "use a state dict that you trust, best as .safetensors")  # fmt: skip
-        return Global(module, name)
+    def remember(self, place: int) -> None:
+        self.memo[place] = self.stack[-1]
 
-    def find_storage(self, pid: Any) -> Storage:
-        """The storage of a persistent id, ("storage", its class, key, device, elements, …). Raises Failure for any other."""
+    def add_items(self, flat: list[Any]) -> None:
+        """Sets keys and values, one after the other in `flat`, in the value on top of the stack."""
+        pairs = list(zip(flat[::2], flat[1::2], strict=True))
+        top = self.stack[-1]
+        (top.items if isinstance(top, Opaque) else top).update(with_sound_keys(pairs))
+
+    def add_elements(self, elements: list[Any]) -> None:
+        """Adds elements to the value on top of the stack."""
+        top = self.stack[-1]
+        (top.elements if isinstance(top, Opaque) else top).extend(elements)
+
+    def set_state(self, state: Any) -> None:
+        """Gives the object on top of the stack its attributes; those of a plain container (an OrderedDict's _metadata) are not needed."""
+        top = self.stack[-1]
+        if isinstance(top, Opaque):
+            top.state = state
+
+    def find_global(self, module: Any, name: Any) -> Global:
+        """A class or function, as a description."""
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise TypeError("a global's name is no text")
+        found = Global(module, name)
+        if not found.is_plain_data:
+            self.unknown[found] = None
+        return found
+
+    def find_persistent(self, pid: Any) -> Any:
+        """What torch keeps outside of the pickle: a storage, ("storage", its class, key, device, elements, …), or a class with its source.
+
+        Raises Failure for what no torch writes.
+        """
+        if pid[0] == "module" and isinstance(pid[1], Global):  # before 1.6, a class came with its source text
+            return pid[1]
         kind, storage, key = pid[0], pid[1], pid[2]
-        known = isinstance(storage, Global) and storage.name in STORAGES
-        if kind != "storage" or not known or not isinstance(key, (str, int)):
+        if kind != "storage" or not isinstance(storage, Global) or not isinstance(key, (str, int)):
             raise checkpoint_damaged(self.path, "a tensor has a storage of an unknown kind")
+        if not storage.is_storage or storage.name not in STORAGES:
+            return Opaque(storage)
         if len(pid) > 5 and pid[5] is not None:
             raise Failure(
                 "checkpoint-refused", f"{self.path.name} shares storages as only torch before 0.4 did", RESAVE
             )
         return self.storages.setdefault(str(key), Storage(STORAGES[storage.name], str(key)))
 
-    def describe_call(self, function: Any, arguments: Any) -> Any:
-        """A description of what a call of an allowed global would give: a dict, a shape or a StoredTensor."""
-        if not isinstance(function, Global):
+    def call(self, function: Any, arguments: Any) -> Any:
+        """What a call would give, where that is a container or a tensor; for every other call, a description."""
+        known = CALLS.get(function) if isinstance(function, Global) else None
+        return known(self, function, arguments) if known else self.describe(function, arguments)
+
+    def describe(self, made_by: Any, arguments: Any) -> Opaque:
+        """An object by its class or function, and the arguments. Raises Failure where that is neither."""
+        if isinstance(made_by, Opaque):  # what a call would give is called
+            made_by = made_by.made_by
+        if not isinstance(made_by, Global):
             raise checkpoint_damaged(self.path, "its pickle calls what is no function")
-        if function.name == "OrderedDict":
-            return dict(check_keys(arguments[0])) if arguments else {}
-        if function.name == "Namespace":
-            return {}
-        if function.name in ("_rebuild_parameter", "Size"):
-            return arguments[0]
+        return Opaque(made_by, arguments)
+
+    def tensor(self, function: Global, arguments: Any) -> Any:
+        """A tensor of a storage. Raises Failure where its shape is not sound."""
         storage, offset, shape, stride = arguments[:4]
+        if not isinstance(storage, Storage):
+            return Opaque(storage.made_by if isinstance(storage, Opaque) else function)
         numbers = (offset, *shape, *stride)
-        same_rank = len(shape) == len(stride) <= MAX_DIMENSIONS
-        if not (isinstance(storage, Storage) and same_rank and all(type(n) is int for n in numbers)):
+        if not (len(shape) == len(stride) <= MAX_DIMENSIONS and all(type(n) is int for n in numbers)):
             raise checkpoint_damaged(self.path, "a tensor has no sound shape")
         return StoredTensor(storage, offset, tuple(shape), tuple(stride))
 
+    def mapping(self, _: Global, arguments: Any) -> Any:
+        """A dict of the pairs, or of the other dict, that a mapping is made of."""
+        # not a description, which is a tuple, too: the factory of a defaultdict
+        made_of = next((each for each in arguments if type(each) in (dict, list, tuple)), ())
+        return dict(with_sound_keys(made_of.items() if isinstance(made_of, dict) else made_of))
 
-def check_keys(pairs: Iterable[Any]) -> Iterable[Any]:
-    """The pairs, if their keys are texts or integers; raises TypeError for any other.
 
-    A tuple must not become a key: to hash a deep one overflows C's stack, and one that holds itself twice takes for ever.
-    """
+def with_sound_keys(pairs: Iterable[Any]) -> Iterable[tuple[Any, Any]]:
+    """The pairs, with an OddKey for each key that a dict should not have."""
     for key, value in pairs:
-        if not isinstance(key, (str, int)):
-            raise TypeError("a key is neither a name nor a number")
-        yield key, value
+        sound = key is None or isinstance(key, (str, int, float, complex, bytes))
+        yield key if sound else OddKey(), value
+
+
+def call_later(machine: PickleMachine, arguments: Any) -> None:
+    """REDUCE, NEWOBJ: a function or class, and its arguments, are replaced by what the call would give."""
+    machine.push(machine.call(machine.stack.pop(), arguments))
+
+
+def drop_to_mark(machine: PickleMachine, _: Any) -> None:
+    machine.pop_to_mark()
+
+
+def make_instance(machine: PickleMachine, argument: Any) -> None:
+    """INST, of Python 2: the class is in the opcode and its arguments lie above the mark."""
+    machine.push(machine.call(machine.find_global(*argument.split(" ", 1)), machine.pop_to_mark()))
+
+
+def make_object(machine: PickleMachine, _: Any) -> None:
+    """OBJ, of Python 2: the class lies above the mark and its arguments above it."""
+    found, *arguments = machine.pop_to_mark()
+    machine.push(machine.call(found, arguments))
+
+
+def make_with_keywords(machine: PickleMachine, _: Any) -> None:
+    """NEWOBJ_EX: a class, its arguments, and arguments by name."""
+    machine.stack.pop()
+    call_later(machine, machine.stack.pop())
+
+
+def describe_set(kind: Global, elements: Any) -> Opaque:
+    """A set, or a frozenset, whose elements are not hashed."""
+    found = Opaque(kind)
+    found.elements = list(elements)
+    return found
+
+
+def refuse(machine: PickleMachine, _: Any) -> None:
+    raise Failure("checkpoint-refused", f"{machine.path.name} uses a pickle opcode that no state dict needs", RESAVE)
+
+
+# What each opcode does. Those that push their argument, a plain number or text, come first.
+OPCODES: dict[str, Perform] = {
+    **dict.fromkeys(
+        ["BININT", "BININT1", "BININT2", "INT", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "UNICODE", "BINUNICODE",
+         "BINUNICODE8", "SHORT_BINUNICODE", "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "BINBYTES8", "SHORT_BINBYTES",
+         "BYTEARRAY8"],
+        PickleMachine.push,
+    ),
+    **dict.fromkeys(("PROTO", "FRAME", "READONLY_BUFFER"), lambda machine, _: None),
+    **dict.fromkeys(("EXT1", "EXT2", "EXT4", "PERSID", "NEXT_BUFFER"), refuse),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), PickleMachine.remember),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), lambda machine, place: machine.push(machine.memo[place])),
+    **dict.fromkeys(("REDUCE", "NEWOBJ"), lambda machine, _: call_later(machine, machine.stack.pop())),
+    "NONE": lambda machine, _: machine.push(None),
+    "NEWTRUE": lambda machine, _: machine.push(True),
+    "NEWFALSE": lambda machine, _: machine.push(False),
+    "EMPTY_DICT": lambda machine, _: machine.push({}),
+    "EMPTY_LIST": lambda machine, _: machine.push([]),
+    "EMPTY_TUPLE": lambda machine, _: machine.push(()),
+    "EMPTY_SET": lambda machine, _: machine.push(describe_set(SET, ())),
+    "FROZENSET": lambda machine, _: machine.push(describe_set(FROZENSET, machine.pop_to_mark())),
+    "MARK": lambda machine, _: machine.push(MARK),
+    "POP": lambda machine, _: machine.stack.pop(),
+    "POP_MARK": drop_to_mark,
+    "DUP": lambda machine, _: machine.push(machine.stack[-1]),
+    "MEMOIZE": lambda machine, _: machine.remember(len(machine.memo)),
+    "TUPLE": lambda machine, _: machine.push(tuple(machine.pop_to_mark())),
+    "TUPLE1": lambda machine, _: machine.push((machine.stack.pop(),)),
+    "TUPLE2": lambda machine, _: machine.push((machine.stack.pop(-2), machine.stack.pop())),
+    "TUPLE3": lambda machine, _: machine.push((machine.stack.pop(-3), machine.stack.pop(-2), machine.stack.pop())),
+    "LIST": lambda machine, _: machine.push(machine.pop_to_mark()),
+    "DICT": lambda machine, _: machine.push(dict(with_sound_keys(zip(*[iter(machine.pop_to_mark())] * 2, strict=True)))),
+    "SETITEM": lambda machine, _: machine.add_items([machine.stack.pop(-2), machine.stack.pop()]),
+    "SETITEMS": lambda machine, _: machine.add_items(machine.pop_to_mark()),
+    "APPEND": lambda machine, _: machine.add_elements([machine.stack.pop()]),
+    "APPENDS": lambda machine, _: machine.add_elements(machine.pop_to_mark()),
+    "ADDITEMS": lambda machine, _: machine.add_elements(machine.pop_to_mark()),
+    "GLOBAL": lambda machine, pair: machine.push(machine.find_global(*pair.split(" ", 1))),
+    "STACK_GLOBAL": lambda machine, _: machine.push(machine.find_global(machine.stack.pop(-2), machine.stack.pop())),
+    "BINPERSID": lambda machine, _: machine.push(machine.find_persistent(machine.stack.pop())),
+    "BUILD": lambda machine, _: machine.set_state(machine.stack.pop()),
+    "INST": make_instance,
+    "OBJ": make_object,
+    "NEWOBJ_EX": make_with_keywords,
+}  # fmt: skip
+
+# The calls whose result is known without making it.
+CALLS: dict[Global, Callable[[PickleMachine, Global, Any], Any]] = {
+    **{Global("torch._utils", name): PickleMachine.tensor for name in ("_rebuild_tensor", "_rebuild_tensor_v2")},
+    **{Global("collections", name): PickleMachine.mapping for name in ("OrderedDict", "defaultdict", "Counter")},
+    **{Global(module, "dict"): PickleMachine.mapping for module in ("builtins", "__builtin__")},
+    **{Global("torch._utils", name): lambda _machine, _function, arguments: arguments[0]
+       for name in ("_rebuild_parameter", "_rebuild_parameter_with_state")},
+    **{Global(module, name): lambda _, function, arguments: describe_set(function, arguments[0] if arguments else ())
+       for module in ("builtins", "__builtin__") for name in ("set", "frozenset")},
+    Global("torch", "Size"): lambda _machine, _function, arguments: tuple(arguments[0]),
+    # a tensor of a subclass, or one with attributes: (function, class, arguments, state)
+    Global("torch._tensor", "_rebuild_from_type_v2"): lambda machine, _, arguments: machine.call(arguments[0], arguments[2]),
+    # an instance that is made without its constructor: (class, …)
+    **{Global(module, name): lambda machine, _, arguments: machine.describe(arguments[0], arguments[1:])
+       for module, name in (("copyreg", "_reconstructor"), ("copyreg", "__newobj__"), ("copy_reg", "_reconstructor"),
+                            ("copy_reg", "__newobj__"), ("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"))},
+}  # fmt: skip

@@ -6,10 +6,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...diagnostics import Failure
+from ..source import Checkpoint
 from .damage import checkpoint_damaged
 from .memory_map import map_file
 from .pickles import MAX_PICKLE, PickleMachine
-from .pth import PthFile
+from .pth import open_container
 
 MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # a pickle of one number, 0x1950A86A20F9469CFC6C
 VERSION = 1001
@@ -26,6 +27,7 @@ class LegacyContainer:
         with map_file(path, MAX_PICKLE) as head:
             _, version, system, self.content, keys = (machine.run(head) for _ in range(5))
             begin = head.tell()
+        self.unknown = tuple(machine.unknown)
         if version != VERSION or not isinstance(system, dict) or system.get("little_endian") is not True:
             raise checkpoint_damaged(path, "it is of an unknown version, or of a big-endian machine")
         widths = {key: storage.dtype.size_bytes for key, storage in machine.storages.items()}
@@ -60,10 +62,10 @@ class LegacyContainer:
         return self.map[place + begin : place + end]
 
 
-def open_file(path: Path) -> PthFile:
-    """The tensors of the file. Raises Failure where it is damaged, and for a pickle that is no state dict of torch's."""
+def open_file(path: Path) -> Checkpoint:
+    """The state dicts of the file. Raises Failure where it is damaged, and for a pickle that torch did not save."""
     with path.open("rb") as file:
         if file.read(len(MAGIC)) == MAGIC:
-            return PthFile(path, LegacyContainer(path))
+            return open_container(path, LegacyContainer(path))
     raise Failure("checkpoint-refused", f"{path.name} is a bare pickle, which could run code, and no state dict that torch saved",
                   "save it with torch.save(model.state_dict(), …), or as .safetensors")  # fmt: skip

@@ -6,10 +6,11 @@ import struct
 import zipfile
 from pathlib import Path
 
+from ..source import Checkpoint
 from .damage import checkpoint_damaged
 from .memory_map import map_file
 from .pickles import MAX_PICKLE, PickleMachine
-from .pth import PthFile
+from .pth import open_container
 
 CHUNK = 2**20  # bytes read at once for a checksum
 LOCAL_HEADER = 30  # bytes of a zip's local header before the name; the lengths of name and extra field end it
@@ -36,7 +37,8 @@ class ZipContainer:
         if size > MAX_PICKLE:
             raise checkpoint_damaged(path, "its pickle is larger than any state dict's")
         begin = self.find_record(pickles[0])
-        self.content = PickleMachine(path).run(bytes(self.map[begin : begin + size]))
+        machine = PickleMachine(path)
+        self.content, self.unknown = machine.run(bytes(self.map[begin : begin + size])), tuple(machine.unknown)
 
     def size(self, storage: str) -> int | None:
         info = self.records.get(f"{self.folder}data/{storage}")
@@ -67,6 +69,6 @@ class ZipContainer:
             raise checkpoint_damaged(self.path, f"the record {info.filename[:80]} is cut off or damaged") from None
 
 
-def open_file(path: Path) -> PthFile:
-    """The tensors of the file. Raises Failure for a zip that is damaged, or that has no state dict in it."""
-    return PthFile(path, ZipContainer(path))
+def open_file(path: Path) -> Checkpoint:
+    """The state dicts of the file. Raises Failure for a zip that is damaged, or that torch did not write."""
+    return open_container(path, ZipContainer(path))

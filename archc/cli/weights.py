@@ -1,0 +1,55 @@
+"""What `archc build` says of the weights: where they come from, and what of a checkpoint was passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .render import clean
+
+if TYPE_CHECKING:
+    from ..compiler.weights.report import Taken, WeightReport
+
+MAX_LISTED = 3
+
+
+def describe_weights(report: WeightReport) -> str:
+    """A sentence on which tensors are trained and which are not."""
+    if not report.loaded:
+        return f"untrained: all tensors start from {report.source}; its answers mean nothing yet"
+    parts = [f"{report.loaded:,} tensors from {clean(report.source)}"]
+    parts += [describe_taken(each) for each in report.taken if each.key or each.prefix or each.others]
+    if report.skipped:
+        parts.append(f"left out as asked: {', '.join(report.skipped)}")
+    if report.missing:
+        parts.append(f"{len(report.missing):,} tensors untrained ({', '.join(report.untrained)})")
+    if report.unexpected:
+        parts.append(f"unused: {unused_tensors(report)}")
+    return "; ".join(parts)
+
+
+def describe_taken(taken: Taken) -> str:
+    """What of a checkpoint was taken, and what else would have fitted."""
+    step = f"{taken.step}: " if taken.step else ""
+    others = f" ({list_some(taken.others)} fit{'s' * (len(taken.others) == 1)}, too: --weights-key, --weights-prefix)"
+    return clean(f"{step}taken: {taken.place}{others if taken.others else ''}")
+
+
+def weight_warnings(report: WeightReport) -> Iterator[str]:
+    """The warnings: tensors without a place in the net, and code that a checkpoint names and nobody ran."""
+    if report.unexpected:
+        yield f"warning[weights-unused]: the net has no place for {unused_tensors(report)}"
+    for checkpoint, names in report.not_run.items():
+        listed = clean(list_some(tuple(f"`{name}`" for name in names)))
+        yield f"warning[code-not-run]: {clean(checkpoint)} names {listed} outside of the tensors taken; nothing of it was run"
+
+
+def unused_tensors(report: WeightReport) -> str:
+    """The tensors of a checkpoint that the net has no place for: how many, of which file, and the first three."""
+    count = len(report.unexpected)
+    return f"{count:,} tensor{'s' * (count > 1)} of {clean(report.source)} ({clean(list_some(report.unexpected))})"
+
+
+def list_some(names: tuple[str, ...]) -> str:
+    """The first few names, and whether there are more."""
+    return ", ".join(names[:MAX_LISTED]) + ", …" * (len(names) > MAX_LISTED)
