@@ -91,7 +91,14 @@ def find_fits(checkpoint: Checkpoint, wanted: Wanted, prefix: str | None = None,
         telling = not fit.whole and 2 * fitting >= len(wanted.names)
         other_step = bool(step) and not f".{fit.prefix}".endswith(f".{step}.")
         size = len(list(fit.state_dict.source.names()))
-        return not fit.whole, -fitting * telling, preference(fit), other_step, bool(fit.prefix), 0 if fit.whole else -size
+        return (
+            not fit.whole,
+            -fitting * telling,
+            preference(fit),
+            other_step,
+            bool(fit.prefix),
+            0 if fit.whole else -size,
+        )
 
     return sorted(fits, key=rank)
 

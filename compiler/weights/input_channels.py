@@ -30,7 +30,7 @@ def first_weights(graph: Graph) -> dict[str, int]:
         channels = node.input_types[0].shape[1]
         found |= {name: channels for name, shape in weights.items() if len(shape) == 4 and shape[1] == channels}
         if not weights:
-            image |= {value.name for value in node.outputs}
+            image |= {value.name for value in node.outputs if value.type.shape[1:2] == (channels,)}
     return found
 
 

@@ -30,7 +30,7 @@ PLAIN_NAMES = {
     "numpy.core.numeric": "_frombuffer",
     "numpy._core.numeric": "_frombuffer",
     "torch": "Size device Generator Tensor dtype float16 float32 float64 bfloat16 half float double int8 int16 int32 int64 uint8 short "
-    "int long bool complex64 complex128 strided channels_last contiguous_format preserve_format",
+    "int long bool complex64 complex128 strided sparse_coo per_tensor_affine per_channel_affine qint8 quint8 qint32",
     "torch._utils": "_rebuild_tensor _rebuild_tensor_v2 _rebuild_tensor_v3 _rebuild_parameter _rebuild_parameter_with_state "
     "_rebuild_qtensor _rebuild_sparse_tensor _rebuild_meta_tensor_no_storage _rebuild_device_tensor_from_numpy",
     "torch._tensor": "_rebuild_from_type_v2",

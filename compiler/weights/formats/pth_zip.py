@@ -5,14 +5,15 @@ from __future__ import annotations
 import struct
 import zipfile
 from pathlib import Path
+from zlib import crc32
 
+from ...diagnostics import Failure
 from ..source import Checkpoint
 from .damage import checkpoint_damaged
 from .memory_map import map_file
 from .pickles import MAX_PICKLE, PickleMachine
 from .pth import open_container
 
-CHUNK = 2**20  # bytes read at once for a checksum
 LOCAL_HEADER = 30  # bytes of a zip's local header before the name; the lengths of name and extra field end it
 
 
@@ -33,12 +34,14 @@ class ZipContainer:
         if len(pickles) != 1:
             raise checkpoint_damaged(path, "it holds no state dict of torch (data.pkl)")
         self.folder = pickles[0].removesuffix("data.pkl")
+        order = f"{self.folder}byteorder"
+        if order in self.records and self.record(order) != b"little":
+            raise checkpoint_damaged(path, "it is of a big-endian machine")
         size = self.records[pickles[0]].file_size
         if size > MAX_PICKLE:
             raise checkpoint_damaged(path, "its pickle is larger than any state dict's")
-        begin = self.find_record(pickles[0])
         machine = PickleMachine(path)
-        self.content, self.unknown = machine.run(bytes(self.map[begin : begin + size])), tuple(machine.unknown)
+        self.content, self.unknown = machine.run(self.record(pickles[0])), tuple(machine.unknown)
 
     def size(self, storage: str) -> int | None:
         info = self.records.get(f"{self.folder}data/{storage}")
@@ -48,25 +51,35 @@ class ZipContainer:
         place = self.find_record(f"{self.folder}data/{storage}")
         return self.map[place + begin : place + end]
 
+    def record(self, name: str) -> bytes:
+        """The bytes of a whole record. Raises Failure as find_record does."""
+        begin = self.find_record(name)
+        return bytes(self.map[begin : begin + self.records[name].file_size])
+
     def find_record(self, name: str) -> int:
         """Where a record's bytes begin in the file. Raises Failure where they are compressed, cut off or changed."""
         if name not in self.places:
             info = self.records[name]
             if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
                 raise checkpoint_damaged(self.path, "a record is compressed, which torch never does")
-            self.verify_checksum(info)
+            self.verify_header(info)
             name_length, extra_length = struct.unpack_from("<HH", self.map, info.header_offset + LOCAL_HEADER - 4)
-            self.places[name] = info.header_offset + LOCAL_HEADER + name_length + extra_length
+            begin = info.header_offset + LOCAL_HEADER + name_length + extra_length
+            # over the map, as zipfile would copy every byte
+            if crc32(self.map[begin : begin + info.file_size]) != info.CRC:
+                raise self.damaged(info)
+            self.places[name] = begin
         return self.places[name]
 
-    def verify_checksum(self, info: zipfile.ZipInfo) -> None:
-        """Reads a whole record, so that zipfile compares its header and checksum with the directory's. Raises Failure where they differ."""
+    def verify_header(self, info: zipfile.ZipInfo) -> None:
+        """Opens a record, for zipfile to compare its header with the directory's. Raises Failure where they differ."""
         try:
-            with self.zip.open(info) as record:
-                while record.read(CHUNK):
-                    pass
+            self.zip.open(info).close()
         except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, NotImplementedError):
-            raise checkpoint_damaged(self.path, f"the record {info.filename[:80]} is cut off or damaged") from None
+            raise self.damaged(info) from None
+
+    def damaged(self, info: zipfile.ZipInfo) -> Failure:
+        return checkpoint_damaged(self.path, f"the record {info.filename[:80]} is cut off or damaged")
 
 
 def open_file(path: Path) -> Checkpoint:
