@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .render import clean
+from .render import clean, count_of
 
 if TYPE_CHECKING:
     from ..compiler.weights.report import Taken, WeightReport
@@ -22,7 +22,7 @@ def describe_weights(report: WeightReport) -> str:
     if report.skipped:
         parts.append(f"left out as asked: {', '.join(report.skipped)}")
     if report.missing:
-        parts.append(f"{len(report.missing):,} tensors untrained ({', '.join(report.untrained)})")
+        parts.append(f"{count_of(len(report.missing), 'tensor')} untrained ({', '.join(report.untrained)})")
     if report.unexpected:
         parts.append(f"unused: {unused_tensors(report)}")
     return "; ".join(parts)
@@ -46,8 +46,7 @@ def weight_warnings(report: WeightReport) -> Iterator[str]:
 
 def unused_tensors(report: WeightReport) -> str:
     """The tensors of a checkpoint that the net has no place for: how many, of which file, and the first three."""
-    count = len(report.unexpected)
-    return f"{count:,} tensor{'s' * (count > 1)} of {clean(report.source)} ({clean(list_some(report.unexpected))})"
+    return f"{count_of(len(report.unexpected), 'tensor')} of {clean(report.source)} ({clean(list_some(report.unexpected))})"
 
 
 def list_some(names: tuple[str, ...]) -> str:
