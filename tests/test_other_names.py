@@ -214,6 +214,7 @@ FIRST: dict[str, tuple[str, dict[str, int]]] = {
     "of two branches": ("{image: [3, 8, 8]}\ngraph:\n  - concat: [{name: a, conv: 4}, {name: b, conv: 4}]\n  - {name: c, conv: 4}\n", {"a.weight": 3, "b.weight": 3}),
     "of groups": ("{image: [4, 8, 8]}\ngraph:\n  - {name: a, conv: {out: 4, groups: 2}}\n", {}),
     "no conv": ("{image: [3, 8, 8]}\ngraph:\n  - flatten\n  - {name: a, linear: 4}\n", {}),
+    "where a draw has no input": ("{image: [3, 8, 8]}\ngraph:\n  - {name: first, conv: 4}\n  - join: {global: 0.5, branches: {a: [relu], b: [{name: c, conv: 4}]}}\n", {"first.weight": 3}),
     "of two inputs": ("{left: [3, 8, 8], right: [1, 8, 8]}\ngraph:\n  - add: [[{from: left}, {name: a, conv: 4}], [{from: right}, {name: b, conv: 4}]]\n",
                       {"a.weight": 3, "b.weight": 1}),
 }  # fmt: skip

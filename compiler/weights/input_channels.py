@@ -24,7 +24,7 @@ def first_weights(graph: Graph) -> dict[str, int]:
     image = {value.name for value in graph.inputs}
     found: dict[str, int] = {}
     for node in graph.nodes:
-        if not all(value.name in image for value in node.inputs):
+        if not node.inputs or not all(value.name in image for value in node.inputs):
             continue
         weights = {name: param.shape for name, param in node.params().items() if len(param.shape) > 1}
         channels = node.input_types[0].shape[1]
