@@ -92,7 +92,7 @@ class Net:
         from .compiler.backends.torch.module import to_torch
 
         options = BuildOptions.from_keywords(weights=weights, seed=seed, weights_skip=weights_skip)
-        return to_torch(self.graph, resolve_weights(self.graph, options).source)
+        return to_torch(self.graph, resolve_weights(self.graph, options).source, options.seed)
 
     def export_onnx(self, path: str | os.PathLike[str], weights: Weights | None = None, **options: Any) -> BuildResult:
         """Writes an ONNX file, runs it against torch, and only then puts it at `path`.
