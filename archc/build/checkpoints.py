@@ -21,6 +21,14 @@ class StateDict:
     def __init__(self, tensors: Mapping[str, Any]) -> None:
         self._tensors = tensors
 
+    @property
+    def seed(self) -> int | None:
+        """The seed that the module began with, by the metadata of the state_dict of one of ours; None where it does not say."""
+        metadata = getattr(self._tensors, "_metadata", None)
+        notes = metadata.values() if isinstance(metadata, Mapping) else ()
+        found = [note["archc_seed"] for note in notes if isinstance(note, Mapping) and "archc_seed" in note]
+        return found[0] if found and isinstance(found[0], int) else None
+
     def names(self) -> Iterable[str]:
         return self._tensors.keys()
 

@@ -171,7 +171,7 @@ def build_text(result: BuildResult) -> str:
 
 def describe_weights(report: WeightReport) -> str:
     """A sentence on which tensors are trained and which are not."""
-    if not report.loaded:
+    if report.as_started:
         return f"untrained: all tensors start from {report.source}; its answers mean nothing yet"
     parts = [f"{report.loaded:,} tensors from {report.source}"]
     if report.skipped:

@@ -108,7 +108,6 @@ GRAPH_MODULE_ATTRIBUTES = frozenset(
 )
 # Those that a net of ours has besides.
 NETWORK_ATTRIBUTES = frozenset(["head_weights", "loss", "output_names", "seed", "training_graph"])
-TAKEN_NAMES = MODULE_ATTRIBUTES | GRAPH_MODULE_ATTRIBUTES | NETWORK_ATTRIBUTES
 
 
 def name_fault(name: object) -> str:
@@ -127,8 +126,10 @@ def word_fault(name: str) -> str:
         return f"{quote_value(name)} is no name: letters, digits, `_` and `-` only; the dot joins paths"
     if iskeyword(name):
         return f"`{name}` cannot be a name: it is a keyword of Python, and paths become attributes of a module"
-    if name in TAKEN_NAMES or name.startswith("__"):
+    if name in MODULE_ATTRIBUTES or name in GRAPH_MODULE_ATTRIBUTES or name.startswith("__"):
         return f"`{name}` cannot be a name: torch's Module owns it"
+    if name in NETWORK_ATTRIBUTES:
+        return f"`{name}` cannot be a name: the module that a net becomes has a `{name}` of its own"
     return ""
 
 

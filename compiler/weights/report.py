@@ -15,6 +15,9 @@ class WeightReport(NamedTuple):
     - `missing` are the graph's tensors that no checkpoint has; `untrained` are the steps that own them
     - `unused` are the checkpoints' tensors that the graph has no place for; `skipped` are the steps that were left out on
       purpose, and `unexpected` the unused tensors outside them
+    - `as_started`: nothing is trained, whether there is a checkpoint or not; a seed explains every tensor
+
+    A tensor that a checkpoint holds untouched, as a seed started it, counts as missing.
     """
 
     source: str
@@ -24,6 +27,7 @@ class WeightReport(NamedTuple):
     untrained: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
+    as_started: bool = False
 
 
 def report_weights(source: str, params: Iterable[str], loaded: Collection[str], unused: tuple[str, ...] = (),

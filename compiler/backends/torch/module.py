@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.overrides import TorchFunctionMode
 
 from ...ir.graph import Graph, Node, Value
@@ -85,7 +85,7 @@ def to_fx_graph(graph: Graph) -> fx.Graph:
     for node in graph.nodes:
         inputs = [values[v.name] for v in module_inputs(graph, node)]
         if wants_flattening(node):
-            inputs = [fx_graph.call_method("flatten", (each, 1)) for each in inputs]
+            inputs = [fx_graph.call_method(Tensor.flatten.__name__, (each, 1)) for each in inputs]
         values[node.output.name] = fx_graph.call_module(node.path, tuple(inputs))
     results = {o.name: values[o.value.name] for o in graph.outputs} | {
         h.path: values[h.value.name] for h in graph.heads
