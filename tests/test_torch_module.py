@@ -162,6 +162,29 @@ def test_steps_by_position() -> None:
         layer[-3]
 
 
+@pytest.mark.parametrize("path", ["conv1", "layer1", "layer4", "layer4.1", "layer2.0"])
+def test_hooks_see_what_torchvision_s_blocks_give(path: str) -> None:
+    """A hook on a scope sees its result, and the gradient of it: what Grad-CAM takes."""
+    theirs = torchvision_net("resnet18").eval()
+    ours = archc.load("resnet18").to_torch(weights=theirs.state_dict()).eval()
+    image, seen = torch.randn(2, 3, 64, 64), []
+    for net in (ours, theirs):
+        step = net.get_submodule(path)
+        step.register_forward_hook(lambda _step, _inputs, result: seen.append(result.detach()))
+        step.register_full_backward_hook(lambda _step, _inputs, gradients: seen.append(gradients[0]))
+        net(image)[:, 0].sum().backward()
+    for found, expected in zip(seen[:2], seen[2:], strict=True):
+        assert_same(found, expected, 1e-3)
+
+
+def test_what_a_scope_cannot_do_is_said() -> None:
+    scope = archc.load("resnet18").to_torch().layer1
+    with pytest.raises(NotImplementedError, match="call the net"):
+        nn.Sequential(scope)(torch.zeros(1, 64, 8, 8))
+    with pytest.raises(NotImplementedError, match="one of 0, 1"):
+        scope.register_forward_pre_hook(print)
+
+
 def like(old: nn.Module) -> nn.Module | None:
     """What may stand in the place of a module; None for one that is left."""
     if isinstance(old, nn.BatchNorm2d | nn.Dropout):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, fx, nn
 from torch.nn.functional import cross_entropy
+from torch.utils.hooks import RemovableHandle
 
 from .loss import sum_losses
 
@@ -21,8 +22,8 @@ Result = Tensor | dict[str, Tensor]
 class Scope(nn.Module):
     """A scope of the spec: its steps by name, or by position as in an nn.Sequential: `net.classifier[6]`, `net.layer1[-1]`.
 
-    It has no `forward`, as only the net's graph says which step takes what, and no method that is no `__…__`: a step may have
-    any other name.
+    It cannot be called, as only the net's graph says which step takes what. Its methods are those of torch's modules alone: a
+    step may have any other name.
     """
 
     def __getitem__(self, key: int | str) -> nn.Module:
@@ -37,6 +38,26 @@ class Scope(nn.Module):
     def __iter__(self) -> Iterator[nn.Module]:
         return self.children()
 
+    def forward(self, *inputs: Any) -> Any:
+        raise NotImplementedError(
+            "a scope is a place of steps, which the net's graph calls: call the net, or one of the steps"
+        )
+
+    def register_forward_hook(self, *args: Any, **kwargs: Any) -> RemovableHandle:
+        """Hooks the step that gives the scope's result: the hook gets this step, what it takes, and the result."""
+        return result_step(self).register_forward_hook(*args, **kwargs)
+
+    def register_full_backward_hook(self, *args: Any, **kwargs: Any) -> RemovableHandle:
+        """Hooks the step that gives the scope's result: the hook gets its gradients."""
+        return result_step(self).register_full_backward_hook(*args, **kwargs)
+
+    def register_forward_pre_hook(self, *args: Any, **kwargs: Any) -> RemovableHandle:
+        raise NotImplementedError(
+            f"a scope takes nothing by itself: hook the step that does, one of {', '.join(self._modules)}"
+        )
+
+    register_full_backward_pre_hook = register_forward_pre_hook
+
 
 def step_name(scope: Scope, key: int | str) -> str:
     """The name of a step of `scope`; a negative number counts from the last. Raises IndexError or KeyError where there is none."""
@@ -46,6 +67,12 @@ def step_name(scope: Scope, key: int | str) -> str:
     if str(key) not in names:
         raise (IndexError if isinstance(key, int) else KeyError)(f"{key}; the scope has {', '.join(names)}")
     return str(key)
+
+
+def result_step(scope: Scope) -> nn.Module:
+    """The step that gives the result of a scope: the last one in it."""
+    last = scope[-1]
+    return result_step(last) if isinstance(last, Scope) else last
 
 
 class Phases(NamedTuple):
