@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import NamedTuple
 
 from .cli.tables import format_bytes, format_number, format_pairs
@@ -101,6 +100,8 @@ def describe_sizes(values: Mapping[str, tuple[int, ...]]) -> str:
 
 def html_table(title: str, rows: Sequence[tuple[str, str]]) -> str:
     """Rows of two columns under a title, for a notebook. An indented name stays so."""
+    from html import escape
+
     style = '<td style="text-align: left">'
     lines = [
         f"<tr>{style}{escape(name).replace('  ', '&emsp;')}</td>{style}{escape(value)}</td></tr>"

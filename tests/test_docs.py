@@ -80,6 +80,7 @@ def test_the_form_is_strict() -> None:
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 
 
+@pytest.mark.slow  # it compiles and exports GoogLeNet
 def test_the_code_of_the_torch_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From top to bottom, its assertions included."""
     monkeypatch.chdir(tmp_path)
