@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
 
+    from . import runtime
     from .compiler.diagnostics import Diagnostic, Failure, InternalError, SpecError
     from .net import Net
 
 __version__ = "0.1.0"
-__all__ = ["Diagnostic", "Failure", "InternalError", "Net", "SpecError", "__version__", "load"]
+__all__ = ["Diagnostic", "Failure", "InternalError", "Net", "SpecError", "__version__", "load", "runtime"]
 
 
 def load(spec: str | PathLike[str], params: Mapping[str, Any] | None = None) -> Net:
@@ -39,8 +40,17 @@ def __getattr__(name: str) -> Any:
         from .net import Net
 
         return Net
+    if name == "runtime":
+        from importlib import import_module
+
+        return import_module(".runtime", __name__)
     if name in __all__:
         from .compiler import diagnostics
 
         return getattr(diagnostics, name)
     raise AttributeError(f"module 'archc' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What there is for users, whether it is imported yet or not."""
+    return sorted(__all__)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .compiler.diagnostics import Diagnostic, Failure, InternalError, SpecError
 from .compiler.driver import Compilation, check
@@ -14,8 +15,13 @@ from .compiler.driver import Compilation, check
 if TYPE_CHECKING:
     from .build.build import BuildResult
     from .build.checkpoints import Weights
-    from .compiler.analysis.cost import Cost
-    from .compiler.ir.graph import Graph
+    from .build.options import Precision, Proof
+    from .build.weights_map import NamesGiven
+    from .compiler.backends.torch.network import Network
+    from .compiler.ir.graph import Graph, Phase
+    from .compiler.weights.input_channels import InputMethod
+    from .compiler.weights.report import WeightReport
+    from .costs import NetCost
 
 
 def load(spec: str | os.PathLike[str], params: Mapping[str, Any]) -> Net:
@@ -63,32 +69,60 @@ class Net:
         self.graph = graph_of(checked)
 
     def __repr__(self) -> str:
-        return f"<archc.Net {self.name}>"
+        return f"<archc.Net {self.name}: {self.cost().params.total:,} parameters, {describe_types(self.outputs)}>"
+
+    def _repr_html_(self) -> str:
+        """A notebook's table of what the net takes, gives and costs."""
+        from .costs import cost_rows, html_table, report_costs
+
+        summary = self.checked.header.summary
+        heads = ", ".join(f"{head.path} (weight {head.weight:g})" for head in self.graph.heads)
+        rows = [("summary", summary), ("input", describe_types(self.inputs)), *cost_rows(report_costs(self.cost()))]
+        rows += [("auxiliary heads", heads), ("warnings", f"{len(self.diagnostics)}" if self.diagnostics else "")]
+        return html_table(self.name, [(name, value) for name, value in rows if value])
 
     @property
     def name(self) -> str:
         return self.checked.name
 
     @property
+    def inputs(self) -> dict[str, tuple[int, ...]]:
+        """The sizes of each input by name, without the batch: (C, H, W)."""
+        return {value.name: value.type.sizes for value in self.graph.inputs}
+
+    @property
+    def outputs(self) -> dict[str, tuple[int, ...]]:
+        """The sizes of each output by name, without the batch; the last is the end of the net."""
+        return {output.name: output.value.type.sizes for output in self.graph.outputs}
+
+    @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """The warnings of the check."""
         return self.checked.diagnostics
 
-    def cost(self) -> Cost:
-        """Parameters, MACs, activations, memory, depth, receptive field and minimum input."""
-        from .compiler.analysis.cost import cost
+    def cost(self) -> NetCost:
+        """Parameters, MACs, activations, memory, depth, receptive field and minimum input. Printed, it is `archc cost`'s table."""
+        from .costs import NetCost
 
-        return cost(self.graph)
+        return NetCost(self.graph)
 
     def to_torch(self, weights: Weights | None = None, seed: int = 0, weights_skip: Sequence[str] = (), *,
-                 weights_key: str | None = None, weights_prefix: str | None = None,
-                 weights_map: str | os.PathLike[str] | Mapping[str, str] | None = None,
-                 weights_input: str | None = None) -> Any:  # fmt: skip
-        """A torch.nn.Module: `.train()` returns a dict with the auxiliary heads, `.eval()` the logits.
+                 weights_key: str | None = None, weights_prefix: str | None = None, weights_map: NamesGiven | None = None,
+                 weights_input: InputMethod | None = None) -> Network:  # fmt: skip
+        """The net as a torch module, whose state_dict has the spec's paths for keys. docs/pytorch.md tells how it behaves.
 
-        Each takes one float32 tensor (N, C, H, W) an input of the spec. `weights` is a state_dict or the path of a
-        checkpoint, or a mapping of steps to such, for an ensemble; what lies under a step in `weights_skip` is left out of
-        them. Without weights the net is initialised from `seed`. Raises Failure for weights that do not fit.
+        It takes one float32 tensor (N, C, H, W) for each input. `.eval()` returns the output, or a dict where the net has
+        several; `.train()` returns the same, and with auxiliary heads always a dict of outputs and heads.
+
+        weights       a state_dict, the path of a checkpoint, or a mapping of steps to such, for an ensemble
+        weights_skip  steps that are left out of the weights and start from the seed
+        weights_key   the key of the state dict in a checkpoint, "." for the top; None finds the one that fits
+        weights_prefix  what is taken off a checkpoint's names; None finds the one that fits
+        weights_map   a checkpoint's names by the net's, where they differ: the path of a YAML file, or a mapping; `*` for any part
+        weights_input  what first layers for another number of channels become: "sum" adds them up to one, "repeat" gives more
+        seed          what tensors start from that no weights give
+
+        Raises Failure for a value that an option does not take, and for weights that do not fit.
         """
         from .build.build import resolve_weights
         from .build.options import BuildOptions
@@ -98,17 +132,63 @@ class Net:
             weights=weights, seed=seed, weights_skip=weights_skip, weights_key=weights_key, weights_prefix=weights_prefix,
             weights_map=weights_map, weights_input=weights_input,
         )  # fmt: skip
-        return to_torch(self.graph, resolve_weights(self.graph, options).source)
+        weights_found = resolve_weights(self.graph, options)
+        warn_of_weights(weights_found.report)
+        return to_torch(self.graph, weights_found.source, options.seed)
 
-    def export_onnx(self, path: str | os.PathLike[str], weights: Weights | None = None, **options: Any) -> BuildResult:
-        """Writes an ONNX file, runs it against torch, and only then puts it at `path`.
+    def export_onnx(self, path: str | os.PathLike[str], weights: Weights | None = None, *, weights_skip: Sequence[str] = (),
+                    weights_key: str | None = None, weights_prefix: str | None = None, weights_map: NamesGiven | None = None,
+                    weights_input: InputMethod | None = None, seed: int = 0, opset: int | None = None, batch: int | Literal["dynamic"] | None = None,
+                    phase: Phase = "inference", keep_aux: bool = False, fold: bool = True, precision: Precision = "fp32",
+                    proof: Proof | bool = "fast", **others: Any) -> BuildResult:  # fmt: skip
+        """Writes an ONNX file, runs it against torch, and only then puts it at `path`. Gives what was built and proved.
 
-        `options` are archc.build.options.BuildOptions: weights_skip, seed, opset, batch (None or "dynamic" leaves it open),
-        phase ("inference" or "train"), keep_aux, fold, precision, proof ("fast" or "none"). Raises Failure for an option that
-        there is not or a value that it does not take, for weights that do not fit, and where the file fails its proof.
+        weights       a state_dict, the path of a checkpoint, or a mapping of steps to such, for an ensemble
+        weights_skip  steps that are left out of the weights and start from the seed
+        weights_key   the key of the state dict in a checkpoint, "." for the top; None finds the one that fits
+        weights_prefix  what is taken off a checkpoint's names; None finds the one that fits
+        weights_map   a checkpoint's names by the net's, where they differ: the path of a YAML file, or a mapping; `*` for any part
+        weights_input  what first layers for another number of channels become: "sum" adds them up to one, "repeat" gives more
+        seed          what tensors start from that no weights give
+        opset         the ONNX opset, honoured or refused; None is archc's choice
+        batch         images at once; None (or "dynamic") leaves the batch open
+        phase         which graph is built: "inference"; a training graph has no form in ONNX
+        keep_aux      keep the auxiliary heads as outputs
+        fold          merge batch norms into convolutions
+        precision     of the file's numbers: "fp32"
+        proof         "fast" (or True) runs the file against torch before it takes its place; "none" (or False) leaves that out
+        others        an old name of an option, which warns; anything else is refused
+
+        Raises Failure for an option that there is not or a value that one does not take, for weights that do not fit, and where
+        the file fails its proof.
         """
         from .build.build import build
         from .build.options import BuildOptions
 
-        how = BuildOptions.from_keywords(("exports", "output"), weights=weights, **options)
-        return build(self.checked, replace(how, exports=("onnx",), output=Path(path)))
+        if proof != "fast":  # beside its old name it is refused then
+            others["proof"] = proof
+        how = BuildOptions.from_keywords(("exports", "output"), weights=weights, weights_skip=weights_skip,
+                                         weights_key=weights_key, weights_prefix=weights_prefix, weights_map=weights_map,
+                                         weights_input=weights_input, seed=seed,
+                                         opset=opset, batch=batch, phase=phase, keep_aux=keep_aux, fold=fold,
+                                         precision=precision, **others)  # fmt: skip
+        result = build(self.checked, replace(how, exports=("onnx",), output=Path(path)))
+        warn_of_weights(result.weights)
+        return result
+
+
+def warn_of_weights(report: WeightReport) -> None:
+    """Warns, as Python does, of what the command line says of weights: what was passed over, and what else fits."""
+    from .build.weights_text import describe_taken, weight_warnings
+
+    texts = [text for _, text in weight_warnings(report)]
+    texts += [f"{each.checkpoint}: {describe_taken(each)}" for each in report.taken if each.others]
+    for text in texts:
+        warnings.warn(text, UserWarning, stacklevel=3)
+
+
+def describe_types(values: Mapping[str, tuple[int, ...]]) -> str:
+    """Inputs or outputs in words; see costs.describe_sizes."""
+    from .costs import describe_sizes
+
+    return describe_sizes(values)

@@ -22,3 +22,8 @@ def __getattr__(name: str) -> Any:
 
         return Session
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What there is for users, whether it is imported yet or not."""
+    return sorted(__all__)

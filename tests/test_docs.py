@@ -1,4 +1,4 @@
-"""The pages' own claims: what a ```console block shows is what its commands print, and the sums in the text are right.
+"""The pages' own claims: what a ```console block shows is what its commands print, code runs, and the sums in the text are right.
 
 A block's lines that begin with `$ ` are commands; below each stands what it prints. `…` alone on a line stands for lines
 that are left out, at the end of a line for the rest of it.
@@ -75,6 +75,21 @@ def test_the_form_is_strict() -> None:
     assert not re.fullmatch(pattern(["a", "c"]), "a\nb\nc\n")
     assert not re.fullmatch(pattern(["a", "…", "b"]), "a\nbc\n")
     assert not re.fullmatch(pattern(["a.b"]), "axb\n")
+
+
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
+
+
+@pytest.mark.slow  # it compiles and exports GoogLeNet
+def test_the_code_of_the_torch_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From top to bottom, its assertions included."""
+    monkeypatch.chdir(tmp_path)
+    blocks = PYTHON.findall((DOCS / "pytorch.md").read_text("utf-8"))
+    assert len(blocks) >= 6
+    scope: dict[str, object] = {}
+    for number, block in enumerate(blocks):
+        exec(compile(block, f"pytorch.md, block {number}", "exec"), scope)
+    assert Path("trained.onnx").is_file()
 
 
 def worked_out(text: str) -> float:

@@ -231,7 +231,7 @@ def test_join_in_training_takes_the_drawn_column_and_never_drops_all():
         assert 1 <= join(*columns, torch.tensor(-1))[0, 0] <= 3
     assert torch.allclose(join(*columns[:2], torch.tensor(2)), torch.full((1, 2), 1.5))
     assert torch.allclose(join.eval()(*columns, torch.tensor(1)), torch.full((1, 2), 2.0))
-    draws = {int(layers.PathDraw(3, 0.5)()) for _ in range(200)}
+    draws = {int(layers.PathDraw(3, 0.5)(columns[0])) for _ in range(200)}
     assert draws == {-1, 0, 1, 2}
 
 

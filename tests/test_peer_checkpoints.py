@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from archc.build.build import build
+from archc.build.checkpoints import checkpoint
 from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import check
 from archc.compiler.ir.dtypes import F32, I64
@@ -76,7 +77,7 @@ class OldDenseNet(Shapes):
 def test_old_densenet_files(name):
     source, params = OldDenseNet(name), check(name).graph.params()
     assert any(".norm.1." in tensor for tensor in source.names())
-    report = load_checkpoints({"": source}, NetTensors(params), SeededSource(params)).report
+    report = load_checkpoints({"": checkpoint(source)}, NetTensors(params), SeededSource(params)).report
     assert (report.loaded, report.missing, report.unused) == (len(source.tensors), (), ())
 
 

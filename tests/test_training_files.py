@@ -8,6 +8,7 @@ import copy
 import datetime
 import pathlib
 import uuid
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -446,3 +447,49 @@ def test_python_takes_the_same_options(run):
     with pytest.raises(Failure) as caught:
         archc.load("small.yaml", params={"classes": 7}).to_torch(weights="five.pth")
     assert "weights_skip=['aux.fc', 'fc']" in caught.value.help
+
+
+LOADED: dict[str, Callable[[State], Any]] = {
+    "alone": lambda t: {"model": t},
+    "with numbers": lambda t: {
+        "epoch": 3,
+        "state_dict": under("module.", t),
+        "optimizer": {"state": {}, "param_groups": []},
+    },
+    "with texts": lambda t: {"arch": "small", "net": t},
+    "nested": lambda t: {"ema": {"decay": 0.9, "module": t}},
+    "in a list": lambda t: {"epoch": 1, "nets": [{"a": 1}, t]},
+    "a parameter": lambda t: {"model": {k: nn.Parameter(v, v.is_floating_point()) for k, v in t.items()}},
+    "arrays": lambda t: {"model": {k: v.numpy() for k, v in t.items()}},
+}
+
+
+@pytest.mark.parametrize("what", LOADED)
+def test_what_torch_load_gives_is_taken_whole(what, run):
+    tensors = state()
+    module = archc.load("small.yaml").to_torch(weights=LOADED[what](tensors))
+    assert all(torch.equal(v, tensors[k]) for k, v in module.state_dict().items())
+
+
+def test_python_warns_of_what_was_passed_over(run):
+    t = state()
+    torch.save({"model": zeros(t), "ema": {**t, "criterion.weight": torch.ones(2)}, "config": Unknown()}, "file.pth")
+    net = archc.load("small.yaml")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        net.to_torch(weights="file.pth")
+    texts = [str(each.message) for each in told]
+    assert len(texts) == 3 and all(str(each.filename) == __file__ for each in told)
+    for part in ("criterion.weight", "tests.test_training_files.Unknown", "taken: `ema` (`model` fits, too"):
+        assert any(part in text for text in texts)
+    with pytest.warns(UserWarning, match="criterion"):
+        net.export_onnx("a.onnx", weights="file.pth", proof="none")
+
+
+def test_nothing_in_memory_fits(run):
+    net = archc.load("small.yaml")
+    with pytest.raises(Failure, match=r"no tensor in a mapping of `epoch` \(int\)"):
+        net.to_torch(weights={"epoch": 3, "history": [1]})
+    with pytest.raises(Failure, match=r"no step `aux\.cf`") as caught:
+        net.to_torch(weights={"aux.cf": {"weight": torch.ones(2)}})
+    assert "did you mean `aux.fc`?" in caught.value.help

@@ -14,6 +14,7 @@ from ..compiler.ir.graph import Graph
 from ..compiler.passes import PassOptions
 from ..compiler.weights.loading import LoadedWeights, NetTensors, load_checkpoints
 from ..compiler.weights.report import WeightReport
+from ..compiler.weights.source import Checkpoint
 from .metadata import metadata
 from .options import BuildOptions
 from .proof import Parity, prove
@@ -58,6 +59,7 @@ def build(checked: Compilation, options: BuildOptions | None = None, **keywords:
     training = training_graph(checked)
     built = run_passes(training, PassOptions(options.phase, options.keep_aux, options.fold))
     weights = resolve_weights(training, options)
+    weights = weights._replace(report=report_weights(training, weights, options))
     files: list[BuiltFile] = []
     parity: Parity | None = None
     for backend in (BACKENDS[name] for name in options.exports):
@@ -88,8 +90,26 @@ def resolve_weights(training: Graph, options: BuildOptions) -> LoadedWeights:
     params = training.params()
     seeded = SeededSource(params, options.seed)
     if not options.weights:
-        return LoadedWeights(seeded, WeightReport(f"seed {options.seed}", 0, tuple(params)))
+        return LoadedWeights(seeded, WeightReport(f"seed {options.seed}", 0, tuple(params), as_started=True))
     return load_checkpoints(options.weights, NetTensors.of(training), seeded, options.checkpoint_options)
+
+
+def report_weights(training: Graph, weights: LoadedWeights, options: BuildOptions) -> WeightReport:
+    """The report on the weights of a build, which knows an untouched start by the tensors themselves.
+
+    The start may be that of the build's own seed, or of the module that gave a state_dict; an ensemble's member may have started
+    as a net of its own.
+    """
+    from ..compiler.weights.untouched import Start, report_untouched
+
+    if not options.weights:
+        return weights.report
+    starts: dict[Start, None] = {}
+    for step, checkpoint in options.weights.items():
+        began = [each.source for each in checkpoint.state_dicts] if isinstance(checkpoint, Checkpoint) else []
+        seeds = dict.fromkeys([options.seed, *(getattr(source, "seed", None) for source in began)])
+        starts |= {Start(seed, inside): None for seed in seeds if seed is not None for inside in ("", step)}
+    return report_untouched(weights.report, weights.source, training.params(), starts)
 
 
 def export_and_prove(checked: Compilation, training: Graph, built: Graph, weights: LoadedWeights, backend: Backend, path: Path,

@@ -44,8 +44,8 @@ def weights_origin(graph: Graph, report: WeightReport) -> dict[str, object]:
     }
     # a head that is not in the file lacks nothing
     missing = any(owning_step(tensor) in owners for tensor in report.missing)
-    origin: dict[str, object] = {"source": report.source, "trained": report.loaded > 0 and not missing}
-    if report.loaded and missing:
+    origin: dict[str, object] = {"source": report.source, "trained": not (missing or report.as_started)}
+    if missing and not report.as_started:
         origin["untrained"] = [step for step in report.untrained if any(belongs_to(path, [step]) for path in owners)]
     return origin
 

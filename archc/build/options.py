@@ -21,7 +21,7 @@ from ..compiler.spelling import Spelling, as_keyword
 from ..compiler.weights.input_channels import InputMethod
 from ..compiler.weights.name_map import NameMap
 from ..compiler.weights.options import CheckpointOptions
-from .checkpoints import Checkpoint, checkpoints_by_step
+from .checkpoints import CheckpointGiven, checkpoints_by_step
 from .weights_map import name_map
 
 Precision = Literal["fp32"]
@@ -61,7 +61,7 @@ class BuildOptions:
 
     exports: tuple[str, ...] = ("onnx",)
     output: Path | None = None
-    weights: Mapping[str, Checkpoint] | None = None
+    weights: Mapping[str, CheckpointGiven] | None = None
     weights_skip: tuple[str, ...] = ()
     weights_key: str | None = None
     weights_prefix: str | None = None

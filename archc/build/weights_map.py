@@ -9,6 +9,8 @@ from pathlib import Path
 from ..compiler.diagnostics import Collector, Failure, SpecError
 from ..compiler.weights.name_map import NameMap
 
+NamesGiven = NameMap | str | os.PathLike[str] | Mapping[str, str]
+
 
 def name_map(value: object) -> NameMap | None:
     """The map. Raises ValueError, with a message that goes on after "takes", for what is none; SpecError for a YAML file with mistakes."""

@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..build.options import INPUT_METHODS, PHASES, PRECISIONS, PROOFS, BuildOptions, Proof
+from ..build.weights_text import describe_weights, weight_warnings
 from ..compiler.backends import BACKENDS
 from ..compiler.spelling import as_flag
 from ..compiler.weights.formats import checkpoint_suffixes
 from .options import Batch, compile_spec, format_option, print_json, set_option, spec_argument
 from .progress import progress
+from .render import clean
 from .tables import format_bytes, format_pairs
-from .weights import describe_weights, weight_warnings
 
 if TYPE_CHECKING:
     from ..build.build import BuildResult
-    from ..build.checkpoints import Checkpoint
+    from ..build.checkpoints import CheckpointGiven
     from ..compiler.driver import Compilation
 
 
@@ -109,8 +110,8 @@ def command(spec: str, settings: tuple[str, ...], output: str | None, form: str,
     checked, _ = compile_spec(spec, settings)
     with progress(f"building {checked.name}"):
         result = build_to_stdout(checked, options) if output == "-" else build(checked, options)
-    for warning in weight_warnings(result.weights):
-        print(warning, file=sys.stderr)
+    for code, text in weight_warnings(result.weights):
+        print(clean(f"warning[{code}]: {text}"), file=sys.stderr)
     if output == "-":
         print(build_text(result), file=sys.stderr)
     elif form == "json":
@@ -119,12 +120,12 @@ def command(spec: str, settings: tuple[str, ...], output: str | None, form: str,
         print(build_text(result))
 
 
-def parse_weights(values: tuple[str, ...]) -> dict[str, Checkpoint] | None:
+def parse_weights(values: tuple[str, ...]) -> dict[str, CheckpointGiven] | None:
     """The values of `--weights` by step; "" is the whole net. None where there are none.
 
     A value that is an existing file is taken for one, even if there is a `=` in its name.
     """
-    found: dict[str, Checkpoint] = {}
+    found: dict[str, CheckpointGiven] = {}
     for value in values:
         named = None if Path(value).exists() else re.fullmatch(r"([\w.-]+)=(.+)", value)
         step, file = named.groups() if named else ("", value)
@@ -178,6 +179,6 @@ def build_text(result: BuildResult) -> str:
         parity = result.parity
         measured = f"max |Δ| {parity.max_abs:.1e}, relative {parity.max_rel:.1e}, against {parity.against}"
         rows.append(("parity", measured))
-    rows.append(("weights", describe_weights(result.weights)))
+    rows.append(("weights", clean(describe_weights(result.weights))))
     rows.append(("took", f"{result.seconds:.1f} s"))
     return f"{result.name}\n{format_pairs(rows)}"

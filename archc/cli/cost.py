@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import click
 
+from ..compiler.analysis.cost import cost
+from ..costs import CostReport, cost_text, report_costs
 from .options import compile_spec, format_option, print_json, set_option, specs_argument
-from .tables import format_bytes, format_number, format_pairs, format_table
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ..compiler.analysis.cost import Cost, Layer
-    from ..compiler.ir.graph import Graph
+from .tables import format_number, format_table
 
 
 @click.command(epilog="Example: archc cost resnet50 --by block --share")
@@ -45,89 +41,19 @@ def command(
     """
     if share and not by:
         raise click.UsageError("--share is about a table; say which: --by layer, block or op")
-    reports = [cost_report(compile_spec(spec, settings)[1], weights_only, batch) for spec in specs]
+    reports = [report_costs(cost(compile_spec(spec, settings)[1]), weights_only, batch) for spec in specs]
     if form == "json":
         documents = [cost_json(each, by) for each in reports]
         print_json(documents[0] if len(documents) == 1 else documents)
     else:
-        print("\n\n".join(cost_text(each, by, share) for each in reports))
+        print("\n\n".join(report_text(each, by, share) for each in reports))
 
 
-class CostReport(NamedTuple):
-    """A net's costs for `batch` images. The layers' parameters are all, or the weights alone, as `counted` says in a word."""
-
-    cost: Cost
-    layers: tuple[Layer, ...]
-    counted: str
-    batch: int
-
-    @property
-    def params(self) -> int:
-        return sum(x.params for x in self.layers)
-
-    @property
-    def params_without_aux(self) -> int:
-        return sum(x.params for x in self.layers if not x.aux)
-
-    @property
-    def activations(self) -> int:
-        return self.cost.activations * self.batch
-
-    @property
-    def with_input(self) -> int:
-        """Activations, and the elements of the input."""
-        return (self.cost.activations + self.cost.input_elements) * self.batch
-
-
-def cost_report(graph: Graph, weights_only: bool, batch: int) -> CostReport:
-    """The costs of a graph for `batch` images; `weights_only` leaves out biases and normalisation."""
-    from ..compiler.analysis.cost import cost
-
-    costs = cost(graph)
-    layers = tuple(
-        x._replace(
-            params=costs.weights.get(x.path, 0) if weights_only else x.params,
-            macs=x.macs * batch,
-            activations=x.activations * batch,
-        )
-        for x in costs.layers
-    )
-    return CostReport(costs, layers, "weights" if weights_only else "parameters", batch)
-
-
-def cost_text(report: CostReport, by: str | None, share: bool) -> str:
+def report_text(report: CostReport, by: str | None, share: bool) -> str:
     """What is printed for people: the net's numbers, then a table of its parts if `by` says which parts."""
-    from ..compiler.ir.dtypes import F32
-
-    cost, batch = report.cost, report.batch
-    per = "" if batch == 1 else f" for {batch:,} images"
-    params = format_number(report.params)
-    if report.params_without_aux != report.params:
-        params += f" ({report.params_without_aux:,} without the auxiliary heads)"
-    rows = [
-        (report.counted, params),
-        ("weight layers", describe_weight_layers(cost.weight_layers)),
-        ("MACs" + per, f"{cost.macs * batch:,}"),
-        ("activations" + per, f"{report.activations:,}"),
-        ("  with the input", f"{report.with_input:,}, {report.with_input * F32.size_bytes:,} bytes in float32"),
-        ("peak activations" + per, f"{format_bytes(cost.peak_activation_bytes * batch)} in float32"),
-        ("depth", f"{cost.depth:,}"),
-        ("receptive field", format_number(cost.receptive_field)),
-        ("minimum input", format_number(cost.min_input)),
-        ("output", ", ".join(f"{name} {format_number(sizes)}" for name, sizes in cost.outputs.items())),
-    ]
-    parts = [cost.name, format_pairs(rows)]
-    if by:
-        parts += ["", shares_table(report, by) if share else parts_table(report, by)]
-    return "\n".join(parts)
-
-
-def describe_weight_layers(kinds: Mapping[str, int]) -> str:
-    """How many convolutions and linear layers there are, in all and by kind."""
-    own = {kind: n for kind, n in kinds.items() if kind != "aux"}
-    of = ", ".join(f"{n:,} {kind}" for kind, n in own.items())
-    heads = f", and {kinds['aux']} in the auxiliary heads" if "aux" in kinds else ""
-    return f"{sum(own.values()):,} ({of}){heads}" if own else "0"
+    if not by:
+        return cost_text(report)
+    return f"{cost_text(report)}\n\n{shares_table(report, by) if share else parts_table(report, by)}"
 
 
 def parts_table(report: CostReport, by: str) -> str:

@@ -65,7 +65,7 @@ class Cost:
         self.outputs = {output.name: output.value.type.sizes for output in graph.outputs}
 
     def __repr__(self) -> str:
-        return f"<archc.Cost of {self.name}: {self.params.total:,} parameters, {self.macs:,} MACs, depth {self.depth}>"
+        return f"<{type(self).__name__} of {self.name}: {self.params.total:,} parameters, {self.macs:,} MACs, depth {self.depth}>"
 
     @cached_property
     def _live(self) -> tuple[Node, ...]:

@@ -21,7 +21,7 @@ from .calls import bind_document_inputs, bind_params, enter_block
 from .compose import Document
 from .context import NOTHING, POISON, Context, Poison, StepValue, guess_result
 from .deep import DeepCalls
-from .finish import collect_outputs, insert_path_draw, warn_dead
+from .finish import check_results, collect_outputs, insert_path_draw
 from .located_yaml import Entry, Located
 from .modifiers import evaluate_boolean, evaluate_name, evaluate_use, evaluate_weight
 from .naming import Paths, Position, join_path
@@ -90,7 +90,7 @@ class Expander:
         if self.diagnostics.failed:
             return None
         graph = Graph(document.name, tuple(inputs.values()), nodes, outputs, tuple(self.heads))
-        warn_dead(graph, {name for _, name in filter(None, self.merge_inputs)}, self.diagnostics)
+        check_results(graph, {name for _, name in filter(None, self.merge_inputs)}, self.diagnostics)
         return graph
 
     # ---- places and steps

@@ -1,4 +1,4 @@
-"""What follows when every step is a node: the outputs, the random draw that joins share, and a warning for unused steps."""
+"""What follows when every step is a node: the outputs, the random draw that joins share, names that collide, and unused steps."""
 
 from __future__ import annotations
 
@@ -49,6 +49,18 @@ def probability_mismatch(node: Node, one: float, first: Node, other: float) -> D
     what = f"`global` is {quote_value(one)} in this join, but {quote_value(other)} in `{first.path}`"
     help = "the net draws one column for all of its joins: give them the same `global`"
     return Diagnostic("global-differs", node.span, what, "", (Note("the other is here", first.span),), help)
+
+
+def check_results(graph: Graph, absorbed: Container[str], diagnostics: Collector) -> None:
+    """Reports heads that are called as an output is, and warns of what reaches no result; `absorbed` as in warn_dead."""
+    names = {output.name for output in graph.outputs}
+    spans = {node.output.name: node.span for node in graph.nodes}
+    for head in graph.heads:
+        if head.path in names:
+            message = f"the head `{head.path}` is called as an output is"
+            help = "training gives heads and outputs by name: give one of them another"
+            diagnostics.add(Diagnostic("duplicate-output", spans.get(head.value.name), message, help=help))
+    warn_dead(graph, absorbed, diagnostics)
 
 
 def warn_dead(graph: Graph, absorbed: Container[str], diagnostics: Collector) -> None:

@@ -106,6 +106,8 @@ GRAPH_MODULE_ATTRIBUTES = frozenset(
         "to_folder",
     ]
 )
+# Those that a net of ours has besides.
+NETWORK_ATTRIBUTES = frozenset(["head_weights", "loss", "output_names", "seed", "training_graph"])
 
 
 def name_fault(name: object) -> str:
@@ -126,6 +128,8 @@ def word_fault(name: str) -> str:
         return f"`{name}` cannot be a name: it is a keyword of Python, and paths become attributes of a module"
     if name in MODULE_ATTRIBUTES or name in GRAPH_MODULE_ATTRIBUTES or name.startswith("__"):
         return f"`{name}` cannot be a name: torch's Module owns it"
+    if name in NETWORK_ATTRIBUTES:
+        return f"`{name}` cannot be a name: the module that a net becomes has a `{name}` of its own"
     return ""
 
 

@@ -60,6 +60,7 @@ class Linear(Op):
     )
 
     counts = "weight"
+    takes_vector = True
 
     def infer(self, x: TensorType) -> TensorType:
         vector_length(self, x)
@@ -73,7 +74,7 @@ class Linear(Op):
         return self.out * x.channels
 
     def torch(self, nn: Any, x: TensorType) -> Any:
-        return (nn.Linear if x.is_vector else nn.FlatLinear)(x.channels, self.out, bias=self.bias)
+        return nn.Linear(x.channels, self.out, bias=self.bias)
 
     def onnx(self, g: OnnxBuilder, x: Value) -> str:
         flat = x.name if x.type.is_vector else g.node("Flatten", x.name, axis=1)
@@ -97,6 +98,8 @@ class Rbf(Op):
     centers: tuple[tuple[float, ...], ...] | None = field(
         Matrix(), "the centers, a row each; random ±1 unless given", None, also_called=("codes", "prototypes")
     )
+
+    takes_vector = True
 
     def infer(self, x: TensorType) -> TensorType:
         """A vector of `out` distances. Raises Reject where the given centers do not fit `out` and the input's length."""

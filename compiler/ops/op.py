@@ -92,6 +92,8 @@ class Op:
       replaced by that op's inputs
     - `is_internal`: the front end inserts it, and no spec can name it; `is_marker`: a step that only marks a place
     - `training_only`: the verifier refuses it in an inference graph
+    - `takes_vector`: its torch module takes a vector; a C×1×1 that arrives is flattened before the module and not inside of it,
+      so that another module may take its place
     - `counts`: what cost reports count its output as: "weight" (convolution, linear: MACs, depth, activations), "pool"
       (activations) or ""; `pools_to_size`: its output has a fixed size, whatever the input's size
     - `since_opset`: the first ONNX opset that has a form of it
@@ -107,6 +109,7 @@ class Op:
     is_internal: ClassVar[bool] = False
     is_marker: ClassVar[bool] = False
     training_only: ClassVar[bool] = False
+    takes_vector: ClassVar[bool] = False
     counts: ClassVar[str] = ""
     pools_to_size: ClassVar[bool] = False
     since_opset: ClassVar[int] = 13

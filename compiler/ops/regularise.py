@@ -70,7 +70,7 @@ class DropPath(Op):
         return given[0] and self.rescale == "training"  # the other multiplies by 1 - p
 
     def torch(self, nn: Any, x: TensorType) -> Any:
-        return nn.DropPath(self.p, per=self.per, rescale=self.rescale)
+        return nn.DropPath(self.p, per=self.per, rescale=self.rescale, rank=x.rank)
 
     def inference(self) -> Op | None:
         return Scale(value=1.0 - self.p) if self.rescale == "inference" else None

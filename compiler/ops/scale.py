@@ -54,7 +54,7 @@ class Affine(Op):
         return weight | ({"bias": Param((x.channels,), dtype=x.dtype)} if self.bias else {})
 
     def torch(self, nn: Any, x: TensorType) -> Any:
-        return nn.Affine(x.channels, bias=self.bias)
+        return nn.Affine(x.channels, bias=self.bias, rank=x.rank)
 
     def onnx(self, g: OnnxBuilder, x: Value) -> str:
         shape = (x.type.channels, *(1,) * (x.type.rank - 2))

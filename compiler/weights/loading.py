@@ -20,7 +20,7 @@ from .options import READ_AS_IT_FITS, CheckpointOptions
 from .report import Taken, WeightReport, report_weights
 from .source import Checkpoint, KeyedStateDict, WeightSource
 
-CheckpointsByStep = Mapping[str, Path | WeightSource]  # "" is the whole net
+CheckpointsByStep = Mapping[str, Path | Checkpoint]  # "" is the whole net
 MAX_LISTED = 8
 
 
@@ -56,9 +56,10 @@ def load_checkpoints(checkpoints: CheckpointsByStep, net: NetTensors, fallback: 
     A file that serves several steps is opened once. Raises Failure where a checkpoint does not fit, or an option names what there
     is not.
     """
+    checkpoints = as_one_checkpoint(checkpoints, {*net.params, *steps_around({*net.params, *net.paths}), *net.paths})
     check_steps(checkpoints, net.params, net.paths, options)
     opened = {file: open_checkpoint(file) for file in checkpoints.values() if isinstance(file, Path)}
-    matchings = [match_checkpoint(opened[file] if isinstance(file, Path) else in_memory(file), net, step, options)
+    matchings = [match_checkpoint(opened[file] if isinstance(file, Path) else file, net, step, options)
                  for step, file in checkpoints.items()]  # fmt: skip
     check_skipped(options, {*net.paths, *net.params}, matchings)
     if options.names:
@@ -89,9 +90,17 @@ def match_checkpoint(checkpoint: Checkpoint, net: NetTensors, step: str, options
     return Matching(best, wanted, taken, options, net.first)
 
 
-def in_memory(source: WeightSource) -> Checkpoint:
-    """A state dict of Python's as a checkpoint."""
-    return Checkpoint("the given state dict", (KeyedStateDict("", source),))
+def as_one_checkpoint(checkpoints: CheckpointsByStep, known: Collection[str]) -> CheckpointsByStep:
+    """Checkpoints by step; one for the whole net where the keys are no steps, as in what torch.load gives: {"model": …}."""
+    opened = {key: each for key, each in checkpoints.items() if isinstance(each, Checkpoint)}
+    if not opened or any(not key or key in known or nearest(key, known) for key in checkpoints):
+        return checkpoints
+    inside = [
+        each._replace(key=f"{key}.{each.key}".removesuffix("."))
+        for key, one in opened.items()
+        for each in one.state_dicts
+    ]
+    return {"": next(iter(opened.values()))._replace(state_dicts=tuple(inside))}
 
 
 def choose_fits(checkpoint: Checkpoint, wanted: Wanted, step: str, options: CheckpointOptions) -> list[Fit]:
@@ -161,7 +170,7 @@ def check_steps(
     """Raises Failure unless every step that gets a checkpoint exists, has tensors, and lies in no other such step."""
     known = steps_around(params)
     for step, file in checkpoints.items():
-        option = f"{options.spelling('weights')} for {checkpoint_name(file)}"
+        option = f"{options.spelling('weights')} for {file.name}"
         if step and step not in known:
             if belongs_to(step, paths) or any(belongs_to(path, [step]) for path in paths):
                 raise Failure("no-such-step", f"{option}: the step `{step}` has no weights", exit_code=2)
@@ -170,9 +179,9 @@ def check_steps(
             (other for other in checkpoints if other != step and (not other or belongs_to(step, [other]))), None
         )
         if around is not None:
-            outer = checkpoint_name(checkpoints[around])
+            outer = checkpoints[around].name
             both = f"{around}={outer}" if around else outer
-            raise Failure("weights-overlap", f"two checkpoints for `{step}`: {both} and {step}={checkpoint_name(file)}",
+            raise Failure("weights-overlap", f"two checkpoints for `{step}`: {both} and {step}={file.name}",
                           "give one file for the whole net, or STEP=FILE for steps of which none lies in another", 2)  # fmt: skip
 
 
@@ -188,14 +197,9 @@ def no_such_step(option: str, step: str, known: Collection[str]) -> Failure:
     return Failure("no-such-step", f"{option}: the net has no step `{step}`", hint, 2)
 
 
-def checkpoint_name(file: Path | WeightSource) -> str:
-    """What messages call a checkpoint."""
-    return file.name if isinstance(file, Path) else "the given state dict"
-
-
 def describe_checkpoints(checkpoints: CheckpointsByStep) -> str:
     """The checkpoints by name, each with its steps: `a.pth (member0, member1), b.pth (member2)`."""
     steps: dict[str, list[str]] = {}
     for step, file in checkpoints.items():
-        steps.setdefault(checkpoint_name(file), []).append(step)
+        steps.setdefault(file.name, []).append(step)
     return ", ".join(f"{name} ({', '.join(each)})" if each != [""] else name for name, each in steps.items())

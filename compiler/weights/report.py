@@ -40,6 +40,9 @@ class WeightReport(NamedTuple):
       purpose, and `unexpected` the unused tensors outside them
     - `taken` says what of each checkpoint was taken; `not_run` are the classes and functions that a checkpoint names and archc
       does not know, by its name: none was called
+    - `as_started`: nothing is trained, whether there is a checkpoint or not; a seed explains every tensor
+
+    A tensor that a checkpoint holds untouched, as a seed started it, counts as missing.
     """
 
     source: str
@@ -51,6 +54,7 @@ class WeightReport(NamedTuple):
     unexpected: tuple[str, ...] = ()
     taken: tuple[Taken, ...] = ()
     not_run: Mapping[str, tuple[str, ...]] = {}
+    as_started: bool = False
 
 
 def report_weights(source: str, params: Iterable[str], loaded: Collection[str], unused: tuple[str, ...] = (),

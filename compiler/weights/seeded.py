@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from typing import Any
 
@@ -54,18 +54,38 @@ def make_tensor(name: str, param: Param, seed: int) -> Any:
         return np.full(param.shape, constants[scheme], np.float32)
     if scheme == "values":
         return np.array(param.values, np.float32).reshape(param.shape)
+    values = np.empty(param.elements, np.float32)
+    for _ in draw_blocks(name, param, seed, values):
+        pass
+    return values.reshape(param.shape)
+
+
+def is_drawn(param: Param) -> bool:
+    """Whether its start is random, so that another seed gives another one."""
+    return param.dtype.kind == "float" and param.init[0] not in ("zeros", "ones", "constant", "values")
+
+
+def draw_blocks(name: str, param: Param, seed: int, values: Any, first: int = BLOCK) -> Iterator[int]:
+    """Fills the flat array `values` with a tensor's random start, a block at a time, and gives each time how far it is filled.
+
+    `first` is the length of the first block, an even number.
+    """
+    import numpy as np
+
+    scheme, measure = param.init
     scale = np.float32(initial_scale(scheme, measure, param.shape))
     fill = partial(fill_normal, truncated=scheme == "truncated_normal") if "normal" in scheme else fill_uniform
-    values = np.empty(param.elements, np.float32)
     stream = np.random.Philox(key=np.array([seed & (2**64 - 1), zlib.crc32(name.encode())], np.uint64))
-    for start in range(0, len(values), BLOCK):
-        block = values[start : start + BLOCK]
+    start, end = 0, min(first, len(values))
+    while start < end:
+        block = values[start:end]
         fill(random_words(stream, len(block)), out=block)
         if scheme == "signs":
             np.copysign(scale, block, out=block)
         else:
             block *= scale
-    return values.reshape(param.shape)
+        yield end
+        start, end = end, min(end + BLOCK, len(values))
 
 
 def initial_scale(scheme: str, measure: float, shape: tuple[int, ...]) -> float:

@@ -1,6 +1,10 @@
 # mypy: allow-untyped-defs, no-warn-return-any, disable-error-code="operator"
 # Constructors are untyped because their source is copied into exported files, where less is more.
-"""The modules that torch.nn lacks. Each class stands alone, so that its source can be copied into an exported file."""
+"""The modules that torch.nn lacks. Each class stands alone, so that its source can be copied into an exported file.
+
+They ask no tensor for its rank and draw random numbers from tensors that arrive: torch.fx.symbolic_trace follows tensors, and what
+hangs on none would be a constant in its graph.
+"""
 
 from __future__ import annotations
 
@@ -55,13 +59,6 @@ class PaddedAvgPool2d(nn.Module):
         return mean / counted
 
 
-class FlatLinear(nn.Linear):
-    """A linear layer that takes C×1×1 as a vector."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.flatten(1))
-
-
 class Rbf(nn.Module):
     """Squared Euclidean distances to fixed centers."""
 
@@ -70,7 +67,7 @@ class Rbf(nn.Module):
         self.register_buffer("centers", torch.zeros(out, features))
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x.flatten(1)[:, None, :] - self.centers).square().sum(2)
+        return (x[:, None, :] - self.centers).square().sum(2)
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -92,17 +89,17 @@ class Scale(nn.Module):
 
 
 class Affine(nn.Module):
-    """A learned weight, and bias, a channel."""
+    """A learned weight, and bias, a channel of a tensor with `rank` axes."""
 
-    def __init__(self, channels, bias=True):
+    def __init__(self, channels, bias=True, rank=4):
         super().__init__()
+        self.shape = (-1,) + (1,) * (rank - 2)
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        shape = (-1,) + (1,) * (x.dim() - 2)
-        y = x * self.weight.view(shape)
-        return y if self.bias is None else y + self.bias.view(shape)
+        y = x * self.weight.view(self.shape)
+        return y if self.bias is None else y + self.bias.view(self.shape)
 
 
 class Concat(nn.Module):
@@ -138,16 +135,16 @@ class Multiply(nn.Module):
 
 
 class PathDraw(nn.Module):
-    """The column of this pass: -1 for none, else 0 … columns - 1."""
+    """The column of this pass: -1 for none, else 0 … columns - 1. Of its input it takes the device alone."""
 
     def __init__(self, columns, probability):
         super().__init__()
         self.columns, self.probability = columns, probability
 
-    def forward(self) -> Tensor:
-        column = torch.randint(self.columns, ())
-        taken = torch.rand(()) < self.probability
-        return torch.where(taken, column, -torch.ones_like(column))
+    def forward(self, x: Tensor) -> Tensor:
+        draws = x.new_empty(2, dtype=torch.float32).uniform_()
+        column = (draws[0] * self.columns).long().clamp(max=self.columns - 1)
+        return torch.where(draws[1] < self.probability, column, -torch.ones_like(column))
 
 
 class Join(nn.Module):
@@ -161,9 +158,10 @@ class Join(nn.Module):
         branches = torch.stack(x[:-1] if self.drawn else x)
         if not self.training:
             return branches.mean(0)
-        n = branches.shape[0]
-        keep = (torch.rand(n) >= self.local).to(branches)
-        one = F.one_hot(torch.randint(n, ()), n).to(branches)
+        n = len(x) - self.drawn
+        draws = branches.new_empty(n + 1, dtype=torch.float32).uniform_()
+        keep = (draws[:n] >= self.local).to(branches)
+        one = F.one_hot((draws[n] * n).long().clamp(max=n - 1), n).to(branches)
         keep = torch.where(keep.sum() > 0, keep, one)  # never all are dropped
         if self.drawn:
             column = x[-1]
@@ -174,18 +172,18 @@ class Join(nn.Module):
 
 
 class DropPath(nn.Module):
-    """Drops the whole tensor with probability p, per sample or per batch."""
+    """Drops the whole tensor of `rank` axes with probability p, per sample or per batch."""
 
-    def __init__(self, p, per="sample", rescale="training"):
+    def __init__(self, p, per="sample", rescale="training", rank=4):
         super().__init__()
         self.p, self.per, self.rescale = p, per, rescale
+        self.shape = (-1,) + (1,) * (rank - 1)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x * (1 - self.p) if self.rescale == "inference" else x
         count = x.shape[0] if self.per == "sample" else 1
-        kept = (torch.rand(count, device=x.device) >= self.p).to(x.dtype)
-        kept = kept.view(-1, *(1,) * (x.dim() - 1))
+        kept = (x.new_empty(count, dtype=torch.float32).uniform_() >= self.p).to(x.dtype).view(self.shape)
         return x * kept / (1 - self.p) if self.rescale == "training" and self.p < 1 else x * kept
 
 

@@ -1,7 +1,7 @@
-"""Graph → torch.fx GraphModule.
+"""Graph → Network, a torch.fx GraphModule.
 
-Every node is a module at its path, so a state dict's keys are the spec's. Two fx graphs share the one tree of modules: the
-training graph, whose heads and extra outputs make a dict, and the inference graph. `forward` chooses by `self.training`.
+Every node is a module at its path, so a state dict's keys are the spec's, and any module may be replaced by another: what it takes
+and gives is said by the fx graphs alone.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.overrides import TorchFunctionMode
 
-from ...ir.graph import Graph, Node
+from ...ir.graph import Graph, Node, Value
 from ...ops.op import op_of
 from ...weights.source import WeightSource
 from . import layers
+from .network import Network, Phases, Scope
 
 
 class TorchNamespace:
@@ -29,119 +30,8 @@ class TorchNamespace:
         return getattr(layers, name, None) or getattr(nn, name)
 
 
-class Network(fx.GraphModule):
-    """A net with two phases: `.train()` gives every output, heads included; `.eval()` the inference outputs alone.
-
-    `graph` and `code` are the inference graph's; `training_graph` is the other. Both call the same submodules.
-    """
-
-    training_graph: fx.Graph
-
-    @classmethod
-    def build(cls, root: nn.Module, inference: fx.Graph, training: fx.Graph, name: str) -> Network:
-        """A net of class `name` over the modules under `root`, which both graphs call."""
-        net = cls(root, inference, class_name=name)
-        net.__dict__["training_graph"] = training
-        for path, module in root.named_modules():  # parts that only the training graph calls
-            if path and not has_module(net, path):
-                attach_module(net, path, module)
-        net.recompile()
-        return net
-
-    def recompile(self) -> Any:
-        """Compiles both graphs into one `forward` that looks at `self.training`; gives the inference graph's code, as fx does."""
-        code = super().recompile()
-        training = self.__dict__.get("training_graph")
-        if training is None:
-            return code
-        cls = type(self)
-        infer = cls.forward
-        scope: dict[str, Any] = {}
-        source = training.python_code("self")
-        exec(compile(source.src, f"<training {type(self).__name__}>", "exec"), dict(source.globals), scope)
-        train = scope["forward"]
-
-        def forward(self: Network, *inputs: Any) -> Any:
-            return train(self, *inputs) if self.training else infer(self, *inputs)
-
-        cls.forward = forward
-        return code
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Network:
-        import copy
-
-        root = nn.Module()
-        root._modules = copy.deepcopy(self._modules, memo)
-        net = rebuild_network(root, self.graph, self.training_graph, type(self).__name__, self.training)
-        memo[id(self)] = net
-        return net
-
-    def __reduce__(self) -> Any:
-        """How pickle makes it: by its modules, and its two graphs as plain data."""
-        root = nn.Module()
-        root._modules = dict(self._modules)
-        return rebuild_network, (
-            root,
-            serialize_graph(self.graph),
-            serialize_graph(self.training_graph),
-            type(self).__name__,
-            self.training,
-        )
-
-
-SerializedGraph = list[tuple[str, str, str, Any]]
-
-
-def serialize_graph(graph: fx.Graph) -> SerializedGraph:
-    """An fx graph as plain data, because fx graphs do not pickle: (op, target, name, arguments) of each node."""
-    return [
-        (n.op, str(n.target), n.name, fx.node.map_arg(n.args, lambda n: NodeReference(n.name))) for n in graph.nodes
-    ]
-
-
-class NodeReference(str):
-    """The name of a node, in the place of an argument."""
-
-
-def deserialize_graph(serialized: SerializedGraph) -> fx.Graph:
-    """The fx graph that serialize_graph made plain."""
-    graph = fx.Graph()
-    nodes: dict[str, fx.Node] = {}
-    for op, target, name, args in serialized:
-        nodes[name] = graph.create_node(op, target, resolve_references(args, nodes), name=name)
-    return graph
-
-
-def resolve_references(arg: Any, nodes: dict[str, fx.Node]) -> Any:
-    """An argument with the nodes themselves in the places of their names."""
-    if isinstance(arg, NodeReference):
-        return nodes[arg]
-    if isinstance(arg, dict):
-        return {key: resolve_references(value, nodes) for key, value in arg.items()}
-    return tuple(resolve_references(value, nodes) for value in arg) if isinstance(arg, (tuple, list)) else arg
-
-
-def rebuild_network(
-    root: nn.Module, inference: fx.Graph | SerializedGraph, training: fx.Graph | SerializedGraph, name: str, mode: bool
-) -> Network:
-    """A Network over the modules under `root`, in training mode if `mode`: deepcopy and pickle make copies by it."""
-    graphs = [g if isinstance(g, list) else serialize_graph(g) for g in (inference, training)]
-    net = Network.build(root, deserialize_graph(graphs[0]), deserialize_graph(graphs[1]), name)
-    net.training = mode
-    return net
-
-
-def has_module(root: nn.Module, path: str) -> bool:
-    """Whether there is a module at a dotted path."""
-    for part in path.split("."):
-        if part not in root._modules:
-            return False
-        root = root._modules[part]  # type: ignore[assignment]
-    return True
-
-
 def attach_module(root: nn.Module, path: str, module: nn.Module) -> None:
-    """Puts a module at a dotted path; missing scopes on the way become plain modules.
+    """Puts a module at a dotted path; what is missing on the way becomes a Scope.
 
     A module that is there already is replaced, and its children go to the new one: a named merge is both a module and
     the scope of its branches.
@@ -149,7 +39,7 @@ def attach_module(root: nn.Module, path: str, module: nn.Module) -> None:
     *scopes, last = path.split(".")
     for scope in scopes:
         if scope not in root._modules:
-            root.add_module(scope, nn.Module())
+            root.add_module(scope, Scope())
         root = root._modules[scope]  # type: ignore[assignment]
     old = root._modules.get(last)
     root._modules[last] = module
@@ -176,13 +66,27 @@ def argument_names(graph: Graph) -> dict[str, str]:
     return names
 
 
+def wants_flattening(node: Node) -> bool:
+    """Whether what arrives at a node is flattened before its module."""
+    return op_of(node).takes_vector and not node.inputs[0].type.is_vector
+
+
+def module_inputs(graph: Graph, node: Node) -> tuple[Value, ...]:
+    """What a node's module is called with. One that takes nothing gets the net's first input: what it draws lies on that one's
+    device then, and who traces the module by its tensors finds it."""
+    return node.inputs or graph.inputs[:1]
+
+
 def to_fx_graph(graph: Graph) -> fx.Graph:
     """The fx graph that calls the modules at the nodes' paths; several results make a dict by name."""
     fx_graph, values = fx.Graph(), {}
     for name, argument in argument_names(graph).items():
         values[name] = fx_graph.placeholder(argument)
     for node in graph.nodes:
-        values[node.output.name] = fx_graph.call_module(node.path, tuple(values[v.name] for v in node.inputs))
+        inputs = [values[v.name] for v in module_inputs(graph, node)]
+        if wants_flattening(node):
+            inputs = [fx_graph.call_method(Tensor.flatten.__name__, (each, 1)) for each in inputs]
+        values[node.output.name] = fx_graph.call_module(node.path, tuple(inputs))
     results = {o.name: values[o.value.name] for o in graph.outputs} | {
         h.path: values[h.value.name] for h in graph.heads
     }
@@ -218,17 +122,19 @@ def build_modules(graph: Graph, known: Container[str]) -> Iterator[tuple[Node, n
         yield node, module
 
 
-def to_torch(training: Graph, weights: WeightSource) -> Network:
+def to_torch(training: Graph, weights: WeightSource, seed: int | None = None) -> Network:
     """The net as a torch module with the tensors of `weights`; those that `weights` lacks are initialised by torch.
 
-    `training` is the training graph, which has both phases in it. The keys of the state dict are the spec's paths. The
-    module works under torch.compile and torch.export, and it can be deep-copied and pickled.
+    `training` is the training graph, which has both phases in it. The keys of the state dict are the spec's paths. `seed` is
+    what untrained tensors of `weights` start from, if they do.
     """
-    root = nn.Module()
-    known = set(weights.names())
-    for node, module in build_modules(training, known):
-        attach_module(root, node.path, module)
-    net = Network.build(root, to_fx_graph(without_heads(training)), to_fx_graph(training), class_name(training.name))
+    root, inference, known = nn.Module(), without_heads(training), set(weights.names())
+    modules = {node.path: module for node, module in build_modules(training, known)}
+    for node in (*inference.nodes, *training.nodes):  # what only training has comes last in the state dict
+        attach_module(root, node.path, modules[node.path])
+    phases = Phases(to_fx_graph(inference), to_fx_graph(training))
+    net = Network.build(root, phases, class_name(training.name), output_names=tuple([o.name for o in training.outputs]),
+                        head_weights={head.path: head.weight for head in training.heads}, seed=seed)  # fmt: skip
     copy_weights(net, weights, known)
     return net
 

@@ -19,7 +19,7 @@ from ...ops.op import op_of
 from ...weights.source import WeightSource
 from .. import Export
 from . import layers
-from .module import argument_names, class_name, is_attribute_name, without_heads
+from .module import argument_names, class_name, is_attribute_name, module_inputs, wants_flattening, without_heads
 
 RESERVED_NAMES = ("Scope", "Tensor", "Path", "F")  # what the exported file calls its own
 
@@ -182,7 +182,8 @@ def forward_lines(graph: Graph, indent: int) -> list[str]:
     last = last_reads(graph)
     free: list[str] = []
     for i, node in enumerate(graph.nodes):
-        inputs = ", ".join(names[v.name] for v in node.inputs)
+        flat = ".flatten(1)" * wants_flattening(node)
+        inputs = ", ".join(names[v.name] + flat for v in module_inputs(graph, node))
         free += [
             names[v.name] for v in dict.fromkeys(node.inputs) if last.get(v.name) == i and names[v.name].startswith("x")
         ]

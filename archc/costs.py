@@ -1,0 +1,110 @@
+"""A net's costs as people read them: one rendering for `archc cost`, `print(net.cost())` and notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from .cli.tables import format_bytes, format_number, format_pairs
+from .compiler.analysis.cost import Cost, Layer
+from .compiler.ir.dtypes import F32
+
+
+class NetCost(Cost):
+    """What `Net.cost()` gives: a Cost that prints as `archc cost` does, and as a table in a notebook."""
+
+    def __str__(self) -> str:
+        return cost_text(report_costs(self))
+
+    def _repr_html_(self) -> str:
+        return html_table(self.name, cost_rows(report_costs(self)))
+
+
+class CostReport(NamedTuple):
+    """A net's costs for `batch` images. The layers' parameters are all, or the weights alone, as `counted` says in a word."""
+
+    cost: Cost
+    layers: tuple[Layer, ...]
+    counted: str
+    batch: int
+
+    @property
+    def params(self) -> int:
+        return sum(x.params for x in self.layers)
+
+    @property
+    def params_without_aux(self) -> int:
+        return sum(x.params for x in self.layers if not x.aux)
+
+    @property
+    def activations(self) -> int:
+        return self.cost.activations * self.batch
+
+    @property
+    def with_input(self) -> int:
+        """Activations, and the elements of the input."""
+        return (self.cost.activations + self.cost.input_elements) * self.batch
+
+
+def report_costs(costs: Cost, weights_only: bool = False, batch: int = 1) -> CostReport:
+    """The costs of `batch` images; `weights_only` leaves out biases and normalisation."""
+    layers = tuple(
+        x._replace(
+            params=costs.weights.get(x.path, 0) if weights_only else x.params,
+            macs=x.macs * batch,
+            activations=x.activations * batch,
+        )
+        for x in costs.layers
+    )
+    return CostReport(costs, layers, "weights" if weights_only else "parameters", batch)
+
+
+def cost_text(report: CostReport) -> str:
+    """The net's name, and its numbers in two columns."""
+    return f"{report.cost.name}\n{format_pairs(cost_rows(report))}"
+
+
+def cost_rows(report: CostReport) -> list[tuple[str, str]]:
+    """The net's numbers by what they are called; a row that belongs to the one above it is indented."""
+    cost, batch = report.cost, report.batch
+    per = "" if batch == 1 else f" for {batch:,} images"
+    params = format_number(report.params)
+    if report.params_without_aux != report.params:
+        params += f" ({report.params_without_aux:,} without the auxiliary heads)"
+    return [
+        (report.counted, params),
+        ("weight layers", describe_weight_layers(cost.weight_layers)),
+        ("MACs" + per, f"{cost.macs * batch:,}"),
+        ("activations" + per, f"{report.activations:,}"),
+        ("  with the input", f"{report.with_input:,}, {report.with_input * F32.size_bytes:,} bytes in float32"),
+        ("peak activations" + per, f"{format_bytes(cost.peak_activation_bytes * batch)} in float32"),
+        ("depth", f"{cost.depth:,}"),
+        ("receptive field", format_number(cost.receptive_field)),
+        ("minimum input", format_number(cost.min_input)),
+        ("output", describe_sizes(cost.outputs)),
+    ]
+
+
+def describe_weight_layers(kinds: Mapping[str, int]) -> str:
+    """How many convolutions and linear layers there are, in all and by kind."""
+    own = {kind: n for kind, n in kinds.items() if kind != "aux"}
+    of = ", ".join(f"{n:,} {kind}" for kind, n in own.items())
+    heads = f", and {kinds['aux']} in the auxiliary heads" if "aux" in kinds else ""
+    return f"{sum(own.values()):,} ({of}){heads}" if own else "0"
+
+
+def describe_sizes(values: Mapping[str, tuple[int, ...]]) -> str:
+    """Inputs or outputs by name with their sizes: `features 512×1×1, logits 1000`."""
+    return ", ".join(f"{name} {format_number(sizes)}" for name, sizes in values.items())
+
+
+def html_table(title: str, rows: Sequence[tuple[str, str]]) -> str:
+    """Rows of two columns under a title, for a notebook. An indented name stays so."""
+    from html import escape
+
+    style = '<td style="text-align: left">'
+    lines = [
+        f"<tr>{style}{escape(name).replace('  ', '&emsp;')}</td>{style}{escape(value)}</td></tr>"
+        for name, value in rows
+    ]
+    return f"<table><caption>{escape(title)}</caption><tbody>{''.join(lines)}</tbody></table>"
