@@ -98,7 +98,7 @@ class Net:
         """Writes an ONNX file, runs it against torch, and only then puts it at `path`.
 
         `options` are archc.build.options.BuildOptions: weights_skip, seed, opset, batch (None or "dynamic" leaves it open),
-        phase ("inference" or "train"), keep_aux, fold, precision, proof ("fast" or "none"). Raises Failure for an option that
+        phase ("inference", as ONNX holds no other), keep_aux, fold, precision, proof ("fast" or "none"). Raises Failure for an option that
         there is not or a value that it does not take, for weights that do not fit, and where the file fails its proof.
         """
         from .build.build import build

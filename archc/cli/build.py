@@ -66,7 +66,11 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
 @click.option("--opset", type=int, help="The ONNX opset; honoured or refused.")
 @click.option("--batch", type=Batch(), default="dynamic", show_default=True, help="Images at once.")
 @click.option(
-    "--phase", type=click.Choice(PHASES), default="inference", show_default=True, help="Which graph to export."
+    "--phase",
+    type=click.Choice(PHASES),
+    default="inference",
+    show_default=True,
+    help="Which graph to export; `train`, with dropout and heads, is for torch alone.",
 )
 @click.option("--keep-aux", is_flag=True, help="Keep the auxiliary heads as outputs.")
 @click.option("--fold/--no-fold", default=True, show_default=True, help="Merge batch norms into convolutions.")

@@ -21,7 +21,10 @@ from . import wire
 
 OPSET = 20
 OPSETS = range(13, 27)
-IR_OF_OPSET = {23: 11, 24: 12, 25: 13, 26: 13}  # older opsets: IR 10, which runs widely
+# The IR version that came with each opset, as in onnx's own table (a test holds it), so that the oldest onnxruntime that knows an
+# opset reads the file. What is written has been in the format since IR 4: tensors that are no inputs, tensors outside the model, docs.
+IR_OF_OPSET = {opset: ir for first, last, ir in ((13, 14, 7), (15, 18, 8), (19, 20, 9), (21, 22, 10), (23, 23, 11), (24, 24, 12),
+                                                 (25, 26, 13)) for opset in range(first, last + 1)}  # fmt: skip
 ALIGNMENT = 4096
 EXTERNAL_OVER = 2_000_000_000
 
@@ -151,7 +154,7 @@ def lower_graph(
     )
     facts = dict(metadata)
     return wire.ModelProto(graph.name, emitter.nodes, list(emitter.tensors.values()), inputs, output_infos, values,
-                      IR_OF_OPSET.get(opset, 10), opset, "archc", facts.get("archc.version", ""), facts)  # fmt: skip
+                      IR_OF_OPSET[opset], opset, "archc", facts.get("archc.version", ""), facts)  # fmt: skip
 
 
 def value_info(name: str, value: Value, batch: int | None) -> bytes:
