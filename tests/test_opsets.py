@@ -7,7 +7,8 @@ import onnx
 import pytest
 import torch
 
-from archc.compiler.backends.onnx.write import IR_OF_OPSET, OPSETS, export_onnx
+from archc.compiler.backends.onnx.opsets import IR_OF_OPSET, OPSETS
+from archc.compiler.backends.onnx.write import export_onnx
 from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import check, run_passes

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 
 import archc
 from archc.compiler.analysis.cost import cost
-from archc.compiler.backends.onnx.write import OPSETS, export_onnx
+from archc.compiler.backends.onnx.opsets import OPSETS
+from archc.compiler.backends.onnx.write import export_onnx
 from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.diagnostics import Reject
 from archc.compiler.driver import check, run_passes

@@ -14,8 +14,9 @@ import click
 
 from ..build.options import PHASES, PRECISIONS, PROOFS, BuildOptions, Proof, as_flag
 from ..compiler.backends import BACKENDS
+from ..compiler.backends.onnx.opsets import OPSET, OPSETS
 from ..compiler.weights.formats import checkpoint_suffixes
-from .options import Batch, compile_spec, format_option, print_json, set_option, spec_argument
+from .options import Batch, compile_spec, format_option, print_json, refuse_two_answers, set_option, spec_argument
 from .progress import progress
 from .render import clean
 from .tables import format_bytes, format_pairs
@@ -63,7 +64,9 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
     help="A step that is left out of the checkpoint and starts anew; repeatable.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="What an untrained net starts from.")
-@click.option("--opset", type=int, help="The ONNX opset; honoured or refused.")
+@click.option(
+    "--opset", type=int, help=f"The ONNX opset, {OPSETS[0]} to {OPSETS[-1]}, honoured or refused.  [default: {OPSET}]"
+)
 @click.option("--batch", type=Batch(), default="dynamic", show_default=True, help="Images at once.")
 @click.option(
     "--phase",
@@ -91,6 +94,7 @@ def command(spec: str, settings: tuple[str, ...], output: str | None, form: str,
     """Build a model from a spec: ONNX or PyTorch."""
     from ..build.build import build
 
+    refuse_two_answers(output, form)
     path = None if output in (None, "-") else output
     options = BuildOptions(output=Path(path) if path is not None else None, weights=parse_weights(weights),
                            proof="none" if no_verify else proof, spelling=as_flag, **given)  # fmt: skip
@@ -99,6 +103,8 @@ def command(spec: str, settings: tuple[str, ...], output: str | None, form: str,
             "-o names one file, but several exports are asked for; leave it out or build one at a time"
         )
     checked, _ = compile_spec(spec, settings)
+    if path is not None:
+        warn_of_suffix(path, options.exports[0])
     with progress(f"building {checked.name}"):
         result = build_to_stdout(checked, options) if output == "-" else build(checked, options)
     if result.weights.unexpected:
@@ -109,6 +115,18 @@ def command(spec: str, settings: tuple[str, ...], output: str | None, form: str,
         print_json(build_json(result))
     else:
         print(build_text(result))
+
+
+def warn_of_suffix(path: str, export: str) -> None:
+    """Warns where a file gets the suffix of another kind of file: `net.txt` for an ONNX file. `net` and `net-v1.2` have none."""
+    row, suffix = BACKENDS[export], Path(path).suffix
+    if re.fullmatch(r"\.[A-Za-z]\w*", suffix) and suffix.lower() != row.suffix:
+        written = row.output_path(Path(path))
+        where = "" if written == Path(path) else f", and is written to `{clean(str(written))}`"
+        print(
+            f"warning[output-suffix]: `{clean(path)}` has not the suffix of {export}, `{row.suffix}`{where}",
+            file=sys.stderr,
+        )
 
 
 def parse_weights(values: tuple[str, ...]) -> dict[str, Checkpoint] | None:

@@ -131,7 +131,7 @@ def describe_weight_layers(kinds: Mapping[str, int]) -> str:
 
 
 def parts_table(report: CostReport, by: str) -> str:
-    """A row for each layer, block or op with its numbers."""
+    """A row for each layer, block or op with its numbers. A narrow terminal has no room for all of its columns."""
     from ..compiler.analysis.cost import sum_layers
 
     head = [by, "op", "output", report.counted, "MACs", "activations", "source"]
@@ -149,7 +149,7 @@ def parts_table(report: CostReport, by: str) -> str:
     ]
     if by == "op":  # the same op gives many outputs, at many places
         return format_table([by, *head[3:6]], [[row[0], *row[3:6]] for row in rows], "<>>>")
-    return format_table(head, rows, "<<<>>><")
+    return format_table(head, rows, "<<<>>><", optional=("source", "op"))
 
 
 def shares_table(report: CostReport, by: str) -> str:

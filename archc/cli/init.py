@@ -8,13 +8,15 @@ from pathlib import Path
 
 import click
 
-from .options import format_option, print_json
+from .completion import complete_spec
+from .options import format_option, print_json, refuse_two_answers
 from .render import clean
 
 
 @click.command(epilog="Example: archc init mine --from resnet50")
 @click.argument("name")
-@click.option("--from", "origin", metavar="SPEC", help="The spec to begin from, bundled or a file; else a small net.")
+@click.option("--from", "origin", metavar="SPEC", help="The spec to begin from, bundled or a file; else a small net.",
+              shell_complete=complete_spec)  # fmt: skip
 @click.option("-o", "output", metavar="PATH", help="Where to write it: a file, a folder, or - for standard output.")
 @format_option()
 def command(name: str, origin: str | None, output: str | None, form: str) -> None:
@@ -25,6 +27,7 @@ def command(name: str, origin: str | None, output: str | None, form: str) -> Non
     from ..compiler.diagnostics import Failure
     from ..scaffold.starter import start_spec, write_spec
 
+    refuse_two_answers(output, form)
     name = name.removesuffix(".yaml")
     draft = start_spec(name, origin)
     if draft.bundled:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
@@ -77,6 +78,16 @@ def count_of(count: int, noun: str) -> str:
 def terminal_width() -> int:
     """The columns of the terminal, at least 40; 100 where there is none."""
     return max(shutil.get_terminal_size((100, 24)).columns, 40)
+
+
+def output_width() -> int:
+    """The columns that a table may take: those of the terminal, or of COLUMNS. Without bound in a pipe: there, nothing is cut."""
+    return max(shutil.get_terminal_size((sys.maxsize, 24)).columns, 40)
+
+
+def prose_width() -> int:
+    """The columns that sentences take: those of the terminal up to 100, or of COLUMNS; 80 in a pipe."""
+    return min(max(shutil.get_terminal_size((80, 24)).columns, 40), 100)
 
 
 def diagnostic_lines(diagnostic: Diagnostic, paint: Paint, width: int) -> Iterator[str]:
@@ -166,26 +177,21 @@ def format_failure(error: Any, stream: TextIO | None = None) -> str:
     return "\n".join([text, *note_lines("help", error.help, 1, paint)]) if error.help else text
 
 
-def format_usage_error(error: Any) -> str:
-    """The message of a wrong command line, from click's exception."""
-    message = clean(error.format_message()).rstrip(".")
-    context = getattr(error, "ctx", None)
-    where = context.command_path if context else "archc"
-    text = f"error[usage]: {message[:1].lower()}{message[1:]}"
-    return "\n".join([text, *note_lines("help", f"see `{where} --help`", 1, Paint(None))])
+BUG_HELP = "set ARCHC_DEBUG=1 and run it again to see the traceback; please report it with the spec"
+
+
+def describe_bug(error: BaseException) -> str:
+    """What a bug of ours is: no traceback, but the place that a report of it needs."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
+    return f"archc has a bug: {type(error).__name__}: {str(error)[:500]}{place}"
 
 
 def format_bug(error: BaseException, stream: TextIO | None = None) -> str:
-    """The message of a bug of ours: no traceback, but the place that a report of it needs."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
+    """The message of a bug of ours."""
     paint = Paint(stream)
-    parts = [
-        f"{paint('error[internal]', RED)}: {paint('archc has a bug', BOLD)}: "
-        f"{type(error).__name__}: {clean(str(error))[:500]}{place}"
-    ]
+    what, _, rest = clean(describe_bug(error)).partition(": ")
+    parts = [f"{paint('error[internal]', RED)}: {paint(what, BOLD)}: {rest}"]
     parts += note_lines("note", "this is not a fault of your spec or model", 1, paint)
-    parts += note_lines(
-        "help", "set ARCHC_DEBUG=1 and run it again to see the traceback; please report it with the spec", 1, paint
-    )
+    parts += note_lines("help", BUG_HELP, 1, paint)
     return "\n".join(parts)

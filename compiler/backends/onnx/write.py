@@ -18,13 +18,8 @@ from ...ops.op import op_of
 from ...weights.source import WeightSource
 from .. import Export
 from . import wire
+from .opsets import IR_OF_OPSET, OPSET, OPSETS
 
-OPSET = 20
-OPSETS = range(13, 27)
-# The IR version that came with each opset, as in onnx's own table (a test holds it), so that the oldest onnxruntime that knows an
-# opset reads the file. What is written has been in the format since IR 4: tensors that are no inputs, tensors outside the model, docs.
-IR_OF_OPSET = {opset: ir for first, last, ir in ((13, 14, 7), (15, 18, 8), (19, 20, 9), (21, 22, 10), (23, 23, 11), (24, 24, 12),
-                                                 (25, 26, 13)) for opset in range(first, last + 1)}  # fmt: skip
 ALIGNMENT = 4096
 EXTERNAL_OVER = 2_000_000_000
 
