@@ -18,7 +18,7 @@ from ..compiler.backends.onnx.opsets import OPSET, OPSETS
 from ..compiler.weights.formats import checkpoint_suffixes
 from .options import Batch, compile_spec, format_option, print_json, refuse_two_answers, set_option, spec_argument
 from .progress import progress
-from .render import clean
+from .render import clean, format_warning
 from .tables import format_bytes, format_pairs
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ def command(spec: str, settings: tuple[str, ...], output: str | None, form: str,
     with progress(f"building {checked.name}"):
         result = build_to_stdout(checked, options) if output == "-" else build(checked, options)
     if result.weights.unexpected:
-        print(f"warning[weights-unused]: the net has no place for {unused_tensors(result.weights)}", file=sys.stderr)
+        unused = f"the net has no place for {unused_tensors(result.weights)}"
+        print(format_warning("weights-unused", unused, sys.stderr), file=sys.stderr)
     if output == "-":
         print(build_text(result), file=sys.stderr)
     elif form == "json":
@@ -122,11 +123,9 @@ def warn_of_suffix(path: str, export: str) -> None:
     row, suffix = BACKENDS[export], Path(path).suffix
     if re.fullmatch(r"\.[A-Za-z]\w*", suffix) and suffix.lower() != row.suffix:
         written = row.output_path(Path(path))
-        where = "" if written == Path(path) else f", and is written to `{clean(str(written))}`"
-        print(
-            f"warning[output-suffix]: `{clean(path)}` has not the suffix of {export}, `{row.suffix}`{where}",
-            file=sys.stderr,
-        )
+        where = "" if written == Path(path) else f", and is written to `{written}`"
+        message = f"`{path}` has not the suffix of {export}, `{row.suffix}`{where}"
+        print(format_warning("output-suffix", message, sys.stderr), file=sys.stderr)
 
 
 def parse_weights(values: tuple[str, ...]) -> dict[str, Checkpoint] | None:

@@ -7,9 +7,8 @@ import re
 import click
 
 from .completion import diagnostic_codes, offer
+from .layout import fold_line, output_width
 from .options import format_option, print_json
-from .render import output_width
-from .tables import fold_line
 
 
 @click.command(epilog="Example: archc explain groups-mismatch")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from .completion import offer, spec_names
+from .layout import cut_end, table_width
 from .options import format_option, print_json
-from .render import BOLD, Paint, clean, cut_end, output_width
+from .render import BOLD, Paint, clean
 from .tables import format_count, format_number, format_pairs, format_table
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def list_text(found: Sequence[Model]) -> str:
 
     Below it, nets with auxiliary heads have their parameters without these.
     """
-    paint, room = Paint(sys.stdout), output_width()
+    paint, room = Paint(sys.stdout), table_width()
     rows = [
         [
             f"  {m.name}",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .completion import offer, op_names
+from .layout import fold_line, prose_width
 from .options import format_option, print_json
-from .render import prose_width
-from .tables import fold_line, format_pairs
+from .tables import format_pairs
 
 if TYPE_CHECKING:
     from ..compiler.ops.op import Field, Op

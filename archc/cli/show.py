@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .completion import offer, pass_names
+from .layout import fold_line, output_width
 from .options import compile_spec, format_option, print_json, set_option, spec_argument
-from .render import output_width
-from .tables import fold_line
 
 if TYPE_CHECKING:
     from ..compiler.ir.graph import Node

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from .render import clean, cut_end, cut_start, output_width, text_width
+from .layout import cut_middle, fold_line, output_width, text_width
+from .render import clean
 
 MIN_CUT = 12  # columns that are left of a cell that is cut
 
@@ -56,31 +56,6 @@ def format_pairs(pairs: Sequence[tuple[str, str]], width: int = 0) -> str:
         lines.append(f"  {name:<{names}}  {first}".rstrip())
         lines += [f"  {'':<{names}}  {line}".rstrip() for line in rest]
     return "\n".join(lines)
-
-
-def fold_line(text: str, room: int, indent: str = "") -> list[str]:
-    """A line as lines of at most `room` columns, broken at spaces; those after the first begin with `indent`.
-
-    A word that is too wide is cut in its middle.
-    """
-    if text_width(text) <= room:
-        return [text]
-    start = re.match(" *", text)
-    lines, line = [], start[0] if start else ""
-    for word in re.findall(r"\S+ *", text):
-        if line.strip() and text_width(line + word.rstrip()) > room:
-            lines.append(line.rstrip())
-            line = indent
-        line += word if text_width(line + word.rstrip()) <= room else cut_middle(word, room - text_width(line))
-    return [*lines, line.rstrip()]
-
-
-def cut_middle(text: str, room: int) -> str:
-    """The text, with `…` for its middle where it is over `room` columns: of a path, both ends tell most."""
-    if text_width(text) <= room:
-        return text
-    end = cut_start(text, (room - 1) * 2 // 3)
-    return cut_end(text, room - 1 - text_width(end)) + "…" + end
 
 
 def format_number(value: object) -> str:
