@@ -108,7 +108,7 @@ def test_check_proves(run: Run) -> None:
     assert run("check", "tiny.yaml") == Ran(
         0,
         "  ok  params 314\n  ok  macs 55376\ntiny.yaml: ok, 2 expectations proved\n"
-        "  314 params, 55,376 MACs, output logits 10, no warnings\n",
+        "  314 params, 55,376 MACs, output logits 10\n",
         "",
     )
 
@@ -122,7 +122,7 @@ def test_check_ends_with_the_facts_of_each_net(run: Run) -> None:
     Path("bad.yaml").write_text(TINY.replace("- relu", "- rleu"), "utf-8")
     Path("family.yaml").write_text(TINY.replace("classes: 10", "classes: int").split("expect")[0], "utf-8")
     ran = run("check", "tiny.yaml", "maps.yaml")
-    assert "\n  314 params, 55,376 MACs, output logits 10, no warnings\n" in ran.out
+    assert "\n  314 params, 55,376 MACs, output logits 10\n" in ran.out
     last = ran.out.splitlines()[-1]
     assert last.startswith("  112 params, 6,912 MACs, output ") and last.endswith("4×8×8, 1 warning")
     assert "maps.yaml: ok\n" in ran.out

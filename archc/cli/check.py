@@ -65,10 +65,10 @@ def net_facts(result: Compilation) -> dict[str, Any] | None:
 
 
 def facts_line(facts: dict[str, Any], warnings: int) -> str:
-    """The facts of a net and how many warnings there were, in a line."""
+    """The facts of a net, and how many warnings there were if there were any, in a line: logs are searched for that word."""
     output = ", ".join(f"{clean(name)} {format_number(sizes)}" for name, sizes in facts["output"].items())
-    counted = count_of(warnings, "warning") if warnings else "no warnings"
-    return f"{facts['params']:,} params, {facts['macs']:,} MACs, output {output}, {counted}"
+    counted = f", {count_of(warnings, 'warning')}" if warnings else ""
+    return f"{facts['params']:,} params, {facts['macs']:,} MACs, output {output}{counted}"
 
 
 def expectation_line(each: Expectation) -> str:

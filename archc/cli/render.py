@@ -101,7 +101,7 @@ def diagnostic_lines(diagnostic: Diagnostic, paint: Paint, width: int) -> Iterat
 
 
 def title_lines(kind: str, code: str, message: str, colour: str, paint: Paint) -> Iterator[str]:
-    """`error[code]: message`, folded where the terminal is narrower."""
+    """The kind, the code and the message, folded where the terminal is narrower."""
     title = f"{kind}[{code}]"
     first, *rest = fold_line(f"{title}: {clean(message)}", paint.width, "  ", cut=False)
     yield f"{paint(title, colour)}: {paint(first[len(title) + 2 :], BOLD)}".rstrip()

@@ -44,7 +44,9 @@ def command(spec: str, settings: tuple[str, ...], phase: str | None, after: str 
         print_json({"name": graph.name, "text": str(graph), "nodes": [node_json(node) for node in graph.nodes]})
     else:
         width = output_width()
-        print("\n".join(part for line in str(graph).splitlines() for part in fold_line(line, width, "      ")))
+        print(
+            "\n".join(part for line in str(graph).splitlines() for part in fold_line(line, width, "      ", cut=False))
+        )
 
 
 def node_json(node: Node) -> dict[str, Any]:
