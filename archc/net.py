@@ -152,7 +152,7 @@ class Net:
         seed          what tensors start from that no weights give
         opset         the ONNX opset, honoured or refused; None is archc's choice
         batch         images at once; None (or "dynamic") leaves the batch open
-        phase         which graph is built: "inference"; a training graph has no form in ONNX
+        phase         which graph is built: "inference", as ONNX holds no other
         keep_aux      keep the auxiliary heads as outputs
         fold          merge batch norms into convolutions
         precision     of the file's numbers: "fp32"

@@ -1,4 +1,7 @@
-"""What `make demo` runs: a large untrained net on a photo, then a small trained one on handwritten digits, in onnxruntime."""
+"""What `make demo` runs: a large untrained net on a photo, then a small trained one on handwritten digits, in onnxruntime.
+
+The photo, cat.jpg, is Chelsea of scikit-image's data, by Stéfan van der Walt (CC0).
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,10 @@ def archc(*arguments: str | Path) -> None:
 
 def main() -> int:
     """Checks, builds and runs both nets, and gives the exit code of the last."""
-    from PIL import Image
-    from skimage.data import chelsea
-
     BUILD.mkdir(exist_ok=True)
-    Image.fromarray(chelsea()).save(BUILD / "cat.png")
     archc("check", "googlenet.yaml")
     archc("build", "googlenet.yaml", "--export", "onnx", "-o", "build/googlenet.onnx")
-    archc("run", "build/googlenet.onnx", "build/cat.png", "--device", "cpu")
+    archc("run", "build/googlenet.onnx", "examples/cat.jpg", "--device", "cpu")
     print(
         "(These weights are UNTRAINED, drawn from a seed: the answer above means nothing but that the net runs. Give trained"
     )
@@ -42,7 +41,17 @@ def main() -> int:
         "build/lenet5_modern.onnx",
     )
     print("\n$ python examples/read_digits.py build/lenet5_modern.onnx", flush=True)
-    return subprocess.run([sys.executable, "examples/read_digits.py", "build/lenet5_modern.onnx"], cwd=ROOT).returncode
+    code = subprocess.run([sys.executable, "examples/read_digits.py", "build/lenet5_modern.onnx"], cwd=ROOT).returncode
+    print(f"\n{where_archc_is()}")
+    return code
+
+
+def where_archc_is() -> str:
+    """Where the program of this interpreter's environment is, and how a shell finds it."""
+    folder = Path(sys.executable).parent
+    shown = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
+    found = f"archc is {shown / 'archc'}"
+    return f"{found}; to call it by its name: . {shown / 'activate'}" if (folder / "activate").exists() else found
 
 
 if __name__ == "__main__":

@@ -78,6 +78,7 @@ FROM_PYTHON: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"phase": "eval"}, ("`phase=`", "`train` or `inference`", "did you mean `inference`?")),
     ({"phase": "training"}, ("`phase=`", "did you mean `train`?")),
     ({"phase": "deploy"}, ("`phase=`", "`train` or `inference`", "'deploy'")),
+    ({"phase": "train"}, ("`phase='train'`", "is for torch", "an ONNX file holds the inference graph", "both phases")),
     ({"phase": None}, ("`phase=`", "`train` or `inference`", "None")),
     ({"keep_aux": 1}, ("`keep_aux=`", "True or False", "not 1")),
     ({"fold": "no"}, ("`fold=`", "True or False", "'no'")),
@@ -124,6 +125,8 @@ FROM_THE_SHELL = [
     (["--batch", "-4"], ("`--batch`", "from 1", "not -4")),
     (["--batch", "99999999999"], ("`--batch`", "2147483647")),
     (["--weights-skip", "fc"], ("`--weights-skip`", "--weights")),
+    (["--phase", "train"], ("`--phase train`", "is for torch", "an ONNX file holds the inference graph")),
+    (["--export", "torch", "--export", "onnx", "--phase", "train"], ("`--phase train`", "is for torch")),
     (["--export", "torch", "--opset", "17"], ("`--opset`", "torch", "no opset")),
     (["--export", "torch", "--batch", "2"], ("`--batch`", "torch", "any number of images")),
 ]

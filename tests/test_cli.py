@@ -80,6 +80,10 @@ def test_help_imports_no_command() -> None:
     assert not modules & {"archc.cli.check", "archc.cli.build", "archc.compiler", "yaml", "jsonschema"}
 
 
+def test_archc_alone_prints_its_help(run: Run) -> None:
+    assert run() == run("--help") and run().code == 0 and run().out.startswith("Usage: archc")
+
+
 def test_help_names_every_command_and_each_has_an_example(run: Run) -> None:
     from archc.cli.commands import COMMANDS
 
@@ -102,8 +106,31 @@ def explains(run: Run, ran: Ran) -> None:
 
 def test_check_proves(run: Run) -> None:
     assert run("check", "tiny.yaml") == Ran(
-        0, "  ok  params 314\n  ok  macs 55376\ntiny.yaml: ok, 2 expectations proved\n", ""
+        0,
+        "  ok  params 314\n  ok  macs 55376\ntiny.yaml: ok, 2 expectations proved\n"
+        "  314 params, 55,376 MACs, output logits 10\n",
+        "",
     )
+
+
+def test_check_ends_with_the_facts_of_each_net(run: Run) -> None:
+    """The same in text and JSON, for each spec; a spec that is refused and an abstract one have none."""
+    Path("maps.yaml").write_text(
+        "archspec: 1\nname: maps\ninput: {image: [3, 8, 8]}\nblocks: {Idle: {steps: [relu]}}\n"
+        "graph:\n  - {name: c, conv: {out: 4, kernel: 3, padding: 1}}\n  - relu\n", "utf-8"
+    )  # fmt: skip
+    Path("bad.yaml").write_text(TINY.replace("- relu", "- rleu"), "utf-8")
+    Path("family.yaml").write_text(TINY.replace("classes: 10", "classes: int").split("expect")[0], "utf-8")
+    ran = run("check", "tiny.yaml", "maps.yaml")
+    assert "\n  314 params, 55,376 MACs, output logits 10\n" in ran.out
+    last = ran.out.splitlines()[-1]
+    assert last.startswith("  112 params, 6,912 MACs, output ") and last.endswith("4×8×8, 1 warning")
+    assert "maps.yaml: ok\n" in ran.out
+    ran = run("check", "tiny.yaml", "maps.yaml", "bad.yaml", "family.yaml", "--format", "json")
+    facts = [each["facts"] for each in json.loads(ran.out)["specs"]]
+    assert facts[0] == {"params": 314, "macs": 55376, "output": {"logits": [10]}}
+    assert list(facts[1]["output"].values()) == [[4, 8, 8]] and facts[2:] == [None, None]
+    assert not any(" MACs" in line for line in run("check", "bad.yaml").out.splitlines())
 
 
 def test_check_refutes_with_both_numbers(run: Run) -> None:
@@ -147,7 +174,7 @@ def test_an_abstract_family_says_what_is_open(run: Run) -> None:
 
 def test_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(TINY.encode()), "utf-8"))
-    assert run("check", "-").out.endswith("-: ok, 2 expectations proved\n")
+    assert "-: ok, 2 expectations proved\n" in run("check", "-").out
 
 
 @pytest.mark.parametrize(
@@ -283,6 +310,39 @@ def test_every_option_of_build_reaches_the_file(run: Run) -> None:
     for option in (["--opset", "9"], ["--opset", "99"]):
         ran = run("build", "tiny.yaml", "-o", "other.onnx", *option)
         assert ran.code == 2 and ran.err.startswith("error[opset-unsupported]") and not Path("other.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-o", "x.txt"], "`x.txt` has not the suffix of onnx, `.onnx`"),
+        (["-o", "x.pth"], "`.onnx`"),
+        (["-o", "x.txt", "--export", "torch"], "`.py`, and is written to `x.py`"),
+        (["-o", "x.onnx", "--export", "torch"], "`x.py`"),
+        (["-o", "x.onnx"], ""),
+        (["-o", "x.ONNX"], ""),
+        (["-o", "x"], ""),
+        (["-o", "net-v1.2"], ""),
+        ([], ""),
+    ],
+)
+def test_build_warns_of_a_suffix_of_another_kind(run: Run, arguments: list[str], words: str) -> None:
+    ran = run("build", "tiny.yaml", "--no-verify", *arguments)
+    assert ran.code == 0
+    assert ("warning[output-suffix]" in ran.err) is bool(words) and words in ran.err
+    assert run("explain", "output-suffix").code == 0
+
+
+def test_help_tells_choices_and_defaults(run: Run) -> None:
+    from archc.compiler.backends.onnx.opsets import OPSET, OPSETS
+    from archc.compiler.passes import PIPELINE
+
+    told = " ".join(run("build", "--help").out.split())
+    assert f"The ONNX opset, {OPSETS[0]} to {OPSETS[-1]}, honoured or refused. [default: {OPSET}]" in told
+    assert "`train`, with dropout and heads, is for torch" in told
+    names = ", ".join(each.name for each in PIPELINE)
+    assert names in run("show", "--help").out
+    assert names in run("show", "tiny.yaml", "--after", "nothing").err
 
 
 def test_build_says_what_is_untrained(run: Run) -> None:

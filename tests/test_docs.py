@@ -1,4 +1,4 @@
-"""The pages' own claims: what a ```console block shows is what its commands print, code runs, and the sums in the text are right.
+"""The pages' own claims: what a ```console block shows is what its commands print, code and the README run, and sums are right.
 
 A block's lines that begin with `$ ` are commands; below each stands what it prints. `…` alone on a line stands for lines
 that are left out, at the end of a line for the rest of it.
@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import ast
 import operator
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -55,7 +59,10 @@ def pattern(lines: list[str]) -> str:
 
 
 @pytest.mark.parametrize("page, block", CONSOLE, ids=[f"{page}-{at}" for at, (page, _) in enumerate(CONSOLE)])
-def test_commands_print_what_is_shown(page: str, block: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_print_what_is_shown(
+    page: str, block: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)  # a width leaves columns of a table out; pytest-xdist sets one
     commands = list(shown(block))
     assert commands
     for command, lines in commands:
@@ -134,3 +141,64 @@ def test_the_lecture_says_where_it_is_wrong() -> None:
 def test_shares_want_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cost", "lenet5_modern", "--share"]) == 2
     assert "--by" in capsys.readouterr().err
+
+
+# -- the README: whoever pastes it, from top to bottom, gets no error ----------------------------------------------------
+
+ROOT = DOCS.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def tour() -> Iterator[tuple[str, str]]:
+    """What the README has people do, in its order: a file's name and text, `sh` and a command, `python` and a program."""
+    for language, fenced, indented in re.findall(r"^```(\w+)\n(.*?)^```$|((?:^    [^\n]*\n)+)", README, re.M | re.S):
+        if language == "yaml":
+            yield fenced.partition("\n")[0].removeprefix("# "), fenced
+        elif language:
+            yield language, fenced
+        for line in indented.splitlines():
+            for command in re.split("; ", re.sub(r"  +#.*", "", line.strip())):
+                if command.startswith("archc "):
+                    yield "sh", command
+
+
+@pytest.mark.slow
+def test_the_readme_runs_as_it_is_pasted(tmp_path: Path) -> None:
+    """In a folder that holds what the README says is there, examples/, in fresh processes."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    steps = list(tour())
+    assert len([kind for kind, _ in steps if kind == "sh"]) >= 10 and {"tiny.yaml", "python"} <= {
+        kind for kind, _ in steps
+    }
+    for kind, text in steps:
+        if kind.endswith(".yaml"):
+            (tmp_path / kind).write_text(text, "utf-8")
+            continue
+        line = ["sh", "-c", text] if kind == "sh" else [sys.executable, "-c", text]
+        done = subprocess.run(
+            line, cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{text}\n{done.stderr}"
+        assert done.stdout, text
+
+
+def test_the_readme_is_short_and_its_files_are_there() -> None:
+    """Every link, and every path that a command names, is in the checkout or made by a command before it."""
+    assert len(README.splitlines()) <= 120
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert links and all((ROOT / link).exists() for link in links)
+    made = {"tiny.yaml", "googlenet.onnx"}
+    used = set(re.findall(r"[\w./]+\.(?:jpg|png|onnx|yaml|pth|safetensors)\b", README))
+    assert used <= made | {name for name in used if (ROOT / name).exists()}
+
+
+def test_the_demo_says_where_archc_is() -> None:
+    sys.path.insert(0, str(ROOT / "examples"))
+    try:
+        from demo import where_archc_is  # type: ignore[import-not-found]
+    finally:
+        sys.path.pop(0)
+    told = where_archc_is()
+    program = Path(re.split("[ ;]", told.removeprefix("archc is "))[0])
+    assert (ROOT / program).exists()

@@ -61,7 +61,8 @@ def test_every_net(origin: str, tmp_path: Path) -> None:
 
 def test_a_member_with_its_familys_comments(run: Run) -> None:
     ran = run("init", "mine", "--from", "resnet50")
-    assert ran == Ran(0, "wrote mine.yaml\nnext: archc check mine.yaml\n", "using the bundled resnet50\n")
+    wrote = "wrote archspec.schema.json\nwrote mine.yaml\nnext: archc check mine.yaml\n"
+    assert ran == Ran(0, wrote, "using the bundled resnet50\n")
     text = Path("mine.yaml").read_text("utf-8")
     assert "\n  block: {type: step, default: Bottleneck}  # Basic or Bottleneck\n" in text
     assert "\n  depths: [3, 4, 6, 3]                      # blocks a stage\n" in text
@@ -93,19 +94,58 @@ def test_what_is_imported_lies_beside(run: Run) -> None:
     assert json.loads(ran.out) == {
         "name": "mine",
         "from": "alexnet_ensemble",
-        "files": ["alexnet_2012.yaml", "mine.yaml"],
+        "files": ["alexnet_2012.yaml", "archspec.schema.json", "mine.yaml"],
         "next": "archc check mine.yaml",
     }
     assert "import: {AlexNet: alexnet_2012.yaml}" in Path("mine.yaml").read_text("utf-8")
     assert run("check", "mine.yaml", "alexnet_2012.yaml").code == 0
     again = run("init", "other", "--from", "alexnet_ensemble")
-    assert again.out.startswith("wrote other.yaml\n"), "the other file is there, and the same"
+    assert again.out.startswith("wrote other.yaml\n"), "the other files are there, and the same"
+
+
+def schema_of(path: Path) -> Path:
+    """The schema that an editor finds for a spec: the yaml-language-server takes the path relative to the file."""
+    line = path.read_text("utf-8").splitlines()[0]
+    assert line.startswith("# yaml-language-server: $schema=")
+    return path.parent / line.partition("$schema=")[2]
+
+
+def test_editors_find_the_schema_of_every_file(run: Run) -> None:
+    from jsonschema import Draft202012Validator
+
+    from archc.compiler.frontend.schema import schema_text
+
+    Path("nets").mkdir()
+    ran = run("init", "mine", "--from", "alexnet_ensemble", "-o", "nets", "--format", "json")
+    specs = [Path(file) for file in json.loads(ran.out)["files"] if file.endswith(".yaml")]
+    assert len(specs) == 2
+    for spec in specs:
+        schema = json.loads(schema_of(spec).read_text("utf-8"))
+        tree = plain_value(TextDocument(spec.read_text("utf-8")).root)
+        assert not list(Draft202012Validator(schema).iter_errors(tree))
+        assert list(Draft202012Validator(schema).iter_errors({**tree, "grpah": []})), "it can say no"
+    assert schema_of(specs[0]).read_text("utf-8") == schema_text()
+
+
+def test_a_schema_that_is_there_stays(run: Run) -> None:
+    Path("archspec.schema.json").write_text("{}", "utf-8")
+    assert run("init", "mine").out == "wrote mine.yaml\nnext: archc check mine.yaml\n"
+    assert Path("archspec.schema.json").read_text("utf-8") == "{}" and schema_of(Path("mine.yaml")).exists()
+
+
+def test_one_begun_from_another_has_the_line_once(run: Run) -> None:
+    assert run("init", "first").code == 0 and run("init", "second", "--from", "first.yaml").code == 0
+    assert Path("second.yaml").read_text("utf-8").count("yaml-language-server") == 1
+    assert "yaml-language-server" not in run("init", "third", "--from", "first.yaml", "-o", "-").out
 
 
 @pytest.mark.parametrize("where, path", [("nets/own.yaml", "nets/own.yaml"), ("nets", "nets/mine.yaml")])
 def test_a_place(run: Run, where: str, path: str) -> None:
     Path("nets").mkdir()
-    assert run("init", "mine.yaml", "--from", "resnet18", "-o", where).out.startswith(f"wrote {path}\n")
+    assert run("init", "mine.yaml", "--from", "resnet18", "-o", where).out.splitlines()[:2] == [
+        "wrote nets/archspec.schema.json",
+        f"wrote {path}",
+    ]
     assert check(path).name == "mine"
 
 

@@ -7,12 +7,14 @@ import onnx
 import pytest
 import torch
 
-from archc.compiler.backends.onnx.write import OPSETS, export_onnx
+from archc.compiler.backends.onnx.opsets import IR_OF_OPSET, OPSETS
+from archc.compiler.backends.onnx.write import export_onnx
 from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.diagnostics import Failure
-from archc.compiler.driver import run_passes
+from archc.compiler.driver import check, run_passes
 from archc.compiler.ops import OPS
 from archc.compiler.passes import PassOptions
+from archc.compiler.weights.seeded import SeededSource
 from archc.runtime.session import create_cpu_session
 
 from .op_cases import CASES, Case
@@ -29,6 +31,30 @@ def opsets(op: str) -> list[int]:
     """Those that every op is swept over, and both sides of the step at which its operator appears."""
     _, since = (REFUSED_BEFORE | REPLACED_BEFORE).get(op, ("", 0))
     return sorted(SWEPT | ({since - 1, since} if since else set()))
+
+
+def test_the_ir_version_is_the_one_that_came_with_the_opset():
+    """By onnx's own table: the oldest runtime that knows the opset reads the file."""
+    table: dict[int, int] = {}
+    for _, ir, opset, *_ in onnx.helper.VERSION_TABLE:
+        table[opset] = min(ir, table.get(opset, ir))
+    assert {opset: table[opset] for opset in OPSETS} == IR_OF_OPSET
+    for opset, ir in IR_OF_OPSET.items():
+        assert onnx.helper.find_min_ir_version_for([onnx.helper.make_opsetid("", opset)]) == ir
+
+
+@pytest.mark.parametrize("opset", OPSETS)
+def test_a_net_at_every_opset_passes_onnxs_checker(opset: int, tmp_path):
+    """What is written, the tensors outside of the model too, is in the format since the IR version that the file states."""
+    graph = check("lenet5_modern").graph
+    assert graph is not None
+    for external_over in (2**40, 0):
+        export_onnx(run_passes(graph), SeededSource(graph.params()), tmp_path / "net.onnx", opset=opset,
+                    external_over=external_over, metadata={"archc.name": "net"})  # fmt: skip
+        model = onnx.load(tmp_path / "net.onnx", load_external_data=False)
+        assert (model.opset_import[0].version, model.ir_version) == (opset, IR_OF_OPSET[opset])
+        assert not any(node.metadata_props for node in model.graph.node), "these came with IR 10"
+        onnx.checker.check_model(str(tmp_path / "net.onnx"), full_check=True)
 
 
 def test_the_sweep_has_both_ends():

@@ -9,7 +9,8 @@ import re
 import pytest
 
 from archc.cli.formats import diagnostic_json, github_annotations, sarif_log
-from archc.cli.render import Paint, clean, format_diagnostics, format_failure, text_width
+from archc.cli.layout import cut_middle, fold_line, text_width
+from archc.cli.render import Paint, clean, format_diagnostics, format_failure
 from archc.compiler.diagnostics import Diagnostic, Failure, Note, Source, Span
 
 RAW = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\u200b\u202a-\u202e\u2066-\u2069]")
@@ -78,14 +79,24 @@ def test_long_lines_are_cut_around_the_caret(column: int, width: int, monkeypatc
     line = "".join(f"{i % 10}" for i in range(column - 1)) + "WRONG" + "." * (100_000 - column)
     found = format_diagnostics([mistake(Source("s", line), 1, column, column + 5)]).split("\n")
     assert all(len(each) <= width for each in found[2:])
-    start = found[4].index("^")
-    assert found[3][start : start + 5] == "WRONG"
-    assert found[4].count("^") == 5
+    at = next(i for i, each in enumerate(found) if "^" in each)
+    start = found[at].index("^")
+    assert found[at - 1][start : start + 5] == "WRONG"
+    assert found[at].count("^") == 5
 
 
 def test_a_caret_longer_than_the_line_is_cut() -> None:
     found = format_diagnostics([mistake(Source("s", "x" * 1_000), 1, 1, 1_001)]).split("\n")
     assert all(len(each) <= 80 for each in found)
+
+
+@pytest.mark.parametrize("room", [1, 5, 12, 40])
+def test_lines_fit_and_keep_their_words(room: int) -> None:
+    text = "  two words, 漢字, a-very-long-word-of-thirty-four-letters; end"
+    folded = fold_line(text, room, "  ")
+    assert all(text_width(line) <= max(room, 3) for line in folded)
+    assert " ".join(" ".join(fold_line(text, room, "  ", cut=False)).split()) == " ".join(text.split())
+    assert cut_middle("0123456789", 5) == "01…89" and cut_middle("0123456789", 10) == "0123456789"
 
 
 def test_twenty_errors_and_how_many_more() -> None:
@@ -97,6 +108,28 @@ def test_twenty_errors_and_how_many_more() -> None:
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def test_sentences_are_folded_at_words_and_no_word_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = Terminal()
+    path = "/a/very/long/path/to/a/folder/somewhere/net.yaml"
+    note, help = "the 64 channels come from " + path, "write this and that, or something else\nsecond line of the help"
+    found = format_diagnostics(
+        [Diagnostic("c", None, f"`{path}` is not what it should be, at all", notes=(Note(note),), help=help)], terminal
+    )
+    assert found.split("\n") == [
+        "error[c]:",
+        f"  `{path}`",
+        "  is not what it should be, at all",
+        "  = note: the 64 channels come from",
+        f"          {path}",
+        "  = help: write this and that, or",
+        "          something else",
+        "          second line of the help",
+    ]
+    assert format_diagnostics([Diagnostic("c", None, "long " * 100)]).count("\n") == 0, "a pipe has no width"
 
 
 def test_colour_only_on_a_terminal_and_never_with_no_color(monkeypatch: pytest.MonkeyPatch) -> None:

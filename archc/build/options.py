@@ -52,7 +52,7 @@ class BuildOptions:
     seed          what untrained tensors start from, 0 to 2**63 - 1
     opset         the ONNX opset, honoured or refused; None is archc's choice
     batch         images at once; None (or "dynamic") leaves the batch open
-    phase         which graph is built: `inference` or `train`
+    phase         which graph is built: `inference` or `train`; an ONNX file holds the inference graph alone
     keep_aux      keep the auxiliary heads as outputs
     fold          merge batch norms into convolutions
     precision     of the file's numbers
@@ -88,6 +88,11 @@ class BuildOptions:
         for option in WITH_WEIGHTS:
             if getattr(self, option) not in ((), None) and not self.weights:
                 raise self.refused(option, f"is about a checkpoint; give one with {self.spell('weights')}")
+        for row in (BACKENDS[name] for name in self.exports):
+            if self.phase not in row.phases:
+                able = [other.name for other in BACKENDS.values() if self.phase in other.phases]
+                raise Failure("bad-option", f"`{self.spell('phase', self.phase)}` is for {', '.join(able)}: {row.writes} holds the "
+                              f"{row.phases[0]} graph", f"export {able[0]}, which has both phases, or build {row.phases[0]}", 2)  # fmt: skip
         for option, reason in self.not_honoured():
             raise self.refused(option, f"cannot be honoured: {reason}")
 

@@ -15,11 +15,12 @@ import click
 from ..build.options import INPUT_METHODS, PHASES, PRECISIONS, PROOFS, BuildOptions, Proof
 from ..build.weights_text import describe_weights, weight_warnings
 from ..compiler.backends import BACKENDS
+from ..compiler.backends.onnx.opsets import OPSET, OPSETS
 from ..compiler.spelling import as_flag
 from ..compiler.weights.formats import checkpoint_suffixes
-from .options import Batch, compile_spec, format_option, print_json, set_option, spec_argument
+from .options import Batch, compile_spec, format_option, print_json, refuse_two_answers, set_option, spec_argument
 from .progress import progress
-from .render import clean
+from .render import clean, format_warning
 from .tables import format_bytes, format_pairs
 
 if TYPE_CHECKING:
@@ -76,10 +77,16 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
     help="First layers for another number of channels: the sum over RGB for 1, RGB repeated for more.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="What an untrained net starts from.")
-@click.option("--opset", type=int, help="The ONNX opset; honoured or refused.")
+@click.option(
+    "--opset", type=int, help=f"The ONNX opset, {OPSETS[0]} to {OPSETS[-1]}, honoured or refused.  [default: {OPSET}]"
+)
 @click.option("--batch", type=Batch(), default="dynamic", show_default=True, help="Images at once.")
 @click.option(
-    "--phase", type=click.Choice(PHASES), default="inference", show_default=True, help="Which graph to export."
+    "--phase",
+    type=click.Choice(PHASES),
+    default="inference",
+    show_default=True,
+    help="Which graph to export; `train`, with dropout and heads, is for torch alone.",
 )
 @click.option("--keep-aux", is_flag=True, help="Keep the auxiliary heads as outputs.")
 @click.option("--fold/--no-fold", default=True, show_default=True, help="Merge batch norms into convolutions.")
@@ -100,6 +107,7 @@ def command(spec: str, settings: tuple[str, ...], output: str | None, form: str,
     """Build a model from a spec: ONNX or PyTorch."""
     from ..build.build import build
 
+    refuse_two_answers(output, form)
     path = None if output in (None, "-") else output
     options = BuildOptions(output=Path(path) if path is not None else None, weights=parse_weights(weights),
                            proof="none" if no_verify else proof, spelling=as_flag, **given)  # fmt: skip
@@ -108,16 +116,28 @@ def command(spec: str, settings: tuple[str, ...], output: str | None, form: str,
             "-o names one file, but several exports are asked for; leave it out or build one at a time"
         )
     checked, _ = compile_spec(spec, settings)
+    if path is not None:
+        warn_of_suffix(path, options.exports[0])
     with progress(f"building {checked.name}"):
         result = build_to_stdout(checked, options) if output == "-" else build(checked, options)
     for code, text in weight_warnings(result.weights):
-        print(clean(f"warning[{code}]: {text}"), file=sys.stderr)
+        print(format_warning(code, text, sys.stderr), file=sys.stderr)
     if output == "-":
         print(build_text(result), file=sys.stderr)
     elif form == "json":
         print_json(build_json(result))
     else:
         print(build_text(result))
+
+
+def warn_of_suffix(path: str, export: str) -> None:
+    """Warns where a file gets the suffix of another kind of file: `net.txt` for an ONNX file. `net` and `net-v1.2` have none."""
+    row, suffix = BACKENDS[export], Path(path).suffix
+    if re.fullmatch(r"\.[A-Za-z]\w*", suffix) and suffix.lower() != row.suffix:
+        written = row.output_path(Path(path))
+        where = "" if written == Path(path) else f", and is written to `{written}`"
+        message = f"`{path}` has not the suffix of {export}, `{row.suffix}`{where}"
+        print(format_warning("output-suffix", message, sys.stderr), file=sys.stderr)
 
 
 def parse_weights(values: tuple[str, ...]) -> dict[str, CheckpointGiven] | None:

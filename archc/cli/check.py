@@ -9,7 +9,7 @@ import click
 
 from .options import check_spec, format_option, print_json, set_option, specs_argument
 from .render import clean, count_of, format_diagnostics
-from .tables import format_plain
+from .tables import format_number, format_plain
 
 if TYPE_CHECKING:
     from ..compiler.analysis.expectations import Expectation
@@ -40,7 +40,7 @@ def command(specs: tuple[str, ...], settings: tuple[str, ...], form: str) -> int
 
 
 def print_result(spec: str, result: Compilation) -> None:
-    """Prints one spec for people: its diagnostics, its expectations, and the verdict last."""
+    """Prints one spec for people: its diagnostics, its expectations, the verdict, and for one that passes the net's facts."""
     if result.diagnostics:
         print(format_diagnostics(result.diagnostics, sys.stdout), end="\n\n")
     for each in result.expectations:
@@ -50,6 +50,25 @@ def print_result(spec: str, result: Compilation) -> None:
         names = ", ".join(f"`{name}`" for name in result.open_params)
         print(f"  an abstract family; open: {names}; give them with --set or `extends`")
     print(f"{clean(spec)}: {verdict(result)}")
+    if facts := net_facts(result):
+        print(f"  {facts_line(facts, len(result.diagnostics))}")
+
+
+def net_facts(result: Compilation) -> dict[str, Any] | None:
+    """The parameters, the MACs and the outputs' sizes of a net; None where the spec is refused or has open params."""
+    if result.graph is None or result.failed:
+        return None
+    from ..compiler.analysis.cost import cost
+
+    found = cost(result.graph)
+    return {"params": found.params.total, "macs": found.macs, "output": found.outputs}
+
+
+def facts_line(facts: dict[str, Any], warnings: int) -> str:
+    """The facts of a net, and how many warnings there were if there were any, in a line: logs are searched for that word."""
+    output = ", ".join(f"{clean(name)} {format_number(sizes)}" for name, sizes in facts["output"].items())
+    counted = f", {count_of(warnings, 'warning')}" if warnings else ""
+    return f"{facts['params']:,} params, {facts['macs']:,} MACs, output {output}{counted}"
 
 
 def expectation_line(each: Expectation) -> str:
@@ -63,9 +82,9 @@ def expectation_line(each: Expectation) -> str:
 
 
 def verdict(result: Compilation) -> str:
-    """`ok` with the number of expectations that hold, or the number of errors; then the number of warnings."""
+    """`ok` with the number of expectations that hold, or the number of errors; then that of warnings, if no line of facts has it."""
     errors = sum(d.severity == "error" for d in result.diagnostics)
-    warnings = len(result.diagnostics) - errors
+    warnings = 0 if result.graph is not None and not errors else len(result.diagnostics) - errors
     parts = [count_of(n, noun) for n, noun in ((errors, "error"), (warnings, "warning")) if n]
     proved = sum(e.holds is True for e in result.expectations)
     if not errors:
@@ -90,6 +109,7 @@ def check_json(results: list[tuple[str, Compilation]]) -> dict[str, Any]:
                 for e in result.expectations
             ],
             "open_params": list(result.open_params),
+            "facts": net_facts(result),
         }
         for spec, result in results
     ]

@@ -8,6 +8,7 @@ import click
 
 from ..compiler.analysis.cost import cost
 from ..costs import CostReport, cost_text, report_costs
+from .layout import table_width
 from .options import compile_spec, format_option, print_json, set_option, specs_argument
 from .tables import format_number, format_table
 
@@ -57,7 +58,7 @@ def report_text(report: CostReport, by: str | None, share: bool) -> str:
 
 
 def parts_table(report: CostReport, by: str) -> str:
-    """A row for each layer, block or op with its numbers."""
+    """A row for each layer, block or op with its numbers. A narrow terminal has no room for all of its columns."""
     from ..compiler.analysis.cost import sum_layers
 
     head = [by, "op", "output", report.counted, "MACs", "activations", "source"]
@@ -74,8 +75,8 @@ def parts_table(report: CostReport, by: str) -> str:
         for x in sum_layers(report.layers, by)
     ]
     if by == "op":  # the same op gives many outputs, at many places
-        return format_table([by, *head[3:6]], [[row[0], *row[3:6]] for row in rows], "<>>>")
-    return format_table(head, rows, "<<<>>><")
+        return format_table([by, *head[3:6]], [[row[0], *row[3:6]] for row in rows], "<>>>", width=table_width())
+    return format_table(head, rows, "<<<>>><", optional=("source", "op"), width=table_width())
 
 
 def shares_table(report: CostReport, by: str) -> str:
@@ -89,7 +90,8 @@ def shares_table(report: CostReport, by: str) -> str:
     for x in sum_layers(report.layers, by):
         macs = percent(x.macs, report.cost.macs * report.batch)
         rows.append([x.path, percent(x.params, report.params), macs, percent(x.activations, report.with_input)])
-    return format_table([by, report.counted, "MACs", "activations"], [row for row in rows if any(row[1:])], "<>>>")
+    return format_table([by, report.counted, "MACs", "activations"], [row for row in rows if any(row[1:])], "<>>>",
+                        width=table_width())  # fmt: skip
 
 
 def cost_json(report: CostReport, by: str | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from .layout import table_width
 from .options import format_option, print_json
 from .tables import format_pairs
 
@@ -20,4 +21,4 @@ def command(form: str) -> None:
         return
     marks = {True: "", False: "not ok: ", None: ""}
     rows = [(each.name, marks[each.ok] + each.value + (f" ({each.advice})" if each.advice else "")) for each in found]
-    print(format_pairs(rows))
+    print(format_pairs(rows, table_width()))

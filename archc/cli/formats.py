@@ -32,8 +32,8 @@ def diagnostic_json(d: Diagnostic) -> Json:
     return {**facts, **span_json(d.span), "notes": notes, "help": d.help}
 
 
-def sarif_log(found: Iterable[Diagnostic]) -> Json:
-    """A SARIF log with one run; columns count characters."""
+def sarif_log(found: Iterable[Diagnostic], failed_with: int | None = None) -> Json:
+    """A SARIF log with one run; columns count characters. `failed_with` is the exit code of a run that came to no answer."""
     results: list[Json] = []
     rules: dict[str, Json] = {}
     for d in found:
@@ -50,6 +50,8 @@ def sarif_log(found: Iterable[Diagnostic]) -> Json:
         results.append(result)
     driver = {"name": "archc", "version": __version__, "rules": list(rules.values())}
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    if failed_with is not None:
+        run["invocations"] = [{"executionSuccessful": False, "exitCode": failed_with}]
     return {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
 
 

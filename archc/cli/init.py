@@ -8,23 +8,27 @@ from pathlib import Path
 
 import click
 
-from .options import format_option, print_json
+from .completion import complete_spec
+from .options import format_option, print_json, refuse_two_answers
 from .render import clean
 
 
 @click.command(epilog="Example: archc init mine --from resnet50")
 @click.argument("name")
-@click.option("--from", "origin", metavar="SPEC", help="The spec to begin from, bundled or a file; else a small net.")
+@click.option("--from", "origin", metavar="SPEC", help="The spec to begin from, bundled or a file; else a small net.",
+              shell_complete=complete_spec)  # fmt: skip
 @click.option("-o", "output", metavar="PATH", help="Where to write it: a file, a folder, or - for standard output.")
 @format_option()
 def command(name: str, origin: str | None, output: str | None, form: str) -> None:
     """Begin a spec of your own: NAME.yaml, with all that it needs in it.
 
-    A member of a family becomes one document, comments kept; what it imports is written beside it. Nothing is overwritten.
+    A member of a family becomes one document, comments kept; what it imports is written beside it, and the schema by which
+    editors complete and check it. Nothing is overwritten.
     """
     from ..compiler.diagnostics import Failure
-    from ..scaffold.starter import start_spec, write_spec
+    from ..scaffold.starter import add_schema, start_spec, write_spec
 
+    refuse_two_answers(output, form)
     name = name.removesuffix(".yaml")
     draft = start_spec(name, origin)
     if draft.bundled:
@@ -39,7 +43,7 @@ def command(name: str, origin: str | None, output: str | None, form: str) -> Non
         return
     target = Path(output or f"{name}.yaml")
     target = target / f"{name}.yaml" if target.is_dir() else target
-    files = [path.as_posix() for path in write_spec(draft, target)]
+    files = [path.as_posix() for path in write_spec(add_schema(draft, target.parent), target)]
     following = f"archc check {shlex.quote(files[-1])}"
     if form == "json":
         print_json({"name": name, "from": origin, "files": files, "next": following})
@@ -47,6 +51,3 @@ def command(name: str, origin: str | None, output: str | None, form: str) -> Non
     for path in files:
         print(f"wrote {clean(path)}")
     print(f"next: {following}")
-    if sys.stdout.isatty():
-        print("to have an editor complete it: archc schema > archspec.schema.json, and for its first line")
-        print("      # yaml-language-server: $schema=archspec.schema.json")

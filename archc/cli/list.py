@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .completion import offer, spec_names
+from .layout import cut_end, table_width
 from .options import format_option, print_json
-from .render import BOLD, Paint, clean, cut_end, terminal_width
+from .render import BOLD, Paint, clean
 from .tables import format_count, format_number, format_pairs, format_table
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ resnet50`. The numbers are those that the spec's `expect` states, from its paper
 
 
 @click.command(epilog="Example: archc list resnet cifar")
-@click.argument("words", metavar="[WORD]...", nargs=-1)
+@click.argument("words", metavar="[WORD]...", nargs=-1, shell_complete=offer(spec_names))
 @format_option("markdown")
 def command(words: tuple[str, ...], form: str) -> None:
     """List the bundled specs by family, or those with each WORD in their name or family.
@@ -51,11 +53,11 @@ def command(words: tuple[str, ...], form: str) -> None:
 
 
 def list_text(found: Sequence[Model]) -> str:
-    """What is printed for people: a table of all nets by family, cut to the terminal's width.
+    """What is printed for people: a table of all nets by family, each line cut to the terminal's width.
 
     Below it, nets with auxiliary heads have their parameters without these.
     """
-    paint, room = Paint(sys.stdout), terminal_width() if sys.stdout.isatty() else sys.maxsize
+    paint, room = Paint(sys.stdout), table_width()
     rows = [
         [
             f"  {m.name}",
@@ -66,7 +68,9 @@ def list_text(found: Sequence[Model]) -> str:
         ]
         for m in found
     ]
-    title, *lines = format_table(["  name", "params", "MACs", "depth", "paper"], rows, "<>>><").splitlines()
+    title, *lines = format_table(
+        ["  name", "params", "MACs", "depth", "paper"], rows, "<>>><", width=sys.maxsize
+    ).splitlines()
     parts = [cut_end(title, room)]
     for family, members in groupby(zip(found, lines, strict=True), lambda pair: pair[0].family):
         parts += [paint(clean(family), BOLD), *(cut_end(line, room) for _, line in members)]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .completion import offer, op_names
+from .layout import fold_line, prose_width
 from .options import format_option, print_json
-from .tables import format_pairs, format_table
+from .tables import format_pairs
 
 if TYPE_CHECKING:
     from ..compiler.ops.op import Field, Op
 
 
 @click.command(epilog="Example: archc ops conv")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=offer(op_names))
 @format_option()
 def command(name: str | None, form: str) -> None:
     """List the operations, or describe one."""
@@ -26,7 +29,7 @@ def command(name: str | None, form: str) -> None:
     elif form == "json":
         print_json({"ops": [op_json(op) for op in public_ops()]})
     else:
-        print(format_table(["op", "what it is"], [[op.name, doc_lines(op)[0]] for op in public_ops()]))
+        print(format_pairs([(op.name, doc_lines(op)[0]) for op in public_ops()], prose_width()))
 
 
 def doc_lines(op: type[Op]) -> list[str]:
@@ -38,24 +41,22 @@ def doc_lines(op: type[Op]) -> list[str]:
 
 def op_text(op: type[Op]) -> str:
     """What is printed of an op: its docstring, its fields, and other frameworks' words for it and for them."""
-    parts = [op.name, "", *("  " + line for line in doc_lines(op))]
+    width = prose_width()
+    parts = [op.name, ""]
+    for line in doc_lines(op):  # `Params   weight (…)`: what goes on stands under the text
+        label = re.match(r"\w+ {2,}", line)
+        parts += fold_line("  " + line, width, "  " + " " * (label.end() if label else 0))
     if op.fields:
-        parts += [
-            "",
-            format_pairs(
-                [(key, f"{field.doc}: {field.kind.wants}{describe_default(field)}") for key, field in op.fields.items()]
-            ),
+        described = [
+            (key, f"{field.doc}: {field.kind.wants}{describe_default(field)}") for key, field in op.fields.items()
         ]
+        parts += ["", format_pairs(described, width)]
     if op.bare:
         parts += ["", f"  a bare value sets `{op.bare}`"]
     also = {op.name: op.also_called, **{key: field.also_called for key, field in op.fields.items()}}
     if any(also.values()):
-        parts += [
-            "",
-            "  also called elsewhere",
-            "",
-            format_pairs([(key, ", ".join(called)) for key, called in also.items() if called]),
-        ]
+        listed = [(key, ", ".join(called)) for key, called in also.items() if called]
+        parts += ["", "  also called elsewhere", "", format_pairs(listed, width)]
     return "\n".join(line.rstrip() for line in parts)
 
 

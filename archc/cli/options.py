@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .completion import complete_setting, complete_spec
+
 if TYPE_CHECKING:
     from ..compiler.driver import Compilation
     from ..compiler.ir.graph import Graph
@@ -19,7 +21,9 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 def set_option(command: _F) -> _F:
     """The option `--set NAME=VALUE`, as the argument `settings`."""
     text = "Override a parameter of the spec; repeatable."
-    return click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help=text)(command)
+    return click.option(
+        "--set", "settings", multiple=True, metavar="NAME=VALUE", help=text, shell_complete=complete_setting
+    )(command)
 
 
 def format_option(*more: str) -> Callable[[_F], _F]:
@@ -30,8 +34,14 @@ def format_option(*more: str) -> Callable[[_F], _F]:
     )
 
 
-spec_argument = click.argument("spec")
-specs_argument = click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
+spec_argument = click.argument("spec", shell_complete=complete_spec)
+specs_argument = click.argument("specs", metavar="SPEC...", nargs=-1, required=True, shell_complete=complete_spec)
+
+
+def refuse_two_answers(output: str | None, form: str) -> None:
+    """Raises a UsageError where `-o -` and `--format json` both want standard output."""
+    if output == "-" and form == "json":
+        raise click.UsageError("`-o -` and `--format json` both write to standard output; give -o a path")
 
 
 def check_spec(spec: str, settings: tuple[str, ...]) -> Compilation:

@@ -14,10 +14,12 @@ those that change the direction of text become escapes. Long lines are cut aroun
 from __future__ import annotations
 
 import os
-import shutil
+import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
+
+from .layout import cut_end, cut_start, fold_line, output_width, terminal_width, text_width
 
 if TYPE_CHECKING:
     from ..compiler.diagnostics import Diagnostic, Span
@@ -43,12 +45,13 @@ def escape_sequence(code: int) -> str:
 
 
 class Paint:
-    """Colours text for a terminal. Without a terminal, or where NO_COLOR is set, text stays as it is."""
+    """Colours text for a terminal. Without a terminal, or where NO_COLOR is set, text stays as it is. `width` is the terminal's."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self.on = bool(
             stream and stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         )
+        self.width = output_width(stream) if stream else sys.maxsize
 
     def __call__(self, text: str, style: str) -> str:
         return f"\x1b[{style}m{text}\x1b[0m" if self.on else text
@@ -74,16 +77,10 @@ def count_of(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def terminal_width() -> int:
-    """The columns of the terminal, at least 40; 100 where there is none."""
-    return max(shutil.get_terminal_size((100, 24)).columns, 40)
-
-
 def diagnostic_lines(diagnostic: Diagnostic, paint: Paint, width: int) -> Iterator[str]:
     """The lines of one diagnostic: its message, the source line with a caret, its notes, and its help."""
     colour = RED if diagnostic.severity == "error" else YELLOW
-    title = paint(f"{diagnostic.severity}[{diagnostic.code}]", colour)
-    yield f"{title}: {paint(clean(diagnostic.message), BOLD)}"
+    yield from title_lines(diagnostic.severity, diagnostic.code, diagnostic.message, colour, paint)
     span = diagnostic.span
     gutter = len(str(span.line)) if span else 1
     edge = paint(" " * gutter + " |", BLUE)
@@ -103,12 +100,22 @@ def diagnostic_lines(diagnostic: Diagnostic, paint: Paint, width: int) -> Iterat
         yield from note_lines("help", diagnostic.help, gutter, paint)
 
 
+def title_lines(kind: str, code: str, message: str, colour: str, paint: Paint) -> Iterator[str]:
+    """The kind, the code and the message, folded where the terminal is narrower."""
+    title = f"{kind}[{code}]"
+    first, *rest = fold_line(f"{title}: {clean(message)}", paint.width, "  ", cut=False)
+    yield f"{paint(title, colour)}: {paint(first[len(title) + 2 :], BOLD)}".rstrip()
+    for line in rest:
+        yield "  " + paint(line[2:], BOLD)
+
+
 def note_lines(kind: str, text: str, gutter: int, paint: Paint) -> Iterator[str]:
     """The lines of a note or a help; those after the first are indented as far as the first one's text."""
-    first, *rest = text.split("\n")
-    yield f"{' ' * gutter} {paint('=', BLUE)} {paint(kind, BOLD)}: {clean(first)}"
-    for line in rest:
-        yield f"{' ' * gutter}         {clean(line)}".rstrip()
+    lead, room = " " * (gutter + 9), paint.width
+    lines = [part for line in text.split("\n") for part in fold_line(lead + clean(line), room, lead, cut=False)]
+    yield f"{' ' * gutter} {paint('=', BLUE)} {paint(kind, BOLD)}: {lines[0][gutter + 9 :]}"
+    for line in lines[1:]:
+        yield line.rstrip()
 
 
 def excerpt(source: str, span: Span, room: int) -> tuple[str, int, int]:
@@ -135,57 +142,32 @@ def excerpt(source: str, span: Span, room: int) -> tuple[str, int, int]:
     return before + marked + after, lead, max(min(length, room - lead), 1)
 
 
-def cut_end(text: str, room: int) -> str:
-    """As much of the beginning as fits `room` columns."""
-    while text_width(text) > max(room, 0):
-        text = text[:-1]
-    return text
-
-
-def cut_start(text: str, room: int) -> str:
-    """As much of the end as fits `room` columns."""
-    text = text[-room:] if room > 0 else ""
-    while text_width(text) > room:
-        text = text[1:]
-    return text
-
-
-def text_width(text: str) -> int:
-    """How many columns of a terminal `text` takes."""
-    if text.isascii():
-        return len(text)
-    from unicodedata import combining, east_asian_width
-
-    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+def format_warning(code: str, message: str, stream: TextIO | None = None) -> str:
+    """A warning that is about no place in a spec."""
+    return "\n".join(title_lines("warning", code, message, YELLOW, Paint(stream)))
 
 
 def format_failure(error: Any, stream: TextIO | None = None) -> str:
     """The message of a Failure, or of a RuntimeFault."""
     paint = Paint(stream)
-    text = f"{paint(f'error[{error.code}]', RED)}: {paint(clean(error.message), BOLD)}"
-    return "\n".join([text, *note_lines("help", error.help, 1, paint)]) if error.help else text
+    lines = [*title_lines("error", error.code, error.message, RED, paint)]
+    return "\n".join([*lines, *note_lines("help", error.help, 1, paint)] if error.help else lines)
 
 
-def format_usage_error(error: Any) -> str:
-    """The message of a wrong command line, from click's exception."""
-    message = clean(error.format_message()).rstrip(".")
-    context = getattr(error, "ctx", None)
-    where = context.command_path if context else "archc"
-    text = f"error[usage]: {message[:1].lower()}{message[1:]}"
-    return "\n".join([text, *note_lines("help", f"see `{where} --help`", 1, Paint(None))])
+BUG_HELP = "set ARCHC_DEBUG=1 and run it again to see the traceback; please report it with the spec"
+
+
+def describe_bug(error: BaseException) -> str:
+    """What a bug of ours is: no traceback, but the place that a report of it needs."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
+    return f"archc has a bug: {type(error).__name__}: {str(error)[:500]}{place}"
 
 
 def format_bug(error: BaseException, stream: TextIO | None = None) -> str:
-    """The message of a bug of ours: no traceback, but the place that a report of it needs."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
+    """The message of a bug of ours."""
     paint = Paint(stream)
-    parts = [
-        f"{paint('error[internal]', RED)}: {paint('archc has a bug', BOLD)}: "
-        f"{type(error).__name__}: {clean(str(error))[:500]}{place}"
-    ]
+    parts = [*title_lines("error", "internal", describe_bug(error), RED, paint)]
     parts += note_lines("note", "this is not a fault of your spec or model", 1, paint)
-    parts += note_lines(
-        "help", "set ARCHC_DEBUG=1 and run it again to see the traceback; please report it with the spec", 1, paint
-    )
+    parts += note_lines("help", BUG_HELP, 1, paint)
     return "\n".join(parts)

@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .completion import offer, pass_names
+from .layout import fold_line, output_width
 from .options import compile_spec, format_option, print_json, set_option, spec_argument
 
 if TYPE_CHECKING:
     from ..compiler.ir.graph import Node
 
 
-@click.command(epilog="Example: archc show googlenet --after erase-training")
+PASSES = "\b\nThe passes, in their order: " + ", ".join(pass_names())
+
+
+@click.command(epilog=f"{PASSES}\n\nExample: archc show googlenet --after erase-training")
 @spec_argument
 @set_option
 @click.option(
@@ -20,7 +25,12 @@ if TYPE_CHECKING:
     type=click.Choice(["inference", "train"]),
     help="Which graph; the training graph as written if nothing is said.",
 )
-@click.option("--after", metavar="PASS", help="Stop behind this pass.")
+@click.option(
+    "--after",
+    metavar="PASS",
+    help="Stop behind this pass, one of those below.",
+    shell_complete=offer(pass_names),
+)
 @format_option()
 def command(spec: str, settings: tuple[str, ...], phase: str | None, after: str | None, form: str) -> None:
     """Show the graph of a spec as text."""
@@ -33,7 +43,10 @@ def command(spec: str, settings: tuple[str, ...], phase: str | None, after: str 
     if form == "json":
         print_json({"name": graph.name, "text": str(graph), "nodes": [node_json(node) for node in graph.nodes]})
     else:
-        print(graph, end="")
+        width = output_width()
+        print(
+            "\n".join(part for line in str(graph).splitlines() for part in fold_line(line, width, "      ", cut=False))
+        )
 
 
 def node_json(node: Node) -> dict[str, Any]:

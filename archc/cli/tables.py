@@ -4,27 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .render import clean, text_width
+from .layout import cut_middle, fold_line, output_width, text_width
+from .render import clean
+
+MIN_CUT = 12  # columns that are left of a cell that is cut
 
 
-def format_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: str = "") -> str:
-    """Rows under their heads. `right` has a character for each column: `>` aligns it at the right."""
-    cleaned = [[clean(cell) for cell in row] for row in rows]
-    widths = [max(text_width(row[i]) for row in ([*head], *cleaned)) for i in range(len(head))]
+def format_table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], right: str = "", optional: Sequence[str] = (), width: int = 0
+) -> str:
+    """Rows under their heads. `right` has a character for each column: `>` aligns it at the right.
+
+    Where the table is wider than `width` (0: see output_width), the columns in `optional` are left out, the first of them first, as
+    long as it is too wide, and a last line says so; then the cells of the first column are cut in their middle.
+    """
+    room = width or output_width()
+    cells = [[clean(cell) for cell in row] for row in ([*head], *rows)]
+    widths = [max(map(text_width, column)) for column in zip(*cells, strict=True)]
+    kept = list(range(len(head)))
+    left_out: list[str] = []
+    for name in optional:
+        if table_size(widths, kept) > room:
+            kept.remove(head.index(name))
+            left_out.append(name)
+    excess = max(table_size(widths, kept) - room, 0)
+    widths[0] = max(widths[0] - excess, min(widths[0], MIN_CUT))
     lines = []
-    for row in ([*head], *cleaned):
+    for row in cells:
+        row[0] = cut_middle(row[0], widths[0])
         parts = []
-        for i, cell in enumerate(row):
-            space = " " * (widths[i] - text_width(cell))
-            parts.append(space + cell if right[i : i + 1] == ">" else cell + space)
+        for i in kept:
+            space = " " * (widths[i] - text_width(row[i]))
+            parts.append(space + row[i] if right[i : i + 1] == ">" else row[i] + space)
         lines.append("  ".join(parts).rstrip())
+    note = f"\n\nleft out at {room} columns: {', '.join(left_out)}" if left_out else ""
+    return "\n".join(lines) + note
+
+
+def table_size(widths: Sequence[int], kept: Sequence[int]) -> int:
+    """How many columns of a terminal the `kept` columns of a table take."""
+    return sum(widths[i] for i in kept) + 2 * (len(kept) - 1)
+
+
+def format_pairs(pairs: Sequence[tuple[str, str]], width: int = 0) -> str:
+    """Names and their values in two columns; a value that is wider than `width` (0: see output_width) goes on in the next line."""
+    names = max((len(name) for name, _ in pairs), default=0)
+    room = max((width or output_width()) - names - 4, 2 * MIN_CUT)
+    lines = []
+    for name, value in pairs:
+        first, *rest = fold_line(clean(value), room)
+        lines.append(f"  {name:<{names}}  {first}".rstrip())
+        lines += [f"  {'':<{names}}  {line}".rstrip() for line in rest]
     return "\n".join(lines)
-
-
-def format_pairs(pairs: Sequence[tuple[str, str]]) -> str:
-    """Names and their values in two columns, a line for each."""
-    width = max((len(name) for name, _ in pairs), default=0)
-    return "\n".join(f"  {name:<{width}}  {clean(value)}".rstrip() for name, value in pairs)
 
 
 def format_number(value: object) -> str:

@@ -55,6 +55,10 @@ graph:
 expect: {output: [10], params: {max: 1.0e6}}    # what must hold; `archc check` proves it
 """
 
+# what editors look the schema up by; a path relative to the spec, as a folder may be moved, and shared
+SCHEMA_FILE = "archspec.schema.json"
+SCHEMA_LINE = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
+
 HINT = "\n# expect: {output: [10], params: {max: 5.0e6}}    # say here what must hold; `archc check` proves it\n"
 
 
@@ -192,6 +196,19 @@ def can_merge(base: TextDocument, overlay: TextDocument) -> bool:
     written_out = base.fields["blocks"].value.value if "blocks" in base.fields else {}
     own = overlay.fields["blocks"].value.value if "blocks" in overlay.fields else {}
     return len(imports) < 2 and all("steps" in entry.value.value or name in written_out for name, entry in own.items())
+
+
+def add_schema(starter: StarterSpec, folder: Path) -> StarterSpec:
+    """The same files, with the first line by which editors find the schema, and the schema if `folder` holds none."""
+    from ..compiler.frontend.schema import schema_text
+
+    companions = {
+        name: SCHEMA_LINE + text if name.endswith((".yaml", ".yml")) else text
+        for name, text in starter.companions.items()
+    }
+    if not (folder / SCHEMA_FILE).exists():
+        companions[SCHEMA_FILE] = schema_text()
+    return starter._replace(text=SCHEMA_LINE + starter.text, companions=companions)
 
 
 def write_spec(starter: StarterSpec, target: Path) -> list[Path]:

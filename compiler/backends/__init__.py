@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from ..ir.graph import Graph
+    from ..ir.graph import Graph, Phase
     from ..weights.source import WeightSource
 
 
@@ -58,7 +58,7 @@ class Backend:
     """One row: what `--export` calls it, what it writes, and what it cannot do.
 
     `writes` names its files in a sentence. `graph` says which graph it takes: `training` (both phases are in it) or `built`
-    (what the passes made for one phase). `provable` says whether its file can be run and compared with torch.
+    (what the passes made for one phase); `phases` are those that it can be built for. `provable` says whether its file can be run and compared with torch.
     `unsupported` are the build options that it cannot honour, each with the reason. `output_path` turns the path that the
     user asks for into the path that is written. `companion_suffixes` are those of the files that always come with the
     model.
@@ -69,6 +69,7 @@ class Backend:
     suffix: str
     module: str
     graph: Literal["training", "built"]
+    phases: tuple[Phase, ...] = ("train", "inference")
     provable: bool = False
     unsupported: Mapping[str, str] = field(default_factory=dict)
     output_path: Callable[[Path], Path] = keep_path
@@ -90,7 +91,15 @@ class Backend:
 BACKENDS: dict[str, Backend] = {
     row.name: row
     for row in (
-        Backend(name="onnx", writes="an ONNX file", suffix=".onnx", module=".onnx.write", graph="built", provable=True),
+        Backend(
+            name="onnx",
+            writes="an ONNX file",
+            suffix=".onnx",
+            module=".onnx.write",
+            graph="built",
+            phases=("inference",),
+            provable=True,
+        ),
         Backend(
             name="torch",
             writes="a Python file of PyTorch's modules, and its weights",

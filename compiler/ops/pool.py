@@ -17,12 +17,17 @@ from .fields import Bool, Padding, Pair
 from .op import OnnxBuilder, Op, Window, field, op, require_image
 
 
-def pool_output_size(size: int, before: int, after: int, kernel: int, stride: int, ceil_mode: bool) -> int:
+def pool_output_size(op: Pool, axis: str, size: int, before: int, after: int, kernel: int, stride: int) -> int:
     """The output's size on one axis, as torch counts: with `ceil_mode` a partial last window counts if it begins in the map
-    or in the padding before it."""
+    or in the padding before it. It may be the only one, so a window may exceed the padded map by up to stride - 1.
+
+    Raises Reject `window-too-large` where there is no window. `axis` is its name in the message.
+    """
     room = size + before + after - kernel
-    count = (-(-room // stride) if ceil_mode else room // stride) + 1
-    return count - 1 if ceil_mode and (count - 1) * stride >= size + before else count
+    if not op.ceil_mode or room + stride <= 0:
+        return output_size(op, axis, size, before, after, kernel, stride)
+    count = -(-room // stride) + 1
+    return count - 1 if (count - 1) * stride >= size + before else count
 
 
 class Pool(Op):
@@ -62,12 +67,10 @@ class Pool(Op):
                 if 2 * pad > kernel:
                     raise Reject("padding-too-large", f"a padding of {pad} is over half the window of {kernel}",
                                  "a window must not lie in the padding alone", "padding")  # fmt: skip
-        output_size(self, "height", x.height, top, bottom, self.kernel[0], self.resolved_stride[0])
-        output_size(self, "width", x.width, left, right, self.kernel[1], self.resolved_stride[1])
         return x.with_sizes(
             x.channels,
-            pool_output_size(x.height, top, bottom, self.kernel[0], self.resolved_stride[0], self.ceil_mode),
-            pool_output_size(x.width, left, right, self.kernel[1], self.resolved_stride[1], self.ceil_mode),
+            pool_output_size(self, "height", x.height, top, bottom, self.kernel[0], self.resolved_stride[0]),
+            pool_output_size(self, "width", x.width, left, right, self.kernel[1], self.resolved_stride[1]),
         )
 
     def window(self, x: TensorType) -> Window:

@@ -18,10 +18,8 @@ from ...ops.op import op_of
 from ...weights.source import WeightSource
 from .. import Export
 from . import wire
+from .opsets import IR_OF_OPSET, OPSET, OPSETS
 
-OPSET = 20
-OPSETS = range(13, 27)
-IR_OF_OPSET = {23: 11, 24: 12, 25: 13, 26: 13}  # older opsets: IR 10, which runs widely
 ALIGNMENT = 4096
 EXTERNAL_OVER = 2_000_000_000
 
@@ -151,7 +149,7 @@ def lower_graph(
     )
     facts = dict(metadata)
     return wire.ModelProto(graph.name, emitter.nodes, list(emitter.tensors.values()), inputs, output_infos, values,
-                      IR_OF_OPSET.get(opset, 10), opset, "archc", facts.get("archc.version", ""), facts)  # fmt: skip
+                      IR_OF_OPSET[opset], opset, "archc", facts.get("archc.version", ""), facts)  # fmt: skip
 
 
 def value_info(name: str, value: Value, batch: int | None) -> bytes:

@@ -1,0 +1,90 @@
+"""What a shell offers for an argument: names that archc has, and files. Click asks; each answer is in place within a keystroke.
+
+A completion never prints and never fails: where something is wrong it offers nothing, and the command itself will say what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+Complete = Callable[[click.Context, click.Parameter, str], list[str]]
+
+
+def offer(candidates: Callable[[], Iterable[str]]) -> Complete:
+    """A completion from names; `candidates` is called when a shell asks, so that no command pays for it."""
+
+    def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+        found: list[str] = []
+        with suppress(Exception):
+            found = sorted(name for name in candidates() if name.startswith(incomplete))
+        return found
+
+    return complete
+
+
+def spec_names() -> Iterable[str]:
+    """The bundled specs."""
+    from ..compiler.sources import zoo
+
+    return zoo()
+
+
+def pass_names() -> Iterable[str]:
+    """The passes, in their order."""
+    from ..compiler.passes import PIPELINE
+
+    return [each.name for each in PIPELINE]
+
+
+def op_names() -> Iterable[str]:
+    """The operations that a spec can name."""
+    from ..catalog import public_ops
+
+    return [op.name for op in public_ops()]
+
+
+def diagnostic_codes() -> Iterable[str]:
+    """The codes that have a page."""
+    from ..catalog import diagnostic_pages
+
+    return diagnostic_pages()
+
+
+def complete_spec(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Spec files and folders that begin so, then bundled specs."""
+    return files_with_prefix(incomplete, (".yaml", ".yml")) + offer(spec_names)(context, parameter, incomplete)
+
+
+def files_with_prefix(incomplete: str, suffixes: tuple[str, ...]) -> list[str]:
+    """The folders, with a slash, and the files of these kinds whose path begins with what is typed; hidden ones only if asked for."""
+    typed, slash, start = incomplete.rpartition("/")
+    folder = Path(typed + slash).expanduser() if slash else Path()
+    found: list[str] = []
+    with suppress(OSError):
+        for path in sorted(folder.iterdir()):
+            if path.name.startswith(start) and (start or not path.name.startswith(".")):
+                if path.is_dir():
+                    found.append(f"{typed}{slash}{path.name}/")
+                elif path.suffix in suffixes:
+                    found.append(f"{typed}{slash}{path.name}")
+    return found
+
+
+def complete_setting(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """`name=default` for each parameter of the spec that stands on the line: a whole value, to be changed."""
+    from ..compiler.driver import check
+    from ..compiler.frontend.located_yaml import plain_value
+
+    # an option without its value ends click's parsing, so the spec is in what is left over
+    given = next((word for word in context.args if not word.startswith("-")), None)
+    found: list[str] = []
+    with suppress(Exception):
+        document = check(given).document if given else None
+        for name, param in (document.params if document else {}).items():
+            if name.startswith(incomplete):
+                found.append(name + "=" + ("" if param.default is None else str(plain_value(param.default))))
+    return found
