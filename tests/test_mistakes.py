@@ -54,6 +54,8 @@ SYNTAX = [  # the text, its line and what the caret marks, what the answer names
     (HEAD + 'summary: "a net\nsource: "x"\ngraph: [relu]\n', 4, '"a net', ["closed only on line 5"]),
     (HEAD + "summary: 'it's a net'\ngraph: [relu]\n", 4, "'s", ["inside the text write ''"]),
     (HEAD + "graph:\n  - {name: 'a, relu}\n", 5, "'a", ["is never closed"]),
+    (HEAD + "graph:\n  - conv: {out: '3' '4}\n", 5, "'4}", ["is never closed"]),
+    (HEAD + 'summary: "a \\q escape"\ngraph: [relu]\n', 4, "q escape", ["escape"]),
     (HEAD + "graph: - relu\n", 4, "- relu", ["the next line"]),
     (HEAD + "graph:\n  - {relu: null} x\n", 5, "x", ["behind a value"]),
     (HEAD + "graph\n  - relu\n", 4, "graph", ["`graph:`"]),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..diagnostics import Diagnostic, Note, Source, Span
-from .delimiters import CLOSING, find_delimiters
+from .delimiters import CLOSING, end_of_quote, find_delimiters
 
 QUOTE_IT = "quote a text that holds `: `, ` #` or starts with a special character"
 DASH_WITHOUT_SPACE = re.compile(r"[ \t]*(-)(?=[A-Za-z_{\[\"'$])")
@@ -91,9 +91,11 @@ def explain_delimiters(text: SyntaxText, at: int, opening: int | None) -> Diagno
     """A quote or a bracket that is never closed, is closed too late, or by the bracket of the other kind."""
     found = find_delimiters(text.text)
     unclosed = [each for each in found.unclosed if each < at]
-    if unclosed and text.text[unclosed[-1]] in "'\"":
-        what = f"the quote {text.text[unclosed[-1]]} is never closed"
-        return Diagnostic("yaml-syntax", text.span(unclosed[-1]), what, help="close it where the text ends")
+    begun = [*unclosed[-1:], *(() if opening is None else (opening,))]
+    quote = next((each for each in begun if text.text[each : each + 1] in ("'", '"')), None)
+    if quote is not None and end_of_quote(text.text, quote) is None:
+        what = f"the quote {text.text[quote]} is never closed"
+        return Diagnostic("yaml-syntax", text.span(quote), what, help="close it where the text ends")
     late = [(start, end) for start, end in found.long_quotes if start < at and text.line_number(end) >= text.line_number(at)
             and text.line_number(start) < text.line_number(at)]  # fmt: skip
     if late:
