@@ -9,9 +9,6 @@ import re
 from typing import NamedTuple
 
 CLOSING = {"{": "}", "[": "]"}
-# behind these a value begins, and only there a quote or a bracket is one; a comma and brackets count inside flow style alone
-BEFORE_VALUE = re.compile(r"(?:^|(?:^|\s)[-?]|:)\s*\Z")
-BEFORE_FLOW_VALUE = re.compile(r"(?:^|[\[{,:])\s*\Z")
 LOOK_BACK = 80  # characters: what stands before a value is near it
 BLOCK_TEXT = re.compile(r"(?:^|[\s:])[|>][-+0-9]*[ \t]*(?:#.*)?\Z")
 
@@ -49,7 +46,7 @@ def find_delimiters(text: str) -> Delimiters:
             if character == "#" and before[-1:] in ("", " ", "\t"):
                 break
             looks_open = character in "'\"[{"
-            starts_value = looks_open and bool((BEFORE_FLOW_VALUE if opened else BEFORE_VALUE).search(before))
+            starts_value = looks_open and begins_value(before, bool(opened))
             if character in "'\"" and starts_value:
                 end = end_of_quote(text, at)
                 if end is None:
@@ -72,6 +69,14 @@ def find_delimiters(text: str) -> Delimiters:
             block_indent = indent
         at = line_end + 1
     return Delimiters(tuple(opened), tuple(mismatched), tuple(long_quotes))
+
+
+def begins_value(before: str, in_flow: bool) -> bool:
+    """Whether a value may begin behind a part of a line: only there a quote or a bracket is one."""
+    last = before.rstrip()
+    if not last or last[-1] == ":":
+        return True
+    return last[-1] in "[{," if in_flow else last[-1] in "-?" and last[-2:-1] in ("", " ", "\t")
 
 
 def end_of_quote(text: str, start: int) -> int | None:
