@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .compiler.diagnostics import Diagnostic, Failure, InternalError, SpecError
-from .compiler.driver import Compilation, check
+from .compiler.driver import Compilation, check, explain_open_params
 
 if TYPE_CHECKING:
     from .build.build import BuildResult
@@ -46,19 +46,7 @@ def graph_of(checked: Compilation) -> Graph:
         return checked.graph
     if not checked.open_params:
         raise InternalError("a spec passed its check without a graph")
-    names = ", ".join(f"`{name}`" for name in checked.open_params)
-    verb = "has no value" if len(checked.open_params) == 1 else "have no value"
-    name = checked.open_params[0]
-    given = f"give a value: --set {name}=…, or params={{{name!r}: …}} in Python"
-    abstract = Diagnostic("open-params", place(checked), f"{checked.name} is abstract: {names} {verb}", help=given)
-    raise SpecError([*checked.diagnostics, abstract])
-
-
-def place(checked: Compilation) -> Any:
-    """The beginning of the spec, for what is wrong with all of it."""
-    from .compiler.diagnostics import Span
-
-    return Span(checked.sources[0], 1, 1, 1, 2) if checked.sources else None
+    raise SpecError([*checked.diagnostics, *explain_open_params(checked)])
 
 
 class Net:

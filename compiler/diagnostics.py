@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "note"]
 
 
 class Source:
@@ -133,6 +133,11 @@ class InternalError(Exception):
     """A bug of ours: an invariant is broken that no spec should be able to break."""
 
 
+# of the share of letters that two words have in common, in their order: below it a suggestion would be a guess
+MIN_SIMILARITY = 0.7
+MIN_SIMILARITY_OF_BEGINNINGS = 0.5
+
+
 class Collector:
     """The diagnostics of a stage. The same code at the same place is kept once, however often it is added."""
 
@@ -143,6 +148,12 @@ class Collector:
         span = diagnostic.span
         key = (diagnostic.code, (span.source.name, span.line, span.column) if span else None)
         self._seen.setdefault(key, diagnostic)
+
+    def replace(self, old: Iterable[Diagnostic], new: Diagnostic) -> None:
+        """Puts one diagnostic in place of those that only follow from it."""
+        gone = {id(each) for each in old}
+        self._seen = {key: each for key, each in self._seen.items() if id(each) not in gone}
+        self.add(new)
 
     def error(self, code: str, span: Span | None, message: str, help: str = "", notes: tuple[Note, ...] = ()) -> None:
         self.add(Diagnostic(code, span, message, help=help, notes=notes))
@@ -164,13 +175,30 @@ class Collector:
         return any(d.severity == "error" for d in self._seen.values())
 
 
-def nearest(word: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that `word` was probably meant to be; None where no candidate is similar."""
-    from difflib import get_close_matches  # late: only a mistake pays for this import
+def nearest(word: str, candidates: Iterable[str], prefix: str = "") -> str | None:
+    """The candidate, behind `prefix`, that `word` was probably meant to be; None where none is similar enough.
 
-    pool = list(candidates)
-    folded = {c.lower(): c for c in pool}
-    if word.lower() in folded:
-        return folded[word.lower()]
-    matches = get_close_matches(word, pool, n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    Similar are: the same letters in another case, an abbreviation or the beginning of the other of three letters or more, and what
+    shares most of its letters in their order. Never the word itself.
+    """
+    from difflib import SequenceMatcher  # late: only a mistake pays for this import
+
+    matcher = SequenceMatcher(None, "", "")
+    short = word.lower()[:200]
+    matcher.set_seq2(short)
+    best, found = 0.0, None
+    for candidate in candidates:
+        letters = candidate.lower()[:200]
+        if candidate == word:
+            continue
+        if letters == short:
+            return prefix + candidate
+        begins = min(len(letters), len(word)) >= 3 and (letters.startswith(short) or short.startswith(letters))
+        least = max(MIN_SIMILARITY_OF_BEGINNINGS if begins else MIN_SIMILARITY, best)
+        matcher.set_seq1(letters)
+        if matcher.real_quick_ratio() < least or matcher.quick_ratio() < least:
+            continue
+        alike = matcher.ratio()
+        if alike >= least and alike > best:
+            best, found = alike, candidate
+    return None if found is None else prefix + found

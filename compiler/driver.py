@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .diagnostics import Collector, Diagnostic, Failure, Source
+from .diagnostics import Collector, Diagnostic, Failure, Source, nearest
 from .frontend.compose import Composer, Document
 from .frontend.expand import expand
 from .frontend.header import Header, Labels
@@ -107,10 +107,16 @@ def compile_text(text: SpecText, overrides: Sequence[Override], trusted: bool = 
     found = found._replace(scopes=resolver.scopes)
     names = read_labels(document.header.labels, text.files, diagnostics) if document.header.labels else None
     if document.input and not document.broken_input:
+        if document.header.preprocess is None:  # else that says how large a photo is
+            check_input_order(document, diagnostics)
         check_preprocessing(document, diagnostics)
         if document.graph is not None and not document.open_params:
             expansion = expand(document, diagnostics)
             found = found._replace(nodes=expansion.nodes, graph=expansion.graph)
+            if expansion.graph is None:
+                from .frontend.mistaken_params import attribute_to_params  # late: only a mistake pays for it
+
+                attribute_to_params(document, diagnostics)
     if found.graph is not None:
         found = examine(found.graph, found, document, names, diagnostics)
     return found._replace(diagnostics=tuple(diagnostics))
@@ -153,7 +159,8 @@ def require_parts(document: Document, diagnostics: Collector) -> None:
     elif document.graph is not None and not document.input and not document.broken_input and not misnamed:
         diagnostics.add(Diagnostic("no-input", span, "the document has no `input`",
                                    help="write input: {image: [3, 224, 224]}"))  # fmt: skip
-    if "name" not in document.root.value:
+    misspelt = misnamed and any(nearest(key, ("name", "title")) for key in document.root.value)
+    if "name" not in document.root.value and not misspelt:
         diagnostics.add(Diagnostic("missing-key", span, "the document needs a `name`; it is never inherited"))
 
 
@@ -170,6 +177,14 @@ def fitting_labels(
     message = f"{len(names)} labels for {classes} classes"
     diagnostics.add(Diagnostic("label-count", labels.span, message, severity="warning"))
     return names if len(names) > classes else None
+
+
+def explain_open_params(found: Compilation) -> tuple[Diagnostic, ...]:
+    """The diagnostics of a family's params without a value: each at its declaration, with the values that it can have."""
+    from .frontend.open_params import explain_open_param
+
+    document = found.document
+    return tuple(explain_open_param(document, name) for name in document.open_params) if document else ()
 
 
 def read_labels(labels: Labels, files: SpecFiles, diagnostics: Collector) -> tuple[str, ...] | None:
@@ -193,6 +208,16 @@ def read_labels(labels: Labels, files: SpecFiles, diagnostics: Collector) -> tup
         diagnostics.add(Diagnostic(error.code, labels.span, error.message, help=error.help))
         return None
     return tuple(line.strip() for line in text.split("\n") if line.strip())
+
+
+def check_input_order(document: Document, diagnostics: Collector) -> None:
+    """Warns of an input whose sizes look like a photo's with the channels last: a width of 3 or 4, or a grey square."""
+    for entry in document.input.values():
+        channels, height, width = (size.value for size in entry.value.value)
+        if min(channels, height) >= 8 and (width in (3, 4) or (width == 1 and channels == height)):
+            message = f"the input has {channels} channels and width {width}: channels come first"
+            help = f"did you mean [{width}, {channels}, {height}]?"
+            diagnostics.warn("channels-last", entry.value.span, message, help)
 
 
 def check_preprocessing(document: Document, diagnostics: Collector) -> None:

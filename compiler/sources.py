@@ -1,7 +1,8 @@
 """Where the texts of a spec come from: a folder, the zoo, memory, or a revision in git. One protocol, one set of limits.
 
 Each text has a label: its path below the root folder, written with `/`. A path in a spec is relative to the text that names
-it. It never leads out of the root folder, and it is never a URL.
+it. It never leads out of the root folder, and it is never a URL. `zoo:NAME` names a bundled spec instead, from any of them;
+its label is `zoo:FAMILY/NAME.yaml`, and what that spec names stays inside the zoo.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import posixpath
 import re
 import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from .diagnostics import Failure, nearest
@@ -34,6 +35,7 @@ if TYPE_CHECKING:  # a protocol takes long to create, and only the type checker 
 MAX_BYTES = 2**20  # of one text
 MAX_DOCUMENTS = 64  # in a row, each extending or importing the next
 ZOO = Path(__file__).parent.parent / "archspecs"
+BUNDLED = "zoo:"  # begins the path and the label of a bundled spec
 LABEL_SETS = {name: ZOO / "labels" / f"{name}.txt" for name in ("imagenet-1k", "cifar-10", "cifar-100")}
 
 
@@ -75,9 +77,19 @@ def outside_error(path: str) -> SourceError:
                              "copy the file below the spec; `..` and links may not leave its folder")  # fmt: skip
 
 
-def missing_error(path: str) -> SourceError:
-    unexpanded = "`~`, variables and patterns are not expanded" if re.search(r"[~$*?]", path) else ""
-    return SourceError("file-missing", f"there is no file `{path}` beside this one", unexpanded)
+def missing_error(path: str, beside: Iterable[str]) -> SourceError:
+    """There is no such file. `beside` are the names of the files that are there."""
+    name = posixpath.basename(path).removesuffix(".yaml")
+    help = ""
+    if re.search(r"[~$*?]", path):
+        help = "`~`, variables and patterns are not expanded"
+    elif name in zoo():
+        help = f"the bundled one is written `{BUNDLED}{name}`; `archc init NAME --from {name}` begins a spec of your own from it"
+    else:
+        near = nearest(posixpath.basename(path), [each for each in beside if each.endswith((".yaml", ".yml", ".txt"))])
+        near = near or nearest(name, zoo(), BUNDLED)
+        help = f"did you mean `{near}`?" if near else ""
+    return SourceError("file-missing", f"there is no file `{path}` beside this one", help)
 
 
 def resolve_label(referrer: str, path: str) -> str:
@@ -89,26 +101,64 @@ def resolve_label(referrer: str, path: str) -> str:
     return label
 
 
-class Folder:
+class FilesAndZoo:
+    """The root of all collections of files: it finds bundled specs by `zoo:NAME`, and asks its own files for all other paths."""
+
+    def locate(self, referrer: str, path: str) -> str:
+        """The label of the file that `path` names in the text with the label `referrer`. Raises SourceError."""
+        if path.startswith(BUNDLED):
+            return self.locate_bundled(path)
+        if referrer.startswith(BUNDLED):
+            return BUNDLED + Folder(ZOO).locate_own(referrer.removeprefix(BUNDLED), path)
+        return self.locate_own(referrer, path)
+
+    def read(self, label: str) -> bytes:
+        """The bytes of a text; at most MAX_BYTES + 1, so that the reader sees when there are too many. Raises SourceError."""
+        return Folder(ZOO).read_own(label.removeprefix(BUNDLED)) if label.startswith(BUNDLED) else self.read_own(label)
+
+    def locate_bundled(self, path: str) -> str:
+        """The label of the bundled spec that `zoo:NAME` names. Raises SourceError."""
+        entries, name = zoo(), path.removeprefix(BUNDLED).strip().removesuffix(".yaml")
+        if name in entries:
+            return BUNDLED + entries[name].relative_to(ZOO).as_posix()
+        near = nearest(name.rpartition("/")[2], entries, BUNDLED)
+        help = f"did you mean `{near}`?" if near else "`archc list` shows the bundled specs"
+        raise SourceError("file-missing", f"there is no bundled spec `{name}`", help)
+
+    def locate_own(self, referrer: str, path: str) -> str:
+        """The label of a file that is no bundled spec. Raises SourceError."""
+        raise NotImplementedError
+
+    def read_own(self, label: str) -> bytes:
+        """The bytes of a file that is no bundled spec. Raises SourceError."""
+        raise NotImplementedError
+
+
+class Folder(FilesAndZoo):
     """The files of a folder on disk, and of those below it; links may not lead out of it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
 
-    def locate(self, referrer: str, path: str) -> str:
+    def locate_own(self, referrer: str, path: str) -> str:
         """The label of an existing file; links are followed first. Raises SourceError."""
         check_path(path)
+        folder = (self.root / referrer).parent
         try:
-            file = (self.root / referrer).parent.joinpath(path).resolve()
+            file = folder.joinpath(path).resolve()
         except (OSError, ValueError, RuntimeError):
             raise outside_error(path) from None
         if not file.is_relative_to(self.root):
             raise outside_error(path)
         if not file.is_file():
-            raise missing_error(path)
+            try:
+                beside = [each.name for each in folder.iterdir()]
+            except OSError:
+                beside = []
+            raise missing_error(path, beside)
         return file.relative_to(self.root).as_posix()
 
-    def read(self, label: str) -> bytes:
+    def read_own(self, label: str) -> bytes:
         try:
             with (self.root / label).open("rb") as file:
                 return file.read(MAX_BYTES + 1)
@@ -116,36 +166,50 @@ class Folder:
             raise SourceError("file-unreadable", f"`{label}` cannot be read: {error.strerror}") from None
 
 
-class Memory:
-    """Texts by label: what an editor has not saved yet, or what a built model holds of its spec."""
+class Memory(FilesAndZoo):
+    """Texts by label: what an editor has not saved yet, or what a built model holds of its spec.
+
+    A text with the label of a bundled spec is taken for that spec: a model stays what it was when the zoo changes.
+    """
 
     def __init__(self, texts: Mapping[str, str | bytes]) -> None:
         self.texts = texts
 
     def locate(self, referrer: str, path: str) -> str:
-        label = resolve_label(referrer, path)
-        if label not in self.texts:
-            raise missing_error(path)
-        return label
+        if not path.startswith(BUNDLED) and not referrer.startswith(BUNDLED):
+            return self.locate_own(referrer, path)
+        name = path.removeprefix(BUNDLED).removesuffix(".yaml")
+        held = [each for each in self.texts if each.startswith(BUNDLED) and PurePosixPath(each).stem == name]
+        return held[0] if path.startswith(BUNDLED) and held else super().locate(referrer, path)
 
     def read(self, label: str) -> bytes:
+        return self.read_own(label) if label in self.texts else super().read(label)
+
+    def locate_own(self, referrer: str, path: str) -> str:
+        label = resolve_label(referrer, path)
+        if label not in self.texts:
+            folder = posixpath.dirname(label)
+            raise missing_error(path, [posixpath.basename(t) for t in self.texts if posixpath.dirname(t) == folder])
+        return label
+
+    def read_own(self, label: str) -> bytes:
         text = self.texts[label]
         return (text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))[: MAX_BYTES + 1]
 
 
-class GitRevision:
+class GitRevision(FilesAndZoo):
     """The files of a folder in a git repository, as they are in one revision; labels are relative to that folder."""
 
     def __init__(self, folder: Path, revision: str) -> None:
         self.folder, self.revision = folder, revision
 
-    def locate(self, referrer: str, path: str) -> str:
+    def locate_own(self, referrer: str, path: str) -> str:
         label = resolve_label(referrer, path)
         if self.read_blob(label) is None:
-            raise missing_error(path)
+            raise missing_error(path, ())
         return label
 
-    def read(self, label: str) -> bytes:
+    def read_own(self, label: str) -> bytes:
         data = self.read_blob(label)
         if data is None:
             raise SourceError("file-missing", f"`{label}` is not in revision {self.revision}")
@@ -187,7 +251,7 @@ def find_spec(spec: str) -> SpecText:
         why = getattr(error, "strerror", None) or str(error)
         raise Failure("file-unreadable", f"`{spec[:200]}` cannot be read: {why}", exit_code=2) from None
     entries = zoo()
-    name = spec.removesuffix(".yaml")
+    name = spec.removeprefix(BUNDLED).removesuffix(".yaml")
     if name in entries:
         return read_spec_file(entries[name].resolve(), entries[name].name)._replace(bundled=name)
     near = nearest(name, entries)

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 import archc
 from archc.compiler.backends.torch.network import Network
-from archc.compiler.frontend.names import NETWORK_ATTRIBUTES
+from archc.compiler.frontend.step_names import NETWORK_ATTRIBUTES
 
 HEAD: dict[str, Any] = {"name": "early", "aux": 0.3, "steps": ["global_avg_pool", {"name": "fc", "linear": 5}]}
 INSIDE: dict[str, Any] = {"name": "stage", "steps": [{**HEAD, "name": "deep", "aux": 0.5}, {"name": "c", "conv": 4}]}

@@ -205,6 +205,6 @@ def test_the_committed_schema_is_the_ops(tmp_path):
 def test_reserved_names_are_torch_s():
     import torch
 
-    from archc.compiler.frontend.names import MODULE_ATTRIBUTES
+    from archc.compiler.frontend.step_names import MODULE_ATTRIBUTES
 
     assert {n for n in dir(torch.nn.Module()) if not n.startswith("_")} <= MODULE_ATTRIBUTES

@@ -72,6 +72,42 @@ STEPS = [  # the step, what the caret marks, what the answer names
     ("{conv: 8, times: 3}", "times", ["`repeat`"]),
     ("{convv: 8}", "convv", ["did you mean `conv`?"]),
     ("join: {branches: [relu, tanh], local_drop: 0.1}", "local_drop", ["`local`"]),
+    ("convolutional: {filters: 32, size: 3, stride: 1, pad: 1, activation: leaky, batch_normalize: 1}", "convolutional",
+     ["`conv: {out: 32, kernel: 3, stride: 1, padding: 1}`", "`- leaky_relu`", "`- batch_norm`"]),
+    ("connected: {output: 10}", "connected", ["`linear: 10`"]),
+    ("Activation: gelu", "Activation", ["`gelu`"]),
+    ("ZeroPadding2D: 1", "ZeroPadding2D", ["`pad: {height: [1, 1], width: [1, 1]}`"]),
+    ("SELU", "SELU", ["`elu: 1.67326`", "`scale: 1.0507`"]),
+    ("Mish", "Mish", ["no such activation"]),
+    ("LSTM: 64", "LSTM", ["no such layer"]),
+    ("C3: [128]", "C3", ["a block of yours"]),
+    ("SPPF: [128, 5]", "SPPF", ["`concat: [[], {max_pool:"]),
+    ("Conv: [64, 3, 2]", "Conv", ["`conv: {out: 64, kernel: 3, stride: 2}`"]),
+    ("conv3x3: 8", "conv3x3", ["`conv: {out: …, kernel: 3, padding: 1}`"]),
+    ("conv1: 8", "conv1", ["`{name: conv1, conv: 8}`"]),
+    ("fc6: {units: 10}", "fc6", ["`{name: fc6, linear: 10}`"]),
+    ("torch.cat: [a, b]", "torch.cat", ["`concat: [{from: a}, {from: b}]`"]),
+    ("Add: [a, b]", "Add", ["`add: [{from: a}, {from: b}]`"]),
+    ("{op: add, inputs: [a, b]}", "op", ["`add: [{from: a}, {from: b}]`"]),
+    ("concat: {inputs: [a, b]}", "a", ["`concat: [{from: a}, {from: b}]`"]),
+    ("concat: {from: [a, b]}", "from", ["`concat: [{from: a}, {from: b}]`"]),
+    ("{class_name: Conv2D, config: {filters: 32, kernel_size: 3}}", "class_name", ["`conv: {out: 32, kernel: 3}`"]),
+    ("{type: Convolution, convolution_param: {num_output: 64}}", "type", ["`conv: 64`"]),
+    ("{conv: 8, kernel: 3}", "kernel", ["`conv: {out: 8, kernel: 3}`"]),
+    ("conv: {out: 8, name: c}", "name", ["`{name: c, conv: {out: 8}}`"]),
+    ("conv: {depth_multiplier: 2}", "depth_multiplier", ["`groups`"]),
+    ("conv: {out: 8, padding_mode: zeros}", "padding_mode", ["zeros"]),
+    ("dropout: {keep_prob: 0.9}", "keep_prob", ["1 minus"]),
+    ("batch_norm: {decay: 0.9}", "decay", ["1 minus"]),
+    ("batch_norm: 64", "64", ["`batch_norm`"]),
+    ("softmax: {axis: 1}", "axis", ["leave it out"]),
+    ("upsample: {stride: 2}", "stride", ["`upsample: {scale: 2}`"]),
+    ("group_norm: {num_groups: 2}", "num_groups", ["`groups`"]),
+    ("pad: {padding: 1}", "padding", ["channels, height, width"]),
+    ("[relu, tanh]", "[", ["`steps: [ … ]`"]),
+    ("[Conv, [64, 3, 2]]", "[", ["`conv: {out: 64, kernel: 3, stride: 2}`"]),
+    ("[[-1, 6], 1, Concat, [1]]", "[", ["`concat: [ … ]`"]),
+    ("relu, tanh", "relu, tanh", ["`- relu`, `- tanh`"]),
 ]  # fmt: skip
 
 DOCUMENTS = [  # the document below its head, what the caret marks, what the answer names
@@ -108,7 +144,7 @@ def test_each_of_two_mistakes_is_told(tmp_path):
 
 
 def test_a_block_of_another_framework_s_word_is_a_block(tmp_path):
-    blocks = "blocks: {Conv2d: {steps: [relu]}, ReLU: {params: {p: 1}, steps: [relu]}}\n"
+    blocks = "blocks: {Conv2d: {steps: [relu]}, ReLU: {params: {p: 1}, steps: [max_pool: $p]}}\n"
     assert not answers(tmp_path, f"{HEAD}{blocks}graph: [Conv2d, ReLU: {{p: 2}}]\n")
     (found,) = answers(tmp_path, f"{HEAD}{blocks}graph: [Conv2d, ReLU: 2]\n")
     assert (found.code, found.span.column) == ("wrong-type", 23)

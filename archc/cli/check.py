@@ -47,8 +47,10 @@ def print_result(spec: str, result: Compilation) -> None:
         if each.holds is not False:
             print(expectation_line(each))
     if result.open_params and not result.failed:
-        names = ", ".join(f"`{name}`" for name in result.open_params)
-        print(f"  an abstract family; open: {names}; give them with --set or `extends`")
+        from ..compiler.driver import explain_open_params
+
+        notes = [each._replace(severity="note") for each in explain_open_params(result)]
+        print(format_diagnostics(notes, sys.stdout), end="\n\n")
     print(f"{clean(spec)}: {verdict(result)}")
     if facts := net_facts(result):
         print(f"  {facts_line(facts, len(result.diagnostics))}")

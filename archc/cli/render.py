@@ -61,7 +61,7 @@ def format_diagnostics(found: Iterable[Diagnostic], stream: TextIO | None = None
     """The diagnostics in their order, at most MAX_PER_SEVERITY errors and as many warnings; then how many more there are."""
     paint, width = Paint(stream), terminal_width()
     parts: list[str] = []
-    seen = {"error": 0, "warning": 0}
+    seen = {"error": 0, "warning": 0, "note": 0}
     for each in found:
         seen[each.severity] += 1
         if seen[each.severity] <= MAX_PER_SEVERITY:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from ..diagnostics import Note, Reject
+from ..diagnostics import Collector, Diagnostic, Note, Reject
 from ..ir.graph import Node, Value
 from ..ir.operation import infer_type
 from ..ir.types import TensorType, format_sizes
@@ -16,6 +16,7 @@ from ..ops.op import Op
 from .context import NOTHING, Context, Poison, StepValue
 from .located_yaml import BROKEN, Located
 from .recovery import Incomplete
+from .reporting import report_in_context
 from .values import Arguments, Fault, Poisoned, element_at, unknown_fault
 
 MAX_ELEMENTS = 2**31  # of one value, an image
@@ -28,9 +29,9 @@ class Applier:
     `literal_ops` are ops without expressions, by name and arguments, made once each.
     """
 
-    def __init__(self, arguments: Arguments) -> None:
+    def __init__(self, arguments: Arguments, diagnostics: Collector) -> None:
         self.nodes: list[Node] = []
-        self.arguments = arguments
+        self.arguments, self.diagnostics = arguments, diagnostics
         self.literal_ops: dict[tuple[str, Located | None], Op] = {}
 
     def apply(
@@ -55,7 +56,7 @@ class Applier:
         try:
             result = infer_within_limits(op, *[v.type for v in inputs])
         except Reject as reject:
-            if guessed and not reject.about_rank:
+            if (guessed or isinstance(args, Incomplete)) and not reject.about_rank:
                 raise Poisoned from None  # it follows from a mistake that is reported already
             raise self.rejection(reject, op, key, args, inputs, labels) from None
         if guessed or isinstance(args, Incomplete):
@@ -91,6 +92,11 @@ class Applier:
                 where = name if key.value == name else "with"
                 raise Fault("missing-key", key.span, f"`{name}` needs `{field}`", f"write {{{where}: {{{field}: …}}}}")
         op = make_op(name, tuple(checked.items()))
+        if doubt := op.doubt(checked):
+            assert args is not None
+            place = args.value[doubt.field].key if isinstance(args.value, dict) else args
+            warning = Diagnostic(doubt.code, place.span, doubt.message, help=doubt.help, severity="warning")
+            report_in_context(self.diagnostics, warning, ctx)
         if args is None or self.arguments.is_literal(args):
             self.literal_ops[name, args] = op
         return op

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..diagnostics import Collector, Diagnostic, Note, Source
-from ..sources import MAX_DOCUMENTS, SourceError
+from ..sources import BUNDLED, MAX_DOCUMENTS, SourceError
 from .header import Header, parse_header
 from .located_yaml import BROKEN, Entry, Located, decode_text, is_broken, parse_yaml
 from .recovery import Incomplete, join_cut_expressions, repair
@@ -241,8 +241,8 @@ class Composer:
         except SourceError as error:
             self.diagnostics.error(error.code, node.span, error.message, error.help)
             return None
-        name = PurePosixPath(node.span.source.name.replace("\\", "/")).parent / str(node.value)
-        return self.read_document(data, str(name), label, chain)
+        name = str(PurePosixPath(node.span.source.name.replace("\\", "/")).parent / str(node.value))
+        return self.read_document(data, label if label.startswith(BUNDLED) else name, label, chain)
 
 
 def own_blocks(fields: Mapping[str, Entry]) -> Mapping[str, Entry]:

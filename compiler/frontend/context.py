@@ -87,8 +87,8 @@ def guess_result(name: str, x: StepValue) -> Poison:
 
     Most blocks give an image if an image arrives. The type stays unknown for a name that sounds like an op or like a vector.
     """
-    from ..ops.words import composition_advice, match_op
+    from ..ops.words import match_op
 
-    if any(word in name.lower() for word in VECTOR_WORDS) or match_op(name) or composition_advice(name):
+    if any(word in name.lower() for word in VECTOR_WORDS) or match_op(name):
         return POISON
     return x if isinstance(x, Poison) else Poison(None if x is NOTHING else x.type)

@@ -55,7 +55,7 @@ class Expander:
         self.merge_inputs: dict[tuple[str, str] | None, tuple[StepValue, ...]] = {}
         self.step_count, self.deep = 0, DeepCalls()
         self.arguments = Arguments()
-        self.applier = Applier(self.arguments)
+        self.applier = Applier(self.arguments, diagnostics)
 
     # ---- the document
 
@@ -73,9 +73,7 @@ class Expander:
             end = self.expand_place(self.document.graph, start, ctx, Position("", is_list=True))
         except LimitExceeded:
             return None
-        if self.diagnostics.failed or isinstance(end, Poison):
-            return None
-        return self.finish_graph(inputs, end)
+        return None if self.diagnostics.failed or isinstance(end, Poison) else self.finish_graph(inputs, end)
 
     def finish_graph(self, inputs: Mapping[str, Value], end: Value) -> Graph | None:
         """The graph of all nodes, which ends in `end`; None where its outputs or its joins are wrong, which is reported."""
@@ -156,9 +154,8 @@ class Expander:
         self.step_count += 1
         if self.step_count > MAX_STEPS:
             where = ctx.frames[0].span if ctx.frames else step.span
-            self.report(
-                Diagnostic("too-many-steps", where, f"the net expands to over {MAX_STEPS} steps, the limit"), ctx
-            )
+            message = f"the net expands to over {MAX_STEPS} steps, the limit"
+            self.report(Diagnostic("too-many-steps", where, message), ctx)
             raise LimitExceeded
         if isinstance(step.node, Incomplete):  # a key that is reported may be meant for its name
             self.paths.some_lost = True
@@ -186,7 +183,7 @@ class Expander:
             return x
         arriving = x
         if "from" in modifiers:
-            x = resolve_reference(modifiers["from"].value, x, ctx, self.paths)
+            x = resolve_reference(modifiers["from"].value, x, ctx, self.paths, self.document.graph)
         has_name = "name" in modifiers or path is not None
         if isinstance(step.core, Group) and not has_name and not modifiers.keys() & {"aux", "output"}:
             for inner in step.core.steps.steps:  # a group without a name is nothing but its list

@@ -13,7 +13,19 @@ from typing import Any, NamedTuple
 
 from ..ops.fields import Kind, Misfit
 from ..ops.op import Op
-from ..ops.words import INFERRED, NOT_ARCHITECTURE, composition_advice, is_among, match_field, match_op, match_step
+from ..ops.words import (
+    INFERRED,
+    INPUT_KEYS,
+    NOT_ARCHITECTURE,
+    ROW_REMARKS,
+    argument_advice,
+    composition_advice,
+    is_among,
+    match_field,
+    match_op,
+    match_step,
+    match_step_argument,
+)
 from .located_yaml import Located, plain_value
 
 MAX_FRAGMENT = 160
@@ -32,11 +44,27 @@ class Suggestion(NamedTuple):
 
 def advise_step(word: str, args: Located | None) -> str:
     """What to write for a step `word: args` that the language does not have; empty where the word is not known."""
+    value = plain_value(args) if args else None
+    own = match_step_argument(word, value)
+    if own:
+        return f"write the step `{own.name}`"
     advice = composition_advice(word)
     if advice:
         return advice
     op = match_op(word)
-    return f"`{word}` is `{op.name}` here: {suggest_call(op, plain_value(args) if args else None)}" if op else ""
+    if op and isinstance(value, list) and any(is_among(word, words) for words, _ in ROW_REMARKS):
+        return f"`{word}` is `{op.name}` here: write `{suggest_positional_call(op, value)}`"
+    return f"`{word}` is `{op.name}` here: {suggest_call(op, value)}" if op else advise_numbered(word, value)
+
+
+def advise_numbered(word: str, value: Any) -> str:
+    """What to write for a word that is an op's and a number, as layers are often named (`conv1`, `fc6`); empty for all others."""
+    match = re.fullmatch(r"([A-Za-z][A-Za-z_]+?)_?\d[\d_]*", word)
+    op = match_op(match[1]) if match else None
+    if op is None or op.is_merge:
+        return ""
+    call = suggest_call(op, value).fragment
+    return f"a name stands beside the operation: `{{name: {word}, {call}}}`"
 
 
 def advise_own_step(word: str, value: Any) -> str:
@@ -51,9 +79,7 @@ def advise_own_step(word: str, value: Any) -> str:
 def suggest_call(op: type[Op], value: Any) -> Suggestion:
     """A call of `op` with the arguments `value`, which are in any framework's words: a mapping, a bare value, or None."""
     if op.is_merge:
-        return Suggestion(
-            f"{op.name}: {{branches: [ {PLACEHOLDER} ]}}" if op.fields else f"{op.name}: [ {PLACEHOLDER} ]"
-        )
+        return Suggestion(suggest_merge(op, value))
     fields: Mapping[str, str] = {}
     remarks: tuple[str, ...] = ()
     if isinstance(value, dict):
@@ -61,6 +87,15 @@ def suggest_call(op: type[Op], value: Any) -> Suggestion:
     elif op.bare and value is not None:
         fields = {op.bare: format_value(op.fields[op.bare].kind, value)}
     return Suggestion(format_call(op, fields), remarks)
+
+
+def suggest_merge(op: type[Op], value: Any) -> str:
+    """A call of a merge; words that are no operations are taken for the names of earlier steps."""
+    if isinstance(value, dict):
+        value = next((inner for key, inner in value.items() if key in INPUT_KEYS and isinstance(inner, list)), None)
+    names = value if isinstance(value, list) and value and all(isinstance(each, str) for each in value) else []
+    branches = ", ".join(each if match_op(each) else f"{{from: {each}}}" for each in names) or f" {PLACEHOLDER} "
+    return f"{op.name}: {{branches: [{branches}]}}" if op.fields else f"{op.name}: [{branches}]"
 
 
 def suggest_mapping(op: type[Op], arguments: Mapping[str, Any]) -> str:
@@ -73,6 +108,8 @@ def suggest_positional_call(op: type[Op], values: list[Any]) -> str:
 
     Where one of them does not fit, the call has only the required fields, each as `…`.
     """
+    if op.is_merge:
+        return suggest_merge(op, None)
     texts = {key: format_value(each.kind, value) for (key, each), value in zip(op.fields.items(), values, strict=False)}
     fit = len(values) <= len(op.fields) and PLACEHOLDER not in texts.values()
     return format_call(op, texts if fit else {})
@@ -102,6 +139,8 @@ def advise_argument(op: type[Op], word: str, value: Any) -> str:
         return f"leave `{word}` out: it is inferred from what arrives"
     if is_among(word, NOT_ARCHITECTURE):
         return f"leave `{word}` out: it is no part of an architecture"
+    if advice := argument_advice(word):
+        return advice
     own = advise_own_step(word, value)
     return f"`{op.name}` has no `{word}`" + (f": {own}" if own else "")
 
@@ -112,8 +151,9 @@ def format_call(op: type[Op], fields: Mapping[str, str], short: bool = True) -> 
     Fields are in the op's order.
     """
     ordered = {k: fields.get(k, PLACEHOLDER) for k, each in op.fields.items() if k in fields or each.required}
-    if not ordered:
+    if not ordered and not op.usual:
         return op.name
+    ordered = ordered or dict(op.usual)
     if short and op.bare and list(ordered) == [op.bare]:
         return f"{op.name}: {ordered[op.bare]}"
     text = f"{op.name}: {{{', '.join(f'{key}: {value}' for key, value in ordered.items())}}}"

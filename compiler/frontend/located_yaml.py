@@ -206,31 +206,11 @@ class YamlComposer:
         return self.report_syntax(error or first)
 
     def report_syntax(self, error: Any) -> UnreadableText:
-        """Reports an error of PyYAML's in its own words, at the place that it names."""
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        position = getattr(error, "position", 0)
-        span = self.mark_span(mark) if mark else span_behind(self.source, self.source.text[:position])
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "this is no YAML"
-        line = self.source.line(span.line)
-        if "\\t" in problem or "\t" in line[: len(line) - len(line.lstrip())]:
-            return self.refuse(
-                "yaml-syntax", span, "a tab cannot indent: YAML wants spaces", "replace the tab by spaces"
-            )
-        context = getattr(error, "context", None)
-        message = f"{context}: {problem}" if context else str(problem)
-        start = getattr(error, "context_mark", None)
-        notes = (Note("it began here", self.mark_span(start)),) if start else ()
-        return self.refuse(
-            "yaml-syntax",
-            span,
-            message,
-            "quote a text that holds `: `, ` #` or starts with a special character",
-            notes,
-        )
+        """Reports an error of PyYAML's at the place of its cause."""
+        from .syntax_errors import explain_syntax  # late: only a mistake pays for its explanation
 
-    def mark_span(self, mark: Any) -> Span:
-        """The span of the one character at a mark of PyYAML's, whose lines and columns count from 0."""
-        return Span(self.source, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
+        self.diagnostics.add(explain_syntax(self.source, error))
+        return UnreadableText()
 
     def event_span(self, event: Any) -> Span:
         a, b = event.start_mark, event.end_mark
@@ -313,7 +293,9 @@ class YamlComposer:
             key = self.compose_key(inner)
             value = self.compose_node(self.next_event(), depth + 1)
             name = str(key.value)
-            if name in entries:
+            if name in entries and name.startswith("-"):
+                pass  # a dash without its space: the first such key is reported as no step
+            elif name in entries:
                 first = entries[name].key.span
                 message = f"the key `{name}` stands twice; the first is on line {first.line}"
                 self.diagnostics.error("duplicate-key", key.span, message, notes=(Note("the first is here", first),))
@@ -334,7 +316,8 @@ class YamlComposer:
             if event.anchor:
                 self.anchors[event.anchor] = (key, 1)
         else:
-            raise self.refuse("key-not-a-string", span, "a list or a mapping cannot be a key")
+            raise self.refuse("key-not-a-string", span, "a list or a mapping cannot be a key",
+                              "for the value of a param write `$name` or `$(…)`")  # fmt: skip
         if key.value == "<<" and key.style == "":
             raise self.refuse(
                 "merge-key",

@@ -7,7 +7,7 @@ from typing import Any
 from ..ops.fields import quote_value
 from .context import Context, StepValue
 from .located_yaml import Located
-from .names import name_fault
+from .step_names import name_fault
 from .values import Fault, evaluate
 
 

@@ -6,131 +6,18 @@ block is used.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from keyword import iskeyword
 from typing import NamedTuple
 
 from ..diagnostics import Collector, nearest
 from ..ops import OPS
-from ..ops.fields import quote_value
 from .compose import Document
 from .located_yaml import BROKEN, Entry, Located, is_broken, plain_value
 from .recovery import Incomplete
 from .spec import Block, BlockCall, Declaration, Group, MergeCall, OpCall, Place, Residual, Step, Use
+from .step_names import name_fault
+from .unused import UnusedNames
 from .values import Fault, check_param_value, expression_scalars, span_within, template_of, unknown_fault
-
-NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
-MAX_NAME = 200
-
-# Attributes of torch.nn.Module, which a submodule of that name would hide; a test compares the public ones with torch.
-MODULE_ATTRIBUTES = frozenset(
-    [
-        "T_destination",
-        "add_module",
-        "apply",
-        "bfloat16",
-        "buffers",
-        "call_super_init",
-        "children",
-        "compile",
-        "cpu",
-        "cuda",
-        "double",
-        "dump_patches",
-        "eval",
-        "extra_repr",
-        "float",
-        "forward",
-        "get_buffer",
-        "get_extra_state",
-        "get_parameter",
-        "get_submodule",
-        "half",
-        "ipu",
-        "load_state_dict",
-        "modules",
-        "mtia",
-        "named_buffers",
-        "named_children",
-        "named_modules",
-        "named_parameters",
-        "parameters",
-        "register_backward_hook",
-        "register_buffer",
-        "register_forward_hook",
-        "register_forward_pre_hook",
-        "register_full_backward_hook",
-        "register_full_backward_pre_hook",
-        "register_load_state_dict_post_hook",
-        "register_load_state_dict_pre_hook",
-        "register_module",
-        "register_parameter",
-        "register_state_dict_post_hook",
-        "register_state_dict_pre_hook",
-        "requires_grad_",
-        "set_extra_state",
-        "set_submodule",
-        "share_memory",
-        "state_dict",
-        "to",
-        "to_empty",
-        "train",
-        "training",
-        "type",
-        "xpu",
-        "zero_grad",
-        "_apply",
-        "_buffers",
-        "_call_impl",
-        "_get_name",
-        "_modules",
-        "_parameters",
-        "_version",
-    ]
-)
-# Those that torch.fx.GraphModule has besides; tracing a net makes one of it.
-GRAPH_MODULE_ATTRIBUTES = frozenset(
-    [
-        "_graph",
-        "_tracer_cls",
-        "add_submodule",
-        "code",
-        "delete_all_unused_submodules",
-        "delete_submodule",
-        "graph",
-        "meta",
-        "print_readable",
-        "recompile",
-        "to_folder",
-    ]
-)
-# Those that a net of ours has besides.
-NETWORK_ATTRIBUTES = frozenset(["head_weights", "loss", "output_names", "seed", "training_graph"])
-
-
-def name_fault(name: object) -> str:
-    """Why a step cannot have this name; empty where it can."""
-    return word_fault(name) if isinstance(name, str) else f"a name is a string, not {quote_value(name)}"
-
-
-@lru_cache(maxsize=4096)
-def word_fault(name: str) -> str:
-    """Why a step cannot have this string for a name; empty where it can."""
-    if not name.strip():
-        return "a name is not empty"
-    if len(name) > MAX_NAME:
-        return f"a name has at most {MAX_NAME} characters, not {len(name)}"
-    if not NAME.match(name):
-        return f"{quote_value(name)} is no name: letters, digits, `_` and `-` only; the dot joins paths"
-    if iskeyword(name):
-        return f"`{name}` cannot be a name: it is a keyword of Python, and paths become attributes of a module"
-    if name in MODULE_ATTRIBUTES or name in GRAPH_MODULE_ATTRIBUTES or name.startswith("__"):
-        return f"`{name}` cannot be a name: torch's Module owns it"
-    if name in NETWORK_ATTRIBUTES:
-        return f"`{name}` cannot be a name: the module that a net becomes has a `{name}` of its own"
-    return ""
 
 
 class AnyNames(frozenset[str]):
@@ -141,6 +28,8 @@ class AnyNames(frozenset[str]):
 
     def __or__(self, other: object) -> AnyNames:
         return self
+
+    __ror__ = __or__
 
 
 class Scope(NamedTuple):
@@ -155,7 +44,8 @@ class Scope(NamedTuple):
 class Resolver:
     """Checks the names of a document, and keeps in `scopes` what each of its steps sees: an editor completes names from that.
 
-    `used` are the blocks that are called; `has_computed_use` says that a `use` may call any other.
+    `used` are the blocks that are called; `has_computed_use` says that a `use` may call any other; `unused` the params and
+    lets that no expression has named so far.
     """
 
     def __init__(self, diagnostics: Collector) -> None:
@@ -163,6 +53,7 @@ class Resolver:
         self.used: set[str] = set()
         self.lacks_names = False
         self.has_computed_use = False
+        self.unused = UnusedNames()
         self.scopes: dict[Located, Scope] = {}
         self._checked: set[int] = set()
 
@@ -177,9 +68,12 @@ class Resolver:
             for block in own:
                 if block.name not in self.used:
                     self.diagnostics.warn("unused-block", block.key.span, f"block `{block.name}` is never used")
+        if document.graph and not (self.diagnostics.failed or self.lacks_names or document.open_params):
+            self.unused.warn(document, self.has_computed_use, self.diagnostics)
 
     def check_parts(self, params: Mapping[str, Declaration], blocks: Mapping[str, Block], graph: Place | None) -> None:
         """Checks the params, blocks and graph of a document, which see one another."""
+        around = self.unused.enter()
         in_sight = AnyNames() if self.lacks_names else self.check_params(params)
         for block in blocks.values():
             if id(block) in self._checked:
@@ -188,11 +82,14 @@ class Resolver:
             if block.input is not None:
                 self.check_parts(block.params, block.blocks, block.steps)
             else:
+                of_document = self.unused.enter()
                 self.check_block(block, in_sight if block.sees_document else frozenset())
+                self.unused.leave(of_document, block.params, block.let, block.sees_document)
                 if block.blocks is not blocks:
                     self.check_parts({}, block.blocks, None)
         if graph:
             self.check_place(graph, Scope(in_sight, blocks))
+        self.unused.leave(around, params)
 
     def check_params(self, params: Mapping[str, Declaration], outer: frozenset[str] = frozenset()) -> frozenset[str]:
         """Checks the defaults, each of which sees `outer` and the params before it. Returns the names of the params."""
@@ -220,18 +117,18 @@ class Resolver:
         if block.incomplete:
             self.check_place(block.steps, Scope(AnyNames(), block.blocks, block.name))
             return
-        names = set(own | document)
+        names = own | document
         for name, entry in block.let.items():
-            if name in names or name == "x":
+            if name == "x" or (name in names and not isinstance(names, AnyNames)):
                 self.diagnostics.error(
                     "hidden-name",
                     entry.key.span,
                     f"`let` hides `{name}`, which is in sight already",
                     "only a block's parameter may hide a parameter of the document",
                 )
-            self.check_expressions(entry.value, frozenset(names | {"x"}), "a `let` sees only what stands before it")
-            names.add(name)
-        self.check_place(block.steps, Scope(frozenset(names), block.blocks, block.name))
+            self.check_expressions(entry.value, names | {"x"}, "a `let` sees only what stands before it")
+            names |= {name}
+        self.check_place(block.steps, Scope(names, block.blocks, block.name))
 
     def check_place(self, place: Place, scope: Scope) -> None:
         for step in place.steps:
@@ -354,6 +251,7 @@ class Resolver:
                 self.diagnostics.add(fault.diagnostic)
                 continue
             for name, offset in template.names if template else ():
+                self.unused.mentioned.add(name)
                 if name not in names:
                     near = nearest(name, names)
                     hint = (

@@ -59,12 +59,13 @@ class Paths:
     """What is known of every path.
 
     `claims`: where the step of a path stands. `results`: the value of a step, and the auxiliary head around it, if any.
-    `removed`: the steps that `when` took out. `some_lost`: a refused step has a path that nobody knows, so a path that `from`
+    `removed`: the steps that `when` took out. `index`: what references.py looks up of a place, by identity, for its messages. `some_lost`: a refused step has a path that nobody knows, so a path that `from`
     does not find may be that of this step.
     """
 
     def __init__(self) -> None:
         self.some_lost = False
+        self.index: dict[int, Any] = {}
         self.claims: dict[str, Span] = {}
         self.results: dict[str, tuple[Any, str | None]] = {}
         self.removed: dict[str, Span] = {}

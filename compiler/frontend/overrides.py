@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..diagnostics import Collector, Failure, Source, Span, nearest
 from .compose import Document
 from .located_yaml import Entry, Located, parse_yaml, plain_value
+from .schema_errors import BOOLEANS
+from .spec import Declaration
 from .values import Fault, check_param_value, expression_scalars
 
 
@@ -26,6 +29,8 @@ def from_setting(setting: str) -> Override:
     name, equals, text = setting.partition("=")
     if not equals:
         raise Failure("set-unknown", f"--set {setting[:200]!r} is no name=value", "write --set NAME=VALUE", 2)
+    if not text.strip():
+        raise Failure("set-value", f"--set {name}: there is no value behind the `=`", "write --set NAME=VALUE", 2)
     faults = Collector()
     node = None if "\n" in text else parse_yaml(Source(f"--set {name}", text), faults)
     if node is None or faults.failed:
@@ -89,6 +94,52 @@ def override_params(document: Document, overrides: Sequence[Override]) -> Docume
         try:
             check_param_value(params[name], plain_value(value), value)
         except Fault as fault:
-            raise Failure("set-value", f"{origin}: {fault.diagnostic.message}", fault.diagnostic.help, 2) from None
+            help = advise_setting(params[name], override) or fault.diagnostic.help
+            raise Failure("set-value", f"{origin}: {fault.diagnostic.message}", help, 2) from None
         params[name] = params[name]._replace(default=value)
     return document._replace(params=params)
+
+
+def advise_setting(param: Declaration, override: Override) -> str:
+    """What to write for a value of a wrong type; empty where nothing can be guessed."""
+    name, given = override.name, override.value.value
+    in_shell = override.origin.startswith("--set")
+    if (
+        param.type in ("list", "pair", "padding")
+        and isinstance(given, (str, int, float))
+        and not isinstance(given, bool)
+    ):
+        items = [item for item in re.split(r"[\s,;x]+", str(given).strip("()[]{} ")) if item]
+        if items and all(re.fullmatch(r"-?[\d.]+", item) for item in items):
+            written = f"{name}=[{','.join(items)}]"
+            return (
+                f"write {written}, in quotes where the shell reads brackets"
+                if in_shell
+                else f"give a list: [{', '.join(items)}]"
+            )
+    if param.type == "bool" and given in (0, 1):
+        return f"write {name}={str(bool(given)).lower()}" if in_shell else f"give {bool(given)}"
+    if param.type == "string" and not isinstance(given, (str, list, dict)) and given is not None:
+        text = str(override.value.raw)
+        return f"write {name}=\"'{text}'\"" if in_shell else f"give the string '{text}'"
+    if isinstance(given, str):
+        plain = parse_yaml(Source(override.origin, given.strip()), Collector())
+        meant = (
+            BOOLEANS.get(given.lower())
+            if param.type == "bool"
+            else given.strip()
+            if plain and fits(param, plain)
+            else None
+        )
+        if meant:
+            return f"write {name}={meant}" if in_shell else f"give {meant}, without quotes"
+    return ""
+
+
+def fits(param: Declaration, value: Located) -> bool:
+    """Whether the param takes the value."""
+    try:
+        check_param_value(param, plain_value(value), value)
+    except Fault:
+        return False
+    return True

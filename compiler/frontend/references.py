@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from ..diagnostics import Note
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..diagnostics import Note, Span
 from ..ops.fields import quote_value
 from .context import Context, StepValue
 from .located_yaml import Located
 from .naming import Paths, join_path
+from .spec import Group, MergeCall, Place, Residual, Step
 from .values import Fault, Poisoned, evaluate, span_within, unknown_fault
 
 
-def resolve_reference(node: Located, x: StepValue, ctx: Context, paths: Paths) -> StepValue:
+def resolve_reference(node: Located, x: StepValue, ctx: Context, paths: Paths, graph: Place | None) -> StepValue:
     """The value of what `from` names: looked for from the step's scope outward to that of its block, then among the inputs.
 
-    Raises Fault where there is no such step or input, or Poisoned where it may be a step that is reported as wrong.
+    `graph` is the document's, for the message. Raises Fault where there is no such step or input, or Poisoned where it may be a step that is reported as wrong.
     """
     name = evaluate(node, ctx.lookup(x))
     if not isinstance(name, str) or not name:
@@ -36,7 +40,74 @@ def resolve_reference(node: Located, x: StepValue, ctx: Context, paths: Paths) -
         return ctx.inputs[name]
     if paths.some_lost:
         raise Poisoned
+    raise explain_unknown_step(name, node, span, ctx, paths, graph)
+
+
+def explain_unknown_step(
+    name: str, node: Located, span: Span, ctx: Context, paths: Paths, graph: Place | None
+) -> Fault:
+    """The Fault of a `from` that names no step in sight: a later one, the step itself, one of another scope, or a misspelt one."""
+    places = (graph, *(b.steps for b in ctx.blocks.values()))
+    for place in filter(None, places):
+        if id(place) not in paths.index:
+            paths.index[id(place)] = index_place(place)
+    indices = (paths.index[id(place)] for place in places if place)
+    own = next((each for each in indices if id(node) in each.references), None)
+    for where, step in own.names.get(name.partition(".")[0], ()) if own else ():
+        if step and is_reference(step, node):
+            return Fault("unknown-step", span, f"`{name}` is this step itself", "`from` names an earlier step")
+        if (where.span.line, where.span.column) > (span.line, span.column):
+            message = f"`{name}` is defined on line {where.span.line}, after this step"
+            return Fault("unknown-step", span, message, "`from` sees earlier steps only: put this step behind it",
+                         notes=(Note("it is defined here", where.span),))  # fmt: skip
     known = [p[len(s) + 1 if s else 0 :] for p in paths.results for s in ctx.scopes() if not s or p.startswith(s + ".")]
+    inner = next((each for each in known if each.endswith(f".{name}")), None)
     remark = ": no step before this one has that path"
+    if inner:
+        return Fault("unknown-step", span, f"unknown step `{name}`{remark}", f"did you mean `{inner}`?")
     more = "`from` sees the steps before it, by path"
-    raise unknown_fault("step", name, [*known, *ctx.inputs], span, "unknown-step", more, remark)
+    if name in ("input", "data", "inputs") and ctx.inputs:
+        more = f"the input is called {' or '.join(f'`{each}`' for each in ctx.inputs)}"
+    return unknown_fault("step", name, [*known, *ctx.inputs], span, "unknown-step", more, remark)
+
+
+def is_reference(step: Step, node: Located) -> bool:
+    return "from" in step.modifiers and step.modifiers["from"].value is node
+
+
+class PlaceIndex(NamedTuple):
+    """What a place holds at any depth: the values of `from`, by identity, and the names of steps and branches, with their steps."""
+
+    references: frozenset[int]
+    names: dict[str, list[tuple[Located, Step | None]]]
+
+
+def index_place(place: Place) -> PlaceIndex:
+    """The index of a place, for messages."""
+    references: set[int] = set()
+    names: dict[str, list[tuple[Located, Step | None]]] = {}
+    pending = [place]
+    while pending:
+        for step in pending.pop().steps:
+            if "from" in step.modifiers:
+                references.add(id(step.modifiers["from"].value))
+            if "name" in step.modifiers:
+                name = step.modifiers["name"].value
+                names.setdefault(str(name.value), []).append((name, step))
+            if isinstance(step.core, MergeCall):
+                for branch in step.core.branches.items:
+                    if branch.key:
+                        names.setdefault(str(branch.key.value), []).append((branch.key, None))
+            pending += places_in(step)
+    return PlaceIndex(frozenset(references), names)
+
+
+def places_in(step: Step) -> Iterator[Place]:
+    """The places for steps inside a step."""
+    match step.core:
+        case MergeCall(_, _, _, branches):
+            yield from (branch.place for branch in branches.items)
+        case Residual(_, body, shortcut, _):
+            yield from (body, *((shortcut,) if shortcut else ()))
+        case Group(_, steps):
+            yield steps

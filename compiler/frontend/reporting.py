@@ -12,6 +12,12 @@ FRAMES_SHOWN = 4
 
 def report_in_context(diagnostics: Collector, diagnostic: Diagnostic, ctx: Context | None) -> None:
     """Adds a diagnostic with the frames of its context as notes, innermost first, without branches: the paths name them."""
+    if diagnostic.code == "wrong-type" and not diagnostic.help and ctx and diagnostic.span:
+        from .bare_names import advise_expression  # late: only a mistake pays for its explanation
+
+        span = diagnostic.span
+        text = span.source.line(span.line)[span.column - 1 : span.end_column - 1]
+        diagnostic = diagnostic._replace(help=advise_expression(text.strip("'\""), ctx.names))
     frames = [frame for frame in ctx.frames if frame.kind != "branch"][-FRAMES_SHOWN:] if ctx else []
     notes = tuple(Note(f"expanded from {describe_frame(frame)}", frame.span) for frame in reversed(frames))
     diagnostics.add(diagnostic._replace(notes=diagnostic.notes + notes))

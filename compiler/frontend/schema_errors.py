@@ -12,10 +12,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..diagnostics import Diagnostic, Span
+from ..ops import OPS
 from ..ops.fields import Schema, quote_value
-from ..ops.words import INFERRED, NOT_ARCHITECTURE, is_among
+from ..ops.words import INFERRED, NOT_ARCHITECTURE, argument_advice, is_among, match_op
 from . import foreign_steps as foreign
+from .bare_names import advise_expression, names_in_sight
 from .located_yaml import Entry, Located, plain_value
+from .punctuation import advise_punctuation
 from .schema_rules import (
     KnownKeys,
     Path,
@@ -28,6 +31,7 @@ from .schema_rules import (
     unknown_entries,
     wants_in_words,
 )
+from .spec import MODIFIERS
 from .step_errors import explain_not_a_step, explain_unknown_step_keys, unknown_step
 
 
@@ -35,7 +39,9 @@ def explain(root: Located, error: Any) -> Iterator[Diagnostic]:
     """The diagnostics of one jsonschema error, each at its own key or value; none where another error says the same."""
     path, rule = list(error.absolute_path), error.schema
     key, node = find_node(root, path)
-    subject = f"`{path[-1]}` " if path and isinstance(path[-1], str) else ""
+    holder = next((each for each in reversed(path) if isinstance(each, str)), None)
+    is_item = path and isinstance(path[-1], int) and holder is not None and "$ref" not in rule
+    subject = f"an item of `{holder}` " if is_item else f"`{holder}` " if path and holder is not None else ""
     wants = rule.get("x-wants") or wants_in_words(rule)
     if error.validator == "additionalProperties":
         yield from explain_unknown_keys(root, node, rule)
@@ -62,6 +68,11 @@ BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "fal
 def advise_value(root: Located, node: Located, rule: Schema, path: Path) -> str:
     """What to write instead of a value that its rule refuses; empty where nothing can be guessed."""
     value, kinds = node.value, rule.get("type", [])
+    braced = next(iter(value)) if isinstance(value, dict) and len(value) == 1 else ""  # `{width}`
+    if isinstance(value, str) or (braced and value[braced].value.value is None):
+        expression = advise_expression(braced or value, names_in_sight(root, path))
+        if expression:
+            return expression
     if isinstance(value, str):
         if value.lower() in rule.get("x-other-words", {}):
             return f"`{value}` is `{rule['x-other-words'][value.lower()]}` here"
@@ -69,13 +80,20 @@ def advise_value(root: Located, node: Located, rule: Schema, path: Path) -> str:
             return f"write {BOOLEANS[value.lower()]}: YAML 1.2 reads `{value}` as a string"
         if node.style == "" and "boolean" in kinds and isinstance(foreign.parse_scalar(value), bool):
             return f"write {foreign.format_flow(foreign.parse_scalar(value))}: YAML 1.2 reads `{value}` as a string"
+        if pair := re.fullmatch(r"(\d+) *[x×,] *(\d+)", value) if "array" in kinds and "integer" in kinds else None:
+            return f"write `{pair[1]}`" if pair[1] == pair[2] else f"write `[{pair[1]}, {pair[2]}]`"
         if fits_without_quotes(value, kinds):
             return f"write {foreign.format_flow(foreign.parse_scalar(value))} without quotes: in quotes it is a string"
         if re.fullmatch(r"\([\d, ]+\)", value):
             return f"write `[{value[1:-1].strip(', ')}]`"
         if value in step_names(root) and is_branches(rule):
             return foreign.join_with_arriving(str(path[-1]), value)
+    if "boolean" in kinds and isinstance(value, (int, float)) and value in (0, 1):
+        return f"write {foreign.format_flow(bool(value))}"
     json_type = {str: "string", list: "array", int: "integer"}.get(type(value), "")
+    called = OPS.get(rule.get("x-op", ""))
+    if called and not (called.bare or called.is_merge):
+        return f"write `{foreign.format_call(called, {})}`"
     form = rule.get("x-instead", {}).get(json_type, "")
     return f"write `{form.replace('VALUE', foreign.format_flow(plain_value(node)))}`" if form else ""
 
@@ -97,9 +115,12 @@ def is_foreign_call(root: Located, name: str) -> bool:
 def explain_missing_key(node: Located, place: Span, rule: Schema, subject: str) -> Iterator[Diagnostic]:
     """The diagnostic of a missing key; none where an unknown key means it, because that one is reported."""
     known = known_keys(rule)
-    meant = {known.key_for(str(entry.key.value)) for entry in unknown_entries(node, rule)}
+    unknown = [str(entry.key.value) for entry in unknown_entries(node, rule)]
+    meant = {known.key_for(word) for word in unknown if not is_among(word, (*INFERRED, *NOT_ARCHITECTURE))}
     missing = [name for name in rule["required"] if name not in node.value and name not in meant]
-    if missing:
+    if missing == ["archspec"] and "name" not in node.value and "graph" in node.value:
+        missing = ["archspec` and a `name"]  # the second is missed by the driver, at the same place
+    if missing and not (known.op and None in meant):  # a field that nobody knows may be meant for it
         help = "write `archspec: 1` first" if missing[0] == "archspec" else ""
         yield Diagnostic("missing-key", place, f"{subject or 'the document '}needs `{missing[0]}`", help=help)
 
@@ -121,7 +142,7 @@ def explain_unknown_keys(root: Located, node: Located, rule: Schema) -> Iterator
                              help=f"call it `{camel_case(name)}`; lower-case names are operations")  # fmt: skip
     else:
         for entry in unknown:
-            help = advise_key(known_keys(rule), node, entry)
+            help = advise_punctuation(entry.key) or advise_key(known_keys(rule), node, entry)
             yield Diagnostic("unknown-key", entry.key.span, f"unknown {what}: `{entry.key.value}`", help=help)
 
 
@@ -148,11 +169,18 @@ def advise_key(known: KnownKeys, node: Located, entry: Entry) -> str:
     name, op = str(entry.key.value), known.op
     corrected = f"write `{foreign.suggest_mapping(op, plain_value(node))}`" if op and not op.is_merge else ""
     key = known.key_for(name)
+    is_synonym = key is not None and is_among(name, (key, *synonyms(known, key)))
+    if op and not is_synonym and name in MODIFIERS and isinstance(node.value, dict):
+        inner = {k: plain_value(e.value) for k, e in node.value.items() if k != name}
+        beside = foreign.format_flow({name: plain_value(entry.value)})[1:-1]
+        return f"it stands beside `{op.name}`: write `{{{beside}, {foreign.suggest_mapping(op, inner)}}}`"
+    if op and not is_synonym and argument_advice(name):
+        return argument_advice(name)
     if op and is_among(name, (*INFERRED, *NOT_ARCHITECTURE)):
         return "; ".join(filter(None, (foreign.advise_argument(op, name, None), corrected)))
-    if key and is_among(name, (key, *synonyms(known, key))):
+    if key and is_synonym:
         return f"`{name}` is `{key}` here" + (f": {corrected}" if corrected else "")
-    own = foreign.advise_own_step(name, plain_value(entry.value)) if op else ""
+    own = foreign.advise_own_step(name, plain_value(entry.value)) if op and match_op(name) is not op else ""
     if op and own:
         return f"`{op.name}` has none: {own}"
     if key:

@@ -37,7 +37,7 @@ def wants_in_words(rule: Schema) -> str:
     names = {"object": "a mapping", "array": "a list", "string": "a string", "integer": "an integer", "number": "a number",
              "boolean": "a boolean", "null": "nothing"}  # fmt: skip
     words = [names[k] for k in ([kinds] if isinstance(kinds, str) else kinds)]
-    if "number" in kinds and "string" in kinds:
+    if "string" in kinds and ("number" in kinds or "integer" in kinds):
         words.remove("a string")  # the string is only an expression
     limits = (("at least", "minimum"), ("over", "exclusiveMinimum"))
     bounds = [f"{word} {rule[key]}" for word, key in limits if key in rule]

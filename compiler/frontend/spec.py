@@ -310,7 +310,7 @@ class Builder:
     def report_unknown_param(self, entry: Entry, base: Mapping[str, Declaration]) -> None:
         """Reports a new default for a parameter that the base does not have."""
         near = nearest(str(entry.key.value), base)
-        hint = f"did you mean `{near}`? " if near else ""
+        hint = f"did you mean `{near}`? " if near else f"its parameters are {', '.join(base) or 'none'}; "
         self.diagnostics.error(
             "unknown-param",
             entry.key.span,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..diagnostics import Diagnostic, nearest
 from ..ops import OPS
 from ..ops.fields import Schema, quote_value
-from ..ops.words import OP_KEYS, ROW_REMARKS, is_among, match_field, match_op
+from ..ops.words import INPUT_KEYS, NESTED_ARGUMENTS, OP_KEYS, ROW_REMARKS, is_among, match_field, match_op
 from . import foreign_steps as foreign
+from .bare_names import names_in_sight
 from .located_yaml import Entry, Located, plain_value
+from .punctuation import advise_punctuation
 from .schema_rules import Path, block_names, find_node, known_keys, step_names, synonyms, visible_ops
 from .spec import MODIFIERS
 
@@ -18,6 +21,7 @@ from .spec import MODIFIERS
 def explain_not_a_step(root: Located, path: Path, node: Located, wants: str) -> Iterator[Diagnostic]:
     """The diagnostics of a value that is no step: an unknown word, or something that is neither a word nor a mapping."""
     word, merge = node.value, path[-3] if path[-2:-1] == ["branches"] else "".join(map(str, path[-2:-1]))
+    listed = find_listed_names(root, path)
     if not isinstance(word, str):
         help = advise_module_row(plain_value(node))
         yield Diagnostic(
@@ -28,6 +32,24 @@ def explain_not_a_step(root: Located, path: Path, node: Located, wants: str) -> 
         yield Diagnostic("missing-key", node.span, f"`{word}` needs its fields", help=help)
     elif word in step_names(root) and merge in OPS and OPS[str(merge)].is_merge:
         yield from explain_step_as_branch(root, path, node)
+    elif listed:
+        if listed.first is node:
+            code = (
+                "bad-name" if listed.key.value == "from" else "unknown-op"
+            )  # names.py gives that to a branch of that name
+            where = listed.key.span if listed.key.value == "from" else node.span
+            yield Diagnostic(
+                code, where, f"`{word}` is a step: a branch holds steps", help=f"write `{listed.fragment}`"
+            )
+    elif word in step_names(root) and len(path) > 1 and not is_place(path):
+        yield Diagnostic(
+            "unknown-op", node.span, f"`{word}` is a step, and no operation", help=f"write `{{from: {word}}}`"
+        )
+    elif word in names_in_sight(root, path):
+        what = f"`{word}` is a param, and no step"
+        yield Diagnostic(
+            "unknown-op", node.span, what, help=f"write `use: ${word}` if it names a block or an operation"
+        )
     elif word not in block_names(root):  # a wrong name of a block is reported where the block is declared
         yield unknown_step(root, node, None)
 
@@ -56,6 +78,39 @@ def explain_step_as_branch(root: Located, path: Path, node: Located) -> Iterator
     yield Diagnostic("unknown-op", where, message, help=help)
 
 
+class ListedNames(NamedTuple):
+    """Names of steps in a list under a merge, as other formats give its inputs: `concat: {inputs: [a, b]}`.
+
+    `first` is the node that is reported, `key` the key of the list, and `fragment` what to write.
+    """
+
+    first: Located
+    key: Located
+    fragment: str
+
+
+def find_listed_names(root: Located, path: Path) -> ListedNames | None:
+    """The names around the word at `path`, where it is one of them."""
+    if len(path) < 3 or path[-2] not in INPUT_KEYS or path[-3] not in OPS or not OPS[str(path[-3])].is_merge:
+        return None
+    around = find_node(root, path[:-2])[1].value
+    entry = around.get(str(path[-2])) if isinstance(around, dict) else None
+    items = entry.value.value if entry else None
+    if entry is None or not isinstance(items, list) or path[-2] == "branches":
+        return None
+    names = step_names(root)
+    named = [item for item in items if is_name(item, names)]
+    if find_node(root, path)[1] not in named:
+        return None
+    merge = OPS[str(path[-3])]
+    return ListedNames(named[0], entry.key, foreign.suggest_merge(merge, [plain_value(item) for item in items]))
+
+
+def is_place(path: Path) -> bool:
+    """Whether `path` is that of a step of the graph, of a block or of a group, and not of a branch."""
+    return path[-2] in ("graph", "steps", "body", "shortcut")
+
+
 def is_name(node: Located, names: frozenset[str]) -> bool:
     return isinstance(node.value, str) and node.value in names
 
@@ -71,9 +126,14 @@ def explain_unknown_step_keys(root: Located, node: Located, rule: Schema, unknow
         yield op_as_value(root, node, op_key)
         return
     outdented = [e for e in unknown if cores and match_field(cores[0], str(e.key.value))]
-    if outdented and node.value[cores[0].name].value.value is None:
-        arguments = {str(e.key.value): plain_value(e.value) for e in outdented}
-        yield Diagnostic("unknown-op", outdented[0].key.span, f"`{outdented[0].key.value}` is a field of `{cores[0].name}`: indent it more",
+    if outdented:
+        given = plain_value(node.value[cores[0].name].value)
+        inner = (
+            given if isinstance(given, dict) else {cores[0].bare: given} if cores[0].bare and given is not None else {}
+        )
+        arguments = {**inner, **{str(e.key.value): plain_value(e.value) for e in outdented}}
+        more = ": indent it more" if given is None else ", and stands in it"
+        yield Diagnostic("unknown-op", outdented[0].key.span, f"`{outdented[0].key.value}` is a field of `{cores[0].name}`{more}",
                          help=str(foreign.suggest_call(cores[0], arguments)))  # fmt: skip
         unknown = [e for e in unknown if e not in outdented]
     for entry in unknown:
@@ -88,9 +148,12 @@ def explain_unknown_step_keys(root: Located, node: Located, rule: Schema, unknow
 def unknown_step(root: Located, key: Located, args: Located | None, rule: Schema | None = None) -> Diagnostic:
     """The diagnostic of a word that is neither an operation nor a key of a step."""
     word, known = str(key.value), known_keys(rule or {})
-    help = foreign.advise_step(word, args)
+    help = advise_punctuation(key) or foreign.advise_step(word, args)
     if not help and (meant := next((k for k in known.keys if is_among(word, synonyms(known, k))), None)):
         help = f"`{word}` is `{meant}` here"
+    several = [part for part in re.split(r"[,\s|+]+|->|→", word) if part]
+    if not help and len(several) > 1 and all(match_op(part) for part in several):
+        help = f"write each as a step of its own: {', '.join(f'`- {part}`' for part in several)}"
     if not help:
         near = nearest(word, [*known.keys, *visible_ops(), *block_names(root)])
         help = f"did you mean `{near}`?" if near else "`archc ops` lists the operations; blocks are CamelCase"
@@ -100,7 +163,13 @@ def unknown_step(root: Located, key: Located, args: Located | None, rule: Schema
 def op_as_value(root: Located, node: Located, entry: Entry) -> Diagnostic:
     """The diagnostic of a step as other formats write it, `{type: conv, out: 8}`: here the operation is the key."""
     key, word = str(entry.key.value), str(entry.value.value)
-    arguments = {k: plain_value(e.value) for k, e in node.value.items() if k not in (*MODIFIERS, key)}
+    arguments: dict[str, Any] = {}
+    for each, argument in node.value.items():
+        plain = plain_value(argument.value)
+        if NESTED_ARGUMENTS.fullmatch(each) and isinstance(plain, dict):
+            arguments |= plain
+        elif each not in (*MODIFIERS, key) or (each == "from" and isinstance(plain, list)):
+            arguments[each] = plain
     op = match_op(word)
     if op:
         help = str(foreign.suggest_call(op, arguments))
@@ -121,7 +190,21 @@ def advise_module_row(value: Any) -> str:
             op = match_op(module)
             if op is None:
                 return foreign.advise_step(module, None) or "a step is a mapping, {operation: {field: value}}"
+            if op.is_merge:
+                return f"a step is a mapping: write `{foreign.suggest_merge(op, None)}`"
             repeat = f"repeat: {{i: {number}}}, " if number > 1 else ""
             also = "".join(f"; {remark}" for words, remark in ROW_REMARKS if is_among(module, words))
             return f"a step is a mapping: write `{repeat}{foreign.suggest_positional_call(op, arguments)}`{also}"
+        case [*items] if items and all(
+            isinstance(each, dict) or (isinstance(each, str) and match_op(each)) for each in items
+        ):
+            return "several steps as one step are `steps: [ … ]`"
+        case [str(word), list(arguments)] | [str(word), *arguments] if match_op(word):
+            op = match_op(word)
+            assert op is not None
+            return f"a step is a mapping: write `{foreign.suggest_positional_call(op, arguments)}`"
+        case [int() | list(), int(), str(module)]:
+            return foreign.advise_step(module, None)
+        case list():
+            return "a step is a mapping, {operation: {field: value}}"
     return ""

@@ -6,6 +6,7 @@ so for uneven sides a module of our own pads before torch's convolution.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from ..diagnostics import Reject
@@ -13,7 +14,7 @@ from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, InitKind, Int, Padding, Pair
-from .op import OnnxBuilder, Op, Window, field, op, require_image
+from .op import Doubt, OnnxBuilder, Op, Window, field, op, require_image
 
 Sides = tuple[int, int, int, int]
 
@@ -67,7 +68,7 @@ class Conv(Op):
     Source   LeCun et al. 1989; groups: Krizhevsky et al. 2012
     """
 
-    also_called = ("Conv2d", "Convolution", "Convolution2D", "SpatialConvolution", "LazyConv2d")
+    also_called = ("Conv2d", "Convolution", "Convolution2D", "SpatialConvolution", "LazyConv2d", "Convolutional")
 
     out: int = field(
         Int(1),
@@ -119,6 +120,15 @@ class Conv(Op):
     )
 
     counts = "weight"
+
+    def doubt(self, stated: Collection[str]) -> Doubt | None:
+        """Padding or dilation where the kernel was left out: it is 1×1 then."""
+        idle: dict[str, tuple[object, ...]] = {"padding": ((0, 0, 0, 0), "same"), "dilation": ((1, 1),)}
+        for key, values in idle.items():
+            if "kernel" not in stated and key in stated and getattr(self, key) not in values:
+                return Doubt(key, "default-kernel", f"`{key}` with a kernel of 1: the kernel is 1 by default",
+                             f"write `kernel: 3` beside it, or leave `{key}` out")  # fmt: skip
+        return None
 
     def infer(self, x: TensorType) -> TensorType:
         """An image of `out` channels. Raises Reject where the groups do not divide the channels, or the window does not fit."""

@@ -35,7 +35,7 @@ class Linear(Op):
     Source   Rosenblatt 1958
     """
 
-    also_called = ("Dense", "InnerProduct", "fc", "FullyConnected", "Gemm", "LazyLinear")
+    also_called = ("Dense", "InnerProduct", "fc", "FullyConnected", "Gemm", "LazyLinear", "Connected")
 
     out: int = field(
         Int(1),
@@ -49,6 +49,9 @@ class Linear(Op):
             "features",
             "output_dim",
             "num_classes",
+            "classes",
+            "output",
+            "output_size",
         ),
     )
     bias: bool = field(Bool(), "whether a bias is learned", True, also_called=("use_bias", "bias_term", "with_bias"))

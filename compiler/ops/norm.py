@@ -35,7 +35,10 @@ class BatchNorm(Op):
     eps: float = field(Float(over=0), "added to the variance", 1e-5, also_called=("epsilon", "variance_epsilon"))
     momentum: float = field(Float(0, 1), "weight of the newest batch in the running statistics", 0.1)
     affine: bool = field(
-        Bool(), "whether a scale and a bias are learned", True, also_called=("elementwise_affine", "learnable")
+        Bool(),
+        "whether a scale and a bias are learned",
+        True,
+        also_called=("elementwise_affine", "learnable", "scale", "center"),
     )
     init: tuple[str, float] = field(
         InitKind(),

@@ -8,7 +8,7 @@ tests/op_cases.py.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import Lock
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar, dataclass_transform
 from weakref import WeakValueDictionary
@@ -55,6 +55,15 @@ class Window(NamedTuple):
     stride: tuple[float, float]
 
 
+class Doubt(NamedTuple):
+    """A field that is allowed as it stands and was probably not meant so: a warning."""
+
+    field: str
+    code: str
+    message: str
+    help: str
+
+
 POINTWISE_WINDOW = Window((1, 1), (1, 1))
 
 
@@ -87,6 +96,7 @@ class Op:
 
     - `name` as YAML writes it; `fields` in order; `bare`, the field that a bare value sets
     - `also_called`: other frameworks' words for it; the help of an error message comes from them
+    - `usual`: fields by their texts, for advice on a step of an op that does nothing without any
     - `arity`: how many inputs it takes, not counting a control input (None: one or more)
     - `is_merge`: its inputs are branches, which YAML writes out; `absorbs_own_kind`: an input that comes from the same op is
       replaced by that op's inputs
@@ -103,6 +113,7 @@ class Op:
     fields: ClassVar[Mapping[str, Field]] = {}
     bare: ClassVar[str | None] = None
     also_called: ClassVar[tuple[str, ...]] = ()
+    usual: ClassVar[Mapping[str, str]] = {}
     arity: ClassVar[int | None] = 1
     is_merge: ClassVar[bool] = False
     absorbs_own_kind: ClassVar[bool] = False
@@ -168,6 +179,10 @@ class Op:
             if declared.required or getattr(self, declared.name) != declared.default
         ]
         return f"{self.name}({', '.join([inputs] * bool(inputs) + stated)})"
+
+    def doubt(self, stated: Collection[str]) -> Doubt | None:
+        """What was probably not meant, where a spec states the fields `stated`; None where nothing is doubtful."""
+        return None
 
     # The rules. `x` are the input types (for `onnx` the input values), in order. The bases take `Any` so that each op may
     # state its own arity and types.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 from ..diagnostics import Reject
@@ -87,6 +88,7 @@ class Pad(Op):
     """
 
     also_called = ("ZeroPad2d", "ZeroPadding2D", "ConstantPad2d", "Padding")
+    usual = MappingProxyType({"height": "[1, 1]", "width": "[1, 1]"})
 
     channels: Range = field(IntList(0, (2, 2), "[before, after]"), "channels before and after", None)
     height: Range = field(IntList(0, (2, 2), "[before, after]"), "rows before and after", None)
@@ -121,6 +123,7 @@ class Slice(Op):
     """
 
     also_called = ("Crop", "Cropping2D", "StridedSlice", "Narrow")
+    usual = MappingProxyType({"height": "[1, 31]", "width": "[1, 31]"})
 
     channels: Range = field(IntList(0, (2, 3), "[start, stop] or [start, stop, step]"), "channels", None)
     height: Range = field(IntList(0, (2, 3), "[start, stop] or [start, stop, step]"), "rows", None)
@@ -242,7 +245,7 @@ class Upsample(Op):
 
     also_called = ("UpSampling2D", "UpsamplingNearest2d", "Resize", "Interpolate", "Interp")
 
-    scale: int = field(Int(1), "the factor", also_called=("scale_factor", "factor", "scales"))
+    scale: int = field(Int(1), "the factor", also_called=("scale_factor", "factor", "scales", "stride"))
     mode: str = field(
         Choice("nearest", "bilinear"),
         "how values between are found",

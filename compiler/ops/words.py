@@ -29,10 +29,45 @@ STEP_ARGUMENTS = (
         "relu",
     ),
     (
-        ("norm", "norm_layer", "norm_type", "normalization", "normalizer_fn", "use_norm", "use_bn", "with_bn"),
+        (
+            "norm",
+            "norm_layer",
+            "norm_type",
+            "normalization",
+            "normalizer_fn",
+            "use_norm",
+            "use_bn",
+            "with_bn",
+            "batch_normalize",
+            "batch_normalization",
+            "use_batch_norm",
+            "use_batchnorm",
+            "with_norm",
+        ),
         "batch_norm",
     ),
 )
+# arguments that mean something else than the most similar field, and what to say of them
+ARGUMENT_ADVICE = (
+    (("padding_mode", "pad_mode"), "padding is with zeros; `pad: {height: [1, 1], width: [1, 1], value: …}` is a step of its own"),
+    (("depth_multiplier", "channel_multiplier", "depthwise", "separable"), "a depthwise convolution has as many `groups` as channels"),
+    (("keep_prob", "keep_probability", "survival_prob"), "here the probability to drop is given: 1 minus that to keep"),
+    (("kernel_h", "kernel_w", "kernel_height", "kernel_width"), "both are one pair: `kernel: [height, width]`"),
+    (("stride_h", "stride_w"), "both are one pair: `stride: [height, width]`"),
+    (("pad_h", "pad_w"), "both are one pair: `padding: [height, width]`"),
+    (("transpose", "transposed", "output_padding"), "there is no transposed convolution: `upsample: 2`, then `conv: {out: …, kernel: 3, padding: 1}`"),
+    (("axis", "dim", "start_dim", "end_dim", "keepdims", "keepdim"), "leave it out: axes are those of images and vectors, channels first"),
+    (("decay", "moving_average_fraction", "bn_momentum"), "`momentum` is the weight of the newest batch: 1 minus the decay"),
+    (("weights", "pretrained", "weight_file"), "weights are no part of a spec: `archc build --weights FILE`"),
+    (("max_value",), "write the step `relu6` where the bound is 6; there is no other"),
+    (("return_indices", "use_global_stats", "spectral_norm", "momentum_schedule"), "leave it out: there is nothing of it here"),
+    (("align_corners", "half_pixel_centers", "antialias"), "leave it out: sizes grow as with align_corners false"),
+    (("depth_radius",), "`size` counts the whole window: twice the radius, and one"),
+)  # fmt: skip
+# mappings in which other formats keep a step's arguments
+NESTED_ARGUMENTS = re.compile(r"config|args|kwargs|attrs|attributes|params|parameters|options|\w+_param")
+# keys that open a list of names or branches in other formats
+INPUT_KEYS = ("inputs", "input", "from", "branches", "layers", "bottom", "sources")
 # keys under which other formats name a step's op
 OP_KEYS = ("type", "op", "op_type", "layer", "layer_type", "module", "class_name", "_target_", "kind")
 
@@ -43,6 +78,36 @@ COMPOSITIONS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("Conv2dNormActivation", "ConvNormActivation", "ConvNormAct", "ConvBNReLU", "ConvBNAct", "ConvBN", "ConvModule", "BasicConv2d", "CBR", "CBL",
       "CBS"),
      "write its steps: `conv: {out: …, kernel: 3, padding: 1, bias: false}`, `batch_norm`, `relu`; a block of yours may hold them"),
+    (("Conv3x3",), "write `conv: {out: …, kernel: 3, padding: 1}`"),
+    (("Conv5x5",), "write `conv: {out: …, kernel: 5, padding: 2}`"),
+    (("Conv7x7",), "write `conv: {out: …, kernel: 7, padding: 3}`"),
+    (("PixelShuffle", "DepthToSpace", "SubPixelConv"), "there is none: write `upsample: 2`, then `conv: {out: …, kernel: 3, padding: 1}`"),
+    (("PixelUnshuffle", "SpaceToDepth", "Reorg", "Focus"), "there is none: write `conv: {out: …, kernel: 2, stride: 2}`"),
+    (("C1", "C2", "C2f", "C3", "C3k2", "C3TR", "C2PSA", "C3Ghost", "BottleneckCSP", "Bottleneck", "BasicBlock", "InvertedResidual", "MBConv", "Fire",
+      "InceptionModule", "DenseBlock", "TransitionLayer"),
+     "it is several steps: write a block of yours under `blocks`, from `conv: {out: …}`, `batch_norm`, `residual: {body: [ … ]}` and `concat: [ … ]`"),
+    (("SPP", "SPPF", "SPPCSPC"),
+     "it is several steps: `concat: [[], {max_pool: {kernel: 5, stride: 1, padding: 2}}]` between two of `conv: {out: …}`"),
+    (("GhostConv", "GSConv", "RepConv", "CrossConv", "MixConv", "DeformConv", "DeformConv2d", "DCNv2", "LocallyConnected2D", "Local", "PartialConv2d"),
+     "there is no such convolution: an ordinary one is `conv: {out: …, kernel: 3, padding: 1}`"),
+    (("Detect", "Segment", "Pose", "OBB", "Yolo", "Region", "Detection", "DetectionOutput", "PriorBox"),
+     "write the convolutions of the head, each with an `output`; boxes are decoded outside of the net"),
+    (("Classify",), "write `global_avg_pool`, then a `linear`"),
+    (("LSTM", "GRU", "RNN", "Embedding", "Attention", "MultiheadAttention", "SelfAttention", "Transformer", "TransformerEncoder", "TransformerEncoderLayer"),
+     "the language describes convolutional nets: there is no such layer"),
+    (("SELU",), "it is `elu: 1.67326`, then `scale: 1.0507`"),
+    (("CELU",), "it is `elu: 1.0` where its alpha is 1; there is no other"),
+    (("Mish", "Softplus", "Softsign", "LogSigmoid", "ThresholdedReLU", "RReLU", "CReLU", "Maxout", "GLU", "QuickGELU"),
+     "there is no such activation: `archc ops` lists those that there are"),
+    (("Permute", "Transpose", "Squeeze", "Unsqueeze", "ExpandDims", "RepeatVector", "Lambda", "TimeDistributed", "MatMul"),
+     "there is none: images stay images, and `flatten` makes vectors of them"),
+    (("ReflectionPad2d", "ReplicationPad2d", "MirrorPad"), "padding is with a constant: `pad: {height: [1, 1], width: [1, 1]}`"),
+    (("Maximum", "Max", "Minimum", "Subtract", "Sub", "Div", "Dot"), "there is no such merge: they are `add: [ … ]`, `multiply: [ … ]`, `mean: [ … ]` and `concat: [ … ]`"),
+    (("MaxUnpool2d", "Unpooling", "Unpool"), "there is none: write `upsample: 2`"),
+    (("GlobalPool", "GlobalPooling"), "write `global_avg_pool` or `global_max_pool`"),
+    (("LpPool2d", "StochasticPool", "FractionalMaxPool2d"), "there is no such pool: write `max_pool: 2` or `avg_pool: 2`"),
+    (("SpectralNorm", "WeightNorm", "WeightStandardization"), "there is none: it is a matter of training"),
+    (("Norm", "Normalization", "Normalize"), "say which: `batch_norm`, `group_norm: {groups: …}`, `layer_norm`"),
     (("DepthwiseConv", "DepthwiseConv2D", "DepthwiseConv2dNative", "DWConv", "ConvolutionDepthwise"),
      "a depthwise convolution has as many groups as channels: `conv: {out: C, kernel: 3, padding: 1, groups: C}`"),
     (("SeparableConv", "SeparableConv2D", "DepthwiseSeparableConv"),
@@ -65,7 +130,7 @@ COMPOSITIONS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("Split", "Chunk"), "take each part by a step of its own: `slice: {channels: [0, 2]}`"),
     (("Activation", "NonLinearity"), "write the activation itself as a step: `relu`"),
     (("Sequential", "ModuleList"), "write `steps: [ … ]`"),
-    (("Residual", "ResidualBlock", "SkipConnection", "Shortcut"), "write `residual: {body: [ … ], shortcut: [ … ]}`"),
+    (("Residual", "ResidualBlock", "ResBlock", "SkipConnection", "Shortcut"), "write `residual: {body: [ … ], shortcut: [ … ]}`"),
     (("Input", "InputLayer", "Data", "Placeholder"), "the input is the document's key: `input: {image: [3, 224, 224]}`"),
     (("CrossEntropyLoss", "SoftmaxWithLoss", "Accuracy", "Loss"), "a loss is no part of a net: leave it out"),
 )  # fmt: skip
@@ -106,6 +171,11 @@ def composition_advice(word: str) -> str:
     return compositions().get(normalize_word(word), "")
 
 
+def argument_advice(word: str) -> str:
+    """What to say of an argument that has no field of its meaning; empty where there is no advice."""
+    return next((advice for words, advice in ARGUMENT_ADVICE if is_among(word, words)), "")
+
+
 def match_op(word: str) -> type[Op] | None:
     """The op that `word` means: ours in any spelling, or another framework's word for it; None where there is none."""
     return ops_by_word().get(normalize_word(word))
@@ -114,6 +184,12 @@ def match_op(word: str) -> type[Op] | None:
 def match_field(op: type[Op], word: str) -> str | None:
     """The field of `op` that `word` means, in any spelling; None where there is none."""
     return next((key for key, each in op.fields.items() if is_among(word, (key, *each.also_called))), None)
+
+
+def match_step_argument(word: str, value: object) -> type[Op] | None:
+    """The op that the value of an argument such as `activation: gelu` names; None for other words, and where it names none."""
+    is_argument = any(is_among(word, words) for words, _ in STEP_ARGUMENTS)
+    return match_op(value) if is_argument and isinstance(value, str) else None
 
 
 def match_step(word: str, value: object) -> type[Op] | None:

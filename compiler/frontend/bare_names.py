@@ -1,0 +1,37 @@
+"""A param's name where its value is meant: `out: width` for `out: $width`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from .expressions.arithmetic import FUNCTIONS
+from .located_yaml import Located
+
+ARITHMETIC = re.compile(r"[\w\s+\-*/%().,\[\]]+")
+
+
+def advise_expression(text: str, names: Collection[str]) -> str:
+    """What to write for a text that names params as an expression would, but for the dollar; empty for any other text."""
+    words = set(re.findall(r"[A-Za-z_]\w*", text))
+    if text in names:
+        return f"write `${text}`: a name without a dollar is a string"
+    if not words or not ARITHMETIC.fullmatch(text) or not words & set(names) or not words <= {*names, *FUNCTIONS, "x"}:
+        return ""
+    quote = '"' if re.search(r"[,\[\]]", text) else ""
+    return f"write `{quote}$({text.strip()}){quote}`: without the dollar it is a string"
+
+
+def names_in_sight(root: Located, path: list[str | int]) -> set[str]:
+    """The params, lets and repeats that an expression at `path` sees, as far as the text of the document tells."""
+    keys: set[str] = set()
+    node = root
+    for index in (None, *path):
+        if index is not None:
+            node = node.value[str(index)].value if isinstance(node.value, dict) else node.value[index]
+        if not isinstance(node.value, dict):
+            continue
+        for key in ("params", "let", "repeat"):
+            inner = node.value[key].value.value if key in node.value else None
+            keys |= {name for each in inner for name in each.split()} if isinstance(inner, dict) else set()
+    return keys

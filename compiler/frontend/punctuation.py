@@ -1,0 +1,28 @@
+"""Words that are none: YAML has made one text of what was meant as a key and its value, or as several steps."""
+
+from __future__ import annotations
+
+import re
+
+from .located_yaml import Located
+
+DASH = "a step begins with a dash and a space"
+
+
+def advise_punctuation(node: Located) -> str:
+    """What is wrong with the punctuation in a word that nobody knows; empty where nothing is."""
+    text = str(node.value)
+    if re.match(r"-[A-Za-z]", text):
+        return f"{DASH}: write `- {text.split()[0][1:]}`"
+    if re.match("[\u2010-\u2015\u2022*+] ?", text):
+        return f"{DASH}: write `- {text[1:].strip()}`"
+    if " - " in text and node.span.line != node.span.end_line:
+        return "the text goes on over the next line, whose dash is deeper: put the dashes of a list in one column"
+    if pair := re.fullmatch(r"(\w+)( ?[:=] ?| )([\[{].*|[-.\w]+)", text, re.DOTALL):
+        value = "{…}" if pair[3].startswith("{") else pair[3]  # YAML has cut it at its colon
+        if pair[2] == " " and not re.match(r"[\[{\d]", value):
+            return ""
+        return f"a colon and a space part a key and its value: write `{pair[1]}: {value}`"
+    if text.endswith((";", ",")):
+        return f"take the `{text[-1]}` away: each step has a line of its own"
+    return ""

@@ -1,0 +1,241 @@
+"""Mistakes that stand in a text rather than in a word: its YAML, its params, its order, its files; each told once, at its place."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from archc.compiler.diagnostics import Failure, nearest
+from archc.compiler.driver import check, explain_open_params
+from archc.compiler.ops import OPS
+from archc.compiler.sources import zoo
+
+from .program import program
+
+HEAD = "archspec: 1\nname: net\ninput: {image: [3, 32, 32]}\n"
+WIDTH = HEAD + "params: {width: 8}\ngraph:\n  - conv: {out: $width}\n"
+BLOCK = HEAD + "blocks:\n  B:\n    params: {out: int}\n    steps:\n      - conv: "
+
+SYNTAX = [  # the text, its line and what the caret marks, what the answer names
+    (HEAD + "graph:\n  - relu\n - tanh\n", 6, "- tanh", ["line 5's dash"]),
+    (HEAD + "graph:\n  - relu: null\n   - tanh\n", 6, "- tanh", ["line 5's dash"]),
+    (HEAD + "graph:\n  - relu\n   - tanh\n", 5, "relu", ["dash"]),
+    (HEAD + "graph:\n  - residual:\n      body:\n        - relu\n       - tanh\n", 8, "- tanh", ["line 7's dash"]),
+    (HEAD + "graph:\n  - name: c\n      conv: 3\n", 6, "conv", ["line 5's first word"]),
+    (HEAD + "graph:\n  - name: c\n   conv: 3\n", 6, "conv", ["line 5's first word"]),
+    (HEAD + "graph:\n  - conv:\n      out: 3\n     kernel: 3\n", 7, "kernel", ["line 6's first word"]),
+    (HEAD + " graph:\n  - relu\n", 4, "graph", ["line 3's first word"]),
+    (" " + HEAD + "graph: [relu]\n", 2, "name", ["line 1's first word"]),
+    (HEAD + "graph:\n  - relu\n  -max_pool: 2\n  - relu\n", 6, "-max_pool", ["a space after the dash"]),
+    (HEAD + "graph:\n  -max_pool: 2\n  - relu\n", 5, "-max_pool", ["a space after the dash"]),
+    (HEAD + "graph:\n  - conv: {out: 8}\n  -relu\n", 6, "-relu", ["a space after the dash"]),
+    (HEAD + "graph:\n  - relu\n  -{name: x, relu}\n", 6, "-", ["a space after the dash"]),
+    (HEAD + "graph:\n  -max_pool: 2\n  -max_pool: 2\n", 5, "-max_pool", ["a dash and a space", "`- max_pool`"]),
+    (HEAD + "graph:\n  -relu\n  -tanh\n", 5, "-relu", ["a dash and a space"]),
+    (HEAD + "graph: [relu, -tanh]\n", 4, "-tanh", ["a dash and a space"]),
+    (HEAD + "graph:\n  - conv: {out: ${width}, kernel: 3}\n", 5, "${width}", ["`$width` or `$(width)`"]),
+    (HEAD + "graph:\n  - conv:\n      out: ${width}\n", 6, "${width}", ["`$width` or `$(width)`"]),
+    (HEAD + "graph:\n  - conv: {out: 3, kernel: [${k}, 3]}\n", 5, "${k}", ["`$k` or `$(k)`"]),
+    (HEAD + "graph:\n  - {name: l${i}, relu}\n", 5, "${i}", ["`$i` or `$(i)`"]),
+    (HEAD + "graph:\n  - conv: {out: ${2 * width}}\n", 5, "${2 * width}", ["`$(2 * width)`"]),
+    (HEAD + "graph:\n  - conv: {out: {{ width }}}\n", 5, "{ width }", ["`$name`"]),
+    (HEAD + "graph:\n  - conv: {out: $(divisible(8 * width, 8))}\n", 5, "$(divisible", ["quotes"]),
+    (HEAD + "graph:\n  - {name: fc, linear: 10\n", 5, "{name", ["`{` is never closed", "`}`"]),
+    (HEAD + "graph:\n  - conv: {out: 3\n  - {name: fc, linear: 10}\n  - relu\n", 5, "{out", ["`{` is never closed"]),
+    (HEAD + "graph:\n  - conv: {out: 3, kernel: [3, 3}\n  - relu\n", 5, "[3, 3", ["`[` is never closed", "`]`"]),
+    (HEAD + "graph: [relu, tanh\n", 4, "[relu", ["`[` is never closed"]),
+    (HEAD + "params: {width: 8\ngraph:\n  - relu\n", 4, "{width", ["`{` is never closed"]),
+    (HEAD + "graph:\n  - {name: fc, relu}}\n", 5, "}", ["closes nothing"]),
+    (HEAD + "graph:\n  - conv: {out: 3 kernel: 3}\n", 5, ": 3}", ["a comma"]),
+    (HEAD + 'summary: "a net\ngraph: [relu]\n', 4, '"a net', ["is never closed"]),
+    (HEAD + "summary: 'a net\ngraph: [relu]\n", 4, "'a net", ["is never closed"]),
+    (HEAD + 'summary: "a net\nsource: "x"\ngraph: [relu]\n', 4, '"a net', ["closed only on line 5"]),
+    (HEAD + "summary: 'it's a net'\ngraph: [relu]\n", 4, "'s", ["inside the text write ''"]),
+    (HEAD + "graph:\n  - {name: 'a, relu}\n", 5, "'a", ["is never closed"]),
+    (HEAD + "graph:\n  - conv: {out: '3' '4}\n", 5, "'4}", ["is never closed"]),
+    (HEAD + 'summary: "a \\q escape"\ngraph: [relu]\n', 4, "q escape", ["escape"]),
+    (HEAD + "graph: - relu\n", 4, "- relu", ["the next line"]),
+    (HEAD + "graph:\n  - {relu: null} x\n", 5, "x", ["behind a value"]),
+    (HEAD + "graph\n  - relu\n", 4, "graph", ["`graph:`"]),
+    (HEAD + "summary: a net: the best\ngraph: [relu]\n", 4, ": the", ["quote"]),
+    (HEAD + "graph:\n  - linear:10\n", 5, "linear:10", ["`linear: 10`"]),
+    (HEAD + "graph:\n  - conv {out: 3}\n", 5, "conv {out", ["a colon"]),
+    (HEAD + "graph:\n  - relu;\n", 5, "relu;", ["`;`"]),
+]  # fmt: skip
+
+MEANING = [
+    (HEAD.replace("name", "nam") + "graph: [relu]\n", 2, "nam", ["`name`"]),
+    (HEAD + "parmas: {w: 8}\nblocks: {B: {steps: [conv: $w]}}\ngraph: [B]\n", 4, "parmas", ["`params`"]),
+    (HEAD + "graph:\n  - {from: late, relu}\n  - {name: late, relu}\n", 5, "late", ["line 6", "after this step"]),
+    (HEAD + "graph:\n  - add: [{from: left}, []]\n  - concat: {left: relu, right: tanh}\n", 5, "left", ["line 6"]),
+    (HEAD + "blocks:\n  B:\n    steps:\n      - {from: late, relu}\n      - {name: late, relu}\ngraph: [B]\n", 7, "late", ["line 8"]),
+    (HEAD + "graph:\n  - {name: a, from: a, relu}\n", 5, "a, relu", ["this step itself"]),
+    (HEAD + "graph:\n  - {name: g, steps: [{name: in, relu}]}\n".replace("in,", "low,") + "  - {from: low, relu}\n", 6, "low", ["`g.low`"]),
+    (HEAD + "graph:\n  - {from: input, relu}\n", 5, "input", ["`image`"]),
+    (HEAD + "graph:\n  - {from: 3, relu}\n", 5, "3", ["`from: NAME`"]),
+    (HEAD + "params: {width: sixtyfour}\ngraph:\n" + "  - conv: {out: $width}\n" * 4, 4, "sixtyfour", ["int", "line 6"]),
+    (HEAD + "params: {width: sixtyfour}\ngraph:\n" + "  - conv: {out: $(2 * width)}\n" * 3, 4, "sixtyfour", ["line 6"]),
+    (HEAD + "params: {width: 64.0}\ngraph:\n" + "  - conv: $width\n" * 2, 4, "64.0", ["int", "line 6"]),
+    (HEAD + "params: {width: 0}\ngraph:\n" + "  - conv: $width\n" * 2, 4, "0", ["int", "line 6"]),
+    (HEAD + "params: {bn: 1}\ngraph:\n" + "  - {when: $bn, relu}\n" * 2, 4, "1", ["bool", "line 6"]),
+    (HEAD + "params: {w: 8, width: w}\ngraph: [conv: $w, conv: $width]\n", 4, "w}", ["`$w`"]),
+    (HEAD + "params: {w: a}\nblocks: {B: {params: {o: int}, steps: [conv: $o]}}\ngraph:\n" + "  - B: {o: $w}\n" * 3, 4, "a}", ["int", "line 7"]),
+    (BLOCK + "{out: out}\ngraph: [B: {out: 8}]\n", 8, "out}", ["`$out`"]),
+    (BLOCK + "out\ngraph: [B: {out: 8}]\n", 8, "out", ["`$out`"]),
+    (BLOCK + "{out: 2 * out}\ngraph: [B: {out: 8}]\n", 8, "2 * out", ["`$(2 * out)`"]),
+    (BLOCK + "{out: {out}}\ngraph: [B: {out: 8}]\n", 8, "{out}", ["`$out`"]),
+    (BLOCK + "$out\ngraph:\n  - {repeat: {n: [8]}, B: {out: n}}\n", 10, "n}", ["`$n`"]),
+    (WIDTH + "  - width\n", 7, "width", ["`width` is a param", "`use: $width`"]),
+    (WIDTH + "  - conv: {out: 8, bias: 0}\n", 7, "0}", ["write false"]),
+    (WIDTH + "  - conv: {out: 8, kernel: 3x3}\n", 7, "3x3", ["write `3`"]),
+    (HEAD + "extends: resnet18\n", 4, "resnet18", ["`zoo:resnet18`", "--from resnet18"]),
+    (HEAD + "extends: resnet50.yaml\n", 4, "resnet50.yaml", ["`zoo:resnet50`"]),
+    (HEAD + "extends: zoo:resnet5O\n", 4, "zoo:resnet5O", ["`zoo:resnet50`"]),
+    (HEAD + "extends: 'zoo:'\n", 4, "'zoo:'", ["archc list"]),
+    (HEAD + "import: {Net: zoo:nothing_like_it}\ngraph: [Net]\n", 4, "zoo:nothing", ["archc list"]),
+    (HEAD + "extends: besides.yaml\n", 4, "besides.yaml", ["`beside.yaml`"]),
+    ("input: {image: [3, 8, 8]}\ngraph: [relu]\n", 1, "input", ["`archspec`", "`name`"]),
+]  # fmt: skip
+
+WARNINGS = [  # the text, its code, its line and what the caret marks, what the answer names
+    ("archspec: 1\nname: net\ninput: {image: [32, 32, 3]}\ngraph: [relu]\n", "channels-last", 3, "[32", ["32 channels", "width 3", "[3, 32, 32]"]),
+    ("archspec: 1\nname: net\ninput: {image: [28, 28, 1]}\ngraph: [relu]\n", "channels-last", 3, "[28", ["[1, 28, 28]"]),
+    ("archspec: 1\nname: net\ninput: {image: [480, 640, 4]}\ngraph: [relu]\n", "channels-last", 3, "[480", ["[4, 480, 640]"]),
+    (HEAD + "graph: [conv: {out: 8, padding: 1}]\n", "default-kernel", 4, "padding", ["the kernel is 1 by default"]),
+    (HEAD + "graph: [conv: {out: 8, dilation: 2}]\n", "default-kernel", 4, "dilation", ["the kernel is 1 by default"]),
+    (HEAD + "params: {width: 8, other: 9}\ngraph: [conv: $width]\n", "unused-param", 4, "other", ["`other`"]),
+    (HEAD + "blocks: {B: {params: {o: 3, p: 1}, steps: [conv: $o]}}\ngraph: [B]\n", "unused-param", 4, "p", ["`p`"]),
+    (HEAD + "blocks: {B: {let: {o: 3}, steps: [relu]}}\ngraph: [B]\n", "unused-param", 4, "o", ["`o`"]),
+    (HEAD + "params: {w: 3}\nblocks: {B: {params: {w: 3}, steps: [conv: $w]}}\ngraph: [B]\n", "unused-param", 4, "w", ["`w`"]),
+]  # fmt: skip
+
+QUIET = [
+    "archspec: 1\nname: net\ninput: {image: [64, 1000, 1]}\ngraph: [relu]\n",
+    "archspec: 1\nname: net\ninput: {image: [512, 4, 4]}\ngraph: [relu]\n",
+    HEAD + "graph: [conv: {out: 8, padding: 0}, conv: {out: 8, kernel: 1, padding: 1}, conv: {out: 8, padding: same}]\n",
+    HEAD + "params: {a: 8, b: $(2 * a), c: 1, d: 1, e: true}\ngraph: [{when: $e, repeat: {i: $c}, name: r$d, conv: $b}]\n",
+    HEAD + "params: {a: 8}\nsummary: a net of width $a\ngraph: [relu]\n",
+    HEAD + "params: {a: 8}\nblocks: {B: {steps: [conv: $a]}}\ngraph: [B]\n",
+    HEAD + "params: {b: {type: step, default: B}}\nblocks: {B: {params: {p: 1}, steps: [relu]}}\ngraph: [{use: $b, with: {p: 2}}]\n",
+    HEAD + "params: {a: int, b: 1}\ngraph: [conv: $a]\n",
+    HEAD + "params: {a: 8}\nblocks: {B: {steps: [relu]}}\n",
+]  # fmt: skip
+
+
+def answers(tmp_path, text):
+    (tmp_path / "net.yaml").write_text(text)
+    (tmp_path / "beside.yaml").write_text(HEAD + "graph: [relu]\n")
+    return check(str(tmp_path / "net.yaml")).diagnostics
+
+
+def assert_place(found, text, line, marked):
+    shown = text.splitlines()[found.span.line - 1]
+    assert found.span.line == line and shown[found.span.column - 1 :].startswith(marked), (found.span.place, shown)
+    assert found.span.source.line(line) == shown, "the line is shown"
+
+
+@pytest.mark.parametrize(
+    "text, line, marked, named", SYNTAX + MEANING, ids=[text[len(HEAD) :] for text, *_ in SYNTAX + MEANING]
+)
+def test_one_mistake_is_one_error_at_its_place(tmp_path, text, line, marked, named):
+    (found,) = answers(tmp_path, text)
+    assert found.severity == "error"
+    assert_place(found, text, line, marked)
+    for word in named:
+        assert word in found.help or word in found.message, (found.message, found.help)
+
+
+@pytest.mark.parametrize("newline", ["\r\n", "\r"])
+@pytest.mark.parametrize("text, line, marked, named", SYNTAX, ids=[text[len(HEAD) :] for text, *_ in SYNTAX])
+def test_other_line_ends_have_the_same_places(tmp_path, newline, text, line, marked, named):
+    (tmp_path / "net.yaml").write_bytes(text.replace("\n", newline).encode())
+    (found,) = check(str(tmp_path / "net.yaml")).diagnostics
+    assert_place(found, text, line, marked)
+
+
+@pytest.mark.parametrize("text, code, line, marked, named", WARNINGS)
+def test_what_is_allowed_and_hardly_meant_is_a_warning(tmp_path, text, code, line, marked, named):
+    (found,) = answers(tmp_path, text)
+    assert (found.severity, found.code) == ("warning", code)
+    assert_place(found, text, line, marked)
+    for word in named:
+        assert word in found.help or word in found.message, (found.message, found.help)
+
+
+@pytest.mark.parametrize("text", QUIET)
+def test_no_false_warning(tmp_path, text):
+    assert not [d for d in answers(tmp_path, text) if d.severity == "warning"]
+
+
+def test_three_mistakes_are_told_in_one_run(tmp_path):
+    found = answers(tmp_path, HEAD + "graph:\n  - conv: {out: 3, strides: 2}\n  - Undefined\n  - linear: 10\n")
+    assert [(d.code, d.span.line) for d in found] == [("unknown-key", 5), ("unknown-block", 6), ("not-a-vector", 7)]
+
+
+def test_a_param_that_is_mostly_right_is_told_where_it_is_used(tmp_path):
+    text = HEAD + "params: {act: relu}\ngraph:\n  - use: $act\n  - use: $act\n  - conv: {out: $act}\n"
+    assert [(d.code, d.span.line) for d in answers(tmp_path, text)] == [("wrong-type", 8)]
+
+
+def test_a_param_of_the_base_that_the_overlay_does_not_need(tmp_path):
+    (tmp_path / "base.yaml").write_text(HEAD + "params: {a: 8, b: 9}\ngraph: [conv: $a, conv: $b]\n")
+    assert not answers(tmp_path, "archspec: 1\nname: own\nextends: base.yaml\ngraph: [relu]\n")
+    (found,) = answers(tmp_path, "archspec: 1\nname: own\nextends: base.yaml\nparams: {a: 2}\ngraph: [conv: $b]\n")
+    assert (found.code, found.span.line) == ("unused-param", 4)
+
+
+SETTINGS = [
+    ("depths=2,2,2,2", ["depths=[2,2,2,2]"]), ("depths=(2,2)", ["depths=[2,2]"]), ("depths=2 2", ["depths=[2,2]"]), ("depths=2", ["depths=[2]"]),
+    ("size=3x3", ["size=[3,3]"]), ("bn=yes", ["bn=true"]), ("bn=0", ["bn=false"]), ("n='3'", ["n=3"]), ("word=3", ["word=\"'3'\""]),
+    ("depth=3", ["`depths`"]), ("n=", ["NAME=VALUE"]), ("n", ["NAME=VALUE"]), ("zzz=3", ["depths, size, bn, n, word"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("setting, named", SETTINGS)
+def test_a_setting_that_does_not_fit(tmp_path, setting, named):
+    params = "params: {depths: [1, 2], size: {type: pair, default: 1}, bn: true, n: 3, word: a}\n"
+    uses = "[{repeat: {d: $depths}, when: $(bn and n > 1 and word == 'a'), conv: {out: 3, kernel: $size}}]"
+    (tmp_path / "net.yaml").write_text(f"{HEAD}{params}graph: {uses}\n")
+    with pytest.raises(Failure) as failure:
+        check(str(tmp_path / "net.yaml"), [setting])
+    for word in named:
+        assert word in failure.value.help
+
+
+def test_an_open_family_is_told_at_its_params(tmp_path, capsys):
+    found = check("resnet")
+    block, depths = explain_open_params(found)
+    assert not found.failed and not found.diagnostics
+    assert [d.span.source.line(d.span.line).split(":")[0].strip() for d in (block, depths)] == ["block", "depths"]
+    assert "`Bottleneck`" in block.help and "`resnet18` with [2, 2, 2, 2]" in depths.help
+    params = "params: {w: {type: int, min: 1, max: 9}, b: bool, c: {type: string, choices: [p, q]}}\n"
+    (tmp_path / "f.yaml").write_text(HEAD + params + "graph: [{when: $b, conv: $w}, {name: $c, relu}]\n")
+    told = program(capsys)("check", str(tmp_path / "f.yaml"))
+    assert told.code == 0
+    assert re.findall(r"f.yaml:4:(\d+)", told.out) == ["10", "42", "51"]
+    assert "at least 1 and at most 9" in told.out and "true or false" in told.out and "['p', 'q']" in told.out
+
+
+SUGGESTIONS = [
+    ("covn", "conv"), ("max_pol", "max_pool"), ("rleu", "relu"), ("Relu", "relu"), ("lin", "linear"), ("convolution", "conv"), ("kernel", None),
+    ("foo", None), ("local", None), ("yolo", None), ("block", None), ("connected", None), ("attention", None), ("x", None), ("", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("word, near", SUGGESTIONS)
+def test_the_nearest_op_is_a_likely_one(word, near):
+    assert nearest(word, OPS) == near
+
+
+@pytest.mark.parametrize("name", sorted(zoo()))
+def test_no_suggestion_is_the_word_itself(name):
+    assert nearest(name, zoo()) != name
+    assert nearest(name.upper(), zoo()) == name
+
+
+@pytest.mark.parametrize("name", sorted(zoo()))
+def test_the_zoo_has_no_warnings(name):
+    """By their paths, so that the schema is asked, too."""
+    assert not check(str(Path(zoo()[name]))).diagnostics
