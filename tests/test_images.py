@@ -11,7 +11,8 @@ from PIL import Image
 
 from archc.compiler.frontend.schema import schema
 from archc.runtime import RuntimeFault
-from archc.runtime.images import COLORS, INTERPOLATIONS, MAX_PIXELS, Preprocess, prepare, read_image
+from archc.runtime.images import MAX_PIXELS, prepare, read_image
+from archc.runtime.preprocess import COLORS, INTERPOLATIONS, Preprocess
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -286,7 +287,7 @@ def test_metadata_that_says_nonsense(given, code):
 
 
 @pytest.mark.parametrize("array", [
-    np.zeros((4, 4, 3), np.float32), np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8), np.zeros(4, np.uint8),
+    np.zeros((4, 4, 3), np.float32), np.zeros((4, 4, 3), np.int64), np.zeros((1, 4, 4, 3), np.uint8), np.zeros((0, 4, 3), np.uint8), np.zeros(4, np.uint8),
     "photo.jpg",
 ])  # fmt: skip
 def test_arrays_that_are_no_image(array):

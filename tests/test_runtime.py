@@ -276,7 +276,7 @@ def test_answers_that_are_not_finite_are_a_fault(tmp_path):
 
 
 def test_a_wrong_shape_is_a_fault(model):
-    assert fault(Session(model, device="cpu").run, np.zeros((1, 5, 8, 8), np.float32)).code == "run-failed"
+    assert fault(Session(model, device="cpu").run, np.zeros((1, 5, 8, 8), np.float32)).code == "wrong-input"
 
 
 @pytest.mark.parametrize("inputs", [[], ["image", "mask"]])
