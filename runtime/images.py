@@ -58,7 +58,8 @@ def read_input(source: Any, name: str, how: Preprocess, max_pixels: int = MAX_PI
     if read_start(source).startswith(NUMPY_SIGNATURE):
         return prepare(read_array(source, name), how, name, max_pixels)
     with open_image(source, name, max_pixels) as image:
-        return prepare_image(rotate_by_exif(image, in_place=True), how, name, max_pixels)
+        values = read_channels(image, how, name, max_pixels, in_place=True)
+    return normalize(values, how)
 
 
 def read_prepared(source: Any, name: str, port: Port, model: str) -> Any:
@@ -145,15 +146,19 @@ def open_image(source: Any, name: str, max_pixels: int) -> Iterator[Any]:
         check_file(source)
     start = read_start(source)
     formats = readable_formats(name if isinstance(source, (str, Path)) else "", start)
+    with decoding(name, start), lift_pillow_limit(max_pixels), Image.open(source, formats=formats) as image:
+        check_pixels(image, name, max_pixels)
+        yield load_jpeg(image, source) if image.format == "JPEG" else image
+
+
+@contextmanager
+def decoding(name: str, start: bytes = b"?") -> Iterator[None]:
+    """Turns whatever Pillow raises inside the block into a RuntimeFault; `start` is what the file begins with, if it is known."""
+    from PIL import Image
+
     try:
-        # Pillow only warns between half of its limit and the whole; ours, from the header, is checked below
-        with (
-            warnings.catch_warnings(action="ignore"),
-            lift_pillow_limit(max_pixels),
-            Image.open(source, formats=formats) as image,
-        ):
-            check_pixels(image, name, max_pixels)
-            yield load_jpeg(image, source) if image.format == "JPEG" else image
+        with warnings.catch_warnings(action="ignore"):  # between half of its limit and the whole Pillow only warns
+            yield
     except RuntimeFault:
         raise
     except Image.DecompressionBombError as error:
@@ -200,13 +205,10 @@ def prepare(image: Any, how: Preprocess, name: str = "the image", max_pixels: in
     from PIL import Image
 
     if isinstance(image, Image.Image):
-        try:
+        with decoding(name):  # an image that was only opened is decoded here
             check_pixels(image, name, max_pixels)
-            return prepare_image(rotate_by_exif(image), how, name, max_pixels)
-        except OSError as error:  # an image that was only opened is decoded here
-            raise RuntimeFault("image-unreadable", f"`{name}` is no image that can be read: {error}") from None
-        except ValueError as error:
-            raise RuntimeFault("image-unreadable", f"`{name}`: {error}") from None
+            values = read_channels(image, how, name, max_pixels)
+        return normalize(values, how)
     array = np.asarray(image) if hasattr(image, "__array__") else np.empty(0, object)
     if array.dtype.kind == "f" and array.shape == how.size:
         return np.ascontiguousarray(array, np.float32)
@@ -220,11 +222,11 @@ def prepare(image: Any, how: Preprocess, name: str = "the image", max_pixels: in
         raise RuntimeFault(
             "image-too-large", f"`{name}` has {array.shape[1]}×{array.shape[0]} pixels; the limit is {max_pixels}"
         )
-    return prepare_array(array, how, name, max_pixels)
+    return normalize(array_channels(array, how, name, max_pixels), how)
 
 
-def prepare_array(array: Any, how: Preprocess, name: str, max_pixels: int) -> Any:
-    """A picture (H, W) or (H, W, channels) of uint8 or uint16 as the model's input.
+def array_channels(array: Any, how: Preprocess, name: str, max_pixels: int) -> Any:
+    """A picture (H, W) or (H, W, channels) of uint8 or uint16 in the model's size and channels: float32 (H, W, C) of 0 to 255.
 
     Channels as many as the model's stay as they are, each resized alone: what they are is the caller's to know.
     """
@@ -234,7 +236,7 @@ def prepare_array(array: Any, how: Preprocess, name: str, max_pixels: int) -> An
     array = array[:, :, None] if array.ndim == 2 else array
     count, channels = array.shape[2], how.size[0]
     if count == 1:
-        return prepare_image(Image.fromarray(np.ascontiguousarray(array[:, :, 0])), how, name, max_pixels)
+        return read_channels(Image.fromarray(np.ascontiguousarray(array[:, :, 0])), how, name, max_pixels)
     if count == channels and (count != 3 or (array.dtype == np.uint16 and how.color != "grey")):
         bands = (Image.fromarray(np.ascontiguousarray(array[:, :, i])) for i in range(count))
         return stack(map(to_grey, bands), how, max_pixels)
@@ -242,34 +244,38 @@ def prepare_array(array: Any, how: Preprocess, name: str, max_pixels: int) -> An
         raise channel_fault(name, f"{count} channels", how)
     if array.dtype == np.uint16:
         array = np.rint(array / np.float32(257)).astype(np.uint8)
-    return prepare_image(Image.fromarray(np.ascontiguousarray(array)), how, name, max_pixels)
+    return read_channels(Image.fromarray(np.ascontiguousarray(array)), how, name, max_pixels)
 
 
-def prepare_image(image: Any, how: Preprocess, name: str, max_pixels: int) -> Any:
-    """A Pillow image as the model's input (C, H, W) of float32. Raises RuntimeFault where it has not the channels for it."""
-    return stack(channel_images(image, how, name), how, max_pixels)
+def read_channels(image: Any, how: Preprocess, name: str, max_pixels: int, in_place: bool = False) -> Any:
+    """A Pillow image in the model's size and channels: float32 (H, W, C) of 0 to 255. Raises RuntimeFault where it lacks these.
 
-
-def channel_images(image: Any, how: Preprocess, name: str) -> Iterator[Any]:
-    """The picture as images whose channels, one after another, are the model's; a single channel stands for all of them.
-
-    The pages of a TIFF are channels where there are as many. Otherwise: grey, RGB on white, or with its transparency as the last.
+    With `in_place` the image may be changed, so that no copy of it is needed.
     """
-    channels, pages = how.size[0], count_pages(image)
-    if pages > 1 and pages * len(image.getbands()) == channels:
-        yield from page_images(image, pages, name)
-    elif how.color == "grey" or channels == 1:
-        yield to_grey(image)
-    elif channels == 3:
-        yield to_grey(image) if has_16_bits(image) else to_rgb(image)
-    elif channels == 4 and has_alpha(image):
-        yield image.convert("RGBA")
-    elif channels == 2 and image.mode == "LA":
-        yield image
-    else:
-        found = count_channels(image)
-        several = f"{pages} pages of " if pages > 1 else ""
-        raise channel_fault(name, f"{several}{found} channel{'s' if found > 1 else ''}", how)
+    pages = count_pages(image)
+    if pages > 1 and pages * len(image.getbands()) == how.size[0]:
+        return stack(page_images(image, pages, name), how, max_pixels)
+    upright = rotate_by_exif(image, in_place)
+    return stack([channel_image(upright, how, name, pages)], how, max_pixels)
+
+
+def channel_image(image: Any, how: Preprocess, name: str, pages: int) -> Any:
+    """The picture as grey, as RGB on white, or with its transparency as the last channel; one channel stands for all of them.
+
+    Raises RuntimeFault where it has other channels than the model wants; `pages` says how many images the file holds.
+    """
+    channels = how.size[0]
+    if how.color == "grey" or channels == 1:
+        return to_grey(image)
+    if channels == 3:
+        return to_grey(image) if has_16_bits(image) else to_rgb(image)
+    if channels == 4 and has_alpha(image):
+        return image.convert("RGBA")
+    if channels == 2 and image.mode == "LA":
+        return image
+    found = count_channels(image)
+    several = f"{pages} pages of " if pages > 1 else ""
+    raise channel_fault(name, f"{several}{found} channel{'s' if found > 1 else ''}", how)
 
 
 def count_pages(image: Any) -> int:
@@ -301,11 +307,17 @@ def channel_fault(name: str, found: str, how: Preprocess) -> RuntimeFault:
 
 
 def stack(images: Iterable[Any], how: Preprocess, max_pixels: int) -> Any:
-    """Images of one size, resized, cropped and normalised, as one array (C, H, W) of float32."""
+    """Images of one size, resized and cropped, their channels one after another: float32 (H, W, C) of 0 to 255."""
     import numpy as np
 
     parts = [pixel_values(resize_and_crop(image, how, max_pixels)) for image in images]
-    values = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+
+
+def normalize(values: Any, how: Preprocess) -> Any:
+    """Pixels (H, W, C), or of one channel that stands for all, as the model's input (C, H, W) of float32."""
+    import numpy as np
+
     if values.shape[2] == 1:
         values = np.repeat(values, how.size[0], axis=2)
     if how.color == "bgr" and values.shape[2] in (3, 4):

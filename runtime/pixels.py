@@ -83,7 +83,9 @@ def to_rgb(image: Any) -> Any:
 
     if has_16_bits(image):
         image = convert_in_strips(image, "L", round_to_8_bits)
-    return lay_on_white(image) if has_alpha(image) else image.convert("RGB")
+    if has_alpha(image):
+        return lay_on_white(image)
+    return image if image.mode == "RGB" else image.convert("RGB")  # `convert` copies what is RGB already
 
 
 def to_grey(image: Any) -> Any:

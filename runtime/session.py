@@ -245,9 +245,10 @@ class Session:
         The rest is as `classify` has it. One picture is decoded at a time, into the model's size. Raises RuntimeFault where the model
         takes no pictures, or does not give one row of each output for each.
         """
-        names = self.known_outputs(
-            outputs if outputs is not None else [n for n, port in self.outputs.items() if port.is_tensor]
-        )
+        arrays = [name for name, port in self.outputs.items() if port.is_tensor]
+        names = self.known_outputs(arrays if outputs is None else outputs)
+        if not names:
+            raise RuntimeFault("not-an-image-model", f"{self.name} gives no arrays: {list_ports(self.outputs)}")
         size = batch if all(port.has_one_size for port in self.inputs.values()) else 1
         pictures, done = each_picture(inputs), 0
         while chunk := [*islice(pictures, size)]:

@@ -71,6 +71,10 @@ def command(
     pictures = pair_inputs(feeds) if feeds else name_pictures(images)
     if feeds and images:
         raise click.UsageError("pictures are given by IMAGE or by --input, not by both")
+    if kind == ".png" and len(pictures) > 1:
+        raise click.UsageError(
+            f"-o {target}: a .png holds the map of one picture, not of {len(pictures)}; write a .npz"
+        )
     with progress(f"running {model}"):
         session = Session(model, device=device, labels=read_labels(labels) if labels else None)
         check_names(session, pictures)
