@@ -50,6 +50,7 @@ def main() -> int:
     parser.add_argument("--photos", type=int, default=500)
     parser.add_argument("--json", type=Path, help="where to keep the figures")
     options = parser.parse_args()
+    target = options.json and options.json.resolve()
     rows: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
@@ -65,9 +66,9 @@ def main() -> int:
         rows["a PNG of 177 megapixels, refused"] = measure("large.png")
     for name, row in rows.items():
         print(f"{name:45} {row['peak_mb']:6.0f} MB {row['seconds']:7.1f} s  rc {row['code']}")
-    if options.json:
+    if target:
         machine = {"cpu": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
-        options.json.write_text(json.dumps({"machine": machine, "runs": rows}, indent=1) + "\n", "utf-8")
+        target.write_text(json.dumps({"machine": machine, "runs": rows}, indent=1) + "\n", "utf-8")
     return int(next(iter(rows.values()))["peak_mb"] > LIMIT_MB)
 
 

@@ -52,7 +52,7 @@ def read_input(source: Any, name: str, how: Preprocess, max_pixels: int = MAX_PI
     elif isinstance(source, (bytes, bytearray, memoryview)):
         source = io.BytesIO(source)
     elif hasattr(source, "read"):
-        source = source if is_seekable(source) else io.BytesIO(source.read())
+        source = from_start(source)
     else:
         return prepare(source, how, name, max_pixels)
     if read_start(source).startswith(NUMPY_SIGNATURE):
@@ -102,8 +102,14 @@ def check_file(path: str | Path) -> None:
         raise RuntimeFault("image-unreadable", f"`{path}` is no file")
 
 
-def is_seekable(file: Any) -> bool:
-    return bool(getattr(file, "seekable", lambda: False)())
+def from_start(file: Any) -> Any:
+    """An open file, or what is left of it: Pillow goes back to the very start. Raises RuntimeFault for a file of text."""
+    if getattr(file, "seekable", lambda: False)() and file.tell() == 0:
+        return file
+    content = file.read()
+    if not isinstance(content, bytes):
+        raise RuntimeFault("image-unreadable", "a file with a picture is opened in binary mode: open(path, 'rb')")
+    return io.BytesIO(content)
 
 
 def read_start(source: Any) -> bytes:
