@@ -8,6 +8,7 @@ PSD and films, which are several pictures, and nothing says which is meant.
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,7 +35,7 @@ class Plugin(NamedTuple):
 
 PLUGINS = {
     "HEIC": Plugin("pillow_heif", "register_heif_opener", "pip install pillow-heif, or save it as JPEG"),
-    "AVIF": Plugin("pillow_avif", "", "pip install 'pillow>=11.3' or pillow-avif-plugin, or save it as JPEG"),
+    "AVIF": Plugin("pillow_avif", "", "pip install 'pillow>=11.3', or pillow-avif-plugin, or save it as JPEG"),
 }
 
 
@@ -50,14 +51,32 @@ def readable_formats(name: str, start: bytes) -> tuple[str, ...]:
 
     Where it begins as a format that only a plug-in reads, the plug-in is imported, if it is installed.
     """
+    brand = find_brand(start)
+    if brand and not reads_brand(brand):
+        import_plugin(PLUGINS[brand])
+    suffix = Path(name).suffix.lower()
+    return tuple(each for each in FORMATS if is_supported(each) and suffix in BY_SUFFIX.get(each, (suffix,)))
+
+
+def find_brand(start: bytes) -> str:
+    """AVIF or HEIC, by the first bytes of a file; empty for any other."""
+    return BRANDS.get(start[8:12], "") if start[4:8] == b"ftyp" else ""
+
+
+def reads_brand(brand: str) -> bool:
+    """Whether Pillow, as it is now, reads AVIF or HEIC."""
+    return any(is_supported(each) for each, ours in FORMATS.items() if ours == brand)
+
+
+def is_supported(form: str) -> bool:
+    """Whether Pillow, as it is now, reads the format that it calls `form`: some of its own modules may lack their library."""
     from PIL import Image
 
     Image.init()
-    brand = BRANDS.get(start[8:12], "") if start[4:8] == b"ftyp" else ""
-    if brand and not any(FORMATS.get(known) == brand for known in Image.OPEN):
-        import_plugin(PLUGINS[brand])
-    suffix = Path(name).suffix.lower()
-    return tuple(each for each in FORMATS if each in Image.OPEN and suffix in BY_SUFFIX.get(each, (suffix,)))
+    if form not in Image.OPEN:
+        return False
+    module = sys.modules.get(Image.OPEN[form][0].__module__)
+    return bool(getattr(module, "SUPPORTED", True))
 
 
 def import_plugin(plugin: Plugin) -> None:
@@ -84,12 +103,12 @@ def describe_refusal(start: bytes, error: Exception, name: str) -> Refusal:
     if not start:
         return Refusal("it is empty")
     if start[4:8] == b"ftyp":
-        brand = BRANDS.get(start[8:12])
-        if brand is None:
+        brand = find_brand(start)
+        if not brand:
             return Refusal("it is a film, or of a kind that is not read")
-        if unidentified:
+        if not reads_brand(brand):
             return Refusal(f"it is {brand}, which the Pillow that is installed does not read", PLUGINS[brand].advice)
-        return Refusal(f"it is {brand}, and damaged: {shorten(error, name)}")
+        return Refusal(f"it is {brand}, and damaged" + ("" if unidentified else f": {shorten(error, name)}"))
     if b"<svg" in start:
         return Refusal("it is a drawing (SVG); a photo is made of pixels")
     if start.startswith((b"%!PS", b"%PDF", b"\xc5\xd0\xd3\xc6")):
