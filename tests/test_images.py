@@ -211,11 +211,14 @@ def test_a_jpeg_without_its_end_marker_is_whole(tmp_path, mode):
     assert (found == read_input(content, "it", Preprocess.parse({}, (3, 8, 8)))).all()
 
 
-def test_a_jpeg_that_broke_off_anywhere_else_is_refused(tmp_path):
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(tmp_path / "a.jpg")
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 1}])
+@pytest.mark.parametrize("noise", [True, False])
+def test_a_jpeg_that_broke_off_anywhere_else_is_refused(tmp_path, options, noise):
+    """All but the last block, of which nobody sees whether it is whole."""
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8) if noise else photo(64, 64)
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", **options)
     content = (tmp_path / "a.jpg").read_bytes()
-    begins = content.index(b"\xff\xda")
-    for end in range(begins, len(content) - 3, 41):
+    for end in range(content.index(b"\xff\xda"), len(content) - 16, 7 if noise else 1):
         (tmp_path / "b.jpg").write_bytes(content[:end])
         assert refused(tmp_path / "b.jpg").code == "image-unreadable"
 
