@@ -45,6 +45,11 @@ class Port(NamedTuple):
         return self.dtype in DTYPES.values()
 
     @property
+    def numpy_dtype(self) -> str:
+        """numpy's word for its element type; that of any object where it is no tensor."""
+        return self.dtype if self.is_tensor else "object"
+
+    @property
     def has_one_size(self) -> bool:
         """Whether all of its arrays are of one size, but for the batch."""
         return all(isinstance(d, int) for d in self.shape[1:])

@@ -51,7 +51,7 @@ class Preprocess(NamedTuple):
             )
         mean = parse_channels("mean", given.get("mean", [0.0]), size[0])
         std = parse_channels("std", given.get("std", [1.0]), size[0])
-        if 0 in std:
+        if min(map(abs, std)) < 1e-30:  # in float32 a smaller one is 0, or gives infinity
             raise RuntimeFault("model-damaged", "the model's preprocessing divides by a `std` of 0")
         return cls(size, resize, crop, mean, std, scale, interpolation, color, bool(given))
 

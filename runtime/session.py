@@ -157,10 +157,10 @@ class Session:
             parts.append(self.run_once({name: np.concatenate([chunk[name], padding[name]]) for name in chunk}, names))
         return {name: np.concatenate([part[name] for part in parts])[:count] for name in names}
 
-    def run_once(self, arrays: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-        """The outputs `names` for arrays that fit. Raises RuntimeFault `run-failed` where onnxruntime stops."""
+    def run_once(self, arrays: Mapping[str, Any], names: Sequence[str], session: Any = None) -> dict[str, Any]:
+        """The outputs `names` for arrays that fit, in this session or another of the same model. Raises RuntimeFault `run-failed` where onnxruntime stops."""
         try:
-            return dict(zip(names, self.session.run([*names], dict(arrays)), strict=True))
+            return dict(zip(names, (session or self.session).run([*names], dict(arrays)), strict=True))
         except Exception as error:  # onnxruntime's own exceptions share no root but this
             raise RuntimeFault("run-failed", f"onnxruntime stopped while it ran {self.name}{failing_node(error)}",
                                "the shapes fit its inputs; look at what the model computes with them") from error  # fmt: skip
@@ -307,23 +307,26 @@ class Session:
         return read_prepared(source, called, port, self.name)
 
     def nodes_by_provider(self) -> dict[str, int]:
-        """How many nodes each provider ran, from onnxruntime's profile of one run on zeros."""
+        """How many nodes each provider ran, from onnxruntime's profile of one run on zeros, 1 where a size is open.
+
+        Raises RuntimeFault where the model does not run on those.
+        """
         import json
         from collections import Counter
         from tempfile import TemporaryDirectory
 
         import numpy as np
 
-        feeds = {
-            n: np.zeros([d if isinstance(d, int) else 1 for d in p.shape], p.dtype) for n, p in self.inputs.items()
-        }
+        shapes = {name: [d if isinstance(d, int) else 1 for d in port.shape] for name, port in self.inputs.items()}
+        zeros = {name: np.zeros(shape, self.inputs[name].numpy_dtype) for name, shape in shapes.items()}
+        feeds = check_feeds(zeros, self.inputs, self.name, None)
         with TemporaryDirectory() as folder:
             options = session_options(self.threads)
             options.enable_profiling = True
             options.profile_file_prefix = str(Path(folder) / "run")
-            session = create_ort_session(self.artifact.path, options, self.choice.providers)
-            session.run(None, feeds)
-            events = json.loads(Path(session.end_profiling()).read_text())
+            profiled = create_ort_session(self.artifact.path, options, self.choice.providers)
+            self.run_once(feeds, [*self.outputs], profiled)
+            events = json.loads(Path(profiled.end_profiling()).read_text())
         ran = {e["name"]: e["args"]["provider"] for e in events if e.get("args", {}).get("provider")}
         return dict(Counter(ran.values()))
 

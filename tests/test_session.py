@@ -10,9 +10,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 from PIL import Image
 
 import archc
@@ -34,16 +32,6 @@ def build(folder: Path, spec: str, **options) -> Session:
 @pytest.fixture
 def session(tmp_path: Path) -> Session:
     return build(tmp_path, f"input: {{image: [3, 8, 8]}}\nlabels: [ant, bee, cat]\ngraph: {LINEAR}")
-
-
-def foreign(path: Path, inputs: dict, outputs: dict, nodes: list, constants=()) -> Session:
-    """A model from elsewhere; ports are (element type, shape) by name."""
-    ports = [
-        [helper.make_tensor_value_info(name, *port) for name, port in which.items()] for which in (inputs, outputs)
-    ]
-    graph = helper.make_graph(nodes, "g", *ports, list(constants))
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
-    return Session(path, device="cpu")
 
 
 def fault(call, *arguments, **options) -> RuntimeFault:
@@ -134,124 +122,6 @@ def test_rows_of_a_fixed_batch_that_do_not_fit(tmp_path):
 def test_an_output_that_is_not_there(session):
     assert "no output `top`" in fault(session.run, np.zeros((1, 3, 8, 8), np.float32), outputs=["top"]).message
     assert "logits float32 (N, 3)" in fault(lambda: next(session.predict(photos(1), ["top"]))).help
-
-
-# -- models from elsewhere -----------------------------------------------------------------------------------------------
-
-IMAGE = {"x": (TensorProto.FLOAT, ["N", 3, 8, 8])}
-POOL = helper.make_node("GlobalAveragePool", ["x"], ["p"])
-FLAT = helper.make_node("Flatten", ["p"], ["f"])
-
-
-def test_a_picture_of_any_size_wants_an_array(tmp_path):
-    session = foreign(
-        tmp_path / "a.onnx",
-        {"x": (TensorProto.FLOAT, ["N", 3, "H", "W"])},
-        {"p": (TensorProto.FLOAT, ["N", 3, 1, 1])},
-        [POOL],
-    )
-    found = fault(lambda: next(session.predict(photos(1))))
-    assert found.code == "image-unreadable" and "(3, H, W)" in found.message
-    Image.fromarray(photos(1)[0]).save(tmp_path / "a.png")
-    found = fault(lambda: next(session.predict(tmp_path / "a.png")))
-    assert found.code == "not-an-image-model" and "(N, 3, H, W)" in found.message and ".npy" in found.help
-    arrays = [np.full((3, h, w), h, np.float32) for h, w in ((4, 5), (9, 2))]
-    assert [each.outputs["p"].ravel().tolist() for each in session.predict(arrays, batch=8)] == [[4.0] * 3, [9.0] * 3]
-    np.save(tmp_path / "a.npy", arrays[1])
-    assert next(session.predict(tmp_path / "a.npy")).outputs["p"][0, 0, 0] == 9
-    assert fault(lambda: session.preprocess).code == "not-an-image-model"
-
-
-@pytest.mark.parametrize("shape", [["N", 8, 8, 3], ["N", 3, 0, 8], ["N", 5], ["N", 3, 8, 8, 8], [3, 8, 8]])
-def test_inputs_that_are_no_pictures(tmp_path, shape):
-    session = foreign(
-        tmp_path / "a.onnx",
-        {"x": (TensorProto.FLOAT, shape)},
-        {"y": (TensorProto.FLOAT, shape)},
-        [helper.make_node("Relu", ["x"], ["y"])],
-    )
-    Image.fromarray(photos(1)[0]).save(tmp_path / "a.png")
-    assert fault(lambda: next(session.predict(tmp_path / "a.png"))).code == "not-an-image-model"
-    if 0 not in shape:
-        array = np.ones([1 if d == "N" else d for d in shape], np.float32)
-        assert session.run(array)["y"].shape == array.shape
-
-
-@pytest.mark.parametrize("kind, numpy_kind", [(TensorProto.FLOAT16, "float16"), (TensorProto.DOUBLE, "float64")])
-def test_floats_of_other_widths(tmp_path, kind, numpy_kind):
-    axes = onnx.numpy_helper.from_array(np.array([2, 3]), "axes")
-    mean = helper.make_node("ReduceMean", ["x", "axes"], ["f"], keepdims=0)
-    foreign(tmp_path / "a.onnx", {"x": (kind, ["N", 3, 8, 8])}, {"f": (kind, ["N", 3])}, [mean], [axes])
-    session = Session(tmp_path / "a.onnx", device="cpu", labels=["a", "b", "c"])
-    assert session.inputs["x"].dtype == numpy_kind
-    assert sum(found.probability for found in session.classify(photos(1))[0].top) == pytest.approx(1, abs=1e-2)
-
-
-@pytest.mark.parametrize("kind, nodes", [
-    (TensorProto.BOOL, [POOL, FLAT, helper.make_node("Cast", ["f"], ["y"], to=TensorProto.BOOL)]),
-    (TensorProto.STRING, [POOL, FLAT, helper.make_node("Cast", ["f"], ["y"], to=TensorProto.STRING)]),
-    (TensorProto.INT64, [POOL, FLAT, helper.make_node("Cast", ["f"], ["y"], to=TensorProto.INT64)]),
-])  # fmt: skip
-def test_outputs_of_other_types_are_no_classes(tmp_path, kind, nodes):
-    session = foreign(tmp_path / "a.onnx", IMAGE, {"y": (kind, ["N", 3])}, nodes)
-    assert fault(session.classify, photos(1)).code == "not-a-classifier"
-    assert fault(session.logits, np.zeros((1, 3, 8, 8), np.float32)).code == "not-a-classifier"
-    assert next(session.predict(photos(1))).outputs["y"].shape == (3,)
-
-
-def test_a_sequence_is_no_array(tmp_path):
-    nodes = [helper.make_node("SequenceConstruct", ["x", "x"], ["s"])]
-    graph = helper.make_graph(
-        nodes,
-        "g",
-        [helper.make_tensor_value_info("x", *IMAGE["x"])],
-        [helper.make_tensor_sequence_value_info("s", TensorProto.FLOAT, None)],
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), tmp_path / "a.onnx")
-    session = Session(tmp_path / "a.onnx", device="cpu")
-    assert len(session.run(np.zeros((1, 3, 8, 8), np.float32))["s"]) == 2 and "seq(tensor(float))" in repr(session)
-    assert fault(lambda: next(session.predict(photos(1)))).code == "not-an-image-model"
-    assert fault(lambda: next(session.predict(photos(1), ["s"]))).code == "not-an-image-model"
-    assert fault(session.classify, photos(1)).code == "not-a-classifier"
-
-
-@pytest.mark.parametrize("axis, count, rows", [(0, 2, "1 row"), (None, 1, "no rows")])
-def test_rows_that_are_not_the_pictures(tmp_path, axis, count, rows):
-    node = helper.make_node(
-        "ReduceSum", ["x", "axes"] if axis is not None else ["x"], ["y"], keepdims=int(axis is not None)
-    )
-    axes = [onnx.numpy_helper.from_array(np.array([0]), "axes")] if axis is not None else []
-    shape = ["M", 3, 8, 8] if axis is not None else []
-    session = foreign(tmp_path / "a.onnx", IMAGE, {"y": (TensorProto.FLOAT, shape)}, [node], axes)
-    found = fault(lambda: [*session.predict(photos(count))])
-    assert found.code == "not-an-image-model" and rows in found.message
-    assert len([*session.predict(photos(count), batch=1)]) == count if axis is not None else True
-
-
-def test_no_classes_at_all(tmp_path):
-    empty = onnx.numpy_helper.from_array(np.zeros((3, 0), np.float32), "w")
-    session = foreign(
-        tmp_path / "a.onnx",
-        IMAGE,
-        {"y": (TensorProto.FLOAT, ["N", 0])},
-        [POOL, FLAT, helper.make_node("MatMul", ["f", "w"], ["y"])],
-        [empty],
-    )
-    assert fault(session.classify, photos(1)).code == "not-a-classifier"
-    assert fault(session.logits, np.zeros((1, 3, 8, 8), np.float32)).code == "not-a-classifier"
-
-
-def test_where_onnxruntime_stops_is_said_in_our_words(tmp_path):
-    shape = onnx.numpy_helper.from_array(np.array([7, 7]), "shape")
-    session = foreign(
-        tmp_path / "a.onnx",
-        IMAGE,
-        {"y": (TensorProto.FLOAT, [None, None])},
-        [helper.make_node("Reshape", ["x", "shape"], ["y"], name="fold")],
-        [shape],
-    )
-    found = fault(session.run, np.zeros((1, 3, 8, 8), np.float32))
-    assert found.code == "run-failed" and "`fold` (Reshape)" in found.message and found.__cause__
 
 
 # -- pictures ------------------------------------------------------------------------------------------------------------
