@@ -258,8 +258,9 @@ def read_channels(image: Any, how: Preprocess, name: str, max_pixels: int, in_pl
 
     With `in_place` the image may be changed, so that no copy of it is needed.
     """
-    pages = count_pages(image)
-    if pages > 1 and pages * len(image.getbands()) == how.size[0]:
+    bands, channels = len(image.getbands()), how.size[0]
+    pages = count_pages(image) if channels > bands else 1  # counting walks through the whole file
+    if pages > 1 and pages * bands == channels:
         return stack(page_images(image, pages, name), how, max_pixels)
     upright = rotate_by_exif(image, in_place)
     return stack([channel_image(upright, how, name, pages)], how, max_pixels)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from .answers import Answer, Result, Results, most_probable, softmax
 from .artifact import Artifact, open_artifact
-from .classifier import Verdict, find_classifier
+from .classifier import Verdict, find_classifier, read_labels
 from .faults import RuntimeFault
 from .images import MAX_PIXELS, read_input, read_prepared
 from .ports import Port, check_feeds, list_ports
@@ -69,12 +69,16 @@ class Session:
     """
 
     def __init__(
-        self, model: str | Path, device: str = "auto", threads: int | None = None, labels: Sequence[str] | None = None
+        self,
+        model: str | Path,
+        device: str = "auto",
+        threads: int | None = None,
+        labels: Sequence[str] | str | Path | None = None,
     ) -> None:
         """Opens the file `model` on `device` (auto, cuda, tensorrt or cpu) with `threads` on the CPU; None lets onnxruntime choose.
 
-        `labels` names the classes of a model that does not, and so says that it is a classifier. Raises RuntimeFault for a file that
-        is no model, for a device that cannot be used, and for labels that fit no output.
+        `labels`, a list or a file of one a line, names the classes of a model that does not, and so says that it is a classifier.
+        Raises RuntimeFault for a file that is no model, for a device that cannot be used, and for labels that fit no output.
         """
         self.artifact: Artifact = open_artifact(model)
         self.threads = threads
@@ -84,11 +88,12 @@ class Session:
         self.inputs: dict[str, Port] = {each.name: Port.of(each) for each in self.session.get_inputs()}
         self.outputs: dict[str, Port] = {each.name: Port.of(each) for each in self.session.get_outputs()}
         self.fixed_batch = fixed_batch([*self.inputs.values()], [*self.outputs.values()])
-        self.labels = self.artifact.labels if labels is None else tuple(labels)
+        given = read_labels(labels) if isinstance(labels, (str, Path)) else labels
+        self.labels = self.artifact.labels if given is None else tuple(given)
         self.verdict: Verdict = find_classifier(self.artifact, self.outputs, self.labels)
-        if labels is not None and self.count_classes() not in (None, len(labels)):
+        if given is not None and self.count_classes() not in (None, len(given)):
             raise RuntimeFault(
-                "not-a-classifier", f"{len(labels)} labels fit no output of {self.name}: {list_ports(self.outputs)}"
+                "not-a-classifier", f"{len(given)} labels fit no output of {self.name}: {list_ports(self.outputs)}"
             )
 
     def count_classes(self) -> int | None:
@@ -270,7 +275,7 @@ class Session:
             except RuntimeFault as fault:
                 if errors == "raise" or not fault.code.startswith("image-"):
                     raise
-                prepared.append(fault)
+                prepared.append(fault.without_traceback())
         feeds = [each for each in prepared if isinstance(each, dict)]
         rows: Iterator[dict[str, Any]] = iter(())
         if feeds:
@@ -284,8 +289,11 @@ class Session:
         for name, found in outputs.items():
             rows = len(found) if getattr(found, "ndim", 0) else "no"
             if rows != count:
-                raise RuntimeFault("not-an-image-model", f"`{name}` of {self.name} has {rows} row{'s' * (rows != 1)} for {count} "
-                                   f"picture{'s' * (count != 1)}, so none tells whose it is", "--batch 1 runs one picture at a time; Session.run gives the output whole")  # fmt: skip
+                message = (
+                    f"`{name}` of {self.name} has {rows} row{'s' * (rows != 1)} for {count} picture{'s' * (count != 1)}"
+                )
+                raise RuntimeFault("not-an-image-model", f"{message}, so none tells whose it is",
+                                   "--batch 1 runs one picture at a time; Session.run gives the output whole")  # fmt: skip
         return ({name: found[i] for name, found in outputs.items()} for i in range(count))
 
     def prepare(self, picture: Picture, max_pixels: int = MAX_PIXELS) -> dict[str, Any]:

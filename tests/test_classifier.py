@@ -116,7 +116,7 @@ def test_a_built_file_says_it(tmp_path, steps, head, output):
 def test_labels_say_that_it_is_one(tmp_path):
     built(tmp_path, TELLS_NOT["a normalised map"])
     (tmp_path / "names.txt").write_text("ant\nbee\n\ncat\ndog\neel\n", "utf-8")
-    session = Session(tmp_path / "net.onnx", device="cpu", labels=read_labels(tmp_path / "names.txt"))
+    session = Session(tmp_path / "net.onnx", device="cpu", labels=tmp_path / "names.txt")
     assert {found.label for found in session.classify(np.zeros((16, 16, 3), np.uint8))[0].top} == {
         "ant",
         "bee",

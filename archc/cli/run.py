@@ -64,7 +64,6 @@ def command(
     A LIST is @FILE or a .txt with a path a line, or - for standard input.
     """
     from ..runtime import Session
-    from ..runtime.classifier import read_labels
     from ..runtime.images import MAX_PIXELS
 
     kind = output_kind(target)
@@ -76,7 +75,7 @@ def command(
             f"-o {target}: a .png holds the map of one picture, not of {len(pictures)}; write a .npz"
         )
     with progress(f"running {model}"):
-        session = Session(model, device=device, labels=read_labels(labels) if labels else None)
+        session = Session(model, device=device, labels=labels)
         check_names(session, pictures)
         limits: Any = {"batch": batch, "errors": "keep", "max_pixels": max_pixels or MAX_PIXELS}
         classes = session.verdict.output is not None and not outputs and kind in (None, ".json")
