@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..runtime.images import MAX_PIXELS
+from ..runtime.save import KINDS, save_npz, save_png, summarize
+from ..runtime.sources import find_images
 from .options import format_option, print_json, without_infinity
 from .progress import progress
 from .render import clean, format_failure
@@ -52,19 +55,18 @@ DEVICES = ("auto", "cuda", "tensorrt", "cpu")
 @click.option("--labels", metavar="FILE", help="The names of the classes, one a line, for a model that has none.")
 @click.option("--batch", type=click.IntRange(1, 2**16), default=8, show_default=True, help="Images at once.")
 @click.option(
-    "--max-pixels", type=click.IntRange(min=1), help="Read images of up to this many pixels.  [default: 89478485]"
+    "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger pictures."
 )
 @format_option()
 def command(
     model: str, images: tuple[str, ...], feeds: tuple[str, ...], outputs: tuple[str, ...], target: str | None, device: str,
-    top: int, labels: str | None, batch: int, max_pixels: int | None, form: str,
+    top: int, labels: str | None, batch: int, max_pixels: int, form: str,
 ) -> int:  # fmt: skip
     """Run a built model on pictures: their classes, or the model's outputs.
 
     A LIST is @FILE or a .txt with a path a line, or - for standard input.
     """
     from ..runtime import Session
-    from ..runtime.images import MAX_PIXELS
 
     kind = output_kind(target)
     pictures = pair_inputs(feeds) if feeds else name_pictures(images)
@@ -77,28 +79,32 @@ def command(
     with progress(f"running {model}"):
         session = Session(model, device=device, labels=labels)
         check_names(session, pictures)
-        limits: Any = {"batch": batch, "errors": "keep", "max_pixels": max_pixels or MAX_PIXELS}
+        limits: Any = {"batch": batch, "errors": "keep", "max_pixels": max_pixels}
         classes = session.verdict.output is not None and not outputs and kind in (None, ".json")
         names = None if "all" in outputs or not outputs else outputs
-        answers: Sequence[Any] = (
-            session.classify(pictures, top=top, **limits) if classes else [*session.predict(pictures, names, **limits)]
+        answers: Iterable[Any] = (
+            session.classify(pictures, top=top, **limits) if classes else session.predict(pictures, names, **limits)
         )
-    document = run_json(session, answers, values=bool(outputs))
-    if any(not each.error for each in answers):
+        # a map may be large, so its numbers are kept only where they are written
+        entries, faults, kept = [], [], []
+        for each in answers:
+            entries.append(answer_json(each, bool(outputs) and (form == "json" or kind == ".json")))
+            faults.append(each.error)
+            kept += [each] * (kind in (".npz", ".png"))
+    document = run_json(session, entries)
+    if None in faults:
         warn(session, classes or bool(outputs) or kind is not None)
         if target:
-            write_file(target, kind, answers, document)
+            write_file(target, kind, kept, document)
     if form == "json":
         print_json(document)
     else:
-        print_text(session, answers, device, target)
-    return exit_code([each.error for each in answers])
+        print_text(session, entries, faults, device, target)
+    return exit_code(faults)
 
 
 def output_kind(target: str | None) -> str | None:
     """The suffix of the file to write. Raises UsageError, which lists the kinds, for any other."""
-    from ..runtime.save import KINDS
-
     if target is None:
         return None
     suffix = Path(target).suffix.lower()
@@ -110,8 +116,6 @@ def output_kind(target: str | None) -> str | None:
 
 def name_pictures(images: Sequence[str]) -> list[Any]:
     """The paths of all pictures that the arguments mean."""
-    from ..runtime.sources import find_images
-
     if not images:
         raise click.UsageError("Missing argument 'IMAGE': name a picture, a folder, a pattern or a list.")
     return [*find_images(images)]
@@ -119,8 +123,6 @@ def name_pictures(images: Sequence[str]) -> list[Any]:
 
 def pair_inputs(feeds: Sequence[str]) -> list[Any]:
     """The paths by input's name of each run: the first of every input belong together, then the second."""
-    from ..runtime.sources import find_images
-
     paths: dict[str, list[str]] = {}
     for feed in feeds:
         name, equals, place = feed.partition("=")
@@ -162,7 +164,6 @@ def write_file(target: str, kind: str | None, answers: Sequence[Answer], documen
     import json
 
     from ..compiler.files import atomic_write
-    from ..runtime.save import save_npz, save_png
 
     with atomic_write(Path(target)) as partial, partial.open("wb") as file:
         if kind == ".json":
@@ -171,70 +172,64 @@ def write_file(target: str, kind: str | None, answers: Sequence[Answer], documen
             (save_npz if kind == ".npz" else save_png)(file, answers)
 
 
-def run_json(session: Session, answers: Sequence[Any], values: bool) -> dict[str, Any]:
-    """What `--format json` prints; with `values` every number of the outputs."""
+def run_json(session: Session, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What `--format json` prints; `entries` are those of the pictures."""
     return {
         "model": session.name,
         "device": session.device,
         "reason": session.reason,
         "providers": list(session.providers),
         "classifier": session.verdict.output,
-        "results": [answer_json(each, values) for each in answers],
+        "results": entries,
     }
 
 
-def answer_json(answer: Any, values: bool) -> dict[str, Any]:
-    """The entry of one picture: its classes, its outputs, or why it has none."""
-    from ..runtime.save import summarize
-
-    top = [{"index": c.index, "label": c.label, "probability": c.probability} for c in getattr(answer, "top", ())]
-    entry: dict[str, Any] = {"input": answer.input, "top": top}
+def answer_json(answer: Result | Answer, values: bool) -> dict[str, Any]:
+    """The entry of one picture: its classes, its outputs, with `values` every number of them, or why it has none."""
+    top = getattr(answer, "top", ())
+    entry: dict[str, Any] = {"input": answer.input, "top": [each._asdict() for each in top]}
     if answer.error:
         entry["error"] = {"code": answer.error.code, "message": answer.error.message, "help": answer.error.help}
-    elif not top:
-        entry["outputs"] = {
-            name: summarize(found) | ({"values": found.tolist()} if values else {})
-            for name, found in answer.outputs.items()
-        }
+    for name, found in getattr(answer, "outputs", {}).items():
+        entry.setdefault("outputs", {})[name] = summarize(found) | ({"values": found.tolist()} if values else {})
     return entry
 
 
-def print_text(session: Session, answers: Sequence[Any], device: str, target: str | None) -> None:
+def print_text(
+    session: Session, entries: Sequence[Mapping[str, Any]], faults: Sequence[RuntimeFault | None], device: str, target: str | None
+) -> None:  # fmt: skip
     """Prints the answers for people, and on standard error why a picture has none."""
-    answered = [each for each in answers if not each.error]
-    for each in answers:
-        if each.error:
-            print(format_failure(each.error, sys.stderr), file=sys.stderr)
-    if answered:
-        print((class_table if hasattr(answered[0], "top") else output_table)(answered) + "\n")
-        if target:
-            print(f"wrote {clean(target)}")
-    if answered:
-        why = f": {session.reason}" if device == "auto" else ""
-        print(clean(f"{session.name} on {session.device}{why}"))
+    for fault in faults:
+        if fault:
+            print(format_failure(fault, sys.stderr), file=sys.stderr)
+    answered = [entry for entry in entries if "error" not in entry]
+    if not answered:
+        return
+    print((output_table if "outputs" in answered[0] else class_table)(answered) + "\n")
+    if target:
+        print(f"wrote {clean(target)}")
+    why = f": {session.reason}" if device == "auto" else ""
+    print(clean(f"{session.name} on {session.device}{why}"))
 
 
-def class_table(results: Sequence[Result]) -> str:
+def class_table(entries: Sequence[Mapping[str, Any]]) -> str:
     """A row for each class of each picture."""
     rows = [
-        [each.input if at == 0 else "", f"{c.probability:7.2%}", str(c.index), c.label or ""]
-        for each in results
-        for at, c in enumerate(each.top)
+        ["" if at else entry["input"], f"{each['probability']:7.2%}", str(each["index"]), each["label"] or ""]
+        for entry in entries
+        for at, each in enumerate(entry["top"])
     ]
     return format_table(["image", "probability", "class", "label"], rows, "<>><")
 
 
-def output_table(answers: Sequence[Answer]) -> str:
+def output_table(entries: Sequence[Mapping[str, Any]]) -> str:
     """A row for each output of each picture, with its shape and what its numbers are like."""
-    from ..runtime.save import summarize
-
     rows = []
-    for each in answers:
-        for at, (name, found) in enumerate(each.outputs.items()):
-            facts = summarize(found)
+    for entry in entries:
+        for at, (name, facts) in enumerate(entry["outputs"].items()):
             numbers = [f"{facts[key]:.4g}" if key in facts else "" for key in ("min", "mean", "max")]
             shape = "×".join(map(str, facts["shape"])) or "1"
-            rows.append(["" if at else each.input, name, facts["dtype"], shape, *numbers])
+            rows.append(["" if at else entry["input"], name, facts["dtype"], shape, *numbers])
     return format_table(["image", "output", "type", "shape", "min", "mean", "max"], rows, "<<<<>>>")
 
 
