@@ -101,10 +101,10 @@ def test_pages_that_differ(tmp_path):
 
 def test_a_pillow_image_of_pages_stands_where_it_stood(tmp_path):
     array = pixels(2)
-    image = Image.open(tiff(tmp_path / "a.tif", [array[..., 0], array[..., 1]]))
-    image.seek(1)
-    np.testing.assert_allclose(read(image, 2), array.transpose(2, 0, 1) / 255, atol=1e-6)
-    assert image.tell() == 1
+    with Image.open(tiff(tmp_path / "a.tif", [array[..., 0], array[..., 1]])) as image:
+        image.seek(1)
+        np.testing.assert_allclose(read(image, 2), array.transpose(2, 0, 1) / 255, atol=1e-6)
+        assert image.tell() == 1
 
 
 @pytest.mark.parametrize("value", [0, 1, 200, 257, 32768, 65534, 65535])

@@ -183,9 +183,9 @@ def test_a_pillow_image_is_left_as_it_was(session, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(photos(1)[0][:, :4]).save(tmp_path / "a.png", exif=exif)
-    image = Image.open(tmp_path / "a.png")
-    assert session.classify(image)[0].top == session.classify(tmp_path / "a.png")[0].top
-    assert image.size == (4, 8) and image.getexif()[0x0112] == 6
+    with Image.open(tmp_path / "a.png") as image:
+        assert session.classify(image)[0].top == session.classify(tmp_path / "a.png")[0].top
+        assert image.size == (4, 8) and image.getexif()[0x0112] == 6
 
 
 @pytest.mark.parametrize("picture", [5, None, 5.0, object()])
@@ -231,7 +231,8 @@ def test_the_limit_of_pixels_can_be_raised(session, tmp_path):
     assert session.classify(tmp_path / "a.png", max_pixels=90_000_000)[0].top
     with warnings.catch_warnings(action="ignore"):
         opened = Image.open(tmp_path / "a.png")
-    assert fault(session.classify, opened).code == "image-too-large"
+    with opened:
+        assert fault(session.classify, opened).code == "image-too-large"
 
 
 def test_the_limit_of_pillow_is_lifted_only_meanwhile(session, tmp_path, monkeypatch):
