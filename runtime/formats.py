@@ -115,6 +115,9 @@ def describe_refusal(start: bytes, error: Exception, name: str) -> Refusal:
         return Refusal("it is a page (PostScript or PDF)")
     if start.startswith(b"\x93NUMPY"):
         return Refusal("it is a NumPy array")
+    if unidentified and start.startswith((b"II*\0", b"MM\0*")):
+        return Refusal("it is a TIFF, and damaged, or with bands that Pillow does not read",
+                       "give its bands as pages of one channel, or as a .npy: uint8 or uint16 (height, width, channels)")  # fmt: skip
     if unidentified and start.startswith(SIGNATURES):
         return Refusal("its header is damaged, or it has no pixels")
     if unidentified:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -168,6 +169,19 @@ def test_a_picture_that_has_not_the_channels(tmp_path, given, channels, said):
 @pytest.mark.parametrize("given, channels", [(2, 3), (5, 3), (6, 1), (3, 6), (1, 6), (6, 4)])
 def test_an_array_that_has_not_the_channels(given, channels):
     assert fault(pixels(given), channels).code == "image-channels"
+
+
+def test_a_tiff_with_more_bands_than_pillow_knows(tmp_path):
+    """Six samples a pixel, as satellites' pictures are stored: the message says how to give them instead."""
+    entries = [(256, 3, 1, 6), (257, 3, 1, 8), (258, 3, 6, 200), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 300), (277, 3, 1, 6),
+               (278, 3, 1, 8), (279, 4, 1, 288), (284, 3, 1, 1)]  # fmt: skip
+    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
+    content = (b"II*\0" + struct.pack("<I", 8) + directory).ljust(200, b"\0") + struct.pack("<6H", *[8] * 6)
+    (tmp_path / "a.tif").write_bytes(content.ljust(300, b"\0") + bytes(288))
+    found = fault(tmp_path / "a.tif", 6)
+    assert (
+        found.code == "image-unreadable" and "TIFF" in found.message and "pages" in found.help and ".npy" in found.help
+    )
 
 
 def test_pages_that_are_too_few(tmp_path):
