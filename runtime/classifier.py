@@ -15,12 +15,15 @@ from .artifact import Artifact
 from .faults import RuntimeFault
 from .ports import IMAGE_DTYPES, Port, list_ports
 
+KEEP = "-o FILE.npz, or Session.predict, gives its outputs as they are"
+
 
 class Verdict(NamedTuple):
-    """The `output` that tells classes; None where the model is no classifier, and `why` says so."""
+    """The `output` that tells classes; None where the model is no classifier. `why` says why not, and `advice` what to do."""
 
     output: str | None
     why: str = ""
+    advice: str = ""
 
 
 def find_classifier(artifact: Artifact, outputs: Mapping[str, Port], labels: Sequence[str]) -> Verdict:
@@ -32,8 +35,9 @@ def find_classifier(artifact: Artifact, outputs: Mapping[str, Port], labels: Seq
         return Verdict("logits" if "logits" in found else found[-1])
     vector = outputs["logits" if "logits" in vectors else vectors[-1]] if vectors else None
     if vector is None:
-        return Verdict(None, f"no output is a vector of one number a class; it gives {list_ports(outputs)}")
-    return Verdict(None, f"nothing says that the {vector.shape[1]} numbers of `{vector.name}` are scores of classes")
+        return Verdict(None, f"no output is a vector of one number a class; it gives {list_ports(outputs)}", KEEP)
+    return Verdict(None, f"nothing says that the {vector.shape[1]} numbers of `{vector.name}` are scores of classes",
+                   f"{KEEP}; --labels FILE, or labels=, says that it is one, and names its classes")  # fmt: skip
 
 
 def is_vector(port: Port) -> bool:

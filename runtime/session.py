@@ -218,9 +218,8 @@ class Session:
     def require_classifier(self) -> str:
         """The output that tells classes. Raises RuntimeFault `not-a-classifier` where none does."""
         if self.verdict.output is None:
-            raise RuntimeFault("not-a-classifier", f"{self.name} is no classifier: {self.verdict.why}",
-                               "take the outputs as they are: archc run --outputs all, Session.predict or Session.run; "
-                               "if it is one, name its classes: --labels FILE, Session(…, labels=…)")  # fmt: skip
+            message = f"{self.name} is no classifier: {self.verdict.why}"
+            raise RuntimeFault("not-a-classifier", message, self.verdict.advice)
         return self.verdict.output
 
     def classify(self, inputs: Any, top: int = 5, batch: int = 8, progress: Callable[[int], None] | None = None, *,

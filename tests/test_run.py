@@ -267,6 +267,13 @@ def test_what_is_no_map(run: Run, name: str, options: list[str], code: int, word
     assert not Path("x.png").exists() and not [*Path().glob(".x.png*")]
 
 
+def test_a_map_is_not_advised_to_have_labels(run: Run) -> None:
+    ran = run("map", "a.png")
+    assert (
+        ran.code == 0 and "map is no classifier" in ran.err and "-o FILE.npz" in ran.err and "--labels" not in ran.err
+    )
+
+
 def test_one_of_several_maps(run: Run) -> None:
     assert (
         run("maps", "a.png", "--outputs", "early", "-o", "x.png").code == 0

@@ -155,8 +155,7 @@ def warn(session: Session, answered_as_asked: bool) -> None:
         )
     if not answered_as_asked:
         print(f"note: {clean(f'{session.name} is no classifier: {session.verdict.why}')}\n"
-              "  = help: -o FILE.npz keeps its outputs; --labels FILE says that it is one, and names its classes",
-              file=sys.stderr)  # fmt: skip
+              f"  = help: {session.verdict.advice}", file=sys.stderr)  # fmt: skip
 
 
 def write_file(target: str, kind: str | None, answers: Sequence[Answer], document: Mapping[str, Any]) -> None:
