@@ -61,7 +61,7 @@ class Answer(NamedTuple):
 
 def format_rows(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     """Rows as aligned columns; the columns `right` are aligned at the right. What does not print is escaped."""
-    plain = [[cell if cell.isprintable() else ascii(cell)[1:-1] for cell in row] for row in rows]
+    plain = [[escape_controls(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
     lines = (
         "  ".join(
@@ -71,6 +71,11 @@ def format_rows(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str
         for row in plain
     )
     return "\n".join(line.rstrip() for line in lines)
+
+
+def escape_controls(text: str) -> str:
+    """The text, or its escaped form where a character of it does not print: a model's words must not disturb a terminal."""
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def softmax(logits: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
+from zipfile import ZipFile, ZipInfo
 
 from .answers import Answer
 from .faults import RuntimeFault
@@ -13,14 +14,14 @@ NAMES = "inputs"  # what the pictures' names are called among the arrays
 
 
 def save_npz(file: BinaryIO, answers: Sequence[Answer]) -> None:
-    """The outputs as arrays by their names, a row for each picture that was answered; their names are the array `inputs`.
+    """The outputs as arrays by their names, a row for each picture that was answered; the pictures' names are the array `inputs`.
 
-    Raises RuntimeFault `wrong-output` where the pictures' outputs are of different sizes, so that they are no one array.
+    An output may have any name, which numpy's own writer does not allow. Raises RuntimeFault `wrong-output` where the pictures' outputs are of different sizes, so that they are no one array.
     """
     import numpy as np
 
     answered = [each for each in answers if not each.error]
-    arrays: dict[str, Any] = {NAMES: np.array([each.input for each in answered])}
+    arrays: dict[str, Any] = {}
     for name in answered[0].outputs:
         rows = [np.asarray(each.outputs[name]) for each in answered]
         if len({row.shape for row in rows}) > 1:
@@ -28,7 +29,11 @@ def save_npz(file: BinaryIO, answers: Sequence[Answer]) -> None:
                                "run one picture at a time")  # fmt: skip
         array = np.stack(rows)
         arrays[name] = array.astype(str) if array.dtype == object else array
-    np.savez(file, **arrays)
+    arrays.setdefault(NAMES, np.array([each.input for each in answered]))
+    with ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def save_png(file: BinaryIO, answers: Sequence[Answer]) -> None:

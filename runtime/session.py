@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from .answers import Answer, Result, Results, most_probable, softmax
+from .answers import Answer, Result, Results, escape_controls, most_probable, softmax
 from .artifact import Artifact, open_artifact
 from .classifier import Verdict, find_classifier, read_labels
 from .faults import RuntimeFault
@@ -110,7 +110,7 @@ class Session:
         for name, port in self.outputs.items():
             told = f": {classes or 'the'} classes" if name == self.verdict.output else ""
             lines.append(f"  output  {port}{told}")
-        return "\n".join(lines)
+        return "\n".join(map(escape_controls, lines))
 
     @property
     def answer(self) -> str:

@@ -151,6 +151,13 @@ def test_where_onnxruntime_stops_is_said_in_our_words(tmp_path):
     assert found.code == "run-failed" and "`fold` (Reshape)" in found.message and found.__cause__
 
 
+def test_names_do_not_disturb_a_terminal(tmp_path):
+    name = "x\x1b[31m\n"
+    node = helper.make_node("Relu", [name], ["y"])
+    session = foreign(tmp_path / "a.onnx", {name: IMAGE["x"]}, {"y": IMAGE["x"]}, [node])
+    assert "\x1b" not in repr(session) and len(repr(session).splitlines()) == 3
+
+
 SHAPES = [
     ["N", 3, 8, 8], [1, 3, 8, 8], [4, 3, 8, 8], ["N", 1, 8, 8], ["N", 4, 8, 8], ["N", 3, "H", "W"], [None] * 4, ["N"], [], ["N", 0],
     ["N", 3, 0, 0], ["N", 8, 8, 3], [3, 8, 8], ["N"] * 4, None,

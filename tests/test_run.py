@@ -24,7 +24,7 @@ SPECS = {
     "mask": "input: {image: [3, 8, 8]}\ngraph: [{conv: 1}, sigmoid]",
     "features": "input: {image: [3, 8, 8]}\ngraph: [{conv: 5}, batch_norm, relu, {name: p, global_avg_pool: null, output: features}, flatten]",
     "maps": "input: {image: [3, 8, 8]}\ngraph: [{name: a, conv: 4, output: early}, {conv: 5}]",
-    "six": "input: {image: [6, 8, 8]}\ngraph: [{conv: 4}, global_avg_pool, {linear: 3}]",
+    "six": "input: {image: [6, 8, 8]}\npreprocess: {mean: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], std: [0.2, 0.2, 0.2, 0.2, 0.2, 0.3]}\ngraph: [{conv: 4}, global_avg_pool, {linear: 3}]",
 }  # fmt: skip
 
 
@@ -245,6 +245,19 @@ def test_arrays(run: Run, models: Path, name: str, options: list[str], outputs: 
         ):
             for key in outputs:
                 np.testing.assert_allclose(found[key][row], each.outputs[key], atol=1e-6)
+
+
+def test_arrays_of_any_name(tmp_path: Path) -> None:
+    from archc.runtime.answers import Answer
+    from archc.runtime.save import save_npz
+
+    names = ["file", "allow_pickle", "a/b:0", "inputs", "ünïcode"]
+    rows = [Answer(f"{row}.png", {name: np.full(2, at * row) for at, name in enumerate(names)}) for row in range(3)]
+    with (tmp_path / "x.npz").open("wb") as file:
+        save_npz(file, rows)
+    with np.load(tmp_path / "x.npz", allow_pickle=False) as found:
+        assert {*found} == {*names}
+        assert all((found[name] == [[at * row] * 2 for row in range(3)]).all() for at, name in enumerate(names))
 
 
 @pytest.mark.parametrize("name, dtype", [("map", np.uint8), ("many", np.uint16)])
