@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from .faults import RuntimeFault
+from .formats import SIGNATURES
 
 MAX_METADATA = 64 * 2**20
 MAX_FIELDS = 2_000_000
@@ -20,7 +21,10 @@ MAX_NODE = 2**20  # a longer node is a Constant with a tensor inside, which is n
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 PASS_THROUGH = ("Identity", "Flatten", "Reshape", "Squeeze", "Cast")
-IMAGE_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"RIFF")
+# ONNX's operators that have a weight a class, and those that leave such scores what they are
+WEIGHTED = ("Gemm", "MatMul", "Conv", "QLinearMatMul", "QLinearConv", "QGemm", "MatMulInteger", "ConvInteger")
+SCORES_STAY = (*PASS_THROUGH, "Dropout", "GlobalAveragePool", "ReduceMean", "DequantizeLinear", "QuantizeLinear", "Add")
+POOLS = ("GlobalAveragePool", "ReduceMean")
 
 Shape = tuple[int | str | None, ...]
 
@@ -54,6 +58,12 @@ class Artifact:
     @property
     def labels(self) -> tuple[str, ...]:
         return tuple(str(label) for label in self.read_json("archc.labels", list) or ())
+
+    @property
+    def scores(self) -> tuple[str, ...] | None:
+        """The outputs that tell classes, as the compiler found; None for a model from elsewhere, and one of an older archc."""
+        names = self.read_json("archc.scores", list)
+        return None if names is None else tuple(map(str, names))
 
     @property
     def preprocess(self) -> dict[str, Any]:
@@ -100,6 +110,27 @@ class Artifact:
             kind, source = self.graph.producers.get(output, ("", ""))
             if kind not in PASS_THROUGH:
                 return kind == "Softmax"
+            output = source
+        return False
+
+    def ends_in_scores(self, output: str) -> bool:
+        """Whether the graph of a model from elsewhere ends in a softmax, or in a layer with a weight a class.
+
+        Behind that layer nothing may come that makes features of scores; a Relu only where the map is averaged after it, as in
+        network in network.
+        """
+        pooled = False
+        for _ in range(16):
+            kind, source = self.graph.producers.get(output, ("", ""))
+            if kind in WEIGHTED or kind in ("Softmax", "LogSoftmax"):
+                return True
+            if kind == "Relu" and pooled:
+                return self.graph.producers.get(source, ("", ""))[0] in WEIGHTED
+            if kind not in SCORES_STAY or (
+                kind == "Add" and self.graph.producers.get(source, ("", ""))[0] not in WEIGHTED
+            ):
+                return False
+            pooled = pooled or kind in POOLS
             output = source
         return False
 
@@ -198,7 +229,7 @@ def describe_refusal(path: Path) -> RuntimeFault:
         start = file.read(8)
     if not start:
         return RuntimeFault("not-a-model", f"`{path}` is empty; a model was expected")
-    if start.startswith(IMAGE_SIGNATURES):
+    if start.startswith(SIGNATURES):
         return RuntimeFault("not-a-model", f"`{path}` is an image; the model comes first", "archc run MODEL IMAGE...")
     return RuntimeFault("not-a-model", f"`{path}` is no ONNX model, or is cut off", "archc build makes one")
 

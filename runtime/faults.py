@@ -12,3 +12,7 @@ class RuntimeFault(Exception):
     def __init__(self, code: str, message: str, help: str = "", exit_code: int = 1) -> None:
         super().__init__(message)
         self.code, self.message, self.help, self.exit_code = code, message, help, exit_code
+
+    def without_traceback(self) -> RuntimeFault:
+        """The same fault, to be kept: the frames that led to this one hold a decoded picture."""
+        return RuntimeFault(self.code, self.message, self.help, self.exit_code)

@@ -1,209 +1,357 @@
-"""Images to tensors: every common format is read as RGB, then resized, cropped and normalised as torchvision does on PIL images."""
+"""Images to tensors: a picture from wherever it comes, then resized, cropped and normalised as torchvision does on PIL images.
+
+One picture is decoded at a time, straight into the model's size; what is decoded lives no longer than that.
+"""
 
 from __future__ import annotations
 
-import math
+import io
 import os
 import stat
 import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from threading import Lock
+from typing import Any
 
 from .faults import RuntimeFault
+from .formats import describe_refusal, list_formats, readable_formats
+from .jpeg import load_jpeg
+from .pixels import count_channels, has_16_bits, has_alpha, rotate_by_exif, to_grey, to_rgb
+from .ports import IMAGE_DTYPES, Port, format_shape
+from .preprocess import Preprocess
 
-MAX_PIXELS = 178_956_970
-MAX_SIDE = 2**14
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")  # these words and COLORS are the language's
-COLORS = ("rgb", "bgr", "grey")
-FORMATS = {
-    "JPEG": "JPEG",
-    "PNG": "PNG",
-    "WEBP": "WebP",
-    "BMP": "BMP",
-    "GIF": "GIF",
-    "TIFF": "TIFF",
-}  # Pillow's name and ours
+MAX_PIXELS = 89_478_485  # where Pillow itself begins to warn; about 0.7 GB while such a picture is converted
+NUMPY_SIGNATURE = b"\x93NUMPY"
+PAGE_MODES = ("L", "RGB", "I;16", "I;16B", "I;16L", "I;16N")  # of pages that may stand for channels
+PILLOW_LIMIT = Lock()
 
 
-def read_image(path: str | Path) -> Any:
+def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Any:
     """An image as uint8 (H, W, 3): rotated as its EXIF data say, on white where it is transparent.
 
-    Raises RuntimeFault where the file is missing, too large, or no image that can be read.
+    Raises RuntimeFault where the file is missing, has over `max_pixels` pixels, or is no image that can be read.
     """
     import numpy as np
-    from PIL import Image
 
-    name = Path(path)
+    with open_image(path, str(path), max_pixels) as image:
+        return np.asarray(to_rgb(rotate_by_exif(image, in_place=True)))
+
+
+def read_input(source: Any, name: str, how: Preprocess, max_pixels: int = MAX_PIXELS) -> Any:
+    """A picture as the model's input (C, H, W) of float32.
+
+    `source` is a path, bytes, an open binary file, a Pillow image or an array; `name` is what messages call it. A file may be an
+    image, or a .npy that holds an array as `prepare` takes it. Raises RuntimeFault where it cannot be read or does not fit.
+    """
+    if isinstance(source, os.PathLike):
+        source = Path(source)
+    if isinstance(source, (str, Path)):
+        check_file(source)
+    elif isinstance(source, (bytes, bytearray, memoryview)):
+        source = io.BytesIO(source)
+    elif hasattr(source, "read"):
+        source = from_start(source)
+    else:
+        return prepare(source, how, name, max_pixels)
+    if read_start(source).startswith(NUMPY_SIGNATURE):
+        return prepare(read_array(source, name), how, name, max_pixels)
+    with open_image(source, name, max_pixels) as image:
+        values = read_channels(image, how, name, max_pixels, in_place=True)
+    return normalize(values, how)
+
+
+def read_prepared(source: Any, name: str, port: Port, model: str) -> Any:
+    """An array for an input that takes no pictures of one size: given as it is, or in a .npy.
+
+    Raises RuntimeFault: `not-an-image-model` for a picture, `image-unreadable` for an array that does not fit.
+    """
+    import numpy as np
+
+    if isinstance(source, (str, Path)):
+        check_file(source)
+        source = read_array(source, name) if read_start(source).startswith(NUMPY_SIGNATURE) else None
+    array = np.asarray(source) if hasattr(source, "__array__") and not hasattr(source, "getbands") else None
+    if array is None:
+        why = (
+            "its shape is open, and nothing says how large a picture it wants"
+            if not port.has_one_size
+            else "that is no picture"
+        )
+        raise RuntimeFault("not-an-image-model", f"the input `{port.name}` of {model} is {port.dtype} {format_shape(port.shape)}: {why}",
+                           f"give a .npy of {port.dtype} {format_shape(port.shape[1:])}, or use Session.run")  # fmt: skip
+    if array.dtype.kind == "f" and port.dtype in IMAGE_DTYPES:
+        array = array.astype(port.dtype, copy=False)
+    if str(array.dtype) != port.dtype or not port._replace(shape=port.shape[1:]).fits(array.shape):
+        raise RuntimeFault("image-unreadable", f"`{name}` is an array of {array.dtype} {array.shape}; "
+                           f"the input `{port.name}` takes {port.dtype} {format_shape(port.shape[1:])}")  # fmt: skip
+    return np.ascontiguousarray(array)
+
+
+def check_file(path: str | Path) -> None:
+    """Raises RuntimeFault where `path` is not there, or is no file."""
     try:
-        mode = os.stat(name).st_mode
+        mode = os.stat(path).st_mode
     except (OSError, ValueError):
-        raise RuntimeFault("image-missing", f"there is no image `{path}`", exit_code=2) from None
+        advice = "it is an address: load it into a file first" if "://" in str(path) else ""
+        raise RuntimeFault("image-missing", f"there is no image `{path}`", advice, 2) from None
+    if stat.S_ISDIR(mode):
+        raise RuntimeFault("image-unreadable", f"`{path}` is a folder; name the pictures in it")
     if not stat.S_ISREG(mode):
         raise RuntimeFault("image-unreadable", f"`{path}` is no file")
+
+
+def from_start(file: Any) -> Any:
+    """An open file, or what is left of it: Pillow goes back to the very start. Raises RuntimeFault for a file of text."""
+    if getattr(file, "seekable", lambda: False)() and file.tell() == 0:
+        return file
+    content = file.read()
+    if not isinstance(content, bytes):
+        raise RuntimeFault("image-unreadable", "a file with a picture is opened in binary mode: open(path, 'rb')")
+    return io.BytesIO(content)
+
+
+def read_start(source: Any) -> bytes:
+    """The first bytes of a file, or of an open file from where it stands; it stands there again afterwards."""
     try:
-        # Pillow only warns between half of its limit and the whole; ours, from the header, is checked below
-        with warnings.catch_warnings(action="ignore"), Image.open(name, formats=tuple(FORMATS)) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise RuntimeFault(
-                    "image-too-large",
-                    f"`{path}` says it has {image.width}×{image.height} pixels; the limit is {MAX_PIXELS}",
-                )
-            image.load()
-            return np.asarray(to_rgb(rotate_by_exif(image), image.format))
+        if isinstance(source, (str, Path)):
+            with open(source, "rb") as file:
+                return file.read(512)
+        at = source.tell()
+        start = source.read(512)
+        source.seek(at)
+    except OSError as error:
+        raise RuntimeFault("image-unreadable", f"`{source}` cannot be read: {error.strerror or error}") from None
+    if not isinstance(start, bytes):
+        raise RuntimeFault("image-unreadable", "a file with a picture is opened in binary mode: open(path, 'rb')")
+    return start
+
+
+def read_array(source: Any, name: str) -> Any:
+    """The array of a .npy; a file is mapped, so that no header can ask for memory. Raises RuntimeFault where it is damaged."""
+    import numpy as np
+
+    try:
+        if isinstance(source, (str, Path)):
+            return np.load(source, mmap_mode="r", allow_pickle=False)
+        return np.load(source, allow_pickle=False)
+    except MemoryError:
+        raise RuntimeFault("image-too-large", f"`{name}` does not fit into memory", exit_code=3) from None
+    except Exception as error:  # numpy's reader raises what it likes: ValueError, SyntaxError, tokenize.TokenError, …
+        why = " ".join(str(error).split())[:120]
+        raise RuntimeFault("image-unreadable", f"`{name}` is a NumPy array that cannot be read: {why}") from None
+
+
+@contextmanager
+def open_image(source: Any, name: str, max_pixels: int) -> Iterator[Any]:
+    """The Pillow image of a path or an open file; whatever its decoder raises inside the block becomes a RuntimeFault."""
+    from PIL import Image
+
+    if isinstance(source, (str, Path)):
+        check_file(source)
+    start = read_start(source)
+    formats = readable_formats(name if isinstance(source, (str, Path)) else "", start)
+    with decoding(name, start), lift_pillow_limit(max_pixels), Image.open(source, formats=formats) as image:
+        check_pixels(image, name, max_pixels)
+        yield load_jpeg(image, source) if image.format == "JPEG" else image
+
+
+@contextmanager
+def decoding(name: str, start: bytes = b"?") -> Iterator[None]:
+    """Turns whatever Pillow raises inside the block into a RuntimeFault; `start` is what the file begins with, if it is known."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings(action="ignore"):  # between half of its limit and the whole Pillow only warns
+            yield
     except RuntimeFault:
         raise
     except Image.DecompressionBombError as error:
-        raise RuntimeFault("image-too-large", f"`{path}`: {str(error)[:120]}") from None
+        raise RuntimeFault("image-too-large", f"`{name}`: {str(error)[:120]}") from None
     except MemoryError:
-        raise RuntimeFault("image-too-large", f"`{path}` does not fit into memory", exit_code=3) from None
+        raise RuntimeFault("image-too-large", f"`{name}` does not fit into memory", exit_code=3) from None
     except Exception as error:  # Pillow's decoders raise what they like: OSError, SyntaxError, struct.error, …
-        why = describe_unreadable(name, error)
-        raise RuntimeFault("image-unreadable", f"`{path}` is no image that can be read: {why}",
-                           f"{', '.join(FORMATS.values())} are read") from None  # fmt: skip
+        refusal = describe_refusal(start, error, name)
+        raise RuntimeFault("image-unreadable", f"`{name}` is no image that can be read: {refusal.why}",
+                           refusal.advice or f"{list_formats()} are read") from None  # fmt: skip
 
 
-def describe_unreadable(path: Path, error: Exception) -> str:
-    """Why a file cannot be read as an image: what it is instead, if its first bytes tell, else the decoder's own message."""
-    with path.open("rb") as file:
-        start = file.read(512)
-    if not start:
-        return "it is empty"
-    if b"<svg" in start:
-        return "it is a drawing (SVG); a photo is made of pixels"
-    if start.startswith((b"%!PS", b"%PDF")):
-        return "it is a page (PostScript or PDF)"
-    if start.startswith(b"\x93NUMPY"):
-        return "it is a NumPy array"
-    if start.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF")) and "identify" in str(error):
-        return "its header is damaged, or it has no pixels"
-    if type(error).__name__ == "UnidentifiedImageError":
-        return "nothing in it says which format it is" if b"\0" in start else "it is a text"
-    return str(error).replace(str(path), "it")[:120]
-
-
-def rotate_by_exif(image: Any) -> Any:
-    """The image rotated as its EXIF data say; damaged data are ignored, because the pixels are good."""
-    from PIL import ImageOps
-
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # the EXIF reader raises what it likes: SyntaxError, struct.error, …
-        return image
-
-
-def to_rgb(image: Any, form: str | None = None) -> Any:
-    """An image of any Pillow mode as RGB: 16 bits are scaled to 8, and transparency becomes white. `form` is the file's format."""
-    import numpy as np
+@contextmanager
+def lift_pillow_limit(max_pixels: int) -> Iterator[None]:
+    """Lets Pillow open images of up to `max_pixels`; its own limit is for the whole process, and is put back afterwards."""
     from PIL import Image
 
-    has_16_bits = image.mode.startswith("I;16") or (image.mode == "I" and form == "PNG")
-    if image.mode in ("I", "F") and not has_16_bits:
-        raise ValueError("its pixels have 32 bits, and nothing says which value is white")
-    if has_16_bits:  # by the mode, never by the values: a dark image of 16 bits stays dark
-        values: Any = np.asarray(image, dtype=np.float64) / 257
-        image = Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        clear = image.convert("RGBA")
-        white = Image.new("RGBA", clear.size, (255, 255, 255, 255))
-        image = Image.alpha_composite(white, clear)
-    return image.convert("RGB")
+    with PILLOW_LIMIT if max_pixels > MAX_PIXELS else nullcontext():
+        before = Image.MAX_IMAGE_PIXELS
+        lifted = before is not None and before < max_pixels > MAX_PIXELS
+        if lifted:
+            Image.MAX_IMAGE_PIXELS = max_pixels
+        try:
+            yield
+        finally:
+            if lifted:
+                Image.MAX_IMAGE_PIXELS = before
 
 
-class Preprocess(NamedTuple):
-    """How an image becomes a model's input.
+def check_pixels(image: Any, name: str, max_pixels: int) -> None:
+    """Raises RuntimeFault `image-too-large` where the image has over `max_pixels` pixels, as its header says."""
+    if image.width * image.height > max_pixels:
+        raise RuntimeFault("image-too-large", f"`{name}` has {image.width}×{image.height} pixels; the limit is {max_pixels}",
+                           f"make it smaller, or allow it: --max-pixels {image.width * image.height}")  # fmt: skip
 
-    `size` is the input's (channels, height, width). `resize` is the length of the shorter side; None stretches the image to
-    `crop`, (height, width). `mean` and `std` are per channel, or one for all; `scale` multiplies pixels before them. `stated`
-    says whether the model's metadata had any of this.
+
+def prepare(image: Any, how: Preprocess, name: str = "the image", max_pixels: int = MAX_PIXELS) -> Any:
+    """A picture, as an array or a Pillow image, as the model's input (C, H, W) of float32.
+
+    An array of uint8 or uint16 is a picture, (H, W) or (H, W, channels). One of floats is an input that is prepared already,
+    (C, H, W), and stays as it is. Raises RuntimeFault for anything else.
     """
-
-    size: tuple[int, int, int]
-    resize: int | None
-    crop: tuple[int, int]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    scale: float
-    interpolation: str
-    color: str
-    stated: bool
-
-    @classmethod
-    def parse(cls, given: dict[str, Any], size: tuple[int, int, int]) -> Preprocess:
-        """From a model's metadata; with none, an image is stretched to the input's size, and its pixels are divided by 255.
-
-        Raises RuntimeFault where the metadata are wrong, or do not fit the input's `size`.
-        """
-        crop = parse_crop(given.get("crop")) or size[1:]
-        if crop != size[1:]:
-            raise RuntimeFault(
-                "preprocess-mismatch", f"the model crops to {crop[0]}×{crop[1]}, but its input is {size[1]}×{size[2]}"
-            )
-        color = given.get("color", "grey" if size[0] == 1 else "rgb")
-        resize, scale = given.get("resize"), given.get("scale", 1 / 255)
-        interpolation = given.get("interpolation", "bilinear")
-        if resize is not None and not (is_integer(resize) and 0 < resize <= MAX_SIDE):
-            raise RuntimeFault("preprocess-mismatch", f"the model resizes to {resize!r}; a side in pixels was expected")
-        if interpolation not in INTERPOLATIONS or color not in COLORS or not is_finite_number(scale):
-            raise RuntimeFault(
-                "model-damaged", f"the model's preprocessing is unknown: {interpolation!r}, {color!r}, scale {scale!r}"
-            )
-        mean = parse_channels("mean", given.get("mean", [0.0]), size[0])
-        std = parse_channels("std", given.get("std", [1.0]), size[0])
-        if 0 in std:
-            raise RuntimeFault("model-damaged", "the model's preprocessing divides by a `std` of 0")
-        return cls(size, resize, crop, mean, std, scale, interpolation, color, bool(given))
-
-
-def is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def is_finite_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def parse_crop(crop: Any) -> tuple[int, int] | None:
-    """A crop as (height, width), from one number or two; None for None. Raises RuntimeFault for anything else."""
-    if crop is None:
-        return None
-    both = [crop, crop] if is_integer(crop) else crop
-    if not (isinstance(both, (list, tuple)) and len(both) == 2 and all(is_integer(side) and side > 0 for side in both)):
-        raise RuntimeFault("preprocess-mismatch", f"the model crops to {crop!r}; a size in pixels was expected")
-    return both[0], both[1]
-
-
-def parse_channels(name: str, given: Any, count: int) -> tuple[float, ...]:
-    """The `mean` or `std` of metadata: one number, or one for each channel. Raises RuntimeFault for anything else."""
-    if not (isinstance(given, (list, tuple)) and len(given) in (1, count) and all(is_finite_number(v) for v in given)):
-        raise RuntimeFault("preprocess-channels", f"the model's `{name}` is {given!r}, its input has {count} channels")
-    return tuple(float(v) for v in given)
-
-
-def prepare(image: Any, how: Preprocess) -> Any:
-    """An image (H, W, 3) of uint8 as the model's input (C, H, W) of float32. Raises RuntimeFault for any other array."""
     import numpy as np
     from PIL import Image
 
-    if getattr(image, "dtype", None) != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
-        found = f"{getattr(image, 'dtype', type(image).__name__)} {getattr(image, 'shape', '')}"
-        raise RuntimeFault("image-unreadable", f"an image is an array of uint8 (height, width, 3), not {found}")
-    if 0 in image.shape:
-        raise RuntimeFault("image-unreadable", f"an image of shape {image.shape} has no pixels")
-    picture = Image.fromarray(image)
-    picture = picture.convert("L" if how.color == "grey" or how.size[0] == 1 else "RGB")
-    resampling = Image.Resampling[how.interpolation.upper()]
-    width, height = (how.crop[1], how.crop[0]) if how.resize is None else shorter_side(picture.size, how.resize)
-    if width * height > MAX_PIXELS:
-        raise RuntimeFault("image-too-large", f"an image of {picture.width}×{picture.height} becomes {width}×{height} "
-                           f"when its shorter side is {how.resize}; the limit is {MAX_PIXELS} pixels")  # fmt: skip
-    picture = picture.resize((width, height), resampling)
-    picture = center_crop(picture, how.crop)
-    values: Any = np.asarray(picture, dtype=np.float32)
-    values = np.repeat(values[:, :, None], how.size[0], axis=2) if values.ndim == 2 else values
-    if how.color == "bgr":
-        values = values[:, :, ::-1]
+    if isinstance(image, Image.Image):
+        with decoding(name):  # an image that was only opened is decoded here
+            check_pixels(image, name, max_pixels)
+            values = read_channels(image, how, name, max_pixels)
+        return normalize(values, how)
+    array = np.asarray(image) if hasattr(image, "__array__") else np.empty(0, object)
+    if array.dtype.kind == "f" and array.shape == how.size:
+        return np.ascontiguousarray(array, np.float32)
+    if array.dtype not in (np.uint8, np.uint16) or array.ndim not in (2, 3):
+        found = f"{array.dtype} {array.shape}" if hasattr(image, "__array__") else type(image).__name__
+        raise RuntimeFault("image-unreadable", f"an image is an array of uint8 (height, width, channels), not {found}",
+                           f"an input that is prepared already is float32 {how.size}")  # fmt: skip
+    if 0 in array.shape:
+        raise RuntimeFault("image-unreadable", f"an image of shape {array.shape} has no pixels")
+    if array.shape[0] * array.shape[1] > max_pixels:
+        raise RuntimeFault(
+            "image-too-large", f"`{name}` has {array.shape[1]}×{array.shape[0]} pixels; the limit is {max_pixels}"
+        )
+    return normalize(array_channels(array, how, name, max_pixels), how)
+
+
+def array_channels(array: Any, how: Preprocess, name: str, max_pixels: int) -> Any:
+    """A picture (H, W) or (H, W, channels) of uint8 or uint16 in the model's size and channels: float32 (H, W, C) of 0 to 255.
+
+    Channels as many as the model's stay as they are, each resized alone: what they are is the caller's to know.
+    """
+    import numpy as np
+    from PIL import Image
+
+    array = array[:, :, None] if array.ndim == 2 else array
+    count, channels = array.shape[2], how.size[0]
+    if count == 1:
+        return read_channels(Image.fromarray(np.ascontiguousarray(array[:, :, 0])), how, name, max_pixels)
+    if count == channels and (count != 3 or (array.dtype == np.uint16 and how.color != "grey")):
+        bands = (Image.fromarray(np.ascontiguousarray(array[:, :, i])) for i in range(count))
+        return stack(map(to_grey, bands), how, max_pixels)
+    if count not in (3, 4):
+        raise channel_fault(name, f"{count} channels", how)
+    if array.dtype == np.uint16:
+        array = np.rint(array / np.float32(257)).astype(np.uint8)
+    return read_channels(Image.fromarray(np.ascontiguousarray(array)), how, name, max_pixels)
+
+
+def read_channels(image: Any, how: Preprocess, name: str, max_pixels: int, in_place: bool = False) -> Any:
+    """A Pillow image in the model's size and channels: float32 (H, W, C) of 0 to 255. Raises RuntimeFault where it lacks these.
+
+    With `in_place` the image may be changed, so that no copy of it is needed.
+    """
+    bands, channels = len(image.getbands()), how.size[0]
+    pages = count_pages(image) if channels > bands else 1  # counting walks through the whole file
+    if pages > 1 and pages * bands == channels:
+        return stack(page_images(image, pages, name), how, max_pixels)
+    upright = rotate_by_exif(image, in_place)
+    return stack([channel_image(upright, how, name, pages)], how, max_pixels)
+
+
+def channel_image(image: Any, how: Preprocess, name: str, pages: int) -> Any:
+    """The picture as grey, as RGB on white, or with its transparency as the last channel; one channel stands for all of them.
+
+    Raises RuntimeFault where it has other channels than the model wants; `pages` says how many images the file holds.
+    """
+    channels = how.size[0]
+    if how.color == "grey" or channels == 1:
+        return to_grey(image)
+    if channels == 3:
+        return to_grey(image) if has_16_bits(image) else to_rgb(image)
+    if channels == 4 and has_alpha(image):
+        return image.convert("RGBA")
+    if channels == 2 and image.mode == "LA":
+        return image
+    found = count_channels(image)
+    several = f"{pages} pages of " if pages > 1 else ""
+    raise channel_fault(name, f"{several}{found} channel{'s' if found > 1 else ''}", how)
+
+
+def count_pages(image: Any) -> int:
+    """How many pages a TIFF has whose pixels are plain channels; 1 for any other image."""
+    plain = getattr(image, "format", None) == "TIFF" and image.mode in PAGE_MODES
+    return int(image.n_frames) if plain else 1
+
+
+def page_images(image: Any, pages: int, name: str) -> Iterator[Any]:
+    """Each page of a TIFF, upright. Raises RuntimeFault where a page is not of the first one's kind and size."""
+    first, began_at = (image.mode, image.size), image.tell()
+    for page in range(pages):
+        image.seek(page)
+        if (image.mode, image.size) != first:
+            raise RuntimeFault("image-unreadable", f"the pages of `{name}` differ: page {page + 1} is {image.mode} of {image.width}×{image.height}, "
+                               f"the first {first[0]} of {first[1][0]}×{first[1][1]}")  # fmt: skip
+        upright = rotate_by_exif(image)
+        yield upright if upright.mode == "RGB" else to_grey(upright)
+    image.seek(began_at)
+
+
+def channel_fault(name: str, found: str, how: Preprocess) -> RuntimeFault:
+    """The fault for a picture that has `found` channels, and the model wants others."""
+    wanted, height, width = how.size
+    array = f"a .npy: uint8 (height, width, {wanted}), or float32 ({wanted}, {height}, {width}) prepared already"
+    other = {2: "a picture in grey with transparency, ", 4: "a picture with transparency (RGBA), "}.get(wanted, "")
+    return RuntimeFault("image-channels", f"`{name}` has {found}, the model wants {wanted}",
+                        f"give {other}a TIFF with {wanted} pages of one channel, or {array}")  # fmt: skip
+
+
+def stack(images: Iterable[Any], how: Preprocess, max_pixels: int) -> Any:
+    """Images of one size, resized and cropped, their channels one after another: float32 (H, W, C) of 0 to 255."""
+    import numpy as np
+
+    parts = [pixel_values(resize_and_crop(image, how, max_pixels)) for image in images]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+
+
+def normalize(values: Any, how: Preprocess) -> Any:
+    """Pixels (H, W, C), or of one channel that stands for all, as the model's input (C, H, W) of float32."""
+    import numpy as np
+
+    if values.shape[2] == 1:
+        values = np.repeat(values, how.size[0], axis=2)
+    if how.color == "bgr" and values.shape[2] in (3, 4):
+        values = values[:, :, [2, 1, 0, 3][: values.shape[2]]]
     values = (values * np.float32(how.scale) - np.array(how.mean, np.float32)) / np.array(how.std, np.float32)
     return np.ascontiguousarray(values.transpose(2, 0, 1))
+
+
+def pixel_values(image: Any) -> Any:
+    """The pixels as float32 (H, W, channels) of 0 to 255: what resizing overshoots is cut off, as it is in 8 bits."""
+    import numpy as np
+
+    values: Any = np.asarray(image, dtype=np.float32)
+    values = values.clip(0, 255) if image.mode == "F" else values
+    return values[:, :, None] if values.ndim == 2 else values
+
+
+def resize_and_crop(image: Any, how: Preprocess, max_pixels: int) -> Any:
+    """The image in the model's size. Raises RuntimeFault where it is so thin that it becomes too large when it is resized."""
+    from PIL import Image
+
+    resampling = Image.Resampling[how.interpolation.upper()]
+    width, height = (how.crop[1], how.crop[0]) if how.resize is None else shorter_side(image.size, how.resize)
+    if width * height > max_pixels:
+        raise RuntimeFault("image-too-large", f"an image of {image.width}×{image.height} becomes {width}×{height} "
+                           f"when its shorter side is {how.resize}; the limit is {max_pixels} pixels")  # fmt: skip
+    return center_crop(image.resize((width, height), resampling), how.crop)
 
 
 def shorter_side(size: tuple[int, int], target: int) -> tuple[int, int]:

@@ -1,32 +1,26 @@
-"""A session: a model on a device, from images to classes."""
+"""A session: a model on a device, from pictures or arrays to its outputs, or to classes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
+from .answers import Answer, Result, Results, escape_controls, most_probable, softmax
 from .artifact import Artifact, open_artifact
+from .classifier import Verdict, find_classifier, read_labels
 from .faults import RuntimeFault
-from .images import Preprocess, prepare, read_image
+from .images import MAX_PIXELS, read_input, read_prepared
+from .ports import Port, check_feeds, list_ports
+from .preprocess import Preprocess
 from .providers import PROVIDERS, DeviceChoice, choose_device
+from .sources import Picture, each_picture
 
 FATAL_ONLY = 4
-
-
-class Prediction(NamedTuple):
-    """One class of an image: its index, its label (None where the model has none), and its probability, 0 to 1."""
-
-    index: int  # type: ignore[assignment]  # a tuple's method of that name is not missed
-    label: str | None
-    probability: float
-
-
-class Result(NamedTuple):
-    """The most probable classes of one image."""
-
-    input: str
-    top: tuple[Prediction, ...]
+FAILING_NODE = re.compile(r"running (\w+) node\. Name:'([^']*)'")
+OnError = Literal["raise", "keep"]
 
 
 def session_options(threads: int | None, optimize: bool = True) -> Any:
@@ -67,111 +61,279 @@ def create_ort_session(model: str | Path | bytes, options: Any, providers: Seque
 
 
 class Session:
-    """A model opened on a device: a classifier of images whose one input is (N, C, H, W).
+    """A model opened on a device. It takes arrays, or pictures where its inputs are images of one size.
 
-    `artifact` is the model's metadata. `device` is where it runs (cuda, tensorrt or cpu), and `reason` says why there. `answer`
-    is the output that is classified: `logits`, or the last where none has that name.
+    `artifact` is the model's metadata. `inputs` and `outputs` are its ports by name. `device` is where it runs (cuda, tensorrt or
+    cpu), and `reason` says why there. `labels` are the names of the classes; `verdict` says by which output it is a classifier, or
+    why it is none.
     """
 
-    def __init__(self, model: str | Path, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: str | Path,
+        device: str = "auto",
+        threads: int | None = None,
+        labels: Sequence[str] | str | Path | None = None,
+    ) -> None:
         """Opens the file `model` on `device` (auto, cuda, tensorrt or cpu) with `threads` on the CPU; None lets onnxruntime choose.
 
-        Raises RuntimeFault for a file that is no such model, and for a device that cannot be used.
+        `labels`, a list or a file of one a line, names the classes of a model that does not, and so says that it is a classifier.
+        Raises RuntimeFault for a file that is no model, for a device that cannot be used, and for labels that fit no output.
         """
         self.artifact: Artifact = open_artifact(model)
         self.threads = threads
         self.session, self.choice = create_device_session(self.artifact.path, device, threads)
         self.providers = tuple(self.session.get_providers())
         self.device, self.reason, self.name = self.choice.device, self.choice.reason, self.artifact.name
-        self.input = image_input(self.session.get_inputs(), self.artifact.path)
-        self.outputs = [o.name for o in self.session.get_outputs()]
-        self.answer = "logits" if "logits" in self.outputs else self.outputs[-1]
-        self.size = image_size(self.input.shape, self.artifact.path)
-        self.fixed_batch = self.input.shape[0] if isinstance(self.input.shape[0], int) else None
-        self.preprocess = Preprocess.parse(self.artifact.preprocess, self.size)
+        self.inputs: dict[str, Port] = {each.name: Port.of(each) for each in self.session.get_inputs()}
+        self.outputs: dict[str, Port] = {each.name: Port.of(each) for each in self.session.get_outputs()}
+        self.fixed_batch = fixed_batch([*self.inputs.values()], [*self.outputs.values()])
+        given = read_labels(labels) if isinstance(labels, (str, Path)) else labels
+        self.labels = self.artifact.labels if given is None else tuple(given)
+        self.verdict: Verdict = find_classifier(self.artifact, self.outputs, self.labels)
+        if given is not None and self.count_classes() not in (None, len(given)):
+            raise RuntimeFault(
+                "not-a-classifier", f"{len(given)} labels fit no output of {self.name}: {list_ports(self.outputs)}"
+            )
 
-    def run(self, images: Any) -> dict[str, Any]:
-        """All outputs by name for a float32 array (N, C, H, W). Where the model has a fixed batch, N may still be any number.
+    def count_classes(self) -> int | None:
+        """How many classes there are; 0 where the model is no classifier, None where the file leaves it open."""
+        if self.verdict.output is None:
+            return 0
+        classes = self.outputs[self.verdict.output].shape[1]
+        return classes if isinstance(classes, int) else None
 
-        Raises RuntimeFault `run-failed`.
+    def __repr__(self) -> str:
+        lines = [f"{self.name} on {self.device} ({self.reason})"]
+        lines += [f"  input   {port}" for port in self.inputs.values()]
+        classes = self.count_classes()
+        for name, port in self.outputs.items():
+            told = f": {classes or 'the'} classes" if name == self.verdict.output else ""
+            lines.append(f"  output  {port}{told}")
+        return "\n".join(map(escape_controls, lines))
+
+    @property
+    def answer(self) -> str:
+        """The output that `logits` gives: that of the classes; where there are none `logits`, or the last."""
+        last = next(reversed(self.outputs))
+        return self.verdict.output or ("logits" if "logits" in self.outputs else last)
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How a picture becomes the first input. Raises RuntimeFault `not-an-image-model` where that takes no pictures."""
+        return self.preprocess_of(next(iter(self.inputs), ""))
+
+    def preprocess_of(self, name: str) -> Preprocess:
+        """How a picture becomes the input `name`: as the model states it for its first input, and for others of the same size.
+
+        Any other is stretched and divided by 255. Raises RuntimeFault `not-an-image-model` where the input takes no pictures.
+        """
+        port = self.inputs.get(name)
+        if port is None or port.image_size is None:
+            raise RuntimeFault("not-an-image-model", f"{self.name} takes no pictures of one size: {list_ports(self.inputs)}",
+                               "give it arrays: Session.run({name: array})")  # fmt: skip
+        first = next(iter(self.inputs.values()))
+        stated = self.artifact.preprocess if port.shape[1:] == first.shape[1:] else {}
+        return Preprocess.parse(stated, port.image_size)
+
+    def run(self, feeds: Any, outputs: Sequence[str] | None = None) -> dict[str, Any]:
+        """All outputs by name, or those that `outputs` names, for arrays by the inputs' names; one array does for one input.
+
+        Where the model has a fixed batch, any number of rows may be given. Raises RuntimeFault `wrong-input` for an array that
+        does not fit, `run-failed` where onnxruntime stops.
         """
         import numpy as np
 
-        count = len(images)
-        if self.fixed_batch and count != self.fixed_batch:
-            chunks = [images[i : i + self.fixed_batch] for i in range(0, count, self.fixed_batch)]
-            padded = [np.concatenate([c, np.zeros((self.fixed_batch - len(c), *c.shape[1:]), c.dtype)]) for c in chunks]
-            parts = [self.run(c) for c in padded]
-            return {name: np.concatenate([p[name] for p in parts])[:count] for name in self.outputs}
+        if not isinstance(feeds, Mapping):
+            feeds = {self.only_input(): feeds}
+        arrays = check_feeds(feeds, self.inputs, self.name, self.fixed_batch)
+        names = self.known_outputs(outputs)
+        size = self.fixed_batch
+        if not size:
+            return self.run_once(arrays, names)
+        counts = {len(array) for array in arrays.values()}
+        if len(counts) > 1 or 0 in counts:
+            raise RuntimeFault("wrong-input", f"each input of {self.name} takes the same number of rows, one at least")
+        (count,) = counts
+        parts = []
+        for start in range(0, count, size):
+            chunk = {name: array[start : start + size] for name, array in arrays.items()}
+            padding = {name: np.zeros((size - len(part), *part.shape[1:]), part.dtype) for name, part in chunk.items()}
+            parts.append(self.run_once({name: np.concatenate([chunk[name], padding[name]]) for name in chunk}, names))
+        return {name: np.concatenate([part[name] for part in parts])[:count] for name in names}
+
+    def run_once(self, arrays: Mapping[str, Any], names: Sequence[str], session: Any = None) -> dict[str, Any]:
+        """The outputs `names` for arrays that fit, in this session or another of the same model. Raises RuntimeFault `run-failed` where onnxruntime stops."""
         try:
-            return dict(zip(self.outputs, self.session.run(None, {self.input.name: images}), strict=True))
-        except Exception as error:
-            raise RuntimeFault("run-failed", f"{self.name} failed: {' '.join(str(error).split())[:300]}") from None
+            return dict(zip(names, (session or self.session).run([*names], dict(arrays)), strict=True))
+        except Exception as error:  # onnxruntime's own exceptions share no root but this
+            raise RuntimeFault("run-failed", f"onnxruntime stopped while it ran {self.name}{failing_node(error)}",
+                               "the shapes fit its inputs; look at what the model computes with them") from error  # fmt: skip
+
+    def only_input(self) -> str:
+        """The name of the one input. Raises RuntimeFault `wrong-input` where there are several, or none."""
+        if len(self.inputs) != 1:
+            raise RuntimeFault("wrong-input", f"{self.name} has {len(self.inputs)} inputs: {list_ports(self.inputs)}",
+                               "give each by its name: {name: …}", 2)  # fmt: skip
+        return next(iter(self.inputs))
+
+    def known_outputs(self, names: Sequence[str] | None) -> list[str]:
+        """The `names`, or those of all outputs. Raises RuntimeFault `wrong-input` (usage) for one that is not there."""
+        for name in names or ():
+            if name not in self.outputs:
+                raise RuntimeFault(
+                    "wrong-input", f"{self.name} has no output `{name}`", f"its outputs: {list_ports(self.outputs)}", 2
+                )
+        return [*self.outputs] if names is None else [*names]
 
     def logits(self, images: Any) -> Any:
         """(N, classes): the model's answer as it is. Raises RuntimeFault where it is no such array, or not finite."""
+        return self.check_vector(self.run(images, [self.answer])[self.answer])
+
+    def check_vector(self, found: Any) -> Any:
+        """An answer of one number a class as (N, classes). Raises RuntimeFault where it is no such array, or not finite."""
         import numpy as np
 
-        found = self.run(images)[self.answer]
-        if found.ndim != 2:
+        shape: Any = getattr(found, "shape", ())
+        if len(shape) < 2 or shape[1] == 0 or any(size != 1 for size in shape[2:]) or found.dtype.kind != "f":
+            what = f"{found.dtype} of shape {shape}" if hasattr(found, "dtype") else type(found).__name__
             raise RuntimeFault(
-                "not-a-classifier", f"the output of {self.name} has shape {found.shape[1:]}, not one number a class"
+                "not-a-classifier", f"the output `{self.answer}` of {self.name} is {what}, not one number a class"
             )
         if not np.isfinite(found).all():
             raise RuntimeFault("run-failed", f"{self.name} answers with numbers that are not finite")
-        return found
+        return found.reshape(shape[0], shape[1])
 
     def probabilities(self, images: Any) -> Any:
-        """(N, classes): the model's answer after a softmax, unless it is probabilities already."""
-        import numpy as np
+        """(N, classes): a classifier's answer after a softmax, unless it is probabilities already.
 
-        logits = self.logits(images)
-        if self.artifact.is_distribution(self.answer):
-            return logits
-        exponent = np.exp(logits - logits.max(1, keepdims=True))
-        return exponent / exponent.sum(1, keepdims=True)
-
-    def classify(
-        self, inputs: Sequence[Any], top: int = 5, batch: int = 8, progress: Callable[[int], None] | None = None
-    ) -> list[Result]:
-        """The `top` most probable classes of each image, a path or an array (H, W, 3) of uint8, in their order.
-
-        `batch` images run at once. After each batch `progress` is called with the number of images that are done.
+        Raises RuntimeFault `not-a-classifier` where the model is none.
         """
-        results: list[Result] = []
-        for chunk in split_batches(inputs, batch):
-            results += self.classify_batch(chunk, top, len(results))
-            if progress:
-                progress(len(results))
+        self.require_classifier()
+        return self.to_probabilities(self.logits(images))
+
+    def to_probabilities(self, logits: Any) -> Any:
+        return logits if self.artifact.is_distribution(self.answer) else softmax(logits)
+
+    def require_classifier(self) -> str:
+        """The output that tells classes. Raises RuntimeFault `not-a-classifier` where none does."""
+        if self.verdict.output is None:
+            message = f"{self.name} is no classifier: {self.verdict.why}"
+            raise RuntimeFault("not-a-classifier", message, self.verdict.advice)
+        return self.verdict.output
+
+    def classify(self, inputs: Any, top: int = 5, batch: int = 8, progress: Callable[[int], None] | None = None, *,
+                 errors: OnError = "raise", max_pixels: int = MAX_PIXELS) -> Results:  # fmt: skip
+        """The `top` most probable classes of each picture, in their order: always a list, for a single picture of one.
+
+        `inputs` is one picture or many: a path, bytes, an open binary file, a Pillow image, an array of uint8 (H, W, 3) or a batch
+        of them, or an iterable of these. `batch` pictures run at once; after each batch `progress` is called with the number that
+        are done. A picture that cannot be read, or has over `max_pixels` pixels, raises its RuntimeFault; with `errors="keep"` its
+        result has it as `error` and the others are answered. Raises RuntimeFault `not-a-classifier` where the model is none.
+        """
+        output = self.require_classifier()
+        results = Results()
+        for found in self.predict(inputs, [output], batch, progress, errors=errors, max_pixels=max_pixels):
+            best = () if found.error else self.classes_of(found.outputs[output], top)
+            results.append(Result(found.input, best, found.error))
         return results
 
-    def classify_batch(self, chunk: Sequence[Any], top: int, done: int) -> Iterator[Result]:
-        """The `top` classes of each image of one batch. `done` images came before it; arrays are called by their number in all."""
+    def classes_of(self, row: Any, top: int) -> Any:
+        """The `top` most probable classes, from the classifier's output for one picture."""
+        return most_probable(self.to_probabilities(self.check_vector(row[None]))[0], self.labels, top)
+
+    def predict(self, inputs: Any, outputs: Sequence[str] | None = None, batch: int = 8, progress: Callable[[int], None] | None = None, *,
+                errors: OnError = "raise", max_pixels: int = MAX_PIXELS) -> Iterator[Answer]:  # fmt: skip
+        """The outputs of each picture, in their order, as they are: all that are arrays, or those that `outputs` names.
+
+        The rest is as `classify` has it. One picture is decoded at a time, into the model's size. Raises RuntimeFault where the model
+        takes no pictures, or does not give one row of each output for each.
+        """
+        arrays = [name for name, port in self.outputs.items() if port.is_tensor]
+        names = self.known_outputs(arrays if outputs is None else outputs)
+        if not names:
+            raise RuntimeFault("not-an-image-model", f"{self.name} gives no arrays: {list_ports(self.outputs)}")
+        size = batch if all(port.has_one_size for port in self.inputs.values()) else 1
+        pictures, done = each_picture(inputs), 0
+        while chunk := [*islice(pictures, size)]:
+            yield from self.predict_batch(chunk, names, errors, max_pixels)
+            done += len(chunk)
+            if progress:
+                progress(done)
+
+    def predict_batch(
+        self, chunk: Sequence[Picture], names: Sequence[str], errors: OnError, max_pixels: int
+    ) -> Iterator[Answer]:
+        """The answer to each picture of one batch, in their order."""
         import numpy as np
 
-        images = [read_image(i) if isinstance(i, (str, Path)) else i for i in chunk]
-        rows = self.probabilities(np.stack([prepare(image, self.preprocess) for image in images]))
-        labels = self.artifact.labels
-        for i, (source, row) in enumerate(zip(chunk, rows, strict=True)):
-            best = np.argsort(-row, kind="stable")[:top]
-            found = (Prediction(int(k), labels[k] if k < len(labels) else None, float(row[k])) for k in best)
-            yield Result(str(source) if isinstance(source, (str, Path)) else f"image {done + i}", tuple(found))
+        prepared: list[dict[str, Any] | RuntimeFault] = []
+        for picture in chunk:
+            try:
+                prepared.append(self.prepare(picture, max_pixels))
+            except RuntimeFault as fault:
+                if errors == "raise" or not fault.code.startswith("image-"):
+                    raise
+                prepared.append(fault.without_traceback())
+        feeds = [each for each in prepared if isinstance(each, dict)]
+        rows: Iterator[dict[str, Any]] = iter(())
+        if feeds:
+            found = self.run({name: np.stack([feed[name] for feed in feeds]) for name in self.inputs}, names)
+            rows = self.split_rows(found, len(feeds))
+        for picture, each in zip(chunk, prepared, strict=True):
+            yield Answer(picture.name, {}, each) if isinstance(each, RuntimeFault) else Answer(picture.name, next(rows))
+
+    def split_rows(self, outputs: Mapping[str, Any], count: int) -> Iterator[dict[str, Any]]:
+        """The outputs of each of `count` pictures. Raises RuntimeFault `not-an-image-model` where an output has other rows."""
+        for name, found in outputs.items():
+            rows = len(found) if getattr(found, "ndim", 0) else "no"
+            if rows != count:
+                message = (
+                    f"`{name}` of {self.name} has {rows} row{'s' * (rows != 1)} for {count} picture{'s' * (count != 1)}"
+                )
+                raise RuntimeFault("not-an-image-model", f"{message}, so none tells whose it is",
+                                   "--batch 1 runs one picture at a time; Session.run gives the output whole")  # fmt: skip
+        return ({name: found[i] for name, found in outputs.items()} for i in range(count))
+
+    def prepare(self, picture: Picture, max_pixels: int = MAX_PIXELS) -> dict[str, Any]:
+        """One picture as arrays by the inputs' names, without the batch's dimension. Raises RuntimeFault where it does not fit."""
+        sources = picture.source if isinstance(picture.source, Mapping) else {self.only_input(): picture.source}
+        for name in (*sources, *self.inputs):
+            if name not in self.inputs or name not in sources:
+                what = "is missing" if name in self.inputs else "is not there"
+                raise RuntimeFault(
+                    "wrong-input", f"the input `{name}` {what}; {self.name} takes {list_ports(self.inputs)}"
+                )
+        return {name: self.prepare_input(name, sources[name], picture.name, max_pixels) for name in self.inputs}
+
+    def prepare_input(self, name: str, source: Any, called: str, max_pixels: int) -> Any:
+        """A picture for one input, without the batch's dimension; where that takes no pictures, an array that fits."""
+        port = self.inputs[name]
+        if port.image_size:
+            return read_input(source, called, self.preprocess_of(name), max_pixels).astype(port.dtype, copy=False)
+        return read_prepared(source, called, port, self.name)
 
     def nodes_by_provider(self) -> dict[str, int]:
-        """How many nodes each provider ran, from onnxruntime's profile of one run on zeros."""
+        """How many nodes each provider ran, from onnxruntime's profile of one run on zeros, 1 where a size is open.
+
+        Raises RuntimeFault where the model does not run on those.
+        """
         import json
         from collections import Counter
         from tempfile import TemporaryDirectory
 
         import numpy as np
 
+        shapes = {name: [d if isinstance(d, int) else 1 for d in port.shape] for name, port in self.inputs.items()}
+        zeros = {name: np.zeros(shape, self.inputs[name].numpy_dtype) for name, shape in shapes.items()}
+        feeds = check_feeds(zeros, self.inputs, self.name, None)
         with TemporaryDirectory() as folder:
             options = session_options(self.threads)
             options.enable_profiling = True
             options.profile_file_prefix = str(Path(folder) / "run")
-            session = create_ort_session(self.artifact.path, options, self.choice.providers)
-            session.run(None, {self.input.name: np.zeros((self.fixed_batch or 1, *self.size), np.float32)})
-            events = json.loads(Path(session.end_profiling()).read_text())
+            profiled = create_ort_session(self.artifact.path, options, self.choice.providers)
+            self.run_once(feeds, [*self.outputs], profiled)
+            events = json.loads(Path(profiled.end_profiling()).read_text())
         ran = {e["name"]: e["args"]["provider"] for e in events if e.get("args", {}).get("provider")}
         return dict(Counter(ran.values()))
 
@@ -202,26 +364,14 @@ def create_device_session(path: Path, device: str, threads: int | None) -> tuple
                        "archc doctor says what is missing", 3)  # fmt: skip
 
 
-def split_batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    """Parts of `size` items; the last may have fewer."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def fixed_batch(inputs: Sequence[Port], outputs: Sequence[Port]) -> int | None:
+    """The one number of rows that a model takes and gives; None where that is open, or its first dimension is no batch's."""
+    first = {port.shape[0] if port.shape else None for port in (*inputs, *outputs)}
+    (size,) = first if len(first) == 1 and inputs else (None,)
+    return size if isinstance(size, int) and size > 0 else None
 
 
-def image_input(inputs: Sequence[Any], path: Path) -> Any:
-    """The one input of a model that classifies images. Raises RuntimeFault `not-an-image-model` where there is no such."""
-    found = ", ".join(f"{each.name} {each.type}" for each in inputs) or "none"
-    if len(inputs) != 1 or inputs[0].type != "tensor(float)":
-        raise RuntimeFault(
-            "not-an-image-model", f"`{path}` should take one input, an image of tensor(float); it has {found}"
-        )
-    return inputs[0]
-
-
-def image_size(shape: Sequence[Any], path: Path) -> tuple[int, int, int]:
-    """(channels, height, width) of the model's input. Raises RuntimeFault `not-an-image-model` where it has another shape."""
-    if len(shape) != 4 or not all(isinstance(d, int) for d in shape[1:]):
-        raise RuntimeFault(
-            "not-an-image-model", f"the input of `{path}` has shape {shape}, not [N, channels, height, width]"
-        )
-    return shape[1], shape[2], shape[3]
+def failing_node(error: Exception) -> str:
+    """Where onnxruntime stopped, from its message: ` at the node `conv1` (Conv)`; empty where that does not say."""
+    found = FAILING_NODE.search(str(error))
+    return f" at the node `{found[2]}` ({found[1]})" if found else ""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import struct
+import sys
+import types
 import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from archc.compiler.frontend.schema import schema
 from archc.runtime import RuntimeFault
-from archc.runtime.images import COLORS, INTERPOLATIONS, MAX_PIXELS, Preprocess, prepare, read_image
+from archc.runtime.images import MAX_PIXELS, prepare, read_image, read_input
+from archc.runtime.preprocess import COLORS, INTERPOLATIONS, Preprocess
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -32,7 +36,8 @@ def refused(path) -> RuntimeFault:
 
 @pytest.mark.parametrize("ending, options, tolerance", [
     ("png", {}, 0), ("bmp", {}, 0), ("webp", {"lossless": True}, 0), ("jpg", {"quality": 95}, 8), ("webp", {"quality": 95}, 12),
-    ("tiff", {}, 0),
+    ("tiff", {}, 0), ("ppm", {}, 0), ("jp2", {"irreversible": False}, 0), ("avif", {"quality": 95}, 12), ("tga", {}, 0), ("pcx", {}, 0),
+    ("qoi", {}, 0), ("sgi", {}, 0), ("dib", {}, 0),
 ])  # fmt: skip
 def test_formats(tmp_path, ending, options, tolerance):
     path = tmp_path / f"a.{ending}"
@@ -129,6 +134,9 @@ def test_a_palette_with_a_transparent_entry(tmp_path):
     ("a.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\nshowpage\n", "PostScript"),
     ("a.npy", b"\x93NUMPY\x01\0" + b"v" * 99, "NumPy"),
     ("noise.jpg", bytes(range(256)), "format"),
+    ("a.pdf", b"%PDF-1.7", "PDF"), ("a.mp4", b"\0\0\0\x18ftypisom" + bytes(99), "film"),
+    ("a.avif", b"\0\0\0\x18ftypavif" + bytes(99), "AVIF, and damaged"), ("a.ppm", b"P6\n10 10 255\n", "truncated"),
+    ("a.ico", b"\0\0\1\0\1\0" + bytes(99), "format"), ("a.tga", bytes(99), "format"),
 ])  # fmt: skip
 def test_what_is_no_photo(tmp_path, name, content, said):
     (tmp_path / name).write_bytes(content)
@@ -142,6 +150,77 @@ def test_a_download_that_broke_off(tmp_path, ending):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert refused(path).code == "image-unreadable"
+
+
+@pytest.mark.parametrize("form", ["ICO", "EPS", "PDF", "ICNS"])
+def test_formats_that_are_left_out(tmp_path, form):
+    """Icons hold several pictures; PostScript and PDF are programs, which Pillow has Ghostscript run."""
+    path = tmp_path / f"a.{form.lower()}"
+    Image.fromarray(photo()).save(path, format=form)
+    assert refused(path).code == "image-unreadable"
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1", b"hevc"])
+def test_heic_is_named_with_the_package_that_reads_it(tmp_path, monkeypatch, brand):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
+    monkeypatch.delitem(Image.OPEN, "HEIF", raising=False)
+    (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(99))
+    fault = refused(tmp_path / "a.jpg")
+    assert "it is HEIC" in fault.message and "pip install pillow-heif" in fault.help
+
+
+def test_avif_is_named_where_pillow_lacks_it(tmp_path, monkeypatch):
+    Image.init()
+    monkeypatch.setattr("PIL.AvifImagePlugin.SUPPORTED", False)
+    monkeypatch.setitem(sys.modules, "pillow_avif", None)
+    (tmp_path / "a.avif").write_bytes(b"\0\0\0\x18ftypavif" + bytes(99))
+    fault = refused(tmp_path / "a.avif")
+    assert "it is AVIF" in fault.message and "pillow>=11.3" in fault.help
+
+
+def test_the_package_that_reads_heic_is_used_where_it_is_installed(tmp_path, monkeypatch):
+    """A stand-in for pillow-heif, which registers a reader when it is asked to."""
+
+    class Reader(ImageFile.ImageFile):
+        format = "HEIF"
+
+        def _open(self):
+            self._mode, self._size = "RGB", (2, 1)
+
+        def load(self):
+            self.im = Image.new("RGB", (2, 1), RED).im
+            return Image.Image.load(self)
+
+    plugin = types.ModuleType("pillow_heif")
+    plugin.register_heif_opener = lambda: Image.register_open("HEIF", Reader, lambda start: start[4:12] == b"ftypheic")
+    monkeypatch.setitem(sys.modules, "pillow_heif", plugin)
+    monkeypatch.setattr(Image, "OPEN", dict(Image.OPEN))
+    monkeypatch.setattr(Image, "ID", [*Image.ID])
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
+    assert (read_image(tmp_path / "a.heic") == RED).all()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_without_its_end_marker_is_whole(tmp_path, mode):
+    path = tmp_path / "a.jpg"
+    Image.fromarray(photo(200, 150)).convert(mode).save(path, quality=90)
+    wanted, content = read_image(path), path.read_bytes()
+    path.write_bytes(content[:-2])
+    assert (read_image(path) == wanted).all()
+    found = read_input(io.BytesIO(content[:-2]), "it", Preprocess.parse({}, (3, 8, 8)))
+    assert (found == read_input(content, "it", Preprocess.parse({}, (3, 8, 8)))).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 1}])
+@pytest.mark.parametrize("noise", [True, False])
+def test_a_jpeg_that_broke_off_anywhere_else_is_refused(tmp_path, options, noise):
+    """All but the last block, of which nobody sees whether it is whole."""
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8) if noise else photo(64, 64)
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", **options)
+    content = (tmp_path / "a.jpg").read_bytes()
+    for end in range(content.index(b"\xff\xda"), len(content) - 16, 7 if noise else 1):
+        (tmp_path / "b.jpg").write_bytes(content[:end])
+        assert refused(tmp_path / "b.jpg").code == "image-unreadable"
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
@@ -286,7 +365,7 @@ def test_metadata_that_says_nonsense(given, code):
 
 
 @pytest.mark.parametrize("array", [
-    np.zeros((4, 4, 3), np.float32), np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8), np.zeros(4, np.uint8),
+    np.zeros((4, 4, 3), np.float32), np.zeros((4, 4, 3), np.int64), np.zeros((1, 4, 4, 3), np.uint8), np.zeros((0, 4, 3), np.uint8), np.zeros(4, np.uint8),
     "photo.jpg",
 ])  # fmt: skip
 def test_arrays_that_are_no_image(array):

@@ -276,17 +276,18 @@ def test_answers_that_are_not_finite_are_a_fault(tmp_path):
 
 
 def test_a_wrong_shape_is_a_fault(model):
-    assert fault(Session(model, device="cpu").run, np.zeros((1, 5, 8, 8), np.float32)).code == "run-failed"
+    assert fault(Session(model, device="cpu").run, np.zeros((1, 5, 8, 8), np.float32)).code == "wrong-input"
 
 
 @pytest.mark.parametrize("inputs", [[], ["image", "mask"]])
-def test_a_model_takes_one_image(tmp_path, inputs):
+def test_a_picture_wants_one_input_and_names_for_several(tmp_path, inputs):
     known = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3, 8, 8]) for name in inputs]
     nodes = [helper.make_node("Constant", [], ["logits"], value=numpy_helper.from_array(weight(), "w"))]
     graph = helper.make_graph(nodes, "g", known, [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [4, 3])])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), tmp_path / "a.onnx")
-    found = fault(Session, tmp_path / "a.onnx", device="cpu")
-    assert found.code == "not-an-image-model" and all(name in found.message for name in inputs)
+    session = Session(tmp_path / "a.onnx", device="cpu", labels=["a", "b", "c"])
+    found = fault(session.classify, images(1))
+    assert found.code == "wrong-input" and all(name in found.message for name in inputs)
 
 
 def test_a_damaged_model_is_refused(model, tmp_path):

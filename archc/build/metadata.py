@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from .. import __version__
-from ..compiler.analysis.distributions import distributions
+from ..compiler.analysis.distributions import class_scores, distributions
 from ..compiler.driver import Compilation
 from ..compiler.ir.graph import Graph, Phase
 from ..compiler.weights.names import belongs_to, owning_step
@@ -28,6 +28,8 @@ def metadata(checked: Compilation, graph: Graph, report: WeightReport, phase: Ph
         "archc.settings": to_json(list(checked.settings)),
         "archc.weights": to_json(weights_origin(graph, report)),
     }
+    if checked.graph is not None:  # before a pass: folded into a convolution, a normalisation is not seen any more
+        facts["archc.scores"] = to_json(class_scores(checked.graph))
     if probabilities := distributions(graph):
         facts["archc.probabilities"] = to_json(probabilities)
     if checked.labels is not None:

@@ -1,23 +1,49 @@
-"""`archc run`: images in, classes out."""
+"""`archc run`: pictures in; classes out, or the model's outputs."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import format_option, print_json
+from ..runtime.images import MAX_PIXELS
+from ..runtime.save import KINDS, save_npz, save_png, summarize
+from ..runtime.sources import find_images
+from .options import format_option, print_json, without_infinity
 from .progress import progress
-from .render import clean
+from .render import clean, format_failure
 from .tables import format_table
+
+if TYPE_CHECKING:
+    from ..runtime.answers import Answer, Result
+    from ..runtime.faults import RuntimeFault
+    from ..runtime.session import Session
 
 DEVICES = ("auto", "cuda", "tensorrt", "cpu")
 
 
-@click.command(epilog="Example: archc run googlenet.onnx cat.jpg dog.jpg --top 3")
+@click.command(epilog="Example: archc run googlenet.onnx cat.jpg photos/ --top 3")
 @click.argument("model")
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.argument("images", nargs=-1, metavar="[IMAGE|FOLDER|PATTERN|LIST]...")
+@click.option(
+    "--input",
+    "feeds",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="A picture for the input NAME of a model with several; repeatable.",
+)
+@click.option(
+    "--outputs",
+    multiple=True,
+    metavar="NAME|all",
+    help="Give these outputs as they are, instead of classes; repeatable.",
+)
+@click.option(
+    "-o", "--output", "target", metavar="FILE", help="Write the outputs: .npz arrays, .png the arg-max of a map, .json."
+)
 @click.option(
     "--device",
     type=click.Choice(DEVICES),
@@ -26,51 +52,187 @@ DEVICES = ("auto", "cuda", "tensorrt", "cpu")
     help="Where to run; never silently elsewhere.",
 )
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="How many classes an image.")
+@click.option("--labels", metavar="FILE", help="The names of the classes, one a line, for a model that has none.")
 @click.option("--batch", type=click.IntRange(1, 2**16), default=8, show_default=True, help="Images at once.")
+@click.option(
+    "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger pictures."
+)
 @format_option()
-def command(model: str, images: tuple[str, ...], device: str, top: int, batch: int, form: str) -> None:
-    """Classify images with a built model."""
+def command(
+    model: str, images: tuple[str, ...], feeds: tuple[str, ...], outputs: tuple[str, ...], target: str | None, device: str,
+    top: int, labels: str | None, batch: int, max_pixels: int, form: str,
+) -> int:  # fmt: skip
+    """Run a built model on pictures: their classes, or the model's outputs.
+
+    A LIST is @FILE or a .txt with a path a line, or - for standard input.
+    """
     from ..runtime import Session
 
+    kind = output_kind(target)
+    pictures = pair_inputs(feeds) if feeds else name_pictures(images)
+    if feeds and images:
+        raise click.UsageError("pictures are given by IMAGE or by --input, not by both")
+    if kind == ".png" and len(pictures) > 1:
+        raise click.UsageError(
+            f"-o {target}: a .png holds the map of one picture, not of {len(pictures)}; write a .npz"
+        )
     with progress(f"running {model}"):
-        session = Session(model, device=device)
-        results = session.classify(images, top=top, batch=batch)
+        session = Session(model, device=device, labels=labels)
+        check_names(session, pictures)
+        limits: Any = {"batch": batch, "errors": "keep", "max_pixels": max_pixels}
+        classes = session.verdict.output is not None and not outputs and kind in (None, ".json")
+        names = None if "all" in outputs or not outputs else outputs
+        answers: Iterable[Any] = (
+            session.classify(pictures, top=top, **limits) if classes else session.predict(pictures, names, **limits)
+        )
+        # a map may be large, so its numbers are kept only where they are written
+        entries, faults, kept = [], [], []
+        for each in answers:
+            entries.append(answer_json(each, bool(outputs) and (form == "json" or kind == ".json")))
+            faults.append(each.error)
+            kept += [each] * (kind in (".npz", ".png"))
+    document = run_json(session, entries)
+    if None in faults:
+        warn(session, classes or bool(outputs) or kind is not None)
+        if target:
+            write_file(target, kind, kept, document)
+    if form == "json":
+        print_json(document)
+    else:
+        print_text(session, entries, faults, device, target)
+    return exit_code(faults)
+
+
+def output_kind(target: str | None) -> str | None:
+    """The suffix of the file to write. Raises UsageError, which lists the kinds, for any other."""
+    if target is None:
+        return None
+    suffix = Path(target).suffix.lower()
+    if suffix not in KINDS:
+        kinds = ", ".join(f"{each} ({what})" for each, what in KINDS.items())
+        raise click.UsageError(f"-o {target}: the suffix says the kind of file, and it is one of {kinds}")
+    return suffix
+
+
+def name_pictures(images: Sequence[str]) -> list[Any]:
+    """The paths of all pictures that the arguments mean."""
+    if not images:
+        raise click.UsageError("Missing argument 'IMAGE': name a picture, a folder, a pattern or a list.")
+    return [*find_images(images)]
+
+
+def pair_inputs(feeds: Sequence[str]) -> list[Any]:
+    """The paths by input's name of each run: the first of every input belong together, then the second."""
+    paths: dict[str, list[str]] = {}
+    for feed in feeds:
+        name, equals, place = feed.partition("=")
+        if not (name and equals and place):
+            raise click.UsageError(f"--input {feed}: it is NAME=FILE")
+        paths.setdefault(name, []).extend(find_images([place]))
+    if len({len(found) for found in paths.values()}) > 1:
+        counts = ", ".join(f"{name} {len(found)}" for name, found in paths.items())
+        raise click.UsageError(f"every --input needs the same number of pictures: {counts}")
+    return [dict(zip(paths, each, strict=True)) for each in zip(*paths.values(), strict=True)]
+
+
+def check_names(session: Session, pictures: Sequence[Any]) -> None:
+    """Raises UsageError where the pictures are not given by the names of the model's inputs."""
+    known = [*session.inputs]
+    how = " ".join(f"--input {name}=FILE" for name in known)
+    given = [*pictures[0]] if isinstance(pictures[0], dict) else known[:1]
+    if sorted(given) != sorted(known):
+        raise click.UsageError(f"{session.name} has {len(known)} input{'s' * (len(known) != 1)}: {', '.join(known) or 'none'}"
+                               + (f"; give {how}" if known else ""))  # fmt: skip
+
+
+def warn(session: Session, answered_as_asked: bool) -> None:
+    """Says on standard error what makes an answer less than it looks."""
     if not session.artifact.trained:
         untrained = ", ".join(session.artifact.untrained)
         how = f"with untrained steps ({untrained})" if untrained else "without trained weights"
         print(
             f"warning[untrained]: {clean(f'{session.name} was built {how}')}; its answers mean nothing", file=sys.stderr
         )
-    if form == "json":
-        print_json(run_json(session, results))
-    else:
-        print(run_text(session, results))
+    if not answered_as_asked:
+        print(f"note: {clean(f'{session.name} is no classifier: {session.verdict.why}')}\n"
+              f"  = help: {session.verdict.advice}", file=sys.stderr)  # fmt: skip
 
 
-def run_json(session: Any, results: Any) -> dict[str, Any]:
-    """What `--format json` prints."""
+def write_file(target: str, kind: str | None, answers: Sequence[Answer], document: Mapping[str, Any]) -> None:
+    """Writes the outputs, whole or not at all."""
+    import json
+
+    from ..compiler.files import atomic_write
+
+    with atomic_write(Path(target)) as partial, partial.open("wb") as file:
+        if kind == ".json":
+            file.write(json.dumps(without_infinity(document), indent=2).encode() + b"\n")
+        else:
+            (save_npz if kind == ".npz" else save_png)(file, answers)
+
+
+def run_json(session: Session, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What `--format json` prints; `entries` are those of the pictures."""
     return {
         "model": session.name,
         "device": session.device,
+        "reason": session.reason,
         "providers": list(session.providers),
-        "results": [
-            {
-                "input": each.input,
-                "top": [{"index": c.index, "label": c.label, "probability": c.probability} for c in each.top],
-            }
-            for each in results
-        ],
+        "classifier": session.verdict.output,
+        "results": entries,
     }
 
 
-def run_text(session: Any, results: Any) -> str:
-    """What is printed for people: a row for each class of each image, and the device that the model ran on."""
+def answer_json(answer: Result | Answer, values: bool) -> dict[str, Any]:
+    """The entry of one picture: its classes, its outputs, with `values` every number of them, or why it has none."""
+    top = getattr(answer, "top", ())
+    entry: dict[str, Any] = {"input": answer.input, "top": [each._asdict() for each in top]}
+    if answer.error:
+        entry["error"] = {"code": answer.error.code, "message": answer.error.message, "help": answer.error.help}
+    for name, found in getattr(answer, "outputs", {}).items():
+        entry.setdefault("outputs", {})[name] = summarize(found) | ({"values": found.tolist()} if values else {})
+    return entry
+
+
+def print_text(
+    session: Session, entries: Sequence[Mapping[str, Any]], faults: Sequence[RuntimeFault | None], device: str, target: str | None
+) -> None:  # fmt: skip
+    """Prints the answers for people, and on standard error why a picture has none."""
+    for fault in faults:
+        if fault:
+            print(format_failure(fault, sys.stderr), file=sys.stderr)
+    answered = [entry for entry in entries if "error" not in entry]
+    if not answered:
+        return
+    print((output_table if "outputs" in answered[0] else class_table)(answered) + "\n")
+    if target:
+        print(f"wrote {clean(target)}")
+    why = f": {session.reason}" if device == "auto" else ""
+    print(clean(f"{session.name} on {session.device}{why}"))
+
+
+def class_table(entries: Sequence[Mapping[str, Any]]) -> str:
+    """A row for each class of each picture."""
     rows = [
-        [each.input if at == 0 else "", f"{c.probability:7.2%}", str(c.index), c.label or ""]
-        for each in results
-        for at, c in enumerate(each.top)
+        ["" if at else entry["input"], f"{each['probability']:7.2%}", str(each["index"]), each["label"] or ""]
+        for entry in entries
+        for at, each in enumerate(entry["top"])
     ]
-    return (
-        format_table(["image", "probability", "class", "label"], rows, "<>><")
-        + f"\n\n{session.name} on {session.device}"
-    )
+    return format_table(["image", "probability", "class", "label"], rows, "<>><")
+
+
+def output_table(entries: Sequence[Mapping[str, Any]]) -> str:
+    """A row for each output of each picture, with its shape and what its numbers are like."""
+    rows = []
+    for entry in entries:
+        for at, (name, facts) in enumerate(entry["outputs"].items()):
+            numbers = [f"{facts[key]:.4g}" if key in facts else "" for key in ("min", "mean", "max")]
+            shape = "×".join(map(str, facts["shape"])) or "1"
+            rows.append(["" if at else entry["input"], name, facts["dtype"], shape, *numbers])
+    return format_table(["image", "output", "type", "shape", "min", "mean", "max"], rows, "<<<<>>>")
+
+
+def exit_code(faults: Sequence[RuntimeFault | None]) -> int:
+    """0 where all pictures were answered; the fault's own code where all fail by it, as a file that is not there; else 1."""
+    codes = {fault.exit_code if fault else 0 for fault in faults}
+    return codes.pop() if len(codes) == 1 else 1

@@ -1,4 +1,4 @@
-"""Which outputs are probabilities already, so that whoever runs the model adds no second softmax."""
+"""What whoever runs a model must know of its outputs: which are probabilities already, and which tell classes."""
 
 from __future__ import annotations
 
@@ -13,3 +13,19 @@ def distributions(graph: Graph) -> list[str]:
         inputs = [is_distribution[value.name] for value in node.inputs]
         is_distribution[node.output.name] = op_of(node).gives_distribution(inputs, *node.input_types)
     return [output.name for output in graph.outputs if is_distribution[output.value.name]]
+
+
+def class_scores(graph: Graph) -> list[str]:
+    """The names of the outputs that tell classes: vectors of one number a class, of two classes at least.
+
+    Such an output is a distribution, or it is called `logits` and a layer with weights has made its numbers. A vector that is
+    made of features (an activation, a normalisation or a sum, averaged over the map) tells no classes.
+    """
+    is_scores = {value.name: False for value in graph.inputs}
+    for node in graph.nodes:
+        inputs = [is_scores[value.name] for value in node.inputs]
+        is_scores[node.output.name] = op_of(node).gives_scores(inputs, *node.input_types)
+    probable = distributions(graph)
+    vectors = [each for each in graph.outputs if each.value.type.elements == each.value.type.channels > 1]
+    return [each.name for each in vectors
+            if each.name in probable or (each.name == "logits" and is_scores[each.value.name])]  # fmt: skip

@@ -21,6 +21,10 @@ class Activation(Op):
     def infer(self, x: TensorType) -> TensorType:
         return x
 
+    def gives_scores(self, given: Sequence[bool], x: TensorType) -> bool:
+        """A map's scores stay scores (network in network ends so); behind a linear layer it makes features."""
+        return given[0] and x.is_image
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         return getattr(nn, self.module)()
 
@@ -192,6 +196,9 @@ class Softmax(Activation):
     module, node = "Softmax", "Softmax"
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
+        return True
+
+    def gives_scores(self, given: Sequence[bool], x: TensorType) -> bool:
         return True
 
     def torch(self, nn: Any, x: TensorType) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..diagnostics import Reject
@@ -120,6 +121,9 @@ class Rbf(Op):
             return {"centers": Param((self.out, x.channels), ("signs", 0.0), True, x.dtype)}
         values = tuple(v for row in self.centers for v in row)
         return {"centers": Param((self.out, x.channels), ("values", 0.0), True, x.dtype, values)}
+
+    def gives_scores(self, given: Sequence[bool], x: TensorType) -> bool:
+        return True
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Rbf(x.channels, self.out)

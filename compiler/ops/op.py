@@ -211,6 +211,13 @@ class Op:
         """Whether the channels of its result are probabilities: never negative, with sum one. `given` says the same of each input."""
         return False
 
+    def gives_scores(self, given: Sequence[bool], *x: Any, **_: Any) -> bool:
+        """Whether the channels of its result are scores of classes, one number a class, before or after a softmax.
+
+        `given` says the same of each input. A layer with weights makes scores; what keeps a distribution keeps scores.
+        """
+        return self.counts == "weight" or self.gives_distribution(given, *x)
+
     @property
     def draw_probability(self) -> float:
         """The probability that the net draws one column for a whole forward pass; the front end then adds a control input.

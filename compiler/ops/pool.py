@@ -282,6 +282,9 @@ class GlobalMaxPool(GlobalPool):
 
     also_called = ("GlobalMaxPooling", "GlobalMaxPooling2D", "GlobalMaxPool2d", "ReduceMax", "GMP")
 
+    def gives_scores(self, given: Sequence[bool], x: TensorType) -> bool:
+        return given[0]
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.AdaptiveMaxPool2d((1, 1))
 

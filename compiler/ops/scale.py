@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..ir.graph import Value
@@ -25,6 +26,9 @@ class Scale(Op):
 
     def infer(self, x: TensorType) -> TensorType:
         return x
+
+    def gives_scores(self, given: Sequence[bool], x: TensorType) -> bool:
+        return given[0]
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Scale(self.value)
@@ -52,6 +56,9 @@ class Affine(Op):
     def params(self, x: TensorType) -> dict[str, Param]:
         weight = {"weight": Param((x.channels,), ("ones", 0.0), dtype=x.dtype)}
         return weight | ({"bias": Param((x.channels,), dtype=x.dtype)} if self.bias else {})
+
+    def gives_scores(self, given: Sequence[bool], x: TensorType) -> bool:
+        return given[0]
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Affine(x.channels, bias=self.bias, rank=x.rank)

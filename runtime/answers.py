@@ -1,0 +1,94 @@
+"""What a session answers: the most probable classes of a picture, or the outputs as they are; printed as small tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from typing import Any, NamedTuple
+
+from .faults import RuntimeFault
+
+
+class Prediction(NamedTuple):
+    """One class of an image: its index, its label (None where the model has none), and its probability, 0 to 1."""
+
+    index: int  # type: ignore[assignment]  # a tuple's method of that name is not missed
+    label: str | None
+    probability: float
+
+
+class Result(NamedTuple):
+    """The most probable classes of one image; where it could not be read, none, and `error` says why."""
+
+    input: str
+    top: tuple[Prediction, ...]
+    error: RuntimeFault | None = None
+
+    def __repr__(self) -> str:
+        return repr(Results([self]))
+
+    def _repr_html_(self) -> str:
+        return Results([self])._repr_html_()
+
+
+class Results(list[Result]):
+    """A list of results that prints as a table."""
+
+    def rows(self) -> Iterator[tuple[str, str, str, str]]:
+        """A row for each class: the picture, the probability, the index and the label; for an error, the code and what it says."""
+        for each in self:
+            if each.error:
+                yield each.input, f"error[{each.error.code}]", "", each.error.message
+            for at, found in enumerate(each.top):
+                yield ("" if at else each.input), f"{found.probability:.2%}", str(found.index), found.label or ""
+
+    def __repr__(self) -> str:
+        return format_rows([("image", "probability", "class", "label"), *self.rows()], right=(1, 2)) if self else "[]"
+
+    def _repr_html_(self) -> str:
+        rows = [("image", "probability", "class", "label"), *self.rows()]
+        cells = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
+        return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
+
+
+class Answer(NamedTuple):
+    """All outputs of one picture by name, without the batch's dimension; where it could not be read, none, and `error` says why."""
+
+    input: str
+    outputs: Mapping[str, Any]
+    error: RuntimeFault | None = None
+
+
+def format_rows(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Rows as aligned columns; the columns `right` are aligned at the right. What does not print is escaped."""
+    plain = [[escape_controls(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
+    lines = (
+        "  ".join(
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in plain
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def escape_controls(text: str) -> str:
+    """The text, or its escaped form where a character of it does not print: a model's words must not disturb a terminal."""
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def softmax(logits: Any) -> Any:
+    """(N, classes): numbers that are positive and add up to one in each row."""
+    import numpy as np
+
+    exponent = np.exp(logits - logits.max(1, keepdims=True))
+    return exponent / exponent.sum(1, keepdims=True)
+
+
+def most_probable(row: Any, labels: Sequence[str], top: int) -> tuple[Prediction, ...]:
+    """The `top` classes of one row of probabilities, the most probable first."""
+    import numpy as np
+
+    best = np.argsort(-row, kind="stable")[:top]
+    return tuple(Prediction(int(k), labels[k] if k < len(labels) else None, float(row[k])) for k in best)

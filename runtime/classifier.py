@@ -1,0 +1,70 @@
+"""Whether a model is a classifier, and by which output: read off what the model says, never off its numbers.
+
+An output tells classes if it is a vector of two or more numbers an image, and there are as many labels, or the model's metadata
+name it. A model from elsewhere has no such metadata; there the graph must end in a softmax, or in a layer with weights. A vector of
+features (what is left of a net without its last layer) is neither, whatever its length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from .artifact import Artifact
+from .faults import RuntimeFault
+from .ports import IMAGE_DTYPES, Port, list_ports
+
+KEEP = "-o FILE.npz, or Session.predict, gives its outputs as they are"
+
+
+class Verdict(NamedTuple):
+    """The `output` that tells classes; None where the model is no classifier. `why` says why not, and `advice` what to do."""
+
+    output: str | None
+    why: str = ""
+    advice: str = ""
+
+
+def find_classifier(artifact: Artifact, outputs: Mapping[str, Port], labels: Sequence[str]) -> Verdict:
+    """The output that tells classes: `logits` before others, then the last. `labels` are the names of the classes, if there are any."""
+    vectors = [name for name, port in outputs.items() if is_vector(port)]
+    labelled = [name for name in vectors if labels and outputs[name].shape[1] == len(labels)]
+    found = labelled or [name for name in vectors if tells_classes(artifact, name)]
+    if found:
+        return Verdict("logits" if "logits" in found else found[-1])
+    vector = outputs["logits" if "logits" in vectors else vectors[-1]] if vectors else None
+    if vector is None:
+        return Verdict(None, f"no output is a vector of one number a class; it gives {list_ports(outputs)}", KEEP)
+    return Verdict(None, f"nothing says that the {vector.shape[1]} numbers of `{vector.name}` are scores of classes",
+                   f"{KEEP}; --labels FILE, or labels=, says that it is one, and names its classes")  # fmt: skip
+
+
+def is_vector(port: Port) -> bool:
+    """Whether it gives two or more numbers an image: (N, classes), or the same with sizes of 1 behind."""
+    if port.dtype not in IMAGE_DTYPES or len(port.shape) < 2 or any(d != 1 for d in port.shape[2:]):
+        return False
+    classes = port.shape[1]
+    return not isinstance(classes, int) or classes > 1
+
+
+def tells_classes(artifact: Artifact, output: str) -> bool:
+    """Whether the model says that `output`, a vector, is scores of classes."""
+    return output in artifact.scores if artifact.scores is not None else artifact.ends_in_scores(output)
+
+
+def read_labels(path: str | Path) -> tuple[str, ...]:
+    """The labels in a text file, one a line. Raises RuntimeFault (usage) where it cannot be read, or has none."""
+    try:
+        text = Path(path).read_text("utf-8-sig")
+    except (OSError, ValueError) as error:
+        why = (
+            "there is no such file"
+            if isinstance(error, FileNotFoundError)
+            else "it is no text in UTF-8 that can be read"
+        )
+        raise RuntimeFault("file-missing", f"the labels `{path}`: {why}", exit_code=2) from None
+    labels = tuple(line.strip() for line in text.splitlines() if line.strip())
+    if not labels:
+        raise RuntimeFault("file-missing", f"the labels `{path}`: the file is empty", exit_code=2)
+    return labels

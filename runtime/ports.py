@@ -1,0 +1,122 @@
+"""What a model takes and gives: the name, element type and shape of each input and output, and whether an array fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .faults import RuntimeFault
+
+DTYPES = {  # onnxruntime's word for an element type, and numpy's
+    "float": "float32", "double": "float64", "float16": "float16", "bool": "bool", "string": "object",
+    **{f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}  # fmt: skip
+IMAGE_DTYPES = ("float32", "float16", "float64")
+
+
+class Port(NamedTuple):
+    """One input or output. A dimension is a number, a name, or None where it is open; the first is the batch's.
+
+    `dtype` is numpy's word, or onnxruntime's own where a value is no tensor that numpy has (`seq(tensor(float))`).
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str | None, ...]
+
+    @classmethod
+    def of(cls, value: Any) -> Port:
+        """From one of onnxruntime's NodeArg."""
+        kind = str(value.type)
+        element = kind[len("tensor(") : -1] if kind.startswith("tensor(") else ""
+        return cls(str(value.name), DTYPES.get(element, kind), tuple(value.shape or ()))
+
+    def __str__(self) -> str:
+        """`image float32 (N, 3, 224, 224)`."""
+        return f"{self.name} {self.dtype} {format_shape(self.shape)}"
+
+    def fits(self, shape: Sequence[int]) -> bool:
+        """Whether an array of this `shape` fits the numbers in the port's own."""
+        fixed = [(a, b) for a, b in zip(shape, self.shape, strict=False) if isinstance(b, int)]
+        return len(shape) == len(self.shape) and all(a == b for a, b in fixed)
+
+    @property
+    def is_tensor(self) -> bool:
+        return self.dtype in DTYPES.values()
+
+    @property
+    def numpy_dtype(self) -> str:
+        """numpy's word for its element type; that of any object where it is no tensor."""
+        return self.dtype if self.is_tensor else "object"
+
+    @property
+    def has_one_size(self) -> bool:
+        """Whether all of its arrays are of one size, but for the batch."""
+        return all(isinstance(d, int) for d in self.shape[1:])
+
+    @property
+    def image_size(self) -> tuple[int, int, int] | None:
+        """(channels, height, width) where pictures can become its arrays: (N, C, H, W) of one size, and floats; else None.
+
+        Where the last dimension is 1, 3 or 4 and the second is more, the channels come last, as from TensorFlow: no such either.
+        """
+        if self.dtype not in IMAGE_DTYPES or len(self.shape) != 4 or not self.has_one_size:
+            return None
+        channels, height, width = (d for d in self.shape[1:] if isinstance(d, int))
+        channels_last = width in (1, 3, 4) and height == channels > width
+        return (channels, height, width) if min(channels, height, width) > 0 and not channels_last else None
+
+
+def format_shape(shape: Sequence[int | str | None]) -> str:
+    """A shape as numpy writes it, with names for what is open: `(N, 3, 224, 224)`."""
+    words = ["?" if d is None else str(d) for d in shape]
+    return f"({', '.join(words)}{',' if len(words) == 1 else ''})"
+
+
+def list_ports(ports: Mapping[str, Port]) -> str:
+    """The ports for a message."""
+    return "; ".join(map(str, ports.values())) or "none"
+
+
+def check_feeds(
+    feeds: Mapping[str, Any], ports: Mapping[str, Port], model: str, fixed_batch: int | None
+) -> dict[str, Any]:
+    """The arrays by input's name, each checked. With a `fixed_batch` of the model their first dimension may be any number.
+
+    Raises RuntimeFault `wrong-input` for a name that is unknown or missing, and for an array that does not fit.
+    """
+    import numpy as np
+
+    advice = f"the inputs of {model}: {list_ports(ports)}"
+    unknown = [name for name in feeds if name not in ports]
+    missing = [name for name in ports if name not in feeds]
+    if unknown:
+        raise RuntimeFault("wrong-input", f"{model} has no input `{unknown[0]}`", advice)
+    if missing:
+        raise RuntimeFault("wrong-input", f"the input `{missing[0]}` of {model} is missing", advice)
+    arrays = {name: np.asarray(feeds[name]) for name in ports}
+    for name, array in arrays.items():
+        port = ports[name]
+        if not port.is_tensor:
+            raise RuntimeFault("wrong-input", f"the input `{name}` is {port.dtype}; only arrays can be given", advice)
+        if str(array.dtype) != port.dtype and not (port.dtype == "object" and array.dtype.kind == "U"):
+            raise RuntimeFault("wrong-input", f"`{name}` is given as {array.dtype}, it takes {port.dtype}", advice)
+        wanted = port._replace(shape=(None, *port.shape[1:])) if fixed_batch and port.shape else port
+        if not wanted.fits(array.shape):
+            raise RuntimeFault(
+                "wrong-input", f"`{name}` is given as {array.shape}, it takes {format_shape(port.shape)}", advice
+            )
+    check_names(arrays, ports, advice)
+    return arrays
+
+
+def check_names(arrays: Mapping[str, Any], ports: Mapping[str, Port], advice: str) -> None:
+    """A dimension with a name has one size in all arrays. Raises RuntimeFault `wrong-input` where it has two."""
+    sizes: dict[str, tuple[int, str]] = {}
+    for name, array in arrays.items():
+        for dimension, size in zip(ports[name].shape, array.shape, strict=False):
+            if not isinstance(dimension, str):
+                continue
+            known, where = sizes.setdefault(dimension, (size, name))
+            if known != size:
+                raise RuntimeFault("wrong-input", f"{dimension} is {known} in `{where}` and {size} in `{name}`", advice)

@@ -1,0 +1,140 @@
+"""Where pictures come from: files, folders, patterns and lists on a command line; paths, bytes, files and arrays in Python."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .faults import RuntimeFault
+from .formats import picture_suffixes
+
+LIST_SUFFIXES = (".txt", ".lst")
+
+
+def find_images(places: Sequence[str]) -> list[str]:
+    """The paths of the pictures in `places`, in their order. A place is
+
+    - a folder: every file in it, at any depth, whose name ends as a picture's does, sorted by path; hidden ones are left out
+    - a list: `@FILE`, a FILE that ends in .txt, or `-` for standard input; a path a line, relative to the list's folder
+    - a pattern that the shell did not replace (`*.jpg`, `**/*.png`): what fits, sorted
+    - any other: itself, whether it is there or not
+
+    Raises RuntimeFault `no-images` for a place with no picture in it, and for a list that cannot be read.
+    """
+    return [found for place in places for found in images_at(place)]
+
+
+def images_at(place: str) -> Iterator[str]:
+    """The paths of the pictures at one place."""
+    if place == "-" or (place.startswith("@") and not os.path.exists(place)):
+        yield from read_list(place.removeprefix("@"))
+    elif os.path.isdir(place):
+        yield from images_in(place)
+    elif place.lower().endswith(LIST_SUFFIXES) and os.path.isfile(place):
+        yield from read_list(place)
+    elif glob.has_magic(place) and not os.path.lexists(place):
+        found = sorted(glob.glob(place, recursive=True))
+        if not found:
+            raise RuntimeFault("no-images", f"no file fits the pattern `{place}`", exit_code=2)
+        for path in found:
+            if not os.path.isdir(path):
+                yield path
+            elif not place.endswith("**"):
+                yield from images_in(path)
+    else:
+        yield place
+
+
+def images_in(folder: str) -> list[str]:
+    """The pictures in a folder, at any depth. Raises RuntimeFault where there is none; OSError where it cannot be read."""
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    suffixes = picture_suffixes()
+    found = [os.path.join(at, name) for at, folders, names in os.walk(folder, onerror=stop) for name in names
+             if os.path.splitext(name)[1].lower() in suffixes and not is_hidden(os.path.join(os.path.relpath(at, folder), name))]  # fmt: skip
+    if not found:
+        raise RuntimeFault("no-images", f"there is no picture in the folder `{folder}`",
+                           "files with a picture's ending are taken; a pattern takes others: 'FOLDER/*.npy'", 2)  # fmt: skip
+    return sorted(found)
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a part of the path begins with a dot, as what systems leave in folders does (`._photo.jpg`)."""
+    return any(part.startswith(".") and part not in (".", "..") for part in Path(path).parts)
+
+
+def read_list(path: str) -> Iterator[str]:
+    """The paths in a list file, or on standard input for `-`. Raises RuntimeFault where it cannot be read, or names none."""
+    try:
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except FileNotFoundError:
+        raise RuntimeFault("image-missing", f"there is no list `{path}`", exit_code=2) from None
+    except (OSError, ValueError) as error:
+        raise RuntimeFault("no-images", f"the list `{path}` cannot be read: {error}", exit_code=2) from None
+    if b"\0" in data:
+        raise RuntimeFault("no-images", f"`{path}` is no list: a list is a text with a path a line", exit_code=2)
+    lines = os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")).splitlines()
+    folder = "" if path == "-" else os.path.dirname(path)
+    found = [os.path.join(folder, line.strip()) for line in lines if line.strip()]
+    if not found:
+        raise RuntimeFault(
+            "no-images", f"the list `{'standard input' if path == '-' else path}` names no picture", exit_code=2
+        )
+    yield from found
+
+
+class Picture(NamedTuple):
+    """One picture by its name in the answer. `source` is what it is read from; for several inputs, that of each by its name."""
+
+    name: str
+    source: Any
+
+
+def each_picture(given: Any) -> Iterator[Picture]:
+    """The pictures in what a caller of `Session.classify` gives: one or several, of any kind.
+
+    A path, bytes, an open binary file, a Pillow image, an array (H, W), (H, W, channels) or (C, H, W), and a mapping of these by
+    the inputs' names are one picture; an array with one dimension more is a batch; any other iterable holds pictures.
+    """
+    for number, source in enumerate(unpack(given)):
+        yield Picture(name_of(source, number), source)
+
+
+def unpack(given: Any) -> Iterable[Any]:
+    """What is given as an iterable of single pictures."""
+    if is_array(given):
+        return given if given.ndim == 4 else [given]
+    if is_one(given):
+        return [given]
+    if isinstance(given, Iterable):
+        return (each for item in given for each in (unpack(item) if is_array(item) else [item]))
+    raise TypeError(f"a picture is a path, bytes, an open file, a Pillow image or an array, not {type(given).__name__}")
+
+
+def is_array(given: Any) -> bool:
+    return hasattr(given, "ndim") and hasattr(given, "__array__")
+
+
+def is_one(given: Any) -> bool:
+    """Whether it is one picture, and no iterable of them."""
+    return (
+        isinstance(given, (str, os.PathLike, bytes, bytearray, memoryview, Mapping))
+        or hasattr(given, "read")
+        or hasattr(given, "getbands")
+    )
+
+
+def name_of(source: Any, number: int) -> str:
+    """What an answer calls a picture: its path, or that of the file behind it; else its number, from 0."""
+    if isinstance(source, Mapping):
+        return ", ".join(f"{key}={name_of(each, number)}" for key, each in source.items())
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source) if isinstance(os.fspath(source), str) else os.fsdecode(source)
+    path = getattr(source, "filename", None) or getattr(source, "name", None)
+    return path if isinstance(path, str) and path else f"image {number}"
