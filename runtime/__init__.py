@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING, Any
 from .faults import RuntimeFault
 
 if TYPE_CHECKING:
+    from .answers import Answer, Prediction, Result, Results
     from .session import Session
 
-__all__ = ["RuntimeFault", "Session"]
+__all__ = ["Answer", "Prediction", "Result", "Results", "RuntimeFault", "Session"]
 
 
 def __getattr__(name: str) -> Any:
-    """`Session`, imported when it is first asked for."""
+    """What a session is made of, imported when it is first asked for."""
     if name == "Session":
         from .session import Session
 
         return Session
+    if name in __all__:
+        from . import answers
+
+        return getattr(answers, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

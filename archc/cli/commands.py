@@ -13,7 +13,7 @@ COMMANDS = {
     "show": "Show the graph of a spec as text.",
     "cost": "Count parameters, MACs, activations and memory.",
     "build": "Build a model: ONNX or PyTorch.",
-    "run": "Classify images with a built model.",
+    "run": "Run a built model on pictures.",
     "init": "Begin a spec of your own, from a bundled one.",
     "list": "List the bundled specs.",
     "schema": "Print the JSON Schema of specs, for editors.",
