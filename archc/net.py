@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .compiler.ir.graph import Graph, Phase
     from .compiler.weights.input_channels import InputMethod
     from .compiler.weights.report import WeightReport
-    from .costs import NetCost
+    from .text.costs import NetCost
 
 
 def load(spec: str | os.PathLike[str], params: Mapping[str, Any]) -> Net:
@@ -61,7 +61,7 @@ class Net:
 
     def _repr_html_(self) -> str:
         """A notebook's table of what the net takes, gives and costs."""
-        from .costs import cost_rows, html_table, report_costs
+        from .text.costs import cost_rows, html_table, report_costs
 
         summary = self.checked.header.summary
         heads = ", ".join(f"{head.path} (weight {head.weight:g})" for head in self.graph.heads)
@@ -90,7 +90,7 @@ class Net:
 
     def cost(self) -> NetCost:
         """Parameters, MACs, activations, memory, depth, receptive field and minimum input. Printed, it is `archc cost`'s table."""
-        from .costs import NetCost
+        from .text.costs import NetCost
 
         return NetCost(self.graph)
 
@@ -167,7 +167,7 @@ class Net:
 
 def warn_of_weights(report: WeightReport) -> None:
     """Warns, as Python does, of what the command line says of weights: what was passed over, and what else fits."""
-    from .build.weights_text import describe_taken, weight_warnings
+    from .text.weights import describe_taken, weight_warnings
 
     texts = [text for _, text in weight_warnings(report)]
     texts += [f"{each.checkpoint}: {describe_taken(each)}" for each in report.taken if each.others]
@@ -176,7 +176,7 @@ def warn_of_weights(report: WeightReport) -> None:
 
 
 def describe_types(values: Mapping[str, tuple[int, ...]]) -> str:
-    """Inputs or outputs in words; see costs.describe_sizes."""
-    from .costs import describe_sizes
+    """Inputs or outputs in words; see text.costs.describe_sizes."""
+    from .text.costs import describe_sizes
 
     return describe_sizes(values)

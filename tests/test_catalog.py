@@ -18,8 +18,8 @@ import pytest
 from archc.catalog import Model, models
 from archc.cli import main
 from archc.cli.render import text_width
-from archc.cli.tables import format_count
 from archc.compiler.sources import zoo
+from archc.text.tables import format_count
 
 ROOT = Path(__file__).parent.parent
 NETS = {each.name: each for each in models()}

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("pty", reason="a pseudo-terminal is there on Unix alone")
 
-from archc.cli.layout import text_width
+from archc.text.layout import text_width
 
 from .program import program
 from .terminal import run_in_terminal

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..build.options import INPUT_METHODS, PHASES, PRECISIONS, PROOFS, BuildOptions, Proof
-from ..build.weights_text import describe_weights, weight_warnings
 from ..compiler.backends import BACKENDS
 from ..compiler.backends.onnx.opsets import OPSET, OPSETS
 from ..compiler.spelling import as_flag
 from ..compiler.weights.formats import checkpoint_suffixes
+from ..text.characters import clean
+from ..text.tables import format_bytes, format_pairs
+from ..text.weights import describe_weights, weight_warnings
 from .options import Batch, compile_spec, format_option, print_json, refuse_two_answers, set_option, spec_argument
 from .progress import progress
-from .render import clean, format_warning
-from .tables import format_bytes, format_pairs
+from .render import format_warning
 
 if TYPE_CHECKING:
     from ..build.build import BuildResult

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..text.characters import clean
+from ..text.tables import count_of, format_number, format_plain
 from .options import check_spec, format_option, print_json, set_option, specs_argument
-from .render import clean, count_of, format_diagnostics
-from .tables import format_number, format_plain
+from .render import format_diagnostics
 
 if TYPE_CHECKING:
     from ..compiler.analysis.expectations import Expectation

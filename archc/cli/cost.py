@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from ..compiler.analysis.cost import cost
-from ..costs import CostReport, cost_text, report_costs
-from .layout import table_width
+from ..text.costs import CostReport, cost_text, report_costs
+from ..text.layout import table_width
+from ..text.tables import format_number, format_table
 from .options import compile_spec, format_option, print_json, set_option, specs_argument
-from .tables import format_number, format_table
 
 
 @click.command(epilog="Example: archc cost resnet50 --by block --share")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from .layout import table_width
+from ..text.layout import table_width
+from ..text.tables import format_pairs
 from .options import format_option, print_json
-from .tables import format_pairs
 
 
 @click.command(epilog="Example: archc doctor --format json")

@@ -6,8 +6,8 @@ import re
 
 import click
 
+from ..text.layout import fold_line, output_width
 from .completion import diagnostic_codes, offer
-from .layout import fold_line, output_width
 from .options import format_option, print_json
 
 

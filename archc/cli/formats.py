@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import __version__
 from ..compiler.diagnostics import Diagnostic, Span
-from .render import clean
+from ..text.characters import clean
 
 Json = dict[str, Any]
 

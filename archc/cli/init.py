@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
+from ..text.characters import clean
 from .completion import complete_spec
 from .options import format_option, print_json, refuse_two_answers
-from .render import clean
 
 
 @click.command(epilog="Example: archc init mine --from resnet50")

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..text.characters import clean
+from ..text.layout import cut_end, table_width
+from ..text.tables import format_count, format_number, format_pairs, format_table
 from .completion import offer, spec_names
-from .layout import cut_end, table_width
 from .options import format_option, print_json
-from .render import BOLD, Paint, clean
-from .tables import format_count, format_number, format_pairs, format_table
+from .render import BOLD, Paint
 
 if TYPE_CHECKING:
     from ..catalog import Model

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..text.layout import fold_line, prose_width
+from ..text.tables import format_pairs
 from .completion import offer, op_names
-from .layout import fold_line, prose_width
 from .options import format_option, print_json
-from .tables import format_pairs
 
 if TYPE_CHECKING:
     from ..compiler.ops.op import Field, Op

@@ -17,7 +17,7 @@ def progress(what: str) -> Iterator[None]:
         return
     from threading import Timer
 
-    from .render import clean
+    from ..text.characters import clean
 
     line, printed = f"{clean(what)} …", False
 

@@ -19,29 +19,15 @@ import traceback
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .layout import cut_end, cut_start, fold_line, output_width, terminal_width, text_width
+from ..text.characters import clean
+from ..text.layout import cut_end, cut_start, fold_line, output_width, terminal_width, text_width
+from ..text.tables import count_of
 
 if TYPE_CHECKING:
     from ..compiler.diagnostics import Diagnostic, Span
 
 MAX_PER_SEVERITY = 20
 BOLD, RED, YELLOW, BLUE = "1", "1;31", "1;33", "1;34"
-
-
-def clean(text: str) -> str:
-    """`text` on one line, with an escape for every character that does not print."""
-    return text if text.isprintable() else "".join(map(escape_character, text))
-
-
-def escape_character(character: str) -> str:
-    """The character, or its escape if it does not print."""
-    if character.isprintable():
-        return character
-    return {"\t": "\\t", "\n": "\\n", "\r": "\\r"}.get(character) or escape_sequence(ord(character))
-
-
-def escape_sequence(code: int) -> str:
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 class Paint:
@@ -70,11 +56,6 @@ def format_diagnostics(found: Iterable[Diagnostic], stream: TextIO | None = None
         if count > MAX_PER_SEVERITY:
             parts.append(f"and {count_of(count - MAX_PER_SEVERITY, 'more ' + severity)}")
     return "\n\n".join(parts)
-
-
-def count_of(count: int, noun: str) -> str:
-    """`1 error`, `2 errors`, `1,000 errors`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def diagnostic_lines(diagnostic: Diagnostic, paint: Paint, width: int) -> Iterator[str]:

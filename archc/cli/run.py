@@ -12,10 +12,11 @@ import click
 from ..runtime.images import MAX_PIXELS
 from ..runtime.save import KINDS, save_npz, save_png, summarize
 from ..runtime.sources import find_images
+from ..text.characters import clean
+from ..text.tables import format_table
 from .options import format_option, print_json, without_infinity
 from .progress import progress
-from .render import clean, format_failure
-from .tables import format_table
+from .render import format_failure
 
 if TYPE_CHECKING:
     from ..runtime.answers import Answer, Result

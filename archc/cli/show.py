@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..text.layout import fold_line, output_width
 from .completion import offer, pass_names
-from .layout import fold_line, output_width
 from .options import compile_spec, format_option, print_json, set_option, spec_argument
 
 if TYPE_CHECKING:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from .tables import count_of
+
 if TYPE_CHECKING:
     from ..compiler.weights.report import Taken, WeightReport
 
@@ -15,12 +17,12 @@ def describe_weights(report: WeightReport) -> str:
     """A sentence on which tensors are trained and which are not."""
     if report.as_started:
         return f"untrained: all tensors start from {report.source}; its answers mean nothing yet"
-    parts = [f"{count_tensors(report.loaded)} from {report.source}"]
+    parts = [f"{count_of(report.loaded, 'tensor')} from {report.source}"]
     parts += [describe_taken(each) for each in report.taken if each.key or each.prefix or each.others]
     if report.skipped:
         parts.append(f"left out as asked: {', '.join(report.skipped)}")
     if report.missing:
-        parts.append(f"{count_tensors(len(report.missing))} untrained ({', '.join(report.untrained)})")
+        parts.append(f"{count_of(len(report.missing), 'tensor')} untrained ({', '.join(report.untrained)})")
     if report.unexpected:
         parts.append(f"unused: {describe_unexpected(report)}")
     return "; ".join(parts)
@@ -52,13 +54,9 @@ def weight_warnings(report: WeightReport) -> Iterator[WeightWarning]:
 
 def describe_unexpected(report: WeightReport) -> str:
     """The tensors of a checkpoint that the net has no place for: how many, of which file, and the first three."""
-    return f"{count_tensors(len(report.unexpected))} of {report.source} ({list_some(report.unexpected)})"
+    return f"{count_of(len(report.unexpected), 'tensor')} of {report.source} ({list_some(report.unexpected)})"
 
 
 def list_some(names: tuple[str, ...]) -> str:
     """The first few names, and whether there are more."""
     return ", ".join(names[:MAX_LISTED]) + ", …" * (len(names) > MAX_LISTED)
-
-
-def count_tensors(count: int) -> str:
-    return f"{count:,} tensor{'s' * (count != 1)}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from .cli.tables import format_bytes, format_number, format_pairs
-from .compiler.analysis.cost import Cost, Layer
-from .compiler.ir.dtypes import F32
+from ..compiler.analysis.cost import Cost, Layer
+from ..compiler.ir.dtypes import F32
+from .tables import format_bytes, format_number, format_pairs
 
 
 class NetCost(Cost):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .characters import clean
 from .layout import cut_middle, fold_line, output_width, text_width
-from .render import clean
 
 MIN_CUT = 12  # columns that are left of a cell that is cut
 
@@ -78,6 +78,11 @@ def format_plain(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} {format_plain(v)}" for k, v in value.items())
     return format_number(value).replace(",", "") if isinstance(value, int) else format_number(value)
+
+
+def count_of(count: int, noun: str) -> str:
+    """`1 error`, `2 errors`, `1,000 errors`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def format_count(count: int | None) -> str:
