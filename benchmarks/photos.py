@@ -11,13 +11,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from machine import describe_machine
 
 LIMIT_MB = 400
 MAKE_PHOTOS = """
@@ -67,8 +68,7 @@ def main() -> int:
     for name, row in rows.items():
         print(f"{name:45} {row['peak_mb']:6.0f} MB {row['seconds']:7.1f} s  rc {row['code']}")
     if target:
-        machine = {"cpu": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
-        target.write_text(json.dumps({"machine": machine, "runs": rows}, indent=1) + "\n", "utf-8")
+        target.write_text(json.dumps({"machine": describe_machine(), "runs": rows}, indent=1) + "\n", "utf-8")
     return int(next(iter(rows.values()))["peak_mb"] > LIMIT_MB)
 
 

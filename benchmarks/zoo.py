@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from machine import describe_machine
 
 from archc.compiler.driver import check
 from archc.compiler.sources import zoo
@@ -57,8 +58,9 @@ def main() -> int:
     shares = [row["build_s"]["median"] / row["bare_s"]["median"] for row in rows.values() if "build_s" in row]
     print(f"build: {statistics.median(shares):.1f} times the bare writing, by the median of {len(shares)} nets")
     if options.json:
-        machine = {"cpu": platform.machine(), "python": platform.python_version()}
-        options.json.write_text(json.dumps({"machine": machine, "runs": options.runs, "specs": rows}, indent=1) + "\n")
+        options.json.write_text(
+            json.dumps({"machine": describe_machine(), "runs": options.runs, "specs": rows}, indent=1) + "\n"
+        )
     return 0
 
 
