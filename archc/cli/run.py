@@ -55,13 +55,14 @@ DEVICES = ("auto", "cuda", "tensorrt", "cpu")
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="How many classes an image.")
 @click.option("--labels", metavar="FILE", help="The names of the classes, one a line, for a model that has none.")
 @click.option("--batch", type=click.IntRange(1, 2**16), default=8, show_default=True, help="Images at once.")
+@click.option("--threads", type=click.IntRange(1, 2**10), help="Threads on the CPU.  [default: onnxruntime's choice]")
 @click.option(
     "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger pictures."
 )
 @format_option()
 def command(
     model: str, images: tuple[str, ...], feeds: tuple[str, ...], outputs: tuple[str, ...], target: str | None, device: str,
-    top: int, labels: str | None, batch: int, max_pixels: int, form: str,
+    top: int, labels: str | None, batch: int, threads: int | None, max_pixels: int, form: str,
 ) -> int:  # fmt: skip
     """Run a built model on pictures: their classes, or the model's outputs.
 
@@ -78,7 +79,7 @@ def command(
             f"-o {target}: a .png holds the map of one picture, not of {len(pictures)}; write a .npz"
         )
     with progress(f"running {model}"):
-        session = Session(model, device=device, labels=labels)
+        session = Session(model, device=device, threads=threads, labels=labels)
         check_names(session, pictures)
         limits: Any = {"batch": batch, "errors": "keep", "max_pixels": max_pixels}
         classes = session.verdict.output is not None and not outputs and kind in (None, ".json")
