@@ -167,10 +167,15 @@ class Net:
 
 def warn_of_weights(report: WeightReport) -> None:
     """Warns, as Python does, of what the command line says of weights: what was passed over, and what else fits."""
+    from .compiler.spelling import as_keyword
     from .text.weights import describe_taken, weight_warnings
 
     texts = [text for _, text in weight_warnings(report)]
-    texts += [f"{each.checkpoint}: {describe_taken(each)}" for each in report.taken if each.others]
+    texts += [
+        f"{each.checkpoint}: {describe_taken(each, as_keyword)}"
+        for each in report.taken
+        if each.others or each.passed_over
+    ]
     for text in texts:
         warnings.warn(text, UserWarning, stacklevel=3)
 

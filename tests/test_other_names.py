@@ -252,3 +252,32 @@ def test_a_net_of_two_layers(run, tmp_path):
     torch.save({"c.weight": torch.ones(2)}, "file.pth")
     done = run("two.yaml", "--weights", "file.pth")
     assert done.code == 1 and "--weights-skip" not in done.err
+
+
+def test_inputs_of_different_channels_are_adapted_together(run):
+    spec = HEAD + ("{left: [1, 8, 8], right: [6, 8, 8]}\ngraph:\n"
+                   "  - add: [[{from: left}, {name: a, conv: 4}], [{from: right}, {name: b, conv: 4}]]\n")  # fmt: skip
+    Path("mixed.yaml").write_text(spec, "utf-8")
+    net = archc.load("mixed.yaml")
+    rgb = {**net.to_torch().state_dict(), "a.weight": torch.ones(4, 3, 1, 1), "b.weight": torch.ones(4, 3, 1, 1)}
+    for method in ("sum", "repeat"):
+        found = net.to_torch(weights=rgb, weights_input=method).state_dict()
+        assert torch.equal(found["a.weight"], torch.full((4, 1, 1, 1), 3.0)) and torch.equal(
+            found["b.weight"], torch.full((4, 6, 1, 1), 0.5)
+        )
+
+
+def test_a_map_that_lacks_a_line_names_theirs(run):
+    theirs = {k.replace("layer1.norm1", "stages.1.norm"): v for k, v in state().items()}
+    torch.save(theirs, "file.pth")
+    without = run("small.yaml", "--weights", "file.pth")
+    assert (without.code == 1 and "12 tensors fit" in without.err) or "--weights-map" in without.err
+    Path("map.yaml").write_text("layer1.*: stages.1.*\n", "utf-8")
+    done = run("small.yaml", "--weights", "file.pth", "--weights-map", "map.yaml")
+    assert done.code == 1 and "(there stages.1.norm1.weight)" in done.err
+
+
+def test_a_wrong_prefix_is_told(run):
+    torch.save({"model": {f"module.{k}": v for k, v in state().items()}, "ema": state()}, "file.pth")
+    done = run("small.yaml", "--weights", "file.pth", "--weights-prefix", "modul")
+    assert done.code == 2 and "did you mean `module`?" in done.err

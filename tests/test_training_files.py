@@ -6,7 +6,9 @@ import argparse
 import collections
 import copy
 import datetime
+import io
 import pathlib
+import tracemalloc
 import uuid
 import warnings
 import zipfile
@@ -18,6 +20,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 from torch.optim.swa_utils import AveragedModel
 
 import archc
@@ -264,6 +267,7 @@ class Case(NamedTuple):
     unused: tuple[str, ...] = ()
 
 
+BETAS = (0.9, 0.999)  # one tuple, as an optimizer of many groups has it
 KEYS = ["state_dict", "model", "model_state_dict", "net", "network", "weights", "params", "generator", "ema", "model_ema", "state_dict_ema", "teacher", "student", "module", "encoder", "whatever", "a.b"]  # fmt: skip
 PREFIXES = [
     "module.",
@@ -308,6 +312,20 @@ FOUND = {
     "compiled": Case(lambda t: torch.compile(nn.DataParallel(Small(t))).state_dict(), "", "_orig_mod.module."),
     "a backbone of more": Case(lambda t: {**under("backbone.", t), "head.weight": torch.ones(4)}, "", "backbone.", (), ("head.weight",)),
     "a gan": Case(lambda t: {"generator": t, "discriminator": {"conv1.weight": torch.ones(1), "fc.weight": torch.ones(2)}}, "generator"),
+    "moments of an optimizer": Case(lambda t: {"optimizer": {"exp_avg": zeros(t), "momentum": zeros(t)}, "model": t}, "model", "",
+                                    ("`optimizer.exp_avg`", "`optimizer.momentum`")),
+    "not an average": Case(lambda t: {"model": t, "model_no_ema": zeros(t), "non_ema_state_dict": zeros(t)}, "model", "",
+                           ("`model_no_ema`", "`non_ema_state_dict`")),
+    "MMEngine swaps": Case(lambda t: {"meta": {}, "message_hub": {}, "state_dict": t, "ema_state_dict": {**under("module.", zeros(t)), "steps": torch.tensor(3)}},
+                           "state_dict", "", ("`ema_state_dict`, prefix `module.`",)),
+    "a copy that it began with": Case(lambda t: {"hyper_parameters": {"pretrained": zeros(t)}, "state_dict": under("model.", t)}, "state_dict", "model.",
+                                      ("`hyper_parameters.pretrained`",)),
+    "in the order of the file": Case(lambda t: {"model": under("module.", t), "other": zeros(t)}, "model", "module.", ("`other`",)),
+    "an average of parameters": Case(lambda t: {"ema": {k: v * 0 for k, v in t.items() if "running" not in k}, "model": t}, "model"),
+    "after many repeats": Case(lambda t: {"optimizer": {"groups": [{"betas": BETAS} for _ in range(300)]}, "log": [() for _ in range(300)], "model": t}, "model"),
+    "a huge key": Case(lambda t: {2**20000: {"a": [1]}, (1, 2): 3, "model": t}, "model"),
+    "extra state": Case(lambda t: {**t, "conv1._extra_state": torch.ones(3), "bn1._extra_state": io.BytesIO(b"x")}, "", "", (), ("conv1._extra_state",)),
+    "rounded counts": Case(lambda t: {k: v.double() for k, v in t.items()}, "", "", (), ("bn1.num_batches_tracked",)),
     "optimizer first": Case(lambda t: {"optimizer": {"state": {i: {"exp_avg": v} for i, v in enumerate(t.values())}}, "net": t}, "net"),
 }  # fmt: skip
 
@@ -322,7 +340,7 @@ def test_the_state_dict_is_found_by_fit(what, run):
     taken = done.weights["taken"][0]
     assert (taken["key"], taken["prefix"], tuple(taken["others"])) == (case.key, case.prefix, case.others)
     assert set(case.unused) <= set(done.weights["unused"]) and bool(case.unused) == bool(done.weights["unused"])
-    lost = [name for name in case.unused if name != "n_averaged"]
+    lost = [name for name in case.unused if not name.endswith(("n_averaged", "_extra_state", "num_batches_tracked"))]
     assert ("warning[weights-unused]" in done.err) == bool(lost) and all(name in done.err for name in lost)
     np.testing.assert_allclose(built(), answers(tensors), rtol=1e-4, atol=1e-5)
     if case.key or case.prefix:
@@ -493,3 +511,191 @@ def test_nothing_in_memory_fits(run):
     with pytest.raises(Failure, match=r"no step `aux\.cf`") as caught:
         net.to_torch(weights={"aux.cf": {"weight": torch.ones(2)}})
     assert "did you mean `aux.fc`?" in caught.value.help
+
+
+def test_what_is_not_whole_and_would_have_come_first_is_said(run):
+    t = state()
+    torch.save({"ema": {k: v for k, v in t.items() if "running" not in k}, "model": t}, "file.pth")
+    assert "passed over: `ema` lacks 4 tensors" in run("small.yaml", "--weights", "file.pth").out
+    asked = run("small.yaml", "--weights", "file.pth", "--weights-key", "ema")
+    assert (
+        asked.code == 1
+        and "Averages of parameters alone lack the norms' statistics" in asked.err
+        and "another net" not in asked.err
+    )
+
+
+@pytest.mark.parametrize(("content", "prefix"), [
+    (lambda t, u: {**under("member0.", t), **under("member1.", u)}, "member1."), (lambda t, u: {"member0": t, "member1": u}, ""),
+    (lambda t, u: {"ema": under("member0.", t), "model": under("member1.", u)}, "member1."),
+])  # fmt: skip
+def test_a_step_takes_its_own_tensors_first(content, prefix, run):
+    torch.save(content(state(1), state(2)), "all.pth")
+    done = run("ensemble.yaml", "--set", "members=2", "--weights", "member1=all.pth", "--format", "json")
+    assert done.code == 0 and done.weights["taken"][0]["prefix"] == prefix, done.err
+    module = archc.load("ensemble.yaml", params={"members": 2}).to_torch(weights={"member1": "all.pth"})
+    assert torch.equal(module.state_dict()["member1.fc.weight"], state(2)["fc.weight"])
+
+
+class Aliased(Small):
+    """A module with others of its own under second names, and one that holds itself."""
+
+    def __init__(self, tensors: State) -> None:
+        super().__init__(tensors)
+        self.head, self.features = self.fc, self.layer1
+        self.__dict__["me"] = self
+
+
+def test_a_module_under_two_names(run):
+    tensors = state()
+    torch.save(Aliased(tensors), "file.pth")
+    module = archc.load("small.yaml").to_torch(weights="file.pth")
+    assert all(torch.equal(v, tensors[k]) for k, v in module.state_dict().items())
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_the_old_form_of_every_protocol(protocol, run):
+    tensors = state()
+    torch.save(tensors, "file.pth", pickle_protocol=protocol, _use_new_zipfile_serialization=False)
+    module = archc.load("small.yaml").to_torch(weights="file.pth")
+    assert all(torch.equal(v, tensors[k]) for k, v in module.state_dict().items())
+
+
+def test_a_tensor_that_is_negated_when_it_is_read(run):
+    """torch keeps the sign beside the numbers: such a tensor is refused from a file, and resolved in memory."""
+    tensors = state()
+    negated = torch.complex(torch.zeros_like(tensors["fc.weight"]), -tensors["fc.weight"]).conj().imag
+    torch.save({**tensors, "fc.weight": negated}, "file.pth")
+    assert run("small.yaml", "--weights", "file.pth").code == 1
+    module = archc.load("small.yaml").to_torch(weights={**tensors, "fc.weight": negated})
+    assert torch.equal(module.state_dict()["fc.weight"], tensors["fc.weight"])
+
+
+FOREIGN: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
+    "gzip": (lambda p: p.write_bytes(b"\x1f\x8b" + bytes(40)), ("gzip", "unpack")),
+    "HDF5": (lambda p: p.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(40)), ("HDF5",)),
+    "git LFS": (lambda p: p.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), ("git lfs pull",)),
+    "a web page": (lambda p: p.write_text("<!DOCTYPE html><html></html>"), ("web page",)),
+    "an index": (lambda p: p.write_text('{"metadata": {}, "weight_map": {}}'), ("JSON", "index")),
+    "NumPy arrays": (lambda p: np.savez(p.open("wb"), a=np.ones(3)), ("NumPy arrays", "weights=")),
+    "a program": (lambda p: torch.export.save(torch.export.export(nn.ReLU(), (torch.ones(2),)), p.with_suffix(".pt2")) or p.with_suffix(".pt2").rename(p), ("torch.export",)),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("what", FOREIGN)
+def test_what_is_no_checkpoint_is_called_what_it_is(what, run):
+    write, said = FOREIGN[what]
+    write(Path("file.pth"))
+    done = run("small.yaml", "--weights", "file.pth")
+    assert done.code == 1 and "error[checkpoint-refused]" in done.err and all(each in done.err for each in said), (
+        done.err
+    )
+
+
+def test_other_element_types_beside_the_net(run):
+    from safetensors.torch import save_file
+
+    extra = {
+        "extra.a": torch.zeros(4, dtype=torch.uint16),
+        "extra.b": torch.zeros(4, dtype=torch.float8_e4m3fn),
+        "extra.c": torch.zeros(4, dtype=torch.complex64),
+    }
+    for save in (save_file, torch.save):
+        save({**state(), **extra}, "file.bin")
+        done = run("small.yaml", "--weights", "file.bin")
+        assert done.code == 0 and "code-not-run" not in done.err, done.err
+        save({**state(), "fc.bias": torch.zeros(5, dtype=torch.float8_e4m3fn)}, "file.bin")
+        done = run("small.yaml", "--weights", "file.bin")
+        assert done.code == 1 and "`fc.bias`" in done.err and "float16 or bfloat16" in done.err
+
+
+DERIVED: dict[str, Callable[[nn.Module], Any]] = {
+    "pruned": lambda m: prune.l1_unstructured(m, "weight", 0.3),
+    "a weight norm": lambda m: torch.nn.utils.parametrizations.weight_norm(m),
+    "an old weight norm": lambda m: torch.nn.utils.weight_norm(m),
+    "a spectral norm": lambda m: torch.nn.utils.parametrizations.spectral_norm(m),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("what", DERIVED)
+def test_weights_that_are_made_of_others(what, run):
+    net = Small(state())
+    for module in (net.conv1, net.layer1.conv1, net.fc):
+        DERIVED[what](module)
+    torch.save(net.state_dict(), "file.pth")
+    done = run("small.yaml", "--weights", "file.pth")
+    assert done.code == 1 and "save again" in done.err and "--weights-skip" not in done.err, done.err
+
+
+def test_a_file_with_code_alone_names_it(run):
+    for content in (Evil(), [Evil()], {"a": Evil()}, {"model": lacking(state()), "x": Evil()}):
+        torch.save(content, "file.pth")
+        done = run("small.yaml", "--weights", "file.pth")
+        assert (done.code == 1 and "nothing was run" in done.err and "Path.touch" in done.err) or "getattr" in done.err
+        assert not Path("CODE_RAN").exists()
+
+
+BOMBS: dict[str, bytes] = {
+    "a list of a list": b"(" + b"K\x01" * 100_000 + b"lq\x00" + b"c__builtin__\nset\nh\x00\x85R0" * 2_000,
+    "pairs, again and again": b"("
+    + b"(K\x01K\x02t" * 50_000
+    + b"lq\x00"
+    + b"ccollections\nOrderedDict\nh\x00\x85R0" * 2_000,
+    "a shape without end": b"(" + b"K\x01" * 100_000 + b"tq\x00" + b"ctorch\nSize\nh\x00\x85R0" * 2_000,
+}
+
+
+@pytest.mark.parametrize("what", BOMBS)
+def test_a_small_pickle_does_not_take_much(what, run):
+    """A list is looked at once, whatever takes it; what must be copied counts."""
+    with zipfile.ZipFile("file.pth", "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02" + BOMBS[what] + b"}.")
+    tracemalloc.start()
+    done = run("small.yaml", "--weights", "file.pth")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert done.code == 1 and peak < 150e6
+
+
+def test_a_name_of_many_dots(run):
+    torch.save({**state(), "a." * 200_000 + "fc.weight": torch.zeros(5, 8)}, "file.pth")
+    done = run("small.yaml", "--weights", "file.pth")
+    assert done.code == 0 and len(done.err) < 2_000
+
+
+def test_mappings_that_hold_themselves(run):
+    tensors = state()
+    holder: dict[str, Any] = {"model": tensors}
+    holder["self"] = holder
+    double: list[Any] = []
+    double += [double, double]
+    for content in (holder, {"model": tensors, "list": double}, {"epoch": 1, "model": Small(tensors)}, Small(tensors)):
+        module = archc.load("small.yaml").to_torch(weights=content)
+        assert all(torch.equal(v, tensors[k]) for k, v in module.state_dict().items())
+
+
+def test_a_step_called_model(run):
+    steps = "".join(
+        f"  - {{name: {name}, conv: {{out: 3, kernel: 3, padding: 1}}}}\n" for name in ("model", "neck", "head")
+    )
+    Path("awkward.yaml").write_text(
+        f"archspec: 1\nname: awkward\ninput: {{image: [3, 8, 8]}}\ngraph:\n{steps}", "utf-8"
+    )
+    net = archc.load("awkward.yaml")
+    wanted = net.to_torch(seed=5).state_dict()
+    for content in ({"model": wanted}, {"model": wanted, "optimizer": {"state": {}}}):
+        assert all(torch.equal(v, wanted[k]) for k, v in net.to_torch(weights=content, seed=1).state_dict().items())
+    one = net.to_torch(
+        weights={"model": {"weight": wanted["model.weight"], "bias": wanted["model.bias"]}}, seed=1
+    ).state_dict()
+    assert torch.equal(one["model.bias"], wanted["model.bias"]) and not torch.equal(
+        one["neck.weight"], wanted["neck.weight"]
+    )
+
+
+def test_tensors_in_memory_that_have_no_numbers(run):
+    for tensor in (torch.ones(5).to_sparse(), torch.empty(5, device="meta")):
+        with pytest.raises(Failure, match=r"`fc\.bias`"):
+            archc.load("small.yaml").to_torch(weights={**state(), "fc.bias": tensor})

@@ -15,7 +15,6 @@ CheckpointGiven = Path | Checkpoint
 Weights = Mapping[str, Any] | str | os.PathLike[str] | WeightSource
 IN_MEMORY = "the given state dict"  # what messages call it
 MAX_DEPTH = 32
-MAX_SHOWN = 400  # letters of a mapping's keys
 
 
 class StateDict:
@@ -48,8 +47,14 @@ class StateDict:
         tensor = self._tensors[name]
         if not hasattr(tensor, "detach"):
             return tensor
-        tensor = tensor.detach().cpu()
-        return (tensor.float() if self.dtype(name) is BF16 else tensor).numpy()  # numpy has no bfloat16
+        try:
+            tensor = tensor.detach().cpu()
+            # numpy has no bfloat16, and no tensor that is negated when it is read
+            return (tensor.float() if self.dtype(name) is BF16 else tensor).resolve_neg().numpy()
+        except (RuntimeError, TypeError, NotImplementedError) as error:
+            why = str(error).partition("\n")[0][:100]
+            raise Failure("weights-dtype", f"the state dict's `{name}` has no numbers that can be read: {why}",
+                          "give plain tensors: dense, of float32, float16 or bfloat16") from None  # fmt: skip
 
 
 def short_name(name: str) -> str:
@@ -67,6 +72,7 @@ def checkpoints_by_step(weights: object) -> dict[str, CheckpointGiven] | None:
     """
     if weights is None:
         return None
+    weights = state_dict_of(weights)
     if not isinstance(weights, Mapping):
         return {"": checkpoint(weights)}
     by_step = [isinstance(step, str) and is_checkpoint(each) for step, each in weights.items()]
@@ -74,9 +80,8 @@ def checkpoints_by_step(weights: object) -> dict[str, CheckpointGiven] | None:
         return {step: checkpoint(each) for step, each in weights.items()}
     loaded = in_memory(weights)
     if not loaded.state_dicts:
-        kinds = ", ".join(f"`{str(key)[:40]}` ({type(each).__name__})" for key, each in weights.items())
-        raise ValueError(f"a checkpoint's path, a state_dict, a mapping of steps to such, or what torch.load gives; "
-                         f"there is no tensor in a mapping of {kinds[:MAX_SHOWN]}")  # fmt: skip
+        raise ValueError(f"a checkpoint's path, a state_dict, a mapping of steps to such, or what torch.load gives; there is no tensor in "
+                         f"{loaded.holds}")  # fmt: skip
     return {"": loaded}
 
 
@@ -104,19 +109,28 @@ def checkpoint(value: Any) -> CheckpointGiven:
 
 
 def in_memory(content: Mapping[Any, Any]) -> Checkpoint:
-    """What torch.load gives, or a state_dict alone, as a checkpoint: every mapping in it that has tensors by name."""
+    """What torch.load gives, or a state_dict alone, as a checkpoint: every mapping in it that has tensors by name, and every module."""
+    from ..compiler.weights.formats.content import describe_content, key_text
+
     found: list[KeyedStateDict] = []
+    seen: set[int] = set()
     waiting: list[tuple[tuple[str, ...], Any]] = [((), content)]
     while waiting:
         path, value = waiting.pop()
+        value = state_dict_of(value)
         if isinstance(value, Mapping):
             tensors = {name: each for name, each in value.items() if isinstance(name, str) and is_tensor(each)}
             if tensors or not value:
                 found.append(KeyedStateDict(".".join(path), StateDict(tensors, getattr(value, "_metadata", None))))
-            inside = list(value.items())
-        else:
-            inside = list(enumerate(value)) if isinstance(value, (list, tuple)) else []
-        if len(path) < MAX_DEPTH:
-            nested = [(key, each) for key, each in inside if isinstance(each, (Mapping, list, tuple))]
-            waiting += [((*path, str(key)), each) for key, each in reversed(nested)]
-    return Checkpoint(IN_MEMORY, tuple(found))
+        if id(value) in seen or len(path) > MAX_DEPTH or not isinstance(value, (Mapping, list, tuple)):
+            continue
+        seen.add(id(value))
+        inside = list(value.items() if isinstance(value, Mapping) else enumerate(value))
+        waiting += [((*path, key_text(key)), each) for key, each in reversed(inside) if not is_tensor(each)]
+    return Checkpoint(IN_MEMORY, tuple(found), describe_content(content))
+
+
+def state_dict_of(value: Any) -> Any:
+    """The state_dict of a torch module; any other value as it is."""
+    module = hasattr(value, "named_parameters") and callable(getattr(value, "state_dict", None))
+    return value.state_dict() if module else value

@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..compiler.spelling import Spelling, as_flag
 from .tables import count_of
 
 if TYPE_CHECKING:
     from ..compiler.weights.report import Taken, WeightReport
 
 MAX_LISTED = 3
+MAX_NAME = 200  # letters of a name or a place
 
 
-def describe_weights(report: WeightReport) -> str:
-    """A sentence on which tensors are trained and which are not."""
+def describe_weights(report: WeightReport, spelling: Spelling = as_flag) -> str:
+    """A sentence on which tensors are trained and which are not; `spelling` is how it writes options."""
     if report.as_started:
         return f"untrained: all tensors start from {report.source}; its answers mean nothing yet"
     parts = [f"{count_of(report.loaded, 'tensor')} from {report.source}"]
-    parts += [describe_taken(each) for each in report.taken if each.key or each.prefix or each.others]
+    parts += [
+        describe_taken(each, spelling)
+        for each in report.taken
+        if each.key or each.prefix or each.others or each.passed_over
+    ]
     if report.skipped:
         parts.append(f"left out as asked: {', '.join(report.skipped)}")
     if report.missing:
@@ -28,11 +34,13 @@ def describe_weights(report: WeightReport) -> str:
     return "; ".join(parts)
 
 
-def describe_taken(taken: Taken) -> str:
-    """What of a checkpoint was taken, and what else would have fitted."""
+def describe_taken(taken: Taken, spelling: Spelling = as_flag) -> str:
+    """What of a checkpoint was taken, what else would have fitted, and what was passed over because it is not whole."""
     step = f"{taken.step}: " if taken.step else ""
-    others = f" ({list_some(taken.others)} fit{'s' * (len(taken.others) == 1)}, too: --weights-key, --weights-prefix)"
-    return f"{step}taken: {taken.place}{others if taken.others else ''}"
+    options = f"{spelling('weights_key')}, {spelling('weights_prefix')}"
+    others = f" ({list_some(taken.others)} fit{'s' * (len(taken.others) == 1)}, too: {options})" if taken.others else ""
+    passed = f"; passed over: {list_some(taken.passed_over)}" if taken.passed_over else ""
+    return f"{step}taken: {taken.place}{others}{passed}"
 
 
 class WeightWarning(NamedTuple):
@@ -59,4 +67,4 @@ def describe_unexpected(report: WeightReport) -> str:
 
 def list_some(names: tuple[str, ...]) -> str:
     """The first few names, and whether there are more."""
-    return ", ".join(names[:MAX_LISTED]) + ", …" * (len(names) > MAX_LISTED)
+    return ", ".join(name[:MAX_NAME] for name in names[:MAX_LISTED]) + ", …" * (len(names) > MAX_LISTED)

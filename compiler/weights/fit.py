@@ -13,14 +13,17 @@ from typing import NamedTuple
 
 from ..ir.operation import Param
 from .input_channels import differs_in_channels
-from .names import belongs_to, is_count, legacy_key, match_legacy_names
+from .names import belongs_to, is_bookkeeping, legacy_key, match_legacy_names
 from .report import describe_place
 from .source import Checkpoint, KeyedStateDict
 
 MAX_PREFIXES = 32  # that are tried for a state dict: the likeliest
 # words in a key or a prefix, and how a state dict of that kind is preferred among those that fit
-AVERAGED = {"ema", "swa", "averaged", "average", "avg", "polyak", "shadow"}
-PREFERRED = (AVERAGED, {"teacher"}, set[str](), {"student"})
+AVERAGED = {"ema", "swa", "averaged", "average", "polyak", "shadow"}
+NOT_THAT = {"non", "no", "not", "without", "raw"}  # before a word of the above: `model_no_ema`
+BESIDE = {"optimizer", "optim", "exp", "momentum", "grad", "grads", "gradient", "init", "initial", "old", "previous",
+          "pretrained", "hyper"}  # fmt: skip  # what an optimizer keeps of each weight, and what a net began with
+PREFERRED = ("averaged", "teacher", "model", "student", "beside")
 
 
 class Wanted(NamedTuple):
@@ -36,7 +39,7 @@ class Wanted(NamedTuple):
     adaptable: Collection[str] = ()
 
     def is_required(self, tensor: str) -> bool:
-        return not is_count(tensor) and not belongs_to(tensor, self.optional)
+        return not is_bookkeeping(tensor) and not belongs_to(tensor, self.optional)
 
     def takes(self, tensor: str, shape: tuple[int, ...]) -> bool:
         """Whether a tensor of this shape fits."""
@@ -62,9 +65,22 @@ class Fit(NamedTuple):
         return not self.missing and not self.misshapen
 
     @property
+    def fitting(self) -> int:
+        """How many tensors it has that fit."""
+        return len(self.original_names) - len(self.misshapen)
+
+    @property
     def place(self) -> str:
         """Where in the file it is, in words."""
         return describe_place(self.state_dict.key, self.prefix)
+
+    @property
+    def shortcoming(self) -> str:
+        """Why it is not whole, in words."""
+        missing, misshapen = len(self.missing), len(self.misshapen)
+        parts = [f"lacks {missing} tensor{'s' * (missing != 1)}"] * bool(missing)
+        parts += [f"has {misshapen} of other shapes"] * bool(misshapen)
+        return f"{self.place} {' and '.join(parts)}"
 
     @property
     def inside(self) -> dict[str, str]:
@@ -79,35 +95,54 @@ class Fit(NamedTuple):
 def find_fits(checkpoint: Checkpoint, wanted: Wanted, prefix: str | None = None, step: str = "") -> list[Fit]:
     """How each state dict fits, under each likely prefix or under `prefix` alone; the best first.
 
-    What is whole comes first. Among those averaged weights do, then a teacher's, and a student's last; then the order of the file.
-    Where none is whole, the one that gives most of the wanted tensors is first; a few that fit under some prefix say nothing, as
-    names like `conv.weight` are in many nets. `step` is the step of the graph that is wanted: its own name in the file comes
-    before others'.
+    What is whole comes first; of that what has the name of the wanted `step` in its key or prefix, then averages, teachers, all others in
+    the order of the file, and students. Where none is whole, the one that gives most of the wanted tensors is first; a few that fit
+    under some prefix say nothing, as names like `conv.weight` are in many nets.
     """
-    fits = [fit for each in checkpoint.state_dicts for fit in fits_of(each, wanted, prefix)]
+    fits = [(place, fit) for place, each in enumerate(checkpoint.state_dicts) for fit in fits_of(each, wanted, prefix)]
 
-    def rank(fit: Fit) -> tuple[object, ...]:
-        fitting = len(fit.original_names) - len(fit.misshapen)
-        telling = not fit.whole and 2 * fitting >= len(wanted.names)
-        other_step = bool(step) and not f".{fit.prefix}".endswith(f".{step}.")
-        size = len(list(fit.state_dict.source.names()))
-        return (
-            not fit.whole,
-            -fitting * telling,
-            preference(fit),
-            other_step,
-            bool(fit.prefix),
-            0 if fit.whole else -size,
-        )
+    def rank(found: tuple[int, Fit]) -> tuple[object, ...]:
+        """What fits are sorted by, the best first."""
+        place, fit = found
+        given = 0 if fit.whole else -fit.fitting * gives_half(fit, wanted)
+        size = 0 if fit.whole or given else -len(list(fit.state_dict.source.names()))
+        return not fit.whole, not names_step(fit, step), given, preference(fit), size, place, bool(fit.prefix)
 
-    return sorted(fits, key=rank)
+    return [fit for _, fit in sorted(fits, key=rank)]
+
+
+def names_step(fit: Fit, step: str) -> bool:
+    """Whether a step's own name is in the key or the prefix; any is where the whole net is wanted."""
+    return f".{step}." in f".{fit.state_dict.key}.{fit.prefix}." if step else True
+
+
+def gives_half(fit: Fit, wanted: Wanted) -> bool:
+    """Whether at least half of the wanted tensors are there, with their shapes."""
+    return 2 * fit.fitting >= len(wanted.names)
+
+
+def is_preferred(fit: Fit, taken: Fit, wanted: Wanted) -> bool:
+    """Whether a fit that is not whole would have come before the one that was taken: an average, where a model was taken."""
+    return not fit.whole and gives_half(fit, wanted) and preference(fit) < preference(taken)
 
 
 def preference(fit: Fit) -> int:
-    """The place of a fit in PREFERRED, by the words in its key and prefix."""
+    """The place in PREFERRED, by the words in key and prefix."""
     text = f"{fit.state_dict.key}.{fit.prefix}"
     words = {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", text)}
-    return next((place for place, kind in enumerate(PREFERRED) if words & kind), PREFERRED.index(set()))
+    if words & BESIDE:
+        return PREFERRED.index("beside")
+    if words & AVERAGED and not words & NOT_THAT and not is_swapped(fit):
+        return PREFERRED.index("averaged")
+    return PREFERRED.index(next((kind for kind in ("teacher", "student") if kind in words), "model"))
+
+
+def is_swapped(fit: Fit) -> bool:
+    """Whether it is MMEngine's `ema_state_dict`, which has a count of `steps`.
+
+    Its EMAHook swaps the two when it saves: the average is in `state_dict`, for those who know nothing of it.
+    """
+    return fit.state_dict.key == "ema_state_dict" and "steps" in fit.state_dict.source.names()
 
 
 def fits_of(state_dict: KeyedStateDict, wanted: Wanted, prefix: str | None) -> Iterator[Fit]:
@@ -122,6 +157,9 @@ def fits_of(state_dict: KeyedStateDict, wanted: Wanted, prefix: str | None) -> I
             lacking, {name: original for name, original in under.items() if original not in used}
         )
         found |= {lacking[theirs]: original for theirs, original in legacy.items()}
+        # a count that was rounded with all the rest is no count any more, and starts anew
+        found = {tensor: original for tensor, original in found.items() if not is_bookkeeping(tensor)
+                 or state_dict.source.dtype(original) == wanted.params[tensor].dtype}  # fmt: skip
         missing = tuple(tensor for tensor in wanted.names if tensor not in found and wanted.is_required(tensor))
         shapes = {tensor: tuple(state_dict.source.shape(original)) for tensor, original in found.items()}
         yield Fit(
@@ -131,17 +169,20 @@ def fits_of(state_dict: KeyedStateDict, wanted: Wanted, prefix: str | None) -> I
 
 def likely_prefixes(names: Collection[str], wanted: Collection[str]) -> list[str]:
     """What stands before wanted names, those before most of them first; "" is always among them."""
-    counts = Counter(name[:start] for name in names for start in starts(name) if name[start:] in wanted)
+    dots = max((name.count(".") for name in wanted), default=0)
+    counts = Counter(prefix for name in names for prefix, rest in splits(name, dots) if rest in wanted)
     if not counts:
         keys = {legacy_key(name) for name in wanted}
-        counts = Counter(name[:start] for name in names for start in starts(name) if legacy_key(name[start:]) in keys)
+        counts = Counter(
+            prefix for name in names for prefix, rest in splits(name, 2 * dots) if legacy_key(rest) in keys
+        )
     likely = [prefix for prefix, count in counts.most_common(MAX_PREFIXES) if 2 * count >= max(counts.values())]
     return likely if "" in likely else [*likely, ""]
 
 
-def starts(name: str) -> Iterator[int]:
-    """Where the parts of a dotted name begin."""
-    yield 0
-    for place, letter in enumerate(name, 1):
-        if letter == ".":
-            yield place
+def splits(name: str, dots: int) -> Iterator[tuple[str, str]]:
+    """A dotted name in two, wherever the second part has at most `dots` dots; first of all the name itself."""
+    parts = name.rsplit(".", dots + 1)
+    for count in range(len(parts)):
+        rest = ".".join(parts[count:])
+        yield name[: len(name) - len(rest)], rest

@@ -10,10 +10,10 @@ from typing import NamedTuple
 from ..diagnostics import Failure, nearest
 from ..ir.graph import Graph
 from ..ir.operation import Param
-from .fit import Fit, Wanted, find_fits
+from .fit import Fit, Wanted, find_fits, is_preferred
 from .formats import open_checkpoint
 from .input_channels import AdaptedSource, first_weights, suitable_method
-from .matching import SAVE_STATE_DICT, Matching, RenamedSource
+from .matching import SAVE_STATE_DICT, Matching, RenamedSource, describe_not_run
 from .name_map import map_names
 from .names import belongs_to, enclosing_steps
 from .options import READ_AS_IT_FITS, CheckpointOptions
@@ -22,6 +22,7 @@ from .source import Checkpoint, KeyedStateDict, WeightSource
 
 CheckpointsByStep = Mapping[str, Path | Checkpoint]  # "" is the whole net
 MAX_LISTED = 8
+MAX_PREFIX = 80  # letters of a name that are looked through for its prefixes
 
 
 class LoadedWeights(NamedTuple):
@@ -56,7 +57,7 @@ def load_checkpoints(checkpoints: CheckpointsByStep, net: NetTensors, fallback: 
     A file that serves several steps is opened once. Raises Failure where a checkpoint does not fit, or an option names what there
     is not.
     """
-    checkpoints = as_one_checkpoint(checkpoints, {*net.params, *steps_around({*net.params, *net.paths}), *net.paths})
+    checkpoints = as_one_checkpoint(checkpoints, net, options)
     check_steps(checkpoints, net.params, net.paths, options)
     opened = {file: open_checkpoint(file) for file in checkpoints.values() if isinstance(file, Path)}
     matchings = [match_checkpoint(opened[file] if isinstance(file, Path) else file, net, step, options)
@@ -82,25 +83,35 @@ def match_checkpoint(checkpoint: Checkpoint, net: NetTensors, step: str, options
     prefix = f"{step}." if step else ""
     inside = [tensor for tensor in net.params if tensor.startswith(prefix) and not belongs_to(tensor, options.skip)]
     theirs = {tensor: name.removeprefix(prefix) for tensor, name in map_names(inside, options.names).items()}
-    adaptable = [tensor for tensor, channels in net.first.items() if options.input == suitable_method(channels)]
+    # a net with a grey and a wide image wants both ways, and names one
+    adaptable = net.first if options.input in {suitable_method(each) for each in net.first.values()} else ()
     wanted = Wanted(theirs, net.params, net.heads, adaptable)
     best, *others = choose_fits(checkpoint, wanted, step, options)
     also = tuple(dict.fromkeys(other.place for other in others if other.whole and best.whole))
-    taken = Taken(checkpoint.name, step, best.state_dict.key, best.prefix, also)
-    return Matching(best, wanted, taken, options, net.first)
+    passed_over = tuple(each.shortcoming for each in others if best.whole and is_preferred(each, best, wanted))
+    taken = Taken(checkpoint.name, step, best.state_dict.key, best.prefix, also, passed_over)
+    return Matching(best, wanted, taken, options, net.first, checkpoint.unknown)
 
 
-def as_one_checkpoint(checkpoints: CheckpointsByStep, known: Collection[str]) -> CheckpointsByStep:
-    """Checkpoints by step; one for the whole net where the keys are no steps, as in what torch.load gives: {"model": …}."""
+def as_one_checkpoint(checkpoints: CheckpointsByStep, net: NetTensors, options: CheckpointOptions) -> CheckpointsByStep:
+    """Checkpoints by step; one for the whole net where the keys are no steps, but those of what torch.load gives: {"model": …}.
+
+    A key may be both, in a net with a step `model`: what fits the whole net is taken for it.
+    """
     opened = {key: each for key, each in checkpoints.items() if isinstance(each, Checkpoint)}
-    if not opened or any(not key or key in known or nearest(key, known) for key in checkpoints):
+    if not opened or "" in checkpoints:
         return checkpoints
     inside = [
         each._replace(key=f"{key}.{each.key}".removesuffix("."))
         for key, one in opened.items()
         for each in one.state_dicts
     ]
-    return {"": next(iter(opened.values()))._replace(state_dicts=tuple(inside))}
+    whole = next(iter(opened.values()))._replace(state_dicts=tuple(inside))
+    steps = {*net.params, *net.paths, *steps_around({*net.params, *net.paths})}
+    by_step = any(key in steps or nearest(key, steps) for key in checkpoints)
+    if by_step and not (inside and match_checkpoint(whole, net, "", options).fit.whole):
+        return checkpoints
+    return {"": whole}
 
 
 def choose_fits(checkpoint: Checkpoint, wanted: Wanted, step: str, options: CheckpointOptions) -> list[Fit]:
@@ -110,7 +121,7 @@ def choose_fits(checkpoint: Checkpoint, wanted: Wanted, step: str, options: Chec
     """
     if not checkpoint.state_dicts:
         raise Failure("weights-missing", f"{checkpoint.name} has no tensors by name. It holds: {checkpoint.holds}",
-                      SAVE_STATE_DICT)  # fmt: skip
+                      SAVE_STATE_DICT + describe_not_run(checkpoint.unknown))  # fmt: skip
     if options.key is not None:
         checkpoint = checkpoint._replace(state_dicts=under_key(checkpoint, options))
     prefix = None if options.prefix is None else existing_prefix(checkpoint, options)
@@ -138,10 +149,16 @@ def existing_prefix(checkpoint: Checkpoint, options: CheckpointOptions) -> str:
     asked = options.prefix or ""
     names = [name for each in checkpoint.state_dicts for name in each.source.names()]
     for prefix in dict.fromkeys((f"{asked.removesuffix('.')}." if asked else "", asked)):
-        if any(name.startswith(prefix) for name in names):
+        ends = not prefix[-1:].isalnum()  # `modul` is no prefix of `module.conv1`
+        if ends and any(name.startswith(prefix) for name in names):
             return prefix
+    known = dict.fromkeys(
+        name[: at + 1] for name in names for at, letter in enumerate(name[:MAX_PREFIX]) if letter == "."
+    )
+    near = nearest(asked, [prefix.removesuffix(".") for prefix in known])
     some = ", ".join(f"`{name[:60]}`" for name in names[:3])
-    raise Failure("no-such-key", f"no tensor of {checkpoint.name} begins with `{asked}`", f"its names are as {some}", 2)
+    hint = f"did you mean `{near}`?" if near else f"its names are as {some}"
+    raise Failure("no-such-key", f"no tensor of {checkpoint.name} begins with `{asked}`", hint, 2)
 
 
 def adapted_source(matching: Matching) -> WeightSource:

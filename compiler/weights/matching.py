@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..diagnostics import Failure, nearest
 from ..ir.dtypes import DType
 from ..ir.operation import Param
+from ..spelling import as_flag, as_keyword
 from .fit import Fit, Wanted
 from .input_channels import differs_in_channels, suitable_method
-from .names import belongs_to, is_count, owning_step, summarize_by_step
+from .names import belongs_to, is_bookkeeping, owning_step, summarize_by_step
 from .options import CheckpointOptions
 from .report import Taken
 from .source import WeightSource
 
 MAX_LISTED = 10
 MAX_SUGGESTED = 3
+MAX_NAME = 200  # letters of a name that others are compared with
 SAVE_STATE_DICT = "save the weights alone: torch.save(model.state_dict(), …)"
 
 
@@ -53,7 +55,7 @@ class RenamedSource:
 class Matching(NamedTuple):
     """A fit that is to be checked: what it is of which checkpoint (`taken`), what is wanted, and the user's options.
 
-    `first` are the weights that read the image, each with its number of channels.
+    `first` are the weights that read the image, each with its number of channels; `unknown` are what the file names and nobody ran.
     """
 
     fit: Fit
@@ -61,6 +63,7 @@ class Matching(NamedTuple):
     taken: Taken
     options: CheckpointOptions
     first: Mapping[str, int]
+    unknown: tuple[str, ...] = ()
 
     @property
     def params(self) -> Mapping[str, Param]:
@@ -94,7 +97,9 @@ class Matching(NamedTuple):
     def check_code(self) -> None:
         """Raises Failure where something among the tensors is no tensor, but would run code or is of a kind that is not read."""
         state_dict, prefix = self.fit.state_dict, self.fit.prefix
-        code = next((name for name in state_dict.runs_code if name.startswith(prefix)), None)
+        code = next(
+            (name for name in state_dict.runs_code if name.startswith(prefix) and not is_bookkeeping(name)), None
+        )
         if code is not None:
             raise Failure("checkpoint-refused", f"{self.label} wants to run `{state_dict.refused[code]}` for `{code[:80]}` when it is read; nothing was run",
                           "use a state dict that you trust, best as .safetensors")  # fmt: skip
@@ -102,7 +107,7 @@ class Matching(NamedTuple):
             original = prefix + self.wanted.names[tensor]
             if original in state_dict.refused:
                 raise Failure("checkpoint-refused", f"{self.label}: `{original[:80]}` is made by `{state_dict.refused[original]}`, which archc does not read",
-                              "save dense tensors: torch.save(model.state_dict(), …)")  # fmt: skip
+                              "save plain tensors: dense, of float32, float16 or bfloat16")  # fmt: skip
 
     def check_missing(self) -> None:
         """Raises Failure where the graph needs a tensor that the checkpoint lacks."""
@@ -110,16 +115,36 @@ class Matching(NamedTuple):
         if not missing:
             return
         under, others = self.unused()
-        more = f"; it holds {len(under) + len(others):,} others" if under or others else ""
+        more = (
+            f"; it holds {len(under) + len(others):,} other{'s' * (len(under) + len(others) != 1)}"
+            if under or others
+            else ""
+        )
         listed = [self.name_in_both(tensor) for tensor in missing]
-        near = nearest(missing[0], [*self.fit.original_names, *under])
-        names = ", ".join(f"`{name[:60]}`" for name in (under or others)[:3])
-        if near:
-            hint = f"the nearest to `{missing[0]}` in it is `{near}`."
-        else:
-            hint = "is it the checkpoint of another net?" + (f" its names are as {names}." if names else "")
+        hint = self.explain_missing(missing[0], [*under, *others])
         raise Failure("weights-missing", f"{self.label} lacks {count_and_list(listed)}{more}",
-                      self.and_save(hint + self.suggest_skipping(map(owning_step, missing), "untrained")))  # fmt: skip
+                      self.explain(hint + self.suggest_skipping(map(owning_step, missing), "untrained")))  # fmt: skip
+
+    def explain_missing(self, tensor: str, unused: Sequence[str]) -> str:
+        """Why a tensor may be missing: it is there in another form, under another name, or the file is another net's."""
+        theirs = self.step_prefix + self.wanted.names[tensor]
+        if derived := [
+            name for name in unused if name.startswith((f"{theirs}_", f"{owning_step(theirs)}.parametrizations."))
+        ]:
+            return (f"it has `{derived[0][:80]}`: pruning, a weight norm or a parametrization makes the weight of it; "
+                    "remove that (prune.remove, remove_weight_norm, remove_parametrizations) and save again.")  # fmt: skip
+        names = ", ".join(f"`{name[:60]}`" for name in unused[:3])
+        as_map = f"`{self.options.spelling('weights_map')}` takes a map of names."
+        if self.fit.fitting > len(self.fit.missing):
+            lines = [f"the other {self.fit.fitting:,} tensors fit."]
+            if all(name.endswith((".running_mean", ".running_var")) for name in self.fit.missing):
+                lines.append("Averages of parameters alone lack the norms' statistics.")
+            elif names:
+                lines.append(f"Is it called otherwise there? What it has besides is as {names}; {as_map}")
+            return " ".join(lines)
+        if near := nearest(theirs, [name for name in unused if len(name) <= MAX_NAME]):
+            return f"the nearest to `{theirs}` in it is `{near}`; {as_map}"
+        return "is it the checkpoint of another net?" + (f" its names are as {names}; {as_map}" if names else "")
 
     def name_in_both(self, tensor: str) -> str:
         """The tensor's name, with the checkpoint's where a map gives it another."""
@@ -140,11 +165,16 @@ class Matching(NamedTuple):
             skipping = self.suggest_skipping(map(owning_step, rest), "untrained")
             classes = skipping and all(shapes[t][1:] == self.params[t].shape[1:] for t in rest)
             hints.append(
-                ("is it for another number of classes?" if classes else "is it the checkpoint of another member?")
-                + skipping
+                (self.explain_classes(shapes[rest[-1]][0]) if classes else "is it another net's checkpoint?") + skipping
             )
         raise Failure("weights-misshapen", f"{self.label} has other shapes: {count_and_list(differences)}",
-                      self.and_save("\n".join(hints)))  # fmt: skip
+                      self.explain("\n".join(hints)))  # fmt: skip
+
+    def explain_classes(self, found: int) -> str:
+        """What to do where a last layer has `found` classes and the net another number."""
+        in_python = self.options.spelling is as_keyword
+        option = as_keyword("params", {"classes": found}) if in_python else as_flag("set", f"classes={found}")
+        return f"is it for another number of classes? a net of {found} takes it, as `{option}` where that is the param;"
 
     def explain_channels(self, first: Mapping[str, tuple[int, ...]]) -> str:
         """What to do where first layers read another number of channels than the image has."""
@@ -167,12 +197,12 @@ class Matching(NamedTuple):
         strays = [
             t
             for t in under
-            if child_step(t, prefix) in known and not is_count(t) and not belongs_to(t, self.options.skip)
+            if child_step(t, prefix) in known and not is_bookkeeping(t) and not belongs_to(t, self.options.skip)
         ]
         if strays:
             skipping = self.suggest_skipping(summarize_by_step(strays, [*self.fit.original_names, *under]), "out")
             raise Failure("weights-unused", f"{self.label} has {count_and_list(strays)}, for which the net has no place",
-                          self.and_save(f"is it the checkpoint of another member?{skipping}"))  # fmt: skip
+                          self.explain(f"is it another net's checkpoint?{skipping}"))  # fmt: skip
 
     def suggest_skipping(self, steps: Iterable[str], how: str) -> str:
         """The options that leave a few steps `out` or `untrained`, for a message.
@@ -180,14 +210,21 @@ class Matching(NamedTuple):
         Empty for more than MAX_SUGGESTED steps, and where they are most of the net: then it is probably the wrong checkpoint.
         """
         steps = tuple(dict.fromkeys(steps))
-        left_out = sum(belongs_to(tensor, steps) for tensor in self.wanted.names)
-        if len(steps) > MAX_SUGGESTED or 2 * left_out > len(self.wanted.names):
+        weights = [tensor for tensor in self.wanted.names if len(self.params[tensor].shape) > 1]
+        left_out = sum(belongs_to(tensor, steps) for tensor in weights)
+        if len(steps) > MAX_SUGGESTED or 2 * left_out > len(weights):
             return ""
         return f" `{self.options.spelling('weights_skip', steps)}` leaves {'it' if len(steps) == 1 else 'them'} {how}"
 
-    def and_save(self, hint: str) -> str:
-        """The hint; for a whole module that was pickled, with how its weights alone are saved."""
-        return f"{hint}\nit is a whole module, pickled: {SAVE_STATE_DICT}" if self.fit.state_dict.is_module else hint
+    def explain(self, hint: str) -> str:
+        """The hint, with how the weights of a whole module are saved, and with what the file names and nobody ran."""
+        module = f"\nit is a whole module, pickled: {SAVE_STATE_DICT}" if self.fit.state_dict.is_module else ""
+        return hint + module + describe_not_run(self.unknown)
+
+
+def describe_not_run(unknown: Sequence[str]) -> str:
+    """A line of help on classes and functions that a file names; none was called."""
+    return f"\nit names {', '.join(f'`{name}`' for name in unknown[:3])}; nothing was run" if unknown else ""
 
 
 def child_step(tensor: str, prefix: str) -> str:
@@ -224,4 +261,5 @@ def describe_shape(shape: tuple[int, ...]) -> str:
 def count_and_list(tensors: Collection[str]) -> str:
     """`2 tensors: fc.weight, fc.bias`; of many, the first MAX_LISTED and how many more."""
     more = f" and {len(tensors) - MAX_LISTED} more" if len(tensors) > MAX_LISTED else ""
-    return f"{len(tensors)} tensor{'s' * (len(tensors) > 1)}: " + ", ".join(list(tensors)[:MAX_LISTED]) + more
+    names = [tensor[:MAX_NAME] for tensor in list(tensors)[:MAX_LISTED]]
+    return f"{len(tensors)} tensor{'s' * (len(tensors) > 1)}: {', '.join(names)}{more}"

@@ -24,12 +24,12 @@ def owning_step(tensor: str) -> str:
     return tensor.rpartition(".")[0]
 
 
-def is_count(tensor: str) -> bool:
-    """Whether it is one of torch's counts: of batches, by a norm, or of averaged models, by AveragedModel.
+def is_bookkeeping(tensor: str) -> bool:
+    """Whether it is what torch keeps beside the parameters: counts of batches and of averaged models, and a module's extra state.
 
-    It is not learned, and no answer depends on it.
+    None of it is learned, and no answer depends on it.
     """
-    return tensor.rpartition(".")[2] in ("num_batches_tracked", "n_averaged")
+    return tensor.rpartition(".")[2] in ("num_batches_tracked", "n_averaged", "_extra_state")
 
 
 def summarize_by_step(some: Iterable[str], all_names: Iterable[str]) -> tuple[str, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from .names import belongs_to, is_count, summarize_by_step
+from .names import belongs_to, is_bookkeeping, summarize_by_step
 
 
 class Taken(NamedTuple):
     """What was taken of a checkpoint for a step ("" is the whole net): the state dict at `key`, less the `prefix` of its names.
 
-    `others` are the places in the file that would have fitted, too.
+    `others` are the places in the file that would have fitted, too, and `passed_over` says of each that would have come first, but
+    is not whole, what it lacks.
     """
 
     checkpoint: str
@@ -19,6 +20,7 @@ class Taken(NamedTuple):
     key: str
     prefix: str
     others: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -60,7 +62,7 @@ class WeightReport(NamedTuple):
 def report_weights(source: str, params: Iterable[str], loaded: Collection[str], unused: tuple[str, ...] = (),
                    skip: Iterable[str] = ()) -> WeightReport:  # fmt: skip
     """The report on a graph with the tensors `params`, of which `loaded` come from checkpoints; steps of `skip` were left out."""
-    learned, skip = [tensor for tensor in params if not is_count(tensor)], tuple(skip)
+    learned, skip = [tensor for tensor in params if not is_bookkeeping(tensor)], tuple(skip)
     missing = tuple(tensor for tensor in learned if tensor not in loaded)
-    unexpected = tuple(tensor for tensor in unused if not belongs_to(tensor, skip) and not is_count(tensor))
+    unexpected = tuple(tensor for tensor in unused if not belongs_to(tensor, skip) and not is_bookkeeping(tensor))
     return WeightReport(source, len(loaded), missing, unused, summarize_by_step(missing, learned), skip, unexpected)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ..ir.dtypes import BF16, F16, DType
 from ..ir.operation import Param
-from .names import is_count, owning_step, summarize_by_step
+from .names import is_bookkeeping, owning_step, summarize_by_step
 from .report import WeightReport
 from .seeded import draw_blocks, is_drawn, make_tensor
 from .source import WeightSource
@@ -34,7 +34,7 @@ def report_untouched(report: WeightReport, source: WeightSource, params: Mapping
 
     Where one start explains all of them, the net is told as one without a checkpoint.
     """
-    loaded = [tensor for tensor in params if tensor not in report.missing and not is_count(tensor)]
+    loaded = [tensor for tensor in params if tensor not in report.missing and not is_bookkeeping(tensor)]
     found = {start: untouched_tensors(loaded, source, params, start) for start in starts}
     untouched = {tensor for tensors in found.values() for tensor in tensors}
     if not untouched:
@@ -44,7 +44,7 @@ def report_untouched(report: WeightReport, source: WeightSource, params: Mapping
         if not report.missing and all(has_started(tensor, source, params[tensor], start) for tensor in others):
             text = f"seed {start.seed}, untouched in {report.source}"
             return report._replace(source=text, missing=tuple(params), untrained=(), as_started=True)
-    learned = [tensor for tensor in params if not is_count(tensor)]
+    learned = [tensor for tensor in params if not is_bookkeeping(tensor)]
     missing = tuple(tensor for tensor in learned if tensor in report.missing or tensor in untouched)
     return report._replace(missing=missing, untrained=summarize_by_step(missing, learned))
 

@@ -29,6 +29,16 @@ class Opener(NamedTuple):
     module: str
 
 
+# what people give for a checkpoint by mistake: the first bytes, what such a file is, and what to do
+FOREIGN = (
+    (b"\x1f\x8b", "packed by gzip", "unpack it first"),
+    (b"\x89HDF", "an HDF5 file, as Keras writes", "convert it to .safetensors"),
+    (b"\x93NUMPY", "a NumPy array", "give arrays by name from Python: weights={name: array}"),
+    (b"version https://git-lfs", "a pointer of git LFS, not the file itself", "git lfs pull brings it"),
+    (b"<", "a web page, not a checkpoint", "download it again; the address wants a login perhaps"),
+    (b"{", "a JSON text", "give the .safetensors or .pth itself; an index of several files is not read"),
+)
+
 # the first row that recognises a file opens it
 OPENERS = (
     # it comes first because its files begin with a length, which may have the first bytes of a zip or a pickle
@@ -58,4 +68,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
         if opener.recognises(head):
             checkpoint: Checkpoint = import_module(f".{opener.module}", __package__).open_file(path)
             return checkpoint
+    for start, what, advice in FOREIGN:
+        if head.lstrip().startswith(start):
+            raise Failure("checkpoint-refused", f"{path.name} is {what}", advice)
     raise checkpoint_damaged(path, f"it begins as no file of the known formats ({checkpoint_suffixes()})")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from .pickled import Opaque, StoredTensor
@@ -11,6 +11,7 @@ MAX_DEPTH = 32  # of mappings inside one another, from the top to a state dict
 MAX_TENSORS = 100_000
 MAX_REPEATS = 100  # of places where a container is found again
 MAX_LISTED = 8
+MAX_KEY = 200  # letters of a key in a place
 # by their type alone: descriptions, as StoredTensor, are tuples, too
 CONTAINERS = (dict, list, tuple, Opaque)
 
@@ -37,20 +38,21 @@ def find_state_dicts(content: Any) -> Iterator[FoundStateDict]:
     waiting: list[tuple[tuple[str, ...], Any]] = [((), content)] if type(content) in CONTAINERS else []
     while waiting:
         path, value = waiting.pop()
-        repeats += id(value) in seen
-        if len(path) > MAX_DEPTH or repeats > MAX_REPEATS:
+        again = id(value) in seen
+        if len(path) > MAX_DEPTH or (again and (type(value) in (list, tuple) or repeats >= MAX_REPEATS)):
+            continue
+        repeats += again
+        if not value:
             continue
         if isinstance(value, Opaque) and value.is_module:
             entries = dict(module_entries(value))
             found, inside = state_dict_of(path, entries, is_module=True), []
         else:
-            inside = list(children(value))
-            mapping = value.items if isinstance(value, Opaque) else value if isinstance(value, dict) else {}
-            found = state_dict_of(path, mapping)
+            inside = [] if again else list(children(value))
+            found = state_dict_of(path, value if isinstance(value, dict) else {})
         if found.tensors:
             yield found
-        if id(value) not in seen:
-            waiting += [((*path, str(key)), each) for key, each in reversed(inside)]
+        waiting += [((*path, key_text(key)) if key != "" else path, each) for key, each in reversed(inside)]
         seen.add(id(value))
 
 
@@ -63,28 +65,32 @@ def state_dict_of(path: tuple[str, ...], entries: dict[Any, Any], *, is_module: 
 
 
 def children(value: Any) -> Iterator[tuple[Any, Any]]:
-    """What a container or an object holds that may hold state dicts itself, each with its key, index or attribute."""
+    """What a container or an object holds that may hold state dicts itself, each with its key, index or attribute.
+
+    The containers of an object are at its own place in the file, so their key is "": they may be those of other objects, too, and
+    are looked through once.
+    """
     if isinstance(value, dict):
         pairs = list(value.items())
     elif isinstance(value, Opaque):
-        pairs = [*value.items.items(), *enumerate(value.elements), *value.attributes.items()]
+        pairs = [("", each) for each in (value.items, value.elements, value.attributes) if each]
     else:
         pairs = list(enumerate(value))
     return ((key, each) for key, each in pairs if type(each) in CONTAINERS)
 
 
 def module_entries(module: Opaque) -> Iterator[tuple[str, Any]]:
-    """The names and values that the state dict of a pickled module would have.
+    """The names and values that the state dict of a pickled module would have; one that is in two places has its names at both.
 
     torch.nn keeps tensors and modules in mappings of their own; in a TorchScript archive they are attributes.
     """
-    seen: set[int] = set()
-    waiting: list[tuple[str, Opaque, int]] = [("", module, 0)]
-    while waiting:
-        prefix, each, depth = waiting.pop()
-        if id(each) in seen or depth > MAX_DEPTH:
+    waiting: list[tuple[str, Opaque, tuple[int, ...]]] = [("", module, ())]
+    visits = 0
+    while waiting and visits < MAX_TENSORS:
+        visits += 1
+        prefix, each, around = waiting.pop()
+        if id(each) in around or len(around) > MAX_DEPTH:  # a module that holds itself
             continue
-        seen.add(id(each))
         attributes = each.attributes
         temporary = attributes.get("_non_persistent_buffers_set")
         left_out = set(filter(is_name, temporary.elements)) if isinstance(temporary, Opaque) else set()
@@ -92,7 +98,7 @@ def module_entries(module: Opaque) -> Iterator[tuple[str, Any]]:
         inside = [(k, v) for kind in kinds for k, v in entries_of(kind) if is_name(k) and k not in left_out]
         for name, value in inside:
             if isinstance(value, Opaque) and value.is_module:
-                waiting.append((f"{prefix}{name}.", value, depth + 1))
+                waiting.append((f"{prefix}{name}.", value, (*around, id(each))))
             elif value is not None:
                 yield prefix + name, value
 
@@ -104,27 +110,34 @@ def entries_of(mapping: Any) -> list[tuple[Any, Any]]:
     )
 
 
+def key_text(key: Any) -> str:
+    """A key in words; Python refuses to write a number of over 4,300 digits."""
+    return "a large number" if isinstance(key, int) and key.bit_length() > 64 else str(key)[:MAX_KEY]
+
+
 def is_name(value: Any) -> bool:
     return isinstance(value, str)
 
 
 def describe_content(content: Any) -> str:
-    """What a pickle holds, in words: its keys, with the kind of each."""
-    if not isinstance(content, dict):
+    """What a checkpoint holds, in words: its keys, with the kind of each. It may be a pickle's content, or what torch.load gives."""
+    if not isinstance(content, Mapping):
         return describe_kind(content)
-    rows = [f"`{str(key)[:40]}` ({describe_kind(value)})" for key, value in list(content.items())[:MAX_LISTED]]
+    rows = [f"`{key_text(key)[:40]}` ({describe_kind(value)})" for key, value in list(content.items())[:MAX_LISTED]]
     more = f" and {len(content) - MAX_LISTED} more" if len(content) > MAX_LISTED else ""
     return f"a mapping of {', '.join(rows)}{more}" if rows else "an empty mapping"
 
 
 def describe_kind(value: Any) -> str:
     """What kind of value it is: `int`, `list of 3`, `tensor 8×3×3×3`, `object of mypackage.Net`."""
-    if isinstance(value, StoredTensor):
+    if isinstance(value, StoredTensor) or (hasattr(value, "shape") and hasattr(value, "dtype")):
         return f"tensor {'×'.join(map(str, value.shape)) or 'of one number'}"
     if isinstance(value, Opaque):
         return f"object of {value.made_by}"
-    if type(value) in CONTAINERS:
-        word = "mapping" if isinstance(value, dict) else type(value).__name__
-        tensors = sum(isinstance(each, StoredTensor) for each in (value.values() if isinstance(value, dict) else value))
+    if isinstance(value, (Mapping, list, tuple)):
+        word = "mapping" if isinstance(value, Mapping) else type(value).__name__
+        tensors = sum(
+            isinstance(each, StoredTensor) for each in (value.values() if isinstance(value, Mapping) else value)
+        )
         return f"{word} of {len(value)}" + (f", {tensors} of them tensors" if tensors else "")
     return {"str": "text", "NoneType": "none"}.get(type(value).__name__, type(value).__name__)

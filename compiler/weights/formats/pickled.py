@@ -5,6 +5,7 @@ A stand-in keeps what the pickle says of an object (its class, arguments, state 
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 from ...ir.dtypes import DTYPES, DType
@@ -21,22 +22,26 @@ PLAIN_NAMES = {
     "copyreg": "_reconstructor __newobj__",
     "copy_reg": "_reconstructor __newobj__",
     "_codecs": "encode",
+    "_io": "BytesIO StringIO",
     "types": "SimpleNamespace",
     "pathlib": "Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath",
     "pathlib._local": "Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath",
     "numpy": "ndarray dtype matrix",
     "numpy.core.multiarray": "_reconstruct scalar",
     "numpy._core.multiarray": "_reconstruct scalar",
+    "numpy.ma.core": "_mareconstruct MaskedArray",
     "numpy.core.numeric": "_frombuffer",
     "numpy._core.numeric": "_frombuffer",
-    "torch": "Size device Generator Tensor dtype float16 float32 float64 bfloat16 half float double int8 int16 int32 int64 uint8 short "
-    "int long bool complex64 complex128 strided sparse_coo per_tensor_affine per_channel_affine qint8 quint8 qint32",
+    "torch": "Size device Generator Tensor dtype half float double short int long bool strided sparse_coo per_tensor_affine per_channel_affine",
     "torch._utils": "_rebuild_tensor _rebuild_tensor_v2 _rebuild_tensor_v3 _rebuild_parameter _rebuild_parameter_with_state "
     "_rebuild_qtensor _rebuild_sparse_tensor _rebuild_meta_tensor_no_storage _rebuild_device_tensor_from_numpy",
     "torch._tensor": "_rebuild_from_type_v2",
     "torch.serialization": "_get_layout",
     "torch.storage": "UntypedStorage TypedStorage",
 }
+
+
+ELEMENT_TYPE = re.compile(r"(q|b|u)*(int|float|complex)\d+(_\w+)?")  # torch.float8_e4m3fn
 
 
 class Global(NamedTuple):
@@ -52,6 +57,8 @@ class Global(NamedTuple):
     def is_plain_data(self) -> bool:
         """Whether it is known to make data alone. A name with a dot reaches into a class, for a method perhaps."""
         if self.name in PLAIN_NAMES.get(self.module, "").split() or self.is_storage:
+            return True
+        if self.module == "torch" and ELEMENT_TYPE.fullmatch(self.name):
             return True
         return "." not in self.name and any(f"{self.module}.".startswith(f"{known}.") for known in PLAIN_MODULES)
 

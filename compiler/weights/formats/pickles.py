@@ -16,8 +16,8 @@ from ...diagnostics import Failure
 from .damage import checkpoint_damaged
 from .pickled import STORAGES, Global, Opaque, Storage, StoredTensor
 
-MAX_PICKLE = 64 * 2**20
-MAX_OPCODES = 8_000_000  # 100,000 tensors take about 5 million
+MAX_PICKLE = 256 * 2**20
+MAX_STEPS = 8_000_000  # 100,000 tensors take about 5 million
 MAX_DIMENSIONS = 8
 RESAVE = "save it again with torch.save(model.state_dict(), …), or as .safetensors"
 
@@ -34,6 +34,9 @@ class OddKey:
     Such a key is not hashed: to hash a deep tuple overflows C's stack, and one that holds itself twice takes for ever.
     """
 
+    def __str__(self) -> str:
+        return "?"
+
 
 MARK = Mark()
 SET, FROZENSET = Global("builtins", "set"), Global("builtins", "frozenset")
@@ -47,6 +50,7 @@ class PickleMachine:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.storages: dict[str, Storage] = {}
+        self.steps = 0
         self.unknown: dict[Global, None] = {}
 
     def run(self, data: bytes | mmap) -> Any:
@@ -54,22 +58,25 @@ class PickleMachine:
 
         Raises Failure for a pickle that is malformed or too long.
         """
-        self.stack, self.memo = [], {}
-        steps = 0
+        self.stack, self.memo, self.steps = [], {}, 0
         try:
             for opcode, argument, _ in pickletools.genops(data):  # type: ignore[arg-type]  # of a file it needs what a map has
                 if opcode.name == "STOP":
                     return self.stack.pop()
                 OPCODES[opcode.name](self, argument)
-                steps += 1
-                if steps > MAX_OPCODES:
-                    raise Failure("checkpoint-refused", f"the pickle in {self.path.name} has over {MAX_OPCODES:,} steps, more than any state dict",
-                                  RESAVE)  # fmt: skip
+                self.spend(1)
         except Failure:
             raise
         except (ValueError, IndexError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise checkpoint_damaged(self.path, f"its pickle is malformed ({type(error).__name__})") from None
         raise checkpoint_damaged(self.path, "its pickle has no end")
+
+    def spend(self, steps: int) -> None:
+        """Counts what was done; what copies a container counts a step for each of its elements. Raises Failure beyond any state dict's."""
+        self.steps += steps
+        if self.steps > MAX_STEPS:
+            raise Failure("checkpoint-refused", f"the pickle in {self.path.name} takes over {MAX_STEPS:,} steps, more than any state dict's",
+                          RESAVE)  # fmt: skip
 
     def push(self, value: Any) -> None:
         self.stack.append(value)
@@ -146,8 +153,10 @@ class PickleMachine:
         storage, offset, shape, stride = arguments[:4]
         if not isinstance(storage, Storage):
             return Opaque(storage.made_by if isinstance(storage, Opaque) else function)
-        numbers = (offset, *shape, *stride)
-        if not (len(shape) == len(stride) <= MAX_DIMENSIONS and all(type(n) is int for n in numbers)):
+        if len(arguments) > 6 and arguments[6]:  # a view that negates or conjugates what is stored
+            return Opaque(function)
+        same_rank = len(shape) == len(stride) <= MAX_DIMENSIONS
+        if not (same_rank and all(type(n) is int for n in (offset, *shape, *stride))):
             raise checkpoint_damaged(self.path, "a tensor has no sound shape")
         return StoredTensor(storage, offset, tuple(shape), tuple(stride))
 
@@ -155,6 +164,7 @@ class PickleMachine:
         """A dict of the pairs, or of the other dict, that a mapping is made of."""
         # not a description, which is a tuple, too: the factory of a defaultdict
         made_of = next((each for each in arguments if type(each) in (dict, list, tuple)), ())
+        self.spend(len(made_of))
         return dict(with_sound_keys(made_of.items() if isinstance(made_of, dict) else made_of))
 
 
@@ -192,9 +202,9 @@ def make_with_keywords(machine: PickleMachine, _: Any) -> None:
 
 
 def describe_set(kind: Global, elements: Any) -> Opaque:
-    """A set, or a frozenset, whose elements are not hashed."""
+    """A set, or a frozenset, of elements that are neither hashed nor copied."""
     found = Opaque(kind)
-    found.elements = list(elements)
+    found.elements = elements if type(elements) is list else list(elements) if type(elements) is tuple else []
     return found
 
 
@@ -257,7 +267,7 @@ CALLS: dict[Global, Callable[[PickleMachine, Global, Any], Any]] = {
        for name in ("_rebuild_parameter", "_rebuild_parameter_with_state")},
     **{Global(module, name): lambda _, function, arguments: describe_set(function, arguments[0] if arguments else ())
        for module in ("builtins", "__builtin__") for name in ("set", "frozenset")},
-    Global("torch", "Size"): lambda _machine, _function, arguments: tuple(arguments[0]),
+    Global("torch", "Size"): lambda _machine, _function, arguments: arguments[0],
     # a tensor of a subclass, or one with attributes: (function, class, arguments, state)
     Global("torch._tensor", "_rebuild_from_type_v2"): lambda machine, _, arguments: machine.call(arguments[0], arguments[2]),
     # an instance that is made without its constructor: (class, …)

@@ -12,7 +12,8 @@ from .memory_map import map_file
 from .pickles import MAX_PICKLE, PickleMachine
 from .pth import open_container
 
-MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # a pickle of one number, 0x1950A86A20F9469CFC6C
+MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the end of a pickle of one number, 0x1950A86A20F9469CFC6C, in any protocol from 2 on
+MAGIC_WITHIN = 32  # bytes from the beginning
 VERSION = 1001
 
 
@@ -65,7 +66,7 @@ class LegacyContainer:
 def open_file(path: Path) -> Checkpoint:
     """The state dicts of the file. Raises Failure where it is damaged, and for a pickle that torch did not save."""
     with path.open("rb") as file:
-        if file.read(len(MAGIC)) == MAGIC:
+        if MAGIC in file.read(MAGIC_WITHIN):
             return open_container(path, LegacyContainer(path))
     raise Failure("checkpoint-refused", f"{path.name} is a bare pickle, which could run code, and no state dict that torch saved",
                   "save it with torch.save(model.state_dict(), …), or as .safetensors")  # fmt: skip

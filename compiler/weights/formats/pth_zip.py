@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from zlib import crc32
 
@@ -11,7 +12,7 @@ from ...diagnostics import Failure
 from ..source import Checkpoint
 from .damage import checkpoint_damaged
 from .memory_map import map_file
-from .pickles import MAX_PICKLE, PickleMachine
+from .pickles import MAX_PICKLE, RESAVE, PickleMachine
 from .pth import open_container
 
 LOCAL_HEADER = 30  # bytes of a zip's local header before the name; the lengths of name and extra field end it
@@ -32,14 +33,15 @@ class ZipContainer:
         self.places: dict[str, int] = {}
         pickles = [name for name in self.records if name.endswith("/data.pkl") and name.count("/") == 1]
         if len(pickles) != 1:
-            raise checkpoint_damaged(path, "it holds no state dict of torch (data.pkl)")
+            raise foreign_zip(path, self.records)
         self.folder = pickles[0].removesuffix("data.pkl")
         order = f"{self.folder}byteorder"
         if order in self.records and self.record(order) != b"little":
             raise checkpoint_damaged(path, "it is of a big-endian machine")
         size = self.records[pickles[0]].file_size
         if size > MAX_PICKLE:
-            raise checkpoint_damaged(path, "its pickle is larger than any state dict's")
+            raise Failure("checkpoint-refused", f"the pickle in {path.name} has {size:,} bytes; {MAX_PICKLE:,} are read at most",
+                          RESAVE)  # fmt: skip
         machine = PickleMachine(path)
         self.content, self.unknown = machine.run(self.record(pickles[0])), tuple(machine.unknown)
 
@@ -61,7 +63,8 @@ class ZipContainer:
         if name not in self.places:
             info = self.records[name]
             if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
-                raise checkpoint_damaged(self.path, "a record is compressed, which torch never does")
+                raise Failure("checkpoint-refused", f"{self.path.name} is a zip with compressed records, which torch never writes",
+                              RESAVE)  # fmt: skip
             self.verify_header(info)
             name_length, extra_length = struct.unpack_from("<HH", self.map, info.header_offset + LOCAL_HEADER - 4)
             begin = info.header_offset + LOCAL_HEADER + name_length + extra_length
@@ -80,6 +83,17 @@ class ZipContainer:
 
     def damaged(self, info: zipfile.ZipInfo) -> Failure:
         return checkpoint_damaged(self.path, f"the record {info.filename[:80]} is cut off or damaged")
+
+
+def foreign_zip(path: Path, names: Collection[str]) -> Failure:
+    """The failure for a zip that is no .pth, by what is in it."""
+    if any(name.endswith(".npy") for name in names):
+        return Failure("checkpoint-refused", f"{path.name} holds NumPy arrays (.npz)",
+                       "give them from Python: weights=dict(numpy.load(…)), or save them as .safetensors")  # fmt: skip
+    if any("models/" in name or "archive_format" in name for name in names):
+        return Failure("checkpoint-refused", f"{path.name} is a program of torch.export (.pt2), not weights",
+                       "save the weights alone: torch.save(module.state_dict(), …)")  # fmt: skip
+    return checkpoint_damaged(path, "it holds no state dict of torch (data.pkl)")
 
 
 def open_file(path: Path) -> Checkpoint:

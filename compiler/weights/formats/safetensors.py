@@ -26,7 +26,9 @@ class SafetensorsFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.map = map_file(path)
-        self.entries, self.start = read_safetensors_header(path, self.map)
+        entries, self.start = read_safetensors_header(path, self.map)
+        self.entries = {name: entry for name, entry in entries.items() if entry["dtype"] in HEADER_DTYPES}
+        self.refused = {name: str(entry["dtype"]) for name, entry in entries.items() if name not in self.entries}
 
     def names(self) -> Iterable[str]:
         return self.entries
@@ -46,7 +48,7 @@ class SafetensorsFile:
 def open_file(path: Path) -> Checkpoint:
     """The one state dict of the file. Raises Failure where the file is damaged."""
     source = SafetensorsFile(path)
-    state_dicts = (KeyedStateDict("", source),) if source.entries else ()
+    state_dicts = (KeyedStateDict("", source, source.refused),) if source.entries else ()
     return Checkpoint(path.name, state_dicts, "no tensor at all")
 
 
@@ -82,8 +84,8 @@ def check_layout(path: Path, entries: dict[str, Any], room: int) -> None:
                 path,
                 f"`{name[:80]}` lies outside the file, over another tensor or behind a hole: it is cut off or made up",
             )
-        count = math.prod(entry["shape"])
-        if end - begin != count * HEADER_DTYPES[entry["dtype"]].size_bytes:
+        count, dtype = math.prod(entry["shape"]), HEADER_DTYPES.get(entry["dtype"])
+        if dtype and end - begin != count * dtype.size_bytes:
             raise checkpoint_damaged(path, f"`{name[:80]}` has {end - begin} bytes for {count} numbers")
         last = end
     if last != room:
@@ -95,7 +97,7 @@ def data_offsets(path: Path, name: str, entry: Any) -> tuple[int, int]:
     try:
         (begin, end), shape = entry["data_offsets"], entry["shape"]
         sound = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in (begin, end, *shape))
-        if sound and begin <= end and entry["dtype"] in HEADER_DTYPES and isinstance(shape, list):
+        if sound and begin <= end and isinstance(entry["dtype"], str) and isinstance(shape, list):
             return begin, end
     except (TypeError, KeyError, ValueError):
         pass
