@@ -11,7 +11,7 @@ from typing import Any, Literal
 from .answers import Answer, Result, Results, escape_controls, most_probable, softmax
 from .artifact import Artifact, open_artifact
 from .classifier import Verdict, find_classifier, read_labels
-from .faults import RuntimeFault
+from .faults import PictureFault, RuntimeFault
 from .images import MAX_PIXELS, read_input, read_prepared
 from .ports import Port, check_feeds, list_ports
 from .preprocess import Preprocess
@@ -271,8 +271,8 @@ class Session:
         for picture in chunk:
             try:
                 prepared.append(self.prepare(picture, max_pixels))
-            except RuntimeFault as fault:
-                if errors == "raise" or not fault.code.startswith("image-"):
+            except PictureFault as fault:
+                if errors == "raise":
                     raise
                 prepared.append(fault.without_traceback())
         feeds = [each for each in prepared if isinstance(each, dict)]

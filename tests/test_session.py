@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import archc
-from archc.runtime import RuntimeFault, Session
+from archc.runtime import PictureFault, RuntimeFault, Session
 from archc.runtime.images import MAX_PIXELS
 
 HEAD = "archspec: 1\nname: net\n"
@@ -213,13 +213,29 @@ def test_a_bad_picture_stops_or_is_kept(session, tmp_path):
     Image.fromarray(good).resize((64, 64)).save(tmp_path / "cut.png")
     bad["cut"] = (tmp_path / "cut.png").read_bytes()[:200]
     for kind, picture in bad.items():
-        code = fault(session.classify, [good, picture, good]).code
-        assert code.startswith("image-"), kind
+        raised = fault(session.classify, [good, picture, good])
+        code = raised.code
+        assert isinstance(raised, PictureFault) and code.startswith("image-"), kind
         for batch in (1, 2, 8):
             found = session.classify([good, picture, good], batch=batch, errors="keep")
             assert [each.error and each.error.code for each in found] == [None, code, None]
             assert found[0].top == found[2].top and len(found[0].top) == 3 and found[1].top == ()
+            assert isinstance(found[1].error, PictureFault) and found[1].error.__traceback__ is None
     assert [each.error is None for each in session.classify(list(bad.values()), errors="keep")] == [False] * 4
+
+
+@pytest.mark.parametrize("code", ["image-unreadable", "anything"])
+def test_what_is_kept_is_told_by_its_class(session, monkeypatch, code):
+    def refuse(kind):
+        def read(*arguments):
+            raise kind(code, "it does not fit")
+
+        return read
+
+    monkeypatch.setattr("archc.runtime.session.read_input", refuse(PictureFault))
+    assert session.classify(photos(1), errors="keep")[0].error.code == code
+    monkeypatch.setattr("archc.runtime.session.read_input", refuse(RuntimeFault))
+    assert fault(session.classify, photos(1), errors="keep").code == code
 
 
 def test_the_limit_of_pixels_can_be_raised(session, tmp_path):
