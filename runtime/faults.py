@@ -23,4 +23,4 @@ class PictureFault(RuntimeFault):
 
 
 class UntrainedWarning(UserWarning):
-    """A model that was opened has steps without trained weights, or none with: its answers mean nothing."""
+    """The model that was opened has steps without trained weights, so that its answers mean nothing."""

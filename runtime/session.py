@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Literal
 from .answers import Answer, Result, Results, escape_controls, most_probable, softmax
 from .artifact import Artifact, open_artifact
 from .classifier import Verdict, find_classifier, read_labels
-from .faults import PictureFault, RuntimeFault
+from .faults import PictureFault, RuntimeFault, UntrainedWarning
 from .images import MAX_PIXELS, read_input, read_prepared
 from .ports import Port, check_feeds, list_ports
 from .preprocess import Preprocess
@@ -78,7 +79,8 @@ class Session:
         """Opens the file `model` on `device` (auto, cuda, tensorrt or cpu) with `threads` on the CPU; None lets onnxruntime choose.
 
         `labels`, a list or a file of one a line, names the classes of a model that does not, and so says that it is a classifier.
-        Raises RuntimeFault for a file that is no model, for a device that cannot be used, and for labels that fit no output.
+        Raises RuntimeFault for a file that is no model, for a device that cannot be used, and for labels that fit no output. Warns
+        (UntrainedWarning) where the model is not trained, or not wholly.
         """
         self.artifact: Artifact = open_artifact(model)
         self.threads = threads
@@ -95,6 +97,8 @@ class Session:
             raise RuntimeFault(
                 "not-a-classifier", f"{len(given)} labels fit no output of {self.name}: {list_ports(self.outputs)}"
             )
+        if not self.artifact.trained:
+            warnings.warn(escape_controls(self.artifact.describe_untrained()), UntrainedWarning, stacklevel=2)
 
     def count_classes(self) -> int | None:
         """How many classes there are; 0 where the model is no classifier, None where the file leaves it open."""
@@ -110,6 +114,9 @@ class Session:
         for name, port in self.outputs.items():
             told = f": {classes or 'the'} classes" if name == self.verdict.output else ""
             lines.append(f"  output  {port}{told}")
+        if not self.artifact.trained:
+            steps = ", ".join(self.artifact.untrained)
+            lines.append(f"  weights untrained{steps and ': ' + steps}")
         return "\n".join(map(escape_controls, lines))
 
     @property

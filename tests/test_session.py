@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import archc
-from archc.runtime import PictureFault, RuntimeFault, Session
+from archc.runtime import PictureFault, RuntimeFault, Session, UntrainedWarning
 from archc.runtime.images import MAX_PIXELS
 
 HEAD = "archspec: 1\nname: net\n"
@@ -292,7 +292,7 @@ def test_one_photo_is_decoded_at_a_time(session, tmp_path):
 def test_what_a_session_and_its_results_print(session):
     assert (
         repr(session)
-        == "net on cpu (asked for)\n  input   image float32 (N, 3, 8, 8)\n  output  logits float32 (N, 3): 3 classes"
+        == "net on cpu (asked for)\n  input   image float32 (N, 3, 8, 8)\n  output  logits float32 (N, 3): 3 classes\n  weights untrained"
     )
     results = session.classify([photos(1)[0], b"no photo"], top=2, errors="keep")
     lines = repr(results).splitlines()
@@ -301,6 +301,14 @@ def test_what_a_session_and_its_results_print(session):
     assert repr(results[0]).splitlines() == repr(type(results)(results[:1])).splitlines() and isinstance(results, list)
     assert results[0]._repr_html_().count("<tr>") == 3 and "&#x27;" not in results._repr_html_()
     assert repr(session.classify([])) == "[]"
+
+
+def test_an_untrained_model_is_told_when_it_is_opened(session):
+    with pytest.warns(
+        UntrainedWarning, match="net was built without trained weights; its answers mean nothing"
+    ) as found:
+        Session(session.artifact.path, device="cpu")
+    assert len(found) == 1 and found[0].filename == __file__
 
 
 def test_labels_are_escaped_where_they_are_printed(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from ..text.characters import clean
 from ..text.tables import format_table
 from .options import format_option, print_json, without_infinity
 from .progress import progress
-from .render import format_failure
+from .render import format_failure, format_warning
 
 if TYPE_CHECKING:
     from ..runtime.answers import Answer, Result
@@ -68,7 +69,7 @@ def command(
 
     A LIST is @FILE or a .txt with a path a line, or - for standard input.
     """
-    from ..runtime import Session
+    from ..runtime import Session, UntrainedWarning
 
     kind = output_kind(target)
     pictures = pair_inputs(feeds) if feeds else name_pictures(images)
@@ -79,7 +80,8 @@ def command(
             f"-o {target}: a .png holds the map of one picture, not of {len(pictures)}; write a .npz"
         )
     with progress(f"running {model}"):
-        session = Session(model, device=device, threads=threads, labels=labels)
+        with warnings.catch_warnings(action="ignore", category=UntrainedWarning):  # said below, where there are answers
+            session = Session(model, device=device, threads=threads, labels=labels)
         check_names(session, pictures)
         limits: Any = {"batch": batch, "errors": "keep", "max_pixels": max_pixels}
         classes = session.verdict.output is not None and not outputs and kind in (None, ".json")
@@ -150,11 +152,7 @@ def check_names(session: Session, pictures: Sequence[Any]) -> None:
 def warn(session: Session, answered_as_asked: bool) -> None:
     """Says on standard error what makes an answer less than it looks."""
     if not session.artifact.trained:
-        untrained = ", ".join(session.artifact.untrained)
-        how = f"with untrained steps ({untrained})" if untrained else "without trained weights"
-        print(
-            f"warning[untrained]: {clean(f'{session.name} was built {how}')}; its answers mean nothing", file=sys.stderr
-        )
+        print(format_warning("untrained", session.artifact.describe_untrained(), sys.stderr), file=sys.stderr)
     if not answered_as_asked:
         print(f"note: {clean(f'{session.name} is no classifier: {session.verdict.why}')}\n"
               f"  = help: {session.verdict.advice}", file=sys.stderr)  # fmt: skip
@@ -181,6 +179,8 @@ def run_json(session: Session, entries: Sequence[Mapping[str, Any]]) -> dict[str
         "reason": session.reason,
         "providers": list(session.providers),
         "classifier": session.verdict.output,
+        "trained": session.artifact.trained,
+        "untrained": session.artifact.untrained,
         "results": entries,
     }
 
