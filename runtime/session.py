@@ -14,7 +14,7 @@ from .artifact import Artifact, open_artifact
 from .classifier import Verdict, find_classifier, read_labels
 from .faults import PictureFault, RuntimeFault, UntrainedWarning
 from .images import MAX_PIXELS, read_input, read_prepared
-from .ports import Port, check_feeds, list_ports
+from .ports import Port, check_feeds, check_input_names, list_ports
 from .preprocess import Preprocess
 from .providers import PROVIDERS, DeviceChoice, choose_device
 from .sources import Picture, each_picture
@@ -181,8 +181,13 @@ class Session:
         """The name of the one input. Raises RuntimeFault `wrong-input` where there are several, or none."""
         if len(self.inputs) != 1:
             raise RuntimeFault("wrong-input", f"{self.name} has {len(self.inputs)} inputs: {list_ports(self.inputs)}",
-                               "give each by its name: {name: …}", 2)  # fmt: skip
+                               self.how_to_name_inputs())  # fmt: skip
         return next(iter(self.inputs))
+
+    def how_to_name_inputs(self) -> str:
+        """How each input is given by its name, for a message."""
+        flags = " ".join(f"--input {name}=FILE" for name in self.inputs)
+        return f"give each by its name: {flags}, or {{{', '.join(f'{name!r}: …' for name in self.inputs)}}} in Python"
 
     def known_outputs(self, names: Sequence[str] | None) -> list[str]:
         """The `names`, or those of all outputs. Raises RuntimeFault `wrong-input` (usage) for one that is not there."""
@@ -305,12 +310,11 @@ class Session:
     def prepare(self, picture: Picture, max_pixels: int = MAX_PIXELS) -> dict[str, Any]:
         """One picture as arrays by the inputs' names, without the batch's dimension. Raises RuntimeFault where it does not fit."""
         sources = picture.source if isinstance(picture.source, Mapping) else {self.only_input(): picture.source}
-        for name in (*sources, *self.inputs):
-            if name not in self.inputs or name not in sources:
-                what = "is missing" if name in self.inputs else "is not there"
-                raise RuntimeFault(
-                    "wrong-input", f"the input `{name}` {what}; {self.name} takes {list_ports(self.inputs)}"
-                )
+        check_input_names(sources, self.inputs, self.name, self.how_to_name_inputs())
+        for name, source in sources.items():
+            if isinstance(source, (list, tuple)):
+                raise RuntimeFault("wrong-input", f"the input `{name}` is given a {type(source).__name__}, not one picture",
+                                   f"for several give a list of mappings: [{{{name!r}: …}}, {{{name!r}: …}}]")  # fmt: skip
         return {name: self.prepare_input(name, sources[name], picture.name, max_pixels) for name in self.inputs}
 
     def prepare_input(self, name: str, source: Any, called: str, max_pixels: int) -> Any:

@@ -165,10 +165,22 @@ def test_inputs_by_name(run: Run) -> None:
     assert bad.code == 1 and "right=bad.jpg" in bad.err
 
 
+@pytest.mark.parametrize("arguments, word", [
+    (["a.png"], "two has 2 inputs: left float32 (N, 3, 8, 8); right float32 (N, 3, 8, 8)"),
+    (["--input", "left=a.png"], "the input `right` of two is missing"),
+    (["--input", "left=a.png", "--input", "top=a.png"], "two has no input `top`\n"),
+    (["--input", "left=a.png", "--input", "rigth=a.png"], "no input `rigth`; did you mean `right`?"),
+    (["--input", "Left=a.png", "--input", "right=a.png"], "no input `Left`; did you mean `left`?"),
+    (["--input", "left=a.png", "--input", "right=a.png", "--input", "lefty=a.png"], "no input `lefty`; did you mean `left`?"),
+])  # fmt: skip
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_pictures_without_the_names_of_the_inputs(run: Run, arguments: list[str], word: str, form: str) -> None:
+    ran = run("two", *arguments, "--format", form)
+    assert ran.code == 1 and ran.err.startswith("error[wrong-input]") and word in ran.err
+    assert "--input left=FILE --input right=FILE, or {'left': …, 'right': …} in Python" in ran.err
+
+
 @pytest.mark.parametrize("name, arguments, words", [
-    ("two", ["a.png"], ["left, right", "--input left=FILE --input right=FILE"]),
-    ("two", ["--input", "left=a.png"], ["--input right=FILE"]),
-    ("two", ["--input", "left=a.png", "--input", "top=a.png"], ["--input right=FILE"]),
     ("two", ["--input", "left=a.png", "--input", "right=photos"], ["left 1, right 2"]),
     ("two", ["--input", "left"], ["NAME=FILE"]),
     ("two", ["a.png", "--input", "left=a.png"], ["not by both"]),

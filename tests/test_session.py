@@ -96,6 +96,13 @@ def test_several_inputs(tmp_path):
     )
 
 
+def test_a_list_of_pictures_for_an_input_is_told_apart_from_a_list_of_mappings(tmp_path):
+    session, pictures = build(tmp_path, TWO), [*photos(2)]
+    for several in (pictures, tuple(pictures)):
+        found = fault(lambda several=several: [*session.predict({"left": several, "right": several}, errors="keep")])
+        assert found.code == "wrong-input" and "`left` is given a" in found.message and "[{'left': …}" in found.help
+
+
 @pytest.mark.parametrize("feeds, said", [
     ({}, "`left` of net is missing"), ({"left": np.zeros((1, 3, 8, 8), np.float32)}, "`right` of net is missing"),
     ({"up": 0, "left": 0, "right": 0}, "no input `up`"), (np.zeros((1, 3, 8, 8), np.float32), "2 inputs"),

@@ -82,7 +82,6 @@ def command(
     with progress(f"running {model}"):
         with warnings.catch_warnings(action="ignore", category=UntrainedWarning):  # said below, where there are answers
             session = Session(model, device=device, threads=threads, labels=labels)
-        check_names(session, pictures)
         limits: Any = {"batch": batch, "errors": "keep", "max_pixels": max_pixels}
         classes = session.verdict.output is not None and not outputs and kind in (None, ".json")
         names = None if "all" in outputs or not outputs else outputs
@@ -137,16 +136,6 @@ def pair_inputs(feeds: Sequence[str]) -> list[Any]:
         counts = ", ".join(f"{name} {len(found)}" for name, found in paths.items())
         raise click.UsageError(f"every --input needs the same number of pictures: {counts}")
     return [dict(zip(paths, each, strict=True)) for each in zip(*paths.values(), strict=True)]
-
-
-def check_names(session: Session, pictures: Sequence[Any]) -> None:
-    """Raises UsageError where the pictures are not given by the names of the model's inputs."""
-    known = [*session.inputs]
-    how = " ".join(f"--input {name}=FILE" for name in known)
-    given = [*pictures[0]] if isinstance(pictures[0], dict) else known[:1]
-    if sorted(given) != sorted(known):
-        raise click.UsageError(f"{session.name} has {len(known)} input{'s' * (len(known) != 1)}: {', '.join(known) or 'none'}"
-                               + (f"; give {how}" if known else ""))  # fmt: skip
 
 
 def warn(session: Session, answered_as_asked: bool) -> None:
