@@ -113,8 +113,8 @@ def check_input_names(given: Iterable[str], ports: Mapping[str, Port], model: st
     missing = [name for name in ports if name not in given]
     for name in given:
         if name not in ports:
-            (*_, close) = ("", *get_close_matches(name, missing or ports, 1))
-            hint = f"; did you mean `{close}`?" if close else ""
+            close = get_close_matches(name, missing or ports, 1)
+            hint = f"; did you mean `{close[0]}`?" if close else ""
             raise RuntimeFault("wrong-input", f"{model} has no input `{name}`{hint}", advice)
     if missing:
         raise RuntimeFault("wrong-input", f"the input `{missing[0]}` of {model} is missing", advice)

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from .answers import Answer, Result, Results, escape_controls, most_probable, softmax
 from .artifact import Artifact, open_artifact
@@ -259,14 +259,24 @@ class Session:
         """The outputs of each picture, in their order, as they are: all that are arrays, or those that `outputs` names.
 
         The rest is as `classify` has it. One picture is decoded at a time, into the model's size. Raises RuntimeFault where the model
-        takes no pictures, or does not give one row of each output for each.
+        takes no pictures, or does not give one row of each output for each. An iterator: a batch runs when its first answer is asked
+        for. But the arguments are checked at once.
         """
+        if errors not in get_args(OnError) or batch < 1:
+            raise ValueError(f"errors={errors!r}, batch={batch!r}: `raise` or `keep`, and one picture at least")
         arrays = [name for name, port in self.outputs.items() if port.is_tensor]
         names = self.known_outputs(arrays if outputs is None else outputs)
         if not names:
             raise RuntimeFault("not-an-image-model", f"{self.name} gives no arrays: {list_ports(self.outputs)}")
         size = batch if all(port.has_one_size for port in self.inputs.values()) else 1
-        pictures, done = each_picture(inputs), 0
+        return self.predict_batches(each_picture(inputs), names, size, progress, errors, max_pixels)
+
+    def predict_batches(
+        self, pictures: Iterator[Picture], names: Sequence[str], size: int, progress: Callable[[int], None] | None,
+        errors: OnError, max_pixels: int,
+    ) -> Iterator[Answer]:  # fmt: skip
+        """The answer to each picture, in their order, `size` at once; after each batch `progress` is called."""
+        done = 0
         while chunk := [*islice(pictures, size)]:
             yield from self.predict_batch(chunk, names, errors, max_pixels)
             done += len(chunk)

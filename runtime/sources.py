@@ -100,10 +100,9 @@ def each_picture(given: Any) -> Iterator[Picture]:
     """The pictures in what a caller of `Session.classify` gives: one or several, of any kind.
 
     A path, bytes, an open binary file, a Pillow image, an array (H, W), (H, W, channels) or (C, H, W), and a mapping of these by
-    the inputs' names are one picture; an array with one dimension more is a batch; any other iterable holds pictures.
+    the inputs' names are one picture; an array with one dimension more is a batch; any other iterable holds pictures. Raises TypeError at once for anything else.
     """
-    for number, source in enumerate(unpack(given)):
-        yield Picture(name_of(source, number), source)
+    return (Picture(name_of(source, number), source) for number, source in enumerate(unpack(given)))
 
 
 def unpack(given: Any) -> Iterable[Any]:

@@ -128,7 +128,18 @@ def test_rows_of_a_fixed_batch_that_do_not_fit(tmp_path):
 
 def test_an_output_that_is_not_there(session):
     assert "no output `top`" in fault(session.run, np.zeros((1, 3, 8, 8), np.float32), outputs=["top"]).message
-    assert "logits float32 (N, 3)" in fault(lambda: next(session.predict(photos(1), ["top"]))).help
+    assert "logits float32 (N, 3)" in fault(session.predict, photos(1), ["top"]).help
+
+
+@pytest.mark.parametrize("pictures, options, error", [
+    (5, {}, TypeError), (None, {}, TypeError), ([], {"batch": 0}, ValueError), ([], {"errors": "ignore"}, ValueError),
+])  # fmt: skip
+def test_arguments_are_checked_before_the_first_answer_is_asked_for(session, pictures, options, error):
+    with pytest.raises(error):
+        session.predict(pictures, **options)
+    with pytest.raises(error):
+        session.classify(pictures, **options)
+    assert next(session.predict(iter(()), ["logits"]), None) is None
 
 
 # -- pictures ------------------------------------------------------------------------------------------------------------
