@@ -120,6 +120,12 @@ def check_input_names(given: Iterable[str], ports: Mapping[str, Port], model: st
         raise RuntimeFault("wrong-input", f"the input `{missing[0]}` of {model} is missing", advice)
 
 
+def advise_names(ports: Mapping[str, Port]) -> str:
+    """How a picture is given for each input by its name, for a message."""
+    flags = " ".join(f"--input {name}=FILE" for name in ports)
+    return f"give each by its name: {flags}, or {{{', '.join(f'{name!r}: …' for name in ports)}}} in Python"
+
+
 def check_names(arrays: Mapping[str, Any], ports: Mapping[str, Port], advice: str) -> None:
     """A dimension with a name has one size in all arrays. Raises RuntimeFault `wrong-input` where it has two."""
     sizes: dict[str, tuple[int, str]] = {}

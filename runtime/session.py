@@ -14,7 +14,7 @@ from .artifact import Artifact, open_artifact
 from .classifier import Verdict, find_classifier, read_labels
 from .faults import PictureFault, RuntimeFault, UntrainedWarning
 from .images import MAX_PIXELS, read_input, read_prepared
-from .ports import Port, check_feeds, check_input_names, list_ports
+from .ports import Port, advise_names, check_feeds, check_input_names, list_ports
 from .preprocess import Preprocess
 from .providers import PROVIDERS, DeviceChoice, choose_device
 from .sources import Picture, each_picture
@@ -120,7 +120,7 @@ class Session:
         return "\n".join(map(escape_controls, lines))
 
     @property
-    def answer(self) -> str:
+    def logits_output(self) -> str:
         """The output that `logits` gives: that of the classes; where there are none `logits`, or the last."""
         last = next(reversed(self.outputs))
         return self.verdict.output or ("logits" if "logits" in self.outputs else last)
@@ -181,13 +181,8 @@ class Session:
         """The name of the one input. Raises RuntimeFault `wrong-input` where there are several, or none."""
         if len(self.inputs) != 1:
             raise RuntimeFault("wrong-input", f"{self.name} has {len(self.inputs)} inputs: {list_ports(self.inputs)}",
-                               self.how_to_name_inputs())  # fmt: skip
+                               advise_names(self.inputs))  # fmt: skip
         return next(iter(self.inputs))
-
-    def how_to_name_inputs(self) -> str:
-        """How each input is given by its name, for a message."""
-        flags = " ".join(f"--input {name}=FILE" for name in self.inputs)
-        return f"give each by its name: {flags}, or {{{', '.join(f'{name!r}: …' for name in self.inputs)}}} in Python"
 
     def known_outputs(self, names: Sequence[str] | None) -> list[str]:
         """The `names`, or those of all outputs. Raises RuntimeFault `wrong-input` (usage) for one that is not there."""
@@ -200,7 +195,7 @@ class Session:
 
     def logits(self, images: Any) -> Any:
         """(N, classes): the model's answer as it is. Raises RuntimeFault where it is no such array, or not finite."""
-        return self.check_vector(self.run(images, [self.answer])[self.answer])
+        return self.check_vector(self.run(images, [self.logits_output])[self.logits_output])
 
     def check_vector(self, found: Any) -> Any:
         """An answer of one number a class as (N, classes). Raises RuntimeFault where it is no such array, or not finite."""
@@ -210,7 +205,8 @@ class Session:
         if len(shape) < 2 or shape[1] == 0 or any(size != 1 for size in shape[2:]) or found.dtype.kind != "f":
             what = f"{found.dtype} of shape {shape}" if hasattr(found, "dtype") else type(found).__name__
             raise RuntimeFault(
-                "not-a-classifier", f"the output `{self.answer}` of {self.name} is {what}, not one number a class"
+                "not-a-classifier",
+                f"the output `{self.logits_output}` of {self.name} is {what}, not one number a class",
             )
         if not np.isfinite(found).all():
             raise RuntimeFault("run-failed", f"{self.name} answers with numbers that are not finite")
@@ -225,7 +221,7 @@ class Session:
         return self.to_probabilities(self.logits(images))
 
     def to_probabilities(self, logits: Any) -> Any:
-        return logits if self.artifact.is_distribution(self.answer) else softmax(logits)
+        return logits if self.artifact.is_distribution(self.logits_output) else softmax(logits)
 
     def require_classifier(self) -> str:
         """The output that tells classes. Raises RuntimeFault `not-a-classifier` where none does."""
@@ -320,7 +316,7 @@ class Session:
     def prepare(self, picture: Picture, max_pixels: int = MAX_PIXELS) -> dict[str, Any]:
         """One picture as arrays by the inputs' names, without the batch's dimension. Raises RuntimeFault where it does not fit."""
         sources = picture.source if isinstance(picture.source, Mapping) else {self.only_input(): picture.source}
-        check_input_names(sources, self.inputs, self.name, self.how_to_name_inputs())
+        check_input_names(sources, self.inputs, self.name, advise_names(self.inputs))
         for name, source in sources.items():
             if isinstance(source, (list, tuple)):
                 raise RuntimeFault("wrong-input", f"the input `{name}` is given a {type(source).__name__}, not one picture",
