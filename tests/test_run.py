@@ -126,6 +126,15 @@ def test_a_bad_picture_among_good_ones(run: Run, batch: str) -> None:
     assert "bad.jpg" in results[2]["error"]["message"]
 
 
+def test_the_table_is_that_of_the_results_in_python(run: Run, models: Path) -> None:
+    from archc.runtime import Session
+
+    ran = run("net", "a.png", "bad.jpg", "b.png", "--top", "2")
+    results = Session(models / "net.onnx", device="cpu").classify(["a.png", "b.png"], top=2)
+    rows = [results.columns, *results.rows()]
+    assert [line.split() for line in ran.out.splitlines()[:5]] == [[cell for cell in row if cell] for row in rows]
+
+
 @pytest.mark.parametrize("pictures, code", [
     (["bad.jpg"], 1), (["bad.jpg", "bad.jpg"], 1), (["none.png"], 2), (["none.png", "a.png"], 1), (["none.png", "bad.jpg"], 1),
 ])  # fmt: skip

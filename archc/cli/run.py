@@ -93,7 +93,7 @@ def command(
         for each in answers:
             entries.append(answer_json(each, bool(outputs) and (form == "json" or kind == ".json")))
             faults.append(each.error)
-            kept += [each] * (kind in (".npz", ".png"))
+            kept += [each] * (classes or kind in (".npz", ".png"))
     document = run_json(session, entries)
     if None in faults:
         warn(session, classes or bool(outputs) or kind is not None)
@@ -101,8 +101,11 @@ def command(
             write_file(target, kind, kept, document)
     if form == "json":
         print_json(document)
-    else:
-        print_text(session, entries, faults, device, target)
+        return exit_code(faults)
+    print_faults(faults)
+    if None in faults:
+        print(class_table(kept) if classes else output_table(entries), end="\n\n")
+        print_place(session, device, target)
     return exit_code(faults)
 
 
@@ -185,38 +188,34 @@ def answer_json(answer: Result | Answer, values: bool) -> dict[str, Any]:
     return entry
 
 
-def print_text(
-    session: Session, entries: Sequence[Mapping[str, Any]], faults: Sequence[RuntimeFault | None], device: str, target: str | None
-) -> None:  # fmt: skip
-    """Prints the answers for people, and on standard error why a picture has none."""
+def print_faults(faults: Sequence[RuntimeFault | None]) -> None:
+    """Prints on standard error why a picture has no answer."""
     for fault in faults:
         if fault:
             print(format_failure(fault, sys.stderr), file=sys.stderr)
-    answered = [entry for entry in entries if "error" not in entry]
-    if not answered:
-        return
-    print((output_table if "outputs" in answered[0] else class_table)(answered) + "\n")
+
+
+def print_place(session: Session, device: str, target: str | None) -> None:
+    """Prints where the outputs are written, and where the model ran; why there, if `device` left it open."""
     if target:
         print(f"wrote {clean(target)}")
     why = f": {session.reason}" if device == "auto" else ""
     print(clean(f"{session.name} on {session.device}{why}"))
 
 
-def class_table(entries: Sequence[Mapping[str, Any]]) -> str:
-    """A row for each class of each picture."""
-    rows = [
-        ["" if at else entry["input"], f"{each['probability']:7.2%}", str(each["index"]), each["label"] or ""]
-        for entry in entries
-        for at, each in enumerate(entry["top"])
-    ]
-    return format_table(["image", "probability", "class", "label"], rows, "<>><")
+def class_table(results: Iterable[Result]) -> str:
+    """A row for each class of each picture that was answered."""
+    from ..runtime import Results
+
+    answered = Results(each for each in results if not each.error)
+    return format_table(answered.columns, [*answered.rows()], "<>><")
 
 
 def output_table(entries: Sequence[Mapping[str, Any]]) -> str:
-    """A row for each output of each picture, with its shape and what its numbers are like."""
+    """A row for each output of each picture that was answered, with its shape and what its numbers are like."""
     rows = []
     for entry in entries:
-        for at, (name, facts) in enumerate(entry["outputs"].items()):
+        for at, (name, facts) in enumerate(entry.get("outputs", {}).items()):
             numbers = [f"{facts[key]:.4g}" if key in facts else "" for key in ("min", "mean", "max")]
             shape = "×".join(map(str, facts["shape"])) or "1"
             rows.append(["" if at else entry["input"], name, facts["dtype"], shape, *numbers])
