@@ -16,7 +16,7 @@ from threading import Lock
 from typing import Any
 
 from .faults import PictureFault, RuntimeFault
-from .formats import describe_refusal, list_formats, readable_formats
+from .formats import describe_refusal, readable_formats
 from .jpeg import load_jpeg
 from .pixels import count_channels, has_16_bits, has_alpha, rotate_by_exif, to_grey, to_rgb
 from .ports import IMAGE_DTYPES, Port, format_shape
@@ -174,7 +174,7 @@ def decoding(name: str, start: bytes = b"?") -> Iterator[None]:
     except Exception as error:  # Pillow's decoders raise what they like: OSError, SyntaxError, struct.error, …
         refusal = describe_refusal(start, error, name)
         raise PictureFault("image-unreadable", f"`{name}` is no image that can be read: {refusal.why}",
-                           refusal.advice or f"{list_formats()} are read") from None  # fmt: skip
+                           refusal.advice) from None  # fmt: skip
 
 
 @contextmanager
@@ -198,7 +198,7 @@ def check_pixels(image: Any, name: str, max_pixels: int) -> None:
     """Raises PictureFault `image-too-large` where the image has over `max_pixels` pixels, as its header says."""
     if image.width * image.height > max_pixels:
         raise PictureFault("image-too-large", f"`{name}` has {image.width}×{image.height} pixels; the limit is {max_pixels}",
-                           f"make it smaller, or allow it: --max-pixels {image.width * image.height}")  # fmt: skip
+                           f"make it smaller, or allow it: --max-pixels {image.width * image.height}, or max_pixels= in Python")  # fmt: skip
 
 
 def prepare(image: Any, how: Preprocess, name: str = "the image", max_pixels: int = MAX_PIXELS) -> Any:
@@ -220,8 +220,8 @@ def prepare(image: Any, how: Preprocess, name: str = "the image", max_pixels: in
         return np.ascontiguousarray(array, np.float32)
     if array.dtype not in (np.uint8, np.uint16) or array.ndim not in (2, 3):
         found = f"{array.dtype} {array.shape}" if hasattr(image, "__array__") else type(image).__name__
-        raise PictureFault("image-unreadable", f"an image is an array of uint8 (height, width, channels), not {found}",
-                           f"an input that is prepared already is float32 {how.size}")  # fmt: skip
+        raise PictureFault("image-unreadable", "an image is an array of uint8 or uint16 (height, width, channels), or one of floats "
+                           f"{how.size} (channels, height, width) that is prepared already, not {found}")  # fmt: skip
     if 0 in array.shape:
         raise PictureFault("image-unreadable", f"an image of shape {array.shape} has no pixels")
     if array.shape[0] * array.shape[1] > max_pixels:

@@ -122,8 +122,8 @@ def check_input_names(given: Iterable[str], ports: Mapping[str, Port], model: st
 
 def advise_names(ports: Mapping[str, Port]) -> str:
     """How a picture is given for each input by its name, for a message."""
-    flags = " ".join(f"--input {name}=FILE" for name in ports)
-    return f"give each by its name: {flags}, or {{{', '.join(f'{name!r}: …' for name in ports)}}} in Python"
+    return (f"give each by its name: {' '.join(f'--input {name}=FILE' for name in ports)}, "
+            f"or {{{', '.join(f'{name!r}: …' for name in ports)}}} in Python")  # fmt: skip
 
 
 def check_names(arrays: Mapping[str, Any], ports: Mapping[str, Port], advice: str) -> None:

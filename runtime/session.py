@@ -310,7 +310,7 @@ class Session:
                     f"`{name}` of {self.name} has {rows} row{'s' * (rows != 1)} for {count} picture{'s' * (count != 1)}"
                 )
                 raise RuntimeFault("not-an-image-model", f"{message}, so none tells whose it is",
-                                   "--batch 1 runs one picture at a time; Session.run gives the output whole")  # fmt: skip
+                                   "--batch 1, or batch=1 in Python, runs one picture at a time; Session.run gives the output whole")  # fmt: skip
         return ({name: found[i] for name, found in outputs.items()} for i in range(count))
 
     def prepare(self, picture: Picture, max_pixels: int = MAX_PIXELS) -> dict[str, Any]:
@@ -377,7 +377,7 @@ def create_device_session(path: Path, device: str, threads: int | None) -> tuple
     fallback = create_ort_session(path, session_options(threads), cpu.providers)
     if device == "auto":
         return fallback, cpu
-    raise RuntimeFault("device-unavailable", f"--device {device} cannot be used: {why}",
+    raise RuntimeFault("device-unavailable", f"the device {device} cannot be used: {why}",
                        "archc doctor says what is missing", 3)  # fmt: skip
 
 

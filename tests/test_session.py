@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -334,3 +336,28 @@ def test_labels_are_escaped_where_they_are_printed(tmp_path):
     results = session.classify(photos(1))
     assert "\x1b" not in repr(results) and "\\x1b" in repr(results)
     assert "<b>" not in results._repr_html_() and "&lt;b&gt;" in results._repr_html_()
+
+
+def texts(node: ast.AST):
+    """Each text of a module; of one that is put together, the fixed parts as one."""
+    if isinstance(node, ast.JoinedStr):
+        yield "".join(part.value for part in node.values if isinstance(part, ast.Constant))
+        inner = [
+            part.value
+            for part in node.values
+            if isinstance(part, ast.FormattedValue) and "in Python" not in ast.unparse(node)
+        ]
+    else:
+        inner = ast.iter_child_nodes(node)
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    for each in inner:
+        yield from texts(each)
+
+
+def test_a_fault_that_names_an_option_of_the_shell_names_the_argument_in_python_too():
+    """But for what only the shell has: commands as a whole, and files that it writes."""
+    rooms = Path(archc.__file__).parent.joinpath("runtime").glob("*.py")
+    told = [text for room in rooms for text in texts(ast.parse(room.read_text("utf-8"))) if re.search("--[a-z]", text)]
+    both = [text for text in told if "in Python" in text]
+    assert len(both) >= 4 and [t for t in told if t not in both and not re.search("archc |--format json", t)] == []
