@@ -21,6 +21,7 @@ from .jpeg import load_jpeg
 from .pixels import count_channels, has_16_bits, has_alpha, rotate_by_exif, to_grey, to_rgb
 from .ports import IMAGE_DTYPES, Port, format_shape
 from .preprocess import Preprocess
+from .sources import missing_image
 
 MAX_PIXELS = 89_478_485  # where Pillow itself begins to warn; about 0.7 GB while such a picture is converted
 NUMPY_SIGNATURE = b"\x93NUMPY"
@@ -94,8 +95,7 @@ def check_file(path: str | Path) -> None:
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
-        advice = "it is an address: load it into a file first" if "://" in str(path) else ""
-        raise PictureFault("image-missing", f"there is no image `{path}`", advice, 2) from None
+        raise missing_image(path) from None
     if stat.S_ISDIR(mode):
         raise PictureFault("image-unreadable", f"`{path}` is a folder; name the pictures in it")
     if not stat.S_ISREG(mode):

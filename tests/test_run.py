@@ -109,6 +109,29 @@ def test_places_without_pictures(run: Run, monkeypatch: pytest.MonkeyPatch, plac
     assert ran.code == 2 and ran.err.startswith(f"error[{code}]") and word in ran.err and not ran.out
 
 
+@pytest.mark.parametrize("places, listed, line", [
+    (["photos/notes.txt"], "photos/notes.txt", 2), (["@photos/notes.txt"], "photos/notes.txt", 2),
+    (["photos/deep/two.png", "photos/notes.txt", "photos/one.JPG"], "photos/notes.txt", 2), (["photos/*.*"], "photos/*.*", 0),
+    (["-"], "standard input", 1),
+])  # fmt: skip
+def test_a_text_among_the_photos_is_told_as_a_list(
+    run: Run, monkeypatch: pytest.MonkeyPatch, places: list[str], listed: str, line: int
+) -> None:
+    """The shell's own `photos/*` gives the third of these; a quoted pattern takes a text for a picture."""
+    Path("photos/notes.txt").write_text("\nthese are my photos\n", "utf-8")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"these are my photos\n")))
+    ran = run("net", *places)
+    named = "these are my photos" if "-" in places else os.path.join("photos", "these are my photos")
+    if line:
+        assert (
+            f"`{listed}` is read as a list of pictures; its line {line} names `{named}`, which is not there" in ran.err
+        )
+        assert ("a file that ends in .txt or .lst is a list" in ran.err) == ("-" not in places)
+        assert ran.code == (1 if len(places) > 1 else 2) and ("one.JPG" in ran.out) == (len(places) > 1)
+    else:
+        assert ran.code == 1 and "`photos/notes.txt` is no image that can be read: it is a text" in ran.err
+
+
 # -- pictures that cannot be read ----------------------------------------------------------------------------------------
 
 
