@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .faults import RuntimeFault
+from .faults import PictureFault, RuntimeFault, UntrainedWarning
 
 if TYPE_CHECKING:
     from .answers import Answer, Prediction, Result, Results
     from .session import Session
 
-__all__ = ["Answer", "Prediction", "Result", "Results", "RuntimeFault", "Session"]
+__all__ = ["Answer", "PictureFault", "Prediction", "Result", "Results", "RuntimeFault", "Session", "UntrainedWarning"]
 
 
 def __getattr__(name: str) -> Any:

@@ -34,6 +34,8 @@ class Result(NamedTuple):
 class Results(list[Result]):
     """A list of results that prints as a table."""
 
+    columns = ("image", "probability", "class", "label")
+
     def rows(self) -> Iterator[tuple[str, str, str, str]]:
         """A row for each class: the picture, the probability, the index and the label; for an error, the code and what it says."""
         for each in self:
@@ -43,10 +45,10 @@ class Results(list[Result]):
                 yield ("" if at else each.input), f"{found.probability:.2%}", str(found.index), found.label or ""
 
     def __repr__(self) -> str:
-        return format_rows([("image", "probability", "class", "label"), *self.rows()], right=(1, 2)) if self else "[]"
+        return format_rows([self.columns, *self.rows()], right=(1, 2)) if self else "[]"
 
     def _repr_html_(self) -> str:
-        rows = [("image", "probability", "class", "label"), *self.rows()]
+        rows = [self.columns, *self.rows()]
         cells = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
         return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
 

@@ -80,6 +80,13 @@ class Artifact:
         steps = (self.read_json("archc.weights", dict) or {}).get("untrained")
         return tuple(str(step) for step in steps) if isinstance(steps, list) else ()
 
+    def describe_untrained(self) -> str:
+        """What is untrained, for a message; empty where the model is trained."""
+        if self.trained:
+            return ""
+        how = f"with untrained steps ({', '.join(self.untrained)})" if self.untrained else "without trained weights"
+        return f"{self.name} was built {how}; its answers mean nothing"
+
     @property
     def inputs(self) -> dict[str, Shape]:
         """The shapes of the inputs by name, without weights; a dimension is a number, a name, or None where it is open."""

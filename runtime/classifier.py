@@ -37,7 +37,7 @@ def find_classifier(artifact: Artifact, outputs: Mapping[str, Port], labels: Seq
     if vector is None:
         return Verdict(None, f"no output is a vector of one number a class; it gives {list_ports(outputs)}", KEEP)
     return Verdict(None, f"nothing says that the {vector.shape[1]} numbers of `{vector.name}` are scores of classes",
-                   f"{KEEP}; --labels FILE, or labels=, says that it is one, and names its classes")  # fmt: skip
+                   f"{KEEP}; --labels FILE, or labels= in Python, says that it is one, and names its classes")  # fmt: skip
 
 
 def is_vector(port: Port) -> bool:

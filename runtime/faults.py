@@ -1,4 +1,4 @@
-"""The error of the runtime: a model, an image or a device that cannot be used."""
+"""The errors and the warning of the runtime: a model, an image or a device that cannot be used, or a model that is not trained."""
 
 from __future__ import annotations
 
@@ -15,4 +15,12 @@ class RuntimeFault(Exception):
 
     def without_traceback(self) -> RuntimeFault:
         """The same fault, to be kept: the frames that led to this one hold a decoded picture."""
-        return RuntimeFault(self.code, self.message, self.help, self.exit_code)
+        return type(self)(self.code, self.message, self.help, self.exit_code)
+
+
+class PictureFault(RuntimeFault):
+    """A picture that cannot be read, or does not fit the model. Others beside it can be answered: `errors="keep"` keeps it."""
+
+
+class UntrainedWarning(UserWarning):
+    """The model that was opened has steps without trained weights, so that its answers mean nothing."""

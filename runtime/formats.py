@@ -24,6 +24,8 @@ BRANDS = {  # the four bytes behind `ftyp`, and what such a file is
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"), "HEIC"),
 }
 
+DAMAGED = "the file may be cut off or damaged: copy or load it again"
+
 
 class Plugin(NamedTuple):
     """A package that teaches Pillow a format: the module to import, the function to call then, and how to get it."""
@@ -100,29 +102,30 @@ def picture_suffixes() -> frozenset[str]:
 def describe_refusal(start: bytes, error: Exception, name: str) -> Refusal:
     """Why a file that begins with `start` cannot be read: what it is instead, if that tells, else the decoder's own message."""
     unidentified = type(error).__name__ == "UnidentifiedImageError"
+    formats = f"{list_formats()} are read"
     if not start:
-        return Refusal("it is empty")
+        return Refusal("it is empty", DAMAGED)
     if start[4:8] == b"ftyp":
         brand = find_brand(start)
         if not brand:
-            return Refusal("it is a film, or of a kind that is not read")
+            return Refusal("it is a film, or of a kind that is not read", formats)
         if not reads_brand(brand):
             return Refusal(f"it is {brand}, which the Pillow that is installed does not read", PLUGINS[brand].advice)
-        return Refusal(f"it is {brand}, and damaged" + ("" if unidentified else f": {shorten(error, name)}"))
+        return Refusal(f"it is {brand}, and damaged" + ("" if unidentified else f": {shorten(error, name)}"), DAMAGED)
     if b"<svg" in start:
-        return Refusal("it is a drawing (SVG); a photo is made of pixels")
+        return Refusal("it is a drawing (SVG); a photo is made of pixels", formats)
     if start.startswith((b"%!PS", b"%PDF", b"\xc5\xd0\xd3\xc6")):
-        return Refusal("it is a page (PostScript or PDF)")
+        return Refusal("it is a page (PostScript or PDF)", formats)
     if start.startswith(b"\x93NUMPY"):
         return Refusal("it is a NumPy array")
     if unidentified and start.startswith((b"II*\0", b"MM\0*")):
         return Refusal("it is a TIFF, and damaged, or with bands that Pillow does not read",
                        "give its bands as pages of one channel, or as a .npy: uint8 or uint16 (height, width, channels)")  # fmt: skip
     if unidentified and start.startswith(SIGNATURES):
-        return Refusal("its header is damaged, or it has no pixels")
+        return Refusal("its header is damaged, or it has no pixels", DAMAGED)
     if unidentified:
-        return Refusal("nothing in it says which format it is" if b"\0" in start else "it is a text")
-    return Refusal(shorten(error, name))
+        return Refusal("nothing in it says which format it is" if b"\0" in start else "it is a text", formats)
+    return Refusal(shorten(error, name), DAMAGED if isinstance(error, (OSError, SyntaxError)) else "")
 
 
 def shorten(error: Exception, name: str) -> str:

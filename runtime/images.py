@@ -15,12 +15,13 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from .faults import RuntimeFault
-from .formats import describe_refusal, list_formats, readable_formats
+from .faults import PictureFault, RuntimeFault
+from .formats import describe_refusal, readable_formats
 from .jpeg import load_jpeg
 from .pixels import count_channels, has_16_bits, has_alpha, rotate_by_exif, to_grey, to_rgb
 from .ports import IMAGE_DTYPES, Port, format_shape
 from .preprocess import Preprocess
+from .sources import missing_image
 
 MAX_PIXELS = 89_478_485  # where Pillow itself begins to warn; about 0.7 GB while such a picture is converted
 NUMPY_SIGNATURE = b"\x93NUMPY"
@@ -31,7 +32,7 @@ PILLOW_LIMIT = Lock()
 def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Any:
     """An image as uint8 (H, W, 3): rotated as its EXIF data say, on white where it is transparent.
 
-    Raises RuntimeFault where the file is missing, has over `max_pixels` pixels, or is no image that can be read.
+    Raises PictureFault where the file is missing, has over `max_pixels` pixels, or is no image that can be read.
     """
     import numpy as np
 
@@ -43,7 +44,7 @@ def read_input(source: Any, name: str, how: Preprocess, max_pixels: int = MAX_PI
     """A picture as the model's input (C, H, W) of float32.
 
     `source` is a path, bytes, an open binary file, a Pillow image or an array; `name` is what messages call it. A file may be an
-    image, or a .npy that holds an array as `prepare` takes it. Raises RuntimeFault where it cannot be read or does not fit.
+    image, or a .npy that holds an array as `prepare` takes it. Raises PictureFault where it cannot be read or does not fit.
     """
     if isinstance(source, os.PathLike):
         source = Path(source)
@@ -65,7 +66,7 @@ def read_input(source: Any, name: str, how: Preprocess, max_pixels: int = MAX_PI
 def read_prepared(source: Any, name: str, port: Port, model: str) -> Any:
     """An array for an input that takes no pictures of one size: given as it is, or in a .npy.
 
-    Raises RuntimeFault: `not-an-image-model` for a picture, `image-unreadable` for an array that does not fit.
+    Raises RuntimeFault `not-an-image-model` for a picture, PictureFault for an array that does not fit.
     """
     import numpy as np
 
@@ -84,31 +85,30 @@ def read_prepared(source: Any, name: str, port: Port, model: str) -> Any:
     if array.dtype.kind == "f" and port.dtype in IMAGE_DTYPES:
         array = array.astype(port.dtype, copy=False)
     if str(array.dtype) != port.dtype or not port._replace(shape=port.shape[1:]).fits(array.shape):
-        raise RuntimeFault("image-unreadable", f"`{name}` is an array of {array.dtype} {array.shape}; "
+        raise PictureFault("image-unreadable", f"`{name}` is an array of {array.dtype} {array.shape}; "
                            f"the input `{port.name}` takes {port.dtype} {format_shape(port.shape[1:])}")  # fmt: skip
     return np.ascontiguousarray(array)
 
 
 def check_file(path: str | Path) -> None:
-    """Raises RuntimeFault where `path` is not there, or is no file."""
+    """Raises PictureFault where `path` is not there, or is no file."""
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
-        advice = "it is an address: load it into a file first" if "://" in str(path) else ""
-        raise RuntimeFault("image-missing", f"there is no image `{path}`", advice, 2) from None
+        raise missing_image(path) from None
     if stat.S_ISDIR(mode):
-        raise RuntimeFault("image-unreadable", f"`{path}` is a folder; name the pictures in it")
+        raise PictureFault("image-unreadable", f"`{path}` is a folder; name the pictures in it")
     if not stat.S_ISREG(mode):
-        raise RuntimeFault("image-unreadable", f"`{path}` is no file")
+        raise PictureFault("image-unreadable", f"`{path}` is no file")
 
 
 def from_start(file: Any) -> Any:
-    """An open file, or what is left of it: Pillow goes back to the very start. Raises RuntimeFault for a file of text."""
+    """An open file, or what is left of it: Pillow goes back to the very start. Raises PictureFault for a file of text."""
     if getattr(file, "seekable", lambda: False)() and file.tell() == 0:
         return file
     content = file.read()
     if not isinstance(content, bytes):
-        raise RuntimeFault("image-unreadable", "a file with a picture is opened in binary mode: open(path, 'rb')")
+        raise PictureFault("image-unreadable", "a file with a picture is opened in binary mode: open(path, 'rb')")
     return io.BytesIO(content)
 
 
@@ -122,14 +122,14 @@ def read_start(source: Any) -> bytes:
         start = source.read(512)
         source.seek(at)
     except OSError as error:
-        raise RuntimeFault("image-unreadable", f"`{source}` cannot be read: {error.strerror or error}") from None
+        raise PictureFault("image-unreadable", f"`{source}` cannot be read: {error.strerror or error}") from None
     if not isinstance(start, bytes):
-        raise RuntimeFault("image-unreadable", "a file with a picture is opened in binary mode: open(path, 'rb')")
+        raise PictureFault("image-unreadable", "a file with a picture is opened in binary mode: open(path, 'rb')")
     return start
 
 
 def read_array(source: Any, name: str) -> Any:
-    """The array of a .npy; a file is mapped, so that no header can ask for memory. Raises RuntimeFault where it is damaged."""
+    """The array of a .npy; a file is mapped, so that no header can ask for memory. Raises PictureFault where it is damaged."""
     import numpy as np
 
     try:
@@ -137,15 +137,15 @@ def read_array(source: Any, name: str) -> Any:
             return np.load(source, mmap_mode="r", allow_pickle=False)
         return np.load(source, allow_pickle=False)
     except MemoryError:
-        raise RuntimeFault("image-too-large", f"`{name}` does not fit into memory", exit_code=3) from None
+        raise PictureFault("image-too-large", f"`{name}` does not fit into memory", exit_code=3) from None
     except Exception as error:  # numpy's reader raises what it likes: ValueError, SyntaxError, tokenize.TokenError, …
         why = " ".join(str(error).split())[:120]
-        raise RuntimeFault("image-unreadable", f"`{name}` is a NumPy array that cannot be read: {why}") from None
+        raise PictureFault("image-unreadable", f"`{name}` is a NumPy array that cannot be read: {why}") from None
 
 
 @contextmanager
 def open_image(source: Any, name: str, max_pixels: int) -> Iterator[Any]:
-    """The Pillow image of a path or an open file; whatever its decoder raises inside the block becomes a RuntimeFault."""
+    """The Pillow image of a path or an open file; whatever its decoder raises inside the block becomes a PictureFault."""
     from PIL import Image
 
     if isinstance(source, (str, Path)):
@@ -159,7 +159,7 @@ def open_image(source: Any, name: str, max_pixels: int) -> Iterator[Any]:
 
 @contextmanager
 def decoding(name: str, start: bytes = b"?") -> Iterator[None]:
-    """Turns whatever Pillow raises inside the block into a RuntimeFault; `start` is what the file begins with, if it is known."""
+    """Turns whatever Pillow raises inside the block into a PictureFault; `start` is what the file begins with, if it is known."""
     from PIL import Image
 
     try:
@@ -168,13 +168,13 @@ def decoding(name: str, start: bytes = b"?") -> Iterator[None]:
     except RuntimeFault:
         raise
     except Image.DecompressionBombError as error:
-        raise RuntimeFault("image-too-large", f"`{name}`: {str(error)[:120]}") from None
+        raise PictureFault("image-too-large", f"`{name}`: {str(error)[:120]}") from None
     except MemoryError:
-        raise RuntimeFault("image-too-large", f"`{name}` does not fit into memory", exit_code=3) from None
+        raise PictureFault("image-too-large", f"`{name}` does not fit into memory", exit_code=3) from None
     except Exception as error:  # Pillow's decoders raise what they like: OSError, SyntaxError, struct.error, …
         refusal = describe_refusal(start, error, name)
-        raise RuntimeFault("image-unreadable", f"`{name}` is no image that can be read: {refusal.why}",
-                           refusal.advice or f"{list_formats()} are read") from None  # fmt: skip
+        raise PictureFault("image-unreadable", f"`{name}` is no image that can be read: {refusal.why}",
+                           refusal.advice) from None  # fmt: skip
 
 
 @contextmanager
@@ -195,17 +195,17 @@ def lift_pillow_limit(max_pixels: int) -> Iterator[None]:
 
 
 def check_pixels(image: Any, name: str, max_pixels: int) -> None:
-    """Raises RuntimeFault `image-too-large` where the image has over `max_pixels` pixels, as its header says."""
+    """Raises PictureFault `image-too-large` where the image has over `max_pixels` pixels, as its header says."""
     if image.width * image.height > max_pixels:
-        raise RuntimeFault("image-too-large", f"`{name}` has {image.width}×{image.height} pixels; the limit is {max_pixels}",
-                           f"make it smaller, or allow it: --max-pixels {image.width * image.height}")  # fmt: skip
+        raise PictureFault("image-too-large", f"`{name}` has {image.width}×{image.height} pixels; the limit is {max_pixels}",
+                           f"make it smaller, or allow it: --max-pixels {image.width * image.height}, or max_pixels= in Python")  # fmt: skip
 
 
 def prepare(image: Any, how: Preprocess, name: str = "the image", max_pixels: int = MAX_PIXELS) -> Any:
     """A picture, as an array or a Pillow image, as the model's input (C, H, W) of float32.
 
     An array of uint8 or uint16 is a picture, (H, W) or (H, W, channels). One of floats is an input that is prepared already,
-    (C, H, W), and stays as it is. Raises RuntimeFault for anything else.
+    (C, H, W), and stays as it is. Raises PictureFault for anything else.
     """
     import numpy as np
     from PIL import Image
@@ -220,12 +220,12 @@ def prepare(image: Any, how: Preprocess, name: str = "the image", max_pixels: in
         return np.ascontiguousarray(array, np.float32)
     if array.dtype not in (np.uint8, np.uint16) or array.ndim not in (2, 3):
         found = f"{array.dtype} {array.shape}" if hasattr(image, "__array__") else type(image).__name__
-        raise RuntimeFault("image-unreadable", f"an image is an array of uint8 (height, width, channels), not {found}",
-                           f"an input that is prepared already is float32 {how.size}")  # fmt: skip
+        raise PictureFault("image-unreadable", "an image is an array of uint8 or uint16 (height, width, channels), or one of floats "
+                           f"{how.size} (channels, height, width) that is prepared already, not {found}")  # fmt: skip
     if 0 in array.shape:
-        raise RuntimeFault("image-unreadable", f"an image of shape {array.shape} has no pixels")
+        raise PictureFault("image-unreadable", f"an image of shape {array.shape} has no pixels")
     if array.shape[0] * array.shape[1] > max_pixels:
-        raise RuntimeFault(
+        raise PictureFault(
             "image-too-large", f"`{name}` has {array.shape[1]}×{array.shape[0]} pixels; the limit is {max_pixels}"
         )
     return normalize(array_channels(array, how, name, max_pixels), how)
@@ -254,7 +254,7 @@ def array_channels(array: Any, how: Preprocess, name: str, max_pixels: int) -> A
 
 
 def read_channels(image: Any, how: Preprocess, name: str, max_pixels: int, in_place: bool = False) -> Any:
-    """A Pillow image in the model's size and channels: float32 (H, W, C) of 0 to 255. Raises RuntimeFault where it lacks these.
+    """A Pillow image in the model's size and channels: float32 (H, W, C) of 0 to 255. Raises PictureFault where it lacks these.
 
     With `in_place` the image may be changed, so that no copy of it is needed.
     """
@@ -269,7 +269,7 @@ def read_channels(image: Any, how: Preprocess, name: str, max_pixels: int, in_pl
 def channel_image(image: Any, how: Preprocess, name: str, pages: int) -> Any:
     """The picture as grey, as RGB on white, or with its transparency as the last channel; one channel stands for all of them.
 
-    Raises RuntimeFault where it has other channels than the model wants; `pages` says how many images the file holds.
+    Raises PictureFault where it has other channels than the model wants; `pages` says how many images the file holds.
     """
     channels = how.size[0]
     if how.color == "grey" or channels == 1:
@@ -292,24 +292,24 @@ def count_pages(image: Any) -> int:
 
 
 def page_images(image: Any, pages: int, name: str) -> Iterator[Any]:
-    """Each page of a TIFF, upright. Raises RuntimeFault where a page is not of the first one's kind and size."""
+    """Each page of a TIFF, upright. Raises PictureFault where a page is not of the first one's kind and size."""
     first, began_at = (image.mode, image.size), image.tell()
     for page in range(pages):
         image.seek(page)
         if (image.mode, image.size) != first:
-            raise RuntimeFault("image-unreadable", f"the pages of `{name}` differ: page {page + 1} is {image.mode} of {image.width}×{image.height}, "
+            raise PictureFault("image-unreadable", f"the pages of `{name}` differ: page {page + 1} is {image.mode} of {image.width}×{image.height}, "
                                f"the first {first[0]} of {first[1][0]}×{first[1][1]}")  # fmt: skip
         upright = rotate_by_exif(image)
         yield upright if upright.mode == "RGB" else to_grey(upright)
     image.seek(began_at)
 
 
-def channel_fault(name: str, found: str, how: Preprocess) -> RuntimeFault:
+def channel_fault(name: str, found: str, how: Preprocess) -> PictureFault:
     """The fault for a picture that has `found` channels, and the model wants others."""
     wanted, height, width = how.size
     array = f"a .npy: uint8 (height, width, {wanted}), or float32 ({wanted}, {height}, {width}) prepared already"
     other = {2: "a picture in grey with transparency, ", 4: "a picture with transparency (RGBA), "}.get(wanted, "")
-    return RuntimeFault("image-channels", f"`{name}` has {found}, the model wants {wanted}",
+    return PictureFault("image-channels", f"`{name}` has {found}, the model wants {wanted}",
                         f"give {other}a TIFF with {wanted} pages of one channel, or {array}")  # fmt: skip
 
 
@@ -343,13 +343,13 @@ def pixel_values(image: Any) -> Any:
 
 
 def resize_and_crop(image: Any, how: Preprocess, max_pixels: int) -> Any:
-    """The image in the model's size. Raises RuntimeFault where it is so thin that it becomes too large when it is resized."""
+    """The image in the model's size. Raises PictureFault where it is so thin that it becomes too large when it is resized."""
     from PIL import Image
 
     resampling = Image.Resampling[how.interpolation.upper()]
     width, height = (how.crop[1], how.crop[0]) if how.resize is None else shorter_side(image.size, how.resize)
     if width * height > max_pixels:
-        raise RuntimeFault("image-too-large", f"an image of {image.width}×{image.height} becomes {width}×{height} "
+        raise PictureFault("image-too-large", f"an image of {image.width}×{image.height} becomes {width}×{height} "
                            f"when its shorter side is {how.resize}; the limit is {max_pixels} pixels")  # fmt: skip
     return center_crop(image.resize((width, height), resampling), how.crop)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .faults import RuntimeFault
@@ -88,12 +88,7 @@ def check_feeds(
     import numpy as np
 
     advice = f"the inputs of {model}: {list_ports(ports)}"
-    unknown = [name for name in feeds if name not in ports]
-    missing = [name for name in ports if name not in feeds]
-    if unknown:
-        raise RuntimeFault("wrong-input", f"{model} has no input `{unknown[0]}`", advice)
-    if missing:
-        raise RuntimeFault("wrong-input", f"the input `{missing[0]}` of {model} is missing", advice)
+    check_input_names(feeds, ports, model, advice)
     arrays = {name: np.asarray(feeds[name]) for name in ports}
     for name, array in arrays.items():
         port = ports[name]
@@ -108,6 +103,27 @@ def check_feeds(
             )
     check_names(arrays, ports, advice)
     return arrays
+
+
+def check_input_names(given: Iterable[str], ports: Mapping[str, Port], model: str, advice: str) -> None:
+    """Raises RuntimeFault `wrong-input` where the names `given` are not those of the inputs; for a misspelt one it names the right."""
+    from difflib import get_close_matches
+
+    given = [*given]
+    missing = [name for name in ports if name not in given]
+    for name in given:
+        if name not in ports:
+            close = get_close_matches(name, missing or ports, 1)
+            hint = f"; did you mean `{close[0]}`?" if close else ""
+            raise RuntimeFault("wrong-input", f"{model} has no input `{name}`{hint}", advice)
+    if missing:
+        raise RuntimeFault("wrong-input", f"the input `{missing[0]}` of {model} is missing", advice)
+
+
+def advise_names(ports: Mapping[str, Port]) -> str:
+    """How a picture is given for each input by its name, for a message."""
+    return (f"give each by its name: {' '.join(f'--input {name}=FILE' for name in ports)}, "
+            f"or {{{', '.join(f'{name!r}: …' for name in ports)}}} in Python")  # fmt: skip
 
 
 def check_names(arrays: Mapping[str, Any], ports: Mapping[str, Port], advice: str) -> None:

@@ -68,7 +68,7 @@ def driver_trouble() -> tuple[str, str]:
     if not can_load(DRIVER):
         return (
             f"no NVIDIA driver is here: {DRIVER} does not load",
-            "run on a machine with an NVIDIA GPU and its driver, or use --device cpu",
+            "run on a machine with an NVIDIA GPU and its driver, or on the device cpu",
         )
     driver = ctypes.CDLL(DRIVER)
     count, version = ctypes.c_int(0), ctypes.c_int(0)
@@ -104,7 +104,7 @@ def device_trouble(device: str) -> tuple[str, str]:
     if missing:
         return f"CUDA's libraries do not load: {', '.join(missing)}", "pip install 'onnxruntime-gpu[cuda,cudnn]'"
     if device == "tensorrt" and sys.platform == "linux" and not can_load(TENSORRT):
-        return f"TensorRT's library does not load: {TENSORRT}", "install TensorRT 10, or use --device cuda"
+        return f"TensorRT's library does not load: {TENSORRT}", "install TensorRT 10, or run on the device cuda"
     return "", ""
 
 
@@ -126,4 +126,4 @@ def choose_device(device: str) -> DeviceChoice:
         return DeviceChoice(wanted, providers, "asked for" if device != "auto" else "a CUDA device works")
     if device == "auto":
         return cpu._replace(reason=why)
-    raise RuntimeFault("device-unavailable", f"--device {device} cannot be used: {why}", fix, 3)
+    raise RuntimeFault("device-unavailable", f"the device {device} cannot be used: {why}", fix, 3)

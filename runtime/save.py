@@ -68,7 +68,12 @@ def only_map(outputs: Mapping[str, Any]) -> tuple[str, Any]:
         return next(iter(maps.items()))
     shapes = ", ".join(f"{name} {found.shape}" for name, found in (maps or outputs).items())
     if maps:
-        raise RuntimeFault("wrong-output", f"several outputs are maps: {shapes}", "choose one: --outputs NAME", 2)
+        raise RuntimeFault(
+            "wrong-output",
+            f"several outputs are maps: {shapes}",
+            "choose one: --outputs NAME, or outputs=[NAME] in Python",
+            2,
+        )
     raise RuntimeFault("wrong-output", f"no output is a map (channels, height, width): {shapes}", "write a .npz")
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from .answers import Answer, Result, Results, escape_controls, most_probable, softmax
 from .artifact import Artifact, open_artifact
 from .classifier import Verdict, find_classifier, read_labels
-from .faults import RuntimeFault
+from .faults import PictureFault, RuntimeFault, UntrainedWarning
 from .images import MAX_PIXELS, read_input, read_prepared
-from .ports import Port, check_feeds, list_ports
+from .ports import Port, advise_names, check_feeds, check_input_names, list_ports
 from .preprocess import Preprocess
 from .providers import PROVIDERS, DeviceChoice, choose_device
 from .sources import Picture, each_picture
@@ -78,7 +79,8 @@ class Session:
         """Opens the file `model` on `device` (auto, cuda, tensorrt or cpu) with `threads` on the CPU; None lets onnxruntime choose.
 
         `labels`, a list or a file of one a line, names the classes of a model that does not, and so says that it is a classifier.
-        Raises RuntimeFault for a file that is no model, for a device that cannot be used, and for labels that fit no output.
+        Raises RuntimeFault for a file that is no model, for a device that cannot be used, and for labels that fit no output. Warns
+        (UntrainedWarning) where the model is not trained, or not wholly.
         """
         self.artifact: Artifact = open_artifact(model)
         self.threads = threads
@@ -95,6 +97,8 @@ class Session:
             raise RuntimeFault(
                 "not-a-classifier", f"{len(given)} labels fit no output of {self.name}: {list_ports(self.outputs)}"
             )
+        if not self.artifact.trained:
+            warnings.warn(escape_controls(self.artifact.describe_untrained()), UntrainedWarning, stacklevel=2)
 
     def count_classes(self) -> int | None:
         """How many classes there are; 0 where the model is no classifier, None where the file leaves it open."""
@@ -110,10 +114,13 @@ class Session:
         for name, port in self.outputs.items():
             told = f": {classes or 'the'} classes" if name == self.verdict.output else ""
             lines.append(f"  output  {port}{told}")
+        if not self.artifact.trained:
+            steps = ", ".join(self.artifact.untrained)
+            lines.append(f"  weights untrained{steps and ': ' + steps}")
         return "\n".join(map(escape_controls, lines))
 
     @property
-    def answer(self) -> str:
+    def logits_output(self) -> str:
         """The output that `logits` gives: that of the classes; where there are none `logits`, or the last."""
         last = next(reversed(self.outputs))
         return self.verdict.output or ("logits" if "logits" in self.outputs else last)
@@ -174,7 +181,7 @@ class Session:
         """The name of the one input. Raises RuntimeFault `wrong-input` where there are several, or none."""
         if len(self.inputs) != 1:
             raise RuntimeFault("wrong-input", f"{self.name} has {len(self.inputs)} inputs: {list_ports(self.inputs)}",
-                               "give each by its name: {name: …}", 2)  # fmt: skip
+                               advise_names(self.inputs))  # fmt: skip
         return next(iter(self.inputs))
 
     def known_outputs(self, names: Sequence[str] | None) -> list[str]:
@@ -188,7 +195,7 @@ class Session:
 
     def logits(self, images: Any) -> Any:
         """(N, classes): the model's answer as it is. Raises RuntimeFault where it is no such array, or not finite."""
-        return self.check_vector(self.run(images, [self.answer])[self.answer])
+        return self.check_vector(self.run(images, [self.logits_output])[self.logits_output])
 
     def check_vector(self, found: Any) -> Any:
         """An answer of one number a class as (N, classes). Raises RuntimeFault where it is no such array, or not finite."""
@@ -198,7 +205,8 @@ class Session:
         if len(shape) < 2 or shape[1] == 0 or any(size != 1 for size in shape[2:]) or found.dtype.kind != "f":
             what = f"{found.dtype} of shape {shape}" if hasattr(found, "dtype") else type(found).__name__
             raise RuntimeFault(
-                "not-a-classifier", f"the output `{self.answer}` of {self.name} is {what}, not one number a class"
+                "not-a-classifier",
+                f"the output `{self.logits_output}` of {self.name} is {what}, not one number a class",
             )
         if not np.isfinite(found).all():
             raise RuntimeFault("run-failed", f"{self.name} answers with numbers that are not finite")
@@ -213,7 +221,7 @@ class Session:
         return self.to_probabilities(self.logits(images))
 
     def to_probabilities(self, logits: Any) -> Any:
-        return logits if self.artifact.is_distribution(self.answer) else softmax(logits)
+        return logits if self.artifact.is_distribution(self.logits_output) else softmax(logits)
 
     def require_classifier(self) -> str:
         """The output that tells classes. Raises RuntimeFault `not-a-classifier` where none does."""
@@ -247,14 +255,24 @@ class Session:
         """The outputs of each picture, in their order, as they are: all that are arrays, or those that `outputs` names.
 
         The rest is as `classify` has it. One picture is decoded at a time, into the model's size. Raises RuntimeFault where the model
-        takes no pictures, or does not give one row of each output for each.
+        takes no pictures, or does not give one row of each output for each. An iterator: a batch runs when its first answer is asked
+        for. But the arguments are checked at once.
         """
+        if errors not in get_args(OnError) or batch < 1:
+            raise ValueError(f"errors={errors!r}, batch={batch!r}: `raise` or `keep`, and one picture at least")
         arrays = [name for name, port in self.outputs.items() if port.is_tensor]
         names = self.known_outputs(arrays if outputs is None else outputs)
         if not names:
             raise RuntimeFault("not-an-image-model", f"{self.name} gives no arrays: {list_ports(self.outputs)}")
         size = batch if all(port.has_one_size for port in self.inputs.values()) else 1
-        pictures, done = each_picture(inputs), 0
+        return self.predict_batches(each_picture(inputs), names, size, progress, errors, max_pixels)
+
+    def predict_batches(
+        self, pictures: Iterator[Picture], names: Sequence[str], size: int, progress: Callable[[int], None] | None,
+        errors: OnError, max_pixels: int,
+    ) -> Iterator[Answer]:  # fmt: skip
+        """The answer to each picture, in their order, `size` at once; after each batch `progress` is called."""
+        done = 0
         while chunk := [*islice(pictures, size)]:
             yield from self.predict_batch(chunk, names, errors, max_pixels)
             done += len(chunk)
@@ -271,8 +289,8 @@ class Session:
         for picture in chunk:
             try:
                 prepared.append(self.prepare(picture, max_pixels))
-            except RuntimeFault as fault:
-                if errors == "raise" or not fault.code.startswith("image-"):
+            except PictureFault as fault:
+                if errors == "raise":
                     raise
                 prepared.append(fault.without_traceback())
         feeds = [each for each in prepared if isinstance(each, dict)]
@@ -292,18 +310,17 @@ class Session:
                     f"`{name}` of {self.name} has {rows} row{'s' * (rows != 1)} for {count} picture{'s' * (count != 1)}"
                 )
                 raise RuntimeFault("not-an-image-model", f"{message}, so none tells whose it is",
-                                   "--batch 1 runs one picture at a time; Session.run gives the output whole")  # fmt: skip
+                                   "--batch 1, or batch=1 in Python, runs one picture at a time; Session.run gives the output whole")  # fmt: skip
         return ({name: found[i] for name, found in outputs.items()} for i in range(count))
 
     def prepare(self, picture: Picture, max_pixels: int = MAX_PIXELS) -> dict[str, Any]:
         """One picture as arrays by the inputs' names, without the batch's dimension. Raises RuntimeFault where it does not fit."""
         sources = picture.source if isinstance(picture.source, Mapping) else {self.only_input(): picture.source}
-        for name in (*sources, *self.inputs):
-            if name not in self.inputs or name not in sources:
-                what = "is missing" if name in self.inputs else "is not there"
-                raise RuntimeFault(
-                    "wrong-input", f"the input `{name}` {what}; {self.name} takes {list_ports(self.inputs)}"
-                )
+        check_input_names(sources, self.inputs, self.name, advise_names(self.inputs))
+        for name, source in sources.items():
+            if isinstance(source, (list, tuple)):
+                raise RuntimeFault("wrong-input", f"the input `{name}` is given a {type(source).__name__}, not one picture",
+                                   f"for several give a list of mappings: [{{{name!r}: …}}, {{{name!r}: …}}]")  # fmt: skip
         return {name: self.prepare_input(name, sources[name], picture.name, max_pixels) for name in self.inputs}
 
     def prepare_input(self, name: str, source: Any, called: str, max_pixels: int) -> Any:
@@ -360,7 +377,7 @@ def create_device_session(path: Path, device: str, threads: int | None) -> tuple
     fallback = create_ort_session(path, session_options(threads), cpu.providers)
     if device == "auto":
         return fallback, cpu
-    raise RuntimeFault("device-unavailable", f"--device {device} cannot be used: {why}",
+    raise RuntimeFault("device-unavailable", f"the device {device} cannot be used: {why}",
                        "archc doctor says what is missing", 3)  # fmt: skip
 
 

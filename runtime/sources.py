@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .faults import RuntimeFault
+from .faults import PictureFault, RuntimeFault
 from .formats import picture_suffixes
 
 LIST_SUFFIXES = (".txt", ".lst")
@@ -69,7 +69,33 @@ def is_hidden(path: str) -> bool:
     return any(part.startswith(".") and part not in (".", "..") for part in Path(path).parts)
 
 
-def read_list(path: str) -> Iterator[str]:
+class ListedPath(str):
+    """A path that stands in a list: which list, and in which line of it."""
+
+    listed_in: str
+    line: int
+
+    def __new__(cls, path: str, listed_in: str, line: int) -> ListedPath:
+        """`line` counts from 1."""
+        self = super().__new__(cls, path)
+        self.listed_in, self.line = listed_in, line
+        return self
+
+
+def missing_image(path: str | Path) -> PictureFault:
+    """The fault of a path where nothing is; of one from a list with its line, as the file may not be meant as a list."""
+    advice = "it is an address: load it into a file first" if "://" in str(path) else ""
+    if not isinstance(path, ListedPath):
+        return PictureFault("image-missing", f"there is no image `{path}`", advice, 2)
+    if path.listed_in.lower().endswith(LIST_SUFFIXES):
+        advice = advice or f"a file that ends in {' or '.join(LIST_SUFFIXES)} is a list; leave it out if it is none"
+    message = (
+        f"`{path.listed_in}` is read as a list of pictures; its line {path.line} names `{path}`, which is not there"
+    )
+    return PictureFault("image-missing", message, advice, 2)
+
+
+def read_list(path: str) -> Iterator[ListedPath]:
     """The paths in a list file, or on standard input for `-`. Raises RuntimeFault where it cannot be read, or names none."""
     try:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
@@ -80,12 +106,11 @@ def read_list(path: str) -> Iterator[str]:
     if b"\0" in data:
         raise RuntimeFault("no-images", f"`{path}` is no list: a list is a text with a path a line", exit_code=2)
     lines = os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")).splitlines()
-    folder = "" if path == "-" else os.path.dirname(path)
-    found = [os.path.join(folder, line.strip()) for line in lines if line.strip()]
+    folder, name = ("", "standard input") if path == "-" else (os.path.dirname(path), path)
+    found = [ListedPath(os.path.join(folder, line.strip()), name, number)
+             for number, line in enumerate(lines, 1) if line.strip()]  # fmt: skip
     if not found:
-        raise RuntimeFault(
-            "no-images", f"the list `{'standard input' if path == '-' else path}` names no picture", exit_code=2
-        )
+        raise RuntimeFault("no-images", f"the list `{name}` names no picture", exit_code=2)
     yield from found
 
 
@@ -100,10 +125,9 @@ def each_picture(given: Any) -> Iterator[Picture]:
     """The pictures in what a caller of `Session.classify` gives: one or several, of any kind.
 
     A path, bytes, an open binary file, a Pillow image, an array (H, W), (H, W, channels) or (C, H, W), and a mapping of these by
-    the inputs' names are one picture; an array with one dimension more is a batch; any other iterable holds pictures.
+    the inputs' names are one picture; an array with one dimension more is a batch; any other iterable holds pictures. Raises TypeError at once for anything else.
     """
-    for number, source in enumerate(unpack(given)):
-        yield Picture(name_of(source, number), source)
+    return (Picture(name_of(source, number), source) for number, source in enumerate(unpack(given)))
 
 
 def unpack(given: Any) -> Iterable[Any]:

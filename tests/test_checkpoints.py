@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from safetensors.torch import save_file
 
 import archc
 from archc.cli import main
-from archc.runtime import Session
+from archc.runtime import Session, UntrainedWarning
 
 from .small_net import answers, built, run, state
 from .wild import FORMS, State, dotted, old, torch_0_3
@@ -105,8 +107,16 @@ def test_a_run_says_what_is_untrained(run, capsys):
     run("small.yaml", "--weights", "file.pth", "--weights-skip", "fc")
     Image.new("RGB", (12, 12)).save("photo.png")
     assert main(["run", "small.onnx", "photo.png"]) == 0
-    assert "small was built with untrained steps (fc)" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert err.count("warning") == 1 and "small was built with untrained steps (fc)" in err
+    with pytest.warns(UntrainedWarning, match=r"untrained steps \(fc\)"):
+        assert repr(Session("small.onnx", device="cpu")).endswith("weights untrained: fc")
+    assert main(["run", "small.onnx", "photo.png", "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert not told["trained"] and told["untrained"] == ["fc"]
     run("small.yaml", "--weights", "file.pth")
+    with warnings.catch_warnings(action="error"):
+        assert "untrained" not in repr(Session("small.onnx", device="cpu"))
     assert main(["run", "small.onnx", "photo.png"]) == 0
     assert "untrained" not in capsys.readouterr().err
 

@@ -14,10 +14,12 @@ from PIL import Image, ImageFile
 
 from archc.compiler.frontend.schema import schema
 from archc.runtime import RuntimeFault
+from archc.runtime.formats import DAMAGED, list_formats
 from archc.runtime.images import MAX_PIXELS, prepare, read_image, read_input
 from archc.runtime.preprocess import COLORS, INTERPOLATIONS, Preprocess
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
+FORMATS_ARE_READ = f"{list_formats()} are read"
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
@@ -95,7 +97,8 @@ def test_sixteen_bits_are_scaled_by_their_kind_and_not_by_their_values(tmp_path,
 @pytest.mark.parametrize("kind", [np.float32, np.int32])
 def test_thirty_two_bits_are_refused(tmp_path, kind):
     Image.fromarray(np.full((4, 4), 7, kind)).save(tmp_path / "a.tiff")
-    assert "32 bits" in refused(tmp_path / "a.tiff").message
+    fault = refused(tmp_path / "a.tiff")
+    assert "32 bits" in fault.message and not fault.help
 
 
 def test_grey_and_one_bit(tmp_path):
@@ -144,12 +147,24 @@ def test_what_is_no_photo(tmp_path, name, content, said):
     assert (fault.code, fault.exit_code) == ("image-unreadable", 1) and said in fault.message
 
 
+@pytest.mark.parametrize("name, content, advice", [
+    ("text.png", b"this is no photo\n" * 9, FORMATS_ARE_READ), ("a.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", FORMATS_ARE_READ),
+    ("a.pdf", b"%PDF-1.7", FORMATS_ARE_READ), ("a.mp4", b"\0\0\0\x18ftypisom" + bytes(99), FORMATS_ARE_READ),
+    ("noise.jpg", bytes(range(256)), FORMATS_ARE_READ),
+    ("empty.png", b"", DAMAGED), ("a.ppm", b"P6\n10 10 255\n", DAMAGED), ("head.jpg", b"\xff\xd8\xff\xe0" + bytes(99), DAMAGED),
+    ("a.avif", b"\0\0\0\x18ftypavif" + bytes(99), DAMAGED),
+])  # fmt: skip
+def test_the_formats_are_listed_only_where_the_format_is_at_fault(tmp_path, name, content, advice):
+    (tmp_path / name).write_bytes(content)
+    assert refused(tmp_path / name).help == advice
+
+
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp", "gif", "bmp"])
 def test_a_download_that_broke_off(tmp_path, ending):
     path = tmp_path / f"a.{ending}"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert refused(path).code == "image-unreadable"
+    assert refused(path).code == "image-unreadable" and refused(path).help == DAMAGED
 
 
 @pytest.mark.parametrize("form", ["ICO", "EPS", "PDF", "ICNS"])
@@ -372,6 +387,8 @@ def test_arrays_that_are_no_image(array):
     with pytest.raises(RuntimeFault) as caught:
         prepare(array, Preprocess.parse({}, (3, 4, 4)))
     assert caught.value.code == "image-unreadable"
+    both = ("uint8 or uint16 (height, width, channels)", "floats (3, 4, 4) (channels, height, width)")
+    assert all(kind in caught.value.message for kind in both) or 0 in np.shape(array)
 
 
 def test_a_thread_of_an_image_does_not_fill_the_memory():

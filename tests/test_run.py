@@ -109,6 +109,29 @@ def test_places_without_pictures(run: Run, monkeypatch: pytest.MonkeyPatch, plac
     assert ran.code == 2 and ran.err.startswith(f"error[{code}]") and word in ran.err and not ran.out
 
 
+@pytest.mark.parametrize("places, listed, line", [
+    (["photos/notes.txt"], "photos/notes.txt", 2), (["@photos/notes.txt"], "photos/notes.txt", 2),
+    (["photos/deep/two.png", "photos/notes.txt", "photos/one.JPG"], "photos/notes.txt", 2), (["photos/*.*"], "photos/*.*", 0),
+    (["-"], "standard input", 1),
+])  # fmt: skip
+def test_a_text_among_the_photos_is_told_as_a_list(
+    run: Run, monkeypatch: pytest.MonkeyPatch, places: list[str], listed: str, line: int
+) -> None:
+    """The shell's own `photos/*` gives the third of these; a quoted pattern takes a text for a picture."""
+    Path("photos/notes.txt").write_text("\nthese are my photos\n", "utf-8")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"these are my photos\n")))
+    ran = run("net", *places)
+    named = "these are my photos" if "-" in places else os.path.join("photos", "these are my photos")
+    if line:
+        assert (
+            f"`{listed}` is read as a list of pictures; its line {line} names `{named}`, which is not there" in ran.err
+        )
+        assert ("a file that ends in .txt or .lst is a list" in ran.err) == ("-" not in places)
+        assert ran.code == (1 if len(places) > 1 else 2) and ("one.JPG" in ran.out) == (len(places) > 1)
+    else:
+        assert ran.code == 1 and "`photos/notes.txt` is no image that can be read: it is a text" in ran.err
+
+
 # -- pictures that cannot be read ----------------------------------------------------------------------------------------
 
 
@@ -124,6 +147,15 @@ def test_a_bad_picture_among_good_ones(run: Run, batch: str) -> None:
     assert [len(each["top"]) for each in results] == [1, 1, 0, 1]
     assert [each.get("error", {}).get("code") for each in results] == [None, None, "image-unreadable", None]
     assert "bad.jpg" in results[2]["error"]["message"]
+
+
+def test_the_table_is_that_of_the_results_in_python(run: Run, models: Path) -> None:
+    from archc.runtime import Session
+
+    ran = run("net", "a.png", "bad.jpg", "b.png", "--top", "2")
+    results = Session(models / "net.onnx", device="cpu").classify(["a.png", "b.png"], top=2)
+    rows = [results.columns, *results.rows()]
+    assert [line.split() for line in ran.out.splitlines()[:5]] == [[cell for cell in row if cell] for row in rows]
 
 
 @pytest.mark.parametrize("pictures, code", [
@@ -165,10 +197,22 @@ def test_inputs_by_name(run: Run) -> None:
     assert bad.code == 1 and "right=bad.jpg" in bad.err
 
 
+@pytest.mark.parametrize("arguments, word", [
+    (["a.png"], "two has 2 inputs: left float32 (N, 3, 8, 8); right float32 (N, 3, 8, 8)"),
+    (["--input", "left=a.png"], "the input `right` of two is missing"),
+    (["--input", "left=a.png", "--input", "top=a.png"], "two has no input `top`\n"),
+    (["--input", "left=a.png", "--input", "rigth=a.png"], "no input `rigth`; did you mean `right`?"),
+    (["--input", "Left=a.png", "--input", "right=a.png"], "no input `Left`; did you mean `left`?"),
+    (["--input", "left=a.png", "--input", "right=a.png", "--input", "lefty=a.png"], "no input `lefty`; did you mean `left`?"),
+])  # fmt: skip
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_pictures_without_the_names_of_the_inputs(run: Run, arguments: list[str], word: str, form: str) -> None:
+    ran = run("two", *arguments, "--format", form)
+    assert ran.code == 1 and ran.err.startswith("error[wrong-input]") and word in ran.err
+    assert "--input left=FILE --input right=FILE, or {'left': …, 'right': …} in Python" in ran.err
+
+
 @pytest.mark.parametrize("name, arguments, words", [
-    ("two", ["a.png"], ["left, right", "--input left=FILE --input right=FILE"]),
-    ("two", ["--input", "left=a.png"], ["--input right=FILE"]),
-    ("two", ["--input", "left=a.png", "--input", "top=a.png"], ["--input right=FILE"]),
     ("two", ["--input", "left=a.png", "--input", "right=photos"], ["left 1, right 2"]),
     ("two", ["--input", "left"], ["NAME=FILE"]),
     ("two", ["a.png", "--input", "left=a.png"], ["not by both"]),
@@ -189,8 +233,9 @@ def test_usage(run: Run, name: str, arguments: list[str], words: list[str]) -> N
 def test_the_document(run: Run, models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ran = run("net", "a.png", "--format", "json")
     told = document(ran)
-    assert {*told} == {"model", "device", "reason", "providers", "classifier", "results"}
+    assert {*told} == {"model", "device", "reason", "providers", "classifier", "trained", "untrained", "results"}
     assert (told["model"], told["device"], told["classifier"]) == ("net", "cpu", "logits")
+    assert told["trained"] is False and told["untrained"] == []
     assert {*told["results"][0]} == {"input", "top"} and {*told["results"][0]["top"][0]} == {
         "index",
         "label",

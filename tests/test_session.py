@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -14,7 +16,7 @@ import pytest
 from PIL import Image
 
 import archc
-from archc.runtime import RuntimeFault, Session
+from archc.runtime import PictureFault, RuntimeFault, Session, UntrainedWarning
 from archc.runtime.images import MAX_PIXELS
 
 HEAD = "archspec: 1\nname: net\n"
@@ -96,6 +98,13 @@ def test_several_inputs(tmp_path):
     )
 
 
+def test_a_list_of_pictures_for_an_input_is_told_apart_from_a_list_of_mappings(tmp_path):
+    session, pictures = build(tmp_path, TWO), [*photos(2)]
+    for several in (pictures, tuple(pictures)):
+        found = fault(lambda several=several: [*session.predict({"left": several, "right": several}, errors="keep")])
+        assert found.code == "wrong-input" and "`left` is given a" in found.message and "[{'left': …}" in found.help
+
+
 @pytest.mark.parametrize("feeds, said", [
     ({}, "`left` of net is missing"), ({"left": np.zeros((1, 3, 8, 8), np.float32)}, "`right` of net is missing"),
     ({"up": 0, "left": 0, "right": 0}, "no input `up`"), (np.zeros((1, 3, 8, 8), np.float32), "2 inputs"),
@@ -121,7 +130,18 @@ def test_rows_of_a_fixed_batch_that_do_not_fit(tmp_path):
 
 def test_an_output_that_is_not_there(session):
     assert "no output `top`" in fault(session.run, np.zeros((1, 3, 8, 8), np.float32), outputs=["top"]).message
-    assert "logits float32 (N, 3)" in fault(lambda: next(session.predict(photos(1), ["top"]))).help
+    assert "logits float32 (N, 3)" in fault(session.predict, photos(1), ["top"]).help
+
+
+@pytest.mark.parametrize("pictures, options, error", [
+    (5, {}, TypeError), (None, {}, TypeError), ([], {"batch": 0}, ValueError), ([], {"errors": "ignore"}, ValueError),
+])  # fmt: skip
+def test_arguments_are_checked_before_the_first_answer_is_asked_for(session, pictures, options, error):
+    with pytest.raises(error):
+        session.predict(pictures, **options)
+    with pytest.raises(error):
+        session.classify(pictures, **options)
+    assert next(session.predict(iter(()), ["logits"]), None) is None
 
 
 # -- pictures ------------------------------------------------------------------------------------------------------------
@@ -213,13 +233,29 @@ def test_a_bad_picture_stops_or_is_kept(session, tmp_path):
     Image.fromarray(good).resize((64, 64)).save(tmp_path / "cut.png")
     bad["cut"] = (tmp_path / "cut.png").read_bytes()[:200]
     for kind, picture in bad.items():
-        code = fault(session.classify, [good, picture, good]).code
-        assert code.startswith("image-"), kind
+        raised = fault(session.classify, [good, picture, good])
+        code = raised.code
+        assert isinstance(raised, PictureFault) and code.startswith("image-"), kind
         for batch in (1, 2, 8):
             found = session.classify([good, picture, good], batch=batch, errors="keep")
             assert [each.error and each.error.code for each in found] == [None, code, None]
             assert found[0].top == found[2].top and len(found[0].top) == 3 and found[1].top == ()
+            assert isinstance(found[1].error, PictureFault) and found[1].error.__traceback__ is None
     assert [each.error is None for each in session.classify(list(bad.values()), errors="keep")] == [False] * 4
+
+
+@pytest.mark.parametrize("code", ["image-unreadable", "anything"])
+def test_what_is_kept_is_told_by_its_class(session, monkeypatch, code):
+    def refuse(kind):
+        def read(*arguments):
+            raise kind(code, "it does not fit")
+
+        return read
+
+    monkeypatch.setattr("archc.runtime.session.read_input", refuse(PictureFault))
+    assert session.classify(photos(1), errors="keep")[0].error.code == code
+    monkeypatch.setattr("archc.runtime.session.read_input", refuse(RuntimeFault))
+    assert fault(session.classify, photos(1), errors="keep").code == code
 
 
 def test_the_limit_of_pixels_can_be_raised(session, tmp_path):
@@ -276,7 +312,7 @@ def test_one_photo_is_decoded_at_a_time(session, tmp_path):
 def test_what_a_session_and_its_results_print(session):
     assert (
         repr(session)
-        == "net on cpu (asked for)\n  input   image float32 (N, 3, 8, 8)\n  output  logits float32 (N, 3): 3 classes"
+        == "net on cpu (asked for)\n  input   image float32 (N, 3, 8, 8)\n  output  logits float32 (N, 3): 3 classes\n  weights untrained"
     )
     results = session.classify([photos(1)[0], b"no photo"], top=2, errors="keep")
     lines = repr(results).splitlines()
@@ -287,8 +323,41 @@ def test_what_a_session_and_its_results_print(session):
     assert repr(session.classify([])) == "[]"
 
 
+def test_an_untrained_model_is_told_when_it_is_opened(session):
+    with pytest.warns(
+        UntrainedWarning, match="net was built without trained weights; its answers mean nothing"
+    ) as found:
+        Session(session.artifact.path, device="cpu")
+    assert len(found) == 1 and found[0].filename == __file__
+
+
 def test_labels_are_escaped_where_they_are_printed(tmp_path):
     session = build(tmp_path, f'input: {{image: [3, 8, 8]}}\nlabels: ["<b>", "a\\e[31m", c]\ngraph: {LINEAR}')
     results = session.classify(photos(1))
     assert "\x1b" not in repr(results) and "\\x1b" in repr(results)
     assert "<b>" not in results._repr_html_() and "&lt;b&gt;" in results._repr_html_()
+
+
+def texts(node: ast.AST):
+    """Each text of a module; of one that is put together, the fixed parts as one."""
+    if isinstance(node, ast.JoinedStr):
+        yield "".join(part.value for part in node.values if isinstance(part, ast.Constant))
+        inner = [
+            part.value
+            for part in node.values
+            if isinstance(part, ast.FormattedValue) and "in Python" not in ast.unparse(node)
+        ]
+    else:
+        inner = ast.iter_child_nodes(node)
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    for each in inner:
+        yield from texts(each)
+
+
+def test_a_fault_that_names_an_option_of_the_shell_names_the_argument_in_python_too():
+    """But for what only the shell has: commands as a whole, and files that it writes."""
+    rooms = Path(archc.__file__).parent.joinpath("runtime").glob("*.py")
+    told = [text for room in rooms for text in texts(ast.parse(room.read_text("utf-8"))) if re.search("--[a-z]", text)]
+    both = [text for text in told if "in Python" in text]
+    assert len(both) >= 4 and [t for t in told if t not in both and not re.search("archc |--format json", t)] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from ..text.characters import clean
 from ..text.tables import format_table
 from .options import format_option, print_json, without_infinity
 from .progress import progress
-from .render import format_failure
+from .render import format_failure, format_warning
 
 if TYPE_CHECKING:
     from ..runtime.answers import Answer, Result
@@ -68,7 +69,7 @@ def command(
 
     A LIST is @FILE or a .txt with a path a line, or - for standard input.
     """
-    from ..runtime import Session
+    from ..runtime import Session, UntrainedWarning
 
     kind = output_kind(target)
     pictures = pair_inputs(feeds) if feeds else name_pictures(images)
@@ -79,8 +80,8 @@ def command(
             f"-o {target}: a .png holds the map of one picture, not of {len(pictures)}; write a .npz"
         )
     with progress(f"running {model}"):
-        session = Session(model, device=device, threads=threads, labels=labels)
-        check_names(session, pictures)
+        with warnings.catch_warnings(action="ignore", category=UntrainedWarning):  # said below, where there are answers
+            session = Session(model, device=device, threads=threads, labels=labels)
         limits: Any = {"batch": batch, "errors": "keep", "max_pixels": max_pixels}
         classes = session.verdict.output is not None and not outputs and kind in (None, ".json")
         names = None if "all" in outputs or not outputs else outputs
@@ -92,7 +93,7 @@ def command(
         for each in answers:
             entries.append(answer_json(each, bool(outputs) and (form == "json" or kind == ".json")))
             faults.append(each.error)
-            kept += [each] * (kind in (".npz", ".png"))
+            kept += [each] * (classes or kind in (".npz", ".png"))
     document = run_json(session, entries)
     if None in faults:
         warn(session, classes or bool(outputs) or kind is not None)
@@ -100,8 +101,11 @@ def command(
             write_file(target, kind, kept, document)
     if form == "json":
         print_json(document)
-    else:
-        print_text(session, entries, faults, device, target)
+        return exit_code(faults)
+    print_faults(faults)
+    if None in faults:
+        print(class_table(kept) if classes else output_table(entries), end="\n\n")
+        print_place(session, device, target)
     return exit_code(faults)
 
 
@@ -137,24 +141,10 @@ def pair_inputs(feeds: Sequence[str]) -> list[Any]:
     return [dict(zip(paths, each, strict=True)) for each in zip(*paths.values(), strict=True)]
 
 
-def check_names(session: Session, pictures: Sequence[Any]) -> None:
-    """Raises UsageError where the pictures are not given by the names of the model's inputs."""
-    known = [*session.inputs]
-    how = " ".join(f"--input {name}=FILE" for name in known)
-    given = [*pictures[0]] if isinstance(pictures[0], dict) else known[:1]
-    if sorted(given) != sorted(known):
-        raise click.UsageError(f"{session.name} has {len(known)} input{'s' * (len(known) != 1)}: {', '.join(known) or 'none'}"
-                               + (f"; give {how}" if known else ""))  # fmt: skip
-
-
 def warn(session: Session, answered_as_asked: bool) -> None:
     """Says on standard error what makes an answer less than it looks."""
     if not session.artifact.trained:
-        untrained = ", ".join(session.artifact.untrained)
-        how = f"with untrained steps ({untrained})" if untrained else "without trained weights"
-        print(
-            f"warning[untrained]: {clean(f'{session.name} was built {how}')}; its answers mean nothing", file=sys.stderr
-        )
+        print(format_warning("untrained", session.artifact.describe_untrained(), sys.stderr), file=sys.stderr)
     if not answered_as_asked:
         print(f"note: {clean(f'{session.name} is no classifier: {session.verdict.why}')}\n"
               f"  = help: {session.verdict.advice}", file=sys.stderr)  # fmt: skip
@@ -181,6 +171,8 @@ def run_json(session: Session, entries: Sequence[Mapping[str, Any]]) -> dict[str
         "reason": session.reason,
         "providers": list(session.providers),
         "classifier": session.verdict.output,
+        "trained": session.artifact.trained,
+        "untrained": session.artifact.untrained,
         "results": entries,
     }
 
@@ -196,38 +188,34 @@ def answer_json(answer: Result | Answer, values: bool) -> dict[str, Any]:
     return entry
 
 
-def print_text(
-    session: Session, entries: Sequence[Mapping[str, Any]], faults: Sequence[RuntimeFault | None], device: str, target: str | None
-) -> None:  # fmt: skip
-    """Prints the answers for people, and on standard error why a picture has none."""
+def print_faults(faults: Sequence[RuntimeFault | None]) -> None:
+    """Prints on standard error why a picture has no answer."""
     for fault in faults:
         if fault:
             print(format_failure(fault, sys.stderr), file=sys.stderr)
-    answered = [entry for entry in entries if "error" not in entry]
-    if not answered:
-        return
-    print((output_table if "outputs" in answered[0] else class_table)(answered) + "\n")
+
+
+def print_place(session: Session, device: str, target: str | None) -> None:
+    """Prints where the outputs are written, and where the model ran; why there, if `device` left it open."""
     if target:
         print(f"wrote {clean(target)}")
     why = f": {session.reason}" if device == "auto" else ""
     print(clean(f"{session.name} on {session.device}{why}"))
 
 
-def class_table(entries: Sequence[Mapping[str, Any]]) -> str:
-    """A row for each class of each picture."""
-    rows = [
-        ["" if at else entry["input"], f"{each['probability']:7.2%}", str(each["index"]), each["label"] or ""]
-        for entry in entries
-        for at, each in enumerate(entry["top"])
-    ]
-    return format_table(["image", "probability", "class", "label"], rows, "<>><")
+def class_table(results: Iterable[Result]) -> str:
+    """A row for each class of each picture that was answered."""
+    from ..runtime import Results
+
+    answered = Results(each for each in results if not each.error)
+    return format_table(answered.columns, [*answered.rows()], "<>><")
 
 
 def output_table(entries: Sequence[Mapping[str, Any]]) -> str:
-    """A row for each output of each picture, with its shape and what its numbers are like."""
+    """A row for each output of each picture that was answered, with its shape and what its numbers are like."""
     rows = []
     for entry in entries:
-        for at, (name, facts) in enumerate(entry["outputs"].items()):
+        for at, (name, facts) in enumerate(entry.get("outputs", {}).items()):
             numbers = [f"{facts[key]:.4g}" if key in facts else "" for key in ("min", "mean", "max")]
             shape = "×".join(map(str, facts["shape"])) or "1"
             rows.append(["" if at else entry["input"], name, facts["dtype"], shape, *numbers])
