@@ -426,3 +426,14 @@ def test_python_to_torch_and_onnx(tmp_path: Path) -> None:
     result = net.export_onnx(tmp_path / "tiny.onnx", weights=module.state_dict())
     assert result.weights.loaded == 4
     assert (tmp_path / "tiny.onnx").exists()
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "github"])
+def test_one_spec_that_is_not_there_keeps_no_answers_back(form, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("wrong.yaml").write_text("archspec: 1\nname: wrong\ninput: {image: [3, 8, 8]}\ngraph: [{conv: {}}]\n", "utf-8")
+    assert main(["check", "lenet5_modern", "wrong.yaml", "nothere.yaml", "--format", form]) == 2
+    out, err = capsys.readouterr()
+    assert all(each in out for each in ("missing-key", "no-such-spec", "nothere.yaml")) and "Traceback" not in err
+    if form in ("json", "sarif"):
+        assert json.loads(out)

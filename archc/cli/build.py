@@ -81,7 +81,9 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
 @click.option(
     "--opset", type=int, help=f"The ONNX opset, {OPSETS[0]} to {OPSETS[-1]}, honoured or refused.  [default: {OPSET}]"
 )
-@click.option("--batch", type=Batch(), default="dynamic", show_default=True, help="Images at once.")
+@click.option(
+    "--batch", type=Batch(), metavar="dynamic|N", default="dynamic", show_default=True, help="Images at once."
+)
 @click.option(
     "--phase",
     type=click.Choice(PHASES),

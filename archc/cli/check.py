@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @format_option("sarif", "github")
 def command(specs: tuple[str, ...], settings: tuple[str, ...], form: str) -> int:
     """Check specs and prove or refute what they expect."""
-    results = [(spec, check_spec(spec, settings)) for spec in specs]
+    results, code = check_each(specs, settings)
     if form == "text":
         for spec, result in results:
             print_result(spec, result)
@@ -37,7 +37,27 @@ def command(specs: tuple[str, ...], settings: tuple[str, ...], form: str) -> int
             print_json(sarif_log(found))
         else:
             print("\n".join(github_annotations(found)), end="\n" if found else "")
-    return int(any(result.failed for _, result in results))
+    return code
+
+
+def check_each(specs: tuple[str, ...], settings: tuple[str, ...]) -> tuple[list[tuple[str, Compilation]], int]:
+    """What each spec's check found, and the exit code. Among several, one that is not there does not keep the others' answers back."""
+    from ..compiler.diagnostics import Diagnostic, Failure
+    from ..compiler.driver import Compilation
+
+    results: list[tuple[str, Compilation]] = []
+    codes = [0]
+    for spec in specs:
+        try:
+            result = check_spec(spec, settings)
+            codes.append(int(result.failed))
+        except Failure as failure:
+            if len(specs) == 1 or failure.code != "no-such-spec":
+                raise
+            result = Compilation(spec, (Diagnostic(failure.code, None, failure.message, help=failure.help),))
+            codes.append(failure.exit_code)
+        results.append((spec, result))
+    return results, max(codes)
 
 
 def print_result(spec: str, result: Compilation) -> None:
