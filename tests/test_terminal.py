@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -78,9 +79,10 @@ def test_a_long_path_is_cut_in_its_middle(folder: Path) -> None:
 def test_a_pipe_gets_all(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is cut, left out or folded; COLUMNS says what width a person wants, in a pipe too."""
     monkeypatch.delenv("COLUMNS", raising=False)
+    # the environment is handed over: readline, which pytest imports, sets COLUMNS behind Python's back
     done = subprocess.run(
-        [sys.executable, "-m", "archc", *line.split()], cwd=folder, capture_output=True, text=True, check=True
-    )
+        [sys.executable, "-m", "archc", *line.split()], cwd=folder, env=dict(os.environ), capture_output=True, text=True, check=True
+    )  # fmt: skip
     assert "left out at" not in done.stdout and "…" not in done.stdout
     if line.startswith("cost"):
         assert "stem_with_a_long_name_of_its_own.a_step_with_a_rather_long_name" in done.stdout
