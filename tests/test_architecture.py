@@ -194,6 +194,9 @@ def takers() -> dict[str, set[int]]:
         names = [n for n in names if n != "self"]
         if "code" in names:
             found.setdefault(node.name, set()).add(names.index("code"))
+    for node in (n for tree in TREES for n in ast.walk(tree) if isinstance(n, ast.ClassDef)):
+        for base in map(ast.unparse, node.bases):  # a kind of fault is made as that which it is a kind of
+            found.setdefault(node.name, set()).update(found.get(base, ()))
     return found
 
 
