@@ -58,11 +58,7 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     try:
         text = Path(path).read_text("utf-8-sig")
     except (OSError, ValueError) as error:
-        why = (
-            "there is no such file"
-            if isinstance(error, FileNotFoundError)
-            else "it is no text in UTF-8 that can be read"
-        )
+        why = "it is no text in UTF-8" if isinstance(error, ValueError) else (error.strerror or "unreadable").lower()
         raise RuntimeFault("file-missing", f"the labels `{path}`: {why}", exit_code=2) from None
     labels = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not labels:

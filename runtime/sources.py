@@ -102,7 +102,11 @@ def read_list(path: str) -> Iterator[ListedPath]:
     except FileNotFoundError:
         raise RuntimeFault("image-missing", f"there is no list `{path}`", exit_code=2) from None
     except (OSError, ValueError) as error:
-        raise RuntimeFault("no-images", f"the list `{path}` cannot be read: {error}", exit_code=2) from None
+        raise RuntimeFault(
+            "no-images",
+            f"the list `{path}` cannot be read: {str(getattr(error, 'strerror', None) or error).lower()}",
+            exit_code=2,
+        ) from None
     if b"\0" in data:
         raise RuntimeFault("no-images", f"`{path}` is no list: a list is a text with a path a line", exit_code=2)
     lines = os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")).splitlines()
