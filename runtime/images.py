@@ -18,14 +18,14 @@ from typing import Any
 from .faults import PictureFault, RuntimeFault
 from .formats import describe_refusal, readable_formats
 from .jpeg import load_jpeg
-from .pixels import count_channels, has_16_bits, has_alpha, rotate_by_exif, to_grey, to_rgb
+from .pixels import count_channels, has_16_bits, has_alpha, rotate_by_exif, separate_alpha, to_grey, to_rgb
 from .ports import IMAGE_DTYPES, Port, format_shape
 from .preprocess import Preprocess
 from .sources import missing_image
 
 MAX_PIXELS = 89_478_485  # where Pillow itself begins to warn; about 0.7 GB while such a picture is converted
 NUMPY_SIGNATURE = b"\x93NUMPY"
-PAGE_MODES = ("L", "RGB", "I;16", "I;16B", "I;16L", "I;16N")  # of pages that may stand for channels
+PAGE_MODES = ("1", "L", "RGB", "I;16", "I;16B", "I;16L", "I;16N")  # of pages that may stand for channels
 PILLOW_LIMIT = Lock()
 
 
@@ -276,11 +276,9 @@ def channel_image(image: Any, how: Preprocess, name: str, pages: int) -> Any:
         return to_grey(image)
     if channels == 3:
         return to_grey(image) if has_16_bits(image) else to_rgb(image)
-    if channels == 4 and has_alpha(image):
-        return image.convert("RGBA")
-    if channels == 2 and image.mode == "LA":
-        return image
     found = count_channels(image)
+    if has_alpha(image) and (channels == 4 or channels == found == 2):
+        return separate_alpha(image, "LA" if channels == 2 else "RGBA")
     several = f"{pages} pages of " if pages > 1 else ""
     raise channel_fault(name, f"{several}{found} channel{'s' if found > 1 else ''}", how)
 
