@@ -87,8 +87,9 @@ class Session:
         self.session, self.choice = create_device_session(self.artifact.path, device, threads)
         self.providers = tuple(self.session.get_providers())
         self.device, self.reason, self.name = self.choice.device, self.choice.reason, self.artifact.name
-        self.inputs: dict[str, Port] = {each.name: Port.of(each) for each in self.session.get_inputs()}
-        self.outputs: dict[str, Port] = {each.name: Port.of(each) for each in self.session.get_outputs()}
+        unranked = self.artifact.graph.unranked
+        self.inputs: dict[str, Port] = {each.name: Port.of(each, unranked) for each in self.session.get_inputs()}
+        self.outputs: dict[str, Port] = {each.name: Port.of(each, unranked) for each in self.session.get_outputs()}
         self.fixed_batch = fixed_batch([*self.inputs.values()], [*self.outputs.values()])
         given = read_labels(labels) if isinstance(labels, (str, Path)) else labels
         self.labels = self.artifact.labels if given is None else tuple(given)
@@ -265,7 +266,8 @@ class Session:
         if not names:
             raise RuntimeFault("not-an-image-model", f"{self.name} gives no arrays: {list_ports(self.outputs)}")
         size = batch if all(port.has_one_size for port in self.inputs.values()) else 1
-        return self.predict_batches(each_picture(inputs), names, size, progress, errors, max_pixels)
+        ranks = [len(port.shape) for port in self.inputs.values() if len(port.shape) > 1]
+        return self.predict_batches(each_picture(inputs, *ranks[:1]), names, size, progress, errors, max_pixels)
 
     def predict_batches(
         self, pictures: Iterator[Picture], names: Sequence[str], size: int, progress: Callable[[int], None] | None,

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -185,13 +186,18 @@ def test_a_picture_of_every_kind(session, tmp_path):
     assert session.classify([]) == [] and session.classify(np.zeros((0, 8, 8, 3), np.uint8)) == []
 
 
-def test_a_file_is_read_from_where_it_stands_and_need_not_seek(session, tmp_path):
+def test_a_file_is_read_from_its_start_and_need_not_seek(session, tmp_path):
+    """Pillow goes back to the start, too: a file that was just written, or read once already, is a picture still."""
     Image.fromarray(photos(1)[0]).save(tmp_path / "a.png")
     content = (tmp_path / "a.png").read_bytes()
-    file = io.BytesIO(b"before" + content)
-    file.seek(6)
     wanted = session.classify(content)[0].top
-    assert session.classify(file)[0].top == wanted
+    for stands in (0, 6, len(content)):
+        file = io.BytesIO(content)
+        file.seek(stands)
+        assert [each.top for each in session.classify([file, file])] == [wanted] * 2
+    with tempfile.NamedTemporaryFile(suffix=".png") as file:
+        file.write(content)
+        assert session.classify(file)[0].top == wanted
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb") as end:
         end.write(content)
@@ -215,10 +221,18 @@ def test_what_is_no_picture(session, picture):
     assert fault(session.classify, [picture]).code == "image-unreadable"
 
 
-def test_a_text_file_and_a_folder(session, tmp_path):
-    (tmp_path / "a.png").write_bytes(b"")
-    with (tmp_path / "a.png").open() as file:
-        assert "binary" in fault(session.classify, file).message
+def test_files_that_hold_no_picture_to_read(session, tmp_path):
+    Image.fromarray(photos(1)[0]).save(tmp_path / "a.png")
+    with (tmp_path / "a.png").open() as file, tempfile.NamedTemporaryFile("w+") as temporary:
+        for text in (file, temporary, io.StringIO("text"), io.StringIO()):
+            assert "binary" in fault(session.classify, text).message
+    assert "closed" in fault(session.classify, file).message
+    closed = io.BytesIO((tmp_path / "a.png").read_bytes())
+    closed.close()
+    assert "closed" in session.classify([closed], errors="keep")[0].error.message
+    with (tmp_path / "b.png").open("wb") as writable:
+        assert "cannot be read" in fault(session.classify, writable).message
+    assert "it is empty" in fault(session.classify, io.BytesIO()).message
     assert "folder" in fault(session.classify, tmp_path).message
 
 
