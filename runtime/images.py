@@ -131,7 +131,7 @@ def read_start(source: Any) -> bytes:
             with open(source, "rb") as file:
                 return file.read(512)
         at = source.tell()
-        start = source.read(512)
+        start = bytes(source.read(512))
         source.seek(at)
     except (OSError, ValueError) as error:
         raise PictureFault(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .faults import RuntimeFault
@@ -149,3 +149,21 @@ def check_names(arrays: Mapping[str, Any], ports: Mapping[str, Port], advice: st
             known, where = sizes.setdefault(dimension, (size, name))
             if known != size:
                 raise RuntimeFault("wrong-input", f"{dimension} is {known} in `{where}` and {size} in `{name}`", advice)
+
+
+def split_rows(
+    outputs: Mapping[str, Any], ports: Mapping[str, Port], count: int, model: str
+) -> Iterator[dict[str, Any]]:
+    """The outputs of each of `count` pictures. Raises RuntimeFault `not-an-image-model` where an output has other rows."""
+    for name, found in outputs.items():
+        rows = len(found) if getattr(found, "ndim", 0) else "no"
+        if rows == count:
+            continue
+        message = f"`{name}` of {model} has {rows} row{'s' * (rows != 1)} for {count} picture{'s' * (count != 1)}"
+        advice = "Session.run gives the output whole"
+        # an output whose first dimension is fixed, or that has none, has as many rows for one picture
+        first = ports[name].shape[:1] or (1,)
+        if count > 1 and rows != "no" and (first[0] == 1 or not isinstance(first[0], int)):
+            advice = f"--batch 1, or batch=1 in Python, runs one picture at a time; {advice}"
+        raise RuntimeFault("not-an-image-model", f"{message}, so none tells whose it is", advice)
+    return ({name: found[i] for name, found in outputs.items()} for i in range(count))

@@ -176,7 +176,17 @@ def test_rows_that_are_not_the_pictures(tmp_path, axis, count, rows):
     session = foreign(tmp_path / "a.onnx", IMAGE, {"y": (TensorProto.FLOAT, shape)}, [node], axes)
     found = fault(lambda: [*session.predict(photos(count))])
     assert found.code == "not-an-image-model" and rows in found.message
+    assert "Session.run" in found.help and ("--batch 1" in found.help) == (axis is not None)
     assert len([*session.predict(photos(count), batch=1)]) == count if axis is not None else True
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_rows_that_are_always_as_many(tmp_path, count):
+    """One picture at a time would not change that, so nobody is told to try it."""
+    constant = helper.make_node("Constant", [], ["y"], value=onnx.numpy_helper.from_array(np.ones((4, 3), np.float32)))
+    session = foreign(tmp_path / "a.onnx", IMAGE, {"y": (TensorProto.FLOAT, [4, 3])}, [constant])
+    found = fault(lambda: [*session.predict(photos(count))])
+    assert "4 rows" in found.message and "Session.run" in found.help and "batch" not in found.help
 
 
 def test_no_classes_at_all(tmp_path):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..runtime.arguments import MAX_BATCH, MAX_THREADS
 from ..runtime.faults import RuntimeFault
 from ..runtime.images import MAX_PIXELS
 from ..runtime.save import KINDS, save_npz, save_png, summarize
@@ -55,8 +56,10 @@ DEVICES = ("auto", "cuda", "tensorrt", "cpu")
 )
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="How many classes an image.")
 @click.option("--labels", metavar="FILE", help="The names of the classes, one a line, for a model that has none.")
-@click.option("--batch", type=click.IntRange(1, 2**16), default=8, show_default=True, help="Images at once.")
-@click.option("--threads", type=click.IntRange(1, 2**10), help="Threads on the CPU.  [default: onnxruntime's choice]")
+@click.option("--batch", type=click.IntRange(1, MAX_BATCH), default=8, show_default=True, help="Images at once.")
+@click.option(
+    "--threads", type=click.IntRange(1, MAX_THREADS), help="Threads on the CPU.  [default: onnxruntime's choice]"
+)
 @click.option(
     "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger pictures."
 )
