@@ -114,10 +114,10 @@ class Artifact:
         if output in (self.read_json("archc.probabilities", list) or ()):
             return True
         for _ in range(16):
-            kind, source = self.graph.producers.get(output, ("", ""))
+            kind, sources = self.graph.computed_from(output)
             if kind not in PASS_THROUGH:
                 return kind == "Softmax"
-            output = source
+            output = sources[0] if sources else ""
         return False
 
     def ends_in_scores(self, output: str) -> bool:
@@ -128,31 +128,47 @@ class Artifact:
         """
         pooled = False
         for _ in range(16):
-            kind, source = self.graph.producers.get(output, ("", ""))
+            kind, sources = self.graph.computed_from(output)
             if kind in WEIGHTED or kind in ("Softmax", "LogSoftmax"):
                 return True
-            if kind == "Relu" and pooled:
-                return self.graph.producers.get(source, ("", ""))[0] in WEIGHTED
-            if kind not in SCORES_STAY or (
-                kind == "Add" and self.graph.producers.get(source, ("", ""))[0] not in WEIGHTED
-            ):
+            if not sources or (kind not in SCORES_STAY and not (kind == "Relu" and pooled)):
                 return False
+            if kind in ("Add", "Relu"):
+                return all(self.graph.computed_from(source)[0] in WEIGHTED for source in sources)
             pooled = pooled or kind in POOLS
-            output = source
+            output = sources[0]
         return False
 
 
 class Outline:
     """A graph without its weights: inputs and outputs with their shapes, and the names of the `weights`.
 
-    `producers` has for each value the operator of the node that makes it, and that node's first input.
+    `producers` has for each value the operator of the node that makes it, and that node's inputs. `unranked` are the inputs and
+    outputs of which the file says no shape; in `inputs` and `outputs` theirs is empty, as a single number's.
     """
 
     def __init__(self) -> None:
         self.inputs: dict[str, Shape] = {}
         self.outputs: dict[str, Shape] = {}
-        self.producers: dict[str, tuple[str, str]] = {}
+        self.producers: dict[str, tuple[str, tuple[str, ...]]] = {}
         self.weights: set[str] = set()
+        self.unranked: set[str] = set()
+
+    def computed_from(self, value: str) -> tuple[str, tuple[str, ...]]:
+        """The operator that makes a value, and its inputs but for weights and constants; an empty operator where none does."""
+        kind, inputs = self.producers.get(value, ("", ()))
+        return kind, tuple(each for each in inputs if each and not self.is_constant(each))
+
+    def is_constant(self, value: str) -> bool:
+        """Whether a value is a weight, or a constant, or one of these in another form."""
+        for _ in range(16):
+            kind, inputs = self.producers.get(value, ("", ()))
+            if value in self.weights or kind == "Constant":
+                return True
+            if kind not in (*PASS_THROUGH, "DequantizeLinear") or not inputs:
+                return False
+            value = inputs[0]
+        return False
 
 
 class WireReader:
@@ -275,7 +291,9 @@ def read_graph(reader: WireReader, end: int, outline: Outline) -> None:
             outline.weights.add(read_tensor_name(reader, inside))
         elif field in (11, 12):
             name, shape = read_value_info(reader, inside)
-            (outline.inputs if field == 11 else outline.outputs)[name] = shape
+            (outline.inputs if field == 11 else outline.outputs)[name] = shape or ()
+            if shape is None:
+                outline.unranked.add(name)
 
 
 def read_strings(reader: WireReader, end: int, limit: int = MAX_NODE) -> dict[int, str]:
@@ -298,7 +316,7 @@ def read_node(reader: WireReader, end: int, outline: Outline) -> None:
         elif wire == BYTES and field == 4:
             kind = reader.text(length)
     for name in outputs:
-        outline.producers[name] = kind, inputs[0] if inputs else ""
+        outline.producers[name] = kind, tuple(inputs)
 
 
 def read_tensor_name(reader: WireReader, end: int) -> str:
@@ -310,14 +328,14 @@ def read_tensor_name(reader: WireReader, end: int) -> str:
     return name
 
 
-def read_value_info(reader: WireReader, end: int) -> tuple[str, Shape]:
-    """The name and shape of a ValueInfoProto.
+def read_value_info(reader: WireReader, end: int) -> tuple[str, Shape | None]:
+    """The name and shape of a ValueInfoProto; None where it has no shape, so that any number of dimensions may come.
 
     Field 1 is the name, 2 the type; in the type field 1 is a tensor's; in that field 2 is the shape; in that field 1 is a
     dimension.
     """
     name = ""
-    shape: Shape = ()
+    shape: Shape | None = None
     for field, wire, length in reader.walk(end):
         if wire == BYTES and field == 1:
             name = reader.text(length)
@@ -326,15 +344,19 @@ def read_value_info(reader: WireReader, end: int) -> tuple[str, Shape]:
     return name, shape
 
 
-def read_dimensions(reader: WireReader, end: int, path: tuple[int, ...]) -> Shape:
-    """The dimensions of a shape inside a message; `path` are the numbers of the fields that lead from the message to the shape."""
-    found: list[int | str | None] = []
+def read_dimensions(reader: WireReader, end: int, path: tuple[int, ...]) -> Shape | None:
+    """The dimensions of a shape inside a message, None where there is no shape.
+
+    `path` are the numbers of the fields that lead from the message to the shape.
+    """
+    found: Shape | None = None if path else ()
     for field, wire, length in reader.walk(end):
         if wire != BYTES or field != (path[0] if path else 1):
             continue
         inside = reader.end(length)
-        found += read_dimensions(reader, inside, path[1:]) if path else [read_dimension(reader, inside)]
-    return tuple(found)
+        inner = read_dimensions(reader, inside, path[1:]) if path else (read_dimension(reader, inside),)
+        found = found if inner is None else (*(found or ()), *inner)
+    return found
 
 
 def read_dimension(reader: WireReader, end: int) -> int | str | None:

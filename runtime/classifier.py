@@ -8,6 +8,7 @@ features (what is left of a net without its last layer) is neither, whatever its
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,16 +54,12 @@ def tells_classes(artifact: Artifact, output: str) -> bool:
     return output in artifact.scores if artifact.scores is not None else artifact.ends_in_scores(output)
 
 
-def read_labels(path: str | Path) -> tuple[str, ...]:
+def read_labels(path: str | PathLike[str]) -> tuple[str, ...]:
     """The labels in a text file, one a line. Raises RuntimeFault (usage) where it cannot be read, or has none."""
     try:
         text = Path(path).read_text("utf-8-sig")
     except (OSError, ValueError) as error:
-        why = (
-            "there is no such file"
-            if isinstance(error, FileNotFoundError)
-            else "it is no text in UTF-8 that can be read"
-        )
+        why = "it is no text in UTF-8" if isinstance(error, ValueError) else (error.strerror or "unreadable").lower()
         raise RuntimeFault("file-missing", f"the labels `{path}`: {why}", exit_code=2) from None
     labels = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not labels:

@@ -18,14 +18,14 @@ from typing import Any
 from .faults import PictureFault, RuntimeFault
 from .formats import describe_refusal, readable_formats
 from .jpeg import load_jpeg
-from .pixels import count_channels, has_16_bits, has_alpha, rotate_by_exif, to_grey, to_rgb
-from .ports import IMAGE_DTYPES, Port, format_shape
+from .pixels import count_channels, has_16_bits, has_alpha, rotate_by_exif, separate_alpha, to_grey, to_rgb
+from .ports import IMAGE_DTYPES, Port
 from .preprocess import Preprocess
 from .sources import missing_image
 
 MAX_PIXELS = 89_478_485  # where Pillow itself begins to warn; about 0.7 GB while such a picture is converted
 NUMPY_SIGNATURE = b"\x93NUMPY"
-PAGE_MODES = ("L", "RGB", "I;16", "I;16B", "I;16L", "I;16N")  # of pages that may stand for channels
+PAGE_MODES = ("1", "L", "RGB", "I;16", "I;16B", "I;16L", "I;16N")  # of pages that may stand for channels
 PILLOW_LIMIT = Lock()
 
 
@@ -46,47 +46,38 @@ def read_input(source: Any, name: str, how: Preprocess, max_pixels: int = MAX_PI
     `source` is a path, bytes, an open binary file, a Pillow image or an array; `name` is what messages call it. A file may be an
     image, or a .npy that holds an array as `prepare` takes it. Raises PictureFault where it cannot be read or does not fit.
     """
-    if isinstance(source, os.PathLike):
-        source = Path(source)
-    if isinstance(source, (str, Path)):
-        check_file(source)
-    elif isinstance(source, (bytes, bytearray, memoryview)):
-        source = io.BytesIO(source)
-    elif hasattr(source, "read"):
-        source = from_start(source)
-    else:
+    file = find_file(source, name)
+    if file is None:
         return prepare(source, how, name, max_pixels)
-    if read_start(source).startswith(NUMPY_SIGNATURE):
-        return prepare(read_array(source, name), how, name, max_pixels)
-    with open_image(source, name, max_pixels) as image:
+    if read_start(file).startswith(NUMPY_SIGNATURE):
+        return prepare(read_array(file, name), how, name, max_pixels)
+    with open_image(file, name, max_pixels) as image:
         values = read_channels(image, how, name, max_pixels, in_place=True)
     return normalize(values, how)
 
 
 def read_prepared(source: Any, name: str, port: Port, model: str) -> Any:
-    """An array for an input that takes no pictures of one size: given as it is, or in a .npy.
+    """An array for an input that takes no pictures of one size: given as it is, or in a .npy, its path, its bytes or an open file.
 
     Raises RuntimeFault `not-an-image-model` for a picture, PictureFault for an array that does not fit.
     """
     import numpy as np
 
-    if isinstance(source, (str, Path)):
-        check_file(source)
-        source = read_array(source, name) if read_start(source).startswith(NUMPY_SIGNATURE) else None
+    file = find_file(source, name)
+    if file is not None:
+        source = read_array(file, name) if read_start(file).startswith(NUMPY_SIGNATURE) else None
     array = np.asarray(source) if hasattr(source, "__array__") and not hasattr(source, "getbands") else None
-    if array is None:
-        why = (
-            "its shape is open, and nothing says how large a picture it wants"
-            if not port.has_one_size
-            else "that is no picture"
-        )
-        raise RuntimeFault("not-an-image-model", f"the input `{port.name}` of {model} is {port.dtype} {format_shape(port.shape)}: {why}",
-                           f"give a .npy of {port.dtype} {format_shape(port.shape[1:])}, or use Session.run")  # fmt: skip
+    flat = port.has_rank and len(port.shape) < 2
+    if array is None or flat:
+        open_size = "its shape is open, and nothing says how large a picture it wants"
+        why = "it has no dimension for pictures" if flat else "that is no picture" if port.has_one_size else open_size
+        raise RuntimeFault("not-an-image-model", f"the input `{port.name}` of {model} is {port.kind}: {why}",
+                           "use Session.run" if flat else f"give a .npy of {port.row.kind}, or use Session.run")  # fmt: skip
     if array.dtype.kind == "f" and port.dtype in IMAGE_DTYPES:
         array = array.astype(port.dtype, copy=False)
-    if str(array.dtype) != port.dtype or not port._replace(shape=port.shape[1:]).fits(array.shape):
+    if str(array.dtype) != port.dtype or not port.row.fits(array.shape):
         raise PictureFault("image-unreadable", f"`{name}` is an array of {array.dtype} {array.shape}; "
-                           f"the input `{port.name}` takes {port.dtype} {format_shape(port.shape[1:])}")  # fmt: skip
+                           f"the input `{port.name}` takes {port.row.kind}")  # fmt: skip
     return np.ascontiguousarray(array)
 
 
@@ -102,14 +93,35 @@ def check_file(path: str | Path) -> None:
         raise PictureFault("image-unreadable", f"`{path}` is no file")
 
 
-def from_start(file: Any) -> Any:
-    """An open file, or what is left of it: Pillow goes back to the very start. Raises PictureFault for a file of text."""
-    if getattr(file, "seekable", lambda: False)() and file.tell() == 0:
-        return file
-    content = file.read()
-    if not isinstance(content, bytes):
-        raise PictureFault("image-unreadable", "a file with a picture is opened in binary mode: open(path, 'rb')")
-    return io.BytesIO(content)
+def find_file(source: Any, name: str) -> Any:
+    """What a picture is read from: its path, or an open file at its start; None for what is decoded already, an image or an array.
+
+    Raises PictureFault where there is no such file, or it cannot be read.
+    """
+    if isinstance(source, os.PathLike):
+        source = Path(source)
+    if isinstance(source, (str, Path)):
+        check_file(source)
+        return source
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return io.BytesIO(source)
+    return from_start(source, name) if hasattr(source, "read") else None
+
+
+def from_start(file: Any, name: str) -> Any:
+    """An open file at its start, wherever it stands, as Pillow takes it; what cannot go back is read whole.
+
+    Raises PictureFault for a file of text, and for one that is closed or cannot be read.
+    """
+    try:
+        if isinstance(file.read(0), str):
+            raise PictureFault("image-unreadable", "a file with a picture is opened in binary mode: open(path, 'rb')")
+        if getattr(file, "seekable", lambda: False)():
+            file.seek(0)
+            return file
+        return io.BytesIO(file.read())
+    except (OSError, ValueError) as error:
+        raise PictureFault("image-unreadable", f"`{name}` cannot be read: {str(error).rstrip('.').lower()}") from None
 
 
 def read_start(source: Any) -> bytes:
@@ -119,12 +131,12 @@ def read_start(source: Any) -> bytes:
             with open(source, "rb") as file:
                 return file.read(512)
         at = source.tell()
-        start = source.read(512)
+        start = bytes(source.read(512))
         source.seek(at)
-    except OSError as error:
-        raise PictureFault("image-unreadable", f"`{source}` cannot be read: {error.strerror or error}") from None
-    if not isinstance(start, bytes):
-        raise PictureFault("image-unreadable", "a file with a picture is opened in binary mode: open(path, 'rb')")
+    except (OSError, ValueError) as error:
+        raise PictureFault(
+            "image-unreadable", f"`{source}` cannot be read: {getattr(error, 'strerror', '') or error}"
+        ) from None
     return start
 
 
@@ -276,11 +288,9 @@ def channel_image(image: Any, how: Preprocess, name: str, pages: int) -> Any:
         return to_grey(image)
     if channels == 3:
         return to_grey(image) if has_16_bits(image) else to_rgb(image)
-    if channels == 4 and has_alpha(image):
-        return image.convert("RGBA")
-    if channels == 2 and image.mode == "LA":
-        return image
     found = count_channels(image)
+    if has_alpha(image) and (channels == 4 or channels == found == 2):
+        return separate_alpha(image, "LA" if channels == 2 else "RGBA")
     several = f"{pages} pages of " if pages > 1 else ""
     raise channel_fault(name, f"{several}{found} channel{'s' if found > 1 else ''}", how)
 

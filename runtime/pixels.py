@@ -67,22 +67,42 @@ def lay_on_white(image: Any) -> Any:
     from PIL import Image
 
     def convert(strip: Any) -> Any:
-        clear = strip.convert("RGBA")
+        clear = separate_alpha(strip, "RGBA")
         return Image.alpha_composite(Image.new("RGBA", clear.size, (255, 255, 255, 255)), clear).convert("RGB")
 
     return convert_in_strips(image, "RGB", convert)
 
 
-def to_rgb(image: Any) -> Any:
-    """An image of any mode as RGB: 16 bits are scaled to 8, and transparency becomes white. Raises ValueError for 32 bits."""
+def to_8_bits(image: Any) -> Any:
+    """Grey of 16 bits as L, or as LA where one value of it is transparent; any other image as it is. Raises ValueError for 32 bits."""
     import numpy as np
     from PIL import Image
 
-    def round_to_8_bits(strip: Any) -> Any:
-        return Image.fromarray(np.clip(np.rint(np.asarray(strip).astype(np.float32) / 257), 0, 255).astype(np.uint8))
+    if not has_16_bits(image):
+        return image
+    clear = image.info.get("transparency")
 
-    if has_16_bits(image):
-        image = convert_in_strips(image, "L", round_to_8_bits)
+    def convert(strip: Any) -> Any:
+        values = np.asarray(strip)
+        levels = Image.fromarray(np.clip(np.rint(values.astype(np.float32) / 257), 0, 255).astype(np.uint8))
+        if clear is None:
+            return levels
+        return Image.merge("LA", (levels, Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8))))
+
+    return convert_in_strips(image, "L" if clear is None else "LA", convert)
+
+
+def separate_alpha(image: Any, mode: str) -> Any:
+    """An image with transparency in `mode`, LA or RGBA, its last channel the transparency; a copy only where it is in another mode."""
+    image = to_8_bits(image)
+    if image.mode == "La":  # Pillow has no other way out of this one
+        image = image.convert("LA")
+    return image if image.mode == mode else image.convert(mode)
+
+
+def to_rgb(image: Any) -> Any:
+    """An image of any mode as RGB: 16 bits are scaled to 8, and transparency becomes white. Raises ValueError for 32 bits."""
+    image = to_8_bits(image)
     if has_alpha(image):
         return lay_on_white(image)
     return image if image.mode == "RGB" else image.convert("RGB")  # `convert` copies what is RGB already

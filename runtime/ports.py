@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .faults import RuntimeFault
@@ -15,7 +15,8 @@ IMAGE_DTYPES = ("float32", "float16", "float64")
 
 
 class Port(NamedTuple):
-    """One input or output. A dimension is a number, a name, or None where it is open; the first is the batch's.
+    """One input or output. A dimension is a number, a name, or None where it is open; the first is the batch's. `has_rank` is
+    False where the model does not even say how many there are; then `shape` is empty.
 
     `dtype` is numpy's word, or onnxruntime's own where a value is no tensor that numpy has (`seq(tensor(float))`).
     """
@@ -23,22 +24,34 @@ class Port(NamedTuple):
     name: str
     dtype: str
     shape: tuple[int | str | None, ...]
+    has_rank: bool = True
 
     @classmethod
-    def of(cls, value: Any) -> Port:
-        """From one of onnxruntime's NodeArg."""
+    def of(cls, value: Any, unranked: Container[str] = ()) -> Port:
+        """From one of onnxruntime's NodeArg, which says of those `unranked` the same as of a single number."""
         kind = str(value.type)
         element = kind[len("tensor(") : -1] if kind.startswith("tensor(") else ""
-        return cls(str(value.name), DTYPES.get(element, kind), tuple(value.shape or ()))
+        shape = tuple(value.shape or ())
+        return cls(str(value.name), DTYPES.get(element, kind), shape, bool(shape) or value.name not in unranked)
 
     def __str__(self) -> str:
         """`image float32 (N, 3, 224, 224)`."""
-        return f"{self.name} {self.dtype} {format_shape(self.shape)}"
+        return f"{self.name} {self.kind}"
+
+    @property
+    def kind(self) -> str:
+        """`float32 (N, 3, 224, 224)`."""
+        return f"{self.dtype} {format_shape(self.shape) if self.has_rank else '(any shape)'}"
+
+    @property
+    def row(self) -> Port:
+        """The port for one picture's array, without the batch's dimension."""
+        return self._replace(shape=self.shape[1:])
 
     def fits(self, shape: Sequence[int]) -> bool:
         """Whether an array of this `shape` fits the numbers in the port's own."""
         fixed = [(a, b) for a, b in zip(shape, self.shape, strict=False) if isinstance(b, int)]
-        return len(shape) == len(self.shape) and all(a == b for a, b in fixed)
+        return not self.has_rank or (len(shape) == len(self.shape) and all(a == b for a, b in fixed))
 
     @property
     def is_tensor(self) -> bool:
@@ -52,7 +65,7 @@ class Port(NamedTuple):
     @property
     def has_one_size(self) -> bool:
         """Whether all of its arrays are of one size, but for the batch."""
-        return all(isinstance(d, int) for d in self.shape[1:])
+        return self.has_rank and all(isinstance(d, int) for d in self.shape[1:])
 
     @property
     def image_size(self) -> tuple[int, int, int] | None:
@@ -136,3 +149,21 @@ def check_names(arrays: Mapping[str, Any], ports: Mapping[str, Port], advice: st
             known, where = sizes.setdefault(dimension, (size, name))
             if known != size:
                 raise RuntimeFault("wrong-input", f"{dimension} is {known} in `{where}` and {size} in `{name}`", advice)
+
+
+def split_rows(
+    outputs: Mapping[str, Any], ports: Mapping[str, Port], count: int, model: str
+) -> Iterator[dict[str, Any]]:
+    """The outputs of each of `count` pictures. Raises RuntimeFault `not-an-image-model` where an output has other rows."""
+    for name, found in outputs.items():
+        rows = len(found) if getattr(found, "ndim", 0) else "no"
+        if rows == count:
+            continue
+        message = f"`{name}` of {model} has {rows} row{'s' * (rows != 1)} for {count} picture{'s' * (count != 1)}"
+        advice = "Session.run gives the output whole"
+        # an output whose first dimension is fixed, or that has none, has as many rows for one picture
+        first = ports[name].shape[:1] or (1,)
+        if count > 1 and rows != "no" and (first[0] == 1 or not isinstance(first[0], int)):
+            advice = f"--batch 1, or batch=1 in Python, runs one picture at a time; {advice}"
+        raise RuntimeFault("not-an-image-model", f"{message}, so none tells whose it is", advice)
+    return ({name: found[i] for name, found in outputs.items()} for i in range(count))

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from .answers import Answer, Result, Results, escape_controls, most_probable, softmax
+from .arguments import MAX_BATCH, MAX_THREADS, OnError, check_count, check_errors, list_labels
 from .artifact import Artifact, open_artifact
-from .classifier import Verdict, find_classifier, read_labels
+from .classifier import Verdict, find_classifier
 from .faults import PictureFault, RuntimeFault, UntrainedWarning
 from .images import MAX_PIXELS, read_input, read_prepared
-from .ports import Port, advise_names, check_feeds, check_input_names, list_ports
+from .ports import Port, advise_names, check_feeds, check_input_names, list_ports, split_rows
 from .preprocess import Preprocess
 from .providers import PROVIDERS, DeviceChoice, choose_device
 from .sources import Picture, each_picture
 
 FATAL_ONLY = 4
 FAILING_NODE = re.compile(r"running (\w+) node\. Name:'([^']*)'")
-OnError = Literal["raise", "keep"]
 
 
 def session_options(threads: int | None, optimize: bool = True) -> Any:
@@ -74,7 +74,7 @@ class Session:
         model: str | Path,
         device: str = "auto",
         threads: int | None = None,
-        labels: Sequence[str] | str | Path | None = None,
+        labels: Iterable[str] | str | Path | None = None,
     ) -> None:
         """Opens the file `model` on `device` (auto, cuda, tensorrt or cpu) with `threads` on the CPU; None lets onnxruntime choose.
 
@@ -82,16 +82,19 @@ class Session:
         Raises RuntimeFault for a file that is no model, for a device that cannot be used, and for labels that fit no output. Warns
         (UntrainedWarning) where the model is not trained, or not wholly.
         """
+        if threads is not None:
+            check_count("threads", threads, MAX_THREADS)
         self.artifact: Artifact = open_artifact(model)
         self.threads = threads
         self.session, self.choice = create_device_session(self.artifact.path, device, threads)
         self.providers = tuple(self.session.get_providers())
         self.device, self.reason, self.name = self.choice.device, self.choice.reason, self.artifact.name
-        self.inputs: dict[str, Port] = {each.name: Port.of(each) for each in self.session.get_inputs()}
-        self.outputs: dict[str, Port] = {each.name: Port.of(each) for each in self.session.get_outputs()}
+        unranked = self.artifact.graph.unranked
+        self.inputs: dict[str, Port] = {each.name: Port.of(each, unranked) for each in self.session.get_inputs()}
+        self.outputs: dict[str, Port] = {each.name: Port.of(each, unranked) for each in self.session.get_outputs()}
         self.fixed_batch = fixed_batch([*self.inputs.values()], [*self.outputs.values()])
-        given = read_labels(labels) if isinstance(labels, (str, Path)) else labels
-        self.labels = self.artifact.labels if given is None else tuple(given)
+        given = None if labels is None else list_labels(labels)
+        self.labels = self.artifact.labels if given is None else given
         self.verdict: Verdict = find_classifier(self.artifact, self.outputs, self.labels)
         if given is not None and self.count_classes() not in (None, len(given)):
             raise RuntimeFault(
@@ -143,7 +146,7 @@ class Session:
         stated = self.artifact.preprocess if port.shape[1:] == first.shape[1:] else {}
         return Preprocess.parse(stated, port.image_size)
 
-    def run(self, feeds: Any, outputs: Sequence[str] | None = None) -> dict[str, Any]:
+    def run(self, feeds: Any, outputs: Iterable[str] | None = None) -> dict[str, Any]:
         """All outputs by name, or those that `outputs` names, for arrays by the inputs' names; one array does for one input.
 
         Where the model has a fixed batch, any number of rows may be given. Raises RuntimeFault `wrong-input` for an array that
@@ -184,14 +187,17 @@ class Session:
                                advise_names(self.inputs))  # fmt: skip
         return next(iter(self.inputs))
 
-    def known_outputs(self, names: Sequence[str] | None) -> list[str]:
-        """The `names`, or those of all outputs. Raises RuntimeFault `wrong-input` (usage) for one that is not there."""
-        for name in names or ():
+    def known_outputs(self, names: Iterable[str] | None) -> list[str]:
+        """The `names`, a text being one, or those of all outputs. Raises RuntimeFault `wrong-input` (usage) for none, or one that is not there."""
+        given = [*self.outputs] if names is None else [names] if isinstance(names, str) else [*names]
+        for name in given:
             if name not in self.outputs:
                 raise RuntimeFault(
                     "wrong-input", f"{self.name} has no output `{name}`", f"its outputs: {list_ports(self.outputs)}", 2
                 )
-        return [*self.outputs] if names is None else [*names]
+        if not given:
+            raise RuntimeFault("wrong-input", "no output is named", f"{self.name} gives {list_ports(self.outputs)}", 2)
+        return given
 
     def logits(self, images: Any) -> Any:
         """(N, classes): the model's answer as it is. Raises RuntimeFault where it is no such array, or not finite."""
@@ -240,6 +246,7 @@ class Session:
         result has it as `error` and the others are answered. Raises RuntimeFault `not-a-classifier` where the model is none.
         """
         output = self.require_classifier()
+        check_count("top", top)
         results = Results()
         for found in self.predict(inputs, [output], batch, progress, errors=errors, max_pixels=max_pixels):
             best = () if found.error else self.classes_of(found.outputs[output], top)
@@ -250,7 +257,7 @@ class Session:
         """The `top` most probable classes, from the classifier's output for one picture."""
         return most_probable(self.to_probabilities(self.check_vector(row[None]))[0], self.labels, top)
 
-    def predict(self, inputs: Any, outputs: Sequence[str] | None = None, batch: int = 8, progress: Callable[[int], None] | None = None, *,
+    def predict(self, inputs: Any, outputs: Iterable[str] | None = None, batch: int = 8, progress: Callable[[int], None] | None = None, *,
                 errors: OnError = "raise", max_pixels: int = MAX_PIXELS) -> Iterator[Answer]:  # fmt: skip
         """The outputs of each picture, in their order, as they are: all that are arrays, or those that `outputs` names.
 
@@ -258,14 +265,16 @@ class Session:
         takes no pictures, or does not give one row of each output for each. An iterator: a batch runs when its first answer is asked
         for. But the arguments are checked at once.
         """
-        if errors not in get_args(OnError) or batch < 1:
-            raise ValueError(f"errors={errors!r}, batch={batch!r}: `raise` or `keep`, and one picture at least")
+        check_errors(errors)
+        check_count("batch", batch, MAX_BATCH)
+        check_count("max_pixels", max_pixels)
         arrays = [name for name, port in self.outputs.items() if port.is_tensor]
-        names = self.known_outputs(arrays if outputs is None else outputs)
+        names = arrays if outputs is None else self.known_outputs(outputs)
         if not names:
             raise RuntimeFault("not-an-image-model", f"{self.name} gives no arrays: {list_ports(self.outputs)}")
         size = batch if all(port.has_one_size for port in self.inputs.values()) else 1
-        return self.predict_batches(each_picture(inputs), names, size, progress, errors, max_pixels)
+        ranks = [len(port.shape) for port in self.inputs.values() if len(port.shape) > 1]
+        return self.predict_batches(each_picture(inputs, *ranks[:1]), names, size, progress, errors, max_pixels)
 
     def predict_batches(
         self, pictures: Iterator[Picture], names: Sequence[str], size: int, progress: Callable[[int], None] | None,
@@ -297,21 +306,9 @@ class Session:
         rows: Iterator[dict[str, Any]] = iter(())
         if feeds:
             found = self.run({name: np.stack([feed[name] for feed in feeds]) for name in self.inputs}, names)
-            rows = self.split_rows(found, len(feeds))
+            rows = split_rows(found, self.outputs, len(feeds), self.name)
         for picture, each in zip(chunk, prepared, strict=True):
             yield Answer(picture.name, {}, each) if isinstance(each, RuntimeFault) else Answer(picture.name, next(rows))
-
-    def split_rows(self, outputs: Mapping[str, Any], count: int) -> Iterator[dict[str, Any]]:
-        """The outputs of each of `count` pictures. Raises RuntimeFault `not-an-image-model` where an output has other rows."""
-        for name, found in outputs.items():
-            rows = len(found) if getattr(found, "ndim", 0) else "no"
-            if rows != count:
-                message = (
-                    f"`{name}` of {self.name} has {rows} row{'s' * (rows != 1)} for {count} picture{'s' * (count != 1)}"
-                )
-                raise RuntimeFault("not-an-image-model", f"{message}, so none tells whose it is",
-                                   "--batch 1, or batch=1 in Python, runs one picture at a time; Session.run gives the output whole")  # fmt: skip
-        return ({name: found[i] for name, found in outputs.items()} for i in range(count))
 
     def prepare(self, picture: Picture, max_pixels: int = MAX_PIXELS) -> dict[str, Any]:
         """One picture as arrays by the inputs' names, without the batch's dimension. Raises RuntimeFault where it does not fit."""

@@ -102,7 +102,11 @@ def read_list(path: str) -> Iterator[ListedPath]:
     except FileNotFoundError:
         raise RuntimeFault("image-missing", f"there is no list `{path}`", exit_code=2) from None
     except (OSError, ValueError) as error:
-        raise RuntimeFault("no-images", f"the list `{path}` cannot be read: {error}", exit_code=2) from None
+        raise RuntimeFault(
+            "no-images",
+            f"the list `{path}` cannot be read: {str(getattr(error, 'strerror', None) or error).lower()}",
+            exit_code=2,
+        ) from None
     if b"\0" in data:
         raise RuntimeFault("no-images", f"`{path}` is no list: a list is a text with a path a line", exit_code=2)
     lines = os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")).splitlines()
@@ -121,23 +125,23 @@ class Picture(NamedTuple):
     source: Any
 
 
-def each_picture(given: Any) -> Iterator[Picture]:
+def each_picture(given: Any, rank: int = 4) -> Iterator[Picture]:
     """The pictures in what a caller of `Session.classify` gives: one or several, of any kind.
 
     A path, bytes, an open binary file, a Pillow image, an array (H, W), (H, W, channels) or (C, H, W), and a mapping of these by
-    the inputs' names are one picture; an array with one dimension more is a batch; any other iterable holds pictures. Raises TypeError at once for anything else.
+    the inputs' names are one picture; an array of `rank` dimensions, those of the model's input, is a batch; any other iterable holds pictures. Raises TypeError at once for anything else.
     """
-    return (Picture(name_of(source, number), source) for number, source in enumerate(unpack(given)))
+    return (Picture(name_of(source, number), source) for number, source in enumerate(unpack(given, rank)))
 
 
-def unpack(given: Any) -> Iterable[Any]:
+def unpack(given: Any, rank: int) -> Iterable[Any]:
     """What is given as an iterable of single pictures."""
     if is_array(given):
-        return given if given.ndim == 4 else [given]
+        return given if given.ndim == rank else [given]
     if is_one(given):
         return [given]
     if isinstance(given, Iterable):
-        return (each for item in given for each in (unpack(item) if is_array(item) else [item]))
+        return (each for item in given for each in (unpack(item, rank) if is_array(item) else [item]))
     raise TypeError(f"a picture is a path, bytes, an open file, a Pillow image or an array, not {type(given).__name__}")
 
 

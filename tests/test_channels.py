@@ -80,6 +80,13 @@ def test_pages_are_channels(tmp_path, pages, bands, channels):
     )
 
 
+def test_pages_of_one_bit_are_channels(tmp_path):
+    array = pixels(6) > 127
+    pages = [Image.fromarray(array[..., i]) for i in range(6)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    np.testing.assert_allclose(read(tmp_path / "a.tif", 6), array.transpose(2, 0, 1), atol=1e-6)
+
+
 def test_pages_of_16_bits_and_means_of_their_own(tmp_path):
     array = pixels(6, np.uint16)
     mean, std = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
@@ -143,6 +150,38 @@ def test_grey_with_transparency_has_two(tmp_path):
     array = pixels(2) | 1
     Image.fromarray(array).save(tmp_path / "a.png")
     np.testing.assert_allclose(read(tmp_path / "a.png", 2), array.transpose(2, 0, 1) / 255, atol=1e-6)
+
+
+def transparent_grey() -> dict[str, tuple[object, list[int], list[int]]]:
+    """Grey with transparency in every mode: the picture, its four levels, and what of each is opaque."""
+
+    def saved(image: Image.Image, clear: int) -> bytes:
+        file = io.BytesIO()
+        image.save(file, "PNG", transparency=clear)
+        return file.getvalue()
+
+    levels = [0, 255, 100, 200]
+    grey = Image.fromarray(np.array([levels], np.uint8))
+    both = Image.merge("LA", (grey, Image.fromarray(np.array([[0, 255, 255, 128]], np.uint8))))
+    wide = Image.fromarray(np.array([levels], np.uint16) * 257)
+    return {
+        "LA": (both, levels, [0, 255, 255, 128]),
+        "La": (both.convert("La"), [0, 255, 100, 199], [0, 255, 255, 128]),
+        "L": (saved(grey, 0), levels, [0, 255, 255, 255]),
+        "1": (saved(grey.convert("1", dither=0), 0), [0, 255, 0, 255], [0, 255, 0, 255]),
+        "I;16": (saved(wide, 25700), levels, [255, 255, 0, 255]),
+    }
+
+
+@pytest.mark.parametrize("mode", transparent_grey())
+def test_grey_with_transparency_of_every_mode(mode):
+    source, levels, opaque = transparent_grey()[mode]
+    on_white = [level * alpha / 255 + 255 - alpha for level, alpha in zip(levels, opaque, strict=True)]
+    wanted = {1: [on_white], 2: [levels, opaque], 3: [on_white] * 3, 4: [*[levels] * 3, opaque]}
+    for channels, rows in wanted.items():
+        found = read_input(source, "it", Preprocess.parse({"scale": 1}, (channels, 1, 4)))
+        np.testing.assert_allclose(found[:, 0], rows, atol=1.01)
+    assert "2 channels" in fault(source, 6).message
 
 
 @pytest.mark.parametrize("channels", [1, 3, 6])

@@ -181,6 +181,37 @@ def test_a_graph_from_elsewhere(tmp_path, kinds, is_one):
     assert (session.verdict.output == "y") == is_one
 
 
+def gemm(value: str) -> onnx.NodeProto:
+    return helper.make_node("MatMul", ["f", "w"], [value])
+
+
+WEIGHT = [helper.make_node("Identity", ["b"], ["again"])]
+CONSTANT = [helper.make_node("Constant", [], ["again"], value=numpy_helper.from_array(np.ones(3, np.float32)))]
+
+
+@pytest.mark.parametrize("nodes, is_one", [
+    ([gemm("m"), helper.make_node("Add", ["m", "b"], ["y"])], True),
+    ([gemm("m"), helper.make_node("Add", ["b", "m"], ["y"])], True),
+    ([gemm("m"), *WEIGHT, helper.make_node("Add", ["again", "m"], ["y"])], True),
+    ([gemm("m"), *CONSTANT, helper.make_node("Add", ["again", "m"], ["y"])], True),
+    ([gemm("m"), gemm("n"), helper.make_node("Add", ["m", "n"], ["y"])], True),
+    ([gemm("m"), helper.make_node("Add", ["m", "f"], ["y"])], False),
+    ([gemm("m"), helper.make_node("Add", ["f", "m"], ["y"])], False),
+    ([helper.make_node("Add", ["b", "f"], ["y"])], False),
+    ([helper.make_node("Add", ["f", "b"], ["y"])], False),
+    ([*WEIGHT, helper.make_node("Add", ["b", "again"], ["y"])], False),
+])  # fmt: skip
+def test_a_sum_counts_in_either_order(tmp_path, nodes, is_one):
+    means = [helper.make_node("GlobalAveragePool", ["x"], ["p"]), helper.make_node("Flatten", ["p"], ["f"])]
+    constants = [
+        numpy_helper.from_array(np.ones(size, np.float32), name) for name, size in (("w", (3, 3)), ("b", (1, 3)))
+    ]
+    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in (("x", ["N", 3, 4, 4]), ("y", ["N", 3]))]  # fmt: skip
+    graph = helper.make_graph([*means, *nodes], "g", ports[:1], ports[1:], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), tmp_path / "a.onnx")
+    assert (Session(tmp_path / "a.onnx", device="cpu").verdict.output == "y") == is_one
+
+
 def test_metadata_decide_before_the_graph(tmp_path):
     gemm = ["GlobalAveragePool", "Flatten", "Gemm"]
     assert foreign(tmp_path / "a.onnx", gemm, meta={"archc.scores": "[]"}).verdict.output is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -57,6 +58,59 @@ def test_a_picture_of_any_size_wants_an_array(tmp_path):
     np.save(tmp_path / "a.npy", arrays[1])
     assert next(session.predict(tmp_path / "a.npy")).outputs["p"][0, 0, 0] == 9
     assert fault(lambda: session.preprocess).code == "not-an-image-model"
+
+
+@pytest.mark.parametrize("shape", [["N", 10], ["N", 2, 5], ["N", 2, 1, 5], ["N", 1, 2, 1, 5], [4, 10]])
+def test_rows_are_given_in_every_way(tmp_path, shape):
+    port = {"x": (TensorProto.FLOAT, shape)}
+    relu = [helper.make_node("Relu", ["x"], ["y"])]
+    session = foreign(tmp_path / "a.onnx", port, {"y": port["x"]}, relu)
+    batch = np.arange(20, dtype=np.float32).reshape(2, *shape[1:])
+    np.save(tmp_path / "a.npy", batch[1])
+    content = (tmp_path / "a.npy").read_bytes()
+    for given in (batch, [batch], [*batch], iter(batch)):
+        found = [*session.predict(given)]
+        assert len(found) == 2 and all((each.outputs["y"] == row).all() for each, row in zip(found, batch, strict=True))
+    with (tmp_path / "a.npy").open("rb") as file:
+        for given in (
+            batch[1],
+            tmp_path / "a.npy",
+            str(tmp_path / "a.npy"),
+            content,
+            bytearray(content),
+            io.BytesIO(content),
+            file,
+        ):
+            (found,) = session.predict(given)
+            assert (found.outputs["y"] == batch[1]).all()
+
+
+@pytest.mark.parametrize("shape", [[10], ["N"], []])
+def test_an_input_without_a_dimension_for_pictures(tmp_path, shape):
+    port = {"x": (TensorProto.FLOAT, shape)}
+    session = foreign(tmp_path / "a.onnx", port, {"y": port["x"]}, [helper.make_node("Relu", ["x"], ["y"])])
+    Image.fromarray(photos(1)[0]).save(tmp_path / "a.png")
+    for given in (np.ones(10, np.float32), [np.float32(1)], np.ones((2, 10), np.float32), tmp_path / "a.png"):
+        found = fault(lambda given=given: [*session.predict(given)])
+        assert found.code == "not-an-image-model" and "no dimension for pictures" in found.message
+        assert found.help == "use Session.run"
+
+
+def test_an_input_of_any_shape_is_no_single_number(tmp_path):
+    """onnxruntime says the same of both; the file does not."""
+    relu = [helper.make_node("Relu", ["x"], ["y"])]
+    session = foreign(tmp_path / "a.onnx", {"x": (TensorProto.FLOAT, None)}, {"y": (TensorProto.FLOAT, None)}, relu)
+    for shape in ((), (5,), (2, 3, 4, 4)):
+        assert session.run(np.full(shape, 2, np.float32))["y"].shape == shape
+    assert "x float32 (any shape)" in repr(session) and fault(session.run, np.zeros(3)).code == "wrong-input"
+    arrays = [np.ones((2, 3), np.float32), np.ones(4, np.float32)]
+    assert [each.outputs["y"].shape for each in session.predict(arrays)] == [(2, 3), (4,)]
+    Image.fromarray(photos(1)[0]).save(tmp_path / "a.png")
+    found = fault(lambda: next(session.predict(tmp_path / "a.png")))
+    assert found.code == "not-an-image-model" and "any shape" in found.message
+    single = foreign(tmp_path / "b.onnx", {"x": (TensorProto.FLOAT, [])}, {"y": (TensorProto.FLOAT, [])}, relu)
+    assert single.run(np.float32(3))["y"] == 3
+    assert fault(single.run, np.ones(3, np.float32)).code == "wrong-input"
 
 
 @pytest.mark.parametrize("shape", [["N", 8, 8, 3], ["N", 3, 0, 8], ["N", 5], ["N", 3, 8, 8, 8], [3, 8, 8]])
@@ -122,7 +176,17 @@ def test_rows_that_are_not_the_pictures(tmp_path, axis, count, rows):
     session = foreign(tmp_path / "a.onnx", IMAGE, {"y": (TensorProto.FLOAT, shape)}, [node], axes)
     found = fault(lambda: [*session.predict(photos(count))])
     assert found.code == "not-an-image-model" and rows in found.message
+    assert "Session.run" in found.help and ("--batch 1" in found.help) == (axis is not None)
     assert len([*session.predict(photos(count), batch=1)]) == count if axis is not None else True
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_rows_that_are_always_as_many(tmp_path, count):
+    """One picture at a time would not change that, so nobody is told to try it."""
+    constant = helper.make_node("Constant", [], ["y"], value=onnx.numpy_helper.from_array(np.ones((4, 3), np.float32)))
+    session = foreign(tmp_path / "a.onnx", IMAGE, {"y": (TensorProto.FLOAT, [4, 3])}, [constant])
+    found = fault(lambda: [*session.predict(photos(count))])
+    assert "4 rows" in found.message and "Session.run" in found.help and "batch" not in found.help
 
 
 def test_no_classes_at_all(tmp_path):

@@ -99,6 +99,7 @@ def test_where_pictures_come_from(
 @pytest.mark.parametrize("place, code, word", [
     ("empty", "no-images", "empty"), ("*.gif", "no-images", "*.gif"), ("@none.txt", "image-missing", "none.txt"),
     ("blank.txt", "no-images", "blank.txt"), ("@a.png", "no-images", "no list"), ("-", "no-images", "standard input"),
+    ("@photos", "no-images", "cannot be read: is a directory\n"),
     ("none.png", "image-missing", "none.png"), ("https://example.org/cat.jpg", "image-missing", "address"),
 ])  # fmt: skip
 def test_places_without_pictures(run: Run, monkeypatch: pytest.MonkeyPatch, place: str, code: str, word: str) -> None:
@@ -267,7 +268,9 @@ def test_a_model_that_is_no_classifier(run: Run) -> None:
     assert (
         len(document(run("features", "a.png", "--labels", "names.txt", "--format", "json"))["results"][0]["top"]) == 5
     )
-    assert run("features", "a.png", "--labels", "none.txt").code == 2
+    for labels, why in (("none.txt", "no such file"), ("photos", "is a directory"), ("a.png", "UTF-8")):
+        ran = run("features", "a.png", "--labels", labels)
+        assert ran.code == 2 and f"`{labels}`" in ran.err and why in ran.err
 
 
 @pytest.mark.parametrize("name, options, outputs", [
@@ -351,9 +354,33 @@ def test_the_document_as_a_file(run: Run) -> None:
     assert np.shape(values) == (3,)
 
 
-def test_an_output_that_is_not_there(run: Run) -> None:
-    ran = run("net", "a.png", "--outputs", "top")
+@pytest.mark.parametrize("asked", [["top"], ["all", "top"], ["top", "all"], ["logits", "top"]])
+def test_an_output_that_is_not_there(run: Run, asked: list[str]) -> None:
+    ran = run("net", "a.png", *[word for name in asked for word in ("--outputs", name)])
     assert ran.code == 2 and "no output `top`" in ran.err and "logits float32 (N, 3)" in ran.err
+
+
+@pytest.mark.parametrize("arguments, target", [
+    (["a.png"], "a.png"), (["a.png"], "./photos/../a.png"), (["photos/deep"], "photos/deep/two.png"), (["a*.png"], "a.png"), (["a.png"], "link.png"),
+    (["list.txt"], "a.png"), (["@list.json"], "list.json"), (["a.png", "--labels", "list.json"], "list.json"), (["--input", "image=a.png"], "a.png"),
+])  # fmt: skip
+def test_what_is_read_is_not_overwritten(run: Run, arguments: list[str], target: str) -> None:
+    Path("list.txt").write_text("a.png\n", "utf-8")
+    Path("list.json").write_text("a.png\n", "utf-8")
+    Path("link.png").symlink_to("a.png")
+    before = Path(target).read_bytes()
+    ran = run("map", *arguments, "-o", target)
+    assert ran.code == 2 and f"error[output-is-input]: `{target}`" in ran.err and "`-o`" in ran.err
+    assert Path(target).read_bytes() == before
+
+
+def test_the_model_is_not_overwritten(
+    run: Run, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "map.png").write_bytes((models / "map.onnx").read_bytes())
+    ran = program(capsys)("run", "map.png", "a.png", "-o", "map.png")
+    assert ran.code == 2 and "output-is-input" in ran.err
+    assert (tmp_path / "map.png").read_bytes() == (models / "map.onnx").read_bytes()
 
 
 def test_nothing_is_written_where_nothing_was_answered(run: Run) -> None:

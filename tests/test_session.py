@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -133,15 +134,55 @@ def test_an_output_that_is_not_there(session):
     assert "logits float32 (N, 3)" in fault(session.predict, photos(1), ["top"]).help
 
 
-@pytest.mark.parametrize("pictures, options, error", [
-    (5, {}, TypeError), (None, {}, TypeError), ([], {"batch": 0}, ValueError), ([], {"errors": "ignore"}, ValueError),
+@pytest.mark.parametrize("options, said", [
+    ({"batch": 0}, "batch=0"), ({"batch": -1}, "batch=-1"), ({"batch": 2.5}, "batch=2.5"), ({"batch": None}, "batch=None"),
+    ({"batch": True}, "batch=True"), ({"batch": 2**16 + 1}, "1 to 65536"), ({"errors": "ignore"}, "'raise' or 'keep'"), ({"errors": None}, "errors=None"),
+    ({"errors": True}, "errors=True"), ({"max_pixels": None}, "max_pixels=None"), ({"max_pixels": 0}, "max_pixels=0"),
+    ({"top": 0}, "top=0"), ({"top": -1}, "top=-1"), ({"top": 1.0}, "top=1.0"),
 ])  # fmt: skip
-def test_arguments_are_checked_before_the_first_answer_is_asked_for(session, pictures, options, error):
-    with pytest.raises(error):
-        session.predict(pictures, **options)
-    with pytest.raises(error):
-        session.classify(pictures, **options)
+def test_arguments_are_checked_before_a_picture_is_asked_for(session, options, said):
+    for call in (session.classify, *([session.predict] if "top" not in options else [])):
+        found = fault(call, ["none.png"], **options)
+        assert (found.code, found.exit_code) == ("usage", 2) and said in found.message
+    assert session.classify(photos(2), batch=np.int64(1), top=np.int32(2), max_pixels=np.int64(64))[1].top
+
+
+@pytest.mark.parametrize("pictures", [5, None])
+def test_what_is_no_picture_is_told_when_predict_is_called(session, pictures):
+    with pytest.raises(TypeError):
+        session.predict(pictures)
     assert next(session.predict(iter(()), ["logits"]), None) is None
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, True, 2**10 + 1])
+def test_numbers_of_threads_that_are_none(session, threads):
+    found = fault(Session, session.artifact.path, threads=threads)
+    assert (found.code, found.exit_code) == ("usage", 2) and f"threads={threads}" in found.message
+
+
+def test_one_name_is_one_output(session):
+    array = np.zeros((1, 3, 8, 8), np.float32)
+    assert [*session.run(array, "logits")] == ["logits"] == [*session.run(array, iter(["logits"]))]
+    assert [*next(session.predict(photos(1), "logits")).outputs] == ["logits"]
+    assert "no output `log`" in fault(session.run, array, "log").message
+    for call in (session.run, session.predict):
+        found = fault(call, array, [])
+        assert (found.code, found.exit_code) == ("wrong-input", 2) and "no output is named" in found.message
+
+
+@pytest.mark.parametrize("labels", [
+    ["0", "1", "2"], ("0", "1", "2"), range(3), (str(i) for i in range(3)), iter([0, 1, 2]), np.arange(3), np.array(["0", "1", "2"]),
+], ids=lambda labels: type(labels).__name__)  # fmt: skip
+def test_labels_of_every_kind_are_texts(session, labels):
+    assert Session(session.artifact.path, device="cpu", labels=labels).labels == ("0", "1", "2")
+
+
+@pytest.mark.parametrize(
+    "labels", [{0: "a", 1: "b", 2: "c"}, {"a", "b", "c"}, b"abc", 3], ids=lambda it: type(it).__name__
+)
+def test_labels_without_an_order_are_refused(session, labels):
+    found = fault(Session, session.artifact.path, device="cpu", labels=labels)
+    assert (found.code, found.exit_code) == ("usage", 2) and type(labels).__name__ in found.message
 
 
 # -- pictures ------------------------------------------------------------------------------------------------------------
@@ -185,13 +226,18 @@ def test_a_picture_of_every_kind(session, tmp_path):
     assert session.classify([]) == [] and session.classify(np.zeros((0, 8, 8, 3), np.uint8)) == []
 
 
-def test_a_file_is_read_from_where_it_stands_and_need_not_seek(session, tmp_path):
+def test_a_file_is_read_from_its_start_and_need_not_seek(session, tmp_path):
+    """Pillow goes back to the start, too: a file that was just written, or read once already, is a picture still."""
     Image.fromarray(photos(1)[0]).save(tmp_path / "a.png")
     content = (tmp_path / "a.png").read_bytes()
-    file = io.BytesIO(b"before" + content)
-    file.seek(6)
     wanted = session.classify(content)[0].top
-    assert session.classify(file)[0].top == wanted
+    for stands in (0, 6, len(content)):
+        file = io.BytesIO(content)
+        file.seek(stands)
+        assert [each.top for each in session.classify([file, file])] == [wanted] * 2
+    with tempfile.NamedTemporaryFile(suffix=".png") as file:
+        file.write(content)
+        assert session.classify(file)[0].top == wanted
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb") as end:
         end.write(content)
@@ -215,10 +261,18 @@ def test_what_is_no_picture(session, picture):
     assert fault(session.classify, [picture]).code == "image-unreadable"
 
 
-def test_a_text_file_and_a_folder(session, tmp_path):
-    (tmp_path / "a.png").write_bytes(b"")
-    with (tmp_path / "a.png").open() as file:
-        assert "binary" in fault(session.classify, file).message
+def test_files_that_hold_no_picture_to_read(session, tmp_path):
+    Image.fromarray(photos(1)[0]).save(tmp_path / "a.png")
+    with (tmp_path / "a.png").open() as file, tempfile.NamedTemporaryFile("w+") as temporary:
+        for text in (file, temporary, io.StringIO("text"), io.StringIO()):
+            assert "binary" in fault(session.classify, text).message
+    assert "closed" in fault(session.classify, file).message
+    closed = io.BytesIO((tmp_path / "a.png").read_bytes())
+    closed.close()
+    assert "closed" in session.classify([closed], errors="keep")[0].error.message
+    with (tmp_path / "b.png").open("wb") as writable:
+        assert "cannot be read" in fault(session.classify, writable).message
+    assert "it is empty" in fault(session.classify, io.BytesIO()).message
     assert "folder" in fault(session.classify, tmp_path).message
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..runtime.arguments import MAX_BATCH, MAX_THREADS
+from ..runtime.faults import RuntimeFault
 from ..runtime.images import MAX_PIXELS
 from ..runtime.save import KINDS, save_npz, save_png, summarize
 from ..runtime.sources import find_images
@@ -21,7 +23,6 @@ from .render import format_failure, format_warning
 
 if TYPE_CHECKING:
     from ..runtime.answers import Answer, Result
-    from ..runtime.faults import RuntimeFault
     from ..runtime.session import Session
 
 DEVICES = ("auto", "cuda", "tensorrt", "cpu")
@@ -55,8 +56,10 @@ DEVICES = ("auto", "cuda", "tensorrt", "cpu")
 )
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="How many classes an image.")
 @click.option("--labels", metavar="FILE", help="The names of the classes, one a line, for a model that has none.")
-@click.option("--batch", type=click.IntRange(1, 2**16), default=8, show_default=True, help="Images at once.")
-@click.option("--threads", type=click.IntRange(1, 2**10), help="Threads on the CPU.  [default: onnxruntime's choice]")
+@click.option("--batch", type=click.IntRange(1, MAX_BATCH), default=8, show_default=True, help="Images at once.")
+@click.option(
+    "--threads", type=click.IntRange(1, MAX_THREADS), help="Threads on the CPU.  [default: onnxruntime's choice]"
+)
 @click.option(
     "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger pictures."
 )
@@ -79,12 +82,15 @@ def command(
         raise click.UsageError(
             f"-o {target}: a .png holds the map of one picture, not of {len(pictures)}; write a .npz"
         )
+    check_target(target, [model, *images, *find_paths(pictures), *([labels] if labels else [])])
     with progress(f"running {model}"):
         with warnings.catch_warnings(action="ignore", category=UntrainedWarning):  # said below, where there are answers
             session = Session(model, device=device, threads=threads, labels=labels)
         limits: Any = {"batch": batch, "errors": "keep", "max_pixels": max_pixels}
         classes = session.verdict.output is not None and not outputs and kind in (None, ".json")
-        names = None if "all" in outputs or not outputs else outputs
+        named = [name for name in outputs if name != "all"]
+        chosen = session.known_outputs(named) if named else None
+        names = None if "all" in outputs else chosen
         answers: Iterable[Any] = (
             session.classify(pictures, top=top, **limits) if classes else session.predict(pictures, names, **limits)
         )
@@ -118,6 +124,23 @@ def output_kind(target: str | None) -> str | None:
         kinds = ", ".join(f"{each} ({what})" for each, what in KINDS.items())
         raise click.UsageError(f"-o {target}: the suffix says the kind of file, and it is one of {kinds}")
     return suffix
+
+
+def check_target(target: str | None, read: Iterable[str]) -> None:
+    """Raises RuntimeFault `output-is-input` where the file to write is one of those that are `read`, under whatever name."""
+    if target is None or not Path(target).exists():
+        return
+    for place in read:
+        path = Path(place if Path(place).exists() else place.removeprefix("@"))
+        if path.exists() and path.samefile(target):
+            raise RuntimeFault("output-is-input", f"`{target}` is what is read; it is not overwritten",
+                               "choose another place with `-o`", 2)  # fmt: skip
+
+
+def find_paths(pictures: Sequence[Any]) -> Iterable[str]:
+    """The paths of all pictures, each a path, or the paths by input's name."""
+    for each in pictures:
+        yield from each.values() if isinstance(each, dict) else (each,)
 
 
 def name_pictures(images: Sequence[str]) -> list[Any]:
