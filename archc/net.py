@@ -103,7 +103,7 @@ class Net:
         several; `.train()` returns the same, and with auxiliary heads always a dict of outputs and heads.
 
         weights       a state_dict, the path of a checkpoint, or a mapping of steps to such, for an ensemble
-        weights_skip  steps that are left out of the weights and start from the seed
+        weights_skip  steps that are left out of the checkpoints and start from the seed
         weights_key   the key of the state dict in a checkpoint, "." for the top; None finds the one that fits
         weights_prefix  what is taken off a checkpoint's names; None finds the one that fits
         weights_map   a checkpoint's names by the net's, where they differ: the path of a YAML file, or a mapping; `*` for any part
@@ -132,7 +132,7 @@ class Net:
         """Writes an ONNX file, runs it against torch, and only then puts it at `path`. Gives what was built and proved.
 
         weights       a state_dict, the path of a checkpoint, or a mapping of steps to such, for an ensemble
-        weights_skip  steps that are left out of the weights and start from the seed
+        weights_skip  steps that are left out of the checkpoints and start from the seed
         weights_key   the key of the state dict in a checkpoint, "." for the top; None finds the one that fits
         weights_prefix  what is taken off a checkpoint's names; None finds the one that fits
         weights_map   a checkpoint's names by the net's, where they differ: the path of a YAML file, or a mapping; `*` for any part
@@ -147,11 +147,14 @@ class Net:
         proof         "fast" (or True) runs the file against torch before it takes its place; "none" (or False) leaves that out
         others        an old name of an option, which warns; anything else is refused
 
+        The file holds the spec's steps: where the module that a state_dict comes from has others, a UserWarning names them.
+
         Raises Failure for an option that there is not or a value that one does not take, for weights that do not fit, and where
         the file fails its proof.
         """
         from .build.build import build
         from .build.options import BuildOptions
+        from .build.replaced import explain_replaced
 
         if proof != "fast":  # beside its old name it is refused then
             others["proof"] = proof
@@ -160,6 +163,8 @@ class Net:
                                          weights_input=weights_input, seed=seed,
                                          opset=opset, batch=batch, phase=phase, keep_aux=keep_aux, fold=fold,
                                          precision=precision, **others)  # fmt: skip
+        if replaced := explain_replaced(self.graph, weights, how.keep_aux):
+            warnings.warn(replaced, UserWarning, stacklevel=2)
         result = build(self.checked, replace(how, exports=("onnx",), output=Path(path)))
         warn_of_weights(result.weights)
         return result

@@ -93,6 +93,27 @@ def test_a_share_that_is_changed_counts(module: SameNet) -> None:
     assert torch.allclose(net.loss(found, CLASSES), cross_entropy(found["logits"], CLASSES) + 2 * cross_entropy(found["early"], CLASSES))  # fmt: skip
 
 
+@pytest.mark.parametrize("removed", [False, True])
+@nets
+def test_heads_are_switched_off(module: SameNet, name: str, removed: bool) -> None:
+    """Without shares the heads are not trained, and need not be there; copies keep that."""
+    net, outputs = module(name).train(), NETS[name][1]
+    net.head_weights = {}
+    for head in NETS[name][2] if removed else ():
+        owner, _, last = head.rpartition(".")
+        setattr(net.get_submodule(owner), last, None)
+    for each in (net, copy.deepcopy(net), torch.fx.symbolic_trace(net)):
+        found = each(IMAGE)
+        assert list(found) == outputs if len(outputs) > 1 else isinstance(found, torch.Tensor)
+    net.loss(net(IMAGE), CLASSES if len(outputs) == 1 else {"logits": CLASSES}).backward()
+    assert net.state_dict()["stem.weight"].isfinite().all() and net.stem.weight.grad is not None
+    assert all(
+        parameter.grad is None
+        for path, parameter in net.named_parameters()
+        if path.startswith(("early.", "stage.deep."))
+    )
+
+
 def test_targets_of_their_own(module: SameNet) -> None:
     """Each output is held to its own target; a head may have one, and takes the only output's if it has none."""
     net = module("two outputs and a head").train()

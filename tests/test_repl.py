@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -15,7 +16,7 @@ import pytest
 
 import archc
 import archc.runtime
-from archc.build.options import BuildOptions
+from archc.build.options import WITH_WEIGHTS, BuildOptions
 from archc.cli import main
 
 ZOO = ["googlenet", "lenet5_modern", "resnet18", "fractalnet20_cifar"]
@@ -98,7 +99,8 @@ dir(archc), dir(archc.runtime)
 heavy = {"torch", "numpy", "onnx", "onnxruntime", "click", "rich", "yaml", "jsonschema"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 net = archc.load("lenet5_modern")
-str(net.cost()), repr(net), net._repr_html_()
+print(net), print(net.cost()), net._repr_html_()
+assert "archc.cli" not in sys.modules
 assert not heavy - {"yaml", "jsonschema"} & set(sys.modules), sys.modules.keys() & heavy
 """
 
@@ -121,11 +123,23 @@ def test_the_options_of_an_export_are_those_of_a_build() -> None:
     assert all(any(line.startswith(name + " ") for line in text.splitlines()) for name in options)
 
 
+OPTION_LINE = re.compile(r"^(\w+) {2,}(\S.*)$", re.M)
+
+
 def test_the_options_of_a_module_are_among_them() -> None:
+    """With the same defaults, and in the same words."""
     named = inspect.signature(archc.Net.to_torch).parameters
     known = inspect.signature(archc.Net.export_onnx).parameters
-    text = inspect.getdoc(archc.Net.to_torch) or ""
-    for name in set(named) - {"self"}:
-        assert named[name].default == known[name].default and any(
-            line.startswith(name + " ") for line in text.splitlines()
-        )
+    texts = dict(OPTION_LINE.findall(inspect.getdoc(archc.Net.to_torch) or ""))
+    assert list(texts) == [name for name in known if name in texts] and set(texts) == set(named) - {"self"}
+    assert texts.items() <= dict(OPTION_LINE.findall(inspect.getdoc(archc.Net.export_onnx) or "")).items()
+    assert all(named[name].default == known[name].default for name in texts)
+
+
+def test_checkpoint_options_have_one_text() -> None:
+    """In Python and in the record of a build."""
+    record, python = (
+        dict(OPTION_LINE.findall(inspect.getdoc(each) or "")) for each in (BuildOptions, archc.Net.export_onnx)
+    )
+    for name in WITH_WEIGHTS:
+        assert python[name].replace('"', "`") == record[name].replace('"', "`")

@@ -11,7 +11,7 @@ from torch import nn
 import archc
 from archc.catalog import models
 from archc.compiler.backends.torch.module import to_torch
-from archc.compiler.backends.torch.network import Scope
+from archc.compiler.backends.torch.scope import Scope
 from archc.compiler.ops.op import op_of
 
 from .peers import torchvision_net

@@ -6,6 +6,7 @@ import copy
 import io
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -129,6 +130,20 @@ def test_compile(name: str) -> None:
     assert by_name(compiled(image)).keys() == by_name(module(image)).keys()
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (shutil.which("c++") or shutil.which("g++")), reason="torch's default compiler needs one of C++"
+)
+def test_compile_to_machine_code() -> None:
+    module, image = module_of("lenet5_modern"), image_of("lenet5_modern")
+    compiled = torch.compile(module)
+    with torch.no_grad():
+        assert_same(compiled(image), module(image), 1e-4)
+    compiled.train()
+    module.loss(compiled(image), torch.zeros(2, dtype=torch.long)).backward()
+    assert all(parameter.grad is not None for parameter in module.parameters())
+
+
 # -- copying -----------------------------------------------------------------------------------------------------------
 
 
@@ -171,6 +186,24 @@ def test_copies_are_whole(name: str, how: str) -> None:
         for parameter in other.parameters():
             parameter.zero_()
     assert all(torch.equal(tensor, before[key]) for key, tensor in module.state_dict().items())
+
+
+def test_a_shallow_copy_shares_the_parameters() -> None:
+    module: Any = module_of("googlenet")
+    other = copy.copy(module)
+    assert isinstance(other, Network) and type(other).__name__ == type(module).__name__ and other is not module
+    assert all(one is two for one, two in zip(module.parameters(), other.parameters(), strict=True))
+    answers = other.train()(image_of("googlenet"))
+    assert list(answers) == ["logits", "aux1", "aux2"] and other.loss(answers, torch.zeros(2, dtype=torch.long)) > 0
+    assert other.state_dict()._metadata == module.state_dict()._metadata
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_a_net_may_refer_to_itself(how: str) -> None:
+    module: Any = module_of("lenet5_modern")
+    module.me = [module]
+    other = COPIES[how](module)
+    assert other is not module and other.me[0] is other
 
 
 # -- training ----------------------------------------------------------------------------------------------------------

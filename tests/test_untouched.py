@@ -69,6 +69,8 @@ HANDED: dict[str, Callable[[torch.nn.Module], Any]] = {  # what nobody has train
     "in float64": lambda module: module.double().state_dict(),
     "in float16": lambda module: module.half().state_dict(),
     "in bfloat16": lambda module: module.bfloat16().state_dict(),
+    "back from float16": lambda module: module.half().float().state_dict(),
+    "back from bfloat16": lambda module: module.bfloat16().float().state_dict(),
     "bfloat16 .pth": lambda module: saved(module.bfloat16().state_dict()),
 }
 
@@ -94,6 +96,17 @@ def test_the_file_is_that_of_a_build_without_weights(net: archc.Net) -> None:
 def test_a_state_dict_knows_its_seed(net: archc.Net, how: str) -> None:
     result, _ = export(net, HANDED[how](net.to_torch(seed=7)))
     assert result.weights.as_started and result.weights.source == "seed 7, untouched in the given state dict"
+
+
+def test_loaded_tensors_bring_their_seed(net: archc.Net) -> None:
+    """What says nothing of a seed leaves the module's."""
+    module = net.to_torch(seed=3)
+    module.load_state_dict(dict(net.to_torch(seed=5).state_dict()))
+    assert module.seed == 3
+    torch.nn.ModuleDict({"net": module}).load_state_dict(
+        torch.nn.ModuleDict({"net": net.to_torch(seed=5)}).state_dict()
+    )
+    assert module.seed == 5 and export(net, module.state_dict())[0].weights.as_started
 
 
 def test_a_seed_that_nothing_tells_is_asked_for(net: archc.Net) -> None:

@@ -59,7 +59,7 @@ def build(checked: Compilation, options: BuildOptions | None = None, **keywords:
     training = training_graph(checked)
     built = run_passes(training, PassOptions(options.phase, options.keep_aux, options.fold))
     weights = resolve_weights(training, options)
-    weights = weights._replace(report=report_weights(training, weights, options))
+    weights = weights._replace(report=with_untouched_starts(training, weights, options))
     files: list[BuiltFile] = []
     parity: Parity | None = None
     for backend in (BACKENDS[name] for name in options.exports):
@@ -94,7 +94,7 @@ def resolve_weights(training: Graph, options: BuildOptions) -> LoadedWeights:
     return load_checkpoints(options.weights, NetTensors.of(training), seeded, options.checkpoint_options)
 
 
-def report_weights(training: Graph, weights: LoadedWeights, options: BuildOptions) -> WeightReport:
+def with_untouched_starts(training: Graph, weights: LoadedWeights, options: BuildOptions) -> WeightReport:
     """The report on the weights of a build, which knows an untouched start by the tensors themselves.
 
     The start may be that of the build's own seed, or of the module that gave a state_dict; an ensemble's member may have started

@@ -31,7 +31,7 @@ GRAPH_MODULE_ATTRIBUTES = frozenset([
 ])  # fmt: skip
 
 # Those that a net of ours has besides.
-NETWORK_ATTRIBUTES = frozenset(["head_weights", "loss", "output_names", "seed", "training_graph"])
+NETWORK_ATTRIBUTES = frozenset(["head_weights", "loss", "output_names", "seed", "spec_modules", "training_graph"])
 
 
 def name_fault(name: object) -> str:

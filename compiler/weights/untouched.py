@@ -66,21 +66,34 @@ def untouched_tensors(
 
 
 def has_started(tensor: str, source: WeightSource, param: Param, start: Start) -> bool:
-    """Whether a tensor is what `start` makes it, rounded as it is stored. Stops at the first block that differs."""
+    """Whether a tensor is what `start` makes it, rounded as it is stored, or as it was before it got its bits back.
+
+    Stops at the first block that differs.
+    """
     import numpy as np
 
     if param.dtype.kind == "int":
         return True
     stored, name = source.dtype(tensor), start.name(tensor)
     values = np.asarray(source.get(tensor)).reshape(-1)
+    # a `.half().float()` leaves no other trace
+    roundings: tuple[DType, ...] = (stored,) if stored in (F16, BF16) else (stored, F16, BF16)
     if not is_drawn(param):
-        return bool(np.array_equal(values, round_as(make_tensor(name, param, start.seed).reshape(-1), stored)))
+        return bool(find_roundings(values, make_tensor(name, param, start.seed).reshape(-1), roundings))
     drawn, done = np.empty(param.elements, np.float32), 0
     for end in draw_blocks(name, param, start.seed, drawn, first=PEEK):
-        if not np.array_equal(values[done:end], round_as(drawn[done:end], stored)):
+        roundings = find_roundings(values[done:end], drawn[done:end], roundings)
+        if not roundings:
             return False
         done = end
     return True
+
+
+def find_roundings(values: Any, start: Any, roundings: tuple[DType, ...]) -> tuple[DType, ...]:
+    """Those of `roundings` by which the float32 values `start` become `values`."""
+    import numpy as np
+
+    return tuple(each for each in roundings if np.array_equal(values, round_as(start, each)))
 
 
 def round_as(values: Any, stored: DType) -> Any:

@@ -155,6 +155,7 @@ class Join(nn.Module):
         self.local, self.drawn = local, drawn
 
     def forward(self, *x: Tensor) -> Tensor:
+        """The mean of the branches that are kept; in eval mode of all of them."""
         branches = torch.stack(x[:-1] if self.drawn else x)
         if not self.training:
             return branches.mean(0)

@@ -20,7 +20,9 @@ from ...ir.graph import Graph, Node, Value
 from ...ops.op import op_of
 from ...weights.source import WeightSource
 from . import layers
-from .network import Network, Phases, Scope
+from .network import Network, Phases
+from .replaced import describe_module
+from .scope import Scope
 
 
 class TorchNamespace:
@@ -122,6 +124,14 @@ def build_modules(graph: Graph, known: Container[str]) -> Iterator[tuple[Node, n
         yield node, module
 
 
+def describe_step(node: Node) -> str:
+    """What the spec's own module of a node is for inference; see describe_module."""
+    op = op_of(node).inference()
+    types = [each for each in node.input_types if op is node.op or not each.is_control]
+    with SkipInitialization(), torch.device("meta"):
+        return describe_module(op.torch(TorchNamespace(), *types) if op else nn.Identity())
+
+
 def to_torch(training: Graph, weights: WeightSource, seed: int | None = None) -> Network:
     """The net as a torch module with the tensors of `weights`; those that `weights` lacks are initialised by torch.
 
@@ -130,11 +140,13 @@ def to_torch(training: Graph, weights: WeightSource, seed: int | None = None) ->
     """
     root, inference, known = nn.Module(), without_heads(training), set(weights.names())
     modules = {node.path: module for node, module in build_modules(training, known)}
+    spec_modules = {path: describe_module(module) for path, module in modules.items()}
     for node in (*inference.nodes, *training.nodes):  # what only training has comes last in the state dict
         attach_module(root, node.path, modules[node.path])
     phases = Phases(to_fx_graph(inference), to_fx_graph(training))
     net = Network.build(root, phases, class_name(training.name), output_names=tuple([o.name for o in training.outputs]),
-                        head_weights={head.path: head.weight for head in training.heads}, seed=seed)  # fmt: skip
+                        head_weights={head.path: head.weight for head in training.heads}, seed=seed,
+                        spec_modules=spec_modules)  # fmt: skip
     copy_weights(net, weights, known)
     return net
 

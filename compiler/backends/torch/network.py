@@ -7,72 +7,16 @@ graph. `forward` chooses by `self.training`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from torch import Tensor, fx, nn
 from torch.nn.functional import cross_entropy
-from torch.utils.hooks import RemovableHandle
 
 from .loss import sum_losses
+from .replaced import other_modules
 
-Result = Tensor | dict[str, Tensor]
-
-
-class Scope(nn.Module):
-    """A scope of the spec: its steps by name, or by position as in an nn.Sequential: `net.classifier[6]`, `net.layer1[-1]`.
-
-    It cannot be called, as only the net's graph says which step takes what. Its methods are those of torch's modules alone: a
-    step may have any other name.
-    """
-
-    def __getitem__(self, key: int | str) -> nn.Module:
-        return self.get_submodule(step_name(self, key))
-
-    def __setitem__(self, key: int | str, module: nn.Module) -> None:
-        setattr(self, step_name(self, key), module)
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[nn.Module]:
-        return self.children()
-
-    def forward(self, *inputs: Any) -> Any:
-        raise NotImplementedError(
-            "a scope is a place of steps, which the net's graph calls: call the net, or one of the steps"
-        )
-
-    def register_forward_hook(self, *args: Any, **kwargs: Any) -> RemovableHandle:
-        """Hooks the step that gives the scope's result: the hook gets this step, what it takes, and the result."""
-        return result_step(self).register_forward_hook(*args, **kwargs)
-
-    def register_full_backward_hook(self, *args: Any, **kwargs: Any) -> RemovableHandle:
-        """Hooks the step that gives the scope's result: the hook gets its gradients."""
-        return result_step(self).register_full_backward_hook(*args, **kwargs)
-
-    def register_forward_pre_hook(self, *args: Any, **kwargs: Any) -> RemovableHandle:
-        raise NotImplementedError(
-            f"a scope takes nothing by itself: hook the step that does, one of {', '.join(self._modules)}"
-        )
-
-    register_full_backward_pre_hook = register_forward_pre_hook
-
-
-def step_name(scope: Scope, key: int | str) -> str:
-    """The name of a step of `scope`; a negative number counts from the last. Raises IndexError or KeyError where there is none."""
-    names = list(scope._modules)
-    if isinstance(key, int) and -len(names) <= key < 0:
-        return names[key]
-    if str(key) not in names:
-        raise (IndexError if isinstance(key, int) else KeyError)(f"{key}; the scope has {', '.join(names)}")
-    return str(key)
-
-
-def result_step(scope: Scope) -> nn.Module:
-    """The step that gives the result of a scope: the last one in it."""
-    last = scope[-1]
-    return result_step(last) if isinstance(last, Scope) else last
+Outputs = Tensor | dict[str, Tensor]
 
 
 class Phases(NamedTuple):
@@ -91,6 +35,7 @@ class Network(fx.GraphModule):
     - `output_names`: the outputs in the spec's order; the last is the end of the net
     - `head_weights`: the share that each head has in the loss, by path; empty without heads
     - `seed`: what its untrained tensors started from; None where that is not known
+    - `spec_modules`: what the spec's own modules are, in a line each, by path
     - `graph` and `code` are the inference graph's, `training_graph` is the other; both call the same submodules
     """
 
@@ -98,16 +43,17 @@ class Network(fx.GraphModule):
     output_names: tuple[str, ...]
     head_weights: dict[str, float]
     seed: int | None
+    spec_modules: Mapping[str, str]
 
     @classmethod
     def build(cls, root: nn.Module, phases: Phases, name: str, **attributes: Any) -> Network:
         """A net of class `name` over the modules under `root`, which both graphs call; `attributes` are set on it."""
-        net = cls(root, phases.inference, class_name=name)
+        net = cls(nn.Module(), fx.Graph(), class_name=name)
         net.__dict__.update(attributes, training_graph=phases.training, _modules=root._modules)
-        net.recompile()
+        net.graph = phases.inference
         return net
 
-    def loss(self, outputs: Result, target: Any, criterion: Callable[[Tensor, Any], Tensor] = cross_entropy) -> Tensor:
+    def loss(self, outputs: Outputs, target: Any, criterion: Callable[[Tensor, Any], Tensor] = cross_entropy) -> Tensor:
         """The loss of what the net gave, in either mode: criterion(output, target), and each head's by its share.
 
         A net with several outputs takes a mapping of their names to targets: their losses are added, and an output without a
@@ -117,15 +63,31 @@ class Network(fx.GraphModule):
         return sum_losses(outputs, target, criterion, self.output_names, self.head_weights)
 
     def state_dict(self, *args: Any, prefix: str = "", **kwargs: Any) -> Any:
-        """torch's state_dict. Its metadata, which no key shows, has the seed: an export can tell an untouched start by it."""
+        """torch's state_dict. Its metadata, which no key shows, tells an export what the tensors do not.
+
+        `archc_seed` is the seed, by which an untouched start is known; `archc_other_modules` are the modules that the spec does not
+        have, in a line each, by path.
+        """
         found = super().state_dict(*args, prefix=prefix, **kwargs)
         metadata = getattr(found, "_metadata", {}).get(prefix[:-1])
-        if metadata is not None and self.seed is not None:
-            metadata["archc_seed"] = self.seed
+        if metadata is not None:
+            notes = {
+                "archc_seed": self.seed,
+                "archc_other_modules": other_modules(self, self.spec_modules, called_paths(self)),
+            }
+            metadata.update({key: note for key, note in notes.items() if note not in (None, {})})
         return found
 
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, local_metadata: Any, *args: Any) -> None:
+        """torch's, for the tensors of the net itself. With those of another of ours comes the seed that they started from."""
+        self.seed = local_metadata.get("archc_seed", self.seed)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
+
     def recompile(self) -> Any:
-        """Compiles both graphs into one `forward` that looks at `self.training`; gives the inference graph's code, as fx does."""
+        """Compiles both graphs into one `forward` that looks at `self.training`; gives the inference graph's code, as fx does.
+
+        Without any head weights there is no head to train: the inference graph serves then, with the dropouts of the mode.
+        """
         code = super().recompile()
         training = self.__dict__.get("training_graph")
         if training is None:
@@ -137,27 +99,38 @@ class Network(fx.GraphModule):
         phases = {"infer": cls.forward, "train": scope["forward"]}
         # the arguments by name, as torch.fx traces no function with `*inputs`
         arguments = ", ".join(str(node.target) for node in training.nodes if node.op == "placeholder")
-        choice = f"train(self, {arguments}) if self.training else infer(self, {arguments})"
+        choice = f"train(self, {arguments}) if self.training and self.head_weights else infer(self, {arguments})"
         exec(f"def forward(self, {arguments}):\n    return {choice}\n", phases)
         cls.forward = phases["forward"]
         return code
 
+    def __copy__(self) -> Network:
+        """A net of its own over the same modules and parameters, as torch's shallow copies are."""
+        make, arguments, state = self.__reduce__()
+        net: Network = make(*arguments)
+        net.__dict__.update(state)
+        return net
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Network:
-        net = rebuild_network(
-            serialize_graph(self.graph), serialize_graph(self.training_graph), type(self).__name__,
-            copy.deepcopy(own_state(self), memo),
-        )  # fmt: skip
-        memo[id(self)] = net
+        net = copy.copy(self)
+        memo[id(self)] = net  # before the state is copied, which may refer to the net
+        net.__dict__.update(copy.deepcopy(own_state(self), memo))
         return net
 
     def __reduce__(self) -> Any:
-        """How pickle makes it: by its state, and its two graphs as plain data."""
+        """How pickle makes it: from its two graphs as plain data; then comes its state, which may refer to the net."""
         graphs = serialize_graph(self.graph), serialize_graph(self.training_graph)
-        return rebuild_network, (*graphs, type(self).__name__, own_state(self))
+        return rebuild_network, (*graphs, type(self).__name__), own_state(self)
 
     def __prepare_scriptable__(self) -> nn.Module:
         """What torch.jit.script takes for it: the phase that it is in, traced, as no script gives a tensor or a dict by turns."""
         return fx.symbolic_trace(self)
+
+
+def called_paths(net: Network) -> set[str]:
+    """The paths of the modules that one of the two graphs calls."""
+    nodes = (*net.graph.nodes, *net.training_graph.nodes)
+    return {str(node.target) for node in nodes if node.op == "call_module"}
 
 
 FX_STATE = {*vars(fx.GraphModule(nn.Module(), fx.Graph())), "training_graph"} - set(vars(nn.Module()))
@@ -203,8 +176,6 @@ def resolve_references(arg: Any, nodes: Mapping[str, fx.Node]) -> Any:
     return type(arg)(resolve_references(value, nodes) for value in arg) if type(arg) in (tuple, list) else arg
 
 
-def rebuild_network(inference: SerializedGraph, training: SerializedGraph, name: str, state: dict[str, Any]) -> Network:
-    """A Network of class `name` with the state that `own_state` gave: deepcopy and pickle make copies by it."""
-    root = nn.Module()
-    root._modules = state["_modules"]
-    return Network.build(root, Phases(deserialize_graph(inference), deserialize_graph(training)), name, **state)
+def rebuild_network(inference: SerializedGraph, training: SerializedGraph, name: str) -> Network:
+    """A Network of class `name` without its state, which deepcopy and pickle set after it is made."""
+    return Network.build(nn.Module(), Phases(deserialize_graph(inference), deserialize_graph(training)), name)
