@@ -78,7 +78,7 @@ def merge_rule(cls: type[Op], branches: Schema) -> Schema:
 def modifier_rules() -> Schema:
     """The rules of the keys that may stand beside a step's core."""
     return {
-        "name": with_synonyms(string_rule("the step's name in its scope", minLength=1), "id", "label"),
+        "name": with_synonyms(string_rule("the step's name in its scope", minLength=1), "id", "label", "top"),
         "when": with_synonyms(Bool().schema() | {"description": "false takes the step out", "x-wants": Bool.wants}, "if", "condition"),
         "repeat": with_synonyms({
             "type": "object",
@@ -86,11 +86,12 @@ def modifier_rules() -> Schema:
             "minProperties": 1,
             "additionalProperties": {"type": ["integer", "array", "string"], "minimum": 0, "pattern": EXPRESSION,
                                      "x-wants": "an integer or a list"},
-        }, "repeats", "times", "number", integer="repeat: {i: VALUE}", string="repeat: {i: VALUE}", array="repeat: {i: VALUE}"),
-        "from": with_synonyms(string_rule("the earlier step at which this one starts", minLength=1), "inputs", "bottom",
+        }, "repeats", "times", "number", integer="repeat: {i: VALUE}", string="repeat: {i: 3}", expression="repeat: {i: VALUE}",
+            array="repeat: {i: VALUE}"),
+        "from": with_synonyms(string_rule("the earlier step at which this one starts", minLength=1), "input", "inputs", "bottom",
                               integer="from: NAME", array="concat: [{from: NAME}, {from: NAME}]"),
         "aux": Float(ge=0).schema() | {"description": "a training-only head, by its weight in the loss"},
-        "output": with_synonyms(string_rule("a name under which the result is also an output", minLength=1), "top"),
+        "output": with_synonyms(string_rule("a name under which the result is also an output", minLength=1), "outputs"),
         "doc": with_synonyms(string_rule("a remark"), "comment", "description"),
         "with": with_synonyms({"type": ["object", "null"], "description": "arguments of `use`"}, "args", "kwargs"),
     }  # fmt: skip
@@ -175,7 +176,7 @@ def param_rule() -> Schema:
 def params_rule() -> Schema:
     """The rule of `params`, of a document or a block."""
     params: Schema = {"type": "object", "additionalProperties": {"$ref": "#/$defs/param"}, "x-wants": "a mapping"}
-    return with_synonyms(params, "parameters", "variables", "hyperparameters")
+    return with_synonyms(params, "parameters", "variables", "hyperparameters", "args", "arguments")
 
 
 def input_rule() -> Schema:

@@ -91,6 +91,8 @@ def advise_value(root: Located, node: Located, rule: Schema, path: Path) -> str:
     if "boolean" in kinds and isinstance(value, (int, float)) and value in (0, 1):
         return f"write {foreign.format_flow(bool(value))}"
     json_type = {str: "string", list: "array", int: "integer"}.get(type(value), "")
+    if isinstance(value, str) and "$" in value and "expression" in rule.get("x-instead", {}):
+        json_type = "expression"
     called = OPS.get(rule.get("x-op", ""))
     if called and not (called.bare or called.is_merge):
         return f"write `{foreign.format_call(called, {})}`"
@@ -107,9 +109,9 @@ def fits_without_quotes(text: str, kinds: str | list[str]) -> bool:
 
 
 def is_foreign_call(root: Located, name: str) -> bool:
-    """Whether a CamelCase key is a word of another framework, and no block of this document or of one that it may import."""
+    """Whether a CamelCase key is no block of this document, nor of one that it may import."""
     composed = "extends" in root.value or "import" in root.value
-    return not composed and name not in block_names(root) and bool(foreign.advise_step(name, None))
+    return not composed and name not in block_names(root)
 
 
 def explain_missing_key(node: Located, place: Span, rule: Schema, subject: str) -> Iterator[Diagnostic]:
@@ -161,7 +163,9 @@ def has_unknown_rest(root: Located, path: Path, node: Located) -> bool:
 
 
 def camel_case(name: str) -> str:
-    return "".join(part[:1].upper() + part[1:] for part in re.split("[_-]", name))
+    """The name that a block may have, made from one that it may not have."""
+    joined = "".join(part[:1].upper() + part[1:] for part in re.split(r"\W|_", name))
+    return joined if joined[:1].isalpha() and joined.isascii() else f"Block{joined}"
 
 
 def advise_key(known: KnownKeys, node: Located, entry: Entry) -> str:
