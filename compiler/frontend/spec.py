@@ -7,6 +7,7 @@ core, and that keys stand together which belong together. Every part keeps its Y
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..diagnostics import Collector, Note, Span, nearest
@@ -127,8 +128,8 @@ class Declaration(NamedTuple):
 class Block(NamedTuple):
     """A block, with the `blocks` that it can call.
 
-    `sees_document`: its steps see the params of its document; those of an imported block do not. `input` is the input of a
-    whole document that is imported as a block (`import: {AlexNet: …}`); None for all other blocks. `incomplete`: a part of it
+    `sees_document`: its steps see the params of the document that is compiled; those of an imported block see `home`, the params
+    of the document that it comes from. `input` is the input of a whole document that is imported as a block (`import: {AlexNet: …}`); None for all other blocks. `incomplete`: a part of it
     was refused, so that nobody knows its params.
     """
 
@@ -141,6 +142,7 @@ class Block(NamedTuple):
     sees_document: bool = True
     input: Located | None = None
     incomplete: bool = False
+    home: Mapping[str, Declaration] = MappingProxyType({})
 
 
 class Builder:

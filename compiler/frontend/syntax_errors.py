@@ -12,6 +12,7 @@ from typing import Any
 
 from ..diagnostics import Diagnostic, Note, Source, Span
 from .delimiters import CLOSING, end_of_quote, find_delimiters
+from .punctuation import COLON, split_pair
 
 QUOTE_IT = "quote a text that holds `: `, ` #` or starts with a special character"
 DASH_WITHOUT_SPACE = re.compile(r"[ \t]*(-)(?=[A-Za-z_{\[\"'$])")
@@ -28,7 +29,7 @@ def explain_syntax(source: Source, error: Any) -> Diagnostic:
     opening = text.offset(begun.line, begun.column) if begun else None
     causes = (explain_tab(text, at, problem), explain_braced_name(text, at), explain_delimiters(text, at, opening),
               explain_dash(text, at), explain_early_quote(text, at), explain_stray_closing(text, at, problem),
-              explain_indentation(text, at, problem), explain_key(text, opening, problem),
+              explain_joined_pair(text, at, problem), explain_indentation(text, at, problem), explain_key(text, opening, problem),
               explain_start(text, at, problem))  # fmt: skip
     found = next(filter(None, causes), None)
     if found:
@@ -162,12 +163,33 @@ def explain_early_quote(text: SyntaxText, at: int) -> Diagnostic | None:
     return Diagnostic("yaml-syntax", text.span(at - 1), what, help=f"inside the text write {double} for it")
 
 
+def explain_joined_pair(text: SyntaxText, at: int, problem: str) -> Diagnostic | None:
+    """A key and its value without the space between them, on the line before the one where a parser stops."""
+    number = next(text.lines_before(text.line_number(at)), 0)
+    if number == 0 or "mapping values" not in problem:
+        return None
+    line = text.source.line(number)
+    joined = re.fullmatch(r"((?:[ \t]|- )*)(\w+[:=][^\s:]\S*)\s*(?:#.*)?", line)
+    here = text.source.line(text.line_number(at))
+    if joined is None or len(here) - len(here.lstrip()) != joined.end(1) or not (pair := split_pair(joined[2])):
+        return None
+    span = text.span(text.starts[number - 1] + joined.end(1), len(joined[2]))
+    return Diagnostic("yaml-syntax", span, f"`{joined[2][:40]}` is no key and value", help=f"{COLON}: write `{pair}`")
+
+
 def explain_key(text: SyntaxText, opening: int | None, problem: str) -> Diagnostic | None:
     """A key without its colon."""
     if "could not find expected ':'" not in problem or opening is None:
         return None
     word = re.compile(r"[^\n#]*").match(text.text, opening)
     key = word[0].strip() if word else ""
+    if pair := split_pair(key):
+        return Diagnostic(
+            "yaml-syntax",
+            text.span(opening, len(key)),
+            f"`{key[:40]}` is no key and value",
+            help=f"{COLON}: write `{pair}`",
+        )
     what = f"`{key[:40]}` is no key: a key ends in a colon"
     return Diagnostic("yaml-syntax", text.span(opening, max(len(key), 1)), what, help=f"write `{key[:40]}:`")
 
