@@ -134,6 +134,24 @@ STEPS = [  # the step, what the caret marks, what the answer names
     ("{conv: 8, bottom: [a, b]}", "bottom", ["`concat: [{from: a}, {from: b}]`"]),
     *[(f"GroupNorm: {value}", "GroupNorm", ["`group_norm: {groups: 8}`"]) for value in (8, "[8, 32]")],
     ("$act", "$act", ["`use: $act`"]),
+    ("[-1, 3, Conv, [64, 3, 2]]", "[", ["`{repeat: {i: 3}, steps: [conv: {out: 64, kernel: 3, stride: 2}]}`"]),
+    ("conv: {out: 8, repeat: 3}", "repeat", ["`{repeat: {i: 3}, conv: {out: 8}}`"]),
+    ("{repeat: three, relu: null}", "three", ["`repeat: {i: 3}`"]),
+    *[(f"conv: {value}", value, ["`conv: {out: 64, kernel: 3, stride: 2}`"]) for value in ("[64, 3, 2]", "64, 3, 2", "(64, 3, 2)")],
+    *[(f"conv: {{{word}: 64}}", word, ["`conv: {out: 64}`"]) for word in ("units", "out_features", "features", "nb_filter")],
+    ("{from: [a, b], add: []}", "[a, b]", ["`add: [{from: a}, {from: b}]`"]),
+    ("residual: {conv: {out: 3}}", "conv", ["`residual: {body: [ … ]}`"]),
+    ("residual: {relu: null, tanh: null}", "relu", ["`residual: {body: [ … ]}`"]),
+    ("residual:\n    body: [relu]", "body", ["indent it more"]),
+    ("concat: {a: , b: }", ", b", ["`concat: [{from: a}, {from: b}]`"]),
+    ("{multiply: [[], [global_avg_pool, conv: $(max(1, x.channels // 2)), sigmoid]]}", "$(max", ["quotes"]),
+    ("deconvolutional: {filters: 8}", "deconvolutional", ["`upsample: 2`"]),
+    *[(f"conv: {{out: 8, padding: {word}}}", word, [f"`{word}` is `0`"]) for word in ("none", "null")],
+    *[(f"conv: {{out: 8, bias: {word}}}", word, ["write false"]) for word in ("none", "null")],
+    *[(f"dropout: {value}", value, ["write 0.5"]) for value in ("50", "50%")],
+    ("dropout: {p: 50}", "50", ["write 0.5"]),
+    ("conv: {out: 8, kernel: 3.0}", "3.0", ["write 3:"]),
+    ("linear: 10.0", "10.0", ["write 10:"]),
 ]  # fmt: skip
 
 CONV_BN = "blocks: {ConvBn: {params: {out: int}, steps: [conv: $out]}}\n"
@@ -145,6 +163,10 @@ DOCUMENTS = [  # the document below its head, what the caret marks, what the ans
     (HEAD + "blocks: {3x3: {steps: [relu]}}\ngraph: [relu]\n", "3x3", ["`Block3x3`"]),
     (HEAD + "blocks: {conv: {steps: [relu]}}\ngraph: [conv]\n", "conv", ["`Conv`"]),
     (HEAD + f"{CONV_BN}graph: [conv_bn: {{out: 3}}]\n", "conv_bn", ["`ConvBn`"]),
+    *[(HEAD + f"graph: [relu]\n{word}: [tanh]\n", word, ["`graph: [ … ]`"]) for word in ("backbone", "head")],
+    *[(HEAD + f"{word}: 10\ngraph: [relu]\n", word, [f"`params: {{{word}: 10}}`"]) for word in ("nc", "num_classes", "classes")],
+    *[(HEAD + f"{CONV_BN}graph: [{step}]\n", "out: 3", [f"`{written}: {{out: 3}}`"])
+      for step, written in (("{use: ConvBn, out: 3}", "with"), ("{ConvBn: null, out: 3}", "ConvBn"), ("{use: conv, out: 3}", "with"))],
     (HEAD + "blocks: {A: {args: {out: int}, steps: [conv: $out]}}\ngraph: [A: {out: 3}]\n", "args", ["`params`"]),
 ]  # fmt: skip
 
@@ -241,7 +263,7 @@ def test_what_is_advised_is_the_language(tmp_path, advice):
 
 def test_the_explanations_name_no_op():
     """They speak of ops by their facts alone; `mean` and `scale` are keys of `preprocess`, too."""
-    for module in ("schema", "schema_errors", "schema_rules", "step_errors", "foreign_steps"):
+    for module in ("schema", "schema_errors", "schema_rules", "step_errors", "foreign_steps", "value_advice"):
         tree = ast.parse((Path(frontend.__file__).parent / f"{module}.py").read_text("utf-8"))
         strings = {
             node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from ..diagnostics import Collector, Failure, Source, Span, nearest
 from .compose import Document
 from .located_yaml import Entry, Located, parse_yaml, plain_value
-from .schema_errors import BOOLEANS
 from .spec import Declaration
+from .value_advice import BOOLEANS
 from .values import Fault, check_param_value, expression_scalars
 
 

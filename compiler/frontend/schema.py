@@ -4,7 +4,8 @@ One schema has three readers: jsonschema here, the editor (compiler/archspec.sch
 `anyOf`: a step is `type: [string, object]`, with operations as plain properties and blocks as a pattern. So an error is about
 one key or one value, and an editor completes all operations everywhere. The parts of the schema are called rules here. Their
 keys that begin with `x-` are for schema_errors.py: what a rule describes (`x-what`), what it wants, in words (`x-wants`), the op
-whose fields it holds (`x-op`), synonyms of a key (`x-also-called`), and what to write for a value of a wrong type (`x-instead`).
+whose fields it holds (`x-op`), synonyms of a key (`x-also-called`), what to write for a value of a wrong type (`x-instead`), and what to say of
+other formats' keys (`x-other-keys`).
 """
 
 from __future__ import annotations
@@ -284,7 +285,27 @@ def document_rule() -> Schema:
         "extends": with_synonyms(path, "base", "inherits"),
         "import": import_rule(path),
     }
-    return mapping_rule(keys, "key", ("archspec",), patternProperties={USER_KEY: {}})
+    other_keys: list[list[Any]] = [
+        [
+            ["backbone", "neck", "head", "encoder", "decoder", "stem", "features"],
+            "all steps stand in one list, `graph: [ … ]`",
+        ],
+        [
+            [
+                "nc",
+                "num_classes",
+                "n_classes",
+                "num_class",
+                "classes",
+                "depth_multiple",
+                "width_multiple",
+                "width",
+                "depth",
+            ],
+            "a number is a param: write `params: {KEY: VALUE}`",
+        ],
+    ]
+    return mapping_rule(keys, "key", ("archspec",), patternProperties={USER_KEY: {}}, **{"x-other-keys": other_keys})
 
 
 @lru_cache(maxsize=1)

@@ -19,6 +19,12 @@ MERGES = {name: op for name, op in OPS.items() if op.is_merge}
 MODIFIERS = ("name", "when", "repeat", "from", "aux", "output", "doc", "with")
 TYPES = ("int", "float", "bool", "string", "list", "pair", "padding", "step")
 
+# types by their words elsewhere, in lower case
+OTHER_TYPES = {
+    **{kind: kind for kind in TYPES}, "integer": "int", "number": "float", "double": "float", "boolean": "bool", "str": "string",
+    "array": "list", "tuple": "pair",
+}  # fmt: skip
+
 
 class OpCall(NamedTuple):
     """An op with its arguments."""
@@ -265,6 +271,8 @@ class Builder:
         """The branches of a merge, from a mapping or a list."""
         if node.value is BROKEN:
             return Branches((Branch(None, self.build_place(node)),), False)
+        if isinstance(node.value, dict) and all(entry.value.value is BROKEN for entry in node.value.values()):
+            return self.build_branches(Located(BROKEN, node.span))  # their keys may be no names
         if isinstance(node.value, dict):
             items = (Branch(e.key, self.build_keyed_branch(e)) for e in node.value.values())
             return Branches(tuple(items), True)
@@ -331,6 +339,11 @@ class Builder:
             return Declaration(name, entry.key, "any", Located(BROKEN, value.span))
         if isinstance(value.value, dict):
             return self.build_long_param(name, entry.key, value)
+        if value.style == "" and (meant := OTHER_TYPES.get(str(value.value).lower())) and value.value not in TYPES:
+            self.diagnostics.error(
+                "wrong-type", value.span, f"`{value.value}` is no type", f"`{value.value}` is `{meant}` here"
+            )
+            return Declaration(name, entry.key, "any", Located(BROKEN, value.span))
         if value.style == "" and value.value in TYPES:
             return Declaration(name, entry.key, str(value.value), None)
         kind = default_type(value)

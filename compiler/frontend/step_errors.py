@@ -144,6 +144,9 @@ def explain_unknown_step_keys(root: Located, node: Located, rule: Schema, unknow
         yield Diagnostic("unknown-op", outdented[0].key.span, f"`{outdented[0].key.value}` is a field of `{cores[0].name}`{more}",
                          help=str(foreign.suggest_call(cores[0], arguments)))  # fmt: skip
         unknown = [e for e in unknown if e not in outdented]
+    if misplaced := misplaced_arguments(root, node, rule, unknown):
+        yield misplaced.diagnostic
+        unknown = [e for e in unknown if e not in misplaced.entries]
     for entry in unknown:
         own = foreign.advise_own_step(str(entry.key.value), plain_value(entry.value)) if cores else ""
         if own:
@@ -151,6 +154,50 @@ def explain_unknown_step_keys(root: Located, node: Located, rule: Schema, unknow
             yield Diagnostic("unknown-op", entry.key.span, message, help=own)
         elif str(entry.key.value) not in block_names(root):  # the block is reported where it is declared
             yield unknown_step(root, entry.key, entry.value, rule)
+
+
+class Misplaced(NamedTuple):
+    """Entries that stand beside the core of a step and belong in it, with the one diagnostic of them."""
+
+    entries: list[Entry]
+    diagnostic: Diagnostic
+
+
+def misplaced_arguments(root: Located, node: Located, rule: Schema, unknown: list[Entry]) -> Misplaced | None:
+    """The arguments of a block, of a `use`, or of a core such as `residual`, that stand beside it; None where there are none."""
+    core = next((key for key in node.value if key == "use" or key in block_names(root)), None)
+    core = core or next(
+        (k for k, e in node.value.items() if rule["properties"].get(k, {}).get("properties") and e.value.value is None),
+        None,
+    )
+    if core is None or not unknown:
+        return None
+    given = node.value[core].value
+    name = str(given.value) if core == "use" else core
+    taken = (
+        OPS[name].fields
+        if name in OPS
+        else declared_params(root, name) or rule["properties"].get(core, {}).get("properties")
+    )
+    entries = [entry for entry in unknown if taken is None or str(entry.key.value) in taken]
+    if not entries:
+        return None
+    inner = plain_value(given) if core != "use" and isinstance(given.value, dict) else {}
+    arguments = foreign.format_flow(inner | {str(e.key.value): plain_value(e.value) for e in entries})
+    key = entries[0].key
+    deeper = rule["properties"].get(core, {}).get("properties") and core != "use"
+    help = "indent it more" if deeper else f"write `{'with' if core == 'use' else core}: {arguments}`"
+    what = f"`{key.value}` is an argument of `{name}`, and stands in it"
+    return Misplaced(entries, Diagnostic("unknown-op", key.span, what, help=help))
+
+
+def declared_params(root: Located, block: str) -> tuple[str, ...] | None:
+    """The names under `params` of a block of this document; None where there is no such block."""
+    if block not in block_names(root):
+        return None
+    fields = root.value["blocks"].value.value[block].value.value
+    params = fields["params"].value.value if isinstance(fields, dict) and "params" in fields else None
+    return tuple(params) if isinstance(params, dict) else ()
 
 
 def unknown_step(root: Located, key: Located, args: Located | None, rule: Schema | None = None) -> Diagnostic:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..diagnostics import Diagnostic, Note, Source, Span
 from .delimiters import CLOSING, end_of_quote, find_delimiters
+from .expressions.template import advise_braced
 from .punctuation import COLON, split_pair
 
 QUOTE_IT = "quote a text that holds `: `, ` #` or starts with a special character"
@@ -37,6 +38,19 @@ def explain_syntax(source: Source, error: Any) -> Diagnostic:
     message = f"{context}: {problem}" if context else str(problem)
     notes = (Note("it began here", text.span(opening)),) if opening is not None else ()
     return Diagnostic("yaml-syntax", text.span(at), message, notes=notes, help=QUOTE_IT)
+
+
+def explain_no_key(source: Source, span: Span) -> Diagnostic | None:
+    """The cause of a key that is no string: a list without its brackets, or a bracket that is never closed; None for any other."""
+    text = SyntaxText(source)
+    line = source.line(span.line)
+    for found in re.finditer(r"(?<=: )(?:\([\d., ]+\)|\d+(?: *, *\d+)+(?= *[,}]))", line):
+        if found.start() < span.column <= found.end():
+            numbers = re.sub(r" *, *", ", ", found[0].strip("(), "))
+            what = f"`{found[0]}` is no list: YAML ends the value at the comma"
+            place = text.span(text.starts[span.line - 1] + found.start(), len(found[0]))
+            return Diagnostic("key-not-a-string", place, what, help=f"write [{numbers}]")
+    return explain_delimiters(text, text.offset(span.line - 1, span.column - 1), None)
 
 
 class SyntaxText:
@@ -82,10 +96,10 @@ def explain_braced_name(text: SyntaxText, at: int) -> Diagnostic | None:
     """`${name}` in flow style, where the brace begins a mapping: the same mistake as in block style, with the same words."""
     if text.text[max(at - 1, 0) : at + 1] != "${":
         return None
-    inside = re.compile(r"[^\n{}]*").match(text.text, at + 1)
-    name = inside[0].strip() if inside else ""
-    help = f"write `{'$' + name if name.isidentifier() else ''}` or `$({name})`".replace("`` or ", "")
-    return Diagnostic("expression-syntax", text.span(at - 1, len(name) + 3), "`${` begins no expression", help=help)
+    inside = re.compile(r"\{?[^\n{}]*\}*").match(text.text, at + 1)
+    braced = inside[0] if inside else ""
+    help = advise_braced(braced)
+    return Diagnostic("expression-syntax", text.span(at - 1, len(braced) + 2), "`${` begins no expression", help=help)
 
 
 def explain_delimiters(text: SyntaxText, at: int, opening: int | None) -> Diagnostic | None:
