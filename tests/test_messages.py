@@ -143,6 +143,7 @@ STEPS = [  # the step, what the caret marks, what the answer names
     ("residual: {conv: {out: 3}}", "conv", ["`residual: {body: [ … ]}`"]),
     ("residual: {relu: null, tanh: null}", "relu", ["`residual: {body: [ … ]}`"]),
     ("residual:\n    body: [relu]", "body", ["indent it more"]),
+    ("join:\n    branches: [relu, tanh]", "branches", ["indent it more"]),
     ("concat: {a: , b: }", ", b", ["`concat: [{from: a}, {from: b}]`"]),
     ("{multiply: [[], [global_avg_pool, conv: $(max(1, x.channels // 2)), sigmoid]]}", "$(max", ["quotes"]),
     ("deconvolutional: {filters: 8}", "deconvolutional", ["`upsample: 2`"]),
@@ -167,6 +168,7 @@ DOCUMENTS = [  # the document below its head, what the caret marks, what the ans
     *[(HEAD + f"{word}: 10\ngraph: [relu]\n", word, [f"`params: {{{word}: 10}}`"]) for word in ("nc", "num_classes", "classes")],
     *[(HEAD + f"{CONV_BN}graph: [{step}]\n", "out: 3", [f"`{written}: {{out: 3}}`"])
       for step, written in (("{use: ConvBn, out: 3}", "with"), ("{ConvBn: null, out: 3}", "ConvBn"), ("{use: conv, out: 3}", "with"))],
+    (HEAD + "blocks: {A: {steps: [relu]}}\ngraph: [{A: , nam: b}]\n", "nam", ["did you mean `name`?"]),
     (HEAD + "blocks: {A: {args: {out: int}, steps: [conv: $out]}}\ngraph: [A: {out: 3}]\n", "args", ["`params`"]),
 ]  # fmt: skip
 

@@ -69,6 +69,7 @@ SYNTAX = [  # the text, its line and what the caret marks, what the answer names
     (HEAD + "graph:\n  - conv {out: 3}\n", 5, "conv {out", ["a colon"]),
     (HEAD + "graph:\n  - relu;\n", 5, "relu;", ["`;`"]),
     *[(HEAD + f"{line}\n", 4, line, ["`graph: [relu]`"]) for line in ("graph:[relu]", "graph = [relu]", "graph [relu]", "graph=[relu]")],
+    (HEAD.replace("input: ", "input:") + "graph: [relu]\n", 3, "input:{", ["`input: {image: [3, 32, 32]}`"]),
     (HEAD.replace("name: net", "name:net") + "graph: [relu]\n", 2, "name:net", ["`name: net`"]),
     *[(HEAD + f"graph:\n  - conv:\n      {lines}\n", line, "out:8", ["`out: 8`"])
       for lines, line in (("out:8\n      kernel: 3", 6), ("kernel: 3\n      out:8", 7))],
@@ -128,6 +129,7 @@ WARNINGS = [  # the text, its code, its line and what the caret marks, what the 
     ("archspec: 1\nname: net\ninput: {image: [64, 64, 4]}\ngraph: [relu]\n", "channels-last", 3, "[64", ["[4, 64, 64]"]),
     (HEAD + "graph: [conv: {out: 8, padding: 1}]\n", "default-kernel", 4, "padding", ["the kernel is 1 by default"]),
     (HEAD + "graph: [conv: {out: 8, dilation: 2}]\n", "default-kernel", 4, "dilation", ["the kernel is 1 by default"]),
+    (HEAD + "graph: [batch_norm: {momentum: 0.99}]\n", "momentum-of-old", 4, "momentum", ["`momentum: 0.01`"]),
     (HEAD + "params: {width: 8, other: 9}\ngraph: [conv: $width]\n", "unused-param", 4, "other", ["`other`"]),
     (HEAD + "blocks: {B: {params: {o: 3, p: 1}, steps: [conv: $o]}}\ngraph: [B]\n", "unused-param", 4, "p", ["`p`"]),
     (HEAD + "blocks: {B: {let: {o: 3}, steps: [relu]}}\ngraph: [B]\n", "unused-param", 4, "o", ["`o`"]),
@@ -140,6 +142,7 @@ QUIET = [
     *[f"archspec: 1\nname: net\ninput: {{image: {sizes}}}\ngraph: [relu]\n" for sizes in ("[16, 8, 4]", "[64, 56, 4]", "[8, 8, 1]", "[8, 9, 3]")],
     HEAD + "graph: [conv: {out: 8, padding: 0}, conv: {out: 8, kernel: 1, padding: 1}, conv: {out: 8, padding: same}]\n",
     HEAD + "params: {a: 8, b: $(2 * a), c: 1, d: 1, e: true}\ngraph: [{when: $e, repeat: {i: $c}, name: r$d, conv: $b}]\n",
+    HEAD + "graph: [batch_norm: {momentum: 0.01}, batch_norm: {momentum: 1.0}, batch_norm]\n",
     HEAD + "params: {a: 8}\nsummary: a net of width $a\ngraph: [relu]\n",
     HEAD + "params: {a: 8}\nblocks: {B: {steps: [conv: $a]}}\ngraph: [B]\n",
     HEAD + "params: {b: {type: step, default: B}}\nblocks: {B: {params: {p: 1}, steps: [relu]}}\ngraph: [{use: $b, with: {p: 2}}]\n",

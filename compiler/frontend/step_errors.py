@@ -174,19 +174,15 @@ def misplaced_arguments(root: Located, node: Located, rule: Schema, unknown: lis
         return None
     given = node.value[core].value
     name = str(given.value) if core == "use" else core
-    taken = (
-        OPS[name].fields
-        if name in OPS
-        else declared_params(root, name) or rule["properties"].get(core, {}).get("properties")
-    )
+    fields = rule["properties"].get(name, {}).get("properties")
+    taken = declared_params(root, name) if fields is None else fields
     entries = [entry for entry in unknown if taken is None or str(entry.key.value) in taken]
     if not entries:
         return None
     inner = plain_value(given) if core != "use" and isinstance(given.value, dict) else {}
     arguments = foreign.format_flow(inner | {str(e.key.value): plain_value(e.value) for e in entries})
     key = entries[0].key
-    deeper = rule["properties"].get(core, {}).get("properties") and core != "use"
-    help = "indent it more" if deeper else f"write `{'with' if core == 'use' else core}: {arguments}`"
+    help = "indent it more" if fields and core != "use" else f"write `{'with' if core == 'use' else core}: {arguments}`"
     what = f"`{key.value}` is an argument of `{name}`, and stands in it"
     return Misplaced(entries, Diagnostic("unknown-op", key.span, what, help=help))
 

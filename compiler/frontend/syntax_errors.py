@@ -28,9 +28,9 @@ def explain_syntax(source: Source, error: Any) -> Diagnostic:
     context = getattr(error, "context", None) or ""
     begun = getattr(error, "context_mark", None)
     opening = text.offset(begun.line, begun.column) if begun else None
-    causes = (explain_tab(text, at, problem), explain_braced_name(text, at), explain_delimiters(text, at, opening),
+    causes = (explain_tab(text, at, problem), explain_braced_name(text, at), explain_joined_pair(text, at, problem), explain_delimiters(text, at, opening),
               explain_dash(text, at), explain_early_quote(text, at), explain_stray_closing(text, at, problem),
-              explain_joined_pair(text, at, problem), explain_indentation(text, at, problem), explain_key(text, opening, problem),
+              explain_indentation(text, at, problem), explain_key(text, opening, problem),
               explain_start(text, at, problem))  # fmt: skip
     found = next(filter(None, causes), None)
     if found:
@@ -178,8 +178,17 @@ def explain_early_quote(text: SyntaxText, at: int) -> Diagnostic | None:
 
 
 def explain_joined_pair(text: SyntaxText, at: int, problem: str) -> Diagnostic | None:
-    """A key and its value without the space between them, on the line before the one where a parser stops."""
-    number = next(text.lines_before(text.line_number(at)), 0)
+    """A key and its value without the space between them, on the line where a parser stops or the one before."""
+    own = text.line_number(at)
+    if begun := re.match(r"((?:[ \t]|- )*)(\w+:[\[{].*)", text.source.line(own)):
+        span = text.span(text.starts[own - 1] + begun.end(1), len(begun[2]))
+        return Diagnostic(
+            "yaml-syntax",
+            span,
+            f"`{begun[2][:40]}` is no key and value",
+            help=f"{COLON}: write `{split_pair(begun[2])}`",
+        )
+    number = next(text.lines_before(own), 0)
     if number == 0 or "mapping values" not in problem:
         return None
     line = text.source.line(number)
