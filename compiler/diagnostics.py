@@ -186,7 +186,7 @@ def nearest(word: str, candidates: Iterable[str], prefix: str = "") -> str | Non
     matcher = SequenceMatcher(None, "", "")
     short = word.lower()[:200]
     matcher.set_seq2(short)
-    best, found = 0.0, None
+    best, shared, found = 0.0, 0, None
     for candidate in candidates:
         letters = candidate.lower()[:200]
         if candidate == word:
@@ -199,6 +199,7 @@ def nearest(word: str, candidates: Iterable[str], prefix: str = "") -> str | Non
         if matcher.real_quick_ratio() < least or matcher.quick_ratio() < least:
             continue
         alike = matcher.ratio()
-        if alike >= least and alike > best:
-            best, found = alike, candidate
+        begin = next((at for at, (a, b) in enumerate(zip(letters, short, strict=False)) if a != b), 0)
+        if alike >= least and (alike, begin) > (best, shared):
+            best, shared, found = alike, begin, candidate
     return None if found is None else prefix + found

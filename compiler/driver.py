@@ -211,10 +211,10 @@ def read_labels(labels: Labels, files: SpecFiles, diagnostics: Collector) -> tup
 
 
 def check_input_order(document: Document, diagnostics: Collector) -> None:
-    """Warns of an input whose sizes look like a photo's with the channels last: a width of 3 or 4, or a grey square."""
+    """Warns of an input whose sizes look like a photo's with the channels last: a width of 3, or a square of width 1 or 4."""
     for entry in document.input.values():
         channels, height, width = (size.value for size in entry.value.value)
-        if min(channels, height) >= 8 and (width in (3, 4) or (width == 1 and channels == height)):
+        if min(channels, height) >= 16 and (width == 3 or (width in (1, 4) and channels == height)):
             message = f"the input has {channels} channels and width {width}: channels come first"
             help = f"did you mean [{width}, {channels}, {height}]?"
             diagnostics.warn("channels-last", entry.value.span, message, help)

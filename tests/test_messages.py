@@ -62,7 +62,7 @@ STEPS = [  # the step, what the caret marks, what the answer names
     ("Linear: [512, 10]", "Linear", ["`linear: …`"]),
     ("Conv2D: {filters: $(4 * 2), kernel_size: big}", "Conv2D", ['`conv: {out: "$(4 * 2)", kernel: …}`']),
     ("[-1, 1, Conv, [64, 3, 2]]", "[", ["a step is a mapping", "`conv: {out: 64, kernel: 3, stride: 2}`", "`batch_norm` and `silu`"]),
-    ("[-1, 3, nn.MaxPool2d, [2, 2]]", "[", ["`repeat: {i: 3}, max_pool: {kernel: 2, stride: 2}`"]),
+    ("[-1, 3, nn.MaxPool2d, [2, 2]]", "[", ["`{repeat: {i: 3}, steps: [max_pool: {kernel: 2, stride: 2}]}`"]),
     ("conv: {ou: 64}", "ou", ["did you mean `out`?"]),
     ("conv: {in_channels: 3, out: 8}", "in_channels", ["leave `in_channels` out", "`conv: {out: 8}`"]),
     ("conv: {out: 8, kernel: (3, 3)}", "3)", ["square brackets"]),
@@ -73,7 +73,7 @@ STEPS = [  # the step, what the caret marks, what the answer names
     ("{convv: 8}", "convv", ["did you mean `conv`?"]),
     ("join: {branches: [relu, tanh], local_drop: 0.1}", "local_drop", ["`local`"]),
     ("convolutional: {filters: 32, size: 3, stride: 1, pad: 1, activation: leaky, batch_normalize: 1}", "convolutional",
-     ["`conv: {out: 32, kernel: 3, stride: 1, padding: 1}`", "`- leaky_relu`", "`- batch_norm`"]),
+     ["`conv: {out: 32, kernel: 3, stride: 1, padding: 1}`", "`- leaky_relu: 0.1`", "`- batch_norm`"]),
     ("connected: {output: 10}", "connected", ["`linear: 10`"]),
     ("Activation: gelu", "Activation", ["`gelu`"]),
     ("ZeroPadding2D: 1", "ZeroPadding2D", ["`pad: {height: [1, 1], width: [1, 1]}`"]),
@@ -108,13 +108,68 @@ STEPS = [  # the step, what the caret marks, what the answer names
     ("[Conv, [64, 3, 2]]", "[", ["`conv: {out: 64, kernel: 3, stride: 2}`"]),
     ("[[-1, 6], 1, Concat, [1]]", "[", ["`concat: [ … ]`"]),
     ("relu, tanh", "relu, tanh", ["`- relu`, `- tanh`"]),
+    ("add", "add", ["needs its branches", "{add: [ … ]}"]),
+    ("join", "join", ["{join: {branches: [ … ]}}"]),
+    *[(f"{word}: {value}", word, ["unknown operation", advised]) for word, value, advised in (
+        ("TransposedConv2d", 8, "`upsample: 2`"), ("MLP", 10, "linear layers"), ("AlphaDropout", 0.5, "`dropout: 0.5`"),
+        ("Merge", "[relu, tanh]", "`add: [ … ]`"), ("Power", 2, "`scale: 0.5`"), ("Blub", 2, "`archc ops`"))],
+    *[(f"conv: {{out: 8, {word}: {value}}}", word, ["leave it out"]) for word in ("activation", "bn", "batch_normalize", "norm")
+      for value in ("none", "false", "None", 0)],
+    ("conv: {out: 8, activation: null}", "activation", ["leave it out"]),
+    ("conv: {out: 8, activation: linear}", "activation", ["leave it out"]),
+    ("{conv: 8, activation: linear}", "activation", ["leave it out"]),
+    ("convolutional: {filters: 8, activation: linear}", "convolutional", ["leave it out", "`conv: 8`"]),
+    ("conv: {out: 8, activation: mish}", "activation", ["no such activation"]),
+    ("conv: {out: 8, activation: foo}", "activation", ["a step of its own"]),
+    ("conv: {out: 8, activation: leaky}", "activation", ["`- leaky_relu: 0.1`"]),
+    ("leaky", "leaky", ["`leaky_relu: 0.1`"]),
+    ("BatchNormalization: {momentum: 0.99}", "BatchNormalization", ["`batch_norm: {momentum: 0.01}`", "1 minus"]),
+    ("BatchNorm2d: {momentum: 0.1}", "BatchNorm2d", ["`batch_norm: {momentum: 0.1}`"]),
+    ("convolutional: {filters: 8, size: 5, pad: 1}", "convolutional", ["`conv: {out: 8, kernel: 5, padding: 2}`", "half of the kernel"]),
+    ("convolutional: {filters: 8, size: 1, pad: 1}", "convolutional", ["`conv: {out: 8, kernel: 1, padding: 0}`"]),
+    ("UpSampling2D: {size: 2}", "UpSampling2D", ["`upsample: 2`"]),
+    ("ReLU: {negative_slope: 0.1}", "ReLU", ["`leaky_relu: 0.1`"]),
+    ("{conv: 8, top: c}", "top", ["`name: c`"]),
+    *[(f"{{conv: 8, {word}: a}}", word, ["`from: a`"]) for word in ("bottom", "input")],
+    ("{conv: 8, bottom: [a, b]}", "bottom", ["`concat: [{from: a}, {from: b}]`"]),
+    *[(f"GroupNorm: {value}", "GroupNorm", ["`group_norm: {groups: 8}`"]) for value in (8, "[8, 32]")],
+    ("$act", "$act", ["`use: $act`"]),
+    ("[-1, 3, Conv, [64, 3, 2]]", "[", ["`{repeat: {i: 3}, steps: [conv: {out: 64, kernel: 3, stride: 2}]}`"]),
+    ("conv: {out: 8, repeat: 3}", "repeat", ["`{repeat: {i: 3}, conv: {out: 8}}`"]),
+    ("{repeat: three, relu: null}", "three", ["`repeat: {i: 3}`"]),
+    *[(f"conv: {value}", value, ["`conv: {out: 64, kernel: 3, stride: 2}`"]) for value in ("[64, 3, 2]", "64, 3, 2", "(64, 3, 2)")],
+    *[(f"conv: {{{word}: 64}}", word, ["`conv: {out: 64}`"]) for word in ("units", "out_features", "features", "nb_filter")],
+    ("{from: [a, b], add: []}", "[a, b]", ["`add: [{from: a}, {from: b}]`"]),
+    ("residual: {conv: {out: 3}}", "conv", ["`residual: {body: [ … ]}`"]),
+    ("residual: {relu: null, tanh: null}", "relu", ["`residual: {body: [ … ]}`"]),
+    ("residual:\n    body: [relu]", "body", ["indent it more"]),
+    ("join:\n    branches: [relu, tanh]", "branches", ["indent it more"]),
+    ("concat: {a: , b: }", ", b", ["`concat: [{from: a}, {from: b}]`"]),
+    ("{multiply: [[], [global_avg_pool, conv: $(max(1, x.channels // 2)), sigmoid]]}", "$(max", ["quotes"]),
+    ("deconvolutional: {filters: 8}", "deconvolutional", ["`upsample: 2`"]),
+    *[(f"conv: {{out: 8, padding: {word}}}", word, [f"`{word}` is `0`"]) for word in ("none", "null")],
+    *[(f"conv: {{out: 8, bias: {word}}}", word, ["write false"]) for word in ("none", "null")],
+    *[(f"dropout: {value}", value, ["write 0.5"]) for value in ("50", "50%")],
+    ("dropout: {p: 50}", "50", ["write 0.5"]),
+    ("conv: {out: 8, kernel: 3.0}", "3.0", ["write 3:"]),
+    ("linear: 10.0", "10.0", ["write 10:"]),
 ]  # fmt: skip
 
+CONV_BN = "blocks: {ConvBn: {params: {out: int}, steps: [conv: $out]}}\n"
 DOCUMENTS = [  # the document below its head, what the caret marks, what the answer names
     (HEAD + "layers: [relu]\n", "layers", ["`graph`"]),
     ("archspec: 1\nname: net\ninput: [3, 32, 32]\ngraph: [relu]\n", "[3", ["`input: {image: [3, 32, 32]}`"]),
     (HEAD + "blocks: {conv_bn: {params: {out: int}, steps: [{conv: $out}]}}\ngraph:\n  - conv_bn: {out: 8}\n  - conv_bn\n", "conv_bn", ["`ConvBn`"]),
     (HEAD + "blocks: {Act: {body: [relu]}}\ngraph: [Act]\n", "body", ["`steps`"]),
+    (HEAD + "blocks: {3x3: {steps: [relu]}}\ngraph: [relu]\n", "3x3", ["`Block3x3`"]),
+    (HEAD + "blocks: {conv: {steps: [relu]}}\ngraph: [conv]\n", "conv", ["`Conv`"]),
+    (HEAD + f"{CONV_BN}graph: [conv_bn: {{out: 3}}]\n", "conv_bn", ["`ConvBn`"]),
+    *[(HEAD + f"graph: [relu]\n{word}: [tanh]\n", word, ["`graph: [ … ]`"]) for word in ("backbone", "head")],
+    *[(HEAD + f"{word}: 10\ngraph: [relu]\n", word, [f"`params: {{{word}: 10}}`"]) for word in ("nc", "num_classes", "classes")],
+    *[(HEAD + f"{CONV_BN}graph: [{step}]\n", "out: 3", [f"`{written}: {{out: 3}}`"])
+      for step, written in (("{use: ConvBn, out: 3}", "with"), ("{ConvBn: null, out: 3}", "ConvBn"), ("{use: conv, out: 3}", "with"))],
+    (HEAD + "blocks: {A: {steps: [relu]}}\ngraph: [{A: , nam: b}]\n", "nam", ["did you mean `name`?"]),
+    (HEAD + "blocks: {A: {args: {out: int}, steps: [conv: $out]}}\ngraph: [A: {out: 3}]\n", "args", ["`params`"]),
 ]  # fmt: skip
 
 
@@ -210,7 +265,7 @@ def test_what_is_advised_is_the_language(tmp_path, advice):
 
 def test_the_explanations_name_no_op():
     """They speak of ops by their facts alone; `mean` and `scale` are keys of `preprocess`, too."""
-    for module in ("schema", "schema_errors", "schema_rules", "step_errors", "foreign_steps"):
+    for module in ("schema", "schema_errors", "schema_rules", "step_errors", "foreign_steps", "value_advice"):
         tree = ast.parse((Path(frontend.__file__).parent / f"{module}.py").read_text("utf-8"))
         strings = {
             node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)

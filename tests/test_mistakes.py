@@ -40,6 +40,8 @@ SYNTAX = [  # the text, its line and what the caret marks, what the answer names
     (HEAD + "graph:\n  - conv: {out: 3, kernel: [${k}, 3]}\n", 5, "${k}", ["`$k` or `$(k)`"]),
     (HEAD + "graph:\n  - {name: l${i}, relu}\n", 5, "${i}", ["`$i` or `$(i)`"]),
     (HEAD + "graph:\n  - conv: {out: ${2 * width}}\n", 5, "${2 * width}", ["`$(2 * width)`"]),
+    *[(HEAD + f"graph:\n  - conv: {{out: {text}}}\n", 5, text, ["`$width` or `$(width)`"]) for text in ("${{ width }}", "${params.width}")],
+    (HEAD + "graph:\n  - conv:\n      out: ${{ width }}\n", 6, "${{ width }}", ["`$width` or `$(width)`"]),
     (HEAD + "graph:\n  - conv: {out: {{ width }}}\n", 5, "{ width }", ["`$name`"]),
     (HEAD + "graph:\n  - conv: {out: $(divisible(8 * width, 8))}\n", 5, "$(divisible", ["quotes"]),
     (HEAD + "graph:\n  - {name: fc, linear: 10\n", 5, "{name", ["`{` is never closed", "`}`"]),
@@ -47,6 +49,9 @@ SYNTAX = [  # the text, its line and what the caret marks, what the answer names
     (HEAD + "graph:\n  - conv: {out: 3, kernel: [3, 3}\n  - relu\n", 5, "[3, 3", ["`[` is never closed", "`]`"]),
     (HEAD + "graph: [relu, tanh\n", 4, "[relu", ["`[` is never closed"]),
     (HEAD + "params: {width: 8\ngraph:\n  - relu\n", 4, "{width", ["`{` is never closed"]),
+    (HEAD + "graph:\n  - {name: a, relu}\n  - concat: [{from: a, {from: image}]\n", 6, "{from: a, {", ["`{` is never closed"]),
+    *[(HEAD.replace("[3, 32, 32]", text) + "graph: [relu]\n", 3, text, ["write [3, 32, 32]"]) for text in ("(3, 32, 32)", "3, 32, 32")],
+    (HEAD + "graph: [conv: {out: 8, kernel: 3, 5}]\n", 4, "3, 5", ["write [3, 5]"]),
     (HEAD + "graph:\n  - {name: fc, relu}}\n", 5, "}", ["closes nothing"]),
     (HEAD + "graph:\n  - conv: {out: 3 kernel: 3}\n", 5, ": 3}", ["a comma"]),
     (HEAD + 'summary: "a net\ngraph: [relu]\n', 4, '"a net', ["is never closed"]),
@@ -63,6 +68,12 @@ SYNTAX = [  # the text, its line and what the caret marks, what the answer names
     (HEAD + "graph:\n  - linear:10\n", 5, "linear:10", ["`linear: 10`"]),
     (HEAD + "graph:\n  - conv {out: 3}\n", 5, "conv {out", ["a colon"]),
     (HEAD + "graph:\n  - relu;\n", 5, "relu;", ["`;`"]),
+    *[(HEAD + f"{line}\n", 4, line, ["`graph: [relu]`"]) for line in ("graph:[relu]", "graph = [relu]", "graph [relu]", "graph=[relu]")],
+    (HEAD.replace("input: ", "input:") + "graph: [relu]\n", 3, "input:{", ["`input: {image: [3, 32, 32]}`"]),
+    (HEAD.replace("name: net", "name:net") + "graph: [relu]\n", 2, "name:net", ["`name: net`"]),
+    *[(HEAD + f"graph:\n  - conv:\n      {lines}\n", line, "out:8", ["`out: 8`"])
+      for lines, line in (("out:8\n      kernel: 3", 6), ("kernel: 3\n      out:8", 7))],
+    (HEAD + "graph:\n  - out:8\n    conv: 3\n", 5, "out:8", ["`out: 8`"]),
 ]  # fmt: skip
 
 MEANING = [
@@ -87,24 +98,38 @@ MEANING = [
     (BLOCK + "{out: 2 * out}\ngraph: [B: {out: 8}]\n", 8, "2 * out", ["`$(2 * out)`"]),
     (BLOCK + "{out: {out}}\ngraph: [B: {out: 8}]\n", 8, "{out}", ["`$out`"]),
     (BLOCK + "$out\ngraph:\n  - {repeat: {n: [8]}, B: {out: n}}\n", 10, "n}", ["`$n`"]),
+    *[(WIDTH + f"  - conv: {{out: {text}}}\n", 7, text, [f"`$({inner})`"])
+      for text, inner in (("$width * 2", "width * 2"), ("2 * $width", "2 * width"), ("$(width) + width", "width + width"))],
+    (WIDTH + "  - {when: $width > 2, relu: null}\n", 7, "$width > 2", ["`$(width > 2)`"]),
     (WIDTH + "  - width\n", 7, "width", ["`width` is a param", "`use: $width`"]),
     (WIDTH + "  - conv: {out: 8, bias: 0}\n", 7, "0}", ["write false"]),
     (WIDTH + "  - conv: {out: 8, kernel: 3x3}\n", 7, "3x3", ["write `3`"]),
     (HEAD + "extends: resnet18\n", 4, "resnet18", ["`zoo:resnet18`", "--from resnet18"]),
     (HEAD + "extends: resnet50.yaml\n", 4, "resnet50.yaml", ["`zoo:resnet50`"]),
     (HEAD + "extends: zoo:resnet5O\n", 4, "zoo:resnet5O", ["`zoo:resnet50`"]),
+    (HEAD + "extends: zoo:resnet51\n", 4, "zoo:resnet51", ["`zoo:resnet50`"]),
+    *[(HEAD.replace("image: [3, 32, 32]", text) + "graph: [relu]\n", 3, marked, ["[3, 32, 32]"])
+      for text, marked in (("channels: 3, height: 32, width: 32", "3, h"), ("height: 32, width: 32, channels: 3", "32, w"),
+                           ("image: [N, 3, 32, 32]", "[N"), ("image: [-1, 3, 32, 32]", "[-1"), ("image: [1, 3, 32, 32]", "[1"))],
+    (HEAD + "params: {act: nn.ReLU}\ngraph: [use: $act, use: $act]\n", 4, "nn.ReLU", ["`relu`", "line 5"]),
+    *[(BLOCK.replace("out: int", f"out: {kind}") + "$out\ngraph: [B: {out: 3}, B: {out: 4}]\n", 6, kind, ["`int`"])
+      for kind in ("integer", "Int")],
+    (HEAD + "params: {pad: SAME}\ngraph: [conv: {out: 8, kernel: 3, padding: $pad}]\n", 4, "SAME", ["`SAME` is `same`"]),
     (HEAD + "extends: 'zoo:'\n", 4, "'zoo:'", ["archc list"]),
     (HEAD + "import: {Net: zoo:nothing_like_it}\ngraph: [Net]\n", 4, "zoo:nothing", ["archc list"]),
     (HEAD + "extends: besides.yaml\n", 4, "besides.yaml", ["`beside.yaml`"]),
+    (HEAD + "import: zoo:resnet18\ngraph: [relu]\n", 4, "zoo:resnet18", ['`import: ["zoo:resnet18"]`']),
     ("input: {image: [3, 8, 8]}\ngraph: [relu]\n", 1, "input", ["`archspec`", "`name`"]),
 ]  # fmt: skip
 
 WARNINGS = [  # the text, its code, its line and what the caret marks, what the answer names
     ("archspec: 1\nname: net\ninput: {image: [32, 32, 3]}\ngraph: [relu]\n", "channels-last", 3, "[32", ["32 channels", "width 3", "[3, 32, 32]"]),
     ("archspec: 1\nname: net\ninput: {image: [28, 28, 1]}\ngraph: [relu]\n", "channels-last", 3, "[28", ["[1, 28, 28]"]),
-    ("archspec: 1\nname: net\ninput: {image: [480, 640, 4]}\ngraph: [relu]\n", "channels-last", 3, "[480", ["[4, 480, 640]"]),
+    ("archspec: 1\nname: net\ninput: {image: [480, 640, 3]}\ngraph: [relu]\n", "channels-last", 3, "[480", ["[3, 480, 640]"]),
+    ("archspec: 1\nname: net\ninput: {image: [64, 64, 4]}\ngraph: [relu]\n", "channels-last", 3, "[64", ["[4, 64, 64]"]),
     (HEAD + "graph: [conv: {out: 8, padding: 1}]\n", "default-kernel", 4, "padding", ["the kernel is 1 by default"]),
     (HEAD + "graph: [conv: {out: 8, dilation: 2}]\n", "default-kernel", 4, "dilation", ["the kernel is 1 by default"]),
+    (HEAD + "graph: [batch_norm: {momentum: 0.99}]\n", "momentum-of-old", 4, "momentum", ["`momentum: 0.01`"]),
     (HEAD + "params: {width: 8, other: 9}\ngraph: [conv: $width]\n", "unused-param", 4, "other", ["`other`"]),
     (HEAD + "blocks: {B: {params: {o: 3, p: 1}, steps: [conv: $o]}}\ngraph: [B]\n", "unused-param", 4, "p", ["`p`"]),
     (HEAD + "blocks: {B: {let: {o: 3}, steps: [relu]}}\ngraph: [B]\n", "unused-param", 4, "o", ["`o`"]),
@@ -114,8 +139,10 @@ WARNINGS = [  # the text, its code, its line and what the caret marks, what the 
 QUIET = [
     "archspec: 1\nname: net\ninput: {image: [64, 1000, 1]}\ngraph: [relu]\n",
     "archspec: 1\nname: net\ninput: {image: [512, 4, 4]}\ngraph: [relu]\n",
+    *[f"archspec: 1\nname: net\ninput: {{image: {sizes}}}\ngraph: [relu]\n" for sizes in ("[16, 8, 4]", "[64, 56, 4]", "[8, 8, 1]", "[8, 9, 3]")],
     HEAD + "graph: [conv: {out: 8, padding: 0}, conv: {out: 8, kernel: 1, padding: 1}, conv: {out: 8, padding: same}]\n",
     HEAD + "params: {a: 8, b: $(2 * a), c: 1, d: 1, e: true}\ngraph: [{when: $e, repeat: {i: $c}, name: r$d, conv: $b}]\n",
+    HEAD + "graph: [batch_norm: {momentum: 0.01}, batch_norm: {momentum: 1.0}, batch_norm]\n",
     HEAD + "params: {a: 8}\nsummary: a net of width $a\ngraph: [relu]\n",
     HEAD + "params: {a: 8}\nblocks: {B: {steps: [conv: $a]}}\ngraph: [B]\n",
     HEAD + "params: {b: {type: step, default: B}}\nblocks: {B: {params: {p: 1}, steps: [relu]}}\ngraph: [{use: $b, with: {p: 2}}]\n",
@@ -204,11 +231,54 @@ def test_a_setting_that_does_not_fit(tmp_path, setting, named):
         assert word in failure.value.help
 
 
+def test_all_wrong_settings_are_told(tmp_path):
+    (tmp_path / "net.yaml").write_text(
+        f"{HEAD}params: {{depths: [1, 2], w: 3}}\ngraph: [{{repeat: {{d: $depths}}, conv: $w}}]\n"
+    )
+    with pytest.raises(Failure) as failure:
+        check(str(tmp_path / "net.yaml"), ["width=4", "depth=5"])
+    assert "--set width" in failure.value.message and "--set depth names" in failure.value.message
+    with pytest.raises(Failure) as failure:
+        check(str(tmp_path / "net.yaml"), ["depths=2,2,2,2"])
+    assert "depths=[2,2,2,2]" in failure.value.help
+
+
+SIZES_THAT_DIFFER = [  # the input, the body of a residual, what the help names and what it does not
+    ("[16, 64, 64]", "conv: {out: 16, kernel: 3, stride: 2}", "paddings and strides", "projection"),
+    ("[16, 64, 64]", "conv: {out: 32, kernel: 3, stride: 2, padding: 1}", "{conv: {out: 32, kernel: 1, stride: 2, bias: false}}", "paddings"),
+    ("[16, 63, 63]", "conv: {out: 16, kernel: 3, stride: 2, padding: 1}", "{conv: {out: 16, kernel: 1, stride: 2, bias: false}}", "paddings"),
+    ("[16, 64, 64]", "conv: {out: 32}", "{conv: {out: 32, kernel: 1, bias: false}}", "paddings"),
+    ("[16, 64, 64]", "upsample: 2", "{conv: {out: 16, kernel: 1, stride: 2, bias: false}}", "paddings"),
+    ("[16, 64, 64]", "max_pool: {kernel: [1, 2]}", "paddings and strides", "projection"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sizes, body, named, unnamed", SIZES_THAT_DIFFER)
+def test_a_projection_is_advised_where_it_gives_the_size(tmp_path, sizes, body, named, unnamed):
+    head = f"archspec: 1\nname: net\ninput: {{image: {sizes}}}\n"
+    (found,) = answers(tmp_path, f"{head}graph: [residual: {{body: [{body}]}}]\n")
+    assert found.code == "shape-mismatch" and named in found.help and unnamed not in found.help
+
+
+def test_an_imported_block_sees_the_params_of_its_own_document(tmp_path):
+    (tmp_path / "base.yaml").write_text(
+        "archspec: 1\nname: base\nparams: {width: int}\nblocks: {In: {steps: [conv: $width]}, Out: {steps: [In, relu]}}\n"
+    )
+    (tmp_path / "child.yaml").write_text("archspec: 1\nname: child\nextends: base.yaml\nparams: {width: 7}\n")
+    (tmp_path / "more.yaml").write_text("archspec: 1\nname: more\nimport: [child.yaml]\nparams: {width: 9}\n")
+    for imported in ("child.yaml", "more.yaml"):
+        text = f"{HEAD}import: [{imported}]\nparams: {{width: 5}}\ngraph: [conv: $width, Out]\n"
+        assert not answers(tmp_path, text)
+        assert [node.output.type.channels for node in check(str(tmp_path / "net.yaml")).graph.nodes] == [5, 7, 7]
+    assert not answers(tmp_path, HEAD + 'import: ["zoo:resnet50"]\ngraph: [Bottleneck: {planes: 8, stride: 2}]\n')
+
+
 def test_an_open_family_is_told_at_its_params(tmp_path, capsys):
     found = check("resnet")
     block, depths = explain_open_params(found)
     assert not found.failed and not found.diagnostics
     assert [d.span.source.line(d.span.line).split(":")[0].strip() for d in (block, depths)] == ["block", "depths"]
+    assert "--set block=" in block.help and "params={'block':" in block.help
     assert "`Bottleneck`" in block.help and "`resnet18` with [2, 2, 2, 2]" in depths.help
     params = "params: {w: {type: int, min: 1, max: 9}, b: bool, c: {type: string, choices: [p, q]}}\n"
     (tmp_path / "f.yaml").write_text(HEAD + params + "graph: [{when: $b, conv: $w}, {name: $c, relu}]\n")

@@ -17,7 +17,7 @@ from .context import NOTHING, Context, Poison, StepValue
 from .located_yaml import BROKEN, Located
 from .recovery import Incomplete
 from .reporting import report_in_context
-from .values import Arguments, Fault, Poisoned, element_at, unknown_fault
+from .values import Arguments, Fault, Poisoned, element_at, evaluate, unknown_fault
 
 MAX_ELEMENTS = 2**31  # of one value, an image
 MAX_PARAMS = 2**33  # of one op
@@ -86,7 +86,10 @@ class Applier:
                     cls.fields[field], node, lookup, cls.fields[field].kind.check
                 )
             except Misfit as misfit:
-                raise Fault(misfit.code, element_at(node, misfit.at).span, f"`{field}` {misfit}") from None
+                word = str(evaluate(node, lookup))
+                meant = cls.fields[field].kind.other_words.get(word.lower())
+                help = f"`{word}` is `{meant}` here" if meant else ""
+                raise Fault(misfit.code, element_at(node, misfit.at).span, f"`{field}` {misfit}", help) from None
         for field, declared in cls.fields.items():
             if declared.required and field not in checked:
                 where = name if key.value == name else "with"

@@ -10,9 +10,13 @@ from .located_yaml import Located
 
 ARITHMETIC = re.compile(r"[\w\s+\-*/%().,\[\]]+")
 
+WHOLE = re.compile(r"[\w\s.,()\[\]]+(?:[-+*/%<>=!]+[\w\s.,()\[\]]+)+")
+
 
 def advise_expression(text: str, names: Collection[str]) -> str:
     """What to write for a text that names params as an expression would, but for the dollar; empty for any other text."""
+    if "$" in text:
+        return advise_whole_expression(text)
     words = set(re.findall(r"[A-Za-z_]\w*", text))
     if text in names:
         return f"write `${text}`: a name without a dollar is a string"
@@ -20,6 +24,15 @@ def advise_expression(text: str, names: Collection[str]) -> str:
         return ""
     quote = '"' if re.search(r"[,\[\]]", text) else ""
     return f"write `{quote}$({text.strip()}){quote}`: without the dollar it is a string"
+
+
+def advise_whole_expression(text: str) -> str:
+    """What to write for arithmetic around expressions, such as `$width * 2`; empty for any other text."""
+    inside = re.sub(r"\$(?:\(([^()]*)\)|(\w+))", lambda found: found[1] or found[2], text)
+    if "$" in inside or not WHOLE.fullmatch(inside):
+        return ""
+    quote = '"' if re.search(r"[,\[\]]", inside) else ""
+    return f"write `{quote}$({inside.strip()}){quote}`: only what stands in the parentheses is computed"
 
 
 def names_in_sight(root: Located, path: list[str | int]) -> set[str]:

@@ -41,7 +41,7 @@ def enter_block(
     values = {
         n: arguments.param_value(block.params[n], e.value, lookup) for n, e in entries.items() if n in block.params
     }
-    document = ctx.document if block.sees_document else {}
+    document = ctx.document if block.sees_document else bind_params(block.home, {}, {}, arguments, diagnostics)
     names = bind_params(block.params, values, document, arguments, diagnostics)
     kind: FrameKind = "block" if block.input is None else "import"
     bindings = tuple((name, names[name]) for name in block.params if name in names)

@@ -204,7 +204,9 @@ class Composer:
         for path in node.value if isinstance(node.value, list) else [node]:
             document = self.load_document(path, chain)
             for block in document.blocks.values() if document else ():
-                self.add_block(block._replace(sees_document=False), path, blocks)
+                if document and block.sees_document:
+                    block = block._replace(sees_document=False, home=document.params)
+                self.add_block(block, path, blocks)
 
     def add_block(self, block: Block, where: Located, blocks: dict[str, Block]) -> None:
         """Adds an imported block to `blocks`. Reports a second one of the same name from another file."""

@@ -19,12 +19,14 @@ from ..ops.words import (
     NOT_ARCHITECTURE,
     ROW_REMARKS,
     argument_advice,
+    asks_for_no_step,
     composition_advice,
     is_among,
     match_field,
     match_op,
-    match_step,
     match_step_argument,
+    match_usual_step,
+    read_foreign_call,
 )
 from .located_yaml import Located, plain_value
 
@@ -51,10 +53,14 @@ def advise_step(word: str, args: Located | None) -> str:
     advice = composition_advice(word)
     if advice:
         return advice
-    op = match_op(word)
-    if op and isinstance(value, list) and any(is_among(word, words) for words, _ in ROW_REMARKS):
-        return f"`{word}` is `{op.name}` here: write `{suggest_positional_call(op, value)}`"
-    return f"`{word}` is `{op.name}` here: {suggest_call(op, value)}" if op else advise_numbered(word, value)
+    call = read_foreign_call(word, value)
+    if call is None:
+        return advise_numbered(word, value)
+    op = call.op
+    if isinstance(call.value, list) and any(is_among(word, words) for words, _ in ROW_REMARKS):
+        return f"`{word}` is `{op.name}` here: write `{suggest_positional_call(op, call.value)}`"
+    written = suggest_call(op, call.value)
+    return f"`{word}` is `{op.name}` here: {written._replace(remarks=(*written.remarks, *call.remarks))}"
 
 
 def advise_numbered(word: str, value: Any) -> str:
@@ -69,10 +75,16 @@ def advise_numbered(word: str, value: Any) -> str:
 
 def advise_own_step(word: str, value: Any) -> str:
     """Says to add a step for an argument that is a step of its own here, such as `activation: relu`; empty for all others."""
-    op = match_step(word, value)
+    usual = match_usual_step(word)
+    if asks_for_no_step(value) and (usual or (match_op(word) and value is not None)):
+        return "leave it out: there is none without a step of its own"
+    call = read_foreign_call(value if usual and isinstance(value, str) else word, None if usual else value)
+    if usual and isinstance(value, str) and call is None:
+        return composition_advice(value) or f"it is a step of its own after it, such as `- {usual.name}`"
+    op = usual if usual and call is None else call.op if call else None
     if op is None or op.is_merge:
         return ""
-    arguments = None if isinstance(value, bool) or op is not match_op(word) else value
+    arguments = call.value if call and not isinstance(value, bool) else None
     return f"add the step `- {suggest_call(op, arguments).fragment}` after it"
 
 

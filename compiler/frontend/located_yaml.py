@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..diagnostics import Collector, Note, Source, Span
+from ..diagnostics import Collector, Diagnostic, Note, Source, Span
 from ..sources import MAX_BYTES
 
 MAX_DEPTH = 100
@@ -316,8 +316,10 @@ class YamlComposer:
             if event.anchor:
                 self.anchors[event.anchor] = (key, 1)
         else:
-            raise self.refuse("key-not-a-string", span, "a list or a mapping cannot be a key",
-                              "for the value of a param write `$name` or `$(…)`")  # fmt: skip
+            self.report_key(
+                span, "a list or a mapping cannot be a key", "for the value of a param write `$name` or `$(…)`"
+            )
+            raise UnreadableText
         if key.value == "<<" and key.style == "":
             raise self.refuse(
                 "merge-key",
@@ -326,9 +328,17 @@ class YamlComposer:
                 "use `extends`, a block or a param",
             )
         if not isinstance(key.value, str):
-            raise self.refuse("key-not-a-string", span, f"the key `{key.raw}` is read as {TYPE_NAMES[type(key.value)]}, not as a string",
-                              "quote it, or choose a word")  # fmt: skip
+            what = f"the key `{key.raw}` is read as {TYPE_NAMES[type(key.value)]}, not as a string"
+            self.report_key(span, what, "quote it, or choose a word")
+            raise UnreadableText
         return key
+
+    def report_key(self, span: Span, message: str, help: str) -> None:
+        """Reports a key that is no string, at the place of its cause where that is found in the text."""
+        from .syntax_errors import explain_no_key  # late: only a mistake pays for its explanation
+
+        found = explain_no_key(self.source, span)
+        self.diagnostics.add(found or Diagnostic("key-not-a-string", span, message, help=help))
 
     def compose_scalar(self, event: Any, span: Span) -> Located:
         text, style = event.value, event.style or ""

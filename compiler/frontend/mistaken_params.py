@@ -13,10 +13,10 @@ from .located_yaml import Located, is_broken, plain_value
 from .spec import Declaration, Place
 from .values import Fault, expression_scalars, template_of
 
-CODES = ("wrong-type", "out-of-range")
+CODES = ("wrong-type", "out-of-range", "unknown-block")
 MAX_NOTES = 4
 # what a message says that a place wants, and the type of a param that would give it
-TYPE_WORDS = (("an integer", "an int"), ("a number", "a float"), ("numbers", "a float"), ("a boolean", "a bool"), ("a list", "a list"))  # fmt: skip
+TYPE_WORDS = (("`same`", "a padding"), ("block or operation", "a block or an operation"), ("an integer", "an int"), ("a number", "a float"), ("numbers", "a float"), ("a boolean", "a bool"), ("a list", "a list"))  # fmt: skip
 
 
 class ParamUse(NamedTuple):
@@ -38,7 +38,8 @@ def attribute_to_params(document: Document, diagnostics: Collector) -> None:
         param = document.params[name]
         on_line = ((use, errors.get((use.scalar.span.source.name, use.scalar.span.line), ())) for use in uses)
         refused = [error for use, found in on_line for error in found if is_about(error, use, param)]
-        if refused and len(refused) > len(uses) - len(refused):
+        is_told_there = len(refused) == 1 and refused[0].code == "unknown-block"  # the step says best what it can use
+        if refused and len(refused) > len(uses) - len(refused) and not is_told_there:
             diagnostics.replace(refused, value_error(param, refused, document.params.keys() - {name}))
 
 
@@ -86,5 +87,5 @@ def value_error(param: Declaration, refused: list[Diagnostic], others: Collectio
     where = f"line {first.span.line}" if first.span else "another line"
     message = f"`{param.name}` is {value}, but it is used as {kind} on {where}: {first.message}"
     notes = tuple(Note("it is used here", d.span) for d in refused[:MAX_NOTES])
-    help = advise_expression(str(param.default.value), others) or f"give `{param.name}` a value that fits"
+    help = advise_expression(str(param.default.value), others) or first.help or f"give `{param.name}` a value that fits"
     return Diagnostic(first.code, param.default.span, message, notes=notes, help=help)

@@ -83,10 +83,10 @@ class Resolver:
                 self.check_parts(block.params, block.blocks, block.steps)
             else:
                 of_document = self.unused.enter()
-                self.check_block(block, in_sight if block.sees_document else frozenset())
+                self.check_block(block, in_sight if block.sees_document else self.check_params(block.home))
                 self.unused.leave(of_document, block.params, block.let, block.sees_document)
                 if block.blocks is not blocks:
-                    self.check_parts({}, block.blocks, None)
+                    self.check_parts(block.home, block.blocks, None)
         if graph:
             self.check_place(graph, Scope(in_sight, blocks))
         self.unused.leave(around, params)

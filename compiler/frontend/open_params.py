@@ -20,7 +20,7 @@ def explain_open_param(document: Document, name: str) -> Diagnostic:
     kinds = {"int": "an int", "any": "a value"}
     what = f"`{name}` has no value: {document.name} is a family, and its member gives it {kinds.get(param.type, f'a {param.type}')}"
     choices = choices_of(param, document)
-    help = f"give it with --set {name}=…, or under `params` of a spec that extends this"
+    help = f"give it with --set {name}=…, in Python with params={{'{name}': …}}, or under `params` of a spec that extends this"
     if choices:
         help += f"; {choices}"
     members = list(members_values(document, name))

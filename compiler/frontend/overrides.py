@@ -10,18 +10,22 @@ from typing import Any, NamedTuple
 from ..diagnostics import Collector, Failure, Source, Span, nearest
 from .compose import Document
 from .located_yaml import Entry, Located, parse_yaml, plain_value
-from .schema_errors import BOOLEANS
 from .spec import Declaration
+from .value_advice import BOOLEANS
 from .values import Fault, check_param_value, expression_scalars
 
 
 class Override(NamedTuple):
-    """A new value of the parameter `name`. A built file records `text`; messages name the value by `origin`."""
+    """A new value of the parameter `name`. A built file records `text`; messages name the value by `origin`.
+
+    `in_shell`: it was given by --set, and not from Python.
+    """
 
     name: str
     value: Located
     text: str
     origin: str
+    in_shell: bool
 
 
 def from_setting(setting: str) -> Override:
@@ -36,7 +40,7 @@ def from_setting(setting: str) -> Override:
     if node is None or faults.failed:
         why = next((d.message for d in faults), "it is one line")
         raise Failure("set-value", f"--set {name}: {text[:80]!r} is no value: {why}", exit_code=2)
-    return Override(name, node, setting, f"--set {name}")
+    return Override(name, node, setting, f"--set {name}", True)
 
 
 def from_value(name: str, value: Any) -> Override:
@@ -50,7 +54,7 @@ def from_value(name: str, value: Any) -> Override:
         raise Failure(
             "set-value", f"{origin}: {error}", "give a number, a boolean, a string, or a list of them", 2
         ) from None
-    return Override(name, node, f"{name}={json.dumps(plain_value(node), ensure_ascii=False)}", origin)
+    return Override(name, node, f"{name}={json.dumps(plain_value(node), ensure_ascii=False)}", origin, False)
 
 
 def to_located(value: Any, span: Span, depth: int) -> Located:
@@ -82,28 +86,38 @@ def override_params(document: Document, overrides: Sequence[Override]) -> Docume
 
     Raises Failure (usage) for a value that does not fit.
     """
+    failures = [failure for override in overrides if (failure := refuse_override(document.params, override))]
+    if failures:
+        message = "; ".join(failure.message for failure in failures)
+        help = "; ".join(dict.fromkeys(failure.help for failure in failures if failure.help))
+        raise Failure(failures[0].code, message, help, 2)
     params = dict(document.params)
     for override in overrides:
-        name, value, _, origin = override
-        if name not in params:
-            near = nearest(name, params)
-            hint = f"did you mean `{near}`?" if near else f"its parameters are {', '.join(params) or 'none'}"
-            raise Failure("set-unknown", f"{origin} names no parameter of this spec", hint, 2)
-        if next(expression_scalars(value), None):
-            raise Failure("set-value", f"{origin}: an expression cannot be set; give its value", exit_code=2)
-        try:
-            check_param_value(params[name], plain_value(value), value)
-        except Fault as fault:
-            help = advise_setting(params[name], override) or fault.diagnostic.help
-            raise Failure("set-value", f"{origin}: {fault.diagnostic.message}", help, 2) from None
-        params[name] = params[name]._replace(default=value)
+        params[override.name] = params[override.name]._replace(default=override.value)
     return document._replace(params=params)
+
+
+def refuse_override(params: Mapping[str, Declaration], override: Override) -> Failure | None:
+    """Why a new value cannot be laid over the params; None where it can."""
+    name, value, origin = override.name, override.value, override.origin
+    if name not in params:
+        near = nearest(name, params)
+        hint = f"did you mean `{near}`?" if near else f"its parameters are {', '.join(params) or 'none'}"
+        return Failure("set-unknown", f"{origin} names no parameter of this spec", hint, 2)
+    if next(expression_scalars(value), None):
+        return Failure("set-value", f"{origin}: an expression cannot be set; give its value", exit_code=2)
+    try:
+        check_param_value(params[name], plain_value(value), value)
+    except Fault as fault:
+        help = advise_setting(params[name], override) or fault.diagnostic.help
+        return Failure("set-value", f"{origin}: {fault.diagnostic.message}", help, 2)
+    return None
 
 
 def advise_setting(param: Declaration, override: Override) -> str:
     """What to write for a value of a wrong type; empty where nothing can be guessed."""
     name, given = override.name, override.value.value
-    in_shell = override.origin.startswith("--set")
+    in_shell = override.in_shell
     if (
         param.type in ("list", "pair", "padding")
         and isinstance(given, (str, int, float))

@@ -6,7 +6,17 @@ import re
 
 from .located_yaml import Located
 
+COLON = "a colon and a space part a key and its value"
 DASH = "a step begins with a dash and a space"
+
+
+def split_pair(text: str) -> str:
+    """The key and the value that were meant by `key:value`, `key = value` or `key [ … ]`, with a colon and a space; else empty."""
+    pair = re.fullmatch(r"(\w+)( *[:=] *| +)([\[{].*|\$?[-.\w]+)", text, re.DOTALL)
+    if pair is None or (not pair[2].strip() and not re.match(r"[\[{\d]", pair[3])):
+        return ""
+    value = "{…}" if pair[3].startswith("{") and not pair[3].endswith("}") else pair[3]  # YAML has cut it at its colon
+    return f"{pair[1]}: {value}"
 
 
 def advise_punctuation(node: Located) -> str:
@@ -18,11 +28,8 @@ def advise_punctuation(node: Located) -> str:
         return f"{DASH}: write `- {text[1:].strip()}`"
     if " - " in text and node.span.line != node.span.end_line:
         return "the text goes on over the next line, whose dash is deeper: put the dashes of a list in one column"
-    if pair := re.fullmatch(r"(\w+)( ?[:=] ?| )([\[{].*|[-.\w]+)", text, re.DOTALL):
-        value = "{…}" if pair[3].startswith("{") else pair[3]  # YAML has cut it at its colon
-        if pair[2] == " " and not re.match(r"[\[{\d]", value):
-            return ""
-        return f"a colon and a space part a key and its value: write `{pair[1]}: {value}`"
+    if pair := split_pair(text):
+        return f"{COLON}: write `{pair}`"
     if text.endswith((";", ",")):
         return f"take the `{text[-1]}` away: each step has a line of its own"
     return ""

@@ -87,9 +87,18 @@ def join_cut_expressions(node: Located) -> Located:
 
 
 def cut_text(node: Located) -> str:
-    """The text of a scalar without quotes in which an expression begins and does not end; else empty."""
+    """The text of a scalar without quotes in which an expression begins and does not end; else empty.
+
+    It may be the value of a pair without braces, as in `[relu, conv: $(max(1, 2))]`.
+    """
+    if isinstance(node.value, dict) and len(node.value) == 1 and begins_without_brace(node):
+        node = next(iter(node.value.values())).value
     opens = isinstance(node.value, str) and node.style == "" and "$(" in node.value and open_parentheses(node.value) > 0
     return str(node.value) if opens else ""
+
+
+def begins_without_brace(node: Located) -> bool:
+    return node.span.source.line(node.span.line)[node.span.column - 1 : node.span.column] != "{"
 
 
 def open_parentheses(text: str) -> int:

@@ -4,7 +4,8 @@ One schema has three readers: jsonschema here, the editor (compiler/archspec.sch
 `anyOf`: a step is `type: [string, object]`, with operations as plain properties and blocks as a pattern. So an error is about
 one key or one value, and an editor completes all operations everywhere. The parts of the schema are called rules here. Their
 keys that begin with `x-` are for schema_errors.py: what a rule describes (`x-what`), what it wants, in words (`x-wants`), the op
-whose fields it holds (`x-op`), synonyms of a key (`x-also-called`), and what to write for a value of a wrong type (`x-instead`).
+whose fields it holds (`x-op`), synonyms of a key (`x-also-called`), what to write for a value of a wrong type (`x-instead`), and what to say of
+other formats' keys (`x-other-keys`).
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def merge_rule(cls: type[Op], branches: Schema) -> Schema:
 def modifier_rules() -> Schema:
     """The rules of the keys that may stand beside a step's core."""
     return {
-        "name": with_synonyms(string_rule("the step's name in its scope", minLength=1), "id", "label"),
+        "name": with_synonyms(string_rule("the step's name in its scope", minLength=1), "id", "label", "top"),
         "when": with_synonyms(Bool().schema() | {"description": "false takes the step out", "x-wants": Bool.wants}, "if", "condition"),
         "repeat": with_synonyms({
             "type": "object",
@@ -86,11 +87,12 @@ def modifier_rules() -> Schema:
             "minProperties": 1,
             "additionalProperties": {"type": ["integer", "array", "string"], "minimum": 0, "pattern": EXPRESSION,
                                      "x-wants": "an integer or a list"},
-        }, "repeats", "times", "number", integer="repeat: {i: VALUE}", string="repeat: {i: VALUE}", array="repeat: {i: VALUE}"),
-        "from": with_synonyms(string_rule("the earlier step at which this one starts", minLength=1), "inputs", "bottom",
+        }, "repeats", "times", "number", integer="repeat: {i: VALUE}", string="repeat: {i: 3}", expression="repeat: {i: VALUE}",
+            array="repeat: {i: VALUE}"),
+        "from": with_synonyms(string_rule("the earlier step at which this one starts", minLength=1), "input", "inputs", "bottom",
                               integer="from: NAME", array="concat: [{from: NAME}, {from: NAME}]"),
         "aux": Float(ge=0).schema() | {"description": "a training-only head, by its weight in the loss"},
-        "output": with_synonyms(string_rule("a name under which the result is also an output", minLength=1), "top"),
+        "output": with_synonyms(string_rule("a name under which the result is also an output", minLength=1), "outputs"),
         "doc": with_synonyms(string_rule("a remark"), "comment", "description"),
         "with": with_synonyms({"type": ["object", "null"], "description": "arguments of `use`"}, "args", "kwargs"),
     }  # fmt: skip
@@ -175,7 +177,7 @@ def param_rule() -> Schema:
 def params_rule() -> Schema:
     """The rule of `params`, of a document or a block."""
     params: Schema = {"type": "object", "additionalProperties": {"$ref": "#/$defs/param"}, "x-wants": "a mapping"}
-    return with_synonyms(params, "parameters", "variables", "hyperparameters")
+    return with_synonyms(params, "parameters", "variables", "hyperparameters", "args", "arguments")
 
 
 def input_rule() -> Schema:
@@ -283,7 +285,27 @@ def document_rule() -> Schema:
         "extends": with_synonyms(path, "base", "inherits"),
         "import": import_rule(path),
     }
-    return mapping_rule(keys, "key", ("archspec",), patternProperties={USER_KEY: {}})
+    other_keys: list[list[Any]] = [
+        [
+            ["backbone", "neck", "head", "encoder", "decoder", "stem", "features"],
+            "all steps stand in one list, `graph: [ … ]`",
+        ],
+        [
+            [
+                "nc",
+                "num_classes",
+                "n_classes",
+                "num_class",
+                "classes",
+                "depth_multiple",
+                "width_multiple",
+                "width",
+                "depth",
+            ],
+            "a number is a param: write `params: {KEY: VALUE}`",
+        ],
+    ]
+    return mapping_rule(keys, "key", ("archspec",), patternProperties={USER_KEY: {}}, **{"x-other-keys": other_keys})
 
 
 @lru_cache(maxsize=1)

@@ -13,10 +13,9 @@ from typing import Any
 
 from ..diagnostics import Diagnostic, Span
 from ..ops import OPS
-from ..ops.fields import Schema, quote_value
+from ..ops.fields import Schema, is_int, quote_value
 from ..ops.words import INFERRED, NOT_ARCHITECTURE, argument_advice, is_among, match_op
 from . import foreign_steps as foreign
-from .bare_names import advise_expression, names_in_sight
 from .located_yaml import Entry, Located, plain_value
 from .punctuation import advise_punctuation
 from .schema_rules import (
@@ -24,7 +23,6 @@ from .schema_rules import (
     Path,
     block_names,
     find_node,
-    is_branches,
     known_keys,
     step_names,
     synonyms,
@@ -32,7 +30,8 @@ from .schema_rules import (
     wants_in_words,
 )
 from .spec import MODIFIERS
-from .step_errors import explain_not_a_step, explain_unknown_step_keys, unknown_step
+from .step_errors import advise_modifier, explain_not_a_step, explain_unknown_step_keys, unknown_step
+from .value_advice import advise_fraction, advise_value
 
 
 def explain(root: Located, error: Any) -> Iterator[Diagnostic]:
@@ -43,86 +42,92 @@ def explain(root: Located, error: Any) -> Iterator[Diagnostic]:
     is_item = path and isinstance(path[-1], int) and holder is not None and "$ref" not in rule
     subject = f"an item of `{holder}` " if is_item else f"`{holder}` " if path and holder is not None else ""
     wants = rule.get("x-wants") or wants_in_words(rule)
+    if follows_from_another(root, path, node, rule, error.validator):
+        return
     if error.validator == "additionalProperties":
         yield from explain_unknown_keys(root, node, rule)
     elif error.validator == "required":
-        yield from explain_missing_key(node, key or node.span, rule, subject)
+        yield from explain_missing_key(root, node, key or node.span, rule, subject)
     elif rule.get("x-what") == "call" and key and is_foreign_call(root, str(path[-1])):
         yield unknown_step(root, Located(path[-1], key), node)
     elif rule.get("x-what") == "step":
         yield from explain_not_a_step(root, path, node, wants)
     elif error.validator in ("minimum", "maximum", "exclusiveMinimum"):
         limit = f"wants {wants}" if "x-wants" in rule else f"wants a number in range ({wants})"
-        yield Diagnostic("out-of-range", node.span, f"{subject}{limit}, not {quote_value(error.instance)}")
+        help = advise_fraction(node, rule)
+        yield Diagnostic("out-of-range", node.span, f"{subject}{limit}, not {quote_value(error.instance)}", help=help)
     elif error.validator == "minProperties" and path:
         yield Diagnostic("empty", node.span, f"{subject}is empty", help=f"{subject}wants {wants}")
     elif not has_unknown_rest(root, path, node):
         size = f", of {len(error.instance)}" if error.validator in ("minItems", "maxItems") else ""
         message = f"{subject}wants {wants}, not {quote_value(error.instance)}{size}"
-        yield Diagnostic("wrong-type", node.span, message, help=advise_value(root, node, rule, path))
+        help = advise_whole(root, path, node) or advise_value(root, node, rule, path)
+        yield Diagnostic("wrong-type", node.span, message, help=help)
 
 
-BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+def follows_from_another(root: Located, path: Path, node: Located, rule: Schema, validator: str) -> bool:
+    """Whether the error only follows from another mistake that is reported: around its value, or at the first of its kind."""
+    if not path:
+        return False
+    around = find_node(root, path[:-1])[1].value
+    if path[0] == "input" and len(path) == 3:  # a list of a wrong length
+        return isinstance(around, list) and len(around) != 3
+    if not isinstance(around, dict):
+        return False
+    if validator == "minItems" and "from" in around and isinstance(around["from"].value.value, list):
+        return True
+    if node.value is None and any(key in rule.get("properties", {}) for key in around):
+        return True  # keys that stand beside it, and not in it
+    values = [entry.value.value for entry in around.values()]
+    is_kind = (path[0] == "input" and len(path) == 2 and all(isinstance(each, int) for each in values)) or (
+        path[-2:-1] and path[-2] in OPS and OPS[str(path[-2])].is_merge and all(each is None for each in values)
+    )
+    return bool(is_kind) and next(iter(around)) != path[-1]
 
 
-def advise_value(root: Located, node: Located, rule: Schema, path: Path) -> str:
-    """What to write instead of a value that its rule refuses; empty where nothing can be guessed."""
-    value, kinds = node.value, rule.get("type", [])
-    braced = next(iter(value)) if isinstance(value, dict) and len(value) == 1 else ""  # `{width}`
-    if isinstance(value, str) or (braced and value[braced].value.value is None):
-        expression = advise_expression(braced or value, names_in_sight(root, path))
-        if expression:
-            return expression
-    if isinstance(value, str):
-        if value.lower() in rule.get("x-other-words", {}):
-            return f"`{value}` is `{rule['x-other-words'][value.lower()]}` here"
-        if node.style == "" and "boolean" in kinds and value.lower() in BOOLEANS:
-            return f"write {BOOLEANS[value.lower()]}: YAML 1.2 reads `{value}` as a string"
-        if node.style == "" and "boolean" in kinds and isinstance(foreign.parse_scalar(value), bool):
-            return f"write {foreign.format_flow(foreign.parse_scalar(value))}: YAML 1.2 reads `{value}` as a string"
-        if pair := re.fullmatch(r"(\d+) *[x×,] *(\d+)", value) if "array" in kinds and "integer" in kinds else None:
-            return f"write `{pair[1]}`" if pair[1] == pair[2] else f"write `[{pair[1]}, {pair[2]}]`"
-        if fits_without_quotes(value, kinds):
-            return f"write {foreign.format_flow(foreign.parse_scalar(value))} without quotes: in quotes it is a string"
-        if re.fullmatch(r"\([\d, ]+\)", value):
-            return f"write `[{value[1:-1].strip(', ')}]`"
-        if value in step_names(root) and is_branches(rule):
-            return foreign.join_with_arriving(str(path[-1]), value)
-    if "boolean" in kinds and isinstance(value, (int, float)) and value in (0, 1):
-        return f"write {foreign.format_flow(bool(value))}"
-    json_type = {str: "string", list: "array", int: "integer"}.get(type(value), "")
-    called = OPS.get(rule.get("x-op", ""))
-    if called and not (called.bare or called.is_merge):
-        return f"write `{foreign.format_call(called, {})}`"
-    form = rule.get("x-instead", {}).get(json_type, "")
-    return f"write `{form.replace('VALUE', foreign.format_flow(plain_value(node)))}`" if form else ""
-
-
-def fits_without_quotes(text: str, kinds: str | list[str]) -> bool:
-    """Whether a string would have one of the JSON types `kinds` if it had no quotes."""
-    value = foreign.parse_scalar(text)
-    if isinstance(value, bool):
-        return "boolean" in kinds
-    return isinstance(value, (int, float)) and ("number" in kinds or (isinstance(value, int) and "integer" in kinds))
+def advise_whole(root: Located, path: Path, node: Located) -> str:
+    """What to write for the mapping around a value: sizes by name under `input`, and branches that are names of steps."""
+    around = find_node(root, path[:-1])[1].value if path else None
+    if not isinstance(around, dict) or len(path) < 2:
+        return ""
+    merge, names = OPS.get(str(path[-2])), list(around)
+    if path[0] == "input" and len(path) == 2 and len(names) == 3 and is_int(node.value):
+        order = sorted(names, key=lambda name: ("chw".find(name[0].lower()), names.index(name)))
+        return f"write `input: {{image: [{', '.join(str(around[name].value.value) for name in order)}]}}`"
+    if node.value is None and merge and merge.is_merge and step_names(root) >= set(names):
+        return f"write `{foreign.suggest_merge(merge, names)}`"
+    return ""
 
 
 def is_foreign_call(root: Located, name: str) -> bool:
-    """Whether a CamelCase key is a word of another framework, and no block of this document or of one that it may import."""
+    """Whether a CamelCase key is no block of this document, nor of one that it may import."""
     composed = "extends" in root.value or "import" in root.value
-    return not composed and name not in block_names(root) and bool(foreign.advise_step(name, None))
+    return not composed and name not in block_names(root)
 
 
-def explain_missing_key(node: Located, place: Span, rule: Schema, subject: str) -> Iterator[Diagnostic]:
+def explain_missing_key(root: Located, node: Located, place: Span, rule: Schema, subject: str) -> Iterator[Diagnostic]:
     """The diagnostic of a missing key; none where an unknown key means it, because that one is reported."""
     known = known_keys(rule)
     unknown = [str(entry.key.value) for entry in unknown_entries(node, rule)]
     meant = {known.key_for(word) for word in unknown if not is_among(word, (*INFERRED, *NOT_ARCHITECTURE))}
     missing = [name for name in rule["required"] if name not in node.value and name not in meant]
+    if is_place_key(rule, missing) and any(is_step_key(root, word) for word in unknown):
+        return
     if missing == ["archspec"] and "name" not in node.value and "graph" in node.value:
         missing = ["archspec` and a `name"]  # the second is missed by the driver, at the same place
     if missing and not (known.op and None in meant):  # a field that nobody knows may be meant for it
         help = "write `archspec: 1` first" if missing[0] == "archspec" else ""
         yield Diagnostic("missing-key", place, f"{subject or 'the document '}needs `{missing[0]}`", help=help)
+
+
+def is_place_key(rule: Schema, keys: list[str]) -> bool:
+    """Whether the one of the keys is a place for steps."""
+    return len(keys) == 1 and rule.get("properties", {}).get(keys[0], {}).get("$ref", "").endswith("/place")
+
+
+def is_step_key(root: Located, word: str) -> bool:
+    """Whether the word is an operation or a block."""
+    return word in OPS or word in block_names(root)
 
 
 def explain_unknown_keys(root: Located, node: Located, rule: Schema) -> Iterator[Diagnostic]:
@@ -140,9 +145,18 @@ def explain_unknown_keys(root: Located, node: Located, rule: Schema) -> Iterator
             name = str(entry.key.value)
             yield Diagnostic("block-name", entry.key.span, f"`{name}` cannot name a block: blocks are CamelCase",
                              help=f"call it `{camel_case(name)}`; lower-case names are operations")  # fmt: skip
+    elif is_place_key(rule, rule.get("required", [])) and any(is_step_key(root, str(e.key.value)) for e in unknown):
+        owner, place = what.split("`")[1], rule["required"][0]
+        step = next(entry for entry in unknown if is_step_key(root, str(entry.key.value)))
+        help = f"steps stand in `{place}`: write `{owner}: {{{place}: [ … ]}}`"
+        yield Diagnostic("unknown-key", step.key.span, f"unknown {what}: `{step.key.value}`", help=help)
     else:
         for entry in unknown:
-            help = advise_punctuation(entry.key) or advise_key(known_keys(rule), node, entry)
+            help = (
+                advise_punctuation(entry.key)
+                or advise_top_key(rule, entry)
+                or advise_key(known_keys(rule), node, entry)
+            )
             yield Diagnostic("unknown-key", entry.key.span, f"unknown {what}: `{entry.key.value}`", help=help)
 
 
@@ -161,18 +175,31 @@ def has_unknown_rest(root: Located, path: Path, node: Located) -> bool:
 
 
 def camel_case(name: str) -> str:
-    return "".join(part[:1].upper() + part[1:] for part in re.split("[_-]", name))
+    """The name that a block may have, made from one that it may not have."""
+    joined = "".join(part[:1].upper() + part[1:] for part in re.split(r"\W|_", name))
+    return joined if joined[:1].isalpha() and joined.isascii() else f"Block{joined}"
+
+
+def advise_top_key(rule: Schema, entry: Entry) -> str:
+    """What to write for a key of a document that other formats have; empty for any other key."""
+    word, value = str(entry.key.value), plain_value(entry.value)
+    for words, advice in rule.get("x-other-keys", ()):
+        if is_among(word, tuple(words)) and ("VALUE" not in advice or isinstance(value, (int, float))):
+            return str(advice).replace("KEY", word).replace("VALUE", foreign.format_flow(value))
+    return ""
 
 
 def advise_key(known: KnownKeys, node: Located, entry: Entry) -> str:
     """What to write instead of an unknown key."""
+    from .schema import modifier_rules  # late: schema.py calls this module
+
     name, op = str(entry.key.value), known.op
     corrected = f"write `{foreign.suggest_mapping(op, plain_value(node))}`" if op and not op.is_merge else ""
     key = known.key_for(name)
     is_synonym = key is not None and is_among(name, (key, *synonyms(known, key)))
     if op and not is_synonym and name in MODIFIERS and isinstance(node.value, dict):
         inner = {k: plain_value(e.value) for k, e in node.value.items() if k != name}
-        beside = foreign.format_flow({name: plain_value(entry.value)})[1:-1]
+        beside = advise_modifier(modifier_rules()[name], name, entry.value)
         return f"it stands beside `{op.name}`: write `{{{beside}, {foreign.suggest_mapping(op, inner)}}}`"
     if op and not is_synonym and argument_advice(name):
         return argument_advice(name)

@@ -7,6 +7,7 @@ core, and that keys stand together which belong together. Every part keeps its Y
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..diagnostics import Collector, Note, Span, nearest
@@ -17,6 +18,12 @@ from .recovery import Incomplete
 MERGES = {name: op for name, op in OPS.items() if op.is_merge}
 MODIFIERS = ("name", "when", "repeat", "from", "aux", "output", "doc", "with")
 TYPES = ("int", "float", "bool", "string", "list", "pair", "padding", "step")
+
+# types by their words elsewhere, in lower case
+OTHER_TYPES = {
+    **{kind: kind for kind in TYPES}, "integer": "int", "number": "float", "double": "float", "boolean": "bool", "str": "string",
+    "array": "list", "tuple": "pair",
+}  # fmt: skip
 
 
 class OpCall(NamedTuple):
@@ -127,8 +134,8 @@ class Declaration(NamedTuple):
 class Block(NamedTuple):
     """A block, with the `blocks` that it can call.
 
-    `sees_document`: its steps see the params of its document; those of an imported block do not. `input` is the input of a
-    whole document that is imported as a block (`import: {AlexNet: …}`); None for all other blocks. `incomplete`: a part of it
+    `sees_document`: its steps see the params of the document that is compiled; those of an imported block see `home`, the params
+    of the document that it comes from. `input` is the input of a whole document that is imported as a block (`import: {AlexNet: …}`); None for all other blocks. `incomplete`: a part of it
     was refused, so that nobody knows its params.
     """
 
@@ -141,6 +148,7 @@ class Block(NamedTuple):
     sees_document: bool = True
     input: Located | None = None
     incomplete: bool = False
+    home: Mapping[str, Declaration] = MappingProxyType({})
 
 
 class Builder:
@@ -263,6 +271,8 @@ class Builder:
         """The branches of a merge, from a mapping or a list."""
         if node.value is BROKEN:
             return Branches((Branch(None, self.build_place(node)),), False)
+        if isinstance(node.value, dict) and all(entry.value.value is BROKEN for entry in node.value.values()):
+            return self.build_branches(Located(BROKEN, node.span))  # their keys may be no names
         if isinstance(node.value, dict):
             items = (Branch(e.key, self.build_keyed_branch(e)) for e in node.value.values())
             return Branches(tuple(items), True)
@@ -329,6 +339,11 @@ class Builder:
             return Declaration(name, entry.key, "any", Located(BROKEN, value.span))
         if isinstance(value.value, dict):
             return self.build_long_param(name, entry.key, value)
+        if value.style == "" and (meant := OTHER_TYPES.get(str(value.value).lower())) and value.value not in TYPES:
+            self.diagnostics.error(
+                "wrong-type", value.span, f"`{value.value}` is no type", f"`{value.value}` is `{meant}` here"
+            )
+            return Declaration(name, entry.key, "any", Located(BROKEN, value.span))
         if value.style == "" and value.value in TYPES:
             return Declaration(name, entry.key, str(value.value), None)
         kind = default_type(value)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ..diagnostics import Diagnostic, nearest
 from ..ops import OPS
 from ..ops.fields import Schema, quote_value
+from ..ops.op import Op
 from ..ops.words import INPUT_KEYS, NESTED_ARGUMENTS, OP_KEYS, ROW_REMARKS, is_among, match_field, match_op
 from . import foreign_steps as foreign
 from .bare_names import names_in_sight
@@ -27,9 +28,9 @@ def explain_not_a_step(root: Located, path: Path, node: Located, wants: str) -> 
         yield Diagnostic(
             "not-a-step", node.span, f"{quote_value(plain_value(node))} is no step; {wants} is wanted", help=help
         )
-    elif word in OPS and not (OPS[word].is_merge or OPS[word].is_internal):
-        help = f"write {{{foreign.format_call(OPS[word], {})}}}"
-        yield Diagnostic("missing-key", node.span, f"`{word}` needs its fields", help=help)
+    elif word in OPS and not OPS[word].is_internal:
+        if word not in block_names(root):  # a wrong name of a block is reported where the block is declared
+            yield missing_fields(OPS[word], node)
     elif word in step_names(root) and merge in OPS and OPS[str(merge)].is_merge:
         yield from explain_step_as_branch(root, path, node)
     elif listed:
@@ -50,8 +51,15 @@ def explain_not_a_step(root: Located, path: Path, node: Located, wants: str) -> 
         yield Diagnostic(
             "unknown-op", node.span, what, help=f"write `use: ${word}` if it names a block or an operation"
         )
-    elif word not in block_names(root):  # a wrong name of a block is reported where the block is declared
+    elif word not in block_names(root):
         yield unknown_step(root, node, None)
+
+
+def missing_fields(op: type[Op], node: Located) -> Diagnostic:
+    """The diagnostic of an op that is written as a word alone, and needs its fields or its branches."""
+    fragment = foreign.suggest_merge(op, None) if op.is_merge else foreign.format_call(op, {})
+    what = "branches" if op.is_merge else "fields"
+    return Diagnostic("missing-key", node.span, f"`{op.name}` needs its {what}", help=f"write {{{fragment}}}")
 
 
 def explain_step_as_branch(root: Located, path: Path, node: Located) -> Iterator[Diagnostic]:
@@ -136,6 +144,9 @@ def explain_unknown_step_keys(root: Located, node: Located, rule: Schema, unknow
         yield Diagnostic("unknown-op", outdented[0].key.span, f"`{outdented[0].key.value}` is a field of `{cores[0].name}`{more}",
                          help=str(foreign.suggest_call(cores[0], arguments)))  # fmt: skip
         unknown = [e for e in unknown if e not in outdented]
+    if misplaced := misplaced_arguments(root, node, rule, unknown):
+        yield misplaced.diagnostic
+        unknown = [e for e in unknown if e not in misplaced.entries]
     for entry in unknown:
         own = foreign.advise_own_step(str(entry.key.value), plain_value(entry.value)) if cores else ""
         if own:
@@ -145,19 +156,81 @@ def explain_unknown_step_keys(root: Located, node: Located, rule: Schema, unknow
             yield unknown_step(root, entry.key, entry.value, rule)
 
 
+class Misplaced(NamedTuple):
+    """Entries that stand beside the core of a step and belong in it, with the one diagnostic of them."""
+
+    entries: list[Entry]
+    diagnostic: Diagnostic
+
+
+def misplaced_arguments(root: Located, node: Located, rule: Schema, unknown: list[Entry]) -> Misplaced | None:
+    """The arguments of a block, of a `use`, or of a core such as `residual`, that stand beside it; None where there are none."""
+    core = next((key for key in node.value if key == "use" or key in block_names(root)), None)
+    core = core or next(
+        (k for k, e in node.value.items() if rule["properties"].get(k, {}).get("properties") and e.value.value is None),
+        None,
+    )
+    if core is None or not unknown:
+        return None
+    given = node.value[core].value
+    name = str(given.value) if core == "use" else core
+    fields = rule["properties"].get(name, {}).get("properties")
+    taken = declared_params(root, name) if fields is None else fields
+    entries = [entry for entry in unknown if taken is None or str(entry.key.value) in taken]
+    if not entries:
+        return None
+    inner = plain_value(given) if core != "use" and isinstance(given.value, dict) else {}
+    arguments = foreign.format_flow(inner | {str(e.key.value): plain_value(e.value) for e in entries})
+    key = entries[0].key
+    help = "indent it more" if fields and core != "use" else f"write `{'with' if core == 'use' else core}: {arguments}`"
+    what = f"`{key.value}` is an argument of `{name}`, and stands in it"
+    return Misplaced(entries, Diagnostic("unknown-op", key.span, what, help=help))
+
+
+def declared_params(root: Located, block: str) -> tuple[str, ...] | None:
+    """The names under `params` of a block of this document; None where there is no such block."""
+    if block not in block_names(root):
+        return None
+    fields = root.value["blocks"].value.value[block].value.value
+    params = fields["params"].value.value if isinstance(fields, dict) and "params" in fields else None
+    return tuple(params) if isinstance(params, dict) else ()
+
+
 def unknown_step(root: Located, key: Located, args: Located | None, rule: Schema | None = None) -> Diagnostic:
     """The diagnostic of a word that is neither an operation nor a key of a step."""
     word, known = str(key.value), known_keys(rule or {})
-    help = advise_punctuation(key) or foreign.advise_step(word, args)
-    if not help and (meant := next((k for k in known.keys if is_among(word, synonyms(known, k))), None)):
-        help = f"`{word}` is `{meant}` here"
+    block = next((name for name in block_names(root) if is_among(word, (name,))), None)
+    help = f"did you mean `{block}`?" if block else advise_punctuation(key)
+    meant = next((k for k in known.keys if is_among(word, synonyms(known, k))), None)
+    is_modifier = meant in MODIFIERS and args is not None and not isinstance(args.value, dict)
+    help = help or ("" if is_modifier else foreign.advise_step(word, args))
+    if not help and meant:
+        form = advise_modifier(known.keys[meant], meant, args) if args and is_modifier else ""
+        help = f"`{word}` is `{meant}` here" + (f": write `{form}`" if form else "")
+    if not help and re.fullmatch(r"\$(\w+|\(.*\))", word):
+        help = f"write `use: {word}` if it names a block or an operation"
     several = [part for part in re.split(r"[,\s|+]+|->|→", word) if part]
     if not help and len(several) > 1 and all(match_op(part) for part in several):
         help = f"write each as a step of its own: {', '.join(f'`- {part}`' for part in several)}"
     if not help:
         near = nearest(word, [*known.keys, *visible_ops(), *block_names(root)])
-        help = f"did you mean `{near}`?" if near else "`archc ops` lists the operations; blocks are CamelCase"
+        own = (
+            f"this document's blocks are {', '.join(block_names(root))}"
+            if block_names(root)
+            else "blocks are CamelCase"
+        )
+        help = f"did you mean `{near}`?" if near else f"`archc ops` lists the operations; {own}"
     return Diagnostic("unknown-op", key.span, f"unknown operation or key `{word}`", help=help)
+
+
+def advise_modifier(rule: Schema, key: str, args: Located) -> str:
+    """The key of a step with the value that stands under a synonym of it; a list of steps is a merge of them."""
+    value = plain_value(args)
+    json_type = {int: "integer", list: "array"}.get(type(value), "")
+    form = str(rule.get("x-instead", {}).get(json_type, ""))
+    if key == "from" and isinstance(value, list) and value:
+        return form.partition(":")[0] + ": [" + ", ".join(f"{{from: {each}}}" for each in value) + "]"
+    return form.replace("VALUE", foreign.format_flow(value)) or f"{key}: {foreign.format_flow(value)}"
 
 
 def op_as_value(root: Located, node: Located, entry: Entry) -> Diagnostic:
@@ -192,9 +265,10 @@ def advise_module_row(value: Any) -> str:
                 return foreign.advise_step(module, None) or "a step is a mapping, {operation: {field: value}}"
             if op.is_merge:
                 return f"a step is a mapping: write `{foreign.suggest_merge(op, None)}`"
-            repeat = f"repeat: {{i: {number}}}, " if number > 1 else ""
             also = "".join(f"; {remark}" for words, remark in ROW_REMARKS if is_among(module, words))
-            return f"a step is a mapping: write `{repeat}{foreign.suggest_positional_call(op, arguments)}`{also}"
+            call = foreign.suggest_positional_call(op, arguments)
+            written = f"{{repeat: {{i: {number}}}, steps: [{call}]}}" if number > 1 else call
+            return f"a step is a mapping: write `{written}`{also}"
         case [*items] if items and all(
             isinstance(each, dict) or (isinstance(each, str) and match_op(each)) for each in items
         ):

@@ -12,6 +12,8 @@ from typing import Any
 
 from ..diagnostics import Diagnostic, Note, Source, Span
 from .delimiters import CLOSING, end_of_quote, find_delimiters
+from .expressions.template import advise_braced
+from .punctuation import COLON, split_pair
 
 QUOTE_IT = "quote a text that holds `: `, ` #` or starts with a special character"
 DASH_WITHOUT_SPACE = re.compile(r"[ \t]*(-)(?=[A-Za-z_{\[\"'$])")
@@ -26,7 +28,7 @@ def explain_syntax(source: Source, error: Any) -> Diagnostic:
     context = getattr(error, "context", None) or ""
     begun = getattr(error, "context_mark", None)
     opening = text.offset(begun.line, begun.column) if begun else None
-    causes = (explain_tab(text, at, problem), explain_braced_name(text, at), explain_delimiters(text, at, opening),
+    causes = (explain_tab(text, at, problem), explain_braced_name(text, at), explain_joined_pair(text, at, problem), explain_delimiters(text, at, opening),
               explain_dash(text, at), explain_early_quote(text, at), explain_stray_closing(text, at, problem),
               explain_indentation(text, at, problem), explain_key(text, opening, problem),
               explain_start(text, at, problem))  # fmt: skip
@@ -36,6 +38,19 @@ def explain_syntax(source: Source, error: Any) -> Diagnostic:
     message = f"{context}: {problem}" if context else str(problem)
     notes = (Note("it began here", text.span(opening)),) if opening is not None else ()
     return Diagnostic("yaml-syntax", text.span(at), message, notes=notes, help=QUOTE_IT)
+
+
+def explain_no_key(source: Source, span: Span) -> Diagnostic | None:
+    """The cause of a key that is no string: a list without its brackets, or a bracket that is never closed; None for any other."""
+    text = SyntaxText(source)
+    line = source.line(span.line)
+    for found in re.finditer(r"(?<=: )(?:\([\d., ]+\)|\d+(?: *, *\d+)+(?= *[,}]))", line):
+        if found.start() < span.column <= found.end():
+            numbers = re.sub(r" *, *", ", ", found[0].strip("(), "))
+            what = f"`{found[0]}` is no list: YAML ends the value at the comma"
+            place = text.span(text.starts[span.line - 1] + found.start(), len(found[0]))
+            return Diagnostic("key-not-a-string", place, what, help=f"write [{numbers}]")
+    return explain_delimiters(text, text.offset(span.line - 1, span.column - 1), None)
 
 
 class SyntaxText:
@@ -81,10 +96,10 @@ def explain_braced_name(text: SyntaxText, at: int) -> Diagnostic | None:
     """`${name}` in flow style, where the brace begins a mapping: the same mistake as in block style, with the same words."""
     if text.text[max(at - 1, 0) : at + 1] != "${":
         return None
-    inside = re.compile(r"[^\n{}]*").match(text.text, at + 1)
-    name = inside[0].strip() if inside else ""
-    help = f"write `{'$' + name if name.isidentifier() else ''}` or `$({name})`".replace("`` or ", "")
-    return Diagnostic("expression-syntax", text.span(at - 1, len(name) + 3), "`${` begins no expression", help=help)
+    inside = re.compile(r"\{?[^\n{}]*\}*").match(text.text, at + 1)
+    braced = inside[0] if inside else ""
+    help = advise_braced(braced)
+    return Diagnostic("expression-syntax", text.span(at - 1, len(braced) + 2), "`${` begins no expression", help=help)
 
 
 def explain_delimiters(text: SyntaxText, at: int, opening: int | None) -> Diagnostic | None:
@@ -162,12 +177,42 @@ def explain_early_quote(text: SyntaxText, at: int) -> Diagnostic | None:
     return Diagnostic("yaml-syntax", text.span(at - 1), what, help=f"inside the text write {double} for it")
 
 
+def explain_joined_pair(text: SyntaxText, at: int, problem: str) -> Diagnostic | None:
+    """A key and its value without the space between them, on the line where a parser stops or the one before."""
+    own = text.line_number(at)
+    if begun := re.match(r"((?:[ \t]|- )*)(\w+:[\[{].*)", text.source.line(own)):
+        span = text.span(text.starts[own - 1] + begun.end(1), len(begun[2]))
+        return Diagnostic(
+            "yaml-syntax",
+            span,
+            f"`{begun[2][:40]}` is no key and value",
+            help=f"{COLON}: write `{split_pair(begun[2])}`",
+        )
+    number = next(text.lines_before(own), 0)
+    if number == 0 or "mapping values" not in problem:
+        return None
+    line = text.source.line(number)
+    joined = re.fullmatch(r"((?:[ \t]|- )*)(\w+[:=][^\s:]\S*)\s*(?:#.*)?", line)
+    here = text.source.line(text.line_number(at))
+    if joined is None or len(here) - len(here.lstrip()) != joined.end(1) or not (pair := split_pair(joined[2])):
+        return None
+    span = text.span(text.starts[number - 1] + joined.end(1), len(joined[2]))
+    return Diagnostic("yaml-syntax", span, f"`{joined[2][:40]}` is no key and value", help=f"{COLON}: write `{pair}`")
+
+
 def explain_key(text: SyntaxText, opening: int | None, problem: str) -> Diagnostic | None:
     """A key without its colon."""
     if "could not find expected ':'" not in problem or opening is None:
         return None
     word = re.compile(r"[^\n#]*").match(text.text, opening)
     key = word[0].strip() if word else ""
+    if pair := split_pair(key):
+        return Diagnostic(
+            "yaml-syntax",
+            text.span(opening, len(key)),
+            f"`{key[:40]}` is no key and value",
+            help=f"{COLON}: write `{pair}`",
+        )
     what = f"`{key[:40]}` is no key: a key ends in a colon"
     return Diagnostic("yaml-syntax", text.span(opening, max(len(key), 1)), what, help=f"write `{key[:40]}:`")
 

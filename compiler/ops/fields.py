@@ -182,7 +182,18 @@ class Padding(Kind):
     """One integer, [height, width], [top, left, bottom, right], or `same`. The canonical form is four sides, or `same`."""
 
     wants = "an integer, [height, width], [top, left, bottom, right] or `same`"
-    other_words = MappingProxyType({"valid": "0", "same": "same", "same_upper": "same", "auto": "same", "half": "same"})
+    other_words = MappingProxyType(
+        {
+            "valid": "0",
+            "none": "0",
+            "null": "0",
+            "false": "0",
+            "same": "same",
+            "same_upper": "same",
+            "auto": "same",
+            "half": "same",
+        }
+    )
 
     def schema(self) -> Schema:
         """A list of three numbers passes it, as JSON Schema has no "two or four" in a flat fragment; `check` refuses it."""

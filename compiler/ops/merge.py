@@ -38,9 +38,13 @@ class Merge(Op):
         """What to change so that the two types agree; for the help of a message."""
         if not (a.is_image and b.is_image):
             return "both must be images or both vectors"
-        stride = max(a.height, b.height) // max(1, min(a.height, b.height))
-        how = f", stride: {stride}" if a.sizes[1:] != b.sizes[1:] and stride > 1 else ""
-        return f"give one branch a projection: {{conv: {{out: {a.channels}, kernel: 1{how}, bias: false}}}}"
+        small, large = (a, b) if a.height <= b.height else (b, a)
+        stride = round(large.height / small.height)
+        if small.sizes[1:] != tuple(-(-size // stride) for size in large.sizes[1:]):  # what a kernel of 1 gives
+            return "height and width must be equal: look at the paddings and strides of the branches"
+        target = a if stride == 1 else small
+        how = f", stride: {stride}" if stride > 1 else ""
+        return f"give one branch a projection: {{conv: {{out: {target.channels}, kernel: 1{how}, bias: false}}}}"
 
 
 @op("add")

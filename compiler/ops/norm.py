@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from ..diagnostics import Reject
@@ -10,7 +11,7 @@ from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, Float, InitKind, Int
-from .op import OnnxBuilder, Op, field, op, require_image
+from .op import Doubt, OnnxBuilder, Op, field, op, require_image
 
 
 @op("batch_norm")
@@ -46,6 +47,15 @@ class BatchNorm(Op):
         ("ones", 0.0),
         also_called=("gamma_initializer", "gamma_init", "scale_init", "weight_init"),
     )
+
+    def doubt(self, stated: Collection[str]) -> Doubt | None:
+        """A momentum as Keras and Caffe give it: the weight of the old statistics."""
+        if "momentum" in stated and 0.9 <= self.momentum < 1:
+            what = f"a `momentum` of {self.momentum:g} is the weight of the newest batch; Keras and Caffe give that of the old ones"
+            return Doubt(
+                "momentum", "momentum-of-old", what, f"write `momentum: {1 - self.momentum:.6g}` if that is meant"
+            )
+        return None
 
     def infer(self, x: TensorType) -> TensorType:
         return x

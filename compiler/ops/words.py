@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 from .op import OPS, Op
 
@@ -47,6 +48,8 @@ STEP_ARGUMENTS = (
         "batch_norm",
     ),
 )
+# values of such arguments by which other frameworks say that there is no such step
+NO_STEP = ("linear", "identity", "none", "null", "no", "off", "false", "0", "")
 # arguments that mean something else than the most similar field, and what to say of them
 ARGUMENT_ADVICE = (
     (("padding_mode", "pad_mode"), "padding is with zeros; `pad: {height: [1, 1], width: [1, 1], value: …}` is a step of its own"),
@@ -73,7 +76,8 @@ OP_KEYS = ("type", "op", "op_type", "layer", "layer_type", "module", "class_name
 
 # words for which there is no single op, and what to write instead
 COMPOSITIONS: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("ConvTranspose", "ConvTranspose2d", "Conv2DTranspose", "TransposedConv", "Deconvolution", "Deconv", "Deconv2d", "UpConv"),
+    (("ConvTranspose", "ConvTranspose2d", "Conv2DTranspose", "TransposedConv", "TransposedConv2d", "TransposeConv", "Deconvolution", "Deconvolutional",
+      "Deconvolution2D", "Deconv", "Deconv2d", "UpConv"),
      "there is no transposed convolution: write `upsample: 2`, then `conv: {out: …, kernel: 3, padding: 1}`"),
     (("Conv2dNormActivation", "ConvNormActivation", "ConvNormAct", "ConvBNReLU", "ConvBNAct", "ConvBN", "ConvModule", "BasicConv2d", "CBR", "CBL",
       "CBS"),
@@ -95,6 +99,8 @@ COMPOSITIONS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("Classify",), "write `global_avg_pool`, then a `linear`"),
     (("LSTM", "GRU", "RNN", "Embedding", "Attention", "MultiheadAttention", "SelfAttention", "Transformer", "TransformerEncoder", "TransformerEncoderLayer"),
      "the language describes convolutional nets: there is no such layer"),
+    (("MLP",), "it is several steps: linear layers, with `gelu` between them"),
+    (("Power",), "a constant factor is `scale: 0.5`; there is no power"),
     (("SELU",), "it is `elu: 1.67326`, then `scale: 1.0507`"),
     (("CELU",), "it is `elu: 1.0` where its alpha is 1; there is no other"),
     (("Mish", "Softplus", "Softsign", "LogSigmoid", "ThresholdedReLU", "RReLU", "CReLU", "Maxout", "GLU", "QuickGELU"),
@@ -117,14 +123,14 @@ COMPOSITIONS: tuple[tuple[tuple[str, ...], str], ...] = (
      "the language describes nets over images: there is nothing of one or three dimensions"),
     (("Pooling", "Pool", "Pool2d", "Pooling2D"), "write `max_pool: 2` or `avg_pool: 2`"),
     (("AdaptiveMaxPool2d", "AdaptiveMaxPool"), "write `global_max_pool` where one number a channel is wanted; there is no other size"),
-    (("Eltwise", "Elementwise"), "write `add: [ … ]` for a sum, `multiply: [ … ]` for a product"),
+    (("Eltwise", "Elementwise", "Merge"), "write `add: [ … ]` for a sum, `multiply: [ … ]` for a product"),
     (("Scale",), "a learned weight and bias a channel is `affine`; a constant factor is `scale: 0.5`"),
     (("LayerScale",), "write `affine: {bias: false}`"),
     (("InstanceNorm", "InstanceNorm2d", "InstanceNormalization"), "write `group_norm: {groups: C}` with as many groups as channels"),
     (("Reshape", "View", "Unflatten"), "`flatten` makes a vector of an image; there is no other change of shape"),
     (("Clip", "Hardtanh", "Clamp"), "write `relu6` where the bounds are 0 and 6; there are no others"),
     (("UpsamplingBilinear2d",), "write `upsample: {scale: 2, mode: bilinear}`"),
-    (("Dropout2d", "SpatialDropout2D", "DropBlock"), "there is `dropout: 0.5`, which drops single elements, and `drop_path`, which drops whole branches"),
+    (("Dropout2d", "SpatialDropout2D", "AlphaDropout", "FeatureAlphaDropout", "GaussianDropout", "DropBlock"), "there is `dropout: 0.5`, which drops single elements, and `drop_path`, which drops whole branches"),
     (("SqueezeExcitation", "SqueezeExcite", "SEModule", "SELayer", "SE"),
      "write `multiply: [[], [global_avg_pool, conv: {out: …}, relu, conv: {out: C}, sigmoid]]`"),
     (("Split", "Chunk"), "take each part by a step of its own: `slice: {channels: [0, 2]}`"),
@@ -192,9 +198,43 @@ def match_step_argument(word: str, value: object) -> type[Op] | None:
     return match_op(value) if is_argument and isinstance(value, str) else None
 
 
-def match_step(word: str, value: object) -> type[Op] | None:
-    """The op of the step that an argument such as `activation: gelu` or `bn: true` asks for; None where it asks for none."""
-    usual = next((name for words, name in STEP_ARGUMENTS if is_among(word, words)), None)
-    if usual is None:
-        return match_op(word)
-    return (match_op(value) if isinstance(value, str) else None) or OPS[usual]
+def match_usual_step(word: str) -> type[Op] | None:
+    """The op that an argument such as `activation` or `bn` usually asks for; None for all other words."""
+    return next((OPS[name] for words, name in STEP_ARGUMENTS if is_among(word, words)), None)
+
+
+def asks_for_no_step(value: object) -> bool:
+    """Whether the value of such an argument says that there is no step: `activation: linear`, `bn: false`."""
+    return value is None or value is False or str(value).lower() in NO_STEP
+
+
+class ForeignCall(NamedTuple):
+    """A call in another framework's words: its op here, its arguments in its own words, and remarks on their meaning."""
+
+    op: type[Op]
+    value: Any
+    remarks: tuple[str, ...] = ()
+
+
+def read_foreign_call(word: str, value: Any) -> ForeignCall | None:
+    """The call that `word: value` means where the word is an op's; values are ours where theirs mean something else."""
+    op, spelled = match_op(word), normalize_word(word)
+    if op is None:
+        return None
+    if spelled == "leaky" and value is None:  # Darknet's has this slope
+        return ForeignCall(op, 0.1)
+    if spelled == "groupnorm" and (isinstance(value, (int, list)) and not isinstance(value, bool)) and value:
+        return ForeignCall(op, {"groups": value[0] if isinstance(value, list) else value})
+    if not isinstance(value, dict):
+        return ForeignCall(op, value)
+    if spelled == "upsampling2d" and "size" in value:  # torch's `size` is that of the result
+        value = {("scale" if key == "size" else key): each for key, each in value.items()}
+    if spelled == "relu" and (key := next((key for key in ("negative_slope", "alpha") if value.get(key)), None)):
+        return ForeignCall(OPS["leaky_relu"], {"slope": value[key]})
+    if spelled == "convolutional" and value.get("pad") in (1, True) and isinstance(value.get("size"), int):
+        remark = "Darknet's `pad` is half of the kernel"
+        return ForeignCall(op, {**value, "pad": value["size"] // 2}, (remark,) if value["size"] > 3 else ())
+    if spelled == "batchnormalization" and isinstance(momentum := value.get("momentum"), float) and momentum > 0.5:
+        remark = "`momentum` is the weight of the newest batch: 1 minus theirs"
+        return ForeignCall(op, {**value, "momentum": round(1 - momentum, 9)}, (remark,))
+    return ForeignCall(op, value)

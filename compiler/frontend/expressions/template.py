@@ -85,6 +85,12 @@ def parse_template(text: str) -> Template | None:
     return Template(parts, names)
 
 
+def advise_braced(text: str) -> str:
+    """What to write for `${name}`, `${{ name }}` or `${params.name}`; `text` is what follows the first brace."""
+    inside = re.sub(r"^(?:params|vars|self|cfg|config)\.(?=\w)", "", text.partition("}")[0].strip(" {"))
+    return f"write `${inside}` or `$({inside})`" if inside.isidentifier() else f"write `$({inside})`"
+
+
 def parse_part(text: str, dollar: int, parts: list[str | Closure], names: list[tuple[str, int]]) -> int:
     """Parses what begins at the dollar, and adds it to `parts` and `names`; returns the offset behind it.
 
@@ -102,12 +108,8 @@ def parse_part(text: str, dollar: int, parts: list[str | Closure], names: list[t
         return tokens[-1].offset + 1
     match = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII).match(text, dollar + 1)
     if not match:
-        inside = text[dollar + 2 :].partition("}")[0]
-        help = (
-            f"write `${inside}` or `$({inside})`"
-            if following == "{"
-            else "write `$name` or `$(…)`; a dollar itself is `$$`"
-        )
+        braced = following == "{"
+        help = advise_braced(text[dollar + 2 :]) if braced else "write `$name` or `$(…)`; a dollar itself is `$$`"
         raise ExpressionError("expression-syntax", f"`${following}` begins no expression", dollar, 2, help)
     if match[0] == "x" and (field := re.compile(r"\.([a-z]+)").match(text, match.end())):
         raise ExpressionError("expression-syntax", "`$x` ends at the dot", dollar, 2, f"write `$(x.{field[1]})`")

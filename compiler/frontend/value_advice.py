@@ -1,0 +1,107 @@
+"""What to write instead of a value that its rule refuses."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..ops import OPS
+from ..ops.fields import Schema
+from . import foreign_steps as foreign
+from .bare_names import advise_expression, names_in_sight
+from .located_yaml import Located, plain_value
+from .schema_rules import Path, find_node, is_branches, step_names
+
+BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false", "none": "false", "null": "false"}  # fmt: skip
+
+
+def advise_value(root: Located, node: Located, rule: Schema, path: Path) -> str:
+    """What to write instead of a value that its rule refuses; empty where nothing can be guessed."""
+    value, kinds = node.value, rule.get("type", [])
+    text = value if isinstance(value, str) else node.raw if value is None else ""
+    braced = next(iter(value)) if isinstance(value, dict) and len(value) == 1 else ""  # `{width}`
+    if text or (braced and value[braced].value.value is None):
+        expression = advise_expression(braced or text, names_in_sight(root, path))
+        if expression:
+            return expression
+    if text and (advice := advise_text(text, node, rule)):
+        return advice
+    if text in step_names(root) and is_branches(rule):
+        return foreign.join_with_arriving(str(path[-1]), text)
+    if "boolean" in kinds and isinstance(value, (int, float)) and value in (0, 1):
+        return f"write {foreign.format_flow(bool(value))}"
+    if isinstance(value, float) and value.is_integer() and "integer" in kinds:
+        return f"write {int(value)}: a number with a point is no integer"
+    return advise_list(root, node, rule, path) or advise_form(node, rule)
+
+
+def advise_text(text: str, node: Located, rule: Schema) -> str:
+    """What to write instead of a string, or of a null that is written as `text`; empty where nothing can be guessed."""
+    kinds, is_plain = rule.get("type", []), node.style == ""
+    if text.lower() in rule.get("x-other-words", {}):
+        return f"`{text}` is `{rule['x-other-words'][text.lower()]}` here"
+    scalar = foreign.parse_scalar(text)
+    boolean = BOOLEANS.get(text.lower()) or (foreign.format_flow(scalar) if isinstance(scalar, bool) else "")
+    if is_plain and "boolean" in kinds and boolean:
+        return f"write {boolean}" + (f": YAML 1.2 reads `{text}` as a string" if node.value is not None else "")
+    if fraction := advise_fraction(node, rule):
+        return fraction
+    if pair := re.fullmatch(r"(\d+) *[x×,] *(\d+)", text) if "array" in kinds and "integer" in kinds else None:
+        return f"write `{pair[1]}`" if pair[1] == pair[2] else f"write `[{pair[1]}, {pair[2]}]`"
+    if fits_without_quotes(text, kinds):
+        return f"write {foreign.format_flow(scalar)} without quotes: in quotes it is a string"
+    if "array" in kinds and re.fullmatch(r"\([\d, ]+\)", text):
+        return f"write `[{text[1:-1].strip(', ')}]`"
+    return ""
+
+
+def advise_fraction(node: Located, rule: Schema) -> str:
+    """What to write for a percentage where a number of at most 1 is wanted; empty for any other value."""
+    percent = re.fullmatch(r"(\d{1,3}(?:\.\d+)?) *%?", str(node.value))
+    if percent is None or rule.get("maximum") != 1 or not 1 < float(percent[1]) <= 100:
+        return ""
+    return f"write {float(percent[1]) / 100:g}: 1 is all of it"
+
+
+def advise_list(root: Located, node: Located, rule: Schema, path: Path) -> str:
+    """What to write instead of a list, or of numbers with commas between them; empty where nothing can be guessed."""
+    called, items = OPS.get(rule.get("x-op", "")), listed_values(node.value)
+    if called and called.bare and items:
+        written = foreign.suggest_positional_call(called, items)
+        return "" if foreign.PLACEHOLDER in written else f"write `{written}`"
+    size = rule.get("maxItems", 0)
+    if size == rule.get("minItems") == len(items) - 1 and "implicit" in rule.get("x-wants", ""):
+        return f"write {foreign.format_flow(items[1:])}"
+    if path[-1:] == ["from"] and items and all(isinstance(item, str) for item in items):
+        around = find_node(root, path[:-1])[1].value
+        merge = next((OPS[key] for key in around if key in OPS and OPS[key].is_merge), None)
+        return f"write `{foreign.suggest_merge(merge, items)}`" if merge else ""
+    return ""
+
+
+def advise_form(node: Located, rule: Schema) -> str:
+    """What the rule says to write instead of a value of this JSON type; empty where it says nothing."""
+    called, instead = OPS.get(rule.get("x-op", "")), rule.get("x-instead", {})
+    if called and not (called.bare or called.is_merge):
+        return f"write `{foreign.format_call(called, {})}`"
+    json_type = {str: "string", list: "array", int: "integer"}.get(type(node.value), "")
+    if isinstance(node.value, str) and "$" in node.value and "expression" in instead:
+        json_type = "expression"
+    form = instead.get(json_type, "")
+    return f"write `{form.replace('VALUE', foreign.format_flow(plain_value(node)))}`" if form else ""
+
+
+def listed_values(value: object) -> list[Any]:
+    """The scalars of a list of two or more, or of a text such as `16, 3, 1`; none for any other value."""
+    if isinstance(value, str) and re.fullmatch(r"\(?[\w.]+(, *[\w.]+)+\)?", value):
+        return [foreign.parse_scalar(item.strip()) for item in value.strip("()").split(",")]
+    items = [plain_value(item) for item in value] if isinstance(value, list) else []
+    return items if len(items) > 1 else []
+
+
+def fits_without_quotes(text: str, kinds: str | list[str]) -> bool:
+    """Whether a string would have one of the JSON types `kinds` if it had no quotes."""
+    value = foreign.parse_scalar(text)
+    if isinstance(value, bool):
+        return "boolean" in kinds
+    return isinstance(value, (int, float)) and ("number" in kinds or (isinstance(value, int) and "integer" in kinds))
