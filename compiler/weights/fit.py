@@ -18,11 +18,13 @@ from .report import describe_place
 from .source import Checkpoint, KeyedStateDict
 
 MAX_PREFIXES = 32  # that are tried for a state dict: the likeliest
-# words in a key or a prefix, and how a state dict of that kind is preferred among those that fit
+# Words in a key or a prefix, which say what kind of state dict it is. A word of NOT_THAT before another takes it back: `model_no_ema`.
 AVERAGED = {"ema", "swa", "averaged", "average", "polyak", "shadow"}
-NOT_THAT = {"non", "no", "not", "without", "raw"}  # before a word of the above: `model_no_ema`
-BESIDE = {"optimizer", "optim", "exp", "momentum", "grad", "grads", "gradient", "init", "initial", "old", "previous",
-          "pretrained", "hyper"}  # fmt: skip  # what an optimizer keeps of each weight, and what a net began with
+NOT_THAT = {"non", "no", "not", "without", "raw"}
+# what an optimizer keeps of each weight, and copies that a net began with
+BESIDE = {"optimizer", "optim", "exp", "momentum", "grad", "grads", "gradient",
+          "init", "initial", "old", "previous", "pretrained", "hyper"}  # fmt: skip
+# in the order in which those that fit are taken
 PREFERRED = ("averaged", "teacher", "model", "student", "beside")
 
 
