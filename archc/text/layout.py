@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from typing import TextIO
+
+
+def terminal_columns(fallback: int) -> int:
+    """The columns of the terminal, or of COLUMNS; `fallback` where neither says."""
+    import shutil  # late: what it imports takes longer than all else here
+
+    return shutil.get_terminal_size((fallback, 24)).columns
 
 
 def output_width(stream: TextIO | None = None) -> int:
     """The columns that lines may take: those of the terminal. Without bound where `stream` (standard output) is none: there, nothing
     is folded or cut."""
     terminal = (stream or sys.stdout).isatty()
-    return max(shutil.get_terminal_size((80, 24)).columns, 40) if terminal else sys.maxsize
+    return max(terminal_columns(80), 40) if terminal else sys.maxsize
 
 
 def table_width() -> int:
     """The columns that a table may take: those of the terminal, or of COLUMNS, which whoever sets it wants in a pipe, too."""
-    return max(shutil.get_terminal_size((sys.maxsize, 24)).columns, 40)
+    return max(terminal_columns(sys.maxsize), 40)
 
 
 def prose_width() -> int:
     """The columns that sentences take: those of the terminal up to 100, or of COLUMNS; 80 in a pipe."""
-    return min(max(shutil.get_terminal_size((80, 24)).columns, 40), 100)
+    return min(max(terminal_columns(80), 40), 100)
 
 
 def terminal_width() -> int:
     """The columns of the terminal, at least 40; 100 where there is none."""
-    return max(shutil.get_terminal_size((100, 24)).columns, 40)
+    return max(terminal_columns(100), 40)
 
 
 def fold_line(text: str, room: int, indent: str = "", cut: bool = True) -> list[str]:
