@@ -14,6 +14,8 @@ from PIL import Image
 
 from archc.runtime import RuntimeFault, Session
 
+from .session_calls import fault, photos
+
 
 def foreign(path: Path, inputs: dict, outputs: dict, nodes: list, constants=()) -> Session:
     """A model from elsewhere; ports are (element type, shape) by name."""
@@ -23,17 +25,6 @@ def foreign(path: Path, inputs: dict, outputs: dict, nodes: list, constants=()) 
     graph = helper.make_graph(nodes, "g", *ports, list(constants))
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
     return Session(path, device="cpu")
-
-
-def fault(call, *arguments, **options) -> RuntimeFault:
-    with pytest.raises(RuntimeFault) as caught:
-        call(*arguments, **options)
-    assert "ONNXRuntimeError" not in caught.value.message + caught.value.help
-    return caught.value
-
-
-def photos(count: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 3), np.uint8)
 
 
 IMAGE = {"x": (TensorProto.FLOAT, ["N", 3, 8, 8])}

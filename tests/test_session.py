@@ -20,6 +20,8 @@ import archc
 from archc.runtime import PictureFault, RuntimeFault, Session, UntrainedWarning
 from archc.runtime.images import MAX_PIXELS
 
+from .session_calls import fault, photos
+
 HEAD = "archspec: 1\nname: net\n"
 LINEAR = "[{conv: {out: 4, kernel: 3}}, global_avg_pool, {linear: 3}]"
 TWO = "input: {left: [3, 8, 8], right: [3, 8, 8]}\ngraph: [{from: left}, {concat: [[], {from: right}]}, {conv: 4}, global_avg_pool, {linear: 3}]"
@@ -35,17 +37,6 @@ def build(folder: Path, spec: str, **options) -> Session:
 @pytest.fixture
 def session(tmp_path: Path) -> Session:
     return build(tmp_path, f"input: {{image: [3, 8, 8]}}\nlabels: [ant, bee, cat]\ngraph: {LINEAR}")
-
-
-def fault(call, *arguments, **options) -> RuntimeFault:
-    with pytest.raises(RuntimeFault) as caught:
-        call(*arguments, **options)
-    assert "ONNXRuntimeError" not in caught.value.message + caught.value.help
-    return caught.value
-
-
-def photos(count: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 3), np.uint8)
 
 
 # -- arrays --------------------------------------------------------------------------------------------------------------
