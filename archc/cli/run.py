@@ -63,10 +63,13 @@ DEVICES = ("auto", "cuda", "tensorrt", "cpu")
 @click.option(
     "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger pictures."
 )
+@click.option(
+    "--trust", is_flag=True, help="Open a model from elsewhere in archc's own process, without limits on time and memory."
+)
 @format_option()
 def command(
     model: str, images: tuple[str, ...], feeds: tuple[str, ...], outputs: tuple[str, ...], target: str | None, device: str,
-    top: int, labels: str | None, batch: int, threads: int | None, max_pixels: int, form: str,
+    top: int, labels: str | None, batch: int, threads: int | None, max_pixels: int, trust: bool, form: str,
 ) -> int:  # fmt: skip
     """Run a built model on pictures: their classes, or the model's outputs.
 
@@ -85,7 +88,7 @@ def command(
     check_target(target, [model, *images, *find_paths(pictures), *([labels] if labels else [])])
     with progress(f"running {model}"):
         with warnings.catch_warnings(action="ignore", category=UntrainedWarning):  # said below, where there are answers
-            session = Session(model, device=device, threads=threads, labels=labels)
+            session = Session(model, device=device, threads=threads, labels=labels, trust=trust)
         limits: Any = {"batch": batch, "errors": "keep", "max_pixels": max_pixels}
         classes = session.verdict.output is not None and not outputs and kind in (None, ".json")
         named = [name for name in outputs if name != "all"]
