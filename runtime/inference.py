@@ -15,6 +15,8 @@ from .providers import PROVIDERS, DeviceChoice, choose_device
 
 FATAL_ONLY = 4
 FAILING_NODE = re.compile(r"running (\w+) node\. Name:'([^']*)'")
+SOURCE_PLACES = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |^Load model from .{,4096}? failed:|/onnxruntime_src/\S+ [^()]*\([^()]*\)(?: const)? "
+                           r"|\S+ was false\. ")  # fmt: skip
 NO_MEMORY = re.compile(r"bad.?alloc|failed to allocate memory|out of memory", re.IGNORECASE)
 
 
@@ -53,10 +55,11 @@ def create_ort_session(model: str | Path | bytes, options: Any, providers: Seque
     except Exception as error:  # onnxruntime's own exceptions share no root but this
         if lacks_memory(error):
             raise MemoryError from None
-        message = " ".join(str(error).split())[:300]
         name = "the model" if isinstance(model, bytes) else f"`{model}`"
         raise RuntimeFault(
-            "model-refused", f"onnxruntime cannot load {name}: {message}", "build it again, or try a lower opset"
+            "model-refused",
+            f"onnxruntime cannot load {name}: {shorten(str(error))}",
+            "build it again, or try a lower opset",
         ) from None
 
 
@@ -135,6 +138,14 @@ def run_session(session: Any, names: Sequence[str], arrays: Mapping[str, Any]) -
         if lacks_memory(error):
             raise MemoryError from None
         raise
+
+
+def shorten(message: str) -> str:
+    """A message of onnxruntime's on one line, without its number and the places in its source."""
+    line = " ".join(message.split())
+    for _ in range(2):  # one stands behind another
+        line = SOURCE_PLACES.sub("", line)
+    return line[:300]
 
 
 def lacks_memory(error: Exception) -> bool:

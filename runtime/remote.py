@@ -119,7 +119,7 @@ class RemoteEngine:
                 self.open()
             head = {"do": what, "inputs": [*arrays], "outputs": [*names]}
             size = sum(getattr(array, "nbytes", 0) for array in arrays.values())
-            return self.ask(head, [*arrays.values()], "ran", size)
+            return self.ask(head, [*arrays.values()], "run", size)
 
     def open(self) -> dict[str, Any]:
         """Starts the process and opens the model there; what it says of it."""
@@ -138,7 +138,7 @@ class RemoteEngine:
         seconds = self.limits.time(self.model_bytes, input_bytes)
         device = self.choice.device if hasattr(self, "choice") else self.device
         watch = Watch(process, seconds, memory + OWN_MEMORY.get(device, OWN_MEMORY_ELSEWHERE))
-        full = RuntimeFault("model-limits", f"{told} takes over {memory // MIB:,} MiB of memory while it is {doing}: the limit for a "
+        full = RuntimeFault("model-limits", f"{told} takes over {memory // MIB:,} MiB of memory when it is {doing}: the limit for a "
                             "model from elsewhere", ADVICE)  # fmt: skip
         frame = None
         try:
@@ -153,8 +153,8 @@ class RemoteEngine:
         if frame is None:
             self.end()
             if watch.met == "time":
-                raise RuntimeFault("model-limits", f"{told} takes over {seconds:,.0f} s to be {doing.replace('ran', 'run')}: the limit for a model "
-                                   "from elsewhere", ADVICE)  # fmt: skip
+                raise RuntimeFault("model-limits", f"{told} takes over {seconds:,.0f} s when it is {doing}: the limit for a model from "
+                                   "elsewhere", ADVICE)  # fmt: skip
             raise full if watch.met else describe_end(process, told, doing)
         answer, found = frame
         if "error" in answer:
@@ -254,5 +254,5 @@ def describe_end(process: Process, told: str, doing: str) -> RuntimeFault:
     names = {int(each): each.name for each in signal.Signals}
     how = f"by {names.get(-status, f'signal {-status}')}" if status < 0 else f"with exit code {status}"
     code = "model-refused" if doing == "opened" else "run-failed"
-    return RuntimeFault(code, f"onnxruntime crashed ({how}) while {told} was {doing.replace('ran', 'run')}",
+    return RuntimeFault(code, f"onnxruntime crashed ({how}) when {told} was {doing}",
                         "the file is damaged, or made to do harm: get it again from where you trust it")  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from .preprocess import Preprocess
 from .remote import Limits
 from .sources import Picture, each_picture
 from .trust import open_engine
+
+CHANNELS_OF_PHOTOS = 4
+MAX_PADDED = 2**30  # bytes of a batch that is filled up with zeros
 
 
 class Session:
@@ -131,6 +135,10 @@ class Session:
         if len(counts) > 1 or 0 in counts:
             raise RuntimeFault("wrong-input", f"each input of {self.name} takes the same number of rows, one at least")
         (count,) = counts
+        if size > count and size * bytes_of_rows(arrays) > MAX_PADDED:
+            raise RuntimeFault(
+                "wrong-input", f"{self.name} takes {size} rows at once, and {count} are given", "give as many"
+            )
         parts = []
         for start in range(0, count, size):
             chunk = {name: array[start : start + size] for name, array in arrays.items()}
@@ -155,7 +163,7 @@ class Session:
         """The name of the one input. Raises RuntimeFault `wrong-input` where there are several, or none."""
         if len(self.inputs) != 1:
             raise RuntimeFault("wrong-input", f"{self.name} has {len(self.inputs)} inputs: {list_ports(self.inputs)}",
-                               advise_names(self.inputs))  # fmt: skip
+                               advise_names(self.inputs) if self.inputs else "Session.run({}) gives its outputs")  # fmt: skip
         return next(iter(self.inputs))
 
     def known_outputs(self, names: Iterable[str] | None) -> list[str]:
@@ -295,6 +303,9 @@ class Session:
         """A picture for one input, without the batch's dimension; where that takes no pictures, an array that fits."""
         port = self.inputs[name]
         if port.image_size:
+            if prod(port.image_size) > CHANNELS_OF_PHOTOS * max_pixels:
+                raise PictureFault("image-too-large", f"the input `{name}` of {self.name} is {port.kind}: over {max_pixels} pixels of "
+                                   f"{CHANNELS_OF_PHOTOS} channels", "--max-pixels N, or max_pixels=N in Python, allows more")  # fmt: skip
             return read_input(source, called, self.preprocess_of(name), max_pixels).astype(port.dtype, copy=False)
         return read_prepared(source, called, port, self.name)
 
@@ -308,6 +319,11 @@ class Session:
         shapes = {name: [d if isinstance(d, int) else 1 for d in port.shape] for name, port in self.inputs.items()}
         zeros = {name: np.zeros(shape, self.inputs[name].numpy_dtype) for name, shape in shapes.items()}
         return self.session.count_nodes([*self.outputs], check_feeds(zeros, self.inputs, self.name, None))
+
+
+def bytes_of_rows(arrays: Mapping[str, Any]) -> int:
+    """The bytes of one row of all arrays together."""
+    return sum(array.itemsize * prod(array.shape[1:]) for array in arrays.values())
 
 
 def fixed_batch(inputs: Sequence[Port], outputs: Sequence[Port]) -> int | None:

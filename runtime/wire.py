@@ -55,7 +55,7 @@ class WireReader:
             often = known.get(key)
             if not often:
                 if often is None or key in once:
-                    self.surprise = self.surprise or f"field {key >> 3} of a {message.name}"
+                    self.surprise = self.surprise or f"{message.name}, field {key >> 3}"
                 once.add(key)
             wire = key & 7
             if wire == BYTES and key > 7:

@@ -64,7 +64,9 @@ DEVICES = ("auto", "cuda", "tensorrt", "cpu")
     "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger pictures."
 )
 @click.option(
-    "--trust", is_flag=True, help="Open a model from elsewhere in archc's own process, without limits on time and memory."
+    "--trust",
+    is_flag=True,
+    help="Open a model from elsewhere in archc's own process, without limits on time and memory.",
 )
 @format_option()
 def command(
