@@ -49,9 +49,8 @@ def create_ort_session(model: str | Path | bytes, options: Any, providers: Seque
     import onnxruntime
 
     onnxruntime.set_default_logger_severity(FATAL_ONLY)  # what it has to say arrives as a fault
-    source = model if isinstance(model, bytes) else str(model)
     try:
-        return onnxruntime.InferenceSession(source, options, providers=list(providers))
+        return onnxruntime.InferenceSession(model_source(model), options, providers=list(providers))
     except Exception as error:  # onnxruntime's own exceptions share no root but this
         if lacks_memory(error):
             raise MemoryError from None
@@ -61,6 +60,17 @@ def create_ort_session(model: str | Path | bytes, options: Any, providers: Seque
             f"onnxruntime cannot load {name}: {shorten(str(error))}",
             "build it again, or try a lower opset",
         ) from None
+
+
+def model_source(model: str | Path | bytes) -> str | bytes:
+    """What onnxruntime takes: a path, or the model's bytes where the path is no UTF-8, which it cannot open."""
+    if isinstance(model, bytes):
+        return model
+    try:
+        str(model).encode()
+        return str(model)
+    except UnicodeEncodeError:
+        return Path(model).read_bytes()
 
 
 def create_device_session(path: Path, device: str, threads: int | None) -> tuple[Any, DeviceChoice]:

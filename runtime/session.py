@@ -9,11 +9,11 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from .answers import Answer, Result, Results, escape_controls, most_probable, softmax
+from .answers import Answer, Result, Results, most_probable, softmax
 from .arguments import MAX_BATCH, MAX_THREADS, OnError, check_count, check_errors, list_labels
 from .artifact import Artifact, open_artifact
 from .classifier import Verdict, find_classifier
-from .faults import PictureFault, RuntimeFault, UntrainedWarning
+from .faults import PictureFault, RuntimeFault, UntrainedWarning, escape_controls
 from .images import MAX_PIXELS, read_input, read_prepared
 from .inference import failing_node
 from .ports import Port, advise_names, check_feeds, check_input_names, list_ports, split_rows

@@ -17,7 +17,7 @@ from ..runtime.save import KINDS, save_npz, save_png, summarize
 from ..runtime.sources import find_images
 from ..text.characters import clean
 from ..text.tables import format_table
-from .options import format_option, print_json, without_infinity
+from .options import as_json, format_option, print_json
 from .progress import progress
 from .render import format_failure, format_warning
 
@@ -175,7 +175,7 @@ def warn(session: Session, answered_as_asked: bool) -> None:
         print(format_warning("untrained", session.artifact.describe_untrained(), sys.stderr), file=sys.stderr)
     if not answered_as_asked:
         print(f"note: {clean(f'{session.name} is no classifier: {session.verdict.why}')}\n"
-              f"  = help: {session.verdict.advice}", file=sys.stderr)  # fmt: skip
+              f"  = help: {clean(session.verdict.advice)}", file=sys.stderr)  # fmt: skip
 
 
 def write_file(target: str, kind: str | None, answers: Sequence[Answer], document: Mapping[str, Any]) -> None:
@@ -186,7 +186,7 @@ def write_file(target: str, kind: str | None, answers: Sequence[Answer], documen
 
     with atomic_write(Path(target)) as partial, partial.open("wb") as file:
         if kind == ".json":
-            file.write(json.dumps(without_infinity(document), indent=2).encode() + b"\n")
+            file.write(json.dumps(as_json(document), indent=2).encode() + b"\n")
         else:
             (save_npz if kind == ".npz" else save_png)(file, answers)
 
