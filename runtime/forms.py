@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any, NamedTuple
 
-from .outline import Node, Outline
+from .outline import Outline, OutlineNode
 
 FLOAT, INT64 = 1, 7  # ONNX's numbers of the element types that archc writes
 SIZES = {FLOAT: 4, INT64: 8}
 Sizes = tuple[int, ...]
 
 
-class Misfit(Exception):
+class Unfit(Exception):
     """A node's sizes do not fit together, so that it is none of archc's."""
 
 
@@ -34,18 +34,18 @@ class Known:
             self.shapes[name] = tuple(d if isinstance(d, int) else 1 for d in shape)
 
     def numbers(self, name: str) -> tuple[Any, ...]:
-        """The numbers of a small weight, such as the sizes for a Reshape. Raises Misfit for any other value."""
+        """The numbers of a small weight, such as the sizes for a Reshape. Raises Unfit for any other value."""
         tensor = self.weights.get(name)
         if tensor is None or not tensor.content or tensor.dtype not in SIZES:
-            raise Misfit
+            raise Unfit
         code = "f" if tensor.dtype == FLOAT else "q"
         return struct.unpack(f"<{tensor.size_bytes // SIZES[tensor.dtype]}{code}", tensor.content)
 
 
-class Use(NamedTuple):
+class NodeUse(NamedTuple):
     """One node with the shapes of its inputs, and all that is known."""
 
-    node: Node
+    node: OutlineNode
     shapes: tuple[Sizes, ...]
     known: Known
 
@@ -59,41 +59,47 @@ class Use(NamedTuple):
 
 
 class Form(NamedTuple):
-    """What a node may be: the shape of its result, or Misfit; the numbers of inputs that it may have; its attributes with the types of
+    """What a node may be: the shape of its result, or Unfit; the numbers of inputs that it may have; its attributes with the types of
     their values; and how many elements each element of the result is made of (`window`)."""
 
-    result: Callable[[Use], Sizes]
+    result: Callable[[NodeUse], Sizes]
     inputs: range = range(1, 2)
     attributes: Mapping[str, type] = {}
-    window: Callable[[Use], int] = lambda use: 1
+    window: Callable[[NodeUse], int] = lambda use: 1
 
 
 def require(fits: bool) -> None:
-    """Raises Misfit unless `fits`."""
+    """Raises Unfit unless `fits`."""
     if not fits:
-        raise Misfit
+        raise Unfit
 
 
-def same(use: Use) -> Sizes:
+def same(use: NodeUse) -> Sizes:
     """The first input's shape."""
     return use.shapes[0]
 
 
-def per_channel(use: Use) -> Sizes:
+def along_channels(use: NodeUse) -> Sizes:
+    """The first input's shape; it has channels, and works along these."""
+    require(use.get("axis", -1) == 1 and len(use.shapes[0]) > 1)
+    return use.shapes[0]
+
+
+def per_channel(use: NodeUse) -> Sizes:
     """The first input's shape; each other input has one number a channel."""
     x, *others = use.shapes
     require(len(x) > 1 and all(each == x[1:2] for each in others))
     return x
 
 
-def per_last(use: Use) -> Sizes:
+def per_last(use: NodeUse) -> Sizes:
     """The first input's shape; each other input has as many numbers as its last dimension."""
     x, *others = use.shapes
     require(use.get("axis", 0) == -1 and all(each == x[-1:] for each in others))
     return x
 
 
-def broadcast(use: Use) -> Sizes:
+def broadcast(use: NodeUse) -> Sizes:
     """The shape that all inputs are spread to."""
     rank = max(map(len, use.shapes))
     aligned = [(1,) * (rank - len(shape)) + shape for shape in use.shapes]
@@ -102,13 +108,13 @@ def broadcast(use: Use) -> Sizes:
     return sizes
 
 
-def spread_to_first(use: Use) -> Sizes:
+def spread_to_first(use: NodeUse) -> Sizes:
     """The first input's shape, to which the others are spread."""
     require(broadcast(use) == use.shapes[0])
     return use.shapes[0]
 
 
-def window_sizes(use: Use, kernel: Sizes) -> Sizes:
+def window_sizes(use: NodeUse, kernel: Sizes) -> Sizes:
     """Height and width behind a window of `kernel` that slides over an image."""
     size = use.shapes[0][2:]
     stride, dilation, pads = use.get("strides", (1, 1)), use.get("dilations", (1, 1)), use.get("pads", (0,) * 4)
@@ -119,7 +125,7 @@ def window_sizes(use: Use, kernel: Sizes) -> Sizes:
     return tuple((padded[i] - reach[i]) // stride[i] + 1 for i in range(2))
 
 
-def convolved(use: Use) -> Sizes:
+def convolved(use: NodeUse) -> Sizes:
     """A convolution's."""
     x, weight, *bias = use.shapes
     group = use.get("group", 1)
@@ -128,7 +134,7 @@ def convolved(use: Use) -> Sizes:
     return x[0], weight[0], *window_sizes(use, weight[2:])
 
 
-def pooled(use: Use) -> Sizes:
+def pooled(use: NodeUse) -> Sizes:
     """A pool's; no window lies in the padding alone."""
     kernel = use.get("kernel_shape", ())
     sizes = window_sizes(use, kernel)
@@ -136,20 +142,20 @@ def pooled(use: Use) -> Sizes:
     return (*use.shapes[0][:2], *sizes)
 
 
-def pooled_whole(use: Use) -> Sizes:
+def pooled_whole(use: NodeUse) -> Sizes:
     """One number a channel."""
     require(len(use.shapes[0]) == 4)
     return (*use.shapes[0][:2], 1, 1)
 
 
-def flattened(use: Use) -> Sizes:
+def flattened(use: NodeUse) -> Sizes:
     """(N, numbers)."""
     x = use.shapes[0]
     require(len(x) > 1 and use.get("axis", 1) == 1)
     return x[0], prod(x[1:])
 
 
-def multiplied(use: Use) -> Sizes:
+def multiplied(use: NodeUse) -> Sizes:
     """A linear layer's: the weight is (out, in)."""
     x, weight, *bias = use.shapes
     require(use.get("transB", 0) == 1 and len(x) == len(weight) == 2 and x[1] == weight[1])
@@ -157,14 +163,14 @@ def multiplied(use: Use) -> Sizes:
     return x[0], weight[0]
 
 
-def matrix_product(use: Use) -> Sizes:
+def matrix_product(use: NodeUse) -> Sizes:
     """A product of matrices, of which one may stand for many."""
     a, b = use.shapes
     require(min(len(a), len(b)) >= 2 and a[-1] == b[-2] and (len(a) == 2 or len(b) == 2))
     return (*(a if len(a) > 2 else b)[:-2], a[-2], b[-1])
 
 
-def concatenated(use: Use) -> Sizes:
+def concatenated(use: NodeUse) -> Sizes:
     """All inputs along the second dimension."""
     first = use.shapes[0]
     require(use.get("axis", 0) == 1 and len(first) > 1)
@@ -172,7 +178,7 @@ def concatenated(use: Use) -> Sizes:
     return first[0], sum(each[1] for each in use.shapes), *first[2:]
 
 
-def reshaped(use: Use) -> Sizes:
+def reshaped(use: NodeUse) -> Sizes:
     """As the second input says: 0 is the size that was there, -1 what is left."""
     x, wanted = use.shapes[0], use.numbers(1)
     sizes = [x[at] if d == 0 else d for at, d in enumerate(wanted)]
@@ -185,35 +191,35 @@ def reshaped(use: Use) -> Sizes:
     return tuple(sizes)
 
 
-def transposed(use: Use) -> Sizes:
+def transposed(use: NodeUse) -> Sizes:
     """The dimensions in another order."""
     x, order = use.shapes[0], use.get("perm", ())
     require(sorted(order) == [*range(len(x))])
     return tuple(x[at] for at in order)
 
 
-def unsqueezed(use: Use) -> Sizes:
+def unsqueezed(use: NodeUse) -> Sizes:
     """With a dimension of 1 more."""
     x, (axis,) = use.shapes[0], use.numbers(1)
     require(0 <= axis <= len(x))
     return (*x[:axis], 1, *x[axis:])
 
 
-def summed(use: Use) -> Sizes:
+def summed(use: NodeUse) -> Sizes:
     """With a dimension less."""
     x, (axis,) = use.shapes[0], use.numbers(1)
     require(use.get("keepdims", 1) == 0 and 0 <= axis < len(x))
     return (*x[:axis], *x[axis + 1 :])
 
 
-def padded(use: Use) -> Sizes:
+def padded(use: NodeUse) -> Sizes:
     """With zeros, or another number, before and after each dimension."""
     x, pads = use.shapes[0], use.numbers(1)
     require(len(pads) == 2 * len(x) and min(pads) >= 0 and all(shape in ((), (1,)) for shape in use.shapes[2:]))
     return tuple(d + pads[at] + pads[at + len(x)] for at, d in enumerate(x))
 
 
-def sliced(use: Use) -> Sizes:
+def sliced(use: NodeUse) -> Sizes:
     """A part of some dimensions."""
     sizes = [*use.shapes[0]]
     parts = [use.numbers(at) for at in range(1, 5)]
@@ -224,14 +230,14 @@ def sliced(use: Use) -> Sizes:
     return tuple(sizes)
 
 
-def gathered(use: Use) -> Sizes:
+def gathered(use: NodeUse) -> Sizes:
     """Some of the second dimension."""
     x, chosen = use.shapes
     require(use.get("axis", 0) == 1 and len(x) > 1 and len(chosen) == 1)
     return x[0], *chosen, *x[2:]
 
 
-def resized(use: Use) -> Sizes:
+def resized(use: NodeUse) -> Sizes:
     """Enlarged by the third input's factors."""
     x, scales = use.shapes[0], use.numbers(2)
     require(use.node.inputs[1] == "" and len(scales) == len(x))
@@ -239,7 +245,7 @@ def resized(use: Use) -> Sizes:
     return tuple(int(d * scale) for d, scale in zip(x, scales, strict=True))
 
 
-def kernel_window(use: Use) -> int:
+def kernel_window(use: NodeUse) -> int:
     return prod(use.get("kernel_shape", ()))
 
 
@@ -249,7 +255,7 @@ RESIZES = {"mode": str, "coordinate_transformation_mode": str, "nearest_mode": s
 FORMS: dict[str, Form] = {
     **dict.fromkeys(("Relu", "Sigmoid", "Tanh", "HardSwish", "Erf", "Gelu", "Identity"), Form(same)),
     **dict.fromkeys(("LeakyRelu", "Elu"), Form(same, ONE, {"alpha": float})),
-    **dict.fromkeys(("Softmax", "LogSoftmax"), Form(same, ONE, {"axis": int})),
+    **dict.fromkeys(("Softmax", "LogSoftmax"), Form(along_channels, ONE, {"axis": int})),
     **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Pow"), Form(broadcast, TWO)),
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), Form(pooled_whole, window=lambda use: prod(use.shapes[0][2:]))),
     "HardSigmoid": Form(same, ONE, {"alpha": float, "beta": float}),

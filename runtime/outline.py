@@ -33,7 +33,7 @@ PAIR = Message.of("pair", {1: BYTES, 2: BYTES})
 Shape = tuple[int | str | None, ...]
 
 
-class Node(NamedTuple):
+class OutlineNode(NamedTuple):
     """A node: its name, operator, inputs, outputs, and the attributes that are numbers, texts or tuples of numbers."""
 
     name: str
@@ -68,8 +68,8 @@ class Outline:
     def __init__(self) -> None:
         self.inputs: dict[str, Shape] = {}
         self.outputs: dict[str, Shape] = {}
-        self.nodes: list[Node] = []
-        self.producers: dict[str, Node] = {}
+        self.nodes: list[OutlineNode] = []
+        self.producers: dict[str, OutlineNode] = {}
         self.weights: dict[str, Tensor] = {}
         self.unranked: set[str] = set()
         self.opsets: dict[str, int] = {}
@@ -206,7 +206,7 @@ def read_pair(reader: WireReader, end: int, limit: int) -> tuple[str, str]:
     return key, value
 
 
-def read_node(reader: WireReader, end: int) -> Node:
+def read_node(reader: WireReader, end: int) -> OutlineNode:
     """Reads a NodeProto: field 1 is an input, 2 an output, 3 the name, 4 the operator, 5 an attribute.
 
     The attributes are read only while nothing in the file surprises: nobody asks for those of a model from elsewhere.
@@ -231,7 +231,7 @@ def read_node(reader: WireReader, end: int) -> Node:
             if key in attributes:
                 reader.surprise = f"an attribute {key!r} that stands there twice"
             attributes[key] = value
-    return Node(name, kind, tuple(inputs), tuple(outputs), attributes)
+    return OutlineNode(name, kind, tuple(inputs), tuple(outputs), attributes)
 
 
 def read_attribute(reader: WireReader, end: int) -> tuple[str, Any]:

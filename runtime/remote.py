@@ -161,7 +161,8 @@ class RemoteEngine:
             raise RemoteError(answer["error"])
         if "fault" in answer:
             if answer["fault"]:
-                raise RuntimeFault(*answer["fault"])
+                code, message, help, exit_code = answer["fault"]
+                raise RuntimeFault(code, message, help, exit_code)
             raise full if device == "cpu" else MemoryError
         return answer, found
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from .artifact import Artifact
 from .faults import RuntimeFault
-from .forms import FORMS, SIZES, Known, Misfit, Use
+from .forms import FORMS, SIZES, Known, NodeUse, Unfit
 from .inference import Engine
-from .outline import Node, Outline, Tensor, find_external
+from .outline import Outline, OutlineNode, Tensor, find_external
 from .remote import Limits, RemoteEngine
 from .wire import WireReader
 
@@ -100,7 +100,7 @@ def doubt_nodes(graph: Outline) -> str:
     for node in graph.nodes:
         try:
             size, cost = place(node, known)
-        except (Misfit, KeyError, ValueError, IndexError, TypeError, OverflowError):
+        except (Unfit, KeyError, ValueError, IndexError, TypeError, OverflowError):
             return f"the node {node.name!r} ({node.kind})"
         elements, work = elements - size, work - cost
         if min(elements, work) < 0:
@@ -108,20 +108,20 @@ def doubt_nodes(graph: Outline) -> str:
     return "" if all(name in known.shapes for name in graph.outputs) else "an output that nothing makes"
 
 
-def place(node: Node, known: Known) -> tuple[int, int]:
+def place(node: OutlineNode, known: Known) -> tuple[int, int]:
     """Adds a node's result to what is known; gives its elements, and how many multiply-accumulates it takes at most.
 
-    Raises Misfit, or what a lookup raises, where the node has no form of archc's.
+    Raises Unfit, or what a lookup raises, where the node has no form of archc's.
     """
     form = FORMS[node.kind]
-    use = Use(node, tuple(known.shapes[name] for name in node.inputs if name), known)
+    use = NodeUse(node, tuple(known.shapes[name] for name in node.inputs if name), known)
     (output,) = node.outputs
     types = {name: type(value) for name, value in node.attributes.items()}
     if len(node.inputs) not in form.inputs or any(form.attributes.get(name) != kind for name, kind in types.items()):
-        raise Misfit
+        raise Unfit
     shape = form.result(use)
     if len(shape) > MAX_RANK or min(shape, default=1) < 1:
-        raise Misfit
+        raise Unfit
     known.shapes[output] = shape
     size = prod(shape)
     return size, size * form.window(use)
