@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from ..diagnostics import Note, Span
 from ..ops.fields import quote_value
+from .budget import CHARACTERS_PER_UNIT
 from .context import Context, StepValue
 from .located_yaml import Located
 from .naming import Paths, join_path
 from .spec import Group, MergeCall, Place, Residual, Step
-from .values import Fault, Poisoned, evaluate, span_within, unknown_fault
+from .values import Fault, Poisoned, span_within, unknown_fault
+
+MAX_KNOWN = 1000  # steps that a message is made from
+MAX_SCOPES = 4
 
 
 def resolve_reference(node: Located, x: StepValue, ctx: Context, paths: Paths, graph: Place | None) -> StepValue:
@@ -19,7 +24,8 @@ def resolve_reference(node: Located, x: StepValue, ctx: Context, paths: Paths, g
 
     `graph` is the document's, for the message. Raises Fault where there is no such step or input, or Poisoned where it may be a step that is reported as wrong.
     """
-    name = evaluate(node, ctx.lookup(x))
+    name = ctx.evaluate(node, x)
+    ctx.budget.spend(len(ctx.scope) * (1 + ctx.scope.count(".")) // CHARACTERS_PER_UNIT // 32, node)
     if not isinstance(name, str) or not name:
         raise Fault("wrong-type", node.span, f"`from` wants the name of one earlier step, not {quote_value(name)}")
     span = span_within(node, 0, len(node.raw)) if node.raw else node.span
@@ -60,7 +66,9 @@ def explain_unknown_step(
             message = f"`{name}` is defined on line {where.span.line}, after this step"
             return Fault("unknown-step", span, message, "`from` sees earlier steps only: put this step behind it",
                          notes=(Note("it is defined here", where.span),))  # fmt: skip
-    known = [p[len(s) + 1 if s else 0 :] for p in paths.results for s in ctx.scopes() if not s or p.startswith(s + ".")]
+    recent = list(islice(reversed(paths.results), MAX_KNOWN))  # the nearest steps are meant the most
+    scopes = list(islice(ctx.scopes(), MAX_SCOPES))
+    known = [p[len(s) + 1 if s else 0 :] for p in reversed(recent) for s in scopes if not s or p.startswith(s + ".")]
     inner = next((each for each in known if each.endswith(f".{name}")), None)
     remark = ": no step before this one has that path"
     if inner:
