@@ -19,6 +19,7 @@ from .frontend.expand import expand
 from .frontend.header import Header, Labels
 from .frontend.located_yaml import Located, format_bytes
 from .frontend.names import Resolver, Scope
+from .frontend.preprocessing import check_input_order, check_preprocessing
 from .frontend.recovery import Incomplete
 from .ir.graph import Graph, Node
 from .ir.verify import verify
@@ -240,34 +241,6 @@ def read_labels(
         diagnostics.add(Diagnostic(error.code, labels.span, error.message, help=error.help))
         return None
     return tuple(line.strip() for line in text.split("\n") if line.strip())
-
-
-def check_input_order(document: Document, diagnostics: Collector) -> None:
-    """Warns of an input whose sizes look like a photo's with the channels last: a width of 3, or a square of width 1 or 4."""
-    for entry in document.input.values():
-        channels, height, width = (size.value for size in entry.value.value)
-        if min(channels, height) >= 16 and (width == 3 or (width in (1, 4) and channels == height)):
-            message = f"the input has {channels} channels and width {width}: channels come first"
-            help = f"did you mean [{width}, {channels}, {height}]?"
-            diagnostics.warn("channels-last", entry.value.span, message, help)
-
-
-def check_preprocessing(document: Document, diagnostics: Collector) -> None:
-    """`preprocess` fits the input: statistics its channels, and the crop its size."""
-    stated = document.header.preprocess
-    if stated is None:
-        return
-    channels, height, width = (size.value for size in next(iter(document.input.values())).value.value)
-    crop = (stated.crop, stated.crop) if isinstance(stated.crop, int) else stated.crop
-    if crop is not None and tuple(crop) != (height, width):
-        message = f"`crop` gives {crop[0]}×{crop[1]} pixels, the input is {height}×{width}"
-        help = f"write crop: {height}" if height == width else f"write crop: [{height}, {width}]"
-        diagnostics.add(Diagnostic("preprocess-mismatch", stated.spans["crop"], message, help=help))
-    for key in ("mean", "std"):
-        numbers = getattr(stated, key)
-        if numbers is not None and len(numbers) not in (1, channels):
-            message = f"`{key}` has {len(numbers)} numbers for {channels} channels"
-            diagnostics.add(Diagnostic("preprocess-channels", stated.spans[key], message))
 
 
 def run_passes(graph: Graph, options: PassOptions | None = None, after: str | None = None) -> Graph:

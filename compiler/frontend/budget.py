@@ -73,6 +73,7 @@ class Budget:
             f"`{quote_value(largest.value).strip(chr(39))}`" if isinstance(largest.value, str) else "what stands here"
         )
         message = (
-            f"checking this spec takes over {self.limits.work} units of work, the limit; {what} takes {share} % of it"
+            f"checking this spec takes over {self.limits.work:,} units of work, the limit; "
+            f"the largest part, {share} %, goes to {what}"
         )
         return Diagnostic("too-much-work", largest.span, message, help=raise_limit("work", 2 * self.limits.work))

@@ -25,7 +25,7 @@ from .deep import DeepCalls
 from .finish import check_results, collect_outputs, insert_path_draw
 from .located_yaml import Entry, Located
 from .modifiers import evaluate_boolean, evaluate_name, evaluate_use, evaluate_weight
-from .naming import Paths, Position, join_path
+from .naming import Absent, Paths, Position, join_path
 from .recovery import Incomplete
 from .references import resolve_reference
 from .repeats import bind_copy, repeat_bindings
@@ -209,9 +209,10 @@ class Expander:
     def is_kept(self, step: Step, x: StepValue, ctx: Context) -> bool:
         """Whether `when` keeps the step. The name of a removed one is remembered, for a message about `from`."""
         kept = evaluate_boolean(step.modifiers["when"].value, "when", x, ctx)
-        if not kept and "name" in step.modifiers:
-            name = self.attempt(lambda: ctx.evaluate(step.modifiers["name"].value, x))
-            self.paths.removed[join_path(ctx.scope, str(name))] = step.span
+        if not kept:
+            entry = step.modifiers.get("name")
+            name = self.attempt(lambda: ctx.evaluate(entry.value, x)) if entry else None
+            self.paths.absent.append(Absent(step, None if name is None else str(name), ctx.scope, "when"))
         return kept
 
     def claim_path(self, step: Step, x: StepValue, ctx: Context, position: Position) -> str:
@@ -369,6 +370,9 @@ class Expander:
         copies = self.attempt(lambda: repeat_bindings(entry, ctx.lookup(x), self.budget), ctx)
         around = len(ctx.names) // NAMES_PER_UNIT + len(ctx.frames) // 4
         self.budget.spend(len(copies or ()) * (1 + around), entry.key)
+        if copies == []:
+            name = step.modifiers.get("name")
+            self.paths.absent.append(Absent(step, str(name.value.value) if name else None, ctx.scope, "repeat"))
         return copies
 
     def add_output(self, entry: Entry, result: StepValue, x: StepValue, ctx: Context) -> None:

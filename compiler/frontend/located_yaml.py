@@ -235,6 +235,7 @@ class YamlComposer:
         start = self.next_event()
         if isinstance(start, y.StreamEndEvent):
             raise self.refuse("empty-file", Span(self.source, 1, 1, 1, 2), "the file is empty", SMALLEST)
+        self.check_version(start)
         root = self.compose_node(self.next_event(), 0)
         self.next_event()
         after = self.next_event()
@@ -243,6 +244,21 @@ class YamlComposer:
                 "multiple-documents", self.event_span(after), "a second document begins here; a file holds one"
             )
         return root
+
+    def check_version(self, start: Any) -> None:
+        """Warns of a directive `%YAML` that asks for another version than 1.2: the text is read as 1.2 all the same."""
+        if start.version in (None, (1, 2)):
+            return
+        version = ".".join(map(str, start.version))
+        line = next((i for i, each in enumerate(self.source.text.splitlines(), 1) if each.startswith("%YAML")), 1)
+        span = Span(self.source, line, 1, line, len(self.source.line(line)) + 1)
+        message = f"`%YAML {version}` asks for YAML {version}, but a spec is read as YAML 1.2"
+        help = (
+            "take the line away; `no`, `on` and `010` are a string, a string and ten here"
+            if version == "1.1"
+            else "take the line away"
+        )
+        self.diagnostics.warn("yaml-version", span, message, help)
 
     def compose_node(self, event: Any, depth: int) -> Located:
         """The node that begins with `event`, at `depth` levels below the root."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from itertools import islice
 from typing import NamedTuple
 
@@ -11,8 +11,8 @@ from ..ops.fields import quote_value
 from .budget import CHARACTERS_PER_UNIT
 from .context import Context, StepValue
 from .located_yaml import Located
-from .naming import Paths, join_path
-from .spec import Group, MergeCall, Place, Residual, Step
+from .naming import Absent, Paths, join_path
+from .spec import MergeCall, Place, Step, places_in
 from .values import Fault, Poisoned, span_within, unknown_fault
 
 MAX_KNOWN = 1000  # steps that a message is made from
@@ -38,15 +38,40 @@ def resolve_reference(node: Located, x: StepValue, ctx: Context, paths: Paths, g
                 message = f"`{name}` is inside the auxiliary head `{head}`, which inference does not have"
                 raise Fault("from-head", span, message)
             return value
-    for scope in ctx.scopes():
-        if join_path(scope, name) in paths.removed:
-            raise Fault("from-removed", span, f"`{name}` was taken out by its `when`",
-                        notes=(Note("here", paths.removed[join_path(scope, name)]),))  # fmt: skip
+    if paths.absent and (absent := find_absent({join_path(scope, name) for scope in ctx.scopes()}, paths)):
+        raise explain_absent(name, span, absent)
     if name in ctx.inputs:
         return ctx.inputs[name]
     if paths.some_lost:
         raise Poisoned
     raise explain_unknown_step(name, node, span, ctx, paths, graph)
+
+
+def find_absent(candidates: set[str], paths: Paths) -> Absent | None:
+    """The step that is not in the net, if one of the paths would be its own, or that of a step in it."""
+    for each in islice(reversed(paths.absent), MAX_KNOWN):
+        for name in each.names() if each.name is None else (each.name,):
+            if any(covers(join_path(each.scope, name), path) for path in candidates):
+                return each
+    return None
+
+
+def covers(path: str, other: str) -> bool:
+    """Whether the other path is this one, or that of a step inside it. An expression in the path stands for any text."""
+    if "$" not in path:
+        return other == path or other.startswith(path + ".")
+    pattern = "[^.]+".join(map(re.escape, re.split(r"\$(?:\w+|\([^)]*\))", path)))
+    return re.match(rf"{pattern}(\.|$)", other) is not None
+
+
+def explain_absent(name: str, span: Span, absent: Absent) -> Fault:
+    """The Fault of a `from` that names a step, or what is in one, that `when` took out or that repeats in no round."""
+    has_name = absent.name is not None and "." not in name
+    if "repeat" in absent.why:
+        message = f"`{name}` is not there: {'its' if has_name else 'it stands in a'} `repeat`{'' if has_name else ' that'} has no rounds"
+    else:
+        message = f"`{name}` was taken out by {'its' if has_name else 'a'} `when`{'' if has_name else ' around it'}"
+    return Fault("from-removed", span, message, notes=(Note("here", absent.step.modifiers[absent.why].key.span),))
 
 
 def explain_unknown_step(
@@ -108,14 +133,3 @@ def index_place(place: Place) -> PlaceIndex:
                         names.setdefault(str(branch.key.value), []).append((branch.key, None))
             pending += places_in(step)
     return PlaceIndex(frozenset(references), names)
-
-
-def places_in(step: Step) -> Iterator[Place]:
-    """The places for steps inside a step."""
-    match step.core:
-        case MergeCall(_, _, _, branches):
-            yield from (branch.place for branch in branches.items)
-        case Residual(_, body, shortcut, _):
-            yield from (body, *((shortcut,) if shortcut else ()))
-        case Group(_, steps):
-            yield steps
