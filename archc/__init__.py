@@ -24,14 +24,18 @@ __version__ = "0.1.0"
 __all__ = ["Diagnostic", "Failure", "InternalError", "Net", "SpecError", "__version__", "load", "runtime"]
 
 
-def load(spec: str | PathLike[str], params: Mapping[str, Any] | None = None) -> Net:
+def load(
+    spec: str | PathLike[str], params: Mapping[str, Any] | None = None, *, limits: Mapping[str, int] | None = None
+) -> Net:
     """Compiles a spec: a file, or the name of a bundled one. `params` override the spec's parameters, as `--set` does.
+
+    `limits` raise those of the check (docs/limits.md), as `--limit` does: limits={"nodes": 200_000}.
 
     Raises SpecError, which carries the diagnostics, or Failure where there is no such spec.
     """
     from .net import load as load_net
 
-    return load_net(spec, params or {})
+    return load_net(spec, params if params is not None else {}, limits if limits is not None else {})
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .compiler.diagnostics import Diagnostic, Failure, InternalError, SpecError
 from .compiler.driver import Compilation, check, explain_open_params
+from .compiler.limits import limits_from
 
 if TYPE_CHECKING:
     from .build.build import BuildResult
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from .text.costs import NetCost
 
 
-def load(spec: str | os.PathLike[str], params: Mapping[str, Any]) -> Net:
-    """Compiles a spec. Raises SpecError with its diagnostics, Failure where there is no such spec or a param does not fit."""
+def load(spec: str | os.PathLike[str], params: Mapping[str, Any], limits: Mapping[str, int]) -> Net:
+    """Compiles a spec. Raises SpecError with its diagnostics, Failure where there is no such spec, or a param or limit does not fit."""
     if not isinstance(spec, (str, os.PathLike)):
         raise Failure(
             "no-such-spec", f"a spec is a path or the name of a bundled one, not a {type(spec).__name__}", exit_code=2
@@ -34,7 +35,9 @@ def load(spec: str | os.PathLike[str], params: Mapping[str, Any]) -> Net:
         raise Failure(
             "set-value", f"params= is a mapping of names to values, not a {type(params).__name__}", exit_code=2
         )
-    checked = check(os.fspath(spec), params=params)
+    if not isinstance(limits, Mapping):
+        raise Failure("usage", f"limits= is a mapping of names to numbers, not a {type(limits).__name__}", exit_code=2)
+    checked = check(os.fspath(spec), params=params, limits=limits_from(limits))
     if checked.failed:
         raise SpecError(checked.diagnostics)
     return Net(checked)

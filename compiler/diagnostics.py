@@ -152,6 +152,14 @@ class Reject(Exception):
         self.code, self.message, self.help, self.field, self.about_rank = code, message, help, field, about_rank
 
 
+class LimitReached(Exception):
+    """A limit is reached, and the check ends here; `diagnostic` says which, and what is large."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
+
+
 class InternalError(Exception):
     """A bug of ours: an invariant is broken that no spec should be able to break."""
 
@@ -162,15 +170,36 @@ MIN_SIMILARITY_OF_BEGINNINGS = 0.5
 
 
 class Collector:
-    """The diagnostics of a stage. The same code at the same place is kept once, however often it is added."""
+    """The diagnostics of a stage. The same code at the same place is kept once, however often it is added.
 
-    def __init__(self) -> None:
+    At `limit` errors it raises LimitReached; of as many warnings it leaves out the rest.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
         self._seen: dict[tuple[str, tuple[str, int, int] | None], Diagnostic] = {}
+        self._counts = {"error": 0, "warning": 0, "note": 0}
+        self.limit = limit
 
     def add(self, diagnostic: Diagnostic) -> None:
+        """Keeps a diagnostic. Raises LimitReached for an error too many."""
         span = diagnostic.span
         key = (diagnostic.code, (span.source.name, span.line, span.column) if span else None)
-        self._seen.setdefault(key, diagnostic)
+        if key in self._seen:
+            return
+        severity = diagnostic.severity
+        self._counts[severity] += 1
+        if self.limit is not None and self._counts[severity] > self.limit:
+            what = f"over {self.limit} {severity}s, the limit: the others are left out"
+            last = Diagnostic("too-many-mistakes", span, what, severity=severity)
+            if severity == "error":
+                raise LimitReached(last)
+            self._seen.setdefault(("too-many-mistakes", None), last)
+            return
+        self._seen[key] = diagnostic
+
+    def close(self, last: Diagnostic) -> None:
+        """Adds the reason why a check ended early."""
+        self._seen[last.code, None] = last
 
     def replace(self, old: Iterable[Diagnostic], new: Diagnostic) -> None:
         """Puts one diagnostic in place of those that only follow from it."""
@@ -198,18 +227,29 @@ class Collector:
         return any(d.severity == "error" for d in self._seen.values())
 
 
+MAX_LISTED = 50
+MAX_COMPARED = 400
+
+
+def list_names(names: Iterable[str]) -> str:
+    """Names for a message, one after the other; of very many the first."""
+    known = list(names)
+    more = f" and {len(known) - MAX_LISTED} more" if len(known) > MAX_LISTED else ""
+    return ", ".join(known[:MAX_LISTED]) + more if known else "none"
+
+
 def nearest(word: str, candidates: Iterable[str], prefix: str = "") -> str | None:
     """The candidate, behind `prefix`, that `word` was probably meant to be; None where none is similar enough.
 
     Similar are: the same letters in another case, an abbreviation or the beginning of the other of three letters or more, and what
-    shares most of its letters in their order. Never the word itself.
+    shares most of its letters in their order. Never the word itself. Of very many candidates the first are looked at.
     """
     from difflib import SequenceMatcher  # late: only a mistake pays for this import
 
     matcher = SequenceMatcher(None, "", "")
     short = word.lower()[:200]
     matcher.set_seq2(short)
-    best, shared, found = 0.0, 0, None
+    best, shared, found, compared = 0.0, 0, None, 0
     for candidate in candidates:
         letters = candidate.lower()[:200]
         if candidate == word:
@@ -218,8 +258,13 @@ def nearest(word: str, candidates: Iterable[str], prefix: str = "") -> str | Non
             return prefix + candidate
         begins = min(len(letters), len(word)) >= 3 and (letters.startswith(short) or short.startswith(letters))
         least = max(MIN_SIMILARITY_OF_BEGINNINGS if begins else MIN_SIMILARITY, best)
+        if 2 * min(len(letters), len(short)) < least * (len(letters) + len(short)):  # too long or too short
+            continue
+        compared += 1
+        if compared > MAX_COMPARED:
+            break
         matcher.set_seq1(letters)
-        if matcher.real_quick_ratio() < least or matcher.quick_ratio() < least:
+        if matcher.quick_ratio() < least:
             continue
         alike = matcher.ratio()
         begin = next((at for at, (a, b) in enumerate(zip(letters, short, strict=False)) if a != b), 0)

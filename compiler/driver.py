@@ -6,22 +6,25 @@ Nothing here imports torch, onnx or numpy, and nothing is kept between two compi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .diagnostics import Collector, Diagnostic, Failure, Source, nearest
+from .diagnostics import Collector, Diagnostic, Failure, LimitReached, Source, nearest
+from .frontend.budget import Budget
 from .frontend.compose import Composer, Document
 from .frontend.expand import expand
 from .frontend.header import Header, Labels
-from .frontend.located_yaml import Located
+from .frontend.located_yaml import Located, format_bytes
 from .frontend.names import Resolver, Scope
+from .frontend.preprocessing import check_input_order, check_preprocessing
 from .frontend.recovery import Incomplete
 from .ir.graph import Graph, Node
 from .ir.verify import verify
-from .sources import LABEL_SETS, MAX_BYTES, SourceError, SpecText, find_spec
+from .limits import DEFAULT, Limits, raise_limit
+from .sources import LABEL_SETS, SourceError, SpecText, find_spec
 
 if TYPE_CHECKING:
     from .analysis.expectations import Expectation
@@ -66,7 +69,12 @@ class Compilation(NamedTuple):
         return self.document.header if self.document else Header()
 
 
-def check(spec: str | SpecText, settings: Sequence[str] = (), params: Mapping[str, Any] | None = None) -> Compilation:
+def check(
+    spec: str | SpecText,
+    settings: Sequence[str] = (),
+    params: Mapping[str, Any] | None = None,
+    limits: Limits = DEFAULT,
+) -> Compilation:
     """Runs every stage up to the expectations on a file, a bundled spec's name, or a text; returns all that was found.
 
     `settings` are `name=value` as a shell gives them, `params` values as Python does. Raises Failure (usage) where there is no
@@ -78,48 +86,70 @@ def check(spec: str | SpecText, settings: Sequence[str] = (), params: Mapping[st
         # The tests hold every bundled spec against the schema, whose library is a quarter of the time that a check takes. One that
         # is being edited may break what the schema would have promised: then the whole way says what is wrong.
         with suppress(AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError):
-            found = compile_text(text, overrides, trusted=True)
+            found = compile_text(text, overrides, limits, trusted=True)
             if not found.diagnostics:
                 return found
-    return compile_text(text, overrides)
+    return compile_text(text, overrides, limits)
 
 
-def compile_text(text: SpecText, overrides: Sequence[Override], trusted: bool = False) -> Compilation:
-    """Runs every stage up to the expectations on a text; a `trusted` one is not held against the schema."""
-    diagnostics = Collector()
-    composer = Composer(text.files, diagnostics, trusted)
-    document = composer.read_document(text.data, text.name, text.label)
-    found = Compilation(Path(text.name if text.name != "<stdin>" else "-").stem, sources=tuple(composer.sources),
+def compile_text(
+    text: SpecText, overrides: Sequence[Override], limits: Limits = DEFAULT, trusted: bool = False
+) -> Compilation:
+    """Runs every stage up to the expectations on a text; a `trusted` one is not held against the schema.
+
+    Where a limit is reached the check ends, and the last diagnostic says why.
+    """
+    diagnostics = Collector(limits.mistakes)
+    composer = Composer(text.files, diagnostics, trusted, Budget(limits))
+    found = Compilation(Path(text.name if text.name != "<stdin>" else "-").stem,
                         settings=tuple(o.text for o in overrides), bundled=text.bundled)  # fmt: skip
+    try:
+        for stage in run_stages(found, text, composer, overrides):
+            found = stage
+    except LimitReached as limit:
+        diagnostics.close(limit.diagnostic)
+    return found._replace(diagnostics=tuple(diagnostics), sources=tuple(composer.sources))
+
+
+def run_stages(
+    found: Compilation, text: SpecText, composer: Composer, overrides: Sequence[Override]
+) -> Iterator[Compilation]:
+    """What is found, after each stage. Raises LimitReached where a limit is."""
+    diagnostics, budget = composer.diagnostics, composer.budget
+    document = composer.read_document(text.data, text.name, text.label)
     if document is None:
-        return found._replace(diagnostics=tuple(diagnostics))
+        return
     found = found._replace(name=document.name, document=document, root=document.root)
+    yield found
     if composer.incomplete:  # what is missing would be missed everywhere
-        return found._replace(diagnostics=tuple(diagnostics))
+        return
     if overrides:
         from .frontend.overrides import override_params
 
         document = override_params(document, overrides)
     found = found._replace(document=document)
     require_parts(document, diagnostics)
-    resolver = Resolver(diagnostics)
+    resolver = Resolver(diagnostics, budget)
     resolver.check_document(document)
     found = found._replace(scopes=resolver.scopes)
-    names = read_labels(document.header.labels, text.files, diagnostics) if document.header.labels else None
+    yield found
+    labels = document.header.labels
+    names = read_labels(labels, text.files, diagnostics, budget.limits.bytes) if labels else None
     if document.input and not document.broken_input:
         if document.header.preprocess is None:  # else that says how large a photo is
             check_input_order(document, diagnostics)
         check_preprocessing(document, diagnostics)
         if document.graph is not None and not document.open_params:
-            expansion = expand(document, diagnostics)
+            expansion = expand(document, diagnostics, budget)
             found = found._replace(nodes=expansion.nodes, graph=expansion.graph)
+            yield found
             if expansion.graph is None:
                 from .frontend.mistaken_params import attribute_to_params  # late: only a mistake pays for it
 
                 attribute_to_params(document, diagnostics)
     if found.graph is not None:
         found = examine(found.graph, found, document, names, diagnostics)
-    return found._replace(diagnostics=tuple(diagnostics))
+    yield found
 
 
 def read_overrides(settings: Sequence[str], params: Mapping[str, Any]) -> list[Override]:
@@ -187,7 +217,9 @@ def explain_open_params(found: Compilation) -> tuple[Diagnostic, ...]:
     return tuple(explain_open_param(document, name) for name in document.open_params) if document else ()
 
 
-def read_labels(labels: Labels, files: SpecFiles, diagnostics: Collector) -> tuple[str, ...] | None:
+def read_labels(
+    labels: Labels, files: SpecFiles, diagnostics: Collector, max_bytes: int = DEFAULT.bytes
+) -> tuple[str, ...] | None:
     """The names as written out, of a known set, or of a file beside the text, one a line; None after telling what is wrong."""
     reference = labels.reference
     if reference is None:
@@ -197,8 +229,9 @@ def read_labels(labels: Labels, files: SpecFiles, diagnostics: Collector) -> tup
     try:
         label = files.locate(labels.span.source.label, reference)
         data = files.read(label)
-        if len(data) > MAX_BYTES:
-            raise SourceError("file-too-large", f"`{reference}` is over the limit of {MAX_BYTES // 2**20} MiB")
+        if len(data) > max_bytes:
+            message = f"`{reference}` is over the limit of {format_bytes(max_bytes)}"
+            raise SourceError("file-too-large", message, raise_limit("bytes", 2 * max_bytes))
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         what = f"byte 0x{data[error.start]:02X} of `{reference}` is not UTF-8: a file of labels is UTF-8 text"
@@ -208,34 +241,6 @@ def read_labels(labels: Labels, files: SpecFiles, diagnostics: Collector) -> tup
         diagnostics.add(Diagnostic(error.code, labels.span, error.message, help=error.help))
         return None
     return tuple(line.strip() for line in text.split("\n") if line.strip())
-
-
-def check_input_order(document: Document, diagnostics: Collector) -> None:
-    """Warns of an input whose sizes look like a photo's with the channels last: a width of 3, or a square of width 1 or 4."""
-    for entry in document.input.values():
-        channels, height, width = (size.value for size in entry.value.value)
-        if min(channels, height) >= 16 and (width == 3 or (width in (1, 4) and channels == height)):
-            message = f"the input has {channels} channels and width {width}: channels come first"
-            help = f"did you mean [{width}, {channels}, {height}]?"
-            diagnostics.warn("channels-last", entry.value.span, message, help)
-
-
-def check_preprocessing(document: Document, diagnostics: Collector) -> None:
-    """`preprocess` fits the input: statistics its channels, and the crop its size."""
-    stated = document.header.preprocess
-    if stated is None:
-        return
-    channels, height, width = (size.value for size in next(iter(document.input.values())).value.value)
-    crop = (stated.crop, stated.crop) if isinstance(stated.crop, int) else stated.crop
-    if crop is not None and tuple(crop) != (height, width):
-        message = f"`crop` gives {crop[0]}×{crop[1]} pixels, the input is {height}×{width}"
-        help = f"write crop: {height}" if height == width else f"write crop: [{height}, {width}]"
-        diagnostics.add(Diagnostic("preprocess-mismatch", stated.spans["crop"], message, help=help))
-    for key in ("mean", "std"):
-        numbers = getattr(stated, key)
-        if numbers is not None and len(numbers) not in (1, channels):
-            message = f"`{key}` has {len(numbers)} numbers for {channels} channels"
-            diagnostics.add(Diagnostic("preprocess-channels", stated.spans[key], message))
 
 
 def run_passes(graph: Graph, options: PassOptions | None = None, after: str | None = None) -> Graph:

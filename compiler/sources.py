@@ -11,10 +11,12 @@ import posixpath
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from .diagnostics import Failure, nearest
+from .limits import HIGHEST_BYTES
 
 if TYPE_CHECKING:  # a protocol takes long to create, and only the type checker asks for it
     from typing import Protocol
@@ -26,13 +28,14 @@ if TYPE_CHECKING:  # a protocol takes long to create, and only the type checker 
             """The label of the file that `path` names in the text with the label `referrer`. Raises SourceError."""
 
         def read(self, label: str) -> bytes:
-            """The bytes of a text; at most MAX_BYTES + 1, so that the reader sees when there are too many.
+            """The bytes of a text; at most HIGHEST_BYTES + 1, so that the reader sees when there are too many.
 
             Raises SourceError.
             """
 
 
-MAX_BYTES = 2**20  # of one text
+MAX_BESIDE = 2000  # files that a misspelt name is compared with
+MAX_SHOWN = 80  # letters of a path in a message
 MAX_DOCUMENTS = 64  # in a row, each extending or importing the next
 ZOO = Path(__file__).parent.parent / "archspecs"
 BUNDLED = "zoo:"  # begins the path and the label of a bundled spec
@@ -69,11 +72,24 @@ def check_path(path: str) -> None:
     elif "\\" in path:
         problem = "has a backslash; write `/`"
     if problem:
-        raise SourceError("path-outside", f"`{path}` {problem}")
+        raise SourceError("path-outside", f"`{shorten(path)}` {problem}")
+
+
+def shorten(path: str) -> str:
+    """A path for a message, cut where it is long."""
+    return path if len(path) <= MAX_SHOWN else path[:MAX_SHOWN] + "…"
+
+
+def names_in_folder(folder: Path) -> list[str]:
+    """The names in a folder; none where it cannot be read."""
+    try:
+        return [each.name for each in islice(folder.iterdir(), MAX_BESIDE)]
+    except OSError:
+        return []
 
 
 def outside_error(path: str) -> SourceError:
-    return SourceError("path-outside", f"`{path}` leads outside the spec's root folder",
+    return SourceError("path-outside", f"`{shorten(path)}` leads outside the spec's root folder",
                              "copy the file below the spec; `..` and links may not leave its folder")  # fmt: skip
 
 
@@ -89,7 +105,7 @@ def missing_error(path: str, beside: Iterable[str]) -> SourceError:
         near = nearest(posixpath.basename(path), [each for each in beside if each.endswith((".yaml", ".yml", ".txt"))])
         near = near or nearest(name, zoo(), BUNDLED)
         help = f"did you mean `{near}`?" if near else ""
-    return SourceError("file-missing", f"there is no file `{path}` beside this one", help)
+    return SourceError("file-missing", f"there is no file `{shorten(path)}` beside this one", help)
 
 
 def resolve_label(referrer: str, path: str) -> str:
@@ -113,7 +129,7 @@ class FilesAndZoo:
         return self.locate_own(referrer, path)
 
     def read(self, label: str) -> bytes:
-        """The bytes of a text; at most MAX_BYTES + 1, so that the reader sees when there are too many. Raises SourceError."""
+        """The bytes of a text; at most HIGHEST_BYTES + 1, so that the reader sees when there are too many. Raises SourceError."""
         return Folder(ZOO).read_own(label.removeprefix(BUNDLED)) if label.startswith(BUNDLED) else self.read_own(label)
 
     def locate_bundled(self, path: str) -> str:
@@ -123,7 +139,7 @@ class FilesAndZoo:
             return BUNDLED + entries[name].relative_to(ZOO).as_posix()
         near = nearest(name.rpartition("/")[2], entries, BUNDLED)
         help = f"did you mean `{near}`?" if near else "`archc list` shows the bundled specs"
-        raise SourceError("file-missing", f"there is no bundled spec `{name}`", help)
+        raise SourceError("file-missing", f"there is no bundled spec `{shorten(name)}`", help)
 
     def locate_own(self, referrer: str, path: str) -> str:
         """The label of a file that is no bundled spec. Raises SourceError."""
@@ -146,22 +162,24 @@ class Folder(FilesAndZoo):
         folder = (self.root / referrer).parent
         try:
             file = folder.joinpath(path).resolve()
-        except (OSError, ValueError, RuntimeError):
-            raise outside_error(path) from None
-        if not file.is_relative_to(self.root):
-            raise outside_error(path)
-        if not file.is_file():
-            try:
-                beside = [each.name for each in folder.iterdir()]
-            except OSError:
-                beside = []
-            raise missing_error(path, beside)
-        return file.relative_to(self.root).as_posix()
+            if not file.is_relative_to(self.root):
+                raise outside_error(path)
+            if file.is_file():
+                return file.relative_to(self.root).as_posix()
+            if file.exists():  # a pipe could be read for ever
+                what = "is a folder" if file.is_dir() else "is a device or a pipe"
+                raise SourceError("file-missing", f"`{shorten(path)}` {what}, and no file")
+        except RuntimeError:
+            raise SourceError("file-unreadable", f"`{path}` is a link in a circle of links") from None
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise SourceError("file-unreadable", f"`{shorten(path)}` cannot be read: {why}") from None
+        raise missing_error(path, names_in_folder(folder))
 
     def read_own(self, label: str) -> bytes:
         try:
             with (self.root / label).open("rb") as file:
-                return file.read(MAX_BYTES + 1)
+                return file.read(HIGHEST_BYTES + 1)
         except OSError as error:
             raise SourceError("file-unreadable", f"`{label}` cannot be read: {error.strerror}") from None
 
@@ -194,7 +212,7 @@ class Memory(FilesAndZoo):
 
     def read_own(self, label: str) -> bytes:
         text = self.texts[label]
-        return (text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))[: MAX_BYTES + 1]
+        return (text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))[: HIGHEST_BYTES + 1]
 
 
 class GitRevision(FilesAndZoo):
@@ -213,7 +231,7 @@ class GitRevision(FilesAndZoo):
         data = self.read_blob(label)
         if data is None:
             raise SourceError("file-missing", f"`{label}` is not in revision {self.revision}")
-        return data[: MAX_BYTES + 1]
+        return data[: HIGHEST_BYTES + 1]
 
     def read_blob(self, label: str) -> bytes | None:
         """A file's bytes; None where the revision has no such file. Raises SourceError where git does not run."""
@@ -238,7 +256,7 @@ def find_spec(spec: str) -> SpecText:
     Raises Failure (usage).
     """
     if spec == "-":
-        return SpecText(Folder(Path.cwd()), "-", sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")
+        return SpecText(Folder(Path.cwd()), "-", sys.stdin.buffer.read(HIGHEST_BYTES + 1), "<stdin>")
     path = Path(spec)
     try:
         if path.is_dir():
@@ -265,4 +283,4 @@ def read_spec_file(path: Path, name: str) -> SpecText:
     """The text of a file. Its root is its own folder; for a file of the zoo it is the whole zoo."""
     root = ZOO.resolve() if path.is_relative_to(ZOO.resolve()) else path.parent
     with path.open("rb") as file:
-        return SpecText(Folder(root), path.relative_to(root).as_posix(), file.read(MAX_BYTES + 1), name)
+        return SpecText(Folder(root), path.relative_to(root).as_posix(), file.read(HIGHEST_BYTES + 1), name)

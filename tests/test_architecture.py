@@ -23,7 +23,8 @@ MAY_KNOW = {
     "archc.compiler.diagnostics": (),
     "archc.compiler.files": ("archc.compiler.diagnostics",),
     "archc.compiler.spelling": (),
-    "archc.compiler.sources": ("archc.compiler.diagnostics",),
+    "archc.compiler.limits": ("archc.compiler.diagnostics", "archc.compiler.spelling"),
+    "archc.compiler.sources": ("archc.compiler.diagnostics", "archc.compiler.limits"),
     "archc.compiler.ir": ("archc.compiler.diagnostics", "archc.compiler.ir"),
     "archc.compiler.ops": ("archc.compiler.diagnostics", "archc.compiler.ir", "archc.compiler.ops"),
     "archc.runtime": ("archc.runtime",),
@@ -33,6 +34,7 @@ MAY_KNOW = {
 STAGES = ("frontend", "passes", "analysis", "backends", "weights")
 BELOW = (
     "archc.compiler.diagnostics",
+    "archc.compiler.limits",
     "archc.compiler.sources",
     "archc.compiler.files",
     "archc.compiler.spelling",

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from archc.compiler.driver import check
-from archc.compiler.sources import MAX_BYTES, ZOO, Folder, GitRevision, Memory, SourceError, SpecText, find_spec
+from archc.compiler.limits import Limits
+from archc.compiler.sources import ZOO, Folder, GitRevision, Memory, SourceError, SpecText, find_spec
 
 FAMILY = "archspec: 1\nname: family\nparams: {width: int}\ninput: {image: [3, 8, 8]}\ngraph: [{conv: {out: $width}}]\n"
 MEMBER = "archspec: 1\nname: member\nextends: ../families/family.yaml\nparams: {width: 4}\n"
@@ -103,10 +104,12 @@ def test_a_file_of_labels_is_whole_or_refused(tmp_path):
     found = check(str(labelled(tmp_path, "names.txt", 3)))
     assert found.labels == ("class 00000000", "class 00000001", "class 00000002") and not found.diagnostics
     line = "x" * 63 + "\n"
-    (tmp_path / "names.txt").write_text(line * (MAX_BYTES // 64), "utf-8")
-    assert check(str(labelled(tmp_path, "names.txt", MAX_BYTES // 64))).labels == ("x" * 63,) * (MAX_BYTES // 64)
-    (tmp_path / "names.txt").write_text(line * (MAX_BYTES // 64) + "y\n", "utf-8")
-    found = check(str(labelled(tmp_path, "names.txt", MAX_BYTES // 64 + 1)))
+    (tmp_path / "names.txt").write_text(line * (Limits().bytes // 64), "utf-8")
+    assert check(str(labelled(tmp_path, "names.txt", Limits().bytes // 64))).labels == ("x" * 63,) * (
+        Limits().bytes // 64
+    )
+    (tmp_path / "names.txt").write_text(line * (Limits().bytes // 64) + "y\n", "utf-8")
+    found = check(str(labelled(tmp_path, "names.txt", Limits().bytes // 64 + 1)))
     assert [d.code for d in found.diagnostics] == ["file-too-large"] and found.labels is None
     assert found.diagnostics[0].span.line == 3
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from archc.compiler.diagnostics import Collector, Source
 from archc.compiler.frontend import located_yaml
-from archc.compiler.frontend.located_yaml import MAX_BYTES, Located, decode_text, parse_yaml, plain_value
+from archc.compiler.frontend.located_yaml import Located, decode_text, parse_yaml, plain_value
+from archc.compiler.limits import Limits
 
 
 def read(data):
@@ -56,7 +57,7 @@ def test_a_leading_zero_is_ten_and_a_warning():
     ('a: "\\ud800"', ("control-character", 1, 5)), ('a: "\\UFFFFFFFF"', ("yaml-syntax", 1, 7)),
     ("a: x\0y", ("control-character", 1, 5)), ("a: b\nc: \u2028d", ("control-character", 2, 4)), (b"a: 1\nb: \xe9\n", ("not-utf8", 2, 4)),
     ("a: b".encode("utf-16"), ("not-utf8", 1, 1)), (b"", ("empty-file", 1, 1)), (" \n\n", ("empty-file", 1, 1)), ("# no more", ("empty-file", 1, 1)),
-    (b"a" * (MAX_BYTES + 1), ("file-too-large", 1, 1)), ("a: " + "9" * 61, ("number-too-large", 1, 4)), ("a: 0x" + "f" * 60, ("number-too-large", 1, 4)),
+    (b"a" * (Limits().bytes + 1), ("file-too-large", 1, 1)), ("a: " + "9" * 61, ("number-too-large", 1, 4)), ("a: 0x" + "f" * 60, ("number-too-large", 1, 4)),
 ])  # fmt: skip
 def test_each_trap_is_a_diagnostic_at_its_place(text, fault):
     assert read(text)[1] == [fault]

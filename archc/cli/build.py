@@ -20,7 +20,16 @@ from ..compiler.weights.formats import checkpoint_suffixes
 from ..text.characters import clean
 from ..text.tables import format_bytes, format_pairs
 from ..text.weights import describe_weights, weight_warnings
-from .options import Batch, compile_spec, format_option, print_json, refuse_two_answers, set_option, spec_argument
+from .options import (
+    Batch,
+    compile_spec,
+    format_option,
+    limit_option,
+    print_json,
+    refuse_two_answers,
+    set_option,
+    spec_argument,
+)
 from .progress import progress
 from .render import format_warning
 
@@ -28,6 +37,7 @@ if TYPE_CHECKING:
     from ..build.build import BuildResult
     from ..build.checkpoints import CheckpointGiven
     from ..compiler.driver import Compilation
+    from ..compiler.limits import Limits
 
 
 EPILOG = """Example: archc build googlenet --export onnx -o googlenet.onnx --weights googlenet.safetensors
@@ -43,6 +53,7 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
 @click.command(epilog=EPILOG)
 @spec_argument
 @set_option
+@limit_option
 @click.option(
     "--export",
     "exports",
@@ -105,7 +116,7 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
 )
 @click.option("--no-verify", is_flag=True, help="The same as --proof none.")
 @format_option()
-def command(spec: str, settings: tuple[str, ...], output: str | None, form: str, weights: tuple[str, ...], proof: Proof,
+def command(spec: str, settings: tuple[str, ...], limits: Limits, output: str | None, form: str, weights: tuple[str, ...], proof: Proof,
             no_verify: bool, **given: Any) -> None:  # fmt: skip
     """Build a model from a spec: ONNX or PyTorch."""
     from ..build.build import build
@@ -118,7 +129,7 @@ def command(spec: str, settings: tuple[str, ...], output: str | None, form: str,
         raise click.UsageError(
             "-o names one file, but several exports are asked for; leave it out or build one at a time"
         )
-    checked, _ = compile_spec(spec, settings)
+    checked, _ = compile_spec(spec, settings, limits)
     if path is not None:
         warn_of_suffix(path, options.exports[0])
     with progress(f"building {checked.name}"):

@@ -9,21 +9,23 @@ import click
 
 from ..text.characters import clean
 from ..text.tables import count_of, format_number, format_plain
-from .options import check_spec, format_option, print_json, set_option, specs_argument
+from .options import check_spec, format_option, limit_option, print_json, set_option, specs_argument
 from .render import format_diagnostics
 
 if TYPE_CHECKING:
     from ..compiler.analysis.expectations import Expectation
     from ..compiler.driver import Compilation
+    from ..compiler.limits import Limits
 
 
 @click.command(epilog="Example: archc check net.yaml --set classes=10")
 @specs_argument
 @set_option
+@limit_option
 @format_option("sarif", "github")
-def command(specs: tuple[str, ...], settings: tuple[str, ...], form: str) -> int:
+def command(specs: tuple[str, ...], settings: tuple[str, ...], limits: Limits, form: str) -> int:
     """Check specs and prove or refute what they expect."""
-    results, code = check_each(specs, settings)
+    results, code = check_each(specs, settings, limits)
     if form == "text":
         for spec, result in results:
             print_result(spec, result)
@@ -40,7 +42,9 @@ def command(specs: tuple[str, ...], settings: tuple[str, ...], form: str) -> int
     return code
 
 
-def check_each(specs: tuple[str, ...], settings: tuple[str, ...]) -> tuple[list[tuple[str, Compilation]], int]:
+def check_each(
+    specs: tuple[str, ...], settings: tuple[str, ...], limits: Limits
+) -> tuple[list[tuple[str, Compilation]], int]:
     """What each spec's check found, and the exit code. Among several, one that is not there does not keep the others' answers back."""
     from ..compiler.diagnostics import Diagnostic, Failure
     from ..compiler.driver import Compilation
@@ -49,7 +53,7 @@ def check_each(specs: tuple[str, ...], settings: tuple[str, ...]) -> tuple[list[
     codes = [0]
     for spec in specs:
         try:
-            result = check_spec(spec, settings)
+            result = check_spec(spec, settings, limits)
             codes.append(int(result.failed))
         except Failure as failure:
             if len(specs) == 1 or failure.code != "no-such-spec":

@@ -7,15 +7,17 @@ from typing import Any
 import click
 
 from ..compiler.analysis.cost import cost
+from ..compiler.limits import Limits
 from ..text.costs import CostReport, cost_text, report_costs
 from ..text.layout import table_width
 from ..text.tables import format_number, format_table
-from .options import compile_spec, format_option, print_json, set_option, specs_argument
+from .options import compile_spec, format_option, limit_option, print_json, set_option, specs_argument
 
 
 @click.command(epilog="Example: archc cost resnet50 --by block --share")
 @specs_argument
 @set_option
+@limit_option
 @click.option("--by", type=click.Choice(["layer", "block", "op"]), help="Also a table of the parts.")
 @click.option("--share", is_flag=True, help="In the table, each part's share in percent; the input is a part, too.")
 @click.option("--weights-only", is_flag=True, help="Count no biases and no normalisation, as many papers do.")
@@ -29,6 +31,7 @@ from .options import compile_spec, format_option, print_json, set_option, specs_
 def command(
     specs: tuple[str, ...],
     settings: tuple[str, ...],
+    limits: Limits,
     by: str | None,
     share: bool,
     weights_only: bool,
@@ -42,7 +45,7 @@ def command(
     """
     if share and not by:
         raise click.UsageError("--share is about a table; say which: --by layer, block or op")
-    reports = [report_costs(cost(compile_spec(spec, settings)[1]), weights_only, batch) for spec in specs]
+    reports = [report_costs(cost(compile_spec(spec, settings, limits)[1]), weights_only, batch) for spec in specs]
     if form == "json":
         documents = [cost_json(each, by) for each in reports]
         print_json(documents[0] if len(documents) == 1 else documents)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..compiler.limits import Limits, read_limits
 from .completion import complete_setting, complete_spec
 
 if TYPE_CHECKING:
@@ -24,6 +25,16 @@ def set_option(command: _F) -> _F:
     return click.option(
         "--set", "settings", multiple=True, metavar="NAME=VALUE", help=text, shell_complete=complete_setting
     )(command)
+
+
+def limit_option(command: _F) -> _F:
+    """The option `--limit NAME=N`, as the argument `limits`, which is a Limits."""
+
+    def read(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> Limits:
+        return read_limits(values)
+
+    text = f"Raise a limit of the check ({', '.join(Limits._fields)}); repeatable."
+    return click.option("--limit", "limits", multiple=True, metavar="NAME=N", callback=read, help=text)(command)
 
 
 def format_option(*more: str) -> Callable[[_F], _F]:
@@ -44,23 +55,23 @@ def refuse_two_answers(output: str | None, form: str) -> None:
         raise click.UsageError("`-o -` and `--format json` both write to standard output; give -o a path")
 
 
-def check_spec(spec: str, settings: tuple[str, ...]) -> Compilation:
+def check_spec(spec: str, settings: tuple[str, ...], limits: Limits) -> Compilation:
     """Checks a spec. Says on standard error if it is a bundled one, because a file was perhaps meant."""
     from ..compiler.driver import check
 
-    result = check(spec, settings)
+    result = check(spec, settings, limits=limits)
     if result.bundled:
         print(f"using the bundled {result.bundled}", file=sys.stderr)
     return result
 
 
-def compile_spec(spec: str, settings: tuple[str, ...]) -> tuple[Compilation, Graph]:
+def compile_spec(spec: str, settings: tuple[str, ...], limits: Limits) -> tuple[Compilation, Graph]:
     """The checked spec and its training graph. Raises SpecError where the spec has errors; warnings go to standard error."""
     from ..compiler.diagnostics import SpecError
     from ..net import graph_of
     from .render import format_diagnostics
 
-    result = check_spec(spec, settings)
+    result = check_spec(spec, settings, limits)
     if result.failed:
         raise SpecError(result.diagnostics)
     if result.diagnostics:

@@ -8,10 +8,11 @@ import click
 
 from ..text.layout import fold_line, output_width
 from .completion import offer, pass_names
-from .options import compile_spec, format_option, print_json, set_option, spec_argument
+from .options import compile_spec, format_option, limit_option, print_json, set_option, spec_argument
 
 if TYPE_CHECKING:
     from ..compiler.ir.graph import Node
+    from ..compiler.limits import Limits
 
 
 PASSES = "\b\nThe passes, in their order: " + ", ".join(pass_names())
@@ -20,6 +21,7 @@ PASSES = "\b\nThe passes, in their order: " + ", ".join(pass_names())
 @click.command(epilog=f"{PASSES}\n\nExample: archc show googlenet --after erase-training")
 @spec_argument
 @set_option
+@limit_option
 @click.option(
     "--phase",
     type=click.Choice(["inference", "train"]),
@@ -32,9 +34,11 @@ PASSES = "\b\nThe passes, in their order: " + ", ".join(pass_names())
     shell_complete=offer(pass_names),
 )
 @format_option()
-def command(spec: str, settings: tuple[str, ...], phase: str | None, after: str | None, form: str) -> None:
+def command(
+    spec: str, settings: tuple[str, ...], limits: Limits, phase: str | None, after: str | None, form: str
+) -> None:
     """Show the graph of a spec as text."""
-    _, graph = compile_spec(spec, settings)
+    _, graph = compile_spec(spec, settings, limits)
     if phase or after:
         from ..compiler.driver import run_passes
         from ..compiler.passes import PassOptions

@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from ..compiler.diagnostics import Collector, Diagnostic, Failure, Source, SpecError
+from ..compiler.diagnostics import Collector, Diagnostic, Failure, LimitReached, Source, SpecError
 from ..compiler.files import atomic_write
 from ..compiler.frontend.compose import Composer
 from ..compiler.frontend.located_yaml import Located, parse_yaml, plain_value
@@ -123,7 +123,10 @@ class Flattener:
     def flatten(self) -> TextDocument:
         """The spec as one document. Raises SpecError where the composer finds errors in it."""
         diagnostics = Collector()
-        Composer(self.text.files, diagnostics).read_document(self.text.data, self.text.name, self.text.label)
+        try:
+            Composer(self.text.files, diagnostics).read_document(self.text.data, self.text.name, self.text.label)
+        except LimitReached as limit:
+            diagnostics.close(limit.diagnostic)
         if diagnostics.failed:
             raise SpecError(diagnostics)
         document = self.flatten_document(self.text.data, self.text.label)

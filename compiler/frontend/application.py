@@ -13,6 +13,7 @@ from ..ir.types import TensorType, format_sizes
 from ..ops import OPS
 from ..ops.fields import Misfit, quote_value
 from ..ops.op import Op
+from .budget import WARNING
 from .context import NOTHING, Context, Poison, StepValue
 from .located_yaml import BROKEN, Located
 from .recovery import Incomplete
@@ -86,7 +87,7 @@ class Applier:
                     cls.fields[field], node, lookup, cls.fields[field].kind.check
                 )
             except Misfit as misfit:
-                word = str(evaluate(node, lookup))
+                word = str(evaluate(node, lookup, self.arguments.budget))
                 meant = cls.fields[field].kind.other_words.get(word.lower())
                 help = f"`{word}` is `{meant}` here" if meant else ""
                 raise Fault(misfit.code, element_at(node, misfit.at).span, f"`{field}` {misfit}", help) from None
@@ -100,6 +101,7 @@ class Applier:
             place = args.value[doubt.field].key if isinstance(args.value, dict) else args
             warning = Diagnostic(doubt.code, place.span, doubt.message, help=doubt.help, severity="warning")
             report_in_context(self.diagnostics, warning, ctx)
+            ctx.budget.spend(WARNING, key)
         if args is None or self.arguments.is_literal(args):
             self.literal_ops[name, args] = op
         return op

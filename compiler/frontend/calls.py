@@ -13,11 +13,12 @@ from ..ir.graph import Value
 from ..ir.provenance import Frame, FrameKind
 from ..ir.types import image
 from .application import MAX_ELEMENTS, describe_size
+from .budget import NAMES_PER_UNIT, PARAM
 from .context import POISON, Context, StepValue
 from .located_yaml import Entry, Located
 from .names import check_arguments
 from .spec import Block, Declaration
-from .values import Arguments, Fault, Poisoned, evaluate
+from .values import Arguments, Fault, Poisoned
 
 
 def enter_block(
@@ -34,9 +35,11 @@ def enter_block(
 
     Reports wrong arguments, and then gives None; raises Fault or Poisoned.
     """
+    entries: Mapping[str, Entry] = args.value if isinstance(args.value, dict) else {}
+    named = len(entries) + len(block.params) + len(block.let) + len(block.home)
+    ctx.budget.spend(PARAM * named + len(ctx.document) // NAMES_PER_UNIT + len(ctx.frames) // 4, key)
     if not check_arguments(block, key, args, diagnostics):
         return None
-    entries: Mapping[str, Entry] = args.value if isinstance(args.value, dict) else {}
     lookup = ctx.lookup(x)
     values = {
         n: arguments.param_value(block.params[n], e.value, lookup) for n, e in entries.items() if n in block.params
@@ -47,11 +50,13 @@ def enter_block(
     bindings = tuple((name, names[name]) for name in block.params if name in names)
     frames = (*ctx.frames, Frame(kind, block.name, bindings, key.span))
     calls = (*ctx.calls, block.name)
-    inner = Context(path, path, {**document, **names}, document, block.blocks, {}, frames, calls, ctx.aux, False)
+    inputs: Mapping[str, Value] = {}
     if block.input is not None:
-        inner = inner._replace(names=names, document=names, inputs=bind_input(block, block.input, key, x))
-    for name, entry in block.let.items():
-        inner = inner._replace(names={**inner.names, name: let_value(entry.value, x, inner)})
+        document, inputs = names, bind_input(block, block.input, key, x)
+    in_sight = {**document, **names}
+    inner = Context(path, path, in_sight, document, block.blocks, inputs, ctx.budget, frames, calls, ctx.aux, False)
+    for name, entry in block.let.items():  # each sees those before it
+        in_sight[name] = let_value(entry.value, x, inner)
     return inner
 
 
@@ -77,7 +82,7 @@ def bind_document_inputs(declared: Mapping[str, Entry], diagnostics: Collector) 
 def let_value(node: Located, x: StepValue, ctx: Context) -> Any:
     """The value of a name under `let`; POISON where it depends on something that is reported as wrong. Raises Fault."""
     try:
-        return evaluate(node, ctx.lookup(x))
+        return ctx.evaluate(node, x)
     except Poisoned:
         return POISON
 

@@ -11,10 +11,12 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..diagnostics import Collector, Diagnostic, Note, Source
+from ..diagnostics import Collector, Diagnostic, LimitReached, Note, Source
+from ..limits import DEFAULT, Limits, raise_limit
 from ..sources import BUNDLED, MAX_DOCUMENTS, SourceError
+from .budget import Budget
 from .header import Header, parse_header
-from .located_yaml import BROKEN, Entry, Located, decode_text, is_broken, parse_yaml
+from .located_yaml import BROKEN, Entry, Located, UnreadableText, YamlComposer, decode_text, is_broken
 from .recovery import Incomplete, join_cut_expressions, repair
 from .schema import validate
 from .spec import Block, Builder, Declaration, Place
@@ -51,48 +53,65 @@ class Document(NamedTuple):
 
 
 class ParsedText(NamedTuple):
-    """A text and its tree, `root`.
+    """A text and its tree, `root`, of so many YAML nodes.
 
-    `source` is None where it is no text, `root` where it is no document; `diagnostics` say why.
+    `source` is None where it is no text, `root` where it is no document; `diagnostics` say why. `ended` is the limit at which the
+    reading ended, if one was reached.
     """
 
     source: Source | None
     root: Located | None
+    nodes: int
     diagnostics: tuple[Diagnostic, ...]
+    ended: Diagnostic | None = None
 
 
 @lru_cache(maxsize=16)
-def parse_and_validate(data: bytes, name: str, label: str, trusted: bool = False) -> ParsedText:
+def parse_and_validate(
+    data: bytes, name: str, label: str, trusted: bool = False, limits: Limits = DEFAULT
+) -> ParsedText:
     """Parses a text and, unless it is `trusted`, checks it against the schema. Cached: members of a family read it again.
 
     What the schema refuses is reported and becomes BROKEN in the tree, so that all the rest can still be checked.
     """
-    yaml_faults, schema_faults = Collector(), Collector()
-    source = decode_text(data, name, yaml_faults)
+    yaml_faults, schema_faults = Collector(limits.mistakes), Collector(limits.mistakes)
+    source = decode_text(data, name, yaml_faults, limits)
     if source is None:
-        return ParsedText(None, None, tuple(yaml_faults))
+        return ParsedText(None, None, 0, tuple(yaml_faults))
     source.label = label
-    root = parse_yaml(source, yaml_faults)
-    if root is not None and not isinstance(root.value, dict):
-        what = "a document is a mapping of keys such as archspec, name, input and graph"
-        schema_faults.add(Diagnostic("not-a-document", root.span, what))
-        root = None
-    elif root is not None and not trusted:
-        root = join_cut_expressions(root)
-        root = repair(root, validate(root, schema_faults))
-    return ParsedText(source, root, (*yaml_faults, *schema_faults))
+    reader = YamlComposer(source, yaml_faults, limits.nodes)
+    root: Located | None = None
+    ended: Diagnostic | None = None
+    try:
+        root = reader.compose_document()
+        if not isinstance(root.value, dict):
+            what = "a document is a mapping of keys such as archspec, name, input and graph"
+            schema_faults.add(Diagnostic("not-a-document", root.span, what))
+            root = None
+        elif not trusted:
+            root = join_cut_expressions(root)
+            root = repair(root, validate(root, schema_faults))
+    except UnreadableText:
+        pass
+    except LimitReached as limit:
+        ended = limit.diagnostic
+    return ParsedText(source, root, reader.nodes, (*yaml_faults, *schema_faults), ended)
 
 
 class Composer:
-    """Loads documents from `files`. `trusted` documents are not checked against the schema.
+    """Loads documents from `files`, each file once: what it is called by is where it lies, its label. `trusted` ones are not
+    checked against the schema.
 
     `incomplete` says that a base could not be loaded, so that nothing is known of the document; `lacks_names` that an import could
     not be, or that params, blocks or a key of the document were refused: no name may be reported as unknown then.
     """
 
-    def __init__(self, files: SpecFiles, diagnostics: Collector, trusted: bool = False) -> None:
+    def __init__(
+        self, files: SpecFiles, diagnostics: Collector, trusted: bool = False, budget: Budget | None = None
+    ) -> None:
         self.files, self.trusted = files, trusted
-        self.diagnostics = diagnostics
+        self.diagnostics, self.budget = diagnostics, budget or Budget()
+        self.documents: dict[str, Document | None] = {}
         self.builder = Builder(diagnostics)
         self.sources: list[Source] = []
         self.incomplete = self.lacks_names = False
@@ -100,13 +119,23 @@ class Composer:
     def read_document(self, data: bytes, name: str, label: str, chain: tuple[str, ...] = ()) -> Document | None:
         """The composed document of a text; None where it cannot be read, which is reported.
 
-        `chain` holds the labels of the documents that lead here, each extending or importing the next.
+        `chain` holds the labels of the documents that lead here, each extending or importing the next. Raises LimitReached where
+        the budget is spent.
         """
-        text = parse_and_validate(data, name, label, self.trusted)
+        limits = self.budget.limits
+        if len(data) > limits.bytes:  # too much to be kept in a cache
+            decode_text(data, name, self.diagnostics, limits)
+            return None
+        text = parse_and_validate(data, name, label, self.trusted, limits)
         self.sources += [text.source] if text.source else []
         for diagnostic in text.diagnostics:
             self.diagnostics.add(diagnostic)
-        return self.compose(text.root, (*chain, label)) if text.root else None
+        if text.ended:
+            raise LimitReached(text.ended)
+        if text.root is None:
+            return None
+        self.budget.count_text(len(data), text.nodes, text.root)
+        return self.compose(text.root, (*chain, label))
 
     def compose(self, root: Located, chain: tuple[str, ...]) -> Document:
         """The document of a tree: laid over what it extends, and with the blocks of what it imports.
@@ -226,10 +255,12 @@ class Composer:
         """The document that a path in the spec names. Reports why it cannot be loaded, and then gives None."""
         document = self.read_referenced(node, chain)
         self.lacks_names |= document is None
+        if document:
+            self.budget.spend(len(document.blocks) + len(document.params), node)
         return document
 
     def read_referenced(self, node: Located, chain: tuple[str, ...]) -> Document | None:
-        """Finds, reads and composes the document; refuses a circle, and more than MAX_DOCUMENTS in a row."""
+        """Finds, reads and composes the document, once; refuses a circle, and more than MAX_DOCUMENTS in a row."""
         if node.value is BROKEN:
             return None
         try:
@@ -237,14 +268,22 @@ class Composer:
             if label in chain:
                 circle = " → ".join(PurePosixPath(each).name for each in (*chain[chain.index(label) :], label))
                 raise SourceError("compose-cycle", f"documents in a circle: {circle}")
-            if len(chain) >= MAX_DOCUMENTS or len(self.sources) >= 4 * MAX_DOCUMENTS:
+            if label in self.documents:
+                return self.documents[label]
+            if len(chain) >= MAX_DOCUMENTS:
                 raise SourceError("too-deep", f"more than {MAX_DOCUMENTS} documents extend or import one another")
+            most = self.budget.limits.documents
+            if len(self.documents) >= most:
+                message = f"the spec extends and imports over {most} files, the limit"
+                raise SourceError("too-many-documents", message, raise_limit("documents", 2 * most))
             data = self.files.read(label)
         except SourceError as error:
             self.diagnostics.error(error.code, node.span, error.message, error.help)
             return None
         name = str(PurePosixPath(node.span.source.name.replace("\\", "/")).parent / str(node.value))
-        return self.read_document(data, label if label.startswith(BUNDLED) else name, label, chain)
+        name = label if label.startswith(BUNDLED) else name
+        self.documents[label] = self.read_document(data, name, label, chain)
+        return self.documents[label]
 
 
 def own_blocks(fields: Mapping[str, Entry]) -> Mapping[str, Entry]:

@@ -9,9 +9,11 @@ from ..diagnostics import Span
 from ..ir.graph import Value
 from ..ir.provenance import Frame
 from ..ir.types import TensorType
+from .budget import Budget
 from .expressions.arithmetic import Lookup
+from .located_yaml import Located
 from .spec import Block
-from .values import Poisoned
+from .values import Poisoned, evaluate
 
 
 class Poison(NamedTuple):
@@ -47,6 +49,7 @@ class Context(NamedTuple):
     document: Mapping[str, Any]
     blocks: Mapping[str, Block]
     inputs: Mapping[str, Value]
+    budget: Budget
     frames: tuple[Frame, ...] = ()
     calls: tuple[str, ...] = ()
     aux: str | None = None
@@ -67,6 +70,10 @@ class Context(NamedTuple):
             return value
 
         return value_of
+
+    def evaluate(self, node: Located, x: StepValue) -> Any:
+        """The value of `node` where `x` arrives. Raises Fault or Poisoned; LimitReached where the budget is spent."""
+        return evaluate(node, self.lookup(x), self.budget)
 
     def in_branch(self, name: str, span: Span) -> Context:
         """The context of the steps of a branch: their provenance names the branch."""

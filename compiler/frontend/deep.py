@@ -16,11 +16,17 @@ class DeepCalls:
     def __init__(self) -> None:
         self.nested = 0
 
+    @property
+    def needs_stack(self) -> bool:
+        """Whether the next call runs in a new thread."""
+        return (self.nested + 1) % CALLS_PER_STACK == 0
+
     def call(self, work: Callable[[], _T]) -> _T:
         """The result of `work`; its exceptions reach the caller."""
+        needs_stack = self.needs_stack
         self.nested += 1
         try:
-            if self.nested % CALLS_PER_STACK:
+            if not needs_stack:
                 return work()
             from concurrent.futures import ThreadPoolExecutor  # late: hardly any net nests so deep
 

@@ -17,6 +17,7 @@ from ..ir.graph import Graph, Head, Node, Value
 from ..ops import OPS
 from ..ops.merge import Add
 from .application import Applier, check_usable
+from .budget import BRANCH, CHARACTERS_PER_UNIT, FAULT, MERGE_INPUT, NAMES_PER_UNIT, THREAD, Budget
 from .calls import bind_document_inputs, bind_params, enter_block
 from .compose import Document
 from .context import NOTHING, POISON, Context, Poison, StepValue, guess_result
@@ -24,15 +25,16 @@ from .deep import DeepCalls
 from .finish import check_results, collect_outputs, insert_path_draw
 from .located_yaml import Entry, Located
 from .modifiers import evaluate_boolean, evaluate_name, evaluate_use, evaluate_weight
-from .naming import Paths, Position, join_path
+from .naming import Absent, Paths, Position, join_path
 from .recovery import Incomplete
 from .references import resolve_reference
-from .repeats import MAX_STEPS, bind_copy, repeat_bindings
+from .repeats import bind_copy, repeat_bindings
 from .reporting import report_in_context
-from .spec import BlockCall, Branches, BrokenCore, Group, MergeCall, OpCall, Place, Residual, Step, Use
-from .values import Arguments, Fault, Poisoned, evaluate, template_of
+from .spec import BlockCall, BrokenCore, Group, MergeCall, OpCall, Place, Residual, Step, Use
+from .values import Arguments, Fault, Poisoned, template_of
 
 MAX_DEPTH = 64  # of block calls, one inside another
+LONG_PATH = 100  # characters: longer ones are work
 
 _T = TypeVar("_T")
 
@@ -47,14 +49,15 @@ class Expander:
     `merge_inputs` are the inputs of each merge that a larger merge of its kind may take over, by op and value.
     """
 
-    def __init__(self, document: Document, diagnostics: Collector) -> None:
-        self.document, self.diagnostics = document, diagnostics
+    def __init__(self, document: Document, diagnostics: Collector, budget: Budget) -> None:
+        self.document, self.diagnostics, self.budget = document, diagnostics, budget
         self.heads: list[Head] = []
         self.outputs: dict[str, tuple[Value, Span]] = {}
         self.paths = Paths()
         self.merge_inputs: dict[tuple[str, str] | None, tuple[StepValue, ...]] = {}
-        self.step_count, self.deep = 0, DeepCalls()
-        self.arguments = Arguments()
+        self.refused_calls: set[tuple[Located, str]] = set()
+        self.deep = DeepCalls()
+        self.arguments = Arguments(budget)
         self.applier = Applier(self.arguments, diagnostics)
 
     # ---- the document
@@ -67,7 +70,7 @@ class Expander:
         self.paths.claims.update({name: entry.key.span for name, entry in self.document.input.items()})
         assert self.document.graph is not None
         names = bind_params(self.document.params, {}, {}, self.arguments, self.diagnostics)
-        ctx = Context("", "", names, names, self.document.blocks, inputs)
+        ctx = Context("", "", names, names, self.document.blocks, inputs, self.budget)
         start: StepValue = next(iter(inputs.values())) if len(inputs) == 1 else NOTHING
         try:
             end = self.expand_place(self.document.graph, start, ctx, Position("", is_list=True))
@@ -95,6 +98,8 @@ class Expander:
 
     def expand_place(self, place: Place, x: StepValue, ctx: Context, position: Position) -> StepValue:
         """The value behind the steps of a place. Deep nests get a new stack (deep.py)."""
+        if self.deep.needs_stack:
+            self.budget.spend_at(THREAD, place.span)
         return self.deep.call(lambda: self.expand_steps(place, x, ctx, position))
 
     def expand_steps(self, place: Place, x: StepValue, ctx: Context, position: Position) -> StepValue:
@@ -151,12 +156,7 @@ class Expander:
         self, step: Step, x: StepValue, ctx: Context, position: Position, path: str | None = None
     ) -> StepValue:
         """The value behind one copy of a step; a mistake in it is reported, and gives poison. Raises LimitExceeded."""
-        self.step_count += 1
-        if self.step_count > MAX_STEPS:
-            where = ctx.frames[0].span if ctx.frames else step.span
-            message = f"the net expands to over {MAX_STEPS} steps, the limit"
-            self.report(Diagnostic("too-many-steps", where, message), ctx)
-            raise LimitExceeded
+        self.budget.count_step(step.node, ctx.frames[0].span if ctx.frames else step.span)
         if isinstance(step.node, Incomplete):  # a key that is reported may be meant for its name
             self.paths.some_lost = True
         try:
@@ -209,9 +209,10 @@ class Expander:
     def is_kept(self, step: Step, x: StepValue, ctx: Context) -> bool:
         """Whether `when` keeps the step. The name of a removed one is remembered, for a message about `from`."""
         kept = evaluate_boolean(step.modifiers["when"].value, "when", x, ctx)
-        if not kept and "name" in step.modifiers:
-            name = self.attempt(lambda: evaluate(step.modifiers["name"].value, ctx.lookup(x)))
-            self.paths.removed[join_path(ctx.scope, str(name))] = step.span
+        if not kept:
+            entry = step.modifiers.get("name")
+            name = self.attempt(lambda: ctx.evaluate(entry.value, x)) if entry else None
+            self.paths.absent.append(Absent(step, None if name is None else str(name), ctx.scope, "when"))
         return kept
 
     def claim_path(self, step: Step, x: StepValue, ctx: Context, position: Position) -> str:
@@ -221,6 +222,8 @@ class Expander:
         path, is_new = position.next_path()
         if name:
             path, is_new = own_path, True
+        if len(path) > LONG_PATH:
+            self.budget.spend(len(path) // CHARACTERS_PER_UNIT, step.node)
         if is_new and not self.paths.claim(path, name.value.span if name else step.span, self.diagnostics):
             raise Poisoned
         return path
@@ -250,7 +253,7 @@ class Expander:
         inner = ctx._replace(scope=path) if has_name else ctx
         match step.core:
             case MergeCall():
-                values = self.expand_branches(step.core.branches, x, inner, path)
+                values = self.expand_branches(step.core, x, inner, path)
                 return self.expand_merge(step.core, values, x, ctx, path)
             case Residual():
                 return self.expand_residual(step, step.core, x, inner, path)
@@ -258,7 +261,7 @@ class Expander:
                 return self.expand_place(place, x, inner, Position(path, shares_path=True) if has_name else position)
         raise AssertionError(step.core)
 
-    def expand_branches(self, branches: Branches, x: StepValue, ctx: Context, path: str) -> tuple[StepValue, ...]:
+    def expand_branches(self, core: MergeCall, x: StepValue, ctx: Context, path: str) -> tuple[StepValue, ...]:
         """The values of a merge's branches, by the naming rules 4 and 5. A branch that is one repeated step is many branches."""
         values: list[StepValue] = []
 
@@ -267,7 +270,9 @@ class Expander:
             inner = ctx.in_branch(number, place.span)
             values.append(self.expand_place(place, x, inner, Position(f"{path}.{number}")))
 
-        for branch in branches.items:
+        branches = core.branches.items
+        self.budget.spend(len(branches) * (BRANCH + len(ctx.frames) // 4), core.key)
+        for branch in branches:
             step = branch.place.steps[0] if branch.place.is_single_step and branch.place.steps else None
             if branch.key is not None:
                 inner = ctx.in_branch(str(branch.key.value), branch.key.span)
@@ -317,6 +322,7 @@ class Expander:
         if absorbs:
             keys = ((core.name, v.name) if isinstance(v, Value) else None for v in values)
             values = tuple(w for v, key in zip(values, keys, strict=True) for w in self.merge_inputs.get(key, (v,)))
+        self.budget.spend(MERGE_INPUT * len(values), core.key)
         if not values:
             raise Fault("empty", core.key.span, f"`{core.key.value}` has no branches: the repeats in it give none")
         result = self.applier.apply(core.name, core.key, core.args, values, x, ctx, path)
@@ -346,17 +352,28 @@ class Expander:
             help = "a recursion needs a `when` that becomes false"
             self.report(Diagnostic("recursion", key.span, message, help=help), ctx)
             raise LimitExceeded
-        mistakes = Collector()
+        if (key, name) in self.refused_calls:  # its arguments are reported, and the same for each copy
+            return POISON
+        mistakes = Collector(self.diagnostics.limit)
         inner = enter_block(block, key, args, x, ctx, path, self.arguments, mistakes)
         for diagnostic in mistakes:  # reported again where `use` names the block: the frames say how it came here
             self.report(diagnostic, ctx)
+        if inner is None:
+            self.refused_calls.add((key, name))
         return self.expand_place(block.steps, x, inner, Position(path, shares_path=True)) if inner else POISON
 
     # ---- values
 
     def bindings(self, step: Step, x: StepValue, ctx: Context) -> list[dict[str, Any]] | None:
         """The values of the names of `repeat`, for each copy; None where they are wrong, which is reported."""
-        return self.attempt(lambda: repeat_bindings(step.modifiers["repeat"], ctx.lookup(x), self.step_count), ctx)
+        entry = step.modifiers["repeat"]
+        copies = self.attempt(lambda: repeat_bindings(entry, ctx.lookup(x), self.budget), ctx)
+        around = len(ctx.names) // NAMES_PER_UNIT + len(ctx.frames) // 4
+        self.budget.spend(len(copies or ()) * (1 + around), entry.key)
+        if copies == []:
+            name = step.modifiers.get("name")
+            self.paths.absent.append(Absent(step, str(name.value.value) if name else None, ctx.scope, "repeat"))
+        return copies
 
     def add_output(self, entry: Entry, result: StepValue, x: StepValue, ctx: Context) -> None:
         """Makes the result of a step an output of the graph, under the name in `entry`. Raises Fault or Poisoned."""
@@ -380,7 +397,10 @@ class Expander:
         return None
 
     def report(self, diagnostic: Diagnostic, ctx: Context) -> None:
+        """Reports a mistake with the frames of its context. Its explanation is work, also where the same was said before."""
         report_in_context(self.diagnostics, diagnostic, ctx)
+        if diagnostic.span:
+            self.budget.spend_at(FAULT, diagnostic.span)
 
 
 class Expansion(NamedTuple):
@@ -390,8 +410,11 @@ class Expansion(NamedTuple):
     nodes: tuple[Node, ...]
 
 
-def expand(document: Document, diagnostics: Collector) -> Expansion:
-    """Expands a document that has an input, a graph, and a value for every param. Reports its mistakes."""
-    expander = Expander(document, diagnostics)
+def expand(document: Document, diagnostics: Collector, budget: Budget) -> Expansion:
+    """Expands a document that has an input, a graph, and a value for every param. Reports its mistakes.
+
+    Raises LimitReached where the budget is spent.
+    """
+    expander = Expander(document, diagnostics, budget)
     graph = expander.expand_document()
     return Expansion(graph, graph.nodes if graph else tuple(expander.applier.nodes))

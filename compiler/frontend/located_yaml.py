@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..diagnostics import Collector, Diagnostic, Note, Source, Span
-from ..sources import MAX_BYTES
+from ..limits import DEFAULT, Limits, raise_limit
 
 MAX_DEPTH = 100
-MAX_NODES = 50_000
+MAX_READ_AGAIN = 100_000  # characters of a text with a mistake
 SMALLEST = "the smallest spec: archspec: 1, name: tiny, input: {image: [3, 32, 32]}, graph: [relu]"
 
 YamlValue = Any  # None | bool | int | float | str | list[Located] | dict[str, Entry] | Broken
@@ -37,7 +37,8 @@ class Located:
     `style` is the quote or block indicator of a scalar, or the bracket of a collection in flow style; else empty.
     """
 
-    __slots__ = ("raw", "span", "style", "value")
+    __slots__ = ("raw", "span", "style", "template", "value")
+    template: Any  # of a scalar with expressions: what it is parsed to, once that was asked for (values.py)
 
     def __init__(self, value: YamlValue, span: Span, raw: str = "", style: str = "") -> None:
         self.value, self.span, self.raw, self.style = value, span, raw, style
@@ -69,14 +70,15 @@ CORE_WORDS |= {w: float("nan") for w in (".nan", ".NaN", ".NAN")}
 MAX_DIGITS = 60
 
 
-def decode_text(data: bytes, name: str, diagnostics: Collector) -> Source | None:
-    """The text of a file: UTF-8, at most MAX_BYTES, without control characters.
+def decode_text(data: bytes, name: str, diagnostics: Collector, limits: Limits = DEFAULT) -> Source | None:
+    """The text of a file: UTF-8, within the limit of bytes, without control characters.
 
     Reports what is wrong, and then gives None.
     """
     start = Span(Source(name, ""), 1, 1, 1, 2)
-    if len(data) > MAX_BYTES:
-        diagnostics.error("file-too-large", start, f"the file is over the limit of {MAX_BYTES // 2**20} MiB")
+    if len(data) > limits.bytes:
+        what = f"the file is over the limit of {format_bytes(limits.bytes)}"
+        diagnostics.error("file-too-large", start, what, raise_limit("bytes", 2 * limits.bytes))
         return None
     try:
         text = data.decode("utf-8-sig")
@@ -98,19 +100,24 @@ def decode_text(data: bytes, name: str, diagnostics: Collector) -> Source | None
     return source
 
 
+def format_bytes(count: int) -> str:
+    """A limit in words: `1 MiB`, or `1,000,000 bytes`."""
+    return f"{count:,} bytes" if count % 2**20 else f"{count // 2**20} MiB"
+
+
 def span_behind(source: Source, before: str) -> Span:
     """The span of the one character that follows the text `before`."""
     lines = re.split("\r\n|\r|\n", before)
     return Span(source, len(lines), len(lines[-1]) + 1, len(lines), len(lines[-1]) + 2)
 
 
-def parse_yaml(source: Source, diagnostics: Collector) -> Located | None:
+def parse_yaml(source: Source, diagnostics: Collector, limits: Limits = DEFAULT) -> Located | None:
     """The tree of the one document in `source`.
 
     Reports what is wrong; gives None where the text cannot be read to its end.
     """
     try:
-        return YamlComposer(source, diagnostics).compose_document()
+        return YamlComposer(source, diagnostics, limits.nodes).compose_document()
     except UnreadableText:
         return None
 
@@ -158,10 +165,10 @@ TYPE_NAMES = {
 class YamlComposer:
     """Composes one tree from PyYAML's events. Aliases count as many nodes as they stand for."""
 
-    def __init__(self, source: Source, diagnostics: Collector) -> None:
+    def __init__(self, source: Source, diagnostics: Collector, max_nodes: int) -> None:
         import yaml
 
-        self.yaml = yaml
+        self.yaml, self.max_nodes = yaml, max_nodes
         self.source, self.diagnostics = source, diagnostics
         self.anchors: dict[str, tuple[Located, int] | None] = {}
         self.nodes = 0
@@ -185,18 +192,20 @@ class YamlComposer:
     def syntax_error(self, first: Exception) -> UnreadableText:
         """Reports why the text is no YAML; `first` is the error of PyYAML's C parser.
 
-        PyYAML's Python parser has better messages, so it reads the text again. Where it finds no error, `first` is reported.
+        PyYAML's Python parser has better messages, so it reads the beginning of the text again: it takes microseconds for a character.
+        Where it finds no error, or may not have come to it, `first` is reported.
         """
         error: Any = None
+        text = self.source.text[:MAX_READ_AGAIN]
         try:
             depth = 0
-            for event in self.yaml.parse(self.source.text, self.yaml.SafeLoader):
+            for event in self.yaml.parse(text, self.yaml.SafeLoader):
                 depth += isinstance(event, self.yaml.CollectionStartEvent)
                 depth -= isinstance(event, self.yaml.CollectionEndEvent)
                 if depth > MAX_DEPTH:
                     return self.nesting_error(self.event_span(event))
         except self.yaml.YAMLError as found:
-            error = found
+            error = found if text == self.source.text else None
         except (ValueError, OverflowError, RecursionError, IndexError):
             pass
         surrogate = re.search(r"\\u[dD][89a-fA-F]", self.source.text)
@@ -226,6 +235,7 @@ class YamlComposer:
         start = self.next_event()
         if isinstance(start, y.StreamEndEvent):
             raise self.refuse("empty-file", Span(self.source, 1, 1, 1, 2), "the file is empty", SMALLEST)
+        self.check_version(start)
         root = self.compose_node(self.next_event(), 0)
         self.next_event()
         after = self.next_event()
@@ -235,14 +245,28 @@ class YamlComposer:
             )
         return root
 
+    def check_version(self, start: Any) -> None:
+        """Warns of a directive `%YAML` that asks for another version than 1.2: the text is read as 1.2 all the same."""
+        if start.version in (None, (1, 2)):
+            return
+        version = ".".join(map(str, start.version))
+        line = next((i for i, each in enumerate(self.source.text.splitlines(), 1) if each.startswith("%YAML")), 1)
+        span = Span(self.source, line, 1, line, len(self.source.line(line)) + 1)
+        message = f"`%YAML {version}` asks for YAML {version}, but a spec is read as YAML 1.2"
+        help = (
+            "take the line away; `no`, `on` and `010` are a string, a string and ten here"
+            if version == "1.1"
+            else "take the line away"
+        )
+        self.diagnostics.warn("yaml-version", span, message, help)
+
     def compose_node(self, event: Any, depth: int) -> Located:
         """The node that begins with `event`, at `depth` levels below the root."""
         y, span = self.yaml, self.event_span(event)
         self.nodes += 1
-        if self.nodes > MAX_NODES:
-            raise self.refuse(
-                "too-many-nodes", span, f"over {MAX_NODES} YAML nodes, the limit (aliases count as what they stand for)"
-            )
+        if self.nodes > self.max_nodes:
+            message = f"over {self.max_nodes} YAML nodes, the limit (aliases count as what they stand for)"
+            raise self.refuse("too-many-nodes", span, message, raise_limit("nodes", 2 * self.nodes))
         if isinstance(event, y.AliasEvent):
             return self.resolve_alias(str(event.anchor), span, depth)
         if depth > MAX_DEPTH:
@@ -274,8 +298,9 @@ class YamlComposer:
             )
         node, size = target
         self.nodes += size
-        if self.nodes > MAX_NODES:
-            raise self.refuse("too-many-nodes", span, f"the aliases expand to over {MAX_NODES} YAML nodes, the limit")
+        if self.nodes > self.max_nodes:
+            message = f"the aliases expand to over {self.max_nodes} YAML nodes, the limit"
+            raise self.refuse("too-many-nodes", span, message, raise_limit("nodes", self.nodes))
         if depth + height(node) > MAX_DEPTH:
             raise self.nesting_error(span)
         return Located(node.value, span, node.raw, node.style)

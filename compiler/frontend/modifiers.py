@@ -8,12 +8,12 @@ from ..ops.fields import quote_value
 from .context import Context, StepValue
 from .located_yaml import Located
 from .step_names import name_fault
-from .values import Fault, evaluate
+from .values import Fault
 
 
 def evaluate_boolean(node: Located, key: str, x: StepValue, ctx: Context) -> bool:
     """The value of `key`, which is true or false. Raises Fault or Poisoned."""
-    value = evaluate(node, ctx.lookup(x))
+    value = ctx.evaluate(node, x)
     if value is not True and value is not False:
         raise Fault("wrong-type", node.span, f"`{key}` wants a boolean, true or false, not {quote_value(value)}")
     return bool(value)
@@ -21,7 +21,7 @@ def evaluate_boolean(node: Located, key: str, x: StepValue, ctx: Context) -> boo
 
 def evaluate_use(node: Located, x: StepValue, ctx: Context) -> str:
     """The name of a block or an op that `use` gives. Raises Fault or Poisoned."""
-    name = evaluate(node, ctx.lookup(x))
+    name = ctx.evaluate(node, x)
     if not isinstance(name, str):
         raise Fault("wrong-type", node.span, f"`use` wants the name of one block or operation, not {quote_value(name)}")
     return name
@@ -29,7 +29,7 @@ def evaluate_use(node: Located, x: StepValue, ctx: Context) -> str:
 
 def evaluate_weight(node: Located, x: StepValue, ctx: Context) -> float:
     """The weight that `aux` gives to a head's loss. Raises Fault or Poisoned."""
-    value: Any = evaluate(node, ctx.lookup(x))
+    value: Any = ctx.evaluate(node, x)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
         what = f"`aux` wants the head's weight, a number of at least 0, not {quote_value(value)}"
         raise Fault("wrong-type", node.span, what)
@@ -38,7 +38,7 @@ def evaluate_weight(node: Located, x: StepValue, ctx: Context) -> float:
 
 def evaluate_name(node: Located, x: StepValue, ctx: Context, subject: str = "") -> str:
     """The name of a step or an output; `subject` begins a message about it. Raises Fault or Poisoned."""
-    name = evaluate(node, ctx.lookup(x))
+    name = ctx.evaluate(node, x)
     fault = name_fault(name)
     if fault:
         raise Fault("bad-name", node.span, f"{subject}{fault}")

@@ -6,11 +6,13 @@ block is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from ..diagnostics import Collector, nearest
+from ..diagnostics import Collector, list_names, nearest
 from ..ops import OPS
+from .budget import Budget
 from .compose import Document
 from .located_yaml import BROKEN, Entry, Located, is_broken, plain_value
 from .recovery import Incomplete
@@ -32,10 +34,43 @@ class AnyNames(frozenset[str]):
     __ror__ = __or__
 
 
+class LayeredNames(AbstractSet[str]):
+    """The names of an inner scope, `own`, and of those `outer` to it. Neither is copied, as both may be thousands."""
+
+    __slots__ = ("outer", "own")
+    __hash__ = AbstractSet._hash
+
+    def __init__(self, outer: AbstractSet[str], own: AbstractSet[str]) -> None:
+        self.outer, self.own = outer, own
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.own or name in self.outer
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.outer
+        yield from (name for name in self.own if name not in self.outer)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+X = frozenset("x")
+FEW = 64
+
+
+def add_names(outer: AbstractSet[str], own: AbstractSet[str]) -> AbstractSet[str]:
+    """The names of both, a few copied and many shared."""
+    if isinstance(outer, AnyNames):
+        return outer
+    if isinstance(outer, frozenset) and len(outer) <= FEW:
+        return outer | own
+    return LayeredNames(outer, own)
+
+
 class Scope(NamedTuple):
     """What a step sees: names and blocks. `block` is the block that it is in, if any; `aux`: it is in an auxiliary head."""
 
-    names: frozenset[str]
+    names: AbstractSet[str]
     blocks: Mapping[str, Block]
     block: str | None = None
     aux: bool = False
@@ -48,14 +83,15 @@ class Resolver:
     lets that no expression has named so far.
     """
 
-    def __init__(self, diagnostics: Collector) -> None:
-        self.diagnostics = diagnostics
+    def __init__(self, diagnostics: Collector, budget: Budget) -> None:
+        self.diagnostics, self.budget = diagnostics, budget
         self.used: set[str] = set()
         self.lacks_names = False
         self.has_computed_use = False
         self.unused = UnusedNames()
         self.scopes: dict[Located, Scope] = {}
         self._checked: set[int] = set()
+        self._homes: dict[int, AbstractSet[str]] = {}
 
     def check_document(self, document: Document) -> None:
         """Reports every wrong name of a document, and warns of its own blocks that nothing uses."""
@@ -83,25 +119,31 @@ class Resolver:
                 self.check_parts(block.params, block.blocks, block.steps)
             else:
                 of_document = self.unused.enter()
-                self.check_block(block, in_sight if block.sees_document else self.check_params(block.home))
+                self.check_block(block, in_sight if block.sees_document else self.check_home(block.home))
                 self.unused.leave(of_document, block.params, block.let, block.sees_document)
-                if block.blocks is not blocks:
+                if block.blocks is not blocks and id(block.blocks) not in self._checked:
+                    self._checked.add(id(block.blocks))
                     self.check_parts(block.home, block.blocks, None)
         if graph:
             self.check_place(graph, Scope(in_sight, blocks))
         self.unused.leave(around, params)
 
-    def check_params(self, params: Mapping[str, Declaration], outer: frozenset[str] = frozenset()) -> frozenset[str]:
-        """Checks the defaults, each of which sees `outer` and the params before it. Returns the names of the params."""
+    def check_home(self, params: Mapping[str, Declaration]) -> AbstractSet[str]:
+        """The names of the params of an imported document, which are checked for the first of its blocks."""
+        if id(params) not in self._homes:
+            self._homes[id(params)] = self.check_params(params)
+        return self._homes[id(params)]
+
+    def check_params(self, params: Mapping[str, Declaration]) -> AbstractSet[str]:
+        """Checks the defaults, each of which sees the params before it. Returns the names of the params."""
         in_sight: set[str] = set()
+
+        def why() -> str:
+            return f"a default sees only the params before it, not {list_names(p for p in params if p not in in_sight)}"
+
         for name, param in params.items():
             if param.default is not None:
-                later = [p for p in params if p not in in_sight]
-                self.check_expressions(
-                    param.default,
-                    frozenset(in_sight) | outer,
-                    f"a default sees only the params before it, not {', '.join(later)}",
-                )
+                self.check_expressions(param.default, in_sight, why)
                 if not next(expression_scalars(param.default), None) and not is_broken(param.default):
                     try:
                         check_param_value(param, plain_value(param.default), param.default)
@@ -111,13 +153,16 @@ class Resolver:
             in_sight.add(name)
         return frozenset(in_sight)
 
-    def check_block(self, block: Block, document: frozenset[str]) -> None:
+    def check_block(self, block: Block, document: AbstractSet[str]) -> None:
         """Checks a block. `document` are the names of the document that it sees."""
         own = self.check_params(block.params)
         if block.incomplete:
             self.check_place(block.steps, Scope(AnyNames(), block.blocks, block.name))
             return
-        names = own | document
+        before: set[str] = set()  # grows with each `let`
+        names = LayeredNames(add_names(document, own), before) if block.let else add_names(document, own)
+        if isinstance(document, AnyNames):
+            names = document
         for name, entry in block.let.items():
             if name == "x" or (name in names and not isinstance(names, AnyNames)):
                 self.diagnostics.error(
@@ -126,8 +171,8 @@ class Resolver:
                     f"`let` hides `{name}`, which is in sight already",
                     "only a block's parameter may hide a parameter of the document",
                 )
-            self.check_expressions(entry.value, names | {"x"}, "a `let` sees only what stands before it")
-            names |= {name}
+            self.check_expressions(entry.value, add_names(names, X), lambda: "a `let` sees only what stands before it")
+            before.add(name)
         self.check_place(block.steps, Scope(names, block.blocks, block.name))
 
     def check_place(self, place: Place, scope: Scope) -> None:
@@ -140,9 +185,9 @@ class Resolver:
         if isinstance(step.node, Incomplete):  # a key that is reported may be meant for `repeat`
             scope = scope._replace(names=AnyNames())
         if "repeat" in modifiers:
-            scope = scope._replace(names=scope.names | self.check_repeat(modifiers["repeat"], scope))
+            scope = scope._replace(names=add_names(scope.names, self.check_repeat(modifiers["repeat"], scope)))
         self.scopes[step.node] = scope
-        names = scope.names | {"x"}
+        names = add_names(scope.names, X)
         for key in ("when", "name", "from", "aux", "output"):
             if key in modifiers:
                 self.check_expressions(modifiers[key].value, names)
@@ -176,7 +221,7 @@ class Resolver:
         """Checks a `repeat`, and returns the names that it brings in sight."""
         counters: set[str] = set()
         for key, value in entry.value.value.items():
-            self.check_expressions(value.value, scope.names | {"x"})
+            self.check_expressions(value.value, add_names(scope.names, X))
             for name in key.split():
                 if name == "x" or not name.isidentifier():
                     why = "`x` is the tensor that arrives" if name == "x" else "no expression can say it"
@@ -191,7 +236,7 @@ class Resolver:
                 counters.add(name)
         return frozenset(counters)
 
-    def check_core(self, step: Step, scope: Scope, names: frozenset[str]) -> None:
+    def check_core(self, step: Step, scope: Scope, names: AbstractSet[str]) -> None:
         """Checks the core of a step. `names` are those that its expressions see: the names of the scope, and `x`."""
         match step.core:
             case OpCall(_, _, args):
@@ -235,16 +280,19 @@ class Resolver:
                 self.diagnostics.error("unknown-op", key.span, f"there is no operation or block `{name}`", advice)
                 return
             known = [*scope.blocks, *(OPS if name[:1].islower() else ())]
-            blocks = f"the blocks are {', '.join(scope.blocks)}" if scope.blocks else "this document has no blocks"
+            blocks = f"the blocks are {list_names(scope.blocks)}" if scope.blocks else "this document has no blocks"
             self.diagnostics.add(unknown_fault("block", name, known, key.span, "unknown-block", blocks).diagnostic)
             return
         self.used.add(name)
         if not block.incomplete:
             check_arguments(block, key, args, self.diagnostics)
 
-    def check_expressions(self, node: Located | None, names: Iterable[str], why: str = "") -> None:
-        """Checks that each expression in `node` can be parsed and uses only `names`; `why` says what else is not in sight."""
+    def check_expressions(
+        self, node: Located | None, names: AbstractSet[str], explain: Callable[[], str] | None = None
+    ) -> None:
+        """Checks that each expression in `node` can be parsed and uses only `names`; `explain` says what else is not in sight."""
         for scalar in expression_scalars(node):
+            self.budget.spend(len(scalar.value), scalar)
             try:
                 template = template_of(scalar)
             except Fault as fault:
@@ -253,12 +301,8 @@ class Resolver:
             for name, offset in template.names if template else ():
                 self.unused.mentioned.add(name)
                 if name not in names:
-                    near = nearest(name, names)
-                    hint = (
-                        f"did you mean `{near}`?"
-                        if near
-                        else why or f"in sight are {', '.join(sorted(names)) or 'none'}"
-                    )
+                    near, why = nearest(name, names), explain() if explain else ""
+                    hint = f"did you mean `{near}`?" if near else why or f"in sight are {list_names(sorted(names))}"
                     span = span_within(scalar, offset, len(name))
                     self.diagnostics.error(
                         "unknown-name", span, f"unknown name `{name}`" + (f"; {why}" if why and near else ""), hint
@@ -271,10 +315,10 @@ def check_arguments(block: Block, key: Located, args: Located | None, diagnostic
         return False
     entries: Mapping[str, Entry] = args.value if args is not None and isinstance(args.value, dict) else {}
     valid = True
-    unknown = [name for name in entries if name not in block.params and not name.startswith("x-")]
+    unknown = {name for name in entries if name not in block.params and not name.startswith("x-")}
     for name, entry in entries.items():
         if name in unknown:
-            more = f"its parameters are {', '.join(block.params)}" if block.params else "it has no parameters"
+            more = f"its parameters are {list_names(block.params)}" if block.params else "it has no parameters"
             diagnostics.add(
                 unknown_fault(
                     f"parameter of `{block.name}`", name, block.params, entry.key.span, "unknown-param", more
@@ -283,7 +327,7 @@ def check_arguments(block: Block, key: Located, args: Located | None, diagnostic
             valid = False
     missing = [n for n, p in block.params.items() if p.default is None and n not in entries]
     if missing and not unknown:  # an unknown one may be meant for it
-        names, fields = ", ".join(f"`{n}`" for n in missing), ", ".join(f"{n}: …" for n in missing)
+        names, fields = list_names(f"`{n}`" for n in missing), list_names(f"{n}: …" for n in missing)
         where = block.name if key.value == block.name else "with"
         message = f"block `{block.name}` needs {names}"
         diagnostics.error("missing-param", key.span, message, f"write {{{where}: {{{fields}}}}}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from ..diagnostics import Collector, Note, Span
+from .spec import MergeCall, Step, places_in
 
 
 def join_path(scope: str | None, name: str) -> str:
@@ -55,11 +57,36 @@ class Position:
         return path, True
 
 
+class Absent(NamedTuple):
+    """A step that is not in the net: `why` is the modifier that says so, `when` or `repeat`.
+
+    `name` is its name, None where it has none; in a `repeat` of no rounds no expression in it has a value. `scope` is around it.
+    """
+
+    step: Step
+    name: str | None
+    scope: str
+    why: str
+
+    def names(self) -> Iterator[str]:
+        """The names of the steps and branches in it that would be in the scope around it."""
+        pending = [self.step]
+        while pending:
+            step = pending.pop()
+            if isinstance(step.core, MergeCall):
+                yield from (str(branch.key.value) for branch in step.core.branches.items if branch.key)
+            for inner in (each for place in places_in(step) for each in place.steps):
+                if "name" in inner.modifiers:
+                    yield str(inner.modifiers["name"].value.value)
+                else:
+                    pending.append(inner)
+
+
 class Paths:
     """What is known of every path.
 
     `claims`: where the step of a path stands. `results`: the value of a step, and the auxiliary head around it, if any.
-    `removed`: the steps that `when` took out. `index`: what references.py looks up of a place, by identity, for its messages. `some_lost`: a refused step has a path that nobody knows, so a path that `from`
+    `absent`: the steps that `when` took out, or that repeat in no round. `index`: what references.py looks up of a place, by identity, for its messages. `some_lost`: a refused step has a path that nobody knows, so a path that `from`
     does not find may be that of this step.
     """
 
@@ -68,7 +95,7 @@ class Paths:
         self.index: dict[int, Any] = {}
         self.claims: dict[str, Span] = {}
         self.results: dict[str, tuple[Any, str | None]] = {}
-        self.removed: dict[str, Span] = {}
+        self.absent: list[Absent] = []
 
     def poison(self, path: str, value: Any) -> None:
         self.results.setdefault(path, (value, None))

@@ -11,8 +11,6 @@ from typing import Any
 
 from .located_yaml import BROKEN, Entry, Located
 
-Path = tuple[str | int, ...]
-
 
 class Incomplete(Located):
     """A mapping with unknown keys: they may be misspelt ones, so what is made of the mapping may have a wrong size."""
@@ -26,38 +24,45 @@ def repair(root: Located, errors: Collection[Any]) -> Located:
         return root
     from .schema_rules import unknown_keys
 
-    broken: set[Path] = set()
-    unknown: set[Path] = set()
+    damage = Damage()
     for error in errors:
-        path: Path = tuple(error.absolute_path)
+        place = damage
+        for index in error.absolute_path:
+            place = place.inner.setdefault(index, Damage())
         if error.validator == "additionalProperties":
-            unknown |= {(*path, key) for key in unknown_keys(error.instance, error.schema)}
-        elif path:  # a key that the document lacks breaks no part of it
-            broken.add(path)
-    return break_paths(root, (), broken, unknown) if broken or unknown else root
+            place.unknown.update(unknown_keys(error.instance, error.schema))
+        else:
+            place.broken |= place is not damage  # a key that the document lacks breaks no part of it
+    return break_parts(root, damage)
 
 
-def break_paths(node: Located, path: Path, broken: set[Path], unknown: set[Path]) -> Located:
-    """`node`, at `path`, with BROKEN at the paths in `broken` and `unknown`.
+class Damage:
+    """What is wrong at a place of the tree: all of it (`broken`), keys that are `unknown`, and what is wrong further in."""
 
-    Nodes that have none of them below are shared.
-    """
-    if path in broken:
+    __slots__ = ("broken", "inner", "unknown")
+
+    def __init__(self) -> None:
+        self.broken = False
+        self.unknown: set[str] = set()
+        self.inner: dict[str | int, Damage] = {}
+
+
+def break_parts(node: Located, damage: Damage) -> Located:
+    """`node` with BROKEN where its `damage` says so. Nodes that have none below are shared."""
+    if damage.broken:
         return Located(BROKEN, node.span, node.raw, node.style)
-    depth = len(path)
-    touched = {p[depth] for p in broken | unknown if p[:depth] == path}
-    if not touched:
+    inner, lost = damage.inner, damage.unknown
+    if not inner and not lost:
         return node
     if isinstance(node.value, list):
-        items = [break_paths(v, (*path, i), broken, unknown) if i in touched else v for i, v in enumerate(node.value)]
+        items = [break_parts(v, inner[i]) if i in inner else v for i, v in enumerate(node.value)]
         return Located(items, node.span, node.raw, node.style)
-    lost = {p[-1] for p in unknown if p[:-1] == path}
     entries: dict[str, Entry] = {}
     for key, entry in node.value.items():
         if key in lost:  # the key stays: it may stand for the core of a step
             entries[key] = Entry(entry.key, Located(BROKEN, entry.value.span))
-        elif key in touched:
-            entries[key] = Entry(entry.key, break_paths(entry.value, (*path, key), broken, unknown))
+        elif key in inner:
+            entries[key] = Entry(entry.key, break_parts(entry.value, inner[key]))
         else:
             entries[key] = entry
     return (Incomplete if lost else Located)(entries, node.span, node.raw, node.style)

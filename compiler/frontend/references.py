@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from itertools import islice
 from typing import NamedTuple
 
 from ..diagnostics import Note, Span
 from ..ops.fields import quote_value
+from .budget import CHARACTERS_PER_UNIT
 from .context import Context, StepValue
 from .located_yaml import Located
-from .naming import Paths, join_path
-from .spec import Group, MergeCall, Place, Residual, Step
-from .values import Fault, Poisoned, evaluate, span_within, unknown_fault
+from .naming import Absent, Paths, join_path
+from .spec import MergeCall, Place, Step, places_in
+from .values import Fault, Poisoned, span_within, unknown_fault
+
+MAX_KNOWN = 1000  # steps that a message is made from
+MAX_SCOPES = 4
 
 
 def resolve_reference(node: Located, x: StepValue, ctx: Context, paths: Paths, graph: Place | None) -> StepValue:
@@ -19,7 +24,8 @@ def resolve_reference(node: Located, x: StepValue, ctx: Context, paths: Paths, g
 
     `graph` is the document's, for the message. Raises Fault where there is no such step or input, or Poisoned where it may be a step that is reported as wrong.
     """
-    name = evaluate(node, ctx.lookup(x))
+    name = ctx.evaluate(node, x)
+    ctx.budget.spend(len(ctx.scope) * (1 + ctx.scope.count(".")) // CHARACTERS_PER_UNIT // 32, node)
     if not isinstance(name, str) or not name:
         raise Fault("wrong-type", node.span, f"`from` wants the name of one earlier step, not {quote_value(name)}")
     span = span_within(node, 0, len(node.raw)) if node.raw else node.span
@@ -32,15 +38,40 @@ def resolve_reference(node: Located, x: StepValue, ctx: Context, paths: Paths, g
                 message = f"`{name}` is inside the auxiliary head `{head}`, which inference does not have"
                 raise Fault("from-head", span, message)
             return value
-    for scope in ctx.scopes():
-        if join_path(scope, name) in paths.removed:
-            raise Fault("from-removed", span, f"`{name}` was taken out by its `when`",
-                        notes=(Note("here", paths.removed[join_path(scope, name)]),))  # fmt: skip
+    if paths.absent and (absent := find_absent({join_path(scope, name) for scope in ctx.scopes()}, paths)):
+        raise explain_absent(name, span, absent)
     if name in ctx.inputs:
         return ctx.inputs[name]
     if paths.some_lost:
         raise Poisoned
     raise explain_unknown_step(name, node, span, ctx, paths, graph)
+
+
+def find_absent(candidates: set[str], paths: Paths) -> Absent | None:
+    """The step that is not in the net, if one of the paths would be its own, or that of a step in it."""
+    for each in islice(reversed(paths.absent), MAX_KNOWN):
+        for name in each.names() if each.name is None else (each.name,):
+            if any(covers(join_path(each.scope, name), path) for path in candidates):
+                return each
+    return None
+
+
+def covers(path: str, other: str) -> bool:
+    """Whether the other path is this one, or that of a step inside it. An expression in the path stands for any text."""
+    if "$" not in path:
+        return other == path or other.startswith(path + ".")
+    pattern = "[^.]+".join(map(re.escape, re.split(r"\$(?:\w+|\([^)]*\))", path)))
+    return re.match(rf"{pattern}(\.|$)", other) is not None
+
+
+def explain_absent(name: str, span: Span, absent: Absent) -> Fault:
+    """The Fault of a `from` that names a step, or what is in one, that `when` took out or that repeats in no round."""
+    has_name = absent.name is not None and "." not in name
+    if "repeat" in absent.why:
+        message = f"`{name}` is not there: {'its' if has_name else 'it stands in a'} `repeat`{'' if has_name else ' that'} has no rounds"
+    else:
+        message = f"`{name}` was taken out by {'its' if has_name else 'a'} `when`{'' if has_name else ' around it'}"
+    return Fault("from-removed", span, message, notes=(Note("here", absent.step.modifiers[absent.why].key.span),))
 
 
 def explain_unknown_step(
@@ -60,7 +91,9 @@ def explain_unknown_step(
             message = f"`{name}` is defined on line {where.span.line}, after this step"
             return Fault("unknown-step", span, message, "`from` sees earlier steps only: put this step behind it",
                          notes=(Note("it is defined here", where.span),))  # fmt: skip
-    known = [p[len(s) + 1 if s else 0 :] for p in paths.results for s in ctx.scopes() if not s or p.startswith(s + ".")]
+    recent = list(islice(reversed(paths.results), MAX_KNOWN))  # the nearest steps are meant the most
+    scopes = list(islice(ctx.scopes(), MAX_SCOPES))
+    known = [p[len(s) + 1 if s else 0 :] for p in reversed(recent) for s in scopes if not s or p.startswith(s + ".")]
     inner = next((each for each in known if each.endswith(f".{name}")), None)
     remark = ": no step before this one has that path"
     if inner:
@@ -100,14 +133,3 @@ def index_place(place: Place) -> PlaceIndex:
                         names.setdefault(str(branch.key.value), []).append((branch.key, None))
             pending += places_in(step)
     return PlaceIndex(frozenset(references), names)
-
-
-def places_in(step: Step) -> Iterator[Place]:
-    """The places for steps inside a step."""
-    match step.core:
-        case MergeCall(_, _, _, branches):
-            yield from (branch.place for branch in branches.items)
-        case Residual(_, body, shortcut, _):
-            yield from (body, *((shortcut,) if shortcut else ()))
-        case Group(_, steps):
-            yield steps

@@ -6,25 +6,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..ir.provenance import Frame
+from ..limits import raise_limit
 from ..ops.fields import quote_value
+from .budget import Budget
 from .context import Context
 from .expressions.arithmetic import Lookup
 from .located_yaml import Entry, Located
 from .spec import Step
 from .values import Fault, element_at, evaluate
 
-MAX_STEPS = 50_000  # of a net, with all repeats expanded
 
-
-def repeat_bindings(entry: Entry, lookup: Lookup, steps: int) -> list[dict[str, Any]]:
+def repeat_bindings(entry: Entry, lookup: Lookup, budget: Budget) -> list[dict[str, Any]]:
     """For each copy of a step the values of the names of its `repeat`. All names have the same number of values.
 
-    `steps` is the number of steps that the net has already. Raises Fault or Poisoned.
+    Raises Fault or Poisoned; LimitReached where the budget is spent.
     """
     columns: dict[str, list[Any]] = {}
     first: tuple[str, int] | None = None
     for key, item in entry.value.value.items():
-        value = evaluate(item.value, lookup)
+        value = evaluate(item.value, lookup, budget)
         count = len(value) if isinstance(value, list) else value
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
             raise Fault(
@@ -36,12 +36,9 @@ def repeat_bindings(entry: Entry, lookup: Lookup, steps: int) -> list[dict[str, 
             raise Fault("repeat-unequal", item.value.span, f"`{key}` has {count} rounds, but `{first[0]}` has {first[1]}",
                         "names of one repeat go in step")  # fmt: skip
         first = first or (key, count)
-        if steps + count > MAX_STEPS:
-            raise Fault(
-                "too-many-steps",
-                item.value.span,
-                f"{count} copies are too many: a net has at most {MAX_STEPS} steps",
-            )
+        if budget.steps + count > budget.limits.nodes:
+            message = f"{count} copies are too many: a net has at most {budget.limits.nodes} steps"
+            raise Fault("too-many-steps", item.value.span, message, raise_limit("nodes", budget.steps + count))
         columns |= read_columns(key.split(), value, count, item.value)
     return [{name: column[i] for name, column in columns.items()} for i in range(first[1] if first else 0)]
 

@@ -6,7 +6,7 @@ core, and that keys stand together which belong together. Every part keeps its Y
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -149,6 +149,17 @@ class Block(NamedTuple):
     input: Located | None = None
     incomplete: bool = False
     home: Mapping[str, Declaration] = MappingProxyType({})
+
+
+def places_in(step: Step) -> Iterator[Place]:
+    """The places for steps inside a step."""
+    match step.core:
+        case MergeCall(_, _, _, branches):
+            yield from (branch.place for branch in branches.items)
+        case Residual(_, body, shortcut, _):
+            yield from (body, *((shortcut,) if shortcut else ()))
+        case Group(_, steps):
+            yield steps
 
 
 class Builder:

@@ -26,6 +26,9 @@ def explain_syntax(source: Source, error: Any) -> Diagnostic:
     at = text.offset(mark.line, mark.column) if mark else min(getattr(error, "position", 0), len(text.text))
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "this is no YAML"
     context = getattr(error, "context", None) or ""
+    if "incompatible YAML document" in problem:
+        message = "`%YAML` asks for another version than 1.2, which a spec is"
+        return Diagnostic("yaml-version", text.span(at), message, help="take the line away")
     begun = getattr(error, "context_mark", None)
     opening = text.offset(begun.line, begun.column) if begun else None
     causes = (explain_tab(text, at, problem), explain_braced_name(text, at), explain_joined_pair(text, at, problem), explain_delimiters(text, at, opening),

@@ -42,7 +42,9 @@ class UnusedNames:
             self.of_documents += unused
         else:
             self.of_blocks += unused
-        self.mentioned = around | (self.mentioned - keys.keys() if sees_document else set())
+        if sees_document:
+            around.update(name for name in self.mentioned if name not in keys)
+        self.mentioned = around
 
     def warn(self, document: Document, has_computed_use: bool, diagnostics: Collector) -> None:
         """Warns of the document's own unused names; those of the files that it extends or imports may be for others.

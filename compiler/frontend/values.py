@@ -7,7 +7,8 @@ from typing import Any
 
 from ..diagnostics import Diagnostic, Note, Span, nearest
 from ..ops.fields import Kind, Misfit, Padding, Pair, is_int, is_number, quote_value
-from .expressions.arithmetic import Lookup
+from .budget import EVALUATION, Budget
+from .expressions.arithmetic import Evaluation, Lookup
 from .expressions.template import Template, parse_template
 from .expressions.tokens import ExpressionError
 from .located_yaml import BROKEN, Located
@@ -53,34 +54,45 @@ def expression_scalars(node: Located | None) -> Iterator[Located]:
 
 
 def template_of(node: Located) -> Template | None:
-    """The template of a scalar; None where it holds no `$`. Raises Fault where an expression in it is wrong."""
+    """The template of a scalar, parsed once; None where it holds no `$`. Raises Fault where an expression in it is wrong."""
     if not isinstance(node.value, str) or "$" not in node.value:
         return None
     try:
-        return parse_template(node.value)
+        found: Template | None = node.template
+        return found
+    except AttributeError:
+        pass
+    try:
+        found = node.template = parse_template(node.value)
+        return found
     except ExpressionError as error:
         raise Fault(error.code, span_within(node, error.offset, error.length), str(error.message), error.help) from None
 
 
-def evaluate(node: Located, lookup: Lookup) -> Any:
+def evaluate(node: Located, lookup: Lookup, budget: Budget) -> Any:
     """The value of `node` without spans, its expressions evaluated; `lookup` gives the values of names.
 
-    Raises Fault or Poisoned.
+    Raises Fault or Poisoned; LimitReached where the budget is spent.
     """
     value = node.value
     if isinstance(value, dict):
-        return {key: evaluate(entry.value, lookup) for key, entry in value.items()}
+        budget.spend(len(value), node)
+        return {key: evaluate(entry.value, lookup, budget) for key, entry in value.items()}
     if isinstance(value, list):
-        return [evaluate(item, lookup) for item in value]
+        budget.spend(len(value), node)
+        return [evaluate(item, lookup, budget) for item in value]
     if value is BROKEN:
         raise Poisoned
     template = template_of(node) if isinstance(value, str) and "$" in value else None
     if template is None:
         return value
+    evaluation = Evaluation(lookup)
     try:
-        return template.evaluate(lookup)
+        return template.evaluate_in(evaluation)
     except ExpressionError as error:
         raise Fault(error.code, span_within(node, error.offset, error.length), str(error.message), error.help) from None
+    finally:  # what is not counted, such as `and`, is bounded by the length of the text
+        budget.spend(EVALUATION + len(value) // 4 + evaluation.steps, node)
 
 
 def element_at(node: Located, at: tuple[int | str, ...]) -> Located:
@@ -149,7 +161,8 @@ class Arguments:
     An argument without an expression is a literal: it is evaluated once, however often `repeat` copies its step.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
         self._literals: dict[tuple[object, Located], Any] = {}
         self._expressions: set[Located] = set()
 
@@ -170,7 +183,7 @@ class Arguments:
         """What `check` gives for the value of `node`; `owner` is the field or the parameter that the check belongs to."""
         value = self._literals.get((owner, node), MISSING)
         if value is MISSING:
-            value = check(evaluate(node, lookup))
+            value = check(evaluate(node, lookup, self.budget))
             if self.is_literal(node):
                 self._literals[owner, node] = value
         return value

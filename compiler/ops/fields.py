@@ -9,7 +9,7 @@ its value is checked when it is known.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -44,7 +44,7 @@ def quote_value(value: object) -> str:
     elif value is None:
         text = "null"
     elif isinstance(value, (list, tuple)):
-        text = "[" + ", ".join(quote_value(v) for v in value[:12]) + (", …]" if len(value) > 12 else "]")
+        text = "[" + ", ".join(quote_items(value)) + (", …]" if len(value) > 12 else "]")
     elif isinstance(value, dict):
         text = "a mapping"
     elif isinstance(value, str):
@@ -54,6 +54,17 @@ def quote_value(value: object) -> str:
     else:
         text = str(value)
     return text if len(text) <= 80 else text[:77] + "…" + (text[-1] if text[-1] in "]'" else "")
+
+
+def quote_items(values: Sequence[object]) -> Iterator[str]:
+    """The first of the values, as far as they are shown: a nest of lists is not written out to be cut then."""
+    room = 80
+    for value in values[:12]:
+        text = quote_value(value)
+        yield text
+        room -= len(text)
+        if room < 0:
+            return
 
 
 class Kind:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...ops.fields import is_int, is_number, quote_value
-from .tokens import LIMIT, MAX_DEPTH, MAX_LIST, MAX_STEPS, ExpressionError, Token
+from .tokens import CHARACTERS_PER_STEP, LIMIT, MAX_DEPTH, MAX_LIST, MAX_STEPS, ExpressionError, Token
 
 Lookup = Callable[[str], Any]
 Closure = Callable[["Evaluation"], Any]  # a parsed expression: gives its value in an evaluation
@@ -26,15 +26,24 @@ class Evaluation:
         self.lookup, self.steps = lookup, 0
 
     def count(self, value: Any, offset: int) -> Any:
-        """The result `value`, counted: one step, and one more for each element of a list.
+        """The result `value`, counted: one step, and one more for each element of a list, nested ones included.
 
         Raises ExpressionError where the result is too large or the steps are too many.
         """
-        check_size(value, offset)
-        self.steps += 1 + len(value) if isinstance(value, list) else 1
+        self.spend(1 + check_size(value, offset), offset)
+        return value
+
+    def count_operands(self, *values: Any, offset: int) -> None:
+        """Counts what an operator or a function looks through: the elements of lists."""
+        for value in values:
+            if type(value) is list:
+                self.spend(count_elements(value, offset), offset)
+
+    def spend(self, steps: int, offset: int) -> None:
+        """Counts steps. Raises ExpressionError where they are too many."""
+        self.steps += steps
         if self.steps > MAX_STEPS:
             raise ExpressionError("expression-limit", f"the expression takes over {MAX_STEPS} steps, the limit", offset)
-        return value
 
 
 def look_up(evaluation: Evaluation, name: str, offset: int) -> Any:
@@ -78,8 +87,8 @@ def require_sequence(value: Any, offset: int) -> Any:
     return value
 
 
-def check_size(value: Any, offset: int) -> Any:
-    """The value itself.
+def check_size(value: Any, offset: int) -> int:
+    """How many steps a value takes to be made, beside the one of its operator: its elements, or the eighth of its characters.
 
     Raises ExpressionError unless integers have 64 bits, floats are finite, lists and strings are short enough.
     """
@@ -90,16 +99,23 @@ def check_size(value: Any, offset: int) -> Any:
         if not math.isfinite(value):
             raise ExpressionError("expression-overflow", "the result is too large: it is not finite", offset)
     elif isinstance(value, list):
-        check_list_size(value, offset)
-    elif isinstance(value, str) and len(value) > MAX_LIST:
-        raise ExpressionError(
-            "expression-overflow", f"a text of {len(value)} characters is too large: the limit is {MAX_LIST}", offset
-        )
-    return value
+        return count_elements(value, offset)
+    elif isinstance(value, str):
+        if len(value) > MAX_LIST:
+            raise ExpressionError(
+                "expression-overflow",
+                f"a text of {len(value)} characters is too large: the limit is {MAX_LIST}",
+                offset,
+            )
+        return len(value) // CHARACTERS_PER_STEP
+    return 0
 
 
-def check_list_size(value: list[Any], offset: int) -> None:
-    """Raises ExpressionError for too many elements, nested ones included: a short list of lists may hold very many."""
+def count_elements(value: list[Any], offset: int) -> int:
+    """How many elements a list has, nested ones included: a short list of lists may hold very many.
+
+    Raises ExpressionError where they are too many, or nested too deep.
+    """
     total, depth, level = 0, 0, [value]
     while level:
         total, depth = total + sum(map(len, level)), depth + 1
@@ -110,6 +126,7 @@ def check_list_size(value: list[Any], offset: int) -> None:
         if depth > MAX_DEPTH:
             raise ExpressionError("expression-limit", f"a list is nested over {MAX_DEPTH} deep, the limit", offset)
         level = [item for items in level for item in items if isinstance(item, list)]
+    return total
 
 
 def conditional(then: Closure, test: Closure, other: Closure, offset: int) -> Closure:
@@ -142,7 +159,10 @@ def operator_chain(first: Closure, terms: list[tuple[Token, Closure]]) -> Closur
     def evaluate(evaluation: Evaluation) -> Any:
         value = first(evaluation)
         for operate, sign, right, offset in steps:
-            value = evaluation.count(operate(sign, value, right(evaluation), offset), offset)
+            other = right(evaluation)
+            if type(value) is list:
+                evaluation.count_operands(value, offset=offset)
+            value = evaluation.count(operate(sign, value, other, offset), offset)
         return value
 
     return evaluate

@@ -121,7 +121,7 @@ class Parser:
 
         def evaluate(evaluation: Evaluation) -> Any:
             value = require_number(inner(evaluation), sign, offset)
-            return check_size(-value if sign == "-" else value, offset)
+            return evaluation.count(-value if sign == "-" else value, offset)
 
         return evaluate
 
@@ -155,9 +155,12 @@ class Parser:
             if self.token.text == ":":
                 raise self.error("a slice has no step: it is [start:stop]")
             self.expect("]", "after the slice")
-            return lambda evaluation: require_sequence(value(evaluation), token.offset)[
-                slice_bound(first, evaluation, token.offset) : slice_bound(last, evaluation, token.offset)
-            ]
+            return lambda evaluation: evaluation.count(
+                require_sequence(value(evaluation), token.offset)[
+                    slice_bound(first, evaluation, token.offset) : slice_bound(last, evaluation, token.offset)
+                ],
+                token.offset,
+            )
         self.expect("]", "after the index")
         assert first is not None
         index: Closure = first
@@ -288,6 +291,7 @@ class Parser:
             """The result, counted; whatever Python raises becomes an ExpressionError at the call."""
             values = [argument(evaluation) for argument in arguments]
             try:
+                evaluation.count_operands(*values, offset=offset)
                 return evaluation.count(FUNCTIONS[name](*values), offset)
             except ExpressionError:
                 raise

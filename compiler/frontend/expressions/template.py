@@ -12,7 +12,7 @@ from typing import Any
 from ...ops.fields import quote_value
 from .arithmetic import Closure, Evaluation, Lookup
 from .parser import Parser
-from .tokens import MAX_LENGTH, MAX_LIST, ExpressionError, Token, tokenize
+from .tokens import CHARACTERS_PER_STEP, MAX_LENGTH, MAX_LIST, ExpressionError, Token, tokenize
 
 
 def nesting_error() -> ExpressionError:
@@ -32,7 +32,10 @@ class Template:
 
         Raises ExpressionError.
         """
-        evaluation = Evaluation(lookup)
+        return self.evaluate_in(Evaluation(lookup))
+
+    def evaluate_in(self, evaluation: Evaluation) -> Any:
+        """The same in an evaluation, which counts the steps that it takes."""
         try:
             if self.is_one_expression:
                 return self.parts[0](evaluation)  # type: ignore[operator]
@@ -46,6 +49,7 @@ class Template:
         size = 0
         for part in self.parts:
             texts.append(part if isinstance(part, str) else value_as_text(part(evaluation)))
+            evaluation.steps += 1 + len(texts[-1]) // CHARACTERS_PER_STEP
             size += len(texts[-1])
             if size > MAX_LIST:
                 raise ExpressionError(

@@ -11,7 +11,8 @@ from typing import NamedTuple
 MAX_LENGTH = 2_000
 MAX_DEPTH = 50
 MAX_LIST = 10_000
-MAX_STEPS = 100_000
+MAX_STEPS = 200_000
+CHARACTERS_PER_STEP = 8  # of a text that is made
 LIMIT = 2**63
 
 

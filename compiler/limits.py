@@ -1,0 +1,74 @@
+"""The limits of a check: how large a spec may be, so that any spec is checked or refused within two seconds. docs/limits.md lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from .diagnostics import Failure, nearest
+from .spelling import as_flag, as_keyword
+
+HIGHEST = 10**9
+HIGHEST_BYTES = 2**25  # of a text, whose every byte is in memory several times
+
+
+class Limits(NamedTuple):
+    """The limits of one check, each for the whole document with all that it extends and imports.
+
+    - `nodes`: YAML nodes with aliases written out, and steps of the net with repeats written out; each is counted by itself
+    - `work`: units of work; a step of the net is 25 of them, an operator or an element of a list in an expression one
+    - `bytes`: of one text
+    - `documents`: files that it extends and imports
+    - `mistakes`: errors, after which a check ends; of as many warnings the rest is left out
+    """
+
+    nodes: int = 50_000
+    work: int = 2_000_000
+    bytes: int = 2**20
+    documents: int = 256
+    mistakes: int = 200
+
+
+DEFAULT = Limits()
+
+
+def read_limits(settings: Iterable[str]) -> Limits:
+    """The limits of `--limit NAME=N`, as a shell gives them. Raises Failure (usage)."""
+    given: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, number = setting.partition("=")
+        if not equals:
+            raise Failure("usage", f"--limit {setting[:80]!r} is no NAME=N", f"write --limit {DEFAULT_EXAMPLE}", 2)
+        given[name.strip()] = int(number) if number.strip().isdecimal() and len(number) <= 20 else number
+    return limits_from(given, lambda name: f"--limit {name[:40]}")
+
+
+def limits_from(given: Mapping[str, Any], spell: Any = None) -> Limits:
+    """The limits with those that are `given` by name; `spell` gives the name of one in messages. Raises Failure (usage).
+
+    Who raises another limit gets as much more work with it: else each would have to be raised twice.
+    """
+    spell = spell or (lambda name: f"limits[{name!r}]")
+    for name, number in given.items():
+        if name not in Limits._fields:
+            near = nearest(str(name), Limits._fields)
+            help = f"did you mean `{near}`?" if near else f"the limits are {', '.join(Limits._fields)}"
+            raise Failure("usage", f"there is no limit `{str(name)[:80]}`", help, 2)
+        highest = HIGHEST_BYTES if name == "bytes" else HIGHEST
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= highest:
+            raise Failure("usage", f"{spell(name)} wants an integer of 1 to {highest:,}, not `{str(number)[:40]}`",
+                          f"the limit is {getattr(DEFAULT, name):,} unless told", 2)  # fmt: skip
+    limits = DEFAULT._replace(**given)
+    if "work" in given:
+        return limits
+    raised = max(getattr(limits, name) / getattr(DEFAULT, name) for name in Limits._fields)
+    return limits._replace(work=int(limits.work * max(1, raised)))
+
+
+DEFAULT_EXAMPLE = "nodes=100000"
+
+
+def raise_limit(name: str, least: int) -> str:
+    """The help of a diagnostic: how a limit is raised, on the command line and in Python; `least` is what is needed at least."""
+    limit = max(least, 2 * getattr(DEFAULT, name))
+    return f"{as_flag('limit', f'{name}={limit}')} raises the limit, in Python {as_keyword('limits', {name: limit})}"
