@@ -1,6 +1,6 @@
 """Runs many command lines in one process: `python -m tests.batch CASES.json ANSWERS.jsonl`.
 
-A case is {"folder", "arguments"}. It runs in its folder; an answer {"folder", "code", "text", "touched"} is written when it has ended,
+A case is {"folder", "arguments"}. It runs in its folder; an answer {"folder", "code", "text", "touched", "peak_mb"} is written when it has ended,
 so a process that dies or hangs has left the answers up to there. `chdir` begins a case in a trace of system calls. `touched` is what
 Python's audit hooks saw: files, processes, sockets and code, also where there is no strace.
 """
@@ -57,6 +57,15 @@ def note(kind: str, path: Any) -> None:
     touched.append((kind, os.path.realpath(os.fsdecode(path))))
 
 
+def peak_memory_mb() -> int:
+    """The most memory that this process has had; 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> (20 if sys.platform == "darwin" else 10)
+
+
 def main(cases: str, answers: str) -> None:
     """Runs the cases of one file, and writes their answers into another."""
     given = json.loads(Path(cases).read_text("utf-8"))
@@ -70,7 +79,13 @@ def main(cases: str, answers: str) -> None:
             text = io.StringIO()
             with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
                 code = archc([os.fsdecode(os.fsencode(word)) for word in case["arguments"]])
-            answer = {"folder": case["folder"], "code": code, "text": text.getvalue(), "touched": touched}
+            answer = {
+                "folder": case["folder"],
+                "code": code,
+                "text": text.getvalue(),
+                "touched": touched,
+                "peak_mb": peak_memory_mb(),
+            }
             file.write(json.dumps(answer) + "\n")
             file.flush()
 

@@ -62,6 +62,8 @@ def read_yaml(data: bytes) -> None:
     from archc.compiler.diagnostics import Collector
     from archc.compiler.frontend.located_yaml import decode_text, height, is_broken, parse_yaml, plain_value
 
+    from ..spec_answer import check_places
+
     found = Collector()
     source = decode_text(data, "net.yaml", found)
     tree = parse_yaml(source, found) if source else None
@@ -73,31 +75,12 @@ def read_yaml(data: bytes) -> None:
 
 def check_spec(data: bytes) -> None:
     """Every stage of `archc check`, and its answer in each form."""
-    from archc.cli.formats import diagnostic_json, github_annotations, sarif_log
-    from archc.cli.render import format_diagnostics
-    from archc.compiler.driver import check, explain_open_params
     from archc.compiler.sources import Memory, SpecText
 
+    from ..spec_answer import check_answer
+
     texts = {"net.yaml": data, "base.yaml": (CORPUS / "base.yaml").read_bytes()}
-    found = check(SpecText(Memory(texts), "net.yaml", data, "net.yaml"))
-    told = (*found.diagnostics, *explain_open_params(found))
-    check_places(told)
-    assert format_diagnostics(told).isprintable() or "\n" in format_diagnostics(told)
-    json.dumps([[diagnostic_json(each) for each in told], sarif_log(told)])
-    for line in github_annotations(told):
-        assert "\n" not in line
-    assert found.failed or found.graph is not None or found.open_params
-
-
-def check_places(found: Iterable[Any]) -> None:
-    """Every diagnostic is at a place inside its text, and its notes are, too."""
-    for each in found:
-        spans = [each.span, *(note.span for note in each.notes if note.span)]
-        for span in spans:
-            assert span is not None, each
-            lines = span.source.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-            assert 1 <= span.line <= len(lines), each
-            assert 1 <= span.column <= len(lines[span.line - 1]) + 1, each
+    check_answer(SpecText(Memory(texts), "net.yaml", data, "net.yaml"))
 
 
 def check_offset(offset: int, text: str) -> None:
