@@ -58,7 +58,7 @@ def measure_process(command: list[str]) -> tuple[float, float]:
 LATENCY = """
 import json, time
 import numpy as np
-from archc.runtime.session import create_cpu_session
+from archc.runtime.inference import create_cpu_session
 sessions = [create_cpu_session(path) for path in PATHS.split("|")]
 x = np.random.default_rng(0).standard_normal((1, 3, 224, 224), dtype=np.float32)
 times = [[], []]

@@ -13,6 +13,30 @@ from typing import Literal, NamedTuple
 Severity = Literal["error", "warning", "note"]
 
 
+def clean(text: str) -> str:
+    """`text` on one line, with an escape for every character that does not print: controls, those that are not seen or that change
+    the direction of text, line separators, and halves of characters, as a file's name that is no UTF-8 has them."""
+    return text if text.isprintable() else "".join(map(escape_character, text))
+
+
+def with_help(message: str, help: str) -> str:
+    """A message and what to do, as they may be printed; a help may have lines."""
+    lines = "\n".join(map(clean, help.split("\n")))
+    return clean(message) + (f" ({lines})" if help else "")
+
+
+def escape_character(character: str) -> str:
+    """The character, or its escape if it does not print."""
+    if character.isprintable():
+        return character
+    return {"\t": "\\t", "\n": "\\n", "\r": "\\r"}.get(character) or escape_sequence(ord(character))
+
+
+def escape_sequence(code: int) -> str:
+    """The escape of a character by its number: `\\x1b`, `\\u202e`, `\\U000e0001`."""
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
 class Source:
     """A text with a name: a file, standard input, or a value from the command line.
 
@@ -93,8 +117,7 @@ class SpecError(Exception):
     def __str__(self) -> str:
         errors = [d for d in self.diagnostics if d.severity == "error"] or list(self.diagnostics)
         return "\n".join(
-            f"{d.span.place + ': ' if d.span else ''}{d.code}: {d.message}" + (f" ({d.help})" if d.help else "")
-            for d in errors
+            with_help(f"{d.span.place + ': ' if d.span else ''}{d.code}: {d.message}", d.help) for d in errors
         )
 
 
@@ -112,7 +135,7 @@ class Failure(Exception):
         self.exit_code = exit_code
 
     def __str__(self) -> str:
-        return f"{self.message} ({self.help})" if self.help else self.message
+        return with_help(self.message, self.help)
 
 
 class Reject(Exception):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from .faults import RuntimeFault
+from .faults import RuntimeFault, escape_controls
 
 
 class Prediction(NamedTuple):
@@ -49,7 +49,7 @@ class Results(list[Result]):
 
     def _repr_html_(self) -> str:
         rows = [self.columns, *self.rows()]
-        cells = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
+        cells = ("".join(f"<td>{escape(escape_controls(cell))}</td>" for cell in row) for row in rows)
         return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
 
 
@@ -73,11 +73,6 @@ def format_rows(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str
         for row in plain
     )
     return "\n".join(line.rstrip() for line in lines)
-
-
-def escape_controls(text: str) -> str:
-    """The text, or its escaped form where a character of it does not print: a model's words must not disturb a terminal."""
-    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def softmax(logits: Any) -> Any:

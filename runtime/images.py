@@ -360,7 +360,7 @@ def resize_and_crop(image: Any, how: Preprocess, max_pixels: int) -> Any:
     width, height = (how.crop[1], how.crop[0]) if how.resize is None else shorter_side(image.size, how.resize)
     if width * height > max_pixels:
         raise PictureFault("image-too-large", f"an image of {image.width}×{image.height} becomes {width}×{height} "
-                           f"when its shorter side is {how.resize}; the limit is {max_pixels} pixels")  # fmt: skip
+                           f"{f'when its shorter side is {how.resize}' if how.resize else 'for the model'}; the limit is {max_pixels} pixels")  # fmt: skip
     return center_crop(image.resize((width, height), resampling), how.crop)
 
 

@@ -2,63 +2,28 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from math import prod
 from pathlib import Path
 from typing import Any
 
-from .answers import Answer, Result, Results, escape_controls, most_probable, softmax
+from .answers import Answer, Result, Results, most_probable, softmax
 from .arguments import MAX_BATCH, MAX_THREADS, OnError, check_count, check_errors, list_labels
 from .artifact import Artifact, open_artifact
 from .classifier import Verdict, find_classifier
-from .faults import PictureFault, RuntimeFault, UntrainedWarning
+from .faults import PictureFault, RuntimeFault, UntrainedWarning, escape_controls
 from .images import MAX_PIXELS, read_input, read_prepared
+from .inference import failing_node
 from .ports import Port, advise_names, check_feeds, check_input_names, list_ports, split_rows
 from .preprocess import Preprocess
-from .providers import PROVIDERS, DeviceChoice, choose_device
+from .remote import Limits
 from .sources import Picture, each_picture
+from .trust import open_engine
 
-FATAL_ONLY = 4
-FAILING_NODE = re.compile(r"running (\w+) node\. Name:'([^']*)'")
-
-
-def session_options(threads: int | None, optimize: bool = True) -> Any:
-    """onnxruntime's SessionOptions. With `threads` None onnxruntime chooses; `optimize` False runs the graph as it is in the file."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = FATAL_ONLY
-    if threads:
-        options.intra_op_num_threads = threads
-    if threads != 1:
-        # on a busy machine spinning threads take the core that the work needs (1.5 to 2.3 times slower, measured)
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if not optimize:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return options
-
-
-def create_cpu_session(model: str | Path | bytes, threads: int = 1, optimize: bool = True) -> Any:
-    """An onnxruntime.InferenceSession on the CPU: what a build is proved with. Raises RuntimeFault `model-refused`."""
-    return create_ort_session(model, session_options(threads, optimize), (PROVIDERS["cpu"],))
-
-
-def create_ort_session(model: str | Path | bytes, options: Any, providers: Sequence[Any]) -> Any:
-    """An onnxruntime.InferenceSession of a file, or of a model's bytes. Raises RuntimeFault `model-refused`."""
-    import onnxruntime
-
-    onnxruntime.set_default_logger_severity(FATAL_ONLY)  # what it has to say arrives as a fault
-    source = model if isinstance(model, bytes) else str(model)
-    try:
-        return onnxruntime.InferenceSession(source, options, providers=list(providers))
-    except Exception as error:  # onnxruntime's own exceptions share no root but this
-        message = " ".join(str(error).split())[:300]
-        name = "the model" if isinstance(model, bytes) else f"`{model}`"
-        raise RuntimeFault(
-            "model-refused", f"onnxruntime cannot load {name}: {message}", "build it again, or try a lower opset"
-        ) from None
+CHANNELS_OF_PHOTOS = 4
+MAX_PADDED = 2**30  # bytes of a batch that is filled up with zeros
 
 
 class Session:
@@ -75,10 +40,14 @@ class Session:
         device: str = "auto",
         threads: int | None = None,
         labels: Iterable[str] | str | Path | None = None,
+        *,
+        trust: bool = False,
+        limits: Limits | None = None,
     ) -> None:
         """Opens the file `model` on `device` (auto, cuda, tensorrt or cpu) with `threads` on the CPU; None lets onnxruntime choose.
 
         `labels`, a list or a file of one a line, names the classes of a model that does not, and so says that it is a classifier.
+        A model that is not as archc writes it runs in a process of its own, within `limits`; with `trust` it is opened in this one.
         Raises RuntimeFault for a file that is no model, for a device that cannot be used, and for labels that fit no output. Warns
         (UntrainedWarning) where the model is not trained, or not wholly.
         """
@@ -86,7 +55,8 @@ class Session:
             check_count("threads", threads, MAX_THREADS)
         self.artifact: Artifact = open_artifact(model)
         self.threads = threads
-        self.session, self.choice = create_device_session(self.artifact.path, device, threads)
+        self.session = open_engine(self.artifact, device, threads, trust, limits or Limits())
+        self.choice = self.session.choice
         self.providers = tuple(self.session.get_providers())
         self.device, self.reason, self.name = self.choice.device, self.choice.reason, self.artifact.name
         unranked = self.artifact.graph.unranked
@@ -165,6 +135,10 @@ class Session:
         if len(counts) > 1 or 0 in counts:
             raise RuntimeFault("wrong-input", f"each input of {self.name} takes the same number of rows, one at least")
         (count,) = counts
+        if size > count and size * bytes_of_rows(arrays) > MAX_PADDED:
+            raise RuntimeFault(
+                "wrong-input", f"{self.name} takes {size} rows at once, and {count} are given", "give as many"
+            )
         parts = []
         for start in range(0, count, size):
             chunk = {name: array[start : start + size] for name, array in arrays.items()}
@@ -172,10 +146,15 @@ class Session:
             parts.append(self.run_once({name: np.concatenate([chunk[name], padding[name]]) for name in chunk}, names))
         return {name: np.concatenate([part[name] for part in parts])[:count] for name in names}
 
-    def run_once(self, arrays: Mapping[str, Any], names: Sequence[str], session: Any = None) -> dict[str, Any]:
-        """The outputs `names` for arrays that fit, in this session or another of the same model. Raises RuntimeFault `run-failed` where onnxruntime stops."""
+    def run_once(self, arrays: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+        """The outputs `names` for arrays that fit. Raises RuntimeFault `run-failed` where onnxruntime stops."""
         try:
-            return dict(zip(names, (session or self.session).run([*names], dict(arrays)), strict=True))
+            return dict(zip(names, self.session.run(names, arrays), strict=True))
+        except RuntimeFault:
+            raise
+        except MemoryError:
+            raise RuntimeFault("out-of-memory", f"there is not enough memory to run {self.name}",
+                               "run fewer pictures at once: --batch 1, or batch=1 in Python", 3) from None  # fmt: skip
         except Exception as error:  # onnxruntime's own exceptions share no root but this
             raise RuntimeFault("run-failed", f"onnxruntime stopped while it ran {self.name}{failing_node(error)}",
                                "the shapes fit its inputs; look at what the model computes with them") from error  # fmt: skip
@@ -184,7 +163,7 @@ class Session:
         """The name of the one input. Raises RuntimeFault `wrong-input` where there are several, or none."""
         if len(self.inputs) != 1:
             raise RuntimeFault("wrong-input", f"{self.name} has {len(self.inputs)} inputs: {list_ports(self.inputs)}",
-                               advise_names(self.inputs))  # fmt: skip
+                               advise_names(self.inputs) if self.inputs else "Session.run({}) gives its outputs")  # fmt: skip
         return next(iter(self.inputs))
 
     def known_outputs(self, names: Iterable[str] | None) -> list[str]:
@@ -324,6 +303,9 @@ class Session:
         """A picture for one input, without the batch's dimension; where that takes no pictures, an array that fits."""
         port = self.inputs[name]
         if port.image_size:
+            if prod(port.image_size) > CHANNELS_OF_PHOTOS * max_pixels:
+                raise PictureFault("image-too-large", f"the input `{name}` of {self.name} is {port.kind}: over {max_pixels} pixels of "
+                                   f"{CHANNELS_OF_PHOTOS} channels", "--max-pixels N, or max_pixels=N in Python, allows more")  # fmt: skip
             return read_input(source, called, self.preprocess_of(name), max_pixels).astype(port.dtype, copy=False)
         return read_prepared(source, called, port, self.name)
 
@@ -332,50 +314,16 @@ class Session:
 
         Raises RuntimeFault where the model does not run on those.
         """
-        import json
-        from collections import Counter
-        from tempfile import TemporaryDirectory
-
         import numpy as np
 
         shapes = {name: [d if isinstance(d, int) else 1 for d in port.shape] for name, port in self.inputs.items()}
         zeros = {name: np.zeros(shape, self.inputs[name].numpy_dtype) for name, shape in shapes.items()}
-        feeds = check_feeds(zeros, self.inputs, self.name, None)
-        with TemporaryDirectory() as folder:
-            options = session_options(self.threads)
-            options.enable_profiling = True
-            options.profile_file_prefix = str(Path(folder) / "run")
-            profiled = create_ort_session(self.artifact.path, options, self.choice.providers)
-            self.run_once(feeds, [*self.outputs], profiled)
-            events = json.loads(Path(profiled.end_profiling()).read_text())
-        ran = {e["name"]: e["args"]["provider"] for e in events if e.get("args", {}).get("provider")}
-        return dict(Counter(ran.values()))
+        return self.session.count_nodes([*self.outputs], check_feeds(zeros, self.inputs, self.name, None))
 
 
-def create_device_session(path: Path, device: str, threads: int | None) -> tuple[Any, DeviceChoice]:
-    """A session on `device`, and the choice that was made. Where CUDA fails, `auto` takes the CPU and gives the reason.
-
-    Raises RuntimeFault where a device other than `auto` cannot be used, or the model does not load on any.
-    """
-    choice = choose_device(device)
-    if choice.device == "cpu":
-        return create_ort_session(path, session_options(threads), choice.providers), choice
-    options = session_options(threads)
-    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-    try:
-        session = create_ort_session(path, options, choice.providers)
-        why = "" if session.get_providers()[0] == PROVIDERS[choice.device] else "onnxruntime did not take it"
-    except RuntimeFault as fault:
-        why = fault.message
-    if not why:
-        return session, choice
-    cpu = DeviceChoice("cpu", (PROVIDERS["cpu"],), f"{choice.device} cannot be used: {why}")
-    # raises where the CPU cannot load the model either: then the model is at fault, not the device
-    fallback = create_ort_session(path, session_options(threads), cpu.providers)
-    if device == "auto":
-        return fallback, cpu
-    raise RuntimeFault("device-unavailable", f"the device {device} cannot be used: {why}",
-                       "archc doctor says what is missing", 3)  # fmt: skip
+def bytes_of_rows(arrays: Mapping[str, Any]) -> int:
+    """The bytes of one row of all arrays together."""
+    return sum(array.itemsize * prod(array.shape[1:]) for array in arrays.values())
 
 
 def fixed_batch(inputs: Sequence[Port], outputs: Sequence[Port]) -> int | None:
@@ -383,9 +331,3 @@ def fixed_batch(inputs: Sequence[Port], outputs: Sequence[Port]) -> int | None:
     first = {port.shape[0] if port.shape else None for port in (*inputs, *outputs)}
     (size,) = first if len(first) == 1 and inputs else (None,)
     return size if isinstance(size, int) and size > 0 else None
-
-
-def failing_node(error: Exception) -> str:
-    """Where onnxruntime stopped, from its message: ` at the node `conv1` (Conv)`; empty where that does not say."""
-    found = FAILING_NODE.search(str(error))
-    return f" at the node `{found[2]}` ({found[1]})" if found else ""

@@ -24,7 +24,7 @@ from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import check, run_passes
 from archc.compiler.weights.rewrite import RewrittenSource
 from archc.compiler.weights.seeded import SeededSource
-from archc.runtime.session import create_cpu_session
+from archc.runtime.inference import create_cpu_session
 
 SMALL = """
 archspec: 1

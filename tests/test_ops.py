@@ -24,7 +24,7 @@ from archc.compiler.ops.fields import Misfit
 from archc.compiler.ops.op import Op
 from archc.compiler.passes import PassOptions
 from archc.compiler.weights.seeded import SeededSource
-from archc.runtime.session import create_cpu_session
+from archc.runtime.inference import create_cpu_session
 
 from .op_cases import CASES, REJECTS, Case
 

@@ -15,7 +15,7 @@ from archc.compiler.driver import check, run_passes
 from archc.compiler.ops import OPS
 from archc.compiler.passes import PassOptions
 from archc.compiler.weights.seeded import SeededSource
-from archc.runtime.session import create_cpu_session
+from archc.runtime.inference import create_cpu_session
 
 from .op_cases import CASES, Case
 from .test_ops import Positive, graph_of, spread

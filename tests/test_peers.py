@@ -20,7 +20,7 @@ from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.driver import check, run_passes
 from archc.runtime import Session
 from archc.runtime.images import prepare, read_image
-from archc.runtime.session import create_cpu_session
+from archc.runtime.inference import create_cpu_session
 
 from .fingerprint import fill_tensor, golden_input
 from .peers import BATCH, DATA, PEERS, TIMM, TORCHVISION, library, size

@@ -19,7 +19,7 @@ from archc.compiler.diagnostics import Reject
 from archc.compiler.driver import check, run_passes
 from archc.compiler.ops import OPS
 from archc.compiler.passes import PassOptions
-from archc.runtime.session import create_cpu_session
+from archc.runtime.inference import create_cpu_session
 from archc.scaffold.starter import start_spec
 
 from .op_cases import Case

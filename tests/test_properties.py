@@ -27,7 +27,7 @@ from archc.compiler.driver import run_passes
 from archc.compiler.ir.parse import parse
 from archc.compiler.ops import OPS
 from archc.compiler.ops.fields import MEASURED, SCHEMES, Bool, Choice, InitKind, Padding, Pair
-from archc.runtime.session import create_cpu_session
+from archc.runtime.inference import create_cpu_session
 
 from .random_faults import trains
 from .random_specs import specs

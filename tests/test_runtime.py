@@ -14,7 +14,7 @@ from PIL import Image
 
 from archc.runtime import RuntimeFault, Session, doctor, providers
 from archc.runtime.artifact import open_artifact
-from archc.runtime.session import create_cpu_session, create_device_session
+from archc.runtime.inference import create_cpu_session, create_device_session
 
 CLASSES = 4
 META = {
@@ -196,7 +196,7 @@ def unloadable(monkeypatch):
     cuda = providers.DeviceChoice(
         "cuda", (("CUDAExecutionProvider", {"device_id": "nonsense"}),), "a CUDA device works"
     )
-    monkeypatch.setattr("archc.runtime.session.choose_device", lambda device: cuda)
+    monkeypatch.setattr("archc.runtime.inference.choose_device", lambda device: cuda)
 
 
 def test_cuda_that_fails_only_at_the_session(model, monkeypatch):
@@ -210,7 +210,7 @@ def test_cuda_that_fails_only_at_the_session(model, monkeypatch):
 def test_a_model_that_no_device_loads_is_the_models_fault(tmp_path, monkeypatch):
     unloadable(monkeypatch)
     path = tiny(tmp_path / "a.onnx", tail=["NoSuchOperator"])
-    assert fault(Session, path, device="cuda").code == "model-refused"
+    assert fault(Session, path, device="cuda", trust=True).code == "model-refused"
 
 
 def test_an_unknown_device(model):

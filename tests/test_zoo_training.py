@@ -16,7 +16,7 @@ from archc.compiler.weights.rewrite import RewrittenSource
 from archc.compiler.weights.seeded import SeededSource
 from archc.runtime import Session
 from archc.runtime.images import prepare
-from archc.runtime.session import create_cpu_session
+from archc.runtime.inference import create_cpu_session
 
 
 def graph_of(name: str, *settings: str) -> Graph:

@@ -36,7 +36,7 @@ def prove(training: Graph, built: Graph, weights: WeightSource, path: Path, batc
     import torch
 
     from ..compiler.backends.torch.module import to_torch
-    from ..runtime.session import create_cpu_session
+    from ..runtime.inference import create_cpu_session
 
     check_file(path)
     session = create_cpu_session(path)
@@ -147,7 +147,7 @@ def node_values(path: Path, built: Graph, inputs: Mapping[str, Any]) -> dict[str
     import onnx
 
     from ..compiler.backends.onnx.write import onnx_names
-    from ..runtime.session import create_cpu_session
+    from ..runtime.inference import create_cpu_session
 
     model = onnx.load(str(path))
     names = onnx_names(built)

@@ -82,18 +82,20 @@ class Batch(click.ParamType[int | None]):
 
 
 def print_json(document: object) -> None:
-    """Prints a command's one document as JSON. It is pure ASCII, so that no character of a spec can disturb a terminal."""
+    """Prints a command's one document as JSON. It is pure ASCII, so that no character of a spec or of a file can disturb a terminal."""
     import json
 
-    print(json.dumps(without_infinity(document), indent=2))
+    print(json.dumps(as_json(document), indent=2))
 
 
-def without_infinity(value: Any) -> Any:
-    """The value with infinities and NaN as texts, because JSON has no numbers for them."""
+def as_json(value: Any) -> Any:
+    """The value with nothing that JSON cannot say: infinities and NaN are texts, and halves of characters escapes of them."""
     if isinstance(value, float) and value - value != 0:
         return str(value)
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):
-        return {str(k): without_infinity(v) for k, v in value.items()}
+        return {as_json(str(k)): as_json(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [without_infinity(v) for v in value]
+        return [as_json(v) for v in value]
     return value

@@ -17,7 +17,7 @@ from ..runtime.save import KINDS, save_npz, save_png, summarize
 from ..runtime.sources import find_images
 from ..text.characters import clean
 from ..text.tables import format_table
-from .options import format_option, print_json, without_infinity
+from .options import as_json, format_option, print_json
 from .progress import progress
 from .render import format_failure, format_warning
 
@@ -63,10 +63,15 @@ DEVICES = ("auto", "cuda", "tensorrt", "cpu")
 @click.option(
     "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger pictures."
 )
+@click.option(
+    "--trust",
+    is_flag=True,
+    help="Open a model from elsewhere in archc's own process, without limits on time and memory.",
+)
 @format_option()
 def command(
     model: str, images: tuple[str, ...], feeds: tuple[str, ...], outputs: tuple[str, ...], target: str | None, device: str,
-    top: int, labels: str | None, batch: int, threads: int | None, max_pixels: int, form: str,
+    top: int, labels: str | None, batch: int, threads: int | None, max_pixels: int, trust: bool, form: str,
 ) -> int:  # fmt: skip
     """Run a built model on pictures: their classes, or the model's outputs.
 
@@ -85,7 +90,7 @@ def command(
     check_target(target, [model, *images, *find_paths(pictures), *([labels] if labels else [])])
     with progress(f"running {model}"):
         with warnings.catch_warnings(action="ignore", category=UntrainedWarning):  # said below, where there are answers
-            session = Session(model, device=device, threads=threads, labels=labels)
+            session = Session(model, device=device, threads=threads, labels=labels, trust=trust)
         limits: Any = {"batch": batch, "errors": "keep", "max_pixels": max_pixels}
         classes = session.verdict.output is not None and not outputs and kind in (None, ".json")
         named = [name for name in outputs if name != "all"]
@@ -170,7 +175,7 @@ def warn(session: Session, answered_as_asked: bool) -> None:
         print(format_warning("untrained", session.artifact.describe_untrained(), sys.stderr), file=sys.stderr)
     if not answered_as_asked:
         print(f"note: {clean(f'{session.name} is no classifier: {session.verdict.why}')}\n"
-              f"  = help: {session.verdict.advice}", file=sys.stderr)  # fmt: skip
+              f"  = help: {clean(session.verdict.advice)}", file=sys.stderr)  # fmt: skip
 
 
 def write_file(target: str, kind: str | None, answers: Sequence[Answer], document: Mapping[str, Any]) -> None:
@@ -181,7 +186,7 @@ def write_file(target: str, kind: str | None, answers: Sequence[Answer], documen
 
     with atomic_write(Path(target)) as partial, partial.open("wb") as file:
         if kind == ".json":
-            file.write(json.dumps(without_infinity(document), indent=2).encode() + b"\n")
+            file.write(json.dumps(as_json(document), indent=2).encode() + b"\n")
         else:
             (save_npz if kind == ".npz" else save_png)(file, answers)
 

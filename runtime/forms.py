@@ -1,0 +1,284 @@
+"""The forms of nodes that archc writes: operator, attributes, inputs, and how large the result is.
+
+A node of such a form, whose sizes fit together, takes no more memory and time than is worked out here. The compiler writes the forms
+(`Op.onnx`); the runtime knows nothing of the compiler, so they stand here a second time, and tests/test_forms.py holds one against
+the other. Sizes are for one image: an open dimension counts as 1.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import Any, NamedTuple
+
+from .outline import Outline, OutlineNode
+
+FLOAT, INT64 = 1, 7  # ONNX's numbers of the element types that archc writes
+SIZES = {FLOAT: 4, INT64: 8}
+Sizes = tuple[int, ...]
+
+
+class Unfit(Exception):
+    """A node's sizes do not fit together, so that it is none of archc's."""
+
+
+class Known:
+    """The shapes of all values that are known so far, and the numbers in small weights."""
+
+    def __init__(self, outline: Outline) -> None:
+        """Knows the inputs and the weights of a graph."""
+        self.weights = outline.weights
+        self.shapes: dict[str, Sizes] = {name: tensor.shape for name, tensor in outline.weights.items()}
+        for name, shape in outline.inputs.items():
+            self.shapes[name] = tuple(d if isinstance(d, int) else 1 for d in shape)
+
+    def numbers(self, name: str) -> tuple[Any, ...]:
+        """The numbers of a small weight, such as the sizes for a Reshape. Raises Unfit for any other value."""
+        tensor = self.weights.get(name)
+        if tensor is None or not tensor.content or tensor.dtype not in SIZES:
+            raise Unfit
+        code = "f" if tensor.dtype == FLOAT else "q"
+        return struct.unpack(f"<{tensor.size_bytes // SIZES[tensor.dtype]}{code}", tensor.content)
+
+
+class NodeUse(NamedTuple):
+    """One node with the shapes of its inputs, and all that is known."""
+
+    node: OutlineNode
+    shapes: tuple[Sizes, ...]
+    known: Known
+
+    def get(self, name: str, default: Any) -> Any:
+        """An attribute's value, or the `default`."""
+        return self.node.attributes.get(name, default)
+
+    def numbers(self, at: int) -> tuple[Any, ...]:
+        """The numbers of the small weight that is the input `at`."""
+        return self.known.numbers(self.node.inputs[at])
+
+
+class Form(NamedTuple):
+    """What a node may be: the shape of its result, or Unfit; the numbers of inputs that it may have; its attributes with the types of
+    their values; and how many elements each element of the result is made of (`window`)."""
+
+    result: Callable[[NodeUse], Sizes]
+    inputs: range = range(1, 2)
+    attributes: Mapping[str, type] = {}
+    window: Callable[[NodeUse], int] = lambda use: 1
+
+
+def require(fits: bool) -> None:
+    """Raises Unfit unless `fits`."""
+    if not fits:
+        raise Unfit
+
+
+def same(use: NodeUse) -> Sizes:
+    """The first input's shape."""
+    return use.shapes[0]
+
+
+def along_channels(use: NodeUse) -> Sizes:
+    """The first input's shape; it has channels, and works along these."""
+    require(use.get("axis", -1) == 1 and len(use.shapes[0]) > 1)
+    return use.shapes[0]
+
+
+def per_channel(use: NodeUse) -> Sizes:
+    """The first input's shape; each other input has one number a channel."""
+    x, *others = use.shapes
+    require(len(x) > 1 and all(each == x[1:2] for each in others))
+    return x
+
+
+def per_last(use: NodeUse) -> Sizes:
+    """The first input's shape; each other input has as many numbers as its last dimension."""
+    x, *others = use.shapes
+    require(use.get("axis", 0) == -1 and all(each == x[-1:] for each in others))
+    return x
+
+
+def broadcast(use: NodeUse) -> Sizes:
+    """The shape that all inputs are spread to."""
+    rank = max(map(len, use.shapes))
+    aligned = [(1,) * (rank - len(shape)) + shape for shape in use.shapes]
+    sizes = tuple(max(each) for each in zip(*aligned, strict=True))
+    require(all(d in (1, size) for shape in aligned for d, size in zip(shape, sizes, strict=True)))
+    return sizes
+
+
+def spread_to_first(use: NodeUse) -> Sizes:
+    """The first input's shape, to which the others are spread."""
+    require(broadcast(use) == use.shapes[0])
+    return use.shapes[0]
+
+
+def window_sizes(use: NodeUse, kernel: Sizes) -> Sizes:
+    """Height and width behind a window of `kernel` that slides over an image."""
+    size = use.shapes[0][2:]
+    stride, dilation, pads = use.get("strides", (1, 1)), use.get("dilations", (1, 1)), use.get("pads", (0,) * 4)
+    require(len(size) == len(kernel) == len(stride) == len(dilation) == 2 and len(pads) == 4)
+    require(min(*kernel, *stride, *dilation) > 0 and min(pads) >= 0)
+    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    padded = [size[i] + pads[i] + pads[i + 2] for i in range(2)]
+    return tuple((padded[i] - reach[i]) // stride[i] + 1 for i in range(2))
+
+
+def convolved(use: NodeUse) -> Sizes:
+    """A convolution's."""
+    x, weight, *bias = use.shapes
+    group = use.get("group", 1)
+    require(len(x) == len(weight) == 4 and group > 0 and x[1] == weight[1] * group and weight[0] % group == 0)
+    require(use.get("kernel_shape", weight[2:]) == weight[2:] and all(each == weight[:1] for each in bias))
+    return x[0], weight[0], *window_sizes(use, weight[2:])
+
+
+def pooled(use: NodeUse) -> Sizes:
+    """A pool's; no window lies in the padding alone."""
+    kernel = use.get("kernel_shape", ())
+    sizes = window_sizes(use, kernel)
+    require(all(pad < k for pad, k in zip(use.get("pads", ()), kernel * 2, strict=False)))
+    return (*use.shapes[0][:2], *sizes)
+
+
+def pooled_whole(use: NodeUse) -> Sizes:
+    """One number a channel."""
+    require(len(use.shapes[0]) == 4)
+    return (*use.shapes[0][:2], 1, 1)
+
+
+def flattened(use: NodeUse) -> Sizes:
+    """(N, numbers)."""
+    x = use.shapes[0]
+    require(len(x) > 1 and use.get("axis", 1) == 1)
+    return x[0], prod(x[1:])
+
+
+def multiplied(use: NodeUse) -> Sizes:
+    """A linear layer's: the weight is (out, in)."""
+    x, weight, *bias = use.shapes
+    require(use.get("transB", 0) == 1 and len(x) == len(weight) == 2 and x[1] == weight[1])
+    require(all(each == weight[:1] for each in bias))
+    return x[0], weight[0]
+
+
+def matrix_product(use: NodeUse) -> Sizes:
+    """A product of matrices, of which one may stand for many."""
+    a, b = use.shapes
+    require(min(len(a), len(b)) >= 2 and a[-1] == b[-2] and (len(a) == 2 or len(b) == 2))
+    return (*(a if len(a) > 2 else b)[:-2], a[-2], b[-1])
+
+
+def concatenated(use: NodeUse) -> Sizes:
+    """All inputs along the second dimension."""
+    first = use.shapes[0]
+    require(use.get("axis", 0) == 1 and len(first) > 1)
+    require(all(len(each) == len(first) and (each[0], *each[2:]) == (first[0], *first[2:]) for each in use.shapes))
+    return first[0], sum(each[1] for each in use.shapes), *first[2:]
+
+
+def reshaped(use: NodeUse) -> Sizes:
+    """As the second input says: 0 is the size that was there, -1 what is left."""
+    x, wanted = use.shapes[0], use.numbers(1)
+    sizes = [x[at] if d == 0 else d for at, d in enumerate(wanted)]
+    left = [at for at, d in enumerate(sizes) if d == -1]
+    count = prod(d for d in sizes if d != -1)
+    require(len(left) < 2 and count > 0)
+    for at in left:
+        sizes[at] = prod(x) // count
+    require(prod(sizes) == prod(x))
+    return tuple(sizes)
+
+
+def transposed(use: NodeUse) -> Sizes:
+    """The dimensions in another order."""
+    x, order = use.shapes[0], use.get("perm", ())
+    require(sorted(order) == [*range(len(x))])
+    return tuple(x[at] for at in order)
+
+
+def unsqueezed(use: NodeUse) -> Sizes:
+    """With a dimension of 1 more."""
+    x, (axis,) = use.shapes[0], use.numbers(1)
+    require(0 <= axis <= len(x))
+    return (*x[:axis], 1, *x[axis:])
+
+
+def summed(use: NodeUse) -> Sizes:
+    """With a dimension less."""
+    x, (axis,) = use.shapes[0], use.numbers(1)
+    require(use.get("keepdims", 1) == 0 and 0 <= axis < len(x))
+    return (*x[:axis], *x[axis + 1 :])
+
+
+def padded(use: NodeUse) -> Sizes:
+    """With zeros, or another number, before and after each dimension."""
+    x, pads = use.shapes[0], use.numbers(1)
+    require(len(pads) == 2 * len(x) and min(pads) >= 0 and all(shape in ((), (1,)) for shape in use.shapes[2:]))
+    return tuple(d + pads[at] + pads[at + len(x)] for at, d in enumerate(x))
+
+
+def sliced(use: NodeUse) -> Sizes:
+    """A part of some dimensions."""
+    sizes = [*use.shapes[0]]
+    parts = [use.numbers(at) for at in range(1, 5)]
+    require(len({len(part) for part in parts}) == 1 and len({*parts[2]}) == len(parts[2]))
+    for start, stop, axis, step in zip(*parts, strict=True):
+        require(0 <= axis < len(sizes) and 0 <= start < stop and step > 0)
+        sizes[axis] = len(range(start, min(stop, sizes[axis]), step))
+    return tuple(sizes)
+
+
+def gathered(use: NodeUse) -> Sizes:
+    """Some of the second dimension."""
+    x, chosen = use.shapes
+    require(use.get("axis", 0) == 1 and len(x) > 1 and len(chosen) == 1)
+    return x[0], *chosen, *x[2:]
+
+
+def resized(use: NodeUse) -> Sizes:
+    """Enlarged by the third input's factors."""
+    x, scales = use.shapes[0], use.numbers(2)
+    require(use.node.inputs[1] == "" and len(scales) == len(x))
+    require(all(1 <= scale <= 2**16 for scale in scales))
+    return tuple(int(d * scale) for d, scale in zip(x, scales, strict=True))
+
+
+def kernel_window(use: NodeUse) -> int:
+    return prod(use.get("kernel_shape", ()))
+
+
+ONE, TWO = range(1, 2), range(2, 3)
+SLIDES = {"kernel_shape": tuple, "strides": tuple, "pads": tuple}
+RESIZES = {"mode": str, "coordinate_transformation_mode": str, "nearest_mode": str}
+FORMS: dict[str, Form] = {
+    **dict.fromkeys(("Relu", "Sigmoid", "Tanh", "HardSwish", "Erf", "Gelu", "Identity"), Form(same)),
+    **dict.fromkeys(("LeakyRelu", "Elu"), Form(same, ONE, {"alpha": float})),
+    **dict.fromkeys(("Softmax", "LogSoftmax"), Form(along_channels, ONE, {"axis": int})),
+    **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Pow"), Form(broadcast, TWO)),
+    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), Form(pooled_whole, window=lambda use: prod(use.shapes[0][2:]))),
+    "HardSigmoid": Form(same, ONE, {"alpha": float, "beta": float}),
+    "LRN": Form(same, ONE, {"size": int, "alpha": float, "beta": float, "bias": float}, lambda use: use.get("size", 1)),
+    "Clip": Form(spread_to_first, range(3, 4)),
+    "PRelu": Form(spread_to_first, TWO),
+    "Sum": Form(broadcast, range(1, 2**16)),
+    "Conv": Form(convolved, range(2, 4), {**SLIDES, "dilations": tuple, "group": int}, lambda use: prod(use.shapes[1][1:])),
+    "MaxPool": Form(pooled, ONE, SLIDES, kernel_window),
+    "AveragePool": Form(pooled, ONE, {**SLIDES, "count_include_pad": int}, kernel_window),
+    "BatchNormalization": Form(per_channel, range(5, 6), {"epsilon": float}),
+    "InstanceNormalization": Form(per_channel, range(3, 4), {"epsilon": float}),
+    "LayerNormalization": Form(per_last, range(3, 4), {"axis": int, "epsilon": float}),
+    "Gemm": Form(multiplied, range(2, 4), {"transB": int}, lambda use: use.shapes[0][1]),
+    "MatMul": Form(matrix_product, TWO, window=lambda use: use.shapes[0][-1]),
+    "Concat": Form(concatenated, range(1, 2**16), {"axis": int}),
+    "Flatten": Form(flattened, ONE, {"axis": int}),
+    "Reshape": Form(reshaped, TWO),
+    "Transpose": Form(transposed, ONE, {"perm": tuple}),
+    "Unsqueeze": Form(unsqueezed, TWO),
+    "ReduceSum": Form(summed, TWO, {"keepdims": int}),
+    "Pad": Form(padded, range(2, 4)),
+    "Slice": Form(sliced, range(5, 6)),
+    "Gather": Form(gathered, TWO, {"axis": int}),
+    "Resize": Form(resized, range(3, 4), RESIZES),
+}  # fmt: skip

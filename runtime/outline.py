@@ -1,0 +1,323 @@
+"""The outline of a model: its nodes, ports and the headers of its weights, read in one walk over the file without onnx.
+
+The walk knows the fields that archc writes, and says which is the first that it does not (`Outline.surprise`): trust.py asks for it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from .wire import BYTES, FIXED32, VARINT, Message, WireReader
+
+MAX_METADATA = 64 * 2**20
+MAX_NODE = 2**20  # a longer node is a Constant with a tensor inside, which is not needed here
+MAX_CONTENT = 256  # bytes of a weight that are kept: sizes, pads and scales have less
+PASS_THROUGH = ("Identity", "Flatten", "Reshape", "Squeeze", "Cast")
+
+# what archc writes; the numbers are those of onnx.proto
+MODEL = Message.of("model", {1: VARINT, 2: BYTES, 3: BYTES, 7: BYTES, 8: BYTES}, {14: BYTES})
+GRAPH = Message.of("graph", {2: BYTES}, {1: BYTES, 5: BYTES, 11: BYTES, 12: BYTES, 13: BYTES})
+NODE = Message.of("node", {2: BYTES, 3: BYTES, 4: BYTES, 6: BYTES}, {1: BYTES, 5: BYTES})
+ATTRIBUTE = Message.of("attribute", {1: BYTES, 2: FIXED32, 3: VARINT, 4: BYTES, 20: VARINT}, {7: FIXED32, 8: VARINT})
+TENSOR = Message.of("tensor", {2: VARINT, 8: BYTES, 9: BYTES, 14: VARINT}, {1: VARINT, 13: BYTES})
+PORT = Message.of("port", {1: BYTES, 2: BYTES})
+TYPE = Message.of("type", {1: BYTES})
+TENSOR_TYPE = Message.of("tensor's type", {1: VARINT, 2: BYTES})
+SHAPE = Message.of("shape", {}, {1: BYTES})
+DIMENSION = Message.of("dimension", {1: VARINT, 2: BYTES})
+OPSET = Message.of("opset", {1: BYTES, 2: VARINT})
+PAIR = Message.of("pair", {1: BYTES, 2: BYTES})
+
+Shape = tuple[int | str | None, ...]
+
+
+class OutlineNode(NamedTuple):
+    """A node: its name, operator, inputs, outputs, and the attributes that are numbers, texts or tuples of numbers."""
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+
+
+class Tensor(NamedTuple):
+    """The header of a weight: ONNX's number of its element type, and its shape.
+
+    `size_bytes` is how many bytes it has in the model; `content` are these, where they are few. `external` has where they lie, if not
+    in the model: the strings `location`, `offset` and `length`.
+    """
+
+    dtype: int
+    shape: tuple[int, ...]
+    size_bytes: int
+    content: bytes
+    external: Mapping[str, str]
+
+
+class Outline:
+    """A graph without its weights: inputs and outputs with their shapes, the `nodes` in their order, and the headers of the `weights`.
+
+    `producers` has for each value the node that makes it. `unranked` are the inputs and outputs of which the file says no shape; in
+    `inputs` and `outputs` theirs is empty, as a single number's. `opsets` are the versions by domain. `surprise` is the first thing
+    in the file that archc does not write, empty where there is none.
+    """
+
+    def __init__(self) -> None:
+        self.inputs: dict[str, Shape] = {}
+        self.outputs: dict[str, Shape] = {}
+        self.nodes: list[OutlineNode] = []
+        self.producers: dict[str, OutlineNode] = {}
+        self.weights: dict[str, Tensor] = {}
+        self.unranked: set[str] = set()
+        self.opsets: dict[str, int] = {}
+        self.surprise = ""
+
+    def computed_from(self, value: str) -> tuple[str, tuple[str, ...]]:
+        """The operator that makes a value, and its inputs but for weights and constants; an empty operator where none does."""
+        node = self.producers.get(value)
+        if node is None:
+            return "", ()
+        return node.kind, tuple(each for each in node.inputs if each and not self.is_constant(each))
+
+    def is_constant(self, value: str) -> bool:
+        """Whether a value is a weight, or a constant, or one of these in another form."""
+        for _ in range(16):
+            node = self.producers.get(value)
+            if value in self.weights or (node and node.kind == "Constant"):
+                return True
+            if node is None or node.kind not in (*PASS_THROUGH, "DequantizeLinear") or not node.inputs:
+                return False
+            value = node.inputs[0]
+        return False
+
+
+def read_outline(reader: WireReader) -> tuple[Outline, dict[str, str]]:
+    """The outline of a ModelProto, and its metadata. Raises ValueError where the file is no model."""
+    outline, metadata = Outline(), {}
+    graphs = read = 0
+    for field, wire, length in reader.walk(reader.size, MODEL):
+        if wire != BYTES:
+            continue
+        if field == 7:
+            graphs += 1
+            read_graph(reader, reader.end(length), outline)
+        elif field == 8:
+            domain, version = read_opset(reader, reader.end(length))
+            outline.opsets[domain] = version
+        elif field == 14:
+            read += length
+            if read > MAX_METADATA:
+                raise ValueError("too much metadata")
+            key, value = read_pair(reader, reader.end(length), MAX_METADATA)
+            metadata[key] = value
+    if not graphs:
+        raise ValueError("no graph")
+    outline.surprise = outline.surprise or reader.surprise
+    return outline, metadata
+
+
+# where tensors may stand in any model: the messages by name, and in each the fields that lead on, with the message in them
+LEADS: dict[str, dict[int, str]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+}
+MAX_DEPTH = 100  # protobuf's own
+
+
+def find_external(reader: WireReader, end: int, message: str = "model", depth: int = 0) -> set[str]:
+    """The names of all files outside a model that it names, wherever in it that is. Raises ValueError where it is no model."""
+    found: set[str] = set()
+    if depth > MAX_DEPTH:
+        raise ValueError("nested too deep")
+    for field, wire, length in reader.walk(end, TENSOR):
+        if wire != BYTES:
+            continue
+        if message == "tensor" and field == 13:
+            key, value = read_pair(reader, reader.end(length), MAX_NODE)
+            found |= {value} if key == "location" else set()
+        elif field in LEADS.get(message, {}):
+            found |= find_external(reader, reader.end(length), LEADS[message][field], depth + 1)
+    return found
+
+
+def read_graph(reader: WireReader, end: int, outline: Outline) -> None:
+    """Reads a GraphProto into `outline`: field 1 is a node, 5 a weight, 11 an input, 12 an output, 13 a value between."""
+    for field, wire, length in reader.walk(end, GRAPH):
+        if wire != BYTES:
+            continue
+        inside = reader.end(length)
+        if field == 1 and length <= MAX_NODE:
+            node = read_node(reader, inside)
+            outline.nodes.append(node)
+            for name in node.outputs:
+                outline.surprise = outline.surprise or repeated_name(name, outline)
+                outline.producers[name] = node
+        elif field == 1:
+            outline.surprise = outline.surprise or f"a node of {length} bytes"
+        elif field == 5:
+            name, tensor = read_tensor(reader, inside)
+            outline.surprise = outline.surprise or repeated_name(name, outline)
+            outline.weights[name] = tensor
+        elif field in (11, 12, 13):
+            name, shape = read_port(reader, inside)
+            if field == 13:
+                continue
+            ports = outline.inputs if field == 11 else outline.outputs
+            if name in ports or (field == 11 and name in outline.producers):
+                outline.surprise = outline.surprise or f"two values called {name!r}"
+            ports[name] = shape or ()
+            if shape is None:
+                outline.unranked.add(name)
+
+
+def repeated_name(name: str, outline: Outline) -> str:
+    """What is surprising in the name of a new value: that another has it; empty where none has."""
+    taken = name in outline.producers or name in outline.weights or name in outline.inputs
+    return f"two values called {name!r}" if taken else ""
+
+
+def read_opset(reader: WireReader, end: int) -> tuple[str, int]:
+    """The domain and the version of an OperatorSetIdProto."""
+    domain, version = "", 0
+    for field, wire, value in reader.walk(end, OPSET):
+        if field == 1 and wire == BYTES:
+            domain = reader.text(value)
+        elif field == 2 and wire == VARINT:
+            version = value
+    return domain, version
+
+
+def read_pair(reader: WireReader, end: int, limit: int) -> tuple[str, str]:
+    """The key and the value of a StringStringEntryProto."""
+    key = value = ""
+    for field, wire, length in reader.walk(end, PAIR):
+        if wire == BYTES and field == 1:
+            key = reader.text(length, limit)
+        elif wire == BYTES and field == 2:
+            value = reader.text(length, limit)
+    return key, value
+
+
+def read_node(reader: WireReader, end: int) -> OutlineNode:
+    """Reads a NodeProto: field 1 is an input, 2 an output, 3 the name, 4 the operator, 5 an attribute.
+
+    The attributes are read only while nothing in the file surprises: nobody asks for those of a model from elsewhere.
+    """
+    inputs: list[str] = []
+    outputs: list[str] = []
+    attributes: dict[str, Any] = {}
+    name = kind = ""
+    for field, wire, length in reader.walk(end, NODE):
+        if wire != BYTES:
+            continue
+        if field == 1:
+            inputs.append(reader.text(length))
+        elif field == 2:
+            outputs.append(reader.text(length))
+        elif field == 3:
+            name = reader.text(length)
+        elif field == 4:
+            kind = reader.text(length)
+        elif field == 5 and not reader.surprise:
+            key, value = read_attribute(reader, reader.end(length))
+            if key in attributes:
+                reader.surprise = f"an attribute {key!r} that stands there twice"
+            attributes[key] = value
+    return OutlineNode(name, kind, tuple(inputs), tuple(outputs), attributes)
+
+
+def read_attribute(reader: WireReader, end: int) -> tuple[str, Any]:
+    """The name and the value of an AttributeProto: field 2 is a float, 3 an int, 4 a text, 7 floats, 8 ints, 20 which of them it is."""
+    name, kind = "", 0
+    found: dict[int, Any] = {}
+    for field, wire, value in reader.walk(end, ATTRIBUTE):
+        if field == 1 and wire == BYTES:
+            name = reader.text(value)
+        elif field == 20 and wire == VARINT:
+            kind = value
+        elif field == 3 and wire == VARINT:
+            found[2] = signed(value)
+        elif field == 8 and wire == VARINT:
+            found[7] = (*found.get(7, ()), signed(value))
+        elif field == 2 and wire == FIXED32:
+            found[1] = struct.unpack("<f", reader.read(4))[0]
+        elif field == 7 and wire == FIXED32:
+            found[6] = (*found.get(6, ()), struct.unpack("<f", reader.read(4))[0])
+        elif field == 4 and wire == BYTES:
+            found[3] = reader.text(value)
+    if [*found] != [kind]:
+        reader.surprise = reader.surprise or f"an attribute {name!r} without its one value"
+    return name, found.get(kind)
+
+
+def signed(value: int) -> int:
+    """A varint as the number of 64 bits with a sign that it stands for."""
+    return value - (value >> 63 << 64)
+
+
+def read_tensor(reader: WireReader, end: int) -> tuple[str, Tensor]:
+    """The name and the header of a TensorProto: field 1 is a size, 2 the element type, 9 the bytes, 13 an entry of where they lie."""
+    name, dtype, size, content = "", 0, 0, b""
+    shape: list[int] = []
+    external: dict[str, str] = {}
+    for field, wire, value in reader.walk(end, TENSOR):
+        if field == 1 and wire == VARINT:
+            shape.append(signed(value))
+        elif field == 2 and wire == VARINT:
+            dtype = value
+        elif field == 8 and wire == BYTES:
+            name = reader.text(value)
+        elif field == 9 and wire == BYTES:
+            size, content = value, reader.read(value) if value <= MAX_CONTENT else b""
+        elif field == 13 and wire == BYTES:
+            key, told = read_pair(reader, reader.end(value), MAX_NODE)
+            external[key] = told
+    return name, Tensor(dtype, tuple(shape), size, content, external)
+
+
+def read_port(reader: WireReader, end: int) -> tuple[str, Shape | None]:
+    """The name and shape of a ValueInfoProto; None where it has no shape, so that any number of dimensions may come.
+
+    Field 1 is the name, 2 the type; in the type field 1 is a tensor's; in that field 2 is the shape.
+    """
+    name = ""
+    shape: Shape | None = None
+    for field, wire, length in reader.walk(end, PORT):
+        if wire == BYTES and field == 1:
+            name = reader.text(length)
+        elif wire == BYTES and field == 2:
+            for inner, inner_wire, size in reader.walk(reader.end(length), TYPE):
+                if inner_wire == BYTES and inner == 1:
+                    shape = read_tensor_type(reader, reader.end(size), shape)
+    return name, shape
+
+
+def read_tensor_type(reader: WireReader, end: int, shape: Shape | None) -> Shape | None:
+    """The shape in a tensor's type behind what is known of it, `shape`; None where there is none."""
+    for field, wire, length in reader.walk(end, TENSOR_TYPE):
+        if wire == BYTES and field == 2:
+            inside = reader.end(length)
+            shape = shape or ()
+            for inner, inner_wire, size in reader.walk(inside, SHAPE):
+                if inner_wire == BYTES and inner == 1:
+                    shape = (*shape, read_dimension(reader, reader.end(size)))
+    return shape
+
+
+def read_dimension(reader: WireReader, end: int) -> int | str | None:
+    """A dimension: field 1 is a number, 2 a name; None where it has neither."""
+    found: int | str | None = None
+    for field, wire, content in reader.walk(end, DIMENSION):
+        if field == 1 and wire == VARINT:
+            found = signed(content)
+        elif field == 2 and wire == BYTES:
+            found = reader.text(content)
+    return found

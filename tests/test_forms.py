@@ -1,0 +1,80 @@
+"""The runtime's table of node forms against what the compiler writes: every form is written, and everything that is written has a form."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+
+import pytest
+
+from archc.catalog import models
+from archc.compiler.backends.onnx.opsets import OPSETS
+from archc.compiler.backends.onnx.write import export_onnx, lower_graph, write_model
+from archc.compiler.diagnostics import Failure
+from archc.compiler.driver import check, run_passes
+from archc.compiler.ir.graph import Graph
+from archc.compiler.passes import PassOptions
+from archc.compiler.weights.seeded import SeededSource
+from archc.runtime import trust
+from archc.runtime.artifact import open_artifact
+from archc.runtime.forms import FORMS
+
+from .op_cases import CASES
+from .test_ops import graph_of
+
+
+def every_way(graph: Graph) -> list[Graph]:
+    """The graph after the passes, with the norms folded and without."""
+    return [run_passes(graph, PassOptions(fold=fold)) for fold in (True, False)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_what_an_op_becomes_is_opened_in_this_process(case, tmp_path):
+    path = tmp_path / "one.onnx"
+    for graph in every_way(graph_of(case)):
+        for opset in (OPSETS[0], 17, 18, 20, OPSETS[-1]):
+            for batch in (None, 3):
+                try:
+                    export_onnx(graph, SeededSource(graph.params()), path, opset=opset, batch=batch)
+                except Failure as refused:
+                    assert refused.code == "opset-unsupported"  # noqa: PT017  # most are written
+                    continue
+                found = open_artifact(path)
+                assert trust.find_doubt(found) == "", opset
+                assert trust.measure_files(found) == path.stat().st_size
+
+
+def test_every_form_is_written_with_every_attribute():
+    """A form that nobody writes would let in what archc does not make."""
+    written = defaultdict(set)
+    for case in CASES:
+        for graph in every_way(graph_of(case)):
+            for opset in OPSETS:
+                try:
+                    nodes = lower_graph(graph, SeededSource(graph.params()), opset, None, {}).nodes
+                except Failure:
+                    continue
+                for node in nodes:
+                    written[node.op_type] |= {*node.attributes}
+                    assert len(node.inputs) in FORMS[node.op_type].inputs
+    assert dict(written) == {kind: {*form.attributes} for kind, form in FORMS.items()}
+    assert trust.OPSETS == OPSETS
+
+
+@pytest.mark.parametrize("model", [each.name for each in models()])
+def test_the_zoo_is_opened_in_this_process(model, tmp_path):
+    """Its large tensors are holes in a file beside it: the walk does not read them."""
+    graph = run_passes(check(model).graph, PassOptions(keep_aux=True))
+    path, data = tmp_path / "net.onnx", tmp_path / "net.onnx.data"
+    lowered = lower_graph(graph, SeededSource(graph.params()), 17, None, {})
+    offset, tensors = 0, []
+    for tensor in lowered.tensors:
+        large = tensor.size >= 4096
+        tensors.append(tensor._replace(external=(data.name, offset)) if large else tensor)
+        offset += tensor.size * large
+    write_model(lowered._replace(tensors=tensors), path)
+    data.touch()
+    os.truncate(data, offset)
+    found = open_artifact(path)
+    assert trust.find_doubt(found) == ""
+    assert trust.measure_files(found) == path.stat().st_size + offset

@@ -1,0 +1,348 @@
+"""Which models are opened in this process, and which files beside a model are read at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import AttributeProto, ModelProto, TensorProto, helper
+from PIL import Image
+
+import archc
+from archc.runtime import Session, trust
+from archc.runtime.artifact import open_artifact
+from archc.runtime.inference import Engine
+from archc.runtime.remote import RemoteEngine
+
+from .foreign_models import constant, make, node, port, save
+from .program import program
+from .session_calls import fault
+
+SPEC = """
+archspec: 1
+name: small
+input: {image: [3, 8, 8]}
+graph:
+  - {conv: {out: 4, kernel: 3, padding: 1}, name: c}
+  - relu
+  - {max_pool: {kernel: 2}, name: p}
+  - global_avg_pool
+  - {linear: 2, name: fc}
+"""
+PICTURE = np.ones((1, 3, 8, 8), np.float32)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> bytes:
+    folder = tmp_path_factory.mktemp("built")
+    (folder / "small.yaml").write_text(SPEC, "utf-8")
+    archc.load(folder / "small.yaml").export_onnx(folder / "small.onnx")
+    return (folder / "small.onnx").read_bytes()
+
+
+def node_of(model: ModelProto, kind: str) -> onnx.NodeProto:
+    return next(each for each in model.graph.node if each.op_type == kind)
+
+
+def attribute(model: ModelProto, kind: str, name: str, value: object) -> None:
+    """Sets an attribute of the first node of a kind."""
+    changed = node_of(model, kind)
+    kept = [each for each in changed.attribute if each.name != name]
+    del changed.attribute[:]
+    changed.attribute.extend([*kept, helper.make_attribute(name, value)])
+
+
+def relu(model: ModelProto, *inputs: str, kind: str = "Relu", **attributes: object) -> None:
+    """Puts another node in the place of the relu."""
+    old = node_of(model, "Relu")
+    old.CopyFrom(helper.make_node(kind, inputs or old.input, old.output, **attributes))
+
+
+def weight(model: ModelProto, values: object, kind: type = np.float32, name: str = "new") -> str:
+    model.graph.initializer.append(constant(name, values, kind))
+    return name
+
+
+def functions(model: ModelProto) -> None:
+    model.functions.append(
+        helper.make_function("own", "f", ["a"], ["b"], [node("Relu", ["a"], ["b"])], [helper.make_opsetid("", 20)])
+    )
+
+
+def subgraph(model: ModelProto) -> None:
+    body = helper.make_graph([node("Relu", ["a"], ["b"])], "b", [port("a")], [port("b")])
+    attribute(model, "Relu", "body", body)
+
+
+def other_numbers(model: ModelProto) -> None:
+    """The same weight in the field for floats."""
+    tensor = model.graph.initializer[0]
+    tensor.float_data.extend(onnx.numpy_helper.to_array(tensor).ravel().tolist())
+    tensor.ClearField("raw_data")
+
+
+def twice(model: ModelProto) -> None:
+    node_of(model, "Conv").attribute.append(helper.make_attribute("group", 3))
+
+
+def without_value(model: ModelProto) -> None:
+    node_of(model, "Conv").attribute.append(AttributeProto(name="group", type=AttributeProto.INT))
+
+
+CHANGES = {
+    "a function": functions, "a subgraph": subgraph, "numbers in another field": other_numbers, "an attribute twice": twice,
+    "an attribute without a value": without_value,
+    "a domain": lambda m: setattr(node_of(m, "Relu"), "domain", "com.microsoft"),
+    "an overload": lambda m: setattr(node_of(m, "Relu"), "overload", "x"),
+    "a sparse weight": lambda m: m.graph.sparse_initializer.append(helper.make_sparse_tensor(constant("w", [1.0], np.float32), constant("wi", [0]), [9])),
+    "a training graph": lambda m: m.training_info.add(),
+    "a quantized value": lambda m: m.graph.quantization_annotation.add(),
+    "facts of a node": lambda m: node_of(m, "Relu").metadata_props.add(),
+    "a text of the graph": lambda m: setattr(m.graph, "doc_string", "x"),
+    "a domain of the model": lambda m: setattr(m, "domain", "x"),
+    "another operator": lambda m: relu(m, kind="Exp"),
+    "another attribute": lambda m: attribute(m, "Conv", "auto_pad", "SAME_UPPER"),
+    "an attribute of another type": lambda m: attribute(m, "Conv", "group", 1.0),
+    "a tensor as an attribute": lambda m: attribute(m, "Conv", "group", constant("t", [1])),
+    "two opsets": lambda m: m.opset_import.append(helper.make_opsetid("own", 1)),
+    "a later opset": lambda m: setattr(m.opset_import[0], "version", 9999),
+    "an older opset": lambda m: setattr(m.opset_import[0], "version", 9),
+    "no opset": lambda m: m.opset_import.pop(),
+    "a weight of another type": lambda m: weight(m, [1.0], np.float64),
+    "a weight that is a text": lambda m: m.graph.initializer.append(helper.make_tensor("s", TensorProto.STRING, [1], [b"x"])),
+    "a weight with too few bytes": lambda m: m.graph.initializer[0].dims.append(2),
+    "a negative size": lambda m: m.graph.initializer[0].dims.extend([-1, -1]),
+    "a weight called as a value": lambda m: weight(m, [1.0], name=node_of(m, "Relu").output[0]),
+    "a weight that is an input": lambda m: m.graph.input.append(port(m.graph.initializer[0].name)),
+    "two values of one name": lambda m: m.graph.node.append(node("Relu", [m.graph.node[0].output[0]], [m.graph.node[1].output[0]])),
+    "two outputs of a node": lambda m: node_of(m, "Relu").output.append("more"),
+    "an input that nothing makes": lambda m: relu(m, "nowhere"),
+    "an output that nothing makes": lambda m: m.graph.output.append(port("nowhere")),
+    "a value before its node": lambda m: m.graph.node.insert(0, node("Relu", [m.graph.node[1].output[0]], ["early"])),
+    "an input too many": lambda m: node_of(m, "Relu").input.append("image"),
+    "an input too few": lambda m: node_of(m, "MaxPool").input.pop(),
+    "an input that is no tensor": lambda m: m.graph.input.append(helper.make_tensor_sequence_value_info("s", TensorProto.FLOAT, None)),
+    "an input of no size": lambda m: m.graph.input.append(port("z", shape=[1, 0])),
+    "no group": lambda m: attribute(m, "Conv", "group", 0),
+    "other groups": lambda m: attribute(m, "Conv", "group", 2),
+    "no stride": lambda m: attribute(m, "Conv", "strides", [0, 1]),
+    "a negative pad": lambda m: attribute(m, "Conv", "pads", [-1, 0, 0, 0]),
+    "another kernel than the weight's": lambda m: attribute(m, "Conv", "kernel_shape", [1, 1]),
+    "one stride": lambda m: attribute(m, "Conv", "strides", [1]),
+    "no kernel": lambda m: node_of(m, "MaxPool").ClearField("attribute"),
+    "a kernel of nothing": lambda m: attribute(m, "MaxPool", "kernel_shape", [0, 0]),
+    "a window larger than the map": lambda m: attribute(m, "MaxPool", "kernel_shape", [99, 99]),
+    "pads that fill the window": lambda m: attribute(m, "MaxPool", "pads", [2, 2, 2, 2]),
+    "huge pads of a convolution": lambda m: attribute(m, "Conv", "pads", [2**20] * 4),
+    "huge strides": lambda m: attribute(m, "Conv", "pads", [2**62] * 4),
+    "an axis that is not there": lambda m: relu(m, kind="Softmax", axis=7),
+    "dimensions that are not there": lambda m: relu(m, kind="Transpose", perm=[0, 1, 2, 7]),
+    "a reshape to more": lambda m: relu(m, "image", weight(m, [1, 4, 999, 999], np.int64), kind="Reshape"),
+    "a reshape to a computed shape": lambda m: relu(m, "image", "image", kind="Reshape"),
+    "a pad without end": lambda m: relu(m, "image", weight(m, [0, 0, 0, 0, 0, 0, 2**20, 2**20], np.int64), kind="Pad"),
+    "an enlargement without end": lambda m: relu(m, "image", "", weight(m, [1, 1, 60000, 60000]), kind="Resize"),
+    "an outer product": lambda m: relu(m, weight(m, np.ones((40000, 1))), weight(m, np.ones((1, 40000)), name="b"), kind="Mul"),
+    "an outer product of matrices": lambda m: relu(m, weight(m, np.ones((40000, 1))), weight(m, np.ones((1, 40000)), name="b"), kind="MatMul"),
+    "a doubling": lambda m: m.graph.node.extend(node("Concat", [f"d{i}" if i else "image"] * 2, [f"d{i + 1}"], axis=1) for i in range(40)),
+    "much work": lambda m: m.graph.node.append(node("LRN", ["image"], ["lrn"], size=2**40 + 1, alpha=1.0, beta=1.0, bias=1.0)),
+    "a slice of nothing": lambda m: relu(m, "image", *(weight(m, [at], np.int64, f"s{at}") for at in (9, 10, 2, 1)), kind="Slice"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_archc_does_not_write_is_not_opened_here(built, tmp_path, change):
+    assert trust.find_doubt(open_artifact(save(ModelProto.FromString(built), tmp_path / "a.onnx"))) == ""
+    model = ModelProto.FromString(built)
+    CHANGES[change](model)
+    assert trust.find_doubt(open_artifact(save(model, tmp_path / "a.onnx")))
+
+
+@pytest.mark.parametrize(
+    "again", [b"\x08\x09", b"\x12\x01x", b"\xa2\x01\x00", b"\xca\x01\x00", b"\xf8\x07\x01", b"\x42\x02\x10\x11"]
+)
+def test_fields_that_stand_there_again_or_are_not_known(built, tmp_path, again):
+    """Protobuf takes the last, or lays both over one another; a reader that takes the first would be led astray."""
+    (tmp_path / "a.onnx").write_bytes(built + again)
+    assert trust.find_doubt(open_artifact(tmp_path / "a.onnx"))
+
+
+def test_a_second_graph_is_laid_over_the_first(built, tmp_path):
+    evil = make([node("Exp", ["x"], ["y"])])
+    (tmp_path / "a.onnx").write_bytes(built + ModelProto(graph=evil.graph).SerializeToString())
+    assert trust.find_doubt(open_artifact(tmp_path / "a.onnx"))
+
+
+def test_every_changed_byte_is_a_fault_a_doubt_or_a_model_that_loads(built, tmp_path):
+    """What is opened in this process neither ends it nor takes long, whatever is in it."""
+    rng, path = np.random.default_rng(0), tmp_path / "a.onnx"
+    opened = 0
+    for at in range(0, len(built), 2):
+        changed = bytearray(built)
+        changed[at] = int(rng.integers(256))
+        path.write_bytes(bytes(changed))
+        try:
+            found = open_artifact(path)
+            trust.measure_files(found)
+        except archc.runtime.RuntimeFault:
+            continue
+        if not trust.find_doubt(found):
+            opened += 1
+            with contextlib.suppress(Exception):  # onnxruntime's own share no root but this
+                Engine(path, "cpu", 1).run(["logits"], {"image": PICTURE})
+    assert opened > 100
+
+
+def test_a_session_takes_the_way_that_the_rule_says(built, tmp_path):
+    assert isinstance(Session(save(ModelProto.FromString(built), tmp_path / "a.onnx"), device="cpu").session, Engine)
+    (tmp_path / "a.onnx").write_bytes(built)
+    assert isinstance(Session(tmp_path / "a.onnx", device="cpu").session, Engine)
+    foreign = save(make([node("Exp", ["x"], ["y"])]), tmp_path / "b.onnx")
+    assert isinstance(Session(foreign, device="cpu").session, RemoteEngine)
+    assert isinstance(Session(foreign, device="cpu", trust=True).session, Engine)
+
+
+@pytest.mark.parametrize("doubtful", [False, True])
+def test_a_file_that_changes_while_it_is_opened(built, tmp_path, monkeypatch, doubtful):
+    path = tmp_path / "a.onnx"
+    path.write_bytes(make([node("Exp", ["x"], ["y"])]).SerializeToString() if doubtful else built)
+    rule = trust.find_doubt
+
+    def change(artifact):
+        found = rule(artifact)
+        other = tmp_path / "b.onnx"
+        shutil.copy(path, other)
+        os.replace(other, path)
+        return found
+
+    monkeypatch.setattr(trust, "find_doubt", change)
+    found = fault(Session, path, device="cpu")
+    assert found.code == "model-refused" and "changed while it was opened" in found.message
+
+
+# -- files beside a model ----------------------------------------------------------------------------------------------
+
+
+def outside(tensor: TensorProto, place: str, **more: str) -> TensorProto:
+    """The tensor with its bytes in the file `place`."""
+    size = len(tensor.raw_data)
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in {"location": place, "offset": "0", "length": str(size), **more}.items():
+        tensor.external_data.add(key=key, value=value)
+    return tensor
+
+
+VALUES = np.ones((3, 8, 8), np.float32)
+
+
+def in_weight(place: str) -> ModelProto:
+    return make([node("Add", ["x", "w"], ["y"])], weights=[outside(constant("w", VALUES, np.float32), place)])
+
+
+def in_constant(place: str) -> ModelProto:
+    value = outside(constant("w", VALUES, np.float32), place)
+    return make([node("Constant", [], ["w"], value=value), node("Add", ["x", "w"], ["y"])])
+
+
+def in_subgraph(place: str) -> ModelProto:
+    def branch(name: str) -> onnx.GraphProto:
+        value = outside(constant("w", VALUES, np.float32), place)
+        return helper.make_graph([node("Add", ["x", "w"], [name])], name, [], [port(name)], [value])
+
+    return make(
+        [node("If", ["c"], ["y"], then_branch=branch("a"), else_branch=branch("b"))],
+        weights=[constant("c", True, np.bool_)],
+    )
+
+
+def in_function(place: str) -> ModelProto:
+    value = outside(constant("w", VALUES, np.float32), place)
+    inner = [node("Constant", [], ["w"], value=value), node("Add", ["a", "w"], ["b"])]
+    own = helper.make_opsetid("own", 1)
+    return make([node("f", ["x"], ["y"], domain="own")], imports=[own],
+                functions=[helper.make_function("own", "f", ["a"], ["b"], inner, [helper.make_opsetid("", 20), own])])  # fmt: skip
+
+
+def in_sparse(place: str) -> ModelProto:
+    sparse = helper.make_sparse_tensor(
+        constant("w", VALUES.ravel(), np.float32), constant("i", np.arange(192)), [3, 8, 8]
+    )
+    outside(sparse.values, place)
+    return make([node("Add", ["x", "w"], ["y"])], sparse=[sparse])
+
+
+HOLDERS = [in_weight, in_constant, in_subgraph, in_function, in_sparse]
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch) -> Path:
+    """models/ is where the model is; other/ is beside it."""
+    (tmp_path / "models" / "inner").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    for place in ("models/w.data", "models/inner/w.data", "other/w.data"):
+        (tmp_path / place).write_bytes(VALUES.tobytes())
+    monkeypatch.chdir(tmp_path / "models")
+    os.symlink("../other/w.data", "led.data")
+    os.symlink("../other", "led")
+    os.symlink("w.data", "own.data")
+    os.link("../other/w.data", "hard.data")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo("pipe.data")
+    return tmp_path
+
+
+PLACES = {"../other/w.data": "outside", "inner/../w.data": "outside", "/dev/zero": "outside", "led.data": "outside", "led/w.data": "outside",
+          "hard.data": "hard link", "none.data": "not there", "inner": "outside", "pipe.data": "outside", "*/_ORT_MEM_ADDR_/*": "not there",
+          "a\0b": "not there", "x" * 5000: "not there"}  # fmt: skip
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place[:20])
+def test_no_model_reads_what_is_not_beside_it(folders, holder, place):
+    place = place if place != "/absolute" else str(folders / "models/w.data")
+    found = fault(Session, save(holder(place), Path("a.onnx")), device="cpu")
+    assert found.code == "model-refused" and PLACES[place] in found.message
+    absolute = str(folders / "models" / "w.data")
+    assert "outside" in fault(Session, save(holder(absolute), Path("a.onnx")), device="cpu").message
+
+
+@pytest.mark.parametrize("place", ["w.data", "inner/w.data", "./w.data", "own.data"])
+def test_weights_beside_a_model_are_read(folders, place):
+    path = save(in_weight(place), Path("a.onnx"))
+    session = Session(path, device="cpu")
+    assert session.run(PICTURE)["y"].max() == 2 and isinstance(session.session, Engine)
+
+
+def test_a_cache_of_downloads_links_both_files_to_one_folder(folders):
+    os.makedirs("../cache/blobs")
+    os.makedirs("../cache/snapshot")
+    save(in_weight("w.data"), Path("../cache/blobs/123"))
+    shutil.copy("w.data", "../cache/blobs/456")
+    os.symlink("../blobs/123", "../cache/snapshot/a.onnx")
+    os.symlink("../blobs/456", "../cache/snapshot/w.data")
+    found = open_artifact("../cache/snapshot/a.onnx")
+    assert trust.measure_files(found) == found.file_version.size_bytes + VALUES.nbytes and not trust.find_doubt(found)
+
+
+@pytest.mark.parametrize(
+    "more", [{"length": "4"}, {"offset": "4"}, {"offset": "-4"}, {"length": "x"}, {"offset": str(2**70)}]
+)
+def test_weights_that_are_cut_off_are_not_read_here(folders, more):
+    weights = [outside(constant("w", VALUES, np.float32), "w.data", **more)]
+    assert trust.find_doubt(
+        open_artifact(save(make([node("Add", ["x", "w"], ["y"])], weights=weights), Path("a.onnx")))
+    )
+
+
+def test_trust_reads_what_onnxruntime_reads(folders, capsys):
+    save(in_weight("hard.data"), Path("a.onnx"))
+    assert Session("a.onnx", device="cpu", trust=True).run(PICTURE)["y"].max() == 2
+    Image.new("RGB", (8, 8)).save("a.png")
+    ran = program(capsys)("run", "a.onnx", "a.png", "--device", "cpu")
+    assert ran.code == 1 and "error[model-refused]" in ran.err and "--trust" in ran.err
+    assert program(capsys)("run", "a.onnx", "a.png", "--device", "cpu", "--trust").code == 0

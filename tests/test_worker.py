@@ -1,0 +1,338 @@
+"""Models from elsewhere run in a process of their own: what they do there ends there, in one clear message, and takes nothing with it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+from PIL import Image
+
+from archc.runtime import Session
+from archc.runtime.frames import LENGTHS, BrokenFrame, read_frame, write_frame
+from archc.runtime.remote import Limits, RemoteEngine
+
+from .foreign_models import constant, endless_loop, filled, make, nested_functions, node, port, save, sparse_weight
+from .program import program
+from .session_calls import fault
+
+PICTURE = np.full((1, 3, 8, 8), 2, np.float32)
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of memory and signals are Linux's")
+HARMLESS = make([node("Exp", ["x"], ["y"])])  # an operator that archc does not write
+
+
+def worker_of(session: Session) -> int:
+    """The process in which a session's model runs."""
+    assert isinstance(session.session, RemoteEngine) and session.session.process
+    return session.session.process.popen.pid
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return False
+
+
+def wait_until_gone(process: int) -> None:
+    deadline = time.monotonic() + 60
+    while is_alive(process):
+        assert time.monotonic() < deadline, "it is still there"
+        time.sleep(0.02)
+
+
+def test_it_answers_as_in_this_process(tmp_path):
+    path = save(HARMLESS, tmp_path / "a.onnx")
+    apart, here = Session(path, device="cpu"), Session(path, device="cpu", trust=True)
+    assert isinstance(apart.session, RemoteEngine) and not isinstance(here.session, RemoteEngine)
+    assert repr(apart) == repr(here) and apart.session.doubt and not here.session.doubt
+    assert apart.inputs == here.inputs and apart.outputs == here.outputs and apart.providers == here.providers
+    np.testing.assert_array_equal(apart.run(PICTURE)["y"], here.run(PICTURE)["y"])
+    assert apart.nodes_by_provider() == here.nodes_by_provider() == {"CPUExecutionProvider": 1}
+    found = apart.run(PICTURE)["y"]
+    found += 1  # it is the caller's own
+
+
+KINDS = {
+    "numbers": ([node("Cast", ["x"], ["y"], to=TensorProto.INT8)], port("y", TensorProto.INT8)),
+    "booleans": ([node("IsNaN", ["x"], ["y"])], port("y", TensorProto.BOOL)),
+    "texts": ([node("Cast", ["x"], ["y"], to=TensorProto.STRING)], port("y", TensorProto.STRING)),
+    "halves": ([node("Cast", ["x"], ["y"], to=TensorProto.FLOAT16)], port("y", TensorProto.FLOAT16)),
+    "nothing in it": ([node("Slice", ["x", "zero", "zero"], ["y"])], port("y")),
+    "a number": ([node("ReduceLogSum", ["x"], ["y"], keepdims=0)], port("y", TensorProto.FLOAT, [])),
+    "a sequence": ([node("SequenceConstruct", ["x", "x"], ["y"])], helper.make_tensor_sequence_value_info("y", TensorProto.FLOAT, None)),
+    "no value": (
+        [node("Optional", [], ["y"], type=helper.make_tensor_type_proto(TensorProto.FLOAT, ["N"]))],
+        helper.make_value_info("y", helper.make_optional_type_proto(helper.make_tensor_type_proto(TensorProto.FLOAT, ["N"]))),
+    ),
+    "mappings": (
+        [node("Flatten", ["x"], ["f"]), node("ZipMap", ["f"], ["y"], domain="ai.onnx.ml", classlabels_int64s=[*range(192)])],
+        helper.make_value_info("y", helper.make_sequence_type_proto(helper.make_map_type_proto(TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.FLOAT, [])))),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_answer_arrives(tmp_path, kind):
+    nodes, output = KINDS[kind]
+    model = make(
+        nodes, outputs=[output], weights=[constant("zero", [0])], imports=[helper.make_opsetid("ai.onnx.ml", 3)]
+    )
+    path = save(model, tmp_path / "a.onnx")
+    apart, here = (Session(path, device="cpu", trust=trust).run(PICTURE)["y"] for trust in (False, True))
+    assert type(apart) is type(here)
+    if isinstance(here, np.ndarray):
+        assert apart.dtype == here.dtype and apart.shape == here.shape
+    assert str(apart) == str(here)
+
+
+# -- what misbehaves ---------------------------------------------------------------------------------------------------
+
+
+@linux
+@pytest.mark.parametrize(("model", "limits", "code", "said"), [
+    (nested_functions(3000), Limits(), "model-refused", "SIGSEGV"),
+    (endless_loop(), Limits(seconds=2), "model-limits", "takes over 2 s when it is run"),
+    (filled(2**28), Limits(), "model-limits", "takes over 512 MiB of memory when it is run"),
+    (filled(2**50), Limits(), "model-limits", "MiB of memory"),
+    (sparse_weight(2**28), Limits(), "model-limits", "takes over 512 MiB of memory when it is opened"),
+    (sparse_weight(2**30), Limits(), "model-refused", "exceeds"),
+    (make([node("Relu", ["x"], ["y"])], opset=9999), Limits(), "model-refused", "9999"),
+    (make([node("Relu", ["x"], ["y"]), node("Tanh", ["x"], ["y"])]), Limits(), "model-refused", "Duplicate"),
+    (make([node("Conv", ["x", "w"], ["y"], group=0)], weights=[constant("w", np.ones((3, 3, 1, 1)), np.float32)]), Limits(), "run-failed", "Conv"),
+    (make([node("Expand", ["x", "s"], ["e"]), node("ReduceMax", ["e", "a"], ["y"], keepdims=0)], weights=[constant("s", [2**24, 1, 3, 8, 8]), constant("a", [0])]),
+     Limits(), "model-limits", "512 MiB"),
+], ids=["functions", "loop", "constant", "huge constant", "sparse", "huge sparse", "opset", "twice", "group", "expand"])  # fmt: skip
+def test_what_a_model_does_to_its_process_is_one_fault(tmp_path, model, limits, code, said):
+    path = save(model, tmp_path / "a.onnx")
+    found = fault(lambda: Session(path, device="cpu", limits=limits).run(PICTURE))
+    assert (
+        found.code == code and said in found.message and "a.onnx" in found.message + "a.onnx" * (code == "run-failed")
+    )
+    assert found.exit_code == 1
+    if code == "model-limits":
+        assert "--trust" in found.help and "trust=True" in found.help and "limits=" in found.help
+
+
+@linux
+def test_limits_grow_with_what_there_is_to_do(tmp_path):
+    limits = Limits()
+    assert limits.time(2**20, 2**20) == limits.seconds + limits.seconds_per_model_mib + limits.seconds_per_input_mib
+    assert (
+        limits.memory(3, 2) == limits.memory_bytes + 3 * limits.memory_per_model_byte + 2 * limits.memory_per_input_byte
+    )
+    path = save(filled(2**24), tmp_path / "a.onnx")
+    assert fault(Session(path, device="cpu", limits=Limits(memory_bytes=2**24)).run, PICTURE).code == "model-limits"
+    assert Session(path, device="cpu", limits=Limits(memory_bytes=2**28)).run(PICTURE)["y"].shape == PICTURE.shape
+
+
+@linux
+def test_the_next_call_starts_it_again(tmp_path):
+    session = Session(save(HARMLESS, tmp_path / "a.onnx"), device="cpu")
+    first = worker_of(session)
+    os.kill(first, signal.SIGKILL)
+    found = fault(session.run, PICTURE)
+    assert found.code == "run-failed" and "SIGKILL" in found.message
+    assert session.run(PICTURE)["y"].shape == PICTURE.shape and worker_of(session) != first
+
+
+@linux
+def test_a_fault_of_the_model_s_own_leaves_it_running(tmp_path):
+    shape = constant("s", [7, 7])
+    session = Session(save(make([node("Exp", ["x"], ["e"]), node("Reshape", ["e", "s"], ["y"], name="fold")], weights=[shape]),
+                           tmp_path / "a.onnx"), device="cpu")  # fmt: skip
+    before = worker_of(session)
+    found = fault(session.run, PICTURE)
+    assert found.code == "run-failed" and "`fold` (Reshape)" in found.message and worker_of(session) == before
+
+
+@linux
+def test_it_ends_with_the_session(tmp_path):
+    session = Session(save(HARMLESS, tmp_path / "a.onnx"), device="cpu")
+    process = worker_of(session)
+    assert is_alive(process)
+    del session
+    assert not is_alive(process)
+
+
+@linux
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_it_ends_with_the_process_that_started_it(tmp_path, how):
+    """Even in the middle of an endless loop, and without a word of the one that ends."""
+    path = save(endless_loop(), tmp_path / "a.onnx")
+    code = ("import sys, numpy; from archc.runtime import Session; s = Session(sys.argv[1], device='cpu');"
+            "print(s.session.process.popen.pid, flush=True); s.run(numpy.zeros((1, 3, 8, 8), 'float32'))")  # fmt: skip
+    with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE, text=True) as parent:
+        worker = int(parent.stdout.readline())
+        assert is_alive(worker)
+        parent.send_signal(how)
+        parent.wait()
+    wait_until_gone(worker)
+
+
+@linux
+def test_it_outlives_the_thread_that_opened_it(tmp_path):
+    """A server opens its models in any thread."""
+    path, made = save(HARMLESS, tmp_path / "a.onnx"), []
+    thread = threading.Thread(target=lambda: made.append(Session(path, device="cpu")))
+    thread.start()
+    thread.join()
+    time.sleep(0.2)
+    assert is_alive(worker_of(made[0])) and made[0].run(PICTURE)["y"].shape == PICTURE.shape
+
+
+@linux
+def test_threads_may_share_it(tmp_path):
+    session, answers = Session(save(HARMLESS, tmp_path / "a.onnx"), device="cpu"), {}
+
+    def ask(number: int) -> None:
+        answers[number] = session.run(np.full((1, 3, 8, 8), number, np.float32))["y"][0, 0, 0, 0]
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {number: pytest.approx(np.exp(np.float32(number)), rel=1e-5) for number in range(8)}
+
+
+@linux
+def test_a_copy_of_this_process_starts_its_own(tmp_path):
+    session = Session(save(HARMLESS, tmp_path / "a.onnx"), device="cpu")
+    child = os.fork()
+    if child == 0:
+        works = session.run(PICTURE)["y"].shape == PICTURE.shape
+        if session.session.process:
+            session.session.process.end()
+        os._exit(0 if works else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert session.run(PICTURE)["y"].shape == PICTURE.shape
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+@linux
+@pytest.mark.parametrize("group", [False, True], ids=["alone", "as a terminal does"])
+def test_ctrl_c_ends_an_endless_loop_at_once(tmp_path, group):
+    save(endless_loop(), tmp_path / "a.onnx")
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    command = [sys.executable, "-m", "archc", "run", "a.onnx", "a.png", "--device", "cpu"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          start_new_session=True) as ran:  # fmt: skip
+        worker = wait_for_child(ran.pid)
+        time.sleep(1)  # by then it runs the model, or is about to
+        (os.killpg if group else os.kill)(ran.pid, signal.SIGINT)
+        out, err = ran.communicate(timeout=60)
+    assert (ran.returncode, out, err) == (130, "", "interrupted\n")
+    wait_until_gone(worker)
+
+
+def wait_for_child(process: int) -> int:
+    """The one child of a process, when it has one."""
+    children = Path(f"/proc/{process}/task/{process}/children")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if found := children.read_text().split():
+            return int(found[0])
+        time.sleep(0.02)
+    raise AssertionError("it has no child")
+
+
+@linux
+@pytest.mark.parametrize("model", [nested_functions(3000), filled(2**28)], ids=["functions", "constant"])
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_command_says_one_thing(tmp_path, monkeypatch, capfd, model, form):
+    monkeypatch.chdir(tmp_path)
+    save(model, tmp_path / "a.onnx")
+    Image.new("RGB", (8, 8)).save("a.png")
+    ran = program(capfd)("run", "a.onnx", "a.png", "--device", "cpu", "--format", form)
+    assert ran.code == 1 and ran.err.count("error[") == 1 and "terminate" not in ran.err
+    if form == "json":
+        assert json.loads(ran.out)["error"]["code"] in ran.err
+
+
+def test_trust_opens_it_in_this_process(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    save(HARMLESS, tmp_path / "a.onnx")
+    Image.new("RGB", (8, 8)).save("a.png")
+    started = []
+    monkeypatch.setattr("archc.runtime.remote.Process", lambda folder: started.append(folder) or 1 / 0)
+    assert program(capsys)("run", "a.onnx", "a.png", "--device", "cpu", "--trust").code == 0 and not started
+    program(capsys)("run", "a.onnx", "a.png", "--device", "cpu")
+    assert started
+
+
+def test_nothing_of_where_the_user_stands_is_imported(tmp_path, monkeypatch):
+    """`python -m` would put the current folder before the libraries."""
+    path = save(HARMLESS, tmp_path / "a.onnx")
+    for name in ("numpy", "json", "onnxruntime", "archc"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'was-run')!r}, 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    assert Session(path, device="cpu").run(PICTURE)["y"].shape == PICTURE.shape
+    assert not (tmp_path / "was-run").exists()
+
+
+# -- what the two say to each other ------------------------------------------------------------------------------------
+
+
+VALUES = [
+    np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros((0, 4), np.int8), np.float64(3), np.array(5, np.uint64), np.array([True]),
+    np.array([["a", "\u202e"]], object), None, "text", 7, 0.5, [np.ones(2), [None, "x"]], {1: 0.25, "b": np.ones(1)}, np.arange(8)[::2],
+    np.array([1 + 2j]), float("nan"),
+]  # fmt: skip
+
+
+def frame_of(*values) -> bytes:
+    file = io.BytesIO()
+    write_frame(file, {"head": 1}, values)
+    return file.getvalue()
+
+
+def test_values_come_back_as_they_were():
+    head, found = read_frame(io.BytesIO(frame_of(*VALUES)), 2**20)
+    assert head == {"head": 1} and str(found) == str([v.item() if isinstance(v, np.generic) else v for v in VALUES])
+    assert read_frame(io.BytesIO(b""), 2**20) is None
+    with pytest.raises(TypeError):
+        frame_of(object())
+
+
+@pytest.mark.parametrize("text", [
+    b"", b"{", b"[]", b"{}", b'{"values": 1}', b'{"values": [{}]}', b'{"values": [{"array": "O", "shape": [1]}]}',
+    b'{"values": [{"array": "<f4", "shape": [-1]}]}', b'{"values": [{"array": "<f4", "shape": [1e9]}]}', b'{"values": [{"array": "<f4", "shape": [99]}]}',
+    b'{"values": [{"array": "<f4,<f4", "shape": [1]}]}', b'{"values": [{"array": "V9", "shape": []}]}', b'{"values": [{"plain": [1]}]}',
+    b'{"values": [{"map": [[{"list": []}, {"plain": 1}]]}]}', b'{"values": [' + b'{"list": [' * 99 + b"]}" * 99 + b"]}",
+    b"[" * 100_000, b'{"values": [{"texts": ["a"], "shape": [7]}]}',
+])  # fmt: skip
+def test_what_is_no_frame(text):
+    with pytest.raises(BrokenFrame):
+        read_frame(io.BytesIO(LENGTHS.pack(len(text), 4) + text + b"\0" * 4), 2**20)
+
+
+def test_every_cut_and_every_changed_byte_of_a_frame_is_told_or_a_frame():
+    whole = frame_of(*VALUES)
+    rng = np.random.default_rng(0)
+    for at in range(1, len(whole), 3):
+        changed = bytearray(whole)
+        changed[at] = int(rng.integers(256))
+        with pytest.raises(BrokenFrame):
+            read_frame(io.BytesIO(whole[:at]), 2**20)
+        try:
+            read_frame(io.BytesIO(bytes(changed)), 2**20)
+        except BrokenFrame:
+            pass
+
+
+def test_no_number_of_a_frame_is_believed():
+    for head, size in ((2**60, 0), (0, 2**60), (2**27, 2**27)):
+        with pytest.raises(BrokenFrame):
+            read_frame(io.BytesIO(LENGTHS.pack(head, size)), 2**20)
