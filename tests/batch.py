@@ -45,11 +45,11 @@ def watch(event: str, arguments: tuple[Any, ...]) -> None:
             if isinstance(path, (str, bytes, os.PathLike)):
                 note("write", path)
     elif event in PROCESSES:
-        touched.append(("process", f"{event} {arguments!s:.200}"))
+        touched.append(("process", f"{event} {arguments!s:.2000}"))
     elif event in CODE:
-        touched.append(("code", f"{event} {arguments!s:.200}"))
+        touched.append(("code", f"{event} {arguments!s:.2000}"))
     elif event.startswith("socket.") and event != "socket.gethostname":
-        touched.append(("socket", f"{event} {arguments!s:.200}"))
+        touched.append(("socket", f"{event} {arguments!s:.2000}"))
 
 
 def note(kind: str, path: Any) -> None:

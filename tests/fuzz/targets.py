@@ -24,6 +24,27 @@ from ..corpus import CASES, CORPUS, content
 KEPT = Path(__file__).parent / "cases"
 MAX_NUMBERS = 10_000  # of a tensor that is read: one may claim more than there is memory, and the shapes of a net are compared first
 
+MANY_FORMS = b"""
+archspec: 1
+name: net
+input: {image: [4, 12, 12]}
+labels: [a, b]
+graph:
+  - {conv: {out: 4, kernel: 3, groups: 2}}
+  - batch_norm
+  - prelu
+  - {max_pool: {kernel: 3, stride: 2, padding: 1}}
+  - concat: [[relu], [{avg_pool: {kernel: 3, stride: 1, padding: 1}}]]
+  - {add: [[sigmoid], [hard_swish], []]}
+  - {upsample: 2}
+  - {pad: {height: [1, 1], width: [1, 1]}}
+  - {channel_shuffle: 2}
+  - {local_response_norm: {size: 3}}
+  - global_avg_pool
+  - {linear: 2}
+  - softmax
+"""
+
 
 class Target(NamedTuple):
     """A reader under fuzz. `seeds` are inputs to begin with, `words` what a grammar is made of; `longest` is in bytes."""
@@ -216,12 +237,14 @@ def pickle_seeds() -> Iterator[bytes]:
 
 
 def read_model(data: bytes) -> None:
-    """What the runtime reads of a model's file before onnxruntime sees it."""
+    """What the runtime reads of a model's file before onnxruntime sees it, and where it decides to open it."""
     from archc.runtime.artifact import open_artifact
     from archc.runtime.faults import RuntimeFault
+    from archc.runtime.trust import find_doubt, measure_files
 
     try:
         found = open_artifact(written(data, "model.onnx"))
+        measure_files(found), find_doubt(found)
         for output in found.outputs:
             found.is_distribution(output), found.ends_in_scores(output)
         found.name, found.labels, found.scores, found.preprocess, found.describe_untrained(), found.inputs
@@ -245,12 +268,22 @@ def read_photo(data: bytes) -> None:
 
 
 def model_seeds() -> Iterator[bytes]:
-    """The models of the corpus."""
+    """The models of the corpus, and one that archc built of many forms of nodes."""
+    yield built_model()
     for case in CASES:
         if case["class"] == "onnx":
             data = content(case)
             if len(data) <= 20_000:
                 yield data
+
+
+def built_model() -> bytes:
+    """A small model of archc's, with many forms of nodes and hardly any numbers."""
+    import archc
+
+    path = written(MANY_FORMS, "net.yaml")
+    archc.load(path).export_onnx(folder() / "net.onnx", proof=False)
+    return (folder() / "net.onnx").read_bytes()
 
 
 def photo_seeds() -> Iterator[bytes]:
