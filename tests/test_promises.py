@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -199,3 +200,19 @@ print(json.dumps(batch.touched))
     hooks = [Touch(*each) for each in json.loads(done.stdout)]
     seen = read_trace(trace)[str(folder)] if tracer else hooks
     assert kind in [touch.kind for touch in trespasses(seen, [folder], [folder])], seen
+
+
+@pytest.mark.parametrize("chosen_by_user, expected", [(None, "1"), ("0", "0")])
+def test_telemetry_is_off(chosen_by_user: str | None, expected: str, tmp_path: Path) -> None:
+    """Unless a user wants it. That nothing is written or sent then, the corpus shows."""
+    environment = private(tmp_path) | ({} if chosen_by_user is None else {"ORT_DISABLE_TELEMETRY": chosen_by_user})
+    script = "import os, archc.runtime; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == expected
+
+
+def test_the_page_names_tests_that_there_are() -> None:
+    page = (ROOT / "docs" / "security.md").read_text("utf-8")
+    named = re.findall(r"(tests/\w+\.py)::(\w+)", page)
+    assert len(named) > 15
+    assert not [(file, name) for file, name in named if f"\ndef {name}(" not in (ROOT / file).read_text("utf-8")]
