@@ -6,7 +6,7 @@ JOBS ?= 2
 # Modules are compiled when they are first imported, and then kept: to compile all that is installed takes minutes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test soak lint clean
+.PHONY: demo test soak fuzz lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -17,7 +17,11 @@ test: $(VENV)/installed lint
 
 # Searches that take hours; `make soak SEED=… NETS=…` searches again.
 soak: $(VENV)/installed
-	SEED=$(SEED) NETS=$(NETS) $(BIN)/python -m pytest -q -s -m soak
+	SEED=$(SEED) NETS=$(NETS) SECONDS=$(SECONDS) $(BIN)/python -m pytest -q -s -m soak
+
+# One of the readers in tests/fuzz/targets.py: `make fuzz TARGET=yaml SECONDS=600`. What it finds is kept in build/fuzz.
+fuzz: $(VENV)/installed
+	$(BIN)/python -m tests.fuzz $(TARGET) --seconds $(or $(SECONDS),60)
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
@@ -27,7 +31,7 @@ lint: $(VENV)/installed
 $(VENV)/installed: pyproject.toml constraints.txt tests/peers.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "archc needs Python 3.11 or newer: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e ".[test]"
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e ".[test,fuzz]"
 	$(BIN)/python -m pip install -q --no-compile --no-deps -r tests/peers.txt
 	touch $@
 

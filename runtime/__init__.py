@@ -5,6 +5,7 @@ Importing it is light: numpy, pillow and onnxruntime are imported when a session
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from .faults import PictureFault, RuntimeFault, UntrainedWarning
@@ -12,6 +13,10 @@ from .faults import PictureFault, RuntimeFault, UntrainedWarning
 if TYPE_CHECKING:
     from .answers import Answer, Prediction, Result, Results
     from .session import Session
+
+# From 1.29 on, onnxruntime's wheels write a device's id and a database of events below the home folder, and send them to Microsoft: from
+# its first import on, unless this is set. Who sets it to something else has decided.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = ["Answer", "PictureFault", "Prediction", "Result", "Results", "RuntimeFault", "Session", "UntrainedWarning"]
 
