@@ -116,11 +116,11 @@ def send(main: Path, place: Place) -> None:
         raise write_failure(place.path, error) from error
 
 
-def refuse_several(path: Path, count: int) -> None:
+def refuse_several(path: Path, count: int, option: str = "-o") -> None:
     """Raises Failure `output-is-device` where a device or a pipe would have to take several files."""
     if count > 1:
         raise Failure("output-is-device", f"`{path}` is a device or a pipe, and takes one file; this is a model with its data in a second",
-                      "name a file", 2)  # fmt: skip
+                      f"name a file with `{option}`", 2)  # fmt: skip
 
 
 def commit(main: Path, place: Path, named_data: NamedData | None) -> None:

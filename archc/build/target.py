@@ -39,7 +39,7 @@ def target_path(checked: Compilation, backend: Backend, graph: Graph, options: B
         if place.kind == "folder":
             raise Failure("output-is-folder", f"`{each}` is a folder; `{output}` names a file", exit_code=2)
         if place.kind == "stream" and backend.has_data(graph):
-            refuse_several(each, 2)
+            refuse_several(each, 2, output)
     place = find_place(path)
     check_place(place)
     if place.kind == "stream":
