@@ -1,46 +1,238 @@
-"""Output files appear whole or not at all: written under a temporary name, forced to disk, then renamed."""
+"""Output files appear whole or not at all: written in a private folder beside their place, forced to disk, then renamed.
+
+A model may have a data file beside it, and the two are one commit. The data's name is made of its content, so it never takes the
+place of data that the present model reads; the model that names it is renamed last, and only then is data removed that no model
+names any more. Whenever the process is killed, the old files are there or the new ones. What it leaves behind is the private
+folder, which says what else to remove; the next one that writes the same file does it.
+"""
 
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from glob import escape
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from .diagnostics import Failure
+from .places import Place, check_place, find_place, write_failure
 
 SUFFIX = ".archc-partial"
+NEW, JOURNAL = "new", "data.json"
+DIGITS = 12  # of the digest in a data file's name: two in a million million are the same
+MAX_STEM = 100  # bytes of an output's name that stand in other names; file systems allow 143 to 255 in all
+
+# the names of the data files that a model file names, and of each whether archc wrote it, so that it may be removed
+NamedData = Callable[[Path], Mapping[str, bool]]
+
+
+class OutputFile(NamedTuple):
+    """A file that was written, with the digest of its bytes."""
+
+    path: Path
+    sha256: str
+    bytes: int
+
+
+def describe_file(path: Path) -> OutputFile:
+    """Reads a file for its digest and its size."""
+    with path.open("rb") as file:
+        return OutputFile(path, hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
+
+
+def name_by_content(file: Path, stem: str, suffix: str) -> OutputFile:
+    """Renames a data file to `<stem>-<digest><suffix>`: other content never has the same name. Gives it under this name.
+
+    The name is plain letters, digits, `-`, `.` and `_`, for it stands in the model.
+    """
+    written = describe_file(file)
+    plain = "".join(letter if letter.isalnum() or letter in "-._" else "_" for letter in stem)
+    path = file.with_name(f"{shorten(plain)}-{written.sha256[:DIGITS]}{suffix}")
+    os.replace(file, path)
+    return written._replace(path=path)
+
+
+def shorten(name: str) -> str:
+    """The beginning of a name, of at most MAX_STEM bytes."""
+    while len(os.fsencode(name)) > MAX_STEM:
+        name = name[:-1]
+    return name
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
-    """Yields a temporary path in the folder of `path`, and renames it to `path` when the block ends without an error.
+def atomic_write(path: Path, named_data: NamedData | None = None) -> Iterator[Path]:
+    """Yields a path in a private folder to write to; when the block ends without an error, the file takes its place at `path`.
 
-    Raises Failure (environment or usage) where the file cannot be written; then `path` is as it was.
+    Other files that the block writes beside it take their places in the same commit, before it. `named_data` reads which data a
+    model names: data of the model that is replaced is removed, unless another model in the folder names it, too. A link stays
+    a link, and what it leads to is replaced, with its mode. A device or a pipe gets the bytes.
+    Raises Failure (environment or usage) where the file cannot be written; then everything is as it was.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}{SUFFIX}")
+    place = find_place(path)
+    check_place(place)
+    folder = Path(tempfile.gettempdir()) if place.kind == "stream" else place.path.parent
+    beside = folder / place.path.name
     try:
-        remove_stale(path)
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        remove_stale(beside, named_data)
+        private = Path(tempfile.mkdtemp(SUFFIX, f".{shorten(beside.name)}.{os.getpid()}.", folder))
+        try:
+            main = private / NEW / beside.name
+            main.parent.mkdir()
+            main.touch()
+            yield main
+            if place.kind == "stream":
+                send(main, place)
+            else:
+                commit(main, place.path, named_data)
+        finally:
+            discard(private, named_data)
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        raise write_failure(path, error) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
+        raise write_failure(beside, error) from error
 
 
-def remove_stale(path: Path) -> None:
-    """Removes the temporary files of `path` that killed processes left; a process that still runs keeps its own."""
-    for stale in path.parent.glob(f".{escape(path.name)}.*{SUFFIX}"):
-        pid = stale.name.removesuffix(SUFFIX).rpartition(".")[2]
-        if pid.isdigit() and not is_running(int(pid)):
+def send(main: Path, place: Place) -> None:
+    """Writes a file to a device or a pipe. Raises Failure where there is more than this file, or no space, or no reader."""
+    refuse_several(place.path, len(os.listdir(main.parent)))
+    try:
+        if place.descriptor is not None:
+            # a path to an open file opens it once more, at its beginning; this writes where it stands
+            target = os.dup(place.descriptor)
+        else:
+            target = os.open(place.path, os.O_WRONLY | os.O_TRUNC)
+        with main.open("rb") as source, os.fdopen(target, "wb") as stream:
+            shutil.copyfileobj(source, stream, 2**20)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise write_failure(place.path, error) from error
+
+
+def refuse_several(path: Path, count: int, option: str = "-o") -> None:
+    """Raises Failure `output-is-device` where a device or a pipe would have to take several files."""
+    if count > 1:
+        raise Failure("output-is-device", f"`{path}` is a device or a pipe, and takes one file; this is a model with its data in a second",
+                      f"name a file with `{option}`", 2)  # fmt: skip
+
+
+def commit(main: Path, place: Path, named_data: NamedData | None) -> None:
+    """Moves the files of a private folder to their places, `main` last: with it the new ones count. Both steps reach the disk."""
+    mode = stat.S_IMODE(main.stat().st_mode)
+    data = sorted(each for each in main.parent.iterdir() if each != main)
+    for each in (*data, main):
+        take_mode(each, place.with_name(each.name), mode)
+        force_to_disk(each)
+    if named_data is not None:
+        names = [each.name for each in data if not place.with_name(each.name).exists()]
+        names += removable_data(place, named_data)
+        (main.parent.parent / JOURNAL).write_text(json.dumps(names), "utf-8")
+    with ExitStack() as undo:
+        for each in data:
+            target = place.with_name(each.name)
+            if not target.exists():
+                undo.callback(target.unlink, missing_ok=True)
+            os.replace(each, target)
+        if data:
+            force_to_disk(place.parent)
+        os.replace(main, place)
+        undo.pop_all()
+    force_to_disk(place.parent)
+
+
+def removable_data(model: Path, named_data: NamedData) -> list[str]:
+    """The data files, by name, that are to go with `model` when it is replaced; none where it is not there."""
+    try:
+        return [name for name, removable in named_data(model).items() if removable]
+    except OSError:
+        return []
+
+
+def take_mode(file: Path, place: Path, mode: int) -> None:
+    """Gives a new file the mode of the one that it replaces, and its owner and group as far as this is allowed; else `mode`."""
+    with suppress(FileNotFoundError):
+        old = place.stat()
+        mode = stat.S_IMODE(old.st_mode)
+        if hasattr(os, "chown"):
             with suppress(OSError):
-                stale.unlink()
+                os.chown(file, old.st_uid, old.st_gid)
+    file.chmod(mode)
+
+
+def force_to_disk(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk. Windows and some network disks have this for files alone."""
+    is_folder = path.is_dir()
+    if is_folder and os.name != "posix":
+        return
+    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if not is_folder or error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def remove_stale(path: Path, named_data: NamedData | None) -> None:
+    """Removes what killed processes left of `path`; a process that still runs keeps its own, and other users keep theirs."""
+    form = re.compile(rf"{re.escape(f'.{shorten(path.name)}.')}(\d+)(?:\.\w+)?{re.escape(SUFFIX)}", re.ASCII)
+    owner = getattr(os, "geteuid", lambda: 0)()
+    for name in os.listdir(path.parent):
+        if (found := form.fullmatch(name)) and not is_running(int(found[1])):
+            stale = path.with_name(name)
+            with suppress(OSError):
+                if stale.lstat().st_uid == owner:
+                    discard(stale, named_data)
+
+
+def discard(private: Path, named_data: NamedData | None) -> None:
+    """Removes a private folder, and first the data in its journal that no model names. Older versions had files for folders."""
+    if named_data is not None:
+        with suppress(OSError):
+            remove_unnamed(private, named_data)
+    if private.is_dir() and not private.is_symlink():
+        shutil.rmtree(private, ignore_errors=True)
+    else:
+        private.unlink()
+
+
+def remove_unnamed(private: Path, named_data: NamedData) -> None:
+    """Removes the data of a private folder's journal from the folder around it, but for what a model or another journal names."""
+    folder = private.parent
+    unnamed = {name for name in read_journal(private) if is_plain_file(folder, name)}
+    for entry in os.scandir(folder) if unnamed else ():
+        if entry.name.endswith(SUFFIX) and entry.name != private.name:
+            unnamed.difference_update(read_journal(Path(entry.path)))
+        elif os.path.isfile(entry.path):
+            unnamed.difference_update(named_data(Path(entry.path)))
+    for name in unnamed:
+        folder.joinpath(name).unlink()
+
+
+def read_journal(private: Path) -> list[str]:
+    """The names in the journal of a private folder; none where it has no journal, or one that was cut off."""
+    try:
+        names = json.loads((private / JOURNAL).read_text("utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
+def is_plain_file(folder: Path, name: str) -> bool:
+    """Whether `name` is a file right in `folder`: no path, no link, nothing else."""
+    path = folder / name
+    try:
+        return os.path.basename(path) == name and path.parent == folder and stat.S_ISREG(path.lstat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def is_running(pid: int) -> bool:
@@ -57,19 +249,3 @@ def is_running(pid: int) -> bool:
     except OSError:  # it exists, and belongs to another user
         return True
     return True
-
-
-def write_failure(path: Path, error: OSError) -> Failure:
-    """The Failure that says why `path` cannot be written: no space, no folder, no permission."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return Failure(
-            "disk-full",
-            f"there is no space left to write {path.name}",
-            "free some space, or write elsewhere with -o",
-            3,
-        )
-    if not path.parent.is_dir():
-        return Failure(
-            "no-such-folder", f"there is no folder `{path.parent}` to write {path.name} to", "make it first", 2
-        )
-    return Failure("cannot-write", f"{path} cannot be written: {error.strerror or error}", exit_code=3)

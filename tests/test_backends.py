@@ -154,7 +154,8 @@ def test_large_tensors_go_beside(small, tmp_path):
     weights = RewrittenSource(SeededSource(small.graph.params()), graph)
     inside = export_onnx(graph, weights, tmp_path / "in.onnx")
     beside = export_onnx(graph, weights, tmp_path / "out.onnx", external_over=100)
-    assert [p.name for p in inside] == ["in.onnx"] and [p.name for p in beside] == ["out.onnx", "out.onnx.data"]
+    assert [f.path.name for f in inside] == ["in.onnx"] and len(beside) == 2
+    assert beside[1].path.name == f"out-{beside[1].sha256[:12]}.onnx.data"
     x = np.random.default_rng(0).standard_normal((2, 3, 12, 12), dtype=np.float32)
     results = [create_cpu_session(tmp_path / f"{n}.onnx").run(None, {"image": x})[0] for n in ("in", "out")]
     np.testing.assert_array_equal(*results)
@@ -207,20 +208,20 @@ def test_a_wrong_kept_head_fails_the_proof(small, tmp_path, monkeypatch):
         build(small, output=tmp_path / "a.onnx", keep_aux=True)
 
 
-def test_a_failed_proof_leaves_old_files_alone(small, tmp_path):
+def test_a_failed_proof_leaves_old_files_alone(small, tmp_path, monkeypatch):
     """With tensors beside, too: the pair that was there stays a pair."""
-    graph = run_passes(small.graph)
-    weights = RewrittenSource(SeededSource(small.graph.params()), graph)
-    (tmp_path / "a.onnx.data").write_bytes(b"old")
+    monkeypatch.setitem(export_onnx.__kwdefaults__, "external_over", 100)
+    build(small, output=tmp_path / "a.onnx", proof="none")
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
     def refuse(path):
         assert create_cpu_session(path).get_outputs()  # it can be run where it is
         raise Failure("parity", "no")
 
-    with pytest.raises(Failure):
-        export_onnx(graph, weights, tmp_path / "a.onnx", external_over=100, proof=refuse)
-    assert (tmp_path / "a.onnx.data").read_bytes() == b"old"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.onnx.data", "small.yaml"]
+    monkeypatch.setattr("archc.build.build.prove", lambda training, built, weights, path, batch: refuse(path))
+    with pytest.raises(Failure, match="no"):
+        build(small, output=tmp_path / "a.onnx", seed=1)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before and len(before) == 3
 
 
 def test_a_full_disk_leaves_no_file(small, tmp_path, monkeypatch):
@@ -237,11 +238,13 @@ def test_a_full_disk_leaves_no_file(small, tmp_path, monkeypatch):
 def test_partials_of_dead_processes_are_cleared(small, tmp_path):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    stale, live = (tmp_path / f".a.onnx.{pid}.archc-partial" for pid in (dead.pid, os.getppid()))
-    stale.touch()
-    live.touch()
+    stale, live = (tmp_path / f".a.onnx.{pid}.x7_1hdkq.archc-partial" for pid in (dead.pid, os.getppid()))
+    another, older = (tmp_path / f".{name}.{dead.pid}.archc-partial" for name in ("a.onnx.b", "a.onnx"))
+    for folder in (stale, live, another):
+        (folder / "new").mkdir(parents=True)
+    older.touch()  # versions before had a file
     build(small, output=tmp_path / "a.onnx", proof="none")
-    assert live.exists() and not stale.exists()
+    assert live.exists() and another.exists() and not stale.exists() and not older.exists()
 
 
 def spec(tmp_path, graph, name="net", image="image", file="net.yaml", summary="a net"):

@@ -15,6 +15,7 @@ import pytest
 import archc
 from archc.build.options import READERS, BuildOptions
 from archc.compiler.backends import BACKENDS, Backend, Export
+from archc.compiler.files import OutputFile, describe_file
 from archc.compiler.spelling import as_flag, as_keyword
 from archc.compiler.weights.seeded import SeededSource
 from archc.runtime.artifact import open_artifact
@@ -245,10 +246,10 @@ def test_spellings(option: str, value: str, keyword: str, flag: str) -> None:
 # -- backends ----------------------------------------------------------------------------------------------------------
 
 
-def write(export: Export) -> list[Path]:
+def write(export: Export) -> list[OutputFile]:
     """A backend of a test: the graph's text."""
     export.path.write_text(f"{export.title}\n{export.graph}", "utf-8")
-    return [export.path]
+    return [describe_file(export.path)]
 
 
 def test_a_backend_is_a_module_and_a_row(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,7 +276,8 @@ def test_every_row_writes(net: archc.Net, name: str) -> None:
     row = BACKENDS[name]
     result = build(net.checked, exports=(name,))
     assert result.artifacts[0].kind == name and result.artifacts[0].path == f"tiny{row.suffix}"
-    assert [Path(each.path) for each in result.artifacts] == list(row.files(Path(f"tiny{row.suffix}")))
+    assert len(result.artifacts) == 1 + row.has_data(net.graph)
+    assert {each.path for each in result.artifacts[1:]} == set(row.named_data(Path(f"tiny{row.suffix}")))
     assert (result.parity is not None) == row.provable
     assert row.unsupported.keys() <= READERS.keys()
 
@@ -294,8 +296,8 @@ def test_where_an_export_goes(net: archc.Net, export: str, output: str, made: st
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [(["-o", "tiny.yaml"], "output-is-input"), (["-o", "folder"], "output-is-folder"), (["-o", "/dev/null"], "output-is-device"),
-     (["-o", "w.py", "--export", "torch", "--weights", "w.safetensors"], "output-is-input")],
+    [(["-o", "tiny.yaml"], "output-is-input"), (["-o", "folder"], "output-is-folder"), (["-o", "/dev/null", "--export", "torch"], "output-is-device"),
+     (["-o", "w.safetensors", "--weights", "w.safetensors"], "output-is-input")],
 )  # fmt: skip
 def test_where_no_export_goes(run: Run, arguments: list[str], code: str) -> None:
     from safetensors.numpy import save_file

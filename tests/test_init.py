@@ -22,10 +22,10 @@ FIRST_OF_FAMILY = {each.family: each.name for each in reversed(NETS)}.values()
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """Runs the command line in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    return program(capsys)
+    return program(capfd)
 
 
 def nodes(checked: Compilation) -> list[str]:

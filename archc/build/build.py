@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..compiler.backends import BACKENDS, Backend, Export
+from ..compiler.backends import Backend, Export
 from ..compiler.driver import Compilation, run_passes
+from ..compiler.files import OutputFile
 from ..compiler.ir.graph import Graph
 from ..compiler.passes import PassOptions
 from ..compiler.weights.loading import LoadedWeights, NetTensors, load_checkpoints
@@ -18,7 +18,7 @@ from ..compiler.weights.source import Checkpoint
 from .metadata import metadata
 from .options import BuildOptions
 from .proof import Parity, prove
-from .target import target_path
+from .target import target_paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,11 @@ class BuildResult:
     weights: WeightReport
     seconds: float
 
-    def with_path(self, path: str) -> BuildResult:
-        """The result of a build whose one file went to `path`."""
-        return replace(self, artifacts=(replace(self.artifacts[0], path=path),))
-
 
 def build(checked: Compilation, options: BuildOptions | None = None, **keywords: Any) -> BuildResult:
     """Builds every export of a spec. The options are given whole, or as keywords: `build(checked, output="net.onnx")`.
+
+    Each export is a commit of its own, one after the other: its files are the old ones or the new, whatever happens.
 
     Raises SpecError for a spec with errors, Failure for options that are wrong and for what cannot be built or written.
     """
@@ -58,15 +56,15 @@ def build(checked: Compilation, options: BuildOptions | None = None, **keywords:
     began = time.perf_counter()
     training = training_graph(checked)
     built = run_passes(training, PassOptions(options.phase, options.keep_aux, options.fold))
+    paths = target_paths(checked, built, options)
     weights = resolve_weights(training, options)
     weights = weights._replace(report=with_untouched_starts(training, weights, options))
     files: list[BuiltFile] = []
     parity: Parity | None = None
-    for backend in (BACKENDS[name] for name in options.exports):
-        path = target_path(checked, backend, options)
-        paths, found = export_and_prove(checked, training, built, weights, backend, path, options)
+    for backend, path in paths:
+        (model, *data), found = export_and_prove(checked, training, built, weights, backend, path, options)
         parity = parity or found
-        files += [built_file(backend.name if each == paths[0] else "weights", each) for each in paths]
+        files += [built_file(backend.name, model), *(built_file("weights", each) for each in data)]
     return BuildResult(checked.name, tuple(files), parity, weights.report, time.perf_counter() - began)
 
 
@@ -113,7 +111,7 @@ def with_untouched_starts(training: Graph, weights: LoadedWeights, options: Buil
 
 
 def export_and_prove(checked: Compilation, training: Graph, built: Graph, weights: LoadedWeights, backend: Backend, path: Path,
-                     options: BuildOptions) -> tuple[list[Path], Parity | None]:  # fmt: skip
+                     options: BuildOptions) -> tuple[list[OutputFile], Parity | None]:  # fmt: skip
     """Has `backend` write its files beside their places, proves the model there, and only then moves them.
 
     Gives the files, the model first, and what the proof measured; None where there was none.
@@ -136,10 +134,6 @@ def export_and_prove(checked: Compilation, training: Graph, built: Graph, weight
     return backend.write(export), found[0] if found else None
 
 
-def built_file(kind: str, path: Path) -> BuiltFile:
-    """A file with its size and the digest of its bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(2**20):
-            digest.update(chunk)
-    return BuiltFile(kind, str(path), digest.hexdigest(), path.stat().st_size)
+def built_file(kind: str, file: OutputFile) -> BuiltFile:
+    """A written file as what it is to the build."""
+    return BuiltFile(kind, str(file.path), file.sha256, file.bytes)

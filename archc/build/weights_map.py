@@ -50,4 +50,4 @@ def read_name_map(path: Path) -> NameMap:
                                   "write the checkpoint's name; one that begins with a digit or `*` in quotes")  # fmt: skip
     if diagnostics.failed:
         raise SpecError(tuple(diagnostics))
-    return NameMap(found)
+    return NameMap(found, path)

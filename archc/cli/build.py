@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
-import tempfile
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +23,12 @@ from .options import (
     compile_spec,
     format_option,
     limit_option,
+    output_path,
     print_json,
     refuse_two_answers,
     set_option,
     spec_argument,
+    text_stream,
 )
 from .progress import progress
 from .render import format_warning
@@ -36,7 +36,6 @@ from .render import format_warning
 if TYPE_CHECKING:
     from ..build.build import BuildResult
     from ..build.checkpoints import CheckpointGiven
-    from ..compiler.driver import Compilation
     from ..compiler.limits import Limits
 
 
@@ -122,26 +121,23 @@ def command(spec: str, settings: tuple[str, ...], limits: Limits, output: str | 
     from ..build.build import build
 
     refuse_two_answers(output, form)
-    path = None if output in (None, "-") else output
-    options = BuildOptions(output=Path(path) if path is not None else None, weights=parse_weights(weights),
+    options = BuildOptions(output=None if output is None else output_path(output), weights=parse_weights(weights),
                            proof="none" if no_verify else proof, spelling=as_flag, **given)  # fmt: skip
-    if path is not None and len(options.exports) > 1:
+    if output is not None and len(options.exports) > 1:
         raise click.UsageError(
             "-o names one file, but several exports are asked for; leave it out or build one at a time"
         )
     checked, _ = compile_spec(spec, settings, limits)
-    if path is not None:
-        warn_of_suffix(path, options.exports[0])
+    if output is not None:
+        warn_of_suffix(output, options.exports[0])
     with progress(f"building {checked.name}"):
-        result = build_to_stdout(checked, options) if output == "-" else build(checked, options)
+        result = build(checked, options)
     for code, text in weight_warnings(result.weights):
         print(format_warning(code, text, sys.stderr), file=sys.stderr)
-    if output == "-":
-        print(build_text(result), file=sys.stderr)
-    elif form == "json":
+    if form == "json":
         print_json(build_json(result))
     else:
-        print(build_text(result))
+        print(build_text(result), file=text_stream(output))
 
 
 def warn_of_suffix(path: str, export: str) -> None:
@@ -170,21 +166,6 @@ def parse_weights(values: tuple[str, ...]) -> dict[str, CheckpointGiven] | None:
             )
         found[step] = Path(file)
     return found or None
-
-
-def build_to_stdout(checked: Compilation, options: BuildOptions) -> BuildResult:
-    """Builds in a temporary folder, and writes the file to standard output. A UsageError where there are several files."""
-    from ..build.build import build
-
-    if any(BACKENDS[name].companion_suffixes for name in options.exports) or len(options.exports) > 1:
-        raise click.UsageError("only one file fits on standard output: --export onnx")
-    with tempfile.TemporaryDirectory(prefix="archc-") as folder:
-        result = build(checked, replace(options, output=Path(folder) / "model"))
-        if len(result.artifacts) > 1:
-            raise click.UsageError("a model over 2 GB is several files; give -o a path")
-        with open(result.artifacts[0].path, "rb") as file:
-            shutil.copyfileobj(file, sys.stdout.buffer)
-        return result.with_path("-")
 
 
 def build_json(result: BuildResult) -> dict[str, Any]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shlex
 import sys
-from pathlib import Path
 
 import click
 
 from ..text.characters import clean
 from .completion import complete_spec
-from .options import format_option, print_json, refuse_two_answers
+from .options import format_option, output_path, print_json, refuse_two_answers
 
 
 @click.command(epilog="Example: archc init mine --from resnet50")
@@ -26,6 +25,8 @@ def command(name: str, origin: str | None, output: str | None, form: str) -> Non
     editors complete and check it. Nothing is overwritten.
     """
     from ..compiler.diagnostics import Failure
+    from ..compiler.files import atomic_write
+    from ..compiler.places import find_place
     from ..scaffold.starter import add_schema, start_spec, write_spec
 
     refuse_two_answers(output, form)
@@ -33,16 +34,16 @@ def command(name: str, origin: str | None, output: str | None, form: str) -> Non
     draft = start_spec(name, origin)
     if draft.bundled:
         print(f"using the bundled {draft.bundled}", file=sys.stderr)
-    if output == "-":
+    target = output_path(output or f"{name}.yaml")
+    place = find_place(target)
+    if place.kind == "stream":
         if draft.companions:
             needs = ", ".join(draft.companions)
-            raise Failure(
-                "needs-files", f"the spec needs files beside it ({needs}); standard output takes one", exit_code=2
-            )
-        print(draft.text, end="")
+            raise Failure("needs-files", f"the spec needs files beside it ({needs}); `{output}` takes one", exit_code=2)
+        with atomic_write(target) as partial:
+            partial.write_bytes(draft.text.encode())
         return
-    target = Path(output or f"{name}.yaml")
-    target = target / f"{name}.yaml" if target.is_dir() else target
+    target = target / f"{name}.yaml" if place.kind == "folder" else target
     files = [path.as_posix() for path in write_spec(add_schema(draft, target.parent), target)]
     following = f"archc check {shlex.quote(files[-1])}"
     if form == "json":

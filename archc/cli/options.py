@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -50,9 +51,26 @@ specs_argument = click.argument("specs", metavar="SPEC...", nargs=-1, required=T
 
 
 def refuse_two_answers(output: str | None, form: str) -> None:
-    """Raises a UsageError where `-o -` and `--format json` both want standard output."""
-    if output == "-" and form == "json":
-        raise click.UsageError("`-o -` and `--format json` both write to standard output; give -o a path")
+    """Raises a UsageError where `-o` and `--format json` both want standard output."""
+    if form == "json" and writes_to_stdout(output):
+        raise click.UsageError(f"`-o {output}` and `--format json` both write to standard output; give -o a path")
+
+
+def output_path(output: str) -> Path:
+    """The path that `-o` means; `-` is standard output."""
+    return Path("/dev/stdout" if output == "-" else output)
+
+
+def writes_to_stdout(output: str | None) -> bool:
+    """Whether `-o` puts a file on standard output, so that nothing else may stand there."""
+    from ..compiler.places import is_standard_output
+
+    return output is not None and is_standard_output(output_path(output))
+
+
+def text_stream(output: str | None) -> TextIO:
+    """Where a command prints what it says of its output file: standard output, unless the file goes there."""
+    return sys.stderr if writes_to_stdout(output) else sys.stdout
 
 
 def check_spec(spec: str, settings: tuple[str, ...], limits: Limits) -> Compilation:

@@ -17,7 +17,7 @@ from ..runtime.save import KINDS, save_npz, save_png, summarize
 from ..runtime.sources import find_images
 from ..text.characters import clean
 from ..text.tables import format_table
-from .options import as_json, format_option, print_json
+from .options import as_json, format_option, print_json, refuse_two_answers, text_stream
 from .progress import progress
 from .render import format_failure, format_warning
 
@@ -80,6 +80,7 @@ def command(
     from ..runtime import Session, UntrainedWarning
 
     kind = output_kind(target)
+    refuse_two_answers(target, form)
     pictures = pair_inputs(feeds) if feeds else name_pictures(images)
     if feeds and images:
         raise click.UsageError("pictures are given by IMAGE or by --input, not by both")
@@ -115,8 +116,9 @@ def command(
         return exit_code(faults)
     print_faults(faults)
     if None in faults:
-        print(class_table(kept) if classes else output_table(entries), end="\n\n")
-        print_place(session, device, target)
+        stream = text_stream(target)
+        print(class_table(kept) if classes else output_table(entries), end="\n\n", file=stream)
+        print(place_text(session, device, target), file=stream)
     return exit_code(faults)
 
 
@@ -132,8 +134,14 @@ def output_kind(target: str | None) -> str | None:
 
 
 def check_target(target: str | None, read: Iterable[str]) -> None:
-    """Raises RuntimeFault `output-is-input` where the file to write is one of those that are `read`, under whatever name."""
-    if target is None or not Path(target).exists():
+    """Raises Failure where `target` cannot be written, and RuntimeFault `output-is-input` where it is one of those that are `read`."""
+    if target is None:
+        return
+    from ..compiler.places import check_place, find_place
+
+    found = find_place(Path(target))
+    check_place(found)
+    if not found.path.exists():
         return
     for place in read:
         path = Path(place if Path(place).exists() else place.removeprefix("@"))
@@ -223,12 +231,11 @@ def print_faults(faults: Sequence[RuntimeFault | None]) -> None:
             print(format_failure(fault, sys.stderr), file=sys.stderr)
 
 
-def print_place(session: Session, device: str, target: str | None) -> None:
-    """Prints where the outputs are written, and where the model ran; why there, if `device` left it open."""
-    if target:
-        print(f"wrote {clean(target)}")
+def place_text(session: Session, device: str, target: str | None) -> str:
+    """Where the outputs are written, and where the model ran; why there, if `device` left it open."""
+    wrote = f"wrote {clean(target)}\n" if target else ""
     why = f": {session.reason}" if device == "auto" else ""
-    print(clean(f"{session.name} on {session.device}{why}"))
+    return wrote + clean(f"{session.name} on {session.device}{why}")
 
 
 def class_table(results: Iterable[Result]) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
 from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from ..compiler.diagnostics import Collector, Diagnostic, Failure, LimitReached,
 from ..compiler.files import atomic_write
 from ..compiler.frontend.compose import Composer
 from ..compiler.frontend.located_yaml import Located, parse_yaml, plain_value
+from ..compiler.places import find_place
 from ..compiler.sources import LABEL_SETS, SourceError, SpecText, find_spec
 from .overlay import Edit, TextDocument, expand_aliases, overlay_document, without_modeline
 
@@ -216,15 +216,16 @@ def add_schema(starter: StarterSpec, folder: Path) -> StarterSpec:
 
 def write_spec(starter: StarterSpec, target: Path) -> list[Path]:
     """Writes the spec and its companions, all or none, and returns their paths. Raises Failure where a file is there already."""
-    texts = {target.parent / name: text for name, text in starter.companions.items()} | {target: starter.text}
+    # a link may lead to where the new file is to be
+    place = find_place(target).path
+    texts = {place.with_name(name): text for name, text in starter.companions.items()} | {place: starter.text}
     for path, text in list(texts.items()):
-        if path != target and path.is_file() and path.read_bytes() == text.encode():
+        if path != place and path.is_file() and path.read_bytes() == text.encode():
             del texts[path]  # from an earlier start
         elif path.exists() or path.is_symlink():
             raise Failure("file-exists", f"`{path}` is there already, and is not overwritten",
                           "choose another name, or another place with -o", 2)  # fmt: skip
-    with ExitStack() as stack:
+    with atomic_write(place) as partial:
         for path, text in texts.items():
-            partial = stack.enter_context(atomic_write(path))
-            partial.write_bytes(text.encode())
-    return list(texts)
+            partial.with_name(path.name).write_bytes(text.encode())
+    return [*(path for path in texts if path != place), target]

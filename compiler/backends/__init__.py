@@ -7,12 +7,13 @@ a backend's module, and torch or onnx with it, is imported when it writes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from ..files import OutputFile
     from ..ir.graph import Graph, Phase
     from ..weights.source import WeightSource
 
@@ -38,7 +39,7 @@ class Export:
     prove: Callable[[Path], None] = lambda path: None
 
 
-Write = Callable[[Export], list[Path]]
+Write = Callable[[Export], "list[OutputFile]"]
 
 
 def keep_path(path: Path) -> Path:
@@ -60,8 +61,8 @@ class Backend:
     `writes` names its files in a sentence. `graph` says which graph it takes: `training` (both phases are in it) or `built`
     (what the passes made for one phase); `phases` are those that it can be built for. `provable` says whether its file can be run and compared with torch.
     `unsupported` are the build options that it cannot honour, each with the reason. `output_path` turns the path that the
-    user asks for into the path that is written. `companion_suffixes` are those of the files that always come with the
-    model.
+    user asks for into the path that is written. `data_names` is the module that reads which data files a model names; empty
+    where a model is always one file.
     """
 
     name: str
@@ -73,19 +74,46 @@ class Backend:
     provable: bool = False
     unsupported: Mapping[str, str] = field(default_factory=dict)
     output_path: Callable[[Path], Path] = keep_path
-    companion_suffixes: tuple[str, ...] = ()
+    data_names: str = ""
 
-    def write(self, export: Export) -> list[Path]:
-        """Writes the model and returns its files: the model first, then the files with its weights.
+    def write(self, export: Export) -> list[OutputFile]:
+        """Writes the model, proves it, and gives its files in their places: the model first, then its data.
 
-        Files appear whole or not at all. Raises Failure where the backend has no form of an op, and where the disk is full.
+        The module's `write` puts them all into the folder of the path that it is given; they appear in one commit.
+        Raises Failure where the backend has no form of an op, where the proof fails, and where the disk is full.
         """
-        write: Write = import_module(self.module, __name__).write
-        return write(export)
+        from ..files import atomic_write
+        from ..places import find_place
 
-    def files(self, path: Path) -> tuple[Path, ...]:
-        """The model at `path`, and the files that always come with it."""
-        return (path, *(path.with_suffix(suffix) for suffix in self.companion_suffixes))
+        write: Write = import_module(self.module, __name__).write
+        with atomic_write(export.path, self.named_data) as path:
+            files = write(replace(export, path=path))
+            export.prove(path)
+        place = find_place(export.path).path
+        return [
+            files[0]._replace(path=export.path),
+            *(each._replace(path=place.with_name(each.path.name)) for each in files[1:]),
+        ]
+
+    def has_data(self, graph: Graph) -> bool:
+        """Whether the model of `graph` is two files: one with the net, one with its data."""
+        return bool(self.data_names) and bool(import_module(self.module, __name__).has_data(graph))
+
+    def replaced_data(self, path: Path) -> list[str]:
+        """The data files, by name, that go when the model at `path` is replaced."""
+        from ..files import removable_data
+
+        return removable_data(path, self.named_data)
+
+    def named_data(self, path: Path) -> Mapping[str, bool]:
+        """The data files that a model names, and of each whether archc wrote it for this model; none where `path` is no model.
+
+        Raises OSError where the file cannot be read.
+        """
+        if not self.data_names:
+            return {}
+        named: Mapping[str, bool] = import_module(self.data_names, __name__).named_data(path)
+        return named
 
 
 BACKENDS: dict[str, Backend] = {
@@ -96,6 +124,7 @@ BACKENDS: dict[str, Backend] = {
             writes="an ONNX file",
             suffix=".onnx",
             module=".onnx.write",
+            data_names=".onnx.data_names",
             graph="built",
             phases=("inference",),
             provable=True,
@@ -108,7 +137,7 @@ BACKENDS: dict[str, Backend] = {
             graph="training",
             unsupported={"opset": "it has no opset", "batch": "it takes any number of images"},
             output_path=python_module_path,
-            companion_suffixes=(".safetensors",),
+            data_names=".torch.data_names",
         ),
     )
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 
 from ..diagnostics import Failure, nearest
 from .names import enclosing_steps
@@ -16,13 +17,14 @@ class NameMap:
     `*` comes first; of the others the first that fits counts. What fits none keeps its name.
     """
 
-    def __init__(self, names: Mapping[str, str]) -> None:
-        """Raises ValueError for a pair that has not as many `*` on the right as on the left."""
+    def __init__(self, names: Mapping[str, str], path: Path | None = None) -> None:
+        """`path` is the file that the map was read from. Raises ValueError for a pair that has not as many `*` on the right as on the left."""
         for ours, theirs in names.items():
             if ours.count("*") != theirs.count("*"):
                 raise ValueError(
                     f"`{ours}: {theirs}` has {ours.count('*')} `*` on the left and {theirs.count('*')} on the right"
                 )
+        self.path = path
         plain_first = sorted(names.items(), key=lambda pair: "*" in pair[0])
         self.pairs = [(ours, pattern(ours), theirs) for ours, theirs in plain_first]
 

@@ -6,18 +6,20 @@ IR version are always written as asked or refused. The file holds no absolute pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from ...diagnostics import Failure, Reject
-from ...files import atomic_write
+from ...files import OutputFile, describe_file, name_by_content
 from ...ir.dtypes import F64, I64, DType
 from ...ir.graph import Graph, Node, Value
 from ...ops.op import op_of
 from ...weights.source import WeightSource
 from .. import Export
 from . import wire
+from .data_names import DATA_SUFFIX
 from .opsets import IR_OF_OPSET, OPSET, OPSETS
 
 ALIGNMENT = 4096
@@ -158,20 +160,25 @@ def value_info(name: str, value: Value, batch: int | None) -> bytes:
     return wire.encode_value_info(name, shape, value.type.dtype)
 
 
-def write(export: Export) -> list[Path]:
+def has_data(graph: Graph) -> bool:
+    """Whether the tensors of a graph are so large that they go to a second file."""
+    return sum(param.dtype.size_bytes * prod(param.shape) for param in graph.params().values()) > EXTERNAL_OVER
+
+
+def write(export: Export) -> list[OutputFile]:
     """Writes the ONNX file that `export` asks for; see export_onnx."""
-    return export_onnx(export.graph, export.weights, export.path, opset=export.opset, batch=export.batch,
-                       metadata=export.metadata, proof=export.prove)  # fmt: skip
+    return export_onnx(
+        export.graph, export.weights, export.path, opset=export.opset, batch=export.batch, metadata=export.metadata
+    )
 
 
 def export_onnx(graph: Graph, weights: WeightSource, path: Path, *, opset: int | None = None, batch: int | None = None,
-                metadata: Mapping[str, str] | None = None, external_over: int = EXTERNAL_OVER,
-                proof: Callable[[Path], None] = lambda path: None) -> list[Path]:  # fmt: skip
-    """Writes an inference graph (with its heads, if they were kept) to `path`, and returns the files that it wrote.
+                metadata: Mapping[str, str] | None = None, external_over: int = EXTERNAL_OVER) -> list[OutputFile]:  # fmt: skip
+    """Writes an inference graph (with its heads, if they were kept) to `path`, and gives the files that it wrote, the model first.
 
     `batch` None leaves the batch open, as the dimension `N`. Tensors that have over `external_over` bytes together go to
-    a second file, `<name>.data`. `proof` is called with the finished file before it takes its place; it may raise.
-    Raises Failure for an opset that is unknown or has no form of an op, and where the disk is full.
+    a second file, `<stem>-<digest>.onnx.data`, which the model names.
+    Raises Failure for an opset that is unknown or has no form of an op, OSError where the disk is full.
     """
     opset = OPSET if opset is None else opset
     if opset not in OPSETS:
@@ -179,24 +186,16 @@ def export_onnx(graph: Graph, weights: WeightSource, path: Path, *, opset: int |
             "opset-unsupported", f"opset {opset} is not one that archc writes", f"choose {OPSETS[0]} to {OPSETS[-1]}", 2
         )
     model = lower_graph(graph, weights, opset, batch, metadata or {})
-    if sum(t.size for t in model.tensors) <= external_over:
-        with atomic_write(path) as partial:
-            write_model(model, partial)
-            proof(partial)
-        return [path]
-    data_path = path.with_name(path.name + ".data")
-    with atomic_write(data_path) as data, atomic_write(path) as partial:
-        with data.open("wb") as file:
-            tensors = [write_external(tensor, data.name, file) for tensor in model.tensors]
-        write_model(model._replace(tensors=tensors), partial)
-        proof(partial)  # it reads the tensors from their temporary file; the last name is written after it
-        write_model(model._replace(tensors=[with_external_file(t, data_path.name) for t in tensors]), partial)
-    return [path, data_path]
-
-
-def write_model(model: wire.ModelProto, path: Path) -> None:
+    beside: list[OutputFile] = []
+    if sum(t.size for t in model.tensors) > external_over:
+        partial = path.with_name("data")
+        with partial.open("wb") as file:
+            tensors = [write_external(tensor, file) for tensor in model.tensors]
+        beside.append(name_by_content(partial, path.name.removesuffix(".onnx"), DATA_SUFFIX))
+        model = model._replace(tensors=[with_external_file(tensor, beside[0].path.name) for tensor in tensors])
     with path.open("wb") as file:
         model.write(file)
+    return [describe_file(path), *beside]
 
 
 def with_external_file(tensor: wire.TensorProto, name: str) -> wire.TensorProto:
@@ -204,8 +203,8 @@ def with_external_file(tensor: wire.TensorProto, name: str) -> wire.TensorProto:
     return tensor if tensor.external is None else tensor._replace(external=(name, tensor.external[1]))
 
 
-def write_external(tensor: wire.TensorProto, name: str, file: Any) -> wire.TensorProto:
-    """Writes a tensor to the external file, which is called `name`, at an aligned offset; gives the tensor with its place.
+def write_external(tensor: wire.TensorProto, file: Any) -> wire.TensorProto:
+    """Writes a tensor to the external file at an aligned offset, and gives the tensor with its place; the file has no name yet.
 
     A small tensor stays inside the model, where onnx's shape inference reads it.
     """
@@ -214,4 +213,4 @@ def write_external(tensor: wire.TensorProto, name: str, file: Any) -> wire.Tenso
     file.write(b"\0" * (-file.tell() % ALIGNMENT))
     offset = file.tell()
     file.write(tensor.data())
-    return tensor._replace(external=(name, offset))
+    return tensor._replace(external=("", offset))

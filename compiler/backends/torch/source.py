@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import inspect
 import keyword
+import os
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ...files import atomic_write
+from ...files import OutputFile, describe_file, name_by_content
 from ...ir.graph import Graph, Node
 from ...ops.op import op_of
 from ...weights.source import WeightSource
 from .. import Export
 from . import layers
+from .data_names import DATA_SUFFIX, LOAD
 from .module import argument_names, class_name, is_attribute_name, module_inputs, wants_flattening, without_heads
 
 RESERVED_NAMES = ("Scope", "Tensor", "Path", "F")  # what the exported file calls its own
@@ -74,7 +77,7 @@ class Scope(nn.Module):
 
 FOOTER = '''
 
-def load(weights=Path(__file__).with_suffix(".safetensors")):
+{load}
     """The net with its weights, in eval mode."""
     from safetensors.torch import load_file
 
@@ -91,8 +94,11 @@ if __name__ == "__main__":
 '''
 
 
-def torch_source(training: Graph, title: str, source: str) -> str:
-    """The text of a Python module that needs torch alone: the net's class, `load`, and a run on zeros."""
+def torch_source(training: Graph, title: str, source: str, weights: str) -> str:
+    """The text of a Python module that needs torch alone: the net's class, `load`, and a run on zeros.
+
+    `weights` names the file beside it that `load` reads.
+    """
     recorder = Recorder()
     calls = {node.path: op_of(node).torch(recorder, *node.input_types) for node in training.nodes}
     name = class_name(training.name)
@@ -108,7 +114,8 @@ def torch_source(training: Graph, title: str, source: str) -> str:
         lines += ["        if self.training:", *forward_lines(training, 12)]
     lines += forward_lines(inference, 8)
     sizes = ", ".join(f"torch.zeros{(1, *v.type.sizes)}" for v in training.inputs)
-    footer = FOOTER.format(name=name, inputs=sizes, output=training.outputs[0].name)
+    load = LOAD.format(name=weights)
+    footer = FOOTER.format(load=load, name=name, inputs=sizes, output=training.outputs[0].name)
     header = HEADER.format(title=one_line(title or training.name), source=one_line(source))
     return header + own + "\n".join(lines) + "\n" + footer
 
@@ -209,23 +216,36 @@ def origin_comment(node: Node) -> str:
     return f"  # {one_line(node.span.short)}" if node.span else ""
 
 
-def write(export: Export) -> list[Path]:
+def has_data(graph: Graph) -> bool:
+    """The weights are always a second file."""
+    return True
+
+
+def write(export: Export) -> list[OutputFile]:
     """Writes the Python module that `export` asks for; see export_torch."""
     return export_torch(export.graph, export.weights, export.path, export.title, export.source)
 
 
-def export_torch(training: Graph, weights: WeightSource, path: Path, title: str, source: str) -> list[Path]:
-    """Writes `path` (.py) and the .safetensors with its weights, and returns both; they appear whole or not at all.
+def export_torch(training: Graph, weights: WeightSource, path: Path, title: str, source: str) -> list[OutputFile]:
+    """Writes `path` (.py) and beside it its weights, `<stem>-<digest>.safetensors`; gives both files, the module first.
 
-    `title` says in a line what the net is, `source` which spec it comes from. Raises Failure where the disk is full.
+    `title` says in a line what the net is, `source` which spec it comes from. Raises OSError where the disk is full.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    weights_path = path.with_suffix(".safetensors")
+    partial = path.with_name("data")
     tensors = {name: weights.get(name).copy() for name in training.params()}
-    text = torch_source(training, title, source)
-    with atomic_write(path) as partial:
-        partial.write_text(text, "utf-8")
-        with atomic_write(weights_path) as partial_weights:
-            save_file(tensors, partial_weights)
-    return [path, weights_path]
+    try:
+        save_file(tensors, partial)
+    except SafetensorError as error:
+        raise system_error(error) from error
+    data = name_by_content(partial, path.stem, DATA_SUFFIX)
+    path.write_text(torch_source(training, title, source, data.path.name), "utf-8")
+    return [describe_file(path), data]
+
+
+def system_error(error: Exception) -> Exception:
+    """The OSError that safetensors tells as a text; the error itself where it tells of something else."""
+    told = re.search(r"\(os error (\d+)\)", str(error))
+    return OSError(int(told[1]), os.strerror(int(told[1]))) if told else error

@@ -1,0 +1,90 @@
+"""Which data files an ONNX file names: read from its protobuf fields, without onnx and without its tensors.
+
+It is asked of every file of a folder before data is removed there. What is no ONNX model names none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+MAX_FIELDS = 5_000_000
+DATA_SUFFIX = ".onnx.data"
+CONTENT_NAME = re.compile(rf"[\w.-]+-[0-9a-f]{{12}}{re.escape(DATA_SUFFIX)}")
+
+
+def named_data(path: Path) -> dict[str, bool]:
+    """The data files that the model `path` names, and whether archc wrote each for it.
+
+    That is so where archc wrote the model, and the name is of the form that archc gives: `<model>-<digest>.onnx.data`, or of
+    earlier versions `<model>.onnx.data`. Raises OSError where the file cannot be read.
+    """
+    with path.open("rb") as file:
+        # the field of the IR version comes first
+        if file.read(1) != b"\x08":
+            return {}
+        with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+            try:
+                own, names = read_names(data)
+            except (ValueError, IndexError):
+                return {}
+    return {name: own and (name == f"{path.name}.data" or bool(CONTENT_NAME.fullmatch(name))) for name in names}
+
+
+def read_names(data: mmap) -> tuple[bool, set[str]]:
+    """Whether archc wrote a model, and the locations of its initializers. Raises ValueError or IndexError for what is no model."""
+    own, names = False, set()
+    for field, start, end in fields(data, 0, len(data)):
+        if field == 2:
+            own = data[start:end] == b"archc"
+        elif field == 7:
+            for inner, at, stop in fields(data, start, end):
+                if inner == 5:
+                    names |= set(locations(data, at, stop))
+    return own, names
+
+
+def locations(data: mmap, start: int, end: int) -> Iterator[str]:
+    """The values of `location` among a tensor's external data, its field 13."""
+    for field, at, stop in fields(data, start, end):
+        if field == 13:
+            entry = {key: data[a:b] for key, a, b in fields(data, at, stop)}
+            if entry.get(1) == b"location":
+                yield entry.get(2, b"").decode("utf-8", "replace")
+
+
+def fields(data: mmap, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """The fields of bytes between `at` and `end`, each with its number and where its bytes are; others are passed over.
+
+    Raises ValueError or IndexError where that is no protobuf.
+    """
+    for _ in range(MAX_FIELDS):
+        if at >= end:
+            break
+        key, at = varint(data, at)
+        length = {FIXED64: 8, FIXED32: 4}.get(key & 7, 0)
+        if key & 7 in (VARINT, BYTES):
+            value, at = varint(data, at)
+            length = value if key & 7 == BYTES else 0
+        elif not length:
+            raise ValueError("no field")
+        if at + length > end:
+            raise ValueError("a field is cut off")
+        if key & 7 == BYTES:
+            yield key >> 3, at, at + length
+        at += length
+
+
+def varint(data: mmap, at: int) -> tuple[int, int]:
+    """The number at `at`, seven bits a byte, and where it ends."""
+    value = shift = 0
+    while shift < 64:
+        byte = data[at]
+        value |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return value, at
+    raise ValueError("a number is too long")

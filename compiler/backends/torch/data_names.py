@@ -1,0 +1,27 @@
+"""Which .safetensors a stand-alone Python file names. Here, and not in source.py, because it is read without torch."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+DATA_SUFFIX = ".safetensors"
+MAX_SOURCE = 64 * 2**20
+CONTENT_NAME = re.compile(rf"[\w.-]+-[0-9a-f]{{12}}{re.escape(DATA_SUFFIX)}")
+# the line of an exported file that names its weights; earlier versions called them as the file
+LOAD = 'def load(weights=Path(__file__).resolve().with_name("{name}")):'
+OLD_LOAD = f'def load(weights=Path(__file__).with_suffix("{DATA_SUFFIX}")):'
+
+
+def named_data(path: Path) -> dict[str, bool]:
+    """The weights that the Python file `path` names, and whether archc wrote each for it, as the line of its `load` shows.
+
+    A name anywhere else in the file counts as named, too. Raises OSError where the file cannot be read.
+    """
+    if path.suffix != ".py" or path.stat().st_size > MAX_SOURCE:
+        return {}
+    text = path.read_text("utf-8", "replace")
+    names = dict.fromkeys(CONTENT_NAME.findall(text), False)
+    lines = set(text.splitlines()) if "\nWritten by archc from " in text else set()
+    names |= {name: True for name in names if LOAD.format(name=name) in lines}
+    return names | ({path.with_suffix(DATA_SUFFIX).name: True} if OLD_LOAD in lines else {})
