@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import click
 
 from ..compiler.diagnostics import Diagnostic, Failure, SpecError
 from .render import BUG_HELP, describe_bug, format_bug, format_diagnostics, format_failure
-
-STRUCTURED = ("json", "sarif", "github")
 
 
 class Ending(NamedTuple):
@@ -25,19 +22,6 @@ class Ending(NamedTuple):
     text: str
     reason: Failure
     diagnostics: tuple[Diagnostic, ...] = ()
-
-
-def requested_format(arguments: Sequence[str]) -> str:
-    """The `--format` of a command line, which may be wrong elsewhere; text where it asks for none that programs read."""
-    form = "text"
-    for at, word in enumerate(arguments):
-        if word == "--":
-            break
-        if word == "--format":
-            form = "".join(arguments[at + 1 : at + 2])
-        elif word.startswith("--format="):
-            form = word.removeprefix("--format=")
-    return form if form in STRUCTURED else "text"
 
 
 def report_error(error: BaseException, form: str = "text") -> int:
@@ -108,12 +92,12 @@ def is_runtime_fault(error: BaseException) -> bool:
 def print_document(ending: Ending, form: str) -> None:
     """Prints the one document that a program gets: in json {"ok", "error", "diagnostics"}, else the format's own form."""
     from .formats import diagnostic_json, github_annotations, sarif_log
-    from .options import print_json
+    from .options import print_answer, print_json
 
     reason = ending.reason
     found = ending.diagnostics or (Diagnostic(reason.code, None, reason.message, help=reason.help),)
     if form == "github":
-        print("\n".join(github_annotations(found)))
+        print_answer("\n".join(github_annotations(found)))
     elif form == "sarif":
         print_json(sarif_log(found, failed_with=reason.exit_code))
     else:

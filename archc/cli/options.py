@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..interruption import State
 from .completion import complete_setting, complete_spec
 
 if TYPE_CHECKING:
@@ -85,7 +86,13 @@ def print_json(document: object) -> None:
     """Prints a command's one document as JSON. It is pure ASCII, so that no character of a spec can disturb a terminal."""
     import json
 
-    print(json.dumps(without_infinity(document), indent=2))
+    print_answer(json.dumps(without_infinity(document), indent=2))
+
+
+def print_answer(text: str) -> None:
+    """Prints what a program reads; an empty text prints no line. An interrupt that comes later prints no second document."""
+    State.answered = True
+    print(text, end="\n" if text else "")
 
 
 def without_infinity(value: Any) -> Any:
