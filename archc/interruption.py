@@ -121,7 +121,6 @@ def end_at_once() -> NoReturn:
     """Says `interrupted`, removes temporary files, and ends the process without Python's own end, which might wait for threads."""
     if ending.acquire(blocking=False):
         try:
-            kill_children()
             remove_temporaries(sys.argv[1:])
             write(2, "\ninterrupted\n" if os.isatty(2) else "interrupted\n")
             if State.answered:
@@ -141,41 +140,33 @@ def write(stream: int, text: str) -> None:
         pass
 
 
-def kill_children() -> None:
-    """Ends the processes that this one has started, where the system lists them."""
-    try:
-        threads = os.listdir("/proc/self/task")
-        children = [open(f"/proc/self/task/{thread}/children").read().split() for thread in threads]  # noqa: SIM115
-    except OSError:
-        return
-    for child in {int(each) for some in children for each in some}:
-        try:
-            os.kill(child, 9)
-        except OSError:
-            pass
-
-
 def remove_temporaries(arguments: Sequence[str]) -> None:
-    """Removes the temporary files of this process. They stand beside what is written: where the arguments name it, or here.
+    """Removes the temporary files and folders of this process, which have its number in their names, so that no other's are touched.
 
-    Their names have the process's number, so that no other's are touched.
+    The files stand beside what is written: where the arguments name it, or here. What made none was never imported.
     """
-    files = sys.modules.get("archc.compiler.files")
-    if files is None:
-        return  # it makes them all
-    places = {part for word in arguments for part in (word, word.partition("=")[2], word[2:])}
-    folders = {os.path.dirname(path) or "." for place in places for path in (place, os.path.realpath(place))}
-    for folder in {".", *folders, *filter(os.path.isdir, places)}:
-        try:
-            names = os.listdir(folder)
-        except (OSError, ValueError):
-            continue
-        for name in names:
-            if files.SUFFIX in name and f".{os.getpid()}." in name + ".":
-                try:
-                    os.unlink(os.path.join(folder, name))
-                except OSError:
-                    pass
+    if files := sys.modules.get("archc.compiler.files"):
+        places = {part for word in arguments for part in (word, word.partition("=")[2], word[2:])}
+        folders = {os.path.dirname(path) or "." for place in places for path in (place, os.path.realpath(place))}
+        for folder in {".", *folders, *filter(os.path.isdir, places)}:
+            remove_own(folder, files.SUFFIX, f".{os.getpid()}.", os.unlink)
+    tempfile, shutil = sys.modules.get("tempfile"), sys.modules.get("shutil")
+    if tempfile and shutil and tempfile.tempdir:
+        remove_own(tempfile.tempdir, "archc-", f"-{os.getpid()}-", shutil.rmtree)
+
+
+def remove_own(folder: str, kind: str, number: str, remove: Callable[[str], None]) -> None:
+    """Removes what lies in `folder` with `kind` and `number` in its name."""
+    try:
+        names = os.listdir(folder)
+    except (OSError, ValueError):
+        return
+    for name in names:
+        if kind in name and number in name:
+            try:
+                remove(os.path.join(folder, name))
+            except OSError:
+                pass
 
 
 def requested_format(arguments: Sequence[str]) -> str:

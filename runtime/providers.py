@@ -14,6 +14,7 @@ import sys
 from typing import Any, NamedTuple
 
 from .faults import RuntimeFault
+from .packages import import_package
 
 DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 # by the major version of CUDA that onnxruntime is built for
@@ -45,8 +46,7 @@ def can_load(library: str) -> bool:
 
 def cuda_major() -> int | None:
     """The major version of CUDA that this onnxruntime is built for; None where it is built without, or does not say."""
-    import onnxruntime
-
+    onnxruntime = import_package("onnxruntime")
     version = str(getattr(onnxruntime, "cuda_version", "") or "")
     head = version.split(".")[0]
     return int(head) if head.isdigit() else None
@@ -54,8 +54,7 @@ def cuda_major() -> int | None:
 
 def missing_libraries() -> list[str]:
     """The CUDA libraries that do not load. Those of torch and of the nvidia wheels are loaded first, if they are installed."""
-    import onnxruntime
-
+    onnxruntime = import_package("onnxruntime")
     # preload_dlls prints what it could not load, and stdout is the answer's
     with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
         onnxruntime.preload_dlls()
@@ -89,8 +88,7 @@ def driver_trouble() -> tuple[str, str]:
 
 def device_trouble(device: str) -> tuple[str, str]:
     """Why `device` (cuda or tensorrt) cannot be used, and what to do; two empty texts where it can."""
-    import onnxruntime
-
+    onnxruntime = import_package("onnxruntime")
     wanted = PROVIDERS[device]
     if wanted not in onnxruntime.get_available_providers():
         return (
@@ -111,10 +109,12 @@ def device_trouble(device: str) -> tuple[str, str]:
 def choose_device(device: str) -> DeviceChoice:
     """The device and providers for `device`; `auto` takes CUDA where it works, else the CPU.
 
-    Raises RuntimeFault for an unknown device (usage), and where a device other than `auto` cannot be used (environment).
+    Raises RuntimeFault for an unknown device (usage), and where a device other than `auto` cannot be used, or onnxruntime does
+    not import (environment).
     """
     if device not in ("auto", *PROVIDERS):
         raise RuntimeFault("device-unavailable", f"there is no device `{device}`", "auto, cuda, tensorrt or cpu", 2)
+    import_package("onnxruntime", "a session")
     cpu = DeviceChoice("cpu", (PROVIDERS["cpu"],), "asked for")
     if device == "cpu":
         return cpu

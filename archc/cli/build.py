@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -167,7 +168,8 @@ def build_to_stdout(checked: Compilation, options: BuildOptions) -> BuildResult:
 
     if any(BACKENDS[name].companion_suffixes for name in options.exports) or len(options.exports) > 1:
         raise click.UsageError("only one file fits on standard output: --export onnx")
-    with tempfile.TemporaryDirectory(prefix="archc-") as folder:
+    # an interrupt finds it by the number
+    with tempfile.TemporaryDirectory(prefix=f"archc-{os.getpid()}-") as folder:
         result = build(checked, replace(options, output=Path(folder) / "model"))
         if len(result.artifacts) > 1:
             raise click.UsageError("a model over 2 GB is several files; give -o a path")

@@ -67,12 +67,28 @@ def known_failure(error: BaseException) -> Failure | None:
     if is_runtime_fault(error):
         fault: Any = error
         return Failure(fault.code, fault.message, fault.help, fault.exit_code)
+    if isinstance(error, ImportError):
+        return import_failure(error)
     if isinstance(error, MemoryError):
         return Failure("out-of-memory", "there is not enough memory for this", exit_code=3)
     if isinstance(error, OSError) and error.errno is not None:
         about = f"`{error.filename}`: " if error.filename else ""
         return Failure("os-error", f"{about}{error.strerror or error}", exit_code=3)
     return None
+
+
+def import_failure(error: ImportError) -> Failure | None:
+    """The Failure for a package that does not import; None where the module is one of archc's own."""
+    from ..runtime.packages import package_fault
+
+    module = (error.name or "").split(".")[0]
+    if module == __name__.split(".")[0]:
+        return None
+    if not module:  # numpy's own, which tells a long story
+        return Failure("package-missing", f"a package does not import: {' '.join(str(error).split())[:200]}",
+                       "archc doctor says which, and what to do", 3)  # fmt: skip
+    fault = package_fault(module, error)
+    return Failure(fault.code, fault.message, fault.help, fault.exit_code)
 
 
 def usage_failure(error: click.ClickException) -> Failure:

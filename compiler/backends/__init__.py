@@ -61,7 +61,7 @@ class Backend:
     (what the passes made for one phase); `phases` are those that it can be built for. `provable` says whether its file can be run and compared with torch.
     `unsupported` are the build options that it cannot honour, each with the reason. `output_path` turns the path that the
     user asks for into the path that is written. `companion_suffixes` are those of the files that always come with the
-    model.
+    model. `packages` are those that it imports to write them, beside numpy.
     """
 
     name: str
@@ -74,6 +74,7 @@ class Backend:
     unsupported: Mapping[str, str] = field(default_factory=dict)
     output_path: Callable[[Path], Path] = keep_path
     companion_suffixes: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
 
     def write(self, export: Export) -> list[Path]:
         """Writes the model and returns its files: the model first, then the files with its weights.
@@ -109,6 +110,7 @@ BACKENDS: dict[str, Backend] = {
             unsupported={"opset": "it has no opset", "batch": "it takes any number of images"},
             output_path=python_module_path,
             companion_suffixes=(".safetensors",),
+            packages=("torch",),
         ),
     )
 }
