@@ -30,7 +30,7 @@ def load(spec: "str | PathLike[str]", params: "Mapping[str, Any] | None" = None)
     """
     from .net import load as load_net
 
-    return load_net(spec, params or {})
+    return load_net(spec, {} if params is None else params)
 
 
 def __getattr__(name: str) -> "Any":

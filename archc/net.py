@@ -159,7 +159,7 @@ class Net:
         from .build.options import BuildOptions
         from .build.replaced import explain_replaced
 
-        if proof != "fast":  # beside its old name it is refused then
+        if not isinstance(proof, str) or proof != "fast":  # beside its old name it is refused then
             others["proof"] = proof
         how = BuildOptions.from_keywords(("exports", "output"), weights=weights, weights_skip=weights_skip,
                                          weights_key=weights_key, weights_prefix=weights_prefix, weights_map=weights_map,

@@ -112,7 +112,7 @@ def choose_device(device: str) -> DeviceChoice:
     Raises RuntimeFault for an unknown device (usage), and where a device other than `auto` cannot be used, or onnxruntime does
     not import (environment).
     """
-    if device not in ("auto", *PROVIDERS):
+    if not isinstance(device, str) or device not in ("auto", *PROVIDERS):
         raise RuntimeFault("device-unavailable", f"there is no device `{device}`", "auto, cuda, tensorrt or cpu", 2)
     import_package("onnxruntime", "a session")
     cpu = DeviceChoice("cpu", (PROVIDERS["cpu"],), "asked for")

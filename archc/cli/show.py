@@ -35,7 +35,7 @@ PASSES = "\b\nThe passes, in their order: " + ", ".join(pass_names())
 def command(spec: str, settings: tuple[str, ...], phase: str | None, after: str | None, form: str) -> None:
     """Show the graph of a spec as text."""
     _, graph = compile_spec(spec, settings)
-    if phase or after:
+    if phase or after is not None:
         from ..compiler.driver import run_passes
         from ..compiler.passes import PassOptions
 
