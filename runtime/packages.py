@@ -87,5 +87,16 @@ def requirement_of(distribution: str) -> str:
     for line in stated:
         found = re.match(r"([\w.-]+)(?:\[[^]]*\])?\s*([^;]*)", line)
         if found and found[1].lower() == distribution and "extra ==" not in line:
-            return distribution + found[2].strip()
+            # written as people do, the lower end first
+            return distribution + ",".join(sorted(found[2].strip().split(","), reverse=True))
     return distribution
+
+
+def installed_version(distribution: str) -> str | None:
+    """The version of an installed distribution; None where it is not installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None

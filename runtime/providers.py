@@ -10,19 +10,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import io
-import sys
 from typing import Any, NamedTuple
 
 from .faults import RuntimeFault
+from .libraries import DRIVER, can_load, cuda_major_wanted, wanted_libraries
 from .packages import import_package
 
-DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
-# by the major version of CUDA that onnxruntime is built for
-LIBRARIES = {
-    12: ("libcudart.so.12", "libcublas.so.12", "libcublasLt.so.12", "libcudnn.so.9", "libcufft.so.11", "libcurand.so.10"),
-    13: ("libcudart.so.13", "libcublas.so.13", "libcublasLt.so.13", "libcudnn.so.9", "libcufft.so.12", "libcurand.so.10"),
-}  # fmt: skip
-TENSORRT = "libnvinfer.so.10"
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider", "cpu": "CPUExecutionProvider"}
 CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
 
@@ -35,21 +28,11 @@ class DeviceChoice(NamedTuple):
     reason: str
 
 
-def can_load(library: str) -> bool:
-    """Whether a shared library loads, with all that it needs."""
-    try:
-        ctypes.CDLL(library)
-    except OSError:
-        return False
-    return True
-
-
 def cuda_major() -> int | None:
     """The major version of CUDA that this onnxruntime is built for; None where it is built without, or does not say."""
     onnxruntime = import_package("onnxruntime")
-    version = str(getattr(onnxruntime, "cuda_version", "") or "")
-    head = version.split(".")[0]
-    return int(head) if head.isdigit() else None
+    head = str(getattr(onnxruntime, "cuda_version", "") or "").split(".")[0]
+    return int(head) if head.isdigit() else cuda_major_wanted()
 
 
 def missing_libraries() -> list[str]:
@@ -58,8 +41,7 @@ def missing_libraries() -> list[str]:
     # preload_dlls prints what it could not load, and stdout is the answer's
     with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
         onnxruntime.preload_dlls()
-    wanted = LIBRARIES.get(cuda_major() or 0, ()) if sys.platform == "linux" else ()
-    return [name for name in wanted if not can_load(name)]
+    return [name for name in wanted_libraries("cuda") if not can_load(name)]
 
 
 def driver_trouble() -> tuple[str, str]:
@@ -71,17 +53,17 @@ def driver_trouble() -> tuple[str, str]:
         )
     driver = ctypes.CDLL(DRIVER)
     count, version = ctypes.c_int(0), ctypes.c_int(0)
+    major = cuda_major()
+    if major and not driver.cuDriverGetVersion(ctypes.byref(version)) and version.value // 1000 < major:
+        return (
+            f"the NVIDIA driver is for CUDA {version.value // 1000}.{version.value % 1000 // 10}, onnxruntime is built for CUDA {major}",
+            "update the driver, or install an onnxruntime-gpu for the CUDA it has",
+        )
     status = driver.cuInit(0)
     if status or driver.cuDeviceGetCount(ctypes.byref(count)) or count.value == 0:
         return (
             f"the NVIDIA driver is here, but finds no GPU that it can use (cuInit says {status})",
             "nvidia-smi says why",
-        )
-    major = cuda_major()
-    if major and not driver.cuDriverGetVersion(ctypes.byref(version)) and version.value // 1000 < major:
-        return (
-            f"the NVIDIA driver is for CUDA {version.value // 1000}, onnxruntime is built for CUDA {major}",
-            "update the driver, or install an onnxruntime-gpu for the CUDA it has",
         )
     return "", ""
 
@@ -100,9 +82,13 @@ def device_trouble(device: str) -> tuple[str, str]:
         return why, fix
     missing = missing_libraries()
     if missing:
-        return f"CUDA's libraries do not load: {', '.join(missing)}", "pip install 'onnxruntime-gpu[cuda,cudnn]'"
-    if device == "tensorrt" and sys.platform == "linux" and not can_load(TENSORRT):
-        return f"TensorRT's library does not load: {TENSORRT}", "install TensorRT 10, or run on the device cuda"
+        return f"CUDA's libraries do not load: {', '.join(missing)}", "pip install 'archc-onnx[cuda]'"
+    missing = [name for name in wanted_libraries(device) if not can_load(name)] if device == "tensorrt" else []
+    if missing:
+        return (
+            f"TensorRT's libraries do not load: {', '.join(missing)}",
+            "archc doctor says how, or run on the device cuda",
+        )
     return "", ""
 
 
