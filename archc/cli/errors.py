@@ -10,8 +10,6 @@ import os
 import sys
 from typing import Any, NamedTuple
 
-import click
-
 from ..compiler.diagnostics import Diagnostic, Failure, SpecError
 from .render import BUG_HELP, describe_bug, format_bug, format_diagnostics, format_failure
 
@@ -29,7 +27,7 @@ def report_error(error: BaseException, form: str = "text") -> int:
 
     With ARCHC_DEBUG set it raises the error again, for its traceback, unless that would tell nothing.
     """
-    if os.environ.get("ARCHC_DEBUG") and not isinstance(error, (click.ClickException, KeyboardInterrupt)):
+    if os.environ.get("ARCHC_DEBUG") and not (isinstance(error, KeyboardInterrupt) or is_usage_error(error)):
         raise error
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
@@ -62,7 +60,7 @@ def known_failure(error: BaseException) -> Failure | None:
     """The error as a Failure: one of ours, the runtime's, a wrong command line, or one of the machine. None for a bug."""
     if isinstance(error, Failure):
         return error
-    if isinstance(error, click.ClickException):
+    if is_usage_error(error):
         return usage_failure(error)
     if is_runtime_fault(error):
         fault: Any = error
@@ -91,7 +89,13 @@ def import_failure(error: ImportError) -> Failure | None:
     return Failure(fault.code, fault.message, fault.help, fault.exit_code)
 
 
-def usage_failure(error: click.ClickException) -> Failure:
+def is_usage_error(error: BaseException) -> bool:
+    """Whether click raised it for a wrong command line. Where click is not installed, it raised none."""
+    click = sys.modules.get("click")
+    return click is not None and isinstance(error, click.ClickException)
+
+
+def usage_failure(error: Any) -> Failure:
     """The Failure for a wrong command line, from click's exception."""
     message = error.format_message().rstrip(".")
     context = getattr(error, "ctx", None)
@@ -107,8 +111,8 @@ def is_runtime_fault(error: BaseException) -> bool:
 
 def print_document(ending: Ending, form: str) -> None:
     """Prints the one document that a program gets: in json {"ok", "error", "diagnostics"}, else the format's own form."""
+    from .answer import print_answer, print_json
     from .formats import diagnostic_json, github_annotations, sarif_log
-    from .options import print_answer, print_json
 
     reason = ending.reason
     found = ending.diagnostics or (Diagnostic(reason.code, None, reason.message, help=reason.help),)

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..interruption import State
+# commands have these from here, beside their options
+from .answer import print_answer as print_answer
+from .answer import print_json as print_json
+from .answer import without_infinity as without_infinity
 from .completion import complete_setting, complete_spec
 
 if TYPE_CHECKING:
@@ -80,27 +83,3 @@ class Batch(click.ParamType[int | None]):
         if not re.fullmatch(r"-?[0-9]{1,20}", str(value)):
             self.fail(f"`{value}` is neither `dynamic` nor a number of at least 1", param, ctx)
         return int(value)
-
-
-def print_json(document: object) -> None:
-    """Prints a command's one document as JSON. It is pure ASCII, so that no character of a spec can disturb a terminal."""
-    import json
-
-    print_answer(json.dumps(without_infinity(document), indent=2))
-
-
-def print_answer(text: str) -> None:
-    """Prints what a program reads; an empty text prints no line. An interrupt that comes later prints no second document."""
-    State.answered = True
-    print(text, end="\n" if text else "")
-
-
-def without_infinity(value: Any) -> Any:
-    """The value with infinities and NaN as texts, because JSON has no numbers for them."""
-    if isinstance(value, float) and value - value != 0:
-        return str(value)
-    if isinstance(value, dict):
-        return {str(k): without_infinity(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [without_infinity(v) for v in value]
-    return value
