@@ -8,13 +8,12 @@
 Importing this costs next to nothing: the compiler, torch, onnx and onnxruntime come when they are used.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
+# No import above `load`, not even of __future__ or typing: until archc/__main__.py runs, Ctrl-C in a command is a traceback.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
+    from typing import Any
 
     from . import runtime
     from .compiler.diagnostics import Diagnostic, Failure, InternalError, SpecError
@@ -25,8 +24,11 @@ __all__ = ["Diagnostic", "Failure", "InternalError", "Net", "SpecError", "__vers
 
 
 def load(
-    spec: str | PathLike[str], params: Mapping[str, Any] | None = None, *, limits: Mapping[str, int] | None = None
-) -> Net:
+    spec: "str | PathLike[str]",
+    params: "Mapping[str, Any] | None" = None,
+    *,
+    limits: "Mapping[str, int] | None" = None,
+) -> "Net":
     """Compiles a spec: a file, or the name of a bundled one. `params` override the spec's parameters, as `--set` does.
 
     `limits` raise those of the check (docs/limits.md), as `--limit` does: limits={"nodes": 200_000}.
@@ -38,7 +40,7 @@ def load(
     return load_net(spec, params if params is not None else {}, limits if limits is not None else {})
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """The public names, each imported when it is first asked for."""
     if name == "Net":
         from .net import Net

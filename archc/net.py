@@ -113,10 +113,13 @@ class Net:
         weights_input  what first layers for another number of channels become: "sum" adds them up to one, "repeat" gives more
         seed          what tensors start from that no weights give
 
-        Raises Failure for a value that an option does not take, and for weights that do not fit.
+        Raises Failure for a value that an option does not take, for weights that do not fit, and where torch does not import.
         """
         from .build.build import resolve_weights
         from .build.options import BuildOptions
+        from .build.packages import require_package
+
+        require_package("torch", "a torch module")
         from .compiler.backends.torch.module import to_torch
 
         options = BuildOptions.from_keywords(
@@ -159,7 +162,7 @@ class Net:
         from .build.options import BuildOptions
         from .build.replaced import explain_replaced
 
-        if proof != "fast":  # beside its old name it is refused then
+        if not isinstance(proof, str) or proof != "fast":  # beside its old name it is refused then
             others["proof"] = proof
         how = BuildOptions.from_keywords(("exports", "output"), weights=weights, weights_skip=weights_skip,
                                          weights_key=weights_key, weights_prefix=weights_prefix, weights_map=weights_map,

@@ -204,6 +204,12 @@ def discard(private: Path, named_data: NamedData | None) -> None:
         private.unlink()
 
 
+def abandon(private: str) -> None:
+    """Removes a private folder in a process that ends at once. One in the middle of a commit stays: the next build reads its journal."""
+    if not os.path.exists(os.path.join(private, JOURNAL)):
+        shutil.rmtree(private, ignore_errors=True)
+
+
 def remove_unnamed(private: Path, named_data: NamedData) -> None:
     """Removes the data of a private folder's journal from the folder around it, but for what a model or another journal names."""
     folder = private.parent

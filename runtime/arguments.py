@@ -25,8 +25,22 @@ def check_count(name: str, value: Any, most: int | None = None) -> None:
 
 def check_errors(errors: Any) -> None:
     """Raises RuntimeFault (usage) for what is no OnError."""
-    if errors not in get_args(OnError):
+    if not isinstance(errors, str) or errors not in get_args(OnError):
         raise RuntimeFault("usage", f"errors={errors!r}: 'raise' or 'keep' is expected", exit_code=2)
+
+
+def check_progress(progress: Any) -> None:
+    """Raises RuntimeFault (usage) for what can not be called after each batch."""
+    if progress is not None and not callable(progress):
+        raise RuntimeFault("usage", f"progress={progress!r}: a function is expected", exit_code=2)
+
+
+def list_names(argument: str, names: Any) -> list[str]:
+    """The names in their order, a text being one. Raises RuntimeFault (usage) for what holds none, as a number."""
+    found = [names] if isinstance(names, str) else [*names] if isinstance(names, Iterable) else [names]
+    if not all(isinstance(name, str) for name in found):
+        raise RuntimeFault("usage", f"{argument}={names!r}: a list of names is expected", exit_code=2)
+    return found
 
 
 def list_labels(labels: Any) -> tuple[str, ...]:

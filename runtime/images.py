@@ -18,6 +18,7 @@ from typing import Any
 from .faults import PictureFault, RuntimeFault
 from .formats import describe_refusal, readable_formats
 from .jpeg import load_jpeg
+from .packages import import_package
 from .pixels import count_channels, has_16_bits, has_alpha, rotate_by_exif, separate_alpha, to_grey, to_rgb
 from .ports import IMAGE_DTYPES, Port
 from .preprocess import Preprocess
@@ -158,8 +159,7 @@ def read_array(source: Any, name: str) -> Any:
 @contextmanager
 def open_image(source: Any, name: str, max_pixels: int) -> Iterator[Any]:
     """The Pillow image of a path or an open file; whatever its decoder raises inside the block becomes a PictureFault."""
-    from PIL import Image
-
+    Image = import_package("PIL.Image", "a picture")
     if isinstance(source, (str, Path)):
         check_file(source)
     start = read_start(source)

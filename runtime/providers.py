@@ -10,18 +10,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import io
-import sys
 from typing import Any, NamedTuple
 
 from .faults import RuntimeFault
+from .libraries import DRIVER, can_load, cuda_major_wanted, wanted_libraries
+from .packages import import_package
 
-DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
-# by the major version of CUDA that onnxruntime is built for
-LIBRARIES = {
-    12: ("libcudart.so.12", "libcublas.so.12", "libcublasLt.so.12", "libcudnn.so.9", "libcufft.so.11", "libcurand.so.10"),
-    13: ("libcudart.so.13", "libcublas.so.13", "libcublasLt.so.13", "libcudnn.so.9", "libcufft.so.12", "libcurand.so.10"),
-}  # fmt: skip
-TENSORRT = "libnvinfer.so.10"
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider", "cpu": "CPUExecutionProvider"}
 CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
 
@@ -34,33 +28,20 @@ class DeviceChoice(NamedTuple):
     reason: str
 
 
-def can_load(library: str) -> bool:
-    """Whether a shared library loads, with all that it needs."""
-    try:
-        ctypes.CDLL(library)
-    except OSError:
-        return False
-    return True
-
-
 def cuda_major() -> int | None:
     """The major version of CUDA that this onnxruntime is built for; None where it is built without, or does not say."""
-    import onnxruntime
-
-    version = str(getattr(onnxruntime, "cuda_version", "") or "")
-    head = version.split(".")[0]
-    return int(head) if head.isdigit() else None
+    onnxruntime = import_package("onnxruntime")
+    head = str(getattr(onnxruntime, "cuda_version", "") or "").split(".")[0]
+    return int(head) if head.isdigit() else cuda_major_wanted()
 
 
 def missing_libraries() -> list[str]:
     """The CUDA libraries that do not load. Those of torch and of the nvidia wheels are loaded first, if they are installed."""
-    import onnxruntime
-
+    onnxruntime = import_package("onnxruntime")
     # preload_dlls prints what it could not load, and stdout is the answer's
     with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
         onnxruntime.preload_dlls()
-    wanted = LIBRARIES.get(cuda_major() or 0, ()) if sys.platform == "linux" else ()
-    return [name for name in wanted if not can_load(name)]
+    return [name for name in wanted_libraries("cuda") if not can_load(name)]
 
 
 def driver_trouble() -> tuple[str, str]:
@@ -72,25 +53,24 @@ def driver_trouble() -> tuple[str, str]:
         )
     driver = ctypes.CDLL(DRIVER)
     count, version = ctypes.c_int(0), ctypes.c_int(0)
+    major = cuda_major()
+    if major and not driver.cuDriverGetVersion(ctypes.byref(version)) and version.value // 1000 < major:
+        return (
+            f"the NVIDIA driver is for CUDA {version.value // 1000}.{version.value % 1000 // 10}, onnxruntime is built for CUDA {major}",
+            "update the driver, or install an onnxruntime-gpu for the CUDA it has",
+        )
     status = driver.cuInit(0)
     if status or driver.cuDeviceGetCount(ctypes.byref(count)) or count.value == 0:
         return (
             f"the NVIDIA driver is here, but finds no GPU that it can use (cuInit says {status})",
             "nvidia-smi says why",
         )
-    major = cuda_major()
-    if major and not driver.cuDriverGetVersion(ctypes.byref(version)) and version.value // 1000 < major:
-        return (
-            f"the NVIDIA driver is for CUDA {version.value // 1000}, onnxruntime is built for CUDA {major}",
-            "update the driver, or install an onnxruntime-gpu for the CUDA it has",
-        )
     return "", ""
 
 
 def device_trouble(device: str) -> tuple[str, str]:
     """Why `device` (cuda or tensorrt) cannot be used, and what to do; two empty texts where it can."""
-    import onnxruntime
-
+    onnxruntime = import_package("onnxruntime")
     wanted = PROVIDERS[device]
     if wanted not in onnxruntime.get_available_providers():
         return (
@@ -102,19 +82,25 @@ def device_trouble(device: str) -> tuple[str, str]:
         return why, fix
     missing = missing_libraries()
     if missing:
-        return f"CUDA's libraries do not load: {', '.join(missing)}", "pip install 'onnxruntime-gpu[cuda,cudnn]'"
-    if device == "tensorrt" and sys.platform == "linux" and not can_load(TENSORRT):
-        return f"TensorRT's library does not load: {TENSORRT}", "install TensorRT 10, or run on the device cuda"
+        return f"CUDA's libraries do not load: {', '.join(missing)}", "pip install 'archc-onnx[cuda]'"
+    missing = [name for name in wanted_libraries(device) if not can_load(name)] if device == "tensorrt" else []
+    if missing:
+        return (
+            f"TensorRT's libraries do not load: {', '.join(missing)}",
+            "archc doctor says how, or run on the device cuda",
+        )
     return "", ""
 
 
 def choose_device(device: str) -> DeviceChoice:
     """The device and providers for `device`; `auto` takes CUDA where it works, else the CPU.
 
-    Raises RuntimeFault for an unknown device (usage), and where a device other than `auto` cannot be used (environment).
+    Raises RuntimeFault for an unknown device (usage), and where a device other than `auto` cannot be used, or onnxruntime does
+    not import (environment).
     """
-    if device not in ("auto", *PROVIDERS):
+    if not isinstance(device, str) or device not in ("auto", *PROVIDERS):
         raise RuntimeFault("device-unavailable", f"there is no device `{device}`", "auto, cuda, tensorrt or cpu", 2)
+    import_package("onnxruntime", "a session")
     cpu = DeviceChoice("cpu", (PROVIDERS["cpu"],), "asked for")
     if device == "cpu":
         return cpu

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from .answers import Answer, Result, Results, most_probable, softmax
-from .arguments import MAX_BATCH, MAX_THREADS, OnError, check_count, check_errors, list_labels
+from .arguments import (
+    MAX_BATCH,
+    MAX_THREADS,
+    OnError,
+    check_count,
+    check_errors,
+    check_progress,
+    list_labels,
+    list_names,
+)
 from .artifact import Artifact, open_artifact
 from .classifier import Verdict, find_classifier
 from .faults import PictureFault, RuntimeFault, UntrainedWarning, escape_controls
@@ -168,7 +177,7 @@ class Session:
 
     def known_outputs(self, names: Iterable[str] | None) -> list[str]:
         """The `names`, a text being one, or those of all outputs. Raises RuntimeFault `wrong-input` (usage) for none, or one that is not there."""
-        given = [*self.outputs] if names is None else [names] if isinstance(names, str) else [*names]
+        given = [*self.outputs] if names is None else list_names("outputs", names)
         for name in given:
             if name not in self.outputs:
                 raise RuntimeFault(
@@ -245,6 +254,7 @@ class Session:
         for. But the arguments are checked at once.
         """
         check_errors(errors)
+        check_progress(progress)
         check_count("batch", batch, MAX_BATCH)
         check_count("max_pixels", max_pixels)
         arrays = [name for name, port in self.outputs.items() if port.is_tensor]

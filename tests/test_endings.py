@@ -15,8 +15,8 @@ import click
 import pytest
 
 from archc.cli.commands import COMMANDS, cli
-from archc.cli.errors import requested_format
 from archc.compiler.diagnostics import Failure
+from archc.interruption import requested_format
 
 from .program import Ran, Run, program
 

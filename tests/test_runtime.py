@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from archc.runtime import RuntimeFault, Session, doctor, providers
+from archc.runtime import RuntimeFault, Session, providers
 from archc.runtime.artifact import open_artifact
 from archc.runtime.inference import create_cpu_session, create_device_session
 
@@ -295,25 +295,3 @@ def test_a_damaged_model_is_refused(model, tmp_path):
     path = tmp_path / "cut.onnx"
     path.write_bytes(model.read_bytes()[:-40])
     assert fault(Session, path, device="cpu").code in ("not-a-model", "model-refused")
-
-
-# -- the doctor --------------------------------------------------------------------------------------------------------
-
-
-def test_the_doctor_on_a_machine_without_a_gpu(without_driver):
-    found = {each.name: each for each in doctor.examine_machine()}
-    assert found["python"].value == sys.version.split()[0] and "cpu" in found["providers"].value
-    assert "driver" in found["cuda"].value and found["cuda"].ok is None and found["cuda"].advice
-
-
-def test_the_doctor_names_wheels_that_overwrite_each_other(monkeypatch):
-    monkeypatch.setattr(doctor, "installed_version", lambda package: "1.0")
-    both = next(each for each in doctor.examine_machine() if each.name == "onnxruntime wheels")
-    assert both.ok is False and "pip uninstall" in both.advice
-
-
-def test_the_doctor_names_libraries_that_do_not_load(monkeypatch):
-    monkeypatch.setattr(doctor, "driver_trouble", lambda: ("", ""))
-    monkeypatch.setattr(doctor, "missing_libraries", lambda: ["libcufft.so.12"])
-    cuda = next(each for each in doctor.examine_machine() if each.name == "cuda")
-    assert cuda.ok is False and "libcufft.so.12" in cuda.value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from ..compiler.weights.report import WeightReport
 from ..compiler.weights.source import Checkpoint
 from .metadata import metadata
 from .options import BuildOptions
+from .packages import require_package
+from .proof import PACKAGES as PROOF_PACKAGES
 from .proof import Parity, prove
 from .target import target_paths
 
@@ -59,6 +62,7 @@ def build(checked: Compilation, options: BuildOptions | None = None, **keywords:
     paths = target_paths(checked, built, options)
     weights = resolve_weights(training, options)
     weights = weights._replace(report=with_untouched_starts(training, weights, options))
+    import_packages([backend for backend, _ in paths], options)
     files: list[BuiltFile] = []
     parity: Parity | None = None
     for backend, path in paths:
@@ -66,6 +70,21 @@ def build(checked: Compilation, options: BuildOptions | None = None, **keywords:
         parity = parity or found
         files += [built_file(backend.name, model), *(built_file("weights", each) for each in data)]
     return BuildResult(checked.name, tuple(files), parity, weights.report, time.perf_counter() - began)
+
+
+def import_packages(backends: Sequence[Backend], options: BuildOptions) -> None:
+    """Imports what the exports and their proof need. Raises Failure `package-missing`, before anything is written."""
+    for backend in backends:
+        for package in backend.packages:
+            require_package(package, f"an export to {backend.name}")
+        if is_proved(backend, options):
+            for package in PROOF_PACKAGES:
+                require_package(package, "the proof", f"build without it: {options.spell('proof', 'none')}")
+
+
+def is_proved(backend: Backend, options: BuildOptions) -> bool:
+    """Whether what `backend` writes is run and compared with torch."""
+    return backend.provable and options.proof != "none" and options.phase == "inference"
 
 
 def training_graph(checked: Compilation) -> Graph:
@@ -119,10 +138,9 @@ def export_and_prove(checked: Compilation, training: Graph, built: Graph, weight
     from ..compiler.weights.rewrite import RewrittenSource
 
     found: list[Parity] = []
-    proved = backend.provable and options.proof != "none" and options.phase == "inference"
 
     def prove_file(partial: Path) -> None:
-        if proved:
+        if is_proved(backend, options):
             found.append(prove(training, built, weights.source, partial, options.batch))
 
     graph, source = (

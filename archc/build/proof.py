@@ -16,6 +16,7 @@ from ..compiler.weights.source import WeightSource
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-6  # of max|ref|: 287 random nets stay below 2.8e-5; an element-wise gate has false alarms
 SEED = 20140917
+PACKAGES = ("torch", "onnx", "onnxruntime")
 
 
 @dataclass(frozen=True, slots=True)

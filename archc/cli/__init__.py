@@ -10,6 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from ..interruption import end_if_interrupted, requested_format
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the exit code; raises nothing unless ARCHC_DEBUG is set."""
@@ -23,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         leave_pipe()
         return 0
     except BaseException as error:
-        from .errors import report_error, requested_format
+        end_if_interrupted()  # whatever its exception has become
+        from .errors import report_error
 
         return report_error(error, requested_format(words))
 

@@ -9,7 +9,15 @@ import click
 
 from ..text.characters import clean
 from ..text.tables import count_of, format_number, format_plain
-from .options import check_spec, format_option, limit_option, print_json, set_option, specs_argument
+from .options import (
+    check_spec,
+    format_option,
+    limit_option,
+    print_answer,
+    print_json,
+    set_option,
+    specs_argument,
+)
 from .render import format_diagnostics
 
 if TYPE_CHECKING:
@@ -38,7 +46,7 @@ def command(specs: tuple[str, ...], settings: tuple[str, ...], limits: Limits, f
         if form == "sarif":
             print_json(sarif_log(found))
         else:
-            print("\n".join(github_annotations(found)), end="\n" if found else "")
+            print_answer("\n".join(github_annotations(found)))
     return code
 
 

@@ -19,7 +19,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema of specs, for editors.",
     "ops": "List the operations, or describe one.",
     "explain": "Explain the code of a diagnostic.",
-    "doctor": "Say what this machine can do.",
+    "doctor": "Say what is wrong with this machine, and what to do.",
 }
 
 

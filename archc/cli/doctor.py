@@ -1,24 +1,35 @@
-"""`archc doctor`: what this machine can do."""
+"""`archc doctor`: what is wrong with this machine, and what to do."""
 
 from __future__ import annotations
 
 import click
 
+from ..text.characters import clean
 from ..text.layout import table_width
 from ..text.tables import format_pairs
 from .options import format_option, print_json
 
+UNUSABLE = 3
+
 
 @click.command(epilog="Example: archc doctor --format json")
 @format_option()
-def command(form: str) -> None:
-    """Say what this machine can do."""
+def command(form: str) -> int:
+    """Say what is wrong with this machine, and what to do. Changes nothing.
+
+    It imports each package in a process of its own. The exit code is 3 where something is wrong that archc needs on the CPU.
+    """
     from ..runtime.doctor import examine_machine
 
     found = examine_machine()
+    usable = not any(each.ok is False and each.area == "cpu" for each in found)
     if form == "json":
-        print_json({"findings": [each._asdict() for each in found]})
-        return
-    marks = {True: "", False: "not ok: ", None: ""}
-    rows = [(each.name, marks[each.ok] + each.value + (f" ({each.advice})" if each.advice else "")) for each in found]
-    print(format_pairs(rows, table_width()))
+        print_json({"ok": usable, "findings": [each._asdict() for each in found]})
+    else:
+        marks = {True: "", False: "not ok: ", None: ""}
+        rows = [
+            (clean(each.name), clean(marks[each.ok] + each.value + (f" ({each.advice})" if each.advice else "")))
+            for each in found
+        ]
+        print(format_pairs(rows, table_width()))
+    return 0 if usable else UNUSABLE

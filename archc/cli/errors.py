@@ -8,15 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from typing import Any, NamedTuple
-
-import click
 
 from ..compiler.diagnostics import Diagnostic, Failure, SpecError
 from .render import BUG_HELP, describe_bug, format_bug, format_diagnostics, format_failure
-
-STRUCTURED = ("json", "sarif", "github")
 
 
 class Ending(NamedTuple):
@@ -27,25 +22,12 @@ class Ending(NamedTuple):
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
-def requested_format(arguments: Sequence[str]) -> str:
-    """The `--format` of a command line, which may be wrong elsewhere; text where it asks for none that programs read."""
-    form = "text"
-    for at, word in enumerate(arguments):
-        if word == "--":
-            break
-        if word == "--format":
-            form = "".join(arguments[at + 1 : at + 2])
-        elif word.startswith("--format="):
-            form = word.removeprefix("--format=")
-    return form if form in STRUCTURED else "text"
-
-
 def report_error(error: BaseException, form: str = "text") -> int:
     """Says what ended a command, in text on standard error and in `form` on standard output; returns the exit code.
 
     With ARCHC_DEBUG set it raises the error again, for its traceback, unless that would tell nothing.
     """
-    if os.environ.get("ARCHC_DEBUG") and not isinstance(error, (click.ClickException, KeyboardInterrupt)):
+    if os.environ.get("ARCHC_DEBUG") and not (isinstance(error, KeyboardInterrupt) or is_usage_error(error)):
         raise error
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
@@ -78,11 +60,13 @@ def known_failure(error: BaseException) -> Failure | None:
     """The error as a Failure: one of ours, the runtime's, a wrong command line, or one of the machine. None for a bug."""
     if isinstance(error, Failure):
         return error
-    if isinstance(error, click.ClickException):
+    if is_usage_error(error):
         return usage_failure(error)
     if is_runtime_fault(error):
         fault: Any = error
         return Failure(fault.code, fault.message, fault.help, fault.exit_code)
+    if isinstance(error, ImportError):
+        return import_failure(error)
     if isinstance(error, MemoryError):
         return Failure("out-of-memory", "there is not enough memory for this", exit_code=3)
     if isinstance(error, OSError) and error.errno is not None:
@@ -91,7 +75,27 @@ def known_failure(error: BaseException) -> Failure | None:
     return None
 
 
-def usage_failure(error: click.ClickException) -> Failure:
+def import_failure(error: ImportError) -> Failure | None:
+    """The Failure for a package that does not import; None where the module is one of archc's own."""
+    from ..runtime.packages import package_fault
+
+    module = (error.name or "").split(".")[0]
+    if module == __name__.split(".")[0]:
+        return None
+    if not module:  # numpy's own, which tells a long story
+        return Failure("package-missing", f"a package does not import: {' '.join(str(error).split())[:200]}",
+                       "archc doctor says which, and what to do", 3)  # fmt: skip
+    fault = package_fault(module, error)
+    return Failure(fault.code, fault.message, fault.help, fault.exit_code)
+
+
+def is_usage_error(error: BaseException) -> bool:
+    """Whether click raised it for a wrong command line. Where click is not installed, it raised none."""
+    click = sys.modules.get("click")
+    return click is not None and isinstance(error, click.ClickException)
+
+
+def usage_failure(error: Any) -> Failure:
     """The Failure for a wrong command line, from click's exception."""
     message = error.format_message().rstrip(".")
     context = getattr(error, "ctx", None)
@@ -107,13 +111,13 @@ def is_runtime_fault(error: BaseException) -> bool:
 
 def print_document(ending: Ending, form: str) -> None:
     """Prints the one document that a program gets: in json {"ok", "error", "diagnostics"}, else the format's own form."""
+    from .answer import print_answer, print_json
     from .formats import diagnostic_json, github_annotations, sarif_log
-    from .options import print_json
 
     reason = ending.reason
     found = ending.diagnostics or (Diagnostic(reason.code, None, reason.message, help=reason.help),)
     if form == "github":
-        print("\n".join(github_annotations(found)))
+        print_answer("\n".join(github_annotations(found)))
     elif form == "sarif":
         print_json(sarif_log(found, failed_with=reason.exit_code))
     else:

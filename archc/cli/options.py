@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 import click
 
 from ..compiler.limits import Limits, read_limits
+
+# commands have these from here, beside their options
+from .answer import as_json as as_json
+from .answer import print_answer as print_answer
+from .answer import print_json as print_json
 from .completion import complete_setting, complete_spec
 
 if TYPE_CHECKING:
@@ -108,23 +113,3 @@ class Batch(click.ParamType[int | None]):
         if not re.fullmatch(r"-?[0-9]{1,20}", str(value)):
             self.fail(f"`{value}` is neither `dynamic` nor a number of at least 1", param, ctx)
         return int(value)
-
-
-def print_json(document: object) -> None:
-    """Prints a command's one document as JSON. It is pure ASCII, so that no character of a spec or of a file can disturb a terminal."""
-    import json
-
-    print(json.dumps(as_json(document), indent=2))
-
-
-def as_json(value: Any) -> Any:
-    """The value with nothing that JSON cannot say: infinities and NaN are texts, and halves of characters escapes of them."""
-    if isinstance(value, float) and value - value != 0:
-        return str(value)
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, dict):
-        return {as_json(str(k)): as_json(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [as_json(v) for v in value]
-    return value

@@ -39,7 +39,7 @@ def command(
 ) -> None:
     """Show the graph of a spec as text."""
     _, graph = compile_spec(spec, settings, limits)
-    if phase or after:
+    if phase or after is not None:
         from ..compiler.driver import run_passes
         from ..compiler.passes import PassOptions
 

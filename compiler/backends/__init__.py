@@ -62,7 +62,7 @@ class Backend:
     (what the passes made for one phase); `phases` are those that it can be built for. `provable` says whether its file can be run and compared with torch.
     `unsupported` are the build options that it cannot honour, each with the reason. `output_path` turns the path that the
     user asks for into the path that is written. `data_names` is the module that reads which data files a model names; empty
-    where a model is always one file.
+    where a model is always one file. `packages` are those that it imports to write them, beside numpy.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Backend:
     unsupported: Mapping[str, str] = field(default_factory=dict)
     output_path: Callable[[Path], Path] = keep_path
     data_names: str = ""
+    packages: tuple[str, ...] = ()
 
     def write(self, export: Export) -> list[OutputFile]:
         """Writes the model, proves it, and gives its files in their places: the model first, then its data.
@@ -138,6 +139,7 @@ BACKENDS: dict[str, Backend] = {
             unsupported={"opset": "it has no opset", "batch": "it takes any number of images"},
             output_path=python_module_path,
             data_names=".torch.data_names",
+            packages=("torch",),
         ),
     )
 }

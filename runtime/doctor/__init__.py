@@ -1,0 +1,28 @@
+"""What is wrong with this machine for archc, and what to do: packages, libraries, the driver, the environment. It changes nothing."""
+
+from __future__ import annotations
+
+from .extras import extra_findings
+from .finding import Finding
+from .gpu import gpu_findings
+from .packages import package_findings, provider_findings, wheel_findings
+from .surroundings import surrounding_findings
+
+__all__ = ["Finding", "examine_machine"]
+
+
+def examine_machine() -> list[Finding]:
+    """All findings, in the order in which `archc doctor` prints them.
+
+    Each package is imported in a process of its own: one that is broken may end the process that imports it.
+    """
+    packages = list(package_findings())
+    broken = any(each.name.startswith("onnxruntime") and each.ok is False for each in packages)
+    return [
+        *packages,
+        *wheel_findings(),
+        *extra_findings(),
+        *provider_findings(broken),
+        *gpu_findings(broken),
+        *surrounding_findings(),
+    ]
