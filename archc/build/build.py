@@ -17,7 +17,7 @@ from ..compiler.weights.report import WeightReport
 from ..compiler.weights.source import Checkpoint
 from .metadata import metadata
 from .options import BuildOptions
-from .proof import Parity, prove
+from .proof.prove import Parity, prove
 from .target import target_path
 
 
@@ -121,11 +121,10 @@ def export_and_prove(checked: Compilation, training: Graph, built: Graph, weight
     from ..compiler.weights.rewrite import RewrittenSource
 
     found: list[Parity] = []
-    proved = backend.provable and options.proof != "none" and options.phase == "inference"
 
     def prove_file(partial: Path) -> None:
-        if proved:
-            found.append(prove(training, built, weights.source, partial, options.batch))
+        if backend.provable and options.proof != "none" and options.phase == "inference":
+            found.append(prove(training, built, weights.source, partial, options.batch, options.proof))
 
     graph, source = (
         (training, weights.source) if backend.graph == "training" else (built, RewrittenSource(weights.source, built))
