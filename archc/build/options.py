@@ -187,7 +187,8 @@ def flag(value: Any) -> bool:
 
 def one_of(words: tuple[str, ...], meant: Mapping[Any, str] | None = None) -> Callable[[Any], str]:
     """A reader of one of a few words; `meant` are other words, with what they most likely mean."""
-    known = " or ".join(f"`{word}`" for word in words)
+    *others, last = [f"`{word}`" for word in words]
+    known = f"{', '.join(others)} or {last}" if others else last
 
     def read(value: Any) -> str:
         if isinstance(value, str) and value in words:

@@ -46,7 +46,7 @@ class Runs(NamedTuple):
     counts: tuple[int, ...]
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What the file answers to one image: the image's row among the inputs, the output, and its values."""
 
     row: int
@@ -107,7 +107,7 @@ def finite_rows(expected: Mapping[str, Any]) -> list[int]:
 
 
 def run_file(path: Path, built: Graph, inputs: Mapping[str, Any], batch: int | None, threads: int,
-             runs: Runs) -> Iterator[Answer]:  # fmt: skip
+             runs: Runs) -> Iterator[Response]:  # fmt: skip
     """What the file answers in the `runs` of one session. Where its batch is fixed the images are repeated to fill it."""
     from ...runtime.session import create_cpu_session
 
@@ -118,7 +118,7 @@ def run_file(path: Path, built: Graph, inputs: Mapping[str, Any], batch: int | N
         for rows in batches_of(count, batch):
             found = session.run(names, {name: array[rows] for name, array in inputs.items()})
             for name, values in zip(names, found, strict=True):
-                yield from (Answer(row, name, answer) for row, answer in zip(rows, values, strict=True))
+                yield from (Response(row, name, answer) for row, answer in zip(rows, values, strict=True))
 
 
 def batches_of(count: int, batch: int | None) -> list[list[int]]:
