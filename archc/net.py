@@ -150,7 +150,8 @@ class Net:
         keep_aux      keep the auxiliary heads as outputs
         fold          merge batch norms into convolutions
         precision     of the file's numbers: "fp32"
-        proof         "fast" (or True) runs the file against torch before it takes its place; "none" (or False) leaves that out
+        proof         how the file is run against torch before it takes its place: "fast" (or True), "full" for more kinds of
+                      input, or "none" (or False); docs/proof.md says what each proves
         others        an old name of an option, which warns; anything else is refused
 
         The file holds the spec's steps: where the module that a state_dict comes from has others, a UserWarning names them.

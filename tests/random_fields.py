@@ -217,18 +217,17 @@ OFTEN = {"conv": 8, "linear": 8, "max_pool": 6, "avg_pool": 6, "batch_norm": 6, 
          "affine": 3, "upsample": 3, "local_response_norm": 2, "group_norm": 2, "prelu": 2, "adaptive_avg_pool": 2}  # fmt: skip
 
 
-def operations(x: TensorType, flat: bool, pools: bool) -> tuple[str, ...]:
-    """The operations that take `x`, some more than once: to vectors only where `flat`, windowed pools only where `pools`."""
+def operations(x: TensorType, flat: bool) -> tuple[str, ...]:
+    """The operations that take `x`, some more than once: to vectors only where `flat`."""
     if x.is_vector:
         fit = [*ANY, *FLAT, *VECTOR]
     else:
         fit = [*IMAGE, *(FLAT if flat else ()), *(VECTOR if flat and x.sizes[1:] == (1, 1) else ())]
-        fit = [op for op in fit if pools or not op.endswith("_pool") or op.startswith("global")]
         fit = [op for op in fit if op != "group_norm" or not single(x, 1)]
     return tuple(op for op in fit for _ in range(OFTEN.get(op, 1)))
 
 
-def towards(d: Chooser, t: TensorType, target: TensorType, pools: bool) -> tuple[str, Fields]:
+def towards(d: Chooser, t: TensorType, target: TensorType) -> tuple[str, Fields]:
     """An operation, with its fields, that brings the type `t` nearer to `target`; an image does not come of a vector."""
     if target.is_vector and t.is_image and t.sizes[1:] != (1, 1):
         return d.one(("global_avg_pool", *(("flatten",) if t.elements < 4000 else ()))), {}
@@ -236,7 +235,7 @@ def towards(d: Chooser, t: TensorType, target: TensorType, pools: bool) -> tuple
         return "linear", {**linear(d, t), "out": target.channels}
     if t.sizes[1:] != target.sizes[1:]:
         size = [target.height, target.width]
-        return ("adaptive_avg_pool", {"size": size}) if pools else ("conv", {"out": target.channels})
+        return "adaptive_avg_pool", {"size": size}
     if t.channels > target.channels and d.coin():
         return "slice", {"channels": [0, target.channels]}
     if t.channels < target.channels and d.coin():

@@ -10,7 +10,6 @@ import yaml
 from archc.compiler.ir.types import TensorType
 from archc.compiler.ops import OPS
 
-from .random_faults import Flow
 from .random_fields import Chooser
 
 
@@ -32,7 +31,7 @@ class Here(NamedTuple):
     allows vectors to come out of an image; `outputs` and `heads` allow those."""
 
     sight: Sight
-    named: dict[str, Flow]
+    named: dict[str, TensorType]
     suffix: str = ""
     rounds: tuple[str, ...] = ()
     flat: bool = True
@@ -43,9 +42,9 @@ class Here(NamedTuple):
         """Inside a step that opens a scope, if it does."""
         return self._replace(named=dict(self.named), suffix="") if opened else self
 
-    def shaped(self, x: Flow) -> Here:
+    def shaped(self, x: TensorType) -> Here:
         """Where the result is to have the shape of `x`: an image stays one."""
-        return self._replace(flat=self.flat and x.type.is_vector)
+        return self._replace(flat=self.flat and x.is_vector)
 
     def copied(self, counter: str, named: bool) -> Here:
         """Inside a repeat."""

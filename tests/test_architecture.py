@@ -48,8 +48,8 @@ MAY_KNOW |= {f"archc.compiler.{stage}": (*BELOW, f"archc.compiler.{stage}") for 
 PROTOCOLS = {"archc.compiler.weights.source"}
 
 HEAVY = {
-    "torch": ("compiler/backends/torch/", "archc/build/proof.py"),
-    "onnx": ("compiler/backends/onnx/", "archc/build/proof.py"),
+    "torch": ("compiler/backends/torch/", "archc/build/proof/"),
+    "onnx": ("compiler/backends/onnx/", "archc/build/proof/"),
     "onnxruntime": ("runtime/",),
     "yaml": ("compiler/frontend/located_yaml.py",),
     "jsonschema": ("compiler/frontend/schema.py",),

@@ -87,7 +87,7 @@ FROM_PYTHON: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"precision": "fp8"}, ("`precision=`", "`fp32`", "'fp8'")),
     ({"precision": 32}, ("`precision=`", "`fp32`", "not 32")),
     ({"proof": "fats"}, ("`proof=`", "did you mean `fast`?")),
-    ({"proof": 1}, ("`proof=`", "`fast` or `none`", "not 1")),
+    ({"proof": 1}, ("`proof=`", "`fast`, `full` or `none`", "not 1")),
     ({"weights_skip": ["fc"]}, ("`weights_skip=`", "weights=")),
     ({"weights": {}, "weights_skip": "fc"}, ("`weights_skip=`", "a list of steps", "['fc']")),
     ({"weights": {}, "weights_skip": [3]}, ("`weights_skip=`", "a list of steps", "[3]")),
@@ -96,7 +96,7 @@ FROM_PYTHON: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"weights": {"fc": 3}}, ("`weights=`", "a mapping of steps", "int")),
     ({"weights": {1: "a.pth"}}, ("`weights=`", "a mapping of steps")),
     ({"weights": b"a.pth"}, ("`weights=`", "a checkpoint's path", "bytes")),
-    ({"verify": "no"}, ("`proof=`", "`fast` or `none`", "'no'")),
+    ({"verify": "no"}, ("`proof=`", "`fast`, `full` or `none`", "'no'")),
     ({"verify": True, "proof": "none"}, ("`verify=`", "old name of `proof=`")),
 ]
 
@@ -161,13 +161,16 @@ def test_batch(net: archc.Net, batch: Any, first: int | str) -> None:
     assert input_shape("net.onnx") == [first, 3, 8, 8]
 
 
-@pytest.mark.parametrize(("proof", "made"), [("fast", True), (True, True), ("none", False), (False, False)])
-def test_proof(net: archc.Net, proof: str | bool, made: bool) -> None:
-    assert (net.export_onnx("net.onnx", proof=proof).parity is not None) == made
+@pytest.mark.parametrize(
+    ("proof", "extent"), [("fast", "fast"), (True, "fast"), ("full", "full"), ("none", None), (False, None)]
+)
+def test_proof(net: archc.Net, proof: str | bool, extent: str | None) -> None:
+    parity = net.export_onnx("net.onnx", proof=proof).parity
+    assert (parity.extent if parity else None) == extent
 
 
 @pytest.mark.parametrize(
-    ("arguments", "made"), [([], True), (["--proof", "fast"], True), (["--proof", "none"], False), (["--no-verify"], False)]
+    ("arguments", "made"), [([], True), (["--proof", "full"], True), (["--proof", "none"], False), (["--no-verify"], False)]
 )  # fmt: skip
 def test_proof_from_the_shell(run: Run, arguments: list[str], made: bool) -> None:
     ran = run("build", "tiny.yaml", *arguments)

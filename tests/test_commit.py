@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from archc.runtime.session import create_cpu_session
+from archc.runtime.inference import create_cpu_session
 
 from .killing import Builder, Ended, How
 

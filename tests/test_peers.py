@@ -14,7 +14,7 @@ import torch
 
 from archc.build.build import build
 from archc.build.checkpoints import StateDict
-from archc.build.proof import check_file, check_shapes
+from archc.build.proof.structure import check_file, check_shapes
 from archc.cli import main
 from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.driver import check, run_passes

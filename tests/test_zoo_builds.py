@@ -1,6 +1,6 @@
 """Every net of the zoo is built and proved: its ONNX file answers as the torch module of the same weights does.
 
-The proof is the build's own (archc/build/proof.py): onnx's checker, our shapes against onnxruntime's, and both backends at two
+The proof is the build's own (archc/build/proof/): onnx's checker, our shapes against onnxruntime's, and both backends at two
 batch sizes. The nets with a peer are built in test_peers.py, where the peer's answers are the proof.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from archc.build.build import build
-from archc.build.proof import RELATIVE
+from archc.build.proof.agreement import RELATIVE
 from archc.compiler.driver import check
 from archc.compiler.sources import zoo
 

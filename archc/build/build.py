@@ -19,8 +19,8 @@ from ..compiler.weights.source import Checkpoint
 from .metadata import metadata
 from .options import BuildOptions
 from .packages import require_package
-from .proof import PACKAGES as PROOF_PACKAGES
-from .proof import Parity, prove
+from .proof.prove import PACKAGES as PROOF_PACKAGES
+from .proof.prove import Extent, Parity, prove
 from .target import target_paths
 
 
@@ -77,14 +77,14 @@ def import_packages(backends: Sequence[Backend], options: BuildOptions) -> None:
     for backend in backends:
         for package in backend.packages:
             require_package(package, f"an export to {backend.name}")
-        if is_proved(backend, options):
+        if proof_extent(backend, options) is not None:
             for package in PROOF_PACKAGES:
                 require_package(package, "the proof", f"build without it: {options.spell('proof', 'none')}")
 
 
-def is_proved(backend: Backend, options: BuildOptions) -> bool:
-    """Whether what `backend` writes is run and compared with torch."""
-    return backend.provable and options.proof != "none" and options.phase == "inference"
+def proof_extent(backend: Backend, options: BuildOptions) -> Extent | None:
+    """How far what `backend` writes is proved; None where it is not run and compared with torch."""
+    return options.proof if backend.provable and options.proof != "none" and options.phase == "inference" else None
 
 
 def training_graph(checked: Compilation) -> Graph:
@@ -140,8 +140,8 @@ def export_and_prove(checked: Compilation, training: Graph, built: Graph, weight
     found: list[Parity] = []
 
     def prove_file(partial: Path) -> None:
-        if is_proved(backend, options):
-            found.append(prove(training, built, weights.source, partial, options.batch))
+        if (extent := proof_extent(backend, options)) is not None:
+            found.append(prove(training, built, weights.source, partial, options.batch, extent))
 
     graph, source = (
         (training, weights.source) if backend.graph == "training" else (built, RewrittenSource(weights.source, built))

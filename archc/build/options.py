@@ -25,7 +25,7 @@ from .checkpoints import CheckpointGiven, checkpoints_by_step
 from .weights_map import name_map
 
 Precision = Literal["fp32"]
-Proof = Literal["fast", "none"]
+Proof = Literal["fast", "full", "none"]
 
 PHASES, PRECISIONS, PROOFS = get_args(Phase), get_args(Precision), get_args(Proof)
 INPUT_METHODS = get_args(InputMethod)
@@ -56,7 +56,8 @@ class BuildOptions:
     keep_aux      keep the auxiliary heads as outputs
     fold          merge batch norms into convolutions
     precision     of the file's numbers
-    proof         `fast` runs the file against torch before it takes its place; `none` leaves that out. True and False, too
+    proof         how the file is run against torch before it takes its place: `fast`, `full` for more kinds of input and all
+                  levels of optimisation, or `none`. True is fast, False is none
     """
 
     exports: tuple[str, ...] = ("onnx",)
@@ -186,7 +187,8 @@ def flag(value: Any) -> bool:
 
 def one_of(words: tuple[str, ...], meant: Mapping[Any, str] | None = None) -> Callable[[Any], str]:
     """A reader of one of a few words; `meant` are other words, with what they most likely mean."""
-    known = " or ".join(f"`{word}`" for word in words)
+    *others, last = [f"`{word}`" for word in words]
+    known = f"{', '.join(others)} or {last}" if others else last
 
     def read(value: Any) -> str:
         if isinstance(value, str) and value in words:

@@ -111,7 +111,7 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
     type=click.Choice(PROOFS),
     default="fast",
     show_default=True,
-    help="The proof that onnxruntime answers as torch does.",
+    help="The proof that onnxruntime answers as torch does; full asks more of it.",
 )
 @click.option("--no-verify", is_flag=True, help="The same as --proof none.")
 @format_option()

@@ -17,6 +17,9 @@ from .fields import Bool, InitKind, Int, Padding, Pair
 from .op import Doubt, OnnxBuilder, Op, Window, field, op, require_image
 
 Sides = tuple[int, int, int, int]
+# A zero for the value of an ONNX `Pad`. Onnxruntime makes a `Pad` of zeros a part of the padding of the window behind it, whatever
+# that pads with, also through nodes that it removes. It looks for a value whose bits are all zero; those of this one are not.
+UNFUSABLE_ZERO = -0.0
 
 
 def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
@@ -124,6 +127,7 @@ class Conv(Op):
     )
 
     counts = "weight"
+    pads_with_zeros = True
 
     def doubt(self, stated: Collection[str]) -> Doubt | None:
         """Padding or dilation where the kernel was left out: it is 1×1 then."""

@@ -86,6 +86,9 @@ class OnnxBuilder(Protocol):
     ) -> str:
         """A small constant of the node's own element type, or of `dtype`; a scalar unless `shape` is given."""
 
+    def readers(self) -> tuple[Op, ...]:
+        """The ops that read this op's result, in the order of the graph; none where only an output does."""
+
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 class Op:
@@ -106,6 +109,7 @@ class Op:
       so that another module may take its place
     - `counts`: what cost reports count its output as: "weight" (convolution, linear: MACs, depth, activations), "pool"
       (activations) or ""; `pools_to_size`: its output has a fixed size, whatever the input's size
+    - `pads_with_zeros`: it may pad what it reads, and pads with zeros: a pad of zeros before it may become a part of its own
     - `since_opset`: the first ONNX opset that has a form of it
     """
 
@@ -123,6 +127,7 @@ class Op:
     takes_vector: ClassVar[bool] = False
     counts: ClassVar[str] = ""
     pools_to_size: ClassVar[bool] = False
+    pads_with_zeros: ClassVar[bool] = False
     since_opset: ClassVar[int] = 13
 
     def __init_subclass__(cls) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Self
 from ..diagnostics import Reject
 from ..ir.graph import Value
 from ..ir.types import TensorType
-from .conv import Sides, output_size, padding_sides
+from .conv import UNFUSABLE_ZERO, Sides, output_size, padding_sides
 from .fields import Bool, Padding, Pair
 from .op import OnnxBuilder, Op, Window, field, op, require_image
 
@@ -150,12 +150,16 @@ class AvgPool(Pool):
                                   count_include_pad=self.count_include_pad)  # fmt: skip
 
     def onnx(self, g: OnnxBuilder, x: Value) -> str:
-        """A `Pad` with zeros where those count in the mean, then an `AveragePool` that counts none of its own padding."""
+        """An `AveragePool`. Zeros that count in the mean are its own padding where both ends have the same and nothing is beyond
+        them, as tools disagree on the rest: there a `Pad` comes before it, and it counts none of its own padding."""
         own, exact, source = padding_sides(self, x.type), self.exact_pads(x.type), x.name
-        if self.count_include_pad and any(own):
+        top, left, bottom, right = own
+        counted = self.count_include_pad and any(own)
+        plain = own == exact and (top, left) == (bottom, right)
+        if counted and not plain:
             # what ceil_mode adds beyond the padding never counts, so it stays the pool's own
-            top, left, bottom, right = own
-            source = g.node("Pad", source, g.ints("pads", (0, 0, top, left, 0, 0, bottom, right)))
+            zero = g.floats("zero", (UNFUSABLE_ZERO,))
+            source = g.node("Pad", source, g.ints("pads", (0, 0, top, left, 0, 0, bottom, right)), zero)
             exact = (0, 0, exact[2] - bottom, exact[3] - right)
         return g.node(
             "AveragePool",
@@ -163,7 +167,7 @@ class AvgPool(Pool):
             kernel_shape=self.kernel,
             strides=self.resolved_stride,
             pads=exact,
-            count_include_pad=0,
+            count_include_pad=int(counted and plain),
         )
 
 

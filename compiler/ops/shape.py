@@ -10,6 +10,7 @@ from ..diagnostics import Reject
 from ..ir.dtypes import F32
 from ..ir.graph import Value
 from ..ir.types import TensorType
+from .conv import UNFUSABLE_ZERO
 from .fields import Choice, Float, Int, IntList
 from .op import POINTWISE_WINDOW, OnnxBuilder, Op, Window, field, op, require_image
 
@@ -108,9 +109,12 @@ class Pad(Op):
         return nn.Pad(tuple(n for pair in reversed(self.pads(x)) for n in pair), self.value)
 
     def onnx(self, g: OnnxBuilder, x: Value) -> str:
-        pads = self.pads(x.type)
+        """A `Pad`. Zeros may be fused only into what pads with zeros itself; see UNFUSABLE_ZERO."""
+        pads, readers = self.pads(x.type), g.readers()
         ends = (0, *(a for a, _ in pads), 0, *(b for _, b in pads))
-        return g.node("Pad", x.name, g.ints("pads", ends), g.floats("value", (self.value,)))
+        fusable = bool(readers) and all(reader.pads_with_zeros for reader in readers)
+        value = self.value or (0.0 if fusable else UNFUSABLE_ZERO)
+        return g.node("Pad", x.name, g.ints("pads", ends), g.floats("value", (value,)))
 
 
 @op("slice")

@@ -7,6 +7,7 @@ IR version are always written as asked or refused. The file holds no absolute pa
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from ...diagnostics import Failure, Reject
 from ...files import OutputFile, describe_file, name_by_content
 from ...ir.dtypes import F64, I64, DType
 from ...ir.graph import Graph, Node, Value
-from ...ops.op import op_of
+from ...ops.op import Op, op_of
 from ...weights.source import WeightSource
 from .. import Export
 from . import wire
@@ -81,6 +82,19 @@ class Emitter:
         data = dtype.encode(np.array(values, I64.numpy if dtype.kind == "int" else F64.numpy)).tobytes()
         self.tensors[name] = wire.TensorProto(name, shape, dtype, lambda: data)
         return name
+
+    def readers(self) -> tuple[Op, ...]:
+        """The ops that read the result of the current graph node, in the order of the graph."""
+        return tuple(self.readers_by_value.get(self.current.output.name, ()))
+
+    @cached_property
+    def readers_by_value(self) -> dict[str, list[Op]]:
+        """The ops that read each value of the graph, by the value's name."""
+        found: dict[str, list[Op]] = {}
+        for node in self.graph.nodes:
+            for value in node.inputs:
+                found.setdefault(value.name, []).append(op_of(node))
+        return found
 
     def onnx_name(self, value: Value) -> str:
         """What a value of the graph is called in the file."""
