@@ -47,7 +47,8 @@ def enter_block(
     bindings = tuple((name, names[name]) for name in block.params if name in names)
     frames = (*ctx.frames, Frame(kind, block.name, bindings, key.span))
     calls = (*ctx.calls, block.name)
-    inner = Context(path, path, {**document, **names}, document, block.blocks, {}, frames, calls, ctx.aux, False)
+    heads = ctx.heads and block.input is None
+    inner = Context(path, path, {**document, **names}, document, block.blocks, {}, frames, calls, ctx.aux, False, heads)
     if block.input is not None:
         inner = inner._replace(names=names, document=names, inputs=bind_input(block, block.input, key, x))
     for name, entry in block.let.items():
