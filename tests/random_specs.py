@@ -331,7 +331,7 @@ class Writer(Speaker):
         """A new block of what is written here, and its first call."""
         d, called = self.d, "".join(w.capitalize() for w in self.fresh("block ").split())
         sight = Sight(here.sight if here.sight.outer is None else here.sight.outer)
-        inner = Here(sight, {}, flat=here.flat, outputs=False, heads=False)
+        inner = Here(sight, {}, flat=here.flat, outputs=False, heads=here.heads)
         steps, y = self.place(x, inner)
         given, optional, declared = {}, {}, {}
         for n, value in sight.params.items():
