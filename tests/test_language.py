@@ -117,6 +117,21 @@ def test_names_of_inputs_and_outputs(tmp_path, inputs, steps, code, message):
     assert not code or message in checked.diagnostics[0].message
 
 
+def test_a_document_that_is_a_block_sees_its_input_by_its_name(tmp_path):
+    inner = {
+        "archspec": 1,
+        "name": "inner",
+        "input": {"photo": [3, 16, 16]},
+        "graph": ["tanh", {"add": [{"from": "photo"}, []]}],
+    }
+    (tmp_path / "inner.yaml").write_text(json.dumps(inner))
+    checked = graph_of(
+        tmp_path, [{"name": "a", "relu": None}, {"name": "b", "Inner": None}], **{"import": {"Inner": "inner.yaml"}}
+    )
+    assert not checked.failed, checked.diagnostics
+    assert [v.name for v in checked.graph.nodes[-1].inputs] == ["a", "b.0"]
+
+
 def test_outputs_heads_and_the_two_phases(tmp_path):
     steps = [{"name": "a", "output": "low", **CONV}, {"name": "h", "aux": 0.3, "steps": ["global_avg_pool", {"name": "fc", "linear": 4}]},
              {"dropout": 0.5}, "global_avg_pool"]  # fmt: skip
