@@ -93,6 +93,7 @@ REJECTS: list[tuple[str, dict[str, Any], tuple[tuple[int, ...], ...], str, str |
     ("group_norm", {"groups": 2}, (VECTOR,), "not-an-image", None),
     ("local_response_norm", {"size": 5}, (VECTOR,), "not-an-image", None),
     ("group_norm", {"groups": 4}, (IMAGE,), "groups-mismatch", "groups"),
+    ("group_norm", {"groups": 8}, ((8, 1, 1),), "groups-mismatch", "groups"),
     ("local_response_norm", {"size": 4}, (IMAGE,), "even-size", "size"),
     ("max_pool", {"kernel": 10}, (IMAGE,), "window-too-large", "kernel"),
     ("avg_pool", {"kernel": [1, 9]}, (IMAGE,), "window-too-large", "kernel"),

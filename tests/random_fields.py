@@ -12,7 +12,7 @@ from archc.compiler.ops import OPS
 from archc.compiler.ops.fields import MEASURED, SCHEMES, Bool, Choice, Float
 from archc.compiler.ops.op import Op
 
-from .random_faults import Fields, single
+Fields = dict[str, Any]
 
 WIDEST = 12  # channels that an operation of its own choice gives
 
@@ -193,7 +193,7 @@ IMAGE: dict[str, Callable[[Chooser, TensorType], Fields]] = {
     "adaptive_avg_pool": lambda d, x: {"size": pair(d, (x.height + 1, x.width + 1))},
     "global_avg_pool": nothing,
     "global_max_pool": nothing,
-    "group_norm": lambda d, x: {"groups": d.one([g for g in divisors(x.channels) if not single(x, g)]), **epsilon(d)},
+    "group_norm": lambda d, x: {"groups": d.one([g for g in divisors(x.channels) if g < x.elements]), **epsilon(d)},
     "local_response_norm": lambda d, x: {"size": d.one((1, 3, 5)),
                                          **some(d, alpha=lambda: d.one((0.5, 0, 1.0e-4)), beta=lambda: d.one((0.75, 0, 1)),
                                                 k=lambda: d.one((2, 1, 0.5)))},
@@ -223,7 +223,7 @@ def operations(x: TensorType, flat: bool) -> tuple[str, ...]:
         fit = [*ANY, *FLAT, *VECTOR]
     else:
         fit = [*IMAGE, *(FLAT if flat else ()), *(VECTOR if flat and x.sizes[1:] == (1, 1) else ())]
-        fit = [op for op in fit if op != "group_norm" or not single(x, 1)]
+        fit = [op for op in fit if op != "group_norm" or x.elements > 1]
     return tuple(op for op in fit for _ in range(OFTEN.get(op, 1)))
 
 

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from archc.compiler.ir.types import TensorType, image
 from archc.compiler.ops import OPS
 
-from .random_faults import shares_path
 from .random_fields import FIELDS, KEEP, VECTOR, WIDEST, Chooser, Fields, by_kind, operations, towards, vector
 from .random_values import Here, PlainDumper, Sight, Speaker
 
@@ -31,12 +30,7 @@ MERGES = tuple(name for name, op in OPS.items() if op.is_merge)
 
 def must_be_listed(step: Step, keyed: bool, branch: bool) -> bool:
     """Whether one step by itself would mean something else than a list of it: a key names it, `repeat` makes branches."""
-    return (keyed and "name" in step) or (branch and "repeat" in step) or shares_path(step)
-
-
-def listed(step: Step) -> Step:
-    """The step, with its group in a list where that must be."""
-    return {**step, "steps": [step["steps"]]} if shares_path(step) and not isinstance(step["steps"], list) else step
+    return (keyed and "name" in step) or (branch and "repeat" in step)
 
 
 class Called(NamedTuple):
@@ -138,15 +132,14 @@ class Writer(Speaker):
         if any(rows in (0, []) for rows in core.get("repeat", {}).values()):
             y = arrived  # no copy, so nothing reads `from`
         if kind in ("head", "removed"):
-            return listed({**({"name": name} if name else {}), **beside, **core}), arrived
+            return {**({"name": name} if name else {}), **beside, **core}, arrived
         if d.rarely(10):
             beside["when"] = self.truth(True, here)
         if here.outputs and "repeat" not in core and (kind == "mark" or not core or d.rarely(8)):
             beside["output"] = self.fresh("out") + "".join(f"_$({r})" for r in here.rounds)
         if not core and not beside.keys() & {"from", "output"}:
             core, y = self.operation(x, here, name)
-        step = {**beside, **core}
-        return self.named(step if name else listed(step), y, here, name)
+        return self.named({**beside, **core}, y, here, name)
 
     def named(self, step: Step, y: TensorType, here: Here, name: str = "") -> tuple[Any, TensorType]:
         """The step under its name, which `from` sees afterwards; an operation alone may be a bare word."""
@@ -326,7 +319,7 @@ class Writer(Speaker):
         """A new block of what is written here, and its first call."""
         d, called = self.d, "".join(w.capitalize() for w in self.fresh("block ").split())
         sight = Sight(here.sight if here.sight.outer is None else here.sight.outer)
-        inner = Here(sight, {}, flat=here.flat, outputs=False, heads=False)
+        inner = Here(sight, {}, flat=here.flat, outputs=False, heads=here.heads)
         steps, y = self.place(x, inner)
         given, optional, declared = {}, {}, {}
         for n, value in sight.params.items():

@@ -66,6 +66,13 @@ NAMING = [  # steps, blocks, the paths of all nodes in order
     ([{"name": "r", "residual": {"body": CONV, "shortcut": "relu"}}], {}, ["r.body", "r.shortcut", "r"]),
     ([{"B": None}, {"name": "b", "B": None}], {"B": {"steps": [CONV, "relu"]}}, ["0.0", "0.1", "b.0", "b.1"]),
     ([{"name": "b", "B": None}], {"B": {"steps": CONV}}, ["b"]),
+    ([CONV, {"output": "o", "steps": "relu"}, "tanh"], {}, ["0", "2", "3"]),
+    ([{"name": "a", "relu": None}, {"concat": [{"from": "a", "steps": ["tanh", "relu"]}, []]}], {}, ["a", "1.0.0", "1.0.1", "1"]),
+    ([{"concat": {"l": {"output": "o", "steps": ["tanh", "relu"]}, "r": []}}], {}, ["l.0", "l.1", "0"]),
+    ([{"concat": [{"output": "o", "steps": {"steps": ["tanh"]}}, []]}], {}, ["0.0.0", "0"]),
+    ([{"concat": {"l": {"aux": 1, "steps": ["tanh", CONV]}, "r": {"aux": 1, "steps": CONV}}}], {}, ["l.0", "l.1", "r", "0"]),
+    ([{"residual": {"body": {"aux": 1, "steps": ["tanh", {"name": "n", **CONV}]}}}, {"steps": {"aux": 1, **CONV}}], {}, ["0.body.0", "n", "0", "1"]),
+    ([{"name": "b", "B": None}], {"B": {"steps": {"when": "$(x.channels > 1)", "aux": 0.5, "steps": [CONV, "relu"]}}}, ["b.0", "b.1"]),
     ([{"repeat": {"i": 2}, "name": "c$i", **CONV}, "relu"], {}, ["c0", "c1", "2"]),
     ([{"repeat": {"i": 2}, "name": "c", **CONV}], {}, ["c.0", "c.1"]),
     ([{"repeat": {"i": 2}, "steps": [CONV, "relu"]}], {}, ["0", "1", "2", "3"]),
@@ -81,10 +88,48 @@ def test_naming_rules(tmp_path, steps, blocks, paths):
     assert [node.path for node in checked.graph.nodes] == paths
 
 
-@pytest.mark.parametrize("name", ["class", "if", "_modules", "train", "__init__", "a.b", ""])
+@pytest.mark.parametrize("name", ["class", "if", "_modules", "train", "__init__", "self", "a.b", ""])
 def test_names_that_a_module_cannot_have(tmp_path, name):
     checked = graph_of(tmp_path, [{"name": name, "relu": None}])
     assert [d.code for d in checked.diagnostics] == ["bad-name" if name else "wrong-type"]
+
+
+PORTS = [  # inputs, steps, the code and the message of the one mistake; none where all is right
+    (["class"], ["relu"], "", ""),
+    (["train"], [{"relu": None, "output": "self"}], "", ""),
+    (["a.b"], ["relu"], "bad-name", "`input`: 'a.b' is no name"),
+    (["__path_draw__"], ["relu"], "bad-name", "`input`: `__path_draw__` cannot be a name"),
+    ([""], ["relu"], "bad-name", "`input`: a name is not empty"),
+    (["a"], [{"relu": None, "output": "b/c"}], "bad-name", "`output`: 'b/c' is no name"),
+    (["a"], [{"relu": None, "output": "__b"}], "bad-name", "`output`: `__b` cannot be a name"),
+    (["a"], [{"name": "a", "relu": None}], "duplicate-path", "two steps have the path `a`"),
+    (["a"], [{"relu": None, "output": "a"}], "duplicate-output", "an input is called `a` already"),
+    (["logits"], ["relu"], "duplicate-output", "an input is called `logits`, as the end of the graph is"),
+    (["logits"], [{"relu": None, "output": "o"}], "", ""),
+    (["a"], [{"name": "logits", "relu": None}, {"name": "b", "tanh": None, "output": "c"}, {"name": "c", "relu": None, "output": "b"}], "", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("inputs", "steps", "code", "message"), PORTS, ids=[f"{p[0]} {p[1][0]}" for p in PORTS])
+def test_names_of_inputs_and_outputs(tmp_path, inputs, steps, code, message):
+    checked = graph_of(tmp_path, steps, input={name: [3, 4, 4] for name in inputs})
+    assert [d.code for d in checked.diagnostics] == [code] * bool(code)
+    assert not code or message in checked.diagnostics[0].message
+
+
+def test_a_document_that_is_a_block_sees_its_input_by_its_name(tmp_path):
+    inner = {
+        "archspec": 1,
+        "name": "inner",
+        "input": {"photo": [3, 16, 16]},
+        "graph": ["tanh", {"add": [{"from": "photo"}, []]}],
+    }
+    (tmp_path / "inner.yaml").write_text(json.dumps(inner))
+    checked = graph_of(
+        tmp_path, [{"name": "a", "relu": None}, {"name": "b", "Inner": None}], **{"import": {"Inner": "inner.yaml"}}
+    )
+    assert not checked.failed, checked.diagnostics
+    assert [v.name for v in checked.graph.nodes[-1].inputs] == ["a", "b.0"]
 
 
 def test_outputs_heads_and_the_two_phases(tmp_path):

@@ -51,21 +51,24 @@ def enter_block(
     frames = (*ctx.frames, Frame(kind, block.name, bindings, key.span))
     calls = (*ctx.calls, block.name)
     inputs: Mapping[str, Value] = {}
+    heads = ctx.heads and block.input is None
     if block.input is not None:
         document, inputs = names, bind_input(block, block.input, key, x)
     in_sight = {**document, **names}
-    inner = Context(path, path, in_sight, document, block.blocks, inputs, ctx.budget, frames, calls, ctx.aux, False)
+    inner = Context(
+        path, path, in_sight, document, block.blocks, inputs, ctx.budget, frames, calls, ctx.aux, False, heads
+    )
     for name, entry in block.let.items():  # each sees those before it
         in_sight[name] = let_value(entry.value, x, inner)
     return inner
 
 
-def bind_input(block: Block, input_sizes: Located, key: Located, x: StepValue) -> dict[str, Value]:
+def bind_input(block: Block, declared: Entry, key: Located, x: StepValue) -> dict[str, Value]:
     """The input of a document that is called as a block: what arrives. Raises Fault unless it has the size of the input."""
-    wants = image(*(size.value for size in input_sizes.value))
+    wants = image(*(size.value for size in declared.value.value))
     if isinstance(x, Value) and x.type != wants:
         raise Fault("input-mismatch", key.span, f"`{block.name}` takes {wants}, but {x.type} arrives")
-    return {"image": x} if isinstance(x, Value) else {}
+    return {str(declared.key.value): x} if isinstance(x, Value) else {}
 
 
 def bind_document_inputs(declared: Mapping[str, Entry], diagnostics: Collector) -> dict[str, Value] | None:

@@ -295,5 +295,5 @@ def own_blocks(fields: Mapping[str, Entry]) -> Mapping[str, Entry]:
 def as_block(key: Located, document: Document) -> Block:
     """The graph of a document as one block, under the name that the importer gives."""
     assert document.graph is not None
-    image = next(iter(document.input.values())).value
-    return Block(str(key.value), key, document.params, {}, document.graph, document.blocks, False, image)
+    arriving = next(iter(document.input.values()))
+    return Block(str(key.value), key, document.params, {}, document.graph, document.blocks, False, arriving)

@@ -40,7 +40,7 @@ class Context(NamedTuple):
     `scope` is the path that the step's own path begins with, `root` the scope of its block: `from` looks no further out.
     `names` are the values of names in sight, `document` those that a block of this document sees. `frames` and `calls` say by
     which blocks and repeats the step was reached. `aux` is the path of the auxiliary head around it. `outputs` is false inside a
-    block, where steps make no outputs or heads.
+    block, where steps make no outputs; `heads` inside a whole document that is called as a block.
     """
 
     scope: str
@@ -54,6 +54,7 @@ class Context(NamedTuple):
     calls: tuple[str, ...] = ()
     aux: str | None = None
     outputs: bool = True
+    heads: bool = True
 
     def lookup(self, x: StepValue) -> Lookup:
         """The lookup of an expression: the names in sight, and `x`, the type of what arrives."""

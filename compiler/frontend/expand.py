@@ -24,7 +24,7 @@ from .context import NOTHING, POISON, Context, Poison, StepValue, guess_result
 from .deep import DeepCalls
 from .finish import check_results, collect_outputs, insert_path_draw
 from .located_yaml import Entry, Located
-from .modifiers import evaluate_boolean, evaluate_name, evaluate_use, evaluate_weight
+from .modifiers import evaluate_boolean, evaluate_name, evaluate_output, evaluate_use, evaluate_weight
 from .naming import Absent, Paths, Position, join_path
 from .recovery import Incomplete
 from .references import resolve_reference
@@ -82,7 +82,7 @@ class Expander:
         """The graph of all nodes, which ends in `end`; None where its outputs or its joins are wrong, which is reported."""
         document = self.document
         assert document.graph is not None
-        outputs = collect_outputs(self.outputs, end, self.diagnostics)
+        outputs = collect_outputs(self.outputs, end, document.input, self.diagnostics)
         if outputs is None:
             return None
         if not self.applier.nodes:
@@ -103,18 +103,10 @@ class Expander:
         return self.deep.call(lambda: self.expand_steps(place, x, ctx, position))
 
     def expand_steps(self, place: Place, x: StepValue, ctx: Context, position: Position) -> StepValue:
-        """The value behind the steps. A single step has the path of the place; a single group is just its steps."""
-        if place.is_single_step and place.steps:
-            step = place.steps[0]
-            if isinstance(step.core, Group) and not step.modifiers.keys() - {"when", "doc"}:
-                if "when" in step.modifiers and not self.is_kept(step, x, ctx):
-                    return x
-                return self.expand_place(step.core.steps, x, ctx, position)
-            if "repeat" not in step.modifiers:
-                position = position.of_single_step()
-        for step in place.steps:
-            x = self.expand_step(step, x, ctx, position)
-        return x
+        """The value behind the steps. A single step has the path of the place."""
+        if place.is_single_step and place.steps and "repeat" not in place.steps[0].modifiers:
+            position = position.of_single_step()
+        return self.expand_list(place, x, ctx, position)
 
     def expand_step(self, step: Step, x: StepValue, ctx: Context, position: Position) -> StepValue:
         """The value behind a step, or behind all of its copies.
@@ -186,9 +178,7 @@ class Expander:
             x = resolve_reference(modifiers["from"].value, x, ctx, self.paths, self.document.graph)
         has_name = "name" in modifiers or path is not None
         if isinstance(step.core, Group) and not has_name and not modifiers.keys() & {"aux", "output"}:
-            for inner in step.core.steps.steps:  # a group without a name is nothing but its list
-                x = self.expand_step(inner, x, ctx, position)
-            return x
+            return self.expand_unnamed_group(step.core.steps, x, ctx, position)
         if path is None:
             path = self.claim_path(step, x, ctx, position)
         inner_ctx = ctx._replace(aux=path) if "aux" in modifiers else ctx
@@ -202,7 +192,7 @@ class Expander:
         if "aux" not in modifiers:
             return result
         weight = evaluate_weight(modifiers["aux"].value, arriving, ctx)
-        if not isinstance(result, Poison) and ctx.outputs:
+        if not isinstance(result, Poison) and ctx.heads:
             self.heads.append(Head(path, result, weight))
         return arriving
 
@@ -257,9 +247,23 @@ class Expander:
                 return self.expand_merge(step.core, values, x, ctx, path)
             case Residual():
                 return self.expand_residual(step, step.core, x, inner, path)
+            case Group(_, place) if has_name:
+                return self.expand_place(place, x, inner, Position(path, shares_path=True))
             case Group(_, place):
-                return self.expand_place(place, x, inner, Position(path, shares_path=True) if has_name else position)
+                return self.expand_unnamed_group(place, x, inner, position.claimed())
         raise AssertionError(step.core)
+
+    def expand_unnamed_group(self, place: Place, x: StepValue, ctx: Context, position: Position) -> StepValue:
+        """The value behind a group without a name: its list is that of the place of which it is the one step, or the one around it."""
+        if position.is_single:
+            return self.expand_place(place, x, ctx, position.of_list())
+        return self.deep.call(lambda: self.expand_list(place, x, ctx, position))
+
+    def expand_list(self, place: Place, x: StepValue, ctx: Context, position: Position) -> StepValue:
+        """The value behind steps that belong to the list of `position`."""
+        for step in place.steps:
+            x = self.expand_step(step, x, ctx, position)
+        return x
 
     def expand_branches(self, core: MergeCall, x: StepValue, ctx: Context, path: str) -> tuple[StepValue, ...]:
         """The values of a merge's branches, by the naming rules 4 and 5. A branch that is one repeated step is many branches."""
@@ -377,11 +381,13 @@ class Expander:
 
     def add_output(self, entry: Entry, result: StepValue, x: StepValue, ctx: Context) -> None:
         """Makes the result of a step an output of the graph, under the name in `entry`. Raises Fault or Poisoned."""
-        node, name = entry.value, evaluate_name(entry.value, x, ctx, "`output`: ")
-        if name in self.outputs or name in ctx.inputs:
-            first = self.outputs[name][1] if name in self.outputs else None
-            notes = (Note("the first is here", first),) if first else ()
-            raise Fault("duplicate-output", node.span, f"two outputs are called `{name}`", notes=notes)
+        node, name = entry.value, evaluate_output(entry.value, x, ctx)
+        first = self.outputs[name][1] if name in self.outputs else None
+        if name in ctx.inputs:
+            first = self.document.input[name].key.span
+        if first:
+            what = f"an {'input' if name in ctx.inputs else 'output'} is called `{name}` already"
+            raise Fault("duplicate-output", node.span, what, notes=(Note("it is here", first),))
         if isinstance(result, Value):
             self.outputs[name] = (result, node.span)
 

@@ -9,20 +9,29 @@ from ..ir.graph import Graph, Node, Output, Value
 from ..ops.fields import quote_value
 from ..ops.merge import PathDraw
 from ..ops.op import op_of
+from .located_yaml import Entry
+
+DRAW_PATH = "__path_draw__"  # no step and no input can have a name that begins so
 
 
 def collect_outputs(
-    outputs: Mapping[str, tuple[Value, Span]], end: Value, diagnostics: Collector
+    outputs: Mapping[str, tuple[Value, Span]], end: Value, inputs: Mapping[str, Entry], diagnostics: Collector
 ) -> tuple[Output, ...] | None:
     """The outputs of the graph: those that steps name, and its end as `logits` unless the end has a name.
 
-    `outputs` are the values that steps name, with the places of the names. Reports a second `logits`, and then gives None.
+    `outputs` are the values that steps name, with the places of the names. Reports a second `logits`, and then gives None; so
+    for an input of that name.
     """
     named = tuple(Output(name, value) for name, (value, _) in outputs.items())
     if any(output.value == end for output in named):
         return named
     if "logits" in outputs:
         diagnostics.error("duplicate-output", outputs["logits"][1], "the end of the graph is `logits` already")
+        return None
+    if "logits" in inputs:
+        what = "an input is called `logits`, as the end of the graph is"
+        help = "call it otherwise, or give the last step an `output: NAME`"
+        diagnostics.error("duplicate-output", inputs["logits"].key.span, what, help)
         return None
     return (*named, Output("logits", end))
 
@@ -39,9 +48,9 @@ def insert_path_draw(nodes: Sequence[Node], diagnostics: Collector) -> tuple[Nod
             diagnostics.add(probability_mismatch(node, probabilities[node.path], first, probabilities[first.path]))
     columns = max(len(n.inputs) for n in joins)
     draw = PathDraw(columns=columns, probability=probabilities[first.path])
-    value = Value(PathDraw.name, draw.infer())
+    value = Value(DRAW_PATH, draw.infer())
     drawing = [n.replace(inputs=(*n.inputs, value)) if n.path in probabilities else n for n in nodes]
-    return Node(PathDraw.name, draw, (), (value,), first.span), *drawing
+    return Node(DRAW_PATH, draw, (), (value,), first.span), *drawing
 
 
 def probability_mismatch(node: Node, one: float, first: Node, other: float) -> Diagnostic:

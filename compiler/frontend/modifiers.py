@@ -7,7 +7,7 @@ from typing import Any
 from ..ops.fields import quote_value
 from .context import Context, StepValue
 from .located_yaml import Located
-from .step_names import name_fault
+from .step_names import name_fault, port_fault
 from .values import Fault
 
 
@@ -36,10 +36,19 @@ def evaluate_weight(node: Located, x: StepValue, ctx: Context) -> float:
     return float(value)
 
 
-def evaluate_name(node: Located, x: StepValue, ctx: Context, subject: str = "") -> str:
-    """The name of a step or an output; `subject` begins a message about it. Raises Fault or Poisoned."""
+def evaluate_name(node: Located, x: StepValue, ctx: Context) -> str:
+    """The name of a step. Raises Fault or Poisoned."""
     name = ctx.evaluate(node, x)
     fault = name_fault(name)
     if fault:
-        raise Fault("bad-name", node.span, f"{subject}{fault}")
+        raise Fault("bad-name", node.span, fault)
+    return str(name)
+
+
+def evaluate_output(node: Located, x: StepValue, ctx: Context) -> str:
+    """The name of an output. Raises Fault or Poisoned."""
+    name = ctx.evaluate(node, x)
+    fault = port_fault(name)
+    if fault:
+        raise Fault("bad-name", node.span, f"`output`: {fault}")
     return str(name)

@@ -48,6 +48,14 @@ class Position:
         """The position of a place that is one step by itself."""
         return self if self.is_list else Position(self.path, True, self.shares_path, False, self.counter)
 
+    def of_list(self) -> Position:
+        """The position of the steps of a list that stands in this one's place."""
+        return Position(self.path, shares_path=self.shares_path, counter=self.counter)
+
+    def claimed(self) -> Position:
+        """The same position, where what opened the place has claimed its path by now."""
+        return Position(self.path, self.is_single, True, self.is_list, self.counter) if self.is_single else self
+
     def next_path(self) -> tuple[str, bool]:
         """The path of the next step if it has no name, and whether that path must be claimed. Counts the step."""
         if self.is_single:

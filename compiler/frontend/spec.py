@@ -146,7 +146,7 @@ class Block(NamedTuple):
     steps: Place
     blocks: Mapping[str, Block]
     sees_document: bool = True
-    input: Located | None = None
+    input: Entry | None = None
     incomplete: bool = False
     home: Mapping[str, Declaration] = MappingProxyType({})
 

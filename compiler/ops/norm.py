@@ -98,11 +98,15 @@ class GroupNorm(Op):
     eps: float = field(Float(over=0), "added to the variance", 1e-5, also_called=("epsilon",))
 
     def infer(self, x: TensorType) -> TensorType:
+        """The same image. Raises Reject where the channels do not divide into the groups, or a group is one number."""
         require_image(self, x)
         if x.channels % self.groups:
             raise Reject(
                 "groups-mismatch", f"{x.channels} channels do not divide into {self.groups} groups", field="groups"
             )
+        if x.elements == self.groups:  # torch refuses it for one image
+            what = f"{self.groups} groups of {x.channels} channels of 1×1 are one number each, and its norm is always 0"
+            raise Reject("groups-mismatch", what, "take fewer groups, or normalise before the pool", "groups")
         return x
 
     def params(self, x: TensorType) -> dict[str, Param]:

@@ -152,19 +152,20 @@ class Join(nn.Module):
 
     def __init__(self, local, drawn):
         super().__init__()
-        self.local, self.drawn = local, drawn
+        # a branch may have any other name, and is an attribute of its join
+        self.__local__, self.__drawn__ = local, drawn
 
     def forward(self, *x: Tensor) -> Tensor:
         """The mean of the branches that are kept; in eval mode of all of them."""
-        branches = torch.stack(x[:-1] if self.drawn else x)
+        branches = torch.stack(x[:-1] if self.__drawn__ else x)
         if not self.training:
             return branches.mean(0)
-        n = len(x) - self.drawn
+        n = len(x) - self.__drawn__
         draws = branches.new_empty(n + 1, dtype=torch.float32).uniform_()
-        keep = (draws[:n] >= self.local).to(branches)
+        keep = (draws[:n] >= self.__local__).to(branches)
         one = F.one_hot((draws[n] * n).long().clamp(max=n - 1), n).to(branches)
         keep = torch.where(keep.sum() > 0, keep, one)  # never all are dropped
-        if self.drawn:
+        if self.__drawn__:
             column = x[-1]
             alone = F.one_hot(column.clamp(0, n - 1), n).to(branches)
             everything = torch.ones_like(keep)  # a join without that column is off the path

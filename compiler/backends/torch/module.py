@@ -6,6 +6,7 @@ and gives is said by the fx graphs alone.
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import re
 from collections.abc import Container, Iterator
@@ -20,9 +21,22 @@ from ...ir.graph import Graph, Node, Value
 from ...ops.op import op_of
 from ...weights.source import WeightSource
 from . import layers
-from .network import Network, Phases
+from .network import Network, Phases, build_network
 from .replaced import describe_module
 from .scope import Scope
+
+# What the code that torch.fx makes of a net reads by name: an argument of such a name would hide it.
+GENERATED_NAMES = frozenset(dir(builtins)) | {
+    "self",
+    "torch",
+    "device",
+    "inf",
+    "nan",
+    "NoneType",
+    "fx_pytree",
+    "pytree",
+}
+GENERATED_VARIABLE = re.compile(r"self|x\d+|input_\d+")
 
 
 class TorchNamespace:
@@ -58,13 +72,17 @@ def is_attribute_name(name: str) -> bool:
 def argument_names(graph: Graph) -> dict[str, str]:
     """What `forward` calls the graph's inputs, by their names in the graph.
 
-    A name that Python refuses, or that generated code uses itself, becomes `input_0`, `input_1`, ….
+    A name that Python refuses, or that generated code uses itself, becomes `input_0`, `input_1`, …. So does the second of two
+    that differ in case and underscores alone, as torch.fx makes one variable of both.
     """
     names: dict[str, str] = {}
+    seen: set[str] = set()
     for i, value in enumerate(graph.inputs):
         name = value.name.replace("-", "_")
-        reserved = name == "self" or re.fullmatch(r"x\d+|input_\d+", name) or name in names.values()
+        key = name.replace("_", "").lower()
+        reserved = name in GENERATED_NAMES or GENERATED_VARIABLE.fullmatch(name.lower()) or key in seen
         names[value.name] = name if is_attribute_name(name) and not reserved else f"input_{i}"
+        seen.add(key)
     return names
 
 
@@ -96,12 +114,17 @@ def to_fx_graph(graph: Graph) -> fx.Graph:
     return fx_graph
 
 
+def without_dead(graph: Graph) -> Graph:
+    """The graph without the nodes that reach no result, such as a join whose inputs a larger one has taken."""
+    return graph.replace(nodes=graph.needed_by(graph.results()))
+
+
 def without_heads(training: Graph) -> Graph:
     """The training graph without its auxiliary heads and the nodes that only they need.
 
     Dropout and its like stay: torch's modules do nothing in eval mode, and each phase calls the same modules.
     """
-    return training.replace(heads=(), nodes=training.needed_by(output.value for output in training.outputs))
+    return without_dead(training.replace(heads=()))
 
 
 class SkipInitialization(TorchFunctionMode):
@@ -143,8 +166,8 @@ def to_torch(training: Graph, weights: WeightSource, seed: int | None = None) ->
     spec_modules = {path: describe_module(module) for path, module in modules.items()}
     for node in (*inference.nodes, *training.nodes):  # what only training has comes last in the state dict
         attach_module(root, node.path, modules[node.path])
-    phases = Phases(to_fx_graph(inference), to_fx_graph(training))
-    net = Network.build(root, phases, class_name(training.name), output_names=tuple([o.name for o in training.outputs]),
+    phases = Phases(to_fx_graph(inference), to_fx_graph(without_dead(training)))
+    net = build_network(root, phases, class_name(training.name), output_names=tuple([o.name for o in training.outputs]),
                         head_weights={head.path: head.weight for head in training.heads}, seed=seed,
                         spec_modules=spec_modules)  # fmt: skip
     copy_weights(net, weights, known)

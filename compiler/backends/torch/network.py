@@ -45,14 +45,6 @@ class Network(fx.GraphModule):
     seed: int | None
     spec_modules: Mapping[str, str]
 
-    @classmethod
-    def build(cls, root: nn.Module, phases: Phases, name: str, **attributes: Any) -> Network:
-        """A net of class `name` over the modules under `root`, which both graphs call; `attributes` are set on it."""
-        net = cls(nn.Module(), fx.Graph(), class_name=name)
-        net.__dict__.update(attributes, training_graph=phases.training, _modules=root._modules)
-        net.graph = phases.inference
-        return net
-
     def loss(self, outputs: Outputs, target: Any, criterion: Callable[[Tensor, Any], Tensor] = cross_entropy) -> Tensor:
         """The loss of what the net gave, in either mode: criterion(output, target), and each head's by its share.
 
@@ -96,10 +88,12 @@ class Network(fx.GraphModule):
         source = training.python_code("self")
         scope: dict[str, Any] = {}
         exec(compile(source.src, f"<training {cls.__name__}>", "exec"), dict(source.globals), scope)
-        phases = {"infer": cls.forward, "train": scope["forward"]}
+        # no input can have a name that begins so
+        phases = {"__infer__": cls.forward, "__train__": scope["forward"]}
         # the arguments by name, as torch.fx traces no function with `*inputs`
         arguments = ", ".join(str(node.target) for node in training.nodes if node.op == "placeholder")
-        choice = f"train(self, {arguments}) if self.training and self.head_weights else infer(self, {arguments})"
+        is_training = "self.training and self.head_weights"
+        choice = f"__train__(self, {arguments}) if {is_training} else __infer__(self, {arguments})"
         exec(f"def forward(self, {arguments}):\n    return {choice}\n", phases)
         cls.forward = phases["forward"]
         return code
@@ -125,6 +119,17 @@ class Network(fx.GraphModule):
     def __prepare_scriptable__(self) -> nn.Module:
         """What torch.jit.script takes for it: the phase that it is in, traced, as no script gives a tensor or a dict by turns."""
         return fx.symbolic_trace(self)
+
+
+def build_network(root: nn.Module, phases: Phases, name: str, **attributes: Any) -> Network:
+    """A Network of class `name` over the modules under `root`, which both graphs call; `attributes` are set on it.
+
+    It is no method, as a step may be called `build`.
+    """
+    net = Network(nn.Module(), fx.Graph(), class_name=name)
+    net.__dict__.update(attributes, training_graph=phases.training, _modules=root._modules)
+    net.graph = phases.inference
+    return net
 
 
 def called_paths(net: Network) -> set[str]:
@@ -178,4 +183,4 @@ def resolve_references(arg: Any, nodes: Mapping[str, fx.Node]) -> Any:
 
 def rebuild_network(inference: SerializedGraph, training: SerializedGraph, name: str) -> Network:
     """A Network of class `name` without its state, which deepcopy and pickle set after it is made."""
-    return Network.build(nn.Module(), Phases(deserialize_graph(inference), deserialize_graph(training)), name)
+    return build_network(nn.Module(), Phases(deserialize_graph(inference), deserialize_graph(training)), name)

@@ -22,7 +22,15 @@ from ...weights.source import WeightSource
 from .. import Export
 from . import layers
 from .data_names import DATA_SUFFIX, LOAD
-from .module import argument_names, class_name, is_attribute_name, module_inputs, wants_flattening, without_heads
+from .module import (
+    argument_names,
+    class_name,
+    is_attribute_name,
+    module_inputs,
+    wants_flattening,
+    without_dead,
+    without_heads,
+)
 
 RESERVED_NAMES = ("Scope", "Tensor", "Path", "F")  # what the exported file calls its own
 
@@ -62,17 +70,20 @@ from torch.nn import functional as F
 class Scope(nn.Module):
     """A scope of the spec: modules by name, `scope["0"]` or `scope.conv`."""
 
-    def __init__(self, modules, itself=None):
+    def __init__(self, modules):
         super().__init__()
-        for name, module in modules.items():
-            self.add_module(name, module)
-        self.itself = itself
+        self._modules.update(modules)
 
     def __getitem__(self, name):
         return self._modules[name]
+'''
 
-    def forward(self, *inputs):
-        return self.itself(*inputs)
+WITH_STEPS = '''
+
+def with_steps(module, modules):
+    """The module with others in it: a merge is the scope of its branches, too."""
+    module._modules.update(modules)
+    return module
 '''
 
 FOOTER = '''
@@ -104,15 +115,17 @@ def torch_source(training: Graph, title: str, source: str, weights: str) -> str:
     name = class_name(training.name)
     if keyword.iskeyword(name) or name in recorder.used or name in RESERVED_NAMES:
         name += "Net"
-    own = "".join(f"\n\n{class_source(cls).rstrip()}\n" for cls in recorder.used.values())
     lines = [f"\n\nclass {name}(nn.Module):", "    def __init__(self):", "        super().__init__()"]
-    lines += init_lines(nest_calls(calls))
+    tree = nest_calls(calls)
+    lines += init_lines(tree)
     arguments = ", ".join(argument_names(training).values())
     lines += ["", f"    def forward(self, {arguments}):"]
     inference = without_heads(training)
-    if [n.path for n in inference.nodes] != [n.path for n in training.nodes] or training.heads:
-        lines += ["        if self.training:", *forward_lines(training, 12)]
-    lines += forward_lines(inference, 8)
+    if training.heads:
+        lines += ["        if self.training:", *forward_lines(without_dead(training), tree, 12)]
+    lines += forward_lines(inference, tree, 8)
+    own = WITH_STEPS * any("with_steps(" in line for line in lines)
+    own += "".join(f"\n\n{class_source(cls).rstrip()}\n" for cls in recorder.used.values())
     sizes = ", ".join(f"torch.zeros{(1, *v.type.sizes)}" for v in training.inputs)
     load = LOAD.format(name=weights)
     footer = FOOTER.format(load=load, name=name, inputs=sizes, output=training.outputs[0].name)
@@ -154,23 +167,24 @@ def init_lines(tree: CallTree) -> list[str]:
 
 
 def scope_expression(inner: CallTree, indent: int) -> str:
-    """The expression that makes a module, or a `Scope` of several; its lines after the first stand at `indent`."""
+    """The expression that makes a module, alone or with those in it, or a `Scope`; lines after the first stand at `indent`."""
     if set(inner) == {""}:
         return str(inner[""])
     pad = " " * (indent + 4)
     parts = [f"{pad}{name!r}: {scope_expression(child, indent + 4)},\n" for name, child in inner.items() if name]
-    itself = f", {inner['']}" if "" in inner else ""
-    return "Scope({\n" + "".join(parts) + " " * indent + "}" + itself + ")"
+    start = f"with_steps({inner['']}, {{\n" if "" in inner else "Scope({\n"
+    return start + "".join(parts) + " " * indent + "})"
 
 
-def module_expression(path: str) -> str:
-    """The expression by which `forward` reaches the module at a path: `self.stage1["0"].conv`."""
-    expression = "self"
-    for depth, part in enumerate(path.split(".")):
+def module_expression(path: str, tree: CallTree) -> str:
+    """The expression by which `forward` reaches the module at a path of the tree: `self.stage1["0"].conv`."""
+    expression, scope = "self", tree
+    for part in path.split("."):
         if is_attribute_name(part):
             expression += f".{part}"
-        else:
-            expression += f"[{part!r}]" if depth else f"._modules[{part!r}]"
+        else:  # the net and a merge are no `Scope`, which is asked for its steps
+            expression += f"._modules[{part!r}]" if scope is tree or "" in scope else f"[{part!r}]"
+        scope = scope[part]
     return expression
 
 
@@ -180,22 +194,24 @@ def one_line(text: str) -> str:
     return line.replace("\\", "/").replace('"', "'")
 
 
-def forward_lines(graph: Graph, indent: int) -> list[str]:
-    """The lines of `forward`: a call for each node, and the return of the results.
+def forward_lines(graph: Graph, tree: CallTree, indent: int) -> list[str]:
+    """The lines of `forward`: a call for each node of the graph, whose modules are in `tree`, and the return of the results.
 
     A variable whose value nothing reads any more is assigned anew, so that memory is freed as in a net written by hand.
     """
     pad, names, lines = " " * indent, argument_names(graph), []
     last = last_reads(graph)
+    arguments = set(names)
     free: list[str] = []
     for i, node in enumerate(graph.nodes):
         flat = ".flatten(1)" * wants_flattening(node)
         inputs = ", ".join(names[v.name] + flat for v in module_inputs(graph, node))
-        free += [
-            names[v.name] for v in dict.fromkeys(node.inputs) if last.get(v.name) == i and names[v.name].startswith("x")
-        ]
+        read = [v.name for v in dict.fromkeys(node.inputs) if last.get(v.name) == i]
+        free += [names[name] for name in read if name not in arguments]
         names[node.output.name] = free.pop() if free else f"x{i}"
-        lines.append(f"{pad}{names[node.output.name]} = {module_expression(node.path)}({inputs}){origin_comment(node)}")
+        lines.append(
+            f"{pad}{names[node.output.name]} = {module_expression(node.path, tree)}({inputs}){origin_comment(node)}"
+        )
     results = {o.name: names[o.value.name] for o in graph.outputs} | {h.path: names[h.value.name] for h in graph.heads}
     answer = (
         next(iter(results.values()))

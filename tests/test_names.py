@@ -1,0 +1,98 @@
+"""Names: what the language allows as the name of a step, branch, scope, input or output works in every backend.
+
+The words are those that Python, torch and what archc writes use themselves. A hundred of them go into one net.
+"""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import fx, nn
+
+from archc.compiler.backends.torch import layers
+from archc.compiler.frontend.step_names import NETWORK_ATTRIBUTES, name_fault, port_fault
+
+from .every_form import check_forms
+
+IMAGE = [2, 3, 3]
+TRACED = fx.symbolic_trace(nn.Sequential(nn.ReLU()))
+TRACED(torch.ones(1))
+OWNED = {*dir(nn.Module()), *vars(TRACED), *dir(TRACED)} - {"0"}
+WORDS = {
+    *keyword.kwlist, *keyword.softkwlist, *dir(builtins), *dir(torch), *dir(nn), *dir(torch.Tensor), *dir(nn.functional), *OWNED,
+    *dir(layers), *NETWORK_ATTRIBUTES,
+}  # fmt: skip
+# names that were faults, and those that generated code and files use
+FAULTS = (
+    "local", "drawn", "itself", "self", "Self", "nn", "torch", "body", "shortcut", "path_draw", "logits", "image", "input", "output",
+    "training", "forward", "F", "Tensor", "Path", "Scope", "Join", "x0", "x1", "input_0", "input_1", "getattr", "train", "infer", "build",
+    "load", "net", "result", "weights", "weight", "bias", "with_steps", "modules", "module", "steps", "0-", "3d", "a-b", "_", "_0", "-", "N",
+    "call_module", "Add", "Identity", "args", "kwargs", "print", "Image", "IMAGE", "i_mage", "cls", "fx", "math", "List", "Optional",
+)  # fmt: skip
+
+
+def allowed(words: Iterable[str]) -> list[str]:
+    return sorted(word for word in set(words) if not name_fault(word))
+
+
+def allowed_ports(words: Iterable[str]) -> list[str]:
+    return sorted(word for word in set(words) if not port_fault(word))
+
+
+def steps_net(names: tuple[str, ...]) -> dict[str, Any]:
+    """A net with the names as steps, outputs, scopes, blocks, branches of every merge, and in the body of a residual."""
+    step = {"prelu": None}  # torch.fx takes long for modules that are not torch.nn's
+    graph: list[Any] = [{"name": n, "output": o, **step} for n, o in zip(names, reversed(names), strict=True)]
+    graph += [{"name": "of-groups", "steps": [{"name": n, "steps": [{"name": n, **step}, "tanh"]} for n in names]}]
+    graph += [{"name": "of-blocks", "steps": [{"name": n, "Pair": None} for n in names]}]
+    for kind in ("mean", "join"):
+        branches = {n: [step, "tanh"] if i % 2 else step for i, n in enumerate(names)}
+        more = {"local": 0.3, "global": 0.5, "branches": branches} if kind == "join" else branches
+        graph += [{"name": f"of-{kind}", kind: more}]
+    graph += [{"name": "of-residual", "residual": {"body": ["tanh", *({"name": n, **step} for n in names)]}}]
+    graph += [{"name": "of-head", "aux": 0.3, "steps": [{"name": n, **step} for n in names]}]
+    graph += [{"tanh": None, "output": "end-"}]
+    return {
+        "blocks": {"Pair": {"steps": [step, {"name": names[0], **step}]}},
+        "input": {"image-": IMAGE},
+        "graph": graph,
+    }
+
+
+def inputs_net(names: tuple[str, ...]) -> dict[str, Any]:
+    """A net with the names as inputs, and as outputs."""
+    branches = [{"from": n} if i % 2 else [{"from": n}, "tanh"] for i, n in enumerate(names)]
+    joined = {"join": {"global": 0.5, "branches": branches}, "output": "end-"}
+    return {"input": dict.fromkeys(names, IMAGE), "graph": [{"add": branches}, {"steps": joined}]}
+
+
+def nets(words: Iterable[str], size: int = 100) -> Iterator[dict[str, Any]]:
+    for write, names in ((steps_net, allowed(words)), (inputs_net, allowed_ports(words))):
+        yield from (write(tuple(names[i : i + size])) for i in range(0, len(names), size))
+
+
+def test_names_that_were_faults(tmp_path: Path) -> None:
+    for document in nets(FAULTS):
+        check_forms(document, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", [pytest.param(d, id=str(i)) for i, d in enumerate(nets(WORDS))])
+def test_every_word_of_python_and_torch(document: dict[str, Any], tmp_path: Path) -> None:
+    check_forms(document, tmp_path)
+
+
+def test_what_is_refused_is_owned() -> None:
+    """No other word is refused, and none that torch's modules or a net of ours own is allowed."""
+    words = {word for word in WORDS | set(FAULTS) if not re.search(r"[^\w-]", word)}
+    refused = {word for word in words if name_fault(word)}
+    dunder = {word for word in words if word.startswith("__")}
+    assert refused == (OWNED | set(keyword.kwlist) | dunder | NETWORK_ATTRIBUTES | {"self", "Self"}) & words
+    assert {word for word in words if port_fault(word)} == dunder
