@@ -13,7 +13,7 @@ from torch import fx
 
 import archc
 from archc.compiler.backends.torch.source import torch_source
-from archc.runtime.session import create_cpu_session
+from archc.runtime.inference import create_cpu_session
 
 
 def check_forms(document: dict[str, Any], folder: Path) -> None:
@@ -28,7 +28,7 @@ def check_forms(document: dict[str, Any], folder: Path) -> None:
     for tensor in state.values():
         tensor.add_(torch.rand(tensor.shape, generator=generator) - 0.5)
     inputs = [torch.randn(2, *v.type.sizes, generator=generator) for v in net.graph.inputs]
-    text = torch_source(net.graph, "a net", "net.yaml")
+    text = torch_source(net.graph, "a net", "net.yaml", "net.safetensors")
     scope: dict[str, Any] = {"__name__": "alone", "__file__": "alone.py"}
     exec(compile(text, "alone.py", "exec"), scope)
     alone = scope["Net"]()

@@ -9,7 +9,7 @@ import pytest
 
 from archc.catalog import models
 from archc.compiler.backends.onnx.opsets import OPSETS
-from archc.compiler.backends.onnx.write import export_onnx, lower_graph, write_model
+from archc.compiler.backends.onnx.write import export_onnx, lower_graph
 from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import check, run_passes
 from archc.compiler.ir.graph import Graph
@@ -72,7 +72,8 @@ def test_the_zoo_is_opened_in_this_process(model, tmp_path):
         large = tensor.size >= 4096
         tensors.append(tensor._replace(external=(data.name, offset)) if large else tensor)
         offset += tensor.size * large
-    write_model(lowered._replace(tensors=tensors), path)
+    with path.open("wb") as file:
+        lowered._replace(tensors=tensors).write(file)
     data.touch()
     os.truncate(data, offset)
     found = open_artifact(path)

@@ -278,7 +278,7 @@ def check_macs(net: Any, module: Any) -> None:
 def check_source(net: Any, module: Any) -> None:
     """The exported source has the same state, and the same numbers in both phases."""
     scope: dict[str, Any] = {"__name__": "alone", "__file__": "alone.py"}
-    text = torch_source(net.graph, "a net", "net.yaml")
+    text = torch_source(net.graph, "a net", "net.yaml", "net.safetensors")
     exec(compile(text, "alone.py", "exec"), scope)
     alone = scope[re.findall(r"^class (\w+)\(nn\.Module\)", text, re.MULTILINE)[-1]]()
     alone.load_state_dict(module.state_dict())
