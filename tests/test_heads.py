@@ -174,4 +174,4 @@ def test_no_step_hides_what_a_net_has(tmp_path: Path, name: str) -> None:
 def test_every_attribute_of_a_net_is_taken(module: SameNet) -> None:
     """What is public on a net, beside what torch's modules have, is no name of a step."""
     public = {name for name in dir(module("plain")) if not name.startswith("_")} - set(dir(torch.fx.GraphModule(torch.nn.Module(), torch.fx.Graph())))  # fmt: skip
-    assert public - {"stem", "0", "fc"} <= NETWORK_ATTRIBUTES | {"build"}
+    assert public - {"stem", "0", "fc"} <= NETWORK_ATTRIBUTES

@@ -245,11 +245,3 @@ def test_the_committed_schema_is_the_ops(tmp_path):
 
     committed = Path(driver.__file__).parent / "archspec.schema.json"
     assert committed.read_text("utf-8") == schema_text(), "write it again: archc schema > compiler/archspec.schema.json"
-
-
-def test_reserved_names_are_torch_s():
-    import torch
-
-    from archc.compiler.frontend.step_names import MODULE_ATTRIBUTES
-
-    assert {n for n in dir(torch.nn.Module()) if not n.startswith("_")} <= MODULE_ATTRIBUTES
