@@ -21,8 +21,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from .destinations import Destination, check_destination, find_destination, write_failure
 from .diagnostics import Failure
-from .places import Place, check_place, find_place, write_failure
 
 SUFFIX = ".archc-partial"
 NEW, JOURNAL = "new", "data.json"
@@ -75,8 +75,8 @@ def atomic_write(path: Path, named_data: NamedData | None = None) -> Iterator[Pa
     a link, and what it leads to is replaced, with its mode. A device or a pipe gets the bytes.
     Raises Failure (environment or usage) where the file cannot be written; then everything is as it was.
     """
-    place = find_place(path)
-    check_place(place)
+    place = find_destination(path)
+    check_destination(place)
     folder = Path(tempfile.gettempdir()) if place.kind == "stream" else place.path.parent
     beside = folder / place.path.name
     try:
@@ -99,7 +99,7 @@ def atomic_write(path: Path, named_data: NamedData | None = None) -> Iterator[Pa
         raise write_failure(beside, error) from error
 
 
-def send(main: Path, place: Place) -> None:
+def send(main: Path, place: Destination) -> None:
     """Writes a file to a device or a pipe. Raises Failure where there is more than this file, or no space, or no reader."""
     refuse_several(place.path, len(os.listdir(main.parent)))
     try:

@@ -21,9 +21,9 @@ import numpy as np
 import pytest
 
 import archc
+from archc.compiler.destinations import Destination, find_destination, is_standard_output
 from archc.compiler.diagnostics import Failure
 from archc.compiler.files import SUFFIX, atomic_write
-from archc.compiler.places import Place, find_place, is_standard_output
 
 from .program import Run, program
 
@@ -214,12 +214,12 @@ def test_outputs_of_a_run(run: Run) -> None:
     assert ran.code == 0 and ran.out.encode().startswith(b"{") and "wrote out.json" in ran.err
 
 
-def test_places() -> None:
-    assert find_place(Path("/dev/stdout")) == Place(Path("/dev/stdout"), "stream", 1)
+def test_destinations() -> None:
+    assert find_destination(Path("/dev/stdout")) == Destination(Path("/dev/stdout"), "stream", 1)
     assert (
         is_standard_output("/dev/fd/1") and not is_standard_output("/dev/fd/2") and not is_standard_output("net.onnx")
     )
-    assert find_place(Path("/")).kind == "folder" and find_place(Path("no/where")).kind == "file"
+    assert find_destination(Path("/")).kind == "folder" and find_destination(Path("no/where")).kind == "file"
 
 
 # -- links -------------------------------------------------------------------------------------------------------------
