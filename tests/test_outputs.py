@@ -306,6 +306,11 @@ def test_modes(run: Run, export: str) -> None:
             os.chmod(file, 0o606)
         assert run(*build).code == 0
         assert {stat.S_IMODE(os.stat(file).st_mode) for file in files} == {0o606}
+        # other weights have another name, and are as open as the model
+        assert run(*build, "--seed", "1").code == 0
+        changed = sorted(set(os.listdir()) - {"tiny.yaml"})
+        assert len(changed) == len(files) and (changed == files) == (export == "onnx")
+        assert {stat.S_IMODE(os.stat(file).st_mode) for file in changed} == {0o606}
     finally:
         os.umask(before)
 
@@ -348,6 +353,12 @@ def test_what_may_not_be_written_is_told(run: Run) -> None:
         folder.chmod(0o755)
         os.chdir(folder)
         assert run("build", "tiny.yaml", "-o", "no/where", *QUICK).code == 2
+        (folder / "box").mkdir()
+        (folder / "box").chmod(0o733)
+        with another_user():
+            assert run("build", "tiny.yaml", "-o", "box/net.onnx", *QUICK).code == 0, (
+                "it takes files, and cannot be read"
+            )
         for output, said in (
             ("free/net.onnx", "read-only"),
             ("closed/net.onnx", "takes no new file"),
@@ -356,7 +367,7 @@ def test_what_may_not_be_written_is_told(run: Run) -> None:
             with another_user():
                 ran = run("build", "tiny.yaml", "-o", output, *QUICK)
             assert ran.code == 3 and "error[cannot-write]" in ran.err and said in ran.err, ran
-        assert {path.read_bytes() for path in folder.glob("*/net.onnx")} == {b"old"}
+        assert {path.read_bytes() for path in folder.glob("[fc]*/net.onnx")} == {b"old"}
         (folder / "closed").chmod(0o755)
         os.chdir("/")
 
