@@ -21,8 +21,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from .destinations import Destination, check_destination, find_destination, write_failure
 from .diagnostics import Failure
-from .places import Place, check_place, find_place, write_failure
 
 SUFFIX = ".archc-partial"
 NEW, JOURNAL = "new", "data.json"
@@ -75,8 +75,8 @@ def atomic_write(path: Path, named_data: NamedData | None = None) -> Iterator[Pa
     a link, and what it leads to is replaced, with its mode. A device or a pipe gets the bytes.
     Raises Failure (environment or usage) where the file cannot be written; then everything is as it was.
     """
-    place = find_place(path)
-    check_place(place)
+    place = find_destination(path)
+    check_destination(place)
     folder = Path(tempfile.gettempdir()) if place.kind == "stream" else place.path.parent
     beside = folder / place.path.name
     try:
@@ -99,7 +99,7 @@ def atomic_write(path: Path, named_data: NamedData | None = None) -> Iterator[Pa
         raise write_failure(beside, error) from error
 
 
-def send(main: Path, place: Place) -> None:
+def send(main: Path, place: Destination) -> None:
     """Writes a file to a device or a pipe. Raises Failure where there is more than this file, or no space, or no reader."""
     refuse_several(place.path, len(os.listdir(main.parent)))
     try:
@@ -128,7 +128,9 @@ def commit(main: Path, place: Path, named_data: NamedData | None) -> None:
     mode = stat.S_IMODE(main.stat().st_mode)
     data = sorted(each for each in main.parent.iterdir() if each != main)
     for each in (*data, main):
-        take_mode(each, place.with_name(each.name), mode)
+        target = place.with_name(each.name)
+        # data under a new name is as open to others as its model was
+        take_mode(each, target if target.exists() else place, mode)
         force_to_disk(each)
     if named_data is not None:
         names = [each.name for each in data if not place.with_name(each.name).exists()]
@@ -171,7 +173,13 @@ def force_to_disk(path: Path) -> None:
     is_folder = path.is_dir()
     if is_folder and os.name != "posix":
         return
-    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    except PermissionError:
+        # a folder may take files and not be read
+        if is_folder:
+            return
+        raise
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -185,12 +193,14 @@ def remove_stale(path: Path, named_data: NamedData | None) -> None:
     """Removes what killed processes left of `path`; a process that still runs keeps its own, and other users keep theirs."""
     form = re.compile(rf"{re.escape(f'.{shorten(path.name)}.')}(\d+)(?:\.\w+)?{re.escape(SUFFIX)}", re.ASCII)
     owner = getattr(os, "geteuid", lambda: 0)()
-    for name in os.listdir(path.parent):
-        if (found := form.fullmatch(name)) and not is_running(int(found[1])):
-            stale = path.with_name(name)
-            with suppress(OSError):
-                if stale.lstat().st_uid == owner:
-                    discard(stale, named_data)
+    # a folder may take files and not be read
+    with suppress(PermissionError):
+        for name in os.listdir(path.parent):
+            if (found := form.fullmatch(name)) and not is_running(int(found[1])):
+                stale = path.with_name(name)
+                with suppress(OSError):
+                    if stale.lstat().st_uid == owner:
+                        discard(stale, named_data)
 
 
 def discard(private: Path, named_data: NamedData | None) -> None:

@@ -20,7 +20,7 @@ PROGRAM = """
 import io, json, os, resource, signal, sys, time, traceback, warnings
 warnings.simplefilter("ignore")
 sys.path.insert(0, sys.argv[2])
-import archc, archc.compiler.files, archc.compiler.places, safetensors.numpy, tempfile
+import archc, archc.compiler.files, archc.compiler.destinations, safetensors.numpy, tempfile
 import archc.compiler.backends.torch.source
 from archc.build.build import build
 from archc.compiler.backends.onnx import write

@@ -21,8 +21,8 @@ FOLDERS = {"archc.compiler": ROOT / "compiler", "archc.runtime": ROOT / "runtime
 # each room and the rooms that it may know; longest prefix wins
 MAY_KNOW = {
     "archc.compiler.diagnostics": (),
-    "archc.compiler.places": ("archc.compiler.diagnostics",),
-    "archc.compiler.files": ("archc.compiler.diagnostics", "archc.compiler.places"),
+    "archc.compiler.destinations": ("archc.compiler.diagnostics",),
+    "archc.compiler.files": ("archc.compiler.diagnostics", "archc.compiler.destinations"),
     "archc.compiler.spelling": (),
     "archc.compiler.limits": ("archc.compiler.diagnostics", "archc.compiler.spelling"),
     "archc.compiler.sources": ("archc.compiler.diagnostics", "archc.compiler.limits"),
@@ -37,7 +37,7 @@ BELOW = (
     "archc.compiler.diagnostics",
     "archc.compiler.limits",
     "archc.compiler.sources",
-    "archc.compiler.places",
+    "archc.compiler.destinations",
     "archc.compiler.files",
     "archc.compiler.spelling",
     "archc.compiler.ir",

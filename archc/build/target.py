@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..compiler.backends import BACKENDS, Backend
+from ..compiler.destinations import check_destination, find_destination
 from ..compiler.diagnostics import Failure
 from ..compiler.driver import Compilation
 from ..compiler.files import refuse_several
 from ..compiler.ir.graph import Graph
-from ..compiler.places import check_place, find_place
 from .options import BuildOptions
 
 
@@ -22,7 +22,7 @@ def target_paths(checked: Compilation, graph: Graph, options: BuildOptions) -> l
         path = target_path(checked, backend, graph, options)
         paths.append((backend, path))
         # folders of some systems take upper and lower case for the same
-        first = taken.setdefault(str(find_place(path).path.resolve()).casefold(), backend)
+        first = taken.setdefault(str(find_destination(path).path.resolve()).casefold(), backend)
         if first is not backend:
             raise Failure("bad-option", f"{first.name} and {backend.name} would both write `{path}`",
                           f"build one at a time, or leave `{options.spell('output')}` out", 2)  # fmt: skip
@@ -35,13 +35,13 @@ def target_path(checked: Compilation, backend: Backend, graph: Graph, options: B
     path = backend.output_path(asked)
     output = options.spell("output")
     for each in dict.fromkeys((asked, path)):
-        place = find_place(each)
+        place = find_destination(each)
         if place.kind == "folder":
             raise Failure("output-is-folder", f"`{each}` is a folder; `{output}` names a file", exit_code=2)
         if place.kind == "stream" and backend.has_data(graph):
             refuse_several(each, 2, output)
-    place = find_place(path)
-    check_place(place)
+    place = find_destination(path)
+    check_destination(place)
     if place.kind == "stream":
         return path
     inputs = list(input_files(checked, options))

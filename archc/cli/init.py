@@ -24,9 +24,9 @@ def command(name: str, origin: str | None, output: str | None, form: str) -> Non
     A member of a family becomes one document, comments kept; what it imports is written beside it, and the schema by which
     editors complete and check it. Nothing is overwritten.
     """
+    from ..compiler.destinations import find_destination
     from ..compiler.diagnostics import Failure
     from ..compiler.files import atomic_write
-    from ..compiler.places import find_place
     from ..scaffold.starter import add_schema, start_spec, write_spec
 
     refuse_two_answers(output, form)
@@ -35,7 +35,7 @@ def command(name: str, origin: str | None, output: str | None, form: str) -> Non
     if draft.bundled:
         print(f"using the bundled {draft.bundled}", file=sys.stderr)
     target = output_path(output or f"{name}.yaml")
-    place = find_place(target)
+    place = find_destination(target)
     if place.kind == "stream":
         if draft.companions:
             needs = ", ".join(draft.companions)

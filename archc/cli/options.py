@@ -68,7 +68,7 @@ def output_path(output: str) -> Path:
 
 def writes_to_stdout(output: str | None) -> bool:
     """Whether `-o` puts a file on standard output, so that nothing else may stand there."""
-    from ..compiler.places import is_standard_output
+    from ..compiler.destinations import is_standard_output
 
     return output is not None and is_standard_output(output_path(output))
 

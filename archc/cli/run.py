@@ -137,10 +137,10 @@ def check_target(target: str | None, read: Iterable[str]) -> None:
     """Raises Failure where `target` cannot be written, and RuntimeFault `output-is-input` where it is one of those that are `read`."""
     if target is None:
         return
-    from ..compiler.places import check_place, find_place
+    from ..compiler.destinations import check_destination, find_destination
 
-    found = find_place(Path(target))
-    check_place(found)
+    found = find_destination(Path(target))
+    check_destination(found)
     if not found.path.exists():
         return
     for place in read:

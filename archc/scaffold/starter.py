@@ -13,11 +13,11 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from ..compiler.destinations import find_destination
 from ..compiler.diagnostics import Collector, Diagnostic, Failure, LimitReached, Source, SpecError
 from ..compiler.files import atomic_write
 from ..compiler.frontend.compose import Composer
 from ..compiler.frontend.located_yaml import Located, parse_yaml, plain_value
-from ..compiler.places import find_place
 from ..compiler.sources import LABEL_SETS, SourceError, SpecText, find_spec
 from .overlay import Edit, TextDocument, expand_aliases, overlay_document, without_modeline
 
@@ -217,7 +217,7 @@ def add_schema(starter: StarterSpec, folder: Path) -> StarterSpec:
 def write_spec(starter: StarterSpec, target: Path) -> list[Path]:
     """Writes the spec and its companions, all or none, and returns their paths. Raises Failure where a file is there already."""
     # a link may lead to where the new file is to be
-    place = find_place(target).path
+    place = find_destination(target).path
     texts = {place.with_name(name): text for name, text in starter.companions.items()} | {place: starter.text}
     for path, text in list(texts.items()):
         if path != place and path.is_file() and path.read_bytes() == text.encode():

@@ -83,14 +83,14 @@ class Backend:
         The module's `write` puts them all into the folder of the path that it is given; they appear in one commit.
         Raises Failure where the backend has no form of an op, where the proof fails, and where the disk is full.
         """
+        from ..destinations import find_destination
         from ..files import atomic_write
-        from ..places import find_place
 
         write: Write = import_module(self.module, __name__).write
         with atomic_write(export.path, self.named_data) as path:
             files = write(replace(export, path=path))
             export.prove(path)
-        place = find_place(export.path).path
+        place = find_destination(export.path).path
         return [
             files[0]._replace(path=export.path),
             *(each._replace(path=place.with_name(each.path.name)) for each in files[1:]),

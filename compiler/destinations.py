@@ -16,7 +16,7 @@ STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 DESCRIPTORS = re.compile(r"/dev/fd|/proc/(?P<process>\d+|self)(?:/task/\d+)?/fd")
 
 
-class Place(NamedTuple):
+class Destination(NamedTuple):
     """Where an output goes. `path` is what the links of the path that was asked for lead to.
 
     A `file` is replaced whole, or new; a `stream` is a device, a pipe or an open file, and is written to. `descriptor` is the
@@ -28,7 +28,7 @@ class Place(NamedTuple):
     descriptor: int | None = None
 
 
-def find_place(path: Path) -> Place:
+def find_destination(path: Path) -> Destination:
     """Follows the links of `path`, one after the other: a link to `/dev/stdout` is no link to the file that is open there.
 
     Raises Failure `cannot-write` where links lead in a circle, or where the system cannot tell.
@@ -37,11 +37,11 @@ def find_place(path: Path) -> Place:
     try:
         for _ in range(MAX_LINKS):
             if (descriptor := own_descriptor(found)) is not None:
-                return Place(found, "stream", descriptor)
+                return Destination(found, "stream", descriptor)
             if not found.is_symlink():
-                return Place(found, kind_of(found))
+                return Destination(found, kind_of(found))
             if DESCRIPTORS.fullmatch(found.parent.resolve().as_posix()):
-                return Place(found, "stream")
+                return Destination(found, "stream")
             found = found.parent / found.readlink()
     except OSError as error:
         raise write_failure(path, error) from error
@@ -70,7 +70,7 @@ def kind_of(path: Path) -> Literal["file", "folder", "stream"]:
     return "file" if stat.S_ISREG(mode) else "folder" if stat.S_ISDIR(mode) else "stream"
 
 
-def check_place(place: Place) -> None:
+def check_destination(place: Destination) -> None:
     """Raises Failure where an output cannot go to `place`, before anything is made: a missing or closed folder, a read-only file."""
     path, folder = place.path, place.path.parent
     if place.kind == "folder":
@@ -108,7 +108,7 @@ def check_descriptor(number: int) -> None:
 
 def is_standard_output(path: str | os.PathLike[str]) -> bool:
     """Whether what is written to `path` comes out on standard output, where nothing else may stand then."""
-    place = find_place(Path(path))
+    place = find_destination(Path(path))
     if place.descriptor is not None or place.kind != "stream":
         return place.descriptor == 1
     try:
