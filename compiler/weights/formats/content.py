@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 from .pickled import Opaque, StoredTensor
@@ -70,13 +71,14 @@ def children(value: Any) -> Iterator[tuple[Any, Any]]:
     The containers of an object are at its own place in the file, so their key is "": they may be those of other objects, too, and
     are looked through once.
     """
+    pairs: Iterable[tuple[Any, Any]]
     if isinstance(value, dict):
-        pairs = list(value.items())
+        pairs = value.items()
     elif isinstance(value, Opaque):
         pairs = [("", each) for each in (value.items, value.elements, value.attributes) if each]
     else:
-        pairs = list(enumerate(value))
-    return ((key, each) for key, each in pairs if type(each) in CONTAINERS)
+        pairs = enumerate(value)
+    return islice(((key, each) for key, each in pairs if type(each) in CONTAINERS), MAX_TENSORS)
 
 
 def module_entries(module: Opaque) -> Iterator[tuple[str, Any]]:

@@ -17,7 +17,9 @@ from .damage import checkpoint_damaged
 from .pickled import STORAGES, Global, Opaque, Storage, StoredTensor
 
 MAX_PICKLE = 256 * 2**20
-MAX_STEPS = 8_000_000  # 100,000 tensors take about 5 million
+# An opcode is a step, one that remembers a value two: a tensor takes about 70, the optimizer's state of a large net a million. So many take
+# half a second, and 150 MB at most. Bytes would say nothing, as arrays lie inline.
+MAX_STEPS = 1_500_000
 MAX_DIMENSIONS = 8
 RESAVE = "save it again with torch.save(model.state_dict(), …), or as .safetensors"
 
@@ -43,13 +45,17 @@ SET, FROZENSET = Global("builtins", "set"), Global("builtins", "frozenset")
 
 
 class PickleMachine:
-    """Python's pickle machine, without the part that calls. `unknown` are the globals that are not known to make data alone."""
+    """Python's pickle machine, without the part that calls.
+
+    `unknown` are the globals that are not known to make data alone, `claims` how many numbers each storage has by the pickle.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.storages: dict[str, Storage] = {}
+        self.claims: dict[str, int] = {}
         self.steps = 0
         self.unknown: dict[Global, None] = {}
 
@@ -75,7 +81,7 @@ class PickleMachine:
         """Counts what was done; what copies a container counts a step for each of its elements. Raises Failure beyond any state dict's."""
         self.steps += steps
         if self.steps > MAX_STEPS:
-            raise Failure("checkpoint-refused", f"the pickle in {self.path.name} takes over {MAX_STEPS:,} steps, more than any state dict's",
+            raise Failure("checkpoint-refused", f"the pickle in {self.path.name} takes over {MAX_STEPS:,} steps, more than a state dict's",
                           RESAVE)  # fmt: skip
 
     def push(self, value: Any) -> None:
@@ -89,6 +95,7 @@ class PickleMachine:
         return items[::-1]
 
     def remember(self, place: int) -> None:
+        self.spend(1)  # what is remembered takes a hundred bytes
         self.memo[place] = self.stack[-1]
 
     def add_items(self, flat: list[Any]) -> None:
@@ -133,7 +140,10 @@ class PickleMachine:
             raise Failure(
                 "checkpoint-refused", f"{self.path.name} shares storages as only torch before 0.4 did", RESAVE
             )
-        return self.storages.setdefault(str(key), Storage(STORAGES[storage.name], str(key)))
+        if str(key) not in self.storages:
+            self.storages[str(key)] = Storage(STORAGES[storage.name], str(key))
+            self.claims[str(key)] = pid[4] if len(pid) > 4 and type(pid[4]) is int else 0
+        return self.storages[str(key)]
 
     def call(self, function: Any, arguments: Any) -> Any:
         """What a call would give, where that is a container or a tensor; for every other call, a description."""

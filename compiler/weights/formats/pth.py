@@ -17,6 +17,7 @@ from ..source import Checkpoint, KeyedStateDict
 from .content import FoundStateDict, describe_content, find_state_dicts
 from .damage import checkpoint_damaged
 from .pickled import Global, StoredTensor
+from .pickles import PickleMachine
 
 MAX_NUMBER = 2**40  # of offsets, sizes, strides and elements: no machine holds more
 
@@ -50,7 +51,12 @@ class StoredTensors:
         if size is None:
             raise checkpoint_damaged(self.path, f"the numbers of `{name[:80]}` are missing")
         if count and tensor.byte_range()[1] > size:
-            raise checkpoint_damaged(self.path, f"`{name[:80]}` says more numbers than its record holds")
+            key, width = tensor.storage.key, tensor.storage.dtype.size_bytes
+            reach, numbers = tensor.byte_range()[1] // width, size // width
+            raise checkpoint_damaged(
+                self.path,
+                f"`{name[:80]}` reaches to number {reach:,} of its storage `{key[:80]}`, which holds {numbers:,}",
+            )
 
     def names(self) -> Iterable[str]:
         return self.tensors
@@ -66,6 +72,17 @@ class StoredTensors:
         tensor = self.tensors[name]
         data = self.container.read(tensor.storage.key, *tensor.byte_range())
         return tensor.storage.dtype.decode(data, tensor.shape, tensor.stride)
+
+
+def check_claims(path: Path, machine: PickleMachine, container: Container) -> None:
+    """Raises Failure for a storage that claims more numbers than the file holds of it."""
+    for key, count in machine.claims.items():
+        size, width = container.size(key), machine.storages[key].dtype.size_bytes
+        if size is not None and count * width > size:
+            claim = f"its storage `{key[:80]}` claims {count:,} numbers of {width} bytes"
+            raise checkpoint_damaged(
+                path, f"{claim}, but {size:,} bytes of it are in the file of {path.stat().st_size:,}"
+            )
 
 
 def open_container(path: Path, container: Container) -> Checkpoint:

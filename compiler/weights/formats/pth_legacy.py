@@ -10,7 +10,7 @@ from ..source import Checkpoint
 from .damage import checkpoint_damaged
 from .memory_map import map_file
 from .pickles import MAX_PICKLE, PickleMachine
-from .pth import open_container
+from .pth import check_claims, open_container
 
 MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the end of a pickle of one number, 0x1950A86A20F9469CFC6C, in any protocol from 2 on
 MAGIC_WITHIN = 32  # bytes from the beginning
@@ -33,6 +33,7 @@ class LegacyContainer:
             raise checkpoint_damaged(path, "it is of an unknown version, or of a big-endian machine")
         widths = {key: storage.dtype.size_bytes for key, storage in machine.storages.items()}
         self.places = self.locate_storages(keys, widths, begin)
+        check_claims(path, machine, self)
 
     def locate_storages(self, keys: object, widths: dict[str, int], begin: int) -> dict[str, tuple[int, int]]:
         """(place, size) in bytes of each storage by its key; the first is at `begin`, and `widths` are bytes per element.
@@ -48,7 +49,10 @@ class LegacyContainer:
             places[str(key)] = (begin + 8, size)
             begin += 8 + size
             if count < 0 or begin > len(self.map):
-                raise checkpoint_damaged(self.path, "it is cut off before its last number")
+                claim = (
+                    f"its storage `{str(key)[:80]}` claims {count:,} numbers, but the file has {len(self.map):,} bytes"
+                )
+                raise checkpoint_damaged(self.path, f"it is cut off before its last number: {claim}")
         if begin != len(self.map):
             raise checkpoint_damaged(
                 self.path, f"{len(self.map) - begin} bytes behind its last number belong to nothing"

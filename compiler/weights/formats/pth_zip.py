@@ -13,8 +13,11 @@ from ..source import Checkpoint
 from .damage import checkpoint_damaged
 from .memory_map import map_file
 from .pickles import MAX_PICKLE, RESAVE, PickleMachine
-from .pth import open_container
+from .pth import check_claims, open_container
 
+MAX_DIRECTORY = 8 * 2**20  # bytes; a record takes some 70, and zipfile reads 100,000 of them in half a second
+END, END_64 = 22, 56  # bytes of the record that ends a zip, before a comment, and of the one for large zips
+LOCATOR_64 = 20  # bytes between the two
 LOCAL_HEADER = 30  # bytes of a zip's local header before the name; the lengths of name and extra field end it
 
 
@@ -24,11 +27,18 @@ class ZipContainer:
     def __init__(self, path: Path) -> None:
         """Reads the directory and the pickle. Raises Failure for a zip that is damaged, or that torch did not write."""
         self.path = path
+        self.map = memoryview(map_file(path))
+        size = directory_size(self.map)
+        if size > MAX_DIRECTORY:
+            raise Failure(
+                "checkpoint-refused",
+                f"the zip directory of {path.name} has {size:,} bytes; {MAX_DIRECTORY:,} are read at most",
+                RESAVE,
+            )
         try:
             self.zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
             raise checkpoint_damaged(path, "its zip archive is cut off or damaged") from None
-        self.map = memoryview(map_file(path))
         self.records = {info.filename: info for info in self.zip.infolist()}
         self.places: dict[str, int] = {}
         pickles = [name for name in self.records if name.endswith("/data.pkl") and name.count("/") == 1]
@@ -43,7 +53,11 @@ class ZipContainer:
             raise Failure("checkpoint-refused", f"the pickle in {path.name} has {size:,} bytes; {MAX_PICKLE:,} are read at most",
                           RESAVE)  # fmt: skip
         machine = PickleMachine(path)
-        self.content, self.unknown = machine.run(self.record(pickles[0])), tuple(machine.unknown)
+        begin = self.find_record(pickles[0])
+        with map_file(path, begin + size) as head:
+            head.seek(begin)
+            self.content, self.unknown = machine.run(head), tuple(machine.unknown)
+        check_claims(path, machine, self)
 
     def size(self, storage: str) -> int | None:
         info = self.records.get(f"{self.folder}data/{storage}")
@@ -83,6 +97,18 @@ class ZipContainer:
 
     def damaged(self, info: zipfile.ZipInfo) -> Failure:
         return checkpoint_damaged(self.path, f"the record {info.filename[:80]} is cut off or damaged")
+
+
+def directory_size(data: memoryview) -> int:
+    """How many bytes the directory of a zip has, as zipfile will read it; 0 where there is no end of a zip."""
+    tail = bytes(data[max(0, len(data) - END - 2**16) :])
+    end = tail.rfind(b"PK\5\6")
+    if end < 0 or len(tail) - end < END:
+        return 0
+    begin = end - LOCATOR_64 - END_64
+    if begin >= 0 and tail[end - LOCATOR_64 :].startswith(b"PK\6\7") and tail[begin:].startswith(b"PK\6\6"):
+        return int(struct.unpack_from("<Q", tail, begin + 40)[0])
+    return int(struct.unpack_from("<I", tail, end + 12)[0])
 
 
 def foreign_zip(path: Path, names: Collection[str]) -> Failure:

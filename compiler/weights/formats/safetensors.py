@@ -10,12 +10,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ...diagnostics import Failure
 from ...ir.dtypes import DTYPES, DType
 from ..source import Checkpoint, KeyedStateDict
 from .damage import checkpoint_damaged
 from .memory_map import map_file
 
-MAX_HEADER = 100 * 2**20
+MAX_HEADER = 32 * 2**20  # bytes; a tensor takes about a hundred
+MAX_PARTS = 1_500_000  # of the header's JSON; a tensor has about ten
 # the element types by their names in a header
 HEADER_DTYPES = {dtype.name.upper(): dtype for dtype in DTYPES.values() if dtype.kind != "complex"}
 
@@ -60,8 +62,14 @@ def read_safetensors_header(path: Path, data: mmap.mmap) -> tuple[dict[str, Any]
     if len(data) < 8:
         raise checkpoint_damaged(path, "it is cut off before its header")
     size = struct.unpack("<Q", data[:8])[0]
-    if size > MAX_HEADER or 8 + size > len(data):
+    if 8 + size > len(data):
         raise checkpoint_damaged(path, f"its header says {size} bytes, the file has {len(data)}")
+    parts = 0 if size > MAX_HEADER else count_parts(data[8 : 8 + size])
+    if size > MAX_HEADER or parts > MAX_PARTS:
+        what = f"{size:,} bytes" if size > MAX_HEADER else f"{parts:,} parts"
+        limits = f"{MAX_HEADER:,} bytes and {MAX_PARTS:,} parts"
+        raise Failure("checkpoint-refused", f"the header of {path.name} has {what}; {limits} are read at most",
+                      "save the weights alone, without large metadata")  # fmt: skip
     try:
         text = data[8 : 8 + size].decode("utf-8")
         entries = json.loads(text, object_pairs_hook=lambda pairs: reject_duplicates(path, pairs))
@@ -74,12 +82,21 @@ def read_safetensors_header(path: Path, data: mmap.mmap) -> tuple[dict[str, Any]
     return entries, 8 + size
 
 
+def count_parts(header: bytes) -> int:
+    """How many values a header's JSON has at most, before it is parsed: each follows a comma or a bracket."""
+    return sum(map(header.count, (b",", b"{", b"[")))
+
+
 def check_layout(path: Path, entries: dict[str, Any], room: int) -> None:
     """Raises Failure unless the tensors fill `room` bytes one after the other, each as many as its shape and dtype take."""
     last = 0
     for name, entry in sorted(entries.items(), key=lambda item: data_offsets(path, *item)):
         begin, end = data_offsets(path, name, entry)
-        if begin != last or end > room:
+        if end > room:
+            raise checkpoint_damaged(
+                path, f"`{name[:80]}` claims bytes up to {end:,}, but the file holds {room:,} of tensors"
+            )
+        if begin != last:
             raise checkpoint_damaged(
                 path,
                 f"`{name[:80]}` lies outside the file, over another tensor or behind a hole: it is cut off or made up",
