@@ -18,6 +18,7 @@ from ..compiler.backends import BACKENDS
 from ..compiler.backends.onnx.opsets import OPSET, OPSETS
 from ..compiler.spelling import as_flag
 from ..compiler.weights.formats import checkpoint_suffixes
+from ..interruption import limit_long_calls
 from ..text.characters import clean
 from ..text.tables import format_bytes, format_pairs
 from ..text.weights import describe_weights, weight_warnings
@@ -111,6 +112,7 @@ def command(spec: str, settings: tuple[str, ...], output: str | None, form: str,
     """Build a model from a spec: ONNX or PyTorch."""
     from ..build.build import build
 
+    limit_long_calls()
     refuse_two_answers(output, form)
     path = None if output in (None, "-") else output
     options = BuildOptions(output=Path(path) if path is not None else None, weights=parse_weights(weights),
