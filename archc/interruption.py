@@ -1,8 +1,9 @@
 """Ctrl-C and SIGTERM: the command says `interrupted` and ends with 130, whatever it is at, and leaves nothing unfinished.
 
 The first signal raises KeyboardInterrupt, so that `finally` clauses do their work. Inside an import it would come out as another
-error, or be swallowed, so there the process ends at once. So it does at a second signal, and GRACE_S after the first one: the main
-thread may be in a long call of a library, which no exception reaches. What ends at once removes its temporary files itself.
+error, or be swallowed, so there the process ends at once. So it does at a second signal, and in commands that call large libraries
+GRACE_S after the first one: no exception reaches the main thread in a long call. What ends at once removes its temporary files
+itself.
 
 Only the command uses this (archc/__main__.py): who imports archc keeps the signals to themselves. It imports only what is built in
 or loaded with Python.
@@ -43,8 +44,9 @@ ending = _thread.allocate_lock()
 
 
 class State:
-    """How many signals have come, and whether an answer stands on standard output already, or a part of it."""
+    """Whether signals are caught, how many have come, and whether an answer, or a part of it, stands on standard output already."""
 
+    caught = False
     signals = 0
     answered = False
 
@@ -69,6 +71,16 @@ def catch_signals() -> None:
         if _signal.getsignal(number) != _signal.SIG_IGN:
             _signal.signal(number, interrupt)
     sys.unraisablehook = report_unraisable
+    State.caught = True
+
+
+def limit_long_calls() -> None:
+    """Has a signal end the process GRACE_S later, though the main thread does not answer. For commands that call large libraries.
+
+    Others have no such calls, and a second thread makes all memory a little slower. Where no signals are caught it does nothing.
+    """
+    if not State.caught:
+        return
     try:
         reader, writer = os.pipe()
         if os.name == "posix":

@@ -188,6 +188,7 @@ from archc.__main__ import main
 from archc import interruption
 def command():
     import archc.compiler.files as files
+    interruption.limit_long_calls()
     os.mkdir(f".out.onnx.{{os.getpid()}}.x{{files.SUFFIX}}")
     print('begun', flush=True)
     {STUCK[what]}

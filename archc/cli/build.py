@@ -15,6 +15,7 @@ from ..compiler.backends import BACKENDS
 from ..compiler.backends.onnx.opsets import OPSET, OPSETS
 from ..compiler.spelling import as_flag
 from ..compiler.weights.formats import checkpoint_suffixes
+from ..interruption import limit_long_calls
 from ..text.characters import clean
 from ..text.tables import format_bytes, format_pairs
 from ..text.weights import describe_weights, weight_warnings
@@ -120,6 +121,7 @@ def command(spec: str, settings: tuple[str, ...], limits: Limits, output: str | 
     """Build a model from a spec: ONNX or PyTorch."""
     from ..build.build import build
 
+    limit_long_calls()
     refuse_two_answers(output, form)
     options = BuildOptions(output=None if output is None else output_path(output), weights=parse_weights(weights),
                            proof="none" if no_verify else proof, spelling=as_flag, **given)  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ..interruption import limit_long_calls
 from ..text.characters import clean
 from ..text.layout import table_width
 from ..text.tables import format_pairs
@@ -21,6 +22,7 @@ def command(form: str) -> int:
     """
     from ..runtime.doctor import examine_machine
 
+    limit_long_calls()
     found = examine_machine()
     usable = not any(each.ok is False and each.area == "cpu" for each in found)
     if form == "json":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..interruption import limit_long_calls
 from ..runtime.arguments import MAX_BATCH, MAX_THREADS
 from ..runtime.faults import RuntimeFault
 from ..runtime.images import MAX_PIXELS
@@ -79,6 +80,7 @@ def command(
     """
     from ..runtime import Session, UntrainedWarning
 
+    limit_long_calls()
     kind = output_kind(target)
     refuse_two_answers(target, form)
     pictures = pair_inputs(feeds) if feeds else name_pictures(images)
