@@ -179,16 +179,17 @@ def open_artifact(path: str | Path) -> Artifact:
             return Artifact(path, metadata, outline, Version.of(status))
     except OSError as error:
         raise RuntimeFault("no-such-model", f"`{path}` cannot be read: {error.strerror}", exit_code=2) from None
-    except (ValueError, OverflowError):
-        raise describe_refusal(path) from None
+    except ValueError as error:
+        why = "a text in it is no UTF-8" if isinstance(error, UnicodeError) else str(error)
+        raise describe_refusal(path, why) from None
 
 
-def describe_refusal(path: Path) -> RuntimeFault:
-    """The fault for a file that is no model. An image is the likely mistake, because `archc run` takes both."""
+def describe_refusal(path: Path, why: str) -> RuntimeFault:
+    """The fault for a file that is no model; `why` says what is in the reader's way. An image is the likely mistake, because `archc run` takes both."""
     with path.open("rb") as file:
         start = file.read(8)
     if not start:
         return RuntimeFault("not-a-model", f"`{path}` is empty; a model was expected")
     if start.startswith(SIGNATURES):
         return RuntimeFault("not-a-model", f"`{path}` is an image; the model comes first", "archc run MODEL IMAGE...")
-    return RuntimeFault("not-a-model", f"`{path}` is no ONNX model, or is cut off", "archc build makes one")
+    return RuntimeFault("not-a-model", f"`{path}` is no ONNX model, or is cut off: {why}", "archc build makes one")

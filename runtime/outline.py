@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 from .wire import BYTES, FIXED32, VARINT, Message, WireReader
 
 MAX_METADATA = 64 * 2**20
+MAX_PAIRS = 10_000
 MAX_NODE = 2**20  # a longer node is a Constant with a tensor inside, which is not needed here
+MAX_PARTS = 500_000  # nodes, weights and ports together: a file of a few bytes each would fill the memory
 MAX_CONTENT = 256  # bytes of a weight that are kept: sizes, pads and scales have less
 PASS_THROUGH = ("Identity", "Flatten", "Reshape", "Squeeze", "Cast")
 
@@ -30,7 +32,8 @@ DIMENSION = Message.of("dimension", {1: VARINT, 2: BYTES})
 OPSET = Message.of("opset", {1: BYTES, 2: VARINT})
 PAIR = Message.of("pair", {1: BYTES, 2: BYTES})
 
-Shape = tuple[int | str | None, ...]
+Dimension = int | str | None
+Shape = tuple[Dimension, ...]
 
 
 class OutlineNode(NamedTuple):
@@ -96,7 +99,8 @@ class Outline:
 
 def read_outline(reader: WireReader) -> tuple[Outline, dict[str, str]]:
     """The outline of a ModelProto, and its metadata. Raises ValueError where the file is no model."""
-    outline, metadata = Outline(), {}
+    outline = Outline()
+    metadata: dict[str, str] = {}
     graphs = read = 0
     for field, wire, length in reader.walk(reader.size, MODEL):
         if wire != BYTES:
@@ -109,7 +113,7 @@ def read_outline(reader: WireReader) -> tuple[Outline, dict[str, str]]:
             outline.opsets[domain] = version
         elif field == 14:
             read += length
-            if read > MAX_METADATA:
+            if read > MAX_METADATA or len(metadata) > MAX_PAIRS:
                 raise ValueError("too much metadata")
             key, value = read_pair(reader, reader.end(length), MAX_METADATA)
             metadata[key] = value
@@ -150,9 +154,13 @@ def find_external(reader: WireReader, end: int, message: str = "model", depth: i
 
 def read_graph(reader: WireReader, end: int, outline: Outline) -> None:
     """Reads a GraphProto into `outline`: field 1 is a node, 5 a weight, 11 an input, 12 an output, 13 a value between."""
+    parts = 0
     for field, wire, length in reader.walk(end, GRAPH):
         if wire != BYTES:
             continue
+        parts += field in (1, 5, 11, 12)
+        if parts > MAX_PARTS:
+            raise ValueError("too many nodes and weights")
         inside = reader.end(length)
         if field == 1 and length <= MAX_NODE:
             node = read_node(reader, inside)
@@ -246,16 +254,17 @@ def read_attribute(reader: WireReader, end: int) -> tuple[str, Any]:
         elif field == 3 and wire == VARINT:
             found[2] = signed(value)
         elif field == 8 and wire == VARINT:
-            found[7] = (*found.get(7, ()), signed(value))
+            found.setdefault(7, []).append(signed(value))
         elif field == 2 and wire == FIXED32:
             found[1] = struct.unpack("<f", reader.read(4))[0]
         elif field == 7 and wire == FIXED32:
-            found[6] = (*found.get(6, ()), struct.unpack("<f", reader.read(4))[0])
+            found.setdefault(6, []).append(struct.unpack("<f", reader.read(4))[0])
         elif field == 4 and wire == BYTES:
             found[3] = reader.text(value)
     if [*found] != [kind]:
         reader.surprise = reader.surprise or f"an attribute {name!r} without its one value"
-    return name, found.get(kind)
+    told = found.get(kind)
+    return name, tuple(told) if isinstance(told, list) else told
 
 
 def signed(value: int) -> int:
@@ -288,33 +297,31 @@ def read_port(reader: WireReader, end: int) -> tuple[str, Shape | None]:
 
     Field 1 is the name, 2 the type; in the type field 1 is a tensor's; in that field 2 is the shape.
     """
-    name = ""
-    shape: Shape | None = None
+    name, sizes = "", None
     for field, wire, length in reader.walk(end, PORT):
         if wire == BYTES and field == 1:
             name = reader.text(length)
         elif wire == BYTES and field == 2:
             for inner, inner_wire, size in reader.walk(reader.end(length), TYPE):
                 if inner_wire == BYTES and inner == 1:
-                    shape = read_tensor_type(reader, reader.end(size), shape)
-    return name, shape
+                    sizes = read_tensor_type(reader, reader.end(size), sizes)
+    return name, None if sizes is None else tuple(sizes)
 
 
-def read_tensor_type(reader: WireReader, end: int, shape: Shape | None) -> Shape | None:
-    """The shape in a tensor's type behind what is known of it, `shape`; None where there is none."""
+def read_tensor_type(reader: WireReader, end: int, sizes: list[Dimension] | None) -> list[Dimension] | None:
+    """The sizes in a tensor's type behind those that are known, `sizes`; None where it has no shape."""
     for field, wire, length in reader.walk(end, TENSOR_TYPE):
         if wire == BYTES and field == 2:
-            inside = reader.end(length)
-            shape = shape or ()
-            for inner, inner_wire, size in reader.walk(inside, SHAPE):
+            sizes = [] if sizes is None else sizes
+            for inner, inner_wire, size in reader.walk(reader.end(length), SHAPE):
                 if inner_wire == BYTES and inner == 1:
-                    shape = (*shape, read_dimension(reader, reader.end(size)))
-    return shape
+                    sizes.append(read_dimension(reader, reader.end(size)))
+    return sizes
 
 
-def read_dimension(reader: WireReader, end: int) -> int | str | None:
+def read_dimension(reader: WireReader, end: int) -> Dimension:
     """A dimension: field 1 is a number, 2 a name; None where it has neither."""
-    found: int | str | None = None
+    found: Dimension = None
     for field, wire, content in reader.walk(end, DIMENSION):
         if field == 1 and wire == VARINT:
             found = signed(content)

@@ -10,6 +10,7 @@ from .answers import Answer
 from .faults import RuntimeFault
 
 KINDS = {".npz": "the arrays", ".png": "the arg-max of a map", ".json": "the answer as --format json prints it"}
+MAX_NAME = 2**16 - 10  # bytes, of which the archive keeps some
 NAMES = "inputs"  # what the pictures' names are called among the arrays
 
 
@@ -30,6 +31,10 @@ def save_npz(file: BinaryIO, answers: Sequence[Answer]) -> None:
         array = np.stack(rows)
         arrays[name] = array.astype(str) if array.dtype == object else array
     arrays.setdefault(NAMES, np.array([each.input for each in answered]))
+    long = next((name for name in arrays if len(name.encode()) > MAX_NAME), None)
+    if long is not None:
+        raise RuntimeFault("wrong-output", f"an output's name has {len(long)} characters; a .npz holds no such name: `{long[:40]}…`",
+                           "leave it out: --outputs NAME, or write a .json")  # fmt: skip
     with ZipFile(file, "w") as archive:
         for name, array in arrays.items():
             with archive.open(ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
@@ -62,7 +67,7 @@ def only_map(outputs: Mapping[str, Any]) -> tuple[str, Any]:
     maps = {
         name: found
         for name, found in outputs.items()
-        if found.ndim == 3 and found[0].size > 1 and found.dtype != object
+        if found.ndim == 3 and found.size > len(found) and found.dtype != object
     }
     if len(maps) == 1:
         return next(iter(maps.items()))

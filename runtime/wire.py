@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO, NamedTuple
 
-MAX_FIELDS = 6_000_000
+MAX_FIELDS = 4_000_000  # some seconds
 MAX_TEXT = 2**20
 WINDOW = 2**14
 LONGEST_NUMBER = 10
@@ -51,6 +51,8 @@ class WireReader:
         known, once = message.fields, set()
         while self.at < end:
             self.fields += 1
+            if self.fields > MAX_FIELDS:
+                raise ValueError("too many fields")
             key = self.varint()
             often = known.get(key)
             if not often:
@@ -77,8 +79,6 @@ class WireReader:
                 raise ValueError("no field of a model")
         if self.at > end:
             raise ValueError("a number reaches past the end")
-        if self.fields > MAX_FIELDS:
-            raise ValueError("too many fields")
 
     def varint(self) -> int:
         """The next number, seven bits a byte, the lowest first. Raises ValueError where it is cut off, or over 64 bits."""

@@ -14,7 +14,7 @@ from onnx import AttributeProto, ModelProto, TensorProto, helper
 from PIL import Image
 
 import archc
-from archc.runtime import Session, trust
+from archc.runtime import Session, outline, trust, wire
 from archc.runtime.artifact import open_artifact
 from archc.runtime.inference import Engine
 from archc.runtime.remote import RemoteEngine
@@ -346,3 +346,43 @@ def test_trust_reads_what_onnxruntime_reads(folders, capsys):
     ran = program(capsys)("run", "a.onnx", "a.png", "--device", "cpu")
     assert ran.code == 1 and "error[model-refused]" in ran.err and "--trust" in ran.err
     assert program(capsys)("run", "a.onnx", "a.png", "--device", "cpu", "--trust").code == 0
+
+
+def field(number: int, content: bytes) -> bytes:
+    """A protobuf field of bytes."""
+    out, length = bytearray(), len(content)
+    while length > 127:
+        out.append(length & 127 | 128)
+        length >>= 7
+    return bytes([number << 3 | 2, *out, length]) + content
+
+
+def nested(depth: int) -> bytes:
+    """Graphs in attributes of nodes of graphs."""
+    content = b""
+    for _ in range(depth):
+        content = field(1, field(5, field(6, content)))
+    return content
+
+
+BOMBS = {
+    "fields": b"\x08\x00" * 30_000, "nodes": field(7, b"\x0a\x00" * 6_000), "metadata": field(7, b"") + field(14, field(2, b"v" * 2**26)),
+    "pairs": field(7, b"") + b"".join(field(14, field(1, b"%x" % at)) for at in range(10_002)), "nests": field(7, nested(3000)),
+    "weights": field(7, b"".join(field(5, field(8, b"%x" % at)) for at in range(6_000))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_file_that_takes_long_to_read_is_refused(tmp_path, monkeypatch, bomb):
+    monkeypatch.setattr(wire, "MAX_FIELDS", 20_000)
+    monkeypatch.setattr(outline, "MAX_PARTS", 5_000)
+    (tmp_path / "a.onnx").write_bytes(BOMBS[bomb])
+    found = fault(Session, tmp_path / "a.onnx", device="cpu")
+    assert found.code == "not-a-model" and any(word in found.message for word in ("too many", "too much", "too deep"))
+
+
+def test_many_sizes_take_no_longer_than_few(tmp_path):
+    """Not by their square."""
+    sizes = field(2, field(1, field(2, field(1, b"\x08\x01") * 100_000)))
+    (tmp_path / "a.onnx").write_bytes(field(7, field(11, field(1, b"x") + sizes)))
+    assert len(open_artifact(tmp_path / "a.onnx").inputs["x"]) == 100_000
