@@ -189,9 +189,15 @@ def test_what_a_proof_says_of_itself(
     assert parity.max_rel == max(parity.kinds.values()) < 1e-4 and parity.max_abs < 1e-4
 
 
-def test_rounding_is_no_fault_and_proves_nothing(tmp_path: Path) -> None:
-    """A norm of the same number everywhere is made of the last bits of its mean."""
-    graph = [{"conv": {"out": 8, "kernel": 3}}, {"group_norm": {"groups": 8, "eps": 1e-12}}]
+NORMS: dict[str, list[Any]] = {
+    "of the same number everywhere": [{"conv": {"out": 8, "kernel": 3}}, {"group_norm": {"groups": 8, "eps": 1e-12}}],
+    "of large maps": [{"conv": {"out": 8, "kernel": 3}}, {"upsample": 4}, {"group_norm": {"groups": 8, "eps": 1e-12}}],
+}
+
+
+@pytest.mark.parametrize("graph", NORMS.values(), ids=NORMS)
+def test_rounding_is_no_fault_and_proves_nothing(graph: list[Any], tmp_path: Path) -> None:
+    """A norm of a constant is made of the last bits of its mean."""
     parity = build(net(tmp_path, graph), output=tmp_path / "a.onnx", proof="full").parity
     assert parity and set(parity.kinds) == {*ALL_KINDS} - {"constant"} and parity.max_rel < 1e-5
 
