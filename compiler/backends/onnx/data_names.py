@@ -37,7 +37,8 @@ def named_data(path: Path) -> dict[str, bool]:
 
 def read_names(data: mmap) -> tuple[bool, set[str]]:
     """Whether archc wrote a model, and the locations of its initializers. Raises ValueError or IndexError for what is no model."""
-    own, names = False, set()
+    own = False
+    names: set[str] = set()
     for field, start, end in fields(data, 0, len(data)):
         if field == 2:
             own = data[start:end] == b"archc"
