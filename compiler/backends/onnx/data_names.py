@@ -12,6 +12,7 @@ from pathlib import Path
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 MAX_FIELDS = 5_000_000
+MAX_OUTSIDE = 2**16  # bytes of a tensor whose data is outside, its name included
 DATA_SUFFIX = ".onnx.data"
 CONTENT_NAME = re.compile(rf"[\w.-]+-[0-9a-f]{{12}}{re.escape(DATA_SUFFIX)}")
 
@@ -36,14 +37,19 @@ def named_data(path: Path) -> dict[str, bool]:
 
 def read_names(data: mmap) -> tuple[bool, set[str]]:
     """Whether archc wrote a model, and the locations of its initializers. Raises ValueError or IndexError for what is no model."""
-    own, names = False, set()
+    own = False
+    names: set[str] = set()
     for field, start, end in fields(data, 0, len(data)):
         if field == 2:
             own = data[start:end] == b"archc"
         elif field == 7:
             for inner, at, stop in fields(data, start, end):
-                if inner == 5:
-                    names |= set(locations(data, at, stop))
+                if inner != 5:
+                    continue
+                # all large tensors are in one place, and here it is the model: most are, and are known by the first
+                if own and stop - at > MAX_OUTSIDE:
+                    return own, names
+                names |= set(locations(data, at, stop))
     return own, names
 
 

@@ -205,8 +205,12 @@ def export_onnx(graph: Graph, weights: WeightSource, path: Path, *, opset: int |
         partial = path.with_name("data")
         with partial.open("wb") as file:
             tensors = [write_external(tensor, file) for tensor in model.tensors]
-        beside.append(name_by_content(partial, path.name.removesuffix(".onnx"), DATA_SUFFIX))
-        model = model._replace(tensors=[with_external_file(tensor, beside[0].path.name) for tensor in tensors])
+        data = name_by_content(partial, path.name.removesuffix(".onnx"), DATA_SUFFIX)
+        if data.bytes:
+            beside.append(data)
+            model = model._replace(tensors=[with_external_file(tensor, data.path.name) for tensor in tensors])
+        else:  # all tensors are small
+            data.path.unlink()
     with path.open("wb") as file:
         model.write(file)
     return [describe_file(path), *beside]
