@@ -11,9 +11,20 @@ from .faults import PictureFault, RuntimeFault, UntrainedWarning
 
 if TYPE_CHECKING:
     from .answers import Answer, Prediction, Result, Results
+    from .remote import Limits
     from .session import Session
 
-__all__ = ["Answer", "PictureFault", "Prediction", "Result", "Results", "RuntimeFault", "Session", "UntrainedWarning"]
+__all__ = [
+    "Answer",
+    "Limits",
+    "PictureFault",
+    "Prediction",
+    "Result",
+    "Results",
+    "RuntimeFault",
+    "Session",
+    "UntrainedWarning",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -22,6 +33,10 @@ def __getattr__(name: str) -> Any:
         from .session import Session
 
         return Session
+    if name == "Limits":
+        from .remote import Limits
+
+        return Limits
     if name in __all__:
         from . import answers
 
