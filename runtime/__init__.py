@@ -12,13 +12,24 @@ from .faults import PictureFault, RuntimeFault, UntrainedWarning
 
 if TYPE_CHECKING:
     from .answers import Answer, Prediction, Result, Results
+    from .remote import Limits
     from .session import Session
 
 # From 1.29 on, onnxruntime's wheels write a device's id and a database of events below the home folder, and send them to Microsoft: from
 # its first import on, unless this is set. Who sets it to something else has decided.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-__all__ = ["Answer", "PictureFault", "Prediction", "Result", "Results", "RuntimeFault", "Session", "UntrainedWarning"]
+__all__ = [
+    "Answer",
+    "Limits",
+    "PictureFault",
+    "Prediction",
+    "Result",
+    "Results",
+    "RuntimeFault",
+    "Session",
+    "UntrainedWarning",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -27,6 +38,10 @@ def __getattr__(name: str) -> Any:
         from .session import Session
 
         return Session
+    if name == "Limits":
+        from .remote import Limits
+
+        return Limits
     if name in __all__:
         from . import answers
 

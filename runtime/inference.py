@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from .faults import RuntimeFault
@@ -129,6 +126,10 @@ class Engine:
 
     def count_nodes(self, names: Sequence[str], arrays: Mapping[str, Any]) -> dict[str, int]:
         """How many nodes each provider ran in one profiled run; raises as `run` does."""
+        import json
+        from collections import Counter
+        from tempfile import TemporaryDirectory
+
         with TemporaryDirectory() as folder:
             options = session_options(self.threads)
             options.enable_profiling = True

@@ -34,7 +34,7 @@ def save_npz(file: BinaryIO, answers: Sequence[Answer]) -> None:
     long = next((name for name in arrays if len(name.encode()) > MAX_NAME), None)
     if long is not None:
         raise RuntimeFault("wrong-output", f"an output's name has {len(long)} characters; a .npz holds no such name: `{long[:40]}…`",
-                           "leave it out: --outputs NAME, or write a .json")  # fmt: skip
+                           "choose others: --outputs NAME, or outputs=[NAME] in Python")  # fmt: skip
     with ZipFile(file, "w") as archive:
         for name, array in arrays.items():
             with archive.open(ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .answers import Answer, Result, Results, most_probable, softmax
 from .arguments import (
@@ -27,9 +27,11 @@ from .images import MAX_PIXELS, read_input, read_prepared
 from .inference import failing_node
 from .ports import Port, advise_names, check_feeds, check_input_names, list_ports, split_rows
 from .preprocess import Preprocess
-from .remote import Limits
 from .sources import Picture, each_picture
 from .trust import open_engine
+
+if TYPE_CHECKING:
+    from .remote import Limits
 
 CHANNELS_OF_PHOTOS = 4
 MAX_PADDED = 2**30  # bytes of a batch that is filled up with zeros
@@ -64,7 +66,7 @@ class Session:
             check_count("threads", threads, MAX_THREADS)
         self.artifact: Artifact = open_artifact(model)
         self.threads = threads
-        self.session = open_engine(self.artifact, device, threads, trust, limits or Limits())
+        self.session = open_engine(self.artifact, device, threads, trust, limits)
         self.choice = self.session.choice
         self.providers = tuple(self.session.get_providers())
         self.device, self.reason, self.name = self.choice.device, self.choice.reason, self.artifact.name

@@ -11,14 +11,17 @@ import stat
 import struct
 from math import prod
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .artifact import Artifact
 from .faults import RuntimeFault
 from .forms import FORMS, SIZES, Known, NodeUse, Unfit
 from .inference import Engine
 from .outline import Outline, OutlineNode, Tensor, find_external
-from .remote import Limits, RemoteEngine
 from .wire import WireReader
+
+if TYPE_CHECKING:
+    from .remote import Limits, RemoteEngine
 
 OPSETS = range(13, 27)
 MAX_RANK = 8
@@ -29,7 +32,7 @@ TRUST = "copy it there, or open it with --trust, in Python trust=True, if you kn
 
 
 def open_engine(
-    artifact: Artifact, device: str, threads: int | None, trust: bool, limits: Limits
+    artifact: Artifact, device: str, threads: int | None, trust: bool, limits: Limits | None
 ) -> Engine | RemoteEngine:
     """The model in onnxruntime: in this process if it is as archc writes it, or if `trust` says so; else in one of its own.
 
@@ -40,7 +43,9 @@ def open_engine(
         size = 0 if trust else measure_files(artifact)
         doubt = "" if trust else find_doubt(artifact)
         if doubt:
-            engine = RemoteEngine(artifact.path, device, threads, doubt, size, limits)
+            from .remote import Limits, RemoteEngine  # late: an archc model needs none of what it imports
+
+            engine = RemoteEngine(artifact.path, device, threads, doubt, size, limits or Limits())
         else:
             engine = Engine(artifact.path, device, threads)
     except MemoryError:
