@@ -155,30 +155,34 @@ def write(stream: int, text: str) -> None:
 def remove_temporaries(arguments: Sequence[str]) -> None:
     """Removes the temporary files and folders of this process, which have its number in their names, so that no other's are touched.
 
-    The files stand beside what is written: where the arguments name it, or here. What made none was never imported.
+    They stand beside what is written, where the arguments name it, or here; or where the system has such files.
     """
-    if files := sys.modules.get("archc.compiler.files"):
-        places = {part for word in arguments for part in (word, word.partition("=")[2], word[2:])}
-        folders = {os.path.dirname(path) or "." for place in places for path in (place, os.path.realpath(place))}
-        for folder in {".", *folders, *filter(os.path.isdir, places)}:
-            remove_own(folder, files.SUFFIX, f".{os.getpid()}.", os.unlink)
-    tempfile, shutil = sys.modules.get("tempfile"), sys.modules.get("shutil")
-    if tempfile and shutil and tempfile.tempdir:
-        remove_own(tempfile.tempdir, "archc-", f"-{os.getpid()}-", shutil.rmtree)
-
-
-def remove_own(folder: str, kind: str, number: str, remove: Callable[[str], None]) -> None:
-    """Removes what lies in `folder` with `kind` and `number` in its name."""
-    try:
-        names = os.listdir(folder)
-    except (OSError, ValueError):
-        return
-    for name in names:
-        if kind in name and number in name:
-            try:
+    files, tempfile = sys.modules.get("archc.compiler.files"), sys.modules.get("tempfile")
+    if files is None:
+        return  # it makes them all
+    places = {part for word in arguments for part in (word, word.partition("=")[2], word[2:])}
+    folders = {os.path.dirname(path) or "." for place in places for path in (place, os.path.realpath(place))}
+    for folder in {".", *folders, *filter(os.path.isdir, places), getattr(tempfile, "tempdir", None) or "."}:
+        try:
+            names = os.listdir(folder)
+        except (OSError, ValueError):
+            continue
+        for name in names:
+            if (files.SUFFIX in name and f".{os.getpid()}." in name) or name.startswith(f"archc-{os.getpid()}-"):
                 remove(os.path.join(folder, name))
-            except OSError:
-                pass
+
+
+def remove(path: str) -> None:
+    """Removes a file, or a folder with all that is in it; a link, and not what it leads to."""
+    try:
+        if os.path.isdir(path) and not os.path.islink(path):
+            for name in os.listdir(path):
+                remove(os.path.join(path, name))
+            os.rmdir(path)
+        else:
+            os.unlink(path)
+    except OSError:
+        pass
 
 
 def requested_format(arguments: Sequence[str]) -> str:

@@ -190,6 +190,9 @@ def command():
     import archc.compiler.files as files
     interruption.limit_long_calls()
     open(f".out.onnx.{{os.getpid()}}{{files.SUFFIX}}", "w").close()
+    private = f".out.onnx.{{os.getpid()}}.x{{files.SUFFIX}}"  # a folder of such files goes, too, and no file that it links to
+    os.makedirs(private)
+    os.symlink(os.path.abspath("a.png"), private + "/link")
     print('begun', flush=True)
     {STUCK[what]}
 sys.exit(interruption.run_interruptibly(command))
