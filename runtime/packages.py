@@ -64,7 +64,8 @@ def raise_interrupt(error: BaseException | None) -> None:
 
 def install_line(package: str, over: bool = False) -> str:
     """The command that installs the package of a module, in a version that archc takes; `over` one that is there."""
-    return f"pip install {'--force-reinstall --no-deps ' * over}'{requirement_of(distribution_of(package))}'"
+    how = "pip install --force-reinstall --no-deps" if over else "pip install"
+    return f"{how} '{requirement_of(distribution_of(package))}'"
 
 
 def distribution_of(package: str) -> str:

@@ -189,7 +189,9 @@ from archc import interruption
 def command():
     import archc.compiler.files as files
     interruption.limit_long_calls()
-    os.mkdir(f".out.onnx.{{os.getpid()}}.x{{files.SUFFIX}}")
+    private = f".out.onnx.{{os.getpid()}}.x{{files.SUFFIX}}"  # it goes, but no file that it links to
+    os.makedirs(private)
+    os.symlink(os.path.abspath("a.png"), private + "/link")
     print('begun', flush=True)
     {STUCK[what]}
 sys.exit(interruption.run_interruptibly(command))
