@@ -125,7 +125,9 @@ def test_counts_are_used_as_they_are_meant(session: Session, folder: Path) -> No
     assert Session(built.artifacts[0].path, device="cpu").fixed_batch == 3
 
 
-@pytest.mark.parametrize("value", [v for v in VALUES if not isinstance(v, (str, bytes))], ids=lambda v: type(v).__name__)
+@pytest.mark.parametrize(
+    "value", [v for v in VALUES if not isinstance(v, (str, bytes))], ids=lambda v: type(v).__name__
+)
 def test_what_is_no_path_is_a_type_error_or_a_fault(folder: Path, value: Any) -> None:
     for call in (
         lambda: Session(value),
