@@ -209,7 +209,8 @@ def export_onnx(graph: Graph, weights: WeightSource, path: Path, *, opset: int |
         if data.bytes:
             beside.append(data)
             model = model._replace(tensors=[with_external_file(tensor, data.path.name) for tensor in tensors])
-        else:  # all tensors are small
+        else:
+            # all tensors are small, and stand inside
             data.path.unlink()
     with path.open("wb") as file:
         model.write(file)
