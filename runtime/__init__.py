@@ -12,7 +12,7 @@ from .faults import PictureFault, RuntimeFault, UntrainedWarning
 
 if TYPE_CHECKING:
     from .answers import Answer, Prediction, Result, Results
-    from .remote import Limits
+    from .remote import WorkerLimits
     from .session import Session
 
 # From 1.29 on, onnxruntime's wheels write a device's id and a database of events below the home folder, and send them to Microsoft: from
@@ -21,7 +21,6 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
     "Answer",
-    "Limits",
     "PictureFault",
     "Prediction",
     "Result",
@@ -29,6 +28,7 @@ __all__ = [
     "RuntimeFault",
     "Session",
     "UntrainedWarning",
+    "WorkerLimits",
 ]
 
 
@@ -38,10 +38,10 @@ def __getattr__(name: str) -> Any:
         from .session import Session
 
         return Session
-    if name == "Limits":
-        from .remote import Limits
+    if name == "WorkerLimits":
+        from .remote import WorkerLimits
 
-        return Limits
+        return WorkerLimits
     if name in __all__:
         from . import answers
 

@@ -32,7 +32,7 @@ ADVICE = ("--trust, or trust=True in Python, opens it in archc's own process, wi
 START = "import sys, json; sys.path[:] = json.loads(sys.argv.pop(1)); from archc.runtime.worker import main; main()"
 
 
-class Limits(NamedTuple):
+class WorkerLimits(NamedTuple):
     """What a model from elsewhere may take, each time that it is opened or run.
 
     `seconds` and `memory_bytes` are there for any; the others come on top, for each MiB of the model's files and, in a run, of the
@@ -75,7 +75,7 @@ class RemoteEngine:
     """A model in onnxruntime, in a process of its own; it is asked as inference.Engine is. `doubt` says why it runs there."""
 
     def __init__(
-        self, path: Path, device: str, threads: int | None, doubt: str, model_bytes: int, limits: Limits
+        self, path: Path, device: str, threads: int | None, doubt: str, model_bytes: int, limits: WorkerLimits
     ) -> None:
         """Raises RuntimeFault for a model that does not load within its limits, and for a device that cannot be used."""
         self.path, self.device, self.threads = path, device, threads

@@ -31,7 +31,7 @@ from .sources import Picture, each_picture
 from .trust import open_engine
 
 if TYPE_CHECKING:
-    from .remote import Limits
+    from .remote import WorkerLimits
 
 CHANNELS_OF_PHOTOS = 4
 MAX_PADDED = 2**30  # bytes of a batch that is filled up with zeros
@@ -53,7 +53,7 @@ class Session:
         labels: Iterable[str] | str | Path | None = None,
         *,
         trust: bool = False,
-        limits: Limits | None = None,
+        limits: WorkerLimits | None = None,
     ) -> None:
         """Opens the file `model` on `device` (auto, cuda, tensorrt or cpu) with `threads` on the CPU; None lets onnxruntime choose.
 

@@ -21,7 +21,7 @@ from .outline import Outline, OutlineNode, Tensor, find_external
 from .wire import WireReader
 
 if TYPE_CHECKING:
-    from .remote import Limits, RemoteEngine
+    from .remote import RemoteEngine, WorkerLimits
 
 OPSETS = range(13, 27)
 MAX_RANK = 8
@@ -32,7 +32,7 @@ TRUST = "copy it there, or open it with --trust, in Python trust=True, if you kn
 
 
 def open_engine(
-    artifact: Artifact, device: str, threads: int | None, trust: bool, limits: Limits | None
+    artifact: Artifact, device: str, threads: int | None, trust: bool, limits: WorkerLimits | None
 ) -> Engine | RemoteEngine:
     """The model in onnxruntime: in this process if it is as archc writes it, or if `trust` says so; else in one of its own.
 
@@ -43,9 +43,9 @@ def open_engine(
         size = 0 if trust else measure_files(artifact)
         doubt = "" if trust else find_doubt(artifact)
         if doubt:
-            from .remote import Limits, RemoteEngine  # late: an archc model needs none of what it imports
+            from .remote import RemoteEngine, WorkerLimits  # late: an archc model needs none of what it imports
 
-            engine = RemoteEngine(artifact.path, device, threads, doubt, size, limits or Limits())
+            engine = RemoteEngine(artifact.path, device, threads, doubt, size, limits or WorkerLimits())
         else:
             engine = Engine(artifact.path, device, threads)
     except MemoryError:

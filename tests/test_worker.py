@@ -19,7 +19,7 @@ from PIL import Image
 
 from archc.runtime import Session
 from archc.runtime.frames import LENGTHS, BrokenFrame, read_frame, write_frame
-from archc.runtime.remote import Limits, RemoteEngine
+from archc.runtime.remote import RemoteEngine, WorkerLimits
 
 from .foreign_models import constant, endless_loop, filled, make, nested_functions, node, port, save, sparse_weight
 from .program import program
@@ -100,17 +100,17 @@ def test_every_kind_of_answer_arrives(tmp_path, kind):
 
 @linux
 @pytest.mark.parametrize(("model", "limits", "code", "said"), [
-    (nested_functions(3000), Limits(), "model-refused", "SIGSEGV"),
-    (endless_loop(), Limits(seconds=2), "model-limits", "takes over 2 s when it is run"),
-    (filled(2**28), Limits(), "model-limits", "takes over 512 MiB of memory when it is run"),
-    (filled(2**50), Limits(), "model-limits", "MiB of memory"),
-    (sparse_weight(2**28), Limits(), "model-limits", "takes over 512 MiB of memory when it is opened"),
-    (sparse_weight(2**30), Limits(), "model-refused", "exceeds"),
-    (make([node("Relu", ["x"], ["y"])], opset=9999), Limits(), "model-refused", "9999"),
-    (make([node("Relu", ["x"], ["y"]), node("Tanh", ["x"], ["y"])]), Limits(), "model-refused", "Duplicate"),
-    (make([node("Conv", ["x", "w"], ["y"], group=0)], weights=[constant("w", np.ones((3, 3, 1, 1)), np.float32)]), Limits(), "run-failed", "Conv"),
+    (nested_functions(3000), WorkerLimits(), "model-refused", "SIGSEGV"),
+    (endless_loop(), WorkerLimits(seconds=2), "model-limits", "takes over 2 s when it is run"),
+    (filled(2**28), WorkerLimits(), "model-limits", "takes over 512 MiB of memory when it is run"),
+    (filled(2**50), WorkerLimits(), "model-limits", "MiB of memory"),
+    (sparse_weight(2**28), WorkerLimits(), "model-limits", "takes over 512 MiB of memory when it is opened"),
+    (sparse_weight(2**30), WorkerLimits(), "model-refused", "exceeds"),
+    (make([node("Relu", ["x"], ["y"])], opset=9999), WorkerLimits(), "model-refused", "9999"),
+    (make([node("Relu", ["x"], ["y"]), node("Tanh", ["x"], ["y"])]), WorkerLimits(), "model-refused", "Duplicate"),
+    (make([node("Conv", ["x", "w"], ["y"], group=0)], weights=[constant("w", np.ones((3, 3, 1, 1)), np.float32)]), WorkerLimits(), "run-failed", "Conv"),
     (make([node("Expand", ["x", "s"], ["e"]), node("ReduceMax", ["e", "a"], ["y"], keepdims=0)], weights=[constant("s", [2**24, 1, 3, 8, 8]), constant("a", [0])]),
-     Limits(), "model-limits", "512 MiB"),
+     WorkerLimits(), "model-limits", "512 MiB"),
 ], ids=["functions", "loop", "constant", "huge constant", "sparse", "huge sparse", "opset", "twice", "group", "expand"])  # fmt: skip
 def test_what_a_model_does_to_its_process_is_one_fault(tmp_path, model, limits, code, said):
     path = save(model, tmp_path / "a.onnx")
@@ -125,14 +125,16 @@ def test_what_a_model_does_to_its_process_is_one_fault(tmp_path, model, limits, 
 
 @linux
 def test_limits_grow_with_what_there_is_to_do(tmp_path):
-    limits = Limits()
+    limits = WorkerLimits()
     assert limits.time(2**20, 2**20) == limits.seconds + limits.seconds_per_model_mib + limits.seconds_per_input_mib
     assert (
         limits.memory(3, 2) == limits.memory_bytes + 3 * limits.memory_per_model_byte + 2 * limits.memory_per_input_byte
     )
     path = save(filled(2**24), tmp_path / "a.onnx")
-    assert fault(Session(path, device="cpu", limits=Limits(memory_bytes=2**24)).run, PICTURE).code == "model-limits"
-    assert Session(path, device="cpu", limits=Limits(memory_bytes=2**28)).run(PICTURE)["y"].shape == PICTURE.shape
+    assert (
+        fault(Session(path, device="cpu", limits=WorkerLimits(memory_bytes=2**24)).run, PICTURE).code == "model-limits"
+    )
+    assert Session(path, device="cpu", limits=WorkerLimits(memory_bytes=2**28)).run(PICTURE)["y"].shape == PICTURE.shape
 
 
 @linux
