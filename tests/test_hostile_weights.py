@@ -61,7 +61,7 @@ def test_large_arrays_in_a_pickle_are_no_steps(tmp_path: Path) -> None:
     inline = (
         b"}(" + b"".join(b"X\x02\x00\x00\x00%02dB" % i + struct.pack("<I", len(data)) + data for i in range(5)) + b"u."
     )
-    assert "bytes" in open_checkpoint(write_pth(tmp_path / "a.pth", inline)).content
+    assert "bytes" in open_checkpoint(write_pth(tmp_path / "a.pth", inline)).holds
 
 
 @pytest.mark.parametrize(("claim", "size"), [(10**12, 10**12), (10**12, 4), (5, 4)])

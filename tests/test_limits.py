@@ -68,7 +68,7 @@ def counted_calls(action: Callable[[], Compilation]) -> tuple[Compilation, int]:
 @pytest.mark.parametrize("name", SPECS)
 def test_what_is_done_is_counted(name: str) -> None:
     """A check makes no more calls than the work that it counts allows."""
-    found, calls = counted_calls(lambda: compiled(SPECS[name](400)))
+    found, calls = counted_calls(lambda: compiled(SPECS[name](150)))
     mistakes = len(found.diagnostics)
     assert calls <= CALLS_OF_A_START + CALLS_A_UNIT * found.work + CALLS_A_MISTAKE * mistakes, (
         calls,
@@ -80,8 +80,8 @@ def test_what_is_done_is_counted(name: str) -> None:
 @pytest.mark.parametrize("name", SPECS)
 def test_work_grows_as_the_spec_does(name: str) -> None:
     """No construct costs the square of its number, but for names in sight, which are counted where they are taken over."""
-    one, two = (counted_calls(lambda n=n: compiled(SPECS[name](n)))[1] for n in (500, 1000))  # type: ignore[misc]
-    assert two <= 2.6 * one + 40_000
+    one, two = (counted_calls(lambda n=n: compiled(SPECS[name](n)))[1] for n in (200, 400))  # type: ignore[misc]
+    assert two <= 2.6 * one + 30_000
 
 
 @pytest.mark.slow
