@@ -350,10 +350,11 @@ def check_items(validator: Any, rule: Schema, instance: Any, _: Schema) -> Itera
     for index, item in enumerate(instance if isinstance(instance, list) else ()):
         if type(item) is str and item in sound:
             continue
-        errors = 0
-        for errors, error in enumerate(validator.descend(item, rule, path=index), 1):
+        is_sound = True
+        for error in validator.descend(item, rule, path=index):
+            is_sound = False
             yield error
-        if type(item) is str and not errors:
+        if is_sound and type(item) is str:
             sound.add(item)
 
 
