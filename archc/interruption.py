@@ -134,12 +134,15 @@ def end_at_once() -> NoReturn:
     if ending.acquire(blocking=False):
         try:
             remove_temporaries(sys.argv[1:])
+        except BaseException:  # a folder that is gone
+            pass
+        try:
             write(2, "\ninterrupted\n" if os.isatty(2) else "interrupted\n")
             if State.answered:
                 sys.stdout.flush()
             elif document := DOCUMENTS.get(requested_format(sys.argv[1:])):
                 write(1, document + "\n")
-        except BaseException:  # nothing may come between: a closed stream, a folder that is gone
+        except BaseException:  # nothing may come between: a closed stream
             pass
     os._exit(INTERRUPTED)
 
@@ -159,8 +162,8 @@ def remove_temporaries(arguments: Sequence[str]) -> None:
     temporary files. What made none was never imported.
     """
     files, tempfile = sys.modules.get("archc.compiler.files"), sys.modules.get("tempfile")
-    if not files:
-        return
+    if not hasattr(files, "abandon"):
+        return  # not imported, or not to its end
     places = {part for word in arguments for part in (word, word.partition("=")[2], word[2:])}
     folders = {os.path.dirname(path) or "." for place in places for path in (place, os.path.realpath(place))}
     folders |= {".", *filter(os.path.isdir, places)}

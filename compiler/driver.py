@@ -38,7 +38,8 @@ class Compilation(NamedTuple):
 
     `root` is the located tree of its text, `document` the composed one, `scopes` what each step sees, `nodes` the nodes that
     were made with their types; `graph` is the training graph, None where the spec is refused or has open params. Each is there
-    as far as its stage came, whatever the later ones found. `settings` are the overridden parameters as name=value.
+    as far as its stage came, whatever the later ones found. `settings` are the overridden parameters as name=value. `work` is how
+    many units of work the check took (docs/limits.md).
     """
 
     name: str
@@ -53,6 +54,7 @@ class Compilation(NamedTuple):
     labels: tuple[str, ...] | None = None
     settings: tuple[str, ...] = ()
     bundled: str | None = None
+    work: int = 0
 
     @property
     def failed(self) -> bool:
@@ -108,7 +110,8 @@ def compile_text(
             found = stage
     except LimitReached as limit:
         diagnostics.close(limit.diagnostic)
-    return found._replace(diagnostics=tuple(diagnostics), sources=tuple(composer.sources))
+    work = limits.work - composer.budget.left
+    return found._replace(diagnostics=tuple(diagnostics), sources=tuple(composer.sources), work=work)
 
 
 def run_stages(

@@ -200,7 +200,7 @@ def test_an_option_is_used_or_refused(run: Run, option: str) -> None:
         if word in takes:
             assert ran.code == 0, f"{option} {word}: {ran.err}"
         elif option == "run --max-pixels" and word == "3":
-            assert ran.code == 1 and "the limit is 3" in ran.err
+            assert ran.code == 1 and "image-too-large" in ran.err
         else:
             assert ran.code == 2 and "error[" in ran.err and not ran.out, f"{option} {word!r}: {ran.code} {ran.err}"
 

@@ -355,7 +355,7 @@ def test_build_says_what_is_untrained(run: Run) -> None:
 def test_a_bug_is_said_and_leaves_70(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     from archc.compiler import driver
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oh\x1b[31m")
 
     monkeypatch.delenv("ARCHC_DEBUG", raising=False)

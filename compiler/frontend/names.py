@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from itertools import chain
 from typing import NamedTuple
 
 from ..diagnostics import Collector, list_names, nearest
@@ -47,11 +48,10 @@ class LayeredNames(AbstractSet[str]):
         return name in self.own or name in self.outer
 
     def __iter__(self) -> Iterator[str]:
-        yield from self.outer
-        yield from (name for name in self.own if name not in self.outer)
+        return chain(self.outer, (name for name in self.own if name not in self.outer))
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self.outer) + sum(name not in self.outer for name in self.own)
 
 
 X = frozenset("x")

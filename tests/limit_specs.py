@@ -1,0 +1,124 @@
+"""Specs that are as costly to check as they can be: each construct of the language, `n` of it, for the tests of limits.
+
+`n` is scaled until a limit is met: what is checked must cost as much as is counted, and twice as much for twice `n`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+HEAD = "archspec: 1\nname: big\ninput: {image: [3, 8, 8]}\n"
+
+
+def rows(text: str, n: int) -> str:
+    """`n` lines, in which # is the number of the line."""
+    return "".join(f"  {text.replace('#', str(i))}\n" for i in range(n))
+
+
+def items(text: str, n: int, start: int = 0) -> str:
+    """`n` items in flow style, in which # is the item's number and @ the one before it."""
+    return ", ".join(text.replace("#", str(i)).replace("@", str(i - 1)) for i in range(start, n))
+
+
+def graph(steps: str, before: str = "") -> str:
+    return f"{HEAD}{before}graph:\n{steps}"
+
+
+def nest(levels: int, inner: str) -> str:
+    """A step in so many groups, each in a repeat of one."""
+    for level in range(levels):
+        inner = f"{{repeat: {{r{level}: 1}}, steps: [{inner}]}}"
+    return inner
+
+
+def call_repeated(block: str, n: int, before: str = "") -> str:
+    return graph(rows(f"- {{repeat: {{i: {n}}}, B: }}", 1), f"{before}blocks: {{B: {block}}}\n")
+
+
+# the specs by name; each is given n
+SPECS: dict[str, Callable[[int], str]] = {
+    "steps of a repeat": lambda n: graph(rows(f"- {{repeat: {{i: {n}}}, conv: {{out: 3}}}}", 1)),
+    "steps that when takes out": lambda n: graph(rows(f"- {{repeat: {{i: {n}}}, when: $(i < 0), relu: }}", 1)),
+    "an expression for each step": lambda n: graph(rows(f"- {{repeat: {{i: {n}}}, conv: {{out: $(3 + i - i)}}}}", 1)),
+    "a costly expression for each step": lambda n: graph(
+        rows(f"- {{repeat: {{i: {n}}}, when: $(sum(range(900)) > 0), relu: }}", 1)
+    ),
+    "long expressions without operators": lambda n: graph(
+        rows(f'- {{repeat: {{i: {n}}}, when: "$({" or ".join(["i < 0"] * 200)})", relu: }}', 1)
+    ),
+    "a large list looked through": lambda n: call_repeated(
+        "{steps: [{when: $(sum(large) > 0), relu: }]}", n, "params: {large: $(range(9000))}\n"
+    ),
+    "large lists compared": lambda n: call_repeated(
+        "{steps: [{when: $(large == large), relu: }]}", n, "params: {large: $(range(9000))}\n"
+    ),
+    "large lists cut": lambda n: call_repeated(
+        '{let: {part: "$(large[1:])"}, steps: [relu]}', n, "params: {large: $(range(9000))}\n"
+    ),
+    "texts that grow": lambda n: call_repeated(
+        '{let: {long: $(text + text + text), longer: "$long$long"}, steps: [{when: $(longer != text), relu: }]}',
+        n,
+        f"params: {{text: {'a' * 1500}}}\n",
+    ),
+    "lists with one expression": lambda n: call_repeated(
+        f"{{let: {{list: [$(1), {items('1', 200)}]}}, steps: [relu]}}", n
+    ),
+    "lets in a row": lambda n: graph(
+        "  - B\n", f"blocks: {{B: {{let: {{v0: 1, {items('v#: $v@', n, 1)}}}, steps: [relu]}}}}\n"
+    ),
+    "lets at each call": lambda n: call_repeated(f"{{let: {{{items('v#: 1', 100)}}}, steps: [relu]}}", n),
+    "params in a row": lambda n: graph("  - relu\n", f"params: {{p0: 1, {items('p#: $(p@ + 1)', n, 1)}}}\n"),
+    "params at each call": lambda n: call_repeated(f"{{params: {{{items('p#: 1', 100)}}}, steps: [relu]}}", n),
+    "names in sight of each step": lambda n: graph(
+        rows("- {repeat: {i: 2}, when: $(i == 0), relu: }", n // 4), f"params: {{{items('p#: 1', n)}}}\n"
+    ),
+    "names taken over by each copy": lambda n: call_repeated("{steps: [relu]}", n, f"params: {{{items('p#: 1', n)}}}\n"),
+    "repeats of one": lambda n: graph(rows(f"- {{repeat: {{i: {n}}}, steps: [{nest(10, 'relu')}]}}", 1)),
+    "repeats of one, written": lambda n: graph(rows("- {repeat: {i: 1}, relu: }", n)),
+    "frames": lambda n: graph(
+        rows(f"- {{repeat: {{i: {n}}}, B: }}", 1), f"blocks: {{B: {{steps: {nest(20, 'C')}}}, C: {{steps: {nest(20, 'relu')}}}}}\n"
+    ),
+    "long paths": lambda n: graph(
+        rows(f"- {{name: {'a' * 200}, steps: {{name: {'b' * 200}, steps: [{{repeat: {{i: {n}}}, relu: }}]}}}}", 1)
+    ),
+    "wide merges": lambda n: graph(rows(f"- concat: [{{repeat: {{i: {n}}}, relu: }}]", 1)),
+    "merges in merges": lambda n: graph(rows(f"- {{repeat: {{i: {n}}}, concat: [{{conv: {{out: 1}}}}, []]}}", 1)),
+    "empty branches": lambda n: graph(rows(f"- {{repeat: {{i: {n}}}, mean: [{items('[]', 50)}]}}", 1)),
+    "empty groups": lambda n: graph(rows(f"- {{repeat: {{i: {n}}}, steps: []}}", 1)),
+    "blocks": lambda n: graph("  - relu\n", "blocks:\n" + rows("B#: {steps: [relu]}", n)),
+    "outputs": lambda n: graph(rows("- {relu: , output: o#}", n)),
+    "inputs": lambda n: f"archspec: 1\nname: big\ninput: {{{items('i#: [3, 8, 8]', n)}}}\ngraph: [{{from: i0, relu: }}]\n",
+    "references": lambda n: graph("  - {name: a, relu: }\n" + rows(f"- {{repeat: {{i: {n}}}, from: a, relu: }}", 1)),
+    "anchors": lambda n: graph("  - relu\n", f"x-a: [{items('&a# 1', n)}]\n"),
+    "aliases": lambda n: graph("  - relu\n", f"x-a: &a [1, 2]\nx-b: [{items('*a', n)}]\n"),
+    "labels": lambda n: graph("  - relu\n", f"labels: [{items('l#', n)}]\n"),
+    "means": lambda n: graph("  - relu\n", f"preprocess: {{mean: [{items('1', n)}]}}\n"),
+    "comments": lambda n: graph("  - relu\n", "# a comment\n" * n),
+    "deep nests": lambda n: graph(rows(f"- {{repeat: {{i: {n}}}, steps: {'{steps: ' * 40}relu{'}' * 40}}}", 1)),
+    "a table": lambda n: graph(rows(f"- {{repeat: {{a b: [{items('[1, 2]', n)}]}}, relu: }}", 1)),
+    "unknown steps": lambda n: graph(rows("- convv#: {out: 3}", n)),
+    "unknown blocks": lambda n: graph(rows("- Bad#", n)),
+    "unknown fields": lambda n: graph(rows("- conv: {outt: 3}", n)),
+    "unknown keys": lambda n: graph("  - relu\n", "".join(f"k{i}: 1\n" for i in range(n))),
+    "unknown names": lambda n: graph(rows("- conv: {out: $q#}", n), f"params: {{{items('p#: 1', n)}}}\n"),
+    "unknown references": lambda n: graph(rows("- {name: a#, from: b#, relu: }", n)),
+    "a refused step in each copy": lambda n: graph(
+        "  - {name: a, relu: }\n" + rows(f"- {{repeat: {{i: {n}}}, from: a, conv: {{out: 3, groups: 2}}}}", 1)
+    ),
+    "a refused call in each copy": lambda n: call_repeated(
+        "{params: {n: int}, steps: [relu]}", n
+    ),
+    "hidden names": lambda n: graph(
+        "  - B\n", f"params: {{{items('p#: 1', n)}}}\nblocks: {{B: {{let: {{{items('p#: 1', n)}}}, steps: [relu]}}}}\n"
+    ),
+    "wrong types": lambda n: graph(rows("- 1", n)),
+    "wrong types in a deep nest": lambda n: graph(f"  - {'{steps: ' * 40}[{items('conv: {out: a}', n)}]{'}' * 40}\n"),
+    "wrong params": lambda n: graph("  - relu\n", f"params: {{{items('p#: {type: in}', n)}}}\n"),
+    "two cores": lambda n: graph(rows("- {relu: , tanh: }", n)),
+    "the same path": lambda n: graph(rows("- {name: a, relu: }", n)),
+    "the same key": lambda n: graph("  - relu\n", "params:\n" + rows("p: 1", n)),
+    "leading zeros": lambda n: graph("  - relu\n", f"x-a: [{items('010', n)}]\n"),
+    "dead steps": lambda n: graph("  - {name: a, relu: }\n" + rows("- {from: a, relu: }", n)),
+    "a syntax error behind it": lambda n: graph(rows("- relu", n) + "  - {a: b: c}\n"),
+    "brackets without end": lambda n: HEAD + "graph: " + "[" * n,
+}  # fmt: skip

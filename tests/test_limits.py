@@ -1,0 +1,211 @@
+"""The limits of a check: any spec is checked or refused with bounded work, and all that ordinary nets do is far within it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import archc
+from archc.catalog import models
+from archc.cli.options import limit_option
+from archc.compiler.diagnostics import Failure
+from archc.compiler.driver import Compilation, check
+from archc.compiler.frontend.schema import validator
+from archc.compiler.limits import DEFAULT, Limits, limits_from, read_limits
+from archc.compiler.sources import Memory, SpecText
+from tests.limit_specs import HEAD, SPECS, graph
+from tests.program import Run, program
+
+REFUSALS = {
+    "too-much-work",
+    "too-many-nodes",
+    "too-many-steps",
+    "too-many-mistakes",
+    "file-too-large",
+    "too-deep",
+    "yaml-syntax",
+}
+CALLS_A_UNIT = 8  # a call takes less than a tenth of a microsecond, a unit is half of one
+CALLS_OF_A_START = 120_000  # whatever is checked
+CALLS_A_MISTAKE = 12_000  # each is explained, and the limit of mistakes bounds them
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    return program(capsys)
+
+
+def compiled(text: str, limits: Limits = DEFAULT) -> Compilation:
+    return check(SpecText(Memory({}), "big.yaml", text.encode(), "big.yaml"), limits=limits)
+
+
+def counted_calls(action: Callable[[], Compilation]) -> tuple[Compilation, int]:
+    """What an action gives, and how many calls of functions it took: the same on every machine."""
+    count = 0
+
+    def profile(_frame: object, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    validator()  # the schema is made once
+    gc.collect()
+    sys.setprofile(profile)
+    try:
+        found = action()
+    finally:
+        sys.setprofile(None)
+    return found, count
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_what_is_done_is_counted(name: str) -> None:
+    """A check makes no more calls than the work that it counts allows."""
+    found, calls = counted_calls(lambda: compiled(SPECS[name](150)))
+    mistakes = len(found.diagnostics)
+    assert calls <= CALLS_OF_A_START + CALLS_A_UNIT * found.work + CALLS_A_MISTAKE * mistakes, (
+        calls,
+        found.work,
+        mistakes,
+    )
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_work_grows_as_the_spec_does(name: str) -> None:
+    """No construct costs the square of its number, but for names in sight, which are counted where they are taken over."""
+    one, two = (counted_calls(lambda n=n: compiled(SPECS[name](n)))[1] for n in (200, 400))  # type: ignore[misc]
+    assert two <= 2.6 * one + 30_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SPECS)
+def test_the_largest_of_each_kind_is_checked_or_refused(name: str) -> None:
+    found = compiled(SPECS[name](45_000))
+    assert found.work <= DEFAULT.work * 1.05, "little is done beyond the limit"
+    errors = [d for d in found.diagnostics if d.severity == "error"]
+    assert len(errors) <= DEFAULT.mistakes + 1
+    for each in (d for d in errors if d.code in REFUSALS - {"too-deep", "yaml-syntax", "too-many-mistakes"}):
+        assert each.span and "--limit " in each.help and "limits={" in each.help
+
+
+def test_a_refusal_names_what_takes_the_work() -> None:
+    """The expression, not the step at which the budget happened to end."""
+    costly = "- {repeat: {i: 2000}, when: $(sum(range(900)) > 0), relu: }"
+    found = compiled(graph(f"  {costly}\n  - {{repeat: {{i: 9000}}, relu: }}\n"))
+    refusal = next(d for d in found.diagnostics if d.code == "too-much-work")
+    assert "$(sum(range(900)) > 0)" in refusal.message and "%" in refusal.message
+    assert refusal.span is not None and (refusal.span.line, refusal.span.column) == (5, 31)
+    assert found.document is not None and found.scopes, "what the stages before found is kept"
+    limits = refusal.help.partition("--limit ")[2].partition(" ")[0]
+    assert compiled(found.document.root.span.source.text, read_limits([limits])).graph is not None
+
+
+def test_a_raised_limit_is_enough_by_itself(run: Run, tmp_path: Path) -> None:
+    """Who raises `nodes` gets the work for them."""
+    path = tmp_path / "big.yaml"
+    path.write_text(graph("  - {repeat: {i: 60000}, relu: }\n"))
+    refused = run("check", str(path))
+    assert refused.code == 1 and "too-many-steps" in refused.out and "--limit nodes=" in refused.out
+    assert run("check", str(path), "--limit", "nodes=60000").code == 0
+    assert archc.load(path, limits={"nodes": 60_000}).cost().params.total == 0
+    with pytest.raises(archc.SpecError) as error:
+        archc.load(path)
+    assert "too-many-steps" in str(error.value)
+    for command in ("show", "cost"):
+        assert run(command, str(path)).code == 1
+    assert run("cost", str(path), "--limit", "nodes=60000", "--limit", "work=5000000").code == 0
+
+
+WRONG_LIMITS: dict[str, tuple[str, str]] = {
+    "misspelt": ("node=5", "did you mean `nodes`?"), "unknown": ("zzz=5", "the limits are nodes, work"), "zero": ("nodes=0", "an integer of 1"),
+    "negative": ("nodes=-5", "an integer of 1"), "no number": ("nodes=many", "an integer of 1"), "no value": ("nodes", "NAME=N"),
+    "empty": ("nodes=", "an integer of 1"), "a fraction": ("work=1.5", "an integer of 1"), "too many bytes": ("bytes=999999999", "33,554,432"),
+    "many digits": ("nodes=" + "9" * 5000, "an integer of 1"), "odd digits": ("nodes=²", "an integer of 1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG_LIMITS)
+@pytest.mark.parametrize("command", ["check", "show", "cost", "build"])
+def test_a_wrong_limit_is_wrong_usage(run: Run, command: str, name: str) -> None:
+    setting, said = WRONG_LIMITS[name]
+    ended = run(command, "lenet5_modern", "--limit", setting)
+    assert ended.code == 2 and said in ended.err
+
+
+@pytest.mark.parametrize(
+    "given", [{"node": 5}, {"nodes": 0}, {"nodes": True}, {"nodes": 1.5}, {"nodes": "9"}, 5, [("nodes", 5)]]
+)
+def test_a_wrong_limit_from_python(given: Any) -> None:
+    with pytest.raises(Failure) as error:
+        archc.load("lenet5_modern", limits=given)
+    assert error.value.exit_code == 2
+
+
+def test_limits_are_documented() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "limits.md").read_text("utf-8")
+    for name, number in DEFAULT._asdict().items():
+        assert f"| `{name}` | {number:,} |" in text
+    assert limit_option.__doc__ and limits_from({}) == DEFAULT
+    assert limits_from({"nodes": 100_000}).work == 2 * DEFAULT.work
+    assert limits_from({"nodes": 100_000, "work": 7}).work == 7
+
+
+@pytest.mark.slow
+def test_the_zoo_is_far_within_the_limits() -> None:
+    assert max(check(model.name).work for model in models()) < DEFAULT.work / 8
+
+
+def test_each_limit_is_met(tmp_path: Path) -> None:
+    """What each limit refuses, and that one more is enough."""
+    files = {f"b{i}.yaml": f"archspec: 1\nname: b\nblocks: {{B{i}: {{steps: [relu]}}}}\n".encode() for i in range(4)}
+    text = HEAD + "import: [b0.yaml, b1.yaml, b2.yaml, b3.yaml]\ngraph: [B0, B1, B2, B3, bad1, bad2, bad3]\n"
+    spec = SpecText(Memory(files), "a.yaml", text.encode(), "a.yaml")
+    met = {
+        "documents": "too-many-documents",
+        "bytes": "file-too-large",
+        "nodes": "too-many-nodes",
+        "mistakes": "too-many-mistakes",
+        "work": "too-much-work",
+    }
+    for name, code in met.items():
+        few = {"documents": 3, "bytes": len(text) - 1, "nodes": 40, "mistakes": 2, "work": 300}[name]
+        assert code in {d.code for d in check(spec, limits=DEFAULT._replace(**{name: few})).diagnostics}, name
+        assert code not in {d.code for d in check(spec).diagnostics}
+
+
+def test_warnings_are_left_out_and_refuse_nothing() -> None:
+    found = compiled(SPECS["leading zeros"](500))
+    assert not found.failed and found.graph is not None
+    assert sum(d.severity == "warning" for d in found.diagnostics) == DEFAULT.mistakes + 1
+    assert found.diagnostics[0].code == "too-many-mistakes" or "too-many-mistakes" in {
+        d.code for d in found.diagnostics
+    }
+
+
+@pytest.mark.soak
+def test_time_and_memory_of_the_whole_program(tmp_path: Path) -> None:
+    """Prints what `archc check` takes for the largest of each kind, whole process; nothing here depends on a clock."""
+    for name, spec in SPECS.items():
+        for n in (2_000, 9_000, 24_000, 49_000):
+            path = tmp_path / "big.yaml"
+            path.write_text(spec(n))
+            began = time.perf_counter()
+            process = subprocess.Popen(
+                [sys.executable, "-m", "archc", "check", str(path)],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            print(
+                f"{name:40} n {n:6} {time.perf_counter() - began:6.2f} s {usage.ru_maxrss // 1024:5} MB rc {process.returncode}",
+                flush=True,
+            )
+            assert process.returncode in (0, 1)
