@@ -162,7 +162,7 @@ def remove_temporaries(arguments: Sequence[str]) -> None:
     temporary files. What made none was never imported.
     """
     files, tempfile = sys.modules.get("archc.compiler.files"), sys.modules.get("tempfile")
-    if not hasattr(files, "abandon"):
+    if files is None or not hasattr(files, "abandon"):
         return  # not imported, or not to its end
     places = {part for word in arguments for part in (word, word.partition("=")[2], word[2:])}
     folders = {os.path.dirname(path) or "." for place in places for path in (place, os.path.realpath(place))}
