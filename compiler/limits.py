@@ -9,6 +9,7 @@ from .diagnostics import Failure, nearest
 from .spelling import as_flag, as_keyword
 
 HIGHEST = 10**9
+HIGHEST_PARAMS = 10**15
 HIGHEST_BYTES = 2**25  # of a text, whose every byte is in memory several times
 
 
@@ -20,6 +21,7 @@ class Limits(NamedTuple):
     - `bytes`: of one text
     - `documents`: files that it extends and imports
     - `mistakes`: errors, after which a check ends; of as many warnings the rest is left out
+    - `params`: numbers that the net learns
     """
 
     nodes: int = 50_000
@@ -27,6 +29,11 @@ class Limits(NamedTuple):
     bytes: int = 2**20
     documents: int = 256
     mistakes: int = 200
+    params: int = 100_000_000_000
+
+
+# the highest that a limit may be, where that is not HIGHEST
+HIGHER = {"bytes": HIGHEST_BYTES, "params": HIGHEST_PARAMS}
 
 
 DEFAULT = Limits()
@@ -46,7 +53,7 @@ def read_limits(settings: Iterable[str]) -> Limits:
 def limits_from(given: Mapping[str, Any], spell: Any = None) -> Limits:
     """The limits with those that are `given` by name; `spell` gives the name of one in messages. Raises Failure (usage).
 
-    Who raises another limit gets as much more work with it: else each would have to be raised twice.
+    Who raises another limit gets as much more work with it, else each would have to be raised twice; but for `params`, which take none.
     """
     spell = spell or (lambda name: f"limits[{name!r}]")
     for name, number in given.items():
@@ -54,14 +61,14 @@ def limits_from(given: Mapping[str, Any], spell: Any = None) -> Limits:
             near = nearest(str(name), Limits._fields)
             help = f"did you mean `{near}`?" if near else f"the limits are {', '.join(Limits._fields)}"
             raise Failure("usage", f"there is no limit `{str(name)[:80]}`", help, 2)
-        highest = HIGHEST_BYTES if name == "bytes" else HIGHEST
+        highest = HIGHER.get(name, HIGHEST)
         if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= highest:
             raise Failure("usage", f"{spell(name)} wants an integer of 1 to {highest:,}, not `{str(number)[:40]}`",
                           f"the limit is {getattr(DEFAULT, name):,} unless told", 2)  # fmt: skip
     limits = DEFAULT._replace(**given)
     if "work" in given:
         return limits
-    raised = max(getattr(limits, name) / getattr(DEFAULT, name) for name in Limits._fields)
+    raised = max(getattr(limits, name) / getattr(DEFAULT, name) for name in Limits._fields if name != "params")
     return limits._replace(work=int(limits.work * max(1, raised)))
 
 

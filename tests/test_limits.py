@@ -180,6 +180,15 @@ def test_each_limit_is_met(tmp_path: Path) -> None:
         assert code not in {d.code for d in check(spec).diagnostics}
 
 
+def test_the_params_of_a_net_are_limited_at_the_step_that_passes_the_limit() -> None:
+    text = HEAD + "graph: [{conv: 4}, relu, {conv: 4}, {conv: 4}]\n"
+    (found,) = compiled(text, DEFAULT._replace(params=40)).diagnostics
+    assert found.span and (found.code, found.span.column) == ("too-large", text.splitlines()[-1].rindex("conv") + 1)
+    total = compiled(text).graph
+    assert total and f"params={sum(p.elements for p in total.params().values())}" in found.help
+    assert compiled(text, limits_from({"params": 10**12})).graph
+
+
 def test_warnings_are_left_out_and_refuse_nothing() -> None:
     found = compiled(SPECS["leading zeros"](500))
     assert not found.failed and found.graph is not None

@@ -30,7 +30,6 @@ SECONDS = 600  # a bound for hangs: a batch takes a tenth of it on a busy machin
 KNOWN = {
     "onnx-garbage-verify": "`archc verify` is to come",
     "onnx-fn-chain-bench": "`archc bench` is to come",
-    "budget-params-many": "a build of 5 TB ends when the disk is full",
     "onnx-sparse-2gb": "is told as a lack of memory",
     "onnx-weight-neg-dim": "does not name the weight",
     "onnx-weight-type": "does not name the weight as it is wanted",

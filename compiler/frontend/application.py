@@ -189,14 +189,19 @@ def unknown_field(cls: type[Op], key: Located) -> Fault:
 @lru_cache(maxsize=4096)
 def infer_within_limits(op: Op, *x: TensorType) -> TensorType:
     """The type of the result of `op`. Raises Reject, also for a result or for params that are too large for any machine."""
-    y = infer_type(op, *x)
-    param_count = sum(param.elements for param in op.params(*x).values())
+    y, param_count = infer_type(op, *x), count_params(op, *x)
     help = "make it smaller here, or what arrives before"
     if y.elements > MAX_ELEMENTS:
         raise Reject("too-large", f"the result of `{op.name}` is {describe_size(y)}", help)
     if param_count > MAX_PARAMS:
         raise Reject("too-large", f"`{op.name}` has {param_count:,} parameters; the limit is {MAX_PARAMS:,}", help)
     return y
+
+
+@lru_cache(maxsize=4096)
+def count_params(op: Op, *x: TensorType) -> int:
+    """How many numbers the parameters of `op` have."""
+    return sum(param.elements for param in op.params(*x).values())
 
 
 def describe_size(x: TensorType) -> str:

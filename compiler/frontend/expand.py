@@ -22,7 +22,7 @@ from .calls import bind_document_inputs, bind_params, enter_block
 from .compose import Document
 from .context import NOTHING, POISON, Context, Poison, StepValue, guess_result
 from .deep import DeepCalls
-from .finish import check_results, collect_outputs, insert_path_draw
+from .finish import check_params, check_results, collect_outputs, insert_path_draw
 from .located_yaml import Entry, Located
 from .modifiers import evaluate_boolean, evaluate_name, evaluate_output, evaluate_use, evaluate_weight
 from .naming import Absent, Paths, Position, join_path
@@ -87,6 +87,7 @@ class Expander:
             return None
         if not self.applier.nodes:
             self.diagnostics.warn("empty-graph", document.graph.span, "the graph is empty: its output is its input")
+        check_params(self.applier.nodes, self.budget.limits.params, self.diagnostics)
         nodes = insert_path_draw(self.applier.nodes, self.diagnostics)
         if self.diagnostics.failed:
             return None

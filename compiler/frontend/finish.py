@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from itertools import accumulate
 
 from ..diagnostics import Collector, Diagnostic, Note, Span
 from ..ir.graph import Graph, Node, Output, Value
+from ..limits import raise_limit
 from ..ops.fields import quote_value
 from ..ops.merge import PathDraw
 from ..ops.op import op_of
+from .application import count_params
 from .located_yaml import Entry
 
 DRAW_PATH = "__path_draw__"  # no step and no input can have a name that begins so
@@ -34,6 +37,16 @@ def collect_outputs(
         diagnostics.error("duplicate-output", inputs["logits"].key.span, what, help)
         return None
     return (*named, Output("logits", end))
+
+
+def check_params(nodes: Sequence[Node], limit: int, diagnostics: Collector) -> None:
+    """Reports the step with which the net has more parameters than the limit of `params`."""
+    counts = [count_params(op_of(node), *node.input_types) for node in nodes]
+    total = sum(counts)
+    if total > limit:
+        over = next(node for node, up_to in zip(nodes, accumulate(counts), strict=True) if up_to > limit)
+        message = f"the net has {total:,} parameters ({total * 4 / 1e9:,.0f} GB); the limit is {limit:,}, which is passed here"
+        diagnostics.error("too-large", over.span, message, raise_limit("params", total))
 
 
 def insert_path_draw(nodes: Sequence[Node], diagnostics: Collector) -> tuple[Node, ...]:
