@@ -91,8 +91,13 @@ def test_every_step_towards_the_disk(pair: Pair, how: How) -> None:
     check_every_step(pair, how, writes=False)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("how", ["fail 28", "fail 5", "fail 18", "kill before", "kill after"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        *(pytest.param(how, marks=pytest.mark.slow) for how in ("fail 28", "kill before")),
+        *(pytest.param(how, marks=pytest.mark.soak) for how in ("fail 5", "fail 18", "kill after")),
+    ],
+)
 def test_every_step_and_every_write(pair: Pair, how: How) -> None:
     """By ENOSPC, EIO and EXDEV, and by a signal just before the step or just after it."""
     check_every_step(pair, how, writes=True)
