@@ -63,7 +63,12 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
     show_default=True,
     help=f"What to build; repeatable. {WRITES}.",
 )
-@click.option("-o", "--output", metavar="PATH", help="Where to write it; `-` is standard output.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="PATH",
+    help="Where to write it; `-` is standard output.  [default: the name of the net, here]",
+)
 @click.option(
     "--weights",
     multiple=True,
@@ -110,21 +115,21 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
 @click.option(
     "--proof",
     type=click.Choice(PROOFS),
-    default="fast",
-    show_default=True,
-    help="The proof that onnxruntime answers as torch does; full asks more of it.",
+    help="The proof that onnxruntime answers as torch does; full asks more of it.  [default: fast]",
 )
 @click.option("--no-verify", is_flag=True, help="The same as --proof none.")
 @format_option()
-def command(spec: str, settings: tuple[str, ...], limits: Limits, output: str | None, form: str, weights: tuple[str, ...], proof: Proof,
+def command(spec: str, settings: tuple[str, ...], limits: Limits, output: str | None, form: str, weights: tuple[str, ...], proof: Proof | None,
             no_verify: bool, **given: Any) -> None:  # fmt: skip
     """Build a model from a spec: ONNX or PyTorch."""
     from ..build.build import build
 
     limit_long_calls()
     refuse_two_answers(output, form)
+    if no_verify and proof not in (None, "none"):
+        raise click.UsageError(f"--no-verify is --proof none, and --proof {proof} asks for one")
     options = BuildOptions(output=None if output is None else output_path(output), weights=parse_weights(weights),
-                           proof="none" if no_verify else proof, spelling=as_flag, **given)  # fmt: skip
+                           proof="none" if no_verify else proof or "fast", spelling=as_flag, **given)  # fmt: skip
     if output is not None and len(options.exports) > 1:
         raise click.UsageError(
             "-o names one file, but several exports are asked for; leave it out or build one at a time"
@@ -192,10 +197,9 @@ def build_text(result: BuildResult) -> str:
     rows = [
         (each.kind, f"{each.path}  {format_bytes(each.bytes)}  sha256 {each.sha256[:16]}…") for each in result.artifacts
     ]
-    if result.parity:
-        parity = result.parity
+    if parity := result.parity:
         measured = f"max |Δ| {parity.max_abs:.1e}, relative {parity.max_rel:.1e}, against {parity.against}"
-        rows.append(("parity", measured))
+        rows.append(("parity", f"{measured}, proof {parity.extent}"))
     rows.append(("weights", clean(describe_weights(result.weights))))
     rows.append(("took", f"{result.seconds:.1f} s"))
-    return f"{result.name}\n{format_pairs(rows)}"
+    return f"{clean(result.name)}\n{format_pairs(rows)}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ..compiler.analysis.cost import Cost, Layer
+from ..compiler.diagnostics import clean
 from ..compiler.ir.dtypes import F32
 from .tables import format_bytes, format_number, format_pairs
 
@@ -61,7 +62,7 @@ def report_costs(costs: Cost, weights_only: bool = False, batch: int = 1) -> Cos
 
 def cost_text(report: CostReport) -> str:
     """The net's name, and its numbers in two columns."""
-    return f"{report.cost.name}\n{format_pairs(cost_rows(report))}"
+    return f"{clean(report.cost.name)}\n{format_pairs(cost_rows(report))}"
 
 
 def cost_rows(report: CostReport) -> list[tuple[str, str]]:

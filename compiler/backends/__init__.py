@@ -6,11 +6,14 @@ a backend's module, and torch or onnx with it, is imported when it writes.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from ..diagnostics import Failure
 
 if TYPE_CHECKING:
     from ..files import OutputFile
@@ -48,9 +51,15 @@ def keep_path(path: Path) -> Path:
 
 
 def python_module_path(path: Path) -> Path:
-    """`path` as a Python module that can be imported: it ends in .py, and dots and dashes in its stem become underscores."""
+    """`path` as a Python module that can be imported: it ends in .py, and dots and dashes in its stem become underscores.
+
+    Raises Failure `net-name` for the name of a module that it imports itself, or of Python's own: scripts beside it would get it instead.
+    """
     path = path.with_suffix(".py")
     stem = path.stem if path.stem.isidentifier() else path.stem.replace("-", "_").replace(".", "_")
+    if stem in sys.stdlib_module_names or stem in ("torch", "numpy", "safetensors"):
+        raise Failure("net-name", f"`{stem}.py` would be imported in place of the module `{stem}` by every script beside it",
+                      "choose another name for the file", 2)  # fmt: skip
     return path.with_name(stem + ".py")
 
 

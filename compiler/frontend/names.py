@@ -18,7 +18,7 @@ from .compose import Document
 from .located_yaml import BROKEN, Entry, Located, is_broken, plain_value
 from .recovery import Incomplete
 from .spec import Block, BlockCall, Declaration, Group, MergeCall, OpCall, Place, Residual, Step, Use
-from .step_names import name_fault, port_fault
+from .step_names import name_fault, net_fault, port_fault
 from .unused import UnusedNames
 from .values import Fault, check_param_value, expression_scalars, span_within, template_of, unknown_fault
 
@@ -96,6 +96,9 @@ class Resolver:
     def check_document(self, document: Document) -> None:
         """Reports every wrong name of a document, and warns of its own blocks that nothing uses."""
         self.lacks_names = document.incomplete
+        name_entry = document.root.value.get("name") if document.header.name is not None else None
+        if name_entry is not None and (fault := net_fault(document.name)):
+            self.diagnostics.error("bad-name", name_entry.value.span, fault)
         for name, entry in document.input.items():
             if fault := port_fault(name):
                 self.diagnostics.error("bad-name", entry.key.span, f"`input`: {fault}")

@@ -1,6 +1,6 @@
-"""The names that steps, branches, inputs and outputs can have.
+"""The names that nets, steps, branches, inputs and outputs can have.
 
-Paths become attributes of a torch module, which owns some of its own. Inputs and outputs are no attributes.
+A net's name is that of its files, too. Paths become attributes of a torch module, which owns some of its own. Inputs and outputs are no attributes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from ..ops.fields import quote_value
 
 NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
 MAX_NAME = 200
+NET_NAME = re.compile(r"\w([\w .+-]*[\w+-])?\Z")
+MAX_NET_NAME = 100  # bytes: systems allow 255 in all, and what is beside a file has more in its name
 
 # Attributes of torch.nn.Module, which a submodule of that name would hide; a test compares them with torch.
 MODULE_ATTRIBUTES = frozenset([
@@ -49,6 +51,18 @@ GRAPH_MODULE_ATTRIBUTES = frozenset([
 
 # Those that a net of ours has besides.
 NETWORK_ATTRIBUTES = frozenset(["head_weights", "loss", "output_names", "seed", "spec_modules", "training_graph"])
+
+
+def net_fault(name: str) -> str:
+    """Why a net cannot have this name, which a build makes a file of; empty where it can."""
+    if len(name.encode("utf-8", "replace")) > MAX_NET_NAME:
+        return f"a net's name has at most {MAX_NET_NAME} bytes, as files are called by it"
+    if not NET_NAME.match(name):
+        return (
+            f"{quote_value(name)} cannot be the name of a net, and so of its files: letters, digits, `_`, `-`, `+`, "
+            "dots and spaces, with a letter, a digit or `_` first"
+        )
+    return ""
 
 
 def name_fault(name: object) -> str:
