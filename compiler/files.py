@@ -140,13 +140,19 @@ def commit(main: Path, place: Path, named_data: NamedData | None) -> None:
         for each in data:
             target = place.with_name(each.name)
             if not target.exists():
-                undo.callback(target.unlink, missing_ok=True)
+                undo.callback(take_back, target, main)
             os.replace(each, target)
         if data:
             force_to_disk(place.parent)
         os.replace(main, place)
         undo.pop_all()
     force_to_disk(place.parent)
+
+
+def take_back(data: Path, main: Path) -> None:
+    """Removes new data from its place, unless its model has gone to its own: an interrupt may come between that and the next line."""
+    if main.exists():
+        data.unlink(missing_ok=True)
 
 
 def removable_data(model: Path, named_data: NamedData) -> list[str]:
