@@ -3,7 +3,8 @@
 A model may have a data file beside it, and the two are one commit. The data's name is made of its content, so it never takes the
 place of data that the present model reads; the model that names it is renamed last, and only then is data removed that no model
 names any more. Whenever the process is killed, the old files are there or the new ones. What it leaves behind is the private
-folder, which says what else to remove; the next one that writes the same file does it.
+folder, which says what else to remove; the next one that writes the same file does it. Who uses a private folder holds a lock in
+it, which ends with the process: in containers, process numbers do not tell who is running.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -25,8 +27,12 @@ from .destinations import Destination, check_destination, find_destination, writ
 from .diagnostics import Failure
 
 SUFFIX = ".archc-partial"
-NEW, JOURNAL = "new", "data.json"
-DIGITS = 12  # of the digest in a data file's name: two in a million million are the same
+NEW, JOURNAL, LOCK = "new", "data.json", "lock"
+# a process of another container may have this one's number
+TOKEN = os.urandom(4).hex()
+NO_LOCKS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL)
+# of the digest that stand in a data file's name, 48 bits: two different files get the same name once in 3e14 times
+DIGITS = 12
 MAX_STEM = 100  # bytes of an output's name that stand in other names; file systems allow 143 to 255 in all
 
 # the names of the data files that a model file names, and of each whether archc wrote it, so that it may be removed
@@ -59,6 +65,11 @@ def name_by_content(file: Path, stem: str, suffix: str) -> OutputFile:
     return written._replace(path=path)
 
 
+def content_names(suffix: str) -> re.Pattern[str]:
+    """Matches the names that `name_by_content` gives to data with this suffix."""
+    return re.compile(rf"[\w.-]+-[0-9a-f]{{{DIGITS}}}{re.escape(suffix)}")
+
+
 def shorten(name: str) -> str:
     """The beginning of a name, of at most MAX_STEM bytes."""
     while len(os.fsencode(name)) > MAX_STEM:
@@ -81,7 +92,7 @@ def atomic_write(path: Path, named_data: NamedData | None = None) -> Iterator[Pa
     beside = folder / place.path.name
     try:
         remove_stale(beside, named_data)
-        private = Path(tempfile.mkdtemp(SUFFIX, f".{shorten(beside.name)}.{os.getpid()}.", folder))
+        private, lock = make_private(beside)
         try:
             main = private / NEW / beside.name
             main.parent.mkdir()
@@ -92,7 +103,7 @@ def atomic_write(path: Path, named_data: NamedData | None = None) -> Iterator[Pa
             else:
                 commit(main, place.path, named_data)
         finally:
-            discard(private, named_data)
+            discard(private, lock, named_data)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -134,19 +145,26 @@ def commit(main: Path, place: Path, named_data: NamedData | None) -> None:
         force_to_disk(each)
     if named_data is not None:
         names = [each.name for each in data if not place.with_name(each.name).exists()]
-        names += removable_data(place, named_data)
+        # what both models name goes in no case
+        names += set(removable_data(place, named_data)) - {each.name for each in data}
         (main.parent.parent / JOURNAL).write_text(json.dumps(names), "utf-8")
     with ExitStack() as undo:
         for each in data:
             target = place.with_name(each.name)
             if not target.exists():
-                undo.callback(target.unlink, missing_ok=True)
+                undo.callback(take_back, target, main)
             os.replace(each, target)
         if data:
             force_to_disk(place.parent)
         os.replace(main, place)
         undo.pop_all()
     force_to_disk(place.parent)
+
+
+def take_back(data: Path, main: Path) -> None:
+    """Removes new data from its place, unless its model has gone to its own: an interrupt may come between that and the next line."""
+    if main.exists():
+        data.unlink(missing_ok=True)
 
 
 def removable_data(model: Path, named_data: NamedData) -> list[str]:
@@ -189,29 +207,91 @@ def force_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
+def make_private(beside: Path) -> tuple[Path, int | None]:
+    """Makes a private folder for the file `beside`, and takes its lock. Its name tells the process."""
+    while True:
+        private = Path(tempfile.mkdtemp(SUFFIX, f".{shorten(beside.name)}.{os.getpid()}.{TOKEN}", beside.parent))
+        try:
+            return private, take_lock(private)
+        except (FileNotFoundError, BlockingIOError):
+            # another build came in between, and took it for one that was left
+            continue
+        except BaseException:
+            shutil.rmtree(private, ignore_errors=True)
+            raise
+
+
+def take_lock(private: Path) -> int | None:
+    """Takes the lock of a private folder, without waiting; gives its descriptor, or None where the system or the disk has no locks.
+
+    Raises BlockingIOError where another has it, and FileNotFoundError where the folder is being removed.
+    """
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    path = private / LOCK
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # who had it may have removed the file, and another made it anew
+        if not os.path.samestat(os.fstat(descriptor), path.stat()):
+            raise BlockingIOError(errno.EAGAIN, "another file's lock")
+    except BaseException as error:
+        os.close(descriptor)
+        if isinstance(error, OSError) and error.errno in NO_LOCKS:
+            return None
+        raise
+    return descriptor
+
+
 def remove_stale(path: Path, named_data: NamedData | None) -> None:
-    """Removes what killed processes left of `path`; a process that still runs keeps its own, and other users keep theirs."""
+    """Removes what killed processes left of `path`; what is in use stays, and what belongs to other users."""
     form = re.compile(rf"{re.escape(f'.{shorten(path.name)}.')}(\d+)(?:\.\w+)?{re.escape(SUFFIX)}", re.ASCII)
     owner = getattr(os, "geteuid", lambda: 0)()
     # a folder may take files and not be read
     with suppress(PermissionError):
         for name in os.listdir(path.parent):
-            if (found := form.fullmatch(name)) and not is_running(int(found[1])):
-                stale = path.with_name(name)
+            if found := form.fullmatch(name):
                 with suppress(OSError):
-                    if stale.lstat().st_uid == owner:
-                        discard(stale, named_data)
+                    if path.with_name(name).lstat().st_uid == owner:
+                        remove_unused(path.with_name(name), int(found[1]), named_data)
 
 
-def discard(private: Path, named_data: NamedData | None) -> None:
-    """Removes a private folder, and first the data in its journal that no model names. Older versions had files for folders."""
-    if named_data is not None:
-        with suppress(OSError):
+def remove_unused(private: Path, pid: int, named_data: NamedData | None) -> None:
+    """Removes a private folder whose lock is free; where there are no locks, one whose process has ended.
+
+    Older versions had files for folders. Raises OSError (BlockingIOError) where it is in use.
+    """
+    lock = take_lock(private) if is_folder(private) else None
+    if lock is not None or not is_running(pid):
+        discard(private, lock, named_data)
+
+
+def discard(private: Path, lock: int | None, named_data: NamedData | None) -> None:
+    """Removes a private folder, gives its lock back, and first removes the data in its journal that no model names.
+
+    Where that cannot be decided, as a file cannot be read, the folder stays with its journal, and the next build tries again.
+    """
+    rest = private
+    try:
+        if named_data is not None:
             remove_unnamed(private, named_data)
-    if private.is_dir() and not private.is_symlink():
-        shutil.rmtree(private, ignore_errors=True)
-    else:
+    except OSError:
+        rest = private / NEW
+    finally:
+        # before its file goes: a network disk keeps a file that is open, and the folder with it
+        if lock is not None:
+            os.close(lock)
+    if is_folder(rest):
+        shutil.rmtree(rest, ignore_errors=True)
+    elif rest == private:
         private.unlink()
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder, and no link to one."""
+    return path.is_dir() and not path.is_symlink()
 
 
 def abandon(private: str) -> None:
@@ -221,16 +301,21 @@ def abandon(private: str) -> None:
 
 
 def remove_unnamed(private: Path, named_data: NamedData) -> None:
-    """Removes the data of a private folder's journal from the folder around it, but for what a model or another journal names."""
+    """Removes the data of a private folder's journal from the folder around it, but for what a model or another journal names.
+
+    Raises OSError where a file cannot be read or removed.
+    """
     folder = private.parent
     unnamed = {name for name in read_journal(private) if is_plain_file(folder, name)}
-    for entry in os.scandir(folder) if unnamed else ():
-        if entry.name.endswith(SUFFIX) and entry.name != private.name:
-            unnamed.difference_update(read_journal(Path(entry.path)))
-        elif os.path.isfile(entry.path):
-            unnamed.difference_update(named_data(Path(entry.path)))
+    entries = [entry.path for entry in os.scandir(folder) if entry.name != private.name] if unnamed else []
+    for path in entries:
+        if path.endswith(SUFFIX):
+            unnamed.difference_update(read_journal(Path(path)))
+    for path in entries:
+        if unnamed and os.path.isfile(path):
+            unnamed.difference_update(named_data(Path(path)))
     for name in unnamed:
-        folder.joinpath(name).unlink()
+        folder.joinpath(name).unlink(missing_ok=True)
 
 
 def read_journal(private: Path) -> list[str]:
@@ -252,7 +337,7 @@ def is_plain_file(folder: Path, name: str) -> bool:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process with this id exists.
+    """Whether a process with this id exists, in this container.
 
     On Windows the answer is always yes: os.kill, which asks here, would end it there.
     """

@@ -40,6 +40,8 @@ def counted(real, how, at):
         result = real(*arguments, **keywords)
         if done == at and how == "kill after":
             os.kill(os.getpid(), signal.SIGKILL)
+        if done == at and how == "interrupt after":
+            raise KeyboardInterrupt
         return result
     return step
 
@@ -74,6 +76,8 @@ def one(spec, kind, output, seed, how, at, writes):
         build(checked, exports=(kind,), output=output, seed=seed, proof="none")
     except Failure as failure:
         return failure.exit_code, failure.code
+    except KeyboardInterrupt:
+        return 130, "interrupted"
     return 0, done
 
 with tempfile.TemporaryDirectory() as folder:
@@ -102,7 +106,18 @@ for line in sys.stdin:
         print(json.dumps([os.waitstatus_to_exitcode(status), said.read()]), flush=True)
 """
 
-How = Literal["", "count", "fail 28", "fail 5", "fail 18", "kill before", "kill after", "limit fails", "limit kills"]
+How = Literal[
+    "",
+    "count",
+    "fail 28",
+    "fail 5",
+    "fail 18",
+    "kill before",
+    "kill after",
+    "interrupt after",
+    "limit fails",
+    "limit kills",
+]
 
 
 class Ended(NamedTuple):
