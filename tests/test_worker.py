@@ -97,6 +97,12 @@ def test_every_kind_of_answer_arrives(tmp_path, kind):
     assert str(apart) == str(here)
 
 
+def test_texts_are_called_so(tmp_path):
+    nodes, output = KINDS["texts"]
+    session = Session(save(make(nodes, outputs=[output]), tmp_path / "a.onnx"), device="cpu")
+    assert "y string (N, 3, 8, 8)" in repr(session) and session.outputs["y"].dtype == "object"
+
+
 # -- what misbehaves ---------------------------------------------------------------------------------------------------
 
 
