@@ -22,7 +22,7 @@ SCORES_STAY = (*PASS_THROUGH, "Dropout", "GlobalAveragePool", "ReduceMean", "Deq
 POOLS = ("GlobalAveragePool", "ReduceMean")
 
 
-class Version(NamedTuple):
+class FileIdentity(NamedTuple):
     """Which file it was and when it was last written, so that it is seen where another has taken its place."""
 
     device: int
@@ -31,7 +31,7 @@ class Version(NamedTuple):
     written_ns: int
 
     @classmethod
-    def of(cls, status: os.stat_result) -> Version:
+    def of(cls, status: os.stat_result) -> FileIdentity:
         """From what the system says of a file."""
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
@@ -39,20 +39,20 @@ class Version(NamedTuple):
 class Artifact:
     """A model file with its metadata and the outline of its graph; a model that archc did not build has no metadata."""
 
-    def __init__(self, path: Path, metadata: Mapping[str, str], graph: Outline, version: Version) -> None:
-        """`version` is the file that was read."""
+    def __init__(self, path: Path, metadata: Mapping[str, str], graph: Outline, identity: FileIdentity) -> None:
+        """`identity` is that of the file that was read."""
         self.path = path
         self.metadata = metadata
         self.graph = graph
-        self.file_version = version
+        self.file_identity = identity
 
     def check_unchanged(self) -> None:
         """Raises RuntimeFault `model-refused` where another file has taken the model's place since it was read, or it was written."""
         try:
-            found: Version | None = Version.of(self.path.stat())
+            found: FileIdentity | None = FileIdentity.of(self.path.stat())
         except OSError:
             found = None
-        if found != self.file_version:
+        if found != self.file_identity:
             raise RuntimeFault(
                 "model-refused", f"`{self.path}` was changed while it was opened", "open it again when it is whole"
             )
@@ -176,7 +176,7 @@ def open_artifact(path: str | Path) -> Artifact:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             outline, metadata = read_outline(WireReader(file, status.st_size))
-            return Artifact(path, metadata, outline, Version.of(status))
+            return Artifact(path, metadata, outline, FileIdentity.of(status))
     except OSError as error:
         raise RuntimeFault("no-such-model", f"`{path}` cannot be read: {error.strerror}", exit_code=2) from None
     except ValueError as error:

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from .outline import Outline, OutlineNode
 
-FLOAT, INT64 = 1, 7  # ONNX's numbers of the element types that archc writes
+# ONNX's numbers of the element types that archc writes
+FLOAT, INT64 = 1, 7
 SIZES = {FLOAT: 4, INT64: 8}
 Sizes = tuple[int, ...]
 
@@ -74,32 +75,32 @@ def require(fits: bool) -> None:
         raise Unfit
 
 
-def same(use: NodeUse) -> Sizes:
+def same_shape(use: NodeUse) -> Sizes:
     """The first input's shape."""
     return use.shapes[0]
 
 
-def along_channels(use: NodeUse) -> Sizes:
+def softmax_shape(use: NodeUse) -> Sizes:
     """The first input's shape; it has channels, and works along these."""
     require(use.get("axis", -1) == 1 and len(use.shapes[0]) > 1)
     return use.shapes[0]
 
 
-def per_channel(use: NodeUse) -> Sizes:
+def channel_norm_shape(use: NodeUse) -> Sizes:
     """The first input's shape; each other input has one number a channel."""
     x, *others = use.shapes
     require(len(x) > 1 and all(each == x[1:2] for each in others))
     return x
 
 
-def per_last(use: NodeUse) -> Sizes:
+def layer_norm_shape(use: NodeUse) -> Sizes:
     """The first input's shape; each other input has as many numbers as its last dimension."""
     x, *others = use.shapes
     require(use.get("axis", 0) == -1 and all(each == x[-1:] for each in others))
     return x
 
 
-def broadcast(use: NodeUse) -> Sizes:
+def broadcast_shape(use: NodeUse) -> Sizes:
     """The shape that all inputs are spread to."""
     rank = max(map(len, use.shapes))
     aligned = [(1,) * (rank - len(shape)) + shape for shape in use.shapes]
@@ -108,9 +109,9 @@ def broadcast(use: NodeUse) -> Sizes:
     return sizes
 
 
-def spread_to_first(use: NodeUse) -> Sizes:
+def first_shape(use: NodeUse) -> Sizes:
     """The first input's shape, to which the others are spread."""
-    require(broadcast(use) == use.shapes[0])
+    require(broadcast_shape(use) == use.shapes[0])
     return use.shapes[0]
 
 
@@ -125,7 +126,7 @@ def window_sizes(use: NodeUse, kernel: Sizes) -> Sizes:
     return tuple((padded[i] - reach[i]) // stride[i] + 1 for i in range(2))
 
 
-def convolved(use: NodeUse) -> Sizes:
+def conv_shape(use: NodeUse) -> Sizes:
     """A convolution's."""
     x, weight, *bias = use.shapes
     group = use.get("group", 1)
@@ -134,7 +135,7 @@ def convolved(use: NodeUse) -> Sizes:
     return x[0], weight[0], *window_sizes(use, weight[2:])
 
 
-def pooled(use: NodeUse) -> Sizes:
+def pool_shape(use: NodeUse) -> Sizes:
     """A pool's; no window lies in the padding alone."""
     kernel = use.get("kernel_shape", ())
     sizes = window_sizes(use, kernel)
@@ -142,20 +143,20 @@ def pooled(use: NodeUse) -> Sizes:
     return (*use.shapes[0][:2], *sizes)
 
 
-def pooled_whole(use: NodeUse) -> Sizes:
+def global_pool_shape(use: NodeUse) -> Sizes:
     """One number a channel."""
     require(len(use.shapes[0]) == 4)
     return (*use.shapes[0][:2], 1, 1)
 
 
-def flattened(use: NodeUse) -> Sizes:
+def flatten_shape(use: NodeUse) -> Sizes:
     """(N, numbers)."""
     x = use.shapes[0]
     require(len(x) > 1 and use.get("axis", 1) == 1)
     return x[0], prod(x[1:])
 
 
-def multiplied(use: NodeUse) -> Sizes:
+def gemm_shape(use: NodeUse) -> Sizes:
     """A linear layer's: the weight is (out, in)."""
     x, weight, *bias = use.shapes
     require(use.get("transB", 0) == 1 and len(x) == len(weight) == 2 and x[1] == weight[1])
@@ -163,14 +164,14 @@ def multiplied(use: NodeUse) -> Sizes:
     return x[0], weight[0]
 
 
-def matrix_product(use: NodeUse) -> Sizes:
+def matmul_shape(use: NodeUse) -> Sizes:
     """A product of matrices, of which one may stand for many."""
     a, b = use.shapes
     require(min(len(a), len(b)) >= 2 and a[-1] == b[-2] and (len(a) == 2 or len(b) == 2))
     return (*(a if len(a) > 2 else b)[:-2], a[-2], b[-1])
 
 
-def concatenated(use: NodeUse) -> Sizes:
+def concat_shape(use: NodeUse) -> Sizes:
     """All inputs along the second dimension."""
     first = use.shapes[0]
     require(use.get("axis", 0) == 1 and len(first) > 1)
@@ -178,7 +179,7 @@ def concatenated(use: NodeUse) -> Sizes:
     return first[0], sum(each[1] for each in use.shapes), *first[2:]
 
 
-def reshaped(use: NodeUse) -> Sizes:
+def reshape_shape(use: NodeUse) -> Sizes:
     """As the second input says: 0 is the size that was there, -1 what is left."""
     x, wanted = use.shapes[0], use.numbers(1)
     sizes = [x[at] if d == 0 else d for at, d in enumerate(wanted)]
@@ -191,35 +192,35 @@ def reshaped(use: NodeUse) -> Sizes:
     return tuple(sizes)
 
 
-def transposed(use: NodeUse) -> Sizes:
+def transpose_shape(use: NodeUse) -> Sizes:
     """The dimensions in another order."""
     x, order = use.shapes[0], use.get("perm", ())
     require(sorted(order) == [*range(len(x))])
     return tuple(x[at] for at in order)
 
 
-def unsqueezed(use: NodeUse) -> Sizes:
+def unsqueeze_shape(use: NodeUse) -> Sizes:
     """With a dimension of 1 more."""
     x, (axis,) = use.shapes[0], use.numbers(1)
     require(0 <= axis <= len(x))
     return (*x[:axis], 1, *x[axis:])
 
 
-def summed(use: NodeUse) -> Sizes:
+def reduce_shape(use: NodeUse) -> Sizes:
     """With a dimension less."""
     x, (axis,) = use.shapes[0], use.numbers(1)
     require(use.get("keepdims", 1) == 0 and 0 <= axis < len(x))
     return (*x[:axis], *x[axis + 1 :])
 
 
-def padded(use: NodeUse) -> Sizes:
+def pad_shape(use: NodeUse) -> Sizes:
     """With zeros, or another number, before and after each dimension."""
     x, pads = use.shapes[0], use.numbers(1)
     require(len(pads) == 2 * len(x) and min(pads) >= 0 and all(shape in ((), (1,)) for shape in use.shapes[2:]))
     return tuple(d + pads[at] + pads[at + len(x)] for at, d in enumerate(x))
 
 
-def sliced(use: NodeUse) -> Sizes:
+def slice_shape(use: NodeUse) -> Sizes:
     """A part of some dimensions."""
     sizes = [*use.shapes[0]]
     parts = [use.numbers(at) for at in range(1, 5)]
@@ -230,14 +231,14 @@ def sliced(use: NodeUse) -> Sizes:
     return tuple(sizes)
 
 
-def gathered(use: NodeUse) -> Sizes:
+def gather_shape(use: NodeUse) -> Sizes:
     """Some of the second dimension."""
     x, chosen = use.shapes
     require(use.get("axis", 0) == 1 and len(x) > 1 and len(chosen) == 1)
     return x[0], *chosen, *x[2:]
 
 
-def resized(use: NodeUse) -> Sizes:
+def resize_shape(use: NodeUse) -> Sizes:
     """Enlarged by the third input's factors."""
     x, scales = use.shapes[0], use.numbers(2)
     require(use.node.inputs[1] == "" and len(scales) == len(x))
@@ -246,6 +247,7 @@ def resized(use: NodeUse) -> Sizes:
 
 
 def kernel_window(use: NodeUse) -> int:
+    """The elements under a pool's window."""
     return prod(use.get("kernel_shape", ()))
 
 
@@ -253,32 +255,32 @@ ONE, TWO = range(1, 2), range(2, 3)
 SLIDES = {"kernel_shape": tuple, "strides": tuple, "pads": tuple}
 RESIZES = {"mode": str, "coordinate_transformation_mode": str, "nearest_mode": str}
 FORMS: dict[str, Form] = {
-    **dict.fromkeys(("Relu", "Sigmoid", "Tanh", "HardSwish", "Erf", "Gelu", "Identity"), Form(same)),
-    **dict.fromkeys(("LeakyRelu", "Elu"), Form(same, ONE, {"alpha": float})),
-    **dict.fromkeys(("Softmax", "LogSoftmax"), Form(along_channels, ONE, {"axis": int})),
-    **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Pow"), Form(broadcast, TWO)),
-    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), Form(pooled_whole, window=lambda use: prod(use.shapes[0][2:]))),
-    "HardSigmoid": Form(same, ONE, {"alpha": float, "beta": float}),
-    "LRN": Form(same, ONE, {"size": int, "alpha": float, "beta": float, "bias": float}, lambda use: use.get("size", 1)),
-    "Clip": Form(spread_to_first, range(3, 4)),
-    "PRelu": Form(spread_to_first, TWO),
-    "Sum": Form(broadcast, range(1, 2**16)),
-    "Conv": Form(convolved, range(2, 4), {**SLIDES, "dilations": tuple, "group": int}, lambda use: prod(use.shapes[1][1:])),
-    "MaxPool": Form(pooled, ONE, SLIDES, kernel_window),
-    "AveragePool": Form(pooled, ONE, {**SLIDES, "count_include_pad": int}, kernel_window),
-    "BatchNormalization": Form(per_channel, range(5, 6), {"epsilon": float}),
-    "InstanceNormalization": Form(per_channel, range(3, 4), {"epsilon": float}),
-    "LayerNormalization": Form(per_last, range(3, 4), {"axis": int, "epsilon": float}),
-    "Gemm": Form(multiplied, range(2, 4), {"transB": int}, lambda use: use.shapes[0][1]),
-    "MatMul": Form(matrix_product, TWO, window=lambda use: use.shapes[0][-1]),
-    "Concat": Form(concatenated, range(1, 2**16), {"axis": int}),
-    "Flatten": Form(flattened, ONE, {"axis": int}),
-    "Reshape": Form(reshaped, TWO),
-    "Transpose": Form(transposed, ONE, {"perm": tuple}),
-    "Unsqueeze": Form(unsqueezed, TWO),
-    "ReduceSum": Form(summed, TWO, {"keepdims": int}),
-    "Pad": Form(padded, range(2, 4)),
-    "Slice": Form(sliced, range(5, 6)),
-    "Gather": Form(gathered, TWO, {"axis": int}),
-    "Resize": Form(resized, range(3, 4), RESIZES),
+    **dict.fromkeys(("Relu", "Sigmoid", "Tanh", "HardSwish", "Erf", "Gelu", "Identity"), Form(same_shape)),
+    **dict.fromkeys(("LeakyRelu", "Elu"), Form(same_shape, ONE, {"alpha": float})),
+    **dict.fromkeys(("Softmax", "LogSoftmax"), Form(softmax_shape, ONE, {"axis": int})),
+    **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Pow"), Form(broadcast_shape, TWO)),
+    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), Form(global_pool_shape, window=lambda use: prod(use.shapes[0][2:]))),
+    "HardSigmoid": Form(same_shape, ONE, {"alpha": float, "beta": float}),
+    "LRN": Form(same_shape, ONE, {"size": int, "alpha": float, "beta": float, "bias": float}, lambda use: use.get("size", 1)),
+    "Clip": Form(first_shape, range(3, 4)),
+    "PRelu": Form(first_shape, TWO),
+    "Sum": Form(broadcast_shape, range(1, 2**16)),
+    "Conv": Form(conv_shape, range(2, 4), {**SLIDES, "dilations": tuple, "group": int}, lambda use: prod(use.shapes[1][1:])),
+    "MaxPool": Form(pool_shape, ONE, SLIDES, kernel_window),
+    "AveragePool": Form(pool_shape, ONE, {**SLIDES, "count_include_pad": int}, kernel_window),
+    "BatchNormalization": Form(channel_norm_shape, range(5, 6), {"epsilon": float}),
+    "InstanceNormalization": Form(channel_norm_shape, range(3, 4), {"epsilon": float}),
+    "LayerNormalization": Form(layer_norm_shape, range(3, 4), {"axis": int, "epsilon": float}),
+    "Gemm": Form(gemm_shape, range(2, 4), {"transB": int}, lambda use: use.shapes[0][1]),
+    "MatMul": Form(matmul_shape, TWO, window=lambda use: use.shapes[0][-1]),
+    "Concat": Form(concat_shape, range(1, 2**16), {"axis": int}),
+    "Flatten": Form(flatten_shape, ONE, {"axis": int}),
+    "Reshape": Form(reshape_shape, TWO),
+    "Transpose": Form(transpose_shape, ONE, {"perm": tuple}),
+    "Unsqueeze": Form(unsqueeze_shape, TWO),
+    "ReduceSum": Form(reduce_shape, TWO, {"keepdims": int}),
+    "Pad": Form(pad_shape, range(2, 4)),
+    "Slice": Form(slice_shape, range(5, 6)),
+    "Gather": Form(gather_shape, TWO, {"axis": int}),
+    "Resize": Form(resize_shape, range(3, 4), RESIZES),
 }  # fmt: skip

@@ -12,8 +12,11 @@ from math import prod
 from typing import Any, BinaryIO
 
 LENGTHS = struct.Struct("<QQ")
-MAX_HEAD = 2**26
-KINDS = "biufc"  # numpy's kinds of numbers
+MIB = 2**20
+# bytes of a head in JSON, which holds all texts
+MAX_HEAD = 64 * MIB
+# numpy's kinds of numbers
+KINDS = "biufc"
 MAX_NEST = 16
 
 
@@ -21,14 +24,25 @@ class BrokenFrame(Exception):
     """The other side has gone, or says what makes no sense."""
 
 
+class FrameTooLarge(BrokenFrame):
+    """A frame of more than may be sent; the message says how much that is."""
+
+    @classmethod
+    def of_texts(cls) -> FrameTooLarge:
+        """For a head of over MAX_HEAD bytes."""
+        return cls(f"more than {MAX_HEAD // MIB:,} MiB of texts")
+
+
 def write_frame(file: BinaryIO, head: Mapping[str, Any], values: Sequence[Any] = ()) -> None:
     """Writes `head` and the `values`: arrays, texts, numbers, None, and lists and mappings of these.
 
-    Raises TypeError for any other value, OSError where nobody reads.
+    Raises TypeError for any other value, FrameTooLarge for too many texts, before a byte is written, and OSError where nobody reads.
     """
     arrays: list[Any] = []
     described = [describe(value, arrays) for value in values]
     text = json.dumps({**head, "values": described}).encode()
+    if len(text) > MAX_HEAD:
+        raise FrameTooLarge.of_texts()
     file.write(LENGTHS.pack(len(text), sum(array.nbytes for array in arrays)) + text)
     for array in arrays:
         file.write(memoryview(array.reshape(-1)).cast("B") if array.size else b"")
@@ -58,18 +72,21 @@ def describe(value: Any, arrays: list[Any]) -> dict[str, Any]:
 def read_frame(file: BinaryIO, most: int) -> tuple[dict[str, Any], list[Any]] | None:
     """The head and the values of the next frame; None where the other side has gone between two.
 
-    Raises BrokenFrame for what is none, and for one of over `most` bytes.
+    Raises BrokenFrame for what is none, FrameTooLarge for one of over `most` bytes, or of too many texts.
     """
     start = file.read(LENGTHS.size)
     if not start:
         return None
     try:
         length, size = LENGTHS.unpack(start)
-        if length > MAX_HEAD or size > most:
-            raise BrokenFrame("too large")
+        if length > MAX_HEAD:
+            raise FrameTooLarge.of_texts()
+        if size > most:
+            raise FrameTooLarge(f"more than {most // MIB:,} MiB of arrays")
         head = json.loads(file.read(length))
         data = memoryview(bytearray(size))
-        if file.readinto(data) != size:  # type: ignore[attr-defined]  # a buffered reader fills it, or the other side has gone
+        # a buffered reader fills it, or the other side has gone
+        if file.readinto(data) != size:  # type: ignore[attr-defined]
             raise BrokenFrame("cut off")
         values, left = [], data
         for described in head.pop("values"):

@@ -1,4 +1,8 @@
-"""onnxruntime's sessions: how they are made, on which device, and what one of them answers. All of onnxruntime is here."""
+"""onnxruntime's sessions: how they are made, on which device, and what one of them answers.
+
+Sessions of onnxruntime are made and run nowhere else. Only providers.py, worker.py and the doctor import it besides, to ask which devices
+it has, and to have it in memory before a limit is set.
+"""
 
 from __future__ import annotations
 
@@ -45,10 +49,12 @@ def create_ort_session(model: str | Path | bytes, options: Any, providers: Seque
     """
     import onnxruntime
 
-    onnxruntime.set_default_logger_severity(FATAL_ONLY)  # what it has to say arrives as a fault
+    # what it has to say arrives as a fault
+    onnxruntime.set_default_logger_severity(FATAL_ONLY)
     try:
         return onnxruntime.InferenceSession(model_source(model), options, providers=list(providers))
-    except Exception as error:  # onnxruntime's own exceptions share no root but this
+    # onnxruntime's own exceptions share no root but this
+    except Exception as error:
         if lacks_memory(error):
             raise MemoryError from None
         name = "the model" if isinstance(model, bytes) else f"`{model}`"
@@ -101,7 +107,8 @@ def create_device_session(path: Path, device: str, threads: int | None) -> tuple
 class Engine:
     """A model in onnxruntime, in this process."""
 
-    doubt = ""  # why it runs in a process of its own
+    # why it runs in a process of its own
+    doubt = ""
 
     def __init__(self, path: Path, device: str, threads: int | None) -> None:
         """Raises RuntimeFault for a model that does not load, and for a device that cannot be used."""
@@ -145,7 +152,8 @@ def run_session(session: Any, names: Sequence[str], arrays: Mapping[str, Any]) -
     """What an onnxruntime.InferenceSession answers. Raises MemoryError where it lacks memory."""
     try:
         return list(session.run([*names], dict(arrays)))
-    except Exception as error:  # onnxruntime's own exceptions share no root but this
+    # onnxruntime's own exceptions share no root but this
+    except Exception as error:
         if lacks_memory(error):
             raise MemoryError from None
         raise
@@ -154,7 +162,8 @@ def run_session(session: Any, names: Sequence[str], arrays: Mapping[str, Any]) -
 def shorten(message: str) -> str:
     """A message of onnxruntime's on one line, without its number and the places in its source."""
     line = " ".join(message.split())
-    for _ in range(2):  # one stands behind another
+    # one stands behind another
+    for _ in range(2):
         line = SOURCE_PLACES.sub("", line)
     return line[:300]
 

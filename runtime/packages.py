@@ -23,11 +23,11 @@ def import_package(module: str, purpose: str = "", otherwise: str = "") -> Any:
     """
     try:
         found = import_module(module)
-    except (
-        Exception
-    ) as error:  # a broken package raises what it likes: OSError for a library, RuntimeError, AttributeError, …
+    # a broken package raises what it likes: OSError for a library, RuntimeError, AttributeError, …
+    except Exception as error:
         raise package_fault(module, error, purpose, otherwise) from error
-    if getattr(found, "__file__", None) is None:  # folders without an __init__.py import, too
+    # folders without an __init__.py import, too
+    if getattr(found, "__file__", None) is None:
         raise package_fault(module, None, purpose, otherwise)
     return found
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from .faults import RuntimeFault
 
-DTYPES = {  # onnxruntime's word for an element type, and numpy's
+# onnxruntime's word for an element type, and numpy's
+DTYPES = {
     "float": "float32", "double": "float64", "float16": "float16", "bool": "bool", "string": "object",
     **{f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }  # fmt: skip
@@ -40,8 +41,9 @@ class Port(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """`float32 (N, 3, 224, 224)`."""
-        return f"{self.dtype} {format_shape(self.shape) if self.has_rank else '(any shape)'}"
+        """`float32 (N, 3, 224, 224)`; texts are `string`, as ONNX has it."""
+        dtype = "string" if self.dtype == "object" else self.dtype
+        return f"{dtype} {format_shape(self.shape) if self.has_rank else '(any shape)'}"
 
     @property
     def row(self) -> Port:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from .faults import RuntimeFault
 from .libraries import DRIVER, can_load, cuda_major_wanted, wanted_libraries
-from .packages import import_package
+from .packages import OURS, import_package
 
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider", "cpu": "CPUExecutionProvider"}
 CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
@@ -82,7 +82,7 @@ def device_trouble(device: str) -> tuple[str, str]:
         return why, fix
     missing = missing_libraries()
     if missing:
-        return f"CUDA's libraries do not load: {', '.join(missing)}", "pip install 'archc-onnx[cuda]'"
+        return f"CUDA's libraries do not load: {', '.join(missing)}", f"pip install '{OURS}[cuda]'"
     missing = [name for name in wanted_libraries(device) if not can_load(name)] if device == "tensorrt" else []
     if missing:
         return (

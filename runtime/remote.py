@@ -6,6 +6,7 @@ process at once. Ended, it is started again for the next call.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -19,13 +20,17 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from .faults import RuntimeFault
-from .frames import BrokenFrame, read_frame, write_frame
+from .frames import BrokenFrame, FrameTooLarge, read_frame, write_frame
+from .inference import shorten
 from .providers import DeviceChoice
 
 MIB = 2**20
 TICK_S = 0.05
-OWN_MEMORY = {"cpu": 256 * MIB}  # what the process takes beside the model: Python and onnxruntime
-OWN_MEMORY_ELSEWHERE = 2048 * MIB  # and a driver's context
+# how long a process whose pipe is closed may take to end, before it is ended
+LAST_BREATH_S = 5
+# what the process takes beside the model: Python and onnxruntime, and elsewhere a driver's context
+OWN_MEMORY = {"cpu": 256 * MIB}
+OWN_MEMORY_ELSEWHERE = 2048 * MIB
 ADVICE = ("--trust, or trust=True in Python, opens it in archc's own process, without limits: only where you know where it comes "
           "from; Session(model, limits=…) raises them")  # fmt: skip
 # -c, as -m would put the folder in which a user stands before all others; the same places are searched as in this process
@@ -82,7 +87,8 @@ class RemoteEngine:
         self.doubt, self.model_bytes, self.limits = doubt, model_bytes, limits
         self.folder = os.getcwd()
         self.lock = threading.Lock()
-        self.process: Process | None = None
+        self.process = Process(self.folder)
+        weakref.finalize(self, self.process.end)
         with self.lock:
             opened = self.open()
         self.inputs, self.outputs = ([RemotePort(*port) for port in opened[key]] for key in ("inputs", "outputs"))
@@ -115,101 +121,137 @@ class RemoteEngine:
     def call(self, what: str, names: Sequence[str], arrays: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
         """The answer of the process, which is started again where it has ended."""
         with self.lock:
-            if self.process is None or self.process.owner != os.getpid():  # a copy of this process has none of its own
+            if not self.process.is_running:
                 self.open()
             head = {"do": what, "inputs": [*arrays], "outputs": [*names]}
             size = sum(getattr(array, "nbytes", 0) for array in arrays.values())
             return self.ask(head, [*arrays.values()], "run", size)
 
     def open(self) -> dict[str, Any]:
-        """Starts the process and opens the model there; what it says of it."""
-        self.process = Process(self.folder)
-        weakref.finalize(self, self.process.end)
+        """Starts the process and opens the model there; what it says of it. Raises RuntimeFault, and ends the process, where it does not load."""
         head = {"do": "open", "path": str(self.path), "device": self.device, "threads": self.threads}
-        return self.ask(head, [], "opened", 0)[0]
+        self.process.start()
+        try:
+            return self.ask(head, [], "opened", 0)[0]
+        except RemoteError as error:
+            self.process.end()
+            raise RuntimeFault("model-refused", f"onnxruntime cannot load `{self.path}`: {shorten(str(error))}",
+                               "archc doctor says what is wrong with onnxruntime here") from None  # fmt: skip
+        except BaseException:
+            self.process.end()
+            raise
 
     def ask(
         self, head: dict[str, Any], values: list[Any], doing: str, input_bytes: int
     ) -> tuple[dict[str, Any], list[Any]]:
         """Sends a frame and reads the answer, within the limits. However it fails but by a fault of the model's own, the process ends."""
-        assert self.process is not None
-        process, told = self.process, f"`{self.path}`"
         memory = self.limits.memory(self.model_bytes, input_bytes)
         seconds = self.limits.time(self.model_bytes, input_bytes)
         device = self.choice.device if hasattr(self, "choice") else self.device
-        watch = Watch(process, seconds, memory + OWN_MEMORY.get(device, OWN_MEMORY_ELSEWHERE))
-        full = RuntimeFault("model-limits", f"{told} takes over {memory // MIB:,} MiB of memory when it is {doing}: the limit for a "
-                            "model from elsewhere", ADVICE)  # fmt: skip
-        frame = None
+        watch = Watch(self.process, seconds, memory + OWN_MEMORY.get(device, OWN_MEMORY_ELSEWHERE))
+        over_memory = f"takes over {memory // MIB:,} MiB of memory when it is {doing}"
+        frame, step = None, "is given"
         try:
             with watch:
-                write_frame(process.requests, {**head, "memory": memory}, values)
-                frame = read_frame(process.replies, memory)
+                write_frame(self.process.requests, {**head, "memory": memory}, values)
+                step = "answers with"
+                frame = read_frame(self.process.replies, memory)
+        except FrameTooLarge as error:
+            self.process.end()
+            raise self.limit_fault(f"{step} {error}") from None
         except (BrokenFrame, OSError):
-            pass  # told below
-        except BaseException:  # Ctrl-C, most likely: it must not wait for the model
-            self.end()
+            # told below
+            pass
+        # Ctrl-C, most likely: it must not wait for the model
+        except BaseException:
+            self.process.end()
             raise
+        # the watch may have ended it just when the answer came: then the answer holds, and the next call starts it again
+        if frame is None or watch.met:
+            status = self.process.end(0 if watch.met else LAST_BREATH_S)
         if frame is None:
-            self.end()
             if watch.met == "time":
-                raise RuntimeFault("model-limits", f"{told} takes over {seconds:,.0f} s when it is {doing}: the limit for a model from "
-                                   "elsewhere", ADVICE)  # fmt: skip
-            raise full if watch.met else describe_end(process, told, doing)
+                raise self.limit_fault(f"takes over {seconds:,.0f} s when it is {doing}")
+            raise self.limit_fault(over_memory) if watch.met else describe_end(status, f"`{self.path}`", doing)
         answer, found = frame
+        if "too_large" in answer:
+            raise self.limit_fault(f"answers with {answer['too_large']}")
         if "error" in answer:
             raise RemoteError(answer["error"])
         if "fault" in answer:
             if answer["fault"]:
                 code, message, help, exit_code = answer["fault"]
                 raise RuntimeFault(code, message, help, exit_code)
-            raise full if device == "cpu" else MemoryError
+            raise self.limit_fault(over_memory) if device == "cpu" else MemoryError
         return answer, found
 
-    def end(self) -> None:
-        """Ends the process at once."""
-        if self.process is not None:
-            self.process.end()
-        self.process = None
+    def limit_fault(self, what: str) -> RuntimeFault:
+        """The fault for a model that does `what` no model from elsewhere may."""
+        return RuntimeFault("model-limits", f"`{self.path}` {what}: the limit for a model from elsewhere", ADVICE)
 
 
 class Process:
-    """The other process, and the pipes to and from it. `owner` is the process that started it."""
+    """The other process, and the pipes to and from it: started, ended, and started again. `owner` is the process that started it."""
 
     def __init__(self, folder: str) -> None:
-        """Starts it in `folder`. Raises RuntimeFault `device-unavailable` where there is no interpreter to start."""
-        self.owner = os.getpid()
-        places = json.dumps([place or folder for place in sys.path])
-        theirs, self.lifeline = os.pipe()
-        os.set_inheritable(theirs, True)
+        """It will run in `folder`."""
+        self.folder = folder
+        self.owner = 0
+        self.lifeline = -1
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not ended since. A copy of the process that started it has none of its own."""
+        return self.lifeline >= 0 and self.owner == os.getpid()
+
+    def start(self) -> None:
+        """Starts it. Raises RuntimeFault `device-unavailable` where there is no interpreter to start, or the system starts no more."""
+        places = json.dumps([place or self.folder for place in sys.path])
+        pipe: tuple[int, ...] = ()
         try:
+            pipe = theirs, ours = os.pipe()
             self.popen = subprocess.Popen(
-                [sys.executable, "-P", "-c", START, places, str(theirs)],
+                [sys.executable or "", "-P", "-c", START, places, str(theirs)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=None if os.environ.get("ARCHC_DEBUG") else subprocess.DEVNULL,
-                cwd=folder,
+                cwd=self.folder,
                 close_fds=True,
                 pass_fds=() if sys.platform == "win32" else (theirs,),
             )
-        finally:
-            os.close(theirs)
+        except BaseException as error:
+            for end in pipe:
+                os.close(end)
+            if isinstance(error, OSError):
+                raise describe_no_start(error) from None
+            raise
+        os.close(theirs)
+        self.owner, self.lifeline = os.getpid(), ours
         self.requests = cast(BinaryIO, self.popen.stdin)
         self.replies = cast(BinaryIO, self.popen.stdout)
 
-    def end(self) -> None:
-        """Ends it at once, and waits until it has ended. Only its owner can."""
-        if self.owner != os.getpid() or self.lifeline < 0:
-            return
-        self.popen.kill()
-        self.popen.wait()
-        for file in (self.requests, self.replies):
-            try:
-                file.close()
-            except OSError:
-                pass  # what was not sent any more
-        os.close(self.lifeline)
-        self.lifeline = -1
+    def end(self, patience_s: float = 0) -> int | None:
+        """Ends it, and waits until it has ended. Only its owner can.
+
+        Gives how it ended by itself within `patience_s`, as `Popen.returncode` says it; None where it did not.
+        """
+        if not self.is_running:
+            return None
+        try:
+            return self.popen.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            self.popen.kill()
+            self.popen.wait()
+            for file in (self.requests, self.replies):
+                try:
+                    file.close()
+                except OSError:
+                    # what was not sent any more
+                    pass
+            os.close(self.lifeline)
+            self.lifeline = -1
 
     def memory_bytes(self) -> int:
         """The memory that it has to itself; 0 where the system does not say."""
@@ -249,11 +291,22 @@ class Watch:
                 break
 
 
-def describe_end(process: Process, told: str, doing: str) -> RuntimeFault:
-    """The fault for a process that ended by itself while it opened or ran a model."""
-    status = process.popen.returncode
+def describe_no_start(error: OSError) -> RuntimeFault:
+    """The fault for a process that the system does not start."""
+    why = f"{error.strerror or error}{f': `{error.filename}`' if error.filename else ''}"
+    help = "sys.executable names no Python that starts: run archc by one that does"
+    if error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
+        help = "the machine has no room for one more: end other processes, or raise the limit (ulimit -u, ulimit -n, ulimit -v)"
+    return RuntimeFault("device-unavailable", f"the process for a model from elsewhere does not start: {why}",
+                        f"{help}; or --trust, trust=True in Python, if you know where the model comes from", 3)  # fmt: skip
+
+
+def describe_end(status: int | None, told: str, doing: str) -> RuntimeFault:
+    """The fault for a process that ended with `status` by itself while it opened or ran a model; None where it did not end."""
+    code = "model-refused" if doing == "opened" else "run-failed"
+    help = "the file is damaged, or made to do harm: get it again from where you trust it"
+    if status is None:
+        return RuntimeFault(code, f"the process of {told} answered with what is no answer when it was {doing}", help)
     names = {int(each): each.name for each in signal.Signals}
     how = f"by {names.get(-status, f'signal {-status}')}" if status < 0 else f"with exit code {status}"
-    code = "model-refused" if doing == "opened" else "run-failed"
-    return RuntimeFault(code, f"onnxruntime crashed ({how}) when {told} was {doing}",
-                        "the file is damaged, or made to do harm: get it again from where you trust it")  # fmt: skip
+    return RuntimeFault(code, f"onnxruntime crashed ({how}) when {told} was {doing}", help)

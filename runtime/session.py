@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from math import prod
 from pathlib import Path
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from .remote import WorkerLimits
 
 CHANNELS_OF_PHOTOS = 4
-MAX_PADDED = 2**30  # bytes of a batch that is filled up with zeros
+# bytes of a batch that is filled up with zeros
+MAX_PADDED = 2**30
 
 
 class Session:
@@ -159,14 +161,21 @@ class Session:
 
     def run_once(self, arrays: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
         """The outputs `names` for arrays that fit. Raises RuntimeFault `run-failed` where onnxruntime stops."""
-        try:
+        with self.translate_errors():
             return dict(zip(names, self.session.run(names, arrays), strict=True))
+
+    @contextmanager
+    def translate_errors(self) -> Iterator[None]:
+        """Makes a RuntimeFault of whatever onnxruntime raises while it runs the model."""
+        try:
+            yield
         except RuntimeFault:
             raise
         except MemoryError:
             raise RuntimeFault("out-of-memory", f"there is not enough memory to run {self.name}",
                                "run fewer pictures at once: --batch 1, or batch=1 in Python", 3) from None  # fmt: skip
-        except Exception as error:  # onnxruntime's own exceptions share no root but this
+        # onnxruntime's own exceptions share no root but this
+        except Exception as error:
             raise RuntimeFault("run-failed", f"onnxruntime stopped while it ran {self.name}{failing_node(error)}",
                                "the shapes fit its inputs; look at what the model computes with them") from error  # fmt: skip
 
@@ -329,8 +338,9 @@ class Session:
         import numpy as np
 
         shapes = {name: [d if isinstance(d, int) else 1 for d in port.shape] for name, port in self.inputs.items()}
-        zeros = {name: np.zeros(shape, self.inputs[name].numpy_dtype) for name, shape in shapes.items()}
-        return self.session.count_nodes([*self.outputs], check_feeds(zeros, self.inputs, self.name, None))
+        with self.translate_errors():
+            zeros = {name: np.zeros(shape, self.inputs[name].numpy_dtype) for name, shape in shapes.items()}
+            return self.session.count_nodes([*self.outputs], check_feeds(zeros, self.inputs, self.name, None))
 
 
 def bytes_of_rows(arrays: Mapping[str, Any]) -> int:

@@ -43,7 +43,8 @@ def open_engine(
         size = 0 if trust else measure_files(artifact)
         doubt = "" if trust else find_doubt(artifact)
         if doubt:
-            from .remote import RemoteEngine, WorkerLimits  # late: an archc model needs none of what it imports
+            # late: an archc model needs none of what it imports
+            from .remote import RemoteEngine, WorkerLimits
 
             engine = RemoteEngine(artifact.path, device, threads, doubt, size, limits or WorkerLimits())
         else:
@@ -71,10 +72,10 @@ def doubt_weights(graph: Outline, folder: Path) -> str:
     """Which weight has not the bytes that its shape asks for."""
     lengths: dict[str, int] = {}
     for name, tensor in graph.weights.items():
-        place = tensor.external.get("location", "")
-        if place and place not in lengths:
-            lengths[place] = (folder / place).stat().st_size
-        if not has_its_bytes(tensor, lengths.get(place, 0)):
+        location = tensor.external.get("location", "")
+        if location and location not in lengths:
+            lengths[location] = (folder / location).stat().st_size
+        if not has_its_bytes(tensor, lengths.get(location, 0)):
             return f"the weight {name!r}"
     return ""
 
@@ -104,7 +105,7 @@ def doubt_nodes(graph: Outline) -> str:
     elements, work = MAX_ELEMENTS + MAX_ELEMENTS_EACH * given, MAX_WORK + MAX_WORK_EACH * given
     for node in graph.nodes:
         try:
-            size, cost = place(node, known)
+            size, cost = infer_node(node, known)
         except (Unfit, KeyError, ValueError, IndexError, TypeError, OverflowError, struct.error):
             return f"the node {node.name!r} ({node.kind})"
         elements, work = elements - size, work - cost
@@ -113,7 +114,7 @@ def doubt_nodes(graph: Outline) -> str:
     return "" if all(name in known.shapes for name in graph.outputs) else "an output that nothing makes"
 
 
-def place(node: OutlineNode, known: Known) -> tuple[int, int]:
+def infer_node(node: OutlineNode, known: Known) -> tuple[int, int]:
     """Adds a node's result to what is known; gives its elements, and how many multiply-accumulates it takes at most.
 
     Raises Unfit, or what a lookup raises, where the node has no form of archc's.
@@ -137,28 +138,31 @@ def measure_files(artifact: Artifact) -> int:
 
     Raises RuntimeFault `model-refused` where one of these is not in the model's folder, or may be a file of another place.
     """
-    size = artifact.file_version.size_bytes
-    places = {place for tensor in artifact.graph.weights.values() if (place := tensor.external.get("location"))}
-    if artifact.graph.surprise:  # then the outline has not seen all of it
+    size = artifact.file_identity.size_bytes
+    locations = {
+        location for tensor in artifact.graph.weights.values() if (location := tensor.external.get("location"))
+    }
+    # then the outline has not seen all of it
+    if artifact.graph.surprise:
         try:
             with artifact.path.open("rb") as file:
-                places = find_external(WireReader(file, size), size)
+                locations = find_external(WireReader(file, size), size)
         except (ValueError, OSError) as error:
             raise RuntimeFault("not-a-model", f"`{artifact.path}` is no ONNX model, or is cut off: {error}") from None
-    return size + sum(measure_beside(artifact.path, place) for place in sorted(places))
+    return size + sum(measure_beside(artifact.path, location) for location in sorted(locations))
 
 
-def measure_beside(model: Path, place: str) -> int:
+def measure_beside(model: Path, location: str) -> int:
     """The bytes of a file in a model's folder. A link counts as where it leads: a cache of downloads links both files to one folder."""
-    path = model.parent / place
-    told = f"the weights `{place}` of `{model}`"
+    path = model.parent / location
+    told = f"the weights `{location}` of `{model}`"
     try:
         real = path.resolve(strict=True)
         status = os.stat(real)
     except (OSError, ValueError, RuntimeError):
         raise RuntimeFault("model-refused", f"{told} are not there", "keep the two files together") from None
     folders = {model.parent.resolve(), model.resolve().parent}
-    inside = not os.path.isabs(place) and ".." not in Path(place).parts and folders & {*real.parents}
+    inside = not os.path.isabs(location) and ".." not in Path(location).parts and folders & {*real.parents}
     if not inside or not stat.S_ISREG(status.st_mode):
         raise RuntimeFault("model-refused", f"{told} lie outside its folder", TRUST)
     if status.st_nlink > 1:

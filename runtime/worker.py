@@ -1,4 +1,4 @@
-"""The process that opens and runs a model from elsewhere: `python -m archc.runtime.worker`, started by remote.py.
+"""The process that opens and runs a model from elsewhere: remote.py starts it with `python -c`, which calls `main`.
 
 It reads frames from its standard input and answers each on its standard output. Nothing that a model, onnxruntime or a driver
 prints gets there. It holds one model, keeps to its limit of memory, and ends with the process that started it.
@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from .faults import RuntimeFault
-from .frames import BrokenFrame, read_frame, write_frame
+from .frames import BrokenFrame, FrameTooLarge, read_frame, write_frame
 from .inference import Engine
 from .providers import choose_device
 
-STACK = 8 * 2**20  # bytes that the system counts for each thread, where it does not say
+# bytes that the system counts for each thread, where it does not say
+STACK = 8 * 2**20
 
 
 def main() -> None:
     """Answers frames until there is none. The last argument is the file that closes when the parent ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to both; the parent decides
+    # the terminal sends it to both; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent(int(sys.argv[1]))
     requests, replies = claim_streams()
     worker = Worker()
@@ -31,8 +33,10 @@ def main() -> None:
         while (frame := read_frame(requests, sys.maxsize)) is not None:
             worker.answer(*frame, replies)
     except (BrokenFrame, OSError):
-        pass  # the parent has gone
-    os._exit(0)  # what onnxruntime does at its end is of no use to anyone
+        # the parent has gone
+        pass
+    # what onnxruntime does at its end is of no use to anyone
+    os._exit(0)
 
 
 def claim_streams() -> tuple[BinaryIO, BinaryIO]:
@@ -52,7 +56,8 @@ def end_with_parent(lifeline: int) -> None:
     try:
         import fcntl
     except ImportError:
-        return  # on Windows the end of standard input is seen between two frames
+        # on Windows the end of standard input is seen between two frames
+        return
     if hasattr(os, "O_ASYNC"):
         fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
@@ -72,7 +77,7 @@ class Worker:
         self.own_bytes: int | None = None
 
     def answer(self, head: Mapping[str, Any], values: list[Any], replies: BinaryIO) -> None:
-        """Does what a frame asks for, and writes what came of it: a head with `fault` or `error` where it went wrong."""
+        """Does what a frame asks for, and writes what came of it: a head with `fault`, `error` or `too_large` where it went wrong."""
         try:
             found, given = self.do(head, values)
             write_frame(replies, found, given)
@@ -80,9 +85,12 @@ class Worker:
             write_frame(replies, {"fault": [fault.code, fault.message, fault.help, fault.exit_code]})
         except MemoryError:
             write_frame(replies, {"fault": None})
+        except FrameTooLarge as error:
+            write_frame(replies, {"too_large": str(error)})
         except OSError:
             raise
-        except Exception as error:  # onnxruntime's own exceptions share no root but this
+        # onnxruntime's own exceptions share no root but this
+        except Exception as error:
             write_frame(replies, {"error": str(error)[:10_000]})
 
     def do(self, head: Mapping[str, Any], values: list[Any]) -> tuple[dict[str, Any], list[Any]]:
@@ -110,7 +118,8 @@ class Worker:
         import resource
 
         if self.own_bytes is None:
-            import onnxruntime  # noqa: F401  # what it takes is not the model's
+            # what it takes is not the model's
+            import onnxruntime  # noqa: F401
 
             if choose_device(head["device"]).device != "cpu":
                 return
@@ -118,7 +127,12 @@ class Worker:
             stack = resource.getrlimit(resource.RLIMIT_STACK)[0]
             threads = (head["threads"] or os.cpu_count() or 1) + 2
             self.own_bytes = data_bytes() + threads * (stack if 0 < stack < 2**30 else STACK)
-        resource.setrlimit(resource.RLIMIT_DATA, (self.own_bytes + size, resource.RLIM_INFINITY))
+        # a hard limit that is there stays: only the administrator could raise it again
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        wanted = self.own_bytes + size
+        resource.setrlimit(
+            resource.RLIMIT_DATA, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
+        )
 
 
 def data_bytes() -> int:
@@ -127,7 +141,3 @@ def data_bytes() -> int:
         if line.startswith("VmData:"):
             return int(line.split()[1]) * 1024
     return 0
-
-
-if __name__ == "__main__":
-    main()

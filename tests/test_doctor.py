@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from archc.runtime.doctor import packages
 from archc.runtime.libraries import read_needed
 
 from .fake_machine import Machine, write_library
@@ -64,6 +67,23 @@ def set_variable(m: Machine, name: str, value: str) -> None:
     m.variables[name] = value
 
 
+def without_cuda(m: Machine) -> None:
+    cuda(m, *LIBRARIES)
+    module = m.packages / "onnxruntime" / "__init__.py"
+    module.write_text(module.read_text("utf-8").replace('"CUDAExecutionProvider", ', ""), "utf-8")
+
+
+def without_the_provider_s_file(m: Machine) -> None:
+    """As on Windows, where it has another name and says nothing of its libraries."""
+    cuda(m)
+    (m.packages / "onnxruntime" / "capi" / "libonnxruntime_providers_cuda.so").unlink()
+
+
+def out_of_range(m: Machine) -> None:
+    cuda(m, *LIBRARIES)
+    m.add_distribution("onnxruntime-gpu", "1.10.0", "onnxruntime")
+
+
 LIBRARIES = ("libcudart.so.12", "libcublas.so.12", "libcudnn.so.9")
 MACHINES = {
     "both wheels": Wrong(both_wheels, "onnxruntime wheels", False, ["onnxruntime and onnxruntime-gpu", "overwrite"],
@@ -90,6 +110,11 @@ MACHINES = {
                                       ["update the driver"], area="gpu"),
     "a driver without a GPU": Wrong(lambda m: cuda(m, *LIBRARIES, status=100), "cuda", False, ["no GPU", "100"], ["nvidia-smi"], area="gpu"),
     "all of CUDA": Wrong(lambda m: cuda(m, *LIBRARIES), "cuda", True, ["load"], area="gpu"),
+    "onnxruntime without CUDA": Wrong(without_cuda, "cuda", False, ["built without CUDA"], ["pip install onnxruntime-gpu"], area="gpu"),
+    "no file of the provider": Wrong(without_the_provider_s_file, "cuda", True, ["load"], area="gpu"),
+    "onnxruntime out of range": Wrong(out_of_range, "onnxruntime-gpu", False, ["1.10.0, which is not within"], ["pip install 'onnxruntime-gpu"], 3),
+    "CUDA of an onnxruntime out of range": Wrong(out_of_range, "cuda", True, ["load"], exit_code=3, area="gpu"),
+    "providers of an onnxruntime out of range": Wrong(out_of_range, "providers", True, ["cuda, cpu"], exit_code=3),
     "no cuDNN": Wrong(lambda m: cuda(m, "libcudart.so.12", "libcublas.so.12"), "cuda libraries", False, ["not here: libcudnn.so.9"],
                       ["pip install 'archc-onnx[cuda]'"], area="gpu"),
     "a cuDNN that nothing names": Wrong(lambda m: cuda(m, "libcudart.so.12", needed=["libcudart.so.12"]), "cuda libraries", False,
@@ -191,3 +216,19 @@ def test_the_libraries_that_a_file_names(tmp_path: Path) -> None:
 
     (module,) = Path(onnxruntime.capi.__file__).parent.glob("onnxruntime_pybind11_state*.so")
     assert "libc.so.6" in read_needed(module)
+
+
+def test_no_process_stays_where_the_next_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[str]] = []
+    popen = subprocess.Popen
+
+    def start(*words: Any, **options: Any) -> subprocess.Popen[str]:
+        if started:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        started.append(popen(*words, **options))
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(BlockingIOError):
+        packages.import_packages()
+    assert started[0].returncode is not None

@@ -326,7 +326,7 @@ def test_a_cache_of_downloads_links_both_files_to_one_folder(folders):
     os.symlink("../blobs/123", "../cache/snapshot/a.onnx")
     os.symlink("../blobs/456", "../cache/snapshot/w.data")
     found = open_artifact("../cache/snapshot/a.onnx")
-    assert trust.measure_files(found) == found.file_version.size_bytes + VALUES.nbytes and not trust.find_doubt(found)
+    assert trust.measure_files(found) == found.file_identity.size_bytes + VALUES.nbytes and not trust.find_doubt(found)
 
 
 @pytest.mark.parametrize(

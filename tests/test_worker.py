@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +19,9 @@ import pytest
 from onnx import TensorProto, helper
 from PIL import Image
 
-from archc.runtime import Session
-from archc.runtime.frames import LENGTHS, BrokenFrame, read_frame, write_frame
-from archc.runtime.remote import RemoteEngine, WorkerLimits
+from archc.runtime import Session, remote
+from archc.runtime.frames import LENGTHS, BrokenFrame, FrameTooLarge, read_frame, write_frame
+from archc.runtime.remote import RemoteEngine, RemoteError, WorkerLimits
 
 from .foreign_models import constant, endless_loop, filled, make, nested_functions, node, port, save, sparse_weight
 from .program import program
@@ -32,7 +34,7 @@ HARMLESS = make([node("Exp", ["x"], ["y"])])  # an operator that archc does not 
 
 def worker_of(session: Session) -> int:
     """The process in which a session's model runs."""
-    assert isinstance(session.session, RemoteEngine) and session.session.process
+    assert isinstance(session.session, RemoteEngine) and session.session.process.is_running
     return session.session.process.popen.pid
 
 
@@ -93,6 +95,12 @@ def test_every_kind_of_answer_arrives(tmp_path, kind):
     if isinstance(here, np.ndarray):
         assert apart.dtype == here.dtype and apart.shape == here.shape
     assert str(apart) == str(here)
+
+
+def test_texts_are_called_so(tmp_path):
+    nodes, output = KINDS["texts"]
+    session = Session(save(make(nodes, outputs=[output]), tmp_path / "a.onnx"), device="cpu")
+    assert "y string (N, 3, 8, 8)" in repr(session) and session.outputs["y"].dtype == "object"
 
 
 # -- what misbehaves ---------------------------------------------------------------------------------------------------
@@ -213,11 +221,151 @@ def test_a_copy_of_this_process_starts_its_own(tmp_path):
     child = os.fork()
     if child == 0:
         works = session.run(PICTURE)["y"].shape == PICTURE.shape
-        if session.session.process:
-            session.session.process.end()
+        session.session.process.end()
         os._exit(0 if works else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert session.run(PICTURE)["y"].shape == PICTURE.shape
+
+
+@linux
+@pytest.mark.parametrize("hard", [2**28, 2**40], ids=["low", "high"])
+def test_a_hard_limit_that_is_there_stays(tmp_path, hard):
+    """As `ulimit -d` sets it: who may not raise it again would get an error of Python's instead of a model."""
+    path = save(HARMLESS, tmp_path / "a.onnx")
+    code = ("import resource, sys; from archc.runtime import Session; resource.setrlimit(resource.RLIMIT_DATA, (int(sys.argv[2]),) * 2);"
+            "s = Session(sys.argv[1], device='cpu', threads=1); print(open(f'/proc/{s.session.process.popen.pid}/limits').read())")  # fmt: skip
+    ran = subprocess.run([sys.executable, "-c", code, path, str(hard)], capture_output=True, text=True, check=False)
+    (line,) = [line.split() for line in ran.stdout.splitlines() if line.startswith("Max data size")] or [ran.stderr]
+    assert int(line[4]) == hard and 0 < int(line[3]) <= min(hard, 2**31)
+
+
+TEXTS = make(
+    [node("Cast", ["x"], ["t"], to=TensorProto.STRING), node("Expand", ["long", "s"], ["y"])],
+    outputs=[port("y", TensorProto.STRING, [80])],
+    weights=[helper.make_tensor("long", TensorProto.STRING, [1], [b"a" * 2**20]), constant("s", [80])],
+)
+
+
+@linux
+def test_more_texts_than_may_be_sent_are_told_as_such(tmp_path, monkeypatch):
+    session = Session(save(TEXTS, tmp_path / "a.onnx"), device="cpu", limits=WorkerLimits(memory_bytes=2**31))
+    before = worker_of(session)
+    found = fault(session.run, PICTURE)
+    assert found.code == "model-limits" and "answers with more than 64 MiB of texts" in found.message
+    assert worker_of(session) == before
+    # what the other process says of its size is not believed
+    session = Session(save(HARMLESS, tmp_path / "b.onnx"), device="cpu")
+    monkeypatch.setattr("archc.runtime.frames.MAX_HEAD", 2**4)
+    monkeypatch.setattr("archc.runtime.remote.write_frame", write_anyway)
+    found = fault(session.run, PICTURE)
+    assert found.code == "model-limits" and "answers with more than" in found.message
+
+
+def write_anyway(*what) -> None:
+    """Writes a frame, however large it is."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("archc.runtime.frames.MAX_HEAD", 2**26)
+        write_frame(*what)
+
+
+def test_texts_that_are_given_are_limited_too(tmp_path, monkeypatch):
+    model = make([node("Concat", ["x", "x"], ["y"], axis=0)], [port("x", TensorProto.STRING, ["N"])], [port("y", TensorProto.STRING, ["M"])])  # fmt: skip
+    session = Session(save(model, tmp_path / "a.onnx"), device="cpu")
+    monkeypatch.setattr("archc.runtime.frames.MAX_HEAD", 2**20)
+    found = fault(session.run, np.array(["a" * 2**20], object))
+    assert found.code == "model-limits" and "is given more than 1 MiB of texts" in found.message
+    assert session.run(np.array(["a"], object))["y"].tolist() == ["a", "a"]
+
+
+REPLACED = "import archc.runtime.worker as worker\n"
+
+
+def start_otherwise(monkeypatch, code: str) -> None:
+    """The process of the next model does `code` first, which may replace what is in worker.py."""
+    set_up, _, begin = remote.START.partition("from archc")
+    monkeypatch.setattr(remote, "START", f"{set_up}\n{REPLACED}{code}\nfrom archc{begin}")
+
+
+REFUSED = "def fail(*_): raise ValueError('not allowed')\nworker.Engine = fail"
+CUT_OFF = "import os, struct\ndef cut(file, *_): file.write(b'ab'); file.flush(); os._exit(9)\nworker.write_frame = cut"
+SENSELESS = "def babble(file, *_): file.write(b'\\0' * 16); file.flush()\nworker.write_frame = babble"
+
+
+@linux
+@pytest.mark.parametrize(("code", "said"), [
+    (REFUSED, "onnxruntime cannot load `{}`: not allowed"),
+    (CUT_OFF, "onnxruntime crashed (with exit code 9) when `{}` was opened"),
+    (SENSELESS, "the process of `{}` answered with what is no answer when it was opened"),
+], ids=["refused", "cut off", "senseless"])  # fmt: skip
+def test_how_it_fails_is_told_apart(tmp_path, monkeypatch, code, said):
+    monkeypatch.setattr(remote, "LAST_BREATH_S", 5 if code == CUT_OFF else 0.01)
+    start_otherwise(monkeypatch, code)
+    path = save(HARMLESS, tmp_path / "a.onnx")
+    found = fault(lambda: Session(path, device="cpu"))
+    assert (found.code, found.message, found.exit_code) == ("model-refused", said.format(path), 1)
+
+
+@linux
+@pytest.mark.parametrize("how", ["no interpreter", "no process"])
+def test_a_process_that_does_not_start(tmp_path, monkeypatch, how):
+    path = save(HARMLESS, tmp_path / "a.onnx")
+    if how == "no interpreter":
+        monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    else:
+        monkeypatch.setattr(subprocess, "Popen", refuse_to_fork)
+    before = len(os.listdir("/proc/self/fd"))
+    found = fault(lambda: Session(path, device="cpu"))
+    assert (found.code, found.exit_code) == ("device-unavailable", 3) and "does not start" in found.message
+    assert ("No such file" in found.message) == (how == "no interpreter") and "--trust" in found.help
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def refuse_to_fork(*_, **__):
+    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+@linux
+def test_a_limit_that_is_met_as_the_answer_comes(tmp_path, monkeypatch):
+    """The answer holds, and the next call finds no dead process."""
+    session = Session(save(HARMLESS, tmp_path / "a.onnx"), device="cpu")
+    first = worker_of(session)
+
+    class LateWatch(remote.Watch):
+        def __exit__(self, *what: object) -> None:
+            super().__exit__(*what)
+            self.met = "time"
+            self.process.popen.kill()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(remote, "Watch", LateWatch)
+        assert session.run(PICTURE)["y"].shape == PICTURE.shape
+    assert session.run(PICTURE)["y"].shape == PICTURE.shape and worker_of(session) != first
+    before = weakref.finalize._registry.copy()
+    for _ in range(2):
+        session.session.process.end()
+        session.run(PICTURE)
+    assert weakref.finalize._registry == before
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(RemoteError("MatMul"), "run-failed"), (MemoryError(), "out-of-memory"), (ValueError(), "run-failed")],
+)
+def test_a_profiled_run_fails_as_any_run_does(tmp_path, monkeypatch, error, code):
+    def fail(*_):
+        raise error
+
+    session = Session(save(HARMLESS, tmp_path / "a.onnx"), device="cpu", trust=True)
+    monkeypatch.setattr(session.session, "count_nodes", fail)
+    monkeypatch.setattr(session.session, "run", fail)
+    assert fault(session.nodes_by_provider).code == fault(session.run, PICTURE).code == code
+
+
+def test_a_profiled_run_of_a_model_that_stops(tmp_path):
+    model = make([node("Exp", ["x"], ["e"]), node("Reshape", ["e", "s"], ["y"])], weights=[constant("s", [7, 7])])
+    path = save(model, tmp_path / "a.onnx")
+    for trust in (False, True):
+        assert fault(Session(path, device="cpu", trust=trust).nodes_by_provider).code == "run-failed"
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
@@ -387,5 +535,5 @@ def test_every_cut_and_every_changed_byte_of_a_frame_is_told_or_a_frame():
 
 def test_no_number_of_a_frame_is_believed():
     for head, size in ((2**60, 0), (0, 2**60), (2**27, 2**27)):
-        with pytest.raises(BrokenFrame):
+        with pytest.raises(FrameTooLarge):
             read_frame(io.BytesIO(LENGTHS.pack(head, size)), 2**20)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .extras import extra_findings
 from .finding import Finding
 from .gpu import gpu_findings
-from .packages import package_findings, provider_findings, wheel_findings
+from .packages import import_packages, package_findings, provider_findings, wheel_findings
 from .surroundings import surrounding_findings
 
 __all__ = ["Finding", "examine_machine"]
@@ -16,10 +16,10 @@ def examine_machine() -> list[Finding]:
 
     Each package is imported in a process of its own: one that is broken may end the process that imports it.
     """
-    packages = list(package_findings())
-    broken = any(each.name.startswith("onnxruntime") and each.ok is False for each in packages)
+    troubles = import_packages()
+    broken = bool(troubles.get("onnxruntime"))
     return [
-        *packages,
+        *package_findings(troubles),
         *wheel_findings(),
         *extra_findings(),
         *provider_findings(broken),

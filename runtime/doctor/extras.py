@@ -8,7 +8,8 @@ from ..packages import OURS, installed_version
 from .finding import Finding
 from .requirements import extras_of, fits, members_of
 
-DEVELOPMENT = {"test"}  # of its packages many an environment has some by chance
+# of its packages many an environment has some by chance
+DEVELOPMENT = {"test"}
 
 
 def extra_findings() -> Iterator[Finding]:

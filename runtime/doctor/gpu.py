@@ -9,9 +9,9 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from ..faults import RuntimeFault
-from ..libraries import DRIVER, can_load, cuda_major_wanted, other_versions, provider_needs, wanted_libraries
-from ..packages import OURS
-from ..providers import driver_trouble, missing_libraries
+from ..libraries import DRIVER, can_load, cuda_major_wanted, other_versions, wanted_libraries
+from ..packages import OURS, import_package
+from ..providers import PROVIDERS, driver_trouble, missing_libraries
 from .finding import Finding
 
 CUDA_LINE = re.compile(r"^cuda\b[^=]*=\s*(?:'([\d.]+)'|None)", re.M)
@@ -24,9 +24,11 @@ def gpu_findings(broken: bool) -> Iterator[Finding]:
     try:
         why, fix = driver_trouble()
         missing = missing_libraries()
+        providers = import_package("onnxruntime").get_available_providers()
     except RuntimeFault:
-        return  # another finding says that onnxruntime is not here
-    if not provider_needs("cuda") and can_load(DRIVER):
+        # another finding says that onnxruntime is not here
+        return
+    if PROVIDERS["cuda"] not in providers and can_load(DRIVER):
         why, fix = (
             "this onnxruntime is built without CUDA",
             "pip uninstall -y onnxruntime && pip install onnxruntime-gpu",

@@ -38,20 +38,25 @@ PACKAGES = (
 )
 IMPORT = "import importlib, sys; getattr(importlib.import_module(sys.argv[1]), sys.argv[2])"
 IMPORT_BELOW = "import importlib, sys; importlib.import_module(sys.argv[1] + '.' + sys.argv[2])"
-BELOW = {"PIL"}  # whose name is a module below it
+# whose name is a module below it
+BELOW = {"PIL"}
 
 
-def package_findings() -> Iterator[Finding]:
-    """The versions of Python and of the packages, and what is wrong with each."""
+def import_packages() -> Mapping[str, str]:
+    """Why each package that is here does not import, by its module; empty texts for those that do."""
+    return import_each([each for each in PACKAGES if installed_wheels(each.module) or is_findable(each.module)])
+
+
+def package_findings(troubles: Mapping[str, str]) -> Iterator[Finding]:
+    """The versions of Python and of the packages, and what is wrong with each; `troubles` are those of `import_packages`."""
     yield Finding("python", sys.version.split()[0])
     yield Finding(OURS, installed_version(OURS) or "not installed")
-    found = {package: installed_wheels(package.module) for package in PACKAGES}
-    troubles = import_each([package for package, wheels in found.items() if wheels or is_findable(package.module)])
-    for package, wheels in found.items():
+    for package in PACKAGES:
+        wheels = installed_wheels(package.module)
         for wheel in wheels:
-            yield describe_package(wheel, installed_version(wheel) or "", troubles[package])
-        if not wheels and package in troubles:
-            yield describe_package(distribution_of(package.module), "", troubles[package])
+            yield describe_package(wheel, installed_version(wheel) or "", troubles[package.module])
+        if not wheels and package.module in troubles:
+            yield describe_package(distribution_of(package.module), "", troubles[package.module])
         elif not wheels:
             yield describe_missing(package)
 
@@ -97,17 +102,17 @@ def describe_missing(package: Package) -> Finding:
     return Finding(name, "not installed", False, line)
 
 
-def import_each(packages: list[Package]) -> Mapping[Package, str]:
-    """Why each package does not import, in processes of their own that run side by side; empty texts for those that do."""
-    running = {
-        package: subprocess.Popen(
-            [sys.executable, "-P", "-B", "-c", IMPORT_BELOW if package.module in BELOW else IMPORT, package.module, package.name],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
-        )
-        for package in packages
-    }  # fmt: skip
+def import_each(packages: list[Package]) -> Mapping[str, str]:
+    """Why each package does not import, by its module: in processes of their own that run side by side; empty texts for those that do."""
+    running: dict[str, subprocess.Popen[str]] = {}
     try:
-        return {package: describe_end(process) for package, process in running.items()}
+        for package in packages:
+            code = IMPORT_BELOW if package.module in BELOW else IMPORT
+            running[package.module] = subprocess.Popen(
+                [sys.executable, "-P", "-B", "-c", code, package.module, package.name],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
+            )  # fmt: skip
+        return {module: describe_end(process) for module, process in running.items()}
     finally:
         for process in running.values():
             process.kill()
