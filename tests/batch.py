@@ -30,6 +30,8 @@ PROCESSES = (
     "pty.spawn",
 )
 CODE = ("pickle.find_class", "cpython.run_file", "cpython.run_command")
+# whose last arguments, one for each path, are the open folders that the paths begin in; -1 for none
+IN_FOLDERS = ("os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.rename", "os.link")
 TWO_PATHS = ("os.rename", "os.link", "os.symlink", "shutil.move", "shutil.copyfile")
 
 touched: list[tuple[str, str]] = []
@@ -41,9 +43,12 @@ def watch(event: str, arguments: tuple[Any, ...]) -> None:
         writes = arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)
         note("write" if writes else "read", arguments[0])
     elif event in WRITES:
-        for path in arguments[: 1 + (event in TWO_PATHS)]:
+        count = 1 + (event in TWO_PATHS)
+        folders = arguments[-count:] if event in IN_FOLDERS else (-1,) * count
+        for path, folder in zip(arguments[:count], folders, strict=True):
             if isinstance(path, (str, bytes, os.PathLike)):
-                note("write", path)
+                begin = f"/proc/self/fd/{folder}" if isinstance(folder, int) and folder >= 0 else ""
+                note("write", os.path.join(begin, os.fsdecode(path)))
     elif event in PROCESSES:
         touched.append(("process", f"{event} {arguments!s:.2000}"))
     elif event in CODE:
