@@ -88,7 +88,7 @@ def evaluate(node: Located, lookup: Lookup, budget: Budget) -> Any:
         return value
     evaluation = Evaluation(lookup)
     try:
-        return template.evaluate_in(evaluation)
+        return template.evaluate(evaluation)
     except ExpressionError as error:
         raise Fault(error.code, span_within(node, error.offset, error.length), str(error.message), error.help) from None
     finally:  # what is not counted, such as `and`, is bounded by the length of the text
