@@ -40,6 +40,7 @@ INSTEAD = {
     "work": "make what takes the most of it smaller",
     "bytes": "split the file, or leave out what the net does not need",
     "documents": "put blocks that belong together into one file",
+    "mistakes": "mend the first ones",
     "params": "write a smaller net",
 }
 
