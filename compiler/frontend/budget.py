@@ -67,7 +67,9 @@ class Budget:
         self.steps += 1
         if self.steps > self.limits.nodes:
             message = f"the net expands to over {self.limits.nodes} steps, the limit"
-            raise LimitReached(Diagnostic("too-many-steps", place, message, help=double_limit("nodes", self.limits.nodes)))
+            raise LimitReached(
+                Diagnostic("too-many-steps", place, message, help=double_limit("nodes", self.limits.nodes))
+            )
         self.spend(STEP, on)
 
     def explain(self) -> Diagnostic:

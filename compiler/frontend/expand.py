@@ -108,7 +108,7 @@ class Expander:
         """
         if "repeat" not in step.modifiers:
             return self.expand_copy(step, x, ctx, position)
-        copies = self.attempt(lambda: bind_copies(step, x, ctx, self.paths), ctx)
+        copies = self.bind_copies(step, x, ctx)
         if copies is None:
             return POISON
         name = step.modifiers.get("name")
@@ -280,7 +280,7 @@ class Expander:
                 add_numbered(branch.place, ctx)
             else:
                 copy = step._replace(modifiers={k: e for k, e in step.modifiers.items() if k != "repeat"})
-                copies = self.attempt(lambda: bind_copies(step, x, ctx, self.paths), ctx)
+                copies = self.bind_copies(step, x, ctx)
                 if copies is None:
                     values.append(POISON)
                 for bindings in copies or ():
@@ -359,6 +359,10 @@ class Expander:
         return self.expand_place(block.steps, x, inner, Position(path, shares_path=True))
 
     # ---- values
+
+    def bind_copies(self, step: Step, x: StepValue, ctx: Context) -> list[dict[str, Any]] | None:
+        """The values of the names of `repeat`, for each copy; None where they are wrong, which is reported."""
+        return self.attempt(lambda: bind_copies(step, x, ctx, self.paths), ctx)
 
     def attempt(self, action: Callable[[], _T], ctx: Context | None = None) -> _T | None:
         """What `action` gives; None where it raises Fault or Poisoned. Reports the Fault where there is a `ctx`."""
