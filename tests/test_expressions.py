@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archc.compiler.frontend.expressions.arithmetic import Evaluation
 from archc.compiler.frontend.expressions.template import parse_template
 from archc.compiler.frontend.expressions.tokens import MAX_DEPTH, MAX_LENGTH, MAX_LIST, ExpressionError
 from archc.compiler.ir.types import TensorType, image
@@ -25,7 +26,7 @@ NAMES = {
 def value(text, **names):
     found = parse_template(text)
     assert found is not None
-    return found.evaluate({**NAMES, **names}.__getitem__)
+    return found.evaluate(Evaluation({**NAMES, **names}.__getitem__))
 
 
 def refused(text, **names):
@@ -150,7 +151,7 @@ def nothing_else(text):
     try:
         found = parse_template(text)
         if found is not None:
-            found.evaluate(NAMES.__getitem__)
+            found.evaluate(Evaluation(NAMES.__getitem__))
     except ExpressionError as error:
         assert 0 <= error.offset <= len(text) and error.length >= 1 and error.code and str(error)  # noqa: PT017 - a value is right, too
 

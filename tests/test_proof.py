@@ -202,6 +202,25 @@ def test_rounding_is_no_fault_and_proves_nothing(graph: list[Any], tmp_path: Pat
     assert parity and set(parity.kinds) == {*ALL_KINDS} - {"constant"} and parity.max_rel < 1e-5
 
 
+def test_rounding_of_one_output_hides_no_fault_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`a` is rounding alone on constant images, and only on them is `b` wrong."""
+
+    def one_more_on_constants(op: Any, g: Any, x: Any) -> str:
+        ranges = (g.node(kind, x.name, g.ints("axes", (1, 2, 3))) for kind in ("ReduceMax", "ReduceMin"))
+        is_constant = g.node("Cast", g.node("Equal", *ranges), to=1)
+        return str(g.node("Add", g.node("Tanh", x.name), is_constant))
+
+    norm = [{"conv": {"out": 8, "kernel": 3}}, {"group_norm": {"groups": 8, "eps": 1e-12}}]
+    graph = [{"steps": norm, "output": "a"}, {"from": "image", "name": "wrong", "tanh": None, "output": "b"}]
+    checked = net(tmp_path, graph)
+    kinds = build(checked, output=tmp_path / "right.onnx", proof="full").parity
+    assert kinds and "constant" in kinds.kinds, "it is proved of `b`"
+    lower("tanh", one_more_on_constants)(monkeypatch)
+    with pytest.raises(Failure, match=r"`wrong` \(net.yaml:\d+\), on constant input") as caught:
+        build(checked, output=tmp_path / "a.onnx", proof="full")
+    assert caught.value.code == "parity"
+
+
 def test_a_net_of_rounding_alone_is_told(tmp_path: Path) -> None:
     graph = ["global_avg_pool", {"conv": 8}, {"upsample": 31}, {"group_norm": {"groups": 8, "eps": 1e-12}}]
     with pytest.raises(Failure, match="nothing can be proved") as caught:

@@ -110,6 +110,7 @@ def check_offset(offset: int, text: str) -> None:
 
 def evaluate_expression(data: bytes) -> None:
     """The value of a scalar with `$…`, whose names are numbers, texts and lists."""
+    from archc.compiler.frontend.expressions.arithmetic import Evaluation
     from archc.compiler.frontend.expressions.template import parse_template
     from archc.compiler.frontend.expressions.tokens import ExpressionError
 
@@ -118,7 +119,7 @@ def evaluate_expression(data: bytes) -> None:
     try:
         template = parse_template(text)
         if template is not None:
-            json.dumps(template.evaluate(names.__getitem__))
+            json.dumps(template.evaluate(Evaluation(names.__getitem__)))
     except ExpressionError as error:
         check_refusal(error)
         check_offset(error.offset, text)

@@ -30,7 +30,7 @@ class Parity:
 
     `against` is what the file was compared with, `batches` the numbers of images that it was given at once. `extent` is that of
     the proof. `kinds` has the largest relative difference for each kind of input that proved something: not where torch's own
-    answer overflows, or is made of nothing but rounding.
+    answer overflows, or where each output is made of nothing but rounding.
     """
 
     max_abs: float
@@ -76,23 +76,29 @@ def prove(training: Graph, built: Graph, weights: WeightSource, path: Path, batc
     threads, against = reference.threads, reference.version
     expected = reference.answers(inputs)
     del reference  # its tensors make room for onnxruntime's; where the proof fails it is made again
-    found: dict[int, list[tuple[float, float]]] = {row: [] for row in finite_rows(expected)}
+    found: dict[tuple[int, str], list[tuple[float, float]]] = {
+        (row, output): [] for row in finite_rows(expected) for output in expected
+    }
     plan = plan_runs(extent, len(kinds))
     for runs in plan:
         for row, output, values in run_file(path, built, inputs, batch, threads, runs):
-            if row not in found:
+            if (row, output) not in found:
                 continue
-            found[row].append(difference(values, expected[output][row]))
+            found[row, output].append(difference(values, expected[output][row]))
             if not agrees(values, expected[output][row]):
                 image = {name: array[row : row + 1] for name, array in inputs.items()}
-                case = Case(kinds[row], image, runs.optimized, output, found[row][-1][0])
+                case = Case(kinds[row], image, runs.optimized, output, found[row, output][-1][0])
                 require_rounding(Reference(training, built, weights), path, batch, case, values)
-                del found[row]
+                # rounding proves nothing of this output; the others of the image go on
+                del found[row, output]
     if not found:
         raise Failure("parity", "torch's own answers move as far by each step's last bit as onnxruntime's differ from them: nothing can be proved of the file",
                       "a norm of almost equal numbers loses all of their digits: give it a larger `eps`, or build without the proof")  # fmt: skip
     gaps = [gap for pairs in found.values() for gap, _ in pairs]
-    by_kind = {kinds[row]: max(relative for _, relative in pairs) for row, pairs in found.items()}
+    by_kind: dict[str, float] = {}
+    for (row, _), pairs in found.items():
+        largest = max(relative for _, relative in pairs)
+        by_kind[kinds[row]] = max(by_kind.get(kinds[row], 0.0), largest)
     batches = {batch} if batch else {count for runs in plan for count in runs.counts}
     return Parity(max(gaps), max(by_kind.values()), against, tuple(sorted(batches)), extent, by_kind)
 

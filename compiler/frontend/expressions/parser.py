@@ -25,7 +25,10 @@ from .arithmetic import (
 from .tokens import MAX_DEPTH, ExpressionError, Token
 
 WORDS = ("and", "or", "not", "if", "else", "true", "false")
+# the operators of two operands, those that bind the least first
 BINARY = (("or",), ("and",), ("==", "!=", "<", "<=", ">", ">="), ("+", "-"), ("*", "/", "//", "%"))
+COMPARISON = 2
+LEVELS = {sign: level for level, signs in enumerate(BINARY) for sign in signs}
 
 
 class Parser:
@@ -45,8 +48,8 @@ class Parser:
 
     def take(self, *texts: str) -> Token | None:
         """The current token, and goes on behind it, if it is one of these; else None."""
-        token = self.token
-        if token.kind in ("symbol", "name") and token.text in texts:
+        token = self.tokens[self.position]
+        if token.text in texts and token.kind != "end":
             self.position += 1
             return token
         return None
@@ -92,23 +95,31 @@ class Parser:
         return then
 
     def parse_binary(self, level: int) -> Closure:
-        """Operators of BINARY[level] and of those that bind tighter. `not a == b` is `not (a == b)`."""
-        if level == len(BINARY):
-            return self.parse_unary()
-        if level == 2 and (token := self.take("not")):
-            self.enter(token)
-            inner, offset = self.parse_binary(2), token.offset
-            self.depth -= 1
-            return lambda evaluation: not require_boolean(inner(evaluation), "not", offset)
-        left = self.parse_binary(level + 1)
+        """Operators of BINARY[level] and of those that bind tighter. `not a == b` is `not (a == b)`.
+
+        It climbs from the operators that bind the most, so that a lone value costs no call for each level.
+        """
+        token = self.take("not") if level <= COMPARISON else None
+        left = self.parse_negation(token) if token else self.parse_unary()
+        while (found := LEVELS.get(self.token.text, -1)) >= level:
+            left = self.parse_chain(left, found)
+        return left
+
+    def parse_chain(self, left: Closure, level: int) -> Closure:
+        """`left` and the operators of BINARY[level] behind it, with what each of them takes."""
         terms: list[tuple[Token, Closure]] = []
         while token := self.take(*BINARY[level]):
-            if terms and level == 2:
+            if terms and level == COMPARISON:
                 raise self.error("comparisons do not chain", "write `a < b and b < c`", token)
             terms.append((token, self.parse_binary(level + 1)))
-        if not terms:
-            return left
-        return boolean_chain(left, terms) if level < 2 else operator_chain(left, terms)
+        return boolean_chain(left, terms) if level < COMPARISON else operator_chain(left, terms)
+
+    def parse_negation(self, token: Token) -> Closure:
+        """What follows a `not`, which is `token`, already taken."""
+        self.enter(token)
+        inner, offset = self.parse_binary(COMPARISON), token.offset
+        self.depth -= 1
+        return lambda evaluation: not require_boolean(inner(evaluation), "not", offset)
 
     def parse_unary(self) -> Closure:
         """A sign before a power: `-a`, `+a`."""

@@ -10,9 +10,12 @@ from functools import lru_cache
 from typing import Any
 
 from ...ops.fields import quote_value
-from .arithmetic import Closure, Evaluation, Lookup
+from .arithmetic import Closure, Evaluation
 from .parser import Parser
 from .tokens import CHARACTERS_PER_STEP, MAX_LENGTH, MAX_LIST, ExpressionError, Token, tokenize
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+FIELD = re.compile(r"\.([a-z]+)")
 
 
 def nesting_error() -> ExpressionError:
@@ -27,15 +30,11 @@ class Template:
         self.parts, self.names = parts, tuple(names)
         self.is_one_expression = len(parts) == 1 and not isinstance(parts[0], str)
 
-    def evaluate(self, lookup: Lookup) -> Any:
+    def evaluate(self, evaluation: Evaluation) -> Any:
         """The value of the scalar: of any type if it is one expression and nothing else, otherwise a string.
 
-        Raises ExpressionError.
+        The evaluation counts the steps that it takes. Raises ExpressionError.
         """
-        return self.evaluate_in(Evaluation(lookup))
-
-    def evaluate_in(self, evaluation: Evaluation) -> Any:
-        """The same in an evaluation, which counts the steps that it takes."""
         try:
             if self.is_one_expression:
                 return self.parts[0](evaluation)  # type: ignore[operator]
@@ -110,12 +109,12 @@ def parse_part(text: str, dollar: int, parts: list[str | Closure], names: list[t
         parts.append(parser.parse())
         names += parser.names
         return tokens[-1].offset + 1
-    match = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII).match(text, dollar + 1)
+    match = NAME.match(text, dollar + 1)
     if not match:
         braced = following == "{"
         help = advise_braced(text[dollar + 2 :]) if braced else "write `$name` or `$(…)`; a dollar itself is `$$`"
         raise ExpressionError("expression-syntax", f"`${following}` begins no expression", dollar, 2, help)
-    if match[0] == "x" and (field := re.compile(r"\.([a-z]+)").match(text, match.end())):
+    if match[0] == "x" and (field := FIELD.match(text, match.end())):
         raise ExpressionError("expression-syntax", "`$x` ends at the dot", dollar, 2, f"write `$(x.{field[1]})`")
     parser = Parser([Token("name", match[0], dollar + 1), Token("end", "", match.end())])
     parts.append(parser.parse())

@@ -33,7 +33,7 @@ class Token(NamedTuple):
 
 
 TOKEN = re.compile(
-    r"(?P<space>[ \t\r\n]+)|(?P<number>(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?)|(?P<string>'[^'\n]*')"
+    r"(?P<space>[ \t\r\n]+)|(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)|(?P<string>'[^'\n]*')"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<symbol>\*\*|//|==|!=|<=|>=|[-+*/%<>()\[\],.:])",
     re.ASCII,
 )
@@ -61,7 +61,6 @@ def tokenize(text: str, start: int) -> list[Token]:
             char_name = f"U+{ord(char):04X}" if not char.isprintable() or ord(char) > 126 else f"`{char}`"
             raise ExpressionError("expression-syntax", f"{char_name} is not part of the language", position, 1, help)
         kind = str(match.lastgroup)
-        kind = "number" if match["number"] else kind
         if kind != "space":
             tokens.append(Token(kind, match[0], position))
             depth += (match[0] in "([") - (match[0] in ")]") if kind == "symbol" else 0
