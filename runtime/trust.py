@@ -21,11 +21,12 @@ from .artifact import Artifact
 from .faults import RuntimeFault
 from .forms import FLOAT, FORMS, INT64, SIZES, Known, NodeUse, Sizes, Unfit, require
 from .inference import Engine
+from .limits import WorkerLimits
 from .outline import Outline, OutlineNode, Tensor, find_external
 from .wire import WireReader
 
 if TYPE_CHECKING:
-    from .remote import RemoteEngine, WorkerLimits
+    from .remote import RemoteEngine
 
 OPSETS = range(13, 27)
 MAX_RANK = 8
@@ -54,7 +55,7 @@ def open_engine(
         doubt = "" if trust else find_doubt(artifact)
         if doubt:
             # late: an archc model needs none of what it imports
-            from .remote import RemoteEngine, WorkerLimits
+            from .remote import RemoteEngine
 
             engine = RemoteEngine(artifact.path, device, threads, doubt, size, limits or WorkerLimits())
         else:
