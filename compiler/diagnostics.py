@@ -8,7 +8,7 @@ nothing of ours.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 Severity = Literal["error", "warning", "note"]
 
@@ -133,6 +133,11 @@ class Failure(Exception):
         self.message = message
         self.help = help
         self.exit_code = exit_code
+
+    @classmethod
+    def of(cls, fault: Any) -> Failure:
+        """A fault of the runtime as a Failure: both have the same four facts, and neither package knows the other."""
+        return cls(fault.code, fault.message, fault.help, fault.exit_code)
 
     def __str__(self) -> str:
         return with_help(self.message, self.help)

@@ -12,7 +12,8 @@ from .faults import RuntimeFault, escape_controls
 class Prediction(NamedTuple):
     """One class of an image: its index, its label (None where the model has none), and its probability, 0 to 1."""
 
-    index: int  # type: ignore[assignment]  # a tuple's method of that name is not missed
+    # a tuple's method of that name is not missed
+    index: int  # type: ignore[assignment]
     label: str | None
     probability: float
 

@@ -12,14 +12,16 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-FORMATS = {  # Pillow's name and ours
+# Pillow's name and ours
+FORMATS = {
     "JPEG": "JPEG", "PNG": "PNG", "WEBP": "WebP", "BMP": "BMP", "DIB": "BMP", "GIF": "GIF", "TIFF": "TIFF", "PPM": "PPM",
     "JPEG2000": "JPEG 2000", "AVIF": "AVIF", "HEIF": "HEIC", "PCX": "PCX", "QOI": "QOI", "SGI": "SGI", "TGA": "TGA",
 }  # fmt: skip
 # a TGA has no signature at its start, so anything may look like one: its name must say so
 BY_SUFFIX = {"TGA": (".tga", ".icb", ".vda", ".vst")}
 SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF")
-BRANDS = {  # the four bytes behind `ftyp`, and what such a file is
+# the four bytes behind `ftyp`, and what such a file is
+BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"), "HEIC"),
 }
@@ -87,7 +89,8 @@ def import_plugin(plugin: Plugin) -> None:
         module: Any = importlib.import_module(plugin.module)
         if plugin.register:
             getattr(module, plugin.register)()
-    except Exception:  # a plug-in that is built for another Pillow raises what it likes
+    # a plug-in that is built for another Pillow raises what it likes
+    except Exception:
         return
 
 

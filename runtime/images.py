@@ -24,9 +24,11 @@ from .ports import IMAGE_DTYPES, Port
 from .preprocess import Preprocess
 from .sources import missing_image
 
-MAX_PIXELS = 89_478_485  # where Pillow itself begins to warn; about 0.7 GB while such a picture is converted
+# where Pillow itself begins to warn; about 0.7 GB while such a picture is converted
+MAX_PIXELS = 89_478_485
 NUMPY_SIGNATURE = b"\x93NUMPY"
-PAGE_MODES = ("1", "L", "RGB", "I;16", "I;16B", "I;16L", "I;16N")  # of pages that may stand for channels
+# of pages that may stand for channels
+PAGE_MODES = ("1", "L", "RGB", "I;16", "I;16B", "I;16L", "I;16N")
 PILLOW_LIMIT = Lock()
 
 
@@ -151,7 +153,8 @@ def read_array(source: Any, name: str) -> Any:
         return np.load(source, allow_pickle=False)
     except MemoryError:
         raise PictureFault("image-too-large", f"`{name}` does not fit into memory", exit_code=3) from None
-    except Exception as error:  # numpy's reader raises what it likes: ValueError, SyntaxError, tokenize.TokenError, …
+    # numpy's reader raises what it likes: ValueError, SyntaxError, tokenize.TokenError, …
+    except Exception as error:
         why = " ".join(str(error).split())[:120]
         raise PictureFault("image-unreadable", f"`{name}` is a NumPy array that cannot be read: {why}") from None
 
@@ -175,7 +178,8 @@ def decoding(name: str, start: bytes = b"?") -> Iterator[None]:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings(action="ignore"):  # between half of its limit and the whole Pillow only warns
+        # between half of its limit and the whole Pillow only warns
+        with warnings.catch_warnings(action="ignore"):
             yield
     except RuntimeFault:
         raise
@@ -183,7 +187,8 @@ def decoding(name: str, start: bytes = b"?") -> Iterator[None]:
         raise PictureFault("image-too-large", f"`{name}`: {str(error)[:120]}") from None
     except MemoryError:
         raise PictureFault("image-too-large", f"`{name}` does not fit into memory", exit_code=3) from None
-    except Exception as error:  # Pillow's decoders raise what they like: OSError, SyntaxError, struct.error, …
+    # Pillow's decoders raise what they like: OSError, SyntaxError, struct.error, …
+    except Exception as error:
         refusal = describe_refusal(start, error, name)
         raise PictureFault("image-unreadable", f"`{name}` is no image that can be read: {refusal.why}",
                            refusal.advice) from None  # fmt: skip
@@ -223,7 +228,8 @@ def prepare(image: Any, how: Preprocess, name: str = "the image", max_pixels: in
     from PIL import Image
 
     if isinstance(image, Image.Image):
-        with decoding(name):  # an image that was only opened is decoded here
+        # an image that was only opened is decoded here
+        with decoding(name):
             check_pixels(image, name, max_pixels)
             values = read_channels(image, how, name, max_pixels)
         return normalize(values, how)
@@ -271,7 +277,8 @@ def read_channels(image: Any, how: Preprocess, name: str, max_pixels: int, in_pl
     With `in_place` the image may be changed, so that no copy of it is needed.
     """
     bands, channels = len(image.getbands()), how.size[0]
-    pages = count_pages(image) if channels > bands else 1  # counting walks through the whole file
+    # counting walks through the whole file
+    pages = count_pages(image) if channels > bands else 1
     if pages > 1 and pages * bands == channels:
         return stack(page_images(image, pages, name), how, max_pixels)
     upright = rotate_by_exif(image, in_place)

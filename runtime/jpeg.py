@@ -8,9 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 END = b"\xff\xd9"
-LOOK_AHEAD = (
-    b"\xfe" * 8
-)  # the decoder fills a register of 64 bits before it takes the last ones out; no code is so long
+# the decoder fills a register of 64 bits before it takes the last ones out; no code is so long
+LOOK_AHEAD = b"\xfe" * 8
 
 
 def load_jpeg(image: Any, source: Any) -> Any:
@@ -25,7 +24,8 @@ def load_jpeg(image: Any, source: Any) -> Any:
         return image
     except OSError:
         # in a progressive file the last rows come early, and more of each row follows
-        content = read_all(source).rstrip(END[:1])  # half a marker would make one with what is put behind it
+        # half a marker would make one with what is put behind it
+        content = read_all(source).rstrip(END[:1])
         if image.info.get("progressive") or not has_last_row(content):
             raise
         whole = Image.open(io.BytesIO(content + END), formats=("JPEG",))
@@ -54,7 +54,8 @@ def last_row_onto(shade: int, content: bytes) -> bytes:
 
     image = Image.open(io.BytesIO(content), formats=("JPEG",))
     ground = Image.new(image.mode, image.size, (shade,) * len(image.getbands()))
-    image.im = ground.im  # Pillow decodes into the memory that is there
+    # Pillow decodes into the memory that is there
+    image.im = ground.im
     with suppress(OSError):
         image.load()
     return ground.crop((0, image.height - 1, image.width, image.height)).tobytes()

@@ -13,9 +13,12 @@ from .wire import BYTES, FIXED32, VARINT, Message, WireReader
 
 MAX_METADATA = 64 * 2**20
 MAX_PAIRS = 10_000
-MAX_NODE = 2**20  # a longer node is a Constant with a tensor inside, which is not needed here
-MAX_PARTS = 500_000  # nodes, weights and ports together: a file of a few bytes each would fill the memory
-MAX_CONTENT = 256  # bytes of a weight that are kept: sizes, pads and scales have less
+# a longer node is a Constant with a tensor inside, which is not needed here
+MAX_NODE = 2**20
+# nodes, weights and ports together: a file of a few bytes each would fill the memory
+MAX_PARTS = 500_000
+# bytes of a weight that are kept: sizes, pads and scales have less
+MAX_CONTENT = 256
 PASS_THROUGH = ("Identity", "Flatten", "Reshape", "Squeeze", "Cast")
 
 # what archc writes; the numbers are those of onnx.proto
@@ -134,7 +137,8 @@ LEADS: dict[str, dict[int, str]] = {
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
     "sparse": {1: "tensor", 2: "tensor"},
 }
-MAX_DEPTH = 100  # protobuf's own
+# protobuf's own
+MAX_DEPTH = 100
 
 
 def find_external(reader: WireReader, end: int, message: str = "model", depth: int = 0) -> set[str]:

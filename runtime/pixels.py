@@ -20,7 +20,8 @@ def rotate_by_exif(image: Any, in_place: bool = False) -> Any:
         if not in_place:
             return ImageOps.exif_transpose(image)
         ImageOps.exif_transpose(image, in_place=True)
-    except Exception:  # the EXIF reader raises what it likes: SyntaxError, struct.error, …
+    # the EXIF reader raises what it likes: SyntaxError, struct.error, …
+    except Exception:
         pass
     return image
 
@@ -95,7 +96,8 @@ def to_8_bits(image: Any) -> Any:
 def separate_alpha(image: Any, mode: str) -> Any:
     """An image with transparency in `mode`, LA or RGBA, its last channel the transparency; a copy only where it is in another mode."""
     image = to_8_bits(image)
-    if image.mode == "La":  # Pillow has no other way out of this one
+    # Pillow has no other way out of this one
+    if image.mode == "La":
         image = image.convert("LA")
     return image if image.mode == mode else image.convert(mode)
 
@@ -105,7 +107,8 @@ def to_rgb(image: Any) -> Any:
     image = to_8_bits(image)
     if has_alpha(image):
         return lay_on_white(image)
-    return image if image.mode == "RGB" else image.convert("RGB")  # `convert` copies what is RGB already
+    # `convert` copies what is RGB already
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def to_grey(image: Any) -> Any:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from .faults import RuntimeFault
 
 MAX_SIDE = 2**14
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")  # these words and COLORS are the language's
+# these words and COLORS are the language's
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 COLORS = ("rgb", "bgr", "grey")
 
 
@@ -51,7 +52,8 @@ class Preprocess(NamedTuple):
             )
         mean = parse_channels("mean", given.get("mean", [0.0]), size[0])
         std = parse_channels("std", given.get("std", [1.0]), size[0])
-        if min(map(abs, std)) < 1e-30:  # in float32 a smaller one is 0, or gives infinity
+        # in float32 a smaller one is 0, or gives infinity
+        if min(map(abs, std)) < 1e-30:
             raise RuntimeFault("model-damaged", "the model's preprocessing divides by a `std` of 0")
         return cls(size, resize, crop, mean, std, scale, interpolation, color, bool(given))
 
@@ -61,7 +63,8 @@ def is_integer(value: Any) -> bool:
 
 
 def is_finite_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e38  # what float32 holds
+    # what float32 holds
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e38
 
 
 def parse_crop(crop: Any) -> tuple[int, int] | None:

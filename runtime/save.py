@@ -10,8 +10,10 @@ from .answers import Answer
 from .faults import RuntimeFault
 
 KINDS = {".npz": "the arrays", ".png": "the arg-max of a map", ".json": "the answer as --format json prints it"}
-MAX_NAME = 2**16 - 10  # bytes, of which the archive keeps some
-NAMES = "inputs"  # what the pictures' names are called among the arrays
+# bytes, of which the archive keeps some
+MAX_NAME = 2**16 - 10
+# what the pictures' names are called among the arrays
+NAMES = "inputs"
 
 
 def save_npz(file: BinaryIO, answers: Sequence[Answer]) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO, NamedTuple
 
-MAX_FIELDS = 4_000_000  # some seconds
+# some seconds
+MAX_FIELDS = 4_000_000
 MAX_TEXT = 2**20
 WINDOW = 2**14
 LONGEST_NUMBER = 10
@@ -87,7 +88,8 @@ class WireReader:
             self.move_window()
             here = 0
         byte = self.window[here]
-        if byte < 128:  # most are
+        # most are
+        if byte < 128:
             self.at += 1
             return byte
         value, shift = byte & 127, 7

@@ -15,8 +15,10 @@ import click
 import pytest
 
 from archc.cli.commands import COMMANDS, cli
+from archc.cli.errors import known_failure
 from archc.compiler.diagnostics import Failure
 from archc.interruption import requested_format
+from archc.runtime.faults import RuntimeFault
 
 from .program import Ran, Run, program
 
@@ -223,3 +225,9 @@ def test_the_format_of_a_line_that_may_be_wrong(arguments: list[str], form: str)
 )  # fmt: skip
 def test_an_answer_is_one_document_too(run: Run, arguments: list[str], capsys: Callable[..., Any]) -> None:
     assert json.loads(run(*arguments, "--format", "json").out) is not None
+
+
+def test_a_fault_of_the_runtime_keeps_its_facts() -> None:
+    fault = RuntimeFault("run-failed", "it stopped", "look at it", 3)
+    for failure in (Failure.of(fault), known_failure(fault)):
+        assert isinstance(failure, Failure) and vars(failure) == vars(fault)

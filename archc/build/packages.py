@@ -12,4 +12,4 @@ def require_package(module: str, purpose: str, otherwise: str = "") -> None:
     try:
         import_package(module, purpose, otherwise)
     except RuntimeFault as fault:
-        raise Failure(fault.code, fault.message, fault.help, fault.exit_code) from fault
+        raise Failure.of(fault) from fault

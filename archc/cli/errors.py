@@ -63,8 +63,7 @@ def known_failure(error: BaseException) -> Failure | None:
     if is_usage_error(error):
         return usage_failure(error)
     if is_runtime_fault(error):
-        fault: Any = error
-        return Failure(fault.code, fault.message, fault.help, fault.exit_code)
+        return Failure.of(error)
     if isinstance(error, ImportError):
         return import_failure(error)
     if isinstance(error, MemoryError):
@@ -85,8 +84,7 @@ def import_failure(error: ImportError) -> Failure | None:
     if not module:  # numpy's own, which tells a long story
         return Failure("package-missing", f"a package does not import: {' '.join(str(error).split())[:200]}",
                        "archc doctor says which, and what to do", 3)  # fmt: skip
-    fault = package_fault(module, error)
-    return Failure(fault.code, fault.message, fault.help, fault.exit_code)
+    return Failure.of(package_fault(module, error))
 
 
 def is_usage_error(error: BaseException) -> bool:
