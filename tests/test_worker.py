@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import json
 import os
@@ -390,6 +391,8 @@ def test_a_process_that_does_not_start(tmp_path, monkeypatch, how):
         monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     else:
         monkeypatch.setattr(subprocess, "Popen", refuse_to_fork)
+    # those of earlier tests close theirs now and not in between
+    gc.collect()
     before = len(os.listdir("/proc/self/fd"))
     found = fault(lambda: Session(path, device="cpu"))
     assert (found.code, found.exit_code) == ("device-unavailable", 3) and "does not start" in found.message
