@@ -12,7 +12,7 @@ from .faults import PictureFault, RuntimeFault, UntrainedWarning
 
 if TYPE_CHECKING:
     from .answers import Answer, Prediction, Result, Results
-    from .remote import WorkerLimits
+    from .limits import WorkerLimits
     from .session import Session
 
 # From 1.29 on, onnxruntime's wheels write a device's id and a database of events below the home folder, and send them to Microsoft: from
@@ -39,7 +39,7 @@ def __getattr__(name: str) -> Any:
 
         return Session
     if name == "WorkerLimits":
-        from .remote import WorkerLimits
+        from .limits import WorkerLimits
 
         return WorkerLimits
     if name in __all__:

@@ -2,7 +2,8 @@
 
 A node of such a form, whose sizes fit together, takes no more memory and time than is worked out here. The compiler writes the forms
 (`Op.onnx`); the runtime knows nothing of the compiler, so they stand here a second time, and tests/test_forms.py holds one against
-the other. Sizes are for one image: an open dimension counts as 1.
+the other. Every value that a node makes is of floats; int64 are only the weights that say sizes, axes and indices. The open dimension
+of the inputs, the batch, has a number here: trust.py works out all sizes for two of them.
 """
 
 from __future__ import annotations
@@ -27,12 +28,16 @@ class Unfit(Exception):
 class Known:
     """The shapes of all values that are known so far, and the numbers in small weights."""
 
-    def __init__(self, outline: Outline) -> None:
-        """Knows the inputs and the weights of a graph."""
+    def __init__(self, outline: Outline, batch: int) -> None:
+        """Knows the inputs, with `batch` where a dimension is open, and the weights of a graph."""
         self.weights = outline.weights
         self.shapes: dict[str, Sizes] = {name: tensor.shape for name, tensor in outline.weights.items()}
         for name, shape in outline.inputs.items():
-            self.shapes[name] = tuple(d if isinstance(d, int) else 1 for d in shape)
+            self.shapes[name] = tuple(d if isinstance(d, int) else batch for d in shape)
+
+    def dtype(self, name: str) -> int:
+        """ONNX's number of a value's element type: what is no weight is of floats."""
+        return self.weights[name].dtype if name in self.weights else FLOAT
 
     def numbers(self, name: str) -> tuple[Any, ...]:
         """The numbers of a small weight, such as the sizes for a Reshape. Raises Unfit for any other value."""
@@ -61,12 +66,14 @@ class NodeUse(NamedTuple):
 
 class Form(NamedTuple):
     """What a node may be: the shape of its result, or Unfit; the numbers of inputs that it may have; its attributes with the types of
-    their values; and how many elements each element of the result is made of (`window`)."""
+    their values; how many elements each element of the result is made of (`window`); and which of the inputs are int64 weights
+    (`integers`), as the others are floats."""
 
     result: Callable[[NodeUse], Sizes]
     inputs: range = range(1, 2)
     attributes: Mapping[str, type] = {}
     window: Callable[[NodeUse], int] = lambda use: 1
+    integers: range = range(0)
 
 
 def require(fits: bool) -> None:
@@ -252,6 +259,7 @@ def kernel_window(use: NodeUse) -> int:
 
 
 ONE, TWO = range(1, 2), range(2, 3)
+SECOND = range(1, 2)
 SLIDES = {"kernel_shape": tuple, "strides": tuple, "pads": tuple}
 RESIZES = {"mode": str, "coordinate_transformation_mode": str, "nearest_mode": str}
 FORMS: dict[str, Form] = {
@@ -275,12 +283,12 @@ FORMS: dict[str, Form] = {
     "MatMul": Form(matmul_shape, TWO, window=lambda use: use.shapes[0][-1]),
     "Concat": Form(concat_shape, range(1, 2**16), {"axis": int}),
     "Flatten": Form(flatten_shape, ONE, {"axis": int}),
-    "Reshape": Form(reshape_shape, TWO),
+    "Reshape": Form(reshape_shape, TWO, integers=SECOND),
     "Transpose": Form(transpose_shape, ONE, {"perm": tuple}),
-    "Unsqueeze": Form(unsqueeze_shape, TWO),
-    "ReduceSum": Form(reduce_shape, TWO, {"keepdims": int}),
-    "Pad": Form(pad_shape, range(2, 4)),
-    "Slice": Form(slice_shape, range(5, 6)),
-    "Gather": Form(gather_shape, TWO, {"axis": int}),
+    "Unsqueeze": Form(unsqueeze_shape, TWO, integers=SECOND),
+    "ReduceSum": Form(reduce_shape, TWO, {"keepdims": int}, integers=SECOND),
+    "Pad": Form(pad_shape, range(2, 4), integers=SECOND),
+    "Slice": Form(slice_shape, range(5, 6), integers=range(1, 5)),
+    "Gather": Form(gather_shape, TWO, {"axis": int}, integers=SECOND),
     "Resize": Form(resize_shape, range(3, 4), RESIZES),
 }  # fmt: skip

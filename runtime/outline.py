@@ -67,7 +67,7 @@ class Outline:
     """A graph without its weights: inputs and outputs with their shapes, the `nodes` in their order, and the headers of the `weights`.
 
     `producers` has for each value the node that makes it. `unranked` are the inputs and outputs of which the file says no shape; in
-    `inputs` and `outputs` theirs is empty, as a single number's. `opsets` are the versions by domain. `surprise` is the first thing
+    `inputs` and `outputs` theirs is empty, as a single number's; `port_types` are ONNX's numbers of their element types. `opsets` are the versions by domain. `surprise` is the first thing
     in the file that archc does not write, empty where there is none.
     """
 
@@ -78,6 +78,7 @@ class Outline:
         self.producers: dict[str, OutlineNode] = {}
         self.weights: dict[str, Tensor] = {}
         self.unranked: set[str] = set()
+        self.port_types: set[int] = set()
         self.opsets: dict[str, int] = {}
         self.surprise = ""
 
@@ -179,9 +180,10 @@ def read_graph(reader: WireReader, end: int, outline: Outline) -> None:
             outline.surprise = outline.surprise or repeated_name(name, outline)
             outline.weights[name] = tensor
         elif field in (11, 12, 13):
-            name, shape = read_port(reader, inside)
+            name, dtype, shape = read_port(reader, inside)
             if field == 13:
                 continue
+            outline.port_types.add(dtype)
             ports = outline.inputs if field == 11 else outline.outputs
             if name in ports or (field == 11 and name in outline.producers):
                 outline.surprise = outline.surprise or f"two values called {name!r}"
@@ -296,31 +298,34 @@ def read_tensor(reader: WireReader, end: int) -> tuple[str, Tensor]:
     return name, Tensor(dtype, tuple(shape), size, content, external)
 
 
-def read_port(reader: WireReader, end: int) -> tuple[str, Shape | None]:
-    """The name and shape of a ValueInfoProto; None where it has no shape, so that any number of dimensions may come.
+def read_port(reader: WireReader, end: int) -> tuple[str, int, Shape | None]:
+    """The name, element type and shape of a ValueInfoProto; None where it has no shape, so that any number of dimensions may come.
 
-    Field 1 is the name, 2 the type; in the type field 1 is a tensor's; in that field 2 is the shape.
+    Field 1 is the name, 2 the type; in the type field 1 is a tensor's; in that field 1 is the element type, 2 the shape.
     """
-    name, sizes = "", None
+    name, dtype, sizes = "", 0, None
     for field, wire, length in reader.walk(end, PORT):
         if wire == BYTES and field == 1:
             name = reader.text(length)
         elif wire == BYTES and field == 2:
             for inner, inner_wire, size in reader.walk(reader.end(length), TYPE):
                 if inner_wire == BYTES and inner == 1:
-                    sizes = read_tensor_type(reader, reader.end(size), sizes)
-    return name, None if sizes is None else tuple(sizes)
+                    dtype, sizes = read_tensor_type(reader, reader.end(size), sizes)
+    return name, dtype, None if sizes is None else tuple(sizes)
 
 
-def read_tensor_type(reader: WireReader, end: int, sizes: list[Dimension] | None) -> list[Dimension] | None:
-    """The sizes in a tensor's type behind those that are known, `sizes`; None where it has no shape."""
+def read_tensor_type(reader: WireReader, end: int, sizes: list[Dimension] | None) -> tuple[int, list[Dimension] | None]:
+    """The element type in a tensor's type, and the sizes behind those that are known, `sizes`; None where it has no shape."""
+    dtype = 0
     for field, wire, length in reader.walk(end, TENSOR_TYPE):
-        if wire == BYTES and field == 2:
+        if wire == VARINT and field == 1:
+            dtype = length
+        elif wire == BYTES and field == 2:
             sizes = [] if sizes is None else sizes
             for inner, inner_wire, size in reader.walk(reader.end(length), SHAPE):
                 if inner_wire == BYTES and inner == 1:
                     sizes.append(read_dimension(reader, reader.end(size)))
-    return sizes
+    return dtype, sizes
 
 
 def read_dimension(reader: WireReader, end: int) -> Dimension:

@@ -22,9 +22,9 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from .faults import RuntimeFault
 from .frames import BrokenFrame, FrameTooLarge, read_frame, write_frame
 from .inference import shorten
+from .limits import MIB, WorkerLimits
 from .providers import DeviceChoice
 
-MIB = 2**20
 TICK_S = 0.05
 # how long a process whose pipe is closed may take to end, before it is ended
 LAST_BREATH_S = 5
@@ -35,33 +35,6 @@ ADVICE = ("--trust, or trust=True in Python, opens it in archc's own process, wi
           "from; Session(model, limits=…) raises them")  # fmt: skip
 # -c, as -m would put the folder in which a user stands before all others; the same places are searched as in this process
 START = "import sys, json; sys.path[:] = json.loads(sys.argv.pop(1)); from archc.runtime.worker import main; main()"
-
-
-class WorkerLimits(NamedTuple):
-    """What a model from elsewhere may take, each time that it is opened or run.
-
-    `seconds` and `memory_bytes` are there for any; the others come on top, for each MiB of the model's files and, in a run, of the
-    arrays that are given.
-    """
-
-    seconds: float = 30
-    memory_bytes: int = 512 * MIB
-    seconds_per_model_mib: float = 1
-    seconds_per_input_mib: float = 10
-    memory_per_model_byte: int = 8
-    memory_per_input_byte: int = 256
-
-    def time(self, model_bytes: int, input_bytes: int) -> float:
-        """Seconds for a model and inputs of so many bytes."""
-        return (
-            self.seconds
-            + self.seconds_per_model_mib * model_bytes / MIB
-            + self.seconds_per_input_mib * input_bytes / MIB
-        )
-
-    def memory(self, model_bytes: int, input_bytes: int) -> int:
-        """Bytes for a model and inputs of so many bytes."""
-        return self.memory_bytes + self.memory_per_model_byte * model_bytes + self.memory_per_input_byte * input_bytes
 
 
 class RemotePort(NamedTuple):
@@ -121,6 +94,9 @@ class RemoteEngine:
     def call(self, what: str, names: Sequence[str], arrays: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
         """The answer of the process, which is started again where it has ended."""
         with self.lock:
+            # somebody else may have ended it between two calls: that is no doing of the model
+            if self.process.is_running and self.process.popen.poll() is not None:
+                self.process.end()
             if not self.process.is_running:
                 self.open()
             head = {"do": what, "inputs": [*arrays], "outputs": [*names]}
@@ -206,7 +182,7 @@ class Process:
 
     def start(self) -> None:
         """Starts it. Raises RuntimeFault `device-unavailable` where there is no interpreter to start, or the system starts no more."""
-        places = json.dumps([place or self.folder for place in sys.path])
+        places = json.dumps([os.fsdecode(place) or self.folder for place in sys.path])
         pipe: tuple[int, ...] = ()
         try:
             pipe = theirs, ours = os.pipe()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from itertools import islice
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .answers import Answer, Result, Results, most_probable, softmax
 from .arguments import (
@@ -26,13 +26,11 @@ from .classifier import Verdict, find_classifier
 from .faults import PictureFault, RuntimeFault, UntrainedWarning, escape_controls
 from .images import MAX_PIXELS, read_input, read_prepared
 from .inference import failing_node
+from .limits import WorkerLimits, check_limits
 from .ports import Port, advise_names, check_feeds, check_input_names, list_ports, split_rows
 from .preprocess import Preprocess
 from .sources import Picture, each_picture
 from .trust import open_engine
-
-if TYPE_CHECKING:
-    from .remote import WorkerLimits
 
 CHANNELS_OF_PHOTOS = 4
 # bytes of a batch that is filled up with zeros
@@ -66,6 +64,8 @@ class Session:
         """
         if threads is not None:
             check_count("threads", threads, MAX_THREADS)
+        if limits is not None:
+            check_limits(limits)
         self.artifact: Artifact = open_artifact(model)
         self.threads = threads
         self.session = open_engine(self.artifact, device, threads, trust, limits)

@@ -6,28 +6,39 @@ process of its own (remote.py), and no model reads a file outside its folder.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
+import sys
+from collections import defaultdict
+from itertools import pairwise
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .artifact import Artifact
 from .faults import RuntimeFault
-from .forms import FORMS, SIZES, Known, NodeUse, Unfit
+from .forms import FLOAT, FORMS, INT64, SIZES, Known, NodeUse, Sizes, Unfit, require
 from .inference import Engine
+from .limits import WorkerLimits
 from .outline import Outline, OutlineNode, Tensor, find_external
 from .wire import WireReader
 
 if TYPE_CHECKING:
-    from .remote import RemoteEngine, WorkerLimits
+    from .remote import RemoteEngine
 
 OPSETS = range(13, 27)
 MAX_RANK = 8
 # of all values of one image together, and multiply-accumulates; so many, and so many more for each number of the inputs
 MAX_ELEMENTS, MAX_ELEMENTS_EACH = 2**28, 2**12
 MAX_WORK, MAX_WORK_EACH = 2**40, 2**22
+# onnxruntime takes seconds to open some 10,000 nodes: archc's largest nets have some thousand
+MAX_NODES, MAX_NODE_INPUTS = 100_000, 500_000
+# a batch that no size of a graph is by chance: a prime, and more images than anyone has
+MANY = 2**31 - 1
+# the pieces between the holes of a file that are counted
+MAX_PIECES = 2**16
 TRUST = "copy it there, or open it with --trust, in Python trust=True, if you know where the model comes from"
 
 
@@ -44,7 +55,7 @@ def open_engine(
         doubt = "" if trust else find_doubt(artifact)
         if doubt:
             # late: an archc model needs none of what it imports
-            from .remote import RemoteEngine, WorkerLimits
+            from .remote import RemoteEngine
 
             engine = RemoteEngine(artifact.path, device, threads, doubt, size, limits or WorkerLimits())
         else:
@@ -60,7 +71,13 @@ def open_engine(
 def find_doubt(artifact: Artifact) -> str:
     """Why a model is not opened in this process; empty where it is as archc writes it."""
     graph = artifact.graph
-    return graph.surprise or doubt_opsets(graph) or doubt_weights(graph, artifact.path.parent) or doubt_nodes(graph)
+    return (
+        graph.surprise
+        or doubt_opsets(graph)
+        or doubt_weights(graph, artifact.path.parent)
+        or doubt_ports(graph)
+        or doubt_nodes(graph)
+    )
 
 
 def doubt_opsets(graph: Outline) -> str:
@@ -69,14 +86,26 @@ def doubt_opsets(graph: Outline) -> str:
 
 
 def doubt_weights(graph: Outline, folder: Path) -> str:
-    """Which weight has not the bytes that its shape asks for."""
-    lengths: dict[str, int] = {}
+    """Which weight has not the bytes that its shape asks for, or not for itself alone."""
+    statuses: dict[str, os.stat_result] = {}
+    # by file, as two locations may name one
+    ranges: defaultdict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
     for name, tensor in graph.weights.items():
         location = tensor.external.get("location", "")
-        if location and location not in lengths:
-            lengths[location] = (folder / location).stat().st_size
-        if not has_its_bytes(tensor, lengths.get(location, 0)):
+        if location and location not in statuses:
+            statuses[location] = (folder / location).stat()
+        if not has_its_bytes(tensor, statuses[location].st_size if location else 0):
             return f"the weight {name!r}"
+        if location:
+            start = int(tensor.external["offset"])
+            file = statuses[location].st_dev, statuses[location].st_ino
+            ranges[file].append((start, start + int(tensor.external["length"])))
+    for location, status in statuses.items():
+        used = sorted(ranges[status.st_dev, status.st_ino])
+        if any(second[0] < first[1] for first, second in pairwise(used)):
+            return f"weights that share bytes of {location!r}"
+        if sum(end - start for start, end in used) > count_written(folder / location):
+            return f"weights in the holes of {location!r}"
     return ""
 
 
@@ -94,24 +123,46 @@ def has_its_bytes(tensor: Tensor, file_bytes: int) -> bool:
     return tensor.size_bytes == 0 and offset >= 0 and length == size and offset + length <= file_bytes
 
 
-def doubt_nodes(graph: Outline) -> str:
-    """Which node has no form of archc's, does not fit, or makes the values too large or the work too long."""
+def doubt_ports(graph: Outline) -> str:
+    """Whether there is no output, one is not of floats, or the inputs are too large or have open dimensions other than the batch."""
     if not graph.outputs:
         return "no outputs"
-    known = Known(graph)
+    if graph.port_types - {FLOAT}:
+        return "the element types of the inputs and outputs"
+    shapes = graph.inputs.values()
+    opened = {(at, d) for shape in shapes for at, d in enumerate(shape) if not isinstance(d, int)}
+    fixed = [[d for d in shape if isinstance(d, int)] for shape in shapes]
+    fits = all(min(sizes, default=1) > 0 for sizes in fixed) and sum(map(prod, fixed)) <= MAX_ELEMENTS
+    batch_only = len(opened) <= 1 and all(at == 0 and name for at, name in opened)
+    return "" if fits and batch_only else "the sizes of the inputs"
+
+
+def doubt_nodes(graph: Outline) -> str:
+    """Which node has no form of archc's, does not fit, or makes the values too large or the work too long."""
+    if len(graph.nodes) > MAX_NODES or sum(len(node.inputs) for node in graph.nodes) > MAX_NODE_INPUTS:
+        return f"{len(graph.nodes):,} nodes"
+    known, many = Known(graph, 1), Known(graph, MANY)
     given = sum(prod(known.shapes[name]) for name in graph.inputs)
-    if given > MAX_ELEMENTS or any(min(known.shapes[name], default=1) < 1 for name in graph.inputs):
-        return "the sizes of the inputs"
     elements, work = MAX_ELEMENTS + MAX_ELEMENTS_EACH * given, MAX_WORK + MAX_WORK_EACH * given
     for node in graph.nodes:
         try:
             size, cost = infer_node(node, known)
+            infer_node(node, many)
+            require(has_batch_first(known.shapes[node.outputs[0]], many.shapes[node.outputs[0]]))
         except (Unfit, KeyError, ValueError, IndexError, TypeError, OverflowError, struct.error):
             return f"the node {node.name!r} ({node.kind})"
         elements, work = elements - size, work - cost
         if min(elements, work) < 0:
             return f"the size of what the node {node.name!r} ({node.kind}) makes"
     return "" if all(name in known.shapes for name in graph.outputs) else "an output that nothing makes"
+
+
+def has_batch_first(one: Sizes, many: Sizes) -> bool:
+    """Whether a value's sizes for 1 and for MANY images differ by the first dimension alone, which is then the batch: or not at all.
+
+    Else it might grow by a power of the batch.
+    """
+    return one == many or (one[:1] == (1,) and many == (MANY, *one[1:]))
 
 
 def infer_node(node: OutlineNode, known: Known) -> tuple[int, int]:
@@ -125,6 +176,8 @@ def infer_node(node: OutlineNode, known: Known) -> tuple[int, int]:
     types = {name: type(value) for name, value in node.attributes.items()}
     if len(node.inputs) not in form.inputs or any(form.attributes.get(name) != kind for name, kind in types.items()):
         raise Unfit
+    if any(known.dtype(name) != (INT64 if at in form.integers else FLOAT) for at, name in enumerate(node.inputs)):
+        raise Unfit
     shape = form.result(use)
     if len(shape) > MAX_RANK or min(shape, default=1) < 1:
         raise Unfit
@@ -134,7 +187,7 @@ def infer_node(node: OutlineNode, known: Known) -> tuple[int, int]:
 
 
 def measure_files(artifact: Artifact) -> int:
-    """The bytes of a model and of the files beside it that it names.
+    """The bytes of a model and of the files beside it that it names, without the holes in these.
 
     Raises RuntimeFault `model-refused` where one of these is not in the model's folder, or may be a file of another place.
     """
@@ -149,7 +202,7 @@ def measure_files(artifact: Artifact) -> int:
                 locations = find_external(WireReader(file, size), size)
         except (ValueError, OSError) as error:
             raise RuntimeFault("not-a-model", f"`{artifact.path}` is no ONNX model, or is cut off: {error}") from None
-    return size + sum(measure_beside(artifact.path, location) for location in sorted(locations))
+    return count_written(artifact.path) + sum(measure_beside(artifact.path, location) for location in sorted(locations))
 
 
 def measure_beside(model: Path, location: str) -> int:
@@ -169,4 +222,22 @@ def measure_beside(model: Path, location: str) -> int:
         raise RuntimeFault(
             "model-refused", f"{told} have a second name (a hard link), so they may lie outside its folder", TRUST
         )
-    return status.st_size
+    return count_written(real)
+
+
+def count_written(path: Path) -> int:
+    """The bytes of a file without its holes, where the system says where these are: a file of one hole is large and takes no disk."""
+    size = path.stat().st_size
+    if sys.platform != "linux":
+        return size
+    written = end = 0
+    try:
+        with path.open("rb", buffering=0) as file:
+            for _ in range(MAX_PIECES):
+                start = file.seek(end, os.SEEK_DATA)
+                end = file.seek(start, os.SEEK_HOLE)
+                written += end - start
+    except OSError as error:
+        # past the last piece; any other says that this file system does not tell
+        return written if error.errno == errno.ENXIO else size
+    return written

@@ -129,7 +129,7 @@ class Worker:
             self.own_bytes = data_bytes() + threads * (stack if 0 < stack < 2**30 else STACK)
         # a hard limit that is there stays: only the administrator could raise it again
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        wanted = self.own_bytes + size
+        wanted = min(self.own_bytes + size, sys.maxsize)
         resource.setrlimit(
             resource.RLIMIT_DATA, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,17 @@ def without_value(model: ModelProto) -> None:
     node_of(model, "Conv").attribute.append(AttributeProto(name="group", type=AttributeProto.INT))
 
 
+def batch_squared(model: ModelProto) -> None:
+    """(N, 1) times (1, N): of one image it is one number."""
+    flat, sizes = weight(model, [-1, 1], np.int64, "column"), weight(model, [1, -1], np.int64, "row")
+    model.graph.node.extend([
+        node("ReduceSum", ["image", weight(model, [3], np.int64, "a3")], ["r3"], keepdims=0),
+        node("ReduceSum", ["r3", weight(model, [2], np.int64, "a2")], ["r2"], keepdims=0),
+        node("ReduceSum", ["r2", weight(model, [1], np.int64, "a1")], ["r1"], keepdims=0),
+        node("Reshape", ["r1", flat], ["n1"]), node("Reshape", ["r1", sizes], ["1n"]), node("Mul", ["n1", "1n"], ["nn"]),
+    ])  # fmt: skip
+
+
 CHANGES = {
     "a function": functions, "a subgraph": subgraph, "numbers in another field": other_numbers, "an attribute twice": twice,
     "an attribute without a value": without_value,
@@ -150,6 +162,24 @@ CHANGES = {
     "an outer product of matrices": lambda m: relu(m, weight(m, np.ones((40000, 1))), weight(m, np.ones((1, 40000)), name="b"), kind="MatMul"),
     "a doubling": lambda m: m.graph.node.extend(node("Concat", [f"d{i}" if i else "image"] * 2, [f"d{i + 1}"], axis=1) for i in range(40)),
     "much work": lambda m: m.graph.node.append(node("LRN", ["image"], ["lrn"], size=2**40 + 1, alpha=1.0, beta=1.0, bias=1.0)),
+    "an integer input": lambda m: setattr(m.graph.input[0].type.tensor_type, "elem_type", TensorProto.INT64),
+    "an integer output": lambda m: setattr(m.graph.output[0].type.tensor_type, "elem_type", TensorProto.INT64),
+    "an output of no type": lambda m: m.graph.output[0].type.tensor_type.ClearField("elem_type"),
+    "a quotient of integers": lambda m: relu(m, weight(m, [-(2**63)], np.int64), weight(m, [-1], np.int64, "b"), kind="Div"),
+    "an activation of integers": lambda m: relu(m, weight(m, [1], np.int64), kind="Identity"),
+    "a reshape to floats": lambda m: relu(m, "image", weight(m, [0, -1]), kind="Reshape"),
+    "a choice by floats": lambda m: relu(m, "image", weight(m, [0.0]), kind="Gather", axis=1),
+    "an enlargement by integers": lambda m: relu(m, "image", "", weight(m, [1, 1, 2, 2], np.int64), kind="Resize"),
+    "an open height": lambda m: setattr(m.graph.input[0].type.tensor_type.shape.dim[2], "dim_param", "H"),
+    "a batch in two dimensions": lambda m: setattr(m.graph.input[0].type.tensor_type.shape.dim[2], "dim_param", m.graph.input[0].type.tensor_type.shape.dim[0].dim_param),
+    "a batch of another name": lambda m: m.graph.input.append(port("z", shape=["M", 3])),
+    "a batch without a name": lambda m: m.graph.input[0].type.tensor_type.shape.dim[0].Clear(),
+    "a batch that is moved": lambda m: relu(m, "image", kind="Transpose", perm=[1, 0, 2, 3]),
+    "a batch beside itself": batch_squared,
+    "a batch that is a part of a size": lambda m: relu(m, "image", weight(m, [-1, 8], np.int64), kind="Reshape"),
+    "a batch that must be 1": lambda m: relu(m, "image", weight(m, [1, 3, 8, 8], np.int64), kind="Reshape"),
+    "a batch behind a dimension": lambda m: relu(m, "image", weight(m, [0], np.int64), kind="Unsqueeze"),
+    "a batch that is padded": lambda m: relu(m, "image", weight(m, [0, 0, 0, 0, 1, 0, 0, 0], np.int64), kind="Pad"),
     "a slice of nothing": lambda m: relu(m, "image", *(weight(m, [at], np.int64, f"s{at}") for at in (9, 10, 2, 1)), kind="Slice"),
 }  # fmt: skip
 
@@ -337,6 +367,39 @@ def test_weights_that_are_cut_off_are_not_read_here(folders, more):
     assert trust.find_doubt(
         open_artifact(save(make([node("Add", ["x", "w"], ["y"])], weights=weights), Path("a.onnx")))
     )
+
+
+@pytest.mark.parametrize(
+    ("second", "said"), [("w.data", "share"), ("./w.data", "share"), ("own.data", "share"), ("inner/w.data", "")]
+)
+def test_two_weights_do_not_share_their_bytes(folders, second, said):
+    """Each becomes a copy in memory."""
+    weights = [outside(constant(name, VALUES, np.float32), at) for name, at in (("w", "w.data"), ("v", second))]
+    nodes = [node("Add", ["x", "w"], ["a"]), node("Add", ["a", "v"], ["y"])]
+    doubt = trust.find_doubt(open_artifact(save(make(nodes, weights=weights), Path("a.onnx"))))
+    assert said in doubt and bool(doubt) == bool(said)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no holes in files elsewhere")
+def test_holes_of_a_file_are_no_weights(folders):
+    Path("w.data").unlink()
+    Path("w.data").touch()
+    os.truncate("w.data", 2**40)
+    found = open_artifact(save(in_weight("w.data"), Path("a.onnx")))
+    assert "holes" in trust.find_doubt(found) and trust.measure_files(found) == found.file_identity.size_bytes
+    with open("w.data", "r+b") as file:
+        file.write(VALUES.tobytes())
+    assert not trust.find_doubt(found) and trust.measure_files(found) < 2**20
+
+
+@pytest.mark.parametrize(("limit", "most"), [("MAX_NODES", 20), ("MAX_NODE_INPUTS", 24)])
+def test_more_nodes_than_archc_writes_are_not_opened_here(tmp_path, monkeypatch, limit, most):
+    """onnxruntime takes a minute for some 100,000 of the smallest."""
+    monkeypatch.setattr(trust, limit, most)
+    for count in (20, 21):
+        chain = [node("Sum", [f"v{at}" if at else "x"] * (1 + (at < 4)), [f"v{at + 1}"]) for at in range(count)]
+        model = make(chain, outputs=[port(f"v{count}")])
+        assert bool(trust.find_doubt(open_artifact(save(model, tmp_path / "a.onnx")))) == (count == 21)
 
 
 def test_trust_reads_what_onnxruntime_reads(folders, capsys):

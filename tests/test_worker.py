@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import json
 import os
@@ -19,9 +20,9 @@ import pytest
 from onnx import TensorProto, helper
 from PIL import Image
 
-from archc.runtime import Session, remote
+from archc.runtime import Session, WorkerLimits, limits, remote
 from archc.runtime.frames import LENGTHS, BrokenFrame, FrameTooLarge, read_frame, write_frame
-from archc.runtime.remote import RemoteEngine, RemoteError, WorkerLimits
+from archc.runtime.remote import RemoteEngine, RemoteError
 
 from .foreign_models import constant, endless_loop, filled, make, nested_functions, node, port, save, sparse_weight
 from .program import program
@@ -146,13 +147,89 @@ def test_limits_grow_with_what_there_is_to_do(tmp_path):
 
 
 @linux
-def test_the_next_call_starts_it_again(tmp_path):
+def test_limits_do_not_grow_without_end(tmp_path, monkeypatch):
+    """Files may say that they are larger than they are, and inputs may be large: a user alone lifts the cap."""
+    few, many = WorkerLimits(), WorkerLimits(seconds=10_000, memory_bytes=2**62)
+    assert few.time(2**50, 2**50) == limits.MAX_GROWN_S and few.memory(2**50, 2**50) == limits.machine_memory() < 2**50
+    assert many.time(2**50, 2**50) == 10_000 and many.memory(2**50, 2**50) == 2**62
+    assert (
+        type(WorkerLimits(memory_bytes=np.int64(2**62), memory_per_model_byte=np.int64(2**62)).memory(2**50, 2)) is int
+    )
+    monkeypatch.setattr(os, "sysconf", lambda name: 4096 if name == "SC_PAGE_SIZE" else -1)
+    assert few.memory(2**70, 0) == 2**63 - 1
+    # a file of one hole lifts nothing
+    model = make(
+        [node("Exp", ["x"], ["e"]), node("Add", ["e", "w"], ["y"])], weights=[constant("w", np.ones(1), np.float32)]
+    )
+    (weight,) = model.graph.initializer
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    for key, value in {"location": "w.data", "offset": "0", "length": "4"}.items():
+        weight.external_data.add(key=key, value=value)
+    (tmp_path / "w.data").touch()
+    os.truncate(tmp_path / "w.data", 2**40)
+    opened = Session(save(model, tmp_path / "a.onnx"), device="cpu").session
+    assert isinstance(opened, RemoteEngine) and opened.model_bytes == (tmp_path / "a.onnx").stat().st_size
+
+
+NO_LIMITS = [5, 0, (), (30, 2**29), {"seconds": 1}, *(WorkerLimits(**{name: value}) for name, value in (
+    ("seconds", 0), ("seconds", -1), ("seconds", float("nan")), ("seconds", float("inf")), ("seconds", "5"), ("seconds", True), ("seconds", 10**400),
+    ("memory_bytes", 0), ("memory_bytes", 1.5), ("memory_bytes", 2**63), ("memory_bytes", "1 GB"), ("memory_bytes", None),
+    ("seconds_per_model_mib", -1), ("seconds_per_input_mib", float("inf")), ("memory_per_model_byte", 0.5), ("memory_per_input_byte", -1),
+))]  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", NO_LIMITS, ids=repr)
+def test_limits_that_are_none(tmp_path, wrong):
+    path = save(HARMLESS, tmp_path / "a.onnx")
+    found = fault(Session, path, device="cpu", limits=wrong)
+    assert (found.code, found.exit_code) == ("usage", 2) and "limits" in found.message and "expected" in found.message
+
+
+@linux
+def test_the_largest_limits_are_kept(tmp_path):
+    path = save(HARMLESS, tmp_path / "a.onnx")
+    most = WorkerLimits(seconds=2.0**62, memory_bytes=2**63 - 1, seconds_per_model_mib=0, memory_per_model_byte=2**62)
+    assert Session(path, device="cpu", limits=most).run(PICTURE)["y"].shape == PICTURE.shape
+
+
+@linux
+def test_paths_of_any_kind_lead_to_its_modules(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path, tmp_path, os.fsencode(tmp_path)])
+    assert Session(save(HARMLESS, tmp_path / "a.onnx"), device="cpu").run(PICTURE)["y"].shape == PICTURE.shape
+
+
+@linux
+def test_a_model_with_texts_that_are_none(tmp_path):
+    """In a branch, where archc's own reader does not look."""
+
+    def branch(name: str):
+        nodes = [node("NonZero", ["x"], ["n"]), node("Cast", ["n"], [name], to=TensorProto.FLOAT)]
+        return helper.make_graph(nodes, name, [], [port(name, shape=["N", "QQ"])])
+
+    model = make([node("If", ["c"], ["y"], then_branch=branch("a"), else_branch=branch("b"))], [port("x"), port("c", TensorProto.BOOL, [])],
+                 [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)])  # fmt: skip
+    path = tmp_path / "a.onnx"
+    path.write_bytes(model.SerializeToString().replace(b"QQ", b"\xff\xfe"))
+    found = fault(Session, path, device="cpu")
+    assert (found.code, found.exit_code) == ("model-refused", 1) and "a.onnx" in found.message
+
+
+@linux
+def test_the_next_call_starts_it_again(tmp_path, monkeypatch):
     session = Session(save(HARMLESS, tmp_path / "a.onnx"), device="cpu")
-    first = worker_of(session)
-    os.kill(first, signal.SIGKILL)
+    for how in (signal.SIGKILL, signal.SIGTERM):
+        first = worker_of(session)
+        os.kill(first, how)
+        session.session.process.popen.wait()
+        assert session.run(PICTURE)["y"].shape == PICTURE.shape and worker_of(session) != first
+    # while it answers, it may well be the model's doing
+    start_otherwise(monkeypatch, KILLED)
+    session.session.process.end()
     found = fault(session.run, PICTURE)
     assert found.code == "run-failed" and "SIGKILL" in found.message
-    assert session.run(PICTURE)["y"].shape == PICTURE.shape and worker_of(session) != first
+    monkeypatch.undo()
+    assert session.run(PICTURE)["y"].shape == PICTURE.shape
 
 
 @linux
@@ -287,6 +364,7 @@ def start_otherwise(monkeypatch, code: str) -> None:
 
 
 REFUSED = "def fail(*_): raise ValueError('not allowed')\nworker.Engine = fail"
+KILLED = "import os\nworker.Engine.run = lambda *_: os.kill(os.getpid(), 9)"
 CUT_OFF = "import os, struct\ndef cut(file, *_): file.write(b'ab'); file.flush(); os._exit(9)\nworker.write_frame = cut"
 SENSELESS = "def babble(file, *_): file.write(b'\\0' * 16); file.flush()\nworker.write_frame = babble"
 
@@ -313,6 +391,8 @@ def test_a_process_that_does_not_start(tmp_path, monkeypatch, how):
         monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     else:
         monkeypatch.setattr(subprocess, "Popen", refuse_to_fork)
+    # those of earlier tests close theirs now and not in between
+    gc.collect()
     before = len(os.listdir("/proc/self/fd"))
     found = fault(lambda: Session(path, device="cpu"))
     assert (found.code, found.exit_code) == ("device-unavailable", 3) and "does not start" in found.message
