@@ -3,13 +3,16 @@
 A model may have a data file beside it, and the two are one commit. The data's name is made of its content, so it never takes the
 place of data that the present model reads; the model that names it is renamed last, and only then is data removed that no model
 names any more. Whenever the process is killed, the old files are there or the new ones. What it leaves behind is the private
-folder, which says what else to remove; the next one that writes the same file does it.
+folder, which says what else to remove; the next one that writes the same file does it. Such a folder may come from anywhere, so
+what it says is believed only of files that archc wrote, as their content shows.
+
+Two builds of the same output do not wait for each other. Who removes data moves it aside first, and puts it back if a model names it
+by then; who has put a model in its place looks whether its data is still there, and puts it back, too. One of the two sees the other.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import re
@@ -19,51 +22,16 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
+from .content_names import has_named_content, is_content_name, is_named_for, is_own_file, is_plain_file, shorten
 from .destinations import Destination, check_destination, find_destination, write_failure
 from .diagnostics import Failure
 
 SUFFIX = ".archc-partial"
-NEW, JOURNAL = "new", "data.json"
-DIGITS = 12  # of the digest in a data file's name: two in a million million are the same
-MAX_STEM = 100  # bytes of an output's name that stand in other names; file systems allow 143 to 255 in all
+NEW, KEPT, ASIDE, JOURNAL = "new", "kept", "aside", "data.json"
 
 # the names of the data files that a model file names, and of each whether archc wrote it, so that it may be removed
 NamedData = Callable[[Path], Mapping[str, bool]]
-
-
-class OutputFile(NamedTuple):
-    """A file that was written, with the digest of its bytes."""
-
-    path: Path
-    sha256: str
-    bytes: int
-
-
-def describe_file(path: Path) -> OutputFile:
-    """Reads a file for its digest and its size."""
-    with path.open("rb") as file:
-        return OutputFile(path, hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
-
-
-def name_by_content(file: Path, stem: str, suffix: str) -> OutputFile:
-    """Renames a data file to `<stem>-<digest><suffix>`: other content never has the same name. Gives it under this name.
-
-    The name is plain letters, digits, `-`, `.` and `_`, for it stands in the model.
-    """
-    written = describe_file(file)
-    plain = "".join(letter if letter.isalnum() or letter in "-._" else "_" for letter in stem)
-    path = file.with_name(f"{shorten(plain)}-{written.sha256[:DIGITS]}{suffix}")
-    os.replace(file, path)
-    return written._replace(path=path)
-
-
-def shorten(name: str) -> str:
-    """The beginning of a name, of at most MAX_STEM bytes."""
-    while len(os.fsencode(name)) > MAX_STEM:
-        name = name[:-1]
-    return name
 
 
 @contextmanager
@@ -92,7 +60,7 @@ def atomic_write(path: Path, named_data: NamedData | None = None) -> Iterator[Pa
             else:
                 commit(main, place.path, named_data)
         finally:
-            discard(private, named_data)
+            discard(private, named_data, None)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -141,12 +109,38 @@ def commit(main: Path, place: Path, named_data: NamedData | None) -> None:
             target = place.with_name(each.name)
             if not target.exists():
                 undo.callback(take_back, target, main)
+            keep(each)
             os.replace(each, target)
         if data:
             force_to_disk(place.parent)
         os.replace(main, place)
         undo.pop_all()
+    for each in data:
+        put_back(main.parent.with_name(KEPT) / each.name, place.with_name(each.name))
+        if not place.with_name(each.name).exists():
+            raise Failure("cannot-write", f"another build of `{place}` removed `{each.name}`, the data of this one",
+                          "build it again, and one at a time", 3)  # fmt: skip
     force_to_disk(place.parent)
+
+
+def keep(data: Path) -> None:
+    """Gives new data a second name in the private folder, from which it can be put back. Some disks have no second names."""
+    kept = data.parent.with_name(KEPT)
+    kept.mkdir(exist_ok=True)
+    with suppress(OSError):
+        os.link(data, kept / data.name)
+
+
+def put_back(kept: Path, place: Path) -> None:
+    """Gives a data file in a private folder its place again, if nothing is there. Raises OSError where it cannot."""
+    try:
+        os.link(kept, place)
+    except (FileExistsError, FileNotFoundError):
+        return
+    except OSError:
+        # a disk without second names
+        if not place.exists():
+            os.replace(kept, place)
 
 
 def take_back(data: Path, main: Path) -> None:
@@ -198,22 +192,24 @@ def force_to_disk(path: Path) -> None:
 def remove_stale(path: Path, named_data: NamedData | None) -> None:
     """Removes what killed processes left of `path`; a process that still runs keeps its own, and other users keep theirs."""
     form = re.compile(rf"{re.escape(f'.{shorten(path.name)}.')}(\d+)(?:\.\w+)?{re.escape(SUFFIX)}", re.ASCII)
-    owner = getattr(os, "geteuid", lambda: 0)()
     # a folder may take files and not be read
     with suppress(PermissionError):
         for name in os.listdir(path.parent):
             if (found := form.fullmatch(name)) and not is_running(int(found[1])):
                 stale = path.with_name(name)
                 with suppress(OSError):
-                    if stale.lstat().st_uid == owner:
-                        discard(stale, named_data)
+                    if is_own_file(stale):
+                        discard(stale, named_data, path)
 
 
-def discard(private: Path, named_data: NamedData | None) -> None:
-    """Removes a private folder, and first the data in its journal that no model names. Older versions had files for folders."""
+def discard(private: Path, named_data: NamedData | None, stale_of: Path | None) -> None:
+    """Removes a private folder, and first the data in its journal that no model names. Older versions had files for folders.
+
+    `stale_of` is the output, where another process left the folder, or whoever made it.
+    """
     if named_data is not None:
         with suppress(OSError):
-            remove_unnamed(private, named_data)
+            remove_unnamed(private, named_data, stale_of)
     if private.is_dir() and not private.is_symlink():
         shutil.rmtree(private, ignore_errors=True)
     else:
@@ -226,35 +222,62 @@ def abandon(private: str) -> None:
         shutil.rmtree(private, ignore_errors=True)
 
 
-def remove_unnamed(private: Path, named_data: NamedData) -> None:
-    """Removes the data of a private folder's journal from the folder around it, but for what a model or another journal names."""
-    folder = private.parent
-    unnamed = {name for name in read_journal(private) if is_plain_file(folder, name)}
-    for entry in os.scandir(folder) if unnamed else ():
+def remove_unnamed(private: Path, named_data: NamedData, stale_of: Path | None) -> None:
+    """Removes the data of a private folder's journal from the folder around it, but for what a model or another journal names.
+
+    Raises OSError where that cannot be decided; then it is all there.
+    """
+    folder, aside = private.parent, private / ASIDE
+    names = {name for name in read_journal(private) if stale_of is None or is_named_for(name, stale_of)}
+    if aside.is_dir() and not aside.is_symlink():
+        for name in names:
+            if is_plain_file(aside, name) and has_named_content(aside / name):
+                put_back(aside / name, folder / name)
+    names = find_unnamed(private, {name for name in names if is_plain_file(folder, name)}, named_data)
+    names = {name for name in names if is_data(folder / name, stale_of)}
+    if not names:
+        return
+    aside.mkdir(exist_ok=True)
+    unnamed: set[str] = set()
+    try:
+        for name in names:
+            with suppress(FileNotFoundError):
+                os.replace(folder / name, aside / name)
+        # by now another build may have put a model in its place
+        unnamed = find_unnamed(private, names, named_data)
+    finally:
+        for name in names - unnamed:
+            put_back(aside / name, folder / name)
+
+
+def find_unnamed(private: Path, names: set[str], named_data: NamedData) -> set[str]:
+    """Those of `names` that neither a model nor a journal names in the folder around a private folder, its own journal excepted."""
+    unnamed = set(names)
+    for entry in os.scandir(private.parent) if unnamed else ():
         if entry.name.endswith(SUFFIX) and entry.name != private.name:
             unnamed.difference_update(read_journal(Path(entry.path)))
         elif os.path.isfile(entry.path):
-            unnamed.difference_update(named_data(Path(entry.path)))
-    for name in unnamed:
-        folder.joinpath(name).unlink()
+            with suppress(FileNotFoundError):
+                unnamed.difference_update(named_data(Path(entry.path)))
+    return unnamed
+
+
+def is_data(path: Path, stale_of: Path | None) -> bool:
+    """Whether a file is data that archc wrote, by its content. Earlier versions named data by its model: there, this process has read
+    a model of archc's own that names it; a folder that was left is not believed.
+    """
+    if stale_of is None and not is_content_name(path.name):
+        return True
+    return has_named_content(path) and (stale_of is None or is_own_file(path))
 
 
 def read_journal(private: Path) -> list[str]:
     """The names in the journal of a private folder; none where it has no journal, or one that was cut off."""
     try:
-        names = json.loads((private / JOURNAL).read_text("utf-8"))
-    except (OSError, ValueError):
+        names = json.loads((private / JOURNAL).read_text("utf-8")) if is_plain_file(private, JOURNAL) else []
+    except (OSError, ValueError, RecursionError):
         return []
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-
-
-def is_plain_file(folder: Path, name: str) -> bool:
-    """Whether `name` is a file right in `folder`: no path, no link, nothing else."""
-    path = folder / name
-    try:
-        return os.path.basename(path) == name and path.parent == folder and stat.S_ISREG(path.lstat().st_mode)
-    except (OSError, ValueError):
-        return False
 
 
 def is_running(pid: int) -> bool:
