@@ -137,17 +137,17 @@ def end_at_once() -> NoReturn:
         except BaseException:  # a folder that is gone
             pass
         try:
-            write(2, "\ninterrupted\n" if os.isatty(2) else "interrupted\n")
+            write_stream(2, "\ninterrupted\n" if os.isatty(2) else "interrupted\n")
             if State.answered:
                 sys.stdout.flush()
             elif document := DOCUMENTS.get(requested_format(sys.argv[1:])):
-                write(1, document + "\n")
+                write_stream(1, document + "\n")
         except BaseException:  # nothing may come between: a closed stream
             pass
     os._exit(INTERRUPTED)
 
 
-def write(stream: int, text: str) -> None:
+def write_stream(stream: int, text: str) -> None:
     """Writes a text to a standard stream, past Python's buffers, in which the main thread may be."""
     try:
         os.write(stream, text.encode())
@@ -156,10 +156,10 @@ def write(stream: int, text: str) -> None:
 
 
 def remove_temporaries(arguments: Sequence[str]) -> None:
-    """Removes the private folders of this process, which have its number in their names, so that no other's are touched.
+    """Removes the private folders of this process, which have its number and token in their names, so that no other's are touched.
 
     They stand beside what is written: where the arguments name it, or here; for what goes to standard output in the folder for
-    temporary files. What made none was never imported.
+    temporary files. There are none where compiler/files.py was not imported.
     """
     files, tempfile = sys.modules.get("archc.compiler.files"), sys.modules.get("tempfile")
     if files is None or not hasattr(files, "abandon"):
@@ -169,10 +169,11 @@ def remove_temporaries(arguments: Sequence[str]) -> None:
     folders |= {".", *filter(os.path.isdir, places)}
     if tempfile and tempfile.tempdir:
         folders.add(tempfile.tempdir)
+    own = f".{os.getpid()}.{files.TOKEN}"
     for folder in folders:
         try:
             for name in os.listdir(folder):
-                if name.endswith(files.SUFFIX) and f".{os.getpid()}." in name:
+                if name.endswith(files.SUFFIX) and own in name:
                     files.abandon(os.path.join(folder, name))
         except (OSError, ValueError):
             pass

@@ -49,6 +49,11 @@ def shorten(name: str) -> str:
     return name
 
 
+def content_names(suffix: str) -> re.Pattern[str]:
+    """Matches the names that `name_by_content` gives to data with this suffix."""
+    return re.compile(rf"[\w.-]+-[0-9a-f]{{{DIGITS}}}{re.escape(suffix)}")
+
+
 def is_content_name(name: str) -> bool:
     """Whether a name is of the form that `name_by_content` gives."""
     return FORM.fullmatch(name) is not None

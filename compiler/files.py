@@ -4,7 +4,8 @@ A model may have a data file beside it, and the two are one commit. The data's n
 place of data that the present model reads; the model that names it is renamed last, and only then is data removed that no model
 names any more. Whenever the process is killed, the old files are there or the new ones. What it leaves behind is the private
 folder, which says what else to remove; the next one that writes the same file does it. Such a folder may come from anywhere, so
-what it says is believed only of files that archc wrote, as their content shows.
+what it says is believed only of files that archc wrote, as their content shows. Who uses a private folder holds a lock in it, which
+ends with the process: in containers, process numbers do not tell who is running.
 
 Two builds of the same output do not wait for each other. Who removes data moves it aside first, and puts it back if a model names it
 by then; who has put a model in its place looks whether its data is still there, and puts it back, too. One of the two sees the other.
@@ -18,17 +19,23 @@ import os
 import re
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import zip_longest
 from pathlib import Path
+from typing import BinaryIO
 
 from .content_names import has_named_content, is_content_name, is_named_for, is_own_file, is_plain_file, shorten
 from .destinations import Destination, check_destination, find_destination, write_failure
 from .diagnostics import Failure
 
 SUFFIX = ".archc-partial"
-NEW, KEPT, ASIDE, JOURNAL = "new", "kept", "aside", "data.json"
+NEW, ASIDE, JOURNAL, LOCK = "new", "aside", "data.json", "lock"
+# a process of another container may have this one's number
+TOKEN = os.urandom(4).hex()
+NO_LOCKS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL)
 
 # the names of the data files that a model file names, and of each whether archc wrote it, so that it may be removed
 NamedData = Callable[[Path], Mapping[str, bool]]
@@ -49,7 +56,7 @@ def atomic_write(path: Path, named_data: NamedData | None = None) -> Iterator[Pa
     beside = folder / place.path.name
     try:
         remove_stale(beside, named_data)
-        private = Path(tempfile.mkdtemp(SUFFIX, f".{shorten(beside.name)}.{os.getpid()}.", folder))
+        private, lock = make_private(beside)
         try:
             main = private / NEW / beside.name
             main.parent.mkdir()
@@ -60,7 +67,7 @@ def atomic_write(path: Path, named_data: NamedData | None = None) -> Iterator[Pa
             else:
                 commit(main, place.path, named_data)
         finally:
-            discard(private, named_data, None)
+            discard(private, lock, named_data)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -102,45 +109,45 @@ def commit(main: Path, place: Path, named_data: NamedData | None) -> None:
         force_to_disk(each)
     if named_data is not None:
         names = [each.name for each in data if not place.with_name(each.name).exists()]
-        names += removable_data(place, named_data)
+        # what both models name goes in no case
+        names += set(removable_data(place, named_data)) - {each.name for each in data}
         (main.parent.parent / JOURNAL).write_text(json.dumps(names), "utf-8")
-    with ExitStack() as undo:
+    with ExitStack() as opened, ExitStack() as undo:
+        sources = [opened.enter_context(each.open("rb")) for each in data] if os.name == "posix" else []
         for each in data:
             target = place.with_name(each.name)
             if not target.exists():
                 undo.callback(take_back, target, main)
-            keep(each)
             os.replace(each, target)
         if data:
             force_to_disk(place.parent)
         os.replace(main, place)
         undo.pop_all()
-    for each in data:
-        put_back(main.parent.with_name(KEPT) / each.name, place.with_name(each.name))
-        if not place.with_name(each.name).exists():
-            raise Failure("cannot-write", f"another build of `{place}` removed `{each.name}`, the data of this one",
-                          "build it again, and one at a time", 3)  # fmt: skip
+        for each, source in zip_longest(data, sources):
+            restore_data(each, source, place.with_name(each.name))
     force_to_disk(place.parent)
 
 
-def keep(data: Path) -> None:
-    """Gives new data a second name in the private folder, from which it can be put back. Some disks have no second names."""
-    kept = data.parent.with_name(KEPT)
-    kept.mkdir(exist_ok=True)
-    with suppress(OSError):
-        os.link(data, kept / data.name)
+def restore_data(data: Path, source: BinaryIO | None, place: Path) -> None:
+    """Puts data in its place again, by way of `data`, where another build has removed it: an open file is there though its name is not.
 
-
-def put_back(kept: Path, place: Path) -> None:
-    """Gives a data file in a private folder its place again, if nothing is there. Raises OSError where it cannot."""
-    try:
-        os.link(kept, place)
-    except (FileExistsError, FileNotFoundError):
+    Windows takes no name from a file that is open; there, Failure `cannot-write` says what has happened.
+    """
+    if place.exists():
         return
-    except OSError:
-        # a disk without second names
-        if not place.exists():
-            os.replace(kept, place)
+    if source is None:
+        raise Failure("cannot-write", f"{place} was removed by another build of the same output", "build it again", 3)
+    with data.open("wb") as file:
+        shutil.copyfileobj(source, file, 2**20)
+    data.chmod(stat.S_IMODE(os.fstat(source.fileno()).st_mode))
+    force_to_disk(data)
+    os.replace(data, place)
+
+
+def put_back(aside: Path, place: Path) -> None:
+    """Gives data that was moved aside its place again, if nothing is there. Raises OSError where it cannot."""
+    if aside.exists() and not place.exists():
+        os.replace(aside, place)
 
 
 def take_back(data: Path, main: Path) -> None:
@@ -189,31 +196,96 @@ def force_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
+def make_private(beside: Path) -> tuple[Path, int | None]:
+    """Makes a private folder for the file `beside`, and takes its lock. Its name tells the process."""
+    while True:
+        private = Path(tempfile.mkdtemp(SUFFIX, f".{shorten(beside.name)}.{os.getpid()}.{TOKEN}", beside.parent))
+        try:
+            return private, take_lock(private)
+        except (FileNotFoundError, BlockingIOError):
+            # another build came in between, and took it for one that was left
+            continue
+        except BaseException:
+            shutil.rmtree(private, ignore_errors=True)
+            raise
+
+
+def take_lock(private: Path) -> int | None:
+    """Takes the lock of a private folder, without waiting; gives its descriptor, or None where the system or the disk has no locks.
+
+    Raises BlockingIOError where another has it, and FileNotFoundError where the folder is being removed.
+    """
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    path = private / LOCK
+    # a folder that was left may come from anywhere, and be of links and pipes
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # who had it may have removed the file, and another made it anew
+        if not os.path.samestat(os.fstat(descriptor), path.stat()):
+            raise BlockingIOError(errno.EAGAIN, "another file's lock")
+    except BaseException as error:
+        os.close(descriptor)
+        if isinstance(error, OSError) and error.errno in NO_LOCKS:
+            return None
+        raise
+    return descriptor
+
+
 def remove_stale(path: Path, named_data: NamedData | None) -> None:
-    """Removes what killed processes left of `path`; a process that still runs keeps its own, and other users keep theirs."""
+    """Removes what killed processes left of `path`; what is in use stays, and what belongs to other users."""
     form = re.compile(rf"{re.escape(f'.{shorten(path.name)}.')}(\d+)(?:\.\w+)?{re.escape(SUFFIX)}", re.ASCII)
     # a folder may take files and not be read
     with suppress(PermissionError):
         for name in os.listdir(path.parent):
-            if (found := form.fullmatch(name)) and not is_running(int(found[1])):
-                stale = path.with_name(name)
+            if found := form.fullmatch(name):
                 with suppress(OSError):
-                    if is_own_file(stale):
-                        discard(stale, named_data, path)
+                    if is_own_file(path.with_name(name)):
+                        remove_unused(path.with_name(name), int(found[1]), named_data, path)
 
 
-def discard(private: Path, named_data: NamedData | None, stale_of: Path | None) -> None:
-    """Removes a private folder, and first the data in its journal that no model names. Older versions had files for folders.
+def remove_unused(private: Path, pid: int, named_data: NamedData | None, output: Path) -> None:
+    """Removes a private folder whose lock is free; where there are no locks, one whose process has ended.
 
+    Older versions had files for folders. Raises OSError (BlockingIOError) where it is in use.
+    """
+    lock = take_lock(private) if is_folder(private) else None
+    if lock is not None or not is_running(pid):
+        discard(private, lock, named_data, output)
+
+
+def discard(private: Path, lock: int | None, named_data: NamedData | None, stale_of: Path | None = None) -> None:
+    """Removes a private folder, gives its lock back, and first removes the data in its journal that no model names.
+
+    Where that cannot be decided, as a file cannot be read, the folder stays with its journal, and the next build tries again.
     `stale_of` is the output, where another process left the folder, or whoever made it.
     """
-    if named_data is not None:
-        with suppress(OSError):
+    rest = private
+    try:
+        if named_data is not None and is_folder(private):
             remove_unnamed(private, named_data, stale_of)
-    if private.is_dir() and not private.is_symlink():
-        shutil.rmtree(private, ignore_errors=True)
+    except OSError:
+        rest = private / NEW
     else:
+        if stale_of is not None and lock is not None:
+            # who has just made it, and waits to take the lock, finds it no more by its name
+            rest = private.rename(private.with_name(f"{private.name.removesuffix(SUFFIX)}_{SUFFIX}"))
+    finally:
+        # before its file goes: a network disk keeps a file that is open, and the folder with it
+        if lock is not None:
+            os.close(lock)
+    if is_folder(rest):
+        shutil.rmtree(rest, ignore_errors=True)
+    elif rest == private:
         private.unlink()
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder, and no link to one."""
+    return path.is_dir() and not path.is_symlink()
 
 
 def abandon(private: str) -> None:
@@ -229,7 +301,7 @@ def remove_unnamed(private: Path, named_data: NamedData, stale_of: Path | None) 
     """
     folder, aside = private.parent, private / ASIDE
     names = {name for name in read_journal(private) if stale_of is None or is_named_for(name, stale_of)}
-    if aside.is_dir() and not aside.is_symlink():
+    if is_folder(aside):
         for name in names:
             if is_plain_file(aside, name) and has_named_content(aside / name):
                 put_back(aside / name, folder / name)
@@ -253,12 +325,17 @@ def remove_unnamed(private: Path, named_data: NamedData, stale_of: Path | None) 
 def find_unnamed(private: Path, names: set[str], named_data: NamedData) -> set[str]:
     """Those of `names` that neither a model nor a journal names in the folder around a private folder, its own journal excepted."""
     unnamed = set(names)
-    for entry in os.scandir(private.parent) if unnamed else ():
-        if entry.name.endswith(SUFFIX) and entry.name != private.name:
-            unnamed.difference_update(read_journal(Path(entry.path)))
-        elif os.path.isfile(entry.path):
+    entries = (
+        [Path(entry.path) for entry in os.scandir(private.parent) if entry.name != private.name] if unnamed else []
+    )
+    # first the journals: one that goes meanwhile has its model in its place
+    for path in entries:
+        if path.name.endswith(SUFFIX):
+            unnamed.difference_update(read_journal(path))
+    for path in entries:
+        if unnamed and path.is_file():
             with suppress(FileNotFoundError):
-                unnamed.difference_update(named_data(Path(entry.path)))
+                unnamed.difference_update(named_data(path))
     return unnamed
 
 
@@ -268,7 +345,11 @@ def is_data(path: Path, stale_of: Path | None) -> bool:
     """
     if stale_of is None and not is_content_name(path.name):
         return True
-    return has_named_content(path) and (stale_of is None or is_own_file(path))
+    try:
+        return has_named_content(path) and (stale_of is None or is_own_file(path))
+    except FileNotFoundError:
+        # another build has removed it by now
+        return False
 
 
 def read_journal(private: Path) -> list[str]:
@@ -281,7 +362,7 @@ def read_journal(private: Path) -> list[str]:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process with this id exists.
+    """Whether a process with this id exists, in this container.
 
     On Windows the answer is always yes: os.kill, which asks here, would end it there.
     """

@@ -138,6 +138,12 @@ def measure_files(artifact: Artifact) -> int:
     Raises RuntimeFault `model-refused` where one of these is not in the model's folder, or may be a file of another place.
     """
     size = artifact.file_version.size_bytes
+    return size + sum(measure_beside(artifact.path, place) for place in sorted(find_data(artifact)))
+
+
+def find_data(artifact: Artifact) -> set[str]:
+    """The files beside a model that it names, as it names them. Raises RuntimeFault `not-a-model` where it cannot be read whole."""
+    size = artifact.file_version.size_bytes
     places = {place for tensor in artifact.graph.weights.values() if (place := tensor.external.get("location"))}
     if artifact.graph.surprise:  # then the outline has not seen all of it
         try:
@@ -145,7 +151,7 @@ def measure_files(artifact: Artifact) -> int:
                 places = find_external(WireReader(file, size), size)
         except (ValueError, OSError) as error:
             raise RuntimeFault("not-a-model", f"`{artifact.path}` is no ONNX model, or is cut off: {error}") from None
-    return size + sum(measure_beside(artifact.path, place) for place in sorted(places))
+    return places
 
 
 def measure_beside(model: Path, place: str) -> int:

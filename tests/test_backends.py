@@ -238,18 +238,6 @@ def test_a_full_disk_leaves_no_file(small, tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["small.yaml"]
 
 
-def test_partials_of_dead_processes_are_cleared(small, tmp_path):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    stale, live = (tmp_path / f".a.onnx.{pid}.x7_1hdkq.archc-partial" for pid in (dead.pid, os.getppid()))
-    another, older = (tmp_path / f".{name}.{dead.pid}.archc-partial" for name in ("a.onnx.b", "a.onnx"))
-    for folder in (stale, live, another):
-        (folder / "new").mkdir(parents=True)
-    older.touch()  # versions before had a file
-    build(small, output=tmp_path / "a.onnx", proof="none")
-    assert live.exists() and another.exists() and not stale.exists() and not older.exists()
-
-
 def spec(tmp_path, graph, name="net", image="image", file="net.yaml", summary="a net"):
     (tmp_path / file).write_text(json.dumps(
         {"archspec": 1, "name": name, "summary": summary, "input": {image: [3, 8, 8]}, "graph": graph}))  # fmt: skip

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from archc.compiler.files import SUFFIX
+from archc.compiler.backends import BACKENDS
+from archc.compiler.files import SUFFIX, atomic_write
 from archc.runtime.inference import create_cpu_session
 
 from .killing import Builder, Ended, How
@@ -197,6 +198,31 @@ def foreign_model(suffix: str, data: str) -> bytes:
     graph = onnx.GraphProto(name="g", initializer=[tensor])
     producer = "archc" if data.startswith("..") else "another"
     return bytes(onnx.ModelProto(ir_version=8, producer_name=producer, graph=graph).SerializeToString())
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".py"])
+def test_a_model_that_cannot_be_read_whole_keeps_all_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """It may name any data: the limit is met before the names are, in whatever message of the file."""
+    named = BACKENDS["torch" if suffix == ".py" else "onnx"].named_data
+    data = "m-0123456789ab" + (".safetensors" if suffix == ".py" else ".onnx.data")
+    model = tmp_path / f"copy{suffix}"
+    model.write_bytes(foreign_model(suffix, data))
+    assert named(model) == {data: False}
+    limit = "torch.data_names.MAX_SOURCE" if suffix == ".py" else "onnx.data_names.MAX_FIELDS"
+    for most in range(5 if suffix == ".py" else 11):
+        monkeypatch.setattr(f"archc.compiler.backends.{limit}", most)
+        with pytest.raises(OSError, match="too"):
+            named(model)
+    old, now = tmp_path / data, tmp_path / "m"
+    old.touch()
+    now.write_bytes(b"old")
+    with atomic_write(
+        now, lambda path: {data: True} if path == now and now.read_bytes() == b"old" else named(path)
+    ) as path:
+        path.write_bytes(b"new")
+    assert now.read_bytes() == b"new" and old.exists()
 
 
 def test_a_pair_of_an_earlier_version_loads_and_goes(builder: Builder, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from PIL import Image
 import archc
 from archc.cli.errors import Ending, print_document
 from archc.compiler.diagnostics import Failure
+from archc.compiler.files import SUFFIX, TOKEN
 from archc.interruption import DOCUMENTS, GRACE_S
 from archc.runtime import Session
 
@@ -178,7 +179,8 @@ STUCK = {
 @posix
 @pytest.mark.parametrize("what", STUCK)
 def test_what_does_not_answer_is_ended_and_leaves_nothing(folder: Path, what: str) -> None:
-    """A private folder as compiler/files.py makes it is removed by its name; another process's is not."""
+    """A private folder as compiler/files.py makes it is removed by its name; another process's is not, though its number is the
+    same in another container, or stands in the output's name."""
     other = folder / ".out.onnx.1.archc-partial"
     other.write_bytes(b"")
     before = set(os.listdir(folder))
@@ -189,8 +191,10 @@ from archc import interruption
 def command():
     import archc.compiler.files as files
     interruption.limit_long_calls()
-    private = f".out.onnx.{{os.getpid()}}.x{{files.SUFFIX}}"  # it goes, but no file that it links to
+    private = f".out.onnx.{{os.getpid()}}.{{files.TOKEN}}x{{files.SUFFIX}}"  # it goes, but no file that it links to
     os.makedirs(private)
+    for others in (".out.onnx.{{}}.{{}}x", ".net.{{}}.onnx.1.{{}}x"):
+        os.makedirs(others.format(os.getpid(), "0" * len(files.TOKEN)) + files.SUFFIX)
     os.symlink(os.path.abspath("a.png"), private + "/link")
     print('begun', flush=True)
     {STUCK[what]}
@@ -206,7 +210,11 @@ sys.exit(interruption.run_interruptibly(command))
             time.sleep(0.1)
         out, err = process.communicate(timeout=60)
         assert (process.returncode, out, err) == (130, b"", b"interrupted\n")
-        assert set(os.listdir(folder)) == before
+        number, token = process.pid, "0" * len(TOKEN)
+        others = {f".out.onnx.{number}.{token}x{SUFFIX}", f".net.{number}.onnx.1.{token}x{SUFFIX}"}
+        assert set(os.listdir(folder)) == before | others
+        for name in others:
+            (folder / name).rmdir()
 
 
 @posix

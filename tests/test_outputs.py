@@ -14,7 +14,7 @@ import tempfile
 import threading
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,6 @@ import pytest
 import archc
 from archc.compiler.destinations import Destination, find_destination, is_standard_output
 from archc.compiler.diagnostics import Failure
-from archc.compiler.files import SUFFIX, atomic_write
 
 from .program import Run, program
 
@@ -408,22 +407,6 @@ def test_a_disk_that_refuses(run: Run, monkeypatch: pytest.MonkeyPatch, number: 
     ran = run("build", "tiny.yaml", "-o", "net.onnx", *QUICK)
     assert ran.code == 3 and f"error[{code}]" in ran.err
     assert Path("net.onnx").read_bytes() == b"old" and sorted(os.listdir()) == ["net.onnx", "tiny.yaml"]
-
-
-def test_private_folders_are_private_and_go(tmp_path: Path) -> None:
-    """Also where the block is left by an exception of its own; two writers of one file do not meet."""
-    target = tmp_path / "a.txt"
-    with suppress(ZeroDivisionError), atomic_write(target) as path:
-        folder = path.parent.parent
-        assert folder.parent == tmp_path and folder.name.endswith(SUFFIX)
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        raise ZeroDivisionError
-    assert not os.listdir(tmp_path)
-    with atomic_write(target) as first:
-        with atomic_write(target) as second:
-            second.write_text("second")
-        first.write_text("first")
-    assert target.read_text() == "first" and os.listdir(tmp_path) == ["a.txt"]
 
 
 def test_an_interrupt_leaves_nothing(run: Run) -> None:

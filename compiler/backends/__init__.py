@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from ..files import OutputFile
+    from ..content_names import OutputFile
     from ..ir.graph import Graph, Phase
     from ..weights.source import WeightSource
 

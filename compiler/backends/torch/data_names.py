@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import re
+import errno
 from pathlib import Path
+
+from ...content_names import content_names
 
 DATA_SUFFIX = ".safetensors"
 MAX_SOURCE = 64 * 2**20
-CONTENT_NAME = re.compile(rf"[\w.-]+-[0-9a-f]{{12}}{re.escape(DATA_SUFFIX)}")
+CONTENT_NAME = content_names(DATA_SUFFIX)
 # the line of an exported file that names its weights; earlier versions called them as the file
 LOAD = 'def load(weights=Path(__file__).resolve().with_name("{name}")):'
 OLD_LOAD = f'def load(weights=Path(__file__).with_suffix("{DATA_SUFFIX}")):'
@@ -16,10 +18,12 @@ OLD_LOAD = f'def load(weights=Path(__file__).with_suffix("{DATA_SUFFIX}")):'
 def named_data(path: Path) -> dict[str, bool]:
     """The weights that the Python file `path` names, and whether archc wrote each for it, as the line of its `load` shows.
 
-    A name anywhere else in the file counts as named, too. Raises OSError where the file cannot be read.
+    A name anywhere else in the file counts as named, too. Raises OSError where the file cannot be read, or is too large for it.
     """
-    if path.suffix != ".py" or path.stat().st_size > MAX_SOURCE:
+    if path.suffix != ".py":
         return {}
+    if path.stat().st_size > MAX_SOURCE:
+        raise OSError(errno.EFBIG, "too large to be read", str(path))
     text = path.read_text("utf-8", "replace")
     names = dict.fromkeys(CONTENT_NAME.findall(text), False)
     lines = set(text.splitlines()) if "\nWritten by archc from " in text else set()
