@@ -144,3 +144,26 @@ def test_notes_of_an_installation_that_are_broken(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     code, said = archc("doctor")
     assert code in (0, 3) and "numpy" in said and "\x1b" not in said and "internal" not in said
+
+
+def test_what_a_model_and_a_list_lead_to_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data beside a model, whatever it is called, and a list that `--input` names."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    weight = numpy_helper.from_array(np.ones((4, 3, 1, 1), np.float32), "w")
+    value = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, c, 8, 8]) for n, c in (("image", 3), ("y", 4))]
+    graph = helper.make_graph([helper.make_node("Conv", ["image", "w"], ["y"])], "g", value[:1], value[1:], [weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, "m.onnx", save_as_external_data=True, location="weights.npz", size_threshold=0)
+    Image.new("RGB", (8, 8)).save("a.png")
+    Path("l.json").write_text("a.png\n", "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    for words, target in ((["a.png"], "weights.npz"), (["--input", "image=@l.json"], "l.json")):
+        before = Path(target).read_bytes()
+        code, said = archc("run", "m.onnx", *words, "-o", target)
+        assert code == 2 and "output-is-input" in said, said
+        assert Path(target).read_bytes() == before
