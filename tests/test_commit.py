@@ -99,7 +99,7 @@ def test_every_step_towards_the_disk(pair: Pair, how: How) -> None:
     "how",
     [
         *(pytest.param(how, marks=pytest.mark.slow) for how in ("fail 28", "kill before")),
-        *(pytest.param(how, marks=pytest.mark.soak) for how in ("fail 5", "fail 18", "kill after")),
+        *(pytest.param(how, marks=pytest.mark.soak) for how in ("fail 5", "fail 18", "kill after", "interrupt after")),
     ],
 )
 def test_every_step_and_every_write(pair: Pair, how: How) -> None:
