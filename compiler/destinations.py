@@ -102,6 +102,8 @@ def check_descriptor(number: int) -> None:
             reads = False
     except (OSError, OverflowError):
         raise Failure("cannot-write", f"no file is open under the number {number}", exit_code=3) from None
+    if reads and number == 1:
+        raise Failure("cannot-write", "standard output is closed, or open for reading", exit_code=3)
     if reads:
         raise Failure("cannot-write", f"the file that is open under the number {number} is for reading", exit_code=3)
 

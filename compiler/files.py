@@ -3,14 +3,17 @@
 A model may have a data file beside it, and the two are one commit. The data's name is made of its content, so it never takes the
 place of data that the present model reads; the model that names it is renamed last, and only then is data removed that no model
 names any more. Whenever the process is killed, the old files are there or the new ones. What it leaves behind is the private
-folder, which says what else to remove; the next one that writes the same file does it. Who uses a private folder holds a lock in
-it, which ends with the process: in containers, process numbers do not tell who is running.
+folder, which says what else to remove; the next one that writes the same file does it. Such a folder may come from anywhere, so
+what it says is believed only of files that archc wrote, as their content shows. Who uses a private folder holds a lock in it, which
+ends with the process: in containers, process numbers do not tell who is running.
+
+Two builds of the same output do not wait for each other. Who removes data moves it aside first, and puts it back if a model names it
+by then; who has put a model in its place looks whether its data is still there, and puts it back, too. One of the two sees the other.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import re
@@ -20,61 +23,22 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import zip_longest
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO
 
+from .content_names import has_named_content, is_content_name, is_named_for, is_own_file, is_plain_file, shorten
 from .destinations import Destination, check_destination, find_destination, write_failure
 from .diagnostics import Failure
 
 SUFFIX = ".archc-partial"
-NEW, JOURNAL, LOCK = "new", "data.json", "lock"
+NEW, ASIDE, JOURNAL, LOCK = "new", "aside", "data.json", "lock"
 # a process of another container may have this one's number
 TOKEN = os.urandom(4).hex()
 NO_LOCKS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL)
-# of the digest that stand in a data file's name, 48 bits: two different files get the same name once in 3e14 times
-DIGITS = 12
-MAX_STEM = 100  # bytes of an output's name that stand in other names; file systems allow 143 to 255 in all
 
 # the names of the data files that a model file names, and of each whether archc wrote it, so that it may be removed
 NamedData = Callable[[Path], Mapping[str, bool]]
-
-
-class OutputFile(NamedTuple):
-    """A file that was written, with the digest of its bytes."""
-
-    path: Path
-    sha256: str
-    bytes: int
-
-
-def describe_file(path: Path) -> OutputFile:
-    """Reads a file for its digest and its size."""
-    with path.open("rb") as file:
-        return OutputFile(path, hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
-
-
-def name_by_content(file: Path, stem: str, suffix: str) -> OutputFile:
-    """Renames a data file to `<stem>-<digest><suffix>`: other content never has the same name. Gives it under this name.
-
-    The name is plain letters, digits, `-`, `.` and `_`, for it stands in the model.
-    """
-    written = describe_file(file)
-    plain = "".join(letter if letter.isalnum() or letter in "-._" else "_" for letter in stem)
-    path = file.with_name(f"{shorten(plain)}-{written.sha256[:DIGITS]}{suffix}")
-    os.replace(file, path)
-    return written._replace(path=path)
-
-
-def content_names(suffix: str) -> re.Pattern[str]:
-    """Matches the names that `name_by_content` gives to data with this suffix."""
-    return re.compile(rf"[\w.-]+-[0-9a-f]{{{DIGITS}}}{re.escape(suffix)}")
-
-
-def shorten(name: str) -> str:
-    """The beginning of a name, of at most MAX_STEM bytes."""
-    while len(os.fsencode(name)) > MAX_STEM:
-        name = name[:-1]
-    return name
 
 
 @contextmanager
@@ -148,7 +112,8 @@ def commit(main: Path, place: Path, named_data: NamedData | None) -> None:
         # what both models name goes in no case
         names += set(removable_data(place, named_data)) - {each.name for each in data}
         (main.parent.parent / JOURNAL).write_text(json.dumps(names), "utf-8")
-    with ExitStack() as undo:
+    with ExitStack() as opened, ExitStack() as undo:
+        sources = [opened.enter_context(each.open("rb")) for each in data] if os.name == "posix" else []
         for each in data:
             target = place.with_name(each.name)
             if not target.exists():
@@ -158,7 +123,31 @@ def commit(main: Path, place: Path, named_data: NamedData | None) -> None:
             force_to_disk(place.parent)
         os.replace(main, place)
         undo.pop_all()
+        for each, source in zip_longest(data, sources):
+            restore_data(each, source, place.with_name(each.name))
     force_to_disk(place.parent)
+
+
+def restore_data(data: Path, source: BinaryIO | None, place: Path) -> None:
+    """Puts data in its place again, by way of `data`, where another build has removed it: an open file is there though its name is not.
+
+    Windows takes no name from a file that is open; there, Failure `cannot-write` says what has happened.
+    """
+    if place.exists():
+        return
+    if source is None:
+        raise Failure("cannot-write", f"{place} was removed by another build of the same output", "build it again", 3)
+    with data.open("wb") as file:
+        shutil.copyfileobj(source, file, 2**20)
+    data.chmod(stat.S_IMODE(os.fstat(source.fileno()).st_mode))
+    force_to_disk(data)
+    os.replace(data, place)
+
+
+def put_back(aside: Path, place: Path) -> None:
+    """Gives data that was moved aside its place again, if nothing is there. Raises OSError where it cannot."""
+    if aside.exists() and not place.exists():
+        os.replace(aside, place)
 
 
 def take_back(data: Path, main: Path) -> None:
@@ -231,7 +220,8 @@ def take_lock(private: Path) -> int | None:
     import fcntl
 
     path = private / LOCK
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    # a folder that was left may come from anywhere, and be of links and pipes
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # who had it may have removed the file, and another made it anew
@@ -248,37 +238,41 @@ def take_lock(private: Path) -> int | None:
 def remove_stale(path: Path, named_data: NamedData | None) -> None:
     """Removes what killed processes left of `path`; what is in use stays, and what belongs to other users."""
     form = re.compile(rf"{re.escape(f'.{shorten(path.name)}.')}(\d+)(?:\.\w+)?{re.escape(SUFFIX)}", re.ASCII)
-    owner = getattr(os, "geteuid", lambda: 0)()
     # a folder may take files and not be read
     with suppress(PermissionError):
         for name in os.listdir(path.parent):
             if found := form.fullmatch(name):
                 with suppress(OSError):
-                    if path.with_name(name).lstat().st_uid == owner:
-                        remove_unused(path.with_name(name), int(found[1]), named_data)
+                    if is_own_file(path.with_name(name)):
+                        remove_unused(path.with_name(name), int(found[1]), named_data, path)
 
 
-def remove_unused(private: Path, pid: int, named_data: NamedData | None) -> None:
+def remove_unused(private: Path, pid: int, named_data: NamedData | None, output: Path) -> None:
     """Removes a private folder whose lock is free; where there are no locks, one whose process has ended.
 
     Older versions had files for folders. Raises OSError (BlockingIOError) where it is in use.
     """
     lock = take_lock(private) if is_folder(private) else None
     if lock is not None or not is_running(pid):
-        discard(private, lock, named_data)
+        discard(private, lock, named_data, output)
 
 
-def discard(private: Path, lock: int | None, named_data: NamedData | None) -> None:
+def discard(private: Path, lock: int | None, named_data: NamedData | None, stale_of: Path | None = None) -> None:
     """Removes a private folder, gives its lock back, and first removes the data in its journal that no model names.
 
     Where that cannot be decided, as a file cannot be read, the folder stays with its journal, and the next build tries again.
+    `stale_of` is the output, where another process left the folder, or whoever made it.
     """
     rest = private
     try:
-        if named_data is not None:
-            remove_unnamed(private, named_data)
+        if named_data is not None and is_folder(private):
+            remove_unnamed(private, named_data, stale_of)
     except OSError:
         rest = private / NEW
+    else:
+        if stale_of is not None and lock is not None:
+            # who has just made it, and waits to take the lock, finds it no more by its name
+            rest = private.rename(private.with_name(f"{private.name.removesuffix(SUFFIX)}_{SUFFIX}"))
     finally:
         # before its file goes: a network disk keeps a file that is open, and the folder with it
         if lock is not None:
@@ -300,40 +294,71 @@ def abandon(private: str) -> None:
         shutil.rmtree(private, ignore_errors=True)
 
 
-def remove_unnamed(private: Path, named_data: NamedData) -> None:
+def remove_unnamed(private: Path, named_data: NamedData, stale_of: Path | None) -> None:
     """Removes the data of a private folder's journal from the folder around it, but for what a model or another journal names.
 
-    Raises OSError where a file cannot be read or removed.
+    Raises OSError where that cannot be decided; then it is all there.
     """
-    folder = private.parent
-    unnamed = {name for name in read_journal(private) if is_plain_file(folder, name)}
-    entries = [entry.path for entry in os.scandir(folder) if entry.name != private.name] if unnamed else []
+    folder, aside = private.parent, private / ASIDE
+    names = {name for name in read_journal(private) if stale_of is None or is_named_for(name, stale_of)}
+    if is_folder(aside):
+        for name in names:
+            if is_plain_file(aside, name) and has_named_content(aside / name):
+                put_back(aside / name, folder / name)
+    names = find_unnamed(private, {name for name in names if is_plain_file(folder, name)}, named_data)
+    names = {name for name in names if is_data(folder / name, stale_of)}
+    if not names:
+        return
+    aside.mkdir(exist_ok=True)
+    unnamed: set[str] = set()
+    try:
+        for name in names:
+            with suppress(FileNotFoundError):
+                os.replace(folder / name, aside / name)
+        # by now another build may have put a model in its place
+        unnamed = find_unnamed(private, names, named_data)
+    finally:
+        for name in names - unnamed:
+            put_back(aside / name, folder / name)
+
+
+def find_unnamed(private: Path, names: set[str], named_data: NamedData) -> set[str]:
+    """Those of `names` that neither a model nor a journal names in the folder around a private folder, its own journal excepted."""
+    unnamed = set(names)
+    entries = (
+        [Path(entry.path) for entry in os.scandir(private.parent) if entry.name != private.name] if unnamed else []
+    )
+    # first the journals: one that goes meanwhile has its model in its place
     for path in entries:
-        if path.endswith(SUFFIX):
-            unnamed.difference_update(read_journal(Path(path)))
+        if path.name.endswith(SUFFIX):
+            unnamed.difference_update(read_journal(path))
     for path in entries:
-        if unnamed and os.path.isfile(path):
-            unnamed.difference_update(named_data(Path(path)))
-    for name in unnamed:
-        folder.joinpath(name).unlink(missing_ok=True)
+        if unnamed and path.is_file():
+            with suppress(FileNotFoundError):
+                unnamed.difference_update(named_data(path))
+    return unnamed
+
+
+def is_data(path: Path, stale_of: Path | None) -> bool:
+    """Whether a file is data that archc wrote, by its content. Earlier versions named data by its model: there, this process has read
+    a model of archc's own that names it; a folder that was left is not believed.
+    """
+    if stale_of is None and not is_content_name(path.name):
+        return True
+    try:
+        return has_named_content(path) and (stale_of is None or is_own_file(path))
+    except FileNotFoundError:
+        # another build has removed it by now
+        return False
 
 
 def read_journal(private: Path) -> list[str]:
     """The names in the journal of a private folder; none where it has no journal, or one that was cut off."""
     try:
-        names = json.loads((private / JOURNAL).read_text("utf-8"))
-    except (OSError, ValueError):
+        names = json.loads((private / JOURNAL).read_text("utf-8")) if is_plain_file(private, JOURNAL) else []
+    except (OSError, ValueError, RecursionError):
         return []
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-
-
-def is_plain_file(folder: Path, name: str) -> bool:
-    """Whether `name` is a file right in `folder`: no path, no link, nothing else."""
-    path = folder / name
-    try:
-        return os.path.basename(path) == name and path.parent == folder and stat.S_ISREG(path.lstat().st_mode)
-    except (OSError, ValueError):
-        return False
 
 
 def is_running(pid: int) -> bool:

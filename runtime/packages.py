@@ -83,7 +83,7 @@ def requirement_of(distribution: str) -> str:
 
     try:
         stated = requires(OURS) or []
-    except PackageNotFoundError:
+    except (PackageNotFoundError, UnicodeDecodeError):
         stated = []
     for line in stated:
         found = re.match(r"([\w.-]+)(?:\[[^]]*\])?\s*([^;]*)", line)
@@ -94,10 +94,12 @@ def requirement_of(distribution: str) -> str:
 
 
 def installed_version(distribution: str) -> str | None:
-    """The version of an installed distribution; None where it is not installed."""
+    """The version of an installed distribution; None where it is not installed, empty where its notes cannot be read."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        return version(distribution)
+        return version(distribution) or ""
     except PackageNotFoundError:
         return None
+    except (UnicodeDecodeError, KeyError):
+        return ""

@@ -49,6 +49,14 @@ class RemoteError(Exception):
     """What onnxruntime raised in the other process, in its words."""
 
 
+def current_folder() -> str:
+    """The current folder; the root where it has been removed, for then no relative path means anything."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return os.path.abspath(os.sep)
+
+
 class RemoteEngine:
     """A model in onnxruntime, in a process of its own; it is asked as inference.Engine is. `doubt` says why it runs there."""
 
@@ -58,7 +66,7 @@ class RemoteEngine:
         """Raises RuntimeFault for a model that does not load within its limits, and for a device that cannot be used."""
         self.path, self.device, self.threads = path, device, threads
         self.doubt, self.model_bytes, self.limits = doubt, model_bytes, limits
-        self.folder = os.getcwd()
+        self.folder = current_folder()
         self.lock = threading.Lock()
         self.process = Process(self.folder)
         weakref.finalize(self, self.process.end)

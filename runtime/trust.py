@@ -191,6 +191,12 @@ def measure_files(artifact: Artifact) -> int:
 
     Raises RuntimeFault `model-refused` where one of these is not in the model's folder, or may be a file of another place.
     """
+    written = count_written(artifact.path)
+    return written + sum(measure_beside(artifact.path, location) for location in sorted(find_data(artifact)))
+
+
+def find_data(artifact: Artifact) -> set[str]:
+    """The files beside a model that it names, as it names them. Raises RuntimeFault `not-a-model` where it cannot be read whole."""
     size = artifact.file_identity.size_bytes
     locations = {
         location for tensor in artifact.graph.weights.values() if (location := tensor.external.get("location"))
@@ -202,7 +208,7 @@ def measure_files(artifact: Artifact) -> int:
                 locations = find_external(WireReader(file, size), size)
         except (ValueError, OSError) as error:
             raise RuntimeFault("not-a-model", f"`{artifact.path}` is no ONNX model, or is cut off: {error}") from None
-    return count_written(artifact.path) + sum(measure_beside(artifact.path, location) for location in sorted(locations))
+    return locations
 
 
 def measure_beside(model: Path, location: str) -> int:

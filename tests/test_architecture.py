@@ -22,7 +22,12 @@ FOLDERS = {"archc.compiler": ROOT / "compiler", "archc.runtime": ROOT / "runtime
 MAY_KNOW = {
     "archc.compiler.diagnostics": (),
     "archc.compiler.destinations": ("archc.compiler.diagnostics",),
-    "archc.compiler.files": ("archc.compiler.diagnostics", "archc.compiler.destinations"),
+    "archc.compiler.content_names": (),
+    "archc.compiler.files": (
+        "archc.compiler.diagnostics",
+        "archc.compiler.destinations",
+        "archc.compiler.content_names",
+    ),
     "archc.compiler.spelling": (),
     "archc.compiler.limits": ("archc.compiler.diagnostics", "archc.compiler.spelling"),
     "archc.compiler.sources": ("archc.compiler.diagnostics", "archc.compiler.limits"),
@@ -38,6 +43,7 @@ BELOW = (
     "archc.compiler.limits",
     "archc.compiler.sources",
     "archc.compiler.destinations",
+    "archc.compiler.content_names",
     "archc.compiler.files",
     "archc.compiler.spelling",
     "archc.compiler.ir",

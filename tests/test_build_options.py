@@ -15,7 +15,7 @@ import pytest
 import archc
 from archc.build.options import READERS, BuildOptions
 from archc.compiler.backends import BACKENDS, Backend, Export
-from archc.compiler.files import OutputFile, describe_file
+from archc.compiler.content_names import OutputFile, describe_file
 from archc.compiler.spelling import as_flag, as_keyword
 from archc.compiler.weights.seeded import SeededSource
 from archc.runtime.artifact import open_artifact

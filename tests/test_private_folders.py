@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import signal
 import stat
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from archc.compiler.content_names import DIGITS
 from archc.compiler.files import JOURNAL, LOCK, NEW, SUFFIX, atomic_write, take_lock
 
 posix = pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
@@ -172,14 +174,16 @@ def test_data_stays_in_the_journal_until_it_is_known_whether_it_is_named(tmp_pat
     def build(data: str) -> None:
         with atomic_write(target, named_data) as path:
             path.write_text(data)
-            (path.parent / data).touch()
+            (path.parent / data).write_text(contents[data])
 
-    for data in ("1.data", "1.data", "2.data", "2.data", "1.data", "2.data", "1.data"):
+    contents = {f"m-{hashlib.sha256(text.encode()).hexdigest()[:DIGITS]}.onnx.data": text for text in "123"}
+    first, second, third = contents
+    for data in (first, first, second, second, first, second, first):
         build(data)
         left = [path for path in tmp_path.iterdir() if path.name.endswith(SUFFIX)]
         assert all((path / JOURNAL).exists() and not (path / NEW).exists() for path in left)
         assert target.read_text() == data and (tmp_path / data).exists()
-    assert 1 <= len(left) <= 2 and (tmp_path / "2.data").exists()
+    assert 1 <= len(left) <= 2 and (tmp_path / second).exists()
     readable = True
-    build("3.data")
-    assert sorted(os.listdir(tmp_path)) == ["3.data", "closed", "m"]
+    build(third)
+    assert sorted(os.listdir(tmp_path)) == sorted([third, "closed", "m"])

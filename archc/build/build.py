@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..compiler.backends import Backend, Export
+from ..compiler.content_names import OutputFile
 from ..compiler.driver import Compilation, run_passes
-from ..compiler.files import OutputFile
 from ..compiler.ir.graph import Graph
 from ..compiler.passes import PassOptions
 from ..compiler.weights.loading import LoadedWeights, NetTensors, load_checkpoints

@@ -54,12 +54,11 @@ def run_command(arguments: list[str]) -> int:
 
 def prepare_streams() -> None:
     """Makes the standard streams usable: a closed one becomes the null device, and characters that its encoding lacks are escaped."""
-    if sys.stdin is None:
-        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # its number is taken by a file for reading: what `-o -` writes must not end in the null device, nor in another file
+            os.open(os.devnull, os.O_RDONLY)
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -6,6 +6,7 @@ command line and a bug of ours too. Nothing of it is imported while all goes wel
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Any, NamedTuple
@@ -69,9 +70,22 @@ def known_failure(error: BaseException) -> Failure | None:
     if isinstance(error, MemoryError):
         return Failure("out-of-memory", "there is not enough memory for this", exit_code=3)
     if isinstance(error, OSError) and error.errno is not None:
+        if error.errno == errno.ENOENT and not error.filename and not has_current_folder():
+            return Failure(
+                "os-error", "the current folder is gone: it was removed or moved", "cd to a folder that is there", 3
+            )
         about = f"`{error.filename}`: " if error.filename else ""
         return Failure("os-error", f"{about}{error.strerror or error}", exit_code=3)
     return None
+
+
+def has_current_folder() -> bool:
+    """Whether the folder in which this process stands is still there."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def import_failure(error: ImportError) -> Failure | None:

@@ -62,7 +62,13 @@ def refuse_two_answers(output: str | None, form: str) -> None:
 
 
 def output_path(output: str) -> Path:
-    """The path that `-o` means; `-` is standard output."""
+    """The path that `-o` means; `-` is standard output. Raises Failure `output-is-folder` for one that ends as only a folder's does."""
+    if output.endswith(("/", "/.", "/..")) and not Path(output).is_dir():
+        from ..compiler.diagnostics import Failure
+
+        raise Failure(
+            "output-is-folder", f"`{output}` names a folder, which is not there; `-o` names a file", exit_code=2
+        )
     return Path("/dev/stdout" if output == "-" else output)
 
 

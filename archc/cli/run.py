@@ -18,7 +18,7 @@ from ..runtime.images import MAX_PIXELS
 from ..runtime.save import KINDS, save_npz, save_png, summarize
 from ..runtime.sources import find_images
 from ..text.tables import format_table
-from .options import as_json, format_option, print_json, refuse_two_answers, text_stream
+from .options import as_json, format_option, output_path, print_json, refuse_two_answers, text_stream
 from .progress import progress
 from .render import format_failure, format_warning
 
@@ -79,6 +79,7 @@ def command(
     A LIST is @FILE or a .txt with a path a line, or - for standard input.
     """
     from ..runtime import Session, UntrainedWarning
+    from ..runtime.trust import find_data
 
     limit_long_calls()
     kind = output_kind(target)
@@ -90,10 +91,12 @@ def command(
         raise click.UsageError(
             f"-o {target}: a .png holds the map of one picture, not of {len(pictures)}; write a .npz"
         )
-    check_target(target, [model, *images, *find_paths(pictures), *([labels] if labels else [])])
+    given = [*images, *(feed.partition("=")[2] for feed in feeds)]
+    check_target(target, [model, *given, *find_paths(pictures), *([labels] if labels else [])])
     with progress(f"running {model}"):
         with warnings.catch_warnings(action="ignore", category=UntrainedWarning):  # said below, where there are answers
             session = Session(model, device=device, threads=threads, labels=labels, trust=trust)
+        check_target(target, (str(Path(model).parent / name) for name in find_data(session.artifact)))
         limits: Any = {"batch": batch, "errors": "keep", "max_pixels": max_pixels}
         classes = session.verdict.output is not None and not outputs and kind in (None, ".json")
         named = [name for name in outputs if name != "all"]
@@ -141,7 +144,7 @@ def check_target(target: str | None, read: Iterable[str]) -> None:
         return
     from ..compiler.destinations import check_destination, find_destination
 
-    found = find_destination(Path(target))
+    found = find_destination(output_path(target))
     check_destination(found)
     if not found.path.exists():
         return

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from ..diagnostics import Failure
 
 if TYPE_CHECKING:
-    from ..files import OutputFile
+    from ..content_names import OutputFile
     from ..ir.graph import Graph, Phase
     from ..weights.source import WeightSource
 

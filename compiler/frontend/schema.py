@@ -53,7 +53,7 @@ def op_rule(cls: type[Op]) -> Schema:
     needed = tuple(key for key, declared in cls.fields.items() if declared.required)
     schema = mapping_rule(properties, f"field of `{cls.name}`", needed, **{"x-op": cls.name})
     schema["type"] = ["object", "null"]
-    schema["description"] = (cls.__doc__ or "").strip().splitlines()[0]
+    schema["description"] = (cls.__doc__ or cls.name).strip().splitlines()[0]
     wants = "a mapping of its fields" if properties else "no value: it has no fields"
     if cls.bare:
         one = properties[cls.bare]

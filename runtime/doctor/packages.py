@@ -72,13 +72,16 @@ def is_findable(module: str) -> bool:
 def installed_wheels(module: str) -> list[str]:
     """The distributions here that may hold a module; several for onnxruntime, whose wheels have names of their own."""
     names = ["onnxruntime", "onnxruntime-gpu"] if module == "onnxruntime" else [distribution_of(module)]
-    found = [name for name in names if installed_version(name)]
+    found = [name for name in names if installed_version(name) is not None]
     return found or [name for name in distributions_of(module) if installed_version(name)]
 
 
 def distributions_of(module: str) -> list[str]:
     """The distributions that say that they hold a module, by their lists of files."""
-    return sorted(set(packages_distributions().get(module, ())))
+    try:
+        return sorted(set(packages_distributions().get(module, ())))
+    except UnicodeDecodeError:  # the notes of some other package
+        return []
 
 
 def describe_package(wheel: str, version: str, trouble: str) -> Finding:
@@ -87,7 +90,7 @@ def describe_package(wheel: str, version: str, trouble: str) -> Finding:
     if trouble:
         return Finding(wheel, f"{version or 'a part of it'}, and does not import: {trouble}", False, again)
     if not version:
-        return Finding(wheel, "here, without the notes of an installation")
+        return Finding(wheel, "here, without the notes of an installation, or with broken ones", None, again)
     if is_out_of_range(wheel, version):
         span = requirement_of(wheel).removeprefix(wheel)
         return Finding(wheel, f"{version}, which is not within {span}", False, f"pip install '{requirement_of(wheel)}'")

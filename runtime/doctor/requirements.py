@@ -22,7 +22,7 @@ def read_requirements(distribution: str) -> list[Any]:
     try:
         for line in requires(distribution) or []:
             found.append(Requirement(line))
-    except (PackageNotFoundError, InvalidRequirement):
+    except (PackageNotFoundError, InvalidRequirement, UnicodeDecodeError):
         return []
     return found
 
@@ -40,14 +40,17 @@ def is_out_of_range(distribution: str, version: str) -> bool:
 
 def fits(requirement: Any, version: str) -> bool:
     """Whether a version, or one before a release, is within a requirement's range."""
-    return bool(requirement.specifier.contains(version, prereleases=True))
+    try:
+        return bool(requirement.specifier.contains(version, prereleases=True))
+    except ValueError:  # no version
+        return False
 
 
 def extras_of(distribution: str) -> list[str]:
     """The extras that a distribution has."""
     try:
         return metadata(distribution).get_all("Provides-Extra") or []
-    except PackageNotFoundError:
+    except (PackageNotFoundError, UnicodeDecodeError):
         return []
 
 

@@ -43,6 +43,10 @@ def describe_variable(name: str, value: str) -> Finding:
 
 def describe_folder(name: str, path: str, advice: str) -> Finding:
     """Whether a folder can be written to, and how much room is in it. Nothing is written to find out."""
+    try:
+        os.path.abspath(path)
+    except FileNotFoundError:
+        return Finding(name, "gone: it was removed or moved", False, "cd to a folder that is there")
     if os.name != "posix" and not os.path.isdir(path):
         return Finding(name, "not looked at")
     if not os.path.isdir(path) or not os.access(path, os.W_OK | os.X_OK):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-from ...files import content_names
+from ...content_names import content_names
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 MAX_FIELDS = 5_000_000  # of a whole file: some seconds

@@ -12,8 +12,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from ...content_names import OutputFile, describe_file, name_by_content
 from ...diagnostics import Failure, Reject
-from ...files import OutputFile, describe_file, name_by_content
 from ...ir.dtypes import F64, I64, DType
 from ...ir.graph import Graph, Node, Value
 from ...ops.op import Op, op_of

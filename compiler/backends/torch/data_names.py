@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from ...files import content_names
+from ...content_names import content_names
 
 DATA_SUFFIX = ".safetensors"
 MAX_SOURCE = 64 * 2**20

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ...files import OutputFile, describe_file, name_by_content
+from ...content_names import OutputFile, describe_file, name_by_content
 from ...ir.graph import Graph, Node
 from ...ops.op import op_of
 from ...weights.source import WeightSource
