@@ -149,7 +149,7 @@ def run_stages(
             if expansion.graph is None:
                 from .frontend.mistaken_params import attribute_to_params  # late: only a mistake pays for it
 
-                attribute_to_params(document, diagnostics)
+                attribute_to_params(document, diagnostics, budget)
     if found.graph is not None:
         found = examine(found.graph, found, document, names, diagnostics)
     yield found

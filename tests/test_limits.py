@@ -107,6 +107,18 @@ def test_a_refusal_names_what_takes_the_work() -> None:
     assert compiled(found.document.root.span.source.text, read_limits([limits])).graph is not None
 
 
+def test_many_short_expressions_pass_and_many_long_ones_do_not() -> None:
+    """Each text is counted once, by its tokens, whether anything computes it or not."""
+    assert compiled(SPECS["distinct short expressions"](5_000)).graph is not None
+    long = SPECS["distinct long expressions that nothing computes"]
+    assert compiled(long(2_000)).graph is not None
+    refusal = compiled(long(51_000)).diagnostics[-1]
+    assert refusal.code == "too-much-work" and refusal.span and refusal.span.line > 4
+    same = graph("".join("  - {when: $(3 + 4 - i < 0), relu: }\n".replace("i", "7") for _ in range(5_000)))
+    one = compiled(same.replace("7 <", "7 + 1 - 1 <", 1)).work - compiled(same).work
+    assert one < 200, "a second text is one more, however often the first one stands there"
+
+
 def test_a_raised_limit_is_enough_by_itself(run: Run, tmp_path: Path) -> None:
     """Who raises `nodes` gets the work for them."""
     path = tmp_path / "big.yaml"

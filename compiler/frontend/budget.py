@@ -9,10 +9,12 @@ from __future__ import annotations
 from ..diagnostics import Diagnostic, LimitReached, Span
 from ..limits import DEFAULT, Limits, raise_limit
 from ..ops.fields import quote_value
+from .expressions.template import Template
 from .located_yaml import Located
 
 # units of work
 STEP = 25  # a step of the net: its node, its checks, its cost
+TOKEN = 8  # of an expression that is parsed, once for each text
 EVALUATION = 5  # of an expression, beside what it computes
 YAML_NODE = 8
 PARAM = 2  # a param or a let of a call
@@ -27,15 +29,19 @@ NAMES_PER_UNIT = 16  # of names in sight that a copy of a step takes over
 
 
 class Budget:
-    """The work that one check may still do. `spent` is what each expression, step or param has taken, to name the largest."""
+    """The work that one check may still do. `spent` is what each expression, step or param has taken, to name the largest.
 
-    __slots__ = ("left", "limits", "places", "spent", "steps", "yaml_nodes")
+    `templates` are the expressions that are parsed, and so are counted, by their text.
+    """
+
+    __slots__ = ("left", "limits", "places", "spent", "steps", "templates", "yaml_nodes")
 
     def __init__(self, limits: Limits = DEFAULT) -> None:
         self.limits, self.left, self.steps = limits, limits.work, 0
         self.yaml_nodes = 0
         self.spent: dict[Located, int] = {}
         self.places: dict[Span, Located] = {}
+        self.templates: dict[str, Template] = {}
 
     def spend(self, units: int, on: Located) -> None:
         """Counts work that is done for the node `on`. Raises LimitReached where it was too much."""

@@ -297,7 +297,7 @@ class Resolver:
         for scalar in expression_scalars(node):
             self.budget.spend(len(scalar.value), scalar)
             try:
-                template = template_of(scalar)
+                template = template_of(scalar, self.budget)
             except Fault as fault:
                 self.diagnostics.add(fault.diagnostic)
                 continue
