@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..diagnostics import Collector, list_names, nearest
 from ..ops import OPS
-from .budget import Budget
+from .budget import FAULT, Budget
 from .compose import Document
 from .located_yaml import BROKEN, Entry, Located, is_broken, plain_value
 from .recovery import Incomplete
@@ -304,6 +304,8 @@ class Resolver:
             for name, offset in template.names if template else ():
                 self.unused.mentioned.add(name)
                 if name not in names:
+                    # a suggestion looks at all names in sight
+                    self.budget.spend(FAULT + len(names) // 4, scalar)
                     near, why = nearest(name, names), explain() if explain else ""
                     hint = f"did you mean `{near}`?" if near else why or f"in sight are {list_names(sorted(names))}"
                     span = span_within(scalar, offset, len(name))
