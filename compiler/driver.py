@@ -252,7 +252,7 @@ def read_labels(
         data = files.read(label)
         if len(data) > max_bytes:
             message = f"`{reference}` is over the limit of {format_bytes(max_bytes)}"
-            raise SourceError("file-too-large", message, raise_limit("bytes", 2 * max_bytes))
+            raise SourceError("file-too-large", message, raise_limit("bytes", len(data)))
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         what = f"byte 0x{data[error.start]:02X} of `{reference}` is not UTF-8: a file of labels is UTF-8 text"

@@ -34,9 +34,23 @@ class Limits(NamedTuple):
 
 # the highest that a limit may be, where that is not HIGHEST
 HIGHER = {"bytes": HIGHEST_BYTES, "params": HIGHEST_PARAMS}
+# what to do where more is needed than the highest
+INSTEAD = {
+    "nodes": "write a smaller net",
+    "work": "make what takes the most of it smaller",
+    "bytes": "split the file, or leave out what the net does not need",
+    "documents": "put blocks that belong together into one file",
+    "mistakes": "mend the first ones",
+    "params": "write a smaller net",
+}
 
 
 DEFAULT = Limits()
+
+
+def highest_of(name: str) -> int:
+    """The highest that the limit `name` may be."""
+    return HIGHER.get(name, HIGHEST)
 
 
 def read_limits(settings: Iterable[str]) -> Limits:
@@ -61,7 +75,7 @@ def limits_from(given: Mapping[str, Any], spell: Any = None) -> Limits:
             near = nearest(str(name), Limits._fields)
             help = f"did you mean `{near}`?" if near else f"the limits are {', '.join(Limits._fields)}"
             raise Failure("usage", f"there is no limit `{str(name)[:80]}`", help, 2)
-        highest = HIGHER.get(name, HIGHEST)
+        highest = highest_of(name)
         if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= highest:
             raise Failure("usage", f"{spell(name)} wants an integer of 1 to {highest:,}, not `{str(number)[:40]}`",
                           f"the limit is {getattr(DEFAULT, name):,} unless told", 2)  # fmt: skip
@@ -69,13 +83,24 @@ def limits_from(given: Mapping[str, Any], spell: Any = None) -> Limits:
     if "work" in given:
         return limits
     raised = max(getattr(limits, name) / getattr(DEFAULT, name) for name in Limits._fields if name != "params")
-    return limits._replace(work=int(limits.work * max(1, raised)))
+    return limits._replace(work=min(int(limits.work * max(1, raised)), highest_of("work")))
 
 
 DEFAULT_EXAMPLE = "nodes=100000"
 
 
 def raise_limit(name: str, least: int) -> str:
-    """The help of a diagnostic: how a limit is raised, on the command line and in Python; `least` is what is needed at least."""
-    limit = max(least, 2 * getattr(DEFAULT, name))
+    """The help of a diagnostic: how a limit is raised, on the command line and in Python; `least` is what is needed at least.
+
+    Where no limit allows so much, it says that, and what to do instead.
+    """
+    highest = highest_of(name)
+    if least > highest:
+        return f"no limit allows that: `{name}` is at most {highest:,}; {INSTEAD[name]}"
+    limit = min(max(least, 2 * getattr(DEFAULT, name)), highest)
     return f"{as_flag('limit', f'{name}={limit}')} raises the limit, in Python {as_keyword('limits', {name: limit})}"
+
+
+def double_limit(name: str, limit: int) -> str:
+    """The help of a diagnostic where nobody knows how much is needed: how to raise a limit that is `limit` now to twice that."""
+    return raise_limit(name, max(limit + 1, min(2 * limit, highest_of(name))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ def check_forms(document: dict[str, Any], folder: Path) -> None:
     text = torch_source(net.graph, "a net", "net.yaml", "net.safetensors")
     scope: dict[str, Any] = {"__name__": "alone", "__file__": "alone.py"}
     exec(compile(text, "alone.py", "exec"), scope)
-    alone = scope["Net"]()
+    # the class of the net stands last
+    *_, net_class = re.findall(r"^class (\w+)\(", text, re.MULTILINE)
+    alone = scope[net_class]()
     alone.load_state_dict(state)
     copies = [copy.deepcopy(module), pickle.loads(pickle.dumps(module)), alone]
     for training in (True, False):

@@ -17,6 +17,7 @@ import torch
 from torch import fx, nn
 
 from archc.compiler.backends.torch import layers
+from archc.compiler.frontend.schema import BLOCK_NAME
 from archc.compiler.frontend.step_names import NETWORK_ATTRIBUTES, name_fault, port_fault
 
 from .every_form import check_forms
@@ -73,7 +74,24 @@ def inputs_net(names: tuple[str, ...]) -> dict[str, Any]:
     return {"input": dict.fromkeys(names, IMAGE), "graph": [{"add": branches}, {"steps": joined}]}
 
 
+def blocks_net(names: tuple[str, ...]) -> dict[str, Any]:
+    """A net with the names as blocks: each is used by itself, under its own name as a step, and within the one before it."""
+    blocks: dict[str, Any] = {
+        name: {"steps": [{"prelu": None}, *([{"name": "inner", after: None}] if after else ["tanh"])]}
+        for name, after in zip(names, (*names[1:2], None, *[None] * len(names)), strict=False)
+    }
+    graph = [name if i % 2 or name_fault(name) else {"name": name, name: None} for i, name in enumerate(names)]
+    return {"input": {"image-": IMAGE}, "blocks": blocks, "graph": graph}
+
+
+def spec_net(name: str) -> dict[str, Any]:
+    """A net that is called so."""
+    return {"name": name, "input": {"image": IMAGE}, "graph": [{"conv": 2}, {"name": "a", "prelu": None}]}
+
+
 def nets(words: Iterable[str], size: int = 100) -> Iterator[dict[str, Any]]:
+    blocks = sorted(word for word in set(words) if re.match(BLOCK_NAME, word))
+    yield from (blocks_net(tuple(blocks[i : i + size])) for i in range(0, len(blocks), size))
     for write, names in ((steps_net, allowed(words)), (inputs_net, allowed_ports(words))):
         yield from (write(tuple(names[i : i + size])) for i in range(0, len(names), size))
 
@@ -87,6 +105,51 @@ def test_names_that_were_faults(tmp_path: Path) -> None:
 @pytest.mark.parametrize("document", [pytest.param(d, id=str(i)) for i, d in enumerate(nets(WORDS))])
 def test_every_word_of_python_and_torch(document: dict[str, Any], tmp_path: Path) -> None:
     check_forms(document, tmp_path)
+
+
+SPEC_NAMES = (
+    "torch",
+    "self",
+    "super",
+    "nn",
+    "F",
+    "Net",
+    "net",
+    "None",
+    "class",
+    "Tensor",
+    "__init__",
+    "forward",
+    "a b",
+    "é",
+    'x"""y',
+    "1",
+)
+
+
+@pytest.mark.parametrize("name", SPEC_NAMES)
+def test_any_name_of_a_spec_works_in_every_form(name: str, tmp_path: Path) -> None:
+    check_forms(spec_net(name), tmp_path)
+
+
+def test_the_language_page_lists_what_is_refused() -> None:
+    """Each word of the table is refused for what its row says, and each kind of refused word has its row."""
+    page = (Path(__file__).parent.parent / "docs" / "language.md").read_text("utf-8")
+    table = page.partition("Refused are, as `bad-name`:")[2].partition("\n\n")[2].partition("\n\n")[0]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+    rows = [(re.findall(r"`([^`]+)`", words), words, places) for words, places, _ in cells]
+    for words, _, places in rows:
+        for word in words:
+            assert name_fault(word + "name" if word == "__" else word), word
+            assert bool(port_fault(word + "name" if word == "__" else word)) == ("inputs" in places), word
+    listed = {word for words, _, _ in rows for word in words}
+    assert {*NETWORK_ATTRIBUTES, "self", "__"} <= listed
+    kinds = " ".join(text for _, text, _ in rows)
+    assert "keyword of Python" in kinds and "torch.nn.Module" in kinds and "torch.fx.GraphModule" in kinds
+    allowed_words = re.findall(
+        r"`([^`]+)`", page.partition("a word of Python's or torch's, such as ")[2].partition(". Refused")[0]
+    )
+    assert allowed_words and not any(map(name_fault, allowed_words))
 
 
 def test_what_is_refused_is_owned() -> None:

@@ -13,10 +13,10 @@ import click
 from ..build.options import INPUT_METHODS, PHASES, PRECISIONS, PROOFS, BuildOptions, Proof
 from ..compiler.backends import BACKENDS
 from ..compiler.backends.onnx.opsets import OPSET, OPSETS
+from ..compiler.diagnostics import clean
 from ..compiler.spelling import as_flag
 from ..compiler.weights.formats import checkpoint_suffixes
 from ..interruption import limit_long_calls
-from ..text.characters import clean
 from ..text.tables import format_bytes, format_pairs
 from ..text.weights import describe_weights, weight_warnings
 from .options import (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..text.characters import clean
+from ..compiler.diagnostics import clean
 from ..text.tables import count_of, format_number, format_plain
 from .options import (
     check_spec,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ..compiler.diagnostics import clean
 from ..interruption import limit_long_calls
-from ..text.characters import clean
 from ..text.layout import table_width
 from ..text.tables import format_pairs
 from .options import format_option, print_json

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .. import __version__
-from ..compiler.diagnostics import Diagnostic, Span
-from ..text.characters import clean
+from ..compiler.diagnostics import Diagnostic, Span, clean
 
 Json = dict[str, Any]
 

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from ..text.characters import clean
+from ..compiler.diagnostics import clean
 from .completion import complete_spec
 from .options import format_option, output_path, print_json, refuse_two_answers
 

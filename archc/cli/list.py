@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..text.characters import clean
+from ..compiler.diagnostics import clean
 from ..text.layout import cut_end, table_width
 from ..text.tables import format_count, format_number, format_pairs, format_table
 from .completion import offer, spec_names

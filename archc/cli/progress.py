@@ -17,7 +17,7 @@ def progress(what: str) -> Iterator[None]:
         return
     from threading import Timer
 
-    from ..text.characters import clean
+    from ..compiler.diagnostics import clean
 
     line, printed = f"{clean(what)} …", False
 

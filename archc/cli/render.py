@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ..text.characters import clean
+from ..compiler.diagnostics import clean
 from ..text.layout import cut_end, cut_start, fold_line, output_width, terminal_width, text_width
 from ..text.tables import count_of
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..compiler.diagnostics import clean
 from ..interruption import limit_long_calls
 from ..runtime.arguments import MAX_BATCH, MAX_THREADS
 from ..runtime.faults import RuntimeFault
 from ..runtime.images import MAX_PIXELS
 from ..runtime.save import KINDS, save_npz, save_png, summarize
 from ..runtime.sources import find_images
-from ..text.characters import clean
 from ..text.tables import format_table
 from .options import as_json, format_option, print_json, refuse_two_answers, text_stream
 from .progress import progress

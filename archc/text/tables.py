@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .characters import clean
+from ..compiler.diagnostics import clean
 from .layout import cut_middle, fold_line, output_width, text_width
 
 MIN_CUT = 12  # columns that are left of a cell that is cut

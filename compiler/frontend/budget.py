@@ -1,13 +1,13 @@
 """The budget of a check: work is counted in all stages, and a spec that takes too much of it is refused.
 
-Time is bounded by this count and not by a clock, so that a spec is accepted or refused alike on every machine. A unit is about
-half a microsecond. What is done ten thousand times in a repeat is counted in bulk, at the place that repeats it.
+Time is bounded by this count and not by a clock, so that a spec is accepted or refused alike on every machine. A unit is at
+most about a microsecond. What is done ten thousand times in a repeat is counted in bulk, at the place that repeats it.
 """
 
 from __future__ import annotations
 
 from ..diagnostics import Diagnostic, LimitReached, Span
-from ..limits import DEFAULT, Limits, raise_limit
+from ..limits import DEFAULT, Limits, double_limit, raise_limit
 from ..ops.fields import quote_value
 from .expressions.template import Template
 from .located_yaml import Located
@@ -16,16 +16,19 @@ from .located_yaml import Located
 STEP = 25  # a step of the net: its node, its checks, its cost
 TOKEN = 8  # of an expression that is parsed, once for each text
 EVALUATION = 5  # of an expression, beside what it computes
-YAML_NODE = 8
+YAML_NODE = 16
 PARAM = 2  # a param or a let of a call
 FAULT = 1000  # a mistake in a copy of a step, with its explanation
 WARNING = 50
-BRANCH = 8
+BRANCH = 24
 MERGE_INPUT = 2
 THREAD = 400  # a new stack for a deep nest
 BYTES_PER_UNIT = 2  # of a text that is read
 CHARACTERS_PER_UNIT = 8  # of a text that an expression makes, or of a path
+SCOPES_PER_UNIT = 256  # characters of the scopes in which `from` looks for a name
+SOURCE_PER_UNIT = 4  # characters of an expression that is computed
 NAMES_PER_UNIT = 16  # of names in sight that a copy of a step takes over
+FRAMES_PER_UNIT = 4  # blocks, repeats and branches around a copy of a step
 
 
 class Budget:
@@ -70,7 +73,9 @@ class Budget:
         self.steps += 1
         if self.steps > self.limits.nodes:
             message = f"the net expands to over {self.limits.nodes} steps, the limit"
-            raise LimitReached(Diagnostic("too-many-steps", place, message, help=raise_limit("nodes", 2 * self.steps)))
+            raise LimitReached(
+                Diagnostic("too-many-steps", place, message, help=double_limit("nodes", self.limits.nodes))
+            )
         self.spend(STEP, on)
 
     def explain(self) -> Diagnostic:
@@ -87,4 +92,4 @@ class Budget:
             f"checking this spec takes over {self.limits.work:,} units of work, the limit; "
             f"the largest part, {share} %, goes to {what}"
         )
-        return Diagnostic("too-much-work", largest.span, message, help=raise_limit("work", 2 * self.limits.work))
+        return Diagnostic("too-much-work", largest.span, message, help=double_limit("work", self.limits.work))

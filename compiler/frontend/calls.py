@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..diagnostics import Collector
+from ..diagnostics import Collector, Diagnostic, LimitReached
 from ..ir.graph import Value
 from ..ir.provenance import Frame, FrameKind
 from ..ir.types import image
@@ -17,8 +17,21 @@ from .budget import NAMES_PER_UNIT, PARAM
 from .context import POISON, Context, StepValue
 from .located_yaml import Entry, Located
 from .names import check_arguments
+from .reporting import add_frames
 from .spec import Block, Declaration
 from .values import Arguments, Fault, Poisoned
+
+MAX_DEPTH = 64  # of block calls, one inside another
+
+
+def require_depth(block: Block, key: Located, ctx: Context) -> None:
+    """Raises LimitReached where a call of `block` in `ctx` would be nested too deep: what calls itself twice would never end."""
+    if len(ctx.calls) < MAX_DEPTH:
+        return
+    circle = " → ".join(dict.fromkeys(ctx.calls[-8:]))
+    message = f"blocks are nested over {MAX_DEPTH} deep: {circle} → {block.name}"
+    recursion = Diagnostic("recursion", key.span, message, help="a recursion needs a `when` that becomes false")
+    raise LimitReached(add_frames(recursion, ctx))
 
 
 def enter_block(
@@ -37,7 +50,7 @@ def enter_block(
     """
     entries: Mapping[str, Entry] = args.value if isinstance(args.value, dict) else {}
     named = len(entries) + len(block.params) + len(block.let) + len(block.home)
-    ctx.budget.spend(PARAM * named + len(ctx.document) // NAMES_PER_UNIT + len(ctx.frames) // 4, key)
+    ctx.budget.spend(PARAM * named + len(ctx.document) // NAMES_PER_UNIT + ctx.work_of_frames, key)
     if not check_arguments(block, key, args, diagnostics):
         return None
     lookup = ctx.lookup(x)
@@ -58,7 +71,8 @@ def enter_block(
     inner = Context(
         path, path, in_sight, document, block.blocks, inputs, ctx.budget, frames, calls, ctx.aux, False, heads
     )
-    for name, entry in block.let.items():  # each sees those before it
+    # each sees those before it
+    for name, entry in block.let.items():
         in_sight[name] = let_value(entry.value, x, inner)
     return inner
 

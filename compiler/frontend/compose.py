@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..diagnostics import Collector, Diagnostic, LimitReached, Note, Source
-from ..limits import DEFAULT, Limits, raise_limit
+from ..limits import DEFAULT, Limits, double_limit
 from ..sources import BUNDLED, MAX_DOCUMENTS, SourceError
 from .budget import Budget
 from .header import Header, parse_header
@@ -275,7 +275,7 @@ class Composer:
             most = self.budget.limits.documents
             if len(self.documents) >= most:
                 message = f"the spec extends and imports over {most} files, the limit"
-                raise SourceError("too-many-documents", message, raise_limit("documents", 2 * most))
+                raise SourceError("too-many-documents", message, double_limit("documents", most))
             data = self.files.read(label)
         except SourceError as error:
             self.diagnostics.error(error.code, node.span, error.message, error.help)

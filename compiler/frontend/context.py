@@ -9,7 +9,7 @@ from ..diagnostics import Span
 from ..ir.graph import Value
 from ..ir.provenance import Frame
 from ..ir.types import TensorType
-from .budget import Budget
+from .budget import FRAMES_PER_UNIT, NAMES_PER_UNIT, Budget
 from .expressions.arithmetic import Lookup
 from .located_yaml import Located
 from .spec import Block
@@ -65,7 +65,8 @@ class Context(NamedTuple):
                 if isinstance(x, Poison):
                     raise Poisoned
                 return x.type
-            value = self.names.get(name, POISON)  # names.py reports names that do not exist
+            # names.py reports names that do not exist
+            value = self.names.get(name, POISON)
             if type(value) is Poison:
                 raise Poisoned
             return value
@@ -75,6 +76,16 @@ class Context(NamedTuple):
     def evaluate(self, node: Located, x: StepValue) -> Any:
         """The value of `node` where `x` arrives. Raises Fault or Poisoned; LimitReached where the budget is spent."""
         return evaluate(node, self.lookup(x), self.budget)
+
+    @property
+    def work_of_frames(self) -> int:
+        """The units of work that the frames take of each branch or copy inside this context."""
+        return len(self.frames) // FRAMES_PER_UNIT
+
+    @property
+    def work_of_copy(self) -> int:
+        """The units of work that a copy of this context takes: for the names in sight, and for the frames."""
+        return len(self.names) // NAMES_PER_UNIT + self.work_of_frames
 
     def in_branch(self, name: str, span: Span) -> Context:
         """The context of the steps of a branch: their provenance names the branch."""

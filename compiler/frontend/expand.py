@@ -12,35 +12,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from ..diagnostics import Collector, Diagnostic, Note, Span
+from ..diagnostics import Collector, Diagnostic, Span
 from ..ir.graph import Graph, Head, Node, Value
 from ..ops import OPS
 from ..ops.merge import Add
 from .application import Applier, check_usable
-from .budget import BRANCH, CHARACTERS_PER_UNIT, FAULT, MERGE_INPUT, NAMES_PER_UNIT, THREAD, Budget
-from .calls import bind_document_inputs, bind_params, enter_block
+from .budget import BRANCH, CHARACTERS_PER_UNIT, FAULT, MERGE_INPUT, THREAD, Budget
+from .calls import bind_document_inputs, bind_params, enter_block, require_depth
 from .compose import Document
 from .context import NOTHING, POISON, Context, Poison, StepValue, guess_result
 from .deep import DeepCalls
-from .finish import check_params, check_results, collect_outputs, insert_path_draw
-from .located_yaml import Entry, Located
+from .finish import add_output, check_params, check_results, collect_outputs, insert_path_draw
+from .located_yaml import Located
 from .modifiers import evaluate_boolean, evaluate_name, evaluate_output, evaluate_use, evaluate_weight
 from .naming import Absent, Paths, Position, join_path
 from .recovery import Incomplete
 from .references import resolve_reference
-from .repeats import bind_copy, repeat_bindings
+from .repeats import bind_copies, bind_copy
 from .reporting import report_in_context
 from .spec import BlockCall, BrokenCore, Group, MergeCall, OpCall, Place, Residual, Step, Use
 from .values import Arguments, Fault, Poisoned, template_of
 
-MAX_DEPTH = 64  # of block calls, one inside another
 LONG_PATH = 100  # characters: longer ones are work
 
 _T = TypeVar("_T")
-
-
-class LimitExceeded(Exception):
-    """There are too many steps, or blocks too deep. This is reported, and nothing more is expanded."""
 
 
 class Expander:
@@ -72,10 +67,7 @@ class Expander:
         names = bind_params(self.document.params, {}, {}, self.arguments, self.diagnostics)
         ctx = Context("", "", names, names, self.document.blocks, inputs, self.budget)
         start: StepValue = next(iter(inputs.values())) if len(inputs) == 1 else NOTHING
-        try:
-            end = self.expand_place(self.document.graph, start, ctx, Position("", is_list=True))
-        except LimitExceeded:
-            return None
+        end = self.expand_place(self.document.graph, start, ctx, Position("", is_list=True))
         return None if self.diagnostics.failed or isinstance(end, Poison) else self.finish_graph(inputs, end)
 
     def finish_graph(self, inputs: Mapping[str, Value], end: Value) -> Graph | None:
@@ -116,7 +108,7 @@ class Expander:
         """
         if "repeat" not in step.modifiers:
             return self.expand_copy(step, x, ctx, position)
-        copies = self.bindings(step, x, ctx)
+        copies = self.bind_copies(step, x, ctx)
         if copies is None:
             return POISON
         name = step.modifiers.get("name")
@@ -148,9 +140,10 @@ class Expander:
     def expand_copy(
         self, step: Step, x: StepValue, ctx: Context, position: Position, path: str | None = None
     ) -> StepValue:
-        """The value behind one copy of a step; a mistake in it is reported, and gives poison. Raises LimitExceeded."""
+        """The value behind one copy of a step; a mistake in it is reported, and gives poison."""
         self.budget.count_step(step.node, ctx.frames[0].span if ctx.frames else step.span)
-        if isinstance(step.node, Incomplete):  # a key that is reported may be meant for its name
+        # a key that is reported may be meant for its name
+        if isinstance(step.node, Incomplete):
             self.paths.some_lost = True
         try:
             return self.expand_modifiers(step, x, ctx, position, path)
@@ -189,7 +182,8 @@ class Expander:
         else:
             self.paths.results[path] = (result, inner_ctx.aux)
         if "output" in modifiers and ctx.outputs:
-            self.add_output(modifiers["output"], result, x, ctx)
+            name = evaluate_output(modifiers["output"].value, x, ctx)
+            add_output(name, modifiers["output"].value, result, self.outputs, self.document.input)
         if "aux" not in modifiers:
             return result
         weight = evaluate_weight(modifiers["aux"].value, arriving, ctx)
@@ -278,7 +272,7 @@ class Expander:
             values.append(self.expand_place(place, x, inner, Position(f"{path}.{number}")))
 
         branches = core.branches.items
-        self.budget.spend(len(branches) * (BRANCH + len(ctx.frames) // 4), core.key)
+        self.budget.spend(len(branches) * (BRANCH + ctx.work_of_frames), core.key)
         for branch in branches:
             step = branch.place.steps[0] if branch.place.is_single_step and branch.place.steps else None
             if branch.key is not None:
@@ -288,7 +282,7 @@ class Expander:
                 add_numbered(branch.place, ctx)
             else:
                 copy = step._replace(modifiers={k: e for k, e in step.modifiers.items() if k != "repeat"})
-                copies = self.bindings(step, x, ctx)
+                copies = self.bind_copies(step, x, ctx)
                 if copies is None:
                     values.append(POISON)
                 for bindings in copies or ():
@@ -347,52 +341,30 @@ class Expander:
         return self.applier.apply(name, what, arguments, (x,), x, ctx, path)
 
     def expand_block(self, name: str, key: Located, args: Located, x: StepValue, ctx: Context, path: str) -> StepValue:
-        """The result of a block, whose steps have its own names and its own scope. Raises LimitExceeded."""
+        """The result of a block, whose steps have its own names and its own scope. Raises LimitReached for a recursion without end."""
         block = ctx.blocks.get(name)
-        if block is None:  # names.py has reported it
+        # names.py has reported it
+        if block is None:
             return POISON if self.document.incomplete else guess_result(name, x)
-        if block.incomplete:
-            return POISON
-        if len(ctx.calls) >= MAX_DEPTH:
-            circle = " → ".join(dict.fromkeys(ctx.calls[-8:]))
-            message = f"blocks are nested over {MAX_DEPTH} deep: {circle} → {name}"
-            help = "a recursion needs a `when` that becomes false"
-            self.report(Diagnostic("recursion", key.span, message, help=help), ctx)
-            raise LimitExceeded
-        if (key, name) in self.refused_calls:  # its arguments are reported, and the same for each copy
+        require_depth(block, key, ctx)
+        # wrong arguments are reported, and the same for each copy
+        if block.incomplete or (key, name) in self.refused_calls:
             return POISON
         mistakes = Collector(self.diagnostics.limit)
         inner = enter_block(block, key, args, x, ctx, path, self.arguments, mistakes)
-        for diagnostic in mistakes:  # reported again where `use` names the block: the frames say how it came here
+        # reported again where `use` names the block: the frames say how it came here
+        for diagnostic in mistakes:
             self.report(diagnostic, ctx)
         if inner is None:
             self.refused_calls.add((key, name))
-        return self.expand_place(block.steps, x, inner, Position(path, shares_path=True)) if inner else POISON
+            return POISON
+        return self.expand_place(block.steps, x, inner, Position(path, shares_path=True))
 
     # ---- values
 
-    def bindings(self, step: Step, x: StepValue, ctx: Context) -> list[dict[str, Any]] | None:
+    def bind_copies(self, step: Step, x: StepValue, ctx: Context) -> list[dict[str, Any]] | None:
         """The values of the names of `repeat`, for each copy; None where they are wrong, which is reported."""
-        entry = step.modifiers["repeat"]
-        copies = self.attempt(lambda: repeat_bindings(entry, ctx.lookup(x), self.budget), ctx)
-        around = len(ctx.names) // NAMES_PER_UNIT + len(ctx.frames) // 4
-        self.budget.spend(len(copies or ()) * (1 + around), entry.key)
-        if copies == []:
-            name = step.modifiers.get("name")
-            self.paths.absent.append(Absent(step, str(name.value.value) if name else None, ctx.scope, "repeat"))
-        return copies
-
-    def add_output(self, entry: Entry, result: StepValue, x: StepValue, ctx: Context) -> None:
-        """Makes the result of a step an output of the graph, under the name in `entry`. Raises Fault or Poisoned."""
-        node, name = entry.value, evaluate_output(entry.value, x, ctx)
-        first = self.outputs[name][1] if name in self.outputs else None
-        if name in ctx.inputs:
-            first = self.document.input[name].key.span
-        if first:
-            what = f"an {'input' if name in ctx.inputs else 'output'} is called `{name}` already"
-            raise Fault("duplicate-output", node.span, what, notes=(Note("it is here", first),))
-        if isinstance(result, Value):
-            self.outputs[name] = (result, node.span)
+        return self.attempt(lambda: bind_copies(step, x, ctx, self.paths), ctx)
 
     def attempt(self, action: Callable[[], _T], ctx: Context | None = None) -> _T | None:
         """What `action` gives; None where it raises Fault or Poisoned. Reports the Fault where there is a `ctx`."""

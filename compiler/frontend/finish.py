@@ -12,9 +12,27 @@ from ..ops.fields import quote_value
 from ..ops.merge import PathDraw
 from ..ops.op import op_of
 from .application import count_params
-from .located_yaml import Entry
+from .context import StepValue
+from .located_yaml import Entry, Located
+from .values import Fault
 
 DRAW_PATH = "__path_draw__"  # no step and no input can have a name that begins so
+
+
+def add_output(
+    name: str,
+    node: Located,
+    result: StepValue,
+    outputs: dict[str, tuple[Value, Span]],
+    inputs: Mapping[str, Entry],
+) -> None:
+    """Makes the result of a step an output of the graph, under the name at `node`. Raises Fault where the name is taken."""
+    first = inputs[name].key.span if name in inputs else outputs[name][1] if name in outputs else None
+    if first:
+        what = f"an {'input' if name in inputs else 'output'} is called `{name}` already"
+        raise Fault("duplicate-output", node.span, what, notes=(Note("it is here", first),))
+    if isinstance(result, Value):
+        outputs[name] = (result, node.span)
 
 
 def collect_outputs(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..diagnostics import Collector, Diagnostic, Note, Source, Span
-from ..limits import DEFAULT, Limits, raise_limit
+from ..limits import DEFAULT, Limits, double_limit, raise_limit
 
 MAX_DEPTH = 100
 MAX_READ_AGAIN = 100_000  # characters of a text with a mistake
@@ -77,7 +77,7 @@ def decode_text(data: bytes, name: str, diagnostics: Collector, limits: Limits =
     start = Span(Source(name, ""), 1, 1, 1, 2)
     if len(data) > limits.bytes:
         what = f"the file is over the limit of {format_bytes(limits.bytes)}"
-        diagnostics.error("file-too-large", start, what, raise_limit("bytes", 2 * limits.bytes))
+        diagnostics.error("file-too-large", start, what, raise_limit("bytes", len(data)))
         return None
     try:
         text = data.decode("utf-8-sig")
@@ -265,7 +265,7 @@ class YamlComposer:
         self.nodes += 1
         if self.nodes > self.max_nodes:
             message = f"over {self.max_nodes} YAML nodes, the limit (aliases count as what they stand for)"
-            raise self.refuse("too-many-nodes", span, message, raise_limit("nodes", 2 * self.nodes))
+            raise self.refuse("too-many-nodes", span, message, double_limit("nodes", self.max_nodes))
         if isinstance(event, y.AliasEvent):
             return self.resolve_alias(str(event.anchor), span, depth)
         if depth > MAX_DEPTH:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..ops.fields import quote_value
@@ -38,17 +39,17 @@ def evaluate_weight(node: Located, x: StepValue, ctx: Context) -> float:
 
 def evaluate_name(node: Located, x: StepValue, ctx: Context) -> str:
     """The name of a step. Raises Fault or Poisoned."""
-    name = ctx.evaluate(node, x)
-    fault = name_fault(name)
-    if fault:
-        raise Fault("bad-name", node.span, fault)
-    return str(name)
+    return require_name(node, ctx.evaluate(node, x), name_fault)
 
 
 def evaluate_output(node: Located, x: StepValue, ctx: Context) -> str:
     """The name of an output. Raises Fault or Poisoned."""
-    name = ctx.evaluate(node, x)
-    fault = port_fault(name)
+    return require_name(node, ctx.evaluate(node, x), port_fault, "`output`: ")
+
+
+def require_name(node: Located, name: Any, find_fault: Callable[[Any], str | None], key: str = "") -> str:
+    """The name itself. Raises Fault at `node` where `find_fault` finds one, which the message says behind `key`."""
+    fault = find_fault(name)
     if fault:
-        raise Fault("bad-name", node.span, f"`output`: {fault}")
+        raise Fault("bad-name", node.span, f"{key}{fault}")
     return str(name)

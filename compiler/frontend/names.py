@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..diagnostics import Collector, list_names, nearest
 from ..ops import OPS
-from .budget import FAULT, Budget
+from .budget import EVALUATION, FAULT, SOURCE_PER_UNIT, Budget
 from .compose import Document
 from .located_yaml import BROKEN, Entry, Located, is_broken, plain_value
 from .recovery import Incomplete
@@ -101,9 +101,8 @@ class Resolver:
                 self.diagnostics.error("bad-name", entry.key.span, f"`input`: {fault}")
         self.check_parts(document.params, document.blocks, document.graph)
         own = [document.blocks[name] for name in document.own_blocks if name in document.blocks]
-        if (
-            document.graph and not self.has_computed_use and not self.diagnostics.failed
-        ):  # a step that is reported as wrong may be the use
+        # a step that is reported as wrong may be the use
+        if document.graph and not self.has_computed_use and not self.diagnostics.failed:
             for block in own:
                 if block.name not in self.used:
                     self.diagnostics.warn("unused-block", block.key.span, f"block `{block.name}` is never used")
@@ -132,7 +131,7 @@ class Resolver:
         self.unused.leave(around, params)
 
     def check_home(self, params: Mapping[str, Declaration]) -> AbstractSet[str]:
-        """The names of the params of an imported document, which are checked for the first of its blocks."""
+        """The names of the params of an imported document. The first of its blocks has them checked, the others find them."""
         if id(params) not in self._homes:
             self._homes[id(params)] = self.check_params(params)
         return self._homes[id(params)]
@@ -162,7 +161,8 @@ class Resolver:
         if block.incomplete:
             self.check_place(block.steps, Scope(AnyNames(), block.blocks, block.name))
             return
-        before: set[str] = set()  # grows with each `let`
+        # grows with each `let`
+        before: set[str] = set()
         names = LayeredNames(add_names(document, own), before) if block.let else add_names(document, own)
         if isinstance(document, AnyNames):
             names = document
@@ -185,7 +185,8 @@ class Resolver:
     def check_step(self, step: Step, scope: Scope) -> None:
         """Checks a step, its modifiers first: the names of `repeat` are in sight of all the others."""
         modifiers = step.modifiers
-        if isinstance(step.node, Incomplete):  # a key that is reported may be meant for `repeat`
+        # a key that is reported may be meant for `repeat`
+        if isinstance(step.node, Incomplete):
             scope = scope._replace(names=AnyNames())
         if "repeat" in modifiers:
             scope = scope._replace(names=add_names(scope.names, self.check_repeat(modifiers["repeat"], scope)))
@@ -295,7 +296,7 @@ class Resolver:
     ) -> None:
         """Checks that each expression in `node` can be parsed and uses only `names`; `explain` says what else is not in sight."""
         for scalar in expression_scalars(node):
-            self.budget.spend(len(scalar.value), scalar)
+            self.budget.spend(EVALUATION + len(scalar.value) // SOURCE_PER_UNIT, scalar)
             try:
                 template = template_of(scalar, self.budget)
             except Fault as fault:
@@ -331,7 +332,8 @@ def check_arguments(block: Block, key: Located, args: Located | None, diagnostic
             )
             valid = False
     missing = [n for n, p in block.params.items() if p.default is None and n not in entries]
-    if missing and not unknown:  # an unknown one may be meant for it
+    # an unknown one may be meant for a missing one
+    if missing and not unknown:
         names, fields = list_names(f"`{n}`" for n in missing), list_names(f"{n}: …" for n in missing)
         where = block.name if key.value == block.name else "with"
         message = f"block `{block.name}` needs {names}"

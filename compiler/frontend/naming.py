@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ..diagnostics import Collector, Note, Span
 from .spec import MergeCall, Step, places_in
@@ -53,7 +53,7 @@ class Position:
         return Position(self.path, shares_path=self.shares_path, counter=self.counter)
 
     def claimed(self) -> Position:
-        """The same position, where what opened the place has claimed its path by now."""
+        """The same position with its path claimed. A group without a name has claimed it for the one step of its place."""
         return Position(self.path, self.is_single, True, self.is_list, self.counter) if self.is_single else self
 
     def next_path(self) -> tuple[str, bool]:
@@ -74,7 +74,7 @@ class Absent(NamedTuple):
     step: Step
     name: str | None
     scope: str
-    why: str
+    why: Literal["when", "repeat"]
 
     def names(self) -> Iterator[str]:
         """The names of the steps and branches in it that would be in the scope around it."""
@@ -93,9 +93,10 @@ class Absent(NamedTuple):
 class Paths:
     """What is known of every path.
 
-    `claims`: where the step of a path stands. `heads`: where the head of a path stands. `results`: the value of a step, and the auxiliary head around it, if any.
-    `absent`: the steps that `when` took out, or that repeat in no round. `index`: what references.py looks up of a place, by identity, for its messages. `some_lost`: a refused step has a path that nobody knows, so a path that `from`
-    does not find may be that of this step.
+    `claims`: where the step of a path stands. `heads`: where the head of a path stands. `results`: the value of a step, and the
+    auxiliary head around it, if any. `absent`: the steps that `when` took out, or that repeat in no round. `index`: what
+    references.py looks up of a place, by identity, for its messages. `some_lost`: a refused step has a path that nobody knows, so
+    a path that `from` does not find may be that of this step.
     """
 
     def __init__(self) -> None:

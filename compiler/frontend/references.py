@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..diagnostics import Note, Span
 from ..ops.fields import quote_value
-from .budget import CHARACTERS_PER_UNIT
+from .budget import SCOPES_PER_UNIT
 from .context import Context, StepValue
 from .located_yaml import Located
 from .naming import Absent, Paths, join_path
@@ -25,7 +25,7 @@ def resolve_reference(node: Located, x: StepValue, ctx: Context, paths: Paths, g
     `graph` is the document's, for the message. Raises Fault where there is no such step or input, or Poisoned where it may be a step that is reported as wrong.
     """
     name = ctx.evaluate(node, x)
-    ctx.budget.spend(len(ctx.scope) * (1 + ctx.scope.count(".")) // CHARACTERS_PER_UNIT // 32, node)
+    ctx.budget.spend(len(ctx.scope) * (1 + ctx.scope.count(".")) // SCOPES_PER_UNIT, node)
     if not isinstance(name, str) or not name:
         raise Fault("wrong-type", node.span, f"`from` wants the name of one earlier step, not {quote_value(name)}")
     span = span_within(node, 0, len(node.raw)) if node.raw else node.span
@@ -67,7 +67,7 @@ def covers(path: str, other: str) -> bool:
 def explain_absent(name: str, span: Span, absent: Absent) -> Fault:
     """The Fault of a `from` that names a step, or what is in one, that `when` took out or that repeats in no round."""
     has_name = absent.name is not None and "." not in name
-    if "repeat" in absent.why:
+    if absent.why == "repeat":
         message = f"`{name}` is not there: {'its' if has_name else 'it stands in a'} `repeat`{'' if has_name else ' that'} has no rounds"
     else:
         message = f"`{name}` was taken out by {'its' if has_name else 'a'} `when`{'' if has_name else ' around it'}"
@@ -91,7 +91,8 @@ def explain_unknown_step(
             message = f"`{name}` is defined on line {where.span.line}, after this step"
             return Fault("unknown-step", span, message, "`from` sees earlier steps only: put this step behind it",
                          notes=(Note("it is defined here", where.span),))  # fmt: skip
-    recent = list(islice(reversed(paths.results), MAX_KNOWN))  # the nearest steps are meant the most
+    # the nearest steps are meant the most
+    recent = list(islice(reversed(paths.results), MAX_KNOWN))
     scopes = list(islice(ctx.scopes(), MAX_SCOPES))
     known = [p[len(s) + 1 if s else 0 :] for p in reversed(recent) for s in scopes if not s or p.startswith(s + ".")]
     inner = next((each for each in known if each.endswith(f".{name}")), None)

@@ -9,11 +9,26 @@ from ..ir.provenance import Frame
 from ..limits import raise_limit
 from ..ops.fields import quote_value
 from .budget import Budget
-from .context import Context
+from .context import Context, StepValue
 from .expressions.arithmetic import Lookup
 from .located_yaml import Entry, Located
+from .naming import Absent, Paths
 from .spec import Step
 from .values import Fault, element_at, evaluate
+
+
+def bind_copies(step: Step, x: StepValue, ctx: Context, paths: Paths) -> list[dict[str, Any]]:
+    """The values of the names of `repeat`, for each copy of a step. A step without copies becomes absent in `paths`.
+
+    Raises Fault or Poisoned; LimitReached where the budget is spent.
+    """
+    entry = step.modifiers["repeat"]
+    copies = repeat_bindings(entry, ctx.lookup(x), ctx.budget)
+    ctx.budget.spend(len(copies) * (1 + ctx.work_of_copy), entry.key)
+    if not copies:
+        name = step.modifiers.get("name")
+        paths.absent.append(Absent(step, str(name.value.value) if name else None, ctx.scope, "repeat"))
+    return copies
 
 
 def repeat_bindings(entry: Entry, lookup: Lookup, budget: Budget) -> list[dict[str, Any]]:

@@ -18,9 +18,14 @@ def report_in_context(diagnostics: Collector, diagnostic: Diagnostic, ctx: Conte
         span = diagnostic.span
         text = span.source.line(span.line)[span.column - 1 : span.end_column - 1]
         diagnostic = diagnostic._replace(help=advise_expression(text.strip("'\""), ctx.names))
-    frames = [frame for frame in ctx.frames if frame.kind != "branch"][-FRAMES_SHOWN:] if ctx else []
+    diagnostics.add(add_frames(diagnostic, ctx) if ctx else diagnostic)
+
+
+def add_frames(diagnostic: Diagnostic, ctx: Context) -> Diagnostic:
+    """The diagnostic with the frames of a context as notes, innermost first."""
+    frames = [frame for frame in ctx.frames if frame.kind != "branch"][-FRAMES_SHOWN:]
     notes = tuple(Note(f"expanded from {describe_frame(frame)}", frame.span) for frame in reversed(frames))
-    diagnostics.add(diagnostic._replace(notes=diagnostic.notes + notes))
+    return diagnostic._replace(notes=diagnostic.notes + notes)
 
 
 def describe_frame(frame: Frame) -> str:

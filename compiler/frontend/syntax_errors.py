@@ -7,7 +7,7 @@ dash without a space, a line that is out of its column, `${name}` in flow style.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..diagnostics import Diagnostic, Note, Source, Span
@@ -32,6 +32,7 @@ def explain_syntax(source: Source, error: Any) -> Diagnostic:
     begun = getattr(error, "context_mark", None)
     opening = text.offset(begun.line, begun.column) if begun else None
     # each is looked for only where none before it is found
+    causes: tuple[Callable[[], Diagnostic | None], ...]
     causes = (lambda: explain_tab(text, at, problem), lambda: explain_braced_name(text, at), lambda: explain_joined_pair(text, at, problem),
               lambda: explain_delimiters(text, at, opening), lambda: explain_dash(text, at), lambda: explain_early_quote(text, at),
               lambda: explain_stray_closing(text, at, problem), lambda: explain_indentation(text, at, problem),

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..diagnostics import Diagnostic, Note, Span, nearest
 from ..ops.fields import Kind, Misfit, Padding, Pair, is_int, is_number, quote_value
-from .budget import EVALUATION, TOKEN, Budget
+from .budget import EVALUATION, SOURCE_PER_UNIT, TOKEN, Budget
 from .expressions.arithmetic import Evaluation, Lookup
 from .expressions.template import Template, parse_template
 from .expressions.tokens import MAX_LENGTH, ExpressionError
@@ -98,8 +98,9 @@ def evaluate(node: Located, lookup: Lookup, budget: Budget) -> Any:
         return template.evaluate(evaluation)
     except ExpressionError as error:
         raise Fault(error.code, span_within(node, error.offset, error.length), str(error.message), error.help) from None
-    finally:  # what is not counted, such as `and`, is bounded by the length of the text
-        budget.spend(EVALUATION + len(value) // 4 + evaluation.steps, node)
+    finally:
+        # what is not counted, such as `and`, is bounded by the length of the text
+        budget.spend(EVALUATION + len(value) // SOURCE_PER_UNIT + evaluation.steps, node)
 
 
 def element_at(node: Located, at: tuple[int | str, ...]) -> Located:

@@ -99,10 +99,8 @@ class Parser:
 
         It climbs from the operators that bind the most, so that a lone value costs no call for each level.
         """
-        if level <= COMPARISON and (token := self.take("not")):
-            left = self.parse_negation(token)
-        else:
-            left = self.parse_unary()
+        token = self.take("not") if level <= COMPARISON else None
+        left = self.parse_negation(token) if token else self.parse_unary()
         while (found := LEVELS.get(self.token.text, -1)) >= level:
             left = self.parse_chain(left, found)
         return left
