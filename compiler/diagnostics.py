@@ -8,6 +8,7 @@ nothing of ours.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import Any, Literal, NamedTuple
 
 Severity = Literal["error", "warning", "note"]
@@ -174,6 +175,15 @@ MIN_SIMILARITY = 0.7
 MIN_SIMILARITY_OF_BEGINNINGS = 0.5
 
 
+# characters of a message or a help, which may quote a word that is a whole file
+MAX_TEXT = 10_000
+
+
+def cut_text(text: str) -> str:
+    """The text, with `…` for its middle where it is over MAX_TEXT characters."""
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT // 2]} … {text[-MAX_TEXT // 4 :]}"
+
+
 class Collector:
     """The diagnostics of a stage. The same code at the same place is kept once, however often it is added.
 
@@ -188,6 +198,8 @@ class Collector:
     def add(self, diagnostic: Diagnostic) -> None:
         """Keeps a diagnostic. Raises LimitReached for an error too many."""
         span = diagnostic.span
+        if len(diagnostic.message) > MAX_TEXT or len(diagnostic.help) > MAX_TEXT:
+            diagnostic = diagnostic._replace(message=cut_text(diagnostic.message), help=cut_text(diagnostic.help))
         key = (diagnostic.code, (span.source.name, span.line, span.column) if span else None)
         if key in self._seen:
             return
@@ -233,39 +245,49 @@ class Collector:
 
 
 MAX_LISTED = 50
-MAX_COMPARED = 200  # of about the length of the word; each takes ten microseconds
+MAX_LIST = 1500  # characters of the names of a list
+# characters: a longer word is no slip, and two of them take milliseconds to compare
+MAX_WORD = 60
+# characters of the candidates of about the length of the word; a comparison takes a microsecond for each
+MAX_COMPARED = 3000
 
 
 def list_names(names: Iterable[str]) -> str:
     """Names for a message, one after the other; of very many the first."""
     known = list(names)
-    more = f" and {len(known) - MAX_LISTED} more" if len(known) > MAX_LISTED else ""
-    return ", ".join(known[:MAX_LISTED]) + more if known else "none"
+    # long ones are fewer
+    shown = known[:1] + [
+        name for name, end in zip(known[1:MAX_LISTED], accumulate(map(len, known)), strict=False) if end < MAX_LIST
+    ]
+    more = f" and {len(known) - len(shown)} more" if len(known) > len(shown) else ""
+    return ", ".join(shown) + more if known else "none"
 
 
 def nearest(word: str, candidates: Iterable[str], prefix: str = "") -> str | None:
     """The candidate, behind `prefix`, that `word` was probably meant to be; None where none is similar enough.
 
     Similar are: the same letters in another case, an abbreviation or the beginning of the other of three letters or more, and what
-    shares most of its letters in their order. Never the word itself. Of very many candidates the first are looked at.
+    shares most of its letters in their order. Never the word itself. Of very many candidates the first are looked at. A word of over MAX_WORD characters is like none.
     """
+    if len(word) > MAX_WORD:
+        return None
     from difflib import SequenceMatcher  # late: only a mistake pays for this import
 
     matcher = SequenceMatcher(None, "", "")
-    short = word.lower()[:200]
+    short = word.lower()
     matcher.set_seq2(short)
     best, shared, found, compared = 0.0, 0, None, 0
     for candidate in candidates:
-        letters = candidate.lower()[:200]
-        if candidate == word:
+        if candidate == word or len(candidate) > MAX_WORD:
             continue
+        letters = candidate.lower()
         if letters == short:
             return prefix + candidate
         begins = min(len(letters), len(word)) >= 3 and (letters.startswith(short) or short.startswith(letters))
         least = max(MIN_SIMILARITY_OF_BEGINNINGS if begins else MIN_SIMILARITY, best)
         if 2 * min(len(letters), len(short)) < least * (len(letters) + len(short)):  # too long or too short
             continue
-        compared += 1
+        compared += len(letters)
         if compared > MAX_COMPARED:
             break
         matcher.set_seq1(letters)

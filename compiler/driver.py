@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from .sources import SpecFiles
 
 
+MAX_EXPLAINED = 19  # params without a value
+
+
 class Compilation(NamedTuple):
     """What is known of a spec.
 
@@ -149,7 +152,7 @@ def run_stages(
             if expansion.graph is None:
                 from .frontend.mistaken_params import attribute_to_params  # late: only a mistake pays for it
 
-                attribute_to_params(document, diagnostics)
+                attribute_to_params(document, diagnostics, budget)
     if found.graph is not None:
         found = examine(found.graph, found, document, names, diagnostics)
     yield found
@@ -213,11 +216,26 @@ def fitting_labels(
 
 
 def explain_open_params(found: Compilation) -> tuple[Diagnostic, ...]:
-    """The diagnostics of a family's params without a value: each at its declaration, with the values that it can have."""
+    """The diagnostics of a family's params without a value: each at its declaration, with the values that it can have.
+
+    Of very many the first are explained, and the next one says how many more there are.
+    """
     from .frontend.open_params import explain_open_param
 
     document = found.document
-    return tuple(explain_open_param(document, name) for name in document.open_params) if document else ()
+    if document is None:
+        return ()
+    first, others = document.open_params[:MAX_EXPLAINED], document.open_params[MAX_EXPLAINED:]
+    explained = [explain_open_param(document, name) for name in first]
+    if others:
+        where = document.params[others[0]].key.span
+        message = (
+            f"`{others[0]}` and {len(others) - 1} more have no value either"
+            if others[1:]
+            else f"`{others[0]}` has no value either"
+        )
+        explained.append(Diagnostic("open-params", where, message))
+    return tuple(explained)
 
 
 def read_labels(

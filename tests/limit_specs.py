@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+# of nearly as many characters as an expression may have
+LONG_SUM = "+".join(["1"] * 970)
+LONG_NEGATIONS = "+".join(["-(1)"] * 380)
+LONG_CHAIN = " or ".join(["x.width<0"] * 140)
+
 HEAD = "archspec: 1\nname: big\ninput: {image: [3, 8, 8]}\n"
 
 
@@ -46,6 +51,16 @@ SPECS: dict[str, Callable[[int], str]] = {
     "long expressions without operators": lambda n: graph(
         rows(f'- {{repeat: {{i: {n}}}, when: "$({" or ".join(["i < 0"] * 200)})", relu: }}', 1)
     ),
+    "distinct long expressions": lambda n: graph(rows(f'- {{when: "$({LONG_SUM} > #)", relu: }}', n // 100)),
+    "distinct long expressions that nothing computes": lambda n: graph(
+        rows(f'- {{when: false, conv: {{out: "$({LONG_NEGATIONS} + #)"}}}}', n // 100)
+    ),
+    "distinct long expressions in lets": lambda n: graph(
+        "  - B\n", "blocks:\n  B:\n    let:\n" + rows(f'    v#: "$({LONG_CHAIN} or # < 0)"', n // 100) + "    steps: [relu]\n"
+    ),
+    "many names in one text": lambda n: graph(rows(f'- {{name: "{"$i" * 900}#", relu: }}', n // 100)),
+    "distinct short expressions": lambda n: graph(rows("- conv: $(#-#+3)", n)),
+    "long expressions that are wrong": lambda n: graph(rows(f'- {{when: "$({LONG_SUM} + # +)", relu: }}', n // 100)),
     "a large list looked through": lambda n: call_repeated(
         "{steps: [{when: $(sum(large) > 0), relu: }]}", n, "params: {large: $(range(9000))}\n"
     ),

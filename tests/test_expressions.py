@@ -6,10 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archc.compiler.diagnostics import Source, Span
+from archc.compiler.frontend.budget import TOKEN, Budget
 from archc.compiler.frontend.expressions.arithmetic import Evaluation
 from archc.compiler.frontend.expressions.template import parse_template
 from archc.compiler.frontend.expressions.tokens import MAX_DEPTH, MAX_LENGTH, MAX_LIST, ExpressionError
+from archc.compiler.frontend.located_yaml import Located
+from archc.compiler.frontend.values import template_of
 from archc.compiler.ir.types import TensorType, image
+from archc.compiler.limits import DEFAULT
 
 NAMES = {
     "a": 3,
@@ -143,8 +148,10 @@ def test_lists_and_texts_cannot_double_for_ever():
     assert len(value(f"$(range({MAX_LIST}))")) == MAX_LIST
 
 
-def test_the_same_text_is_parsed_once():
-    assert parse_template("$(a + 1)") is parse_template("$(a + 1)")
+def test_the_same_text_is_parsed_and_counted_once():
+    budget, span = Budget(), Span(Source("a.yaml", ""), 1, 1, 1, 2)
+    first, second = (template_of(Located("$(a + 1)", span), budget) for _ in range(2))
+    assert first is second is not None and DEFAULT.work - budget.left == TOKEN * first.tokens
 
 
 def nothing_else(text):

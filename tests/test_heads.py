@@ -163,6 +163,36 @@ def test_a_head_is_not_called_as_an_output(tmp_path: Path, graph: list[Any], hea
     assert [each.code for each in caught.value.diagnostics] == ["duplicate-output"]
 
 
+# a head that is the only step of another: no list gives it a path of its own
+SAME_PATH: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "in a block": ([{"name": "b", "B": None}], {"B": {"aux": 0.3, "steps": {"aux": 0.2, "steps": ["flatten"]}}}, "b"),
+    "of two blocks": ([{"name": "b", "B": None}], {"B": {"aux": 0.3, "C": None}, "C": {"aux": 0.1, "flatten": None}}, "b"),
+    "around a call": ([{"aux": 0.3, "C": None}], {"C": {"aux": 0.1, "flatten": None}}, "0"),
+    "with a name": ([{"name": "b", "aux": 0.3, "steps": {"aux": 0.2, "steps": ["flatten"]}}], {}, "b"),
+    "in a branch": ([{"name": "m", "add": {"a": {"aux": 0.3, "steps": {"aux": 0.2, "flatten": None}}, "b": "relu"}}], {}, "m.a"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAME_PATH)
+def test_two_heads_have_two_paths(tmp_path: Path, name: str) -> None:
+    """Else one of the two would be lost without a word; with brackets, or with a name for the inner one, both are there."""
+    graph, blocks, path = SAME_PATH[name]
+    document = {"archspec": 1, "name": "net", "input": {"image": [3, 8, 8]}, "graph": graph}
+    document |= {"blocks": {block: {"steps": steps} for block, steps in blocks.items()}} if blocks else {}
+    (tmp_path / "net.yaml").write_text(json.dumps(document), "utf-8")
+    with pytest.raises(archc.SpecError, match=f"the same path, `{path}`") as caught:
+        archc.load(tmp_path / "net.yaml")
+    assert [each.code for each in caught.value.diagnostics] == ["duplicate-path"]
+    named = (
+        json.dumps(document)
+        .replace('{"aux": 0.1', '{"name": "i", "aux": 0.1')
+        .replace('{"aux": 0.2', '{"name": "i", "aux": 0.2')
+    )
+    (tmp_path / "net.yaml").write_text(named, "utf-8")
+    net = archc.load(tmp_path / "net.yaml").to_torch()
+    assert list(net.head_weights)[1:] == [path] and len(net.head_weights) == 2
+
+
 @pytest.mark.parametrize("name", sorted(NETWORK_ATTRIBUTES))
 def test_no_step_hides_what_a_net_has(tmp_path: Path, name: str) -> None:
     document = {"archspec": 1, "name": "net", "input": {"image": [3, 8, 8]}, "graph": [{"name": name, "conv": 4}]}

@@ -107,6 +107,46 @@ def test_a_refusal_names_what_takes_the_work() -> None:
     assert compiled(found.document.root.span.source.text, read_limits([limits])).graph is not None
 
 
+def test_many_short_expressions_pass_and_many_long_ones_do_not() -> None:
+    """Each text is counted once, by its tokens, whether anything computes it or not."""
+    assert compiled(SPECS["distinct short expressions"](5_000)).graph is not None
+    long = SPECS["distinct long expressions that nothing computes"]
+    assert compiled(long(2_000)).graph is not None
+    assert "too-much-work" in {d.code for d in compiled(long(51_000)).diagnostics}
+    same = graph("".join("  - {when: $(3 + 4 - i < 0), relu: }\n".replace("i", "7") for _ in range(5_000)))
+    one = compiled(same.replace("7 <", "7 + 1 - 1 <", 1)).work - compiled(same).work
+    assert one < 200, "a second text is one more, however often the first one stands there"
+
+
+def test_a_refusal_names_the_text_where_that_is_the_largest() -> None:
+    found = compiled(SPECS["distinct short expressions"](15_500))
+    refusal = next(d for d in found.diagnostics if d.code == "too-much-work")
+    assert "goes to the text itself, with" in refusal.message and "YAML nodes" in refusal.message
+
+
+def test_a_long_word_has_no_suggestion_and_is_cut_in_messages() -> None:
+    """Nothing that is said of a word grows with it, nor with how many long words are like it."""
+    names = "".join(f"  {'abcdefgh' * 20}{i}: 1\n" for i in range(300))
+    (found,) = compiled(f"{HEAD}params:\n{names}graph: [{{conv: $" + "abcdefgh" * 20 + "x}]\n").diagnostics
+    assert found.code == "unknown-name" and "did you mean" not in found.help and len(found.help) < 2_000
+    (found,) = compiled(graph(f"  - {'k' * 200_000}\n")).diagnostics
+    assert len(found.message) + len(found.help) < 20_000
+    for text in ('graph: "' + "\n" * 50_000, "graph:\n" + "\t" * 50_000, 'graph: "' + "a" * 50_000):
+        (found,) = compiled(HEAD + text).diagnostics
+        assert found.code == "yaml-syntax" and ("never closed" in found.message or "a tab" in found.message)
+
+
+def test_what_a_check_prints_is_bounded(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "big.yaml"
+    names = ", ".join(f"p{i}: int" for i in range(2_000))
+    path.write_text(f"{HEAD}params: {{{names}}}\ngraph: [relu]\n")
+    said = run("check", str(path))
+    assert said.code == 0 and len(said.out) < 20_000 and "`p19` and 1980 more" in said.out
+    path.write_text(SPECS["outputs"](1_000))
+    said = run("check", str(path))
+    assert said.code == 0 and len(said.out) < 2_000 and "and 980 more" in said.out
+
+
 def test_a_raised_limit_is_enough_by_itself(run: Run, tmp_path: Path) -> None:
     """Who raises `nodes` gets the work for them."""
     path = tmp_path / "big.yaml"

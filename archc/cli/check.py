@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from ..compiler.limits import Limits
 
 
+MAX_OUTPUTS = 20  # named in a line
+
+
 @click.command(epilog="Example: archc check net.yaml --set classes=10")
 @specs_argument
 @set_option
@@ -101,7 +104,9 @@ def net_facts(result: Compilation) -> dict[str, Any] | None:
 
 def facts_line(facts: dict[str, Any], warnings: int) -> str:
     """The facts of a net, and how many warnings there were if there were any, in a line: logs are searched for that word."""
-    output = ", ".join(f"{clean(name)} {format_number(sizes)}" for name, sizes in facts["output"].items())
+    outputs = list(facts["output"].items())
+    output = ", ".join(f"{clean(name)} {format_number(sizes)}" for name, sizes in outputs[:MAX_OUTPUTS])
+    output += f" and {len(outputs) - MAX_OUTPUTS} more" if len(outputs) > MAX_OUTPUTS else ""
     counted = f", {count_of(warnings, 'warning')}" if warnings else ""
     return f"{facts['params']:,} params, {facts['macs']:,} MACs, output {output}{counted}"
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from ..diagnostics import Diagnostic, LimitReached, Span
 from ..limits import DEFAULT, Limits, double_limit, raise_limit
 from ..ops.fields import quote_value
+from .expressions.template import Template
 from .located_yaml import Located
 
 # units of work
 STEP = 25  # a step of the net: its node, its checks, its cost
+TOKEN = 8  # of an expression that is parsed, once for each text
 EVALUATION = 5  # of an expression, beside what it computes
 YAML_NODE = 16
-PARSE = 16  # of an expression, once, beside the 2 of each character
-PARSE_CHARACTER = 2
 PARAM = 2  # a param or a let of a call
 FAULT = 1000  # a mistake in a copy of a step, with its explanation
 WARNING = 50
@@ -32,15 +32,20 @@ FRAMES_PER_UNIT = 4  # blocks, repeats and branches around a copy of a step
 
 
 class Budget:
-    """The work that one check may still do. `spent` is what each expression, step or param has taken, to name the largest."""
+    """The work that one check may still do. `spent` is what each expression, step or param has taken, to name the largest.
 
-    __slots__ = ("left", "limits", "places", "spent", "steps", "yaml_nodes")
+    `templates` are the expressions that are parsed, and so are counted, by their text; `roots` how many nodes each text has.
+    """
+
+    __slots__ = ("left", "limits", "places", "roots", "spent", "steps", "templates", "yaml_nodes")
 
     def __init__(self, limits: Limits = DEFAULT) -> None:
         self.limits, self.left, self.steps = limits, limits.work, 0
         self.yaml_nodes = 0
         self.spent: dict[Located, int] = {}
         self.places: dict[Span, Located] = {}
+        self.templates: dict[str, Template] = {}
+        self.roots: dict[Located, int] = {}
 
     def spend(self, units: int, on: Located) -> None:
         """Counts work that is done for the node `on`. Raises LimitReached where it was too much."""
@@ -56,6 +61,7 @@ class Budget:
     def count_text(self, characters: int, nodes: int, root: Located) -> None:
         """Counts a text and the nodes of its tree. Raises LimitReached where the documents have too many nodes together."""
         self.yaml_nodes += nodes
+        self.roots[root] = nodes
         if self.yaml_nodes > self.limits.nodes:
             message = f"this and what was read before it have over {self.limits.nodes} YAML nodes, the limit"
             help = raise_limit("nodes", self.yaml_nodes)
@@ -76,9 +82,12 @@ class Budget:
         """The diagnostic of a budget that is spent: at what has taken most of it."""
         largest = max(self.spent, key=self.spent.__getitem__)
         share = 100 * self.spent[largest] // max(1, sum(self.spent.values()))
-        what = (
-            f"`{quote_value(largest.value).strip(chr(39))}`" if isinstance(largest.value, str) else "what stands here"
-        )
+        if largest in self.roots:
+            what = f"the text itself, with {self.roots[largest]:,} YAML nodes"
+        elif isinstance(largest.value, str):
+            what = f"`{quote_value(largest.value).strip(chr(39))}`"
+        else:
+            what = "what stands here"
         message = (
             f"checking this spec takes over {self.limits.work:,} units of work, the limit; "
             f"the largest part, {share} %, goes to {what}"

@@ -82,6 +82,7 @@ def begins_value(before: str, in_flow: bool) -> bool:
 def end_of_quote(text: str, start: int) -> int | None:
     """The place behind a quoted text that begins at `start`; None where it has no end."""
     quote = text[start]
-    pattern = r"'(?:[^']|'')*'" if quote == "'" else r'"(?:[^"\\]|\\.)*"'
+    # a star over single characters would remember each of them
+    pattern = r"'[^']*(?:''[^']*)*'" if quote == "'" else r'"[^"\\]*(?:\\.[^"\\]*)*"'
     found = re.compile(pattern, re.DOTALL).match(text, start)
     return found.end() if found else None

@@ -112,7 +112,7 @@ class Expander:
         if copies is None:
             return POISON
         name = step.modifiers.get("name")
-        template = self.attempt(lambda: template_of(name.value)) if name else None
+        template = self.attempt(lambda: template_of(name.value, self.budget)) if name else None
         name_varies = bool(template and copies and copies[0].keys() & {n for n, _ in template.names})
         scope: str | None = None
         if name and not name_varies and copies:
@@ -187,7 +187,9 @@ class Expander:
         if "aux" not in modifiers:
             return result
         weight = evaluate_weight(modifiers["aux"].value, arriving, ctx)
-        if not isinstance(result, Poison) and ctx.heads:
+        if isinstance(result, Poison) or not ctx.heads:
+            return arriving
+        if self.paths.claim_head(path, modifiers["aux"].key.span, self.diagnostics):
             self.heads.append(Head(path, result, weight))
         return arriving
 

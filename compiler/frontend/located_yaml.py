@@ -37,8 +37,7 @@ class Located:
     `style` is the quote or block indicator of a scalar, or the bracket of a collection in flow style; else empty.
     """
 
-    __slots__ = ("raw", "span", "style", "template", "value")
-    template: Any  # of a scalar with expressions: what it is parsed to, once that was asked for (values.py)
+    __slots__ = ("raw", "span", "style", "value")
 
     def __init__(self, value: YamlValue, span: Span, raw: str = "", style: str = "") -> None:
         self.value, self.span, self.raw, self.style = value, span, raw, style

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ..diagnostics import Collector, Diagnostic, Note
 from ..ops.fields import is_number, quote_value
 from .bare_names import advise_expression
+from .budget import Budget
 from .compose import Document
 from .located_yaml import Located, is_broken, plain_value
 from .spec import Declaration, Place
@@ -26,7 +27,7 @@ class ParamUse(NamedTuple):
     is_alone: bool
 
 
-def attribute_to_params(document: Document, diagnostics: Collector) -> None:
+def attribute_to_params(document: Document, diagnostics: Collector, budget: Budget) -> None:
     """Puts the errors of a param's uses at the param's value, as one error, where most of its uses are wrong."""
     errors: dict[tuple[str, int], list[Diagnostic]] = {}
     for each in diagnostics:
@@ -34,7 +35,7 @@ def attribute_to_params(document: Document, diagnostics: Collector) -> None:
             errors.setdefault((each.span.source.name, each.span.line), []).append(each)
     if not errors:
         return
-    for name, uses in uses_of_params(document).items():
+    for name, uses in uses_of_params(document, budget).items():
         param = document.params[name]
         on_line = ((use, errors.get((use.scalar.span.source.name, use.scalar.span.line), ())) for use in uses)
         refused = [error for use, found in on_line for error in found if is_about(error, use, param)]
@@ -43,7 +44,7 @@ def attribute_to_params(document: Document, diagnostics: Collector) -> None:
             diagnostics.replace(refused, value_error(param, refused, document.params.keys() - {name}))
 
 
-def uses_of_params(document: Document) -> dict[str, list[ParamUse]]:
+def uses_of_params(document: Document, budget: Budget) -> dict[str, list[ParamUse]]:
     """The scalars that name each param which has a written-out value, in the graph and in the blocks that see the params."""
     literal = {n for n, p in document.params.items() if p.default and not has_expression(p.default)}
     found: dict[str, list[ParamUse]] = {}
@@ -52,7 +53,7 @@ def uses_of_params(document: Document) -> dict[str, list[ParamUse]]:
     for place, hidden in places:
         for scalar in scalars_of(place):
             try:
-                template = template_of(scalar)
+                template = template_of(scalar, budget)
             except Fault:
                 continue
             for name in {n for n, _ in template.names} & literal - hidden if template else ():

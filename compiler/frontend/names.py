@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..diagnostics import Collector, list_names, nearest
 from ..ops import OPS
-from .budget import PARSE, PARSE_CHARACTER, Budget
+from .budget import EVALUATION, FAULT, SOURCE_PER_UNIT, Budget
 from .compose import Document
 from .located_yaml import BROKEN, Entry, Located, is_broken, plain_value
 from .recovery import Incomplete
@@ -299,15 +299,17 @@ class Resolver:
     ) -> None:
         """Checks that each expression in `node` can be parsed and uses only `names`; `explain` says what else is not in sight."""
         for scalar in expression_scalars(node):
-            self.budget.spend(PARSE + PARSE_CHARACTER * len(scalar.value), scalar)
+            self.budget.spend(EVALUATION + len(scalar.value) // SOURCE_PER_UNIT, scalar)
             try:
-                template = template_of(scalar)
+                template = template_of(scalar, self.budget)
             except Fault as fault:
                 self.diagnostics.add(fault.diagnostic)
                 continue
             for name, offset in template.names if template else ():
                 self.unused.mentioned.add(name)
                 if name not in names:
+                    # a suggestion looks at all names in sight
+                    self.budget.spend(FAULT + len(names) // 4, scalar)
                     near, why = nearest(name, names), explain() if explain else ""
                     hint = f"did you mean `{near}`?" if near else why or f"in sight are {list_names(sorted(names))}"
                     span = span_within(scalar, offset, len(name))

@@ -93,16 +93,17 @@ class Absent(NamedTuple):
 class Paths:
     """What is known of every path.
 
-    `claims`: where the step of a path stands. `results`: the value of a step, and the auxiliary head around it, if any.
-    `absent`: the steps that `when` took out, or that repeat in no round. `index`: what references.py looks up of a place, by
-    identity, for its messages. `some_lost`: a refused step has a path that nobody knows, so a path that `from` does not find may
-    be that of this step.
+    `claims`: where the step of a path stands. `heads`: where the head of a path stands. `results`: the value of a step, and the
+    auxiliary head around it, if any. `absent`: the steps that `when` took out, or that repeat in no round. `index`: what
+    references.py looks up of a place, by identity, for its messages. `some_lost`: a refused step has a path that nobody knows, so
+    a path that `from` does not find may be that of this step.
     """
 
     def __init__(self) -> None:
         self.some_lost = False
         self.index: dict[int, Any] = {}
         self.claims: dict[str, Span] = {}
+        self.heads: dict[str, Span] = {}
         self.results: dict[str, tuple[Any, str | None]] = {}
         self.absent: list[Absent] = []
 
@@ -117,4 +118,16 @@ class Paths:
         note = Note("the first is here", self.claims[path])
         message = f"two steps have the path `{path}`"
         diagnostics.error("duplicate-path", span, message, "give one of them another name", (note,))
+        return False
+
+    def claim_head(self, path: str, span: Span, diagnostics: Collector) -> bool:
+        """Whether the path had no head, and now has the one at `span`. Reports a second: a head that is a single step shares its path."""
+        if path not in self.heads:
+            self.heads[path] = span
+            return True
+        note = Note("the inner one is here", self.heads[path])
+        message = f"this head and the one in it have the same path, `{path}`"
+        diagnostics.error(
+            "duplicate-path", span, message, "give the inner head a name, or leave one of the two out", (note,)
+        )
         return False

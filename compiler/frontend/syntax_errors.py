@@ -7,7 +7,7 @@ dash without a space, a line that is out of its column, `${name}` in flow style.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..diagnostics import Diagnostic, Note, Source, Span
@@ -31,11 +31,13 @@ def explain_syntax(source: Source, error: Any) -> Diagnostic:
         return Diagnostic("yaml-version", text.span(at), message, help="take the line away")
     begun = getattr(error, "context_mark", None)
     opening = text.offset(begun.line, begun.column) if begun else None
-    causes = (explain_tab(text, at, problem), explain_braced_name(text, at), explain_joined_pair(text, at, problem), explain_delimiters(text, at, opening),
-              explain_dash(text, at), explain_early_quote(text, at), explain_stray_closing(text, at, problem),
-              explain_indentation(text, at, problem), explain_key(text, opening, problem),
-              explain_start(text, at, problem))  # fmt: skip
-    found = next(filter(None, causes), None)
+    # each is looked for only where none before it is found
+    causes: tuple[Callable[[], Diagnostic | None], ...]
+    causes = (lambda: explain_tab(text, at, problem), lambda: explain_braced_name(text, at), lambda: explain_joined_pair(text, at, problem),
+              lambda: explain_delimiters(text, at, opening), lambda: explain_dash(text, at), lambda: explain_early_quote(text, at),
+              lambda: explain_stray_closing(text, at, problem), lambda: explain_indentation(text, at, problem),
+              lambda: explain_key(text, opening, problem), lambda: explain_start(text, at, problem))  # fmt: skip
+    found = next(filter(None, (explain() for explain in causes)), None)
     if found:
         return found
     message = f"{context}: {problem}" if context else str(problem)

@@ -7,10 +7,10 @@ from typing import Any
 
 from ..diagnostics import Diagnostic, Note, Span, nearest
 from ..ops.fields import Kind, Misfit, Padding, Pair, is_int, is_number, quote_value
-from .budget import EVALUATION, SOURCE_PER_UNIT, Budget
+from .budget import EVALUATION, SOURCE_PER_UNIT, TOKEN, Budget
 from .expressions.arithmetic import Evaluation, Lookup
 from .expressions.template import Template, parse_template
-from .expressions.tokens import ExpressionError
+from .expressions.tokens import MAX_LENGTH, ExpressionError
 from .located_yaml import BROKEN, Located
 from .spec import Declaration
 
@@ -53,20 +53,27 @@ def expression_scalars(node: Located | None) -> Iterator[Located]:
         yield node
 
 
-def template_of(node: Located) -> Template | None:
-    """The template of a scalar, parsed once; None where it holds no `$`. Raises Fault where an expression in it is wrong."""
-    if not isinstance(node.value, str) or "$" not in node.value:
+def template_of(node: Located, budget: Budget) -> Template | None:
+    """The template of a scalar, each text parsed and counted once; None where it holds no `$`.
+
+    Raises Fault where an expression in it is wrong; LimitReached where the budget is spent.
+    """
+    text = node.value
+    if not isinstance(text, str) or "$" not in text:
         return None
-    try:
-        found: Template | None = node.template
+    found = budget.templates.get(text)
+    if found is not None:
         return found
-    except AttributeError:
-        pass
     try:
-        found = node.template = parse_template(node.value)
-        return found
+        found = parse_template(text)
     except ExpressionError as error:
+        # it may have as many tokens as characters
+        budget.spend(TOKEN * min(len(text), MAX_LENGTH), node)
         raise Fault(error.code, span_within(node, error.offset, error.length), str(error.message), error.help) from None
+    assert found is not None
+    budget.spend(TOKEN * found.tokens, node)
+    budget.templates[text] = found
+    return found
 
 
 def evaluate(node: Located, lookup: Lookup, budget: Budget) -> Any:
@@ -83,7 +90,7 @@ def evaluate(node: Located, lookup: Lookup, budget: Budget) -> Any:
         return [evaluate(item, lookup, budget) for item in value]
     if value is BROKEN:
         raise Poisoned
-    template = template_of(node) if isinstance(value, str) and "$" in value else None
+    template = template_of(node, budget) if isinstance(value, str) and "$" in value else None
     if template is None:
         return value
     evaluation = Evaluation(lookup)

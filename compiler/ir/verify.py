@@ -31,6 +31,8 @@ def verify(graph: Graph) -> None:
         raise InternalError(f"graph {graph.name} has no output")
     if len({output.name for output in graph.outputs}) != len(graph.outputs):
         raise InternalError(f"graph {graph.name} has two outputs of one name")
+    if len({head.path for head in graph.heads}) != len(graph.heads):
+        raise InternalError(f"graph {graph.name} has two heads of one path")
     if graph.rewrites:
         check_rewrites(graph)
 

@@ -6,7 +6,6 @@ Expressions are a small language with its own tokenizer and parser, and with lim
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Any
 
 from ...ops.fields import quote_value
@@ -24,10 +23,13 @@ def nesting_error() -> ExpressionError:
 
 
 class Template:
-    """A scalar with expressions: `parts` are its texts and closures in order, `names` the names in it, with their offsets."""
+    """A scalar with expressions: `parts` are its texts and closures in order, `names` the names in it, with their offsets.
 
-    def __init__(self, parts: list[str | Closure], names: list[tuple[str, int]]) -> None:
-        self.parts, self.names = parts, tuple(names)
+    `tokens` is how many tokens were read.
+    """
+
+    def __init__(self, parts: list[str | Closure], names: list[tuple[str, int]], tokens: int) -> None:
+        self.parts, self.names, self.tokens = parts, tuple(names), tokens
         self.is_one_expression = len(parts) == 1 and not isinstance(parts[0], str)
 
     def evaluate(self, evaluation: Evaluation) -> Any:
@@ -61,7 +63,6 @@ def value_as_text(value: Any) -> str:
     return value if isinstance(value, str) else quote_value(value)
 
 
-@lru_cache(maxsize=4096)
 def parse_template(text: str) -> Template | None:
     """The template of a scalar, or None where it holds no `$`. Raises ExpressionError."""
     if "$" not in text:
@@ -72,7 +73,7 @@ def parse_template(text: str) -> Template | None:
         )
     parts: list[str | Closure] = []
     names: list[tuple[str, int]] = []
-    position = 0
+    position = tokens = 0
     while position < len(text):
         dollar = text.find("$", position)
         if dollar < 0:
@@ -82,10 +83,11 @@ def parse_template(text: str) -> Template | None:
         if dollar == len(text):
             break
         try:
-            position = parse_part(text, dollar, parts, names)
+            position, read = parse_part(text, dollar, parts, names)
         except RecursionError:
             raise nesting_error() from None
-    return Template(parts, names)
+        tokens += read
+    return Template(parts, names, tokens)
 
 
 def advise_braced(text: str) -> str:
@@ -94,21 +96,21 @@ def advise_braced(text: str) -> str:
     return f"write `${inside}` or `$({inside})`" if inside.isidentifier() else f"write `$({inside})`"
 
 
-def parse_part(text: str, dollar: int, parts: list[str | Closure], names: list[tuple[str, int]]) -> int:
-    """Parses what begins at the dollar, and adds it to `parts` and `names`; returns the offset behind it.
+def parse_part(text: str, dollar: int, parts: list[str | Closure], names: list[tuple[str, int]]) -> tuple[int, int]:
+    """Parses what begins at the dollar, and adds it to `parts` and `names`. Returns the offset behind it, and how many tokens it has.
 
     Raises ExpressionError.
     """
     following = text[dollar + 1 : dollar + 2]
     if following == "$":
         parts.append("$")
-        return dollar + 2
+        return dollar + 2, 1
     if following == "(":
         tokens = tokenize(text, dollar + 2)
         parser = Parser(tokens)
         parts.append(parser.parse())
         names += parser.names
-        return tokens[-1].offset + 1
+        return tokens[-1].offset + 1, len(tokens) + 1
     match = NAME.match(text, dollar + 1)
     if not match:
         braced = following == "{"
@@ -119,4 +121,4 @@ def parse_part(text: str, dollar: int, parts: list[str | Closure], names: list[t
     parser = Parser([Token("name", match[0], dollar + 1), Token("end", "", match.end())])
     parts.append(parser.parse())
     names += parser.names
-    return match.end()
+    return match.end(), 3
