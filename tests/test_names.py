@@ -122,7 +122,7 @@ SPEC_NAMES = (
     "forward",
     "a b",
     "é",
-    'x"""y',
+    "x+y.z",
     "1",
 )
 
