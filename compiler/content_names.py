@@ -12,7 +12,7 @@ from typing import NamedTuple
 # of the digest that stand in a data file's name, 48 bits: two different files get the same name once in 3e14 times
 DIGITS = 12
 MAX_STEM = 100  # bytes of an output's name that stand in other names; file systems allow 143 to 255 in all
-FORM = re.compile(rf"(?P<stem>[\w.-]+)-(?P<digits>[0-9a-f]{{{DIGITS}}})(?P<suffix>\.onnx\.data|\.safetensors)")
+ONNX_DATA, TORCH_DATA = ".onnx.data", ".safetensors"
 
 
 class OutputFile(NamedTuple):
@@ -49,9 +49,13 @@ def shorten(name: str) -> str:
     return name
 
 
-def content_names(suffix: str) -> re.Pattern[str]:
-    """Matches the names that `name_by_content` gives to data with this suffix."""
-    return re.compile(rf"[\w.-]+-[0-9a-f]{{{DIGITS}}}{re.escape(suffix)}")
+def content_names(*suffixes: str) -> re.Pattern[str]:
+    """Matches the names that `name_by_content` gives to data with these suffixes: its `stem` and the `digits` of its content."""
+    ends = "|".join(map(re.escape, suffixes))
+    return re.compile(rf"(?P<stem>[\w.-]+)-(?P<digits>[0-9a-f]{{{DIGITS}}})(?:{ends})")
+
+
+FORM = content_names(ONNX_DATA, TORCH_DATA)
 
 
 def is_content_name(name: str) -> bool:

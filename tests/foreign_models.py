@@ -77,3 +77,24 @@ def sparse_weight(elements: int) -> ModelProto:
     values, places = helper.make_tensor("w", TensorProto.FLOAT, [1], [1.0]), constant("wi", [0])
     return make([node("ReduceSum", ["w"], ["t"], keepdims=0), node("Add", ["x", "t"], ["y"])],
                 sparse=[helper.make_sparse_tensor(values, places, [elements])])  # fmt: skip
+
+
+# an operator that archc does not write
+HARMLESS = make([node("Exp", ["x"], ["y"])])
+KINDS = {
+    "numbers": ([node("Cast", ["x"], ["y"], to=TensorProto.INT8)], port("y", TensorProto.INT8)),
+    "booleans": ([node("IsNaN", ["x"], ["y"])], port("y", TensorProto.BOOL)),
+    "texts": ([node("Cast", ["x"], ["y"], to=TensorProto.STRING)], port("y", TensorProto.STRING)),
+    "halves": ([node("Cast", ["x"], ["y"], to=TensorProto.FLOAT16)], port("y", TensorProto.FLOAT16)),
+    "nothing in it": ([node("Slice", ["x", "zero", "zero"], ["y"])], port("y")),
+    "a number": ([node("ReduceLogSum", ["x"], ["y"], keepdims=0)], port("y", TensorProto.FLOAT, [])),
+    "a sequence": ([node("SequenceConstruct", ["x", "x"], ["y"])], helper.make_tensor_sequence_value_info("y", TensorProto.FLOAT, None)),
+    "no value": (
+        [node("Optional", [], ["y"], type=helper.make_tensor_type_proto(TensorProto.FLOAT, ["N"]))],
+        helper.make_value_info("y", helper.make_optional_type_proto(helper.make_tensor_type_proto(TensorProto.FLOAT, ["N"]))),
+    ),
+    "mappings": (
+        [node("Flatten", ["x"], ["f"]), node("ZipMap", ["f"], ["y"], domain="ai.onnx.ml", classlabels_int64s=[*range(192)])],
+        helper.make_value_info("y", helper.make_sequence_type_proto(helper.make_map_type_proto(TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.FLOAT, [])))),
+    ),
+}  # fmt: skip

@@ -4,53 +4,36 @@ from __future__ import annotations
 
 import errno
 import gc
-import io
-import json
 import os
-import signal
 import subprocess
 import sys
-import threading
-import time
 import weakref
-from pathlib import Path
 
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
-from PIL import Image
 
 from archc.runtime import Session, WorkerLimits, limits, remote
-from archc.runtime.frames import LENGTHS, BrokenFrame, FrameTooLarge, read_frame, write_frame
+from archc.runtime.frames import write_frame
 from archc.runtime.remote import RemoteEngine, RemoteError
 
-from .foreign_models import constant, endless_loop, filled, make, nested_functions, node, port, save, sparse_weight
-from .program import program
+from .foreign_models import (
+    HARMLESS,
+    KINDS,
+    constant,
+    endless_loop,
+    filled,
+    make,
+    nested_functions,
+    node,
+    port,
+    save,
+    sparse_weight,
+)
 from .session_calls import fault
+from .worker_process import linux, start_otherwise, worker_of
 
 PICTURE = np.full((1, 3, 8, 8), 2, np.float32)
-linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of memory and signals are Linux's")
-HARMLESS = make([node("Exp", ["x"], ["y"])])  # an operator that archc does not write
-
-
-def worker_of(session: Session) -> int:
-    """The process in which a session's model runs."""
-    assert isinstance(session.session, RemoteEngine) and session.session.process.is_running
-    return session.session.process.popen.pid
-
-
-def is_alive(process: int) -> bool:
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
-    except OSError:
-        return False
-
-
-def wait_until_gone(process: int) -> None:
-    deadline = time.monotonic() + 60
-    while is_alive(process):
-        assert time.monotonic() < deadline, "it is still there"
-        time.sleep(0.02)
 
 
 def test_it_answers_as_in_this_process(tmp_path):
@@ -63,25 +46,6 @@ def test_it_answers_as_in_this_process(tmp_path):
     assert apart.nodes_by_provider() == here.nodes_by_provider() == {"CPUExecutionProvider": 1}
     found = apart.run(PICTURE)["y"]
     found += 1  # it is the caller's own
-
-
-KINDS = {
-    "numbers": ([node("Cast", ["x"], ["y"], to=TensorProto.INT8)], port("y", TensorProto.INT8)),
-    "booleans": ([node("IsNaN", ["x"], ["y"])], port("y", TensorProto.BOOL)),
-    "texts": ([node("Cast", ["x"], ["y"], to=TensorProto.STRING)], port("y", TensorProto.STRING)),
-    "halves": ([node("Cast", ["x"], ["y"], to=TensorProto.FLOAT16)], port("y", TensorProto.FLOAT16)),
-    "nothing in it": ([node("Slice", ["x", "zero", "zero"], ["y"])], port("y")),
-    "a number": ([node("ReduceLogSum", ["x"], ["y"], keepdims=0)], port("y", TensorProto.FLOAT, [])),
-    "a sequence": ([node("SequenceConstruct", ["x", "x"], ["y"])], helper.make_tensor_sequence_value_info("y", TensorProto.FLOAT, None)),
-    "no value": (
-        [node("Optional", [], ["y"], type=helper.make_tensor_type_proto(TensorProto.FLOAT, ["N"]))],
-        helper.make_value_info("y", helper.make_optional_type_proto(helper.make_tensor_type_proto(TensorProto.FLOAT, ["N"]))),
-    ),
-    "mappings": (
-        [node("Flatten", ["x"], ["f"]), node("ZipMap", ["f"], ["y"], domain="ai.onnx.ml", classlabels_int64s=[*range(192)])],
-        helper.make_value_info("y", helper.make_sequence_type_proto(helper.make_map_type_proto(TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.FLOAT, [])))),
-    ),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -216,95 +180,6 @@ def test_a_model_with_texts_that_are_none(tmp_path):
 
 
 @linux
-def test_the_next_call_starts_it_again(tmp_path, monkeypatch):
-    session = Session(save(HARMLESS, tmp_path / "a.onnx"), device="cpu")
-    for how in (signal.SIGKILL, signal.SIGTERM):
-        first = worker_of(session)
-        os.kill(first, how)
-        session.session.process.popen.wait()
-        assert session.run(PICTURE)["y"].shape == PICTURE.shape and worker_of(session) != first
-    # while it answers, it may well be the model's doing
-    start_otherwise(monkeypatch, KILLED)
-    session.session.process.end()
-    found = fault(session.run, PICTURE)
-    assert found.code == "run-failed" and "SIGKILL" in found.message
-    monkeypatch.undo()
-    assert session.run(PICTURE)["y"].shape == PICTURE.shape
-
-
-@linux
-def test_a_fault_of_the_model_s_own_leaves_it_running(tmp_path):
-    shape = constant("s", [7, 7])
-    session = Session(save(make([node("Exp", ["x"], ["e"]), node("Reshape", ["e", "s"], ["y"], name="fold")], weights=[shape]),
-                           tmp_path / "a.onnx"), device="cpu")  # fmt: skip
-    before = worker_of(session)
-    found = fault(session.run, PICTURE)
-    assert found.code == "run-failed" and "`fold` (Reshape)" in found.message and worker_of(session) == before
-
-
-@linux
-def test_it_ends_with_the_session(tmp_path):
-    session = Session(save(HARMLESS, tmp_path / "a.onnx"), device="cpu")
-    process = worker_of(session)
-    assert is_alive(process)
-    del session
-    assert not is_alive(process)
-
-
-@linux
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_it_ends_with_the_process_that_started_it(tmp_path, how):
-    """Even in the middle of an endless loop, and without a word of the one that ends."""
-    path = save(endless_loop(), tmp_path / "a.onnx")
-    code = ("import sys, numpy; from archc.runtime import Session; s = Session(sys.argv[1], device='cpu');"
-            "print(s.session.process.popen.pid, flush=True); s.run(numpy.zeros((1, 3, 8, 8), 'float32'))")  # fmt: skip
-    with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE, text=True) as parent:
-        worker = int(parent.stdout.readline())
-        assert is_alive(worker)
-        parent.send_signal(how)
-        parent.wait()
-    wait_until_gone(worker)
-
-
-@linux
-def test_it_outlives_the_thread_that_opened_it(tmp_path):
-    """A server opens its models in any thread."""
-    path, made = save(HARMLESS, tmp_path / "a.onnx"), []
-    thread = threading.Thread(target=lambda: made.append(Session(path, device="cpu")))
-    thread.start()
-    thread.join()
-    time.sleep(0.2)
-    assert is_alive(worker_of(made[0])) and made[0].run(PICTURE)["y"].shape == PICTURE.shape
-
-
-@linux
-def test_threads_may_share_it(tmp_path):
-    session, answers = Session(save(HARMLESS, tmp_path / "a.onnx"), device="cpu"), {}
-
-    def ask(number: int) -> None:
-        answers[number] = session.run(np.full((1, 3, 8, 8), number, np.float32))["y"][0, 0, 0, 0]
-
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert answers == {number: pytest.approx(np.exp(np.float32(number)), rel=1e-5) for number in range(8)}
-
-
-@linux
-def test_a_copy_of_this_process_starts_its_own(tmp_path):
-    session = Session(save(HARMLESS, tmp_path / "a.onnx"), device="cpu")
-    child = os.fork()
-    if child == 0:
-        works = session.run(PICTURE)["y"].shape == PICTURE.shape
-        session.session.process.end()
-        os._exit(0 if works else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert session.run(PICTURE)["y"].shape == PICTURE.shape
-
-
-@linux
 @pytest.mark.parametrize("hard", [2**28, 2**40], ids=["low", "high"])
 def test_a_hard_limit_that_is_there_stays(tmp_path, hard):
     """As `ulimit -d` sets it: who may not raise it again would get an error of Python's instead of a model."""
@@ -354,17 +229,7 @@ def test_texts_that_are_given_are_limited_too(tmp_path, monkeypatch):
     assert session.run(np.array(["a"], object))["y"].tolist() == ["a", "a"]
 
 
-REPLACED = "import archc.runtime.worker as worker\n"
-
-
-def start_otherwise(monkeypatch, code: str) -> None:
-    """The process of the next model does `code` first, which may replace what is in worker.py."""
-    set_up, _, begin = remote.START.partition("from archc")
-    monkeypatch.setattr(remote, "START", f"{set_up}\n{REPLACED}{code}\nfrom archc{begin}")
-
-
 REFUSED = "def fail(*_): raise ValueError('not allowed')\nworker.Engine = fail"
-KILLED = "import os\nworker.Engine.run = lambda *_: os.kill(os.getpid(), 9)"
 CUT_OFF = "import os, struct\ndef cut(file, *_): file.write(b'ab'); file.flush(); os._exit(9)\nworker.write_frame = cut"
 SENSELESS = "def babble(file, *_): file.write(b'\\0' * 16); file.flush()\nworker.write_frame = babble"
 
@@ -448,111 +313,6 @@ def test_a_profiled_run_of_a_model_that_stops(tmp_path):
         assert fault(Session(path, device="cpu", trust=trust).nodes_by_provider).code == "run-failed"
 
 
-# -- the command -------------------------------------------------------------------------------------------------------
-
-
-@linux
-@pytest.mark.parametrize("group", [False, True], ids=["alone", "as a terminal does"])
-def test_ctrl_c_ends_an_endless_loop_at_once(tmp_path, group):
-    save(endless_loop(), tmp_path / "a.onnx")
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    command = [sys.executable, "-m", "archc", "run", "a.onnx", "a.png", "--device", "cpu"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          start_new_session=True) as ran:  # fmt: skip
-        worker = wait_for_child(ran.pid)
-        time.sleep(1)  # by then it runs the model, or is about to
-        (os.killpg if group else os.kill)(ran.pid, signal.SIGINT)
-        out, err = ran.communicate(timeout=60)
-    assert (ran.returncode, out, err) == (130, "", "interrupted\n")
-    wait_until_gone(worker)
-
-
-def wait_for_child(process: int) -> int:
-    """The one child of a process, when it has one."""
-    children = Path(f"/proc/{process}/task/{process}/children")
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if found := children.read_text().split():
-            return int(found[0])
-        time.sleep(0.02)
-    raise AssertionError("it has no child")
-
-
-@linux
-@pytest.mark.parametrize("model", [nested_functions(3000), filled(2**28)], ids=["functions", "constant"])
-@pytest.mark.parametrize("form", ["text", "json"])
-def test_the_command_says_one_thing(tmp_path, monkeypatch, capfd, model, form):
-    monkeypatch.chdir(tmp_path)
-    save(model, tmp_path / "a.onnx")
-    Image.new("RGB", (8, 8)).save("a.png")
-    ran = program(capfd)("run", "a.onnx", "a.png", "--device", "cpu", "--format", form)
-    assert ran.code == 1 and ran.err.count("error[") == 1 and "terminate" not in ran.err
-    if form == "json":
-        assert json.loads(ran.out)["error"]["code"] in ran.err
-
-
-POOLED = [node("GlobalAveragePool", ["x"], ["p"]), node("Flatten", ["p"], ["f"])]
-LONG = "n" * 70_000
-ODD = {
-    **{f"type {kind}": make([*POOLED, node("Cast", ["f"], ["y"], to=kind)], outputs=[port("y", kind, ["N", 3])])
-       for kind in (TensorProto.BOOL, TensorProto.STRING, TensorProto.INT64, TensorProto.DOUBLE, TensorProto.FLOAT16)},
-    "bfloat16": make([node("Cast", ["x"], ["y"], to=TensorProto.BFLOAT16)], outputs=[port("y", TensorProto.BFLOAT16)]),
-    "int4": make([node("Cast", ["x"], ["y"], to=TensorProto.INT4)], outputs=[port("y", TensorProto.INT4)], opset=21),
-    "complex": make([node("Identity", ["z"], ["y"])], [port("z", TensorProto.COMPLEX64, [1])], [port("y", TensorProto.COMPLEX64, [1])]),
-    "a long name": make([*POOLED, node("Identity", ["f"], [LONG])], outputs=[port(LONG, shape=["N", 3])]),
-    "a name with a nul": make([*POOLED, node("Identity", ["f"], ["a\0/../b"])], outputs=[port("a\0/../b", shape=["N", 3])]),
-    "no channels": make([node("Slice", ["x", "a", "a", "b"], ["y"])], outputs=[port("y", shape=["N", 0, 8, 8])], weights=[constant("a", [0]), constant("b", [1])]),
-    "no classes": make([*POOLED, node("MatMul", ["f", "w"], ["y"])], outputs=[port("y", shape=["N", 0])], weights=[constant("w", np.ones((3, 0)), np.float32)]),
-    "height 0": make([node("Relu", ["x"], ["y"])], [port("x", shape=["N", 3, 0, 8])], [port("y", shape=["N", 3, 0, 8])]),
-    "batch 0": make([node("Relu", ["x"], ["y"])], [port("x", shape=[0, 3, 8, 8])], [port("y", shape=[0, 3, 8, 8])]),
-    "a huge input": make([node("Relu", ["x"], ["y"])], [port("x", shape=["N", 3, 60000, 60000])], [port("y", shape=["N", 3, 60000, 60000])]),
-    "many channels": make([node("Relu", ["x"], ["y"])], [port("x", shape=["N", 10**9, 8, 8])], [port("y", shape=["N", 10**9, 8, 8])]),
-    "a huge batch": make([node("Relu", ["x"], ["y"])], [port("x", shape=[10**7, 3, 8, 8])], [port("y", shape=[10**7, 3, 8, 8])]),
-    "more rows": make([node("Concat", ["x", "x"], ["y"], axis=0)], outputs=[port("y", shape=["M", 3, 8, 8])]),
-    "fewer rows": make([node("ReduceSum", ["x", "a"], ["y"])], outputs=[port("y", shape=["M", 3, 8, 8])], weights=[constant("a", [0])]),
-    "not finite": make([*POOLED, node("Div", ["f", "z"], ["y"])], outputs=[port("y", shape=["N", 3])], weights=[constant("z", 0, np.float32)]),
-    "no input": make([node("Constant", [], ["y"], value=constant("v", [[1, 2]], np.float32))], [], [port("y", shape=[1, 2])]),
-    "no output": make([node("Relu", ["x"], ["y"])], outputs=[]),
-    "texts as input": make([node("Identity", ["x"], ["y"])], [port("x", TensorProto.STRING)], [port("y", TensorProto.STRING)]),
-    "a sequence as input": make([node("SequenceLength", ["x"], ["y"])], [helper.make_tensor_sequence_value_info("x", TensorProto.FLOAT, None)],
-                                [port("y", TensorProto.INT64, [])]),
-    **{f"a {kind}": make(KINDS[kind][0], outputs=[KINDS[kind][1]], imports=[helper.make_opsetid("ai.onnx.ml", 3)])
-       for kind in ("a sequence", "no value", "mappings")},
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("odd", ODD)
-def test_whatever_a_model_takes_and_gives_the_command_answers_or_says_why(tmp_path, monkeypatch, capsys, odd):
-    """In this process, as that is quicker: what comes of the answers is the same."""
-    monkeypatch.chdir(tmp_path)
-    save(ODD[odd], tmp_path / "a.onnx")
-    Image.new("RGB", (9, 9), (5, 100, 200)).save("a.png")
-    for more in (
-        [],
-        ["--format", "json"],
-        ["--outputs", "all", "--format", "json"],
-        ["-o", "o.npz"],
-        ["-o", "o.png"],
-        ["-o", "o.json"],
-    ):
-        for pictures in (["a.png"], ["a.png", "a.png"]):
-            if more == ["-o", "o.png"] and len(pictures) > 1:
-                continue
-            ran = program(capsys)("run", "a.onnx", *pictures, "--device", "cpu", "--trust", *more)
-            assert ran.code in (0, 1, 2) and ran.err.count("error[") <= len(pictures), ran.err
-
-
-def test_trust_opens_it_in_this_process(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    save(HARMLESS, tmp_path / "a.onnx")
-    Image.new("RGB", (8, 8)).save("a.png")
-    started = []
-    monkeypatch.setattr("archc.runtime.remote.Process", lambda folder: started.append(folder) or 1 / 0)
-    assert program(capsys)("run", "a.onnx", "a.png", "--device", "cpu", "--trust").code == 0 and not started
-    program(capsys)("run", "a.onnx", "a.png", "--device", "cpu")
-    assert started
-
-
 def test_nothing_of_where_the_user_stands_is_imported(tmp_path, monkeypatch):
     """`python -m` would put the current folder before the libraries."""
     path = save(HARMLESS, tmp_path / "a.onnx")
@@ -561,59 +321,3 @@ def test_nothing_of_where_the_user_stands_is_imported(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert Session(path, device="cpu").run(PICTURE)["y"].shape == PICTURE.shape
     assert not (tmp_path / "was-run").exists()
-
-
-# -- what the two say to each other ------------------------------------------------------------------------------------
-
-
-VALUES = [
-    np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros((0, 4), np.int8), np.float64(3), np.array(5, np.uint64), np.array([True]),
-    np.array([["a", "\u202e"]], object), None, "text", 7, 0.5, [np.ones(2), [None, "x"]], {1: 0.25, "b": np.ones(1)}, np.arange(8)[::2],
-    np.array([1 + 2j]), float("nan"),
-]  # fmt: skip
-
-
-def frame_of(*values) -> bytes:
-    file = io.BytesIO()
-    write_frame(file, {"head": 1}, values)
-    return file.getvalue()
-
-
-def test_values_come_back_as_they_were():
-    head, found = read_frame(io.BytesIO(frame_of(*VALUES)), 2**20)
-    assert head == {"head": 1} and str(found) == str([v.item() if isinstance(v, np.generic) else v for v in VALUES])
-    assert read_frame(io.BytesIO(b""), 2**20) is None
-    with pytest.raises(TypeError):
-        frame_of(object())
-
-
-@pytest.mark.parametrize("text", [
-    b"", b"{", b"[]", b"{}", b'{"values": 1}', b'{"values": [{}]}', b'{"values": [{"array": "O", "shape": [1]}]}',
-    b'{"values": [{"array": "<f4", "shape": [-1]}]}', b'{"values": [{"array": "<f4", "shape": [1e9]}]}', b'{"values": [{"array": "<f4", "shape": [99]}]}',
-    b'{"values": [{"array": "<f4,<f4", "shape": [1]}]}', b'{"values": [{"array": "V9", "shape": []}]}', b'{"values": [{"plain": [1]}]}',
-    b'{"values": [{"map": [[{"list": []}, {"plain": 1}]]}]}', b'{"values": [' + b'{"list": [' * 99 + b"]}" * 99 + b"]}",
-    b"[" * 100_000, b'{"values": [{"texts": ["a"], "shape": [7]}]}',
-])  # fmt: skip
-def test_what_is_no_frame(text):
-    with pytest.raises(BrokenFrame):
-        read_frame(io.BytesIO(LENGTHS.pack(len(text), 4) + text + b"\0" * 4), 2**20)
-
-
-def test_every_cut_and_every_changed_byte_of_a_frame_is_told_or_a_frame():
-    whole = frame_of(*VALUES)
-    rng = np.random.default_rng(0)
-    for at in range(1, len(whole), 3):
-        changed = bytearray(whole)
-        changed[at] = int(rng.integers(256))
-        with pytest.raises(BrokenFrame):
-            read_frame(io.BytesIO(whole[:at]), 2**20)
-        try:
-            read_frame(io.BytesIO(bytes(changed)), 2**20)
-        except BrokenFrame:
-            pass
-
-
-def test_no_number_of_a_frame_is_believed():
-    for head, size in ((2**60, 0), (0, 2**60), (2**27, 2**27)):
-        with pytest.raises(FrameTooLarge):
-            read_frame(io.BytesIO(LENGTHS.pack(head, size)), 2**20)

@@ -99,11 +99,10 @@ def command(
         check_target(target, (str(Path(model).parent / name) for name in find_data(session.artifact)))
         limits: Any = {"batch": batch, "errors": "keep", "max_pixels": max_pixels}
         classes = session.verdict.output is not None and not outputs and kind in (None, ".json")
-        named = [name for name in outputs if name != "all"]
-        chosen = session.known_outputs(named) if named else None
-        names = None if "all" in outputs else chosen
         answers: Iterable[Any] = (
-            session.classify(pictures, top=top, **limits) if classes else session.predict(pictures, names, **limits)
+            session.classify(pictures, top=top, **limits)
+            if classes
+            else session.predict(pictures, chosen_outputs(session, outputs), **limits)
         )
         # a map may be large, so its numbers are kept only where they are written
         entries, faults, kept = [], [], []
@@ -136,6 +135,13 @@ def output_kind(target: str | None) -> str | None:
         kinds = ", ".join(f"{each} ({what})" for each, what in KINDS.items())
         raise click.UsageError(f"-o {target}: the suffix says the kind of file, and it is one of {kinds}")
     return suffix
+
+
+def chosen_outputs(session: Session, asked: Sequence[str]) -> list[str] | None:
+    """The outputs that `--outputs` names; None for all. Raises RuntimeFault for one that is not there, also beside `all`."""
+    named = [name for name in asked if name != "all"]
+    known = session.known_outputs(named) if named else None
+    return None if "all" in asked else known
 
 
 def check_target(target: str | None, read: Iterable[str]) -> None:

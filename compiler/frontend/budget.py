@@ -25,6 +25,7 @@ MERGE_INPUT = 2
 THREAD = 400  # a new stack for a deep nest
 BYTES_PER_UNIT = 2  # of a text that is read
 CHARACTERS_PER_UNIT = 8  # of a text that an expression makes, or of a path
+LONG_PATH = 100  # characters: longer ones are work
 SCOPES_PER_UNIT = 256  # characters of the scopes in which `from` looks for a name
 SOURCE_PER_UNIT = 4  # characters of an expression that is computed
 NAMES_PER_UNIT = 16  # of names in sight that a copy of a step takes over

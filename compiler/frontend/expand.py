@@ -17,7 +17,7 @@ from ..ir.graph import Graph, Head, Node, Value
 from ..ops import OPS
 from ..ops.merge import Add
 from .application import Applier, check_usable
-from .budget import BRANCH, CHARACTERS_PER_UNIT, FAULT, MERGE_INPUT, THREAD, Budget
+from .budget import BRANCH, CHARACTERS_PER_UNIT, FAULT, LONG_PATH, MERGE_INPUT, THREAD, Budget
 from .calls import bind_document_inputs, bind_params, enter_block, require_depth
 from .compose import Document
 from .context import NOTHING, POISON, Context, Poison, StepValue, guess_result
@@ -32,8 +32,6 @@ from .repeats import bind_copies, bind_copy
 from .reporting import report_in_context
 from .spec import BlockCall, BrokenCore, Group, MergeCall, OpCall, Place, Residual, Step, Use
 from .values import Arguments, Fault, Poisoned, template_of
-
-LONG_PATH = 100  # characters: longer ones are work
 
 _T = TypeVar("_T")
 

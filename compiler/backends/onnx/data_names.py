@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-from ...content_names import content_names
+from ...content_names import ONNX_DATA, content_names
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 MAX_FIELDS = 5_000_000  # of a whole file: some seconds
 MAX_OUTSIDE = 2**16  # bytes of a tensor whose data is outside, its name included
-DATA_SUFFIX = ".onnx.data"
+DATA_SUFFIX = ONNX_DATA
 CONTENT_NAME = content_names(DATA_SUFFIX)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from ...content_names import content_names
+from ...content_names import TORCH_DATA, content_names
 
-DATA_SUFFIX = ".safetensors"
+DATA_SUFFIX = TORCH_DATA
 MAX_SOURCE = 64 * 2**20
 CONTENT_NAME = content_names(DATA_SUFFIX)
 # the line of an exported file that names its weights; earlier versions called them as the file
@@ -25,7 +25,7 @@ def named_data(path: Path) -> dict[str, bool]:
     if path.stat().st_size > MAX_SOURCE:
         raise OSError(errno.EFBIG, "too large to be read", str(path))
     text = path.read_text("utf-8", "replace")
-    names = dict.fromkeys(CONTENT_NAME.findall(text), False)
+    names = dict.fromkeys((found[0] for found in CONTENT_NAME.finditer(text)), False)
     lines = set(text.splitlines()) if "\nWritten by archc from " in text else set()
     names |= {name: True for name in names if LOAD.format(name=name) in lines}
     return names | ({path.with_suffix(DATA_SUFFIX).name: True} if OLD_LOAD in lines else {})
