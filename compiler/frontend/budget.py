@@ -1,7 +1,7 @@
 """The budget of a check: work is counted in all stages, and a spec that takes too much of it is refused.
 
-Time is bounded by this count and not by a clock, so that a spec is accepted or refused alike on every machine. A unit is at
-most about a microsecond. What is done ten thousand times in a repeat is counted in bulk, at the place that repeats it.
+Time is bounded by this count and not by a clock, so that a spec is accepted or refused alike on every machine. A unit takes
+one to three microseconds. What is done ten thousand times in a repeat is counted in bulk, at the place that repeats it.
 """
 
 from __future__ import annotations
