@@ -9,6 +9,7 @@ from .diagnostics import Failure, nearest
 from .spelling import as_flag, as_keyword
 
 HIGHEST = 10**9
+WORK_OF_NODE = 100  # units that a raised limit of nodes gives for each: a step that stands in the text takes 90
 HIGHEST_PARAMS = 10**15
 HIGHEST_BYTES = 2**25  # of a text, whose every byte is in memory several times
 
@@ -17,7 +18,7 @@ class Limits(NamedTuple):
     """The limits of one check, each for the whole document with all that it extends and imports.
 
     - `nodes`: YAML nodes with aliases written out, and steps of the net with repeats written out; each is counted by itself
-    - `work`: units of work; a step of the net is 25 of them, an operator or an element of a list in an expression one
+    - `work`: units of work; a step of the net is 30 of them, an operator or an element of a list in an expression one
     - `bytes`: of one text
     - `documents`: files that it extends and imports
     - `mistakes`: errors, after which a check ends; of as many warnings the rest is left out
@@ -25,7 +26,7 @@ class Limits(NamedTuple):
     """
 
     nodes: int = 50_000
-    work: int = 2_000_000
+    work: int = 1_600_000
     bytes: int = 2**20
     documents: int = 256
     mistakes: int = 200
@@ -68,6 +69,7 @@ def limits_from(given: Mapping[str, Any], spell: Any = None) -> Limits:
     """The limits with those that are `given` by name; `spell` gives the name of one in messages. Raises Failure (usage).
 
     Who raises another limit gets as much more work with it, else each would have to be raised twice; but for `params`, which take none.
+    So many nodes are also allowed to stand in the text.
     """
     spell = spell or (lambda name: f"limits[{name!r}]")
     for name, number in given.items():
@@ -83,7 +85,8 @@ def limits_from(given: Mapping[str, Any], spell: Any = None) -> Limits:
     if "work" in given:
         return limits
     raised = max(getattr(limits, name) / getattr(DEFAULT, name) for name in Limits._fields if name != "params")
-    return limits._replace(work=min(int(limits.work * max(1, raised)), highest_of("work")))
+    of_nodes = WORK_OF_NODE * limits.nodes if limits.nodes > DEFAULT.nodes else 0
+    return limits._replace(work=min(max(int(limits.work * max(1, raised)), of_nodes), highest_of("work")))
 
 
 DEFAULT_EXAMPLE = "nodes=100000"

@@ -10,7 +10,7 @@ import pytest
 
 from archc.compiler.analysis.cost import op_cost
 from archc.compiler.driver import check, run_passes
-from archc.compiler.frontend.application import infer_within_limits
+from archc.compiler.frontend.application import count_params
 from archc.compiler.frontend.schema import schema_text
 from archc.compiler.ir.operation import infer_type
 from archc.compiler.ops import OPS
@@ -226,7 +226,7 @@ def test_copies_share_what_is_worked_out(tmp_path, monkeypatch):
     for cls, method in ((OPS["conv"], "infer"), (OPS["conv"], "params"), (OPS["conv"], "macs"), (Pair, "check")):
         rule = getattr(cls, method)
         monkeypatch.setattr(cls, method, lambda *a, _r=rule, _m=method: worked.update([_m]) or _r(*a))
-    for memo in (infer_type, infer_within_limits, op_cost):
+    for memo in (infer_type, count_params, op_cost):
         memo.cache_clear()
     block = {
         "params": {"kernel": 3},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import sys
 from collections.abc import Callable
@@ -89,6 +90,7 @@ def check_spec(spec: str, settings: tuple[str, ...], limits: Limits) -> Compilat
     from ..compiler.driver import check
 
     result = check(spec, settings, limits=limits)
+    gc.freeze()  # what a check found is kept to the end of the command: no collection need look through it
     if result.bundled:
         print(f"using the bundled {result.bundled}", file=sys.stderr)
     return result

@@ -13,7 +13,7 @@ from ..ir.types import TensorType, format_sizes
 from ..ops import OPS
 from ..ops.fields import Misfit, quote_value
 from ..ops.op import Op
-from .budget import WARNING
+from .budget import INFERENCE, WARNING, Budget
 from .context import NOTHING, Context, Poison, StepValue
 from .located_yaml import BROKEN, Located
 from .recovery import Incomplete
@@ -27,13 +27,14 @@ MAX_PARAMS = 2**33  # of one op
 class Applier:
     """Makes the nodes of a graph, in order.
 
-    `literal_ops` are ops without expressions, by name and arguments, made once each.
+    `literal_ops` are ops without expressions, by name and arguments, made once each; `types` those of results, by op and inputs.
     """
 
-    def __init__(self, arguments: Arguments, diagnostics: Collector) -> None:
+    def __init__(self, arguments: Arguments, diagnostics: Collector, budget: Budget) -> None:
         self.nodes: list[Node] = []
-        self.arguments, self.diagnostics = arguments, diagnostics
+        self.arguments, self.diagnostics, self.budget = arguments, diagnostics, budget
         self.literal_ops: dict[tuple[str, Located | None], Op] = {}
+        self.types: dict[tuple[Op, tuple[TensorType, ...]], TensorType] = {}
 
     def apply(
         self,
@@ -55,7 +56,7 @@ class Applier:
         inputs = [v if type(v) is Value and v is not NOTHING else expected_input(v, key) for v in values]
         guessed = any(type(v) is Poison for v in values)
         try:
-            result = infer_within_limits(op, *[v.type for v in inputs])
+            result = self.type_of_result(op, tuple([v.type for v in inputs]), key)
         except Reject as reject:
             if (guessed or isinstance(args, Incomplete)) and not reject.about_rank:
                 raise Poisoned from None  # it follows from a mistake that is reported already
@@ -65,6 +66,14 @@ class Applier:
         node = Node(path, op, tuple(inputs), (Value(path, result),), key.span, ctx.frames)
         self.nodes.append(node)
         return node.output
+
+    def type_of_result(self, op: Op, x: tuple[TensorType, ...], key: Located) -> TensorType:
+        """The type of `op` on inputs of the types `x`, worked out once in a check. Raises Reject."""
+        known = self.types.get((op, x))
+        if known is None:
+            self.budget.spend(INFERENCE, key)
+            known = self.types[op, x] = infer_within_limits(op, *x)
+        return known
 
     def build_op(self, name: str, key: Located, args: Located | None, x: StepValue, ctx: Context) -> Op:
         """The op `name` with the fields in `args`, evaluated and checked. Raises Fault or Poisoned."""
@@ -186,7 +195,6 @@ def unknown_field(cls: type[Op], key: Located) -> Fault:
     return unknown_fault(f"field of `{cls.name}`", str(key.value), cls.fields, key.span, "unknown-key", more)
 
 
-@lru_cache(maxsize=4096)
 def infer_within_limits(op: Op, *x: TensorType) -> TensorType:
     """The type of the result of `op`. Raises Reject, also for a result or for params that are too large for any machine."""
     y, param_count = infer_type(op, *x), count_params(op, *x)

@@ -1,7 +1,7 @@
 """The budget of a check: work is counted in all stages, and a spec that takes too much of it is refused.
 
 Time is bounded by this count and not by a clock, so that a spec is accepted or refused alike on every machine. A unit takes
-one to three microseconds. What is done ten thousand times in a repeat is counted in bulk, at the place that repeats it.
+at most a microsecond. What is done ten thousand times in a repeat is counted in bulk, at the place that repeats it.
 """
 
 from __future__ import annotations
@@ -13,23 +13,28 @@ from .expressions.template import Template
 from .located_yaml import Located
 
 # units of work
-STEP = 25  # a step of the net: its node, its checks, its cost
-TOKEN = 8  # of an expression that is parsed, once for each text
-EVALUATION = 5  # of an expression, beside what it computes
-YAML_NODE = 16
-PARAM = 2  # a param or a let of a call
+STEP = 30  # a step of the net: its node, its checks, its cost
+INFERENCE = 45  # the type of an op's result, once for each op and its inputs
+TOKEN = 12  # of an expression that is parsed, once for each text
+EVALUATION = 18  # of an expression, beside what it computes
+YAML_NODE = 24
+WRITTEN_STEP = 30  # a step as it stands in the text
+WRITTEN_BLOCK = 90
+PARAM = 4  # a param or a let of a call
+REFERENCE = 16
+OUTPUT = 40
 FAULT = 1000  # a mistake in a copy of a step, with its explanation
 WARNING = 50
 BRANCH = 24
-MERGE_INPUT = 2
+MERGE_INPUT = 6
 THREAD = 400  # a new stack for a deep nest
 BYTES_PER_UNIT = 2  # of a text that is read
 CHARACTERS_PER_UNIT = 8  # of a text that an expression makes, or of a path
 LONG_PATH = 100  # characters: longer ones are work
 SCOPES_PER_UNIT = 256  # characters of the scopes in which `from` looks for a name
-SOURCE_PER_UNIT = 4  # characters of an expression that is computed
+SOURCE_PER_UNIT = 3  # characters of an expression that is computed
 NAMES_PER_UNIT = 16  # of names in sight that a copy of a step takes over
-FRAMES_PER_UNIT = 4  # blocks, repeats and branches around a copy of a step
+FRAMES_PER_UNIT = 1  # blocks, repeats and branches around a copy of a step
 
 
 class Budget:

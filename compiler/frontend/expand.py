@@ -17,7 +17,7 @@ from ..ir.graph import Graph, Head, Node, Value
 from ..ops import OPS
 from ..ops.merge import Add
 from .application import Applier, check_usable
-from .budget import BRANCH, CHARACTERS_PER_UNIT, FAULT, LONG_PATH, MERGE_INPUT, THREAD, Budget
+from .budget import BRANCH, CHARACTERS_PER_UNIT, FAULT, LONG_PATH, MERGE_INPUT, OUTPUT, THREAD, Budget
 from .calls import bind_document_inputs, bind_params, enter_block, require_depth
 from .compose import Document
 from .context import NOTHING, POISON, Context, Poison, StepValue, guess_result
@@ -51,7 +51,7 @@ class Expander:
         self.refused_calls: set[tuple[Located, str]] = set()
         self.deep = DeepCalls()
         self.arguments = Arguments(budget)
-        self.applier = Applier(self.arguments, diagnostics)
+        self.applier = Applier(self.arguments, diagnostics, budget)
 
     # ---- the document
 
@@ -180,6 +180,7 @@ class Expander:
         else:
             self.paths.results[path] = (result, inner_ctx.aux)
         if "output" in modifiers and ctx.outputs:
+            self.budget.spend(OUTPUT, modifiers["output"].value)
             name = evaluate_output(modifiers["output"].value, x, ctx)
             add_output(name, modifiers["output"].value, result, self.outputs, self.document.input)
         if "aux" not in modifiers:
@@ -283,6 +284,7 @@ class Expander:
                 copies = self.bind_copies(step, x, ctx)
                 if copies is None:
                     values.append(POISON)
+                self.budget.spend(len(copies or ()) * BRANCH, core.key)
                 for bindings in copies or ():
                     add_numbered(branch.place._replace(steps=(copy,)), bind_copy(ctx, bindings, step))
         return tuple(values)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..diagnostics import Collector, list_names, nearest
 from ..ops import OPS
-from .budget import EVALUATION, FAULT, SOURCE_PER_UNIT, Budget
+from .budget import EVALUATION, FAULT, SOURCE_PER_UNIT, WRITTEN_BLOCK, WRITTEN_STEP, Budget
 from .compose import Document
 from .located_yaml import BROKEN, Entry, Located, is_broken, plain_value
 from .recovery import Incomplete
@@ -160,6 +160,7 @@ class Resolver:
 
     def check_block(self, block: Block, document: AbstractSet[str]) -> None:
         """Checks a block. `document` are the names of the document that it sees."""
+        self.budget.spend(WRITTEN_BLOCK, block.key)
         own = self.check_params(block.params)
         if block.incomplete:
             self.check_place(block.steps, Scope(AnyNames(), block.blocks, block.name))
@@ -187,6 +188,7 @@ class Resolver:
 
     def check_step(self, step: Step, scope: Scope) -> None:
         """Checks a step, its modifiers first: the names of `repeat` are in sight of all the others."""
+        self.budget.spend(WRITTEN_STEP, step.node)
         modifiers = step.modifiers
         # a key that is reported may be meant for `repeat`
         if isinstance(step.node, Incomplete):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..diagnostics import Note, Span
 from ..ops.fields import quote_value
-from .budget import SCOPES_PER_UNIT
+from .budget import REFERENCE, SCOPES_PER_UNIT
 from .context import Context, StepValue
 from .located_yaml import Located
 from .naming import Absent, Paths, join_path
@@ -25,7 +25,7 @@ def resolve_reference(node: Located, x: StepValue, ctx: Context, paths: Paths, g
     `graph` is the document's, for the message. Raises Fault where there is no such step or input, or Poisoned where it may be a step that is reported as wrong.
     """
     name = ctx.evaluate(node, x)
-    ctx.budget.spend(len(ctx.scope) * (1 + ctx.scope.count(".")) // SCOPES_PER_UNIT, node)
+    ctx.budget.spend(REFERENCE + len(ctx.scope) * (1 + ctx.scope.count(".")) // SCOPES_PER_UNIT, node)
     if not isinstance(name, str) or not name:
         raise Fault("wrong-type", node.span, f"`from` wants the name of one earlier step, not {quote_value(name)}")
     span = span_within(node, 0, len(node.raw)) if node.raw else node.span

@@ -6,7 +6,8 @@ without any axis is a control value: one for the whole batch, such as the column
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from math import prod
+from typing import NamedTuple, cast
 
 from .dtypes import F32, DType
 
@@ -42,7 +43,7 @@ class TensorType(NamedTuple):
     @property
     def sizes(self) -> tuple[int, ...]:
         """The shape without the batch axis."""
-        return tuple(int(d) for d in self.shape[1:])
+        return cast("tuple[int, ...]", self.shape[1:])
 
     @property
     def channels(self) -> int:
@@ -59,10 +60,7 @@ class TensorType(NamedTuple):
     @property
     def elements(self) -> int:
         """How many elements there are per image."""
-        n = 1
-        for d in self.sizes:
-            n *= d
-        return n
+        return prod(self.sizes)
 
     def with_sizes(self, *sizes: int) -> TensorType:
         """The type with the same element type and batch axis, and other sizes."""

@@ -82,8 +82,8 @@ class ZipContainer:
             self.verify_header(info)
             name_length, extra_length = struct.unpack_from("<HH", self.map, info.header_offset + LOCAL_HEADER - 4)
             begin = info.header_offset + LOCAL_HEADER + name_length + extra_length
-            # over the map, as zipfile would copy every byte
-            if crc32(self.map[begin : begin + info.file_size]) != info.CRC:
+            # over the map, as zipfile would copy every byte; a slice ends where the file does, and an empty one has a sum, too
+            if begin + info.file_size > len(self.map) or crc32(self.map[begin : begin + info.file_size]) != info.CRC:
                 raise self.damaged(info)
             self.places[name] = begin
         return self.places[name]
