@@ -61,6 +61,15 @@ SPECS: dict[str, Callable[[int], str]] = {
     "many names in one text": lambda n: graph(rows(f'- {{name: "{"$i" * 900}#", relu: }}', n // 100)),
     "distinct short expressions": lambda n: graph(rows("- conv: $(#-#+3)", n)),
     "long expressions that are wrong": lambda n: graph(rows(f'- {{when: "$({LONG_SUM} + # +)", relu: }}', n // 100)),
+    "distinct expressions of a param": lambda n: graph(
+        rows("- conv: {out: $(w * # // (# + 1) + 1), kernel: 1}", n), "params: {w: 8}\n"
+    ),
+    "an op of its own for each step": lambda n: graph(rows(f"- {{repeat: {{i: {n}}}, conv: {{out: $(3 + i % 7000)}}}}", 1)),
+    "heads": lambda n: graph(rows("- {aux: 0.3, steps: [global_avg_pool, {linear: 5}]}", n) + "  - relu\n"),
+    "calls": lambda n: graph(rows("- B: {a: #}", n), "blocks: {B: {params: {a: int, b: 3}, steps: [relu]}}\n"),
+    "names of copies": lambda n: graph(rows(f"- {{repeat: {{i: {n}}}, name: a$i, relu: }}", 1)),
+    "open params": lambda n: graph("  - relu\n", f"params: {{{items('p#: {type: int, min: 1, max: 5}', n)}}}\n"),
+    "convs": lambda n: graph(rows("- conv: {out: 1#, kernel: 1, bias: false}", n)),
     "a large list looked through": lambda n: call_repeated(
         "{steps: [{when: $(sum(large) > 0), relu: }]}", n, "params: {large: $(range(9000))}\n"
     ),
