@@ -22,11 +22,34 @@ MAX_CONTENT = 256
 PASS_THROUGH = ("Identity", "Flatten", "Reshape", "Squeeze", "Cast")
 
 # what archc writes; the numbers are those of onnx.proto
-MODEL = Message.of("model", {1: VARINT, 2: BYTES, 3: BYTES, 7: BYTES, 8: BYTES}, {14: BYTES})
-GRAPH = Message.of("graph", {2: BYTES}, {1: BYTES, 5: BYTES, 11: BYTES, 12: BYTES, 13: BYTES})
-NODE = Message.of("node", {2: BYTES, 3: BYTES, 4: BYTES, 6: BYTES}, {1: BYTES, 5: BYTES})
-ATTRIBUTE = Message.of("attribute", {1: BYTES, 2: FIXED32, 3: VARINT, 4: BYTES, 20: VARINT}, {7: FIXED32, 8: VARINT})
-TENSOR = Message.of("tensor", {2: VARINT, 8: BYTES, 9: BYTES, 14: VARINT}, {1: VARINT, 13: BYTES})
+MODEL = Message.of(
+    "model",
+    {1: VARINT, 2: BYTES, 3: BYTES, 7: BYTES, 8: BYTES},
+    {14: BYTES},
+    {4: "a domain of the model", 20: "steps of training", 25: "functions"},
+)
+GRAPH = Message.of(
+    "graph",
+    {2: BYTES},
+    {1: BYTES, 5: BYTES, 11: BYTES, 12: BYTES, 13: BYTES},
+    {10: "a text about the graph", 14: "notes on quantisation", 15: "sparse weights"},
+)
+NODE = Message.of(
+    "node", {2: BYTES, 3: BYTES, 4: BYTES, 6: BYTES}, {1: BYTES, 5: BYTES}, {7: "a node of a domain of its own"}
+)
+ATTRIBUTE = Message.of(
+    "attribute",
+    {1: BYTES, 2: FIXED32, 3: VARINT, 4: BYTES, 20: VARINT},
+    {7: FIXED32, 8: VARINT},
+    {5: "a tensor inside a node", 6: "a graph inside a node", 9: "texts in an attribute", 10: "tensors inside a node",
+     11: "graphs inside a node"},
+)  # fmt: skip
+TENSOR = Message.of(
+    "tensor",
+    {2: VARINT, 8: BYTES, 9: BYTES, 14: VARINT},
+    {1: VARINT, 13: BYTES},
+    {4: "a weight's numbers in the field for floats", 7: "a weight's numbers in the field for int64"},
+)
 PORT = Message.of("port", {1: BYTES, 2: BYTES})
 TYPE = Message.of("type", {1: BYTES})
 TENSOR_TYPE = Message.of("tensor's type", {1: VARINT, 2: BYTES})

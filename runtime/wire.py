@@ -6,6 +6,7 @@ A file may come from anywhere: every length is checked against the bytes that ar
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
 
 # some seconds
@@ -19,15 +20,29 @@ FIXED_SIZES = {FIXED64: 8, FIXED32: 4}
 
 
 class Message(NamedTuple):
-    """The fields of a message that archc writes: by number and wire type (`number << 3 | wire`), whether it may stand there often."""
+    """The fields of a message that archc writes: by number and wire type (`number << 3 | wire`), whether it may stand there often.
+
+    `others` says in words what some of those are that it does not write, by number.
+    """
 
     name: str
     fields: Mapping[int, bool]
+    others: Mapping[int, str] = MappingProxyType({})
 
     @classmethod
-    def of(cls, name: str, once: Mapping[int, int], often: Mapping[int, int] = {}) -> Message:
+    def of(
+        cls,
+        name: str,
+        once: Mapping[int, int],
+        often: Mapping[int, int] = MappingProxyType({}),
+        others: Mapping[int, str] = MappingProxyType({}),
+    ) -> Message:
         """From the wire types by the numbers of the fields that stand there once, and of those that may stand there often."""
-        return cls(name, {n << 3 | wire: n in often for n, wire in {**once, **often}.items()})
+        return cls(name, {n << 3 | wire: n in often for n, wire in {**once, **often}.items()}, others)
+
+    def describe(self, field: int) -> str:
+        """What a field is that archc does not write, or not so, for people."""
+        return self.others.get(field, f"a part of the {self.name} that archc does not write (ONNX's field {field})")
 
 
 class WireReader:
@@ -58,7 +73,7 @@ class WireReader:
             often = known.get(key)
             if not often:
                 if often is None or key in once:
-                    self.surprise = self.surprise or f"{message.name}, field {key >> 3}"
+                    self.surprise = self.surprise or message.describe(key >> 3)
                 once.add(key)
             wire = key & 7
             if wire == BYTES and key > 7:

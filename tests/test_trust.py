@@ -193,6 +193,16 @@ def test_what_archc_does_not_write_is_not_opened_here(built, tmp_path, change):
 
 
 @pytest.mark.parametrize(
+    ("change", "said"),
+    [(functions, "functions"), (subgraph, "a graph inside a node"), (other_numbers, "the field for floats")],
+)
+def test_what_is_doubted_is_said_in_words(built, tmp_path, change, said):
+    model = ModelProto.FromString(built)
+    change(model)
+    assert said in trust.find_doubt(open_artifact(save(model, tmp_path / "a.onnx")))
+
+
+@pytest.mark.parametrize(
     "again", [b"\x08\x09", b"\x12\x01x", b"\xa2\x01\x00", b"\xca\x01\x00", b"\xf8\x07\x01", b"\x42\x02\x10\x11"]
 )
 def test_fields_that_stand_there_again_or_are_not_known(built, tmp_path, again):
