@@ -84,7 +84,7 @@ def names_in_folder(folder: Path) -> list[str]:
     """The names in a folder; none where it cannot be read."""
     try:
         return [each.name for each in islice(folder.iterdir(), MAX_BESIDE)]
-    except OSError:
+    except (OSError, ValueError):
         return []
 
 
@@ -250,6 +250,14 @@ def zoo() -> dict[str, Path]:
     return {path.stem: path for path in sorted(ZOO.glob("*/*.yaml"))}
 
 
+def nearest_file(path: Path) -> str | None:
+    """The spec in the folder of `path` whose name is like that of this one, which is not there; None where there is none."""
+    specs = [name for name in names_in_folder(path.parent) if name.endswith((".yaml", ".yml"))]
+    files = {name.rpartition(".")[0]: str(path.with_name(name)) for name in specs}
+    near = path.stem if path.stem in files else nearest(path.stem, files)
+    return files[near] if near else None
+
+
 def find_spec(spec: str) -> SpecText:
     """The text of the spec that a user names: a file, `-` for standard input, or an entry of the zoo.
 
@@ -272,8 +280,9 @@ def find_spec(spec: str) -> SpecText:
     name = spec.removeprefix(BUNDLED).removesuffix(".yaml")
     if name in entries:
         return read_spec_file(entries[name].resolve(), entries[name].name)._replace(bundled=name)
-    near = nearest(name, entries)
+    near, file = nearest(name, entries), nearest_file(path)
     hint = f"did you mean the bundled `{near}`?" if near else "`archc list` shows the bundled specs"
+    hint = f"did you mean `{file}`?" if file else hint
     raise Failure(
         "no-such-spec", f"there is no file `{spec[:200]}`, and no bundled spec of that name", hint, exit_code=2
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import check
 from archc.compiler.limits import Limits
 from archc.compiler.sources import ZOO, Folder, GitRevision, Memory, SourceError, SpecText, find_spec
@@ -154,3 +155,20 @@ def test_memory_holds_what_a_model_stores(tmp_path):
     stored = json.loads(json.dumps({source.label: source.text for source in whole.sources}))
     again = check(SpecText(Memory(stored), "nets/member.yaml", stored["nets/member.yaml"].encode(), "member.yaml"))
     assert again.graph == whole.graph
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [("tinny.yaml", "`tiny.yaml`"), ("tiny", "`tiny.yaml`"), ("resnte50", "bundled `resnet50`"), ("zzz", "archc list")],
+)
+def test_a_misspelt_spec_is_answered_by_the_file_beside_it(asked, said, tmp_path, monkeypatch):
+    (tmp_path / "tiny.yaml").write_text(FAMILY, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Failure) as error:
+        find_spec(asked)
+    assert error.value.code == "no-such-spec" and said in error.value.help
+
+
+def test_an_empty_name_is_called_empty():
+    found = check(SpecText(Memory({}), "a.yaml", FAMILY.replace("family", '""', 1).encode(), "a.yaml"))
+    assert [(d.code, d.message) for d in found.diagnostics] == [("empty", "`name` is empty")]

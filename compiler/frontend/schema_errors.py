@@ -56,7 +56,7 @@ def explain(root: Located, error: Any) -> Iterator[Diagnostic]:
         limit = f"wants {wants}" if "x-wants" in rule else f"wants a number in range ({wants})"
         help = advise_fraction(node, rule)
         yield Diagnostic("out-of-range", node.span, f"{subject}{limit}, not {quote_value(error.instance)}", help=help)
-    elif error.validator == "minProperties" and path:
+    elif error.validator in ("minProperties", "minLength") and path:
         yield Diagnostic("empty", node.span, f"{subject}is empty", help=f"{subject}wants {wants}")
     elif not has_unknown_rest(root, path, node):
         size = f", of {len(error.instance)}" if error.validator in ("minItems", "maxItems") else ""
