@@ -58,10 +58,15 @@ def read_labels(path: str | PathLike[str]) -> tuple[str, ...]:
     """The labels in a text file, one a line. Raises RuntimeFault (usage) where it cannot be read, or has none."""
     try:
         text = Path(path).read_text("utf-8-sig")
-    except (OSError, ValueError) as error:
-        why = "it is no text in UTF-8" if isinstance(error, ValueError) else (error.strerror or "unreadable").lower()
-        raise RuntimeFault("file-missing", f"the labels `{path}`: {why}", exit_code=2) from None
+    except UnicodeDecodeError:
+        raise RuntimeFault(
+            "not-utf8", f"the labels `{path}`: it is no text in UTF-8", "save it as UTF-8, a label a line", exit_code=2
+        ) from None
+    except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
+        code = "file-missing" if isinstance(error, FileNotFoundError) else "file-unreadable"
+        why = getattr(error, "strerror", None) or str(error)
+        raise RuntimeFault(code, f"the labels `{path}`: {why.lower()}", exit_code=2) from None
     labels = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not labels:
-        raise RuntimeFault("file-missing", f"the labels `{path}`: the file is empty", exit_code=2)
+        raise RuntimeFault("empty", f"the labels `{path}`: the file is empty", "write a label a line", exit_code=2)
     return labels

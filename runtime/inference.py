@@ -176,4 +176,6 @@ def lacks_memory(error: Exception) -> bool:
 def failing_node(error: Exception) -> str:
     """Where onnxruntime stopped, from its message: ` at the node `conv1` (Conv)`; empty where that does not say."""
     found = FAILING_NODE.search(str(error))
-    return f" at the node `{found[2]}` ({found[1]})" if found else ""
+    if not found:
+        return ""
+    return f" at the node `{found[2]}` ({found[1]})" if found[2] else f" at a {found[1]} without a name"

@@ -129,13 +129,16 @@ def test_labels_say_that_it_is_one(tmp_path):
     assert caught.value.code == "not-a-classifier"
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\0"])
-def test_files_that_hold_no_labels(tmp_path, content):
+@pytest.mark.parametrize(("content", "code"), [(None, "file-missing"), (b"", "empty"), (b"\xff\xfe\0", "not-utf8")])
+def test_files_that_hold_no_labels(tmp_path, content, code):
     if content is not None:
         (tmp_path / "names.txt").write_bytes(content)
     with pytest.raises(RuntimeFault) as caught:
         read_labels(tmp_path / "names.txt")
-    assert (caught.value.code, caught.value.exit_code) == ("file-missing", 2)
+    assert (caught.value.code, caught.value.exit_code) == (code, 2)
+    with pytest.raises(RuntimeFault) as caught:
+        read_labels("a\0b")
+    assert caught.value.code == "file-unreadable"
 
 
 # -- models from elsewhere -----------------------------------------------------------------------------------------------
