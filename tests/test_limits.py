@@ -19,6 +19,7 @@ from archc.catalog import models
 from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import Compilation, check
 from archc.compiler.frontend.schema import validator
+from archc.compiler.garbage import without_collection
 from archc.compiler.limits import DEFAULT, Limits, double_limit, highest_of, limits_from, raise_limit, read_limits
 from archc.compiler.sources import Memory, SpecText
 from tests.limit_specs import HEAD, SPECS, graph, rows
@@ -297,3 +298,18 @@ def test_time_and_memory_of_the_whole_program(tmp_path: Path) -> None:
                 flush=True,
             )
             assert process.returncode in (0, 1)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_check_leaves_the_collector_as_it_was(enabled: bool) -> None:
+    """Also where it ends in an error; inside, nothing is collected."""
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with pytest.raises(KeyError), without_collection():
+            inside = gc.isenabled()
+            raise KeyError
+        check("lenet5_modern")
+        assert (inside, gc.isenabled()) == (False, enabled)
+    finally:
+        (gc.enable if before else gc.disable)()
