@@ -12,7 +12,6 @@ from ..compiler.backends import Backend, Export
 from ..compiler.content_names import OutputFile
 from ..compiler.driver import Compilation, run_passes
 from ..compiler.ir.graph import Graph
-from ..compiler.passes import PassOptions
 from ..compiler.weights.loading import LoadedWeights, NetTensors, load_checkpoints
 from ..compiler.weights.report import WeightReport
 from ..compiler.weights.source import Checkpoint
@@ -58,7 +57,7 @@ def build(checked: Compilation, options: BuildOptions | None = None, **keywords:
         raise TypeError("options are given whole or as keywords, not both")
     began = time.perf_counter()
     training = training_graph(checked)
-    built = run_passes(training, PassOptions(options.phase, options.keep_aux, options.fold))
+    built = run_passes(training, options.passes)
     paths = target_paths(checked, built, options)
     weights = resolve_weights(training, options)
     weights = weights._replace(report=with_untouched_starts(training, weights, options))
@@ -147,7 +146,7 @@ def export_and_prove(checked: Compilation, training: Graph, built: Graph, weight
         (training, weights.source) if backend.graph == "training" else (built, RewrittenSource(weights.source, built))
     )
     export = Export(graph=graph, weights=source, path=path, title=checked.header.summary or checked.name,
-                    source=checked.sources[0].label, metadata=metadata(checked, built, weights.report, options.phase),
+                    source=checked.sources[0].label, metadata=metadata(checked, built, weights.report, options.passes),
                     opset=options.opset, batch=options.batch, prove=prove_file)  # fmt: skip
     return backend.write(export), found[0] if found else None
 

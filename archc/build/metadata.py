@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 from .. import __version__
 from ..compiler.analysis.distributions import class_scores, distributions
 from ..compiler.driver import Compilation
-from ..compiler.ir.graph import Graph, Phase
+from ..compiler.ir.graph import Graph
+from ..compiler.passes import PassOptions
 from ..compiler.weights.names import belongs_to, owning_step
 from ..compiler.weights.report import WeightReport
 
 
-def metadata(checked: Compilation, graph: Graph, report: WeightReport, phase: Phase) -> dict[str, str]:
+def metadata(checked: Compilation, graph: Graph, report: WeightReport, passes: PassOptions) -> dict[str, str]:
     """The metadata of a file, texts by `archc.*` keys; values that are no texts are JSON.
 
     Nothing of the machine, the place or the time is in it: two builds of a spec are the same bytes.
@@ -21,11 +23,12 @@ def metadata(checked: Compilation, graph: Graph, report: WeightReport, phase: Ph
     facts = {
         "archc.version": __version__,
         "archc.name": checked.name,
-        "archc.phase": phase,
+        "archc.phase": passes.phase,
         "archc.graph": text,
         "archc.spec_sha256": graph.sha256(),
         "archc.sources": to_json({s.label: s.text for s in checked.sources}),
         "archc.settings": to_json(list(checked.settings)),
+        "archc.passes": to_json(asdict(passes)),
         "archc.weights": to_json(weights_origin(graph, report)),
     }
     if checked.graph is not None:  # before a pass: folded into a convolution, a normalisation is not seen any more

@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 from ..compiler.backends import BACKENDS
 from ..compiler.diagnostics import Failure, nearest
 from ..compiler.ir.graph import Phase
+from ..compiler.passes import PassOptions
 from ..compiler.spelling import Spelling, as_keyword
 from ..compiler.weights.input_channels import InputMethod
 from ..compiler.weights.name_map import NameMap
@@ -136,6 +137,11 @@ class BuildOptions:
             self.weights_input,
             self.spelling,
         )
+
+    @property
+    def passes(self) -> PassOptions:
+        """The options that the passes take."""
+        return PassOptions(self.phase, self.keep_aux, self.fold)
 
     def not_honoured(self) -> Iterator[tuple[str, str]]:
         """Options that were asked for and that none of the exports can honour, each with the reason."""

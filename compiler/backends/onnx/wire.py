@@ -57,6 +57,11 @@ def encode_attribute(name: str, value: Any) -> bytes:
     return string_field(1, name) + body
 
 
+def metadata_entry(key: str, value: str) -> bytes:
+    """An entry of a ModelProto's metadata, a StringStringEntryProto."""
+    return bytes_field(14, string_field(1, key) + string_field(2, value))
+
+
 class NodeProto(NamedTuple):
     """A NodeProto with one output; `doc` is its doc_string, the place in the spec that it comes from."""
 
@@ -150,4 +155,4 @@ class ModelProto(NamedTuple):
                 file.write(tensor.data())
         file.write(after + bytes_field(8, string_field(1, "") + integer_field(2, self.opset)))
         for key, value in self.metadata.items():
-            file.write(bytes_field(14, string_field(1, key) + string_field(2, value)))
+            file.write(metadata_entry(key, value))

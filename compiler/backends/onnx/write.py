@@ -22,6 +22,7 @@ from .. import Export
 from . import wire
 from .data_names import DATA_SUFFIX
 from .opsets import IR_OF_OPSET, OPSET, OPSETS
+from .seal import encode_seal
 
 ALIGNMENT = 4096
 EXTERNAL_OVER = 2_000_000_000
@@ -214,6 +215,8 @@ def export_onnx(graph: Graph, weights: WeightSource, path: Path, *, opset: int |
             data.path.unlink()
     with path.open("wb") as file:
         model.write(file)
+    with path.open("ab") as file:
+        file.write(encode_seal(describe_file(path).sha256))
     return [describe_file(path), *beside]
 
 

@@ -1,0 +1,169 @@
+"""`archc verify`: a built file that is whole is verified; what was changed in it, or beside it, is found and named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+
+from archc.compiler.backends.onnx.seal import SEAL_BYTES, encode_seal
+
+from .program import program
+
+SPEC = """archspec: 1
+name: small
+input: {image: [3, 8, 8]}
+graph:
+  - conv: {out: 4, kernel: 3}
+  - batch_norm:
+  - relu:
+  - local_response_norm: {size: 3}
+  - flatten:
+  - linear: 5
+"""
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("small.yaml").write_text(SPEC, "utf-8")
+    return program(capsys)
+
+
+def build(run, *options: str) -> Path:
+    assert run("build", "small.yaml", "-o", "small.onnx", *options).code == 0
+    return Path("small.onnx")
+
+
+def seal(model: onnx.ModelProto, path: Path) -> None:
+    """Writes a model as who changes it on purpose would: with a seal that holds."""
+    kept = [each for each in model.metadata_props if each.key != "archc.sha256"]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    data = model.SerializeToString()
+    path.write_bytes(data + encode_seal(hashlib.sha256(data).hexdigest()))
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--no-fold",), ("--batch", "2"), ("--opset", "13"), ("--set", "k=2")], ids=str
+)
+def test_what_was_built_is_verified(run, options):
+    Path("small.yaml").write_text(
+        SPEC.replace("input:", "params: {k: 1}\ninput:").replace("out: 4", "out: $(4 * k)"), "utf-8"
+    )
+    build(run, "--proof", "none", *options)
+    Path("small.yaml").unlink()
+    ran = run("verify", "small.onnx", "--format", "json")
+    document = json.loads(ran.out)
+    assert ran.code == 0 and document["ok"], document
+    assert [each["name"] for each in document["facts"]] == ["bytes", "nodes", "sources", "answers"]
+    assert document["parity"]["max_rel"] < 1e-4
+
+
+def test_heads_that_were_kept_are_verified(run):
+    assert run("build", "googlenet", "--keep-aux", "--proof", "none", "-o", "g.onnx").code == 0
+    assert run("verify", "g.onnx", "--proof", "none").code == 0
+
+
+def test_any_changed_bit_is_found(run):
+    path = build(run, "--proof", "none")
+    whole = path.read_bytes()
+    chance = random.Random(11)
+    places = [
+        0,
+        len(whole) // 2,
+        len(whole) - SEAL_BYTES,
+        len(whole) - 1,
+        *(chance.randrange(len(whole)) for _ in range(60)),
+    ]
+    for place in places:
+        data = bytearray(whole)
+        data[place] ^= 1 << chance.randrange(8)
+        path.write_bytes(data)
+        ran = run("verify", "small.onnx", "--proof", "none")
+        assert ran.code == 1, f"byte {place}: {ran.out}{ran.err}"
+
+
+def shift_metadata(model: onnx.ModelProto, key: str, change: Callable[[str], str]) -> None:
+    (entry,) = [each for each in model.metadata_props if each.key == key]
+    entry.value = change(entry.value)
+
+
+def change_alpha(model: onnx.ModelProto) -> None:
+    (node,) = [each for each in model.graph.node if each.op_type == "LRN"]
+    (alpha,) = [each for each in node.attribute if each.name == "alpha"]
+    alpha.f = 5.0
+
+
+# what is done to the model, sealed anew, and the check that finds it with a word of what it says
+CHANGES = {
+    "a source": (lambda m: shift_metadata(m, "archc.sources", lambda t: t.replace("out: 4", "out: 6")), "sources", "another graph"),
+    "a source that is wrong": (lambda m: shift_metadata(m, "archc.sources", lambda t: t.replace("relu", "rellu")), "sources", "rellu"),
+    "no source": (lambda m: shift_metadata(m, "archc.sources", lambda t: "{}"), "sources", "no spec"),
+    "sources that are none": (lambda m: shift_metadata(m, "archc.sources", lambda t: '{"a.yaml": 3}'), "sources", "not as archc"),
+    "options of passes": (lambda m: shift_metadata(m, "archc.passes", lambda t: '{"fold": 3}'), "sources", "not as archc"),
+    "the hash": (lambda m: shift_metadata(m, "archc.spec_sha256", lambda t: "0" * 64), "sources", "hash"),
+    "the graph": (lambda m: shift_metadata(m, "archc.graph", lambda t: t[:40]), "sources", "graph"),
+    "a node's number": (change_alpha, "answers", "differ"),
+    "a foreign node": (lambda m: m.graph.node.append(onnx.helper.make_node("Erf", ["conv"], ["x"])), "nodes", "does not write"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_was_changed_on_purpose_is_found(run, name):
+    change, check, word = CHANGES[name]
+    path = build(run, "--proof", "none")
+    model = onnx.load(str(path))
+    change(model)
+    seal(model, path)
+    ran = run("verify", "small.onnx", "--format", "json")
+    wrong = [each for each in json.loads(ran.out)["facts"] if each["ok"] is False]
+    assert ran.code == 1 and [each["name"] for each in wrong] == [check], ran.out
+    assert word in wrong[0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes() + b"\x72\x02\x0a\x00"), "behind the file's seal"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-SEAL_BYTES]), "no seal"),
+    ],
+    ids=["something behind it", "without its seal"],
+)
+def test_another_tool_wrote_it(run, change, word):
+    change(build(run, "--proof", "none"))
+    ran = run("verify", "small.onnx", "--proof", "none")
+    assert ran.code == 1 and word in " ".join(ran.out.split())
+
+
+@pytest.mark.parametrize(("harm", "word"), [("flipped", "digest of its name"), ("gone", "not beside")])
+def test_the_data_beside_a_model_is_held_to_its_name(run, monkeypatch, harm, word):
+    from archc.compiler.backends.onnx import write
+
+    monkeypatch.setattr(write, "EXTERNAL_OVER", 0)
+    monkeypatch.setattr(write, "ALIGNMENT", 64)
+    monkeypatch.setattr(write.export_onnx, "__kwdefaults__", {**write.export_onnx.__kwdefaults__, "external_over": 0})
+    build(run, "--proof", "none")
+    (data,) = Path().glob("*.onnx.data")
+    assert run("verify", "small.onnx").code == 0
+    if harm == "gone":
+        data.unlink()
+    else:
+        content = bytearray(data.read_bytes())
+        content[7] ^= 16
+        data.write_bytes(content)
+    ran = run("verify", "small.onnx")
+    assert ran.code == 1 and word in " ".join((ran.out + ran.err).split()), ran
+
+
+def test_a_model_from_elsewhere_has_nothing_to_verify(run):
+    model = onnx.load(str(build(run, "--proof", "none")))
+    del model.metadata_props[:]
+    onnx.save(model, "other.onnx")
+    ran = run("verify", "other.onnx")
+    assert ran.code == 1 and "nothing-to-verify" in ran.err and "archc verify" in ran.err
