@@ -5,6 +5,7 @@ The walk knows the fields that archc writes, and says which is the first that it
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -19,6 +20,9 @@ MAX_NODE = 2**20
 MAX_PARTS = 500_000
 # bytes of a weight that are kept: sizes, pads and scales have less
 MAX_CONTENT = 256
+# other exporters write whole stack traces where archc writes a place in a spec
+MAX_PLACE = 1000
+PLACE = re.compile(r"[^\n]+:\d+")
 PASS_THROUGH = ("Identity", "Flatten", "Reshape", "Squeeze", "Cast")
 
 # what archc writes; the numbers are those of onnx.proto
@@ -63,13 +67,17 @@ Shape = tuple[Dimension, ...]
 
 
 class OutlineNode(NamedTuple):
-    """A node: its name, operator, inputs, outputs, and the attributes that are numbers, texts or tuples of numbers."""
+    """A node: its name, operator, inputs, outputs, and the attributes that are numbers, texts or tuples of numbers.
+
+    `place` is where in a spec it comes from, `file:line`, as archc writes it; empty where the file says none.
+    """
 
     name: str
     kind: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
+    place: str = ""
 
 
 class Tensor(NamedTuple):
@@ -244,14 +252,14 @@ def read_pair(reader: WireReader, end: int, limit: int) -> tuple[str, str]:
 
 
 def read_node(reader: WireReader, end: int) -> OutlineNode:
-    """Reads a NodeProto: field 1 is an input, 2 an output, 3 the name, 4 the operator, 5 an attribute.
+    """Reads a NodeProto: field 1 is an input, 2 an output, 3 the name, 4 the operator, 5 an attribute, 6 a text.
 
     The attributes are read only while nothing in the file surprises: nobody asks for those of a model from elsewhere.
     """
     inputs: list[str] = []
     outputs: list[str] = []
     attributes: dict[str, Any] = {}
-    name = kind = ""
+    name = kind = place = ""
     for field, wire, length in reader.walk(end, NODE):
         if wire != BYTES:
             continue
@@ -263,12 +271,15 @@ def read_node(reader: WireReader, end: int) -> OutlineNode:
             name = reader.text(length)
         elif field == 4:
             kind = reader.text(length)
+        elif field == 6 and length <= MAX_PLACE:
+            place = reader.read(length).decode("utf-8", "replace")
         elif field == 5 and not reader.surprise:
             key, value = read_attribute(reader, reader.end(length))
             if key in attributes:
                 reader.surprise = f"an attribute {key!r} that stands there twice"
             attributes[key] = value
-    return OutlineNode(name, kind, tuple(inputs), tuple(outputs), attributes)
+    place = place if PLACE.fullmatch(place) else ""
+    return OutlineNode(name, kind, tuple(inputs), tuple(outputs), attributes, place)
 
 
 def read_attribute(reader: WireReader, end: int) -> tuple[str, Any]:

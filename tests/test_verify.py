@@ -167,3 +167,51 @@ def test_a_model_from_elsewhere_has_nothing_to_verify(run):
     onnx.save(model, "other.onnx")
     ran = run("verify", "other.onnx")
     assert ran.code == 1 and "nothing-to-verify" in ran.err and "archc verify" in ran.err
+
+
+OTHER = SPEC.replace("  - relu:\n", "  - gelu:\n")
+# the second model, made of the first spec or of a text, with options; whether the two agree, and words of the answer
+SECOND = {
+    "the same net without folds": (SPEC, ("--no-fold", "--opset", "13"), True, ""),
+    "of a fixed batch": (SPEC, ("--batch", "3"), True, ""),
+    "other weights": (SPEC, ("--seed", "3"), False, "`0`"),
+    "another operation": (OTHER, (), False, "at `2`"),
+    "an output of another name": (SPEC.replace("linear: 5", "{linear: 5, output: scores}"), (), True, ""),
+    "another input": (SPEC.replace("8, 8", "9, 9"), (), None, "different inputs"),
+    "two outputs": (SPEC.replace("- relu:", "- {relu: , output: map}"), (), None, "outputs of the two"),
+}
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_two_models_are_compared(run, name):
+    text, options, agree, words = SECOND[name]
+    build(run, "--proof", "none")
+    Path("other.yaml").write_text(text, "utf-8")
+    assert run("build", "other.yaml", "-o", "other.onnx", "--proof", "none", *options).code == 0
+    ran = run("verify", "small.onnx", "other.onnx", "--format", "json")
+    assert ran.code == (0 if agree else 1)
+    if agree is None:
+        assert words in ran.err
+        return
+    document = json.loads(ran.out)
+    assert document["ok"] is agree
+    first = document["first"]
+    assert (first is None) is agree and words in f"at `{(first or {}).get('value', '')}`"
+    text_ran = run("verify", "small.onnx", "other.onnx")
+    assert ("agree" if agree else "differ") in text_ran.out and (agree or first["place"] in text_ran.out)
+
+
+def test_a_model_from_elsewhere_is_compared_in_a_process_of_its_own(run):
+    model = onnx.load(str(build(run, "--proof", "none")))
+    del model.metadata_props[:]
+    (alpha,) = [a for n in model.graph.node if n.op_type == "LRN" for a in n.attribute if a.name == "alpha"]
+    alpha.f = 5.0
+    model.graph.doc_string = "from elsewhere"
+    onnx.save(model, "other.onnx")
+    ran = run("verify", "small.onnx", "other.onnx", "--format", "json")
+    first = json.loads(ran.out)["first"]
+    assert ran.code == 1 and first["op"] == "LRN" and first["place"].startswith("small.yaml:")
+    (alpha,) = [a for n in model.graph.node if n.op_type == "LRN" for a in n.attribute if a.name == "alpha"]
+    alpha.f = 1e-4
+    onnx.save(model, "other.onnx")
+    assert run("verify", "small.onnx", "other.onnx", "--tolerance", "1e-6").code == 0

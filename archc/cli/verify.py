@@ -14,13 +14,17 @@ from .progress import progress
 
 if TYPE_CHECKING:
     from ..build.proof.prove import Extent
+    from ..build.verify.compare import Comparison
     from ..compiler.limits import Limits
 
 MARKS = {True: "", False: "not ok: ", None: "not checked: "}
 
 
-@click.command(epilog="Example: archc verify googlenet.onnx --proof full")
+@click.command(
+    epilog="Example: archc verify googlenet.onnx --proof full\n\nTwo models: archc verify mine.onnx exported.onnx --trust"
+)
 @click.argument("model")
+@click.argument("other", required=False)
 @click.option(
     "--proof",
     type=click.Choice(["fast", "full", "none"]),
@@ -28,16 +32,22 @@ MARKS = {True: "", False: "not ok: ", None: "not checked: "}
     show_default=True,
     help="How far the answers are held against torch's.",
 )
+@click.option("--tolerance", type=click.FloatRange(0, min_open=True), default=1e-4, show_default=True,
+              help="How far OTHER's answers may lie from MODEL's, relative to the largest.")  # fmt: skip
+@click.option("--trust", is_flag=True, help="Open models from elsewhere in archc's own process, without limits.")
 @limit_option
 @format_option()
-def command(model: str, proof: str, limits: Limits, form: str) -> int:
+def command(model: str, other: str | None, proof: str, tolerance: float, trust: bool, limits: Limits, form: str) -> int:
     """Verify a built model: its bytes, its sources, and its answers.
 
-    The exit code is 1 where anything does not hold.
+    With OTHER, two models are compared on the same inputs, and the first node that differs is named. The exit code is 1 where
+    anything does not hold.
     """
     from ..build.verify.verify import verify
 
     limit_long_calls()
+    if other is not None:
+        return compare_models(model, other, tolerance, trust, form)
     with progress(f"verifying {model}"):
         found = verify(model, None if proof == "none" else cast("Extent", proof), limits)
     if form == "json":
@@ -62,3 +72,41 @@ def command(model: str, proof: str, limits: Limits, form: str) -> int:
         print(f"{found.model}: {'verified' if found.ok else 'not what it was built to be'}\n")
         print(format_pairs(rows, table_width()))
     return 0 if found.ok else 1
+
+
+def compare_models(model: str, other: str, tolerance: float, trust: bool, form: str) -> int:
+    """Prints how two models compare, and gives the exit code."""
+    from ..build.verify.compare import compare
+
+    with progress(f"comparing {model} with {other}"):
+        found = compare(model, other, tolerance, trust)
+    if form == "json":
+        outputs = [each._asdict() for each in found.outputs]
+        print_json({"model": found.model, "other": found.other, "ok": found.ok, "outputs": outputs, "tolerance": found.tolerance,
+                    "common": found.common, "first": found.first and found.first._asdict()})  # fmt: skip
+        return 0 if found.ok else 1
+    print(f"{found.model} and {found.other} {'agree' if found.ok else 'differ'}\n")
+    rows = [
+        (
+            each.output,
+            f"{each.max_rel:.1e} of the largest value"
+            + (f" (allowed: {found.tolerance:.0e})" if each.max_rel > found.tolerance else ""),
+        )
+        for each in found.outputs
+    ]
+    if not found.ok:
+        rows.append(("first", describe_first(found)))
+    print(format_pairs(rows, table_width()))
+    return 0 if found.ok else 1
+
+
+def describe_first(found: Comparison) -> str:
+    """Where two models begin to differ, in words."""
+    if found.first is None:
+        return (
+            f"not known: of the {found.common} values that both call alike none differs"
+            if found.common
+            else "not known: the two call no value alike"
+        )
+    place = f" ({found.first.place})" if found.first.place else ""
+    return f"`{found.first.value}`{place}, {found.first.op}: {found.first.max_rel:.1e}; all that goes into it agrees"

@@ -3,7 +3,7 @@ every input with a positive number in each window."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ...compiler.ir.graph import Graph
@@ -51,12 +51,17 @@ FAST_KINDS = ALL_KINDS[:4]
 
 def draw_inputs(graph: Graph, kinds: Iterable[str]) -> dict[str, Any]:
     """One image of each kind, in their order, as float32 arrays (kinds, C, H, W) by the names of the graph's inputs."""
+    return draw_arrays({value.name: value.type.sizes for value in graph.inputs}, kinds)
+
+
+def draw_arrays(sizes: Mapping[str, Sequence[int]], kinds: Iterable[str]) -> dict[str, Any]:
+    """One array of each kind, in their order, as float32 arrays (kinds, …) by name; `sizes` are those of one."""
     import numpy as np
 
-    images: dict[str, list[Any]] = {value.name: [] for value in graph.inputs}
+    images: dict[str, list[Any]] = {name: [] for name in sizes}
     for kind in kinds:
         random = np.random.default_rng((SEED, ALL_KINDS.index(kind)))
-        for value in graph.inputs:
-            image = KINDS[kind](random.standard_normal(value.type.sizes, dtype=np.float32))
-            images[value.name].append(image.astype(np.float32, copy=False))
+        for name, size in sizes.items():
+            image = KINDS[kind](random.standard_normal(size, dtype=np.float32))
+            images[name].append(image.astype(np.float32, copy=False))
     return {name: np.stack(rows) for name, rows in images.items()}

@@ -1,0 +1,55 @@
+"""Any values of a model, asked of a copy that gives them as outputs; the file itself stays as it is."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...compiler.backends.onnx.wire import bytes_field, string_field
+from ...runtime.artifact import Artifact, open_artifact
+from ...runtime.ports import Port
+from ...runtime.trust import find_data, open_engine
+
+# fields of onnx.proto: a model's graph, a graph's outputs, an output's name
+GRAPH, OUTPUT, NAME = 7, 12, 1
+
+
+class OpenValues:
+    """A model of which every value can be asked for. Closed, it removes its copy."""
+
+    def __init__(self, model: str | Path, trust: bool) -> None:
+        """With `trust` the model is opened in this process, wherever it comes from. Raises RuntimeFault where it is no model."""
+        self.artifact: Artifact = open_artifact(model)
+        self.trust = trust
+        self.folder = tempfile.TemporaryDirectory(prefix="archc-")
+        for name in find_data(self.artifact):
+            shutil.copyfile(self.artifact.path.parent / name, Path(self.folder.name) / name)
+
+    def __enter__(self) -> OpenValues:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.folder.cleanup()
+
+    def ports(self) -> dict[str, Port]:
+        """The inputs by name."""
+        engine = open_engine(self.artifact, "cpu", None, self.trust, None)
+        return {each.name: Port.of(each, self.artifact.graph.unranked) for each in engine.get_inputs()}
+
+    def ask(self, names: Sequence[str], inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """The values by name, for arrays by the inputs' names. Raises RuntimeFault where the model does not run on these.
+
+        protobuf merges what stands in a message twice, so a second graph at the end of the file, of outputs alone, adds them to the
+        first. A value that is asked for is not fused away, so one is asked for at a time.
+        """
+        new = [name for name in names if name not in self.artifact.outputs]
+        outputs = b"".join(bytes_field(OUTPUT, string_field(NAME, name)) for name in new)
+        copy = Path(self.folder.name) / "model.onnx"
+        shutil.copyfile(self.artifact.path, copy)
+        with copy.open("ab") as file:
+            file.write(bytes_field(GRAPH, outputs) if new else b"")
+        engine = open_engine(open_artifact(copy), "cpu", None, self.trust, None)
+        return dict(zip(names, engine.run(names, inputs), strict=True))
