@@ -9,10 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .faults import RuntimeFault
 from .providers import PROVIDERS, DeviceChoice, choose_device
+
+if TYPE_CHECKING:
+    from .profile.record import Recording
 
 FATAL_ONLY = 4
 FAILING_NODE = re.compile(r"running (\w+) node\. Name:'([^']*)'")
@@ -146,6 +149,12 @@ class Engine:
             events = json.loads(Path(profiled.end_profiling()).read_text())
         ran = {e["name"]: e["args"]["provider"] for e in events if e.get("args", {}).get("provider")}
         return dict(Counter(ran.values()))
+
+    def record(self, names: Sequence[str], arrays: Mapping[str, Any], runs: int, warm_up: int) -> Recording:
+        """What onnxruntime measures of its kernels in `runs` runs after `warm_up`; raises as `run` does."""
+        from .profile.record import record
+
+        return record(self.path, session_options(self.threads), self.choice.providers, names, arrays, runs, warm_up)
 
 
 def run_session(session: Any, names: Sequence[str], arrays: Mapping[str, Any]) -> list[Any]:

@@ -17,13 +17,16 @@ import time
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from .faults import RuntimeFault
 from .frames import BrokenFrame, FrameTooLarge, read_frame, write_frame
 from .inference import shorten
 from .limits import MIB, WorkerLimits
 from .providers import DeviceChoice
+
+if TYPE_CHECKING:
+    from .profile.record import Recording
 
 TICK_S = 0.05
 # how long a process whose pipe is closed may take to end, before it is ended
@@ -99,15 +102,25 @@ class RemoteEngine:
         """How many nodes each provider ran in one profiled run; raises as `run` does."""
         return dict(self.call("count", names, arrays)[0]["counts"])
 
-    def call(self, what: str, names: Sequence[str], arrays: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
-        """The answer of the process, which is started again where it has ended."""
+    def record(self, names: Sequence[str], arrays: Mapping[str, Any], runs: int, warm_up: int) -> Recording:
+        """What onnxruntime measures of its kernels in `runs` runs after `warm_up`; raises as `run` does."""
+        from .profile.record import KernelTime, Recording
+
+        found = self.call("record", names, arrays, runs=runs, warm_up=warm_up)[0]
+        kernels = [KernelTime(*each)._replace(values=tuple(each[4])) for each in found["kernels"]]
+        return Recording(tuple(kernels), float(found["run_seconds"]))
+
+    def call(
+        self, what: str, names: Sequence[str], arrays: Mapping[str, Any], **more: int
+    ) -> tuple[dict[str, Any], list[Any]]:
+        """The answer of the process, which is started again where it has ended. `more` goes into the head of the frame."""
         with self.lock:
             # somebody else may have ended it between two calls: that is no doing of the model
             if self.process.is_running and self.process.popen.poll() is not None:
                 self.process.end()
             if not self.process.is_running:
                 self.open()
-            head = {"do": what, "inputs": [*arrays], "outputs": [*names]}
+            head = {"do": what, "inputs": [*arrays], "outputs": [*names], **more}
             size = sum(getattr(array, "nbytes", 0) for array in arrays.values())
             return self.ask(head, [*arrays.values()], "run", size)
 

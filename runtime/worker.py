@@ -106,6 +106,9 @@ class Worker:
         arrays = dict(zip(head["inputs"], values, strict=True))
         if head["do"] == "count":
             return {"counts": self.engine.count_nodes(head["outputs"], arrays)}, []
+        if head["do"] == "record":
+            found = self.engine.record(head["outputs"], arrays, head["runs"], head["warm_up"])
+            return {"kernels": [[*each] for each in found.kernels], "run_seconds": found.run_seconds}, []
         return {}, self.engine.run(head["outputs"], arrays)
 
     def limit_memory(self, size: int, head: Mapping[str, Any]) -> None:

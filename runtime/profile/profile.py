@@ -1,0 +1,68 @@
+"""The profile of an open model: the time of each step, beside what the machine can do at most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..faults import RuntimeFault
+from ..ports import list_ports
+from ..session import Session
+from .attribute import StepTime, attribute_kernels
+from .ceilings import Ceilings, measure_ceilings
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The time of a run of `batch` images, the median of `runs`.
+
+    `steps` are the kernels in the order in which they ran, told by the nodes of the file. `run_seconds` is a whole run: what it has
+    over the sum of the steps is onnxruntime's own time between kernels, and that of its profiler.
+    """
+
+    model: str
+    device: str
+    batch: int
+    threads: int | None
+    runs: int
+    run_seconds: float
+    steps: tuple[StepTime, ...]
+    ceilings: Ceilings
+
+    @property
+    def kernel_seconds(self) -> float:
+        """The time of all kernels together."""
+        return sum(step.seconds for step in self.steps)
+
+
+def profile_session(session: Session, batch: int = 1, runs: int = 10, warm_up: int = 2) -> Profile:
+    """Profiles a model on `batch` images of random numbers at once, on the CPU.
+
+    Raises RuntimeFault `wrong-input` where an input has an open size beside the batch's, `device-unavailable` on another device:
+    there onnxruntime sees when kernels are launched, and not how long they run.
+    """
+    if session.device != "cpu":
+        raise RuntimeFault("device-unavailable", f"a profile on {session.device} would be of the launches of kernels, not of the kernels",
+                           "profile on the device cpu; for a GPU use its own profiler (nsys, ncu)", 2)  # fmt: skip
+    arrays = random_inputs(session, batch)
+    with session.translate_errors():
+        recording = session.session.record(session.known_outputs(None), arrays, runs, warm_up)
+    steps = attribute_kernels(recording.kernels, session.artifact.graph)
+    size = session.fixed_batch or batch
+    return Profile(session.name, session.device, size, session.threads, runs, recording.run_seconds, tuple(steps),
+                   measure_ceilings(session.threads))  # fmt: skip
+
+
+def random_inputs(session: Session, batch: int) -> dict[str, Any]:
+    """Standard normal numbers for each input, by name; whole numbers from 0 to 255 where it takes none but whole ones."""
+    import numpy as np
+
+    chance, arrays = np.random.default_rng(0), {}
+    for name, port in session.inputs.items():
+        if not port.has_one_size or not port.is_tensor or port.dtype == "object":
+            raise RuntimeFault("wrong-input", f"the input `{name}` of {session.name} has an open size, or is of no numbers: "
+                               f"{list_ports(session.inputs)}", "build it with fixed sizes")  # fmt: skip
+        shape = (session.fixed_batch or batch, *(size for size in port.shape[1:] if isinstance(size, int)))
+        numbers = chance.standard_normal(shape, np.float32)
+        arrays[name] = numbers.astype(port.dtype) if np.dtype(port.dtype).kind == "f" else (abs(numbers) * 80).clip(0, 255).astype(port.dtype)  # fmt: skip
+    return arrays
