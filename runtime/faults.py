@@ -28,6 +28,10 @@ class RuntimeFault(Exception):
         super().__init__(message)
         self.code, self.message, self.help, self.exit_code = code, message, help, exit_code
 
+    def __reduce__(self) -> tuple[type[RuntimeFault], tuple[str, str, str, int]]:
+        """It goes from process to process whole; an exception is made anew of its message alone."""
+        return type(self), (self.code, self.message, self.help, self.exit_code)
+
     def __str__(self) -> str:
         """The message as it may be printed: what is in it of a file must not disturb a terminal."""
         return escape_controls(self.message)

@@ -54,7 +54,7 @@ MAY_KNOW |= {f"archc.compiler.{stage}": (*BELOW, f"archc.compiler.{stage}") for 
 PROTOCOLS = {"archc.compiler.weights.source"}
 
 HEAVY = {
-    "torch": ("compiler/backends/torch/", "archc/build/proof/"),
+    "torch": ("compiler/backends/torch/", "archc/build/proof/", "archc/build/torch_runner.py"),
     "onnx": ("compiler/backends/onnx/", "archc/build/proof/"),
     "onnxruntime": ("runtime/",),
     "yaml": ("compiler/frontend/located_yaml.py",),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ..faults import RuntimeFault
-from ..ports import list_ports
+from ..inputs import random_inputs
 from ..session import Session
 from .attribute import StepTime, attribute_kernels
 from .ceilings import Ceilings, measure_ceilings
@@ -44,25 +43,10 @@ def profile_session(session: Session, batch: int = 1, runs: int = 10, warm_up: i
     if session.device != "cpu":
         raise RuntimeFault("device-unavailable", f"a profile on {session.device} would be of the launches of kernels, not of the kernels",
                            "profile on the device cpu; for a GPU use its own profiler (nsys, ncu)", 2)  # fmt: skip
-    arrays = random_inputs(session, batch)
+    arrays = random_inputs(session.inputs, session.fixed_batch or batch, session.name)
     with session.translate_errors():
         recording = session.session.record(session.known_outputs(None), arrays, runs, warm_up)
     steps = attribute_kernels(recording.kernels, session.artifact.graph)
     size = session.fixed_batch or batch
     return Profile(session.name, session.device, size, session.threads, runs, recording.run_seconds, tuple(steps),
                    measure_ceilings(session.threads))  # fmt: skip
-
-
-def random_inputs(session: Session, batch: int) -> dict[str, Any]:
-    """Standard normal numbers for each input, by name; whole numbers from 0 to 255 where it takes none but whole ones."""
-    import numpy as np
-
-    chance, arrays = np.random.default_rng(0), {}
-    for name, port in session.inputs.items():
-        if not port.has_one_size or not port.is_tensor or port.dtype == "object":
-            raise RuntimeFault("wrong-input", f"the input `{name}` of {session.name} has an open size, or is of no numbers: "
-                               f"{list_ports(session.inputs)}", "build it with fixed sizes")  # fmt: skip
-        shape = (session.fixed_batch or batch, *(size for size in port.shape[1:] if isinstance(size, int)))
-        numbers = chance.standard_normal(shape, np.float32)
-        arrays[name] = numbers.astype(port.dtype) if np.dtype(port.dtype).kind == "f" else (abs(numbers) * 80).clip(0, 255).astype(port.dtype)  # fmt: skip
-    return arrays

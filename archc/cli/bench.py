@@ -1,0 +1,180 @@
+"""`archc bench`: how fast models run, and whether one is faster than another."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..compiler.limits import DEFAULT
+from ..interruption import limit_long_calls
+from ..runtime.arguments import MAX_BATCH, MAX_THREADS
+from ..text.layout import fold_line, output_width
+from ..text.tables import format_bytes, format_table
+from .options import check_spec, format_option, print_json, set_option
+from .progress import progress
+
+if TYPE_CHECKING:
+    from ..runtime.bench.contender import Contender
+    from ..runtime.bench.measure import Timing
+    from ..runtime.bench.statistics import Difference
+
+
+class Batches(click.ParamType[tuple[int, ...]]):
+    """Numbers of images with commas between them."""
+
+    name = "N,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        sizes = [int(each) for each in str(value).split(",") if re.fullmatch(r" *[0-9]{1,9} *", each)]
+        if len(sizes) != str(value).count(",") + 1 or not all(1 <= size <= MAX_BATCH for size in sizes):
+            self.fail(f"`{value}` is no list of numbers such as 1,8,64", param, ctx)
+        return tuple(dict.fromkeys(sizes))
+
+
+@click.command(epilog="Example: archc bench resnet50 --batch 1,8 --against torch")
+@click.argument("models", metavar="MODEL|SPEC...", nargs=-1, required=True)
+@click.option(
+    "--batch", "batches", type=Batches(), default="1", show_default=True, help="Images at once; several with commas."
+)
+@click.option("--device", default="auto", show_default=True, help="Where to run.")
+@click.option(
+    "--threads", type=click.IntRange(1, MAX_THREADS), help="Threads on the CPU.  [default: onnxruntime's choice]"
+)
+@click.option(
+    "--against", metavar="torch|MODEL", help="A contender that the first one is held against: torch eager, or a file."
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.1, 3600),
+    default=3.0,
+    show_default=True,
+    help="How long each runs at each batch.",
+)
+@click.option("--trust", is_flag=True, help="Open models from elsewhere in archc's own process, without limits.")
+@set_option
+@format_option()
+def command(
+    models: tuple[str, ...], batches: tuple[int, ...], device: str, threads: int | None, against: str | None, seconds: float,
+    trust: bool, settings: tuple[str, ...], form: str,
+) -> int:  # fmt: skip
+    """Time models, each in a process of its own and in turn.
+
+    A SPEC is built with untrained weights first, which run as fast as trained ones. Times are of a whole run, with the arrays going in and
+    coming out. Others are held against the first, and a difference within the noise is not called one.
+    """
+    from ..runtime.bench.measure import measure
+
+    limit_long_calls()
+    with ExitStack() as opened, progress(f"timing {', '.join(models)}"):
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="archc-")))
+        files = [(name, find_model(name, settings, folder / str(at))) for at, name in enumerate(models)]
+        contenders = [onnx_contender(name, path, device, threads, trust) for name, path in files]
+        if against == "torch":
+            contenders.append(torch_contender(files[0][1], device, threads))
+        elif against is not None:
+            contenders.append(
+                onnx_contender(against, find_model(against, settings, folder / "other"), device, threads, trust)
+            )
+        timings = measure([opened.enter_context(each) for each in contenders], batches, seconds)
+    if form == "json":
+        print_json({"threads": threads, "seconds": seconds, "machine": machine_facts(), "timings": [timing_json(each) for each in timings]})  # fmt: skip
+        return 0
+    print(timing_table(timings), end="\n\n")
+    for line in describe_timings(timings):
+        print("\n".join(fold_line(line, output_width(), cut=False)))
+    return 0
+
+
+def find_model(name: str, settings: Sequence[str], folder: Path) -> Path:
+    """The model file that a name means; a spec is built into `folder`, unproved and untrained."""
+    from ..build.build import build
+
+    if Path(name).suffix == ".onnx" or (Path(name).is_file() and Path(name).suffix not in (".yaml", ".yml")):
+        return Path(name)
+    folder.mkdir()
+    checked = check_spec(name, tuple(settings), DEFAULT)
+    return Path(build(checked, output=folder / f"{checked.name}.onnx", proof="none").artifacts[0].path)
+
+
+def onnx_contender(name: str, path: Path, device: str, threads: int | None, trust: bool) -> Contender:
+    """A model file."""
+    from ..runtime.bench.contender import Contender
+    from ..runtime.bench.models import open_model
+
+    return Contender(name, partial(open_model, str(path), device, threads, trust))
+
+
+def torch_contender(path: Path, device: str, threads: int | None) -> Contender:
+    """The same net in torch."""
+    from ..build.torch_runner import open_torch
+    from ..runtime.bench.contender import Contender
+
+    return Contender("torch eager", partial(open_torch, str(path), device, threads), ("numpy", "torch", "onnx"))
+
+
+def machine_facts() -> dict[str, Any]:
+    """What the figures depend on beside the models."""
+    import platform
+
+    return {
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    }
+
+
+def timing_table(timings: Sequence[Timing]) -> str:
+    """A row for each contender and batch."""
+    rows = [
+        [each.name, each.where, str(each.batch), f"{each.latency.p50:.2f}", *(f"{q:.2f}" if q is not None else "" for q in each.latency[1:]),
+         f"{each.images_per_s:.1f}", f"{each.start_ms:.0f}", format_bytes(each.peak_bytes) if each.peak_bytes else ""]
+        for each in timings
+    ]  # fmt: skip
+    heads = ["model", "device", "batch", "p50 ms", "p90", "p99", "images/s", "start ms", "memory"]
+    return format_table(heads, rows, "<<>>>>>>>", ["device", "memory", "start ms", "p99"])
+
+
+def describe_timings(timings: Sequence[Timing]) -> list[str]:
+    """Sentences on how the contenders compare, and on energy."""
+    first = {each.batch: each for each in reversed(timings) if each.against is None}
+    lines = [describe_difference(first[each.batch], each, each.against) for each in timings if each.against]
+    for each in timings:
+        if each.joules_per_image is not None:
+            lines.append(f"{each.name} at batch {each.batch}: {each.joules_per_image:.3g} J an image")
+    load = machine_facts()["load"]
+    if load is not None and load > (os.cpu_count() or 1):
+        lines.append(f"the machine is busy (load {load:.1f} on {os.cpu_count()} cores): ratios hold better than times")
+    if timings and timings[0].joules_per_image is None:
+        lines.append(f"energy is not told: {timings[0].why_no_energy}")
+    return lines
+
+
+def describe_difference(first: Timing, other: Timing, found: Difference) -> str:
+    """How one contender compares with the first: by how much it is faster or slower, or that this is within the noise."""
+    where = f"at batch {other.batch}"
+    if not found.told:
+        return (f"{first.name} and {other.name} {where}: no difference beyond the noise ({found.low:.2f} to {found.high:.2f} times, "
+                f"noise {100 * (found.noise - 1):.0f}%)")  # fmt: skip
+    if found.ratio > 1:
+        return f"{first.name} is {found.ratio:.2f} times as fast as {other.name} {where} ({found.low:.2f} to {found.high:.2f})"
+    return f"{first.name} is {1 / found.ratio:.2f} times as slow as {other.name} {where} ({1 / found.high:.2f} to {1 / found.low:.2f})"
+
+
+def timing_json(each: Timing) -> dict[str, Any]:
+    """A timing as `--format json` has it: times in ms, memory in bytes."""
+    against = each.against and {**each.against._asdict(), "told": each.against.told}
+    return {
+        "model": each.name, "device": each.where, "batch": each.batch, "runs": each.runs, "latency_ms": each.latency._asdict(),
+        "images_per_s": each.images_per_s, "start_ms": each.start_ms, "peak_bytes": each.peak_bytes,
+        "joules_per_image": each.joules_per_image, "why_no_energy": each.why_no_energy, "against_first": against,
+    }  # fmt: skip

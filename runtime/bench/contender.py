@@ -1,0 +1,158 @@
+"""A contender: what is timed, in a process of its own, so that its memory is its own and nothing of another's slows it down."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from ..faults import RuntimeFault
+from ..inputs import random_inputs
+from ..packages import import_package
+from ..ports import Port
+
+# how long a process may take to end by itself
+LAST_BREATH_S = 5
+
+
+class Runner(Protocol):
+    """What a contender's process has opened: `ports` are its inputs, `fixed_batch` its one batch or None, `where` the device in words."""
+
+    @property
+    def ports(self) -> Mapping[str, Port]: ...
+
+    @property
+    def fixed_batch(self) -> int | None: ...
+
+    @property
+    def where(self) -> str: ...
+
+    def run(self, arrays: Mapping[str, Any]) -> Any:
+        """Runs once on arrays by the inputs' names. Raises RuntimeFault where that fails."""
+
+
+# opens a runner in the contender's process: a function at the top of a module, or a partial of one
+Opener = Callable[[], Runner]
+
+
+class Opened(NamedTuple):
+    """What a process says when it has opened its runner: how long that took, without the imports, and the batch that is fixed."""
+
+    start_seconds: float
+    fixed_batch: int | None
+    where: str
+
+
+class Contender:
+    """A contender by its `name`. Use it as a context: it starts its process, and ends it.
+
+    `packages` are imported before its start is timed: an import costs the same, whatever is opened.
+    """
+
+    def __init__(self, name: str, opener: Opener, packages: Sequence[str] = ("numpy", "onnxruntime")) -> None:
+        self.name, self.opener, self.packages = name, opener, packages
+
+    def __enter__(self) -> Contender:
+        """Raises RuntimeFault where the runner does not open."""
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=serve, args=(self.opener, self.packages, theirs, self.name), daemon=True)
+        self.process.start()
+        theirs.close()
+        try:
+            self.opened = Opened(*self.receive())
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+        self.process.join(LAST_BREATH_S)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+    def time_runs(self, batch: int, runs: int) -> list[float]:
+        """The seconds of each of `runs` runs of `batch` images. Raises RuntimeFault where one fails."""
+        return [float(each) for each in self.ask("run", batch, runs)]
+
+    def peak_bytes(self) -> int:
+        """The most memory that the process has had, Python and its libraries with it; 0 where the system does not say."""
+        return int(self.ask("peak", 0, 0))
+
+    def ask(self, *request: Any) -> Any:
+        """The answer to a request."""
+        self.connection.send(request)
+        return self.receive()
+
+    def receive(self) -> Any:
+        """The next answer. Raises the RuntimeFault that it is, and `run-failed` where the process has ended."""
+        try:
+            answer = self.connection.recv()
+        except (EOFError, OSError):
+            self.process.join(LAST_BREATH_S)
+            raise RuntimeFault("run-failed", f"the process that runs {self.name} ended with {self.process.exitcode}",
+                               "there was not enough memory, most likely: a smaller --batch", 3) from None  # fmt: skip
+        if isinstance(answer, RuntimeFault):
+            raise answer
+        return answer
+
+
+def serve(opener: Opener, packages: Sequence[str], connection: Any, name: str) -> None:
+    """The process of a contender: opens its runner, then answers requests until there is none."""
+    import signal
+
+    # the terminal sends it to both; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    arrays: dict[int, dict[str, Any]] = {}
+    try:
+        clear_peak()
+        for each in packages:
+            import_package(each, "a benchmark")
+        began = time.perf_counter()
+        runner = opener()
+        connection.send((time.perf_counter() - began, runner.fixed_batch, runner.where))
+        while True:
+            what, batch, runs = connection.recv()
+            if what == "peak":
+                connection.send(read_peak())
+                continue
+            if batch not in arrays:
+                arrays.clear()
+                arrays[batch] = random_inputs(runner.ports, batch, name)
+            connection.send([time_once(runner, arrays[batch]) for _ in range(runs)])
+    except EOFError:
+        pass
+    except RuntimeFault as fault:
+        connection.send(fault.without_traceback())
+    except MemoryError:
+        connection.send(
+            RuntimeFault("out-of-memory", f"there is not enough memory to run {name}", "a smaller --batch", 3)
+        )
+
+
+def time_once(runner: Runner, arrays: Mapping[str, Any]) -> float:
+    """The seconds of one run."""
+    began = time.perf_counter()
+    runner.run(arrays)
+    return time.perf_counter() - began
+
+
+def clear_peak() -> None:
+    """Has Linux forget the peak memory so far: a process begins with that of the one that started it."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pass
+
+
+def read_peak() -> int:
+    """The peak memory of this process in bytes since clear_peak; 0 where the system does not say."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)

@@ -1,0 +1,29 @@
+"""A model file as a contender."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from ..faults import UntrainedWarning
+from ..session import Session
+
+
+class ModelRunner:
+    """A session that is run on arrays."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.ports, self.fixed_batch = session.inputs, session.fixed_batch
+        self.where = session.device
+
+    def run(self, arrays: Mapping[str, Any]) -> Any:
+        """Runs once, and gives all outputs."""
+        return self.session.run(arrays)
+
+
+def open_model(path: str, device: str, threads: int | None, trust: bool) -> ModelRunner:
+    """A model file, as Session opens it. Raises RuntimeFault."""
+    with warnings.catch_warnings(action="ignore", category=UntrainedWarning):
+        return ModelRunner(Session(path, device=device, threads=threads, trust=trust))

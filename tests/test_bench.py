@@ -1,0 +1,142 @@
+"""`archc bench`: contenders in processes of their own; a difference within the noise is not called one."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from archc.runtime.bench.energy import joules, processor_counters
+from archc.runtime.bench.statistics import compare_rounds, summarize
+from archc.runtime.faults import PictureFault, RuntimeFault
+
+from .program import program
+
+SPEC = """archspec: 1
+name: small
+input: {image: [3, 8, 8]}
+graph:
+  - conv: {out: 4, kernel: 3}
+  - relu:
+  - global_avg_pool:
+  - linear: 5
+"""
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("small.yaml").write_text(SPEC, "utf-8")
+    return program(capsys)
+
+
+def test_models_specs_and_torch_are_timed(run):
+    assert run("build", "small.yaml", "-o", "small.onnx", "--proof", "none").code == 0
+    ran = run(
+        "bench",
+        "small.onnx",
+        "small.yaml",
+        "--against",
+        "torch",
+        "--batch",
+        "1,4",
+        "--seconds",
+        "0.1",
+        "--threads",
+        "1",
+        "--format",
+        "json",
+    )
+    assert ran.code == 0, ran.err
+    timings = json.loads(ran.out)["timings"]
+    assert [(each["model"], each["batch"]) for each in timings] == [
+        (name, batch) for batch in (1, 4) for name in ("small.onnx", "small.yaml", "torch eager")
+    ]
+    for each in timings:
+        assert each["latency_ms"]["p50"] > 0 and each["images_per_s"] > 0 and each["start_ms"] > 0
+        assert (each["against_first"] is None) == (each["model"] == "small.onnx")
+        assert each["joules_per_image"] is not None or each["why_no_energy"]
+
+
+def test_the_answer_for_people(run):
+    ran = run("bench", "small.yaml", "--against", "small.yaml", "--seconds", "0.1")
+    assert (ran.code == 0 and "p50 ms" in ran.out and "small.yaml and small.yaml" in ran.out) or "times as" in ran.out
+    assert not [line for line in ran.out.splitlines() if len(line) > 80 and "small.yaml" not in line]
+
+
+BAD = {
+    "no such model": (("nothing.onnx",), 2, "no-such-model"),
+    "no such spec": (("nothing",), 2, "no-such-spec"),
+    "a list of batches": (("small.yaml", "--batch", "1,x"), 2, "1,8,64"),
+    "a batch of none": (("small.yaml", "--batch", "0"), 2, "1,8,64"),
+    "a batch that is fixed": (("fixed.onnx", "--batch", "3"), 2, "2 images at once, not 3"),
+    "torch of a model from elsewhere": (("other.onnx", "--against", "torch"), 1, "models that archc built"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_requests(run, name):
+    import onnx
+
+    arguments, code, word = BAD[name]
+    assert run("build", "small.yaml", "-o", "fixed.onnx", "--batch", "2", "--proof", "none").code == 0
+    model = onnx.load("fixed.onnx")
+    del model.metadata_props[:]
+    onnx.save(model, "other.onnx")
+    ran = run("bench", "--seconds", "0.1", *arguments)
+    assert ran.code == code and word in ran.err, ran.err
+
+
+def rounds(chance: np.random.Generator, scale: float, noise: float, count: int = 60) -> tuple[list[float], list[float]]:
+    """Times of two contenders, one `scale` times the other, on a machine that drifts; each round has noise of its own."""
+    drift = np.exp(np.cumsum(chance.normal(0, 0.02, count)))
+    ours, theirs = (drift * np.exp(chance.normal(0, noise, count)) for _ in range(2))
+    return list(ours), list(scale * theirs)
+
+
+@pytest.mark.parametrize(
+    ("scale", "noise", "least", "most"), [(1.0, 0.05, 0, 8), (1.0, 0.3, 0, 8), (1.2, 0.03, 95, 100), (1.02, 0.3, 0, 8)]
+)
+def test_a_difference_within_the_noise_is_not_called_one(scale, noise, least, most):
+    told = sum(compare_rounds(*rounds(np.random.default_rng(seed), scale, noise)).told for seed in range(100))
+    assert least <= told <= most
+
+
+def test_a_difference_is_about_the_ratio():
+    found = compare_rounds(*rounds(np.random.default_rng(3), 2.0, 0.02))
+    assert found.told and found.low < found.ratio < found.high < 1 and found.ratio == pytest.approx(0.5, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("count", "known"), [(5, (True, False, False)), (10, (True, True, False)), (100, (True, True, True))]
+)
+def test_a_quantile_is_told_where_there_are_runs_for_it(count, known):
+    assert tuple(each is not None for each in summarize([1e-3] * count)) == known
+
+
+def test_the_processors_energy(tmp_path):
+    assert processor_counters(tmp_path)[1]
+    package = tmp_path / "intel-rapl:0"
+    package.mkdir()
+    (package / "max_energy_range_uj").write_text("10000000")
+    (package / "energy_uj").write_text("9000000")
+    (tmp_path / "intel-rapl:0:0").mkdir()
+    counters, why = processor_counters(tmp_path)
+    assert len(counters) == 1 and not why
+    # it begins again at its end
+    assert joules(counters, lambda: (package / "energy_uj").write_text("2000000")) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("kind", [RuntimeFault, PictureFault])
+def test_a_fault_goes_from_process_to_process_whole(kind):
+    found = pickle.loads(pickle.dumps(kind("run-failed", "it stopped", "again", 3)))
+    assert (type(found), found.code, found.message, found.help, found.exit_code) == (
+        kind,
+        "run-failed",
+        "it stopped",
+        "again",
+        3,
+    )
