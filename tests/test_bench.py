@@ -64,7 +64,6 @@ def test_models_specs_and_torch_are_timed(run):
 def test_the_answer_for_people(run):
     ran = run("bench", "small.yaml", "--against", "small.yaml", "--seconds", "0.1")
     assert (ran.code == 0 and "p50 ms" in ran.out and "small.yaml and small.yaml" in ran.out) or "times as" in ran.out
-    assert not [line for line in ran.out.splitlines() if len(line) > 80 and "small.yaml" not in line]
 
 
 BAD = {
