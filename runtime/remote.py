@@ -21,9 +21,9 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 from .faults import RuntimeFault
 from .frames import BrokenFrame, FrameTooLarge, read_frame, write_frame
-from .inference import shorten
 from .limits import MIB, WorkerLimits
 from .providers import DeviceChoice
+from .refusals import shorten
 
 TICK_S = 0.05
 # how long a process whose pipe is closed may take to end, before it is ended
@@ -288,7 +288,9 @@ def describe_no_start(error: OSError) -> RuntimeFault:
 def describe_end(status: int | None, told: str, doing: str) -> RuntimeFault:
     """The fault for a process that ended with `status` by itself while it opened or ran a model; None where it did not end."""
     code = "model-refused" if doing == "opened" else "run-failed"
-    help = "the file is damaged, or made to do harm: get it again from where you trust it"
+    # who opens a model adds where to get another
+    elsewhere = ": get it again from where you trust it" if doing == "run" else ""
+    help = f"the file is damaged, or made to do harm{elsewhere}"
     if status is None:
         return RuntimeFault(code, f"the process of {told} answered with what is no answer when it was {doing}", help)
     names = {int(each): each.name for each in signal.Signals}
