@@ -268,7 +268,8 @@ def test_build_and_run(run: Run) -> None:
     assert artifact["kind"] == "onnx"
     assert artifact["bytes"] == Path("m.onnx").stat().st_size
     assert told["parity"]["max_rel"] < 1e-4
-    assert told["weights"]["loaded"] == 0
+    weights = told["weights"]
+    assert (weights["source"], weights["loaded"], weights["missing"], weights["as_started"]) == ("seed 0", 0, [], True)
     from PIL import Image
 
     Image.new("RGB", (40, 40), (200, 30, 30)).save("red.png")
