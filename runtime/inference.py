@@ -91,7 +91,7 @@ def create_device_session(path: Path, device: str, threads: int | None) -> tuple
         why = "there is not enough memory for the model"
     if not why:
         return session, choice
-    cpu = DeviceChoice("cpu", (PROVIDERS["cpu"],), f"{choice.device} cannot be used: {why}")
+    cpu = DeviceChoice("cpu", (PROVIDERS["cpu"],), f"{choice.device} cannot be used: {why}", gpu_unusable=True)
     # raises where the CPU cannot load the model either: then the model is at fault, not the device
     fallback = create_ort_session(path, session_options(threads), cpu.providers)
     if device == "auto":

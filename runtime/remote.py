@@ -74,7 +74,7 @@ class RemoteEngine:
             opened = self.open()
         self.inputs, self.outputs = ([RemotePort(*port) for port in opened[key]] for key in ("inputs", "outputs"))
         self.providers = [str(each) for each in opened["providers"]]
-        self.choice = DeviceChoice(str(opened["device"]), (), str(opened["reason"]))
+        self.choice = DeviceChoice(str(opened["device"]), (), str(opened["reason"]), bool(opened["gpu_unusable"]))
 
     def get_inputs(self) -> Sequence[RemotePort]:
         """Its inputs, each with a name, a type in onnxruntime's words and a shape."""
