@@ -25,6 +25,21 @@ WRITE_ADVICE = {
 DESCRIPTORS = re.compile(r"/dev/fd|/proc/(?P<process>\d+|self)(?:/task/\d+)?/fd")
 
 
+# how a path ends that only a folder can have
+FOLDER_ENDS = tuple(separator + name for separator in {"/", os.sep} for name in ("", ".", ".."))
+
+
+def file_path(output: str) -> Path:
+    """The path of an output as a user writes it. Raises Failure `output-is-folder` for one that ends as only a folder's does.
+
+    A Path has lost that end, and would name a file.
+    """
+    if output.endswith(FOLDER_ENDS):
+        raise Failure("output-is-folder", f"`{output}` names a folder; an output is a file",
+                      "leave the slash out, or name a file in the folder", 2)  # fmt: skip
+    return Path(output)
+
+
 class Destination(NamedTuple):
     """Where an output goes. `path` is what the links of the path that was asked for lead to.
 
