@@ -245,10 +245,8 @@ def test_the_document(run: Run, models: Path, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("driver", [False, True])
-def test_auto_says_why_it_took_the_cpu_where_a_gpu_seems_to_be_here(
-    run: Run, monkeypatch: pytest.MonkeyPatch, driver: bool
-) -> None:
-    reason = "CUDA's libraries do not load: libcudnn.so.9" if driver else "no NVIDIA driver is here"
+def test_auto_says_why_where_a_gpu_seems_to_be_here(run: Run, monkeypatch: pytest.MonkeyPatch, driver: bool) -> None:
+    reason = "CUDA's libraries do not load" if driver else "no NVIDIA driver is here"
     monkeypatch.setattr("archc.runtime.providers.device_trouble", lambda device: (reason, ""))
     monkeypatch.setattr("archc.runtime.providers.can_load", lambda name: driver)
     shown, told = run("net", "a.png", "--device", "auto"), run("net", "a.png", "--device", "auto", "--format", "json")
