@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .compiler.diagnostics import Diagnostic, Failure, InternalError, SpecError
@@ -162,6 +161,7 @@ class Net:
         from .build.build import build
         from .build.options import BuildOptions
         from .build.replaced import explain_replaced
+        from .compiler.destinations import file_path
 
         if not isinstance(proof, str) or proof != "fast":  # beside its old name it is refused then
             others["proof"] = proof
@@ -172,7 +172,7 @@ class Net:
                                          precision=precision, **others)  # fmt: skip
         if replaced := explain_replaced(self.graph, weights, how.keep_aux):
             warnings.warn(replaced, UserWarning, stacklevel=2)
-        result = build(self.checked, replace(how, exports=("onnx",), output=Path(path)))
+        result = build(self.checked, replace(how, exports=("onnx",), output=file_path(os.fspath(path))))
         warn_of_weights(result.weights)
         return result
 

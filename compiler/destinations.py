@@ -13,7 +13,31 @@ from .diagnostics import Failure
 
 MAX_LINKS = 40
 STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+# what to do where a file cannot be written, by the system's reason
+WRITE_ADVICE = {
+    errno.EACCES: "make the folder writable for you, or write elsewhere with -o",
+    errno.EPERM: "make the folder writable for you, or write elsewhere with -o",
+    errno.EROFS: "the disk is read-only: write elsewhere with -o",
+    errno.ENAMETOOLONG: "give it a shorter name with -o",
+    errno.ELOOP: "its links lead in a circle: remove one, or write elsewhere with -o",
+    errno.EIO: "the disk is damaged, or gone: write elsewhere with -o",
+}
 DESCRIPTORS = re.compile(r"/dev/fd|/proc/(?P<process>\d+|self)(?:/task/\d+)?/fd")
+
+
+# how a path ends that only a folder can have
+FOLDER_ENDS = tuple(separator + name for separator in {"/", os.sep} for name in ("", ".", ".."))
+
+
+def file_path(output: str) -> Path:
+    """The path of an output as a user writes it. Raises Failure `output-is-folder` for one that ends as only a folder's does.
+
+    A Path has lost that end, and would name a file.
+    """
+    if output.endswith(FOLDER_ENDS):
+        raise Failure("output-is-folder", f"`{output}` names a folder; an output is a file",
+                      "leave the slash out, or name a file in the folder", 2)  # fmt: skip
+    return Path(output)
 
 
 class Destination(NamedTuple):
@@ -74,7 +98,7 @@ def check_destination(place: Destination) -> None:
     """Raises Failure where an output cannot go to `place`, before anything is made: a missing or closed folder, a read-only file."""
     path, folder = place.path, place.path.parent
     if place.kind == "folder":
-        raise Failure("output-is-folder", f"`{path}` is a folder; an output is a file", exit_code=2)
+        raise Failure("output-is-folder", f"`{path}` is a folder; an output is a file", "name a file in it", 2)
     if place.descriptor is not None:
         check_descriptor(place.descriptor)
     elif place.kind == "file" and not folder.is_dir():
@@ -86,8 +110,8 @@ def check_destination(place: Destination) -> None:
             "cannot-write", f"`{path}` is read-only", "make it writable, or write elsewhere with -o", exit_code=3
         )
     elif place.kind == "file" and not os.access(folder, os.W_OK | os.X_OK):
-        raise Failure("cannot-write", f"{path} cannot be written: the folder `{folder}` takes no new file",
-                      "an output is written beside its place first, and then renamed", 3)  # fmt: skip
+        raise Failure("cannot-write", f"`{path}` cannot be written: the folder `{folder}` takes no new file",
+                      "make the folder writable: an output is written beside its place first, and then renamed", 3)  # fmt: skip
 
 
 def check_descriptor(number: int) -> None:
@@ -130,7 +154,11 @@ def write_failure(path: Path, error: OSError) -> Failure:
         )
     if error.errno in (errno.ENOENT, errno.ENOTDIR) and not path.parent.is_dir():
         return no_such_folder(path)
-    return Failure("cannot-write", f"{path} cannot be written: {error.strerror or error}", exit_code=3)
+    why = (error.strerror or str(error)).lower()
+    advice = WRITE_ADVICE.get(
+        error.errno or 0, f"the folder `{path.parent}` may take no new file: write elsewhere with -o"
+    )
+    return Failure("cannot-write", f"`{path}` cannot be written: {why}", advice, 3)
 
 
 def no_such_folder(path: Path) -> Failure:

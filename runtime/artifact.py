@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .faults import RuntimeFault
-from .formats import SIGNATURES
+from .faults import RuntimeFault, escape_controls
 from .outline import PASS_THROUGH, Outline, Shape, read_outline
+from .refusals import describe_other_file
 from .wire import WireReader
 
 # ONNX's operators that have a weight a class, and those that leave such scores what they are
 WEIGHTED = ("Gemm", "MatMul", "Conv", "QLinearMatMul", "QLinearConv", "QGemm", "MatMulInteger", "ConvInteger")
 SCORES_STAY = (*PASS_THROUGH, "Dropout", "GlobalAveragePool", "ReduceMean", "DequantizeLinear", "QuantizeLinear", "Add")
+CHANGED = "what archc wrote there was changed: build the model again from its spec, or get it again from where it came"
 POOLS = ("GlobalAveragePool", "ReduceMean")
 
 
@@ -65,6 +66,11 @@ class Artifact:
     def version(self) -> str | None:
         """The version of archc that built it; None for a model from elsewhere."""
         return self.metadata.get("archc.version")
+
+    @property
+    def producer(self) -> str:
+        """What made the file, with its version, as the file says: `pytorch 2.4.0`, in characters that print. Empty where it says nothing."""
+        return escape_controls(self.graph.producer)
 
     @property
     def graph_text(self) -> str | None:
@@ -121,9 +127,11 @@ class Artifact:
         try:
             value = json.loads(self.metadata[key]) if key in self.metadata else None
         except (ValueError, RecursionError):
-            raise RuntimeFault("model-damaged", f"{self.path}: the metadata `{key}` is no JSON") from None
+            raise RuntimeFault("model-damaged", f"{self.path}: the metadata `{key}` is no JSON", CHANGED) from None
         if value is not None and not isinstance(value, kind):
-            raise RuntimeFault("model-damaged", f"{self.path}: the metadata `{key}` is no JSON {kind.__name__}")
+            raise RuntimeFault(
+                "model-damaged", f"{self.path}: the metadata `{key}` is no JSON {kind.__name__}", CHANGED
+            )
         return value
 
     def is_distribution(self, output: str) -> bool:
@@ -164,7 +172,12 @@ def open_artifact(path: str | Path) -> Artifact:
     """Reads a model's metadata and the outline of its graph. Raises RuntimeFault for what is no ONNX model."""
     path = Path(path)
     if not path.exists():
-        raise RuntimeFault("no-such-model", f"there is no model `{path}`", "archc build makes one", 2)
+        raise RuntimeFault(
+            "no-such-model",
+            f"there is no model `{path}`",
+            "check the path; `archc build SPEC` makes a model of a spec",
+            2,
+        )
     if not path.is_file():
         kind = "folder" if path.is_dir() else "device or a pipe"
         raise RuntimeFault("no-such-model", f"`{path}` is a {kind}; a model is a file", exit_code=2)
@@ -181,15 +194,4 @@ def open_artifact(path: str | Path) -> Artifact:
         raise RuntimeFault("no-such-model", f"`{path}` cannot be read: {error.strerror}", exit_code=2) from None
     except ValueError as error:
         why = "a text in it is no UTF-8" if isinstance(error, UnicodeError) else str(error)
-        raise describe_refusal(path, why) from None
-
-
-def describe_refusal(path: Path, why: str) -> RuntimeFault:
-    """The fault for a file that is no model; `why` says what is in the reader's way. An image is the likely mistake, because `archc run` takes both."""
-    with path.open("rb") as file:
-        start = file.read(8)
-    if not start:
-        return RuntimeFault("not-a-model", f"`{path}` is empty; a model was expected")
-    if start.startswith(SIGNATURES):
-        return RuntimeFault("not-a-model", f"`{path}` is an image; the model comes first", "archc run MODEL IMAGE...")
-    return RuntimeFault("not-a-model", f"`{path}` is no ONNX model, or is cut off: {why}", "archc build makes one")
+        raise describe_other_file(path, why) from None

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from .faults import RuntimeFault
 from .providers import PROVIDERS, DeviceChoice, choose_device
+from .refusals import explain_load
 
 if TYPE_CHECKING:
     from .profile.record import Recording
 
 FATAL_ONLY = 4
 FAILING_NODE = re.compile(r"running (\w+) node\. Name:'([^']*)'")
-SOURCE_PLACES = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |^Load model from .{,4096}? failed:|/onnxruntime_src/\S+ [^()]*\([^()]*\)(?: const)? "
-                           r"|\S+ was false\. ")  # fmt: skip
 NO_MEMORY = re.compile(r"bad.?alloc|failed to allocate memory|out of memory", re.IGNORECASE)
 
 
@@ -61,11 +60,8 @@ def create_ort_session(model: str | Path | bytes, options: Any, providers: Seque
         if lacks_memory(error):
             raise MemoryError from None
         name = "the model" if isinstance(model, bytes) else f"`{model}`"
-        raise RuntimeFault(
-            "model-refused",
-            f"onnxruntime cannot load {name}: {shorten(str(error))}",
-            "build it again, or try a lower opset",
-        ) from None
+        why, help = explain_load(str(error), onnxruntime.__version__)
+        raise RuntimeFault("model-refused", f"onnxruntime cannot load {name}: {why}", help) from None
 
 
 def model_source(model: str | Path | bytes) -> str | bytes:
@@ -98,7 +94,7 @@ def create_device_session(path: Path, device: str, threads: int | None) -> tuple
         why = "there is not enough memory for the model"
     if not why:
         return session, choice
-    cpu = DeviceChoice("cpu", (PROVIDERS["cpu"],), f"{choice.device} cannot be used: {why}")
+    cpu = DeviceChoice("cpu", (PROVIDERS["cpu"],), f"{choice.device} cannot be used: {why}", gpu_unusable=True)
     # raises where the CPU cannot load the model either: then the model is at fault, not the device
     fallback = create_ort_session(path, session_options(threads), cpu.providers)
     if device == "auto":
@@ -166,15 +162,6 @@ def run_session(session: Any, names: Sequence[str], arrays: Mapping[str, Any]) -
         if lacks_memory(error):
             raise MemoryError from None
         raise
-
-
-def shorten(message: str) -> str:
-    """A message of onnxruntime's on one line, without its number and the places in its source."""
-    line = " ".join(message.split())
-    # one stands behind another
-    for _ in range(2):
-        line = SOURCE_PLACES.sub("", line)
-    return line[:300]
 
 
 def lacks_memory(error: Exception) -> bool:

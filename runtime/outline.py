@@ -23,6 +23,8 @@ MAX_CONTENT = 256
 # other exporters write whole stack traces where archc writes a place in a spec
 MAX_PLACE = 1000
 PLACE = re.compile(r"[^\n]+:\d+")
+# bytes of a producer's name that are kept, as people read it
+MAX_PRODUCER = 80
 PASS_THROUGH = ("Identity", "Flatten", "Reshape", "Squeeze", "Cast")
 
 # what archc writes; the numbers are those of onnx.proto
@@ -98,8 +100,9 @@ class Outline:
     """A graph without its weights: inputs and outputs with their shapes, the `nodes` in their order, and the headers of the `weights`.
 
     `producers` has for each value the node that makes it. `unranked` are the inputs and outputs of which the file says no shape; in
-    `inputs` and `outputs` theirs is empty, as a single number's; `port_types` are ONNX's numbers of their element types. `opsets` are the versions by domain. `surprise` is the first thing
-    in the file that archc does not write, empty where there is none.
+    `inputs` and `outputs` theirs is empty, as a single number's; `port_types` are ONNX's numbers of their element types. `opsets` are the versions by domain. `producer` is what
+    made the file and its version, as the file says; empty where it says nothing. `surprise` is the first thing in the file that archc
+    does not write, empty where there is none.
     """
 
     def __init__(self) -> None:
@@ -111,6 +114,7 @@ class Outline:
         self.unranked: set[str] = set()
         self.port_types: set[int] = set()
         self.opsets: dict[str, int] = {}
+        self.producer = ""
         self.surprise = ""
 
     def computed_from(self, value: str) -> tuple[str, tuple[str, ...]]:
@@ -140,7 +144,10 @@ def read_outline(reader: WireReader) -> tuple[Outline, dict[str, str]]:
     for field, wire, length in reader.walk(reader.size, MODEL):
         if wire != BYTES:
             continue
-        if field == 7:
+        if field in (2, 3):
+            made_by = reader.read(min(length, MAX_PRODUCER)).decode(errors="replace")
+            outline.producer = f"{outline.producer} {made_by}".strip()[:MAX_PRODUCER]
+        elif field == 7:
             graphs += 1
             read_graph(reader, reader.end(length), outline)
         elif field == 8:

@@ -21,11 +21,15 @@ CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
 
 
 class DeviceChoice(NamedTuple):
-    """The device to run on, its providers with their options, and the reason for this device."""
+    """The device to run on, its providers with their options, and the reason for this device.
+
+    `gpu_unusable` says that a GPU seems to be here, and that `auto` could not take it: then the reason is worth a person's time.
+    """
 
     device: str
     providers: tuple[Any, ...]
     reason: str
+    gpu_unusable: bool = False
 
 
 def cuda_major() -> int | None:
@@ -111,5 +115,6 @@ def choose_device(device: str) -> DeviceChoice:
         providers = (options,) if wanted == "cuda" else (PROVIDERS["tensorrt"], options)
         return DeviceChoice(wanted, providers, "asked for" if device != "auto" else "a CUDA device works")
     if device == "auto":
-        return cpu._replace(reason=why)
+        # its driver is what shows that there is one
+        return cpu._replace(reason=why, gpu_unusable=can_load(DRIVER))
     raise RuntimeFault("device-unavailable", f"the device {device} cannot be used: {why}", fix, 3)

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from .faults import RuntimeFault
 from .frames import BrokenFrame, FrameTooLarge, read_frame, write_frame
-from .inference import shorten
 from .limits import MIB, WorkerLimits
 from .providers import DeviceChoice
+from .refusals import shorten
 
 if TYPE_CHECKING:
     from .profile.record import Recording
@@ -77,7 +77,7 @@ class RemoteEngine:
             opened = self.open()
         self.inputs, self.outputs = ([RemotePort(*port) for port in opened[key]] for key in ("inputs", "outputs"))
         self.providers = [str(each) for each in opened["providers"]]
-        self.choice = DeviceChoice(str(opened["device"]), (), str(opened["reason"]))
+        self.choice = DeviceChoice(str(opened["device"]), (), str(opened["reason"]), bool(opened["gpu_unusable"]))
 
     def get_inputs(self) -> Sequence[RemotePort]:
         """Its inputs, each with a name, a type in onnxruntime's words and a shape."""
@@ -301,7 +301,9 @@ def describe_no_start(error: OSError) -> RuntimeFault:
 def describe_end(status: int | None, told: str, doing: str) -> RuntimeFault:
     """The fault for a process that ended with `status` by itself while it opened or ran a model; None where it did not end."""
     code = "model-refused" if doing == "opened" else "run-failed"
-    help = "the file is damaged, or made to do harm: get it again from where you trust it"
+    # who opens a model adds where to get another
+    elsewhere = ": get it again from where you trust it" if doing == "run" else ""
+    help = f"the file is damaged, or made to do harm{elsewhere}"
     if status is None:
         return RuntimeFault(code, f"the process of {told} answered with what is no answer when it was {doing}", help)
     names = {int(each): each.name for each in signal.Signals}

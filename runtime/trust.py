@@ -23,6 +23,7 @@ from .forms import FLOAT, FORMS, INT64, SIZES, Known, NodeUse, Sizes, Unfit, req
 from .inference import Engine
 from .limits import WorkerLimits
 from .outline import Outline, OutlineNode, Tensor, find_external
+from .refusals import advise_new_file, with_advice
 from .wire import WireReader
 
 if TYPE_CHECKING:
@@ -49,23 +50,33 @@ def open_engine(
 
     Raises RuntimeFault where it does not load, within the `limits` if it is not trusted, and where `device` cannot be used.
     """
-    engine: Engine | RemoteEngine
     try:
         size = 0 if trust else measure_files(artifact)
         doubt = "" if trust else find_doubt(artifact)
-        if doubt:
-            # late: an archc model needs none of what it imports
-            from .remote import RemoteEngine
-
-            engine = RemoteEngine(artifact.path, device, threads, doubt, size, limits or WorkerLimits())
-        else:
-            engine = Engine(artifact.path, device, threads)
+        engine = create_engine(artifact, device, threads, doubt, size, limits or WorkerLimits())
     except MemoryError:
         raise RuntimeFault(
             "out-of-memory", f"there is not enough memory to open `{artifact.path}`", exit_code=3
         ) from None
     artifact.check_unchanged()
     return engine
+
+
+def create_engine(
+    artifact: Artifact, device: str, threads: int | None, doubt: str, size_bytes: int, limits: WorkerLimits
+) -> Engine | RemoteEngine:
+    """The model in onnxruntime, in a process of its own if there is a `doubt`. Raises RuntimeFault, with advice by who made the file."""
+    try:
+        if not doubt:
+            return Engine(artifact.path, device, threads)
+        # late: an archc model needs none of what it imports
+        from .remote import RemoteEngine
+
+        return RemoteEngine(artifact.path, device, threads, doubt, size_bytes, limits)
+    except RuntimeFault as fault:
+        if fault.code != "model-refused":
+            raise
+        raise with_advice(fault, artifact) from None
 
 
 def find_doubt(artifact: Artifact) -> str:
@@ -207,7 +218,8 @@ def find_data(artifact: Artifact) -> set[str]:
             with artifact.path.open("rb") as file:
                 locations = find_external(WireReader(file, size), size)
         except (ValueError, OSError) as error:
-            raise RuntimeFault("not-a-model", f"`{artifact.path}` is no ONNX model, or is cut off: {error}") from None
+            raise RuntimeFault("not-a-model", f"`{artifact.path}` is no ONNX model, or is cut off: {error}",
+                               advise_new_file(artifact)) from None  # fmt: skip
     return locations
 
 
@@ -219,7 +231,9 @@ def measure_beside(model: Path, location: str) -> int:
         real = path.resolve(strict=True)
         status = os.stat(real)
     except (OSError, ValueError, RuntimeError):
-        raise RuntimeFault("model-refused", f"{told} are not there", "keep the two files together") from None
+        raise RuntimeFault(
+            "model-refused", f"{told} are not there", "they belong beside it: get both files from where the model came"
+        ) from None
     folders = {model.parent.resolve(), model.resolve().parent}
     inside = not os.path.isabs(location) and ".." not in Path(location).parts and folders & {*real.parents}
     if not inside or not stat.S_ISREG(status.st_mode):

@@ -102,7 +102,7 @@ class Worker:
                      for which in (self.engine.get_inputs(), self.engine.get_outputs())]  # fmt: skip
             choice = self.engine.choice
             return {"inputs": ports[0], "outputs": ports[1], "providers": self.engine.get_providers(),
-                    "device": choice.device, "reason": choice.reason}, []  # fmt: skip
+                    "device": choice.device, "reason": choice.reason, "gpu_unusable": choice.gpu_unusable}, []  # fmt: skip
         arrays = dict(zip(head["inputs"], values, strict=True))
         if head["do"] == "count":
             return {"counts": self.engine.count_nodes(head["outputs"], arrays)}, []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields, replace
@@ -16,6 +17,7 @@ import archc
 from archc.build.options import READERS, BuildOptions
 from archc.compiler.backends import BACKENDS, Backend, Export
 from archc.compiler.content_names import OutputFile, describe_file
+from archc.compiler.diagnostics import Failure
 from archc.compiler.spelling import as_flag, as_keyword
 from archc.compiler.weights.seeded import SeededSource
 from archc.runtime.artifact import open_artifact
@@ -295,6 +297,27 @@ def test_where_an_export_goes(net: archc.Net, export: str, output: str, made: st
 
     assert build(net.checked, exports=(export,), output=output, proof="none").artifacts[0].path == made
     assert Path(made).is_file()
+
+
+@pytest.mark.parametrize("output", ["x.onnx/", "folder/", "folder/.", "x.onnx/.."])
+def test_an_output_that_ends_as_a_folder_does(net: archc.Net, run: Run, output: str) -> None:
+    """Python answers as the command line does; a Path has lost its slash, and names a file."""
+    from archc.build.build import build
+
+    Path("folder").mkdir()
+    calls = (
+        lambda: build(net.checked, output=output, proof="none"),
+        lambda: net.export_onnx(output, proof="none"),
+    )
+    messages = set()
+    for call in calls:
+        with pytest.raises(Failure) as caught:
+            call()
+        assert (caught.value.code, caught.value.exit_code) == ("output-is-folder", 2)
+        messages.add(caught.value.message)
+    ran = run("build", "tiny.yaml", "-o", output)
+    assert ran.code == 2 and len(messages) == 1 and messages.pop() in ran.err
+    assert os.listdir("folder") == [] and not Path("x.onnx").exists()
 
 
 @pytest.mark.parametrize(

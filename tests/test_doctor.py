@@ -132,7 +132,7 @@ MACHINES = {
                               ["pip install 'tensorrt-cu12>=10,<11'"], area="gpu"),
     "the right TensorRT": Wrong(lambda m: cuda(m, *LIBRARIES, "libnvinfer.so.10", tensorrt=["libnvinfer.so.10"]), "tensorrt", True, ["load"],
                                 area="gpu"),
-    "torch without CUDA": Wrong(lambda m: (cuda(m), torch(m, "None")), "torch and cuda", None, ["without CUDA", "CUDA 12"], ["fine"],
+    "torch without CUDA": Wrong(lambda m: (cuda(m), torch(m, "None")), "torch and cuda", True, ["without CUDA", "CUDA 12"], ["fine"],
                                 area="gpu"),
     "torch with another CUDA": Wrong(lambda m: (cuda(m), torch(m, "'13.0'")), "torch and cuda", None, ["CUDA 13.0", "CUDA 12"],
                                      ["archc-onnx[cuda]"], area="gpu"),
@@ -196,8 +196,22 @@ def test_nothing_is_wrong_here() -> None:
     from archc.runtime.doctor import examine_machine
 
     found = examine_machine()
-    assert [each for each in found if each.ok is False and each.area == "cpu"] == []
     by_name = {each.name: each for each in found}
+    healthy = [
+        "python",
+        "archc-onnx",
+        "numpy",
+        "pillow",
+        "pyyaml",
+        "click",
+        "onnx",
+        "torch",
+        "providers",
+        "current folder",
+        "temporary folder",
+    ]
+    assert [by_name[name] for name in healthy if by_name[name].ok is not True] == []
+    assert [each for each in found if each.ok is False and each.area == "cpu"] == []
     assert by_name["python"].value == sys.version.split()[0] and "cpu" in by_name["providers"].value
 
 

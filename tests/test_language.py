@@ -94,6 +94,27 @@ def test_names_that_a_module_cannot_have(tmp_path, name):
     assert [d.code for d in checked.diagnostics] == ["bad-name" if name else "empty"]
 
 
+@pytest.mark.parametrize(("name", "near"), [
+    ("a.b", "a_b"), ("b/c d", "b_c_d"), (" a ", "a"), ("é1", "e1"), ("a\u202eb", "a_b"), ("class", "class_"), ("_modules", "_modules_"), ("__init__", "init"),
+    ("Self", "Self_"), ("train", "train_"), ("a" * 201, None), ("层", None), (".", None),
+])  # fmt: skip
+def test_a_refused_name_has_a_help_with_the_nearest_that_is_allowed(tmp_path, name, near):
+    for step in ({"name": name, "relu": None}, {"add": {name: "relu", "b": "tanh"}}):
+        (told,) = graph_of(tmp_path, [step]).diagnostics
+        assert told.code == "bad-name" and told.help.startswith(f"write `{near}`; a name " if near else "a name ")
+
+
+def test_the_help_for_the_names_of_ports_and_for_computed_ones(tmp_path):
+    for steps, more, near in (
+        (["relu"], {"input": {"a.b": [3, 4, 4]}}, "write `a_b`; a name "),
+        ([{"relu": None, "output": "__b"}], {}, "write `b`; a name "),
+        ([{"relu": None, "name": "$(1 + 2)"}], {}, "write letters beside what is computed, as `step$(i)`; a name "),
+        ([{"relu": None, "name": "a.$(1 + 2)"}], {}, "write `a_3`; a name "),
+    ):
+        (told,) = graph_of(tmp_path, steps, **more).diagnostics
+        assert told.code == "bad-name" and told.help.startswith(near), told
+
+
 PORTS = [  # inputs, steps, the code and the message of the one mistake; none where all is right
     (["class"], ["relu"], "", ""),
     (["train"], [{"relu": None, "output": "self"}], "", ""),

@@ -32,8 +32,17 @@ def test_a_name_that_is_no_files_name_is_refused(name: str, run: Run, tmp_path: 
         ran = run(words[0], "s.yaml", *words[1:])
         told = ran.out + ran.err  # the answer of a check is what it finds
         assert ran.code == 1 and "error[bad-name]" in told and "s.yaml:2:7" in told, ran
-        assert "\x1b" not in ran.err + ran.out
+        assert "\x1b" not in ran.err + ran.out and "= help: " in told and "a net's name " in told
     assert [path.name for path in Path().iterdir()] == ["s.yaml"] and victim.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("../victim", "victim"), ("/tmp/victim", "tmp_victim"), ("a.", "a"), ("C:\\\\x", "C_x"), ("..", None)],
+)
+def test_a_name_near_a_refused_one_is_proposed(name: str, near: str | None, run: Run) -> None:
+    Path("s.yaml").write_text(SPEC.format(name), "utf-8")
+    assert (f"= help: write `{near}`; " if near else "= help: a net's name ") in run("check", "s.yaml").out
 
 
 @pytest.mark.parametrize("name", TAKEN, ids=ascii)

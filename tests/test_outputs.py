@@ -209,3 +209,29 @@ def test_a_disk_that_refuses(run: Run, monkeypatch: pytest.MonkeyPatch, number: 
     ran = run("build", "tiny.yaml", "-o", "net.onnx", *QUICK)
     assert ran.code == 3 and f"error[{code}]" in ran.err
     assert Path("net.onnx").read_bytes() == b"old" and sorted(os.listdir()) == ["net.onnx", "tiny.yaml"]
+
+
+@pytest.mark.parametrize(("number", "said", "advised"), [
+    (errno.EACCES, "permission denied", "make the folder writable"), (errno.EPERM, "not permitted", "make the folder writable"),
+    (errno.EROFS, "read-only", "write elsewhere with -o"), (errno.ENOENT, "no such file", "the folder `sub` may take no new file"),
+    (errno.EMFILE, "too many open files", "write elsewhere with -o"),
+])  # fmt: skip
+def test_a_folder_that_takes_no_file(
+    run: Run, monkeypatch: pytest.MonkeyPatch, number: int, said: str, advised: str
+) -> None:
+    """What, where, why and what to do, of every command that writes one."""
+    from PIL import Image
+
+    assert run("build", "tiny.yaml", "-o", "net.onnx", *QUICK).code == 0
+    Image.new("RGB", (8, 8)).save("a.png")
+    Path("sub").mkdir()
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("archc.compiler.files.tempfile.mkdtemp", refuse)
+    for words in (["build", "tiny.yaml", *QUICK, "-o", "sub/x.onnx"], ["run", "net.onnx", "a.png", "-o", "sub/x.json"]):
+        ran = run(*words)
+        assert ran.code == 3 and f"error[cannot-write]: `{words[-1]}` cannot be written: " in ran.err, ran
+        assert said in ran.err and "  = help: " in ran.err and advised in ran.err
+    assert os.listdir("sub") == []

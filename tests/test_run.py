@@ -244,11 +244,14 @@ def test_the_document(run: Run, models: Path, capsys: pytest.CaptureFixture[str]
     }
 
 
-def test_auto_says_why_it_took_what_it_took(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archc.runtime.providers.DRIVER", "libnothing-of-that-name.so.1")
+@pytest.mark.parametrize("driver", [False, True])
+def test_auto_says_why_where_a_gpu_seems_to_be_here(run: Run, monkeypatch: pytest.MonkeyPatch, driver: bool) -> None:
+    reason = "CUDA's libraries do not load" if driver else "no NVIDIA driver is here"
+    monkeypatch.setattr("archc.runtime.providers.device_trouble", lambda device: (reason, ""))
+    monkeypatch.setattr("archc.runtime.providers.can_load", lambda name: driver)
     shown, told = run("net", "a.png", "--device", "auto"), run("net", "a.png", "--device", "auto", "--format", "json")
-    reason = document(told)["reason"]
-    assert reason and document(told)["device"] == "cpu" and shown.out.endswith(f"net on cpu: {reason}\n")
+    assert (document(told)["reason"], document(told)["device"]) == (reason, "cpu")
+    assert shown.out.endswith(f"net on cpu: {reason}\n" if driver else "net on cpu\n")
     assert run("net", "a.png").out.endswith("net on cpu\n")
 
 

@@ -205,6 +205,7 @@ def test_cuda_that_fails_only_at_the_session(model, monkeypatch):
     assert (found.code, found.exit_code) == ("device-unavailable", 3)
     session, choice = create_device_session(model, "auto", 1)
     assert choice.device == "cpu" and choice.reason.startswith("cuda cannot be used") and session.get_providers()
+    assert choice.gpu_unusable
 
 
 def test_a_model_that_no_device_loads_is_the_models_fault(tmp_path, monkeypatch):

@@ -81,6 +81,7 @@ def test_the_start_is_untrained(net: archc.Net, how: str) -> None:
     name = weights if isinstance(weights, str) else "the given state dict"
     result, stated = export(net, weights)
     assert result.weights.as_started and result.weights.source == f"seed 0, untouched in {name}"
+    assert set(result.weights.missing) == {*net.to_torch().state_dict()}
     assert stated == {"source": result.weights.source, "trained": False}
 
 

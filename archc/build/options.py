@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ..compiler.backends import BACKENDS
+from ..compiler.destinations import file_path
 from ..compiler.diagnostics import Failure, nearest
 from ..compiler.ir.graph import Phase
 from ..compiler.passes import PassOptions
@@ -244,9 +245,13 @@ def exports(value: Any) -> tuple[str, ...]:
 
 
 def output(value: Any) -> Path | None:
-    if value is not None and not isinstance(value, (str, os.PathLike)):
+    """The path of an output. Raises Failure `output-is-folder` for one that ends in a slash, as the command line does."""
+    if value is None:
+        return None
+    path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else value
+    if not isinstance(path, str):
         raise ValueError(f"a path, not {show(value)}")
-    return None if value is None else Path(value)
+    return file_path(path)
 
 
 READERS: dict[str, Callable[[Any], Any]] = {

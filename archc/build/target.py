@@ -37,7 +37,7 @@ def target_path(checked: Compilation, backend: Backend, graph: Graph, options: B
     for each in dict.fromkeys((asked, path)):
         place = find_destination(each)
         if place.kind == "folder":
-            raise Failure("output-is-folder", f"`{each}` is a folder; `{output}` names a file", exit_code=2)
+            raise Failure("output-is-folder", f"`{each}` is a folder; `{output}` names a file", "name a file in it", 2)
         if place.kind == "stream" and backend.has_data(graph):
             refuse_several(each, 2, output)
     place = find_destination(path)

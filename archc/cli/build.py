@@ -180,7 +180,7 @@ def build_json(result: BuildResult) -> dict[str, Any]:
     report = result.weights
     weights = {
         each: getattr(report, each)
-        for each in ("source", "loaded", "missing", "untrained", "skipped", "unused", "not_run")
+        for each in ("source", "loaded", "missing", "untrained", "skipped", "unused", "not_run", "as_started")
     }
     weights["taken"] = [each._asdict() for each in report.taken]
     return {

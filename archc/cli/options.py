@@ -64,13 +64,9 @@ def refuse_two_answers(output: str | None, form: str) -> None:
 
 def output_path(output: str) -> Path:
     """The path that `-o` means; `-` is standard output. Raises Failure `output-is-folder` for one that ends as only a folder's does."""
-    if output.endswith(("/", "/.", "/..")) and not Path(output).is_dir():
-        from ..compiler.diagnostics import Failure
+    from ..compiler.destinations import file_path
 
-        raise Failure(
-            "output-is-folder", f"`{output}` names a folder, which is not there; `-o` names a file", exit_code=2
-        )
-    return Path("/dev/stdout" if output == "-" else output)
+    return file_path("/dev/stdout" if output == "-" else output)
 
 
 def writes_to_stdout(output: str | None) -> bool:

@@ -122,7 +122,7 @@ def command(
     if None in faults:
         stream = text_stream(target)
         print(class_table(kept) if classes else output_table(entries), end="\n\n", file=stream)
-        print(place_text(session, device, target), file=stream)
+        print(place_text(session, target), file=stream)
     return exit_code(faults)
 
 
@@ -242,10 +242,10 @@ def print_faults(faults: Sequence[RuntimeFault | None]) -> None:
             print(format_failure(fault, sys.stderr), file=sys.stderr)
 
 
-def place_text(session: Session, device: str, target: str | None) -> str:
-    """Where the outputs are written, and where the model ran; why there, if `device` left it open."""
+def place_text(session: Session, target: str | None) -> str:
+    """Where the outputs are written, and where the model ran; why there, if a GPU seems to be here that cannot be used."""
     wrote = f"wrote {clean(target)}\n" if target else ""
-    why = f": {session.reason}" if device == "auto" else ""
+    why = f": {session.reason}" if session.choice.gpu_unusable else ""
     return wrote + clean(f"{session.name} on {session.device}{why}")
 
 

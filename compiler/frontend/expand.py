@@ -4,7 +4,7 @@ The steps are walked once, in the order of the text. Each step takes the value t
 reported once and gives poison, so that nothing which only follows from it is reported. The naming rules of language.md,
 section 3, give the paths (naming.py). What needs no walk has files of its own: the context of a step (context.py), a call of
 a block (calls.py), the copies of a repeat (repeats.py), `from` (references.py), the other keys beside a core (modifiers.py),
-an op and its inputs (application.py), and the graph of all nodes (finish.py).
+an op and its inputs (application.py), merges of merges (merges.py), and the graph of all nodes (finish.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, TypeVar
 
 from ..diagnostics import Collector, Diagnostic, Span
 from ..ir.graph import Graph, Head, Node, Value
-from ..ops import OPS
 from ..ops.merge import Add
 from .application import Applier, check_usable
 from .budget import BRANCH, CHARACTERS_PER_UNIT, FAULT, LONG_PATH, MERGE_INPUT, OUTPUT, THREAD, Budget
@@ -24,6 +23,7 @@ from .context import NOTHING, POISON, Context, Poison, StepValue, guess_result
 from .deep import DeepCalls
 from .finish import add_output, check_params, check_results, collect_outputs, insert_path_draw
 from .located_yaml import Located
+from .merges import AbsorbedMerges
 from .modifiers import evaluate_boolean, evaluate_name, evaluate_output, evaluate_use, evaluate_weight
 from .naming import Absent, Paths, Position, join_path
 from .recovery import Incomplete
@@ -37,17 +37,14 @@ _T = TypeVar("_T")
 
 
 class Expander:
-    """One walk over one document.
-
-    `merge_inputs` are the inputs of each merge that a larger merge of its kind may take over, by op and value.
-    """
+    """One walk over one document."""
 
     def __init__(self, document: Document, diagnostics: Collector, budget: Budget) -> None:
         self.document, self.diagnostics, self.budget = document, diagnostics, budget
         self.heads: list[Head] = []
         self.outputs: dict[str, tuple[Value, Span]] = {}
         self.paths = Paths()
-        self.merge_inputs: dict[tuple[str, str] | None, tuple[StepValue, ...]] = {}
+        self.merges = AbsorbedMerges()
         self.refused_calls: set[tuple[Located, str]] = set()
         self.deep = DeepCalls()
         self.arguments = Arguments(budget)
@@ -82,7 +79,7 @@ class Expander:
         if self.diagnostics.failed:
             return None
         graph = Graph(document.name, tuple(inputs.values()), nodes, outputs, tuple(self.heads))
-        check_results(graph, {name for _, name in filter(None, self.merge_inputs)}, self.diagnostics)
+        check_results(graph, self.merges.names(), self.diagnostics)
         return graph
 
     # ---- places and steps
@@ -315,20 +312,13 @@ class Expander:
     def expand_merge(
         self, core: MergeCall, values: tuple[StepValue, ...], x: StepValue, ctx: Context, path: str
     ) -> StepValue:
-        """A merge of its branches.
-
-        If one of them is a merge of the same op, its inputs may be taken in place of its result.
-        """
-        absorbs = OPS[core.name].absorbs_own_kind
-        if absorbs:
-            keys = ((core.name, v.name) if isinstance(v, Value) else None for v in values)
-            values = tuple(w for v, key in zip(values, keys, strict=True) for w in self.merge_inputs.get(key, (v,)))
+        """A merge of its branches, or of theirs where one of them is a merge of the same op (merges.py)."""
+        values = self.merges.open_up(core.name, values)
         self.budget.spend(MERGE_INPUT * len(values), core.key)
         if not values:
             raise Fault("empty", core.key.span, f"`{core.key.value}` has no branches: the repeats in it give none")
         result = self.applier.apply(core.name, core.key, core.args, values, x, ctx, path)
-        if absorbs and isinstance(result, Value):
-            self.merge_inputs[core.name, result.name] = values
+        self.merges.remember(core.name, values, result)
         return result
 
     def expand_use(self, what: Located, args: Located | None, x: StepValue, ctx: Context, path: str) -> StepValue:

@@ -8,7 +8,7 @@ from typing import Any
 from ..ops.fields import quote_value
 from .context import Context, StepValue
 from .located_yaml import Located
-from .step_names import name_fault, port_fault
+from .step_names import advise_name, name_fault, port_fault
 from .values import Fault
 
 
@@ -47,9 +47,9 @@ def evaluate_output(node: Located, x: StepValue, ctx: Context) -> str:
     return require_name(node, ctx.evaluate(node, x), port_fault, "`output`: ")
 
 
-def require_name(node: Located, name: Any, find_fault: Callable[[Any], str | None], key: str = "") -> str:
+def require_name(node: Located, name: Any, find_fault: Callable[[Any], str], key: str = "") -> str:
     """The name itself. Raises Fault at `node` where `find_fault` finds one, which the message says behind `key`."""
     fault = find_fault(name)
     if fault:
-        raise Fault("bad-name", node.span, f"{key}{fault}")
+        raise Fault("bad-name", node.span, f"{key}{fault}", advise_name(name, find_fault))
     return str(name)

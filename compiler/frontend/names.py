@@ -18,7 +18,7 @@ from .compose import Document
 from .located_yaml import BROKEN, Entry, Located, is_broken, plain_value
 from .recovery import Incomplete
 from .spec import Block, BlockCall, Declaration, Group, MergeCall, OpCall, Place, Residual, Step, Use
-from .step_names import name_fault, net_fault, port_fault
+from .step_names import advise_name, name_fault, net_fault, port_fault
 from .unused import UnusedNames
 from .values import Fault, check_param_value, expression_scalars, span_within, template_of, unknown_fault
 
@@ -98,10 +98,10 @@ class Resolver:
         self.lacks_names = document.incomplete
         name_entry = document.root.value.get("name") if document.header.name is not None else None
         if name_entry is not None and (fault := net_fault(document.name)):
-            self.diagnostics.error("bad-name", name_entry.value.span, fault)
+            self.diagnostics.error("bad-name", name_entry.value.span, fault, advise_name(document.name, net_fault))
         for name, entry in document.input.items():
             if fault := port_fault(name):
-                self.diagnostics.error("bad-name", entry.key.span, f"`input`: {fault}")
+                self.diagnostics.error("bad-name", entry.key.span, f"`input`: {fault}", advise_name(name, port_fault))
         self.check_parts(document.params, document.blocks, document.graph)
         own = [document.blocks[name] for name in document.own_blocks if name in document.blocks]
         # a step that is reported as wrong may be the use
@@ -207,9 +207,9 @@ class Resolver:
             and not is_broken(modifiers["name"].value)
             and "$" not in str(modifiers["name"].value.value)
         ):
-            fault = name_fault(modifiers["name"].value.value)
-            if fault:
-                self.diagnostics.error("bad-name", modifiers["name"].value.span, fault)
+            written = modifiers["name"].value
+            if fault := name_fault(written.value):
+                self.diagnostics.error("bad-name", written.span, fault, advise_name(written.value, name_fault))
         self.check_core(step, scope._replace(aux=scope.aux or "aux" in modifiers), names)
 
     def check_output(self, entry: Entry, scope: Scope) -> None:
@@ -263,7 +263,9 @@ class Resolver:
                 self.check_expressions(args, names)
                 for branch in branches.items:
                     if branch.key is not None and (fault := name_fault(branch.key.value)):
-                        self.diagnostics.error("bad-name", branch.key.span, fault)
+                        self.diagnostics.error(
+                            "bad-name", branch.key.span, fault, advise_name(branch.key.value, name_fault)
+                        )
                     self.check_place(branch.place, scope)
             case Residual(_, body, shortcut, skip):
                 self.check_expressions(skip, names)

@@ -6,15 +6,21 @@ A net's name is that of its files, too. Paths become attributes of a torch modul
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from keyword import iskeyword
+from typing import Any
 
 from ..ops.fields import quote_value
 
 NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
 MAX_NAME = 200
 NET_NAME = re.compile(r"\w([\w .+-]*[\w+-])?\Z")
-MAX_NET_NAME = 100  # bytes: systems allow 255 in all, and what is beside a file has more in its name
+# bytes: systems allow 255 in all, and what is beside a file has more in its name
+MAX_NET_NAME = 100
+RULE = "a name is letters from a to z in either case, digits, `_` and `-`; the dot joins paths"
+NET_RULE = "a net's name is letters, digits, `_`, `-`, `+`, dots and spaces; a letter, a digit or `_` is first, and no dot or space last"
 
 # Attributes of torch.nn.Module, which a submodule of that name would hide; a test compares them with torch.
 MODULE_ATTRIBUTES = frozenset([
@@ -58,10 +64,7 @@ def net_fault(name: str) -> str:
     if len(name.encode("utf-8", "replace")) > MAX_NET_NAME:
         return f"a net's name has at most {MAX_NET_NAME} bytes, as files are called by it"
     if not NET_NAME.match(name):
-        return (
-            f"{quote_value(name)} cannot be the name of a net, and so of its files: letters, digits, `_`, `-`, `+`, "
-            "dots and spaces, with a letter, a digit or `_` first"
-        )
+        return f"{quote_value(name)} cannot be the name of a net, and so of its files"
     return ""
 
 
@@ -83,7 +86,8 @@ def word_fault(name: str) -> str:
     if len(name) > MAX_NAME:
         return f"a name has at most {MAX_NAME} characters, not {len(name)}"
     if not NAME.match(name):
-        return f"{quote_value(name)} is no name: letters, digits, `_` and `-` only; the dot joins paths"
+        strange = next(letter for letter in name if not NAME.match(letter))
+        return f"{quote_value(name)} is no name: {quote_value(strange)} cannot stand in one"
     if name.startswith("__"):
         return f"`{name}` cannot be a name: those that begin with two underscores are Python's and archc's own"
     return ""
@@ -102,3 +106,29 @@ def attribute_fault(name: str) -> str:
     if name.lower() == "self":
         return f"`{name}` cannot be a name: it is the module itself in the code that torch.fx makes of a net"
     return ""
+
+
+def advise_name(name: object, find_fault: Callable[[Any], str]) -> str:
+    """The help for a name that `find_fault` refuses: a name near it that is allowed, where one follows, and what a name may be."""
+    rule = NET_RULE if find_fault is net_fault else RULE
+    if not isinstance(name, str):
+        # a number that was computed: one that is written is no name by the schema
+        return f"write letters beside what is computed, as `step$(i)`; {RULE}"
+    near = next((each for each in similar_names(name, find_fault) if not find_fault(each)), None)
+    return f"write `{near}`; {rule}" if near else rule
+
+
+def similar_names(name: str, find_fault: Callable[[Any], str]) -> Iterator[str]:
+    """Names like one that is refused, the nearest first; none where letters would be lost."""
+    if find_fault is net_fault:
+        yield re.sub(r"[^\w .+-]+", "_", name).lstrip(" .+-_").rstrip(" ._")
+        return
+    plain = "".join(each for each in unicodedata.normalize("NFKD", name) if not unicodedata.combining(each))
+    letters = [each for each in plain if each.isalnum()]
+    if not letters or len(name) > MAX_NAME or not all(map(str.isascii, letters)):
+        return
+    joined = re.sub(r"[^A-Za-z0-9_-]+", "_", plain.strip())
+    yield joined
+    yield joined.strip("_")
+    # as Python's own style has it for a word that is taken
+    yield f"{joined}_"

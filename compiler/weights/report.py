@@ -37,7 +37,7 @@ class WeightReport(NamedTuple):
     """Where the tensors of a graph come from.
 
     - `source` names the checkpoints, or the seed; `loaded` is how many tensors come from checkpoints
-    - `missing` are the graph's tensors that no checkpoint has; `untrained` are the steps that own them
+    - `missing` are the graph's tensors that the given checkpoints lack, none where none is given; `untrained` are the steps that own them
     - `unused` are the checkpoints' tensors that the graph has no place for; `skipped` are the steps that were left out on
       purpose, and `unexpected` the unused tensors outside them
     - `taken` says what of each checkpoint was taken; `not_run` are the classes and functions that a checkpoint names and archc

@@ -104,7 +104,7 @@ def torch_findings() -> Iterator[Finding]:
     if ours is None or found is None:
         return
     if found[1] is None:
-        yield Finding("torch and cuda", f"torch is built without CUDA, onnxruntime for CUDA {ours}", None,
+        yield Finding("torch and cuda", f"torch is built without CUDA, onnxruntime for CUDA {ours}", True,
                       "fine: builds and proofs run on the CPU, and archc run on the GPU", "gpu")  # fmt: skip
     elif int(found[1].split(".")[0]) != ours:
         yield Finding("torch and cuda", f"torch is built for CUDA {found[1]}, onnxruntime for CUDA {ours}", None,

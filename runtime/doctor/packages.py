@@ -49,8 +49,9 @@ def import_packages() -> Mapping[str, str]:
 
 def package_findings(troubles: Mapping[str, str]) -> Iterator[Finding]:
     """The versions of Python and of the packages, and what is wrong with each; `troubles` are those of `import_packages`."""
-    yield Finding("python", sys.version.split()[0])
-    yield Finding(OURS, installed_version(OURS) or "not installed")
+    yield Finding("python", sys.version.split()[0], True)
+    ours = installed_version(OURS)
+    yield Finding(OURS, ours or "here, without the notes of an installation", True if ours else None)
     for package in PACKAGES:
         wheels = installed_wheels(package.module)
         for wheel in wheels:
@@ -94,7 +95,7 @@ def describe_package(wheel: str, version: str, trouble: str) -> Finding:
     if is_out_of_range(wheel, version):
         span = requirement_of(wheel).removeprefix(wheel)
         return Finding(wheel, f"{version}, which is not within {span}", False, f"pip install '{requirement_of(wheel)}'")
-    return Finding(wheel, version)
+    return Finding(wheel, version, True)
 
 
 def describe_missing(package: Package) -> Finding:

@@ -29,7 +29,8 @@ def describe_variable(name: str, value: str) -> Finding:
     shown = value[:200] if value else "set, and empty"
     if name == "CUDA_VISIBLE_DEVICES" and value.strip() in ("", "-1", "none", "NoDevFiles"):
         return Finding(name, f"{shown}: it hides every GPU", None, f"unset {name}", "gpu")
-    gone = [each for each in value.split(":") if each and not os.path.isdir(each)] if name == "LD_LIBRARY_PATH" else []
+    is_path = name == "LD_LIBRARY_PATH"
+    gone = [each for each in value.split(":") if each and not os.path.isdir(each)] if is_path else []
     if gone:
         return Finding(
             name,
@@ -38,7 +39,7 @@ def describe_variable(name: str, value: str) -> Finding:
             f"export {name}=… with folders that are there",
             "gpu",
         )
-    return Finding(name, shown)
+    return Finding(name, shown, True if is_path else None)
 
 
 def describe_folder(name: str, path: str, advice: str) -> Finding:
@@ -53,4 +54,4 @@ def describe_folder(name: str, path: str, advice: str) -> Finding:
         return Finding(name, f"{os.path.abspath(path)} cannot be written to", False, advice)
     free = shutil.disk_usage(path).free
     room = f"{os.path.abspath(path)}, {free / 2**30:,.1f} GiB free"
-    return Finding(name, room, None, "a model of 2 GB does not fit; free some space, or write elsewhere with -o") if free < LITTLE_BYTES else Finding(name, room)  # fmt: skip
+    return Finding(name, room, None, "a model of 2 GB does not fit; free some space, or write elsewhere with -o") if free < LITTLE_BYTES else Finding(name, room, True)  # fmt: skip
