@@ -39,6 +39,8 @@ for line in sys.stdin:
     answer = seconds, used.ru_utime + used.ru_stime, used.ru_maxrss, os.waitstatus_to_exitcode(status)
     print(json.dumps(answer), flush=True)
 """
+# a user's Python keeps the modules that it has compiled; one that compiles them at each start measures that
+UNUSUAL = ("PYTHONDONTWRITEBYTECODE",)
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
@@ -73,7 +75,8 @@ class Starter:
         """
         assert self.server.stdin is not None and self.server.stdout is not None
         errors = Path(self.folder.name, "errors")
-        order = list(command), os.path.abspath(folder), {**os.environ, **(environment or {})}, str(errors)
+        around = {name: value for name, value in os.environ.items() if name not in UNUSUAL}
+        order = list(command), os.path.abspath(folder), {**around, **(environment or {})}, str(errors)
         self.server.stdin.write(json.dumps(order) + "\n")
         self.server.stdin.flush()
         seconds, cpu_s, maxrss, code = json.loads(self.server.stdout.readline())
