@@ -29,11 +29,10 @@ def describe_file(path: Path) -> OutputFile:
         return OutputFile(path, hashlib.file_digest(file, "sha256").hexdigest(), file.tell())
 
 
-def name_by_content(file: Path, stem: str, suffix: str) -> OutputFile:
+def name_by_content(written: OutputFile, stem: str, suffix: str) -> OutputFile:
     """Renames a data file to `<stem>-<digest><suffix>`: other content never has the same name. Gives it under this name."""
-    written = describe_file(file)
-    path = file.with_name(f"{plain_stem(stem)}-{written.sha256[:DIGITS]}{suffix}")
-    os.replace(file, path)
+    path = written.path.with_name(f"{plain_stem(stem)}-{written.sha256[:DIGITS]}{suffix}")
+    os.replace(written.path, path)
     return written._replace(path=path)
 
 

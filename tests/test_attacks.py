@@ -15,7 +15,7 @@ import pytest
 
 from archc.compiler.backends import BACKENDS
 from archc.compiler.backends.torch.data_names import LOAD
-from archc.compiler.content_names import DIGITS, name_by_content
+from archc.compiler.content_names import DIGITS, describe_file, name_by_content
 from archc.compiler.files import JOURNAL, SUFFIX, atomic_write
 
 posix = pytest.mark.skipif(os.name != "posix", reason="folders and streams of POSIX")
@@ -82,7 +82,7 @@ def build_often(folder: Path, barrier: multiprocessing.synchronize.Barrier, roun
         with atomic_write(folder / "net.py", BACKENDS["torch"].named_data) as path:
             data = path.with_name("d")
             data.write_bytes(b"x" * 100_000 + str((number * shift >> 1) % 2).encode())
-            name = name_by_content(data, "net", ".safetensors").path.name
+            name = name_by_content(describe_file(data), "net", ".safetensors").path.name
             path.write_text('"""x\n\nWritten by archc from x\n"""\n' + LOAD.format(name=name) + "\n", "utf-8")
         barrier.wait()
         barrier.wait()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ from .options import (
     print_json,
     refuse_two_answers,
     set_option,
-    spec_argument,
+    specs_argument,
     text_stream,
 )
 from .progress import progress
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 EPILOG = """Example: archc build googlenet --export onnx -o googlenet.onnx --weights googlenet.safetensors
 
+Many, on all cores: archc build 'specs/*.yaml' resnet50 -o models/
+
 New classes on trained features: archc build resnet50 --set classes=10 --weights resnet50.pth --weights-skip fc
 
 An ensemble: archc build my_ensemble.yaml --weights member0=a.pth --weights member1=b.pth"""
@@ -51,7 +53,7 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
 
 
 @click.command(epilog=EPILOG)
-@spec_argument
+@specs_argument
 @set_option
 @limit_option
 @click.option(
@@ -67,7 +69,7 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
     "-o",
     "--output",
     metavar="PATH",
-    help="Where to write it; `-` is standard output.  [default: the name of the net, here]",
+    help="Where to write it; `-` is standard output; for several specs a folder.  [default: the name of the net, here]",
 )
 @click.option(
     "--weights",
@@ -118,41 +120,58 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
     help="The proof that onnxruntime answers as torch does; full asks more of it.  [default: fast]",
 )
 @click.option("--no-verify", is_flag=True, help="The same as --proof none.")
+@click.option(
+    "--jobs", type=click.IntRange(1), metavar="N", help="Builds at once, of several specs.  [default: one a core]"
+)
 @format_option()
-def command(spec: str, settings: tuple[str, ...], limits: Limits, output: str | None, form: str, weights: tuple[str, ...], proof: Proof | None,
-            no_verify: bool, **given: Any) -> None:  # fmt: skip
-    """Build a model from a spec: ONNX or PyTorch."""
-    from ..build.build import build
-
-    limit_long_calls()
-    refuse_two_answers(output, form)
+def command(specs: tuple[str, ...], settings: tuple[str, ...], limits: Limits, output: str | None, form: str, weights: tuple[str, ...],
+            proof: Proof | None, no_verify: bool, jobs: int | None, **given: Any) -> int:  # fmt: skip
+    """Build models from specs: ONNX or PyTorch."""
     if no_verify and proof not in (None, "none"):
         raise click.UsageError(f"--no-verify is --proof none, and --proof {proof} asks for one")
-    options = BuildOptions(output=None if output is None else output_path(output), weights=parse_weights(weights),
-                           proof="none" if no_verify else proof or "fast", spelling=as_flag, **given)  # fmt: skip
+    options = BuildOptions(weights=parse_weights(weights), proof="none" if no_verify else proof or "fast",
+                           spelling=as_flag, **given)  # fmt: skip
+    if len(specs) > 1 or any(letter in specs[0] for letter in "*?["):
+        from .build_many import build_many, expand_specs
+
+        expanded, are_many = expand_specs(specs)
+        if are_many:
+            return build_many(expanded, settings, limits, options, output, form, jobs)
+    limit_long_calls()
+    refuse_two_answers(output, form)
     if output is not None and len(options.exports) > 1:
         raise click.UsageError(
             "-o names one file, but several exports are asked for; leave it out or build one at a time"
         )
-    checked, _ = compile_spec(spec, settings, limits)
-    if output is not None:
-        warn_of_suffix(output, options.exports[0])
-    with progress(f"building {checked.name}"):
-        result = build(checked, options)
-    for code, text in weight_warnings(result.weights):
-        print(format_warning(code, text, sys.stderr), file=sys.stderr)
+    options = replace(options, output=None if output is None else output_path(output))
+    result = build_spec(specs[0], settings, limits, options)
     if form == "json":
         print_json(build_json(result))
     else:
         print(build_text(result), file=text_stream(output))
+    return 0
 
 
-def warn_of_suffix(path: str, export: str) -> None:
+def build_spec(spec: str, settings: tuple[str, ...], limits: Limits, options: BuildOptions) -> BuildResult:
+    """Checks and builds one spec; warnings go to standard error. Raises SpecError and Failure as these do."""
+    from ..build.build import build
+
+    checked, _ = compile_spec(spec, settings, limits)
+    if options.output is not None:
+        warn_of_suffix(options.output, options.exports[0])
+    with progress(f"building {checked.name}"):
+        result = build(checked, options)
+    for code, text in weight_warnings(result.weights):
+        print(format_warning(code, text, sys.stderr), file=sys.stderr)
+    return result
+
+
+def warn_of_suffix(path: Path, export: str) -> None:
     """Warns where a file gets the suffix of another kind of file: `net.txt` for an ONNX file. `net` and `net-v1.2` have none."""
-    row, suffix = BACKENDS[export], Path(path).suffix
+    row, suffix = BACKENDS[export], path.suffix
     if re.fullmatch(r"\.[A-Za-z]\w*", suffix) and suffix.lower() != row.suffix:
-        written = row.output_path(Path(path))
-        where = "" if written == Path(path) else f", and is written to `{written}`"
+        written = row.output_path(path)
+        where = "" if written == path else f", and is written to `{written}`"
         message = f"`{path}` has not the suffix of {export}, `{row.suffix}`{where}"
         print(format_warning("output-suffix", message, sys.stderr), file=sys.stderr)
 

@@ -9,6 +9,7 @@ from ..diagnostics import Failure, nearest
 from ..ir.dtypes import DType
 from ..ir.operation import Param
 from ..spelling import as_flag, as_keyword
+from .blocks import blocks
 from .fit import Fit, Wanted
 from .input_channels import differs_in_channels, suitable_method
 from .names import belongs_to, is_bookkeeping, owning_step, summarize_by_step
@@ -232,10 +233,16 @@ def child_step(tensor: str, prefix: str) -> str:
     return tensor.removeprefix(prefix).partition(".")[0]
 
 
-def check_values(fit: Fit, params: Mapping[str, Param], label: str) -> None:
-    """Raises Failure unless each tensor has the kind of numbers that the graph wants, and none is NaN or infinite."""
+def is_finite(numbers: Any) -> bool:
+    """Whether no number of an array is NaN or infinite."""
     import numpy as np
 
+    # a sum is quick, but may overflow: only if it is not finite are all numbers looked at
+    return bool(np.isfinite(np.sum(numbers)) or np.isfinite(numbers).all())
+
+
+def check_values(fit: Fit, params: Mapping[str, Param], label: str) -> None:
+    """Raises Failure unless each tensor has the kind of numbers that the graph wants, and none is NaN or infinite."""
     source = fit.state_dict.source
     for tensor, original in fit.original_names.items():
         dtype, integer = source.dtype(original), params[tensor].dtype.kind == "int"
@@ -243,12 +250,7 @@ def check_values(fit: Fit, params: Mapping[str, Param], label: str) -> None:
             raise Failure("weights-dtype", f"{label}: `{tensor}` is {dtype}, where {params[tensor].dtype} belongs")
         if not integer and dtype.kind != "float":
             raise Failure("weights-dtype", f"{label}: `{tensor}` is {dtype}, where floating point numbers belong")
-        # a sum is quick, but may overflow: only if it is not finite are all numbers looked at
-        if (
-            not integer
-            and not np.isfinite(np.sum(source.get(original)))
-            and not np.isfinite(source.get(original)).all()
-        ):
+        if not integer and not all(map(is_finite, blocks(source.get(original)))):
             raise Failure("weights-not-finite", f"{label}: `{tensor}` holds NaN or infinity",
                           "the training that made it has diverged")  # fmt: skip
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable
 from math import prod
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
+from ...hashed_file import HashedFile
 from ...ir.dtypes import DType
 
 
@@ -84,12 +85,12 @@ class NodeProto(NamedTuple):
 
 
 class TensorProto(NamedTuple):
-    """An initializer. `data` gives its bytes when they are written; `external` is the (file, offset) of bytes outside the model."""
+    """An initializer. `data` gives its bytes in blocks when they are written; `external` is the (file, offset) of bytes outside the model."""
 
     name: str
     shape: tuple[int, ...]
     dtype: DType
-    data: Callable[[], Any]
+    data: Callable[[], Iterable[Any]]
     external: tuple[str, int] | None = None
 
     @property
@@ -132,7 +133,7 @@ class ModelProto(NamedTuple):
     version: str
     metadata: dict[str, str]
 
-    def write(self, file: BinaryIO) -> None:
+    def write(self, file: HashedFile) -> None:
         """Writes the model; tensors without `external` stand inside.
 
         protobuf wants a message's size before its content, so sizes are added up first and no tensor is read for it.
@@ -152,7 +153,8 @@ class ModelProto(NamedTuple):
         for tensor, opening in zip(self.tensors, openings, strict=True):
             file.write(opening)
             if tensor.external is None:
-                file.write(tensor.data())
+                for block in tensor.data():
+                    file.write(block)
         file.write(after + bytes_field(8, string_field(1, "") + integer_field(2, self.opset)))
         for key, value in self.metadata.items():
             file.write(metadata_entry(key, value))

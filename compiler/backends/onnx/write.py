@@ -6,17 +6,19 @@ IR version are always written as asked or refused. The file holds no absolute pa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from ...content_names import OutputFile, describe_file, name_by_content
+from ...content_names import OutputFile, name_by_content
 from ...diagnostics import Failure, Reject
+from ...hashed_file import HashedFile
 from ...ir.dtypes import F64, I64, DType
 from ...ir.graph import Graph, Node, Value
 from ...ops.op import Op, op_of
+from ...weights.blocks import blocks
 from ...weights.source import WeightSource
 from .. import Export
 from . import wire
@@ -62,10 +64,9 @@ class Emitter:
         )
         return full
 
-    def tensor_bytes(self, name: str, dtype: DType) -> Any:
-        """The bytes of a tensor of the weights, as `dtype`."""
-        array = dtype.encode(self.weights.get(name))
-        return memoryview(array.reshape(-1)).cast("B") if array.size else b""
+    def tensor_bytes(self, name: str, dtype: DType) -> Iterator[Any]:
+        """The bytes of a tensor of the weights, as `dtype`, a block at a time."""
+        return map(dtype.encode, blocks(self.weights.get(name)))
 
     def ints(self, hint: str, values: tuple[int, ...]) -> str:
         return self.constant(hint, values, (len(values),), I64)
@@ -81,7 +82,7 @@ class Emitter:
 
         name = f"{self.current.path}/{hint}"
         data = dtype.encode(np.array(values, I64.numpy if dtype.kind == "int" else F64.numpy)).tobytes()
-        self.tensors[name] = wire.TensorProto(name, shape, dtype, lambda: data)
+        self.tensors[name] = wire.TensorProto(name, shape, dtype, lambda: (data,))
         return name
 
     def readers(self) -> tuple[Op, ...]:
@@ -204,20 +205,19 @@ def export_onnx(graph: Graph, weights: WeightSource, path: Path, *, opset: int |
     beside: list[OutputFile] = []
     if sum(t.size for t in model.tensors) > external_over:
         partial = path.with_name("data")
-        with partial.open("wb") as file:
+        with HashedFile(partial) as file:
             tensors = [write_external(tensor, file) for tensor in model.tensors]
-        data = name_by_content(partial, path.name.removesuffix(".onnx"), DATA_SUFFIX)
+        data = name_by_content(file.written, path.name.removesuffix(".onnx"), DATA_SUFFIX)
         if data.bytes:
             beside.append(data)
             model = model._replace(tensors=[with_external_file(tensor, data.path.name) for tensor in tensors])
         else:
             # all tensors are small, and stand inside
             data.path.unlink()
-    with path.open("wb") as file:
+    with HashedFile(path) as file:
         model.write(file)
-    with path.open("ab") as file:
-        file.write(encode_seal(describe_file(path).sha256))
-    return [describe_file(path), *beside]
+        file.write(encode_seal(file.sha256_so_far()))
+    return [file.written, *beside]
 
 
 def with_external_file(tensor: wire.TensorProto, name: str) -> wire.TensorProto:
@@ -225,7 +225,7 @@ def with_external_file(tensor: wire.TensorProto, name: str) -> wire.TensorProto:
     return tensor if tensor.external is None else tensor._replace(external=(name, tensor.external[1]))
 
 
-def write_external(tensor: wire.TensorProto, file: Any) -> wire.TensorProto:
+def write_external(tensor: wire.TensorProto, file: HashedFile) -> wire.TensorProto:
     """Writes a tensor to the external file at an aligned offset, and gives the tensor with its place; the file has no name yet.
 
     A small tensor stays inside the model, where onnx's shape inference reads it.
@@ -234,5 +234,6 @@ def write_external(tensor: wire.TensorProto, file: Any) -> wire.TensorProto:
         return tensor
     file.write(b"\0" * (-file.tell() % ALIGNMENT))
     offset = file.tell()
-    file.write(tensor.data())
+    for block in tensor.data():
+        file.write(block)
     return tensor._replace(external=("", offset))

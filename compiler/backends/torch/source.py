@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import inspect
 import keyword
-import os
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ...content_names import OutputFile, describe_file, name_by_content
+from ...content_names import OutputFile, name_by_content
+from ...hashed_file import HashedFile
 from ...ir.graph import Graph, Node
 from ...ops.op import op_of
 from ...weights.source import WeightSource
+from ...weights.write_safetensors import write_safetensors
 from .. import Export
 from . import layers
 from .data_names import DATA_SUFFIX, LOAD
@@ -247,21 +247,9 @@ def export_torch(training: Graph, weights: WeightSource, path: Path, title: str,
 
     `title` says in a line what the net is, `source` which spec it comes from. Raises OSError where the disk is full.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
-
-    partial = path.with_name("data")
-    tensors = {name: weights.get(name).copy() for name in training.params()}
-    try:
-        save_file(tensors, partial)
-    except SafetensorError as error:
-        raise system_error(error) from error
-    data = name_by_content(partial, path.stem, DATA_SUFFIX)
-    path.write_text(torch_source(training, title, source, data.path.name), "utf-8")
-    return [describe_file(path), data]
-
-
-def system_error(error: Exception) -> Exception:
-    """The OSError that safetensors tells as a text; the error itself where it tells of something else."""
-    told = re.search(r"\(os error (\d+)\)", str(error))
-    return OSError(int(told[1]), os.strerror(int(told[1]))) if told else error
+    with HashedFile(path.with_name("data")) as partial:
+        write_safetensors(partial, training.params(), weights)
+    data = name_by_content(partial.written, path.stem, DATA_SUFFIX)
+    with HashedFile(path) as module:
+        module.write(torch_source(training, title, source, data.path.name).encode())
+    return [module.written, data]

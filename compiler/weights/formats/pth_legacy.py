@@ -23,7 +23,7 @@ class LegacyContainer:
     def __init__(self, path: Path) -> None:
         """Reads the five pickles, and finds the storages. Raises Failure where the file is damaged or of another version."""
         self.path = path
-        self.map = memoryview(map_file(path))
+        self.map = map_file(path)
         machine = PickleMachine(path)
         with map_file(path, MAX_PICKLE) as head:
             _, version, system, self.content, keys = (machine.run(head) for _ in range(5))
@@ -64,7 +64,7 @@ class LegacyContainer:
 
     def read(self, storage: str, begin: int, end: int) -> memoryview:
         place, _ = self.places[storage]
-        return self.map[place + begin : place + end]
+        return self.map.view(place + begin, place + end)
 
 
 def open_file(path: Path) -> Checkpoint:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import struct
 import zipfile
 from collections.abc import Collection
+from mmap import mmap
 from pathlib import Path
 from zlib import crc32
 
 from ...diagnostics import Failure
 from ..source import Checkpoint
 from .damage import checkpoint_damaged
-from .memory_map import map_file
+from .memory_map import KEPT, map_file
 from .pickles import MAX_PICKLE, RESAVE, PickleMachine
 from .pth import check_claims, open_container
 
@@ -27,7 +28,7 @@ class ZipContainer:
     def __init__(self, path: Path) -> None:
         """Reads the directory and the pickle. Raises Failure for a zip that is damaged, or that torch did not write."""
         self.path = path
-        self.map = memoryview(map_file(path))
+        self.map = map_file(path)
         size = directory_size(self.map)
         if size > MAX_DIRECTORY:
             raise Failure(
@@ -65,12 +66,12 @@ class ZipContainer:
 
     def read(self, storage: str, begin: int, end: int) -> memoryview:
         place = self.find_record(f"{self.folder}data/{storage}")
-        return self.map[place + begin : place + end]
+        return self.map.view(place + begin, place + end)
 
     def record(self, name: str) -> bytes:
         """The bytes of a whole record. Raises Failure as find_record does."""
         begin = self.find_record(name)
-        return bytes(self.map[begin : begin + self.records[name].file_size])
+        return self.map[begin : begin + self.records[name].file_size]
 
     def find_record(self, name: str) -> int:
         """Where a record's bytes begin in the file. Raises Failure where they are compressed, cut off or changed."""
@@ -82,11 +83,18 @@ class ZipContainer:
             self.verify_header(info)
             name_length, extra_length = struct.unpack_from("<HH", self.map, info.header_offset + LOCAL_HEADER - 4)
             begin = info.header_offset + LOCAL_HEADER + name_length + extra_length
-            # over the map, as zipfile would copy every byte; a slice ends where the file does, and an empty one has a sum, too
-            if begin + info.file_size > len(self.map) or crc32(self.map[begin : begin + info.file_size]) != info.CRC:
+            end = begin + info.file_size
+            if end > len(self.map) or self.checksum(begin, end) != info.CRC:
                 raise self.damaged(info)
             self.places[name] = begin
         return self.places[name]
+
+    def checksum(self, begin: int, end: int) -> int:
+        """The CRC-32 of the file's bytes from `begin` to `end`. It is over the map, as zipfile would copy every byte."""
+        found = 0
+        for at in range(begin, end, KEPT):
+            found = crc32(self.map.view(at, min(at + KEPT, end)), found)
+        return found
 
     def verify_header(self, info: zipfile.ZipInfo) -> None:
         """Opens a record, for zipfile to compare its header with the directory's. Raises Failure where they differ."""
@@ -99,9 +107,9 @@ class ZipContainer:
         return checkpoint_damaged(self.path, f"the record {info.filename[:80]} is cut off or damaged")
 
 
-def directory_size(data: memoryview) -> int:
+def directory_size(data: mmap) -> int:
     """How many bytes the directory of a zip has, as zipfile will read it; 0 where there is no end of a zip."""
-    tail = bytes(data[max(0, len(data) - END - 2**16) :])
+    tail = data[max(0, len(data) - END - 2**16) :]
     end = tail.rfind(b"PK\5\6")
     if end < 0 or len(tail) - end < END:
         return 0

@@ -43,7 +43,7 @@ class SafetensorsFile:
 
     def get(self, name: str) -> Any:
         begin, end = self.entries[name]["data_offsets"]
-        data = memoryview(self.map)[self.start + begin : self.start + end]
+        data = self.map.view(self.start + begin, self.start + end)
         return self.dtype(name).decode(data, self.shape(name))
 
 

@@ -1,0 +1,37 @@
+"""Writes .safetensors a tensor at a time. The library wants all tensors in memory, and copies them; the format is a header and their bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from ..ir.operation import Param
+from .blocks import blocks
+from .source import WeightSource
+
+ALIGNMENT = 8  # bytes; the header is padded, so that tensors lie as their elements want
+
+
+class Writable(Protocol):
+    """What bytes are written to."""
+
+    def write(self, data: Any, /) -> object: ...
+
+
+def write_safetensors(file: Writable, params: Mapping[str, Param], weights: WeightSource) -> None:
+    """Writes the tensors `params` of `weights`, as the library does: the widest elements first, then by name."""
+    names = sorted(params, key=lambda name: (-params[name].dtype.bits, name))
+    header: dict[str, Any] = {}
+    begin = 0
+    for name in names:
+        param = params[name]
+        end = begin + param.elements * param.dtype.size_bytes
+        header[name] = {"dtype": param.dtype.name.upper(), "shape": param.shape, "data_offsets": (begin, end)}
+        begin = end
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % ALIGNMENT)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for name in names:
+        for block in blocks(weights.get(name)):
+            file.write(params[name].dtype.encode(block))
