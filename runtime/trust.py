@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from .artifact import Artifact
 from .faults import RuntimeFault
 from .forms import FLOAT, FORMS, INT64, SIZES, Known, NodeUse, Sizes, Unfit, require
-from .inference import Engine
+from .inference import Create, Engine, create_ort_session
 from .limits import WorkerLimits
 from .outline import Outline, OutlineNode, Tensor, find_external
 from .wire import WireReader
@@ -43,11 +43,16 @@ TRUST = "copy it there, or open it with --trust, in Python trust=True, if you kn
 
 
 def open_engine(
-    artifact: Artifact, device: str, threads: int | None, trust: bool, limits: WorkerLimits | None
+    artifact: Artifact,
+    device: str,
+    threads: int | None,
+    trust: bool,
+    limits: WorkerLimits | None,
+    create: Create = create_ort_session,
 ) -> Engine | RemoteEngine:
     """The model in onnxruntime: in this process if it is as archc writes it, or if `trust` says so; else in one of its own.
 
-    Raises RuntimeFault where it does not load, within the `limits` if it is not trusted, and where `device` cannot be used.
+    `create` makes a session in this process on the CPU. Raises RuntimeFault where it does not load, within the `limits` if it is not trusted, and where `device` cannot be used.
     """
     engine: Engine | RemoteEngine
     try:
@@ -59,7 +64,7 @@ def open_engine(
 
             engine = RemoteEngine(artifact.path, device, threads, doubt, size, limits or WorkerLimits())
         else:
-            engine = Engine(artifact.path, device, threads)
+            engine = Engine(artifact.path, device, threads, create)
     except MemoryError:
         raise RuntimeFault(
             "out-of-memory", f"there is not enough memory to open `{artifact.path}`", exit_code=3
