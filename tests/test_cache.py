@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -199,8 +200,8 @@ def test_what_is_not_kept(tmp_path: Path, model: Path, cache: Path, monkeypatch:
     assert Session(model, device="cpu").cache.reason == "it is turned off"
     monkeypatch.delenv("ARCHC_CACHE_SIZE")
     assert Session(model, device="cpu", cache=False).cache.reason == "it is turned off"
-    monkeypatch.setattr(start, "describe_ports", lambda session: [session])
-    assert "other inputs" in Session(model, device="cpu").cache.reason
+    monkeypatch.setattr(start, "describe_ports", lambda _, calls=count(): next(calls))
+    assert "does not load the graph" in Session(model, device="cpu").cache.reason
     monkeypatch.setattr(processor, "describe_processor", lambda: "")
     monkeypatch.setattr(entry, "describe_processor", lambda: "")
     assert "what the processor can do" in Session(model, device="cpu").cache.reason

@@ -35,7 +35,16 @@ from .entry import (
     wait_for_tick,
 )
 from .folder import Unusable, check_owner, open_folder, read_bound
-from .store import force_to_disk, list_folders, lock_cache, make_room, mark_used, place_entry, private_folder
+from .store import (
+    force_to_disk,
+    list_folders,
+    lock_cache,
+    make_room,
+    mark_used,
+    place_entry,
+    private_folder,
+    remove_entry,
+)
 
 # a smaller model starts no sooner from the cache (docs/cache.md has the times)
 MIN_BYTES = 2**20
@@ -56,6 +65,7 @@ class CacheUse(NamedTuple):
     help: str = ""
 
 
+CHANGED = "the model was changed while it was opened"
 NOT_HERE = CacheUse("none", "only models on the CPU, in archc's own process, are kept")
 
 
@@ -74,7 +84,7 @@ class WarmStart:
         if (*providers,) != PROVIDERS:
             return create_ort_session(path, options, providers)
         try:
-            session = create_ort_session(self.entry.folder / GRAPH, without_optimizations(options), providers)
+            session = load_graph(self.entry.folder, options)
         except RuntimeFault as fault:
             raise StaleEntry(fault.message) from None
         mark_used(self.entry.folder)
@@ -83,33 +93,54 @@ class WarmStart:
 
 
 class ColdStart:
-    """From the model's own file; the graph that onnxruntime makes of it goes to the cache if that is worth its while, and can be done."""
+    """From the model's own file: an entry is written, and read as by later sessions, if that is worth its while, and can be done."""
 
     def __init__(self, artifact: Artifact, trusted: bool) -> None:
         self.artifact, self.trusted, self.use = artifact, trusted, NOT_HERE
 
     def create(self, path: Path, options: Any, providers: Sequence[Any]) -> Any:
         """A session of the model. Raises as create_ort_session does, of the model and never of the cache."""
-        session = None
         try:
             if (*providers,) != PROVIDERS:
                 raise Unusable(f"only graphs for {PROVIDERS[0]} are kept")
             with open_draft(self.artifact, self.trusted) as draft:
-                session = draft.create(path, options, providers)
-                draft.place(session)
+                draft.write()
+            session = load_draft(draft, options)
             self.use = CacheUse("written")
+            return session
         except Unusable as error:
             self.use = CacheUse("none", error.reason, error.help)
         except OSError as error:
             why = (error.strerror or str(error)).lower()
             self.use = CacheUse("none", f"the cache cannot be written: {why}", "ARCHC_CACHE=FOLDER puts it elsewhere")
         except (RuntimeFault, MemoryError) as error:
-            # if it is the model's fault, the next lines say so
+            # if it is the model's fault, the next line says so
             self.use = CacheUse("none", f"onnxruntime did not write its graph: {error}")
-        if session is None:
-            options.optimized_model_filepath = ""
-            session = create_ort_session(path, options, providers)
-        return session
+        return create_ort_session(path, options, providers)
+
+
+def load_draft(draft: Draft, options: Any) -> Any:
+    """A session of the entry that was just written. Raises Unusable where it does not load, or is not as the model: then it goes again."""
+    try:
+        session = load_graph(draft.place, options)
+    except RuntimeFault:
+        session = None
+    if session is None or describe_ports(session) != draft.ports:
+        remove_entry(draft.place)
+        raise Unusable("onnxruntime does not load the graph that it wrote")
+    return session
+
+
+def load_graph(folder: Path, options: Any) -> Any:
+    """A session of an entry's graph, which onnxruntime leaves as it is. Raises RuntimeFault, and leaves the options as they were."""
+    import onnxruntime
+
+    level = options.graph_optimization_level
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        return create_ort_session(folder / GRAPH, options, PROVIDERS)
+    finally:
+        options.graph_optimization_level = level
 
 
 class Draft:
@@ -117,42 +148,49 @@ class Draft:
 
     def __init__(self, artifact: Artifact, entry: CacheEntry, place: Path, bound: int) -> None:
         """`entry` is what is known before the graph is there, in the private folder; `place` is where it is to go."""
-        self.artifact, self.entry, self.destination, self.bound = artifact, entry, place, bound
-        self.hashing = Hashing([*entry.origin])
+        self.artifact, self.entry, self.place, self.bound = artifact, entry, place, bound
+        self.ports: list[tuple[str, str, str]] = []
 
-    def create(self, path: Path, options: Any, providers: Sequence[Any]) -> Any:
-        """A session of the model at `path`; onnxruntime writes the graph of it. Meanwhile a thread hashes the model's files."""
-        options.optimized_model_filepath = str(self.entry.folder / GRAPH)
-        options.add_session_config_entry("session.optimized_model_external_initializers_file_name", WEIGHTS)
-        options.add_session_config_entry(
-            "session.optimized_model_external_initializers_min_size_in_bytes", str(MIN_EXTERNAL)
-        )
-        self.hashing.start()
-        return create_ort_session(path, options, providers)
+    def write(self) -> None:
+        """Writes the entry and gives it its place, if the model is still the one of which it was made; a thread hashes the model meanwhile.
 
-    def place(self, session: Any) -> None:
-        """Gives the entry its place, if what onnxruntime wrote loads again, and the model is still the one of which it was made.
-
-        Raises Unusable where it is not, OSError where it cannot be written, and RuntimeFault where it does not load.
+        Raises Unusable where it is not, OSError where it cannot be written, and RuntimeFault where onnxruntime takes no such model.
         """
-        folder, names = self.entry.folder, [GRAPH, *([WEIGHTS] if (self.entry.folder / WEIGHTS).exists() else [])]
-        again = create_ort_session(folder / GRAPH, without_optimizations(session_options(1)), PROVIDERS)
-        if describe_ports(again) != describe_ports(session):
-            raise Unusable("the optimised graph has other inputs or outputs")
+        folder = self.entry.folder
+        hashing = Hashing([*self.entry.origin])
+        hashing.start()
+        self.ports = write_graph(self.artifact.path, folder)
+        names = [name for name in (GRAPH, WEIGHTS) if (folder / name).exists()]
         for name in names:
             # a network disk tells a file's times when it has all of it
             force_to_disk(folder / name)
         files = {name: (FileStamp.of(folder / name), checksum(folder / name)) for name in names}
-        digests = self.hashing.wait()
-        entry = self.entry._replace(files=files, sha256=digests, made=time.time())
+        entry = self.entry._replace(files=files, sha256=hashing.wait(), made=time.time())
         self.artifact.check_unchanged()
         if not entry.is_current():
-            raise Unusable("the model was changed while it was opened")
+            raise Unusable(CHANGED)
         if entry.size_bytes > self.bound:
             raise Unusable(over_bound(entry.size_bytes, self.bound))
         entry.write_notes()
-        make_room(folder.parent, self.bound, self.destination, entry.size_bytes)
-        place_entry(folder, self.destination)
+        make_room(folder.parent, self.bound, self.place, entry.size_bytes)
+        place_entry(folder, self.place)
+
+
+def write_graph(model: Path, folder: Path) -> list[tuple[str, str, str]]:
+    """Has onnxruntime optimise a model, and write its graph and weights; gives what the model takes and gives.
+
+    Raises RuntimeFault where it does not load, or is not written. That session ends here. It does not pack the weights for its kernels, which would be in memory twice.
+    """
+    options = session_options(1)
+    options.optimized_model_filepath = str(folder / GRAPH)
+    entries = {
+        "optimized_model_external_initializers_file_name": WEIGHTS,
+        "optimized_model_external_initializers_min_size_in_bytes": str(MIN_EXTERNAL),
+        "disable_prepacking": "1",
+    }
+    for name, value in entries.items():
+        options.add_session_config_entry(f"session.{name}", value)
+    return describe_ports(create_ort_session(model, options, PROVIDERS))
 
 
 class Hashing(threading.Thread):
@@ -175,7 +213,7 @@ class Hashing(threading.Thread):
         """The digests by path. Raises Unusable where a file could not be read."""
         self.join()
         if len(self.digests) != len(self.paths):
-            raise Unusable("the model was changed while it was opened")
+            raise Unusable(CHANGED)
         return self.digests
 
 
@@ -218,14 +256,6 @@ def stamp_origin(artifact: Artifact) -> dict[str, FileStamp]:
 def over_bound(size: int, bound: int) -> str:
     """Why a model is too large for the cache."""
     return f"its {size // 2**20:,} MiB are over the bound of the cache, {bound // 2**20:,} MiB (ARCHC_CACHE_SIZE)"
-
-
-def without_optimizations(options: Any) -> Any:
-    """The same options, so set that onnxruntime leaves a graph as it is."""
-    import onnxruntime
-
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return options
 
 
 def describe_ports(session: Any) -> list[tuple[str, str, str]]:
