@@ -200,12 +200,19 @@ def test_what_is_not_kept(tmp_path: Path, model: Path, cache: Path, monkeypatch:
     assert Session(model, device="cpu").cache.reason == "it is turned off"
     monkeypatch.delenv("ARCHC_CACHE_SIZE")
     assert Session(model, device="cpu", cache=False).cache.reason == "it is turned off"
-    monkeypatch.setattr(start, "describe_ports", lambda _, calls=count(): next(calls))
+    numbers = count()
+    monkeypatch.setattr(start, "describe_ports", lambda _: next(numbers))
     assert "does not load the graph" in Session(model, device="cpu").cache.reason
-    monkeypatch.setattr(processor, "describe_processor", lambda: "")
     monkeypatch.setattr(entry, "describe_processor", lambda: "")
     assert "what the processor can do" in Session(model, device="cpu").cache.reason
     assert entries(cache) == [] and leftovers(cache) == []
+
+
+def test_a_proof_is_of_the_files_own_graph(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "MIN_BYTES", 0)
+    (tmp_path / "wide.yaml").write_text(WIDE, "utf-8")
+    archc.load(tmp_path / "wide.yaml").export_onnx(tmp_path / "wide.onnx", proof="full")
+    assert (tmp_path / "wide.onnx").exists() and not cache.exists()
 
 
 def test_a_trusted_model_has_entries_of_its_own(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

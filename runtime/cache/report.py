@@ -57,15 +57,19 @@ def report_cache(models: Sequence[str] = (), verify: bool = False) -> CacheRepor
 
     Raises RuntimeFault `cache-unusable` where it may not be trusted, `no-such-model` (usage) for a model that is neither there nor in it.
     """
-    bound = read_bound()
+    folder, total, bound = measure_cache()
     cache = find_cache()
     chosen = choose_entries(read_entries(cache) if cache else (), models)
-    if cache is None:
-        return CacheReport(str(find_folder()), 0, bound, ())
-    environment = known_environment()
+    environment = known_environment() if chosen else None
     reports = tuple(report_entry(folder, entry, environment, verify) for folder, entry in chosen)
-    total = sum(measure_folder(each) for each in list_folders(cache))
-    return CacheReport(str(cache), total, bound, reports)
+    return CacheReport(folder, total, bound, reports)
+
+
+def measure_cache() -> tuple[str, int, int]:
+    """The cache's folder, the bytes of its entries, and how many these may have; onnxruntime is not asked. Raises as `report_cache`."""
+    bound, cache = read_bound(), find_cache()
+    total = sum(measure_folder(each) for each in list_folders(cache)) if cache else 0
+    return str(cache or find_folder()), total, bound
 
 
 def clear_cache(models: Sequence[str] = ()) -> tuple[int, int]:
@@ -91,9 +95,7 @@ def clear_cache(models: Sequence[str] = ()) -> tuple[int, int]:
 def find_cache() -> Path | None:
     """The cache's folder; None where it is not there. Raises RuntimeFault `cache-unusable` (environment) where it may not be trusted."""
     try:
-        if not os.path.lexists(find_folder()):
-            return None
-        return open_folder()
+        return open_folder() if os.path.lexists(find_folder()) else None
     except Unusable as error:
         raise RuntimeFault("cache-unusable", f"the cache is not used: {error.reason}", error.help, 3) from None
 
