@@ -7,7 +7,7 @@ it has, and to have it in memory before a limit is set.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,14 +75,20 @@ def model_source(model: str | Path | bytes) -> str | bytes:
         return Path(model).read_bytes()
 
 
-def create_device_session(path: Path, device: str, threads: int | None) -> tuple[Any, DeviceChoice]:
+# makes a session on the CPU of the model at a path, with options and providers; cache/ makes it of the graph that it has of the model
+Create = Callable[[Path, Any, Sequence[Any]], Any]
+
+
+def create_device_session(
+    path: Path, device: str, threads: int | None, create: Create = create_ort_session
+) -> tuple[Any, DeviceChoice]:
     """A session on `device`, and the choice that was made. Where CUDA fails, `auto` takes the CPU and gives the reason.
 
-    Raises RuntimeFault where a device other than `auto` cannot be used, or the model does not load on any.
+    `create` makes the session where that is the CPU. Raises RuntimeFault where a device other than `auto` cannot be used, or the model does not load on any.
     """
     choice = choose_device(device)
     if choice.device == "cpu":
-        return create_ort_session(path, session_options(threads), choice.providers), choice
+        return create(path, session_options(threads), choice.providers), choice
     options = session_options(threads)
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
@@ -96,7 +102,7 @@ def create_device_session(path: Path, device: str, threads: int | None) -> tuple
         return session, choice
     cpu = DeviceChoice("cpu", (PROVIDERS["cpu"],), f"{choice.device} cannot be used: {why}", gpu_unusable=True)
     # raises where the CPU cannot load the model either: then the model is at fault, not the device
-    fallback = create_ort_session(path, session_options(threads), cpu.providers)
+    fallback = create(path, session_options(threads), cpu.providers)
     if device == "auto":
         return fallback, cpu
     raise RuntimeFault("device-unavailable", f"the device {device} cannot be used: {why}",
@@ -109,10 +115,10 @@ class Engine:
     # why it runs in a process of its own
     doubt = ""
 
-    def __init__(self, path: Path, device: str, threads: int | None) -> None:
-        """Raises RuntimeFault for a model that does not load, and for a device that cannot be used."""
+    def __init__(self, path: Path, device: str, threads: int | None, create: Create = create_ort_session) -> None:
+        """`create` makes the session on the CPU. Raises RuntimeFault for a model that does not load, and for a device that cannot be used."""
         self.path, self.threads = path, threads
-        self.session, self.choice = create_device_session(path, device, threads)
+        self.session, self.choice = create_device_session(path, device, threads, create)
 
     def get_inputs(self) -> Sequence[Any]:
         """Its inputs, each with a name, a type in onnxruntime's words and a shape."""
@@ -131,7 +137,7 @@ class Engine:
         return run_session(self.session, names, arrays)
 
     def count_nodes(self, names: Sequence[str], arrays: Mapping[str, Any]) -> dict[str, int]:
-        """How many nodes each provider ran in one profiled run; raises as `run` does."""
+        """How many nodes each provider ran in one profiled run of the model's own file; raises as `run` does."""
         import json
         from collections import Counter
         from tempfile import TemporaryDirectory

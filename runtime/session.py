@@ -21,16 +21,16 @@ from .arguments import (
     list_labels,
     list_names,
 )
-from .artifact import Artifact, open_artifact
+from .artifact import Artifact
 from .classifier import Verdict, find_classifier
 from .faults import PictureFault, RuntimeFault, UntrainedWarning, escape_controls
 from .images import MAX_PIXELS, read_input, read_prepared
 from .inference import failing_node
 from .limits import WorkerLimits, check_limits
+from .opening import open_model
 from .ports import Port, advise_names, check_feeds, check_input_names, list_ports, split_rows
 from .preprocess import Preprocess
 from .sources import Picture, each_picture
-from .trust import open_engine
 
 CHANNELS_OF_PHOTOS = 4
 # bytes of a batch that is filled up with zeros
@@ -41,7 +41,7 @@ class Session:
     """A model opened on a device. It takes arrays, or pictures where its inputs are images of one size.
 
     `artifact` is the model's metadata. `inputs` and `outputs` are its ports by name. `device` is where it runs (cuda, tensorrt or
-    cpu), and `reason` says why there. `labels` are the names of the classes; `verdict` says by which output it is a classifier, or
+    cpu), and `reason` says why there. `cache` says whether it started from the cache. `labels` are the names of the classes; `verdict` says by which output it is a classifier, or
     why it is none.
     """
 
@@ -54,11 +54,13 @@ class Session:
         *,
         trust: bool = False,
         limits: WorkerLimits | None = None,
+        cache: bool = True,
     ) -> None:
         """Opens the file `model` on `device` (auto, cuda, tensorrt or cpu) with `threads` on the CPU; None lets onnxruntime choose.
 
         `labels`, a list or a file of one a line, names the classes of a model that does not, and so says that it is a classifier.
         A model that is not as archc writes it runs in a process of its own, within `limits`; with `trust` it is opened in this one.
+        With `cache` it starts from the graph that onnxruntime has optimised before, or leaves it for the next session (docs/cache.md).
         Raises RuntimeFault for a file that is no model, for a device that cannot be used, and for labels that fit no output. Warns
         (UntrainedWarning) where the model is not trained, or not wholly.
         """
@@ -66,9 +68,10 @@ class Session:
             check_count("threads", threads, MAX_THREADS)
         if limits is not None:
             check_limits(limits)
-        self.artifact: Artifact = open_artifact(model)
         self.threads = threads
-        self.session = open_engine(self.artifact, device, threads, trust, limits)
+        opened = open_model(Path(model), device, threads, trust, limits, cache)
+        self.artifact: Artifact = opened.artifact
+        self.session, self.cache = opened.engine, opened.cache
         self.choice = self.session.choice
         self.providers = tuple(self.session.get_providers())
         self.device, self.reason, self.name = self.choice.device, self.choice.reason, self.artifact.name

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from .artifact import Artifact
 from .faults import RuntimeFault
 from .forms import FLOAT, FORMS, INT64, SIZES, Known, NodeUse, Sizes, Unfit, require
-from .inference import Engine
+from .inference import Create, Engine, create_ort_session
 from .limits import WorkerLimits
 from .outline import Outline, OutlineNode, Tensor, find_external
 from .refusals import advise_new_file, with_advice
@@ -44,16 +44,21 @@ TRUST = "copy it there, or open it with --trust, in Python trust=True, if you kn
 
 
 def open_engine(
-    artifact: Artifact, device: str, threads: int | None, trust: bool, limits: WorkerLimits | None
+    artifact: Artifact,
+    device: str,
+    threads: int | None,
+    trust: bool,
+    limits: WorkerLimits | None,
+    create: Create = create_ort_session,
 ) -> Engine | RemoteEngine:
     """The model in onnxruntime: in this process if it is as archc writes it, or if `trust` says so; else in one of its own.
 
-    Raises RuntimeFault where it does not load, within the `limits` if it is not trusted, and where `device` cannot be used.
+    `create` makes a session in this process on the CPU. Raises RuntimeFault where it does not load, within the `limits` if it is not trusted, and where `device` cannot be used.
     """
     try:
         size = 0 if trust else measure_files(artifact)
         doubt = "" if trust else find_doubt(artifact)
-        engine = create_engine(artifact, device, threads, doubt, size, limits or WorkerLimits())
+        engine = create_engine(artifact, device, threads, doubt, size, limits or WorkerLimits(), create)
     except MemoryError:
         raise RuntimeFault(
             "out-of-memory", f"there is not enough memory to open `{artifact.path}`", exit_code=3
@@ -63,12 +68,18 @@ def open_engine(
 
 
 def create_engine(
-    artifact: Artifact, device: str, threads: int | None, doubt: str, size_bytes: int, limits: WorkerLimits
+    artifact: Artifact,
+    device: str,
+    threads: int | None,
+    doubt: str,
+    size_bytes: int,
+    limits: WorkerLimits,
+    create: Create = create_ort_session,
 ) -> Engine | RemoteEngine:
     """The model in onnxruntime, in a process of its own if there is a `doubt`. Raises RuntimeFault, with advice by who made the file."""
     try:
         if not doubt:
-            return Engine(artifact.path, device, threads)
+            return Engine(artifact.path, device, threads, create)
         # late: an archc model needs none of what it imports
         from .remote import RemoteEngine
 

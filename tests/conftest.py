@@ -11,6 +11,9 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# No test leaves graphs in the home folder; those of the cache give it a folder and a size.
+os.environ["ARCHC_CACHE_SIZE"] = "0"
+
 # A shell starts what it runs in the background with SIGINT ignored, and children inherit that: no test of Ctrl-C could hold.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -141,6 +141,7 @@ MACHINES = {
     "a path to nowhere": Wrong(lambda m: set_variable(m, "LD_LIBRARY_PATH", "/no/such/folder"), "LD_LIBRARY_PATH", None, ["/no/such/folder is no"],
                                ["export LD_LIBRARY_PATH"], area="gpu"),
     "escapes in a variable": Wrong(lambda m: set_variable(m, "CUDA_PATH", "\x1b[31m"), "CUDA_PATH", None, ["\x1b[31m"]),
+    "a cache that is no folder": Wrong(lambda m: set_variable(m, "ARCHC_CACHE", "/dev/null"), "cache", None, ["is no folder"], ["ARCHC_CACHE=FOLDER"]),
     "no temporary folder": Wrong(lambda m: set_variable(m, "TMPDIR", "/no/such/folder"), "temporary folder", False, ["cannot be written"],
                                  ["export TMPDIR"], 3),
 }  # fmt: skip

@@ -80,6 +80,8 @@ FAILING = [
     Failing(["run"], 2, "usage"),
     Failing(["run", "missing.onnx", "a.png"], 2, "no-such-model"),
     Failing(["run", "text.txt", "a.png"], 1, "not-a-model"),
+    Failing(["cache", "emptied"], 2, "usage"),
+    Failing(["cache", "clear", "missing.onnx"], 2, "no-such-model"),
     Failing(["init"], 2, "usage"),
     Failing(["init", "a b"], 2, "net-name"),
     Failing(["init", "tiny"], 2, "file-exists"),

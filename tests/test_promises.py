@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from archc.cli import main
 
@@ -157,6 +158,35 @@ def test_a_process_of_its_own(identity: str, tmp_path: Path, model: Path) -> Non
     answer = {"folder": folder, "code": done.returncode, "text": done.stdout + "\n" + done.stderr, "touched": others}
     assert not wrong_in(answer, output, WORKER if words[0] == "run" else "(?!)")
     assert not find_faults(case, done.returncode, answer["text"])
+
+
+WIDE = """archspec: 1
+name: wide
+input: {image: [3, 8, 8]}
+labels: [ant, bee, cat]
+graph: [{conv: {out: 16, kernel: 3, padding: 1}}, relu, flatten, {linear: 300}, relu, {linear: 3}]
+"""
+
+
+@pytest.mark.skipif(not STRACE, reason="strace is not installed")
+def test_a_run_writes_to_the_cache_alone(tmp_path: Path) -> None:
+    """The first run writes an entry, the second reads it; a third is told not to look."""
+    folder, trace = tmp_path / "in", tmp_path / "trace"
+    folder.mkdir()
+    (folder / "wide.yaml").write_text(WIDE, "utf-8")
+    built = main(["build", str(folder / "wide.yaml"), "--proof", "none", "-o", str(folder / "wide.onnx")])
+    Image.new("RGB", (8, 8)).save(folder / "a.png")
+    environment = private(tmp_path)
+    del environment["ARCHC_CACHE_SIZE"]
+    environment.pop("XDG_CACHE_HOME", None)
+    caches = tmp_path / "home" / ".cache"
+    start = [sys.executable, "-m", "archc", "run", "wide.onnx", "a.png", "--format", "json"]
+    for options, state, allowed in (([], "written", [caches]), ([], "hit", [caches]), (["--no-cache"], "none", [])):
+        done = subprocess.run([*tracing(trace), *start, *options], env=environment, cwd=folder, capture_output=True, text=True,
+                              timeout=SECONDS)  # fmt: skip
+        assert built == done.returncode == 0 and json.loads(done.stdout)["cache"]["state"] == state
+        (_, *touched) = read_trace(trace, str(folder))[str(folder)]
+        assert not trespasses(touched, [folder], allowed)
 
 
 # ---- that the watch sees what it is there for

@@ -234,7 +234,8 @@ def test_usage(run: Run, name: str, arguments: list[str], words: list[str]) -> N
 def test_the_document(run: Run, models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ran = run("net", "a.png", "--format", "json")
     told = document(ran)
-    assert {*told} == {"model", "device", "reason", "providers", "classifier", "trained", "untrained", "results"}
+    keys = {"model", "device", "reason", "providers", "cache", "classifier", "trained", "untrained", "results"}
+    assert {*told} == keys and told["cache"] == {"state": "none", "reason": "it is turned off"}
     assert (told["model"], told["device"], told["classifier"]) == ("net", "cpu", "logits")
     assert told["trained"] is False and told["untrained"] == []
     assert {*told["results"][0]} == {"input", "top"} and {*told["results"][0]["top"][0]} == {

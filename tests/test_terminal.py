@@ -35,7 +35,7 @@ LINES = [
     "check tiny.yaml --a-flag-that-nobody-has-ever-heard-of-before", "show googlenet", "show tiny.yaml --after fold-batch-norm",
     "cost googlenet", "cost alexnet_ensemble", "cost googlenet --by layer", "cost densenet201 --by layer --share", "cost resnet152 --by block",
     "cost densenet201 --by op", "cost tiny.yaml --by layer --batch 512", "list", "list resnet", "schema --help", "ops", "ops conv",
-    "ops batch_norm", "ops join", "explain shape-mismatch", "explain not-in-onnx", "doctor", "init --help", "init mine", "init other --from resnet50",
+    "ops batch_norm", "ops join", "cache", "cache --help", "explain shape-mismatch", "explain not-in-onnx", "doctor", "init --help", "init mine", "init other --from resnet50",
     "build --help", "run --help", "build tiny.yaml --no-verify", "build tiny.yaml --no-verify -o a_name_that_is_long_enough.of_no_kind_at_all",
 ]  # fmt: skip
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "bench": "Time models, and say which differ.",
     "profile": "Say where a model's time goes, by step and line.",
     "verify": "Verify a built model: bytes, sources, answers.",
+    "cache": "Show or clear the graphs that `run` keeps for a quick start.",
     "init": "Begin a spec of your own, from a bundled one.",
     "list": "List the bundled specs.",
     "schema": "Print the JSON Schema of specs, for editors.",

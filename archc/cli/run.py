@@ -69,10 +69,13 @@ DEVICES = ("auto", "cuda", "tensorrt", "cpu")
     is_flag=True,
     help="Open a model from elsewhere in archc's own process, without limits on time and memory.",
 )
+@click.option(
+    "--no-cache", is_flag=True, help="Optimise the model's graph anew: neither read nor write the cache (archc cache)."
+)
 @format_option()
 def command(
     model: str, images: tuple[str, ...], feeds: tuple[str, ...], outputs: tuple[str, ...], target: str | None, device: str,
-    top: int, labels: str | None, batch: int, threads: int | None, max_pixels: int, trust: bool, form: str,
+    top: int, labels: str | None, batch: int, threads: int | None, max_pixels: int, trust: bool, no_cache: bool, form: str,
 ) -> int:  # fmt: skip
     """Run a built model on pictures: their classes, or the model's outputs.
 
@@ -95,7 +98,7 @@ def command(
     check_target(target, [model, *given, *find_paths(pictures), *([labels] if labels else [])])
     with progress(f"running {model}"):
         with warnings.catch_warnings(action="ignore", category=UntrainedWarning):  # said below, where there are answers
-            session = Session(model, device=device, threads=threads, labels=labels, trust=trust)
+            session = Session(model, device=device, threads=threads, labels=labels, trust=trust, cache=not no_cache)
         check_target(target, (str(Path(model).parent / name) for name in find_data(session.artifact)))
         limits: Any = {"batch": batch, "errors": "keep", "max_pixels": max_pixels}
         classes = session.verdict.output is not None and not outputs and kind in (None, ".json")
@@ -189,12 +192,15 @@ def pair_inputs(feeds: Sequence[str]) -> list[Any]:
 
 
 def warn(session: Session, answered_as_asked: bool) -> None:
-    """Says on standard error what makes an answer less than it looks."""
+    """Says on standard error what makes an answer less than it looks, and what is wrong with the cache."""
     if not session.artifact.trained:
         print(format_warning("untrained", session.artifact.describe_untrained(), sys.stderr), file=sys.stderr)
     if not answered_as_asked:
         print(f"note: {clean(f'{session.name} is no classifier: {session.verdict.why}')}\n"
               f"  = help: {clean(session.verdict.advice)}", file=sys.stderr)  # fmt: skip
+    if session.cache.help:
+        print(f"note: the next start will be as slow as this one: {clean(session.cache.reason)}\n"
+              f"  = help: {clean(session.cache.help)}", file=sys.stderr)  # fmt: skip
 
 
 def write_file(target: str, kind: str | None, answers: Sequence[Answer], document: Mapping[str, Any]) -> None:
@@ -217,6 +223,7 @@ def run_json(session: Session, entries: Sequence[Mapping[str, Any]]) -> dict[str
         "device": session.device,
         "reason": session.reason,
         "providers": list(session.providers),
+        "cache": {"state": session.cache.state, "reason": session.cache.reason},
         "classifier": session.verdict.output,
         "trained": session.artifact.trained,
         "untrained": session.artifact.untrained,

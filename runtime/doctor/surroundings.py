@@ -6,10 +6,12 @@ import os
 import shutil
 from collections.abc import Iterator
 
+from ..cache.report import measure_cache
+from ..faults import RuntimeFault
 from .finding import Finding
 
-VARIABLES = ("ARCHC_DEBUG", "CUDA_VISIBLE_DEVICES", "CUDA_PATH", "CUDA_HOME", "LD_LIBRARY_PATH", "LD_PRELOAD", "OMP_NUM_THREADS",
-             "PYTHONPATH", "PYTHONHOME", "TMPDIR")  # fmt: skip
+VARIABLES = ("ARCHC_CACHE", "ARCHC_CACHE_SIZE", "ARCHC_DEBUG", "CUDA_VISIBLE_DEVICES", "CUDA_PATH", "CUDA_HOME", "LD_LIBRARY_PATH",
+             "LD_PRELOAD", "OMP_NUM_THREADS", "PYTHONPATH", "PYTHONHOME", "TMPDIR")  # fmt: skip
 LITTLE_BYTES = 2**30
 
 
@@ -22,6 +24,7 @@ def surrounding_findings() -> Iterator[Finding]:
     yield describe_folder(
         "temporary folder", os.environ.get("TMPDIR") or "/tmp", "export TMPDIR=… with a folder that you may write to"
     )
+    yield describe_cache()
 
 
 def describe_variable(name: str, value: str) -> Finding:
@@ -40,6 +43,15 @@ def describe_variable(name: str, value: str) -> Finding:
             "gpu",
         )
     return Finding(name, shown, True if is_path else None)
+
+
+def describe_cache() -> Finding:
+    """How full the cache of optimised graphs is, or why it is not used; without it every start is as slow as the first."""
+    try:
+        folder, total, bound = measure_cache()
+    except RuntimeFault as fault:
+        return Finding("cache", fault.message, None, fault.help)
+    return Finding("cache", f"{folder}, {total / 2**30:,.1f} of {bound / 2**30:,.1f} GiB" if bound else "turned off")
 
 
 def describe_folder(name: str, path: str, advice: str) -> Finding:

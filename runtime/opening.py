@@ -1,0 +1,53 @@
+"""A model from its path: its metadata, and the model in onnxruntime, in whichever process that is, and from the cache where it can be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from .artifact import Artifact, open_artifact
+from .cache.entry import wait_for_tick
+from .cache.folder import read_bound
+from .cache.start import CacheUse, ColdStart, StaleEntry, find_warm_start
+from .inference import Engine
+from .limits import WorkerLimits
+from .trust import open_engine
+
+if TYPE_CHECKING:
+    from .remote import RemoteEngine
+
+
+class OpenedModel(NamedTuple):
+    """A model's metadata, the model in onnxruntime, and what the cache was to it."""
+
+    artifact: Artifact
+    engine: Engine | RemoteEngine
+    cache: CacheUse
+
+
+def open_model(
+    path: Path, device: str, threads: int | None, trust: bool, limits: WorkerLimits | None, cache: bool
+) -> OpenedModel:
+    """Opens a model on a device. Raises RuntimeFault as `open_artifact` and `open_engine` do, and where the cache's bound is no size."""
+    if not cache or read_bound() == 0:
+        artifact = open_artifact(path)
+        engine = open_engine(artifact, device, threads, trust, limits)
+        return OpenedModel(artifact, engine, CacheUse("none", "it is turned off"))
+    if warm := find_warm_start(path, trust):
+        try:
+            artifact = warm.entry.open_artifact(path)
+            # that it may run in this process was found when the entry was written, of the same bytes
+            engine = open_engine(artifact, device, threads, True, limits, warm.create)
+            return OpenedModel(artifact, engine, warm.use)
+        except (StaleEntry, OSError, LookupError, TypeError):
+            # the model itself is opened
+            pass
+    try:
+        wait_for_tick(path)
+    except (OSError, ValueError):
+        # told below
+        pass
+    artifact = open_artifact(path)
+    cold = ColdStart(artifact, trust)
+    engine = open_engine(artifact, device, threads, trust, limits, cold.create)
+    return OpenedModel(artifact, engine, cold.use)
