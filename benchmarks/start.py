@@ -98,21 +98,22 @@ def main() -> None:
     parser.add_argument("--nets", nargs="+", default=["googlenet", "resnet50", "resnet152", "vgg16", "densenet121"])
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    packages = ("archc-onnx", "onnxruntime-gpu", "torch", "numpy")
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for net in options.nets:
+        for at, net in enumerate(options.nets, 1):
             for row in compare(net, options.runs, Path(folder)):
                 print(json.dumps(row), flush=True)
                 rows.append(row)
-    packages = {name: version(name) for name in ("onnxruntime-gpu", "torch", "numpy")}
-    document = {
-        "command": f"python benchmarks/start.py --runs {options.runs} --nets {' '.join(options.nets)}",
-        "machine": describe_machine(),
-        "versions": {**packages, "archc-onnx": version("archc-onnx")},
-        "rows": rows,
-    }
-    if options.json:
-        options.json.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+            document = {
+                "command": f"python benchmarks/start.py --runs {options.runs} --nets {' '.join(options.nets[:at])}",
+                "machine": describe_machine(),
+                "versions": {name: version(name) for name in packages},
+                "rows": rows,
+            }
+            # what is done is kept, whenever it is ended
+            if options.json:
+                options.json.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -35,11 +35,10 @@ def open_model(
         return OpenedModel(artifact, engine, CacheUse("none", "it is turned off"))
     if warm := find_warm_start(path, trust):
         try:
-            artifact = warm.entry.open_artifact(path)
             # that it may run in this process was found when the entry was written, of the same bytes
-            engine = open_engine(artifact, device, threads, True, limits, warm.create)
-            return OpenedModel(artifact, engine, warm.use)
-        except (StaleEntry, OSError, LookupError, TypeError):
+            engine = open_engine(warm.artifact, device, threads, True, limits, warm.create)
+            return OpenedModel(warm.artifact, engine, warm.use)
+        except StaleEntry:
             # the model itself is opened
             pass
     try:

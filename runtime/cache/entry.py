@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..artifact import Artifact, FileIdentity
+from ..packages import import_package
 from .folder import Unusable
 from .outlines import outline_json, parse_outline
 from .processor import describe_processor
@@ -117,9 +118,11 @@ def stamp_files(paths: Mapping[str, Any] | list[str]) -> dict[str, FileStamp]:
 
 
 def find_environment() -> dict[str, Any]:
-    """All but the model on which an optimised graph depends. Raises Unusable where the processor's features are not known."""
-    import onnxruntime
+    """All but the model on which an optimised graph depends.
 
+    Raises Unusable where the processor's features are not known, and RuntimeFault `package-missing` where onnxruntime does not import.
+    """
+    onnxruntime = import_package("onnxruntime")
     processor = describe_processor()
     if not processor:
         raise Unusable("the system does not say what the processor can do")

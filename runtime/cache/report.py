@@ -116,8 +116,7 @@ def known_environment() -> dict[str, Any] | None:
     """What entries must have been made for; None where onnxruntime does not import."""
     try:
         return find_environment()
-    # a broken package raises what it likes
-    except Exception:
+    except (RuntimeFault, Unusable):
         return None
 
 

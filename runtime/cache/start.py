@@ -74,10 +74,10 @@ class StaleEntry(Exception):
 
 
 class WarmStart:
-    """From an entry of the cache."""
+    """From an entry of the cache; `artifact` is the model's, by its notes."""
 
-    def __init__(self, entry: CacheEntry) -> None:
-        self.entry, self.use = entry, NOT_HERE
+    def __init__(self, entry: CacheEntry, artifact: Artifact) -> None:
+        self.entry, self.artifact, self.use = entry, artifact, NOT_HERE
 
     def create(self, path: Path, options: Any, providers: Sequence[Any]) -> Any:
         """A session of the entry's graph, which is optimised already. Raises StaleEntry where that does not load."""
@@ -273,7 +273,9 @@ def find_warm_start(path: Path, trusted: bool) -> WarmStart | None:
         folder = cache / name_entry(path, trusted, find_environment())
         check_owner(folder, folder.lstat())
         entry = read_notes(folder)
-    # what is wrong with onnxruntime is told by who opens the model
-    except (Unusable, OSError, ValueError, ImportError, AttributeError):
-        return None
-    return WarmStart(entry) if entry and entry.is_current() and entry.is_whole() else None
+        if entry and entry.is_current() and entry.is_whole():
+            return WarmStart(entry, entry.open_artifact(path))
+    # what is wrong with onnxruntime is told by who opens the model; notes with other values than ours are as good as none
+    except (Unusable, RuntimeFault, OSError, ValueError, AttributeError, LookupError, TypeError):
+        pass
+    return None
