@@ -20,8 +20,10 @@ from .recovery import Incomplete
 from .reporting import report_in_context
 from .values import Arguments, Fault, Poisoned, element_at, evaluate, unknown_fault
 
-MAX_ELEMENTS = 2**31  # of one value, an image
-MAX_PARAMS = 2**33  # of one op
+# numbers of one value, an image
+MAX_ELEMENTS = 2**31
+# numbers of the weights of one op
+MAX_PARAMS = 2**33
 
 
 class Applier:
@@ -59,7 +61,8 @@ class Applier:
             result = self.type_of_result(op, tuple([v.type for v in inputs]), key)
         except Reject as reject:
             if (guessed or isinstance(args, Incomplete)) and not reject.about_rank:
-                raise Poisoned from None  # it follows from a mistake that is reported already
+                # it follows from a mistake that is reported already
+                raise Poisoned from None
             raise self.rejection(reject, op, key, args, inputs, labels) from None
         if guessed or isinstance(args, Incomplete):
             return Poison(result)
@@ -87,7 +90,8 @@ class Applier:
         lookup, checked = ctx.lookup(x), {}
         for field, node in fields_of(cls, args).items():
             if field not in cls.fields and node.value is BROKEN:
-                continue  # the schema has reported it
+                # the schema has reported it
+                continue
             if field not in cls.fields:
                 assert args is not None
                 raise unknown_field(cls, args.value[field].key)

@@ -21,7 +21,8 @@ from .reporting import add_frames
 from .spec import Block, Declaration
 from .values import Arguments, Fault, Poisoned
 
-MAX_DEPTH = 64  # of block calls, one inside another
+# of block calls, one inside another
+MAX_DEPTH = 64
 
 
 def require_depth(block: Block, key: Located, ctx: Context) -> None:

@@ -123,7 +123,8 @@ class Composer:
         the budget is spent.
         """
         limits = self.budget.limits
-        if len(data) > limits.bytes:  # too much to be kept in a cache
+        # too much to be kept in a cache
+        if len(data) > limits.bytes:
             decode_text(data, name, self.diagnostics, limits)
             return None
         text = parse_and_validate(data, name, label, self.trusted, limits)
@@ -179,7 +180,8 @@ class Composer:
         All of them see one another.
         """
         blocks: dict[str, Block] = dict(base.blocks) if base else {}
-        if base:  # the blocks of the base see this document's blocks and params, too
+        # the blocks of the base see this document's blocks and params, too
+        if base:
             blocks = {name: b._replace(blocks=blocks) if b.sees_document else b for name, b in blocks.items()}
         self.add_imports(fields, chain, blocks)
         for name, entry in own_blocks(fields).items():

@@ -30,8 +30,10 @@ POISON = Poison()
 # in the names of blocks that probably give a vector
 VECTOR_WORDS = ("pool", "flat", "linear", "dense", "head", "class", "fc", "squeeze", "gap")
 
-NOTHING = Value("", TensorType(()))  # with several inputs nothing arrives at the first step
-StepValue = Value | Poison  # what a step takes and gives
+# with several inputs nothing arrives at the first step
+NOTHING = Value("", TensorType(()))
+# what a step takes and gives
+StepValue = Value | Poison
 
 
 class Context(NamedTuple):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-CALLS_PER_STACK = 40  # nested calls on one stack; each uses about eight Python frames
+# nested calls on one stack; each uses about eight Python frames
+CALLS_PER_STACK = 40
 
 _T = TypeVar("_T")
 
@@ -28,7 +29,8 @@ class DeepCalls:
         try:
             if not needs_stack:
                 return work()
-            from concurrent.futures import ThreadPoolExecutor  # late: hardly any net nests so deep
+            # late: hardly any net nests so deep
+            from concurrent.futures import ThreadPoolExecutor
 
             with ThreadPoolExecutor(1) as stack:
                 return stack.submit(work).result()

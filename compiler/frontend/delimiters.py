@@ -9,7 +9,8 @@ import re
 from typing import NamedTuple
 
 CLOSING = {"{": "}", "[": "]"}
-LOOK_BACK = 80  # characters: what stands before a value is near it
+# characters: what stands before a value is near it
+LOOK_BACK = 80
 BLOCK_TEXT = re.compile(r"(?:^|[\s:])[|>][-+0-9]*[ \t]*(?:#.*)?\Z")
 
 
@@ -61,7 +62,8 @@ def find_delimiters(text: str) -> Delimiters:
                 opened.append(at)
             elif character in CLOSING.values() and opened:
                 same = [each for each, start in enumerate(opened) if CLOSING[text[start]] == character]
-                if same:  # else it closes nothing
+                # else it closes nothing
+                if same:
                     mismatched += [(start, at) for start in opened[same[-1] + 1 :]]
                     del opened[same[-1] :]
             at += 1

@@ -16,7 +16,8 @@ from .context import StepValue
 from .located_yaml import Entry, Located
 from .values import Fault
 
-DRAW_PATH = "__path_draw__"  # no step and no input can have a name that begins so
+# no step and no input can have a name that begins so
+DRAW_PATH = "__path_draw__"
 
 
 def add_output(

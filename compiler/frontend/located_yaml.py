@@ -15,10 +15,12 @@ from ..diagnostics import Collector, Diagnostic, Note, Source, Span
 from ..limits import DEFAULT, Limits, double_limit, raise_limit
 
 MAX_DEPTH = 100
-MAX_READ_AGAIN = 100_000  # characters of a text with a mistake
+# characters of a text with a mistake
+MAX_READ_AGAIN = 100_000
 SMALLEST = "the smallest spec: archspec: 1, name: tiny, input: {image: [3, 32, 32]}, graph: [relu]"
 
-YamlValue = Any  # None | bool | int | float | str | list[Located] | dict[str, Entry] | Broken
+# None | bool | int | float | str | list[Located] | dict[str, Entry] | Broken
+YamlValue = Any
 
 
 class Broken:
@@ -215,7 +217,8 @@ class YamlComposer:
 
     def report_syntax(self, error: Any) -> UnreadableText:
         """Reports an error of PyYAML's at the place of its cause."""
-        from .syntax_errors import explain_syntax  # late: only a mistake pays for its explanation
+        # late: only a mistake pays for its explanation
+        from .syntax_errors import explain_syntax
 
         self.diagnostics.add(explain_syntax(self.source, error))
         return UnreadableText()
@@ -318,7 +321,8 @@ class YamlComposer:
             value = self.compose_node(self.next_event(), depth + 1)
             name = str(key.value)
             if name in entries and name.startswith("-"):
-                pass  # a dash without its space: the first such key is reported as no step
+                # a dash without its space: the first such key is reported as no step
+                pass
             elif name in entries:
                 first = entries[name].key.span
                 message = f"the key `{name}` stands twice; the first is on line {first.line}"
@@ -359,7 +363,8 @@ class YamlComposer:
 
     def report_key(self, span: Span, message: str, help: str) -> None:
         """Reports a key that is no string, at the place of its cause where that is found in the text."""
-        from .syntax_errors import explain_no_key  # late: only a mistake pays for its explanation
+        # late: only a mistake pays for its explanation
+        from .syntax_errors import explain_no_key
 
         found = explain_no_key(self.source, span)
         self.diagnostics.add(found or Diagnostic("key-not-a-string", span, message, help=help))

@@ -39,7 +39,8 @@ def attribute_to_params(document: Document, diagnostics: Collector, budget: Budg
         param = document.params[name]
         on_line = ((use, errors.get((use.scalar.span.source.name, use.scalar.span.line), ())) for use in uses)
         refused = [error for use, found in on_line for error in found if is_about(error, use, param)]
-        is_told_there = len(refused) == 1 and refused[0].code == "unknown-block"  # the step says best what it can use
+        # the step says best what it can use
+        is_told_there = len(refused) == 1 and refused[0].code == "unknown-block"
         if refused and len(refused) > len(uses) - len(refused) and not is_told_there:
             diagnostics.replace(refused, value_error(param, refused, document.params.keys() - {name}))
 

@@ -283,7 +283,8 @@ class Resolver:
         if block is None and self.lacks_names:
             return
         if block is None:
-            from ..ops.words import is_among  # late: only a mistake pays for its explanation
+            # late: only a mistake pays for its explanation
+            from ..ops.words import is_among
             from .foreign_steps import advise_step
 
             advice = advise_step(name, args)

@@ -12,9 +12,12 @@ from ..ops.fields import is_number, quote_value
 from .compose import Document
 from .header import Preprocessing
 
-MAX_SIDE = 2**14  # pixels of a photo's shorter side
-LARGEST = 1e38  # what float32 holds
-SMALLEST_STD = 1e-30  # in float32 a smaller one is 0, or gives infinity
+# pixels of a photo's shorter side
+MAX_SIDE = 2**14
+# what float32 holds
+LARGEST = 1e38
+# in float32 a smaller one is 0, or gives infinity
+SMALLEST_STD = 1e-30
 
 
 def check_input_order(document: Document, diagnostics: Collector) -> None:

@@ -15,7 +15,8 @@ def split_pair(text: str) -> str:
     pair = re.fullmatch(r"(\w+)( *[:=] *| +)([\[{].*|\$?[-.\w]+)", text, re.DOTALL)
     if pair is None or (not pair[2].strip() and not re.match(r"[\[{\d]", pair[3])):
         return ""
-    value = "{…}" if pair[3].startswith("{") and not pair[3].endswith("}") else pair[3]  # YAML has cut it at its colon
+    # YAML has cut it at its colon
+    value = "{…}" if pair[3].startswith("{") and not pair[3].endswith("}") else pair[3]
     return f"{pair[1]}: {value}"
 
 

@@ -32,7 +32,8 @@ def repair(root: Located, errors: Collection[Any]) -> Located:
         if error.validator == "additionalProperties":
             place.unknown.update(unknown_keys(error.instance, error.schema))
         else:
-            place.broken |= place is not damage  # a key that the document lacks breaks no part of it
+            # a key that the document lacks breaks no part of it
+            place.broken |= place is not damage
     return break_parts(root, damage)
 
 
@@ -59,7 +60,8 @@ def break_parts(node: Located, damage: Damage) -> Located:
         return Located(items, node.span, node.raw, node.style)
     entries: dict[str, Entry] = {}
     for key, entry in node.value.items():
-        if key in lost:  # the key stays: it may stand for the core of a step
+        # the key stays: it may stand for the core of a step
+        if key in lost:
             entries[key] = Entry(entry.key, Located(BROKEN, entry.value.span))
         elif key in inner:
             entries[key] = Entry(entry.key, break_parts(entry.value, inner[key]))
@@ -112,7 +114,8 @@ def open_parentheses(text: str) -> int:
 
 def mark_own_items(texts: list[str], flow: bool) -> Iterator[bool]:
     """For the text of each item: is it an item of its own, and not the end of an expression that a comma has cut?"""
-    missing = 0  # parentheses that still have to be closed
+    # parentheses that still have to be closed
+    missing = 0
     for text in texts:
         yield missing <= 0
         if missing > 0:

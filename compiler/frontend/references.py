@@ -15,7 +15,8 @@ from .naming import Absent, Paths, join_path
 from .spec import MergeCall, Place, Step, places_in
 from .values import Fault, Poisoned, span_within, unknown_fault
 
-MAX_KNOWN = 1000  # steps that a message is made from
+# steps that a message is made from
+MAX_KNOWN = 1000
 MAX_SCOPES = 4
 
 

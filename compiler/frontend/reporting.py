@@ -13,7 +13,8 @@ FRAMES_SHOWN = 4
 def report_in_context(diagnostics: Collector, diagnostic: Diagnostic, ctx: Context | None) -> None:
     """Adds a diagnostic with the frames of its context as notes, innermost first, without branches: the paths name them."""
     if diagnostic.code == "wrong-type" and not diagnostic.help and ctx and diagnostic.span:
-        from .bare_names import advise_expression  # late: only a mistake pays for its explanation
+        # late: only a mistake pays for its explanation
+        from .bare_names import advise_expression
 
         span = diagnostic.span
         text = span.source.line(span.line)[span.column - 1 : span.end_column - 1]

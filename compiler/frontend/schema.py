@@ -159,7 +159,8 @@ def step_rule() -> Schema:
 
 def param_rule() -> Schema:
     """The rule of a declaration under `params`: a type, a default, or the long form."""
-    number = {"type": "number"}  # no expression: bounds are compared before any expression has a value
+    # no expression: bounds are compared before any expression has a value
+    number = {"type": "number"}
     long_form = {
         "type": {"type": "string", "enum": list(TYPES), "x-wants": "one of " + ", ".join(TYPES)},
         "default": {},
@@ -315,7 +316,8 @@ def schema() -> Schema:
     place = {
         "type": ["array", "object", "string"],
         "items": {"$ref": "#/$defs/step"},
-        "if": {"type": ["string", "object"]},  # one step without a list
+        # one step without a list
+        "if": {"type": ["string", "object"]},
         "then": {"$ref": "#/$defs/step"},
         "x-wants": "a list of steps, or one step",
     }
@@ -370,7 +372,8 @@ def validate(root: Located, diagnostics: Collector) -> list[Any]:
     """
     errors: list[Any] = []
     for error in validator().iter_errors(plain_value(root)):
-        from .schema_errors import explain  # late: only a mistake pays for its explanation
+        # late: only a mistake pays for its explanation
+        from .schema_errors import explain
 
         errors.append(error)
         for diagnostic in explain(root, error):

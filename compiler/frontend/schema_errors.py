@@ -70,14 +70,16 @@ def follows_from_another(root: Located, path: Path, node: Located, rule: Schema,
     if not path:
         return False
     around = find_node(root, path[:-1])[1].value
-    if path[0] == "input" and len(path) == 3:  # a list of a wrong length
+    # a list of a wrong length
+    if path[0] == "input" and len(path) == 3:
         return isinstance(around, list) and len(around) != 3
     if not isinstance(around, dict):
         return False
     if validator == "minItems" and "from" in around and isinstance(around["from"].value.value, list):
         return True
     if node.value is None and any(key in rule.get("properties", {}) for key in around):
-        return True  # keys that stand beside it, and not in it
+        # keys that stand beside it, and not in it
+        return True
     values = [entry.value.value for entry in around.values()]
     is_kind = (path[0] == "input" and len(path) == 2 and all(isinstance(each, int) for each in values)) or (
         path[-2:-1] and path[-2] in OPS and OPS[str(path[-2])].is_merge and all(each is None for each in values)
@@ -114,8 +116,10 @@ def explain_missing_key(root: Located, node: Located, place: Span, rule: Schema,
     if is_place_key(rule, missing) and any(is_step_key(root, word) for word in unknown):
         return
     if missing == ["archspec"] and "name" not in node.value and "graph" in node.value:
-        missing = ["archspec` and a `name"]  # the second is missed by the driver, at the same place
-    if missing and not (known.op and None in meant):  # a field that nobody knows may be meant for it
+        # the second is missed by the driver, at the same place
+        missing = ["archspec` and a `name"]
+    # a field that nobody knows may be meant for it
+    if missing and not (known.op and None in meant):
         help = "write `archspec: 1` first" if missing[0] == "archspec" else ""
         yield Diagnostic("missing-key", place, f"{subject or 'the document '}needs `{missing[0]}`", help=help)
 
@@ -191,7 +195,8 @@ def advise_top_key(rule: Schema, entry: Entry) -> str:
 
 def advise_key(known: KnownKeys, node: Located, entry: Entry) -> str:
     """What to write instead of an unknown key."""
-    from .schema import modifier_rules  # late: schema.py calls this module
+    # late: schema.py calls this module
+    from .schema import modifier_rules
 
     name, op = str(entry.key.value), known.op
     corrected = f"write `{foreign.suggest_mapping(op, plain_value(node))}`" if op and not op.is_merge else ""

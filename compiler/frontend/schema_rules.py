@@ -38,7 +38,8 @@ def wants_in_words(rule: Schema) -> str:
              "boolean": "a boolean", "null": "nothing"}  # fmt: skip
     words = [names[k] for k in ([kinds] if isinstance(kinds, str) else kinds)]
     if "string" in kinds and ("number" in kinds or "integer" in kinds):
-        words.remove("a string")  # the string is only an expression
+        # the string is only an expression
+        words.remove("a string")
     limits = (("at least", "minimum"), ("over", "exclusiveMinimum"))
     bounds = [f"{word} {rule[key]}" for word, key in limits if key in rule]
     return " or ".join(words) + (" " + " and ".join(bounds) if bounds else "")

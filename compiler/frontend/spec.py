@@ -189,7 +189,8 @@ class Builder:
             return Step(node, {}, BrokenCore(node))
         cores = [entry for key, entry in node.value.items() if key not in MODIFIERS and not key.startswith("x-")]
         known = [entry for entry in cores if entry.value.value is not BROKEN]
-        cores = known or cores[:1]  # a key that the schema has reported is no second core
+        # a key that the schema has reported is no second core
+        cores = known or cores[:1]
         if len(cores) > 1:
             names = " and ".join(f"`{c.key.value}`" for c in cores)
             self.diagnostics.error(
@@ -199,9 +200,8 @@ class Builder:
                 "give each a step of its own: the order of a mapping says nothing",
                 (Note(f"the first is `{cores[0].key.value}`", cores[0].key.span),),
             )
-        if (
-            isinstance(node, Incomplete) and cores
-        ):  # the key that is reported may be meant for one that changes what the core does
+        # the key that is reported may be meant for one that changes what the core does
+        if isinstance(node, Incomplete) and cores:
             return Step(node, modifiers, BrokenCore(cores[0].key))
         if not cores:
             return self.build_coreless_step(node, modifiers)
@@ -283,7 +283,8 @@ class Builder:
         if node.value is BROKEN:
             return Branches((Branch(None, self.build_place(node)),), False)
         if isinstance(node.value, dict) and all(entry.value.value is BROKEN for entry in node.value.values()):
-            return self.build_branches(Located(BROKEN, node.span))  # their keys may be no names
+            # their keys may be no names
+            return self.build_branches(Located(BROKEN, node.span))
         if isinstance(node.value, dict):
             items = (Branch(e.key, self.build_keyed_branch(e)) for e in node.value.values())
             return Branches(tuple(items), True)

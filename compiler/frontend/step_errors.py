@@ -29,15 +29,15 @@ def explain_not_a_step(root: Located, path: Path, node: Located, wants: str) -> 
             "not-a-step", node.span, f"{quote_value(plain_value(node))} is no step; {wants} is wanted", help=help
         )
     elif word in OPS and not OPS[word].is_internal:
-        if word not in block_names(root):  # a wrong name of a block is reported where the block is declared
+        # a wrong name of a block is reported where the block is declared
+        if word not in block_names(root):
             yield missing_fields(OPS[word], node)
     elif word in step_names(root) and merge in OPS and OPS[str(merge)].is_merge:
         yield from explain_step_as_branch(root, path, node)
     elif listed:
         if listed.first is node:
-            code = (
-                "bad-name" if listed.key.value == "from" else "unknown-op"
-            )  # names.py gives that to a branch of that name
+            # names.py gives that to a branch of that name
+            code = "bad-name" if listed.key.value == "from" else "unknown-op"
             where = listed.key.span if listed.key.value == "from" else node.span
             yield Diagnostic(
                 code, where, f"`{word}` is a step: a branch holds steps", help=f"write `{listed.fragment}`"
@@ -81,7 +81,8 @@ def explain_step_as_branch(root: Located, path: Path, node: Located) -> Iterator
     elif path[-1] == "from":
         where, message = branches["from"].key.span, f"`{key}` holds branches, not the keys of a step"
         help = foreign.join_with_arriving(str(key), node.value)
-        yield Diagnostic("bad-name", where, message, help=help)  # names.py gives this code to a branch of that name
+        # names.py gives this code to a branch of that name
+        yield Diagnostic("bad-name", where, message, help=help)
         return
     yield Diagnostic("unknown-op", where, message, help=help)
 
@@ -152,7 +153,8 @@ def explain_unknown_step_keys(root: Located, node: Located, rule: Schema, unknow
         if own:
             message = f"`{entry.key.value}` cannot stand beside `{cores[0].name}`"
             yield Diagnostic("unknown-op", entry.key.span, message, help=own)
-        elif str(entry.key.value) not in block_names(root):  # the block is reported where it is declared
+        # a block of that name is reported where it is declared
+        elif str(entry.key.value) not in block_names(root):
             yield unknown_step(root, entry.key, entry.value, rule)
 
 

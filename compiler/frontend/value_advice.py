@@ -19,7 +19,8 @@ def advise_value(root: Located, node: Located, rule: Schema, path: Path) -> str:
     """What to write instead of a value that its rule refuses; empty where nothing can be guessed."""
     value, kinds = node.value, rule.get("type", [])
     text = value if isinstance(value, str) else node.raw if value is None else ""
-    braced = next(iter(value)) if isinstance(value, dict) and len(value) == 1 else ""  # `{width}`
+    # `{width}`
+    braced = next(iter(value)) if isinstance(value, dict) and len(value) == 1 else ""
     if text or (braced and value[braced].value.value is None):
         expression = advise_expression(braced or text, names_in_sight(root, path))
         if expression:

@@ -14,7 +14,8 @@ from ...ops.fields import is_int, is_number, quote_value
 from .tokens import CHARACTERS_PER_STEP, LIMIT, MAX_DEPTH, MAX_LIST, MAX_STEPS, ExpressionError, Token
 
 Lookup = Callable[[str], Any]
-Closure = Callable[["Evaluation"], Any]  # a parsed expression: gives its value in an evaluation
+# a parsed expression: gives its value in an evaluation
+Closure = Callable[["Evaluation"], Any]
 
 
 class Evaluation:
@@ -288,7 +289,8 @@ def convert_with(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def round_number(value: Any, digits: Any = None) -> Any:
     if digits is None:
         return round(finite_argument(value))
-    if not is_int(digits) or not 0 <= digits <= 15:  # Python computes 10**digits
+    # Python computes 10**digits
+    if not is_int(digits) or not 0 <= digits <= 15:
         raise ValueError(f"{quote_value(digits)} for its digits: they are 0 to 15")
     return round(finite_argument(value), digits)
 

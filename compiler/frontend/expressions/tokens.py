@@ -12,7 +12,8 @@ MAX_LENGTH = 2_000
 MAX_DEPTH = 50
 MAX_LIST = 10_000
 MAX_STEPS = 200_000
-CHARACTERS_PER_STEP = 8  # of a text that is made
+# characters of a text that is made
+CHARACTERS_PER_STEP = 8
 LIMIT = 2**63
 
 
