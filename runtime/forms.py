@@ -2,8 +2,8 @@
 
 A node of such a form, whose sizes fit together, takes no more memory and time than is worked out here. The compiler writes the forms
 (`Op.onnx`); the runtime knows nothing of the compiler, so they stand here a second time, and tests/test_forms.py holds one against
-the other. Every value that a node makes is of floats; int64 are only the weights that say sizes, axes and indices. The open dimension
-of the inputs, the batch, has a number here: trust.py works out all sizes for two of them.
+the other. Every value that a node makes is of floats, of 32 bits or of 16, and those that it takes are of one type, but
+for a Cast's; int64 are only the weights that say sizes, axes and indices, uint8 only inputs. The open dimension of the inputs, the batch, has a number here: trust.py works out all sizes for two of them.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from typing import Any, NamedTuple
 from .outline import Outline, OutlineNode
 
 # ONNX's numbers of the element types that archc writes
-FLOAT, INT64 = 1, 7
-SIZES = {FLOAT: 4, INT64: 8}
+FLOAT, UINT8, INT64, FLOAT16 = 1, 2, 7, 10
+FLOATS = (FLOAT, FLOAT16)
+# of weights: the bytes of an element, and the letter by which struct reads it
+SIZES = {FLOAT: 4, INT64: 8, FLOAT16: 2}
+LETTERS = {FLOAT: "f", INT64: "q", FLOAT16: "e"}
 Sizes = tuple[int, ...]
 
 
@@ -31,21 +34,18 @@ class Known:
     def __init__(self, outline: Outline, batch: int) -> None:
         """Knows the inputs, with `batch` where a dimension is open, and the weights of a graph."""
         self.weights = outline.weights
+        # ONNX's number of each value's element type
+        self.dtypes = {name: tensor.dtype for name, tensor in outline.weights.items()} | outline.input_types
         self.shapes: dict[str, Sizes] = {name: tensor.shape for name, tensor in outline.weights.items()}
         for name, shape in outline.inputs.items():
             self.shapes[name] = tuple(d if isinstance(d, int) else batch for d in shape)
-
-    def dtype(self, name: str) -> int:
-        """ONNX's number of a value's element type: what is no weight is of floats."""
-        return self.weights[name].dtype if name in self.weights else FLOAT
 
     def numbers(self, name: str) -> tuple[Any, ...]:
         """The numbers of a small weight, such as the sizes for a Reshape. Raises Unfit for any other value."""
         tensor = self.weights.get(name)
         if tensor is None or not tensor.content or tensor.dtype not in SIZES:
             raise Unfit
-        code = "f" if tensor.dtype == FLOAT else "q"
-        return struct.unpack(f"<{tensor.size_bytes // SIZES[tensor.dtype]}{code}", tensor.content)
+        return struct.unpack(f"<{tensor.size_bytes // SIZES[tensor.dtype]}{LETTERS[tensor.dtype]}", tensor.content)
 
 
 class NodeUse(NamedTuple):
@@ -66,14 +66,17 @@ class NodeUse(NamedTuple):
 
 class Form(NamedTuple):
     """What a node may be: the shape of its result, or Unfit; the numbers of inputs that it may have; its attributes with the types of
-    their values; how many elements each element of the result is made of (`window`); and which of the inputs are int64 weights
-    (`integers`), as the others are floats."""
+    their values; how many elements each element of the result is made of (`window`); which of the inputs are int64 weights
+    (`integers`) and which always floats of 32 bits (`singles`), as the others are floats of one type. That is the result's, too, unless
+    `dtype` says which it is."""
 
     result: Callable[[NodeUse], Sizes]
     inputs: range = range(1, 2)
     attributes: Mapping[str, type] = {}
     window: Callable[[NodeUse], int] = lambda use: 1
     integers: range = range(0)
+    singles: range = range(0)
+    dtype: Callable[[NodeUse], int] | None = None
 
 
 def require(fits: bool) -> None:
@@ -253,6 +256,25 @@ def resize_shape(use: NodeUse) -> Sizes:
     return tuple(int(d * scale) for d, scale in zip(x, scales, strict=True))
 
 
+def cast_dtype(use: NodeUse) -> int:
+    """The type of a Cast's result: floats, which it makes of floats or of pixels."""
+    wanted = use.get("to", 0)
+    require(wanted in FLOATS and use.known.dtypes[use.node.inputs[0]] in (*FLOATS, UINT8))
+    return int(wanted)
+
+
+def result_dtype(use: NodeUse, form: Form) -> int:
+    """ONNX's number of the result's element type. Raises Unfit where an input has not the type that the form asks for."""
+    types = {at: use.known.dtypes[name] for at, name in enumerate(use.node.inputs) if name}
+    plain = {kind for at, kind in types.items() if at not in form.integers and at not in form.singles}
+    require(all(kind == INT64 for at, kind in types.items() if at in form.integers))
+    require(all(kind == FLOAT for at, kind in types.items() if at in form.singles))
+    if form.dtype:
+        return form.dtype(use)
+    require(len(plain) == 1 and plain <= {*FLOATS})
+    return plain.pop()
+
+
 def kernel_window(use: NodeUse) -> int:
     """The elements under a pool's window."""
     return prod(use.get("kernel_shape", ()))
@@ -290,5 +312,6 @@ FORMS: dict[str, Form] = {
     "Pad": Form(pad_shape, range(2, 4), integers=SECOND),
     "Slice": Form(slice_shape, range(5, 6), integers=range(1, 5)),
     "Gather": Form(gather_shape, TWO, {"axis": int}, integers=SECOND),
-    "Resize": Form(resize_shape, range(3, 4), RESIZES),
+    "Resize": Form(resize_shape, range(3, 4), RESIZES, singles=range(2, 3)),
+    "Cast": Form(same_shape, ONE, {"to": int}, dtype=cast_dtype),
 }  # fmt: skip

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..compiler.backends import Backend, Export
 from ..compiler.content_names import OutputFile
@@ -18,6 +18,8 @@ from ..compiler.weights.source import Checkpoint
 from .metadata import metadata
 from .options import BuildOptions
 from .packages import require_package
+from .precision.report import PrecisionReport
+from .precision.variant import Variant, graph_options, make_variant
 from .proof.prove import PACKAGES as PROOF_PACKAGES
 from .proof.prove import Extent, Parity, prove
 from .target import target_paths
@@ -35,11 +37,13 @@ class BuiltFile:
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """What a build made. `parity` is what the proof measured; None where nothing was proved."""
+    """What a build made. `parity` is what the proof measured; None where nothing was proved. `precision` is how far the ONNX file lies
+    from float32; None where it is a plain float32 file."""
 
     name: str
     artifacts: tuple[BuiltFile, ...]
     parity: Parity | None
+    precision: PrecisionReport | None
     weights: WeightReport
     seconds: float
 
@@ -57,23 +61,29 @@ def build(checked: Compilation, options: BuildOptions | None = None, **keywords:
         raise TypeError("options are given whole or as keywords, not both")
     began = time.perf_counter()
     training = training_graph(checked)
-    built = run_passes(training, options.passes)
-    paths = target_paths(checked, built, options)
+    exact = run_passes(training, graph_options(options))
+    paths = target_paths(checked, exact, options)
     weights = resolve_weights(training, options)
     weights = weights._replace(report=with_untouched_starts(training, weights, options))
     import_packages([backend for backend, _ in paths], options)
+    variant = make_variant(checked, training, exact, weights.source, options)
     files: list[BuiltFile] = []
     parity: Parity | None = None
+    precision: PrecisionReport | None = None
     for backend, path in paths:
-        (model, *data), found = export_and_prove(checked, training, built, weights, backend, path, options)
-        parity = parity or found
+        (model, *data), found = export_and_prove(
+            checked, Graphs(training, exact, variant), weights, backend, path, options
+        )
+        parity, precision = parity or found.parity, precision or found.precision
         files += [built_file(backend.name, model), *(built_file("weights", each) for each in data)]
-    return BuildResult(checked.name, tuple(files), parity, weights.report, time.perf_counter() - began)
+    return BuildResult(checked.name, tuple(files), parity, precision, weights.report, time.perf_counter() - began)
 
 
 def import_packages(backends: Sequence[Backend], options: BuildOptions) -> None:
     """Imports what the exports and their proof need. Raises Failure `package-missing`, before anything is written."""
     for backend in backends:
+        if backend.provable and not options.is_plain:
+            require_package("onnxruntime", "the report on a build that is no plain float32")
         for package in backend.packages:
             require_package(package, f"an export to {backend.name}")
         if proof_extent(backend, options) is not None:
@@ -103,9 +113,10 @@ def resolve_weights(training: Graph, options: BuildOptions) -> LoadedWeights:
     """
     from ..compiler.weights.seeded import SeededSource
 
-    seeded = SeededSource(training.params(), options.seed)
+    params = training.params()
+    seeded = SeededSource(params, options.seed)
     if not options.weights:
-        return LoadedWeights(seeded, WeightReport(f"seed {options.seed}", 0, as_started=True))
+        return LoadedWeights(seeded, WeightReport(f"seed {options.seed}", 0, tuple(params), as_started=True))
     return load_checkpoints(options.weights, NetTensors.of(training), seeded, options.checkpoint_options)
 
 
@@ -127,27 +138,65 @@ def with_untouched_starts(training: Graph, weights: LoadedWeights, options: Buil
     return report_untouched(weights.report, weights.source, training.params(), starts)
 
 
-def export_and_prove(checked: Compilation, training: Graph, built: Graph, weights: LoadedWeights, backend: Backend, path: Path,
-                     options: BuildOptions) -> tuple[list[OutputFile], Parity | None]:  # fmt: skip
-    """Has `backend` write its files beside their places, proves the model there, and only then moves them.
+class Graphs(NamedTuple):
+    """The graphs of a build: the training graph, the plain float32 one of it, and what is built."""
 
-    Gives the files, the model first, and what the proof measured; None where there was none.
+    training: Graph
+    exact: Graph
+    variant: Variant
+
+
+class Findings(NamedTuple):
+    """What was measured of a file; None where it was not."""
+
+    parity: Parity | None = None
+    precision: PrecisionReport | None = None
+
+
+def export_and_prove(checked: Compilation, graphs: Graphs, weights: LoadedWeights, backend: Backend, path: Path,
+                     options: BuildOptions) -> tuple[list[OutputFile], Findings]:  # fmt: skip
+    """Has `backend` write its files beside their places, examines the model there, and only then moves them.
+
+    Gives the files, the model first, and what was measured.
     """
     from ..compiler.weights.rewrite import RewrittenSource
 
-    found: list[Parity] = []
+    found: list[Findings] = []
+    built = graphs.variant.graph
 
-    def prove_file(partial: Path) -> None:
-        if (extent := proof_extent(backend, options)) is not None:
-            found.append(prove(training, built, weights.source, partial, options.batch, extent))
+    def examine_file(partial: Path) -> None:
+        if backend.provable:
+            found.append(examine(graphs, weights, partial, proof_extent(backend, options), options))
 
     graph, source = (
-        (training, weights.source) if backend.graph == "training" else (built, RewrittenSource(weights.source, built))
+        (graphs.training, weights.source)
+        if backend.graph == "training"
+        else (built, RewrittenSource(weights.source, built))
     )
     export = Export(graph=graph, weights=source, path=path, title=checked.header.summary or checked.name,
-                    source=checked.sources[0].label, metadata=metadata(checked, built, weights.report, options.passes),
-                    opset=options.opset, batch=options.batch, prove=prove_file)  # fmt: skip
-    return backend.write(export), found[0] if found else None
+                    source=checked.sources[0].label, metadata=metadata(checked, built, weights.report, options, graphs.variant),
+                    opset=options.opset, batch=options.batch, stored_half=graphs.variant.stored_half, prove=examine_file)  # fmt: skip
+    return backend.write(export), found[0] if found else Findings()
+
+
+def examine(
+    graphs: Graphs, weights: LoadedWeights, file: Path, extent: Extent | None, options: BuildOptions
+) -> Findings:
+    """Proves a plain float32 file against torch as far as `extent` says; any other is compared with the plain one, which is proved."""
+    training, exact, variant = graphs
+    if options.is_plain:
+        parity = None if extent is None else prove(training, exact, weights.source, file, options.batch, extent)
+        return Findings(parity)
+    from .precision.compare import compare_with_plain, plain_file
+    from .precision.measure import GraphFile
+    from .proof.structure import check_file
+
+    if extent is not None:
+        check_file(file, infer_shapes=extent == "full")
+    with plain_file(exact, weights.source, file, options) as plain:
+        parity = None if extent is None else prove(training, exact, weights.source, plain, None, extent)
+        report = compare_with_plain(training, GraphFile(plain, exact), file, variant, weights.source, options)
+    return Findings(parity, report)
 
 
 def built_file(kind: str, file: OutputFile) -> BuiltFile:

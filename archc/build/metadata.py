@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from .. import __version__
 from ..compiler.analysis.distributions import class_scores, distributions
 from ..compiler.driver import Compilation
 from ..compiler.ir.graph import Graph
-from ..compiler.passes import PassOptions
 from ..compiler.weights.names import belongs_to, owning_step
 from ..compiler.weights.report import WeightReport
+from .options import BuildOptions
+from .precision.variant import PixelScale, Variant
 
 
-def metadata(checked: Compilation, graph: Graph, report: WeightReport, passes: PassOptions) -> dict[str, str]:
-    """The metadata of a file, texts by `archc.*` keys; values that are no texts are JSON.
+def metadata(checked: Compilation, graph: Graph, report: WeightReport, options: BuildOptions,
+             variant: Variant) -> dict[str, str]:  # fmt: skip
+    """The metadata of a file, texts by `archc.*` keys; values that are no texts are JSON. `variant` says which file of the graph it is.
 
     Nothing of the machine, the place or the time is in it: two builds of a spec are the same bytes.
     """
@@ -23,12 +26,13 @@ def metadata(checked: Compilation, graph: Graph, report: WeightReport, passes: P
     facts = {
         "archc.version": __version__,
         "archc.name": checked.name,
-        "archc.phase": passes.phase,
+        "archc.phase": options.phase,
+        "archc.precision": options.precision,
         "archc.graph": text,
         "archc.spec_sha256": graph.sha256(),
         "archc.sources": to_json({s.label: s.text for s in checked.sources}),
         "archc.settings": to_json(list(checked.settings)),
-        "archc.passes": to_json(asdict(passes)),
+        "archc.passes": to_json(asdict(variant.passes)),
         "archc.weights": to_json(weights_origin(graph, report)),
     }
     if checked.graph is not None:  # before a pass: folded into a convolution, a normalisation is not seen any more
@@ -38,8 +42,17 @@ def metadata(checked: Compilation, graph: Graph, report: WeightReport, passes: P
     if checked.labels is not None:
         facts["archc.labels"] = to_json(list(checked.labels))
     if checked.header.preprocess is not None:
-        facts["archc.preprocess"] = to_json(checked.header.preprocess.to_dict())
+        stated = checked.header.preprocess.to_dict()
+        facts["archc.preprocess"] = to_json(without_normalization(stated, variant.pixels) if variant.pixels else stated)
+    if options.store is not None:
+        facts["archc.store"] = options.store
     return facts
+
+
+def without_normalization(stated: Mapping[str, object], pixels: PixelScale) -> dict[str, object]:
+    """What is left of a `preprocess` where the file normalises pixels itself, and how it does that `inside`."""
+    left = {key: value for key, value in stated.items() if key not in ("mean", "std", "scale")}
+    return left | {"inside": {"scale": pixels.scale, "mean": list(pixels.mean), "std": list(pixels.std)}}
 
 
 def weights_origin(graph: Graph, report: WeightReport) -> dict[str, object]:
@@ -56,4 +69,5 @@ def weights_origin(graph: Graph, report: WeightReport) -> dict[str, object]:
 
 
 def to_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """A value as JSON; a set as a list in order, so that two builds are the same bytes."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=sorted)

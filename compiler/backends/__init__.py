@@ -7,7 +7,7 @@ a backend's module, and torch or onnx with it, is imported when it writes.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -28,7 +28,7 @@ class Export:
     `graph` is the training graph or the built one, as the backend's row says, and `weights` has its tensors by name. `title`
     says in a line what the net is, `source` which spec it comes from. `prove` is called with the finished file before it
     takes its place, and raises where the file is wrong. `batch` None leaves the batch open; with `opset` None the backend
-    chooses.
+    chooses. The tensors `stored_half` are half floats in the file, whatever the graph computes with.
     """
 
     graph: Graph
@@ -39,6 +39,7 @@ class Export:
     metadata: Mapping[str, str]
     opset: int | None = None
     batch: int | None = None
+    stored_half: Collection[str] = ()
     prove: Callable[[Path], None] = lambda path: None
 
 
@@ -145,7 +146,15 @@ BACKENDS: dict[str, Backend] = {
             suffix=".py",
             module=".torch.source",
             graph="training",
-            unsupported={"opset": "it has no opset", "batch": "it takes any number of images"},
+            unsupported={
+                "opset": "it has no opset",
+                "batch": "it takes any number of images",
+                **dict.fromkeys(
+                    ("precision", "store", "io"), "its numbers are float32, and torch's own `.half()` changes them"
+                ),
+                "input_type": "its net takes what the spec says, and what feeds it normalises",
+                "max_error": "it loses nothing",
+            },
             output_path=python_module_path,
             data_names=".torch.data_names",
             packages=("torch",),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...compiler.diagnostics import Failure
 from ...compiler.driver import Compilation, check, run_passes
@@ -47,11 +48,24 @@ def read_spec(artifact: Artifact) -> StoredSpec:
     given = artifact.read_json("archc.passes", dict)
     if not texts or settings is None or given is None:
         raise damaged(artifact, "holds no spec")
-    known = {each.name: type(each.default) for each in fields(PassOptions)}
-    sound = all(type(value) is known.get(name) for name, value in given.items())
-    if not sound or not all(isinstance(each, str) for each in (*texts.values(), *settings)):
+    options = read_passes(given)
+    if options is None or not all(isinstance(each, str) for each in (*texts.values(), *settings)):
         raise damaged(artifact, "holds a spec that is not as archc writes it")
-    return StoredSpec(texts, tuple(settings), PassOptions(**given))
+    return StoredSpec(texts, tuple(settings), options)
+
+
+def read_passes(given: Mapping[str, Any]) -> PassOptions | None:
+    """The options of the passes as metadata holds them; None where they are not of the types of PassOptions."""
+    defaults = {each.name: each.default for each in fields(PassOptions)}
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        kind = type(defaults.get(name))
+        if kind in (tuple, frozenset) and isinstance(value, list):
+            value = kind(value)
+        if type(value) is not kind:
+            return None
+        found[name] = value
+    return PassOptions(**found)
 
 
 def read_graph(artifact: Artifact) -> Graph:
