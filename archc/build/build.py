@@ -19,6 +19,7 @@ from ..compiler.weights.source import Checkpoint
 from .metadata import metadata
 from .options import BuildOptions
 from .packages import require_package
+from .precision.report import PrecisionReport
 from .proof.prove import PACKAGES as PROOF_PACKAGES
 from .proof.prove import Extent, Parity, prove
 from .target import target_paths
@@ -36,11 +37,13 @@ class BuiltFile:
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """What a build made. `parity` is what the proof measured; None where nothing was proved."""
+    """What a build made. `parity` is what the proof measured; None where nothing was proved. `precision` is how far the ONNX file lies
+    from float32; None where it is a plain float32 file."""
 
     name: str
     artifacts: tuple[BuiltFile, ...]
     parity: Parity | None
+    precision: PrecisionReport | None
     weights: WeightReport
     seconds: float
 
@@ -69,7 +72,7 @@ def build(checked: Compilation, options: BuildOptions | None = None, **keywords:
         (model, *data), found = export_and_prove(checked, training, built, weights, backend, path, options)
         parity = parity or found
         files += [built_file(backend.name, model), *(built_file("weights", each) for each in data)]
-    return BuildResult(checked.name, tuple(files), parity, weights.report, time.perf_counter() - began)
+    return BuildResult(checked.name, tuple(files), parity, None, weights.report, time.perf_counter() - began)
 
 
 def import_packages(backends: Sequence[Backend], options: BuildOptions) -> None:

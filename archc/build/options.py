@@ -56,6 +56,8 @@ class BuildOptions:
     keep_aux      keep the auxiliary heads as outputs
     fold          merge batch norms into convolutions
     precision     of the file's numbers
+    max_error     how far a build of another precision may lie from float32, relative L2; over it the build fails. None is
+                  what docs/precision.md says for each
     proof         how the file is run against torch before it takes its place: `fast`, `full` for more kinds of input and all
                   levels of optimisation, or `none`. True is fast, False is none
     """
@@ -75,6 +77,7 @@ class BuildOptions:
     keep_aux: bool = False
     fold: bool = True
     precision: Precision = "fp32"
+    max_error: float | None = None
     proof: Proof = "fast"
     spelling: Spelling = as_keyword
 
@@ -94,6 +97,8 @@ class BuildOptions:
                 able = [other.name for other in BACKENDS.values() if self.phase in other.phases]
                 raise Failure("bad-option", f"`{self.spell('phase', self.phase)}` is for {', '.join(able)}: {row.writes} holds the "
                               f"{row.phases[0]} graph", f"export {able[0]}, which has both phases, or build {row.phases[0]}", 2)  # fmt: skip
+        if self.max_error is not None and self.precision == "fp32":
+            raise self.refused("max_error", "is about another precision than float32, which is proved against torch")
         for option, reason in self.not_honoured():
             raise self.refused(option, f"cannot be honoured: {reason}")
 
@@ -179,6 +184,12 @@ def integer(bounds: tuple[int, int] | None = None, absent: tuple[object, ...] = 
     return read
 
 
+def positive(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+        raise ValueError(f"a positive number, not {show(value)}")
+    return float(value)
+
+
 def flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"True or False, not {show(value)}")
@@ -259,5 +270,6 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "keep_aux": flag,
     "fold": flag,
     "precision": one_of(PRECISIONS),
+    "max_error": optional(positive),
     "proof": proof,
 }

@@ -17,6 +17,7 @@ from ..compiler.diagnostics import clean
 from ..compiler.spelling import as_flag
 from ..compiler.weights.formats import checkpoint_suffixes
 from ..interruption import limit_long_calls
+from ..text.precision import describe_precision, format_layers, precision_json
 from ..text.tables import format_bytes, format_pairs
 from ..text.weights import describe_weights, weight_warnings
 from .options import (
@@ -113,6 +114,12 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
     "--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True, help="Precision of the ONNX file."
 )
 @click.option(
+    "--max-error",
+    type=float,
+    metavar="SHARE",
+    help="How far another precision may lie from float32: 0.01 is one per cent.  [default: docs/precision.md]",
+)
+@click.option(
     "--proof",
     type=click.Choice(PROOFS),
     help="The proof that onnxruntime answers as torch does; full asks more of it.  [default: fast]",
@@ -187,19 +194,24 @@ def build_json(result: BuildResult) -> dict[str, Any]:
         "name": result.name,
         "artifacts": [asdict(each) for each in result.artifacts],
         "parity": asdict(result.parity) if result.parity else None,
+        "precision": precision_json(result.precision) if result.precision else None,
         "weights": weights,
         "seconds": round(result.seconds, 3),
     }
 
 
 def build_text(result: BuildResult) -> str:
-    """What is printed for people: each file, what the proof measured, where the weights come from, how long it took."""
+    """What is printed for people: each file, what the proof and the precision's report measured, where the weights come from, how long it took."""
     rows = [
         (each.kind, f"{each.path}  {format_bytes(each.bytes)}  sha256 {each.sha256[:16]}…") for each in result.artifacts
     ]
     if parity := result.parity:
         measured = f"max |Δ| {parity.max_abs:.1e}, relative {parity.max_rel:.1e}, against {parity.against}"
         rows.append(("parity", f"{measured}, proof {parity.extent}"))
+    if result.precision:
+        rows.append(("precision", describe_precision(result.precision)))
     rows.append(("weights", clean(describe_weights(result.weights))))
     rows.append(("took", f"{result.seconds:.1f} s"))
-    return f"{clean(result.name)}\n{format_pairs(rows)}"
+    text = f"{clean(result.name)}\n{format_pairs(rows)}"
+    layers = format_layers(result.precision) if result.precision else ""
+    return f"{text}\n\n{layers}" if layers else text

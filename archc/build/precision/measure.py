@@ -1,0 +1,193 @@
+"""Runs the plain float32 file and another of the same graph on the same inputs, and sums up how far they lie apart.
+
+Memory is bounded: one batch at a time, of each value only two sums of squares are kept, and two sessions are open at once. The values
+of layers are read from copies of the files that give them as outputs, which nothing is fused in.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from math import isfinite
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ...compiler.backends.onnx.wire import bytes_field, string_field
+from ...compiler.diagnostics import Failure
+from ...compiler.ir.graph import Graph
+from .report import LAYERS, LayerError, PrecisionReport
+
+Feed = Mapping[str, Any]
+# fields of onnx.proto: a model's graph, and a graph's outputs
+MODEL_GRAPH, GRAPH_OUTPUT, VALUE_NAME = 7, 12, 1
+
+
+class GraphFile(NamedTuple):
+    """An ONNX file that archc made of `graph`, whose values it calls by the graph's paths."""
+
+    path: Path
+    graph: Graph
+
+    def value_names(self) -> dict[str, str]:
+        """What the file calls the result of each node of its graph, by the node's path; without those that it does not make."""
+        from ...compiler.backends.onnx.write import onnx_names
+        from ...runtime.artifact import open_artifact
+
+        names, made = onnx_names(self.graph), open_artifact(self.path).graph.producers
+        found = {node.path: names.get(node.output.name, node.output.name) for node in self.graph.nodes}
+        return {path: name for path, name in found.items() if name in made}
+
+
+class Question(NamedTuple):
+    """What is asked of both files.
+
+    `feeds` are batches as the built file takes them, arrays by the inputs' names; `inputs` says in words what they are.
+    `to_reference` makes of one what the float32 file takes. `classes` is the output that tells classes; None where none does.
+    """
+
+    feeds: Sequence[Feed]
+    inputs: str
+    classes: str | None = None
+    to_reference: Callable[[Feed], Feed] = lambda feed: feed
+
+
+class Pair(NamedTuple):
+    """One value of both files: what the file calls it that is compared, and what the float32 file does."""
+
+    found: str
+    expected: str
+
+
+class Sums:
+    """The squares of one value's differences from float32 and of its float32 values, summed over all inputs."""
+
+    def __init__(self) -> None:
+        self.differences = self.values = 0.0
+        self.same_class = self.rows = 0
+
+    def add(self, found: Any, expected: Any) -> None:
+        """Adds a batch. Rows that are not finite in float32 are left out, as there is nothing to compare with."""
+        import numpy as np
+
+        expected = expected.reshape(len(expected), -1)
+        found = found.reshape(len(found), -1)
+        finite = np.isfinite(expected).all(1)
+        expected, found = expected[finite].astype(np.float64), found[finite].astype(np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):
+            self.differences += float(np.square(found - expected).sum())
+        self.values += float(np.square(expected).sum())
+        if expected.size:
+            self.same_class += int((found.argmax(1) == expected.argmax(1)).sum())
+        self.rows += len(expected)
+
+    @property
+    def relative_l2(self) -> float:
+        """The error; infinite where a value is not finite, or should be nothing but zeros."""
+        if self.differences == 0:
+            return 0.0
+        relative = (self.differences / self.values) ** 0.5 if self.values else float("inf")
+        return relative if isfinite(relative) else float("inf")
+
+
+def measure_precision(reference: GraphFile, built: Path, question: Question, precision: str, max_error: float,
+                      traced: GraphFile | None = None) -> PrecisionReport:  # fmt: skip
+    """The report on the file `built`. `reference` is the float32 file; `traced` is the one whose layers are looked at.
+
+    Each output is measured as `built` runs, and as `traced` does where all of its values are seen; the worse counts. Without
+    `traced`, `built` is looked at itself, as a file of the reference's graph.
+    Raises Failure `answer-not-finite` where none of the float32 answers is finite.
+    """
+    traced = traced or GraphFile(built, reference.graph)
+    ends = {output.name: Pair(output.name, output.name) for output in reference.graph.outputs}
+    ends |= {head.path: Pair(head.path, head.path) for head in reference.graph.heads}
+    as_run = compare_files(reference.path, built, ends, question)
+    for name, sums in as_run.items():
+        if not sums.rows:
+            raise Failure("answer-not-finite", f"the float32 answers `{name}` are not finite, so {precision} can be compared with nothing",
+                          "the weights overflow float32: give trained ones, or start the norms smaller with `init`")  # fmt: skip
+    theirs, ours = reference.value_names(), traced.value_names()
+    inner = {path: Pair(ours[path], theirs[path]) for path in theirs if path in ours}
+    with ExitStack() as copies:
+        files = (
+            copies.enter_context(with_outputs(reference.path, {pair.expected for pair in inner.values()})),
+            copies.enter_context(with_outputs(traced.path, {pair.found for pair in inner.values()})),
+        )
+        seen = compare_files(
+            *files, {**{f"output {name}": pair for name, pair in ends.items()}, **inner}, question, optimize=False
+        )
+    errors = {name: max(as_run[name].relative_l2, seen[f"output {name}"].relative_l2) for name in ends}
+    agreement = None
+    if question.classes is not None:
+        both = as_run[question.classes], seen[f"output {question.classes}"]
+        agreement = min(sums.same_class / sums.rows for sums in both)
+    layers = worst_layers(reference.graph, {path: seen[path].relative_l2 for path in inner})
+    count = next(iter(as_run.values())).rows
+    return PrecisionReport(precision, question.inputs, count, errors, agreement, layers, max_error)
+
+
+def compare_files(reference: Path, other: Path, pairs: Mapping[str, Pair], question: Question, optimize: bool = True) -> dict[str, Sums]:  # fmt: skip
+    """The sums of each pair of values, over all batches; where the values of all layers are asked for, one image at a time."""
+    from ...runtime.inference import create_cpu_session
+
+    expected_session = create_cpu_session(reference, 0, optimize)
+    found_session = create_cpu_session(other, 0, optimize)
+    sums = {name: Sums() for name in pairs}
+    names = [*{pair.expected for pair in pairs.values()}], [*{pair.found for pair in pairs.values()}]
+    fixed = any(isinstance(each.shape[0], int) for each in found_session.get_inputs())
+    for feed in question.feeds if optimize or fixed else split_rows(question.feeds):
+        expected = dict(zip(names[0], expected_session.run(names[0], question.to_reference(feed)), strict=True))
+        found = dict(zip(names[1], found_session.run(names[1], feed), strict=True))
+        for name, pair in pairs.items():
+            sums[name].add(found[pair.found], expected[pair.expected])
+    return sums
+
+
+def split_rows(feeds: Sequence[Feed]) -> Iterator[Feed]:
+    """Each row of the batches as a batch of its own."""
+    for feed in feeds:
+        for row in range(len(next(iter(feed.values())))):
+            yield {name: array[row : row + 1] for name, array in feed.items()}
+
+
+@contextmanager
+def with_outputs(model: Path, names: set[str]) -> Iterator[Path]:
+    """A copy of a model, beside it and its data, that also gives the values `names`; it is removed at the end.
+
+    protobuf merges what stands in a message twice, so a second graph of outputs alone, at the end of the file, adds them to the
+    first; their types are left to onnxruntime.
+    """
+    from ...runtime.artifact import open_artifact
+
+    added = sorted(names - open_artifact(model).graph.outputs.keys())
+    outputs = b"".join(bytes_field(GRAPH_OUTPUT, string_field(VALUE_NAME, name)) for name in added)
+    copy = model.with_name(f"{model.name}.values")
+    try:
+        shutil.copyfile(model, copy)
+        with copy.open("ab") as file:
+            file.write(bytes_field(MODEL_GRAPH, outputs))
+        yield copy
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def worst_layers(graph: Graph, errors: Mapping[str, float]) -> tuple[LayerError, ...]:
+    """The layers that add most error, the worst first; `errors` has that of each layer's result by path."""
+    made = {node.output.name: node.path for node in graph.nodes}
+    found = []
+    for node in graph.nodes:
+        if node.path not in errors:
+            continue
+        error = errors[node.path]
+        before = max((errors.get(made.get(value.name, ""), 0.0) for value in node.inputs), default=0.0)
+        source = node.span.short if node.span else ""
+        found.append(LayerError(node.path, source, node.op.name, error, added_error(before, error)))
+    ranked = sorted(found, key=lambda layer: -layer.added)
+    return tuple(layer for layer in ranked[:LAYERS] if layer.added > 0)
+
+
+def added_error(before: float, after: float) -> float:
+    """The part of the error `after` a layer that was not there `before` it: errors of different origins add up by their squares."""
+    if before == float("inf"):
+        return 0.0
+    return float(max(after * after - before * before, 0.0) ** 0.5)

@@ -1,0 +1,70 @@
+"""What a precision costs: how far a file's answers lie from those of the plain float32 file, and which layers lose most.
+
+Errors are relative L2: the root of the summed squares of the differences, over that of the float32 values, all inputs together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import NamedTuple
+
+from ...compiler.diagnostics import Failure
+
+LAYERS = 5
+
+
+class LayerError(NamedTuple):
+    """What is lost up to and in one layer.
+
+    `path` and `op` are the layer's, `source` is its place in the spec as `file:line`, empty where it has none. `relative_l2` is the
+    error of its result, `added` the part of it that its inputs had not yet.
+    """
+
+    path: str
+    source: str
+    op: str
+    relative_l2: float
+    added: float
+
+
+@dataclass(frozen=True, slots=True)
+class PrecisionReport:
+    """The error of a built file against the plain float32 file of the same graph.
+
+    `precision` says in a word what was built: `fp16`, `int8`. `inputs` says in words what both files were given, and `count` how
+    many. `relative_l2` has the error of each output by name; infinite where an answer is not finite. `top1_agreement` is the share
+    of inputs for which the most probable class is the same, None for a net that is no classifier. `layers` are those that lose
+    most, the worst first. `max_error` is the largest error that the build allows.
+    """
+
+    precision: str
+    inputs: str
+    count: int
+    relative_l2: Mapping[str, float]
+    top1_agreement: float | None
+    layers: tuple[LayerError, ...]
+    max_error: float
+
+    @property
+    def worst(self) -> float:
+        """The largest error of an output."""
+        return max(self.relative_l2.values())
+
+    def require(self, advice: str) -> None:
+        """Raises Failure `precision-lost` where the error is over `max_error`. `advice` says what to do."""
+        if self.worst <= self.max_error:
+            return
+        place = ", ".join(f"`{each.path}`" + f" ({each.source})" * bool(each.source) for each in self.layers[:2])
+        most = f"; most is lost in {place}" if place else ""
+        how = (
+            f"answers that differ by {self.worst:.2%}"
+            if isfinite(self.worst)
+            else "answers that are not finite: a number is too large for it"
+        )
+        raise Failure(
+            "precision-lost",
+            f"{self.precision} gives {how} from float32's on {self.count} {self.inputs}, and {self.max_error:.2%} is allowed{most}",
+            advice,
+        )
