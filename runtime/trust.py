@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from .artifact import Artifact
 from .faults import RuntimeFault
-from .forms import FLOAT, FORMS, INT64, SIZES, Known, NodeUse, Sizes, Unfit, require
+from .forms import FLOAT, FORMS, SIZES, Known, NodeUse, Sizes, Unfit, require, result_dtype
 from .inference import Engine
 from .limits import WorkerLimits
 from .outline import Outline, OutlineNode, Tensor, find_external
@@ -176,8 +176,7 @@ def infer_node(node: OutlineNode, known: Known) -> tuple[int, int]:
     types = {name: type(value) for name, value in node.attributes.items()}
     if len(node.inputs) not in form.inputs or any(form.attributes.get(name) != kind for name, kind in types.items()):
         raise Unfit
-    if any(known.dtype(name) != (INT64 if at in form.integers else FLOAT) for at, name in enumerate(node.inputs)):
-        raise Unfit
+    known.dtypes[output] = result_dtype(use, form)
     shape = form.result(use)
     if len(shape) > MAX_RANK or min(shape, default=1) < 1:
         raise Unfit

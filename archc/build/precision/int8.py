@@ -11,16 +11,13 @@ that one file is right on both.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
 from ...compiler.backends.onnx.wire import ModelProto, NodeProto, TensorProto
 from ...compiler.ir.dtypes import F32, I8, I32, U8, DType
 from ...compiler.weights.names import belongs_to
-
-if TYPE_CHECKING:
-    from .ranges import Ranges
+from .ranges import Ranges, quiet
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 # convolutions and linear layers: what 8 bits make faster, and all that has weights in them
@@ -121,7 +118,9 @@ def read_plan(result: Any, arrays: Mapping[str, Any], ranges: Ranges) -> Plan:
     for node in result.node:
         if node.op_type not in (QUANTIZE, DEQUANTIZE):
             names = {at: read_as[name] for at, name in enumerate(node.input) if name in read_as}
-            reads[ranges.nodes[node.name]] = {at for at, name in names.items() if name in values or node.op_type in WEIGHTED}
+            reads[ranges.nodes[node.name]] = {
+                at for at, name in names.items() if name in values or node.op_type in WEIGHTED
+            }
     return Plan(values, weights, reads)
 
 
@@ -139,22 +138,6 @@ def share_scales(model: ModelProto, plan: Plan) -> Plan:
         if node.op_type in SAME_SCALE and node.output in values and 0 in plan.reads.get(node.name, ()):
             values[node.output] = values[source]
     return plan._replace(values=values)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Inside it what the library prints and logs is not shown: standard output is for the command's own answer."""
-    import io
-    import logging
-    from contextlib import redirect_stdout
-
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logging.disable(before)
 
 
 # -- how it is written --------------------------------------------------------------------------------------------------
@@ -217,8 +200,11 @@ class Rewriter:
 
     def add_rounding(self, node: str, rounding: Rounding) -> tuple[tuple[str, str], dict[str, Any]]:
         """Adds the scale and the zero point of the node called `node`; gives their names, and the node's attributes."""
-        names = self.add_tensor(f"{node}/scale", rounding.scale), self.add_tensor(f"{node}/zero_point", rounding.zero_point)
-        return names, {} if rounding.axis is None else {"axis": rounding.axis}
+        # the library gives the one number of a bias of one channel as an array
+        shape = () if rounding.axis is None else rounding.scale.shape
+        arrays = {"scale": rounding.scale, "zero_point": rounding.zero_point}
+        scale, zero_point = (self.add_tensor(f"{node}/{name}", array.reshape(shape)) for name, array in arrays.items())
+        return (scale, zero_point), {} if rounding.axis is None else {"axis": rounding.axis}
 
     def add_tensor(self, name: str, array: Any) -> str:
         """Adds an array as an initializer, and gives its name."""

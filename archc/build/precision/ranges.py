@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -50,8 +51,6 @@ def find_ranges(path: Path, feeds: Iterable[Mapping[str, Any]], method: Calibrat
     """
     import onnx
     from onnxruntime.quantization import CalibrationMethod, create_calibrator
-
-    from .int8 import quiet
 
     proto = onnx.load(str(path))
     values, nodes = number_names(proto.graph)
@@ -98,7 +97,8 @@ def check_finite(tensors: Any, values: Mapping[str, str]) -> None:
     """Raises Failure `answer-not-finite` for a value whose range is not finite: there are no 256 steps in it."""
     from math import isfinite
 
-    for name, tensor in tensors.items():
+    # the library's own order is another each time
+    for name, tensor in sorted(tensors.items(), key=lambda item: int(item[0][1:])):
         if not all(isfinite(float(end.min())) and isfinite(float(end.max())) for end in tensor.range_value):
             raise Failure("answer-not-finite", f"the value `{values[name]}` is not finite on the calibration set, so it has no range",
                           "the weights overflow float32, or an input is not finite: give trained weights, and inputs as the net takes them")  # fmt: skip
@@ -111,3 +111,20 @@ def is_utf8(path: Path) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Inside it what the library prints, logs and warns of is not shown: standard output is for the command's own answer."""
+    import io
+    import logging
+    import warnings
+    from contextlib import redirect_stdout
+
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with redirect_stdout(io.StringIO()), warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logging.disable(before)

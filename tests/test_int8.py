@@ -1,0 +1,221 @@
+"""int8: the calibration set, what is rounded and how it is called, and the whole build as a user runs it."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+import archc
+from archc.build.precision.calibration import open_calibration
+from archc.build.precision.int8 import DEQUANTIZE, QUANTIZE, QUANTIZED, nodes_in_float32, quantize
+from archc.build.precision.ranges import METHODS, find_ranges
+from archc.build.precision.split import MOST, split_inputs
+from archc.compiler.backends.onnx.write import export_onnx, lower_graph
+from archc.compiler.diagnostics import Failure
+from archc.compiler.driver import check, run_passes
+from archc.compiler.passes import PassOptions
+from archc.compiler.weights.rewrite import RewrittenSource
+from archc.compiler.weights.seeded import SeededSource
+from archc.runtime import Session
+from archc.runtime.sources import Picture
+
+NET = """archspec: 1
+name: net
+input: {image: [3, 12, 12]}
+preprocess: {mean: [0.4], std: [0.3]}
+labels: [a, b, c, d, e]
+graph:
+  - {name: conv1, conv: {out: 8, kernel: 3, padding: 1}}
+  - {name: relu1, relu}
+  - {name: lrn, local_response_norm: {size: 3}}
+  - {name: pool1, max_pool: 2}
+  - name: block
+    steps:
+      - {name: conv1_scale, conv: {out: 8, kernel: 3, padding: 1, groups: 8}}
+      - {name: v1, relu}
+  - {name: join, add: [[{name: left, conv: {out: 4, kernel: 1}}], [{name: right, conv: {out: 4, kernel: 1}}]]}
+  - {name: up, upsample: 2}
+  - {name: pad, pad: {height: [1, 1], width: [0, 0]}}
+  - {name: last, conv: {out: 1, kernel: 3}}
+  - flatten
+  - {name: fc, linear: 5}
+  - softmax
+"""
+
+
+def photos(folder: Path, count: int, seed: int = 0) -> Path:
+    """A folder of `count` small pictures, whose colours run from dark to light."""
+    folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(seed)
+    for at in range(count):
+        x = np.linspace(0, random.uniform(40, 255), 20)[:, None, None] + random.uniform(0, 30, (1, 20, 3))
+        Image.fromarray(x.repeat(1, 1).clip(0, 255).astype(np.uint8)).save(folder / f"{at:03}.png")
+    return folder
+
+
+class Quantized:
+    """The net of a text, quantised on `feeds` in a folder: both files, their models as onnx reads them, and both sessions."""
+
+    def __init__(
+        self, folder: Path, text: str, feeds: list[Any], method: Any = "minmax", keep: tuple[str, ...] = ()
+    ) -> None:
+        spec = folder / "net.yaml"
+        spec.write_text(text, "utf-8")
+        checked = check(str(spec))
+        graph = run_passes(checked.graph, PassOptions())
+        weights = RewrittenSource(SeededSource(checked.graph.params()), graph)
+        self.plain, self.path = folder / "plain.onnx", folder / "int8.onnx"
+        export_onnx(graph, weights, self.plain)
+        model = lower_graph(graph, weights, 20, None, {"archc.version": "1"})
+        proto, ranges = find_ranges(self.plain, feeds, method, QUANTIZED)
+        self.model = quantize(model, proto, ranges, keep)
+        with self.path.open("wb") as file:
+            self.model.write(file)
+        self.before, self.nodes = onnx.load(str(self.plain)), {node.name: node for node in self.model.nodes}
+
+    def run(self, image: Any) -> tuple[Any, Any]:
+        """The last output of the plain file and of the quantised one."""
+        found = [Session(path, device="cpu").run({"image": image}) for path in (self.plain, self.path)]
+        return tuple(next(reversed(each.values())) for each in found)
+
+
+def images(count: int, seed: int = 0, size: int = 12) -> Any:
+    return np.random.default_rng(seed).uniform(-1.5, 2, (count, 3, size, size)).astype(np.float32)
+
+
+def feeds(count: int = 12) -> list[Any]:
+    return [{"image": row[None]} for row in images(count)]
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Quantized:
+    return Quantized(tmp_path_factory.mktemp("net"), NET, feeds())
+
+
+@pytest.mark.filterwarnings("ignore::archc.runtime.UntrainedWarning")
+def test_the_answers_stay(net: Quantized) -> None:
+    expected, found = net.run(images(20, seed=1))
+    assert np.linalg.norm(found - expected) < 0.05 * np.linalg.norm(expected)
+    assert not np.array_equal(found, expected)
+
+
+def test_names_lines_and_metadata_are_ours(net: Quantized) -> None:
+    """Every node of the plain file is there, in its order, with its name, operator, line and output; what is added is called by its step."""
+    onnx.checker.check_model(str(net.path), full_check=True)
+    after = onnx.load(str(net.path))
+    added = (QUANTIZE, DEQUANTIZE)
+    kept = [node for node in after.graph.node if node.op_type not in added]
+    facts = [
+        [(n.name, n.op_type, n.doc_string, [*n.output], len(n.input)) for n in nodes]
+        for nodes in (net.before.graph.node, kept)
+    ]
+    assert facts[0] == facts[1]
+    docs = {node.name: node.doc_string for node in after.graph.node}
+    for node in after.graph.node:
+        if node.op_type in added:
+            path = node.name.partition("/")[0]
+            assert node.name == node.output[0]
+            assert node.doc_string == docs.get(path, "")
+    assert {name for name in docs if name.startswith("block.conv1_scale")} == {
+        "block.conv1_scale", "block.conv1_scale/weight/DequantizeLinear", "block.conv1_scale/bias/DequantizeLinear",
+    }  # fmt: skip
+    assert {"image/QuantizeLinear", "relu1/DequantizeLinear"} <= docs.keys()
+    assert (after.producer_name, after.producer_version) == ("archc", "1")
+    assert (after.ir_version, after.opset_import[0].version) == (net.before.ir_version, 20)
+    assert [each.name for each in after.graph.output] == [each.name for each in net.before.graph.output]
+
+
+def test_what_is_rounded(net: Quantized) -> None:
+    """Weights by channel in 7 bits; what shares numbers shares its scale; what 8 bits lose stays, and so does the answer."""
+    types = {each.name: each.data_type for each in onnx.load(str(net.path)).graph.initializer}
+    weights = {node.inputs[0] for node in net.model.nodes if node.op_type == DEQUANTIZE and node.inputs[0] in types}
+    convolutions = ("conv1", "block.conv1_scale", "join.left", "join.right", "last", "fc")
+    assert {name for name in weights if name.endswith(".weight")} == {f"{path}.weight" for path in convolutions}
+    arrays = {each.name: onnx.numpy_helper.to_array(each) for each in onnx.load(str(net.path)).graph.initializer}
+    for path in convolutions:
+        assert arrays[f"{path}.weight"].dtype == np.int8
+        assert np.abs(arrays[f"{path}.weight"].astype(int)).max() <= 64
+        assert arrays[f"{path}/weight/DequantizeLinear/scale"].shape == arrays[f"{path}.weight"].shape[:1]
+    assert net.nodes["up/QuantizeLinear"].inputs[1:] != net.nodes["join/QuantizeLinear"].inputs[1:]
+    assert np.array_equal(arrays["up/QuantizeLinear/scale"], arrays["join/QuantizeLinear/scale"])
+    assert np.array_equal(arrays["pool1/QuantizeLinear/scale"], arrays["lrn/QuantizeLinear/scale"])
+    assert "fc/QuantizeLinear" not in net.nodes
+    assert net.nodes["softmax"].inputs == ("fc",)
+    # between the convolution and its activation nothing is rounded
+    assert net.nodes["relu1"].inputs == ("conv1",)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_finds_ranges(
+    method: Any, net: Quantized, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing of the library's chatter is shown."""
+    other = Quantized(tmp_path, NET, feeds(), method)
+    expected, found = other.run(images(20, seed=1))
+    # entropy cuts off what is rare
+    assert np.linalg.norm(found - expected) < (0.3 if method == "entropy" else 0.05) * np.linalg.norm(expected)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_equal_bytes(net: Quantized, tmp_path: Path) -> None:
+    assert Quantized(tmp_path, NET, feeds()).path.read_bytes() == net.path.read_bytes()
+
+
+def test_what_is_kept_in_float32(tmp_path: Path) -> None:
+    found = Quantized(tmp_path, NET, feeds(), keep=("block", "fc"))
+    assert not any(name.startswith(("block.conv1_scale/", "fc/")) for name in found.nodes)
+    assert "conv1/weight/DequantizeLinear" in found.nodes
+    model = lower_graph(
+        run_passes(check(str(tmp_path / "net.yaml")).graph, PassOptions()), SeededSource({}), 20, None, {}
+    )
+    assert {"fc", "block.conv1_scale", "block.v1"} <= nodes_in_float32(model, ("block", "fc"))
+
+
+def test_a_value_that_is_not_finite_has_no_range(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match="the value `image` is not finite") as caught:
+        Quantized(tmp_path, NET, [{"image": np.full((1, 3, 12, 12), np.inf, np.float32)}])
+    assert caught.value.code == "answer-not-finite"
+
+
+# -- the calibration set ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count", "calibrating", "held_out"),
+    [(1, 1, 0), (4, 4, 0), (5, 4, 1), (20, 16, 4), (320, 256, 64), (5000, 256, 64)],
+)
+def test_every_fifth_is_held_out(count: int, calibrating: int, held_out: int) -> None:
+    split = split_inputs(count)
+    assert (len(split.calibrating), len(split.held_out)) == (calibrating, held_out)
+    assert not {*split.calibrating} & {*split.held_out}
+    assert max((*split.calibrating, *split.held_out)) >= count - 1 - count // MOST
+
+
+def calibration(place: Path, text: str = NET, batch: int | None = None) -> Any:
+    spec = place.parent / "net_for_calibration.yaml"
+    spec.write_text(text, "utf-8")
+    found = check(str(spec))
+    stated = found.header.preprocess
+    return open_calibration(place, found.graph, None if stated is None else stated.to_dict(), batch)
+
+
+@pytest.mark.filterwarnings("ignore::archc.runtime.UntrainedWarning")
+def test_pictures_are_what_run_reads(net: Quantized, tmp_path: Path) -> None:
+    """The same numbers as `archc run` gives the net."""
+    spec = tmp_path / "net.yaml"
+    spec.write_text(NET, "utf-8")
+    archc.load(str(spec)).export_onnx(tmp_path / "net.onnx", proof="none")
+    session = Session(tmp_path / "net.onnx", device="cpu")
+    folder = photos(tmp_path / "photos", 6)
+    found = [*calibration(folder).calibrating()]
+    assert len(found) == 5
+    first = str(folder / "000.png")
+    assert np.array_equal(found[0]["image"][0], session.prepare(Picture(first, first))["image"])
