@@ -26,6 +26,8 @@ WEIGHTED = ("Conv", "Gemm")
 ELEMENTWISE = ("Add", "Mul")
 # their results are among their inputs' numbers, or between them, and so have the same scale
 SAME_SCALE = ("MaxPool", "AveragePool", "Flatten", "Reshape", "Transpose", "Gather", "Resize")
+# onnxruntime's integer kernels of these give floats as well, so that what reads floats, a softmax, need not read rounded ones
+FLOAT_RESULTS = ("Gemm",)
 # All other operators stay in float32: what divides or bends sharply (LRN, softmax, norms, sigmoids) loses its small numbers in 8 bits.
 QUANTIZED = (*WEIGHTED, *ELEMENTWISE, *SAME_SCALE, "Relu", "Clip", "LeakyRelu", "GlobalAveragePool", "Concat")
 # what the library adds to the name of a weight
@@ -92,7 +94,7 @@ def plan_rounding(proto: Any, ranges: Ranges, excluded: Collection[str], model: 
         )  # fmt: skip
         result = quantizer.quantize_model().graph
     plan = read_plan(result, {each.name: onnx.numpy_helper.to_array(each) for each in result.initializer}, ranges)
-    return share_scales(model, drop_unread(model, plan))
+    return share_scales(model, drop_unread(model, plan, excluded))
 
 
 def read_plan(result: Any, arrays: Mapping[str, Any], ranges: Ranges) -> Plan:
@@ -124,10 +126,17 @@ def read_plan(result: Any, arrays: Mapping[str, Any], ranges: Ranges) -> Plan:
     return Plan(values, weights, reads)
 
 
-def drop_unread(model: ModelProto, plan: Plan) -> Plan:
-    """The plan without what nobody reads rounded, as the outputs of the net: an answer need not go in steps."""
-    read = {node.inputs[at] for node in model.nodes for at in plan.reads.get(node.name, ())}
-    return plan._replace(values={name: each for name, each in plan.values.items() if name in read})
+def drop_unread(model: ModelProto, plan: Plan, excluded: Collection[str]) -> Plan:
+    """The plan without what need not be rounded: the outputs of the net, and what only nodes of floats read that may have it as it is."""
+    made_as_floats = {node.output for node in model.nodes if node.op_type in FLOAT_RESULTS}
+    reads: dict[str, Collection[int]] = {}
+    for node in model.nodes:
+        found = plan.reads.get(node.name, ())
+        if node.op_type not in QUANTIZED or node.name in excluded:
+            found = {at for at in found if node.inputs[at] not in made_as_floats}
+        reads[node.name] = found
+    read = {node.inputs[at] for node in model.nodes for at in reads[node.name]}
+    return plan._replace(values={name: each for name, each in plan.values.items() if name in read}, reads=reads)
 
 
 def share_scales(model: ModelProto, plan: Plan) -> Plan:

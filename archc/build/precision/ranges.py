@@ -21,7 +21,7 @@ Calibration = Literal["minmax", "entropy", "percentile"]
 METHODS: dict[Calibration, tuple[str, Mapping[str, Any]]] = {
     "minmax": ("MinMax", {}),
     # with its 128 bins there would be one threshold to choose from
-    "entropy": ("Entropy", {"num_bins": 1024, "num_quantized_bins": 128}),
+    "entropy": ("Entropy", {"num_bins": 256, "num_quantized_bins": 128}),
     "percentile": ("Percentile", {"num_bins": 2048, "percentile": 99.999, "symmetric": False}),
 }
 
