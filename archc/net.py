@@ -174,6 +174,8 @@ class Net:
             warnings.warn(replaced, UserWarning, stacklevel=2)
         result = build(self.checked, replace(how, exports=("onnx",), output=Path(path)))
         warn_of_weights(result.weights)
+        for _, text in result.precision.warnings if result.precision else ():
+            warnings.warn(text, UserWarning, stacklevel=2)
         return result
 
 

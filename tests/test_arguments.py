@@ -169,6 +169,8 @@ OPTIONS = {
     "build --batch": (BUILD, ["3"]),
     "build --phase": (BUILD, []),
     "build --precision": (BUILD, []),
+    "build --calibration": ([*BUILD, "--precision", "int8", "--calibrate", "inputs"], []),
+    "build --max-error": ([*BUILD, "--precision", "int8", "--calibrate", "inputs"], []),
     "build --proof": (BUILD, []),
     "build --export": (BUILD, []),
     "build --weights-input": (BUILD, []),

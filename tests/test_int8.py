@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,8 @@ from PIL import Image
 import archc
 from archc.build.precision.calibration import open_calibration
 from archc.build.precision.int8 import DEQUANTIZE, QUANTIZE, QUANTIZED, nodes_in_float32, quantize
-from archc.build.precision.ranges import METHODS, find_ranges
+from archc.build.precision.methods import METHODS
+from archc.build.precision.ranges import find_ranges
 from archc.build.precision.split import MOST, split_inputs
 from archc.compiler.backends.onnx.write import export_onnx, lower_graph
 from archc.compiler.diagnostics import Failure
@@ -21,8 +25,10 @@ from archc.compiler.driver import check, run_passes
 from archc.compiler.passes import PassOptions
 from archc.compiler.weights.rewrite import RewrittenSource
 from archc.compiler.weights.seeded import SeededSource
-from archc.runtime import Session
+from archc.runtime import Session, UntrainedWarning
 from archc.runtime.sources import Picture
+
+from .program import Ran, program
 
 NET = """archspec: 1
 name: net
@@ -219,6 +225,165 @@ def test_pictures_are_what_run_reads(net: Quantized, tmp_path: Path) -> None:
     session = Session(tmp_path / "net.onnx", device="cpu")
     folder = photos(tmp_path / "photos", 6)
     found = [*calibration(folder).calibrating()]
-    assert len(found) == 5
+    assert [len(each["image"]) for each in found] == [5]
     first = str(folder / "000.png")
     assert np.array_equal(found[0]["image"][0], session.prepare(Picture(first, first))["image"])
+
+
+def test_a_fixed_batch_is_filled(tmp_path: Path) -> None:
+    """By other pictures; a last batch that lacks some is left out, unless it is the only one."""
+    folder = photos(tmp_path / "photos", 10)
+    assert [len(each["image"]) for each in calibration(folder, batch=3).calibrating()] == [3, 3]
+    (only,) = calibration(folder, batch=12).calibrating()
+    assert np.array_equal(only["image"][0], only["image"][8])
+    assert not np.array_equal(only["image"][0], only["image"][7])
+
+
+def test_rows_of_an_npz_are_the_same_compressed_or_not(tmp_path: Path) -> None:
+    array = images(700)
+    for save in (np.savez, np.savez_compressed):
+        save(tmp_path / "inputs.npz", image=array)
+        found = calibration(tmp_path / "inputs.npz")
+        rows = np.concatenate([each["image"] for each in found.calibrating()])
+        assert np.array_equal(rows, array[list(found.split.calibrating)])
+        assert np.array_equal(
+            np.concatenate([each["image"] for each in found.held_out]), array[list(found.split.held_out)]
+        )
+        assert found.notes() == ("of the 700 rows in `inputs.npz`, 320 were taken, evenly spaced",)
+
+
+# -- as a user runs it --------------------------------------------------------------------------------------------------
+
+TWO_INPUTS = """archspec: 1
+name: two
+input: {left: [3, 12, 12], right: [3, 12, 12]}
+preprocess: {mean: [0.5]}
+graph: [{concat: [[{from: left}], [{from: right}]]}, {conv: {out: 4, kernel: 3}}, global_avg_pool, {linear: 3}]
+"""
+
+
+@pytest.fixture
+def archc_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Ran]:
+    """`archc build … --precision int8 -o out.onnx` in a folder with specs, where out.onnx is there already."""
+    monkeypatch.chdir(tmp_path)
+    for name, text in (("net", NET), ("two", TWO_INPUTS), ("plain", SMALL)):
+        Path(f"{name}.yaml").write_text(text, "utf-8")
+    run = program(capsys)
+
+    def build(spec: str, *arguments: str) -> Ran:
+        Path("out.onnx").write_bytes(b"old")
+        before = sorted(Path().iterdir())
+        ran = run("build", spec, "--precision", "int8", "-o", "out.onnx", "--no-verify", *arguments)
+        assert sorted(Path().iterdir()) == before
+        assert (Path("out.onnx").read_bytes() == b"old") == bool(ran.code)
+        assert ran.err.count("error[") + ran.err.count("Usage:") == (1 if ran.code else 0)
+        return ran
+
+    return build
+
+
+def save(path: str, **arrays: Any) -> None:
+    np.savez(path, **arrays)
+
+
+def broken(folder: str, good: int, bad: int) -> None:
+    photos(Path(folder), good)
+    for at in range(bad):
+        Path(folder, f"bad{at}.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+
+
+REFUSED: dict[str, tuple[str, str, Callable[[], object], int, str, str]] = {
+    # the spec, what --calibrate names (empty: the option is left out), how it is made, the exit code, the code, words of the message
+    "no calibration": ("net", "", lambda: None, 2, "bad-option", "--calibrate photos"),
+    "not there": ("net", "nowhere", lambda: None, 2, "calibration-data", "no folder and no file `nowhere`"),
+    "an empty folder": ("net", "empty", lambda: Path("empty").mkdir(), 2, "no-images", "no picture in the folder `empty`"),
+    "a folder of texts": ("net", "texts", lambda: (Path("texts").mkdir(), Path("texts/a.txt").touch()), 2, "no-images", "numpy.savez"),
+    "a list": ("net", "a.txt", lambda: Path("a.txt").touch(), 2, "calibration-data", "neither a folder of pictures nor an .npz"),
+    "a lone array": ("net", "a.npy", lambda: np.save("a.npy", images(9)), 2, "calibration-data", "numpy.savez('inputs.npz', image=array)"),
+    "nothing but damaged pictures": ("net", "bad", lambda: broken("bad", 0, 3), 1, "calibration-data", "none of the 3 pictures in `bad`"),
+    "pictures without preprocess": ("plain", "photos", lambda: photos(Path("photos"), 6), 1, "calibration-data", "the spec has no `preprocess`"),
+    "pictures for two inputs": ("two", "photos", lambda: photos(Path("photos"), 6), 2, "calibration-data", "the net has 2 inputs"),
+    "no zip": ("net", "a.npz", lambda: Path("a.npz").write_bytes(b"no zip"), 1, "calibration-data", "no .npz that can be read"),
+    "a zip of texts": ("net", "a.npz", lambda: zipfile.ZipFile("a.npz", "w").writestr("image.npy", "text"), 1, "calibration-data", "no .npz"),
+    "another name": ("net", "a.npz", lambda: save("a.npz", img=images(9)), 1, "calibration-data", "is `img` meant?"),
+    "a name too many": ("net", "a.npz", lambda: save("a.npz", image=images(9), mask=images(9)), 1, "calibration-data", "`mask`"),
+    "another size": ("net", "a.npz", lambda: save("a.npz", image=images(9, size=14)), 1, "calibration-data", "(9, 3, 14, 14)"),
+    "one row without its dimension": ("net", "a.npz", lambda: save("a.npz", image=images(1)[0]), 1, "calibration-data", "(3, 12, 12)"),
+    "doubles": ("net", "a.npz", lambda: save("a.npz", image=images(9).astype(float)), 1, "calibration-data", "astype('float32')"),
+    "pixels": ("net", "a.npz", lambda: save("a.npz", image=images(9).astype(np.uint8)), 1, "calibration-data", "uint8"),
+    "objects": ("net", "a.npz", lambda: save("a.npz", image=np.array([None])), 1, "calibration-data", "object"),
+    "no rows": ("net", "a.npz", lambda: save("a.npz", image=images(9)[:0]), 1, "calibration-data", "(0, 3, 12, 12)"),
+    "columns": ("net", "a.npz", lambda: save("a.npz", image=np.asfortranarray(images(9))), 1, "calibration-data", "by columns"),
+    "what is no number": ("net", "a.npz", lambda: save("a.npz", image=images(9) / 0 * 0), 1, "calibration-data", "row 0 of `image`"),
+    "unequal rows": ("two", "a.npz", lambda: save("a.npz", left=images(9), right=images(8)), 1, "calibration-data", "`left` has 9, `right` has 8"),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_calibration_that_does_not_fit_is_refused(case: str, archc_build: Callable[..., Ran]) -> None:
+    spec, place, make, exit_code, code, words = REFUSED[case]
+    make()
+    ran = archc_build(f"{spec}.yaml", *(["--calibrate", place] if place else []))
+    assert (ran.code, ran.out) == (exit_code, "")
+    assert f"error[{code}]" in ran.err
+    assert words in " ".join(ran.err.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "code", "words"),
+    [
+        (["--int8-keep", "blok"], 2, "no-such-step", "did you mean `block`?"),
+        (["--int8-keep", "conv1", "--int8-keep", "block", "--int8-keep", "join", "--int8-keep", "last", "--int8-keep", "fc"], 2, "bad-option", "no convolution and no linear layer is left"),
+        (["--max-error", "1e-9"], 1, "precision-lost", "--int8-keep"),
+        (["--calibration", "mean"], 2, "usage", "minmax"),
+        (["--precision", "fp32"], 2, "bad-option", "`--calibrate` is for 8 bits"),
+        (["--export", "torch"], 2, "bad-option", "--precision"),
+    ],
+)  # fmt: skip
+def test_options_that_do_not_fit(
+    arguments: list[str], exit_code: int, code: str, words: str, archc_build: Callable[..., Ran]
+) -> None:
+    save("a.npz", image=images(9))
+    ran = archc_build("net.yaml", "--calibrate", "a.npz", *arguments)
+    assert ran.code == exit_code
+    assert f"error[{code}]" in ran.err or code == "usage"
+    assert words in " ".join(ran.err.split())
+
+
+def test_damaged_pictures_are_left_out_and_told(archc_build: Callable[..., Ran]) -> None:
+    broken("photos", 8, 2)
+    ran = archc_build("net.yaml", "--calibrate", "photos", "--max-error", "1")
+    assert ran.code == 0
+    assert "2 pictures could not be read, and are left out" in " ".join(ran.err.split())
+
+
+def test_a_build_in_8_bits(archc_build: Callable[..., Ran]) -> None:
+    """Its report is of what is held out; the file runs in this process, says what it is, and two builds are equal."""
+    photos(Path("photos"), 60)
+    ran = archc_build("net.yaml", "--calibrate", "photos", "--format", "json")
+    assert ran.code == 0
+    report = json.loads(ran.out)["precision"]
+    assert (report["precision"], report["count"], report["inputs"]) == ("int8", 12, "held-out pictures of photos")
+    assert 0 < report["worst"] < report["max_error"]
+    first = Path("out.onnx").read_bytes()
+    archc_build("net.yaml", "--calibrate", "photos")
+    assert Path("out.onnx").read_bytes() == first
+    with pytest.warns(UntrainedWarning):
+        session = Session("out.onnx", device="cpu")
+    assert session.session.doubt == ""
+    assert json.loads(session.artifact.metadata["archc.calibration"]) == {
+        "method": "minmax",
+        "calibrating": 48,
+        "held_out": 12,
+    }
+
+
+@pytest.mark.parametrize("batch", ["dynamic", "4"])
+def test_several_inputs(batch: str, archc_build: Callable[..., Ran]) -> None:
+    save("two.npz", left=images(60), right=images(60, seed=1))
+    ran = archc_build("two.yaml", "--calibrate", "two.npz", "--batch", batch)
+    assert ran.code == 0
+    assert "held-out rows of two.npz" in ran.out

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..compiler.backends import Backend, Export
 from ..compiler.content_names import OutputFile
@@ -16,13 +16,16 @@ from ..compiler.passes import PassOptions
 from ..compiler.weights.loading import LoadedWeights, NetTensors, load_checkpoints
 from ..compiler.weights.report import WeightReport
 from ..compiler.weights.source import Checkpoint
-from .metadata import metadata
+from .metadata import metadata, to_json
 from .options import BuildOptions
 from .packages import require_package
 from .precision.report import PrecisionReport
 from .proof.prove import PACKAGES as PROOF_PACKAGES
 from .proof.prove import Extent, Parity, prove
 from .target import target_paths
+
+if TYPE_CHECKING:
+    from .precision.int8_build import Int8Build
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +66,31 @@ def build(checked: Compilation, options: BuildOptions | None = None, **keywords:
     training = training_graph(checked)
     built = run_passes(training, PassOptions(options.phase, options.keep_aux, options.fold))
     paths = target_paths(checked, built, options)
+    int8 = prepare_quantisation(checked, training, built, options)
     weights = resolve_weights(training, options)
     weights = weights._replace(report=with_untouched_starts(training, weights, options))
     import_packages([backend for backend, _ in paths], options)
     files: list[BuiltFile] = []
     parity: Parity | None = None
+    precision: PrecisionReport | None = None
     for backend, path in paths:
-        (model, *data), found = export_and_prove(checked, training, built, weights, backend, path, options)
-        parity = parity or found
+        (model, *data), found = export_and_prove(checked, training, built, weights, backend, path, options, int8)
+        parity, precision = parity or found.parity, precision or found.precision
         files += [built_file(backend.name, model), *(built_file("weights", each) for each in data)]
-    return BuildResult(checked.name, tuple(files), parity, None, weights.report, time.perf_counter() - began)
+    return BuildResult(checked.name, tuple(files), parity, precision, weights.report, time.perf_counter() - began)
+
+
+def prepare_quantisation(
+    checked: Compilation, training: Graph, built: Graph, options: BuildOptions
+) -> Int8Build | None:
+    """What an int8 build needs beside its options; None for any other. Raises Failure where it does not fit the net."""
+    if options.precision != "int8":
+        return None
+    require_package("onnx", "a build in 8 bits")
+    require_package("onnxruntime", "a build in 8 bits")
+    from .precision.int8_build import prepare_int8
+
+    return prepare_int8(checked, training, built, options)
 
 
 def import_packages(backends: Sequence[Backend], options: BuildOptions) -> None:
@@ -132,27 +150,67 @@ def with_untouched_starts(training: Graph, weights: LoadedWeights, options: Buil
     return report_untouched(weights.report, weights.source, training.params(), starts)
 
 
+class Findings(NamedTuple):
+    """What was measured of a file; None where it was not."""
+
+    parity: Parity | None = None
+    precision: PrecisionReport | None = None
+
+
 def export_and_prove(checked: Compilation, training: Graph, built: Graph, weights: LoadedWeights, backend: Backend, path: Path,
-                     options: BuildOptions) -> tuple[list[OutputFile], Parity | None]:  # fmt: skip
+                     options: BuildOptions, int8: Int8Build | None) -> tuple[list[OutputFile], Findings]:  # fmt: skip
     """Has `backend` write its files beside their places, proves the model there, and only then moves them.
 
-    Gives the files, the model first, and what the proof measured; None where there was none.
+    Gives the files, the model first, and what was measured of it.
     """
     from ..compiler.weights.rewrite import RewrittenSource
 
-    found: list[Parity] = []
+    found: list[Findings] = []
+    extent = proof_extent(backend, options)
 
     def prove_file(partial: Path) -> None:
-        if (extent := proof_extent(backend, options)) is not None:
-            found.append(prove(training, built, weights.source, partial, options.batch, extent))
+        if int8 is not None and backend.provable:
+            found.append(examine_int8(int8, training, built, weights, partial, options))
+        elif extent is not None:
+            found.append(Findings(prove(training, built, weights.source, partial, options.batch, extent)))
+
+    def revise(partial: Path, files: list[OutputFile]) -> list[OutputFile]:
+        return files if int8 is None or not backend.provable else int8.quantize_file(export, partial, files)
 
     graph, source = (
         (training, weights.source) if backend.graph == "training" else (built, RewrittenSource(weights.source, built))
     )
+    facts = metadata(checked, built, weights.report, options.phase)
+    if int8 is not None:
+        facts |= {"archc.precision": "int8", "archc.calibration": to_json(int8.metadata())}
     export = Export(graph=graph, weights=source, path=path, title=checked.header.summary or checked.name,
-                    source=checked.sources[0].label, metadata=metadata(checked, built, weights.report, options.phase),
-                    opset=options.opset, batch=options.batch, prove=prove_file)  # fmt: skip
-    return backend.write(export), found[0] if found else None
+                    source=checked.sources[0].label, metadata=facts,
+                    opset=options.opset, batch=options.batch, revise=revise, prove=prove_file)  # fmt: skip
+    return backend.write(export), found[0] if found else Findings()
+
+
+def examine_int8(int8: Int8Build, training: Graph, built: Graph, weights: LoadedWeights, file: Path,
+                 options: BuildOptions) -> Findings:  # fmt: skip
+    """Proves the float32 file of the same graph against torch, and compares the int8 `file` with it."""
+    from tempfile import TemporaryDirectory
+
+    from ..compiler.backends.onnx.write import export_onnx
+    from ..compiler.weights.rewrite import RewrittenSource
+    from .precision.int8_build import advise_int8
+    from .precision.measure import GraphFile
+    from .proof.structure import check_file
+
+    extent = None if options.proof == "none" else options.proof
+    with TemporaryDirectory(dir=file.parent.parent) as folder:
+        plain = Path(folder) / "exact.onnx"
+        export_onnx(built, RewrittenSource(weights.source, built), plain, opset=options.opset)
+        parity = None
+        if extent is not None:
+            check_file(file, infer_shapes=extent == "full")
+            parity = prove(training, built, weights.source, plain, None, extent)
+        report = int8.measure(training, GraphFile(plain, built), file, options.max_error or 0.1)
+    report.require(advise_int8(options, report))
+    return Findings(parity, report)
 
 
 def built_file(kind: str, file: OutputFile) -> BuiltFile:

@@ -22,13 +22,16 @@ from ..compiler.weights.input_channels import InputMethod
 from ..compiler.weights.name_map import NameMap
 from ..compiler.weights.options import CheckpointOptions
 from .checkpoints import CheckpointGiven, checkpoints_by_step
+from .precision.methods import Calibration
 from .weights_map import name_map
 
-Precision = Literal["fp32"]
+Precision = Literal["fp32", "int8"]
 Proof = Literal["fast", "full", "none"]
 
 PHASES, PRECISIONS, PROOFS = get_args(Phase), get_args(Precision), get_args(Proof)
+CALIBRATIONS = get_args(Calibration)
 INPUT_METHODS = get_args(InputMethod)
+WITH_INT8 = ("calibrate", "calibration", "int8_keep")
 WITH_WEIGHTS = ("weights_skip", "weights_key", "weights_prefix", "weights_map", "weights_input")
 MAX_SEED = 2**63 - 1
 MAX_BATCH = 2**31 - 1
@@ -56,6 +59,9 @@ class BuildOptions:
     keep_aux      keep the auxiliary heads as outputs
     fold          merge batch norms into convolutions
     precision     of the file's numbers
+    calibrate     what an int8 build finds the ranges of its values with: a folder of pictures, or an .npz of arrays by the inputs' names
+    calibration   how it finds them: `minmax` (None), or `entropy` or `percentile`, which cut off what is rare
+    int8_keep     steps and blocks that an int8 build leaves in float32, by path
     max_error     how far a build of another precision may lie from float32, relative L2; over it the build fails. None is
                   what docs/precision.md says for each
     proof         how the file is run against torch before it takes its place: `fast`, `full` for more kinds of input and all
@@ -77,6 +83,9 @@ class BuildOptions:
     keep_aux: bool = False
     fold: bool = True
     precision: Precision = "fp32"
+    calibrate: Path | None = None
+    calibration: Calibration | None = None
+    int8_keep: tuple[str, ...] = ()
     max_error: float | None = None
     proof: Proof = "fast"
     spelling: Spelling = as_keyword
@@ -97,6 +106,12 @@ class BuildOptions:
                 able = [other.name for other in BACKENDS.values() if self.phase in other.phases]
                 raise Failure("bad-option", f"`{self.spell('phase', self.phase)}` is for {', '.join(able)}: {row.writes} holds the "
                               f"{row.phases[0]} graph", f"export {able[0]}, which has both phases, or build {row.phases[0]}", 2)  # fmt: skip
+        if self.precision == "int8" and self.calibrate is None:
+            raise Failure("bad-option", f"`{self.spell('precision', 'int8')}` needs the range of each value, and nothing to find it with is given",
+                          f"give pictures, or arrays, as the net will meet them: {self.spell('calibrate', 'photos')}", 2)  # fmt: skip
+        for option in WITH_INT8:
+            if getattr(self, option) not in ((), None) and self.precision != "int8":
+                raise self.refused(option, f"is for 8 bits; add `{self.spell('precision', 'int8')}`")
         if self.max_error is not None and self.precision == "fp32":
             raise self.refused("max_error", "is about another precision than float32, which is proved against torch")
         for option, reason in self.not_honoured():
@@ -248,7 +263,7 @@ def exports(value: Any) -> tuple[str, ...]:
     return tuple(map(one_of(tuple(BACKENDS)), found))
 
 
-def output(value: Any) -> Path | None:
+def path(value: Any) -> Path | None:
     if value is not None and not isinstance(value, (str, os.PathLike)):
         raise ValueError(f"a path, not {show(value)}")
     return None if value is None else Path(value)
@@ -256,7 +271,7 @@ def output(value: Any) -> Path | None:
 
 READERS: dict[str, Callable[[Any], Any]] = {
     "exports": exports,
-    "output": output,
+    "output": path,
     "weights": checkpoints_by_step,
     "weights_skip": texts("steps", "fc"),
     "weights_key": text,
@@ -270,6 +285,9 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "keep_aux": flag,
     "fold": flag,
     "precision": one_of(PRECISIONS),
+    "calibrate": path,
+    "calibration": optional(one_of(CALIBRATIONS)),
+    "int8_keep": texts("steps", "fc"),
     "max_error": optional(positive),
     "proof": proof,
 }

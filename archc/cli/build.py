@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..build.options import INPUT_METHODS, PHASES, PRECISIONS, PROOFS, BuildOptions, Proof
+from ..build.options import CALIBRATIONS, INPUT_METHODS, PHASES, PRECISIONS, PROOFS, BuildOptions, Proof
 from ..compiler.backends import BACKENDS
 from ..compiler.backends.onnx.opsets import OPSET, OPSETS
 from ..compiler.diagnostics import clean
@@ -114,6 +114,19 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
     "--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True, help="Precision of the ONNX file."
 )
 @click.option(
+    "--calibrate",
+    metavar="FOLDER|FILE.npz",
+    help="Pictures, or arrays by the inputs' names, as the net will meet them: what int8 finds its ranges with.",
+)
+@click.option(
+    "--calibration",
+    type=click.Choice(CALIBRATIONS),
+    help="How int8 finds ranges; all but minmax cut off what is rare.  [default: minmax]",
+)
+@click.option(
+    "--int8-keep", multiple=True, metavar="PATH", help="A step or block that int8 leaves in float32; repeatable."
+)
+@click.option(
     "--max-error",
     type=float,
     metavar="SHARE",
@@ -146,7 +159,8 @@ def command(spec: str, settings: tuple[str, ...], limits: Limits, output: str | 
         warn_of_suffix(output, options.exports[0])
     with progress(f"building {checked.name}"):
         result = build(checked, options)
-    for code, text in weight_warnings(result.weights):
+    told = result.precision.warnings if result.precision else ()
+    for code, text in (*weight_warnings(result.weights), *told):
         print(format_warning(code, text, sys.stderr), file=sys.stderr)
     if form == "json":
         print_json(build_json(result))

@@ -27,7 +27,8 @@ class Export:
 
     `graph` is the training graph or the built one, as the backend's row says, and `weights` has its tensors by name. `title`
     says in a line what the net is, `source` which spec it comes from. `prove` is called with the finished file before it
-    takes its place, and raises where the file is wrong. `batch` None leaves the batch open; with `opset` None the backend
+    takes its place, and raises where the file is wrong. Before that `revise` may write another model over the first file, and gives
+    the files that there are then. `batch` None leaves the batch open; with `opset` None the backend
     chooses.
     """
 
@@ -39,6 +40,7 @@ class Export:
     metadata: Mapping[str, str]
     opset: int | None = None
     batch: int | None = None
+    revise: Callable[[Path, list[OutputFile]], list[OutputFile]] = lambda path, files: files
     prove: Callable[[Path], None] = lambda path: None
 
 
@@ -97,7 +99,7 @@ class Backend:
 
         write: Write = import_module(self.module, __name__).write
         with atomic_write(export.path, self.named_data) as path:
-            files = write(replace(export, path=path))
+            files = export.revise(path, write(replace(export, path=path)))
             export.prove(path)
         place = find_destination(export.path).path
         return [
@@ -145,7 +147,11 @@ BACKENDS: dict[str, Backend] = {
             suffix=".py",
             module=".torch.source",
             graph="training",
-            unsupported={"opset": "it has no opset", "batch": "it takes any number of images"},
+            unsupported={
+                "opset": "it has no opset",
+                "batch": "it takes any number of images",
+                "precision": "its numbers are float32",
+            },
             output_path=python_module_path,
             data_names=".torch.data_names",
             packages=("torch",),

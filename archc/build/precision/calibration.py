@@ -21,6 +21,8 @@ from .split import HELD_OUT_EVERY, MOST, split_inputs
 
 # with fewer, the ranges are those of a few pictures, and other pictures go beyond them
 FEW = 50
+# of the inputs of one batch: small ones run many at once, and one photo alone, as all values of a batch are in memory together
+BATCH_BYTES, MOST_AT_ONCE = 2**20, 32
 Feed = Mapping[str, Any]
 Row = Mapping[str, Any]
 
@@ -41,9 +43,9 @@ class CalibrationSet:
 
     def __init__(self, place: str, source: Source, batch: int | None) -> None:
         """`place` is what messages call it; `batch` is the net's fixed number of images at once, None where that is open."""
-        self.place, self.source, self.size = place, source, batch or 1
+        self.place, self.source, self.batch = place, source, batch
         self.split = split_inputs(source.count)
-        self.unreadable: dict[int, PictureFault] = {}
+        self.unreadable: dict[int, RuntimeFault] = {}
 
     def calibrating(self) -> Iterator[Feed]:
         """The batches that the ranges are of. Raises Failure `calibration-data` where no picture can be read."""
@@ -66,19 +68,27 @@ class CalibrationSet:
         return HeldOut(self, self.split.held_out or self.split.calibrating)
 
     def batches(self, numbers: Sequence[int]) -> Iterator[Feed]:
-        """The inputs of these numbers, as many at once as the net takes. A last batch that is not full is left out, unless it is the only one."""
+        """The inputs of these numbers, as many at once as the net takes, or as have BATCH_BYTES where any number does.
+
+        A last batch that does not fill a fixed size is left out; where it is the only one, its inputs are repeated.
+        """
         rows: list[Row] = []
         found = False
-        for at in numbers:
-            try:
-                rows.append(self.source.read(at))
-            except PictureFault as fault:
-                self.unreadable[at] = fault.without_traceback()  # type: ignore[assignment]
-            if len(rows) == self.size:
+        for row in self.rows(numbers):
+            rows.append(row)
+            if len(rows) == (self.batch or rows_at_once(row)):
                 yield stack_rows(rows)
                 rows, found = [], True
-        if rows and not found:
-            yield stack_rows([rows[at % len(rows)] for at in range(self.size)])
+        if rows and not (found and self.batch):
+            yield stack_rows([rows[at % len(rows)] for at in range(self.batch or len(rows))])
+
+    def rows(self, numbers: Sequence[int]) -> Iterator[Row]:
+        """The inputs of these numbers, without those that cannot be read."""
+        for at in numbers:
+            try:
+                yield self.source.read(at)
+            except PictureFault as fault:
+                self.unreadable[at] = fault.without_traceback()
 
     def describe_held_out(self) -> str:
         """What the error is measured on, in words, behind its number."""
@@ -115,10 +125,16 @@ class HeldOut(Sequence[Feed]):
         return self.calibration.batches(self.numbers)
 
     def __len__(self) -> int:
-        return max(1, len(self.numbers) // self.calibration.size)
+        return sum(1 for _ in self)
 
     def __getitem__(self, at: Any) -> Any:
         return [*self][at]
+
+
+def rows_at_once(row: Row) -> int:
+    """How many inputs like this one run at once."""
+    size: int = sum(array.nbytes for array in row.values())
+    return max(1, min(MOST_AT_ONCE, BATCH_BYTES // size))
 
 
 def stack_rows(rows: Sequence[Row]) -> Feed:
@@ -167,9 +183,13 @@ def open_pictures(folder: Path, graph: Graph, preprocess: Mapping[str, Any] | No
     """The pictures of a folder, at any depth, sorted by path. Raises Failure where the net takes none, or does not say how."""
     first, *others = graph.inputs
     arrays = f"give an .npz: numpy.savez('inputs.npz', {', '.join(f'{each.name}=…' for each in graph.inputs)})"
-    if others or len(first.type.sizes) != 3:
-        taken = f"{len(graph.inputs)} inputs" if others else f"an input of {len(first.type.sizes)} dimensions"
-        raise Failure("calibration-data", f"`{folder}` is a folder of pictures, and the net has {taken}", arrays, 2)
+    if others:
+        raise Failure(
+            "calibration-data",
+            f"`{folder}` is a folder of pictures, and the net has {len(graph.inputs)} inputs",
+            arrays,
+            2,
+        )
     if preprocess is None:
         raise Failure("calibration-data", f"`{folder}` is a folder of pictures, and the spec has no `preprocess`, so nothing says which "
                       "numbers the net takes for them", f"write preprocess: {{mean: […], std: […]}} into the spec, or {arrays}")  # fmt: skip

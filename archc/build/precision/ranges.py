@@ -12,18 +12,10 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from ...compiler.diagnostics import Failure
-
-Calibration = Literal["minmax", "entropy", "percentile"]
-# of the library's calibrators: what stands here is not its default
-METHODS: dict[Calibration, tuple[str, Mapping[str, Any]]] = {
-    "minmax": ("MinMax", {}),
-    # with its 128 bins there would be one threshold to choose from
-    "entropy": ("Entropy", {"num_bins": 256, "num_quantized_bins": 128}),
-    "percentile": ("Percentile", {"num_bins": 2048, "percentile": 99.999, "symmetric": False}),
-}
+from .methods import METHODS, Calibration
 
 
 class Ranges(NamedTuple):

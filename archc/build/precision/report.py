@@ -36,7 +36,8 @@ class PrecisionReport:
     `precision` says in a word what was built: `fp16`, `int8`. `inputs` says in words what both files were given, and `count` how
     many. `relative_l2` has the error of each output by name; infinite where an answer is not finite. `top1_agreement` is the share
     of inputs for which the most probable class is the same, None for a net that is no classifier. `layers` are those that lose
-    most, the worst first. `max_error` is the largest error that the build allows.
+    most, the worst first. `max_error` is the largest error that the build allows. `warnings` is what must be known of the inputs, each
+    with its code.
     """
 
     precision: str
@@ -46,6 +47,7 @@ class PrecisionReport:
     top1_agreement: float | None
     layers: tuple[LayerError, ...]
     max_error: float
+    warnings: tuple[tuple[str, str], ...] = ()
 
     @property
     def worst(self) -> float:
