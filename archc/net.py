@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .build.build import BuildResult
     from .build.checkpoints import Weights
     from .build.options import Precision, Proof
+    from .build.precision.methods import Calibration
     from .build.weights_map import NamesGiven
     from .compiler.backends.torch.network import Network
     from .compiler.ir.graph import Graph, Phase
@@ -134,6 +135,7 @@ class Net:
                     weights_key: str | None = None, weights_prefix: str | None = None, weights_map: NamesGiven | None = None,
                     weights_input: InputMethod | None = None, seed: int = 0, opset: int | None = None, batch: int | Literal["dynamic"] | None = None,
                     phase: Phase = "inference", keep_aux: bool = False, fold: bool = True, precision: Precision = "fp32",
+                    calibrate: str | os.PathLike[str] | None = None, calibration: Calibration | None = None, int8_keep: Sequence[str] = (),
                     proof: Proof | bool = "fast", **others: Any) -> BuildResult:  # fmt: skip
         """Writes an ONNX file, runs it against torch, and only then puts it at `path`. Gives what was built and proved.
 
@@ -149,7 +151,10 @@ class Net:
         phase         which graph is built: "inference", as ONNX holds no other
         keep_aux      keep the auxiliary heads as outputs
         fold          merge batch norms into convolutions
-        precision     of the file's numbers: "fp32"
+        precision     of the file's numbers: "fp32" or "int8"
+        calibrate     what an int8 build finds its ranges with: a folder of pictures, or an .npz of arrays by the inputs' names
+        calibration   how it finds them: "minmax", "entropy" or "percentile"; None is minmax
+        int8_keep     steps and blocks that an int8 build leaves in float32
         proof         how the file is run against torch before it takes its place: "fast" (or True), "full" for more kinds of
                       input, or "none" (or False); docs/proof.md says what each proves
         others        an old name of an option, which warns; anything else is refused
@@ -169,7 +174,8 @@ class Net:
                                          weights_key=weights_key, weights_prefix=weights_prefix, weights_map=weights_map,
                                          weights_input=weights_input, seed=seed,
                                          opset=opset, batch=batch, phase=phase, keep_aux=keep_aux, fold=fold,
-                                         precision=precision, **others)  # fmt: skip
+                                         precision=precision, calibrate=calibrate, calibration=calibration,
+                                         int8_keep=int8_keep, **others)  # fmt: skip
         if replaced := explain_replaced(self.graph, weights, how.keep_aux):
             warnings.warn(replaced, UserWarning, stacklevel=2)
         result = build(self.checked, replace(how, exports=("onnx",), output=Path(path)))

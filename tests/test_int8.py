@@ -374,6 +374,8 @@ def test_a_build_in_8_bits(archc_build: Callable[..., Ran]) -> None:
     with pytest.warns(UntrainedWarning):
         session = Session("out.onnx", device="cpu")
     assert session.session.doubt == ""
+    assert session.precision == "int8"
+    assert repr(session).startswith("net in int8 on cpu")
     assert json.loads(session.artifact.metadata["archc.calibration"]) == {
         "method": "minmax",
         "calibrating": 48,
@@ -387,3 +389,29 @@ def test_several_inputs(batch: str, archc_build: Callable[..., Ran]) -> None:
     ran = archc_build("two.yaml", "--calibrate", "two.npz", "--batch", batch)
     assert ran.code == 0
     assert "held-out rows of two.npz" in ran.out
+
+
+def test_lenet_keeps_its_answers_on_the_digits_held_out(tmp_path: Path) -> None:
+    """Of 450 real digits at most 2 answers change; calibrated with digits that it was trained on."""
+    digits = pytest.importorskip("sklearn.datasets").load_digits()
+    order = np.random.default_rng(0).permutation(len(digits.images))
+    learned, held_out = order[450:], order[:450]
+    pictures = [Image.fromarray(np.rint(image * (255 / 16)).astype(np.uint8)) for image in digits.images]
+    folder = tmp_path / "digits"
+    folder.mkdir()
+    for at in learned[:100]:
+        pictures[at].save(folder / f"{at:04}.png")
+    net = archc.load("lenet5_modern")
+    weights = Path(archc.__file__).parent / "archspecs/lenet/lenet5_modern.safetensors"
+    net.export_onnx(tmp_path / "fp32.onnx", weights, proof="none")
+    built = net.export_onnx(tmp_path / "int8.onnx", weights, proof="none", precision="int8", calibrate=folder)
+    assert built.precision is not None
+    assert built.precision.worst < 0.02
+    sessions = [Session(tmp_path / name, device="cpu") for name in ("fp32.onnx", "int8.onnx")]
+    before, after = (
+        [each.top[0].index for each in session.classify([pictures[at] for at in held_out], top=1)]
+        for session in sessions
+    )
+    assert sum(a != b for a, b in zip(before, after, strict=True)) <= 2
+    right = np.mean(np.array(after) == digits.target[held_out])
+    assert right > 0.97
