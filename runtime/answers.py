@@ -80,6 +80,7 @@ def softmax(logits: Any) -> Any:
     """(N, classes): numbers that are positive and add up to one in each row."""
     import numpy as np
 
+    logits = np.asarray(logits, np.float32) if logits.dtype.itemsize < 4 else logits
     exponent = np.exp(logits - logits.max(1, keepdims=True))
     return exponent / exponent.sum(1, keepdims=True)
 

@@ -2,8 +2,8 @@
 
 A node of such a form, whose sizes fit together, takes no more memory and time than is worked out here. The compiler writes the forms
 (`Op.onnx`); the runtime knows nothing of the compiler, so they stand here a second time, and tests/test_forms.py holds one against
-the other. Every value that a node makes is of floats, but for those that QuantizeLinear rounds; int64 are only the weights that say
-sizes, axes and indices. The open dimension of the inputs, the batch, has a number here: trust.py works out all sizes for two of them.
+the other. Every value that a node makes is of floats, of 32 bits or of 16, and those that it takes are of one type, but
+for a Cast's; int64 are only the weights that say sizes, axes and indices, uint8 only inputs. The open dimension of the inputs, the batch, has a number here: trust.py works out all sizes for two of them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 from .outline import Outline, OutlineNode
 
 # ONNX's numbers of the element types that archc writes
-FLOAT, UINT8, INT8, INT32, INT64 = 1, 2, 3, 6, 7
-SIZES = {FLOAT: 4, UINT8: 1, INT8: 1, INT32: 4, INT64: 8}
-# of the weights whose numbers matter, with struct's letters for them
-NUMBERS = {FLOAT: "f", INT64: "q"}
+FLOAT, UINT8, INT8, INT32, INT64, FLOAT16 = 1, 2, 3, 6, 7, 10
+FLOATS = (FLOAT, FLOAT16)
+# of weights: the bytes of an element, and the letter by which struct reads it
+SIZES = {FLOAT: 4, UINT8: 1, INT8: 1, INT32: 4, INT64: 8, FLOAT16: 2}
+LETTERS = {FLOAT: "f", INT64: "q", FLOAT16: "e"}
 Sizes = tuple[int, ...]
 
 
@@ -33,7 +34,8 @@ class Known:
     def __init__(self, outline: Outline, batch: int) -> None:
         """Knows the inputs, with `batch` where a dimension is open, and the weights of a graph."""
         self.weights = outline.weights
-        self.dtypes: dict[str, int] = {name: tensor.dtype for name, tensor in outline.weights.items()}
+        # ONNX's number of each value's element type
+        self.dtypes = {name: tensor.dtype for name, tensor in outline.weights.items()} | outline.input_types
         self.shapes: dict[str, Sizes] = {name: tensor.shape for name, tensor in outline.weights.items()}
         for name, shape in outline.inputs.items():
             self.shapes[name] = tuple(d if isinstance(d, int) else batch for d in shape)
@@ -41,10 +43,9 @@ class Known:
     def numbers(self, name: str) -> tuple[Any, ...]:
         """The numbers of a small weight, such as the sizes for a Reshape. Raises Unfit for any other value."""
         tensor = self.weights.get(name)
-        if tensor is None or not tensor.content or tensor.dtype not in NUMBERS:
+        if tensor is None or not tensor.content or tensor.dtype not in LETTERS:
             raise Unfit
-        count = tensor.size_bytes // SIZES[tensor.dtype]
-        return struct.unpack(f"<{count}{NUMBERS[tensor.dtype]}", tensor.content)
+        return struct.unpack(f"<{tensor.size_bytes // SIZES[tensor.dtype]}{LETTERS[tensor.dtype]}", tensor.content)
 
 
 class NodeUse(NamedTuple):
@@ -62,22 +63,19 @@ class NodeUse(NamedTuple):
         """The numbers of the small weight that is the input `at`."""
         return self.known.numbers(self.node.inputs[at])
 
-    @property
-    def dtypes(self) -> tuple[int, ...]:
-        """ONNX's numbers of the element types of its inputs: an input of the graph is of floats."""
-        return tuple(self.known.dtypes.get(name, FLOAT) for name in self.node.inputs)
-
 
 class Form(NamedTuple):
     """What a node may be: the shape of its result, or Unfit; the numbers of inputs that it may have; its attributes with the types of
-    their values; how many elements each element of the result is made of (`window`); which of the inputs are int64 weights (`integers`),
-    as the others are floats. So is the result, unless `dtype` says which element type it has."""
+    their values; how many elements each element of the result is made of (`window`); which of the inputs are int64 weights
+    (`integers`) and which always floats of 32 bits (`singles`), as the others are floats of one type. That is the result's, too, unless
+    `dtype` says which it is."""
 
     result: Callable[[NodeUse], Sizes]
     inputs: range = range(1, 2)
     attributes: Mapping[str, type] = {}
     window: Callable[[NodeUse], int] = lambda use: 1
     integers: range = range(0)
+    singles: range = range(0)
     dtype: Callable[[NodeUse], int] | None = None
 
 
@@ -258,11 +256,36 @@ def resize_shape(use: NodeUse) -> Sizes:
     return tuple(int(d * scale) for d, scale in zip(x, scales, strict=True))
 
 
+def cast_dtype(use: NodeUse) -> int:
+    """The type of a Cast's result: floats, which it makes of floats or of pixels."""
+    wanted = use.get("to", 0)
+    require(wanted in FLOATS and use.known.dtypes[use.node.inputs[0]] in (*FLOATS, UINT8))
+    return int(wanted)
+
+
+def result_dtype(use: NodeUse, form: Form) -> int:
+    """ONNX's number of the result's element type. Raises Unfit where an input has not the type that the form asks for."""
+    types = {at: use.known.dtypes[name] for at, name in enumerate(use.node.inputs) if name}
+    plain = {kind for at, kind in types.items() if at not in form.integers and at not in form.singles}
+    require(all(kind == INT64 for at, kind in types.items() if at in form.integers))
+    require(all(kind == FLOAT for at, kind in types.items() if at in form.singles))
+    if form.dtype:
+        return form.dtype(use)
+    require(len(plain) == 1 and plain <= {*FLOATS})
+    return plain.pop()
+
+
 def quantized_shape(use: NodeUse) -> Sizes:
     """The first input's shape; the scale and the zero point are single numbers."""
     x, scale, zero_point = use.shapes
     require(scale == zero_point == ())
     return x
+
+
+def quantized_dtype(use: NodeUse) -> int:
+    """The type of floats that are rounded to 8 bits: unsigned."""
+    require([use.known.dtypes[name] for name in use.node.inputs] == [FLOAT, FLOAT, UINT8])
+    return UINT8
 
 
 def dequantized_shape(use: NodeUse) -> Sizes:
@@ -273,24 +296,10 @@ def dequantized_shape(use: NodeUse) -> Sizes:
     return x
 
 
-def quantized_dtype(use: NodeUse) -> int:
-    """The type of floats that are rounded to 8 bits: unsigned."""
-    require(use.dtypes == (FLOAT, FLOAT, UINT8))
-    return UINT8
-
-
 def dequantized_dtype(use: NodeUse) -> int:
     """The type of what is made of a rounded value, or of the integers of a weight or a bias: floats."""
-    integer, scale, zero_point = use.dtypes
+    integer, scale, zero_point = (use.known.dtypes[name] for name in use.node.inputs)
     require(scale == FLOAT and integer == zero_point and integer in (UINT8, INT8, INT32))
-    return FLOAT
-
-
-def result_dtype(use: NodeUse, form: Form) -> int:
-    """ONNX's number of the result's element type. Raises Unfit where an input has not the type that the form asks for."""
-    if form.dtype:
-        return form.dtype(use)
-    require(all(dtype == (INT64 if at in form.integers else FLOAT) for at, dtype in enumerate(use.dtypes)))
     return FLOAT
 
 
@@ -311,15 +320,15 @@ FORMS: dict[str, Form] = {
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), Form(global_pool_shape, window=lambda use: prod(use.shapes[0][2:]))),
     "HardSigmoid": Form(same_shape, ONE, {"alpha": float, "beta": float}),
     "LRN": Form(same_shape, ONE, {"size": int, "alpha": float, "beta": float, "bias": float}, lambda use: use.get("size", 1)),
-    "Clip": Form(first_shape, THREE),
+    "Clip": Form(first_shape, range(3, 4)),
     "PRelu": Form(first_shape, TWO),
     "Sum": Form(broadcast_shape, range(1, 2**16)),
     "Conv": Form(conv_shape, range(2, 4), {**SLIDES, "dilations": tuple, "group": int}, lambda use: prod(use.shapes[1][1:])),
     "MaxPool": Form(pool_shape, ONE, SLIDES, kernel_window),
     "AveragePool": Form(pool_shape, ONE, {**SLIDES, "count_include_pad": int}, kernel_window),
     "BatchNormalization": Form(channel_norm_shape, range(5, 6), {"epsilon": float}),
-    "InstanceNormalization": Form(channel_norm_shape, THREE, {"epsilon": float}),
-    "LayerNormalization": Form(layer_norm_shape, THREE, {"axis": int, "epsilon": float}),
+    "InstanceNormalization": Form(channel_norm_shape, range(3, 4), {"epsilon": float}),
+    "LayerNormalization": Form(layer_norm_shape, range(3, 4), {"axis": int, "epsilon": float}),
     "Gemm": Form(gemm_shape, range(2, 4), {"transB": int}, lambda use: use.shapes[0][1]),
     "MatMul": Form(matmul_shape, TWO, window=lambda use: use.shapes[0][-1]),
     "Concat": Form(concat_shape, range(1, 2**16), {"axis": int}),
@@ -331,7 +340,8 @@ FORMS: dict[str, Form] = {
     "Pad": Form(pad_shape, range(2, 4), integers=SECOND),
     "Slice": Form(slice_shape, range(5, 6), integers=range(1, 5)),
     "Gather": Form(gather_shape, TWO, {"axis": int}, integers=SECOND),
-    "Resize": Form(resize_shape, THREE, RESIZES),
+    "Resize": Form(resize_shape, range(3, 4), RESIZES, singles=range(2, 3)),
     "QuantizeLinear": Form(quantized_shape, THREE, dtype=quantized_dtype),
     "DequantizeLinear": Form(dequantized_shape, THREE, {"axis": int}, dtype=dequantized_dtype),
+    "Cast": Form(same_shape, ONE, {"to": int}, dtype=cast_dtype),
 }  # fmt: skip

@@ -44,7 +44,7 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> Any:
 
 
 def read_input(source: Any, name: str, how: Preprocess, max_pixels: int = MAX_PIXELS) -> Any:
-    """A picture as the model's input (C, H, W) of float32.
+    """A picture as the model's input (C, H, W) of float32, or of uint8 where it takes raw pixels.
 
     `source` is a path, bytes, an open binary file, a Pillow image or an array; `name` is what messages call it. A file may be an
     image, or a .npy that holds an array as `prepare` takes it. Raises PictureFault where it cannot be read or does not fit.
@@ -219,10 +219,10 @@ def check_pixels(image: Any, name: str, max_pixels: int) -> None:
 
 
 def prepare(image: Any, how: Preprocess, name: str = "the image", max_pixels: int = MAX_PIXELS) -> Any:
-    """A picture, as an array or a Pillow image, as the model's input (C, H, W) of float32.
+    """A picture, as an array or a Pillow image, as the model's input (C, H, W) of float32, or of uint8 where it takes raw pixels.
 
     An array of uint8 or uint16 is a picture, (H, W) or (H, W, channels). One of floats is an input that is prepared already,
-    (C, H, W), and stays as it is. Raises PictureFault for anything else.
+    (C, H, W), and stays as it is; for raw pixels one of uint8 is. Raises PictureFault for anything else.
     """
     import numpy as np
     from PIL import Image
@@ -234,12 +234,12 @@ def prepare(image: Any, how: Preprocess, name: str = "the image", max_pixels: in
             values = read_channels(image, how, name, max_pixels)
         return normalize(values, how)
     array = np.asarray(image) if hasattr(image, "__array__") else np.empty(0, object)
-    if array.dtype.kind == "f" and array.shape == how.size:
-        return np.ascontiguousarray(array, np.float32)
+    if array.shape == how.size and (array.dtype == np.uint8 if how.raw else array.dtype.kind == "f"):
+        return np.ascontiguousarray(array, np.uint8 if how.raw else np.float32)
     if array.dtype not in (np.uint8, np.uint16) or array.ndim not in (2, 3):
         found = f"{array.dtype} {array.shape}" if hasattr(image, "__array__") else type(image).__name__
-        raise PictureFault("image-unreadable", "an image is an array of uint8 or uint16 (height, width, channels), or one of floats "
-                           f"{how.size} (channels, height, width) that is prepared already, not {found}")  # fmt: skip
+        raise PictureFault("image-unreadable", "an image is an array of uint8 or uint16 (height, width, channels), or one of "
+                           f"{'uint8' if how.raw else 'floats'} {how.size} (channels, height, width) that is prepared already, not {found}")  # fmt: skip
     if 0 in array.shape:
         raise PictureFault("image-unreadable", f"an image of shape {array.shape} has no pixels")
     if array.shape[0] * array.shape[1] > max_pixels:
@@ -339,13 +339,15 @@ def stack(images: Iterable[Any], how: Preprocess, max_pixels: int) -> Any:
 
 
 def normalize(values: Any, how: Preprocess) -> Any:
-    """Pixels (H, W, C), or of one channel that stands for all, as the model's input (C, H, W) of float32."""
+    """Pixels (H, W, C), or of one channel that stands for all, as the model's input (C, H, W) of float32; as uint8 where it is raw."""
     import numpy as np
 
     if values.shape[2] == 1:
         values = np.repeat(values, how.size[0], axis=2)
     if how.color == "bgr" and values.shape[2] in (3, 4):
         values = values[:, :, [2, 1, 0, 3][: values.shape[2]]]
+    if how.raw:
+        return np.ascontiguousarray(np.rint(values).astype(np.uint8).transpose(2, 0, 1))
     values = (values * np.float32(how.scale) - np.array(how.mean, np.float32)) / np.array(how.std, np.float32)
     return np.ascontiguousarray(values.transpose(2, 0, 1))
 

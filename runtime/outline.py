@@ -90,7 +90,7 @@ class Outline:
     """A graph without its weights: inputs and outputs with their shapes, the `nodes` in their order, and the headers of the `weights`.
 
     `producers` has for each value the node that makes it. `unranked` are the inputs and outputs of which the file says no shape; in
-    `inputs` and `outputs` theirs is empty, as a single number's; `port_types` are ONNX's numbers of their element types. `opsets` are the versions by domain. `surprise` is the first thing
+    `inputs` and `outputs` theirs is empty, as a single number's; `port_types` are ONNX's numbers of their element types, `input_types` those of the inputs by name. `opsets` are the versions by domain. `surprise` is the first thing
     in the file that archc does not write, empty where there is none.
     """
 
@@ -102,6 +102,7 @@ class Outline:
         self.weights: dict[str, Tensor] = {}
         self.unranked: set[str] = set()
         self.port_types: set[int] = set()
+        self.input_types: dict[str, int] = {}
         self.opsets: dict[str, int] = {}
         self.surprise = ""
 
@@ -207,6 +208,8 @@ def read_graph(reader: WireReader, end: int, outline: Outline) -> None:
             if field == 13:
                 continue
             outline.port_types.add(dtype)
+            if field == 11:
+                outline.input_types[name] = dtype
             ports = outline.inputs if field == 11 else outline.outputs
             if name in ports or (field == 11 and name in outline.producers):
                 outline.surprise = outline.surprise or f"two values called {name!r}"

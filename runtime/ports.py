@@ -13,6 +13,7 @@ DTYPES = {
     **{f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }  # fmt: skip
 IMAGE_DTYPES = ("float32", "float16", "float64")
+PIXEL_DTYPE = "uint8"
 
 
 class Port(NamedTuple):
@@ -71,11 +72,11 @@ class Port(NamedTuple):
 
     @property
     def image_size(self) -> tuple[int, int, int] | None:
-        """(channels, height, width) where pictures can become its arrays: (N, C, H, W) of one size, and floats; else None.
+        """(channels, height, width) where pictures can become its arrays: (N, C, H, W) of one size, of floats, or of bytes, which are pixels as they are; else None.
 
         Where the last dimension is 1, 3 or 4 and the second is more, the channels come last, as from TensorFlow: no such either.
         """
-        if self.dtype not in IMAGE_DTYPES or len(self.shape) != 4 or not self.has_one_size:
+        if self.dtype not in (*IMAGE_DTYPES, PIXEL_DTYPE) or len(self.shape) != 4 or not self.has_one_size:
             return None
         channels, height, width = (d for d in self.shape[1:] if isinstance(d, int))
         channels_last = width in (1, 3, 4) and height == channels > width

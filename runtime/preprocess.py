@@ -16,8 +16,9 @@ class Preprocess(NamedTuple):
     """How an image becomes a model's input.
 
     `size` is the input's (channels, height, width). `resize` is the length of the shorter side; None stretches the image to
-    `crop`, (height, width). `mean` and `std` are per channel, or one for all; `scale` multiplies pixels before them. `stated`
-    says whether the model's metadata had any of this.
+    `crop`, (height, width). `mean` and `std` are per channel, or one for all; `scale` multiplies pixels before them. With
+    `raw` none of these three is applied: the input is uint8, and the model takes pixels as they are. `stated` says whether the model's
+    metadata had any of this.
     """
 
     size: tuple[int, int, int]
@@ -29,10 +30,12 @@ class Preprocess(NamedTuple):
     interpolation: str
     color: str
     stated: bool
+    raw: bool = False
 
     @classmethod
-    def parse(cls, given: dict[str, Any], size: tuple[int, int, int]) -> Preprocess:
-        """From a model's metadata; with none, an image is stretched to the input's size, and its pixels are divided by 255.
+    def parse(cls, given: dict[str, Any], size: tuple[int, int, int], raw: bool = False) -> Preprocess:
+        """From a model's metadata; with none, an image is stretched to the input's size, and its pixels are divided by 255, unless the
+        input takes them `raw`.
 
         Raises RuntimeFault where the metadata are wrong, or do not fit the input's `size`.
         """
@@ -55,7 +58,7 @@ class Preprocess(NamedTuple):
         # in float32 a smaller one is 0, or gives infinity
         if min(map(abs, std)) < 1e-30:
             raise RuntimeFault("model-damaged", "the model's preprocessing divides by a `std` of 0")
-        return cls(size, resize, crop, mean, std, scale, interpolation, color, bool(given))
+        return cls(size, resize, crop, mean, std, scale, interpolation, color, bool(given), raw)
 
 
 def is_integer(value: Any) -> bool:

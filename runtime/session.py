@@ -27,7 +27,7 @@ from .faults import PictureFault, RuntimeFault, UntrainedWarning, escape_control
 from .images import MAX_PIXELS, read_input, read_prepared
 from .inference import failing_node
 from .limits import WorkerLimits, check_limits
-from .ports import Port, advise_names, check_feeds, check_input_names, list_ports, split_rows
+from .ports import PIXEL_DTYPE, Port, advise_names, check_feeds, check_input_names, list_ports, split_rows
 from .preprocess import Preprocess
 from .sources import Picture, each_picture
 from .trust import open_engine
@@ -133,7 +133,7 @@ class Session:
                                "give it arrays: Session.run({name: array})")  # fmt: skip
         first = next(iter(self.inputs.values()))
         stated = self.artifact.preprocess if port.shape[1:] == first.shape[1:] else {}
-        return Preprocess.parse(stated, port.image_size)
+        return Preprocess.parse(stated, port.image_size, port.dtype == PIXEL_DTYPE)
 
     def run(self, feeds: Any, outputs: Iterable[str] | None = None) -> dict[str, Any]:
         """All outputs by name, or those that `outputs` names, for arrays by the inputs' names; one array does for one input.

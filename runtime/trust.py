@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from .artifact import Artifact
 from .faults import RuntimeFault
-from .forms import FLOAT, FORMS, SIZES, Known, NodeUse, Sizes, Unfit, require, result_dtype
+from .forms import FLOATS, FORMS, SIZES, UINT8, Known, NodeUse, Sizes, Unfit, require, result_dtype
 from .inference import Engine
 from .limits import WorkerLimits
 from .outline import Outline, OutlineNode, Tensor, find_external
@@ -124,10 +124,10 @@ def has_its_bytes(tensor: Tensor, file_bytes: int) -> bool:
 
 
 def doubt_ports(graph: Outline) -> str:
-    """Whether there is no output, one is not of floats, or the inputs are too large or have open dimensions other than the batch."""
+    """Whether there is no output, a port is neither of floats nor of pixels, or the inputs are too large or have open dimensions other than the batch."""
     if not graph.outputs:
         return "no outputs"
-    if graph.port_types - {FLOAT}:
+    if graph.port_types - {*FLOATS, UINT8}:
         return "the element types of the inputs and outputs"
     shapes = graph.inputs.values()
     opened = {(at, d) for shape in shapes for at, d in enumerate(shape) if not isinstance(d, int)}

@@ -118,4 +118,6 @@ REJECTS: list[tuple[str, dict[str, Any], tuple[tuple[int, ...], ...], str, str |
     ("channel_shuffle", {"groups": 4}, (IMAGE,), "groups-mismatch", "groups"),
     ("channel_shuffle", {"groups": 2}, (VECTOR,), "not-an-image", None),
     ("upsample", {"scale": 2}, (VECTOR,), "not-an-image", None),
+    ("normalize", {"factor": [1] * 6, "offset": [0] * 6}, (VECTOR,), "not-an-image", None),
+    ("normalize", {"factor": [1] * 3, "offset": [0] * 3}, (IMAGE,), "preprocess-channels", None),
 ]

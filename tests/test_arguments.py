@@ -80,6 +80,15 @@ ARGUMENTS: dict[str, tuple[Give, list[str]]] = {
     "batch of a file": (export(batch=0), [*WHOLE, *NO_VALUE]),
     "phase": (export(phase=0), []),
     "precision": (export(precision=0), []),
+    "store": (export(store=0), NO_VALUE),
+    "io": (export(io=0), []),
+    "input_type": (export(input_type=0), []),
+    "max_error": (
+        lambda v, s, f: archc.load(f / "tiny.yaml").export_onnx(
+            f / "x.onnx", proof="none", precision="fp16", max_error=v
+        ),
+        NO_VALUE,
+    ),
     "proof": (export(proof=0), []),
     "keep_aux": (export(keep_aux=0), ["True"]),
     "fold": (export(fold=0), ["True"]),
@@ -169,8 +178,11 @@ OPTIONS = {
     "build --batch": (BUILD, ["3"]),
     "build --phase": (BUILD, []),
     "build --precision": (BUILD, []),
+    "build --store": (BUILD, []),
+    "build --io": (BUILD, []),
+    "build --input-type": (BUILD, []),
+    "build --max-error": ([*BUILD, "--precision", "fp16"], []),
     "build --calibration": ([*BUILD, "--precision", "int8", "--calibrate", "inputs"], []),
-    "build --max-error": ([*BUILD, "--precision", "int8", "--calibrate", "inputs"], []),
     "build --proof": (BUILD, []),
     "build --export": (BUILD, []),
     "build --weights-input": (BUILD, []),

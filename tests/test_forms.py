@@ -57,8 +57,11 @@ def rounded(model: ModelProto) -> ModelProto:
 
 
 def every_way(graph: Graph) -> list[Graph]:
-    """The graph after the passes, with the norms folded and without."""
-    return [run_passes(graph, PassOptions(fold=fold)) for fold in (True, False)]
+    """The graph after the passes: with the norms folded and without, in half floats, and with half floats or pixels as inputs."""
+    pixels = {"pixel_factor": (0.1,) * 6, "pixel_offset": (1.0,) * 6}
+    ways = [{"fold": True}, {"fold": False}, {"half": True}, {"half": True, "half_io": True, "fold": False}]
+    takes_pixels = all(value.type.is_image and value.type.channels == 6 for value in graph.inputs)
+    return [run_passes(graph, PassOptions(**way)) for way in [*ways, *([pixels] if takes_pixels else [])]]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -12,14 +12,14 @@ from ..compiler.backends import Backend, Export
 from ..compiler.content_names import OutputFile
 from ..compiler.driver import Compilation, run_passes
 from ..compiler.ir.graph import Graph
-from ..compiler.passes import PassOptions
 from ..compiler.weights.loading import LoadedWeights, NetTensors, load_checkpoints
 from ..compiler.weights.report import WeightReport
 from ..compiler.weights.source import Checkpoint
-from .metadata import metadata, to_json
+from .metadata import metadata
 from .options import BuildOptions
 from .packages import require_package
 from .precision.report import PrecisionReport
+from .precision.variant import Variant, graph_options, make_variant
 from .proof.prove import PACKAGES as PROOF_PACKAGES
 from .proof.prove import Extent, Parity, prove
 from .target import target_paths
@@ -64,38 +64,43 @@ def build(checked: Compilation, options: BuildOptions | None = None, **keywords:
         raise TypeError("options are given whole or as keywords, not both")
     began = time.perf_counter()
     training = training_graph(checked)
-    built = run_passes(training, PassOptions(options.phase, options.keep_aux, options.fold))
-    paths = target_paths(checked, built, options)
-    int8 = prepare_quantisation(checked, training, built, options)
+    exact = run_passes(training, graph_options(options))
+    paths = target_paths(checked, exact, options)
+    int8 = prepare_quantisation(checked, training, exact, options)
     weights = resolve_weights(training, options)
     weights = weights._replace(report=with_untouched_starts(training, weights, options))
     import_packages([backend for backend, _ in paths], options)
+    variant = make_variant(checked, training, exact, weights.source, options)
     files: list[BuiltFile] = []
     parity: Parity | None = None
     precision: PrecisionReport | None = None
     for backend, path in paths:
-        (model, *data), found = export_and_prove(checked, training, built, weights, backend, path, options, int8)
+        (model, *data), found = export_and_prove(
+            checked, Graphs(training, exact, variant, int8), weights, backend, path, options
+        )
         parity, precision = parity or found.parity, precision or found.precision
         files += [built_file(backend.name, model), *(built_file("weights", each) for each in data)]
     return BuildResult(checked.name, tuple(files), parity, precision, weights.report, time.perf_counter() - began)
 
 
 def prepare_quantisation(
-    checked: Compilation, training: Graph, built: Graph, options: BuildOptions
+    checked: Compilation, training: Graph, exact: Graph, options: BuildOptions
 ) -> Int8Build | None:
     """What an int8 build needs beside its options; None for any other. Raises Failure where it does not fit the net."""
     if options.precision != "int8":
         return None
-    require_package("onnx", "a build in 8 bits")
-    require_package("onnxruntime", "a build in 8 bits")
+    for package in ("onnx", "onnxruntime"):
+        require_package(package, "a build in 8 bits")
     from .precision.int8_build import prepare_int8
 
-    return prepare_int8(checked, training, built, options)
+    return prepare_int8(checked, training, exact, options)
 
 
 def import_packages(backends: Sequence[Backend], options: BuildOptions) -> None:
     """Imports what the exports and their proof need. Raises Failure `package-missing`, before anything is written."""
     for backend in backends:
+        if backend.provable and not options.is_plain:
+            require_package("onnxruntime", "the report on a build that is no plain float32")
         for package in backend.packages:
             require_package(package, f"an export to {backend.name}")
         if proof_extent(backend, options) is not None:
@@ -150,6 +155,16 @@ def with_untouched_starts(training: Graph, weights: LoadedWeights, options: Buil
     return report_untouched(weights.report, weights.source, training.params(), starts)
 
 
+class Graphs(NamedTuple):
+    """The graphs of a build: the training graph, the plain float32 one of it, and what is built; and how that is rounded to 8 bits,
+    if it is."""
+
+    training: Graph
+    exact: Graph
+    variant: Variant
+    int8: Int8Build | None
+
+
 class Findings(NamedTuple):
     """What was measured of a file; None where it was not."""
 
@@ -157,59 +172,60 @@ class Findings(NamedTuple):
     precision: PrecisionReport | None = None
 
 
-def export_and_prove(checked: Compilation, training: Graph, built: Graph, weights: LoadedWeights, backend: Backend, path: Path,
-                     options: BuildOptions, int8: Int8Build | None) -> tuple[list[OutputFile], Findings]:  # fmt: skip
-    """Has `backend` write its files beside their places, proves the model there, and only then moves them.
+def export_and_prove(checked: Compilation, graphs: Graphs, weights: LoadedWeights, backend: Backend, path: Path,
+                     options: BuildOptions) -> tuple[list[OutputFile], Findings]:  # fmt: skip
+    """Has `backend` write its files beside their places, examines the model there, and only then moves them.
 
-    Gives the files, the model first, and what was measured of it.
+    Gives the files, the model first, and what was measured.
     """
     from ..compiler.weights.rewrite import RewrittenSource
 
     found: list[Findings] = []
-    extent = proof_extent(backend, options)
+    built = graphs.variant.graph
 
-    def prove_file(partial: Path) -> None:
-        if int8 is not None and backend.provable:
-            found.append(examine_int8(int8, training, built, weights, partial, options))
-        elif extent is not None:
-            found.append(Findings(prove(training, built, weights.source, partial, options.batch, extent)))
+    def examine_file(partial: Path) -> None:
+        if backend.provable:
+            found.append(examine(graphs, weights, partial, proof_extent(backend, options), options))
 
-    def revise(partial: Path, files: list[OutputFile]) -> list[OutputFile]:
-        return files if int8 is None or not backend.provable else int8.quantize_file(export, partial, files)
+    def quantize_file(partial: Path, files: list[OutputFile]) -> list[OutputFile]:
+        int8 = graphs.int8 if backend.provable else None
+        return files if int8 is None else int8.quantize_file(export, partial, files)
 
     graph, source = (
-        (training, weights.source) if backend.graph == "training" else (built, RewrittenSource(weights.source, built))
+        (graphs.training, weights.source)
+        if backend.graph == "training"
+        else (built, RewrittenSource(weights.source, built))
     )
-    facts = metadata(checked, built, weights.report, options.phase)
-    if int8 is not None:
-        facts |= {"archc.precision": "int8", "archc.calibration": to_json(int8.metadata())}
+    facts = metadata(checked, built, weights.report, options, graphs.variant.pixels)
+    facts |= graphs.int8.metadata() if graphs.int8 is not None else {}
     export = Export(graph=graph, weights=source, path=path, title=checked.header.summary or checked.name,
                     source=checked.sources[0].label, metadata=facts,
-                    opset=options.opset, batch=options.batch, revise=revise, prove=prove_file)  # fmt: skip
+                    opset=options.opset, batch=options.batch, stored_half=graphs.variant.stored_half, revise=quantize_file,
+                    prove=examine_file)  # fmt: skip
     return backend.write(export), found[0] if found else Findings()
 
 
-def examine_int8(int8: Int8Build, training: Graph, built: Graph, weights: LoadedWeights, file: Path,
-                 options: BuildOptions) -> Findings:  # fmt: skip
-    """Proves the float32 file of the same graph against torch, and compares the int8 `file` with it."""
-    from tempfile import TemporaryDirectory
-
-    from ..compiler.backends.onnx.write import export_onnx
-    from ..compiler.weights.rewrite import RewrittenSource
-    from .precision.int8_build import advise_int8
+def examine(
+    graphs: Graphs, weights: LoadedWeights, file: Path, extent: Extent | None, options: BuildOptions
+) -> Findings:
+    """Proves a plain float32 file against torch as far as `extent` says; any other is compared with the plain one, which is proved."""
+    training, exact, variant, int8 = graphs
+    if options.is_plain:
+        parity = None if extent is None else prove(training, exact, weights.source, file, options.batch, extent)
+        return Findings(parity)
+    from .precision.compare import compare_with_plain, plain_file
     from .precision.measure import GraphFile
     from .proof.structure import check_file
 
-    extent = None if options.proof == "none" else options.proof
-    with TemporaryDirectory(dir=file.parent.parent) as folder:
-        plain = Path(folder) / "exact.onnx"
-        export_onnx(built, RewrittenSource(weights.source, built), plain, opset=options.opset)
-        parity = None
-        if extent is not None:
-            check_file(file, infer_shapes=extent == "full")
-            parity = prove(training, built, weights.source, plain, None, extent)
-        report = int8.measure(training, GraphFile(plain, built), file, options.max_error or 0.1)
-    report.require(advise_int8(options, report))
+    if extent is not None:
+        check_file(file, infer_shapes=extent == "full")
+    with plain_file(exact, weights.source, file, options) as plain:
+        parity = None if extent is None else prove(training, exact, weights.source, plain, None, extent)
+        report = (
+            compare_with_plain(training, GraphFile(plain, exact), file, variant, weights.source, options)
+            if int8 is None
+            else int8.compare_with_plain(training, GraphFile(plain, exact), file, variant, options)
+        )
     return Findings(parity, report)
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from .. import __version__
 from ..compiler.analysis.distributions import class_scores, distributions
 from ..compiler.driver import Compilation
-from ..compiler.ir.graph import Graph, Phase
+from ..compiler.ir.graph import Graph
 from ..compiler.weights.names import belongs_to, owning_step
 from ..compiler.weights.report import WeightReport
+from .options import BuildOptions
+from .precision.variant import PixelScale
 
 
-def metadata(checked: Compilation, graph: Graph, report: WeightReport, phase: Phase) -> dict[str, str]:
-    """The metadata of a file, texts by `archc.*` keys; values that are no texts are JSON.
+def metadata(checked: Compilation, graph: Graph, report: WeightReport, options: BuildOptions,
+             pixels: PixelScale | None) -> dict[str, str]:  # fmt: skip
+    """The metadata of a file, texts by `archc.*` keys; values that are no texts are JSON. `pixels` is how it normalises uint8 itself.
 
     Nothing of the machine, the place or the time is in it: two builds of a spec are the same bytes.
     """
@@ -21,7 +25,8 @@ def metadata(checked: Compilation, graph: Graph, report: WeightReport, phase: Ph
     facts = {
         "archc.version": __version__,
         "archc.name": checked.name,
-        "archc.phase": phase,
+        "archc.phase": options.phase,
+        "archc.precision": options.precision,
         "archc.graph": text,
         "archc.spec_sha256": graph.sha256(),
         "archc.sources": to_json({s.label: s.text for s in checked.sources}),
@@ -35,8 +40,17 @@ def metadata(checked: Compilation, graph: Graph, report: WeightReport, phase: Ph
     if checked.labels is not None:
         facts["archc.labels"] = to_json(list(checked.labels))
     if checked.header.preprocess is not None:
-        facts["archc.preprocess"] = to_json(checked.header.preprocess.to_dict())
+        stated = checked.header.preprocess.to_dict()
+        facts["archc.preprocess"] = to_json(stated if pixels is None else without_normalization(stated, pixels))
+    if options.store is not None:
+        facts["archc.store"] = options.store
     return facts
+
+
+def without_normalization(stated: Mapping[str, object], pixels: PixelScale) -> dict[str, object]:
+    """What is left of a `preprocess` where the file normalises pixels itself, and how it does that `inside`."""
+    left = {key: value for key, value in stated.items() if key not in ("mean", "std", "scale")}
+    return left | {"inside": {"scale": pixels.scale, "mean": list(pixels.mean), "std": list(pixels.std)}}
 
 
 def weights_origin(graph: Graph, report: WeightReport) -> dict[str, object]:

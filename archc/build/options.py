@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from numbers import Real
 from operator import index
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -25,10 +26,13 @@ from .checkpoints import CheckpointGiven, checkpoints_by_step
 from .precision.methods import Calibration
 from .weights_map import name_map
 
-Precision = Literal["fp32", "int8"]
+Precision = Literal["fp32", "fp16", "int8"]
+HalfOrFloat = Literal["fp32", "fp16"]
+InputType = Literal["float", "uint8"]
 Proof = Literal["fast", "full", "none"]
 
 PHASES, PRECISIONS, PROOFS = get_args(Phase), get_args(Precision), get_args(Proof)
+HALF_OR_FLOAT, INPUT_TYPES = get_args(HalfOrFloat), get_args(InputType)
 CALIBRATIONS = get_args(Calibration)
 INPUT_METHODS = get_args(InputMethod)
 WITH_INT8 = ("calibrate", "calibration", "int8_keep")
@@ -37,6 +41,10 @@ MAX_SEED = 2**63 - 1
 MAX_BATCH = 2**31 - 1
 # what other tools call a phase
 MEANT_PHASES = {"eval": "inference", "test": "inference", "infer": "inference", "training": "train"}
+MEANT_PRECISIONS = {"float16": "fp16", "half": "fp16", "f16": "fp16", "float32": "fp32", "float": "fp32", "f32": "fp32"}
+# how far a build may lie from float32, relative L2, unless told; docs/precision.md has the reasons
+ALLOWED_ERRORS: Mapping[Precision, float] = {"fp32": 1e-4, "fp16": 0.01, "int8": 0.1}
+ALLOWED_OF_STORED = 0.01
 OLD_NAMES = {"verify": "proof"}  # `verify` is the check of a graph; comparing a file's answers with torch is a proof
 
 
@@ -58,7 +66,10 @@ class BuildOptions:
     phase         which graph is built: `inference` or `train`; an ONNX file holds the inference graph alone
     keep_aux      keep the auxiliary heads as outputs
     fold          merge batch norms into convolutions
-    precision     of the file's numbers
+    precision     of the file's arithmetic: `fp32`, `fp16` with islands of float32 where half floats lose too much, or `int8`
+    store         how the weights of an fp32 file are stored; None is as they are computed with
+    io            the element type of the inputs and outputs of an fp16 file
+    input_type    `float`, or `uint8`: pixels, which the file normalises itself as the spec's `preprocess` says
     calibrate     what an int8 build finds the ranges of its values with: a folder of pictures, or an .npz of arrays by the inputs' names
     calibration   how it finds them: `minmax` (None), or `entropy` or `percentile`, which cut off what is rare
     int8_keep     steps and blocks that an int8 build leaves in float32, by path
@@ -83,6 +94,9 @@ class BuildOptions:
     keep_aux: bool = False
     fold: bool = True
     precision: Precision = "fp32"
+    store: HalfOrFloat | None = None
+    io: HalfOrFloat = "fp32"
+    input_type: InputType = "float"
     calibrate: Path | None = None
     calibration: Calibration | None = None
     int8_keep: tuple[str, ...] = ()
@@ -106,16 +120,39 @@ class BuildOptions:
                 able = [other.name for other in BACKENDS.values() if self.phase in other.phases]
                 raise Failure("bad-option", f"`{self.spell('phase', self.phase)}` is for {', '.join(able)}: {row.writes} holds the "
                               f"{row.phases[0]} graph", f"export {able[0]}, which has both phases, or build {row.phases[0]}", 2)  # fmt: skip
+        self.refuse_combinations()
+        for option, reason in self.not_honoured():
+            raise self.refused(option, f"cannot be honoured: {reason}")
+
+    def refuse_combinations(self) -> None:
+        """Raises Failure `bad-option` for options of the file's numbers that make no sense together."""
+        if self.io == "fp16" and self.precision != "fp16":
+            raise self.refused("io", f"is for half floats; add `{self.spell('precision', 'fp16')}`")
+        if self.store is not None and self.precision != "fp32":
+            raise self.refused("store", f"is about float32 arithmetic; with `{self.spell('precision', self.precision)}` the weights are "
+                               "stored as they are computed with")  # fmt: skip
         if self.precision == "int8" and self.calibrate is None:
             raise Failure("bad-option", f"`{self.spell('precision', 'int8')}` needs the range of each value, and nothing to find it with is given",
                           f"give pictures, or arrays, as the net will meet them: {self.spell('calibrate', 'photos')}", 2)  # fmt: skip
         for option in WITH_INT8:
             if getattr(self, option) not in ((), None) and self.precision != "int8":
                 raise self.refused(option, f"is for 8 bits; add `{self.spell('precision', 'int8')}`")
-        if self.max_error is not None and self.precision == "fp32":
-            raise self.refused("max_error", "is about another precision than float32, which is proved against torch")
-        for option, reason in self.not_honoured():
-            raise self.refused(option, f"cannot be honoured: {reason}")
+        if self.max_error is not None and self.is_plain:
+            raise self.refused(
+                "max_error", "is about a build that is no plain float32; one that is, is proved against torch"
+            )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the file is float32 throughout, as the spec says it: what is proved against torch itself."""
+        return self.precision == "fp32" and self.store != "fp16" and self.input_type == "float"
+
+    @property
+    def allowed_error(self) -> float:
+        """How far the file may lie from the plain one, relative L2."""
+        if self.max_error is not None:
+            return self.max_error
+        return ALLOWED_OF_STORED if self.store == "fp16" else ALLOWED_ERRORS[self.precision]
 
     @classmethod
     def from_keywords(cls, fixed: Collection[str] = (), /, **keywords: Any) -> BuildOptions:
@@ -199,9 +236,10 @@ def integer(bounds: tuple[int, int] | None = None, absent: tuple[object, ...] = 
     return read
 
 
-def positive(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-        raise ValueError(f"a positive number, not {show(value)}")
+def share(value: Any) -> float:
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not 0 < value <= 1:
+        raise ValueError(f"a share over 0 and up to 1, not {show(value)}")
     return float(value)
 
 
@@ -284,10 +322,13 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "phase": one_of(PHASES, MEANT_PHASES),
     "keep_aux": flag,
     "fold": flag,
-    "precision": one_of(PRECISIONS),
+    "precision": one_of(PRECISIONS, MEANT_PRECISIONS),
+    "store": optional(one_of(HALF_OR_FLOAT, MEANT_PRECISIONS)),
+    "io": one_of(HALF_OR_FLOAT, MEANT_PRECISIONS),
+    "input_type": one_of(INPUT_TYPES),
     "calibrate": path,
     "calibration": optional(one_of(CALIBRATIONS)),
     "int8_keep": texts("steps", "fc"),
-    "max_error": optional(positive),
+    "max_error": optional(share),
     "proof": proof,
 }

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..build.options import CALIBRATIONS, INPUT_METHODS, PHASES, PRECISIONS, PROOFS, BuildOptions, Proof
+from ..build.options import (
+    CALIBRATIONS,
+    HALF_OR_FLOAT,
+    INPUT_METHODS,
+    INPUT_TYPES,
+    PHASES,
+    PRECISIONS,
+    PROOFS,
+    BuildOptions,
+    Proof,
+)
 from ..compiler.backends import BACKENDS
 from ..compiler.backends.onnx.opsets import OPSET, OPSETS
 from ..compiler.diagnostics import clean
@@ -111,7 +121,30 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
 @click.option("--keep-aux", is_flag=True, help="Keep the auxiliary heads as outputs.")
 @click.option("--fold/--no-fold", default=True, show_default=True, help="Merge batch norms into convolutions.")
 @click.option(
-    "--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True, help="Precision of the ONNX file."
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="fp32",
+    show_default=True,
+    help="What the ONNX file computes in; another than fp32 is compared with fp32.",
+)
+@click.option(
+    "--store",
+    type=click.Choice(HALF_OR_FLOAT),
+    help="How the weights of an fp32 file are stored; fp16 is half the size.  [default: as they are computed with]",
+)
+@click.option(
+    "--io",
+    type=click.Choice(HALF_OR_FLOAT),
+    default="fp32",
+    show_default=True,
+    help="What an fp16 file takes and gives.",
+)
+@click.option(
+    "--input-type",
+    type=click.Choice(INPUT_TYPES),
+    default="float",
+    show_default=True,
+    help="uint8: the file takes pixels, and normalises them itself.",
 )
 @click.option(
     "--calibrate",

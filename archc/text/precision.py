@@ -17,7 +17,7 @@ def describe_precision(report: PrecisionReport) -> str:
         f"{report.precision}: {format_share(report.worst)} from float32 (relative L2, {format_share(report.max_error)} allowed)"
     ]
     if report.top1_agreement is not None:
-        parts.append(f"the top class is the same for {report.top1_agreement:.1%}")
+        parts.append(f"top class kept in {format_share(report.top1_agreement)}")
     return f"{', '.join(parts)}, on {report.count} {report.inputs}"
 
 
@@ -32,8 +32,8 @@ def format_layers(report: PrecisionReport) -> str:
 
 
 def format_share(error: float) -> str:
-    """An error in per cent with two digits that count; `not finite` where it is infinite."""
-    return f"{error * 100:.2g} %" if isfinite(error) else "not finite"
+    """A share in per cent with two digits that count, near to all with three; `not finite` where it is infinite."""
+    return f"{error * 100:.{2 if error < 0.9 else 3}g} %" if isfinite(error) else "not finite"
 
 
 def precision_json(report: PrecisionReport) -> dict[str, Any]:

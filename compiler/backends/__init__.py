@@ -7,7 +7,7 @@ a backend's module, and torch or onnx with it, is imported when it writes.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -29,7 +29,7 @@ class Export:
     says in a line what the net is, `source` which spec it comes from. `prove` is called with the finished file before it
     takes its place, and raises where the file is wrong. Before that `revise` may write another model over the first file, and gives
     the files that there are then. `batch` None leaves the batch open; with `opset` None the backend
-    chooses.
+    chooses. The tensors `stored_half` are half floats in the file, whatever the graph computes with.
     """
 
     graph: Graph
@@ -40,6 +40,7 @@ class Export:
     metadata: Mapping[str, str]
     opset: int | None = None
     batch: int | None = None
+    stored_half: Collection[str] = ()
     revise: Callable[[Path, list[OutputFile]], list[OutputFile]] = lambda path, files: files
     prove: Callable[[Path], None] = lambda path: None
 
@@ -150,7 +151,11 @@ BACKENDS: dict[str, Backend] = {
             unsupported={
                 "opset": "it has no opset",
                 "batch": "it takes any number of images",
-                "precision": "its numbers are float32",
+                **dict.fromkeys(
+                    ("precision", "store", "io"), "its numbers are float32, and torch's own `.half()` changes them"
+                ),
+                "input_type": "its net takes what the spec says, and what feeds it normalises",
+                "max_error": "it loses nothing",
             },
             output_path=python_module_path,
             data_names=".torch.data_names",

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
+LARGEST_HALF = 65504.0  # of 16 bits: what is over it is infinite there
+HALF_BITS = 11  # of its significand
+
 NumberKind = Literal["float", "int", "bool", "complex"]
 
 

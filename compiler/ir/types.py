@@ -62,6 +62,10 @@ class TensorType(NamedTuple):
         """How many elements there are per image."""
         return prod(self.sizes)
 
+    def with_dtype(self, dtype: DType) -> TensorType:
+        """The type with the same shape, and another element type where it is one of floats."""
+        return self._replace(dtype=dtype) if self.dtype.kind == "float" else self
+
     def with_sizes(self, *sizes: int) -> TensorType:
         """The type with the same element type and batch axis, and other sizes."""
         return TensorType((self.shape[0], *sizes), self.dtype)

@@ -201,6 +201,9 @@ class Softmax(Activation):
     def gives_scores(self, given: Sequence[bool], x: TensorType) -> bool:
         return True
 
+    def needs_float32(self, x: TensorType) -> bool:
+        return True
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         return getattr(nn, self.module)(dim=1)
 

@@ -249,6 +249,20 @@ class IntList(Kind):
         return tuple(check_item(self.item, value, i) for i in range(len(value)))
 
 
+class FloatList(Kind):
+    """A list of numbers."""
+
+    wants = "a list of numbers"
+
+    def schema(self) -> Schema:
+        return {"type": ["array", "string"], "items": Float().schema(), "minItems": 1, "pattern": EXPRESSION}
+
+    def check(self, value: Any) -> tuple[float, ...]:
+        if not isinstance(value, (list, tuple)) or not value:
+            raise Misfit(f"wants {self.wants}, not {quote_value(value)}")
+        return tuple(check_item(Float(), value, i) for i in range(len(value)))
+
+
 class Matrix(Kind):
     """A list of rows of numbers, all equally long."""
 

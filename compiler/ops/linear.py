@@ -125,6 +125,9 @@ class Rbf(Op):
     def gives_scores(self, given: Sequence[bool], x: TensorType) -> bool:
         return True
 
+    def needs_float32(self, x: TensorType) -> bool:
+        return True
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Rbf(x.channels, self.out)
 

@@ -115,6 +115,9 @@ class GroupNorm(Op):
             "bias": Param((x.channels,), dtype=x.dtype),
         }
 
+    def needs_float32(self, x: TensorType) -> bool:
+        return True
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.GroupNorm(self.groups, x.channels, eps=self.eps)
 
@@ -152,6 +155,9 @@ class LayerNorm(Op):
             "bias": Param((x.channels,), dtype=x.dtype),
         }
 
+    def needs_float32(self, x: TensorType) -> bool:
+        return True
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.LayerNorm(x.channels, eps=self.eps) if x.is_vector else nn.ChannelNorm(x.channels, eps=self.eps)
 
@@ -188,6 +194,9 @@ class LocalResponseNorm(Op):
                 "size",
             )
         return x
+
+    def needs_float32(self, x: TensorType) -> bool:
+        return True
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.LocalResponseNorm(self.size, alpha=self.alpha, beta=self.beta, k=self.k)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar, dataclass
 from weakref import WeakValueDictionary
 
 from ..diagnostics import Reject
-from ..ir.dtypes import DType
+from ..ir.dtypes import HALF_BITS, DType
 from ..ir.graph import Node
 from ..ir.operation import Param
 from ..ir.types import TensorType
@@ -64,6 +64,8 @@ class Doubt(NamedTuple):
     help: str
 
 
+# added up one by one in half floats, as many equal numbers as this make a sum that one more does not change
+MOST_HALF_TERMS: int = 2**HALF_BITS
 POINTWISE_WINDOW = Window((1, 1), (1, 1))
 
 
@@ -207,6 +209,11 @@ class Op:
     def window(self, *x: Any, **_: Any) -> Window:
         """How much of the input one output position sees."""
         return POINTWISE_WINDOW
+
+    def needs_float32(self, *x: Any, **_: Any) -> bool:
+        """Whether half floats would lose what it computes: sums of squares or of exponentials, sums of very many numbers, and
+        constants that half floats do not hold. In a net of half floats it is an island of float32, with casts around it."""
+        return False
 
     def summarizes(self, *x: Any, **_: Any) -> bool:
         """Whether it makes one number per channel out of the whole map: a classifier's features end before it."""

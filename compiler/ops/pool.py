@@ -6,7 +6,7 @@ ONNX tools disagree among themselves about ceil_mode with padding, so the loweri
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import gcd
+from math import gcd, prod
 from typing import Any, Self
 
 from ..diagnostics import Reject
@@ -14,7 +14,7 @@ from ..ir.graph import Value
 from ..ir.types import TensorType
 from .conv import UNFUSABLE_ZERO, Sides, output_size, padding_sides
 from .fields import Bool, Padding, Pair
-from .op import OnnxBuilder, Op, Window, field, op, require_image
+from .op import MOST_HALF_TERMS, OnnxBuilder, Op, Window, field, op, require_image
 
 
 def pool_output_size(op: Pool, axis: str, size: int, before: int, after: int, kernel: int, stride: int) -> int:
@@ -138,6 +138,9 @@ class AvgPool(Pool):
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0] and not (self.count_include_pad and any(padding_sides(self, x)))
 
+    def needs_float32(self, x: TensorType) -> bool:
+        return prod(self.kernel) > MOST_HALF_TERMS
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         """torch's own module where both ends of each axis have one padding, else ours; `beyond` is what `ceil_mode` adds."""
         top, left, bottom, right = padding_sides(self, x)
@@ -198,6 +201,9 @@ class AdaptiveAvgPool(Op):
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0]
+
+    def needs_float32(self, x: TensorType) -> bool:
+        return prod(self.window(x).kernel) > MOST_HALF_TERMS
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.AdaptiveAvgPool2d(self.size)
@@ -267,6 +273,9 @@ class GlobalAvgPool(GlobalPool):
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0]
+
+    def needs_float32(self, x: TensorType) -> bool:
+        return x.height * x.width > MOST_HALF_TERMS
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.AdaptiveAvgPool2d((1, 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..ir.dtypes import LARGEST_HALF
 from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
@@ -29,6 +30,9 @@ class Scale(Op):
 
     def gives_scores(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0]
+
+    def needs_float32(self, x: TensorType) -> bool:
+        return abs(self.value) > LARGEST_HALF
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Scale(self.value)

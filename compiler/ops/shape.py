@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..diagnostics import Reject
-from ..ir.dtypes import F32
+from ..ir.dtypes import F32, LARGEST_HALF
 from ..ir.graph import Value
 from ..ir.types import TensorType
 from .conv import UNFUSABLE_ZERO
@@ -104,6 +104,9 @@ class Pad(Op):
     def infer(self, x: TensorType) -> TensorType:
         found = axis_sizes(self, x, (self.channels, self.height, self.width))
         return x.with_sizes(*(n + a + b for n, (a, b) in zip(found, self.pads(x), strict=True)))
+
+    def needs_float32(self, x: TensorType) -> bool:
+        return abs(self.value) > LARGEST_HALF
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Pad(tuple(n for pair in reversed(self.pads(x)) for n in pair), self.value)

@@ -11,11 +11,20 @@ from ..ir.graph import Graph, Phase
 
 @dataclass(frozen=True, slots=True)
 class PassOptions:
-    """The options of a build that passes need; each pass takes its own from it."""
+    """The options of a build that passes need; each pass takes its own from it.
+
+    `half` computes in half floats, `half_io` also takes and gives them, and the nodes at the paths `float32_steps` do neither.
+    Where there are a `pixel_factor` and a `pixel_offset` for each channel, the inputs are pixels.
+    """
 
     phase: Phase = "inference"
     keep_aux: bool = False
     fold: bool = True
+    half: bool = False
+    half_io: bool = False
+    float32_steps: frozenset[str] = frozenset()
+    pixel_factor: tuple[float, ...] = ()
+    pixel_offset: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ A pass records which tensors it takes and makes (ir/graph.Rewrite), and the name
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-from ..ir.dtypes import DType
+from ..ir.dtypes import F16, LARGEST_HALF, DType
 from ..ir.graph import Graph
 from .source import WeightSource
 
@@ -64,3 +64,36 @@ class RewrittenSource:
         takes = dict(rewrite.takes)
         arithmetic = ARITHMETIC[rewrite.how]
         return arithmetic(role, lambda part: self.source.get(takes[part]), frozenset(takes), dict(rewrite.options))
+
+
+class RoundedSource:
+    """The tensors of a source, those in `rounded` as half floats have them, in float32."""
+
+    def __init__(self, source: WeightSource, rounded: Collection[str]) -> None:
+        self.source, self.rounded = source, rounded
+
+    def names(self) -> Iterable[str]:
+        return self.source.names()
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self.source.shape(name)
+
+    def dtype(self, name: str) -> DType:
+        return self.source.dtype(name)
+
+    def get(self, name: str) -> Any:
+        array = self.source.get(name)
+        return F16.decode(F16.encode(array), array.shape) if name in self.rounded else array
+
+
+def too_large_for_half(source: WeightSource, names: Iterable[str]) -> dict[str, float]:
+    """Those of the tensors that half floats do not hold, each with its largest number. Every tensor is read once."""
+    import numpy as np
+
+    found: dict[str, float] = {}
+    for name in names:
+        array = source.get(name)
+        largest = max(float(np.max(array, initial=0.0)), -float(np.min(array, initial=0.0)))
+        if largest > LARGEST_HALF:
+            found[name] = largest
+    return found

@@ -12,14 +12,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from ...compiler.diagnostics import Failure, nearest
-from ...compiler.ir.graph import Graph, Value
+from ...compiler.ir.graph import Graph
 from .split import split_inputs
 
 MAX_HEADER = 10_000
 SUFFIX = ".npy"
+
+
+class Port(NamedTuple):
+    """What an input takes: its name, numpy's word for its element type, and its sizes without the rows."""
+
+    name: str
+    dtype: str
+    sizes: tuple[int, ...]
+
+    def __str__(self) -> str:
+        """`float32 (N, 3, 224, 224)`."""
+        return f"{self.dtype} (N, {', '.join(map(str, self.sizes))})"
 
 
 class Arrays:
@@ -36,26 +48,26 @@ class Arrays:
         return {name: array[self.rows[at]] for name, array in self.arrays.items()}
 
 
-def open_arrays(path: Path, graph: Graph) -> Arrays:
+def open_arrays(path: Path, graph: Graph, dtype: str) -> Arrays:
     """The arrays of an .npz for the inputs of `graph`. Raises Failure `calibration-data` where they do not fit, or cannot be read."""
-    inputs = {value.name: value for value in graph.inputs}
+    inputs = {value.name: Port(value.name, dtype, tuple(value.type.sizes)) for value in graph.inputs}
     with reading(path), zipfile.ZipFile(path) as archive:
         members = {name.removesuffix(SUFFIX): name for name in archive.namelist()}
         check_names(path, members, inputs)
-        counts = {name: read_count(path, archive, members[name], value) for name, value in inputs.items()}
+        counts = {name: read_count(path, archive, members[name], port) for name, port in inputs.items()}
         count, *others = counts.values()
         if any(other != count for other in others):
             rows = ", ".join(f"`{name}` has {each}" for name, each in counts.items())
             raise Failure("calibration-data", f"the arrays in `{path}` belong together row by row, and {rows}")
         split = split_inputs(count)
         chosen = sorted((*split.calibrating, *split.held_out))
-        arrays = {name: keep_rows(path, archive, members[name], value, chosen) for name, value in inputs.items()}
+        arrays = {name: keep_rows(path, archive, members[name], port, chosen) for name, port in inputs.items()}
     return Arrays(count, {row: at for at, row in enumerate(chosen)}, arrays)
 
 
-def check_names(path: Path, members: Mapping[str, str], inputs: Mapping[str, Value]) -> None:
+def check_names(path: Path, members: Mapping[str, str], inputs: Mapping[str, Port]) -> None:
     """Raises Failure `calibration-data` unless the file has an array for each input, and no other."""
-    wanted = f"the inputs: {', '.join(f'{name} {describe(value)}' for name, value in inputs.items())}"
+    wanted = f"the inputs: {', '.join(f'{name} {port}' for name, port in inputs.items())}"
     unknown = [name for name in members if name not in inputs]
     for name in inputs:
         if name not in members:
@@ -66,22 +78,19 @@ def check_names(path: Path, members: Mapping[str, str], inputs: Mapping[str, Val
         raise Failure("calibration-data", f"`{path}` has an array `{unknown[0]}`, and the net no such input", wanted)
 
 
-def describe(value: Value) -> str:
-    """An input's arrays for a message: `float32 (N, 3, 224, 224)`."""
-    return f"float32 (N, {', '.join(map(str, value.type.sizes))})"
+def read_count(path: Path, archive: zipfile.ZipFile, member: str, port: Port) -> int:
+    """The number of rows of an array. Raises Failure `calibration-data` where its header does not fit the input `port`."""
+    import numpy as np
 
-
-def read_count(path: Path, archive: zipfile.ZipFile, member: str, value: Value) -> int:
-    """The number of rows of an array. Raises Failure `calibration-data` where its header does not fit the input `value`."""
     with archive.open(member) as file:
         shape, in_rows, dtype = read_header(file)
     count, sizes = (shape or (0,))[0], shape[1:]
-    fits = sizes == tuple(value.type.sizes) and count > 0
-    if not fits or str(dtype) != "float32":
-        raise Failure("calibration-data", f"`{value.name}` in `{path}` is {dtype} {shape}, and the net takes {describe(value)}",
-                      f"save {value.name}.astype('float32')" if fits and dtype.kind == "f" else "pictures as they are go into a folder")  # fmt: skip
+    fits = sizes == port.sizes and count > 0
+    if not fits or str(dtype) != port.dtype:
+        raise Failure("calibration-data", f"`{port.name}` in `{path}` is {dtype} {shape}, and the net takes {port}",
+                      f"save {port.name}.astype('{port.dtype}')" if fits and dtype.kind == np.dtype(port.dtype).kind else "pictures as they are go into a folder")  # fmt: skip
     if not in_rows:
-        raise Failure("calibration-data", f"`{value.name}` in `{path}` is stored by columns",
+        raise Failure("calibration-data", f"`{port.name}` in `{path}` is stored by columns",
                       "save numpy.ascontiguousarray(array)")  # fmt: skip
     return count
 
@@ -98,25 +107,25 @@ def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, Any]:
     return shape, not by_columns or len(shape) < 2, dtype
 
 
-def keep_rows(path: Path, archive: zipfile.ZipFile, member: str, value: Value, chosen: Sequence[int]) -> Any:
+def keep_rows(path: Path, archive: zipfile.ZipFile, member: str, port: Port, chosen: Sequence[int]) -> Any:
     """The `chosen` rows of an array, in order, mapped from a temporary file. Raises Failure `calibration-data` for one that is not finite."""
     import numpy as np
 
-    sizes = tuple(value.type.sizes)
-    size = 4 * prod(sizes)
+    sizes = port.sizes
+    size = np.dtype(port.dtype).itemsize * prod(sizes)
     kept = tempfile.TemporaryFile()  # noqa: SIM115  # it lives as long as what is mapped from it
     with archive.open(member) as file:
         _, _, dtype = read_header(file)
         at = 0
         for row in chosen:
             skip(file, (row - at) * size)
-            array = np.frombuffer(read_all(file, size), dtype).astype("<f4")
+            array = np.frombuffer(read_all(file, size), dtype).astype(port.dtype)
             if not np.isfinite(array).all():
-                raise Failure("calibration-data", f"row {row} of `{value.name}` in `{path}` is not finite")
+                raise Failure("calibration-data", f"row {row} of `{port.name}` in `{path}` is not finite")
             kept.write(array.tobytes())
             at = row + 1
     kept.flush()
-    return np.memmap(kept, np.float32, "r", shape=(len(chosen), *sizes))
+    return np.memmap(kept, port.dtype, "r", shape=(len(chosen), *sizes))
 
 
 def skip(file: IO[bytes], count: int) -> None:

@@ -124,6 +124,13 @@ class HeldOut(Sequence[Feed]):
     def __iter__(self) -> Iterator[Feed]:
         return self.calibration.batches(self.numbers)
 
+    @property
+    def inputs(self) -> int:
+        """How many inputs the batches hold, as far as it is known which cannot be read; none twice."""
+        found = len(self.numbers) - len(self.calibration.unreadable.keys() & {*self.numbers})
+        size = self.calibration.batch or 1
+        return found // size * size or found
+
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
@@ -162,24 +169,25 @@ class Pictures:
 
 
 def open_calibration(
-    place: Path, graph: Graph, preprocess: Mapping[str, Any] | None, batch: int | None
+    place: Path, graph: Graph, preprocess: Mapping[str, Any] | None, batch: int | None, dtype: str = "float32"
 ) -> CalibrationSet:
-    """The set in the folder or the .npz `place`, for the inputs of `graph`; `preprocess` is what the spec says, None where it says nothing.
+    """The set in the folder or the .npz `place`, for the inputs of `graph`; `preprocess` is what the spec says, None where it says nothing,
+    and `dtype` what the file takes: float32, or uint8 for pixels.
 
     Raises Failure `calibration-data` for what is not there, is neither, or does not fit the inputs, and `no-images` for a folder without.
     """
     if not place.exists():
         raise Failure("calibration-data", f"there is no folder and no file `{place}` to calibrate with", exit_code=2)
     if place.is_dir():
-        return CalibrationSet(place.name or str(place), open_pictures(place, graph, preprocess), batch)
+        return CalibrationSet(place.name or str(place), open_pictures(place, graph, preprocess, dtype), batch)
     if place.suffix.lower() != ".npz" or not place.is_file():
         raise Failure("calibration-data", f"`{place}` is neither a folder of pictures nor an .npz of arrays",
                       "give a folder, or save arrays by the inputs' names: numpy.savez('inputs.npz', "
                       f"{graph.inputs[0].name}=array)", 2)  # fmt: skip
-    return CalibrationSet(place.name, open_arrays(place, graph), batch)
+    return CalibrationSet(place.name, open_arrays(place, graph, dtype), batch)
 
 
-def open_pictures(folder: Path, graph: Graph, preprocess: Mapping[str, Any] | None) -> Pictures:
+def open_pictures(folder: Path, graph: Graph, preprocess: Mapping[str, Any] | None, dtype: str) -> Pictures:
     """The pictures of a folder, at any depth, sorted by path. Raises Failure where the net takes none, or does not say how."""
     first, *others = graph.inputs
     arrays = f"give an .npz: numpy.savez('inputs.npz', {', '.join(f'{each.name}=…' for each in graph.inputs)})"
@@ -195,7 +203,7 @@ def open_pictures(folder: Path, graph: Graph, preprocess: Mapping[str, Any] | No
                       "numbers the net takes for them", f"write preprocess: {{mean: […], std: […]}} into the spec, or {arrays}")  # fmt: skip
     try:
         channels, height, width = first.type.sizes
-        how = Preprocess.parse(dict(preprocess), (channels, height, width))
+        how = Preprocess.parse(dict(preprocess), (channels, height, width), dtype == "uint8")
         return Pictures(images_in(str(folder)), first.name, how)
     except RuntimeFault as fault:
         if fault.code == "no-images":

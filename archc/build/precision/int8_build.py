@@ -17,13 +17,16 @@ from ...compiler.driver import Compilation
 from ...compiler.ir.graph import Graph
 from ...compiler.weights.loading import no_such_step
 from ...compiler.weights.names import enclosing_steps
+from ..metadata import to_json
 from ..options import BuildOptions
-from .calibration import CalibrationSet, open_calibration
+from .calibration import CalibrationSet, Feed, open_calibration
+from .compare import converters, describe_build
 from .int8 import QUANTIZED, WEIGHTED, nodes_in_float32, quantize
 from .measure import GraphFile, Question, measure_precision
 from .methods import Calibration
 from .ranges import find_ranges
 from .report import PrecisionReport
+from .variant import Variant
 
 
 class Int8Build(NamedTuple):
@@ -33,10 +36,11 @@ class Int8Build(NamedTuple):
     method: Calibration
     keep: Collection[str]
 
-    def metadata(self) -> dict[str, object]:
+    def metadata(self) -> dict[str, str]:
         """What the file says of its calibration: the method, and how many inputs the ranges and the error are of."""
         split = self.calibration.split
-        return {"method": self.method, "calibrating": len(split.calibrating), "held_out": len(split.held_out)}
+        facts = {"method": self.method, "calibrating": len(split.calibrating), "held_out": len(split.held_out)}
+        return {"archc.calibration": to_json(facts)}
 
     def quantize_file(self, export: Export, path: Path, files: list[OutputFile]) -> list[OutputFile]:
         """Writes the int8 file over the float32 one of `export` at `path`, whose `files` they are; gives what is there then."""
@@ -58,13 +62,31 @@ class Int8Build(NamedTuple):
             quantize(model, proto, ranges, self.keep).write(file)
         return [describe_file(path)]
 
-    def measure(self, training: Graph, plain: GraphFile, file: Path, max_error: float) -> PrecisionReport:
-        """The report on the int8 `file` against the `plain` float32 one, on the inputs that were held out."""
+    def compare_with_plain(
+        self, training: Graph, plain: GraphFile, built: Path, variant: Variant, options: BuildOptions
+    ) -> PrecisionReport:
+        """The report on the file `built` of a variant against the `plain` one, on the inputs that were held out.
+
+        Raises Failure `precision-lost` where it errs too far.
+        """
+        _, restore = converters(variant.pixels, options)
+
+        def to_reference(feed: Feed) -> Feed:
+            return {name: restore(array) for name, array in feed.items()}
+
         scores = class_scores(training)
         classes = ("logits" if "logits" in scores else scores[-1]) if scores else None
-        question = Question(self.calibration.held_out, self.calibration.describe_held_out(), classes)
-        report = measure_precision(plain, file, question, "int8", max_error)
-        return replace(report, warnings=tuple(("calibration-data", note) for note in self.calibration.notes()))
+        held_out = self.calibration.held_out
+        question = Question(held_out, self.calibration.describe_held_out(), held_out.inputs, classes, to_reference)
+        report = measure_precision(
+            plain, built, question, describe_build(options), options.allowed_error, GraphFile(built, variant.graph)
+        )
+        report.require(advise_int8(options, report))
+        return replace(
+            report,
+            count=held_out.inputs,
+            warnings=tuple(("calibration-data", note) for note in self.calibration.notes()),
+        )
 
 
 def prepare_int8(checked: Compilation, training: Graph, built: Graph, options: BuildOptions) -> Int8Build:

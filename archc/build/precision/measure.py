@@ -1,14 +1,15 @@
 """Runs the plain float32 file and another of the same graph on the same inputs, and sums up how far they lie apart.
 
 Memory is bounded: one batch at a time, of each value only two sums of squares are kept, and two sessions are open at once. The values
-of layers are read from copies of the files that give them as outputs, which nothing is fused in.
+of layers are read where the files give them as outputs, so that nothing is fused.
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,35 +25,38 @@ MODEL_GRAPH, GRAPH_OUTPUT, VALUE_NAME = 7, 12, 1
 
 
 class GraphFile(NamedTuple):
-    """An ONNX file that archc made of `graph`, whose values it calls by the graph's paths."""
+    """An ONNX file that archc made of `graph`, whose values it calls by the graph's names."""
 
     path: Path
     graph: Graph
 
     def value_names(self) -> dict[str, str]:
-        """What the file calls the result of each node of its graph, by the node's path; without those that it does not make."""
+        """What the file calls each value of its graph, by the value's name; without those that it does not make."""
         from ...compiler.backends.onnx.write import onnx_names
         from ...runtime.artifact import open_artifact
 
         names, made = onnx_names(self.graph), open_artifact(self.path).graph.producers
-        found = {node.path: names.get(node.output.name, node.output.name) for node in self.graph.nodes}
-        return {path: name for path, name in found.items() if name in made}
+        found = {value.name: names.get(value.name, value.name) for node in self.graph.nodes for value in node.outputs}
+        return {value: name for value, name in found.items() if name in made}
 
 
-class Question(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Question:
     """What is asked of both files.
 
-    `feeds` are batches as the built file takes them, arrays by the inputs' names; `inputs` says in words what they are.
+    `feeds` are batches as the built file takes them, arrays by the inputs' names; `inputs` says in words what they are, and `count`
+    how many are different.
     `to_reference` makes of one what the float32 file takes. `classes` is the output that tells classes; None where none does.
     """
 
     feeds: Sequence[Feed]
     inputs: str
+    count: int
     classes: str | None = None
     to_reference: Callable[[Feed], Feed] = lambda feed: feed
 
 
-class Pair(NamedTuple):
+class Compared(NamedTuple):
     """One value of both files: what the file calls it that is compared, and what the float32 file does."""
 
     found: str
@@ -91,27 +95,28 @@ class Sums:
 
 
 def measure_precision(reference: GraphFile, built: Path, question: Question, precision: str, max_error: float,
-                      traced: GraphFile | None = None) -> PrecisionReport:  # fmt: skip
+                      traced: GraphFile | None = None, losing: Collection[str] | None = None) -> PrecisionReport:  # fmt: skip
     """The report on the file `built`. `reference` is the float32 file; `traced` is the one whose layers are looked at.
 
     Each output is measured as `built` runs, and as `traced` does where all of its values are seen; the worse counts. Without
-    `traced`, `built` is looked at itself, as a file of the reference's graph.
+    `traced`, `built` is looked at itself, as a file of the reference's graph. `losing` are the paths of the nodes that can lose
+    anything; all of them where it is None.
     Raises Failure `answer-not-finite` where none of the float32 answers is finite.
     """
     traced = traced or GraphFile(built, reference.graph)
-    ends = {output.name: Pair(output.name, output.name) for output in reference.graph.outputs}
-    ends |= {head.path: Pair(head.path, head.path) for head in reference.graph.heads}
+    ends = {output.name: Compared(output.name, output.name) for output in reference.graph.outputs}
+    ends |= {head.path: Compared(head.path, head.path) for head in reference.graph.heads}
     as_run = compare_files(reference.path, built, ends, question)
     for name, sums in as_run.items():
         if not sums.rows:
             raise Failure("answer-not-finite", f"the float32 answers `{name}` are not finite, so {precision} can be compared with nothing",
                           "the weights overflow float32: give trained ones, or start the norms smaller with `init`")  # fmt: skip
     theirs, ours = reference.value_names(), traced.value_names()
-    inner = {path: Pair(ours[path], theirs[path]) for path in theirs if path in ours}
-    with ExitStack() as copies:
+    inner = {path: Compared(ours[path], theirs[path]) for path in theirs if path in ours}
+    with ExitStack() as opened:
         files = (
-            copies.enter_context(with_outputs(reference.path, {pair.expected for pair in inner.values()})),
-            copies.enter_context(with_outputs(traced.path, {pair.found for pair in inner.values()})),
+            opened.enter_context(with_outputs(reference.path, {pair.expected for pair in inner.values()})),
+            opened.enter_context(with_outputs(traced.path, {pair.found for pair in inner.values()})),
         )
         seen = compare_files(
             *files, {**{f"output {name}": pair for name, pair in ends.items()}, **inner}, question, optimize=False
@@ -121,12 +126,11 @@ def measure_precision(reference: GraphFile, built: Path, question: Question, pre
     if question.classes is not None:
         both = as_run[question.classes], seen[f"output {question.classes}"]
         agreement = min(sums.same_class / sums.rows for sums in both)
-    layers = worst_layers(reference.graph, {path: seen[path].relative_l2 for path in inner})
-    count = next(iter(as_run.values())).rows
-    return PrecisionReport(precision, question.inputs, count, errors, agreement, layers, max_error)
+    layers = worst_layers(reference.graph, {name: seen[name].relative_l2 for name in inner}, losing)
+    return PrecisionReport(precision, question.inputs, question.count, errors, agreement, layers, max_error)
 
 
-def compare_files(reference: Path, other: Path, pairs: Mapping[str, Pair], question: Question, optimize: bool = True) -> dict[str, Sums]:  # fmt: skip
+def compare_files(reference: Path, other: Path, pairs: Mapping[str, Compared], question: Question, optimize: bool = True) -> dict[str, Sums]:  # fmt: skip
     """The sums of each pair of values, over all batches; where the values of all layers are asked for, one image at a time."""
     from ...runtime.inference import create_cpu_session
 
@@ -152,36 +156,36 @@ def split_rows(feeds: Sequence[Feed]) -> Iterator[Feed]:
 
 @contextmanager
 def with_outputs(model: Path, names: set[str]) -> Iterator[Path]:
-    """A copy of a model, beside it and its data, that also gives the values `names`; it is removed at the end.
+    """Inside it, a model gives the values `names`, too; at the end the file is as it was.
 
-    protobuf merges what stands in a message twice, so a second graph of outputs alone, at the end of the file, adds them to the
+    protobuf merges what stands in a message twice, so a second graph of outputs alone, behind the end of the file, adds them to the
     first; their types are left to onnxruntime.
     """
     from ...runtime.artifact import open_artifact
 
     added = sorted(names - open_artifact(model).graph.outputs.keys())
     outputs = b"".join(bytes_field(GRAPH_OUTPUT, string_field(VALUE_NAME, name)) for name in added)
-    copy = model.with_name(f"{model.name}.values")
+    size = model.stat().st_size
     try:
-        shutil.copyfile(model, copy)
-        with copy.open("ab") as file:
+        with model.open("ab") as file:
             file.write(bytes_field(MODEL_GRAPH, outputs))
-        yield copy
+        yield model
     finally:
-        copy.unlink(missing_ok=True)
+        os.truncate(model, size)
 
 
-def worst_layers(graph: Graph, errors: Mapping[str, float]) -> tuple[LayerError, ...]:
-    """The layers that add most error, the worst first; `errors` has that of each layer's result by path."""
-    made = {node.output.name: node.path for node in graph.nodes}
+def worst_layers(graph: Graph, errors: Mapping[str, float], losing: Collection[str] | None) -> tuple[LayerError, ...]:
+    """The layers that add most error, the worst first: those of `losing`, or all; and any whose result is not finite.
+
+    `errors` has the error of each value by name. What a layer only magnifies counts as added, too: it is lost there all the same.
+    """
     found = []
     for node in graph.nodes:
-        if node.path not in errors:
-            continue
-        error = errors[node.path]
-        before = max((errors.get(made.get(value.name, ""), 0.0) for value in node.inputs), default=0.0)
-        source = node.span.short if node.span else ""
-        found.append(LayerError(node.path, source, node.op.name, error, added_error(before, error)))
+        error = errors.get(node.output.name, 0.0)
+        before = max((errors.get(value.name, 0.0) for value in node.inputs), default=0.0)
+        if losing is None or node.path in losing or error == float("inf"):
+            source = node.span.short if node.span else ""
+            found.append(LayerError(node.path, source, node.op.name, error, added_error(before, error)))
     ranked = sorted(found, key=lambda layer: -layer.added)
     return tuple(layer for layer in ranked[:LAYERS] if layer.added > 0)
 

@@ -6,7 +6,7 @@ Errors are relative L2: the root of the summed squares of the differences, over 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import NamedTuple
 
@@ -36,8 +36,8 @@ class PrecisionReport:
     `precision` says in a word what was built: `fp16`, `int8`. `inputs` says in words what both files were given, and `count` how
     many. `relative_l2` has the error of each output by name; infinite where an answer is not finite. `top1_agreement` is the share
     of inputs for which the most probable class is the same, None for a net that is no classifier. `layers` are those that lose
-    most, the worst first. `max_error` is the largest error that the build allows. `warnings` is what must be known of the inputs, each
-    with its code.
+    most, the worst first. `max_error` is the largest error that the build allows. `notes` are sentences on what stays float32.
+    `warnings` is what must be known of the inputs, each with its code.
     """
 
     precision: str
@@ -47,7 +47,11 @@ class PrecisionReport:
     top1_agreement: float | None
     layers: tuple[LayerError, ...]
     max_error: float
+    notes: tuple[str, ...] = ()
     warnings: tuple[tuple[str, str], ...] = ()
+
+    def with_notes(self, notes: tuple[str, ...]) -> PrecisionReport:
+        return replace(self, notes=notes)
 
     @property
     def worst(self) -> float:

@@ -6,7 +6,7 @@ IR version are always written as asked or refused. The file holds no absolute pa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 from ...content_names import OutputFile, describe_file, name_by_content
 from ...diagnostics import Failure, Reject
-from ...ir.dtypes import F64, I64, DType
+from ...ir.dtypes import F16, F64, I64, DType
 from ...ir.graph import Graph, Node, Value
 from ...ops.op import Op, op_of
 from ...weights.source import WeightSource
@@ -30,11 +30,12 @@ EXTERNAL_OVER = 2_000_000_000
 class Emitter:
     """What `Op.onnx` writes to (ops.op.OnnxBuilder): gathers the ONNX nodes and tensors of a graph, one graph node at a time.
 
-    `current` is the graph node that is being lowered; `onnx_names` are the names of values that differ from the graph's.
+    `current` is the graph node that is being lowered; `onnx_names` are the names of values that differ from the graph's. The tensors
+    `stored_half` are half floats in the file, and a cast behind each gives the type that the graph computes with.
     """
 
-    def __init__(self, graph: Graph, weights: WeightSource, opset: int) -> None:
-        self.graph, self.weights, self.opset = graph, weights, opset
+    def __init__(self, graph: Graph, weights: WeightSource, opset: int, stored_half: Collection[str] = ()) -> None:
+        self.graph, self.weights, self.opset, self.stored_half = graph, weights, opset, stored_half
         self.nodes: list[wire.NodeProto] = []
         self.tensors: dict[str, wire.TensorProto] = {}
         self.current: Node
@@ -53,13 +54,12 @@ class Emitter:
         return name
 
     def param(self, name: str) -> str:
-        """Adds the current node's parameter `name` as an initializer, and returns its full name."""
+        """Adds the current node's parameter `name` as an initializer, and returns what the file calls its value."""
         full = f"{self.current.path}.{name}"
         param = self.current.op.params(*self.current.input_types)[name]
-        self.tensors[full] = wire.TensorProto(
-            full, param.shape, param.dtype, lambda: self.tensor_bytes(full, param.dtype)
-        )
-        return full
+        stored = F16 if full in self.stored_half else param.dtype
+        self.tensors[full] = wire.TensorProto(full, param.shape, stored, lambda: self.tensor_bytes(full, stored))
+        return full if stored is param.dtype else self.node("Cast", full, to=param.dtype.onnx)
 
     def tensor_bytes(self, name: str, dtype: DType) -> Any:
         """The bytes of a tensor of the weights, as `dtype`."""
@@ -142,13 +142,19 @@ def named_outputs(graph: Graph) -> list[tuple[str, Value]]:
 
 
 def lower_graph(
-    graph: Graph, weights: WeightSource, opset: int, batch: int | None, metadata: Mapping[str, str]
+    graph: Graph,
+    weights: WeightSource,
+    opset: int,
+    batch: int | None,
+    metadata: Mapping[str, str],
+    stored_half: Collection[str] = (),
 ) -> wire.ModelProto:
-    """The ONNX model of a graph. Its tensors are not read yet: each is asked of `weights` when the model is written.
+    """The ONNX model of a graph. Its tensors are not read yet: each is asked of `weights` when the model is written. Those in
+    `stored_half` are half floats in the file.
 
     Raises Failure for an op that has no form in ONNX, or none in this opset.
     """
-    emitter = Emitter(graph, weights, opset)
+    emitter = Emitter(graph, weights, opset, stored_half)
     for node in graph.nodes:
         emitter.emit(node)
     outputs = named_outputs(graph)
@@ -182,15 +188,22 @@ def has_data(graph: Graph) -> bool:
 def write(export: Export) -> list[OutputFile]:
     """Writes the ONNX file that `export` asks for; see export_onnx."""
     return export_onnx(
-        export.graph, export.weights, export.path, opset=export.opset, batch=export.batch, metadata=export.metadata
+        export.graph,
+        export.weights,
+        export.path,
+        opset=export.opset,
+        batch=export.batch,
+        metadata=export.metadata,
+        stored_half=export.stored_half,
     )
 
 
 def export_onnx(graph: Graph, weights: WeightSource, path: Path, *, opset: int | None = None, batch: int | None = None,
-                metadata: Mapping[str, str] | None = None, external_over: int = EXTERNAL_OVER) -> list[OutputFile]:  # fmt: skip
+                metadata: Mapping[str, str] | None = None, stored_half: Collection[str] = (),
+                external_over: int = EXTERNAL_OVER) -> list[OutputFile]:  # fmt: skip
     """Writes an inference graph (with its heads, if they were kept) to `path`, and gives the files that it wrote, the model first.
 
-    `batch` None leaves the batch open, as the dimension `N`. Tensors that have over `external_over` bytes together go to
+    `batch` None leaves the batch open, as the dimension `N`. The tensors `stored_half` are half floats in the file. Tensors that have over `external_over` bytes together go to
     a second file, `<stem>-<digest>.onnx.data`, which the model names.
     Raises Failure for an opset that is unknown or has no form of an op, OSError where the disk is full.
     """
@@ -199,7 +212,7 @@ def export_onnx(graph: Graph, weights: WeightSource, path: Path, *, opset: int |
         raise Failure(
             "opset-unsupported", f"opset {opset} is not one that archc writes", f"choose {OPSETS[0]} to {OPSETS[-1]}", 2
         )
-    model = lower_graph(graph, weights, opset, batch, metadata or {})
+    model = lower_graph(graph, weights, opset, batch, metadata or {}, stored_half)
     beside: list[OutputFile] = []
     if sum(t.size for t in model.tensors) > external_over:
         partial = path.with_name("data")
