@@ -6,7 +6,16 @@ import os
 import platform
 from pathlib import Path
 
-FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "sha_ni")  # as Linux calls them
+FEATURES = (
+    "avx2",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx512_fp16",
+    "amx_tile",
+    "amx_int8",
+    "sha_ni",
+)  # as Linux calls them
 
 
 def describe_machine() -> dict[str, object]:

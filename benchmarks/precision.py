@@ -1,0 +1,159 @@
+"""What another precision than float32 costs and gives on the CPU: error, size of the file, time to open it, latency of one image.
+
+    python benchmarks/precision.py [--nets googlenet resnet50] [--ways fp16 …] [--rounds 15] --json benchmarks/results/precision.json
+
+Each net is built from seeded weights in each of WAYS, beside the plain float32 file. All files of a net are measured in turn, one thread,
+one image at a time, in each of the rounds; times are medians, ratios the medians of those within a round. The error is the build's
+own report.
+
+A way is a row of WAYS: its name and the flags of `archc build`; `{net}` in a flag is the net's name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from machine import describe_machine
+
+NETS = ("lenet5_modern", "squeezenet1_1", "googlenet", "densenet121", "resnet50", "inception_v3", "resnet152", "vgg16")
+WAYS: dict[str, tuple[str, ...]] = {
+    "fp16": ("--precision", "fp16"),
+    "fp16, fp16 io": ("--precision", "fp16", "--io", "fp16"),
+    "stored as fp16": ("--store", "fp16"),
+    "uint8 input": ("--input-type", "uint8"),
+}
+PLAIN = "fp32"
+PACKAGES = ("numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "torch")
+
+
+def main() -> int:
+    """Builds and measures each net, prints a line for each way, and writes all of it to `--json`."""
+    parser = argparse.ArgumentParser(
+        description="Error, size and speed of builds in other precisions, against float32."
+    )
+    parser.add_argument("--nets", nargs="+", default=NETS)
+    parser.add_argument("--ways", nargs="+", default=[*WAYS], choices=[*WAYS])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--json", type=Path, help="where to keep the figures")
+    options = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    for net in options.nets:
+        with TemporaryDirectory() as folder:
+            found = measure_net(net, options.ways, options.rounds, Path(folder))
+        rows += found
+        for row in found:
+            print(format_row(row), flush=True)
+        if options.json:
+            write_json(options.json, rows)
+    return 0
+
+
+def measure_net(net: str, ways: list[str], rounds: int, folder: Path) -> list[dict[str, Any]]:
+    """A row for the float32 file of a net and for each way of `ways` that builds it."""
+    rows: dict[str, dict[str, Any]] = {}
+    for way in (PLAIN, *ways):
+        path = folder / f"{way.replace(' ', '_').replace(',', '')}.onnx"
+        row = rows[way] = {"net": net, "way": way} | build(net, WAYS.get(way, ()), path)
+        if "failed" not in row:
+            row["path"] = path
+    built = {way: row.pop("path") for way, row in rows.items() if "path" in row}
+    opened: dict[str, list[float]] = {way: [] for way in built}
+    for _ in range(5):
+        for way, path in built.items():
+            opened[way].append(open_session(path)[1])
+    sessions = {way: open_session(path)[0] for way, path in built.items()}
+    feeds = {way: draw_image(session) for way, session in sessions.items()}
+    latencies: dict[str, list[float]] = {way: [] for way in built}
+    for round_ in range(rounds + 1):
+        for way, session in sessions.items():
+            began = time.perf_counter()
+            session.run(None, feeds[way])
+            if round_:  # the first warms up
+                latencies[way].append(1e3 * (time.perf_counter() - began))
+    for way in built:
+        rows[way] |= {
+            "open_ms": round(1e3 * statistics.median(opened[way]), 1),
+            "latency_ms": round(statistics.median(latencies[way]), 3),
+            "latency_ratio": round(paired_ratio(latencies[way], latencies[PLAIN]), 3),
+            "open_ratio": round(paired_ratio(opened[way], opened[PLAIN]), 3),
+            "size_ratio": round(rows[way]["bytes"] / rows[PLAIN]["bytes"], 3),
+        }
+    return [*rows.values()]
+
+
+def paired_ratio(times: list[float], plain: list[float]) -> float:
+    """The median of the ratios within a round: what else the machine does changes less from one run to the next than over all of them."""
+    return statistics.median(a / b for a, b in zip(times, plain, strict=True))
+
+
+def build(net: str, flags: tuple[str, ...], path: Path) -> dict[str, Any]:
+    """The bytes of a built file and what its report says; why it is not built where it is refused."""
+    line = [sys.executable, "-m", "archc", "build", net, "-o", str(path), "--proof", "none", "--format", "json"]
+    done = subprocess.run([*line, *(flag.format(net=net) for flag in flags)], capture_output=True, text=True)
+    answer = json.loads(done.stdout)
+    if done.returncode:
+        return {"failed": f"{answer['error']['code']}: {answer['error']['message']}"}
+    report = answer["precision"]
+    facts = {"relative_l2": report["worst"], "top1_agreement": report["top1_agreement"]} if report else {}
+    return {"bytes": sum(each["bytes"] for each in answer["artifacts"]), "seconds": answer["seconds"], **facts}
+
+
+def open_session(path: Path) -> tuple[Any, float]:
+    """A session on the CPU with one thread, and how many seconds it took to open."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 4
+    began = time.perf_counter()
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return session, time.perf_counter() - began
+
+
+def draw_image(session: Any) -> dict[str, Any]:
+    """One image of noise for each input, in the element type that it takes."""
+    types = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+    draw = np.random.default_rng(0)
+    return {
+        each.name: draw.uniform(0, 255 if each.type == "tensor(uint8)" else 1, (1, *each.shape[1:])).astype(
+            types[each.type]
+        )
+        for each in session.get_inputs()
+    }
+
+
+def format_row(row: dict[str, Any]) -> str:
+    if "failed" in row:
+        return f"{row['net']:16} {row['way']:16} {row['failed']}"
+    error = "" if row.get("relative_l2") is None else f"error {row['relative_l2']:.2e}"
+    return (f"{row['net']:16} {row['way']:16} {row['latency_ms']:9.2f} ms {row['latency_ratio']:6.3f}×  opens in {row['open_ms']:7.1f} ms {row['open_ratio']:.2f}×  "
+            f"size {row['size_ratio']:.3f}×  {error}")  # fmt: skip
+
+
+def write_json(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Writes the rows with what they depend on."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except ModuleNotFoundError:
+            continue
+    facts = {
+        "command": f"python benchmarks/precision.py --json {path}",
+        "machine": describe_machine(),
+        "versions": versions,
+        "rows": rows,
+    }
+    path.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
