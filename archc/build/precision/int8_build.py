@@ -94,9 +94,9 @@ def prepare_int8(checked: Compilation, training: Graph, built: Graph, options: B
     assert options.calibrate is not None
     check_kept(options, training, built)
     stated = checked.header.preprocess
-    calibration = open_calibration(
-        options.calibrate, built, None if stated is None else stated.to_dict(), options.batch
-    )
+    preprocess = None if stated is None else stated.to_dict()
+    dtype = "uint8" if options.input_type == "uint8" else "float32"
+    calibration = open_calibration(options.calibrate, built, preprocess, options.batch, dtype)
     return Int8Build(calibration, options.calibration or "minmax", options.int8_keep)
 
 
