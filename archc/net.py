@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .build.build import BuildResult
     from .build.checkpoints import Weights
     from .build.options import HalfOrFloat, InputType, Precision, Proof
+    from .build.precision.methods import Calibration
     from .build.weights_map import NamesGiven
     from .compiler.backends.torch.network import Network
     from .compiler.ir.graph import Graph, Phase
@@ -133,7 +134,9 @@ class Net:
                     weights_key: str | None = None, weights_prefix: str | None = None, weights_map: NamesGiven | None = None,
                     weights_input: InputMethod | None = None, seed: int = 0, opset: int | None = None, batch: int | Literal["dynamic"] | None = None,
                     phase: Phase = "inference", keep_aux: bool = False, fold: bool = True, precision: Precision = "fp32",
-                    store: HalfOrFloat | None = None, io: HalfOrFloat = "fp32", input_type: InputType = "float", max_error: float | None = None,
+                    store: HalfOrFloat | None = None, io: HalfOrFloat = "fp32", input_type: InputType = "float",
+                    calibrate: str | os.PathLike[str] | None = None, calibration: Calibration | None = None, int8_keep: Sequence[str] = (),
+                    max_error: float | None = None,
                     proof: Proof | bool = "fast", **others: Any) -> BuildResult:  # fmt: skip
         """Writes an ONNX file, runs it against torch, and only then puts it at `path`. Gives what was built and proved.
 
@@ -149,10 +152,13 @@ class Net:
         phase         which graph is built: "inference", as ONNX holds no other
         keep_aux      keep the auxiliary heads as outputs
         fold          merge batch norms into convolutions
-        precision     what the file computes in: "fp32", or "fp16" with islands of float32 where half floats lose too much
+        precision     what the file computes in: "fp32", "fp16" with islands of float32 where half floats lose too much, or "int8"
         store         how the weights of an fp32 file are stored: "fp32", "fp16" for half the size; None is as they are computed with
         io            what an fp16 file takes and gives: "fp32" or "fp16"
         input_type    "float", or "uint8": the file takes pixels, and normalises them itself as the spec's `preprocess` says
+        calibrate     what an int8 build finds its ranges with: a folder of pictures, or an .npz of arrays by the inputs' names
+        calibration   how it finds them: "minmax", "entropy" or "percentile"; None is minmax
+        int8_keep     steps and blocks that an int8 build leaves in float32
         max_error     how far a file of another precision may lie from float32, relative L2; None is what docs/precision.md says
         proof         how the file is run against torch before it takes its place: "fast" (or True), "full" for more kinds of
                       input, or "none" (or False); docs/proof.md says what each proves
@@ -174,12 +180,15 @@ class Net:
                                          weights_key=weights_key, weights_prefix=weights_prefix, weights_map=weights_map,
                                          weights_input=weights_input, seed=seed,
                                          opset=opset, batch=batch, phase=phase, keep_aux=keep_aux, fold=fold,
-                                         precision=precision, store=store, io=io, input_type=input_type, max_error=max_error,
+                                         precision=precision, store=store, io=io, input_type=input_type, calibrate=calibrate, calibration=calibration,
+                                         int8_keep=int8_keep, max_error=max_error,
                                          **others)  # fmt: skip
         if replaced := explain_replaced(self.graph, weights, how.keep_aux):
             warnings.warn(replaced, UserWarning, stacklevel=2)
         result = build(self.checked, replace(how, exports=("onnx",), output=file_path(os.fspath(path))))
         warn_of_weights(result.weights)
+        for _, text in result.precision.warnings if result.precision else ():
+            warnings.warn(text, UserWarning, stacklevel=2)
         return result
 
 

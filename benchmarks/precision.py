@@ -6,7 +6,8 @@ Each net is built from seeded weights in each of WAYS, beside the plain float32 
 one image at a time, in each of the rounds; times are medians, ratios the medians of those within a round. The error is the build's
 own report.
 
-A way is a row of WAYS: its name and the flags of `archc build`; `{net}` in a flag is the net's name.
+A way is a row of WAYS: its name and the flags of `archc build`; `{net}` in a flag is the net's name, `{photos}` a folder of crops of
+scikit-image's photos, which int8 is calibrated with and, by every fifth, measured on.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import time
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,6 +27,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from machine import describe_machine
+from PIL import Image
 
 NETS = ("lenet5_modern", "squeezenet1_1", "googlenet", "densenet121", "resnet50", "inception_v3", "resnet152", "vgg16")
 WAYS: dict[str, tuple[str, ...]] = {
@@ -32,8 +35,11 @@ WAYS: dict[str, tuple[str, ...]] = {
     "fp16, fp16 io": ("--precision", "fp16", "--io", "fp16"),
     "stored as fp16": ("--store", "fp16"),
     "uint8 input": ("--input-type", "uint8"),
+    "int8": ("--precision", "int8", "--calibrate", "{photos}", "--max-error", "1"),
 }
 PLAIN = "fp32"
+# where each crop of a photo is, across and down, and its share of the shorter side
+CROPS = ((0, 0, 1), (1, 1, 0.6), (0, 1, 0.6), (1, 0, 0.6), (0.5, 0.5, 0.4))
 PACKAGES = ("numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "torch")
 
 
@@ -62,6 +68,7 @@ def main() -> int:
 def measure_net(net: str, ways: list[str], rounds: int, folder: Path) -> list[dict[str, Any]]:
     """A row for the float32 file of a net and for each way of `ways` that builds it."""
     rows: dict[str, dict[str, Any]] = {}
+    make_photos(folder / "photos")
     for way in (PLAIN, *ways):
         path = folder / f"{way.replace(' ', '_').replace(',', '')}.onnx"
         row = rows[way] = {"net": net, "way": way} | build(net, WAYS.get(way, ()), path)
@@ -100,13 +107,30 @@ def paired_ratio(times: list[float], plain: list[float]) -> float:
 def build(net: str, flags: tuple[str, ...], path: Path) -> dict[str, Any]:
     """The bytes of a built file and what its report says; why it is not built where it is refused."""
     line = [sys.executable, "-m", "archc", "build", net, "-o", str(path), "--proof", "none", "--format", "json"]
-    done = subprocess.run([*line, *(flag.format(net=net) for flag in flags)], capture_output=True, text=True)
+    done = subprocess.run(
+        [*line, *(flag.format(net=net, photos=path.parent / "photos") for flag in flags)],
+        capture_output=True,
+        text=True,
+    )
     answer = json.loads(done.stdout)
     if done.returncode:
         return {"failed": f"{answer['error']['code']}: {answer['error']['message']}"}
     report = answer["precision"]
     facts = {"relative_l2": report["worst"], "top1_agreement": report["top1_agreement"]} if report else {}
     return {"bytes": sum(each["bytes"] for each in answer["artifacts"]), "seconds": answer["seconds"], **facts}
+
+
+def make_photos(folder: Path) -> None:
+    """Writes five crops of each photo of scikit-image: the whole, three corners and the middle, 256 pixels a side."""
+    folder.mkdir(exist_ok=True)
+    data = Path(next(iter(find_spec("skimage").submodule_search_locations)), "data")
+    for path in sorted((*data.glob("*.png"), *data.glob("*.jpg"))):
+        photo = Image.open(path).convert("RGB")
+        side = min(photo.size)
+        for at, (x, y, share) in enumerate(CROPS if side >= 256 else ()):
+            crop = int(side * share)
+            left, top = int((photo.width - crop) * x), int((photo.height - crop) * y)
+            photo.crop((left, top, left + crop, top + crop)).resize((256, 256)).save(folder / f"{path.stem}{at}.png")
 
 
 def open_session(path: Path) -> tuple[Any, float]:
@@ -147,7 +171,7 @@ def write_json(path: Path, rows: list[dict[str, Any]]) -> None:
         except ModuleNotFoundError:
             continue
     facts = {
-        "command": f"python benchmarks/precision.py --json {path}",
+        "command": " ".join(("python", *sys.argv)),
         "machine": describe_machine(),
         "versions": versions,
         "rows": rows,

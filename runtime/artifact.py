@@ -73,6 +73,11 @@ class Artifact:
         return escape_controls(self.graph.producer)
 
     @property
+    def precision(self) -> str | None:
+        """What it computes in, `fp32` or `int8`, as its build says; None for a model from elsewhere."""
+        return self.metadata.get("archc.precision", "fp32") if self.version is not None else None
+
+    @property
     def graph_text(self) -> str | None:
         """The text of the graph that it was built from; None where it has none. Older models call it `archc.spec`."""
         return self.metadata.get("archc.graph", self.metadata.get("archc.spec"))

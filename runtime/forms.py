@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 from .outline import Outline, OutlineNode
 
 # ONNX's numbers of the element types that archc writes
-FLOAT, UINT8, INT64, FLOAT16 = 1, 2, 7, 10
+FLOAT, UINT8, INT8, INT32, INT64, FLOAT16 = 1, 2, 3, 6, 7, 10
 FLOATS = (FLOAT, FLOAT16)
 # of weights: the bytes of an element, and the letter by which struct reads it
-SIZES = {FLOAT: 4, INT64: 8, FLOAT16: 2}
+SIZES = {FLOAT: 4, UINT8: 1, INT8: 1, INT32: 4, INT64: 8, FLOAT16: 2}
 LETTERS = {FLOAT: "f", INT64: "q", FLOAT16: "e"}
 Sizes = tuple[int, ...]
 
@@ -43,7 +43,7 @@ class Known:
     def numbers(self, name: str) -> tuple[Any, ...]:
         """The numbers of a small weight, such as the sizes for a Reshape. Raises Unfit for any other value."""
         tensor = self.weights.get(name)
-        if tensor is None or not tensor.content or tensor.dtype not in SIZES:
+        if tensor is None or not tensor.content or tensor.dtype not in LETTERS:
             raise Unfit
         return struct.unpack(f"<{tensor.size_bytes // SIZES[tensor.dtype]}{LETTERS[tensor.dtype]}", tensor.content)
 
@@ -275,12 +275,40 @@ def result_dtype(use: NodeUse, form: Form) -> int:
     return plain.pop()
 
 
+def quantized_shape(use: NodeUse) -> Sizes:
+    """The first input's shape; the scale and the zero point are single numbers."""
+    x, scale, zero_point = use.shapes
+    require(scale == zero_point == ())
+    return x
+
+
+def quantized_dtype(use: NodeUse) -> int:
+    """The type of floats that are rounded to 8 bits: unsigned."""
+    require([use.known.dtypes[name] for name in use.node.inputs] == [FLOAT, FLOAT, UINT8])
+    return UINT8
+
+
+def dequantized_shape(use: NodeUse) -> Sizes:
+    """The first input's shape; the scale and the zero point are single numbers, or one for each place along `axis`."""
+    x, scale, zero_point = use.shapes
+    axis = use.get("axis", None)
+    require(scale == zero_point == (() if axis is None else (x[axis],)) and (axis is None or axis >= 0))
+    return x
+
+
+def dequantized_dtype(use: NodeUse) -> int:
+    """The type of what is made of a rounded value, or of the integers of a weight or a bias: floats."""
+    integer, scale, zero_point = (use.known.dtypes[name] for name in use.node.inputs)
+    require(scale == FLOAT and integer == zero_point and integer in (UINT8, INT8, INT32))
+    return FLOAT
+
+
 def kernel_window(use: NodeUse) -> int:
     """The elements under a pool's window."""
     return prod(use.get("kernel_shape", ()))
 
 
-ONE, TWO = range(1, 2), range(2, 3)
+ONE, TWO, THREE = range(1, 2), range(2, 3), range(3, 4)
 SECOND = range(1, 2)
 SLIDES = {"kernel_shape": tuple, "strides": tuple, "pads": tuple}
 RESIZES = {"mode": str, "coordinate_transformation_mode": str, "nearest_mode": str}
@@ -313,5 +341,7 @@ FORMS: dict[str, Form] = {
     "Slice": Form(slice_shape, range(5, 6), integers=range(1, 5)),
     "Gather": Form(gather_shape, TWO, {"axis": int}, integers=SECOND),
     "Resize": Form(resize_shape, range(3, 4), RESIZES, singles=range(2, 3)),
+    "QuantizeLinear": Form(quantized_shape, THREE, dtype=quantized_dtype),
+    "DequantizeLinear": Form(dequantized_shape, THREE, {"axis": int}, dtype=dequantized_dtype),
     "Cast": Form(same_shape, ONE, {"to": int}, dtype=cast_dtype),
 }  # fmt: skip

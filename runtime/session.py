@@ -89,6 +89,11 @@ class Session:
         if not self.artifact.trained:
             warnings.warn(escape_controls(self.artifact.describe_untrained()), UntrainedWarning, stacklevel=2)
 
+    @property
+    def precision(self) -> str | None:
+        """What the model computes in, as its build says: `fp32`, `int8`; None for a model from elsewhere."""
+        return self.artifact.precision
+
     def count_classes(self) -> int | None:
         """How many classes there are; 0 where the model is no classifier, None where the file leaves it open."""
         if self.verdict.output is None:
@@ -97,7 +102,8 @@ class Session:
         return classes if isinstance(classes, int) else None
 
     def __repr__(self) -> str:
-        lines = [f"{self.name} on {self.device} ({self.reason})"]
+        told = f" in {self.precision}" if self.precision not in (None, "fp32") else ""
+        lines = [f"{self.name}{told} on {self.device} ({self.reason})"]
         lines += [f"  input   {port}" for port in self.inputs.values()]
         classes = self.count_classes()
         for name, port in self.outputs.items():

@@ -55,8 +55,8 @@ PROTOCOLS = {"archc.compiler.weights.source"}
 
 HEAVY = {
     "torch": ("compiler/backends/torch/", "archc/build/proof/", "archc/build/torch_runner.py"),
-    "onnx": ("compiler/backends/onnx/", "archc/build/proof/"),
-    "onnxruntime": ("runtime/",),
+    "onnx": ("compiler/backends/onnx/", "archc/build/proof/", "archc/build/precision/"),
+    "onnxruntime": ("runtime/", "archc/build/precision/"),
     "yaml": ("compiler/frontend/located_yaml.py",),
     "jsonschema": ("compiler/frontend/schema.py",),
     "click": ("archc/cli/",),

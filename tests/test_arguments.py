@@ -182,6 +182,7 @@ OPTIONS = {
     "build --io": (BUILD, []),
     "build --input-type": (BUILD, []),
     "build --max-error": ([*BUILD, "--precision", "fp16"], []),
+    "build --calibration": ([*BUILD, "--precision", "int8", "--calibrate", "inputs"], []),
     "build --proof": (BUILD, []),
     "build --export": (BUILD, []),
     "build --weights-input": (BUILD, []),

@@ -6,10 +6,13 @@ import os
 import sys
 from collections import defaultdict
 
+import numpy as np
 import pytest
 
+from archc.build.precision.int8 import DEQUANTIZE, QUANTIZE, WEIGHTED, Plan, Rewriter, RoundedWeight, Rounding
 from archc.catalog import models
 from archc.compiler.backends.onnx.opsets import OPSETS
+from archc.compiler.backends.onnx.wire import ModelProto
 from archc.compiler.backends.onnx.write import export_onnx, lower_graph
 from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import check, run_passes
@@ -19,10 +22,38 @@ from archc.compiler.passes import PassOptions
 from archc.compiler.weights.seeded import SeededSource
 from archc.runtime import trust
 from archc.runtime.artifact import open_artifact
-from archc.runtime.forms import FORMS
+from archc.runtime.forms import FORMS, Known, Unfit
+from archc.runtime.outline import Outline, OutlineNode, Tensor
 
 from .op_cases import CASES
 from .test_ops import graph_of
+
+
+def rounded(model: ModelProto) -> ModelProto:
+    """A model with all that can be rounded: an int8 build's file, with the numbers of no calibration."""
+    weighted = [node for node in model.nodes if node.op_type in WEIGHTED]
+    shapes = {tensor.name: tensor.shape for tensor in model.tensors}
+    by_channel = {
+        name: int(at == 1 or shapes[name] != (1,)) for node in weighted for at, name in enumerate(node.inputs) if at
+    }
+    scales = {name: np.ones(shapes[name][:1] if by_channel[name] else (), np.float32) for name in by_channel}
+    weights = {
+        name: RoundedWeight(
+            np.zeros(shapes[name], kind),
+            Rounding(scales[name], scales[name].astype(kind), 0 if by_channel[name] else None),
+        )
+        for node in weighted
+        for name, kind in zip(node.inputs[1:], (np.int8, np.int32), strict=False)
+    }
+    value = Rounding(np.float32(0.5).reshape(()), np.uint8(3).reshape(()))
+    values = {
+        name: value for node in model.nodes for name in (*node.inputs, node.output) if name and name not in shapes
+    }
+    reads = {
+        node.name: [at for at, name in enumerate(node.inputs) if name in values or name in weights]
+        for node in model.nodes
+    }
+    return Rewriter(model, Plan(values, weights, reads)).rewrite()
 
 
 def every_way(graph: Graph) -> list[Graph]:
@@ -47,6 +78,9 @@ def test_what_an_op_becomes_is_opened_in_this_process(case, tmp_path):
                 found = open_artifact(path)
                 assert trust.find_doubt(found) == "", opset
                 assert trust.measure_files(found) == path.stat().st_size
+                with path.open("wb") as file:
+                    rounded(lower_graph(graph, SeededSource(graph.params()), opset, batch, {})).write(file)
+                assert trust.find_doubt(open_artifact(path)) == "", opset
 
 
 def test_every_form_is_written_with_every_attribute():
@@ -59,6 +93,10 @@ def test_every_form_is_written_with_every_attribute():
                     model = lower_graph(graph, SeededSource(graph.params()), opset, None, {})
                 except Failure:
                     continue
+                for node in rounded(model).nodes:
+                    if node.op_type in (QUANTIZE, DEQUANTIZE):
+                        written[node.op_type] |= {*node.attributes}
+                        assert len(node.inputs) in FORMS[node.op_type].inputs
                 integers = {tensor.name for tensor in model.tensors if tensor.dtype == I64}
                 for node in model.nodes:
                     written[node.op_type] |= {*node.attributes}
@@ -67,6 +105,35 @@ def test_every_form_is_written_with_every_attribute():
                     assert [at for at, name in enumerate(node.inputs) if name in integers] == [*form.integers]
     assert dict(written) == {kind: {*form.attributes} for kind, form in FORMS.items()}
     assert trust.OPSETS == OPSETS
+
+
+@pytest.mark.parametrize(
+    ("inputs", "attributes"),
+    [
+        (("x", "scale", "int8"), {}),
+        (("int8", "scale", "zero"), {}),
+        (("int8s", "scales", "int8"), {"axis": 0}),
+        (("int8s", "scale", "int8"), {"axis": 0}),
+        (("int8s", "scales", "int8s"), {"axis": -1}),
+        (("x", "scale"), {}),
+    ],
+)
+def test_what_rounds_otherwise_is_doubted(inputs, attributes):
+    """Each is of the form of QuantizeLinear or DequantizeLinear in ONNX, and not as archc writes it."""
+    outline = Outline()
+    outline.inputs["x"] = (1, 4)
+    for name, shape, dtype in (
+        ("scale", (), 1),
+        ("scales", (4,), 1),
+        ("zero", (), 2),
+        ("int8", (), 3),
+        ("int8s", (4,), 3),
+    ):
+        outline.weights[name] = Tensor(dtype, shape, 0, b"", {})
+    known = Known(outline, 1)
+    node = OutlineNode("y", "QuantizeLinear" if inputs[0] == "x" else "DequantizeLinear", inputs, ("y",), attributes)
+    with pytest.raises((Unfit, ValueError)):
+        trust.infer_node(node, known)
 
 
 @pytest.mark.parametrize("model", [each.name for each in models()])

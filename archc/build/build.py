@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..compiler.backends import Backend, Export
 from ..compiler.content_names import OutputFile
@@ -23,6 +23,9 @@ from .precision.variant import Variant, graph_options, make_variant
 from .proof.prove import PACKAGES as PROOF_PACKAGES
 from .proof.prove import Extent, Parity, prove
 from .target import target_paths
+
+if TYPE_CHECKING:
+    from .precision.int8_build import Int8Build
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ def build(checked: Compilation, options: BuildOptions | None = None, **keywords:
     training = training_graph(checked)
     exact = run_passes(training, graph_options(options))
     paths = target_paths(checked, exact, options)
+    int8 = prepare_quantisation(checked, training, exact, options)
     weights = resolve_weights(training, options)
     weights = weights._replace(report=with_untouched_starts(training, weights, options))
     import_packages([backend for backend, _ in paths], options)
@@ -72,11 +76,24 @@ def build(checked: Compilation, options: BuildOptions | None = None, **keywords:
     precision: PrecisionReport | None = None
     for backend, path in paths:
         (model, *data), found = export_and_prove(
-            checked, Graphs(training, exact, variant), weights, backend, path, options
+            checked, Graphs(training, exact, variant, int8), weights, backend, path, options
         )
         parity, precision = parity or found.parity, precision or found.precision
         files += [built_file(backend.name, model), *(built_file("weights", each) for each in data)]
     return BuildResult(checked.name, tuple(files), parity, precision, weights.report, time.perf_counter() - began)
+
+
+def prepare_quantisation(
+    checked: Compilation, training: Graph, exact: Graph, options: BuildOptions
+) -> Int8Build | None:
+    """What an int8 build needs beside its options; None for any other. Raises Failure where it does not fit the net."""
+    if options.precision != "int8":
+        return None
+    for package in ("onnx", "onnxruntime"):
+        require_package(package, "a build in 8 bits")
+    from .precision.int8_build import prepare_int8
+
+    return prepare_int8(checked, training, exact, options)
 
 
 def import_packages(backends: Sequence[Backend], options: BuildOptions) -> None:
@@ -139,11 +156,13 @@ def with_untouched_starts(training: Graph, weights: LoadedWeights, options: Buil
 
 
 class Graphs(NamedTuple):
-    """The graphs of a build: the training graph, the plain float32 one of it, and what is built."""
+    """The graphs of a build: the training graph, the plain float32 one of it, and what is built; and how that is rounded to 8 bits,
+    if it is."""
 
     training: Graph
     exact: Graph
     variant: Variant
+    int8: Int8Build | None
 
 
 class Findings(NamedTuple):
@@ -168,14 +187,21 @@ def export_and_prove(checked: Compilation, graphs: Graphs, weights: LoadedWeight
         if backend.provable:
             found.append(examine(graphs, weights, partial, proof_extent(backend, options), options))
 
+    def quantize_file(partial: Path, files: list[OutputFile]) -> list[OutputFile]:
+        int8 = graphs.int8 if backend.provable else None
+        return files if int8 is None else int8.quantize_file(export, partial, files)
+
     graph, source = (
         (graphs.training, weights.source)
         if backend.graph == "training"
         else (built, RewrittenSource(weights.source, built))
     )
+    facts = metadata(checked, built, weights.report, options, graphs.variant)
+    facts |= graphs.int8.metadata() if graphs.int8 is not None else {}
     export = Export(graph=graph, weights=source, path=path, title=checked.header.summary or checked.name,
-                    source=checked.sources[0].label, metadata=metadata(checked, built, weights.report, options, graphs.variant),
-                    opset=options.opset, batch=options.batch, stored_half=graphs.variant.stored_half, prove=examine_file)  # fmt: skip
+                    source=checked.sources[0].label, metadata=facts,
+                    opset=options.opset, batch=options.batch, stored_half=graphs.variant.stored_half, revise=quantize_file,
+                    prove=examine_file)  # fmt: skip
     return backend.write(export), found[0] if found else Findings()
 
 
@@ -183,7 +209,7 @@ def examine(
     graphs: Graphs, weights: LoadedWeights, file: Path, extent: Extent | None, options: BuildOptions
 ) -> Findings:
     """Proves a plain float32 file against torch as far as `extent` says; any other is compared with the plain one, which is proved."""
-    training, exact, variant = graphs
+    training, exact, variant, int8 = graphs
     if options.is_plain:
         parity = None if extent is None else prove(training, exact, weights.source, file, options.batch, extent)
         return Findings(parity)
@@ -195,7 +221,11 @@ def examine(
         check_file(file, infer_shapes=extent == "full")
     with plain_file(exact, weights.source, file, options) as plain:
         parity = None if extent is None else prove(training, exact, weights.source, plain, None, extent)
-        report = compare_with_plain(training, GraphFile(plain, exact), file, variant, weights.source, options)
+        report = (
+            compare_with_plain(training, GraphFile(plain, exact), file, variant, weights.source, options)
+            if int8 is None
+            else int8.compare_with_plain(training, GraphFile(plain, exact), file, variant, options)
+        )
     return Findings(parity, report)
 
 

@@ -24,16 +24,19 @@ from ..compiler.weights.input_channels import InputMethod
 from ..compiler.weights.name_map import NameMap
 from ..compiler.weights.options import CheckpointOptions
 from .checkpoints import CheckpointGiven, checkpoints_by_step
+from .precision.methods import Calibration
 from .weights_map import name_map
 
-Precision = Literal["fp32", "fp16"]
+Precision = Literal["fp32", "fp16", "int8"]
 HalfOrFloat = Literal["fp32", "fp16"]
 InputType = Literal["float", "uint8"]
 Proof = Literal["fast", "full", "none"]
 
 PHASES, PRECISIONS, PROOFS = get_args(Phase), get_args(Precision), get_args(Proof)
 HALF_OR_FLOAT, INPUT_TYPES = get_args(HalfOrFloat), get_args(InputType)
+CALIBRATIONS = get_args(Calibration)
 INPUT_METHODS = get_args(InputMethod)
+WITH_INT8 = ("calibrate", "calibration", "int8_keep")
 WITH_WEIGHTS = ("weights_skip", "weights_key", "weights_prefix", "weights_map", "weights_input")
 MAX_SEED = 2**63 - 1
 MAX_BATCH = 2**31 - 1
@@ -41,7 +44,7 @@ MAX_BATCH = 2**31 - 1
 MEANT_PHASES = {"eval": "inference", "test": "inference", "infer": "inference", "training": "train"}
 MEANT_PRECISIONS = {"float16": "fp16", "half": "fp16", "f16": "fp16", "float32": "fp32", "float": "fp32", "f32": "fp32"}
 # how far a build may lie from float32, relative L2, unless told; docs/precision.md has the reasons
-ALLOWED_ERRORS: Mapping[Precision, float] = {"fp32": 1e-4, "fp16": 0.01}
+ALLOWED_ERRORS: Mapping[Precision, float] = {"fp32": 1e-4, "fp16": 0.01, "int8": 0.1}
 ALLOWED_OF_STORED = 0.01
 OLD_NAMES = {"verify": "proof"}  # `verify` is the check of a graph; comparing a file's answers with torch is a proof
 
@@ -64,10 +67,13 @@ class BuildOptions:
     phase         which graph is built: `inference` or `train`; an ONNX file holds the inference graph alone
     keep_aux      keep the auxiliary heads as outputs
     fold          merge batch norms into convolutions
-    precision     of the file's arithmetic: `fp32`, or `fp16` with islands of float32 where half floats lose too much
+    precision     of the file's arithmetic: `fp32`, `fp16` with islands of float32 where half floats lose too much, or `int8`
     store         how the weights of an fp32 file are stored; None is as they are computed with
     io            the element type of the inputs and outputs of an fp16 file
     input_type    `float`, or `uint8`: pixels, which the file normalises itself as the spec's `preprocess` says
+    calibrate     what an int8 build finds the ranges of its values with: a folder of pictures, or an .npz of arrays by the inputs' names
+    calibration   how it finds them: `minmax` (None), or `entropy` or `percentile`, which cut off what is rare
+    int8_keep     steps and blocks that an int8 build leaves in float32, by path
     max_error     how far a build of another precision may lie from float32, relative L2; over it the build fails. None is
                   what docs/precision.md says for each
     proof         how the file is run against torch before it takes its place: `fast`, `full` for more kinds of input and all
@@ -92,6 +98,9 @@ class BuildOptions:
     store: HalfOrFloat | None = None
     io: HalfOrFloat = "fp32"
     input_type: InputType = "float"
+    calibrate: Path | None = None
+    calibration: Calibration | None = None
+    int8_keep: tuple[str, ...] = ()
     max_error: float | None = None
     proof: Proof = "fast"
     spelling: Spelling = as_keyword
@@ -123,6 +132,12 @@ class BuildOptions:
         if self.store is not None and self.precision != "fp32":
             raise self.refused("store", f"is about float32 arithmetic; with `{self.spell('precision', self.precision)}` the weights are "
                                "stored as they are computed with")  # fmt: skip
+        if self.precision == "int8" and self.calibrate is None:
+            raise Failure("bad-option", f"`{self.spell('precision', 'int8')}` needs the range of each value, and nothing to find it with is given",
+                          f"give pictures, or arrays, as the net will meet them: {self.spell('calibrate', 'photos')}", 2)  # fmt: skip
+        for option in WITH_INT8:
+            if getattr(self, option) not in ((), None) and self.precision != "int8":
+                raise self.refused(option, f"is for 8 bits; add `{self.spell('precision', 'int8')}`")
         if self.max_error is not None and self.is_plain:
             raise self.refused(
                 "max_error", "is about a build that is no plain float32; one that is, is proved against torch"
@@ -287,14 +302,17 @@ def exports(value: Any) -> tuple[str, ...]:
     return tuple(map(one_of(tuple(BACKENDS)), found))
 
 
+def path(value: Any) -> Path | None:
+    """The path of a file or a folder."""
+    if value is not None and not isinstance(value, (str, os.PathLike)):
+        raise ValueError(f"a path, not {show(value)}")
+    return None if value is None else Path(value)
+
+
 def output(value: Any) -> Path | None:
     """The path of an output. Raises Failure `output-is-folder` for one that ends in a slash, as the command line does."""
-    if value is None:
-        return None
-    path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else value
-    if not isinstance(path, str):
-        raise ValueError(f"a path, not {show(value)}")
-    return file_path(path)
+    found = path(value)
+    return None if found is None else file_path(os.fspath(value))
 
 
 READERS: dict[str, Callable[[Any], Any]] = {
@@ -316,6 +334,9 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "store": optional(one_of(HALF_OR_FLOAT, MEANT_PRECISIONS)),
     "io": one_of(HALF_OR_FLOAT, MEANT_PRECISIONS),
     "input_type": one_of(INPUT_TYPES),
+    "calibrate": path,
+    "calibration": optional(one_of(CALIBRATIONS)),
+    "int8_keep": texts("steps", "fc"),
     "max_error": optional(share),
     "proof": proof,
 }

@@ -64,3 +64,5 @@ def input_files(checked: Compilation, options: BuildOptions) -> Iterator[Path]:
             yield file
     if options.weights_map is not None and options.weights_map.path is not None:
         yield options.weights_map.path
+    if options.calibrate is not None:
+        yield options.calibrate

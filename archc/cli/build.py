@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..build.options import HALF_OR_FLOAT, INPUT_METHODS, INPUT_TYPES, PHASES, PRECISIONS, PROOFS, BuildOptions, Proof
+from ..build.options import (
+    CALIBRATIONS,
+    HALF_OR_FLOAT,
+    INPUT_METHODS,
+    INPUT_TYPES,
+    PHASES,
+    PRECISIONS,
+    PROOFS,
+    BuildOptions,
+    Proof,
+)
 from ..compiler.backends import BACKENDS
 from ..compiler.backends.onnx.opsets import OPSET, OPSETS
 from ..compiler.diagnostics import clean
@@ -139,6 +149,19 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
     help="uint8: the file takes pixels, and normalises them itself.",
 )
 @click.option(
+    "--calibrate",
+    metavar="FOLDER|FILE.npz",
+    help="Pictures, or arrays by the inputs' names, as the net will meet them: what int8 finds its ranges with.",
+)
+@click.option(
+    "--calibration",
+    type=click.Choice(CALIBRATIONS),
+    help="How int8 finds ranges; all but minmax cut off what is rare.  [default: minmax]",
+)
+@click.option(
+    "--int8-keep", multiple=True, metavar="PATH", help="A step or block that int8 leaves in float32; repeatable."
+)
+@click.option(
     "--max-error",
     type=float,
     metavar="SHARE",
@@ -191,7 +214,8 @@ def build_spec(spec: str, settings: tuple[str, ...], limits: Limits, options: Bu
         warn_of_suffix(options.output, options.exports[0])
     with progress(f"building {checked.name}"):
         result = build(checked, options)
-    for code, text in weight_warnings(result.weights):
+    told = result.precision.warnings if result.precision else ()
+    for code, text in (*weight_warnings(result.weights), *told):
         print(format_warning(code, text, sys.stderr), file=sys.stderr)
     return result
 

@@ -27,7 +27,8 @@ class Export:
 
     `graph` is the training graph or the built one, as the backend's row says, and `weights` has its tensors by name. `title`
     says in a line what the net is, `source` which spec it comes from. `prove` is called with the finished file before it
-    takes its place, and raises where the file is wrong. `batch` None leaves the batch open; with `opset` None the backend
+    takes its place, and raises where the file is wrong. Before that `revise` may write another model over the first file, and gives
+    the files that there are then. `batch` None leaves the batch open; with `opset` None the backend
     chooses. The tensors `stored_half` are half floats in the file, whatever the graph computes with.
     """
 
@@ -40,6 +41,7 @@ class Export:
     opset: int | None = None
     batch: int | None = None
     stored_half: Collection[str] = ()
+    revise: Callable[[Path, list[OutputFile]], list[OutputFile]] = lambda path, files: files
     prove: Callable[[Path], None] = lambda path: None
 
 
@@ -98,7 +100,7 @@ class Backend:
 
         write: Write = import_module(self.module, __name__).write
         with atomic_write(export.path, self.named_data) as path:
-            files = write(replace(export, path=path))
+            files = export.revise(path, write(replace(export, path=path)))
             export.prove(path)
         place = find_destination(export.path).path
         return [

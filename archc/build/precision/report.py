@@ -37,6 +37,7 @@ class PrecisionReport:
     many. `relative_l2` has the error of each output by name; infinite where an answer is not finite. `top1_agreement` is the share
     of inputs for which the most probable class is the same, None for a net that is no classifier. `layers` are those that lose
     most, the worst first. `max_error` is the largest error that the build allows. `notes` are sentences on what stays float32.
+    `warnings` is what must be known of the inputs, each with its code.
     """
 
     precision: str
@@ -47,6 +48,7 @@ class PrecisionReport:
     layers: tuple[LayerError, ...]
     max_error: float
     notes: tuple[str, ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
 
     def with_notes(self, notes: tuple[str, ...]) -> PrecisionReport:
         return replace(self, notes=notes)

@@ -227,10 +227,15 @@ def export_onnx(graph: Graph, weights: WeightSource, path: Path, *, opset: int |
         else:
             # all tensors are small, and stand inside
             data.path.unlink()
+    return [write_model(model, path), *beside]
+
+
+def write_model(model: wire.ModelProto, path: Path) -> OutputFile:
+    """Writes a model to `path`, with its seal at the end."""
     with HashedFile(path) as file:
         model.write(file)
         file.write(encode_seal(file.sha256_so_far()))
-    return [file.written, *beside]
+    return file.written
 
 
 def with_external_file(tensor: wire.TensorProto, name: str) -> wire.TensorProto:
