@@ -30,7 +30,7 @@ from archc.build.options import BuildOptions
 from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.driver import check
 from archc.compiler.sources import zoo
-from archc.runtime.providers import CUDA_OPTIONS, PROVIDERS, device_trouble
+from archc.runtime.devices import CUDA_OPTIONS, PROVIDERS, device_trouble
 
 TOLERANCE = 1e-3  # of max |reference|
 

@@ -19,11 +19,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
+from .devices import DeviceChoice
+from .devices.device import NOTHING
 from .faults import RuntimeFault
 from .frames import BrokenFrame, FrameTooLarge, read_frame, write_frame
 from .inference import shorten
 from .limits import MIB, WorkerLimits
-from .providers import DeviceChoice
 
 TICK_S = 0.05
 # how long a process whose pipe is closed may take to end, before it is ended
@@ -61,10 +62,11 @@ class RemoteEngine:
     """A model in onnxruntime, in a process of its own; it is asked as inference.Engine is. `doubt` says why it runs there."""
 
     def __init__(
-        self, path: Path, device: str, threads: int | None, doubt: str, model_bytes: int, limits: WorkerLimits
-    ) -> None:
+        self, path: Path, device: str, threads: int | None, doubt: str, model_bytes: int, limits: WorkerLimits,
+        asked: Mapping[str, str] = NOTHING,
+    ) -> None:  # fmt: skip
         """Raises RuntimeFault for a model that does not load within its limits, and for a device that cannot be used."""
-        self.path, self.device, self.threads = path, device, threads
+        self.path, self.device, self.threads, self.asked = path, device, threads, dict(asked)
         self.doubt, self.model_bytes, self.limits = doubt, model_bytes, limits
         self.folder = current_folder()
         self.lock = threading.Lock()
@@ -74,7 +76,9 @@ class RemoteEngine:
             opened = self.open()
         self.inputs, self.outputs = ([RemotePort(*port) for port in opened[key]] for key in ("inputs", "outputs"))
         self.providers = [str(each) for each in opened["providers"]]
-        self.choice = DeviceChoice(str(opened["device"]), (), str(opened["reason"]))
+        self.nodes = {str(provider): int(count) for provider, count in opened["nodes"].items()}
+        settings = {str(name): str(value) for name, value in opened["settings"].items()}
+        self.choice = DeviceChoice(str(opened["device"]), (), str(opened["reason"]), str(opened["precision"]), settings)
 
     def get_inputs(self) -> Sequence[RemotePort]:
         """Its inputs, each with a name, a type in onnxruntime's words and a shape."""
@@ -93,27 +97,31 @@ class RemoteEngine:
 
         Raises RuntimeFault where a limit is met or the process ends, RemoteError where onnxruntime raises.
         """
-        return self.call("run", names, arrays)[1]
-
-    def count_nodes(self, names: Sequence[str], arrays: Mapping[str, Any]) -> dict[str, int]:
-        """How many nodes each provider ran in one profiled run; raises as `run` does."""
-        return dict(self.call("count", names, arrays)[0]["counts"])
-
-    def call(self, what: str, names: Sequence[str], arrays: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
-        """The answer of the process, which is started again where it has ended."""
+        # a process that has ended is started again
         with self.lock:
             # somebody else may have ended it between two calls: that is no doing of the model
             if self.process.is_running and self.process.popen.poll() is not None:
                 self.process.end()
             if not self.process.is_running:
                 self.open()
-            head = {"do": what, "inputs": [*arrays], "outputs": [*names]}
+            head = {"do": "run", "inputs": [*arrays], "outputs": [*names]}
             size = sum(getattr(array, "nbytes", 0) for array in arrays.values())
-            return self.ask(head, [*arrays.values()], "run", size)
+            return self.ask(head, [*arrays.values()], "run", size)[1]
+
+    def give_memory_back(self, names: Sequence[str], arrays: Mapping[str, Any]) -> None:
+        """Ends the process, whose memory is free then; the next call starts it again."""
+        with self.lock:
+            self.process.end()
 
     def open(self) -> dict[str, Any]:
         """Starts the process and opens the model there; what it says of it. Raises RuntimeFault, and ends the process, where it does not load."""
-        head = {"do": "open", "path": str(self.path), "device": self.device, "threads": self.threads}
+        head = {
+            "do": "open",
+            "path": str(self.path),
+            "device": self.device,
+            "threads": self.threads,
+            "options": self.asked,
+        }
         self.process.start()
         try:
             return self.ask(head, [], "opened", 0)[0]

@@ -12,12 +12,14 @@ import stat
 import struct
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
 from itertools import pairwise
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .artifact import Artifact
+from .devices.device import NOTHING
 from .faults import RuntimeFault
 from .forms import FLOAT, FORMS, INT64, SIZES, Known, NodeUse, Sizes, Unfit, require
 from .inference import Engine
@@ -43,11 +45,13 @@ TRUST = "copy it there, or open it with --trust, in Python trust=True, if you kn
 
 
 def open_engine(
-    artifact: Artifact, device: str, threads: int | None, trust: bool, limits: WorkerLimits | None
-) -> Engine | RemoteEngine:
+    artifact: Artifact, device: str, threads: int | None, trust: bool, limits: WorkerLimits | None,
+    asked: Mapping[str, str] = NOTHING,
+) -> Engine | RemoteEngine:  # fmt: skip
     """The model in onnxruntime: in this process if it is as archc writes it, or if `trust` says so; else in one of its own.
 
-    Raises RuntimeFault where it does not load, within the `limits` if it is not trusted, and where `device` cannot be used.
+    Raises RuntimeFault where it does not load, within the `limits` if it is not trusted, and where `device`, with its options as
+    `asked`, cannot be used.
     """
     engine: Engine | RemoteEngine
     try:
@@ -57,9 +61,9 @@ def open_engine(
             # late: an archc model needs none of what it imports
             from .remote import RemoteEngine
 
-            engine = RemoteEngine(artifact.path, device, threads, doubt, size, limits or WorkerLimits())
+            engine = RemoteEngine(artifact.path, device, threads, doubt, size, limits or WorkerLimits(), asked)
         else:
-            engine = Engine(artifact.path, device, threads)
+            engine = Engine(artifact.path, device, threads, asked)
     except MemoryError:
         raise RuntimeFault(
             "out-of-memory", f"there is not enough memory to open `{artifact.path}`", exit_code=3

@@ -234,7 +234,8 @@ def test_usage(run: Run, name: str, arguments: list[str], words: list[str]) -> N
 def test_the_document(run: Run, models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ran = run("net", "a.png", "--format", "json")
     told = document(ran)
-    assert {*told} == {"model", "device", "reason", "providers", "classifier", "trained", "untrained", "results"}
+    assert {*told} == {"model", "device", "reason", "providers", "precision", "device_options", "nodes", "classifier", "trained",
+                       "untrained", "results"}  # fmt: skip
     assert (told["model"], told["device"], told["classifier"]) == ("net", "cpu", "logits")
     assert told["trained"] is False and told["untrained"] == []
     assert {*told["results"][0]} == {"input", "top"} and {*told["results"][0]["top"][0]} == {
@@ -245,7 +246,7 @@ def test_the_document(run: Run, models: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_auto_says_why_it_took_what_it_took(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archc.runtime.providers.DRIVER", "libnothing-of-that-name.so.1")
+    monkeypatch.setattr("archc.runtime.devices.nvidia.DRIVER", "libnothing-of-that-name.so.1")
     shown, told = run("net", "a.png", "--device", "auto"), run("net", "a.png", "--device", "auto", "--format", "json")
     reason = document(told)["reason"]
     assert reason and document(told)["device"] == "cpu" and shown.out.endswith(f"net on cpu: {reason}\n")

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+from ..devices import PROVIDERS
+from ..devices.nvidia import driver_trouble, missing_libraries
 from ..faults import RuntimeFault
 from ..libraries import DRIVER, can_load, cuda_major_wanted, other_versions, wanted_libraries
 from ..packages import OURS, import_package
-from ..providers import PROVIDERS, driver_trouble, missing_libraries
 from .finding import Finding
 
 CUDA_LINE = re.compile(r"^cuda\b[^=]*=\s*(?:'([\d.]+)'|None)", re.M)
