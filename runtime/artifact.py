@@ -67,6 +67,11 @@ class Artifact:
         return self.metadata.get("archc.version")
 
     @property
+    def precision(self) -> str:
+        """What it was built to compute in: fp32, fp16 or int8."""
+        return self.metadata.get("archc.precision", "fp32")
+
+    @property
     def graph_text(self) -> str | None:
         """The text of the graph that it was built from; None where it has none. Older models call it `archc.spec`."""
         return self.metadata.get("archc.graph", self.metadata.get("archc.spec"))

@@ -37,8 +37,10 @@ def session_options(threads: int | None, optimize: bool = True) -> Any:
     if threads:
         options.intra_op_num_threads = threads
     if threads != 1:
-        # on a busy machine spinning threads take the core that the work needs (1.5 to 2.3 times slower, measured)
+        # on a busy machine threads that spin take the core that the work needs, and a thread that is late keeps the others waiting,
+        # the less the smaller its block is (docs/devices.md has what was measured)
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.dynamic_block_base", "4")
     if not optimize:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return options

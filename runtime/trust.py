@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .artifact import Artifact
+from .devices import refuse_precision
 from .devices.device import NOTHING
 from .faults import RuntimeFault
 from .forms import FLOAT, FORMS, INT64, SIZES, Known, NodeUse, Sizes, Unfit, require
@@ -54,6 +55,7 @@ def open_engine(
     `asked`, cannot be used.
     """
     engine: Engine | RemoteEngine
+    refuse_precision(device, artifact.precision)
     try:
         size = 0 if trust else measure_files(artifact)
         doubt = "" if trust else find_doubt(artifact)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -130,8 +131,13 @@ def test_what_tensorrt_computes_in(monkeypatch: pytest.MonkeyPatch) -> None:
     assert nvidia.TENSORRT.name_precision(settings) == "f32"
 
 
-def test_a_precision_that_a_device_does_not_run() -> None:
-    found = fault(refuse_precision, "tensorrt", "int8")
+def test_a_precision_that_a_device_does_not_run(model: Path) -> None:
+    built = onnx.load(model)
+    (stated,) = [each for each in built.metadata_props if each.key == "archc.precision"] or [built.metadata_props.add()]
+    stated.key, stated.value = "archc.precision", "int8"
+    onnx.save(built, "int8.onnx")
+    found = fault(Session, "int8.onnx", device="tensorrt")
+    assert Session("int8.onnx", device="cpu").artifact.precision == "int8"
     assert (found.code, found.exit_code) == ("device-unavailable", 3) and "unsigned" in found.message
     for name in NAMES:
         refuse_precision(name, "fp32")

@@ -82,9 +82,12 @@ def make_choice(device: Device, settings: Mapping[str, str], threads: int | None
     return DeviceChoice(device.name, device.list_providers(settings, threads), reason, device.name_precision(settings), settings)  # fmt: skip
 
 
-def refuse_precision(name: str, precision: str) -> None:
-    """Raises RuntimeFault `device-unavailable` where the device does not run a file of this precision (fp32, fp16, int8)."""
-    reason = find_device(name).cannot_run.get(precision)
+def refuse_precision(name: Any, precision: str) -> None:
+    """Raises RuntimeFault `device-unavailable` where the device does not run a file of this precision (fp32, fp16, int8).
+
+    `auto` takes none of those that refuse one.
+    """
+    reason = "" if isinstance(name, str) and name == "auto" else find_device(name).cannot_run.get(precision)
     if reason:
         raise RuntimeFault("device-unavailable", f"the device {name} does not run a model of {precision}: {reason}",
                            "run it on another device, or build it in another precision", 3)  # fmt: skip

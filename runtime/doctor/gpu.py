@@ -79,6 +79,9 @@ def tensorrt_findings() -> Iterator[Finding]:
     wanted = wanted_libraries("tensorrt")
     missing = [name for name in wanted if not can_load(name)]
     if not wanted:
+        yield Finding(
+            "tensorrt", "this onnxruntime is built without it, or does not say which libraries it needs", area="gpu"
+        )
         return
     if not missing:
         yield Finding("tensorrt", f"{', '.join(wanted)} load", True, area="gpu")
