@@ -13,6 +13,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from onnxruntime.capi.onnxruntime_pybind11_state import EPFail
 from PIL import Image
 
 import archc
@@ -284,10 +285,20 @@ def test_many_nodes_are_counted_and_the_first_named() -> None:
     assert describe_placement("cuda", {}) == ""
 
 
-def test_a_run_that_fails_on_a_device_does_not_go_on_on_the_cpu(model: Path) -> None:
+def test_a_run_that_fails_on_a_device_does_not_go_on_on_the_cpu(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """onnxruntime's own session would: it falls back in a run, too, and prints that to standard output."""
     session = Session(model, device="cpu")
-    assert session.session.session._enable_fallback is False  # type: ignore[union-attr]
+    images = np.zeros((1, 3, 8, 8), np.float32)
+    session.run(images)
+
+    def fail(*_: Any) -> None:
+        raise EPFail("the provider failed")
+
+    monkeypatch.setattr(session.session.session, "_sess", SimpleNamespace(run=fail))  # type: ignore[union-attr]
+    assert fault(session.run, images).code == "run-failed"
+    assert capfd.readouterr().out == ""
 
 
 def test_weights_and_precision_travel_over_the_process_of_a_foreign_model(tmp_path: Path) -> None:

@@ -198,9 +198,11 @@ def unloadable(monkeypatch):
     monkeypatch.setattr("archc.runtime.inference.choose_device", lambda *asked: cuda)
 
 
-def test_cuda_that_fails_only_at_the_session(model, monkeypatch):
+def test_cuda_that_fails_only_at_the_session(model, monkeypatch, capfd):
     unloadable(monkeypatch)
     found = fault(Session, model, device="cuda")
+    # onnxruntime would fall back to the CPU, and print that
+    assert capfd.readouterr().out == ""
     assert (found.code, found.exit_code) == ("device-unavailable", 3)
     session, choice = create_device_session(model, "auto", 1)
     assert choice.device == "cpu" and choice.reason.startswith("cuda cannot be used") and session.get_providers()
