@@ -1,7 +1,7 @@
 """OpenVINO in the tests: whether its plugin is here, and its use on a processor by whomever.
 
 The plugin takes processors by Intel only, by the number of the maker, although OpenVINO computes on any x86-64 (onnxruntime's pull
-request 31981 lifts that). So that the tests run on other machines, too, onnxruntime is told here that the processor is Intel's, before
+request 31981 would lift that). So that the tests run on other machines, too, onnxruntime is told here that the processor is Intel's, before
 the plugin asks: nothing else is changed, and what computes is OpenVINO.
 """
 
