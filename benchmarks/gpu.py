@@ -28,7 +28,7 @@ from archc.build.build import build, resolve_weights
 from archc.build.options import BuildOptions
 from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.driver import check
-from archc.runtime.providers import CUDA_OPTIONS, PROVIDERS, device_trouble
+from archc.runtime.devices import CUDA_OPTIONS, PROVIDERS, device_trouble
 
 NETS = ("googlenet", "resnet50", "densenet121", "inception_v3", "resnet152", "vgg16", "squeezenet1_0")
 TF32 = CUDA_OPTIONS | {"use_tf32": "1"}

@@ -29,7 +29,8 @@ from archc.compiler.driver import check, run_passes
 from archc.compiler.passes import PassOptions
 from archc.compiler.sources import zoo
 from archc.compiler.weights.seeded import SeededSource
-from archc.runtime.providers import CUDA_OPTIONS, PROVIDERS, missing_libraries
+from archc.runtime.devices import CUDA_OPTIONS, PROVIDERS
+from archc.runtime.devices.nvidia import missing_libraries
 
 # The functions of the driver and of CUDA's runtime that are called before nodes are placed.
 DRIVER = r"""

@@ -1,26 +1,28 @@
 """The whole zoo in onnxruntime on a device: whether it answers as torch does, and which nodes the device does not take.
 
-    python benchmarks/zoo_on_device.py [--device cuda|cpu] [--nets NAME ...] [--jobs N] [--json FILE]
+    python benchmarks/zoo_on_device.py [--device NAME] [--device-option NAME=VALUE ...] [--nets NAME ...] [--jobs N] [--json FILE]
 
 Each member is built from seeded weights without the build's own proof, then run on two random images. The reference is the torch
-module of the training graph in eval mode, in float32 on the CPU; TF32 is off on CUDA. A net agrees where max |difference| is at most
-1e-3 of max |reference|. Nodes that do not run on the device are counted by operator, from onnxruntime's own profile. `--jobs` is how
-many nets run at once; the figures are written after each, so that a run that is stopped loses nothing.
+module of the training graph in eval mode, in float32 on the CPU; the device computes in f32 unless told. A net agrees where
+max |difference| is at most 1e-3 of max |reference|. Nodes that do not run on the device are counted by operator, as onnxruntime says
+where it placed them. `--jobs` is how many nets run at once; the figures are written after each, so that a run that is stopped loses
+nothing. `--any-processor` runs openvino on a processor that is not Intel's (tests/openvino.py).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
 import tempfile
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import machine
 import numpy as np
 import onnxruntime
 import torch
@@ -30,7 +32,9 @@ from archc.build.options import BuildOptions
 from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.driver import check
 from archc.compiler.sources import zoo
-from archc.runtime.providers import CUDA_OPTIONS, PROVIDERS, device_trouble
+from archc.runtime.devices import CPU_NODES, PROVIDERS, device_trouble, find_device
+from archc.runtime.devices.placement import locate_nodes
+from archc.runtime.inference import create_device_session
 
 TOLERANCE = 1e-3  # of max |reference|
 
@@ -38,35 +42,51 @@ TOLERANCE = 1e-3  # of max |reference|
 def main() -> int:
     """Compares the nets, prints a row for each, and writes the rows to `--json`. Gives 1 if one does not agree."""
     options = parse_arguments()
-    if options.device != "cpu" and any(device_trouble(options.device)):
+    prepare_process(options.any_processor)
+    if any(device_trouble(options.device)):
         raise SystemExit(": ".join(device_trouble(options.device)))
     names = [name for name in options.nets or zoo() if check(name).graph is not None]  # a family is no net
-    rows: dict[str, Any] = {}
-    with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(compare_with_torch, name, options.device) for name in names]):
-            name, row = done.result()
-            rows[name] = row
-            print(f"{name:44} {row['max_rel']:.1e}  elsewhere: {row['elsewhere'] or 'nothing'}", flush=True)
+    rows: list[dict[str, Any]] = []
+    with ProcessPoolExecutor(options.jobs, get_context("spawn"), prepare_process, (options.any_processor,)) as pool:
+        for done in as_completed(
+            [pool.submit(compare_with_torch, name, options.device, options.settings) for name in names]
+        ):
+            row = done.result()
+            rows.append(row)
+            print(f"{row['net']:44} {row['max_rel']:.1e}  elsewhere: {row['elsewhere'] or 'nothing'}", flush=True)
             if options.json:
-                report = {"machine": describe_machine(options.device), "nets": dict(sorted(rows.items()))}
-                options.json.write_text(json.dumps(report, indent=1) + "\n")
-    wrong = [name for name, row in rows.items() if not row["agrees"]]
+                write_report(options.json, options.device, sorted(rows, key=lambda row: row["net"]))
+    wrong = [row["net"] for row in rows if not row["agrees"]]
     print(f"{len(rows) - len(wrong)} of {len(names)} agree with torch to {TOLERANCE:g} of max |reference|", *wrong)
     return int(bool(wrong) or len(rows) < len(names))
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Runs the whole zoo on a device and holds it against torch.")
-    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--device-option", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument(
+        "--any-processor", action="store_true", help="tell OpenVINO's plugin that the processor is Intel's"
+    )
     parser.add_argument("--nets", nargs="*", help="only these")
     parser.add_argument("--jobs", type=int, default=1, help="nets at once")
     parser.add_argument("--json", type=Path, help="where to keep the figures")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.settings = dict(each.split("=", 1) for each in options.device_option)
+    return options
 
 
-def compare_with_torch(name: str, device: str) -> tuple[str, dict[str, Any]]:
-    """A net's name and its row: the difference from torch, and the nodes that did not run on the device."""
-    device_trouble(device)  # loads CUDA's libraries into this process
+def prepare_process(any_processor: bool) -> None:
+    """What is to be done before the device is looked for, in each process."""
+    if any_processor:
+        sys.path.insert(0, str(Path(__file__).parent.parent))
+        from tests.openvino import call_processor_intel
+
+        call_processor_intel()
+
+
+def compare_with_torch(name: str, device: str, settings: dict[str, str]) -> dict[str, Any]:
+    """A net's row: the difference from torch, and the nodes that do not run on the device."""
     checked = check(name)
     graph = checked.graph
     assert graph is not None
@@ -74,43 +94,36 @@ def compare_with_torch(name: str, device: str) -> tuple[str, dict[str, Any]]:
         path = Path(folder) / "net.onnx"
         build(checked, output=path, proof="none")
         images = np.random.default_rng(0).standard_normal((2, *graph.inputs[0].type.sizes), dtype=np.float32)
-        answer, events = run_with_profile(path, images, device, Path(folder))
+        allowed = {} if device == "cpu" else {CPU_NODES.name: "allow"}
+        session, choice = create_device_session(path, device, None, {**allowed, **settings})
+        nodes = {} if device == "cpu" else locate_nodes(session)
+        answer = session.run(None, {session.get_inputs()[0].name: images})[-1]
     net = to_torch(graph, resolve_weights(graph, BuildOptions()).source).eval()
     with torch.no_grad():
         reference = net(torch.from_numpy(images)).numpy()
     gap, size = float(np.abs(answer - reference).max()), float(np.abs(reference).max())
-    ran = {event["name"]: event["args"] for event in events if event.get("args", {}).get("provider")}
-    elsewhere = Counter(args["op_name"] for args in ran.values() if args["provider"] != PROVIDERS[device])
-    return name, {
+    elsewhere = Counter(op for _, op in nodes.get(PROVIDERS["cpu"], ()))
+    return {
+        "net": name,
         "max_rel": gap / size,
         "agrees": gap <= TOLERANCE * size,
-        "nodes": len(ran),
-        "elsewhere": dict(elsewhere),
+        "precision": choice.precision,
+        "nodes": sum(map(len, nodes.values())),
+        "elsewhere": ", ".join(f"{count} {op}" for op, count in elsewhere.items()),
     }
 
 
-def run_with_profile(path: Path, images: Any, device: str, folder: Path) -> tuple[Any, list[dict[str, Any]]]:
-    """The model's answer, and the events of onnxruntime's profile. Nodes that the device does not take run on the CPU."""
-    session_options = onnxruntime.SessionOptions()
-    session_options.log_severity_level = 3
-    session_options.enable_profiling = True
-    session_options.profile_file_prefix = str(folder / "run")
-    providers: list[Any] = (
-        [PROVIDERS["cpu"]] if device == "cpu" else [(PROVIDERS[device], CUDA_OPTIONS), PROVIDERS["cpu"]]
-    )
-    session = onnxruntime.InferenceSession(str(path), session_options, providers=providers)
-    answer = session.run(None, {session.get_inputs()[0].name: images})[-1]
-    return answer, json.loads(Path(session.end_profiling()).read_text())
-
-
-def describe_machine(device: str) -> dict[str, str]:
-    name = torch.cuda.get_device_name() if device == "cuda" and torch.cuda.is_available() else platform.machine()
-    return {
-        "device": name,
-        "onnxruntime": onnxruntime.__version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
+def write_report(path: Path, device: str, rows: list[dict[str, Any]]) -> None:
+    """Writes the rows with what they depend on."""
+    facts = machine.describe_machine()
+    if device in ("cuda", "tensorrt") and torch.cuda.is_available():
+        facts["gpu"] = torch.cuda.get_device_name()
+    versions = {"onnxruntime": onnxruntime.__version__, "torch": torch.__version__}
+    if package := find_device(device).package:
+        versions[package] = version(package)
+    command = f"python {' '.join(sys.argv)}"
+    report = {"command": command, "machine": {"device": device, **facts}, "versions": versions, "rows": rows}
+    path.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

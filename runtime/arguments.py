@@ -23,6 +23,15 @@ def check_count(name: str, value: Any, most: int | None = None) -> None:
         raise RuntimeFault("usage", f"{name}={value!r}: a whole number is expected, {limit}", exit_code=2)
 
 
+def read_settings(options: Any) -> dict[str, str]:
+    """A device's options by name, each value as text. Raises RuntimeFault (usage) for what is no mapping of names."""
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
+        raise RuntimeFault("usage", f"options={options!r}: a mapping of names to values is expected", exit_code=2)
+    return {name: str(value) for name, value in options.items()}
+
+
 def check_errors(errors: Any) -> None:
     """Raises RuntimeFault (usage) for what is no OnError."""
     if not isinstance(errors, str) or errors not in get_args(OnError):

@@ -1,6 +1,6 @@
 """onnxruntime's sessions: how they are made, on which device, and what one of them answers.
 
-Sessions of onnxruntime are made and run nowhere else. Only providers.py, worker.py and the doctor import it besides, to ask which devices
+Sessions of onnxruntime are made and run nowhere else. Only devices/, worker.py and the doctor import it besides, to ask which devices
 it has, and to have it in memory before a limit is set.
 """
 
@@ -11,16 +11,23 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .binding import BoundRuns, binds
+from .devices import PROVIDERS, DeviceChoice, choose_device
+from .devices.device import CPU_NODES, NOTHING, write_option
+from .devices.placement import add_provider, count_nodes, describe_elsewhere, locate_nodes
 from .faults import RuntimeFault
-from .providers import PROVIDERS, DeviceChoice, choose_device
 from .refusals import explain_load
 
 if TYPE_CHECKING:
     from .profile.record import Recording
 
 FATAL_ONLY = 4
+# what a run may give back at its end, by device: the memory that its arena holds
+SHRINK = "memory.enable_memory_arena_shrinkage"
+ARENAS = {"cpu": "cpu:0", "cuda": "gpu:{index}", "tensorrt": "gpu:{index}"}
 FAILING_NODE = re.compile(r"running (\w+) node\. Name:'([^']*)'")
-NO_MEMORY = re.compile(r"bad.?alloc|failed to allocate memory|out of memory", re.IGNORECASE)
+# as the C++ library, onnxruntime's arena, CUDA, cuBLAS, cuDNN, OpenCL and Vulkan say it
+NO_MEMORY = re.compile(r"bad.?alloc|failed to allocate memory|out.of.(\w+.)?memory|alloc(ation)?_failed", re.IGNORECASE)
 
 
 def session_options(threads: int | None, optimize: bool = True) -> Any:
@@ -32,8 +39,10 @@ def session_options(threads: int | None, optimize: bool = True) -> Any:
     if threads:
         options.intra_op_num_threads = threads
     if threads != 1:
-        # on a busy machine spinning threads take the core that the work needs (1.5 to 2.3 times slower, measured)
+        # on a busy machine threads that spin take the core that the work needs, and a thread that is late keeps the others waiting,
+        # the less the smaller its block is (docs/devices.md has what was measured)
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.dynamic_block_base", "4")
     if not optimize:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     return options
@@ -45,7 +54,7 @@ def create_cpu_session(model: str | Path | bytes, threads: int = 1, optimize: bo
 
 
 def create_ort_session(model: str | Path | bytes, options: Any, providers: Sequence[Any]) -> Any:
-    """An onnxruntime.InferenceSession of a file, or of a model's bytes.
+    """An onnxruntime.InferenceSession of a file, or of a model's bytes, on `providers`; none where the options have them.
 
     Raises RuntimeFault `model-refused`, and MemoryError where there is not enough memory.
     """
@@ -54,7 +63,10 @@ def create_ort_session(model: str | Path | bytes, options: Any, providers: Seque
     # what it has to say arrives as a fault
     onnxruntime.set_default_logger_severity(FATAL_ONLY)
     try:
-        return onnxruntime.InferenceSession(model_source(model), options, providers=list(providers))
+        # its fallback would print to standard output and go on to the CPU, here and in any run that fails
+        return onnxruntime.InferenceSession(
+            model_source(model), options, providers=[*providers] or None, enable_fallback=0
+        )
     # onnxruntime's own exceptions share no root but this
     except Exception as error:
         if lacks_memory(error):
@@ -80,45 +92,78 @@ Create = Callable[[Path, Any, Sequence[Any]], Any]
 
 
 def create_device_session(
-    path: Path, device: str, threads: int | None, create: Create = create_ort_session
+    path: Path,
+    device: str,
+    threads: int | None,
+    asked: Mapping[str, str] = NOTHING,
+    create: Create = create_ort_session,
 ) -> tuple[Any, DeviceChoice]:
-    """A session on `device`, and the choice that was made. Where CUDA fails, `auto` takes the CPU and gives the reason.
+    """A session on `device`, with its options as `asked`, and the choice that was made. Where CUDA fails, `auto` takes the CPU.
 
     `create` makes the session where that is the CPU. Raises RuntimeFault where a device other than `auto` cannot be used, or the model does not load on any.
     """
-    choice = choose_device(device)
+    choice = choose_device(device, asked, threads)
     if choice.device == "cpu":
         return create(path, session_options(threads), choice.providers), choice
-    options = session_options(threads)
-    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    help = "archc doctor says what is missing"
     try:
-        session = create_ort_session(path, options, choice.providers)
-        why = "" if session.get_providers()[0] == PROVIDERS[choice.device] else "onnxruntime did not take it"
+        session = create_provider_session(path, choice, threads, choice.is_strict)
+        if session.get_providers()[0] == PROVIDERS[choice.device]:
+            return session, choice
+        why = "onnxruntime did not take it"
     except RuntimeFault as fault:
         why = fault.message
+        left = find_nodes_elsewhere(path, choice, threads)
+        if left:
+            why, help = (
+                left,
+                f"run on the device cpu; to run those nodes there: {write_option(CPU_NODES.name, 'allow')}",
+            )
     except MemoryError:
         why = "there is not enough memory for the model"
-    if not why:
-        return session, choice
     cpu = DeviceChoice("cpu", (PROVIDERS["cpu"],), f"{choice.device} cannot be used: {why}", gpu_unusable=True)
     # raises where the CPU cannot load the model either: then the model is at fault, not the device
     fallback = create(path, session_options(threads), cpu.providers)
     if device == "auto":
         return fallback, cpu
-    raise RuntimeFault("device-unavailable", f"the device {device} cannot be used: {why}",
-                       "archc doctor says what is missing", 3)  # fmt: skip
+    raise RuntimeFault("device-unavailable", f"the device {device} cannot be used: {why}", help, 3)
+
+
+def create_provider_session(path: Path, choice: DeviceChoice, threads: int | None, strict: bool) -> Any:
+    """A session on a device that is not the CPU; with `strict` none of its nodes may run there. Raises as `create_ort_session` does."""
+    options = session_options(threads)
+    return create_ort_session(path, options, add_provider(options, choice, strict))
+
+
+def find_nodes_elsewhere(path: Path, choice: DeviceChoice, threads: int | None) -> str:
+    """Which nodes the device left to the CPU, in words; empty where it left none, or does not load at all."""
+    if not choice.is_strict:
+        return ""
+    try:
+        return describe_elsewhere(locate_nodes(create_provider_session(path, choice, threads, strict=False)))
+    except (RuntimeFault, MemoryError):
+        return ""
 
 
 class Engine:
-    """A model in onnxruntime, in this process."""
+    """A model in onnxruntime, in this process. `nodes` says how many nodes each provider took; nothing on the CPU, which takes all."""
 
     # why it runs in a process of its own
     doubt = ""
 
-    def __init__(self, path: Path, device: str, threads: int | None, create: Create = create_ort_session) -> None:
+    def __init__(
+        self,
+        path: Path,
+        device: str,
+        threads: int | None,
+        asked: Mapping[str, str] = NOTHING,
+        create: Create = create_ort_session,
+    ) -> None:
         """`create` makes the session on the CPU. Raises RuntimeFault for a model that does not load, and for a device that cannot be used."""
         self.path, self.threads = path, threads
-        self.session, self.choice = create_device_session(path, device, threads, create)
+        self.session, self.choice = create_device_session(path, device, threads, asked, create)
+        self.nodes = {} if self.choice.device == "cpu" else count_nodes(locate_nodes(self.session))
+        self.bound = BoundRuns(self.session, self.choice) if binds(self.session, self.choice) else None
 
     def get_inputs(self) -> Sequence[Any]:
         """Its inputs, each with a name, a type in onnxruntime's words and a shape."""
@@ -134,23 +179,14 @@ class Engine:
 
     def run(self, names: Sequence[str], arrays: Mapping[str, Any]) -> list[Any]:
         """The outputs `names` for arrays that fit its inputs. Raises what onnxruntime raises, and MemoryError where that lacks memory."""
-        return run_session(self.session, names, arrays)
+        return run_session(self.bound or self.session, names, arrays)
 
-    def count_nodes(self, names: Sequence[str], arrays: Mapping[str, Any]) -> dict[str, int]:
-        """How many nodes each provider ran in one profiled run of the model's own file; raises as `run` does."""
-        import json
-        from collections import Counter
-        from tempfile import TemporaryDirectory
-
-        with TemporaryDirectory() as folder:
-            options = session_options(self.threads)
-            options.enable_profiling = True
-            options.profile_file_prefix = str(Path(folder) / "run")
-            profiled = create_ort_session(self.path, options, self.choice.providers)
-            run_session(profiled, names, arrays)
-            events = json.loads(Path(profiled.end_profiling()).read_text())
-        ran = {e["name"]: e["args"]["provider"] for e in events if e.get("args", {}).get("provider")}
-        return dict(Counter(ran.values()))
+    def give_memory_back(self, names: Sequence[str], arrays: Mapping[str, Any]) -> None:
+        """Frees what onnxruntime keeps for runs to come, as it only does behind a run: of these small arrays. Raises as `run` does."""
+        if self.bound:
+            self.bound.forget()
+        if arena := ARENAS.get(self.choice.device):
+            free_arena(self.session, names, arrays, arena.format(index=self.choice.settings.get("index", 0)))
 
     def record(self, names: Sequence[str], arrays: Mapping[str, Any], runs: int, warm_up: int) -> Recording:
         """What onnxruntime measures of its kernels in `runs` runs after `warm_up`; raises as `run` does."""
@@ -159,8 +195,25 @@ class Engine:
         return record(self.path, session_options(self.threads), self.choice.providers, names, arrays, runs, warm_up)
 
 
+def free_arena(session: Any, names: Sequence[str], arrays: Mapping[str, Any], arena: str) -> None:
+    """Has a session free its arena behind a run. The outputs get memory of their own, as one in the arena would hold on to it."""
+    import numpy as np
+    import onnxruntime
+
+    outputs = [np.empty_like(found) for found in run_session(session, names, arrays)]
+    binding = session.io_binding()
+    for name, array in arrays.items():
+        binding.bind_cpu_input(name, np.ascontiguousarray(array))
+    for name, output in zip(names, outputs, strict=True):
+        binding.bind_ortvalue_output(name, onnxruntime.OrtValue.ortvalue_from_numpy(output))
+    how = onnxruntime.RunOptions()
+    how.log_severity_level = FATAL_ONLY
+    how.add_run_config_entry(SHRINK, arena)
+    session.run_with_iobinding(binding, how)
+
+
 def run_session(session: Any, names: Sequence[str], arrays: Mapping[str, Any]) -> list[Any]:
-    """What an onnxruntime.InferenceSession answers. Raises MemoryError where it lacks memory."""
+    """What an onnxruntime.InferenceSession, or BoundRuns of one, answers. Raises MemoryError where it lacks memory."""
     try:
         return list(session.run([*names], dict(arrays)))
     # onnxruntime's own exceptions share no root but this

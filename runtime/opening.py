@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,6 +10,7 @@ from .artifact import Artifact, open_artifact
 from .cache.entry import wait_for_tick
 from .cache.folder import read_bound
 from .cache.start import CacheUse, ColdStart, StaleEntry, find_warm_start
+from .devices.device import NOTHING
 from .inference import Engine
 from .limits import WorkerLimits
 from .trust import open_engine
@@ -26,17 +28,23 @@ class OpenedModel(NamedTuple):
 
 
 def open_model(
-    path: Path, device: str, threads: int | None, trust: bool, limits: WorkerLimits | None, cache: bool
+    path: Path,
+    device: str,
+    threads: int | None,
+    trust: bool,
+    limits: WorkerLimits | None,
+    cache: bool,
+    asked: Mapping[str, str] = NOTHING,
 ) -> OpenedModel:
     """Opens a model on a device. Raises RuntimeFault as `open_artifact` and `open_engine` do, and where the cache's bound is no size."""
     if not cache or read_bound() == 0:
         artifact = open_artifact(path)
-        engine = open_engine(artifact, device, threads, trust, limits)
+        engine = open_engine(artifact, device, threads, trust, limits, asked)
         return OpenedModel(artifact, engine, CacheUse("none", "it is turned off"))
     if warm := find_warm_start(path, trust):
         try:
             # that it may run in this process was found when the entry was written, of the same bytes
-            engine = open_engine(warm.artifact, device, threads, True, limits, warm.create)
+            engine = open_engine(warm.artifact, device, threads, True, limits, asked, warm.create)
             return OpenedModel(warm.artifact, engine, warm.use)
         except StaleEntry:
             # the model itself is opened
@@ -48,5 +56,5 @@ def open_model(
         pass
     artifact = open_artifact(path)
     cold = ColdStart(artifact, trust)
-    engine = open_engine(artifact, device, threads, trust, limits, cold.create)
+    engine = open_engine(artifact, device, threads, trust, limits, asked, cold.create)
     return OpenedModel(artifact, engine, cold.use)

@@ -37,7 +37,7 @@ OTHER_FILES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"<h", "a web page", "download the file itself, not the page that shows it"),
 )
 SOURCE_PLACES = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |^Load model from .{,4096}? failed:|/onnxruntime_src/\S+ [^()]*\([^()]*\)(?: const)? "
-                           r"|\S+ was false\. ")  # fmt: skip
+                           r"|\S+ was false\. |\[OpenVINO-EP\] \S+:\d+ - |Exception from src/\S+:\d+: ")  # fmt: skip
 NEWER_OPSET = re.compile(r"Opset (\d+) is under development.*support for domain (\S+) is till opset (\d+)", re.DOTALL)
 NEWER_FORMAT = re.compile(r"Unsupported model IR version: (\d+), max supported IR version: (\d+)")
 UNKNOWN_OPERATOR = re.compile(r"No Op registered for|is not a registered function/op|No opset import for domain")

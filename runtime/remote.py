@@ -19,10 +19,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
+from .devices import DeviceChoice
+from .devices.device import NOTHING
 from .faults import RuntimeFault
 from .frames import BrokenFrame, FrameTooLarge, read_frame, write_frame
 from .limits import MIB, WorkerLimits
-from .providers import DeviceChoice
 from .refusals import shorten
 
 if TYPE_CHECKING:
@@ -64,10 +65,11 @@ class RemoteEngine:
     """A model in onnxruntime, in a process of its own; it is asked as inference.Engine is. `doubt` says why it runs there."""
 
     def __init__(
-        self, path: Path, device: str, threads: int | None, doubt: str, model_bytes: int, limits: WorkerLimits
-    ) -> None:
+        self, path: Path, device: str, threads: int | None, doubt: str, model_bytes: int, limits: WorkerLimits,
+        asked: Mapping[str, str] = NOTHING,
+    ) -> None:  # fmt: skip
         """Raises RuntimeFault for a model that does not load within its limits, and for a device that cannot be used."""
-        self.path, self.device, self.threads = path, device, threads
+        self.path, self.device, self.threads, self.asked = path, device, threads, dict(asked)
         self.doubt, self.model_bytes, self.limits = doubt, model_bytes, limits
         self.folder = current_folder()
         self.lock = threading.Lock()
@@ -77,7 +79,10 @@ class RemoteEngine:
             opened = self.open()
         self.inputs, self.outputs = ([RemotePort(*port) for port in opened[key]] for key in ("inputs", "outputs"))
         self.providers = [str(each) for each in opened["providers"]]
-        self.choice = DeviceChoice(str(opened["device"]), (), str(opened["reason"]), bool(opened["gpu_unusable"]))
+        self.nodes = {str(provider): int(count) for provider, count in opened["nodes"].items()}
+        settings = {str(name): str(value) for name, value in opened["settings"].items()}
+        self.choice = DeviceChoice(str(opened["device"]), (), str(opened["reason"]), str(opened["precision"]), settings,
+                                   bool(opened["gpu_unusable"]))  # fmt: skip
 
     def get_inputs(self) -> Sequence[RemotePort]:
         """Its inputs, each with a name, a type in onnxruntime's words and a shape."""
@@ -97,10 +102,6 @@ class RemoteEngine:
         Raises RuntimeFault where a limit is met or the process ends, RemoteError where onnxruntime raises.
         """
         return self.call("run", names, arrays)[1]
-
-    def count_nodes(self, names: Sequence[str], arrays: Mapping[str, Any]) -> dict[str, int]:
-        """How many nodes each provider ran in one profiled run; raises as `run` does."""
-        return dict(self.call("count", names, arrays)[0]["counts"])
 
     def record(self, names: Sequence[str], arrays: Mapping[str, Any], runs: int, warm_up: int) -> Recording:
         """What onnxruntime measures of its kernels in `runs` runs after `warm_up`; raises as `run` does."""
@@ -124,9 +125,20 @@ class RemoteEngine:
             size = sum(getattr(array, "nbytes", 0) for array in arrays.values())
             return self.ask(head, [*arrays.values()], "run", size)
 
+    def give_memory_back(self, names: Sequence[str], arrays: Mapping[str, Any]) -> None:
+        """Ends the process, whose memory is free then; the next call starts it again."""
+        with self.lock:
+            self.process.end()
+
     def open(self) -> dict[str, Any]:
         """Starts the process and opens the model there; what it says of it. Raises RuntimeFault, and ends the process, where it does not load."""
-        head = {"do": "open", "path": str(self.path), "device": self.device, "threads": self.threads}
+        head = {
+            "do": "open",
+            "path": str(self.path),
+            "device": self.device,
+            "threads": self.threads,
+            "options": self.asked,
+        }
         self.process.start()
         try:
             return self.ask(head, [], "opened", 0)[0]

@@ -20,12 +20,16 @@ from .arguments import (
     check_progress,
     list_labels,
     list_names,
+    read_settings,
 )
 from .artifact import Artifact
 from .classifier import Verdict, find_classifier
+from .devices import PROVIDERS
+from .devices.placement import describe_placement
 from .faults import PictureFault, RuntimeFault, UntrainedWarning, escape_controls
 from .images import MAX_PIXELS, read_input, read_prepared
 from .inference import failing_node
+from .largest_batch import describe_too_large_batch, find_largest_batch
 from .limits import WorkerLimits, check_limits
 from .opening import open_model
 from .ports import PIXEL_DTYPE, Port, advise_names, check_feeds, check_input_names, list_ports, split_rows
@@ -40,8 +44,9 @@ MAX_PADDED = 2**30
 class Session:
     """A model opened on a device. It takes arrays, or pictures where its inputs are images of one size.
 
-    `artifact` is the model's metadata. `inputs` and `outputs` are its ports by name. `device` is where it runs (cuda, tensorrt or
-    cpu), and `reason` says why there. `cache` says whether it started from the cache. `labels` are the names of the classes; `verdict` says by which output it is a classifier, or
+    `artifact` is the model's metadata. `inputs` and `outputs` are its ports by name. `device` is where it runs (cpu, cuda, …), and
+    `reason` says why there; `precision` says in what it computes products of float32, `settings` are the device's options in force.
+    `cache` says whether it started from the cache. `labels` are the names of the classes; `verdict` says by which output it is a classifier, or
     why it is none.
     """
 
@@ -52,11 +57,14 @@ class Session:
         threads: int | None = None,
         labels: Iterable[str] | str | Path | None = None,
         *,
+        options: Mapping[str, str] | None = None,
         trust: bool = False,
         limits: WorkerLimits | None = None,
         cache: bool = True,
     ) -> None:
-        """Opens the file `model` on `device` (auto, cuda, tensorrt or cpu) with `threads` on the CPU; None lets onnxruntime choose.
+        """Opens the file `model` on `device` (auto, cpu, cuda, …: `archc doctor` lists them), with that device's own `options`.
+
+        `threads` are those on the CPU; None lets onnxruntime choose.
 
         `labels`, a list or a file of one a line, names the classes of a model that does not, and so says that it is a classifier.
         A model that is not as archc writes it runs in a process of its own, within `limits`; with `trust` it is opened in this one.
@@ -69,12 +77,13 @@ class Session:
         if limits is not None:
             check_limits(limits)
         self.threads = threads
-        opened = open_model(Path(model), device, threads, trust, limits, cache)
+        opened = open_model(Path(model), device, threads, trust, limits, cache, read_settings(options))
         self.artifact: Artifact = opened.artifact
         self.session, self.cache = opened.engine, opened.cache
         self.choice = self.session.choice
         self.providers = tuple(self.session.get_providers())
         self.device, self.reason, self.name = self.choice.device, self.choice.reason, self.artifact.name
+        self.precision, self.settings = self.choice.precision, dict(self.choice.settings)
         unranked = self.artifact.graph.unranked
         self.inputs: dict[str, Port] = {each.name: Port.of(each, unranked) for each in self.session.get_inputs()}
         self.outputs: dict[str, Port] = {each.name: Port.of(each, unranked) for each in self.session.get_outputs()}
@@ -89,11 +98,6 @@ class Session:
         if not self.artifact.trained:
             warnings.warn(escape_controls(self.artifact.describe_untrained()), UntrainedWarning, stacklevel=2)
 
-    @property
-    def precision(self) -> str | None:
-        """What the model computes in, as its build says: `fp32`, `int8`; None for a model from elsewhere."""
-        return self.artifact.precision
-
     def count_classes(self) -> int | None:
         """How many classes there are; 0 where the model is no classifier, None where the file leaves it open."""
         if self.verdict.output is None:
@@ -102,8 +106,8 @@ class Session:
         return classes if isinstance(classes, int) else None
 
     def __repr__(self) -> str:
-        told = f" in {self.precision}" if self.precision not in (None, "fp32") else ""
-        lines = [f"{self.name}{told} on {self.device} ({self.reason})"]
+        told = f" in {self.artifact.precision}" if self.artifact.precision not in (None, "fp32") else ""
+        lines = [f"{self.name}{told} on {self.describe_device()} ({self.reason})"]
         lines += [f"  input   {port}" for port in self.inputs.values()]
         classes = self.count_classes()
         for name, port in self.outputs.items():
@@ -113,6 +117,14 @@ class Session:
             steps = ", ".join(self.artifact.untrained)
             lines.append(f"  weights untrained{steps and ': ' + steps}")
         return "\n".join(map(escape_controls, lines))
+
+    def describe_device(self) -> str:
+        """Where it runs and how, as answers say it: `cuda, f32, tf32 off, 139/139 nodes`. The CPU alone has no more to it."""
+        if self.device == "cpu":
+            return self.device
+        tf32 = [f"tf32 {self.settings['tf32']}"] if "tf32" in self.settings else []
+        placement = describe_placement(self.device, self.nodes_by_provider())
+        return ", ".join([self.device, self.precision, *tf32, *([placement] if placement else [])])
 
     @property
     def logits_output(self) -> str:
@@ -170,23 +182,56 @@ class Session:
 
     def run_once(self, arrays: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
         """The outputs `names` for arrays that fit. Raises RuntimeFault `run-failed` where onnxruntime stops."""
-        with self.translate_errors():
+        with self.translate_errors(arrays, names):
             return dict(zip(names, self.session.run(names, arrays), strict=True))
 
     @contextmanager
-    def translate_errors(self) -> Iterator[None]:
-        """Makes a RuntimeFault of whatever onnxruntime raises while it runs the model."""
+    def translate_errors(self, arrays: Mapping[str, Any], names: Sequence[str]) -> Iterator[None]:
+        """Makes a RuntimeFault of whatever onnxruntime raises while it runs the model for these."""
         try:
             yield
         except RuntimeFault:
             raise
         except MemoryError:
-            raise RuntimeFault("out-of-memory", f"there is not enough memory to run {self.name}",
-                               "run fewer pictures at once: --batch 1, or batch=1 in Python", 3) from None  # fmt: skip
+            raise self.describe_no_memory(arrays, names) from None
         # onnxruntime's own exceptions share no root but this
         except Exception as error:
             raise RuntimeFault("run-failed", f"onnxruntime stopped while it ran {self.name}{failing_node(error)}",
                                "the shapes fit its inputs; look at what the model computes with them") from error  # fmt: skip
+
+    def describe_no_memory(self, arrays: Mapping[str, Any], names: Sequence[str]) -> RuntimeFault:
+        """The fault for rows that do not fit in memory, with the largest number of them that does: found by running parts."""
+        rows = {len(array) if array.ndim else 0 for array in arrays.values()}
+        count = rows.pop() if len(rows) == 1 and self.has_open_batch() else 0
+        fits = find_largest_batch(lambda size: self.fits_in_memory(arrays, names, size), count)
+        return describe_too_large_batch(self.name, self.device, count, fits)
+
+    def has_open_batch(self) -> bool:
+        """Whether it takes any number of rows: the first dimension of each input is open."""
+        return all(port.shape and not isinstance(port.shape[0], int) for port in self.inputs.values())
+
+    def fits_in_memory(self, arrays: Mapping[str, Any], names: Sequence[str], rows: int) -> bool:
+        """Whether there is memory to run the first `rows` rows. Raises what onnxruntime raises besides."""
+        try:
+            # what a run that failed has taken is kept in pieces, of which none may do for a smaller one
+            self.session.give_memory_back(names, {name: array[:1] for name, array in arrays.items()})
+            self.session.run(names, {name: array[:rows] for name, array in arrays.items()})
+        except MemoryError:
+            return False
+        return True
+
+    def warm_up(self, rows: int = 1) -> None:
+        """Runs `rows` rows of zeros, and forgets the answer: the first run on a device takes memory and chooses kernels.
+
+        Where a size is open it is 1. Raises RuntimeFault where the model does not run on those.
+        """
+        import numpy as np
+
+        check_count("rows", rows, MAX_BATCH)
+        shapes = {name: [d if isinstance(d, int) else 1 for d in port.shape] for name, port in self.inputs.items()}
+        if self.has_open_batch():
+            shapes = {name: [rows, *shape[1:]] for name, shape in shapes.items()}
+        self.run({name: np.zeros(shape, self.inputs[name].numpy_dtype) for name, shape in shapes.items()})
 
     def only_input(self) -> str:
         """The name of the one input. Raises RuntimeFault `wrong-input` where there are several, or none."""
@@ -340,16 +385,11 @@ class Session:
         return read_prepared(source, called, port, self.name)
 
     def nodes_by_provider(self) -> dict[str, int]:
-        """How many nodes each provider ran, from onnxruntime's profile of one run on zeros, 1 where a size is open.
+        """How many nodes each provider runs, as onnxruntime placed them when the model was opened.
 
-        Raises RuntimeFault where the model does not run on those.
+        On the CPU they are those of the file. Empty on a device where this onnxruntime does not say (before 1.24).
         """
-        import numpy as np
-
-        shapes = {name: [d if isinstance(d, int) else 1 for d in port.shape] for name, port in self.inputs.items()}
-        with self.translate_errors():
-            zeros = {name: np.zeros(shape, self.inputs[name].numpy_dtype) for name, shape in shapes.items()}
-            return self.session.count_nodes([*self.outputs], check_feeds(zeros, self.inputs, self.name, None))
+        return {PROVIDERS["cpu"]: len(self.artifact.graph.nodes)} if self.device == "cpu" else dict(self.session.nodes)
 
 
 def bytes_of_rows(arrays: Mapping[str, Any]) -> int:

@@ -12,12 +12,15 @@ import stat
 import struct
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
 from itertools import pairwise
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .artifact import Artifact
+from .devices import refuse_precision
+from .devices.device import NOTHING
 from .faults import RuntimeFault
 from .forms import FLOATS, FORMS, SIZES, UINT8, Known, NodeUse, Sizes, Unfit, require, result_dtype
 from .inference import Create, Engine, create_ort_session
@@ -49,16 +52,19 @@ def open_engine(
     threads: int | None,
     trust: bool,
     limits: WorkerLimits | None,
+    asked: Mapping[str, str] = NOTHING,
     create: Create = create_ort_session,
 ) -> Engine | RemoteEngine:
     """The model in onnxruntime: in this process if it is as archc writes it, or if `trust` says so; else in one of its own.
 
-    `create` makes a session in this process on the CPU. Raises RuntimeFault where it does not load, within the `limits` if it is not trusted, and where `device` cannot be used.
+    `create` makes a session in this process on the CPU. Raises RuntimeFault where it does not load, within the `limits` if it is
+    not trusted, and where `device`, with its options as `asked`, cannot be used.
     """
+    refuse_precision(device, artifact.precision or "fp32")
     try:
         size = 0 if trust else measure_files(artifact)
         doubt = "" if trust else find_doubt(artifact)
-        engine = create_engine(artifact, device, threads, doubt, size, limits or WorkerLimits(), create)
+        engine = create_engine(artifact, device, threads, doubt, size, limits or WorkerLimits(), asked, create)
     except MemoryError:
         raise RuntimeFault(
             "out-of-memory", f"there is not enough memory to open `{artifact.path}`", exit_code=3
@@ -74,16 +80,17 @@ def create_engine(
     doubt: str,
     size_bytes: int,
     limits: WorkerLimits,
-    create: Create = create_ort_session,
+    asked: Mapping[str, str],
+    create: Create,
 ) -> Engine | RemoteEngine:
     """The model in onnxruntime, in a process of its own if there is a `doubt`. Raises RuntimeFault, with advice by who made the file."""
     try:
         if not doubt:
-            return Engine(artifact.path, device, threads, create)
+            return Engine(artifact.path, device, threads, asked, create)
         # late: an archc model needs none of what it imports
         from .remote import RemoteEngine
 
-        return RemoteEngine(artifact.path, device, threads, doubt, size_bytes, limits)
+        return RemoteEngine(artifact.path, device, threads, doubt, size_bytes, limits, asked)
     except RuntimeFault as fault:
         if fault.code != "model-refused":
             raise

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from .devices import choose_device
 from .faults import RuntimeFault
 from .frames import BrokenFrame, FrameTooLarge, read_frame, write_frame
 from .inference import Engine
-from .providers import choose_device
 
 # bytes that the system counts for each thread, where it does not say
 STACK = 8 * 2**20
@@ -97,15 +97,14 @@ class Worker:
         """The head and the values of the answer."""
         self.limit_memory(head["memory"], head)
         if head["do"] == "open":
-            self.engine = Engine(Path(head["path"]), head["device"], head["threads"])
+            self.engine = Engine(Path(head["path"]), head["device"], head["threads"], head["options"])
             ports = [[[each.name, each.type, each.shape] for each in which]
                      for which in (self.engine.get_inputs(), self.engine.get_outputs())]  # fmt: skip
             choice = self.engine.choice
             return {"inputs": ports[0], "outputs": ports[1], "providers": self.engine.get_providers(),
-                    "device": choice.device, "reason": choice.reason, "gpu_unusable": choice.gpu_unusable}, []  # fmt: skip
+                    "device": choice.device, "reason": choice.reason, "gpu_unusable": choice.gpu_unusable,
+                    "precision": choice.precision, "settings": dict(choice.settings), "nodes": self.engine.nodes}, []  # fmt: skip
         arrays = dict(zip(head["inputs"], values, strict=True))
-        if head["do"] == "count":
-            return {"counts": self.engine.count_nodes(head["outputs"], arrays)}, []
         if head["do"] == "record":
             found = self.engine.record(head["outputs"], arrays, head["runs"], head["warm_up"])
             return {"kernels": [[*each] for each in found.kernels], "run_seconds": found.run_seconds}, []
@@ -124,7 +123,7 @@ class Worker:
             # what it takes is not the model's
             import onnxruntime  # noqa: F401
 
-            if choose_device(head["device"]).device != "cpu":
+            if choose_device(head["device"], head["options"]).device != "cpu":
                 return
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             stack = resource.getrlimit(resource.RLIMIT_STACK)[0]

@@ -76,6 +76,12 @@ def ask(words: str, folder: Path, shell: str = "bash") -> list[str]:
         ("archc check tiny.yaml --format s", ["sarif"]),
         ("archc check nothing/of/the/kind/", []),
         ("archc ops nothing", []),
+        ("archc run net.onnx --device open", ["openvino"]),
+        (
+            "archc run net.onnx --device openvino --device-option p",
+            ["precision=bf16", "precision=f16", "precision=f32"],
+        ),
+        ("archc run net.onnx --device-option tf", ["tf32=off", "tf32=on"]),
     ],
 )
 def test_what_is_offered(words: str, offered: list[str], folder: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from archc.runtime.devices import DEVICES
 from archc.runtime.doctor import packages
 from archc.runtime.libraries import read_needed
 
@@ -84,6 +85,23 @@ def out_of_range(m: Machine) -> None:
     m.add_distribution("onnxruntime-gpu", "1.10.0", "onnxruntime")
 
 
+PLUGINS = """
+class Device: ep_name, ep_metadata = "OpenVINOExecutionProvider", {{}}
+def get_ep_devices(): return [Device] if done else []
+done = []
+def register_execution_provider_library(name, path): {}
+"""
+
+
+def plugin(m: Machine, registering: str) -> None:
+    """OpenVINO's plugin, and an onnxruntime that takes plugins; without `registering` it is older than they are."""
+    cuda(m, *LIBRARIES)
+    m.add_package("onnxruntime_ep_openvino", "def get_library_path(): return 'plugin.so'")
+    if registering:
+        module = m.packages / "onnxruntime" / "__init__.py"
+        module.write_text(module.read_text("utf-8") + PLUGINS.format(registering), "utf-8")
+
+
 LIBRARIES = ("libcudart.so.12", "libcublas.so.12", "libcudnn.so.9")
 MACHINES = {
     "both wheels": Wrong(both_wheels, "onnxruntime wheels", False, ["onnxruntime and onnxruntime-gpu", "overwrite"],
@@ -136,6 +154,13 @@ MACHINES = {
                                 area="gpu"),
     "torch with another CUDA": Wrong(lambda m: (cuda(m), torch(m, "'13.0'")), "torch and cuda", None, ["CUDA 13.0", "CUDA 12"],
                                      ["archc-onnx[cuda]"], area="gpu"),
+    "a plugin that works": Wrong(lambda m: plugin(m, "done.append(1)"), "openvino", True, ["works", "Intel"], area="plugin"),
+    "a plugin before its time": Wrong(lambda m: plugin(m, ""), "openvino", False, ["1.20.0", "takes no plugins"], ["onnxruntime", "1.24"],
+                                      area="plugin"),
+    "a plugin that kills": Wrong(lambda m: plugin(m, "import os; os.abort()"), "openvino", False, ["ends the process"], ["the device cpu"],
+                                 area="plugin"),
+    "a plugin of no device": Wrong(lambda m: plugin(m, "pass"), "openvino", False, ["takes none of the devices here"], ["Intel"],
+                                   area="plugin"),
     "hidden GPUs": Wrong(lambda m: set_variable(m, "CUDA_VISIBLE_DEVICES", ""), "CUDA_VISIBLE_DEVICES", None, ["hides"],
                          ["unset CUDA_VISIBLE_DEVICES"], area="gpu"),
     "a path to nowhere": Wrong(lambda m: set_variable(m, "LD_LIBRARY_PATH", "/no/such/folder"), "LD_LIBRARY_PATH", None, ["/no/such/folder is no"],
@@ -160,6 +185,7 @@ FAST = {
     "a driver that is too old",
     "an older cuDNN",
     "a newer TensorRT",
+    "a plugin that kills",
 }
 
 
@@ -214,6 +240,7 @@ def test_nothing_is_wrong_here() -> None:
     assert [by_name[name] for name in healthy if by_name[name].ok is not True] == []
     assert [each for each in found if each.ok is False and each.area == "cpu"] == []
     assert by_name["python"].value == sys.version.split()[0] and "cpu" in by_name["providers"].value
+    assert {device.name for device in DEVICES} <= {*by_name} and by_name["cpu"].ok
 
 
 def test_the_libraries_that_a_file_names(tmp_path: Path) -> None:

@@ -376,7 +376,7 @@ def test_a_build_in_8_bits(archc_build: Callable[..., Ran]) -> None:
     with pytest.warns(UntrainedWarning):
         session = Session("out.onnx", device="cpu")
     assert session.session.doubt == ""
-    assert session.precision == "int8"
+    assert session.artifact.precision == "int8"
     assert repr(session).startswith("net in int8 on cpu")
     assert json.loads(session.artifact.metadata["archc.calibration"]) == {
         "method": "minmax",
@@ -396,7 +396,7 @@ def test_pixels_as_inputs(archc_build: Callable[..., Ran]) -> None:
     with pytest.warns(UntrainedWarning):
         session = Session("out.onnx", device="cpu")
     assert session.session.doubt == ""
-    assert (session.inputs["image"].dtype, session.precision) == ("uint8", "int8")
+    assert (session.inputs["image"].dtype, session.artifact.precision) == ("uint8", "int8")
     save("pixels.npz", image=(images(60) * 60 + 100).clip(0, 255).astype(np.uint8))
     assert archc_build("net.yaml", "--calibrate", "pixels.npz", "--input-type", "uint8").code == 0
 

@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 import archc
+from archc.runtime.devices import Trouble
+from archc.runtime.devices.nvidia import CUDA
 
 from .program import Ran, Run, program
 
@@ -234,7 +236,20 @@ def test_usage(run: Run, name: str, arguments: list[str], words: list[str]) -> N
 def test_the_document(run: Run, models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ran = run("net", "a.png", "--format", "json")
     told = document(ran)
-    keys = {"model", "device", "reason", "providers", "cache", "classifier", "trained", "untrained", "results"}
+    keys = {
+        "model",
+        "device",
+        "reason",
+        "providers",
+        "cache",
+        "precision",
+        "device_options",
+        "nodes",
+        "classifier",
+        "trained",
+        "untrained",
+        "results",
+    }
     assert {*told} == keys and told["cache"] == {"state": "none", "reason": "it is turned off"}
     assert (told["model"], told["device"], told["classifier"]) == ("net", "cpu", "logits")
     assert told["trained"] is False and told["untrained"] == []
@@ -248,8 +263,8 @@ def test_the_document(run: Run, models: Path, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize("driver", [False, True])
 def test_auto_says_why_where_a_gpu_seems_to_be_here(run: Run, monkeypatch: pytest.MonkeyPatch, driver: bool) -> None:
     reason = "CUDA's libraries do not load" if driver else "no NVIDIA driver is here"
-    monkeypatch.setattr("archc.runtime.providers.device_trouble", lambda device: (reason, ""))
-    monkeypatch.setattr("archc.runtime.providers.can_load", lambda name: driver)
+    monkeypatch.setattr("archc.runtime.devices.registry.CUDA", CUDA._replace(find_trouble=lambda: Trouble(reason, "")))
+    monkeypatch.setattr("archc.runtime.devices.registry.can_load", lambda name: driver)
     shown, told = run("net", "a.png", "--device", "auto"), run("net", "a.png", "--device", "auto", "--format", "json")
     assert (document(told)["reason"], document(told)["device"]) == (reason, "cpu")
     assert shown.out.endswith(f"net on cpu: {reason}\n" if driver else "net on cpu\n")

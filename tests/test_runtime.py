@@ -12,8 +12,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from archc.runtime import RuntimeFault, Session, providers
+from archc.runtime import RuntimeFault, Session
 from archc.runtime.artifact import open_artifact
+from archc.runtime.devices import PROVIDERS, DeviceChoice, nvidia
 from archc.runtime.inference import create_cpu_session, create_device_session
 
 CLASSES = 4
@@ -153,14 +154,14 @@ def test_every_cut_and_every_changed_byte_is_a_fault_or_a_model(model, tmp_path)
 @pytest.fixture
 def without_driver(monkeypatch):
     """A machine without a GPU, whichever machine this is."""
-    monkeypatch.setattr(providers, "DRIVER", "libnothing-of-that-name.so.1")
+    monkeypatch.setattr(nvidia, "DRIVER", "libnothing-of-that-name.so.1")
 
 
 @pytest.fixture
 def with_cuda_wheel(monkeypatch):
     import onnxruntime
 
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(providers.PROVIDERS.values()))
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(PROVIDERS.values()))
 
 
 @pytest.mark.parametrize("device", ["cuda", "tensorrt"])
@@ -180,8 +181,8 @@ def test_a_wheel_without_cuda_is_an_error_with_its_cause(model, monkeypatch):
 
 
 def test_libraries_that_do_not_load_are_named(model, with_cuda_wheel, monkeypatch):
-    monkeypatch.setattr(providers, "driver_trouble", lambda: ("", ""))
-    monkeypatch.setattr(providers, "missing_libraries", lambda: ["libcudnn.so.9"])
+    monkeypatch.setattr(nvidia, "driver_trouble", lambda: nvidia.Trouble())
+    monkeypatch.setattr(nvidia, "missing_libraries", lambda: ["libcudnn.so.9"])
     found = fault(Session, model, device="cuda")
     assert found.exit_code == 3 and "libcudnn.so.9" in found.message and "pip install" in found.help
 
@@ -193,15 +194,15 @@ def test_auto_goes_on_to_the_cpu_and_says_why(model, without_driver, with_cuda_w
 
 def unloadable(monkeypatch):
     """CUDA as it looks in order beforehand, and fails when a session opens."""
-    cuda = providers.DeviceChoice(
-        "cuda", (("CUDAExecutionProvider", {"device_id": "nonsense"}),), "a CUDA device works"
-    )
-    monkeypatch.setattr("archc.runtime.inference.choose_device", lambda device: cuda)
+    cuda = DeviceChoice("cuda", (("CUDAExecutionProvider", {"device_id": "nonsense"}),), "a CUDA device works")
+    monkeypatch.setattr("archc.runtime.inference.choose_device", lambda *asked: cuda)
 
 
-def test_cuda_that_fails_only_at_the_session(model, monkeypatch):
+def test_cuda_that_fails_only_at_the_session(model, monkeypatch, capfd):
     unloadable(monkeypatch)
     found = fault(Session, model, device="cuda")
+    # onnxruntime would fall back to the CPU, and print that
+    assert capfd.readouterr().out == ""
     assert (found.code, found.exit_code) == ("device-unavailable", 3)
     session, choice = create_device_session(model, "auto", 1)
     assert choice.device == "cpu" and choice.reason.startswith("cuda cannot be used") and session.get_providers()

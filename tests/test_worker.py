@@ -296,21 +296,21 @@ def test_a_limit_that_is_met_as_the_answer_comes(tmp_path, monkeypatch):
     ("error", "code"),
     [(RemoteError("MatMul"), "run-failed"), (MemoryError(), "out-of-memory"), (ValueError(), "run-failed")],
 )
-def test_a_profiled_run_fails_as_any_run_does(tmp_path, monkeypatch, error, code):
+def test_a_warm_up_fails_as_any_run_does(tmp_path, monkeypatch, error, code):
     def fail(*_):
         raise error
 
     session = Session(save(HARMLESS, tmp_path / "a.onnx"), device="cpu", trust=True)
-    monkeypatch.setattr(session.session, "count_nodes", fail)
+    session.warm_up(rows=3)
     monkeypatch.setattr(session.session, "run", fail)
-    assert fault(session.nodes_by_provider).code == fault(session.run, PICTURE).code == code
+    assert fault(session.warm_up).code == fault(session.run, PICTURE).code == code
 
 
-def test_a_profiled_run_of_a_model_that_stops(tmp_path):
+def test_a_warm_up_of_a_model_that_stops(tmp_path):
     model = make([node("Exp", ["x"], ["e"]), node("Reshape", ["e", "s"], ["y"])], weights=[constant("s", [7, 7])])
     path = save(model, tmp_path / "a.onnx")
     for trust in (False, True):
-        assert fault(Session(path, device="cpu", trust=trust).nodes_by_provider).code == "run-failed"
+        assert fault(Session(path, device="cpu", trust=trust).warm_up).code == "run-failed"
 
 
 def test_nothing_of_where_the_user_stands_is_imported(tmp_path, monkeypatch):

@@ -47,6 +47,13 @@ def op_names() -> Iterable[str]:
     return [op.name for op in public_ops()]
 
 
+def device_names() -> Iterable[str]:
+    """The devices, `auto` among them."""
+    from ..runtime.devices import device_names
+
+    return device_names()
+
+
 def diagnostic_codes() -> Iterable[str]:
     """The codes that have a page."""
     from ..catalog import diagnostic_pages
@@ -71,6 +78,19 @@ def files_with_prefix(incomplete: str, suffixes: tuple[str, ...]) -> list[str]:
                     found.append(f"{typed}{slash}{path.name}/")
                 elif path.suffix in suffixes:
                     found.append(f"{typed}{slash}{path.name}")
+    return found
+
+
+def complete_device_option(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """`name=value` for each value of each option of the device on the line; of all devices where there is none yet."""
+    found: list[str] = []
+    with suppress(Exception):
+        from ..runtime.devices import DEVICES
+
+        asked = context.params.get("device")
+        rows = [row for row in DEVICES if row.name == asked] or DEVICES
+        pairs = {f"{option.name}={value}" for row in rows for option in row.options for value in option.values}
+        found = sorted(pair for pair in pairs if pair.startswith(incomplete))
     return found
 
 

@@ -12,12 +12,13 @@ import click
 
 from ..compiler.diagnostics import clean
 from ..interruption import limit_long_calls
-from ..runtime.arguments import MAX_BATCH, MAX_THREADS
+from ..runtime.arguments import MAX_BATCH
 from ..runtime.faults import RuntimeFault
 from ..runtime.images import MAX_PIXELS
 from ..runtime.save import KINDS, save_npz, save_png, summarize
 from ..runtime.sources import find_images
 from ..text.tables import format_table
+from .devices import device_options
 from .options import as_json, format_option, output_path, print_json, refuse_two_answers, text_stream
 from .progress import progress
 from .render import format_failure, format_warning
@@ -25,8 +26,6 @@ from .render import format_failure, format_warning
 if TYPE_CHECKING:
     from ..runtime.answers import Answer, Result
     from ..runtime.session import Session
-
-DEVICES = ("auto", "cuda", "tensorrt", "cpu")
 
 
 @click.command(epilog="Example: archc run googlenet.onnx cat.jpg photos/ --top 3")
@@ -48,19 +47,10 @@ DEVICES = ("auto", "cuda", "tensorrt", "cpu")
 @click.option(
     "-o", "--output", "target", metavar="FILE", help="Write the outputs: .npz arrays, .png the arg-max of a map, .json."
 )
-@click.option(
-    "--device",
-    type=click.Choice(DEVICES),
-    default="auto",
-    show_default=True,
-    help="Where to run; never silently elsewhere.",
-)
+@device_options
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="How many classes an image.")
 @click.option("--labels", metavar="FILE", help="The names of the classes, one a line, for a model that has none.")
 @click.option("--batch", type=click.IntRange(1, MAX_BATCH), default=8, show_default=True, help="Images at once.")
-@click.option(
-    "--threads", type=click.IntRange(1, MAX_THREADS), help="Threads on the CPU.  [default: onnxruntime's choice]"
-)
 @click.option(
     "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger pictures."
 )
@@ -75,7 +65,8 @@ DEVICES = ("auto", "cuda", "tensorrt", "cpu")
 @format_option()
 def command(
     model: str, images: tuple[str, ...], feeds: tuple[str, ...], outputs: tuple[str, ...], target: str | None, device: str,
-    top: int, labels: str | None, batch: int, threads: int | None, max_pixels: int, trust: bool, no_cache: bool, form: str,
+    settings: dict[str, str], threads: int | None, top: int, labels: str | None, batch: int, max_pixels: int, trust: bool, no_cache: bool,
+    form: str,
 ) -> int:  # fmt: skip
     """Run a built model on pictures: their classes, or the model's outputs.
 
@@ -98,7 +89,7 @@ def command(
     check_target(target, [model, *given, *find_paths(pictures), *([labels] if labels else [])])
     with progress(f"running {model}"):
         with warnings.catch_warnings(action="ignore", category=UntrainedWarning):  # said below, where there are answers
-            session = Session(model, device=device, threads=threads, labels=labels, trust=trust, cache=not no_cache)
+            session = Session(model, device, threads, labels, options=settings, trust=trust, cache=not no_cache)
         check_target(target, (str(Path(model).parent / name) for name in find_data(session.artifact)))
         limits: Any = {"batch": batch, "errors": "keep", "max_pixels": max_pixels}
         classes = session.verdict.output is not None and not outputs and kind in (None, ".json")
@@ -224,6 +215,9 @@ def run_json(session: Session, entries: Sequence[Mapping[str, Any]]) -> dict[str
         "reason": session.reason,
         "providers": list(session.providers),
         "cache": {"state": session.cache.state, "reason": session.cache.reason},
+        "precision": session.precision,
+        "device_options": session.settings,
+        "nodes": session.nodes_by_provider(),
         "classifier": session.verdict.output,
         "trained": session.artifact.trained,
         "untrained": session.artifact.untrained,
@@ -253,7 +247,7 @@ def place_text(session: Session, target: str | None) -> str:
     """Where the outputs are written, and where the model ran; why there, if a GPU seems to be here that cannot be used."""
     wrote = f"wrote {clean(target)}\n" if target else ""
     why = f": {session.reason}" if session.choice.gpu_unusable else ""
-    return wrote + clean(f"{session.name} on {session.device}{why}")
+    return wrote + clean(f"{session.name} on {session.describe_device()}{why}")
 
 
 def class_table(results: Iterable[Result]) -> str:

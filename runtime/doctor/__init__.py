@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .devices import device_findings
 from .extras import extra_findings
 from .finding import Finding
 from .gpu import gpu_findings
@@ -24,5 +25,6 @@ def examine_machine() -> list[Finding]:
         *extra_findings(),
         *provider_findings(broken),
         *gpu_findings(broken),
+        *device_findings(broken),
         *surrounding_findings(),
     ]

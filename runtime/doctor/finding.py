@@ -11,11 +11,11 @@ class Finding(NamedTuple):
     `ok` is True for what was looked at and is in order, False for what is wrong. It is None where that cannot be told: for a variable
     that is set, and for what only some need and is not here (a GPU, torch).
 
-    `area` says what the fact is about: all use of archc, which is on the CPU, or only that of a GPU.
+    `area` says what the fact is about: all use of archc, which is on the CPU, or only that of a GPU, or of a plugin's device.
     """
 
     name: str
     value: str
     ok: bool | None = None
     advice: str = ""
-    area: Literal["cpu", "gpu"] = "cpu"
+    area: Literal["cpu", "gpu", "plugin"] = "cpu"

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+from ..devices import PROVIDERS
+from ..devices.nvidia import driver_trouble, missing_libraries
 from ..faults import RuntimeFault
 from ..libraries import DRIVER, can_load, cuda_major_wanted, other_versions, wanted_libraries
 from ..packages import OURS, import_package
-from ..providers import PROVIDERS, driver_trouble, missing_libraries
 from .finding import Finding
 
 CUDA_LINE = re.compile(r"^cuda\b[^=]*=\s*(?:'([\d.]+)'|None)", re.M)
@@ -78,6 +79,9 @@ def tensorrt_findings() -> Iterator[Finding]:
     wanted = wanted_libraries("tensorrt")
     missing = [name for name in wanted if not can_load(name)]
     if not wanted:
+        yield Finding(
+            "tensorrt", "this onnxruntime is built without it, or does not say which libraries it needs", area="gpu"
+        )
         return
     if not missing:
         yield Finding("tensorrt", f"{', '.join(wanted)} load", True, area="gpu")

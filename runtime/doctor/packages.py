@@ -10,8 +10,8 @@ from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from typing import NamedTuple
 
+from ..devices import PROVIDERS
 from ..packages import OURS, distribution_of, install_line, installed_version, requirement_of
-from ..providers import PROVIDERS
 from .finding import Finding
 from .requirements import is_out_of_range
 

@@ -44,8 +44,9 @@ def profile_session(session: Session, batch: int = 1, runs: int = 10, warm_up: i
         raise RuntimeFault("device-unavailable", f"a profile on {session.device} would be of the launches of kernels, not of the kernels",
                            "profile on the device cpu; for a GPU use its own profiler (nsys, ncu)", 2)  # fmt: skip
     arrays = random_inputs(session.inputs, session.fixed_batch or batch, session.name)
-    with session.translate_errors():
-        recording = session.session.record(session.known_outputs(None), arrays, runs, warm_up)
+    names = session.known_outputs(None)
+    with session.translate_errors(arrays, names):
+        recording = session.session.record(names, arrays, runs, warm_up)
     steps = attribute_kernels(recording.kernels, session.artifact.graph)
     size = session.fixed_batch or batch
     return Profile(session.name, session.device, size, session.threads, runs, recording.run_seconds, tuple(steps),

@@ -46,8 +46,8 @@ class Inspection:
 
     def values(self, paths: Collection[str], optimize: bool) -> dict[str, Any]:
         """The results of the nodes at `paths`, for the one image."""
+        from ...runtime.devices import PROVIDERS
         from ...runtime.inference import create_ort_session, session_options
-        from ...runtime.providers import PROVIDERS
 
         asked = {self.names[path]: path for path in paths if self.names[path] in self.types}
         del self.model.graph.output[:]

@@ -1,0 +1,38 @@
+"""The options that say where a model runs, for each command that runs one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ..runtime.arguments import MAX_THREADS
+from .completion import complete_device_option, device_names, offer
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def device_options(command: _F) -> _F:
+    """The options `--device`, `--device-option` and `--threads`, as the arguments `device`, `settings` and `threads`."""
+    for option in (
+        click.option("--threads", type=click.IntRange(1, MAX_THREADS), help="Threads on the CPU.  [default: onnxruntime's choice]"),
+        click.option("--device-option", "settings", multiple=True, metavar="NAME=VALUE", callback=read_pairs,
+                     shell_complete=complete_device_option, help="An option of the device; repeatable. docs/devices.md lists them."),
+        click.option("--device", metavar="NAME", default="auto", show_default=True, shell_complete=offer(device_names),
+                     help="Where to run; never silently elsewhere. `archc doctor` lists the devices."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def read_pairs(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """The values by name of an option that is given as NAME=VALUE. Raises UsageError for what is not, and for a name twice."""
+    found: dict[str, str] = {}
+    for pair in values:
+        name, equals, value = pair.partition("=")
+        if not (name and equals and value):
+            raise click.UsageError(f"{parameter.opts[0]} {pair}: it is NAME=VALUE")
+        if found.setdefault(name, value) != value:
+            raise click.UsageError(f"{parameter.opts[0]} {name} is given twice: {found[name]} and {value}")
+    return found

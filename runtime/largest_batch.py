@@ -1,0 +1,35 @@
+"""How many rows of a batch fit in memory, where all of them did not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .faults import RuntimeFault
+
+
+def find_largest_batch(fits: Callable[[int], bool], asked: int) -> int:
+    """The largest number of rows below `asked` that `fits`; 0 where not even one does.
+
+    It doubles until one does not fit, then halves what lies between: at most twice the logarithm of `asked` in tries. (From below, as
+    a run that fails may keep memory: onnxruntime's arena takes what it can get before it gives up.)
+    """
+    least, most = 0, asked
+    while max(1, 2 * least) < most:
+        size = max(1, 2 * least)
+        least, most = (size, most) if fits(size) else (least, size)
+    while most - least > 1:
+        middle = (least + most) // 2
+        least, most = (middle, most) if fits(middle) else (least, middle)
+    return least
+
+
+def describe_too_large_batch(model: str, device: str, asked: int, fits: int) -> RuntimeFault:
+    """The fault for a batch of `asked` rows, of which `fits` fit; `asked` is 0 where a model takes no other number of them."""
+    lacking = f"there is not enough memory to run {model} on {device}"
+    if fits:
+        return RuntimeFault("out-of-memory", f"{lacking} with a batch of {asked}; the largest that fits is {fits}",
+                            f"--batch {fits}, or batch={fits} in Python", 3)  # fmt: skip
+    if asked:
+        return RuntimeFault("out-of-memory", f"{lacking}, not even with a batch of 1",
+                            "end what else takes memory, or run it on a machine with more", 3)  # fmt: skip
+    return RuntimeFault("out-of-memory", lacking, "run fewer pictures at once: --batch 1, or batch=1 in Python", 3)

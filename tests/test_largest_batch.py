@@ -1,0 +1,144 @@
+"""A batch that does not fit in memory: the fault names the largest one that does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import archc
+from archc.runtime import Session
+from archc.runtime.inference import lacks_memory
+from archc.runtime.largest_batch import find_largest_batch
+
+from .session_calls import fault
+from .worker_process import linux
+
+SPEC = """archspec: 1
+name: net
+input: {image: [3, 8, 8]}
+graph: [conv: 4, relu, global_avg_pool, {name: fc, linear: 5}]
+"""
+# a net that needs much more memory for an image than the image has
+WIDE = SPEC.replace("[3, 8, 8]", "[3, 64, 64]").replace("conv: 4", "conv: {out: 128, kernel: 3, padding: 1}")
+CHILD = """
+import resource, sys
+import numpy as np
+from archc.runtime import RuntimeFault, Session
+session = Session("net.onnx", device="cpu", threads=1)
+images = np.zeros((256, 3, 64, 64), np.float32)
+session.run(images[:1])
+with open("/proc/self/statm") as file:
+    size = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + 128 * 2**20,) * 2)
+try:
+    session.run(images)
+except RuntimeFault as fault:
+    print(fault.code, fault.exit_code, fault.message, fault.help, sep="|")
+    session.run(images[:int(fault.message.split()[-1])])
+    print("runs")
+"""
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    (tmp_path / "net.yaml").write_text(SPEC, "utf-8")
+    archc.load(tmp_path / "net.yaml").export_onnx(tmp_path / "net.onnx", proof="none")
+    return Session(tmp_path / "net.onnx", device="cpu", threads=1)
+
+
+@pytest.mark.parametrize("asked", [1, 2, 3, 7, 64, 100, 1000, 65536])
+def test_the_largest_is_found_in_few_tries(asked: int) -> None:
+    for limit in {0, 1, 2, 5, asked // 3, asked // 2, asked - 1}:
+        if limit >= asked:
+            continue
+        tries: list[int] = []
+
+        def fits(size: int, limit: int = limit, tries: list[int] = tries) -> bool:
+            assert 0 < size < asked
+            tries.append(size)
+            return size <= limit
+
+        assert find_largest_batch(fits, asked) == limit
+        assert len(tries) <= 2 * asked.bit_length() and len(set(tries)) == len(tries)
+
+
+class Small:
+    """A session whose device has memory for some rows only; how it says that is onnxruntime's own words for it."""
+
+    def __init__(self, session: Any, rows: int) -> None:
+        self.session, self.rows = session, rows
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.session, name)
+
+    def run(self, names: Any, arrays: Any) -> Any:
+        if len(next(iter(arrays.values()))) > self.rows:
+            raise RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Available memory of 0 is smaller than requested bytes; "
+                               "BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 822083584")  # fmt: skip
+        return self.session.run(names, arrays)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said", "help"),
+    [
+        (37, "with a batch of 100; the largest that fits is 37", "--batch 37, or batch=37 in Python"),
+        (1, "with a batch of 100; the largest that fits is 1", "--batch 1"),
+        (0, "not even with a batch of 1", "with more"),
+    ],
+)
+def test_a_device_of_little_memory(session: Session, rows: int, said: str, help: str) -> None:
+    session.session.session = Small(session.session.session, rows)  # type: ignore[union-attr]
+    found = fault(session.run, np.zeros((100, 3, 8, 8), np.float32))
+    assert (found.code, found.exit_code) == ("out-of-memory", 3)
+    assert said in found.message and help in found.help
+    # and pictures, which are batched by us
+    photos = np.zeros((100, 8, 8, 3), np.uint8)
+    assert said in fault(session.classify, photos, batch=100).message
+    if rows:
+        assert len(session.classify(photos, batch=rows)) == 100
+
+
+def test_a_model_of_one_batch_has_no_smaller_one(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(SPEC, "utf-8")
+    archc.load(tmp_path / "net.yaml").export_onnx(tmp_path / "net.onnx", proof="none", batch=8)
+    session = Session(tmp_path / "net.onnx", device="cpu", threads=1)
+    session.session.session = Small(session.session.session, 4)  # type: ignore[union-attr]
+    found = fault(session.run, np.zeros((8, 3, 8, 8), np.float32))
+    assert found.code == "out-of-memory" and "largest" not in found.message
+
+
+@pytest.mark.parametrize(
+    ("message", "lacking"),
+    [
+        ("CUDA failure 2: out of memory ; GPU=0", True),
+        ("CUDNN_STATUS_ALLOC_FAILED", True),
+        ("CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED", True),
+        ("CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED", True),
+        ("std::bad_alloc", True),
+        ("[GPU] clEnqueue failed: CL_OUT_OF_DEVICE_MEMORY", True),
+        ("VK_ERROR_OUT_OF_HOST_MEMORY", True),
+        ("CUDNN failure 8: CUDNN_STATUS_EXECUTION_FAILED", False),
+        ("Got: 4 Expected: 3", False),
+    ],
+)
+def test_what_says_that_memory_is_lacking(message: str, lacking: bool) -> None:
+    assert lacks_memory(RuntimeError(message)) is lacking
+
+
+@linux
+@pytest.mark.slow
+def test_a_process_of_little_memory(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(WIDE, "utf-8")
+    archc.load(tmp_path / "net.yaml").export_onnx(tmp_path / "net.onnx", proof="none")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CHILD], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    told, runs = done.stdout.splitlines()
+    assert told.startswith("out-of-memory|3|") and "largest that fits is" in told and runs == "runs"
+    # 2 MiB an image behind the convolution, in 128 MiB less what libraries take for themselves
+    assert 25 < int(told.split("|")[2].split()[-1]) <= 64
