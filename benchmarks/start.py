@@ -25,7 +25,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from against_torch import EXPORT, SAVE, python_command
+from build import EXPORT, SAVE
 from machine import describe_machine
 
 WAYS = ("torch", "plain", "cold", "first", "warm")
@@ -55,6 +55,11 @@ print(json.dumps({"start_ms": 1000 * (there - began), "cpu_ms": 1000 * (cpu - us
 """
 
 
+def python_command(text: str, **names: str) -> list[str]:
+    """The command that runs a script in Python, with the texts `names` as its variables."""
+    return [sys.executable, "-c", "\n".join(f"{name} = {value!r}" for name, value in names.items()) + "\n" + text]
+
+
 def measure(way: str, path: Path, cache: Path) -> dict[str, Any]:
     """One start in a process of its own."""
     if way == "first":
@@ -72,10 +77,10 @@ def measure(way: str, path: Path, cache: Path) -> dict[str, Any]:
 def compare(net: str, runs: int, folder: Path) -> list[dict[str, Any]]:
     """A row for each way of a net."""
     weights, ours, theirs = (folder / f"{net}{end}" for end in (".safetensors", "_archc.onnx", "_torch.onnx"))
-    subprocess.run(python_command(SAVE, NET=net, OUT=str(weights)), check=True)
+    subprocess.run([sys.executable, "-c", SAVE, net, str(weights), ""], check=True)
     command = [sys.executable, "-m", "archc", "build", net, "--export", "onnx", "--weights", str(weights)]
     subprocess.run([*command, "--proof", "none", "-o", str(ours)], check=True, capture_output=True)
-    subprocess.run(python_command(EXPORT, NET=net, WEIGHTS=str(weights), OUT=str(theirs)), check=True, capture_output=True)  # fmt: skip
+    subprocess.run([sys.executable, "-c", EXPORT, net, str(weights), str(theirs)], check=True, capture_output=True)  # fmt: skip
     turns: list[dict[str, dict[str, Any]]] = []
     for _ in range(runs + 1):
         turns.append({way: measure(way, theirs if way == "torch" else ours, folder / "cache") for way in WAYS})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -15,9 +15,10 @@ import click
 
 from ..compiler.limits import DEFAULT
 from ..interruption import limit_long_calls
-from ..runtime.arguments import MAX_BATCH, MAX_THREADS
+from ..runtime.arguments import MAX_BATCH
 from ..text.layout import fold_line, output_width
 from ..text.tables import format_bytes, format_table
+from .devices import device_options
 from .options import check_spec, format_option, print_json, set_option
 from .progress import progress
 
@@ -46,10 +47,7 @@ class Batches(click.ParamType[tuple[int, ...]]):
 @click.option(
     "--batch", "batches", type=Batches(), default="1", show_default=True, help="Images at once; several with commas."
 )
-@click.option("--device", default="auto", show_default=True, help="Where to run.")
-@click.option(
-    "--threads", type=click.IntRange(1, MAX_THREADS), help="Threads on the CPU.  [default: onnxruntime's choice]"
-)
+@device_options
 @click.option(
     "--against", metavar="torch|MODEL", help="A contender that the first one is held against: torch eager, or a file."
 )
@@ -64,7 +62,8 @@ class Batches(click.ParamType[tuple[int, ...]]):
 @set_option
 @format_option()
 def command(
-    models: tuple[str, ...], batches: tuple[int, ...], device: str, threads: int | None, against: str | None, seconds: float,
+    models: tuple[str, ...], batches: tuple[int, ...], device: str, device_settings: dict[str, str],
+    threads: int | None, against: str | None, seconds: float,
     trust: bool, settings: tuple[str, ...], form: str,
 ) -> int:  # fmt: skip
     """Time models, each in a process of its own and in turn.
@@ -77,14 +76,13 @@ def command(
     limit_long_calls()
     with ExitStack() as opened, progress(f"timing {', '.join(models)}"):
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="archc-")))
-        files = [(name, find_model(name, settings, folder / str(at))) for at, name in enumerate(models)]
-        contenders = [onnx_contender(name, path, device, threads, trust) for name, path in files]
+        where = partial(onnx_contender, device=device, options=device_settings, threads=threads, trust=trust)
+        files = [find_model(name, settings, folder / str(at)) for at, name in enumerate(models)]
+        contenders = [where(name, *file) for name, file in zip(models, files, strict=True)]
         if against == "torch":
-            contenders.append(torch_contender(files[0][1], device, threads))
+            contenders.append(torch_contender(files[0][0], device, threads))
         elif against is not None:
-            contenders.append(
-                onnx_contender(against, find_model(against, settings, folder / "other"), device, threads, trust)
-            )
+            contenders.append(where(against, *find_model(against, settings, folder / "other")))
         timings = measure([opened.enter_context(each) for each in contenders], batches, seconds)
     if form == "json":
         print_json({"threads": threads, "seconds": seconds, "machine": machine_facts(), "timings": [timing_json(each) for each in timings]})  # fmt: skip
@@ -95,23 +93,24 @@ def command(
     return 0
 
 
-def find_model(name: str, settings: Sequence[str], folder: Path) -> Path:
-    """The model file that a name means; a spec is built into `folder`, unproved and untrained."""
+def find_model(name: str, settings: Sequence[str], folder: Path) -> tuple[Path, bool]:
+    """The model file that a name means, and whether it is the user's own; a spec is built into `folder`, unproved and untrained."""
     from ..build.build import build
 
     if Path(name).suffix == ".onnx" or (Path(name).is_file() and Path(name).suffix not in (".yaml", ".yml")):
-        return Path(name)
+        return Path(name), True
     folder.mkdir()
     checked = check_spec(name, tuple(settings), DEFAULT)
-    return Path(build(checked, output=folder / f"{checked.name}.onnx", proof="none").artifacts[0].path)
+    return Path(build(checked, output=folder / f"{checked.name}.onnx", proof="none").artifacts[0].path), False
 
 
-def onnx_contender(name: str, path: Path, device: str, threads: int | None, trust: bool) -> Contender:
-    """A model file."""
+def onnx_contender(name: str, path: Path, cache: bool, device: str, options: Mapping[str, str], threads: int | None, trust: bool) -> Contender:  # fmt: skip
+    """A model file. A file that is gone when the command ends leaves nothing in the cache."""
     from ..runtime.bench.contender import Contender
     from ..runtime.bench.models import open_model
 
-    return Contender(name, partial(open_model, str(path), device, threads, trust))
+    opener = partial(open_model, str(path), device, options=options, threads=threads, trust=trust, cache=cache)
+    return Contender(name, opener)
 
 
 def torch_contender(path: Path, device: str, threads: int | None) -> Contender:

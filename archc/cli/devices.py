@@ -14,10 +14,10 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def device_options(command: _F) -> _F:
-    """The options `--device`, `--device-option` and `--threads`, as the arguments `device`, `settings` and `threads`."""
+    """The options `--device`, `--device-option` and `--threads`, as the arguments `device`, `device_settings` and `threads`."""
     for option in (
         click.option("--threads", type=click.IntRange(1, MAX_THREADS), help="Threads on the CPU.  [default: onnxruntime's choice]"),
-        click.option("--device-option", "settings", multiple=True, metavar="NAME=VALUE", callback=read_pairs,
+        click.option("--device-option", "device_settings", multiple=True, metavar="NAME=VALUE", callback=read_pairs,
                      shell_complete=complete_device_option, help="An option of the device; repeatable. docs/devices.md lists them."),
         click.option("--device", metavar="NAME", default="auto", show_default=True, shell_complete=offer(device_names),
                      help="Where to run; never silently elsewhere. `archc doctor` lists the devices."),

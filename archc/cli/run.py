@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 @format_option()
 def command(
     model: str, images: tuple[str, ...], feeds: tuple[str, ...], outputs: tuple[str, ...], target: str | None, device: str,
-    settings: dict[str, str], threads: int | None, top: int, labels: str | None, batch: int, max_pixels: int, trust: bool, no_cache: bool,
+    device_settings: dict[str, str], threads: int | None, top: int, labels: str | None, batch: int, max_pixels: int, trust: bool, no_cache: bool,
     form: str,
 ) -> int:  # fmt: skip
     """Run a built model on pictures: their classes, or the model's outputs.
@@ -89,7 +89,7 @@ def command(
     check_target(target, [model, *given, *find_paths(pictures), *([labels] if labels else [])])
     with progress(f"running {model}"):
         with warnings.catch_warnings(action="ignore", category=UntrainedWarning):  # said below, where there are answers
-            session = Session(model, device, threads, labels, options=settings, trust=trust, cache=not no_cache)
+            session = Session(model, device, threads, labels, options=device_settings, trust=trust, cache=not no_cache)
         check_target(target, (str(Path(model).parent / name) for name in find_data(session.artifact)))
         limits: Any = {"batch": batch, "errors": "keep", "max_pixels": max_pixels}
         classes = session.verdict.output is not None and not outputs and kind in (None, ".json")

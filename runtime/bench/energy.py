@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 POWERCAP = Path("/sys/class/powercap")
+# the devices whose energy NVML counts
+NVIDIA = ("cuda", "tensorrt", "nv-tensorrt-rtx")
 
 
 class Counter(NamedTuple):
@@ -19,9 +21,7 @@ class Counter(NamedTuple):
 
 def find_counters(device: str) -> tuple[list[Counter], str]:
     """The counters for a run on `device`, and where there are none, why."""
-    if device == "cpu":
-        return processor_counters()
-    return gpu_counters()
+    return gpu_counters() if device in NVIDIA else processor_counters()
 
 
 def processor_counters(folder: Path = POWERCAP) -> tuple[list[Counter], str]:

@@ -23,7 +23,9 @@ class ModelRunner:
         return self.session.run(arrays)
 
 
-def open_model(path: str, device: str, threads: int | None, trust: bool) -> ModelRunner:
+def open_model(
+    path: str, device: str, options: Mapping[str, str], threads: int | None, trust: bool, cache: bool
+) -> ModelRunner:
     """A model file, as Session opens it. Raises RuntimeFault."""
     with warnings.catch_warnings(action="ignore", category=UntrainedWarning):
-        return ModelRunner(Session(path, device=device, threads=threads, trust=trust))
+        return ModelRunner(Session(path, device=device, threads=threads, options=options, trust=trust, cache=cache))
