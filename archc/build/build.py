@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..compiler.backends import Backend, Export
 from ..compiler.content_names import OutputFile
@@ -19,9 +19,10 @@ from ..compiler.weights.source import Checkpoint
 from .metadata import metadata
 from .options import BuildOptions
 from .packages import require_package
-from .proof.prove import PACKAGES as PROOF_PACKAGES
-from .proof.prove import Extent, Parity, prove
 from .target import target_paths
+
+if TYPE_CHECKING:  # a build without a proof does without its modules
+    from .proof.prove import Extent, Parity
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,9 @@ def import_packages(backends: Sequence[Backend], options: BuildOptions) -> None:
         for package in backend.packages:
             require_package(package, f"an export to {backend.name}")
         if proof_extent(backend, options) is not None:
-            for package in PROOF_PACKAGES:
+            from .proof.prove import PACKAGES
+
+            for package in PACKAGES:
                 require_package(package, "the proof", f"build without it: {options.spell('proof', 'none')}")
 
 
@@ -141,6 +144,8 @@ def export_and_prove(checked: Compilation, training: Graph, built: Graph, weight
 
     def prove_file(partial: Path) -> None:
         if (extent := proof_extent(backend, options)) is not None:
+            from .proof.prove import prove
+
             found.append(prove(training, built, weights.source, partial, options.batch, extent))
 
     graph, source = (
