@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
@@ -86,12 +86,12 @@ def build_many(specs: Sequence[str], settings: tuple[str, ...], limits: Limits, 
     began = time.perf_counter()
     answers: dict[int, BuildOutcome] = {}
     with made_folder(folder), StatusLine() as status:
+        status.show(progress_text((), len(tasks)))
         for index, answer in run_each(build_one, tasks, jobs or default_jobs(len(tasks), options)):
             answers[index] = explain_death(answer) if isinstance(answer, Died) else answer
             status.clear()
             print_finished(tasks[index], answers[index], form)
-            failed = sum(each.code > 0 for each in answers.values())
-            status.show(f"built {len(answers) - failed} of {len(tasks)}" + f", {failed} failed" * bool(failed) + " …")
+            status.show(progress_text(answers.values(), len(tasks)))
     seconds = time.perf_counter() - began
     ordered = [answers[index] for index in range(len(tasks))]
     if form == "json":
@@ -212,6 +212,12 @@ def finished_line(task: BuildTask, answer: BuildOutcome) -> str:
     made = answer.document["artifacts"]
     size = format_bytes(sum(each["bytes"] for each in made))
     return f"ok      {clean(made[0]['path'])}  {size}  {answer.document['seconds']:.1f} s"
+
+
+def progress_text(answers: Collection[BuildOutcome], count: int) -> str:
+    """How far the builds are: `built 3 of 12, 1 failed …`."""
+    failed = sum(each.code > 0 for each in answers)
+    return f"built {len(answers) - failed} of {count}" + f", {failed} failed" * bool(failed) + " …"
 
 
 def summary(answers: Sequence[BuildOutcome], seconds: float) -> str:
