@@ -23,6 +23,8 @@ MAY_KNOW = {
     "archc.compiler.diagnostics": (),
     "archc.compiler.destinations": ("archc.compiler.diagnostics",),
     "archc.compiler.content_names": (),
+    "archc.compiler.hashed_file": ("archc.compiler.content_names",),
+    "archc.compiler.memory_map": (),
     "archc.compiler.files": (
         "archc.compiler.diagnostics",
         "archc.compiler.destinations",
@@ -45,6 +47,8 @@ BELOW = (
     "archc.compiler.destinations",
     "archc.compiler.content_names",
     "archc.compiler.files",
+    "archc.compiler.hashed_file",
+    "archc.compiler.memory_map",
     "archc.compiler.spelling",
     "archc.compiler.ir",
     "archc.compiler.ops",

@@ -221,7 +221,9 @@ def test_a_failed_proof_leaves_old_files_alone(small, tmp_path, monkeypatch):
         assert create_cpu_session(path).get_outputs()  # it can be run where it is
         raise Failure("parity", "no")
 
-    monkeypatch.setattr("archc.build.build.prove", lambda training, built, weights, path, batch, extent: refuse(path))
+    monkeypatch.setattr(
+        "archc.build.proof.prove.prove", lambda training, built, weights, path, batch, extent: refuse(path)
+    )
     with pytest.raises(Failure, match="no"):
         build(small, output=tmp_path / "a.onnx", seed=1)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before and len(before) == 3

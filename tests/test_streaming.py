@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save, save_file
 
+from archc.compiler.backends.torch.write_safetensors import write_safetensors
 from archc.compiler.hashed_file import BLOCK, HashedFile
 from archc.compiler.ir.dtypes import F32, I64
 from archc.compiler.ir.operation import Param
-from archc.compiler.weights.blocks import BLOCK as TENSOR_BLOCK
-from archc.compiler.weights.blocks import blocks
+from archc.compiler.memory_map import BLOCK as KEPT
+from archc.compiler.memory_map import blocks, map_file
 from archc.compiler.weights.formats import open_checkpoint
-from archc.compiler.weights.formats.memory_map import KEPT, map_file
-from archc.compiler.weights.write_safetensors import write_safetensors
 
 
 @pytest.mark.parametrize("sizes", [[], [0], [5], [BLOCK], [BLOCK - 1, 1, 1], [3, 9 * BLOCK + 7, 3], [100] * 50])
@@ -77,12 +76,12 @@ def test_a_full_disk_ends_a_hashed_file(tmp_path: Path) -> None:
         assert file.file.closed and not (file.thread and file.thread.is_alive())
 
 
-@pytest.mark.parametrize("shape", [(), (0, 3), (7,), (3, TENSOR_BLOCK // 4 + 5)])
+@pytest.mark.parametrize("shape", [(), (0, 3), (7,), (3, KEPT // 4 + 5)])
 def test_blocks_hold_all_numbers_in_order(shape: tuple[int, ...]) -> None:
     array = np.arange(np.prod(shape, dtype=int), dtype=np.float32).reshape(shape)
     for each in (array, array.T):
         found = [np.asarray(block) for block in blocks(each)]
-        assert all(block.nbytes <= TENSOR_BLOCK for block in found)
+        assert all(block.nbytes <= KEPT for block in found)
         assert np.array_equal(np.concatenate([*found, np.empty(0, np.float32)]), each.reshape(-1))
 
 

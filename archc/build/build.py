@@ -18,14 +18,13 @@ from ..compiler.weights.source import Checkpoint
 from .metadata import metadata
 from .options import BuildOptions
 from .packages import require_package
-from .precision.report import PrecisionReport
 from .precision.variant import Variant, graph_options, make_variant
-from .proof.prove import PACKAGES as PROOF_PACKAGES
-from .proof.prove import Extent, Parity, prove
 from .target import target_paths
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a plain build without a proof does without these modules
     from .precision.int8_build import Int8Build
+    from .precision.report import PrecisionReport
+    from .proof.prove import Extent, Parity
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,9 @@ def import_packages(backends: Sequence[Backend], options: BuildOptions) -> None:
         for package in backend.packages:
             require_package(package, f"an export to {backend.name}")
         if proof_extent(backend, options) is not None:
-            for package in PROOF_PACKAGES:
+            from .proof.prove import PACKAGES
+
+            for package in PACKAGES:
                 require_package(package, "the proof", f"build without it: {options.spell('proof', 'none')}")
 
 
@@ -210,6 +211,10 @@ def examine(
 ) -> Findings:
     """Proves a plain float32 file against torch as far as `extent` says; any other is compared with the plain one, which is proved."""
     training, exact, variant, int8 = graphs
+    if options.is_plain and extent is None:
+        return Findings()
+    from .proof.prove import prove
+
     if options.is_plain:
         parity = None if extent is None else prove(training, exact, weights.source, file, options.batch, extent)
         return Findings(parity)

@@ -27,10 +27,10 @@ def run_each(function: Callable[[Any], Any], tasks: Sequence[Any], jobs: int) ->
 
     threads = max(1, count_cores() // jobs)
     waiting = list(enumerate(tasks))[::-1]
-    workers: list[Worker] = []
+    workers: list[PoolProcess] = []
     try:
-        workers += [Worker(function, threads) for _ in range(min(jobs, len(tasks)))]
-        busy: dict[Any, Worker] = {worker.connection: worker for worker in workers if worker.take(waiting)}
+        workers += [PoolProcess(function, threads) for _ in range(min(jobs, len(tasks)))]
+        busy: dict[Any, PoolProcess] = {worker.connection: worker for worker in workers if worker.take(waiting)}
         while busy:
             for connection in wait(list(busy)):
                 worker = busy.pop(connection)
@@ -38,7 +38,7 @@ def run_each(function: Callable[[Any], Any], tasks: Sequence[Any], jobs: int) ->
                 if isinstance(answer, Died):
                     workers.remove(worker)
                     if waiting:
-                        worker = Worker(function, threads)
+                        worker = PoolProcess(function, threads)
                         workers.append(worker)
                 if waiting and worker.take(waiting):
                     busy[worker.connection] = worker
@@ -47,7 +47,7 @@ def run_each(function: Callable[[Any], Any], tasks: Sequence[Any], jobs: int) ->
         end_all(workers)
 
 
-class Worker:
+class PoolProcess:
     """A process that calls `function` for one task after the other, with `threads` threads for arithmetic."""
 
     def __init__(self, function: Callable[[Any], Any], threads: int) -> None:
@@ -80,7 +80,7 @@ class Worker:
             return self.index, Died(self.process.exitcode or 0)
 
 
-def end_all(workers: Sequence[Worker]) -> None:
+def end_all(workers: Sequence[PoolProcess]) -> None:
     """Ends the processes: those without a task by closing their pipes, the others by a signal, which they answer within a second."""
     for worker in workers:
         worker.connection.close()

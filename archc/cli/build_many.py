@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +29,7 @@ from .progress import StatusLine
 PROOF_MEMORY = 1 << 30  # bytes that a build with torch and onnxruntime takes, for nets of usual size
 
 
-class Task(NamedTuple):
+class BuildTask(NamedTuple):
     """One build: what the command line says of it, with the path of its output."""
 
     spec: str
@@ -38,7 +38,7 @@ class Task(NamedTuple):
     options: BuildOptions
 
 
-class Answer(NamedTuple):
+class BuildOutcome(NamedTuple):
     """What one build came to: its exit code, its document as `--format json` prints it, and what it said to people."""
 
     code: int
@@ -80,18 +80,18 @@ def build_many(specs: Sequence[str], settings: tuple[str, ...], limits: Limits, 
     folder = Path(output or ".")
     check_folder(output)
     tasks = [
-        Task(spec, settings, limits, replace(options, output=output_file(folder, spec, options))) for spec in specs
+        BuildTask(spec, settings, limits, replace(options, output=output_file(folder, spec, options))) for spec in specs
     ]
     refuse_same_outputs(tasks)
     began = time.perf_counter()
-    answers: dict[int, Answer] = {}
+    answers: dict[int, BuildOutcome] = {}
     with made_folder(folder), StatusLine() as status:
+        status.show(progress_text((), len(tasks)))
         for index, answer in run_each(build_one, tasks, jobs or default_jobs(len(tasks), options)):
             answers[index] = explain_death(answer) if isinstance(answer, Died) else answer
             status.clear()
             print_finished(tasks[index], answers[index], form)
-            failed = sum(each.code > 0 for each in answers.values())
-            status.show(f"built {len(answers) - failed} of {len(tasks)}" + f", {failed} failed" * bool(failed) + " …")
+            status.show(progress_text(answers.values(), len(tasks)))
     seconds = time.perf_counter() - began
     ordered = [answers[index] for index in range(len(tasks))]
     if form == "json":
@@ -101,7 +101,7 @@ def build_many(specs: Sequence[str], settings: tuple[str, ...], limits: Limits, 
     return max(each.code for each in ordered)
 
 
-def build_one(task: Task) -> Answer:
+def build_one(task: BuildTask) -> BuildOutcome:
     """Builds one spec in a process of the pool. Whatever is wrong is in the answer, as the command itself tells it."""
     import gc
 
@@ -121,7 +121,7 @@ def build_one(task: Task) -> Answer:
     # a check freezes what it found, for the end of a command; here the next one comes
     gc.unfreeze()
     gc.collect()
-    return Answer(code, document, said.getvalue())
+    return BuildOutcome(code, document, said.getvalue())
 
 
 def output_file(folder: Path, spec: str, options: BuildOptions) -> Path:
@@ -141,7 +141,7 @@ def check_folder(output: str | None) -> None:
         raise no_such_folder(Path(output))
 
 
-def refuse_same_outputs(tasks: Sequence[Task]) -> None:
+def refuse_same_outputs(tasks: Sequence[BuildTask]) -> None:
     """Raises Failure where two specs would write the same file, as folders of some systems take upper and lower case for the same."""
     taken: dict[str, str] = {}
     for task in tasks:
@@ -183,7 +183,7 @@ def default_jobs(count: int, options: BuildOptions) -> int:
     return max(1, min(count, count_cores(), count if memory is None else memory // PROOF_MEMORY))
 
 
-def explain_death(died: Died) -> Answer:
+def explain_death(died: Died) -> BuildOutcome:
     """The answer for a build whose process ended: by SIGKILL where the system has no memory left, else by a bug."""
     if died.exit_code == -9:
         reason = Failure("out-of-memory", "the process that built it was killed, as the system does where memory ends",
@@ -194,10 +194,10 @@ def explain_death(died: Died) -> Answer:
         )
     facts = {name: getattr(reason, name) for name in ("code", "message", "help", "exit_code")}
     text = f"error[{reason.code}]: {reason.message}\n  = help: {reason.help}\n"
-    return Answer(reason.exit_code, {"ok": False, "error": facts, "diagnostics": []}, text)
+    return BuildOutcome(reason.exit_code, {"ok": False, "error": facts, "diagnostics": []}, text)
 
 
-def print_finished(task: Task, answer: Answer, form: str) -> None:
+def print_finished(task: BuildTask, answer: BuildOutcome, form: str) -> None:
     """Prints one build: a line on standard output for people, and what it said on standard error."""
     if form == "text":
         print(finished_line(task, answer), flush=True)
@@ -205,7 +205,7 @@ def print_finished(task: Task, answer: Answer, form: str) -> None:
         print(answer.said.rstrip("\n"), file=sys.stderr, flush=True)
 
 
-def finished_line(task: Task, answer: Answer) -> str:
+def finished_line(task: BuildTask, answer: BuildOutcome) -> str:
     """`ok  PATH  SIZE  TIME`, or `failed  SPEC  CODE`; what is wrong is on standard error."""
     if answer.code:
         return f"failed  {clean(task.spec)}  {answer.document['error']['code']}"
@@ -214,13 +214,19 @@ def finished_line(task: Task, answer: Answer) -> str:
     return f"ok      {clean(made[0]['path'])}  {size}  {answer.document['seconds']:.1f} s"
 
 
-def summary(answers: Sequence[Answer], seconds: float) -> str:
+def progress_text(answers: Collection[BuildOutcome], count: int) -> str:
+    """How far the builds are: `built 3 of 12, 1 failed …`."""
+    failed = sum(each.code > 0 for each in answers)
+    return f"built {len(answers) - failed} of {count}" + f", {failed} failed" * bool(failed) + " …"
+
+
+def summary(answers: Sequence[BuildOutcome], seconds: float) -> str:
     """The last line for people: how many were built, how many failed, how long it took."""
     failed = sum(each.code > 0 for each in answers)
     return f"{count_of(len(answers) - failed, 'net')} built, {failed} failed, {seconds:.1f} s"
 
 
-def many_json(tasks: Sequence[Task], answers: Sequence[Answer], seconds: float) -> dict[str, Any]:
+def many_json(tasks: Sequence[BuildTask], answers: Sequence[BuildOutcome], seconds: float) -> dict[str, Any]:
     """What `--format json` prints: the document of each build, in the order of the specs, with the spec and whether it is built."""
     builds = [{"spec": task.spec, **answer.document} for task, answer in zip(tasks, answers, strict=True)]
     return {"ok": all(each["ok"] for each in builds), "builds": builds, "seconds": round(seconds, 3)}

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from ..diagnostics import Failure, nearest
 from ..ir.dtypes import DType
 from ..ir.operation import Param
+from ..memory_map import blocks
 from ..spelling import as_flag, as_keyword
-from .blocks import blocks
 from .fit import Fit, Wanted
 from .input_channels import differs_in_channels, suitable_method
 from .names import belongs_to, is_bookkeeping, owning_step, summarize_by_step

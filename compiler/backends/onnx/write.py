@@ -17,8 +17,8 @@ from ...diagnostics import Failure, Reject
 from ...hashed_file import HashedFile
 from ...ir.dtypes import F16, F64, I64, DType
 from ...ir.graph import Graph, Node, Value
+from ...memory_map import blocks
 from ...ops.op import Op, op_of
-from ...weights.blocks import blocks
 from ...weights.source import WeightSource
 from .. import Export
 from . import wire

@@ -18,7 +18,6 @@ from ...hashed_file import HashedFile
 from ...ir.graph import Graph, Node
 from ...ops.op import op_of
 from ...weights.source import WeightSource
-from ...weights.write_safetensors import write_safetensors
 from .. import Export
 from . import layers
 from .data_names import DATA_SUFFIX, LOAD
@@ -31,6 +30,7 @@ from .module import (
     without_dead,
     without_heads,
 )
+from .write_safetensors import write_safetensors
 
 RESERVED_NAMES = ("Scope", "Tensor", "Path", "F")  # what the exported file calls its own
 

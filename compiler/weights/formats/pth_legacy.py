@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...diagnostics import Failure
+from ...memory_map import map_file
 from ..source import Checkpoint
 from .damage import checkpoint_damaged
-from .memory_map import map_file
 from .pickles import MAX_PICKLE, PickleMachine
 from .pth import check_claims, open_container
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from zlib import crc32
 
 from ...diagnostics import Failure
+from ...memory_map import BLOCK, map_file
 from ..source import Checkpoint
 from .damage import checkpoint_damaged
-from .memory_map import KEPT, map_file
 from .pickles import MAX_PICKLE, RESAVE, PickleMachine
 from .pth import check_claims, open_container
 
@@ -92,8 +92,8 @@ class ZipContainer:
     def checksum(self, begin: int, end: int) -> int:
         """The CRC-32 of the file's bytes from `begin` to `end`. It is over the map, as zipfile would copy every byte."""
         found = 0
-        for at in range(begin, end, KEPT):
-            found = crc32(self.map.view(at, min(at + KEPT, end)), found)
+        for at in range(begin, end, BLOCK):
+            found = crc32(self.map.view(at, min(at + BLOCK, end)), found)
         return found
 
     def verify_header(self, info: zipfile.ZipInfo) -> None:

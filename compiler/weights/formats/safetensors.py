@@ -12,9 +12,9 @@ from typing import Any
 
 from ...diagnostics import Failure
 from ...ir.dtypes import DTYPES, DType
+from ...memory_map import map_file
 from ..source import Checkpoint, KeyedStateDict
 from .damage import checkpoint_damaged
-from .memory_map import map_file
 
 MAX_HEADER = 32 * 2**20  # bytes; a tensor takes about a hundred
 MAX_PARTS = 1_500_000  # of the header's JSON; a tensor has about ten

@@ -1,13 +1,17 @@
-"""Maps a file into memory: nothing is read before it is used, and nothing stays in memory after it."""
+"""Maps a file into memory: nothing is read before it is used, and nothing stays in memory after it.
+
+Large tensors are read a block at a time, so that no file of weights is ever in memory as a whole.
+"""
 
 from __future__ import annotations
 
 import mmap
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-KEPT = 4 * 2**20  # bytes that may be used before their pages are given back
+BLOCK = 4 * 2**20  # bytes that are used at once: no more pages of a map are in memory
 
 
 class FileMap(mmap.mmap):
@@ -20,7 +24,7 @@ class FileMap(mmap.mmap):
 
     def view(self, begin: int, end: int) -> memoryview:
         """The bytes from `begin` to `end`; fewer where the file ends before. What was used of earlier views is given back."""
-        if self.used >= KEPT:
+        if self.used >= BLOCK:
             self.give_back()
         self.used += end - begin
         return memoryview(self)[begin:end]
@@ -37,6 +41,18 @@ def map_file(path: Path, limit: int | None = None) -> FileMap:
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         return FileMap(file.fileno(), size if limit is None else min(size, limit), access=mmap.ACCESS_READ)
+
+
+def blocks(array: Any) -> Iterator[Any]:
+    """The numbers of a numpy array in their order, as flat arrays of at most BLOCK bytes; of a mapped file no more is in memory at once."""
+    import numpy as np
+
+    flat = np.ascontiguousarray(array).reshape(-1)
+    step = BLOCK // flat.itemsize
+    for begin in range(0, flat.size, step):
+        yield flat[begin : begin + step]
+        if flat.size > step:
+            give_back_pages(flat)
 
 
 def give_back_pages(array: Any) -> None:

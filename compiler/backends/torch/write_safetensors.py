@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from ..ir.operation import Param
-from .blocks import blocks
-from .source import WeightSource
+from ...ir.operation import Param
+from ...memory_map import blocks
+from ...weights.source import WeightSource
 
 ALIGNMENT = 8  # bytes; the header is padded, so that tensors lie as their elements want
 
