@@ -85,7 +85,7 @@ def test_the_layer_that_loses_is_named_with_its_line(compare: Any) -> None:
         report.require("build float32")
     assert (refused.value.code, refused.value.exit_code, refused.value.help) == ("precision-lost", 1, "build float32")
     assert (
-        "most is lost in `second` (net.yaml:7)" in refused.value.message and "1.00% is allowed" in refused.value.message
+        "most is lost in `second` (net.yaml:7)" in refused.value.message and "1 % is allowed" in refused.value.message
     )
 
 

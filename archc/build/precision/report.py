@@ -11,6 +11,8 @@ from math import isfinite
 from typing import NamedTuple
 
 from ...compiler.diagnostics import Failure
+from ...compiler.ir.dtypes import LARGEST_HALF
+from ...text.precision import format_share
 
 LAYERS = 5
 
@@ -62,15 +64,17 @@ class PrecisionReport:
         """Raises Failure `precision-lost` where the error is over `max_error`. `advice` says what to do."""
         if self.worst <= self.max_error:
             return
-        place = ", ".join(f"`{each.path}`" + f" ({each.source})" * bool(each.source) for each in self.layers[:2])
-        most = f"; most is lost in {place}" if place else ""
-        how = (
-            f"answers that differ by {self.worst:.2%}"
-            if isfinite(self.worst)
-            else "answers that are not finite: a number is too large for it"
-        )
-        raise Failure(
-            "precision-lost",
-            f"{self.precision} gives {how} from float32's on {self.count} {self.inputs}, and {self.max_error:.2%} is allowed{most}",
-            advice,
-        )
+        places = [f"`{each.path}`" + f" ({each.source})" * bool(each.source) for each in self.layers[:2]]
+        on = f"on {self.count} {self.inputs}"
+        if isfinite(self.worst):
+            most = f"; most is lost in {', '.join(places)}" if places else ""
+            message = (
+                f"{self.precision} gives answers that differ by {format_share(self.worst)} from float32's {on}, and "
+                f"{format_share(self.max_error)} is allowed{most}"
+            )
+        else:
+            where = f", first in {places[0]}" if places else ""
+            message = (
+                f"{self.precision} gives answers that are not finite {on}: numbers grow over {LARGEST_HALF:g}{where}"
+            )
+        raise Failure("precision-lost", message, advice)
