@@ -439,3 +439,26 @@ def test_lenet_keeps_its_answers_on_the_digits_held_out(tmp_path: Path) -> None:
     assert sum(a != b for a, b in zip(before, after, strict=True)) <= 2
     right = np.mean(np.array(after) == answers[held_out])
     assert right > 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_net_of_the_zoo(tmp_path: Path) -> None:
+    """A quarter of the file, every convolution on integers, and the error of a net of 26 convolutions within its bound."""
+    random = np.random.default_rng(0)
+    waves = np.sin(
+        np.linspace(0, 40, 224)[:, None] * random.uniform(0.2, 3, (20, 3, 1, 1)) + random.uniform(0, 6, (20, 3, 1, 224))
+    )
+    np.savez(tmp_path / "inputs.npz", image=(2 * waves).astype(np.float32))
+    net = archc.load("squeezenet1_1")
+    plain = net.export_onnx(tmp_path / "fp32.onnx", proof="none")
+    built = net.export_onnx(tmp_path / "int8.onnx", precision="int8", calibrate=tmp_path / "inputs.npz")
+    assert built.parity is not None
+    assert built.precision is not None
+    assert (built.precision.count, built.precision.inputs) == (4, "held-out rows of inputs.npz")
+    assert built.precision.worst < 0.1
+    assert all(layer.source for layer in built.precision.layers)
+    # in a net of 5 MB the texts of its metadata count
+    assert built.artifacts[0].bytes < 0.3 * plain.artifacts[0].bytes
+    nodes = onnx.load(built.artifacts[0].path).graph.node
+    assert all(each.input[1].endswith("/weight/DequantizeLinear") for each in nodes if each.op_type == "Conv")

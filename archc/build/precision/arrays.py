@@ -22,7 +22,7 @@ MAX_HEADER = 10_000
 SUFFIX = ".npy"
 
 
-class Port(NamedTuple):
+class ArrayInput(NamedTuple):
     """What an input takes: its name, numpy's word for its element type, and its sizes without the rows."""
 
     name: str
@@ -50,7 +50,7 @@ class Arrays:
 
 def open_arrays(path: Path, graph: Graph, dtype: str) -> Arrays:
     """The arrays of an .npz for the inputs of `graph`. Raises Failure `calibration-data` where they do not fit, or cannot be read."""
-    inputs = {value.name: Port(value.name, dtype, tuple(value.type.sizes)) for value in graph.inputs}
+    inputs = {value.name: ArrayInput(value.name, dtype, tuple(value.type.sizes)) for value in graph.inputs}
     with reading(path), zipfile.ZipFile(path) as archive:
         members = {name.removesuffix(SUFFIX): name for name in archive.namelist()}
         check_names(path, members, inputs)
@@ -65,7 +65,7 @@ def open_arrays(path: Path, graph: Graph, dtype: str) -> Arrays:
     return Arrays(count, {row: at for at, row in enumerate(chosen)}, arrays)
 
 
-def check_names(path: Path, members: Mapping[str, str], inputs: Mapping[str, Port]) -> None:
+def check_names(path: Path, members: Mapping[str, str], inputs: Mapping[str, ArrayInput]) -> None:
     """Raises Failure `calibration-data` unless the file has an array for each input, and no other."""
     wanted = f"the inputs: {', '.join(f'{name} {port}' for name, port in inputs.items())}"
     unknown = [name for name in members if name not in inputs]
@@ -78,7 +78,7 @@ def check_names(path: Path, members: Mapping[str, str], inputs: Mapping[str, Por
         raise Failure("calibration-data", f"`{path}` has an array `{unknown[0]}`, and the net no such input", wanted)
 
 
-def read_count(path: Path, archive: zipfile.ZipFile, member: str, port: Port) -> int:
+def read_count(path: Path, archive: zipfile.ZipFile, member: str, port: ArrayInput) -> int:
     """The number of rows of an array. Raises Failure `calibration-data` where its header does not fit the input `port`."""
     import numpy as np
 
@@ -107,7 +107,7 @@ def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, Any]:
     return shape, not by_columns or len(shape) < 2, dtype
 
 
-def keep_rows(path: Path, archive: zipfile.ZipFile, member: str, port: Port, chosen: Sequence[int]) -> Any:
+def keep_rows(path: Path, archive: zipfile.ZipFile, member: str, port: ArrayInput, chosen: Sequence[int]) -> Any:
     """The `chosen` rows of an array, in order, mapped from a temporary file. Raises Failure `calibration-data` for one that is not finite."""
     import numpy as np
 

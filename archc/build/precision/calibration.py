@@ -27,7 +27,7 @@ Feed = Mapping[str, Any]
 Row = Mapping[str, Any]
 
 
-class Source(Protocol):
+class InputSource(Protocol):
     """Inputs by their number, each as arrays by the inputs' names, without the batch's dimension."""
 
     count: int
@@ -41,7 +41,7 @@ class Source(Protocol):
 class CalibrationSet:
     """The inputs to calibrate with and to measure on, as batches. `unreadable` has what could not be read so far, with the reason."""
 
-    def __init__(self, place: str, source: Source, batch: int | None) -> None:
+    def __init__(self, place: str, source: InputSource, batch: int | None) -> None:
         """`place` is what messages call it; `batch` is the net's fixed number of images at once, None where that is open."""
         self.place, self.source, self.batch = place, source, batch
         self.split = split_inputs(source.count)
