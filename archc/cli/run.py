@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from ..interruption import limit_long_calls
 from ..runtime.arguments import MAX_BATCH, MAX_THREADS
 from ..runtime.faults import RuntimeFault
 from ..runtime.images import MAX_PIXELS
-from ..runtime.save import KINDS, save_npz, save_png, summarize
+from ..runtime.save import KINDS, TABLES, save_npz, save_png, summarize
 from ..runtime.sources import find_images
 from ..text.tables import format_table
 from .options import as_json, format_option, output_path, print_json, refuse_two_answers, text_stream
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ..runtime.session import Session
 
 DEVICES = ("auto", "cuda", "tensorrt", "cpu")
+MISSING_IMAGE = "Missing argument 'IMAGE': name a picture, a folder, a pattern or a list."
 
 
 @click.command(epilog="Example: archc run googlenet.onnx cat.jpg photos/ --top 3")
@@ -46,7 +48,11 @@ DEVICES = ("auto", "cuda", "tensorrt", "cpu")
     help="Give these outputs as they are, instead of classes; repeatable.",
 )
 @click.option(
-    "-o", "--output", "target", metavar="FILE", help="Write the outputs: .npz arrays, .png the arg-max of a map, .json."
+    "-o",
+    "--output",
+    "target",
+    metavar="FILE",
+    help="Write the outputs: .npz arrays, .png the arg-max of a map, .json; or, of any number of pictures, .csv, .jsonl or .parquet.",
 )
 @click.option(
     "--device",
@@ -62,6 +68,9 @@ DEVICES = ("auto", "cuda", "tensorrt", "cpu")
     "--threads", type=click.IntRange(1, MAX_THREADS), help="Threads on the CPU.  [default: onnxruntime's choice]"
 )
 @click.option(
+    "--restart", is_flag=True, help="Replace results, or an unfinished run, of another model or other options."
+)
+@click.option(
     "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger pictures."
 )
 @click.option(
@@ -72,7 +81,7 @@ DEVICES = ("auto", "cuda", "tensorrt", "cpu")
 @format_option()
 def command(
     model: str, images: tuple[str, ...], feeds: tuple[str, ...], outputs: tuple[str, ...], target: str | None, device: str,
-    top: int, labels: str | None, batch: int, threads: int | None, max_pixels: int, trust: bool, form: str,
+    top: int, labels: str | None, batch: int, threads: int | None, restart: bool, max_pixels: int, trust: bool, form: str,
 ) -> int:  # fmt: skip
     """Run a built model on pictures: their classes, or the model's outputs.
 
@@ -84,6 +93,17 @@ def command(
     limit_long_calls()
     kind = output_kind(target)
     refuse_two_answers(target, form)
+    if target and kind in TABLES:
+        from .results import read_options, write_results
+
+        if feeds or not images:
+            raise click.UsageError(
+                f"-o {target}: a table is of the pictures of one input; write a .npz" if feeds else MISSING_IMAGE
+            )
+        options = read_options(top, outputs, labels, device, threads, max_pixels, trust)
+        return write_results(model, images, target, options, batch, restart, form)
+    if restart:
+        raise click.UsageError(f"--restart is for results in {', '.join(TABLES)}; name one by -o")
     pictures = pair_inputs(feeds) if feeds else name_pictures(images)
     if feeds and images:
         raise click.UsageError("pictures are given by IMAGE or by --input, not by both")
@@ -155,8 +175,9 @@ def check_target(target: str | None, read: Iterable[str]) -> None:
     if not found.path.exists():
         return
     for place in read:
-        path = Path(place if Path(place).exists() else place.removeprefix("@"))
-        if path.exists() and path.samefile(target):
+        # unlike Path's, this `exists` says no to a name that is too long
+        path = place if os.path.exists(place) else place.removeprefix("@")
+        if os.path.exists(path) and os.path.samefile(path, target):
             raise RuntimeFault("output-is-input", f"`{target}` is what is read; it is not overwritten",
                                "choose another place with `-o`", 2)  # fmt: skip
 
@@ -170,7 +191,7 @@ def find_paths(pictures: Sequence[Any]) -> Iterable[str]:
 def name_pictures(images: Sequence[str]) -> list[Any]:
     """The paths of all pictures that the arguments mean."""
     if not images:
-        raise click.UsageError("Missing argument 'IMAGE': name a picture, a folder, a pattern or a list.")
+        raise click.UsageError(MISSING_IMAGE)
     return [*find_images(images)]
 
 
