@@ -14,6 +14,7 @@ COMMANDS = {
     "cost": "Count parameters, MACs, activations and memory.",
     "build": "Build a model: ONNX or PyTorch.",
     "run": "Run a built model on pictures.",
+    "eval": "Say how well a built classifier does on pictures.",
     "init": "Begin a spec of your own, from a bundled one.",
     "list": "List the bundled specs.",
     "schema": "Print the JSON Schema of specs, for editors.",
