@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import archc
-from archc.runtime.evaluation import Evaluation, Tally, format_page, open_examples
+from archc.runtime.evaluation import ClassificationReport, Tally, format_page, open_examples
 from archc.runtime.evaluation.matching import match_classes
 from archc.runtime.evaluation.tally import ClassScore, Confusion, Mistake, Unreadable
 
@@ -286,7 +286,7 @@ EVIL = "\"><script>alert(1)</script><img src=x onerror=alert(1)>\u202e\udcff\x1b
 @pytest.mark.parametrize("count", [3, 60])
 def test_no_name_breaks_out_of_the_page(count: int) -> None:
     labels = {at: f"{at}{EVIL}" for at in range(count)}
-    evaluation = Evaluation(
+    evaluation = ClassificationReport(
         f"m{EVIL}", f"cpu{EVIL}", f"place{EVIL}", f"how{EVIL}", labels, tuple(ClassScore(at, labels[at], 10, at % 9, 9, 8) for at in range(count)),
         tuple(Confusion(at, (at + 1) % count, 3) for at in range(count)), (Mistake(f"p{EVIL}", 0, 1, 0.9, b"\xff\xd8"), Mistake(f"q{EVIL}", 1, 2, 0.8)),
         (Unreadable(f"r{EVIL}", f"code{EVIL}", f"why{EVIL}"),), 200, (f"note{EVIL}",),

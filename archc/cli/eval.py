@@ -17,7 +17,7 @@ from .progress import counting, progress
 from .run import DEVICES, check_target
 
 if TYPE_CHECKING:
-    from ..runtime.evaluation import Evaluation
+    from ..runtime.evaluation import ClassificationReport
 
 # rows of a table for people
 SHOWN_CLASSES, SHOWN_MISTAKES = 20, 8
@@ -98,7 +98,7 @@ def command(
     return int(found.unreadable_count > 0)
 
 
-def write_page(target: str, found: Evaluation, max_pixels: int) -> None:
+def write_page(target: str, found: ClassificationReport, max_pixels: int) -> None:
     """Writes the page with its pictures, whole or not at all."""
     from ..compiler.files import atomic_write
     from ..runtime.evaluation import format_page
@@ -108,7 +108,7 @@ def write_page(target: str, found: Evaluation, max_pixels: int) -> None:
         partial.write_text(format_page(add_thumbnails(found, max_pixels)), "utf-8")
 
 
-def evaluation_json(found: Evaluation) -> dict[str, Any]:
+def evaluation_json(found: ClassificationReport) -> dict[str, Any]:
     """What `--format json` prints. Shares are 0 to 1, classes are told by their index."""
     return {
         "model": found.model,
@@ -130,7 +130,7 @@ def evaluation_json(found: Evaluation) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def text_parts(found: Evaluation, target: str | None) -> list[str]:
+def text_parts(found: ClassificationReport, target: str | None) -> list[str]:
     """What people read: the figures, the classes that do worst, the worst mistakes, and what was left out."""
     lines = [f"{found.model} on {found.device}: {count_of(found.answered, 'picture')} of {len(found.classes):,} classes, matched {found.matched}",
              f"  top-1  {found.top1:7.2%}", f"  top-5  {found.top5:7.2%}"]  # fmt: skip
@@ -147,7 +147,7 @@ def clean_lines(lines: list[str]) -> str:
     return "\n".join(map(clean, lines))
 
 
-def class_table(found: Evaluation) -> str:
+def class_table(found: ClassificationReport) -> str:
     """The classes that do worst, and what each is taken for most."""
     # of several the most frequent comes first, so it is the last to be put here
     most = {confusion.true: confusion for confusion in reversed(found.confusions)}
@@ -165,7 +165,7 @@ def class_table(found: Evaluation) -> str:
     )
 
 
-def mistake_table(found: Evaluation) -> str:
+def mistake_table(found: ClassificationReport) -> str:
     """The wrong answers of the highest probability."""
     if not found.mistakes:
         return ""

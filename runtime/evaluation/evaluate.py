@@ -10,14 +10,14 @@ from ..batch.columns import Columns
 from ..batch.pipeline import count_cores, map_in_order
 from ..batch.predictor import Predictor
 from .examples import Examples, open_examples
-from .matching import Matching, match_classes, require_match
-from .tally import Evaluation, Tally
+from .matching import ClassMatching, match_classes, require_match
+from .tally import ClassificationReport, Tally
 
 
 def evaluate(
     predictor: Predictor, place: str | Path, *, batch: int = 8, skip_unknown: bool = False, mistakes: int = 24,
     progress: Callable[[int, int], None] | None = None,
-) -> Evaluation:  # fmt: skip
+) -> ClassificationReport:  # fmt: skip
     """How well a classifier does on the pictures at `place`, a folder with a folder a class, or a .csv with a path and a class a line.
 
     Names of classes are matched to the model's labels; with `skip_unknown` those that mean none of its classes are left out. `mistakes` of
@@ -44,14 +44,14 @@ def evaluate(
     )
 
 
-def example_batches(examples: Examples, matching: Matching, size: int) -> Iterator[Columns]:
+def example_batches(examples: Examples, matching: ClassMatching, size: int) -> Iterator[Columns]:
     """The pictures whose class is known, with its index, in batches for a Predictor."""
     known = ((path, matching.classes[name]) for path, name in examples if name in matching.classes)
     while chunk := [*islice(known, size)]:
         yield {"path": [path for path, _ in chunk], "class": [at for _, at in chunk]}
 
 
-def tell_left_out(examples: Examples, matching: Matching) -> Iterator[str]:
+def tell_left_out(examples: Examples, matching: ClassMatching) -> Iterator[str]:
     """What of the pictures was not counted, in words."""
     if examples.loose:
         yield f"left out, as in no folder of a class: {examples.loose:,} in `{examples.place}` itself"

@@ -16,7 +16,7 @@ WORDNET = re.compile(r"n\d{8}")
 SHOWN = 12
 
 
-class Matching(NamedTuple):
+class ClassMatching(NamedTuple):
     """The class of each name, as its index; `how` says in which way, and `unmatched` why a name has none."""
 
     classes: dict[str, int]
@@ -24,7 +24,7 @@ class Matching(NamedTuple):
     unmatched: dict[str, str]
 
 
-def match_classes(names: Iterable[str], labels: Sequence[str], classes: int | None) -> Matching:
+def match_classes(names: Iterable[str], labels: Sequence[str], classes: int | None) -> ClassMatching:
     """Finds the class of each name, for a model with these `labels` and so many `classes` (None where the file leaves it open)."""
     names = [*names]
     ways: dict[str, Callable[[str], str]] = {
@@ -42,14 +42,14 @@ def match_classes(names: Iterable[str], labels: Sequence[str], classes: int | No
     if any(number.fullmatch(name) for name in names):
         index = {name: int(name) for name in names if number.fullmatch(name) and (count is None or int(name) < count)}
         why = "is no class's number" + (f": there are {count}" if count else "")
-        return Matching(index, "by the numbers of the classes", {name: why for name in names if name not in index})
+        return ClassMatching(index, "by the numbers of the classes", {name: why for name in names if name not in index})
     if names and len(names) == count and all(WORDNET.fullmatch(name) for name in names):
-        return Matching({name: at for at, name in enumerate(sorted(names))}, "by the order of WordNet's ids", {})
+        return ClassMatching({name: at for at, name in enumerate(sorted(names))}, "by the order of WordNet's ids", {})
     why = "is no label of the model" if labels else "is no number, and the model has no labels"
-    return Matching({}, "", dict.fromkeys(names, why))
+    return ClassMatching({}, "", dict.fromkeys(names, why))
 
 
-def match_keys(names: Sequence[str], labels: Sequence[str], key: Callable[[str], str]) -> Matching:
+def match_keys(names: Sequence[str], labels: Sequence[str], key: Callable[[str], str]) -> ClassMatching:
     """The classes whose label has the key of a name; where two have, the name means neither."""
     places = defaultdict(list)
     for at, label in enumerate(labels):
@@ -58,7 +58,7 @@ def match_keys(names: Sequence[str], labels: Sequence[str], key: Callable[[str],
     found = {name: places.get(key(name), []) for name in names}
     unmatched = {name: f"may be {' or '.join(map(str, at))}: those classes have one label" if at else "is no label of the model"
                  for name, at in found.items() if len(at) != 1}  # fmt: skip
-    return Matching({name: at[0] for name, at in found.items() if len(at) == 1}, "", unmatched)
+    return ClassMatching({name: at[0] for name, at in found.items() if len(at) == 1}, "", unmatched)
 
 
 def simplify(name: str) -> str:
@@ -77,7 +77,7 @@ def drop_id(name: str) -> str:
     return name.removeprefix(find_id(name)) or name
 
 
-def require_match(matching: Matching, skip_unknown: bool) -> None:
+def require_match(matching: ClassMatching, skip_unknown: bool) -> None:
     """Raises RuntimeFault `classes-unmatched` where a name means no class of the model, unless those are to be left out."""
     if not matching.unmatched or (skip_unknown and matching.classes):
         return

@@ -1,4 +1,4 @@
-"""An Evaluation as one page of HTML: a pure function of the value. The page loads nothing and runs no script.
+"""A ClassificationReport as one page of HTML: a pure function of the value. The page loads nothing and runs no script.
 
 What comes from files (names, labels) is escaped, and the page's own policy forbids scripts and addresses besides.
 """
@@ -11,7 +11,7 @@ from html import escape
 
 from ..faults import escape_controls
 from .page_style import STYLE
-from .tally import ClassScore, Evaluation, Mistake
+from .tally import ClassificationReport, ClassScore, Mistake
 
 # with more classes than this the matrix is a list of what is confused most
 MATRIX_CLASSES = 30
@@ -19,7 +19,7 @@ LISTED = 30
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def format_page(found: Evaluation) -> str:
+def format_page(found: ClassificationReport) -> str:
     """The whole page."""
     title = f"{found.model}: {percent(found.top1)} of {found.answered:,} pictures"
     parts = [heading(found), notes(found), classes(found), confusions(found), mistakes(found), unreadable(found)]
@@ -50,7 +50,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int, labe
     return f'<div class="wide" tabindex="0" role="region" aria-label="{label}"><table><thead><tr>{top}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n'
 
 
-def heading(found: Evaluation) -> str:
+def heading(found: ClassificationReport) -> str:
     """The model, the two figures, and where they come from."""
     figures = (("top-1", percent(found.top1)), ("top-5", percent(found.top5)), ("pictures", f"{found.answered:,}"),
                ("classes", f"{len(found.classes):,}"))  # fmt: skip
@@ -59,7 +59,7 @@ def heading(found: Evaluation) -> str:
             f"names of classes were matched {text(found.matched)}.</p><dl>{shown}</dl></header>\n")  # fmt: skip
 
 
-def notes(found: Evaluation) -> str:
+def notes(found: ClassificationReport) -> str:
     """What was left out."""
     told = [*found.notes]
     if found.unreadable_count:
@@ -69,7 +69,7 @@ def notes(found: Evaluation) -> str:
     return f"<ul class=notes>{''.join(f'<li>{text(note)}.</li>' for note in told)}</ul>\n" if told else ""
 
 
-def classes(found: Evaluation) -> str:
+def classes(found: ClassificationReport) -> str:
     """A row a class, the worst first."""
     worst = sorted(found.classes, key=lambda each: (each.top1, -each.pictures, each.index))
     rows = ([f"<span class=bar style='--share:{each.top1:.4f}'></span>{text(each.label)}", f"{each.pictures:,}", percent(each.top1), percent(each.precision)]
@@ -77,7 +77,7 @@ def classes(found: Evaluation) -> str:
     return f"<section><h2>Classes, the worst first</h2>\n{table(('class', 'pictures', 'top-1', 'precision'), rows, 3, 'classes')}</section>\n"
 
 
-def confusions(found: Evaluation) -> str:
+def confusions(found: ClassificationReport) -> str:
     """The matrix of few classes; of many, what is confused most."""
     if not found.confusions:
         return ""
@@ -90,7 +90,7 @@ def confusions(found: Evaluation) -> str:
     return f"<section><h2>Confused most</h2>\n{table(('class', 'taken for', 'pictures'), rows, 1, 'confusions')}</section>\n"
 
 
-def matrix(found: Evaluation) -> str:
+def matrix(found: ClassificationReport) -> str:
     """The confusion matrix, of the classes that occur and of those that were answered; a cell is as strong as its share of the row."""
     counts = {(each.true, each.predicted): each.pictures for each in found.confusions}
     counts |= {(each.index, each.index): each.first for each in found.classes if each.first}
@@ -111,7 +111,7 @@ def matrix_cell(row: ClassScore, column: int, count: int) -> str:
     return f'<td class="{kind}" style="--share:{count / row.pictures:.4f}">{count:,}</td>'
 
 
-def mistakes(found: Evaluation) -> str:
+def mistakes(found: ClassificationReport) -> str:
     """The worst mistakes with their pictures."""
     if not found.mistakes:
         return ""
@@ -119,7 +119,7 @@ def mistakes(found: Evaluation) -> str:
     return f"<section><h2>The worst mistakes</h2>\n<p>Wrong answers of the highest probability.</p>\n<div class=gallery>\n{shown}</div></section>\n"
 
 
-def figure(found: Evaluation, mistake: Mistake) -> str:
+def figure(found: ClassificationReport, mistake: Mistake) -> str:
     """One mistake: its picture, its class, and what it was taken for."""
     true, predicted = text(name_of(found, mistake.true)), text(name_of(found, mistake.predicted))
     picture = (f'<img src="data:image/jpeg;base64,{b64encode(mistake.thumbnail).decode()}" alt="{true}, taken for {predicted}" loading="lazy">'
@@ -128,7 +128,7 @@ def figure(found: Evaluation, mistake: Mistake) -> str:
             "</figure>\n")  # fmt: skip
 
 
-def unreadable(found: Evaluation) -> str:
+def unreadable(found: ClassificationReport) -> str:
     """The pictures without an answer."""
     if not found.unreadable:
         return ""
@@ -138,6 +138,6 @@ def unreadable(found: Evaluation) -> str:
     return f"<section><h2>Not read</h2>\n{table(('picture', 'error', 'why'), rows, 0, 'unreadable')}{rest}</section>\n"
 
 
-def name_of(found: Evaluation, at: int) -> str:
+def name_of(found: ClassificationReport, at: int) -> str:
     """What a class is called."""
     return found.labels.get(at) or str(at)

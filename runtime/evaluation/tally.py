@@ -58,7 +58,7 @@ class Unreadable(NamedTuple):
     message: str
 
 
-class Evaluation(NamedTuple):
+class ClassificationReport(NamedTuple):
     """What a classifier comes to on pictures whose classes are known; a value, from which reports are made.
 
     Shares are of the pictures that were answered. `classes` are those that occur, `confusions` what was taken for another class, the
@@ -147,11 +147,11 @@ class Tally:
 
     def finish(
         self, model: str, device: str, place: str, matched: str, labels: dict[int, str], notes: tuple[str, ...]
-    ) -> Evaluation:
+    ) -> ClassificationReport:
         """The value of all that was counted; `labels` names the classes that a model does not."""
         labels = {**labels, **self.labels}
         wrong = [Confusion(*pair, count) for pair, count in self.pairs.items() if pair[0] != pair[1]]
         confusions = tuple(sorted(wrong, key=lambda each: (-each.pictures, each.true, each.predicted)))
         mistakes = tuple(entry[2] for entry in nlargest(self.kept, self.worst))
-        return Evaluation(model, device, place, matched, labels, self.scores(labels), confusions, mistakes, tuple(self.unreadable),
+        return ClassificationReport(model, device, place, matched, labels, self.scores(labels), confusions, mistakes, tuple(self.unreadable),
                           self.unreadable_count, notes)  # fmt: skip

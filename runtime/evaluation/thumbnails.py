@@ -6,13 +6,13 @@ import io
 
 from ..faults import PictureFault
 from ..images import MAX_PIXELS, read_image
-from .tally import Evaluation, Mistake
+from .tally import ClassificationReport, Mistake
 
 SIDE = 160
 MOST = 48
 
 
-def add_thumbnails(evaluation: Evaluation, max_pixels: int = MAX_PIXELS) -> Evaluation:
+def add_thumbnails(evaluation: ClassificationReport, max_pixels: int = MAX_PIXELS) -> ClassificationReport:
     """The same value, its first MOST mistakes with a JPEG of at most SIDE pixels a side; one that cannot be read any more has none."""
     made = [mistake._replace(thumbnail=make_thumbnail(mistake, max_pixels)) for mistake in evaluation.mistakes[:MOST]]
     return evaluation._replace(mistakes=(*made, *evaluation.mistakes[MOST:]))
