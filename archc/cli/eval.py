@@ -132,8 +132,8 @@ def evaluation_json(found: ClassificationReport) -> dict[str, Any]:
 
 def text_parts(found: ClassificationReport, target: str | None) -> list[str]:
     """What people read: the figures, the classes that do worst, the worst mistakes, and what was left out."""
-    lines = [f"{found.model} on {found.device}: {count_of(found.answered, 'picture')} of {len(found.classes):,} classes, matched {found.matched}",
-             f"  top-1  {found.top1:7.2%}", f"  top-5  {found.top5:7.2%}"]  # fmt: skip
+    lines = [f"{found.model} on {found.device}: {count_of(found.answered, 'picture')} of {len(found.classes):,} classes",
+             f"  names matched {found.matched}", f"  top-1  {found.top1:7.2%}", f"  top-5  {found.top5:7.2%}"]  # fmt: skip
     if found.unreadable_count:
         codes = sorted({each.code for each in found.unreadable})
         lines.append(f"  {found.unreadable_count:,} could not be read, and count in no figure: {', '.join(codes)}")
