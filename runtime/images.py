@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import os
 import stat
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -22,6 +21,7 @@ from .packages import import_package
 from .pixels import count_channels, has_16_bits, has_alpha, rotate_by_exif, separate_alpha, to_grey, to_rgb
 from .ports import IMAGE_DTYPES, Port
 from .preprocess import Preprocess
+from .quiet import ignore_warnings
 from .sources import missing_image
 
 # where Pillow itself begins to warn; about 0.7 GB while such a picture is converted
@@ -179,7 +179,7 @@ def decoding(name: str, start: bytes = b"?") -> Iterator[None]:
 
     try:
         # between half of its limit and the whole Pillow only warns
-        with warnings.catch_warnings(action="ignore"):
+        with ignore_warnings():
             yield
     except RuntimeFault:
         raise

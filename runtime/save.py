@@ -1,4 +1,7 @@
-"""Outputs as files, a kind by suffix: .npz holds the arrays, .png the most probable class of each position of a map."""
+"""Outputs as files, a kind by suffix: .npz holds the arrays, .png the most probable class of each position of a map.
+
+TABLES are written by batch/.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,13 @@ from zipfile import ZipFile, ZipInfo
 from .answers import Answer
 from .faults import RuntimeFault
 
-KINDS = {".npz": "the arrays", ".png": "the arg-max of a map", ".json": "the answer as --format json prints it"}
+TABLES = {".csv": "a row for each of any number of pictures", ".jsonl": "the same rows", ".parquet": "the same rows"}
+KINDS = {
+    ".npz": "the arrays",
+    ".png": "the arg-max of a map",
+    ".json": "the answer as --format json prints it",
+    **TABLES,
+}
 # bytes, of which the archive keeps some
 MAX_NAME = 2**16 - 10
 # what the pictures' names are called among the arrays

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import glob
+import io
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .faults import PictureFault, RuntimeFault
-from .formats import picture_suffixes
+from .formats import SIGNATURES, picture_suffixes
 
 LIST_SUFFIXES = (".txt", ".lst")
 
 
-def find_images(places: Sequence[str]) -> list[str]:
-    """The paths of the pictures in `places`, in their order. A place is
+def find_images(places: Iterable[str]) -> Iterator[str]:
+    """The paths of the pictures in `places`, in their order, each when it is asked for. A place is
 
     - a folder: every file in it, at any depth, whose name ends as a picture's does, sorted by path; hidden ones are left out
-    - a list: `@FILE`, a FILE that ends in .txt, or `-` for standard input; a path a line, relative to the list's folder
+    - a list: `@FILE`, a FILE that ends in .txt, or `-` for standard input; a path a line, or paths that end in a NUL each, relative to
+      the list's folder
     - a pattern that the shell did not replace (`*.jpg`, `**/*.png`): what fits, sorted
     - any other: itself, whether it is there or not
 
     Raises RuntimeFault `no-images` for a place with no picture in it, and for a list that cannot be read.
     """
-    return [found for place in places for found in images_at(place)]
+    for place in places:
+        yield from images_at(place)
 
 
 def images_at(place: str) -> Iterator[str]:
@@ -49,24 +52,45 @@ def images_at(place: str) -> Iterator[str]:
         yield place
 
 
-def images_in(folder: str) -> list[str]:
-    """The pictures in a folder, at any depth. Raises RuntimeFault where there is none; OSError where it cannot be read."""
+def images_in(folder: str) -> Iterator[str]:
+    """The pictures in a folder, at any depth, sorted by path, while the names of one folder at a time are held.
 
-    def stop(error: OSError) -> None:
-        raise error
-
-    suffixes = picture_suffixes()
-    found = [os.path.join(at, name) for at, folders, names in os.walk(folder, onerror=stop) for name in names
-             if os.path.splitext(name)[1].lower() in suffixes and not is_hidden(os.path.join(os.path.relpath(at, folder), name))]  # fmt: skip
+    Links to folders are not followed. Raises RuntimeFault where there is none; OSError where it cannot be read.
+    """
+    found = False
+    for path in walk_images(folder, picture_suffixes()):
+        found = True
+        yield path
     if not found:
         raise RuntimeFault("no-images", f"there is no picture in the folder `{folder}`",
                            "files with a picture's ending are taken; a pattern takes others: 'FOLDER/*.npy'", 2)  # fmt: skip
-    return sorted(found)
 
 
-def is_hidden(path: str) -> bool:
-    """Whether a part of the path begins with a dot, as what systems leave in folders does (`._photo.jpg`)."""
-    return any(part.startswith(".") and part not in (".", "..") for part in Path(path).parts)
+def walk_images(folder: str, suffixes: Container[str]) -> Iterator[str]:
+    """The files below a folder whose names end in one of the `suffixes`, sorted by path; what is hidden is left out.
+
+    Where a folder's name stands among its neighbours is decided with the separator behind it, as in a sort of whole paths.
+    """
+    # one iterator a level, as a path may be deeper than Python calls
+    levels = [(folder, iter(list_folder(folder)))]
+    while levels:
+        at, names = levels[-1]
+        name = next(names, None)
+        if name is None:
+            levels.pop()
+        elif name.endswith(os.sep):
+            below = os.path.join(at, name[:-1])
+            if not os.path.islink(below):
+                levels.append((below, iter(list_folder(below))))
+        elif os.path.splitext(name)[1].lower() in suffixes:
+            yield os.path.join(at, name)
+
+
+def list_folder(folder: str) -> list[str]:
+    """The names in a folder that do not begin with a dot, as what systems leave there does (`._photo.jpg`), sorted; a folder's
+    ends in a separator."""
+    with os.scandir(folder) as entries:
+        return sorted(entry.name + os.sep * entry.is_dir() for entry in entries if not entry.name.startswith("."))
 
 
 class ListedPath(str):
@@ -107,15 +131,32 @@ def read_list(path: str) -> Iterator[ListedPath]:
             f"the list `{path}` cannot be read: {str(getattr(error, 'strerror', None) or error).lower()}",
             exit_code=2,
         ) from None
-    if b"\0" in data:
-        raise RuntimeFault("no-images", f"`{path}` is no list: a list is a text with a path a line", exit_code=2)
-    lines = os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")).splitlines()
+    text = data.removeprefix(b"\xef\xbb\xbf")
     folder, name = ("", "standard input") if path == "-" else (os.path.dirname(path), path)
-    found = [ListedPath(os.path.join(folder, line.strip()), name, number)
-             for number, line in enumerate(lines, 1) if line.strip()]  # fmt: skip
+    found = False
+    for number, line in enumerate(split_list(text, path), 1):
+        if line:
+            found = True
+            yield ListedPath(os.path.join(folder, os.fsdecode(line)), name, number)
     if not found:
         raise RuntimeFault("no-images", f"the list `{name}` names no picture", exit_code=2)
-    yield from found
+
+
+def split_list(data: bytes, path: str) -> Iterator[bytes]:
+    """The entries of a list: its lines, without the spaces around them; or, where each ends in a NUL as `find -print0` writes them, what
+    stands before those, as it is. Raises RuntimeFault for other data with NULs in it, as a picture has.
+    """
+    if b"\0" not in data:
+        yield from (line.strip() for line in io.BytesIO(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")))
+        return
+    if not data.endswith(b"\0") or b"\0\0" in data or data.startswith((b"\0", *SIGNATURES)):
+        raise RuntimeFault("no-images", f"`{path}` is no list: a list is a text with a path a line, or paths that end in a NUL each",
+                           exit_code=2)  # fmt: skip
+    start = 0
+    while start < len(data):
+        end = data.index(b"\0", start)
+        yield data[start:end]
+        start = end + 1
 
 
 class Picture(NamedTuple):

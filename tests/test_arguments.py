@@ -39,6 +39,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (found / "tiny.yaml").write_text(TINY, "utf-8")
     archc.load(found / "tiny.yaml").export_onnx(found / "tiny.onnx", proof="none")
     Image.new("RGB", (8, 8)).save(found / "a.png")
+    (found / "held" / "1").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(found / "held" / "1" / "a.png")
     return found
 
 
@@ -168,6 +170,7 @@ WORDS = [
     "-" + "9" * 30,
 ]
 RUN = ["run", "tiny.onnx", "a.png", "--device", "cpu"]
+EVAL = ["eval", "tiny.onnx", "held", "--device", "cpu"]
 BUILD = ["build", "tiny.yaml", "--proof", "none", "-o", "x.onnx"]
 MANY = [str(2**31), str(2**63)]
 # each option: the line before it, and which words it takes
@@ -192,6 +195,11 @@ OPTIONS = {
     "run --max-pixels": (RUN, [*MANY, "9" * 400]),  # 3 is taken, and the picture is larger
     "run --device": (["run", "tiny.onnx", "a.png"], []),
     "run --outputs": (RUN, []),
+    "eval --mistakes": (EVAL, ["0", "3"]),
+    "eval --batch": (EVAL, ["3"]),
+    "eval --threads": (EVAL, ["3"]),
+    "eval --max-pixels": (EVAL, [*MANY, "9" * 400]),
+    "eval --device": (["eval", "tiny.onnx", "held"], []),
     "show --phase": (["show", "tiny.yaml"], []),
     "show --after": (["show", "tiny.yaml"], []),
     "cost --by": (["cost", "tiny.yaml"], []),
@@ -213,8 +221,8 @@ def test_an_option_is_used_or_refused(run: Run, option: str) -> None:
         ran = run(*line, flag, word)
         if word in takes:
             assert ran.code == 0, f"{option} {word}: {ran.err}"
-        elif option == "run --max-pixels" and word == "3":
-            assert ran.code == 1 and "image-too-large" in ran.err
+        elif option.endswith("--max-pixels") and word == "3":
+            assert ran.code == 1 and "image-too-large" in ran.err + ran.out
         else:
             assert ran.code == 2 and "error[" in ran.err and not ran.out, f"{option} {word!r}: {ran.code} {ran.err}"
 

@@ -43,6 +43,8 @@ COMMANDS = [
     ["show", "SPEC"], ["build", "SPEC", "--export", "torch", "-o", "OUT.py"], ["explain", "SPEC"], ["init", "new", "--from", "SPEC"],
     ["run", "SPEC", "SPEC"], ["run", "MODEL", "SPEC", "--format", "json"], ["run", "MODEL", "PHOTO"], ["run", "MODEL", "PHOTO", "--format", "json"],
     ["run", "MODEL", "PHOTO", "--labels", "SPEC"], ["run", "MODEL", "PHOTO", "--outputs", "SPEC"], ["run", "MODEL", "PHOTO", "-o", "OUT.npz"],
+    ["run", "MODEL", "PHOTO", "-o", "OUT.csv"], ["run", "MODEL", "PHOTO", "-o", "OUT.jsonl", "--format", "json"],
+    ["eval", "MODEL", "SPEC"], ["eval", "MODEL", "PHOTO", "--format", "json"],
     ["run", "MODEL", "--input", "SPEC=PHOTO"], ["SPEC"], ["check", "--SPEC"], ["check", "PHOTO"], ["cost", "MODEL"], ["list", "SPEC"],
     ["build", "SPEC", "--export", "onnx", "-o", "OUT.onnx", "--weights", "MODEL"], ["check", "SPEC", "--set", "SPEC=1"],
 ]  # fmt: skip

@@ -68,3 +68,28 @@ def test_failed_work_takes_its_line_away(monkeypatch):
 
 def test_a_file_gets_nothing(monkeypatch):
     assert run(monkeypatch, io.StringIO(), lambda: threading.Event().wait(0.05), delay_s=0.0) == ""
+
+
+def test_work_that_is_counted_says_how_much_is_left(monkeypatch):
+    """A line at a time, no wider than the terminal, with the rate of what is done since it began; and it is gone at the end."""
+    terminal, now = Terminal(), [0.0]
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    with module.counting("running " + "a\x1b" * 60, "pictures") as tell:
+        for at, done in ((0.0, 500), (0.5, 520), (2.0, 700), (2.1, 710), (4.0, 900)):
+            now[0] = at
+            tell(done, 10_000)
+    lines = terminal.getvalue().split("\r")
+    assert max(map(len, lines)) <= 79 and "\x1b" not in terminal.getvalue()
+    assert [line.partition(": ")[2].rstrip() for line in lines if ": " in line] == [
+        "700 of 10,000 pictures, 100/s, 93 s left", "900 of 10,000 pictures, 100/s, 91 s left"
+    ]  # fmt: skip
+    assert not lines[-2].strip() and not lines[-1]
+
+
+@pytest.mark.parametrize(
+    "seconds, told", [(3, "3 s"), (99.6, "2 min"), (3540, "59 min"), (26_400, "7 h 20 min"), (190_800, "2 d 5 h")]
+)
+def test_times(seconds, told):
+    assert module.describe_time(seconds) == told

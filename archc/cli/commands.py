@@ -14,6 +14,7 @@ COMMANDS = {
     "cost": "Count parameters, MACs, activations and memory.",
     "build": "Build a model: ONNX or PyTorch.",
     "run": "Run a built model on pictures.",
+    "eval": "Say how well a built classifier does on pictures.",
     "bench": "Time models, and say which differ.",
     "profile": "Say where a model's time goes, by step and line.",
     "verify": "Verify a built model: bytes, sources, answers.",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Self
 
 DELAY_S = 1.0
+# between two lines about work that is counted
+STEP_S = 0.25
 
 
 class StatusLine:
@@ -65,3 +68,55 @@ def progress(what: str) -> Iterator[None]:
         timer.join()
         if printed:
             print("\r" + " " * len(line) + "\r", end="", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def counting(what: str, things: str) -> Iterator[Callable[[int, int], None]]:
+    """Gives a function to be told how many `things` are done, and of how many: it keeps a line with the rate and the time that is left.
+
+    What is done when it is told first was done before. On a terminal only, and removed when the block ends.
+    """
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from ..compiler.diagnostics import clean
+    from ..text.layout import cut_middle, output_width
+
+    began, first, width, printed_at = time.monotonic(), -1, 0, 0.0
+
+    def show(line: str) -> None:
+        nonlocal width
+        print("\r" + line + " " * (width - len(line)) + "\r" * (not line), end="", file=sys.stderr, flush=True)
+        width = len(line)
+
+    def tell(done: int, total: int) -> None:
+        nonlocal first, began, printed_at
+        now = time.monotonic()
+        if first < 0:
+            first, began = done, now
+        if now - began < DELAY_S or now - printed_at < STEP_S:
+            return
+        printed_at = now
+        rate = (done - first) / (now - began)
+        end = f": {done:,} of {total:,} {things}" + (
+            f", {rate:.3g}/s, {describe_time((total - done) / rate)} left" if rate else ""
+        )
+        room = output_width(sys.stderr) - 1
+        show(cut_middle(cut_middle(clean(what), max(room - len(end), 12)) + end, room))
+
+    try:
+        yield tell
+    finally:
+        if width:
+            show("")
+
+
+def describe_time(seconds: float) -> str:
+    """Seconds for people: `9 s`, `3 min`, `7 h 20 min`, `2 d 5 h`."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"

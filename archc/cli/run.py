@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from ..interruption import limit_long_calls
 from ..runtime.arguments import MAX_BATCH
 from ..runtime.faults import RuntimeFault
 from ..runtime.images import MAX_PIXELS
-from ..runtime.save import KINDS, save_npz, save_png, summarize
+from ..runtime.save import KINDS, TABLES, save_npz, save_png, summarize
 from ..runtime.sources import find_images
 from ..text.tables import format_table
 from .devices import device_options
@@ -26,6 +27,8 @@ from .render import format_failure, format_warning
 if TYPE_CHECKING:
     from ..runtime.answers import Answer, Result
     from ..runtime.session import Session
+
+MISSING_IMAGE = "Missing argument 'IMAGE': name a picture, a folder, a pattern or a list."
 
 
 @click.command(epilog="Example: archc run googlenet.onnx cat.jpg photos/ --top 3")
@@ -45,12 +48,19 @@ if TYPE_CHECKING:
     help="Give these outputs as they are, instead of classes; repeatable.",
 )
 @click.option(
-    "-o", "--output", "target", metavar="FILE", help="Write the outputs: .npz arrays, .png the arg-max of a map, .json."
+    "-o",
+    "--output",
+    "target",
+    metavar="FILE",
+    help="Write the outputs: .npz arrays, .png the arg-max of a map, .json; or, of any number of pictures, .csv, .jsonl or .parquet.",
 )
 @device_options
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="How many classes an image.")
 @click.option("--labels", metavar="FILE", help="The names of the classes, one a line, for a model that has none.")
 @click.option("--batch", type=click.IntRange(1, MAX_BATCH), default=8, show_default=True, help="Images at once.")
+@click.option(
+    "--restart", is_flag=True, help="Replace results, or an unfinished run, of another model or other options."
+)
 @click.option(
     "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger pictures."
 )
@@ -65,8 +75,8 @@ if TYPE_CHECKING:
 @format_option()
 def command(
     model: str, images: tuple[str, ...], feeds: tuple[str, ...], outputs: tuple[str, ...], target: str | None, device: str,
-    device_settings: dict[str, str], threads: int | None, top: int, labels: str | None, batch: int, max_pixels: int, trust: bool, no_cache: bool,
-    form: str,
+    device_settings: dict[str, str], threads: int | None, top: int, labels: str | None, batch: int, restart: bool, max_pixels: int, trust: bool,
+    no_cache: bool, form: str,
 ) -> int:  # fmt: skip
     """Run a built model on pictures: their classes, or the model's outputs.
 
@@ -78,6 +88,17 @@ def command(
     limit_long_calls()
     kind = output_kind(target)
     refuse_two_answers(target, form)
+    if target and kind in TABLES:
+        from .results import read_options, write_results
+
+        if feeds or not images:
+            raise click.UsageError(
+                f"-o {target}: a table is of the pictures of one input; write a .npz" if feeds else MISSING_IMAGE
+            )
+        options = read_options(top, outputs, labels, device, device_settings, threads, max_pixels, trust, not no_cache)
+        return write_results(model, images, target, options, batch, restart, form)
+    if restart:
+        raise click.UsageError(f"--restart is for results in {', '.join(TABLES)}; name one by -o")
     pictures = pair_inputs(feeds) if feeds else name_pictures(images)
     if feeds and images:
         raise click.UsageError("pictures are given by IMAGE or by --input, not by both")
@@ -149,8 +170,9 @@ def check_target(target: str | None, read: Iterable[str]) -> None:
     if not found.path.exists():
         return
     for place in read:
-        path = Path(place if Path(place).exists() else place.removeprefix("@"))
-        if path.exists() and path.samefile(target):
+        # unlike Path's, this `exists` says no to a name that is too long
+        path = place if os.path.exists(place) else place.removeprefix("@")
+        if os.path.exists(path) and os.path.samefile(path, target):
             raise RuntimeFault("output-is-input", f"`{target}` is what is read; it is not overwritten",
                                "choose another place with `-o`", 2)  # fmt: skip
 
@@ -164,7 +186,7 @@ def find_paths(pictures: Sequence[Any]) -> Iterable[str]:
 def name_pictures(images: Sequence[str]) -> list[Any]:
     """The paths of all pictures that the arguments mean."""
     if not images:
-        raise click.UsageError("Missing argument 'IMAGE': name a picture, a folder, a pattern or a list.")
+        raise click.UsageError(MISSING_IMAGE)
     return [*find_images(images)]
 
 

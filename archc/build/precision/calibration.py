@@ -204,7 +204,7 @@ def open_pictures(folder: Path, graph: Graph, preprocess: Mapping[str, Any] | No
     try:
         channels, height, width = first.type.sizes
         how = Preprocess.parse(dict(preprocess), (channels, height, width), dtype == "uint8")
-        return Pictures(images_in(str(folder)), first.name, how)
+        return Pictures([*images_in(str(folder))], first.name, how)
     except RuntimeFault as fault:
         if fault.code == "no-images":
             fault.help = "pictures are known by their endings, at any depth; " + arrays

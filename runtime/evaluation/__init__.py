@@ -1,0 +1,17 @@
+"""How well a classifier does on pictures whose classes are known.
+
+examples.py  pictures with their classes: a folder a class, or a csv
+matching.py  which class of the model a folder's name means
+tally.py     rows of a Predictor in, a ClassificationReport out
+evaluate.py  all of it together: `evaluate`
+page.py      a ClassificationReport as one page of HTML that needs nothing else; thumbnails.py makes its pictures
+"""
+
+from __future__ import annotations
+
+from .evaluate import evaluate
+from .examples import Examples, open_examples
+from .page import format_page
+from .tally import ClassificationReport, Tally
+
+__all__ = ["ClassificationReport", "Examples", "Tally", "evaluate", "format_page", "open_examples"]

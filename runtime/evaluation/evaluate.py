@@ -1,0 +1,63 @@
+"""A classifier on pictures whose classes are known: found, matched, answered on all cores, and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from ..batch.columns import Columns
+from ..batch.pipeline import count_cores, map_in_order
+from ..batch.predictor import Predictor
+from .examples import Examples, open_examples
+from .matching import ClassMatching, match_classes, require_match
+from .tally import ClassificationReport, Tally
+
+
+def evaluate(
+    predictor: Predictor, place: str | Path, *, batch: int = 8, skip_unknown: bool = False, mistakes: int = 24,
+    progress: Callable[[int, int], None] | None = None,
+) -> ClassificationReport:  # fmt: skip
+    """How well a classifier does on the pictures at `place`, a folder with a folder a class, or a .csv with a path and a class a line.
+
+    Names of classes are matched to the model's labels; with `skip_unknown` those that mean none of its classes are left out. `mistakes` of
+    the highest probability are kept. Raises RuntimeFault `not-a-classifier`, `no-classes` where there are no pictures with a class, and
+    `classes-unmatched` where a name means no class of the model.
+    """
+    session = predictor.session
+    session.require_classifier()
+    examples = open_examples(place)
+    matching = match_classes(examples.counts, session.labels, session.count_classes())
+    require_match(matching, skip_unknown)
+    total = sum(count for name, count in examples.counts.items() if name in matching.classes)
+    tally, done = Tally(mistakes), 0
+    for rows in map_in_order(
+        predictor, example_batches(examples, matching, batch), predictor.options.threads or count_cores()
+    ):
+        tally.add(rows, rows["class"])
+        done += len(rows["class"])
+        if progress:
+            progress(done, total)
+    labels = dict(enumerate(session.labels)) or {at: name for name, at in matching.classes.items()}
+    return tally.finish(
+        session.name, session.device, examples.place, matching.how, labels, tuple(tell_left_out(examples, matching))
+    )
+
+
+def example_batches(examples: Examples, matching: ClassMatching, size: int) -> Iterator[Columns]:
+    """The pictures whose class is known, with its index, in batches for a Predictor."""
+    known = ((path, matching.classes[name]) for path, name in examples if name in matching.classes)
+    while chunk := [*islice(known, size)]:
+        yield {"path": [path for path, _ in chunk], "class": [at for _, at in chunk]}
+
+
+def tell_left_out(examples: Examples, matching: ClassMatching) -> Iterator[str]:
+    """What of the pictures was not counted, in words."""
+    if examples.loose:
+        yield f"left out, as in no folder of a class: {examples.loose:,} in `{examples.place}` itself"
+    if matching.unmatched:
+        count = sum(examples.counts[name] for name in matching.unmatched)
+        named = ", ".join(f"`{name}`" for name in [*matching.unmatched][:8]) + (
+            " …" if len(matching.unmatched) > 8 else ""
+        )
+        yield f"left out, as of no class of the model: {count:,} in {named}"
