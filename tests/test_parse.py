@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -72,7 +73,9 @@ def assert_the_stages_read_back(name: str) -> None:
     if graph is None:  # a family, which wants its parameters
         pytest.skip(f"{name} has open parameters")
     assert_reads_back(graph)
-    for settings in (PassOptions(), PassOptions(keep_aux=True))[: 1 + bool(graph.heads)]:
+    ones = (1.0,) * graph.inputs[0].type.channels
+    every = PassOptions(half=True, pixel_factor=ones, pixel_offset=ones)  # every pass
+    for settings in (every, replace(every, keep_aux=True))[: 1 + bool(graph.heads)]:
         now = graph
         for each in PIPELINE:
             configured = each.from_options(settings)
