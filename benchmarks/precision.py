@@ -3,8 +3,8 @@
     python benchmarks/precision.py [--nets googlenet resnet50] [--ways fp16 …] [--rounds 15] --json benchmarks/results/precision.json
 
 Each net is built from seeded weights in each of WAYS, beside the plain float32 file. All files of a net are measured in turn, one thread,
-one image at a time, in each of the rounds; times are medians, ratios the medians of those within a round. The error is the build's
-own report.
+one image at a time, in each of the rounds; times are medians of the thread's own time, which what else the machine does changes
+less than the clock's, and ratios the medians of those within a round. The error is the build's own report.
 
 A way is a row of WAYS: its name and the flags of `archc build`; `{net}` in a flag is the net's name, `{photos}` a folder of crops of
 scikit-image's photos, which int8 is calibrated with and, by every fifth, measured on.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import statistics
 import subprocess
 import sys
@@ -40,6 +41,7 @@ WAYS: dict[str, tuple[str, ...]] = {
 PLAIN = "fp32"
 # where each crop of a photo is, across and down, and its share of the shorter side
 CROPS = ((0, 0, 1), (1, 1, 0.6), (0, 1, 0.6), (1, 0, 0.6), (0.5, 0.5, 0.4))
+LEAST_SECONDS = 0.1  # a small net runs several times in a round
 PACKAGES = ("numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "torch")
 
 
@@ -82,12 +84,17 @@ def measure_net(net: str, ways: list[str], rounds: int, folder: Path) -> list[di
     sessions = {way: open_session(path)[0] for way, path in built.items()}
     feeds = {way: draw_image(session) for way, session in sessions.items()}
     latencies: dict[str, list[float]] = {way: [] for way in built}
+    repeats = 1
     for round_ in range(rounds + 1):
         for way, session in sessions.items():
-            began = time.perf_counter()
-            session.run(None, feeds[way])
+            began = time.thread_time()
+            for _ in range(repeats):
+                session.run(None, feeds[way])
+            spent = (time.thread_time() - began) / repeats
             if round_:  # the first warms up
-                latencies[way].append(1e3 * (time.perf_counter() - began))
+                latencies[way].append(1e3 * spent)
+        if not round_:
+            repeats = max(1, round(LEAST_SECONDS / spent))
     for way in built:
         rows[way] |= {
             "open_ms": round(1e3 * statistics.median(opened[way]), 1),
@@ -134,12 +141,12 @@ def make_photos(folder: Path) -> None:
 
 
 def open_session(path: Path) -> tuple[Any, float]:
-    """A session on the CPU with one thread, and how many seconds it took to open."""
+    """A session on the CPU with one thread, and how many seconds of this thread it took to open."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 4
-    began = time.perf_counter()
+    began = time.thread_time()
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return session, time.perf_counter() - began
+    return session, time.thread_time() - began
 
 
 def draw_image(session: Any) -> dict[str, Any]:
@@ -171,7 +178,7 @@ def write_json(path: Path, rows: list[dict[str, Any]]) -> None:
         except ModuleNotFoundError:
             continue
     facts = {
-        "command": " ".join(("python", *sys.argv)),
+        "command": f"python benchmarks/precision.py {shlex.join(sys.argv[1:])}",
         "machine": describe_machine(),
         "versions": versions,
         "rows": rows,

@@ -111,6 +111,39 @@ def test_a_build_says_what_it_lost_and_is_the_same_twice(run: Run, way: str) -> 
     assert sorted(each.name for each in Path().iterdir()) == ["a.onnx", "b.onnx", "net.yaml"]
 
 
+def test_kept_heads_and_probabilities_are_in_the_report(run: Run) -> None:
+    """Each output has its error, and a softmax stays one behind its cast."""
+    text = NET.replace(
+        "  - global_avg_pool\n",
+        "  - {name: aux, aux: 0.3, steps: [global_avg_pool, {name: fc, linear: 4}]}\n  - global_avg_pool\n",
+    )
+    Path("heads.yaml").write_text(f"{text}  - softmax\n", "utf-8")
+    told = run(
+        "build",
+        "heads.yaml",
+        "-o",
+        "heads.onnx",
+        "--keep-aux",
+        "--precision",
+        "fp16",
+        "--io",
+        "fp16",
+        "--format",
+        "json",
+        "--proof",
+        "full",
+    )
+    report = json.loads(told.out)["precision"]
+    assert (
+        set(report["relative_l2"]) == {"aux", "logits"} and report["worst"] == max(report["relative_l2"].values()) > 0
+    )
+    assert report["count"] == 6
+    session = Session("heads.onnx", device="cpu")
+    found = session.probabilities(np.zeros((2, 3, 16, 16), np.float16))
+    assert session.outputs["aux"].dtype == "float16" and session.artifact.is_distribution("logits")
+    np.testing.assert_allclose(found.sum(1), 1, atol=2e-3)
+
+
 def test_half_floats_are_half_of_the_file(run: Run) -> None:
     sizes = {}
     net = archc.load("net.yaml", params={})
