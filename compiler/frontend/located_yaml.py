@@ -16,6 +16,8 @@ from ..limits import DEFAULT, Limits, double_limit, raise_limit
 
 MAX_DEPTH = 100
 MAX_READ_AGAIN = 100_000  # characters of a text with a mistake
+# microseconds for its events: one takes 25 of them, and half of one for each level of a nest
+MAX_TIME_AGAIN = 400_000
 SMALLEST = "the smallest spec: archspec: 1, name: tiny, input: {image: [3, 32, 32]}, graph: [relu]"
 
 YamlValue = Any  # None | bool | int | float | str | list[Located] | dict[str, Entry] | Broken
@@ -191,18 +193,21 @@ class YamlComposer:
     def syntax_error(self, first: Exception) -> UnreadableText:
         """Reports why the text is no YAML; `first` is the error of PyYAML's C parser.
 
-        PyYAML's Python parser has better messages, so it reads the beginning of the text again: it takes microseconds for a character.
-        Where it finds no error, or may not have come to it, `first` is reported.
+        PyYAML's Python parser has better messages, so it reads the beginning of the text again, as far as its slowness allows. Where it
+        finds no error, or may not have come to it, `first` is reported.
         """
         error: Any = None
         text = self.source.text[:MAX_READ_AGAIN]
         try:
-            depth = 0
+            depth = time = 0
             for event in self.yaml.parse(text, self.yaml.SafeLoader):
                 depth += isinstance(event, self.yaml.CollectionStartEvent)
                 depth -= isinstance(event, self.yaml.CollectionEndEvent)
+                time += 25 + depth // 2
                 if depth > MAX_DEPTH:
                     return self.nesting_error(self.event_span(event))
+                if time > MAX_TIME_AGAIN:
+                    break
         except self.yaml.YAMLError as found:
             error = found if text == self.source.text else None
         except (ValueError, OverflowError, RecursionError, IndexError):
