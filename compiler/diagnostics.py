@@ -176,12 +176,22 @@ MIN_SIMILARITY_OF_BEGINNINGS = 0.5
 
 
 # characters of a message or a help, which may quote a word that is a whole file
-MAX_TEXT = 10_000
+MAX_TEXT = 4_000
 
 
 def cut_text(text: str) -> str:
     """The text, with `…` for its middle where it is over MAX_TEXT characters."""
     return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT // 2]} … {text[-MAX_TEXT // 4 :]}"
+
+
+def cut_texts(diagnostic: Diagnostic) -> Diagnostic:
+    """The diagnostic, of whose texts none is over MAX_TEXT characters."""
+    texts = (diagnostic.message, diagnostic.label, diagnostic.help, *(note.message for note in diagnostic.notes))
+    if max(map(len, texts)) <= MAX_TEXT:
+        return diagnostic
+    message, label, help, *notes = map(cut_text, texts)
+    cut = tuple(note._replace(message=text) for note, text in zip(diagnostic.notes, notes, strict=True))
+    return Diagnostic(diagnostic.code, diagnostic.span, message, label, cut, help, diagnostic.severity)
 
 
 class Collector:
@@ -198,8 +208,6 @@ class Collector:
     def add(self, diagnostic: Diagnostic) -> None:
         """Keeps a diagnostic. Raises LimitReached for an error too many."""
         span = diagnostic.span
-        if len(diagnostic.message) > MAX_TEXT or len(diagnostic.help) > MAX_TEXT:
-            diagnostic = diagnostic._replace(message=cut_text(diagnostic.message), help=cut_text(diagnostic.help))
         key = (diagnostic.code, (span.source.name, span.line, span.column) if span else None)
         if key in self._seen:
             return
@@ -212,7 +220,7 @@ class Collector:
                 raise LimitReached(last)
             self._seen.setdefault(("too-many-mistakes", None), last)
             return
-        self._seen[key] = diagnostic
+        self._seen[key] = cut_texts(diagnostic)
 
     def close(self, last: Diagnostic) -> None:
         """Adds the reason why a check ended early."""

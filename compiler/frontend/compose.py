@@ -53,7 +53,7 @@ class Document(NamedTuple):
 
 
 class ParsedText(NamedTuple):
-    """A text and its tree, `root`, of so many YAML nodes.
+    """A text and its tree, `root`, of so many YAML nodes and characters, with what aliases stand for.
 
     `source` is None where it is no text, `root` where it is no document; `diagnostics` say why. `ended` is the limit at which the
     reading ended, if one was reached.
@@ -62,6 +62,7 @@ class ParsedText(NamedTuple):
     source: Source | None
     root: Located | None
     nodes: int
+    characters: int
     diagnostics: tuple[Diagnostic, ...]
     ended: Diagnostic | None = None
 
@@ -77,9 +78,9 @@ def parse_and_validate(
     yaml_faults, schema_faults = Collector(limits.mistakes), Collector(limits.mistakes)
     source = decode_text(data, name, yaml_faults, limits)
     if source is None:
-        return ParsedText(None, None, 0, tuple(yaml_faults))
+        return ParsedText(None, None, 0, 0, tuple(yaml_faults))
     source.label = label
-    reader = YamlComposer(source, yaml_faults, limits.nodes)
+    reader = YamlComposer(source, yaml_faults, limits)
     root: Located | None = None
     ended: Diagnostic | None = None
     try:
@@ -95,7 +96,8 @@ def parse_and_validate(
         pass
     except LimitReached as limit:
         ended = limit.diagnostic
-    return ParsedText(source, root, reader.nodes, (*yaml_faults, *schema_faults), ended)
+    characters = max(len(source.text), reader.characters)
+    return ParsedText(source, root, reader.nodes, characters, (*yaml_faults, *schema_faults), ended)
 
 
 class Composer:
@@ -134,7 +136,7 @@ class Composer:
             raise LimitReached(text.ended)
         if text.root is None:
             return None
-        self.budget.count_text(len(data), text.nodes, text.root)
+        self.budget.count_text(text.characters, text.nodes, text.root)
         return self.compose(text.root, (*chain, label))
 
     def compose(self, root: Located, chain: tuple[str, ...]) -> Document:

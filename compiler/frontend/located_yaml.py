@@ -118,7 +118,7 @@ def parse_yaml(source: Source, diagnostics: Collector, limits: Limits = DEFAULT)
     Reports what is wrong; gives None where the text cannot be read to its end.
     """
     try:
-        return YamlComposer(source, diagnostics, limits.nodes).compose_document()
+        return YamlComposer(source, diagnostics, limits).compose_document()
     except UnreadableText:
         return None
 
@@ -164,15 +164,18 @@ TYPE_NAMES = {
 
 
 class YamlComposer:
-    """Composes one tree from PyYAML's events. Aliases count as many nodes as they stand for."""
+    """Composes one tree from PyYAML's events. Aliases count as many nodes and characters as they stand for.
 
-    def __init__(self, source: Source, diagnostics: Collector, max_nodes: int) -> None:
+    `nodes` and `characters` are how many there are so far; what stands between scalars is no part of the characters.
+    """
+
+    def __init__(self, source: Source, diagnostics: Collector, limits: Limits) -> None:
         import yaml
 
-        self.yaml, self.max_nodes = yaml, max_nodes
+        self.yaml, self.limits = yaml, limits
         self.source, self.diagnostics = source, diagnostics
-        self.anchors: dict[str, tuple[Located, int] | None] = {}
-        self.nodes = 0
+        self.anchors: dict[str, tuple[Located, int, int] | None] = {}
+        self.nodes = self.characters = 0
         self.events: Iterator[Any] = yaml.parse(source.text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
     def refuse(
@@ -268,9 +271,9 @@ class YamlComposer:
         """The node that begins with `event`, at `depth` levels below the root."""
         y, span = self.yaml, self.event_span(event)
         self.nodes += 1
-        if self.nodes > self.max_nodes:
-            message = f"over {self.max_nodes} YAML nodes, the limit (aliases count as what they stand for)"
-            raise self.refuse("too-many-nodes", span, message, double_limit("nodes", self.max_nodes))
+        if self.nodes > self.limits.nodes:
+            message = f"over {self.limits.nodes} YAML nodes, the limit (aliases count as what they stand for)"
+            raise self.refuse("too-many-nodes", span, message, double_limit("nodes", self.limits.nodes))
         if isinstance(event, y.AliasEvent):
             return self.resolve_alias(str(event.anchor), span, depth)
         if depth > MAX_DEPTH:
@@ -278,7 +281,7 @@ class YamlComposer:
         if event.tag is not None:
             raise self.refuse("yaml-tag", span, f"the tag {event.tag[:60]} is refused: a spec holds plain values only",
                               "take the tag away")  # fmt: skip
-        before = self.nodes
+        nodes, characters = self.nodes, self.characters
         if event.anchor:
             self.anchors[event.anchor] = None
         if isinstance(event, y.ScalarEvent):
@@ -288,7 +291,7 @@ class YamlComposer:
         else:
             node = self.compose_mapping(event, span, depth)
         if event.anchor:
-            self.anchors[event.anchor] = (node, self.nodes - before + 1)
+            self.anchors[event.anchor] = (node, self.nodes - nodes + 1, self.characters - characters)
         return node
 
     def resolve_alias(self, anchor: str, span: Span, depth: int) -> Located:
@@ -300,11 +303,15 @@ class YamlComposer:
             raise self.refuse(
                 "alias-recursive", span, f"`*{anchor}` stands inside what `&{anchor}` names: it would contain itself"
             )
-        node, size = target
-        self.nodes += size
-        if self.nodes > self.max_nodes:
-            message = f"the aliases expand to over {self.max_nodes} YAML nodes, the limit"
+        node, nodes, characters = target
+        self.nodes += nodes
+        self.characters += characters
+        if self.nodes > self.limits.nodes:
+            message = f"the aliases expand to over {self.limits.nodes} YAML nodes, the limit"
             raise self.refuse("too-many-nodes", span, message, raise_limit("nodes", self.nodes))
+        if self.characters > self.limits.bytes:
+            message = f"the aliases expand to over {self.limits.bytes:,} characters, the limit"
+            raise self.refuse("file-too-large", span, message, double_limit("bytes", self.limits.bytes))
         if depth + height(node) > MAX_DEPTH:
             raise self.nesting_error(span)
         return Located(node.value, span, node.raw, node.style)
@@ -343,7 +350,7 @@ class YamlComposer:
             self.nodes += 1
             key = self.compose_scalar(event, span)
             if event.anchor:
-                self.anchors[event.anchor] = (key, 1)
+                self.anchors[event.anchor] = (key, 1, len(event.value))
         else:
             self.report_key(
                 span, "a list or a mapping cannot be a key", "for the value of a param write `$name` or `$(…)`"
@@ -371,6 +378,7 @@ class YamlComposer:
 
     def compose_scalar(self, event: Any, span: Span) -> Located:
         text, style = event.value, event.style or ""
+        self.characters += len(text)
         if any("\ud800" <= c <= "\udfff" for c in text):
             raise self.refuse("control-character", span, "a lone surrogate is no character")
         if not event.implicit[0]:
