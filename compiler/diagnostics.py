@@ -8,7 +8,7 @@ nothing of ours.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Any, Literal, NamedTuple
 
 Severity = Literal["error", "warning", "note"]
@@ -258,17 +258,19 @@ MAX_LIST = 1500  # characters of the names of a list
 MAX_WORD = 60
 # characters of the candidates of about the length of the word; a comparison takes a microsecond for each
 MAX_COMPARED = 3000
+# candidates, most of which are too long or too short: to see that takes the sixth of a microsecond
+MAX_CANDIDATES = 3000
 
 
-def list_names(names: Iterable[str]) -> str:
-    """Names for a message, one after the other; of very many the first."""
+def list_names(names: Iterable[str], form: str = "{}") -> str:
+    """Names for a message, one after the other, each in the `form`; of very many the first."""
     known = list(names)
     # long ones are fewer
     shown = known[:1] + [
         name for name, end in zip(known[1:MAX_LISTED], accumulate(map(len, known)), strict=False) if end < MAX_LIST
     ]
     more = f" and {len(known) - len(shown)} more" if len(known) > len(shown) else ""
-    return ", ".join(shown) + more if known else "none"
+    return ", ".join(map(form.format, shown)) + more if known else "none"
 
 
 def nearest(word: str, candidates: Iterable[str], prefix: str = "") -> str | None:
@@ -283,10 +285,12 @@ def nearest(word: str, candidates: Iterable[str], prefix: str = "") -> str | Non
 
     matcher = SequenceMatcher(None, "", "")
     short = word.lower()
+    length = len(short)
     matcher.set_seq2(short)
     best, shared, found, compared = 0.0, 0, None, 0
-    for candidate in candidates:
-        if candidate == word or len(candidate) > MAX_WORD:
+    for candidate in islice(candidates, MAX_CANDIDATES):
+        # no other case and no beginning of the other changes that
+        if not length <= 3 * len(candidate) <= 9 * length or candidate == word or len(candidate) > MAX_WORD:
             continue
         letters = candidate.lower()
         if letters == short:

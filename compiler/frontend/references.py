@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import NamedTuple
 
-from ..diagnostics import Note, Span
+from ..diagnostics import Note, Span, list_names
 from ..ops.fields import quote_value
 from .absent import Absent
 from .budget import REFERENCE, SCOPES_PER_UNIT
@@ -88,7 +88,7 @@ def explain_unknown_step(
         return Fault("unknown-step", span, f"unknown step `{name}`{remark}", f"did you mean `{inner}`?")
     more = "`from` sees the steps before it, by path"
     if name in ("input", "data", "inputs") and ctx.inputs:
-        more = f"the input is called {' or '.join(f'`{each}`' for each in ctx.inputs)}"
+        more = f"the input is called {list_names(ctx.inputs, '`{}`')}"
     return unknown_fault("step", name, [*known, *ctx.inputs], span, "unknown-step", more, remark)
 
 
