@@ -8,7 +8,7 @@ nothing of ours.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Any, Literal, NamedTuple
 
 Severity = Literal["error", "warning", "note"]
@@ -176,12 +176,22 @@ MIN_SIMILARITY_OF_BEGINNINGS = 0.5
 
 
 # characters of a message or a help, which may quote a word that is a whole file
-MAX_TEXT = 10_000
+MAX_TEXT = 4_000
 
 
 def cut_text(text: str) -> str:
     """The text, with `…` for its middle where it is over MAX_TEXT characters."""
     return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT // 2]} … {text[-MAX_TEXT // 4 :]}"
+
+
+def cut_texts(diagnostic: Diagnostic) -> Diagnostic:
+    """The diagnostic, of whose texts none is over MAX_TEXT characters."""
+    texts = (diagnostic.message, diagnostic.label, diagnostic.help, *(note.message for note in diagnostic.notes))
+    if max(map(len, texts)) <= MAX_TEXT:
+        return diagnostic
+    message, label, help, *notes = map(cut_text, texts)
+    cut = tuple(note._replace(message=text) for note, text in zip(diagnostic.notes, notes, strict=True))
+    return Diagnostic(diagnostic.code, diagnostic.span, message, label, cut, help, diagnostic.severity)
 
 
 class Collector:
@@ -198,8 +208,6 @@ class Collector:
     def add(self, diagnostic: Diagnostic) -> None:
         """Keeps a diagnostic. Raises LimitReached for an error too many."""
         span = diagnostic.span
-        if len(diagnostic.message) > MAX_TEXT or len(diagnostic.help) > MAX_TEXT:
-            diagnostic = diagnostic._replace(message=cut_text(diagnostic.message), help=cut_text(diagnostic.help))
         key = (diagnostic.code, (span.source.name, span.line, span.column) if span else None)
         if key in self._seen:
             return
@@ -212,7 +220,7 @@ class Collector:
                 raise LimitReached(last)
             self._seen.setdefault(("too-many-mistakes", None), last)
             return
-        self._seen[key] = diagnostic
+        self._seen[key] = cut_texts(diagnostic)
 
     def close(self, last: Diagnostic) -> None:
         """Adds the reason why a check ended early."""
@@ -250,17 +258,19 @@ MAX_LIST = 1500  # characters of the names of a list
 MAX_WORD = 60
 # characters of the candidates of about the length of the word; a comparison takes a microsecond for each
 MAX_COMPARED = 3000
+# candidates, most of which are too long or too short: to see that takes the sixth of a microsecond
+MAX_CANDIDATES = 3000
 
 
-def list_names(names: Iterable[str]) -> str:
-    """Names for a message, one after the other; of very many the first."""
+def list_names(names: Iterable[str], form: str = "{}") -> str:
+    """Names for a message, one after the other, each in the `form`; of very many the first."""
     known = list(names)
     # long ones are fewer
     shown = known[:1] + [
         name for name, end in zip(known[1:MAX_LISTED], accumulate(map(len, known)), strict=False) if end < MAX_LIST
     ]
     more = f" and {len(known) - len(shown)} more" if len(known) > len(shown) else ""
-    return ", ".join(shown) + more if known else "none"
+    return ", ".join(map(form.format, shown)) + more if known else "none"
 
 
 def nearest(word: str, candidates: Iterable[str], prefix: str = "") -> str | None:
@@ -275,10 +285,12 @@ def nearest(word: str, candidates: Iterable[str], prefix: str = "") -> str | Non
 
     matcher = SequenceMatcher(None, "", "")
     short = word.lower()
+    length = len(short)
     matcher.set_seq2(short)
     best, shared, found, compared = 0.0, 0, None, 0
-    for candidate in candidates:
-        if candidate == word or len(candidate) > MAX_WORD:
+    for candidate in islice(candidates, MAX_CANDIDATES):
+        # no other case and no beginning of the other changes that
+        if not length <= 3 * len(candidate) <= 9 * length or candidate == word or len(candidate) > MAX_WORD:
             continue
         letters = candidate.lower()
         if letters == short:

@@ -100,7 +100,8 @@ class Applier:
                     cls.fields[field], node, lookup, cls.fields[field].kind.check
                 )
             except Misfit as misfit:
-                word = str(evaluate(node, lookup, self.arguments.budget))
+                value = evaluate(node, lookup, self.arguments.budget)
+                word = "" if isinstance(value, (list, dict)) else str(value)
                 meant = cls.fields[field].kind.other_words.get(word.lower())
                 help = f"`{word}` is `{meant}` here" if meant else ""
                 raise Fault(misfit.code, element_at(node, misfit.at).span, f"`{field}` {misfit}", help) from None

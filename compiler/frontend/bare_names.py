@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections import ChainMap
+from collections.abc import Container
+from functools import lru_cache
+from typing import Any
 
 from .expressions.arithmetic import FUNCTIONS
 from .located_yaml import Located
@@ -13,14 +16,15 @@ ARITHMETIC = re.compile(r"[\w\s+\-*/%().,\[\]]+")
 WHOLE = re.compile(r"[\w\s.,()\[\]]+(?:[-+*/%<>=!]+[\w\s.,()\[\]]+)+")
 
 
-def advise_expression(text: str, names: Collection[str]) -> str:
+def advise_expression(text: str, names: Container[str]) -> str:
     """What to write for a text that names params as an expression would, but for the dollar; empty for any other text."""
     if "$" in text:
         return advise_whole_expression(text)
     words = set(re.findall(r"[A-Za-z_]\w*", text))
     if text in names:
         return f"write `${text}`: a name without a dollar is a string"
-    if not words or not ARITHMETIC.fullmatch(text) or not words & set(names) or not words <= {*names, *FUNCTIONS, "x"}:
+    others = {word for word in words if word not in names}
+    if not ARITHMETIC.fullmatch(text) or others == words or not others <= {*FUNCTIONS, "x"}:
         return ""
     quote = '"' if re.search(r"[,\[\]]", text) else ""
     return f"write `{quote}$({text.strip()}){quote}`: without the dollar it is a string"
@@ -35,16 +39,24 @@ def advise_whole_expression(text: str) -> str:
     return f"write `{quote}$({inside.strip()}){quote}`: only what stands in the parentheses is computed"
 
 
-def names_in_sight(root: Located, path: list[str | int]) -> set[str]:
+def names_in_sight(root: Located, path: list[str | int]) -> Container[str]:
     """The params, lets and repeats that an expression at `path` sees, as far as the text of the document tells."""
-    keys: set[str] = set()
+    keys: list[dict[str, Any]] = []
     node = root
     for index in (None, *path):
         if index is not None:
             node = node.value[str(index)].value if isinstance(node.value, dict) else node.value[index]
         if not isinstance(node.value, dict):
             continue
-        for key in ("params", "let", "repeat"):
-            inner = node.value[key].value.value if key in node.value else None
-            keys |= {name for each in inner for name in each.split()} if isinstance(inner, dict) else set()
-    return keys
+        for key in ("params", "let"):
+            if key in node.value and isinstance(inner := node.value[key].value.value, dict):
+                keys.append(inner)
+        if "repeat" in node.value and isinstance(inner := node.value["repeat"].value.value, dict):
+            keys += map(split_names, inner)
+    return ChainMap(*keys)
+
+
+@lru_cache(maxsize=16)
+def split_names(key: str) -> dict[str, None]:
+    """The names of one key of `repeat`."""
+    return dict.fromkeys(key.split())

@@ -69,9 +69,8 @@ def enter_block(
     if block.input is not None:
         document, inputs = names, bind_input(block, block.input, key, x)
     in_sight = {**document, **names}
-    inner = Context(
-        path, path, in_sight, document, block.blocks, inputs, ctx.budget, frames, calls, ctx.aux, False, heads
-    )
+    blocks = block.blocks_in(ctx.blocks)
+    inner = Context(path, path, in_sight, document, blocks, inputs, ctx.budget, frames, calls, ctx.aux, False, heads)
     # each sees those before it
     for name, entry in block.let.items():
         in_sight[name] = let_value(entry.value, x, inner)

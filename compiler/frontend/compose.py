@@ -19,7 +19,7 @@ from .header import Header, parse_header
 from .located_yaml import BROKEN, Entry, Located, UnreadableText, YamlComposer, decode_text, is_broken
 from .recovery import Incomplete, join_cut_expressions, repair
 from .schema import validate
-from .spec import Block, Builder, Declaration, Place
+from .spec import Block, Builder, Declaration, Place, required_params
 
 if TYPE_CHECKING:
     from ..sources import SpecFiles
@@ -53,7 +53,7 @@ class Document(NamedTuple):
 
 
 class ParsedText(NamedTuple):
-    """A text and its tree, `root`, of so many YAML nodes.
+    """A text and its tree, `root`, of so many YAML nodes and characters, with what aliases stand for.
 
     `source` is None where it is no text, `root` where it is no document; `diagnostics` say why. `ended` is the limit at which the
     reading ended, if one was reached.
@@ -62,6 +62,7 @@ class ParsedText(NamedTuple):
     source: Source | None
     root: Located | None
     nodes: int
+    characters: int
     diagnostics: tuple[Diagnostic, ...]
     ended: Diagnostic | None = None
 
@@ -77,9 +78,9 @@ def parse_and_validate(
     yaml_faults, schema_faults = Collector(limits.mistakes), Collector(limits.mistakes)
     source = decode_text(data, name, yaml_faults, limits)
     if source is None:
-        return ParsedText(None, None, 0, tuple(yaml_faults))
+        return ParsedText(None, None, 0, 0, tuple(yaml_faults))
     source.label = label
-    reader = YamlComposer(source, yaml_faults, limits.nodes)
+    reader = YamlComposer(source, yaml_faults, limits)
     root: Located | None = None
     ended: Diagnostic | None = None
     try:
@@ -95,7 +96,8 @@ def parse_and_validate(
         pass
     except LimitReached as limit:
         ended = limit.diagnostic
-    return ParsedText(source, root, reader.nodes, (*yaml_faults, *schema_faults), ended)
+    characters = max(len(source.text), reader.characters)
+    return ParsedText(source, root, reader.nodes, characters, (*yaml_faults, *schema_faults), ended)
 
 
 class Composer:
@@ -112,6 +114,7 @@ class Composer:
         self.files, self.trusted = files, trusted
         self.diagnostics, self.budget = diagnostics, budget or Budget()
         self.documents: dict[str, Document | None] = {}
+        self.imported: dict[int, dict[str, Block]] = {}
         self.builder = Builder(diagnostics)
         self.sources: list[Source] = []
         self.incomplete = self.lacks_names = False
@@ -135,7 +138,7 @@ class Composer:
             raise LimitReached(text.ended)
         if text.root is None:
             return None
-        self.budget.count_text(len(data), text.nodes, text.root)
+        self.budget.count_text(text.characters, text.nodes, text.root)
         return self.compose(text.root, (*chain, label))
 
     def compose(self, root: Located, chain: tuple[str, ...]) -> Document:
@@ -180,18 +183,12 @@ class Composer:
         All of them see one another.
         """
         blocks: dict[str, Block] = dict(base.blocks) if base else {}
-        # the blocks of the base see this document's blocks and params, too
-        if base:
-            blocks = {name: b._replace(blocks=blocks) if b.sees_document else b for name, b in blocks.items()}
         self.add_imports(fields, chain, blocks)
         for name, entry in own_blocks(fields).items():
-            blocks[name] = self.compose_block(entry, blocks, base.blocks.get(name) if base else None)
-        for name, block in blocks.items():
-            if block.sees_document and block.blocks is not blocks:
-                blocks[name] = block._replace(blocks=blocks)
+            blocks[name] = self.compose_block(entry, base.blocks.get(name) if base else None)
         return blocks
 
-    def compose_block(self, entry: Entry, blocks: Mapping[str, Block], base: Block | None) -> Block:
+    def compose_block(self, entry: Entry, base: Block | None) -> Block:
         """The block of an entry. What it does not state comes from the block of the same name in the base."""
         fields: Mapping[str, Entry] = entry.value.value if isinstance(entry.value.value, dict) else {}
         params = self.builder.build_params(
@@ -212,7 +209,8 @@ class Composer:
             each.value.value is BROKEN for key, each in fields.items() if key != "steps"
         )
         incomplete = refused or entry.value.value is BROKEN or (base is not None and base.incomplete)
-        return Block(str(entry.key.value), entry.key, params, let, steps, blocks, incomplete=incomplete)
+        required = required_params(params)
+        return Block(str(entry.key.value), entry.key, params, let, steps, incomplete=incomplete, required=required)
 
     def add_imports(self, fields: Mapping[str, Entry], chain: tuple[str, ...], blocks: dict[str, Block]) -> None:
         """Adds the blocks of each imported document to `blocks`; `{Name: file}` adds a whole document as one block."""
@@ -234,14 +232,28 @@ class Composer:
             return
         for path in node.value if isinstance(node.value, list) else [node]:
             document = self.load_document(path, chain)
-            for block in document.blocks.values() if document else ():
-                if document and block.sees_document:
-                    block = block._replace(sees_document=False, home=document.params)
-                self.add_block(block, path, blocks)
+            imported = self.blocks_for_others(document) if document else {}
+            if blocks.keys().isdisjoint(imported):
+                blocks.update(imported)
+                continue
+            for name, block in imported.items():
+                if blocks.get(name) is not block:
+                    self.add_block(block, path, blocks)
+
+    def blocks_for_others(self, document: Document) -> Mapping[str, Block]:
+        """The blocks of a document as those that import it have them: they see its blocks and params, and not the importer's."""
+        if id(document.blocks) not in self.imported:
+            home, blocks = document.params, document.blocks
+            self.imported[id(blocks)] = {
+                name: each._replace(sees_document=False, home=home, blocks=blocks) if each.sees_document else each
+                for name, each in blocks.items()
+                if each.input is None
+            }
+        return self.imported[id(document.blocks)]
 
     def add_block(self, block: Block, where: Located, blocks: dict[str, Block]) -> None:
         """Adds an imported block to `blocks`. Reports a second one of the same name from another file."""
-        name = str(where.value) if block.input else block.name
+        name = block.name
         first = blocks.get(name)
         if first and first.key.span != block.key.span:
             self.diagnostics.error(
@@ -298,4 +310,7 @@ def as_block(key: Located, document: Document) -> Block:
     """The graph of a document as one block, under the name that the importer gives."""
     assert document.graph is not None
     arriving = next(iter(document.input.values()))
-    return Block(str(key.value), key, document.params, {}, document.graph, document.blocks, False, arriving)
+    required = required_params(document.params)
+    return Block(
+        str(key.value), key, document.params, {}, document.graph, document.blocks, False, arriving, required=required
+    )

@@ -12,6 +12,7 @@ CLOSING = {"{": "}", "[": "]"}
 # characters: what stands before a value is near it
 LOOK_BACK = 80
 BLOCK_TEXT = re.compile(r"(?:^|[\s:])[|>][-+0-9]*[ \t]*(?:#.*)?\Z")
+SPECIAL = re.compile(r"['\"\[\]{}#]")
 
 
 class Delimiters(NamedTuple):
@@ -26,13 +27,14 @@ class Delimiters(NamedTuple):
     long_quotes: tuple[tuple[int, int], ...]
 
 
-def find_delimiters(text: str) -> Delimiters:
-    """Reads a text, whose lines end in `\\n`, to its end."""
+def find_delimiters(text: str, mistake: int) -> Delimiters:
+    """Reads a text, whose lines end in `\\n`, as far as what stands before the place `mistake` is still open."""
     opened: list[int] = []
+    of_kind = dict.fromkeys(CLOSING.values(), 0)  # how many that each closing bracket could close are open
     mismatched: list[tuple[int, int]] = []
     long_quotes: list[tuple[int, int]] = []
     at, block_indent = 0, -1
-    while at < len(text):
+    while at < len(text) and (at <= mistake or (opened and opened[0] < mistake)):
         line_end = text.find("\n", at)
         line_end = len(text) if line_end < 0 else line_end
         line_start = at
@@ -42,7 +44,10 @@ def find_delimiters(text: str) -> Delimiters:
             at = line_end + 1
             continue
         block_indent = -1
-        while at < line_end:
+        while (special := SPECIAL.search(text, at, line_end)) is not None:
+            at = special.start()
+            if at > mistake and not (opened and opened[0] < mistake):
+                break
             character, before = text[at], text[max(line_start, at - LOOK_BACK) : at]
             if character == "#" and before[-1:] in ("", " ", "\t"):
                 break
@@ -60,12 +65,15 @@ def find_delimiters(text: str) -> Delimiters:
                 continue
             if character in CLOSING and (opened or starts_value):
                 opened.append(at)
-            elif character in CLOSING.values() and opened:
-                same = [each for each, start in enumerate(opened) if CLOSING[text[start]] == character]
-                # else it closes nothing
-                if same:
-                    mismatched += [(start, at) for start in opened[same[-1] + 1 :]]
-                    del opened[same[-1] :]
+                of_kind[CLOSING[character]] += 1
+            # else it closes nothing
+            elif of_kind.get(character):
+                skipped = []
+                while CLOSING[text[start := opened.pop()]] != character:
+                    of_kind[CLOSING[text[start]]] -= 1
+                    skipped.append((start, at))
+                of_kind[character] -= 1
+                mismatched += reversed(skipped)
             at += 1
         if not opened and BLOCK_TEXT.search(text[line_start:line_end]):
             block_indent = indent

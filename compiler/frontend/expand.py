@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 from ..diagnostics import Collector, Diagnostic, Span
 from ..ir.graph import Graph, Head, Node, Value
 from ..ops.merge import Add
+from .absent import Absent
 from .application import Applier, check_usable
 from .budget import BRANCH, CHARACTERS_PER_UNIT, FAULT, LONG_PATH, MERGE_INPUT, OUTPUT, THREAD, Budget
 from .calls import bind_document_inputs, bind_params, enter_block, require_depth
@@ -25,7 +26,7 @@ from .finish import add_output, check_params, check_results, collect_outputs, in
 from .located_yaml import Located
 from .merges import AbsorbedMerges
 from .modifiers import evaluate_boolean, evaluate_name, evaluate_output, evaluate_use, evaluate_weight
-from .naming import Absent, Paths, Position, join_path
+from .naming import Paths, Position, join_path
 from .recovery import Incomplete
 from .references import resolve_reference
 from .repeats import bind_copies, bind_copy
@@ -43,7 +44,7 @@ class Expander:
         self.document, self.diagnostics, self.budget = document, diagnostics, budget
         self.heads: list[Head] = []
         self.outputs: dict[str, tuple[Value, Span]] = {}
-        self.paths = Paths()
+        self.paths = Paths(budget)
         self.merges = AbsorbedMerges()
         self.refused_calls: set[tuple[Located, str]] = set()
         self.deep = DeepCalls()
@@ -195,7 +196,7 @@ class Expander:
         if not kept:
             entry = step.modifiers.get("name")
             name = self.attempt(lambda: ctx.evaluate(entry.value, x)) if entry else None
-            self.paths.absent.append(Absent(step, None if name is None else str(name), ctx.scope, "when"))
+            self.paths.absent.add(Absent(step, None if name is None else str(name), "when"), ctx.scope)
         return kept
 
     def claim_path(self, step: Step, x: StepValue, ctx: Context, position: Position) -> str:

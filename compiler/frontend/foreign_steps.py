@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ..ops.fields import Kind, Misfit
@@ -31,6 +32,7 @@ from ..ops.words import (
 from .located_yaml import Located, plain_value
 
 MAX_FRAGMENT = 160
+MAX_ARGUMENTS = 40  # of a call: more are not written out
 PLACEHOLDER = "…"
 
 
@@ -136,7 +138,7 @@ def translate_fields(op: type[Op], arguments: Mapping[str, Any]) -> tuple[dict[s
     """The arguments as text, by our names for the fields, and a remark on each argument that is no field."""
     fields: dict[str, str] = {}
     remarks: list[str] = []
-    for word, value in arguments.items():
+    for word, value in islice(arguments.items(), MAX_ARGUMENTS):
         key = word if word in op.fields else match_field(op, word)
         if key:
             fields.setdefault(key, format_value(op.fields[key].kind, value))
@@ -177,6 +179,8 @@ def format_call(op: type[Op], fields: Mapping[str, str], short: bool = True) -> 
 def format_value(kind: Kind, value: Any) -> str:
     """A value as YAML, in our words; `…` where its kind does not accept it."""
     if isinstance(value, str):
+        if len(value) > MAX_FRAGMENT:
+            return PLACEHOLDER
         if "$" in value:
             return format_flow(value)
         if value.lower() in kind.other_words:

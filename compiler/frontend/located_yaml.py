@@ -17,6 +17,8 @@ from ..limits import DEFAULT, Limits, double_limit, raise_limit
 MAX_DEPTH = 100
 # characters of a text with a mistake
 MAX_READ_AGAIN = 100_000
+# microseconds for its events: one takes 25 of them, and half of one for each level of a nest
+MAX_TIME_AGAIN = 400_000
 SMALLEST = "the smallest spec: archspec: 1, name: tiny, input: {image: [3, 32, 32]}, graph: [relu]"
 
 # None | bool | int | float | str | list[Located] | dict[str, Entry] | Broken
@@ -118,7 +120,7 @@ def parse_yaml(source: Source, diagnostics: Collector, limits: Limits = DEFAULT)
     Reports what is wrong; gives None where the text cannot be read to its end.
     """
     try:
-        return YamlComposer(source, diagnostics, limits.nodes).compose_document()
+        return YamlComposer(source, diagnostics, limits).compose_document()
     except UnreadableText:
         return None
 
@@ -164,15 +166,18 @@ TYPE_NAMES = {
 
 
 class YamlComposer:
-    """Composes one tree from PyYAML's events. Aliases count as many nodes as they stand for."""
+    """Composes one tree from PyYAML's events. Aliases count as many nodes and characters as they stand for.
 
-    def __init__(self, source: Source, diagnostics: Collector, max_nodes: int) -> None:
+    `nodes` and `characters` are how many there are so far; what stands between scalars is no part of the characters.
+    """
+
+    def __init__(self, source: Source, diagnostics: Collector, limits: Limits) -> None:
         import yaml
 
-        self.yaml, self.max_nodes = yaml, max_nodes
+        self.yaml, self.limits = yaml, limits
         self.source, self.diagnostics = source, diagnostics
-        self.anchors: dict[str, tuple[Located, int] | None] = {}
-        self.nodes = 0
+        self.anchors: dict[str, tuple[Located, int, int] | None] = {}
+        self.nodes = self.characters = 0
         self.events: Iterator[Any] = yaml.parse(source.text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
     def refuse(
@@ -193,18 +198,21 @@ class YamlComposer:
     def syntax_error(self, first: Exception) -> UnreadableText:
         """Reports why the text is no YAML; `first` is the error of PyYAML's C parser.
 
-        PyYAML's Python parser has better messages, so it reads the beginning of the text again: it takes microseconds for a character.
-        Where it finds no error, or may not have come to it, `first` is reported.
+        PyYAML's Python parser has better messages, so it reads the beginning of the text again, as far as its slowness allows. Where it
+        finds no error, or may not have come to it, `first` is reported.
         """
         error: Any = None
         text = self.source.text[:MAX_READ_AGAIN]
         try:
-            depth = 0
+            depth = time = 0
             for event in self.yaml.parse(text, self.yaml.SafeLoader):
                 depth += isinstance(event, self.yaml.CollectionStartEvent)
                 depth -= isinstance(event, self.yaml.CollectionEndEvent)
+                time += 25 + depth // 2
                 if depth > MAX_DEPTH:
                     return self.nesting_error(self.event_span(event))
+                if time > MAX_TIME_AGAIN:
+                    break
         except self.yaml.YAMLError as found:
             error = found if text == self.source.text else None
         except (ValueError, OverflowError, RecursionError, IndexError):
@@ -266,9 +274,9 @@ class YamlComposer:
         """The node that begins with `event`, at `depth` levels below the root."""
         y, span = self.yaml, self.event_span(event)
         self.nodes += 1
-        if self.nodes > self.max_nodes:
-            message = f"over {self.max_nodes} YAML nodes, the limit (aliases count as what they stand for)"
-            raise self.refuse("too-many-nodes", span, message, double_limit("nodes", self.max_nodes))
+        if self.nodes > self.limits.nodes:
+            message = f"over {self.limits.nodes} YAML nodes, the limit (aliases count as what they stand for)"
+            raise self.refuse("too-many-nodes", span, message, double_limit("nodes", self.limits.nodes))
         if isinstance(event, y.AliasEvent):
             return self.resolve_alias(str(event.anchor), span, depth)
         if depth > MAX_DEPTH:
@@ -276,7 +284,7 @@ class YamlComposer:
         if event.tag is not None:
             raise self.refuse("yaml-tag", span, f"the tag {event.tag[:60]} is refused: a spec holds plain values only",
                               "take the tag away")  # fmt: skip
-        before = self.nodes
+        nodes, characters = self.nodes, self.characters
         if event.anchor:
             self.anchors[event.anchor] = None
         if isinstance(event, y.ScalarEvent):
@@ -286,7 +294,7 @@ class YamlComposer:
         else:
             node = self.compose_mapping(event, span, depth)
         if event.anchor:
-            self.anchors[event.anchor] = (node, self.nodes - before + 1)
+            self.anchors[event.anchor] = (node, self.nodes - nodes + 1, self.characters - characters)
         return node
 
     def resolve_alias(self, anchor: str, span: Span, depth: int) -> Located:
@@ -298,11 +306,15 @@ class YamlComposer:
             raise self.refuse(
                 "alias-recursive", span, f"`*{anchor}` stands inside what `&{anchor}` names: it would contain itself"
             )
-        node, size = target
-        self.nodes += size
-        if self.nodes > self.max_nodes:
-            message = f"the aliases expand to over {self.max_nodes} YAML nodes, the limit"
+        node, nodes, characters = target
+        self.nodes += nodes
+        self.characters += characters
+        if self.nodes > self.limits.nodes:
+            message = f"the aliases expand to over {self.limits.nodes} YAML nodes, the limit"
             raise self.refuse("too-many-nodes", span, message, raise_limit("nodes", self.nodes))
+        if self.characters > self.limits.bytes:
+            message = f"the aliases expand to over {self.limits.bytes:,} characters, the limit"
+            raise self.refuse("file-too-large", span, message, double_limit("bytes", self.limits.bytes))
         if depth + height(node) > MAX_DEPTH:
             raise self.nesting_error(span)
         return Located(node.value, span, node.raw, node.style)
@@ -342,7 +354,7 @@ class YamlComposer:
             self.nodes += 1
             key = self.compose_scalar(event, span)
             if event.anchor:
-                self.anchors[event.anchor] = (key, 1)
+                self.anchors[event.anchor] = (key, 1, len(event.value))
         else:
             self.report_key(
                 span, "a list or a mapping cannot be a key", "for the value of a param write `$name` or `$(…)`"
@@ -371,6 +383,7 @@ class YamlComposer:
 
     def compose_scalar(self, event: Any, span: Span) -> Located:
         text, style = event.value, event.style or ""
+        self.characters += len(text)
         if any("\ud800" <= c <= "\udfff" for c in text):
             raise self.refuse("control-character", span, "a lone surrogate is no character")
         if not event.implicit[0]:

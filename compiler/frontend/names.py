@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..diagnostics import Collector, list_names, nearest
 from ..ops import OPS
-from .budget import EVALUATION, FAULT, SOURCE_PER_UNIT, WRITTEN_BLOCK, WRITTEN_STEP, Budget
+from .budget import EVALUATION, FAULT, NAMES_PER_UNIT, SOURCE_PER_UNIT, WRITTEN_BLOCK, WRITTEN_STEP, Budget
 from .compose import Document
 from .located_yaml import BROKEN, Entry, Located, is_broken, plain_value
 from .recovery import Incomplete
@@ -36,35 +36,39 @@ class AnyNames(frozenset[str]):
 
 
 class LayeredNames(AbstractSet[str]):
-    """The names of an inner scope, `own`, and of those `outer` to it. Neither is copied, as both may be thousands."""
+    """The names of scopes one in another, a layer for each, the outermost first. Large ones are shared, as they may be thousands."""
 
-    __slots__ = ("outer", "own")
+    __slots__ = ("layers",)
     __hash__ = AbstractSet._hash
 
-    def __init__(self, outer: AbstractSet[str], own: AbstractSet[str]) -> None:
-        self.outer, self.own = outer, own
+    def __init__(self, *layers: AbstractSet[str]) -> None:
+        self.layers = layers
 
     def __contains__(self, name: object) -> bool:
-        return name in self.own or name in self.outer
+        return any(name in layer for layer in self.layers)
 
     def __iter__(self) -> Iterator[str]:
-        return chain(self.outer, (name for name in self.own if name not in self.outer))
+        return iter(dict.fromkeys(chain(*self.layers)))
 
     def __len__(self) -> int:
-        return len(self.outer) + sum(name not in self.outer for name in self.own)
+        return len(dict.fromkeys(chain(*self.layers)))
 
 
 X = frozenset("x")
 FEW = 64
+MAX_LAYERS = 8
 
 
 def add_names(outer: AbstractSet[str], own: AbstractSet[str]) -> AbstractSet[str]:
     """The names of both, a few copied and many shared."""
     if isinstance(outer, AnyNames):
         return outer
-    if isinstance(outer, frozenset) and len(outer) <= FEW:
-        return outer | own
-    return LayeredNames(outer, own)
+    layers = outer.layers if isinstance(outer, LayeredNames) else (outer,)
+    if isinstance(layers[-1], frozenset) and len(layers[-1]) <= FEW:
+        layers, own = layers[:-1], layers[-1] | own
+    if not layers:
+        return own
+    return LayeredNames(*layers, own)
 
 
 class Scope(NamedTuple):
@@ -90,7 +94,8 @@ class Resolver:
         self.has_computed_use = False
         self.unused = UnusedNames()
         self.scopes: dict[Located, Scope] = {}
-        self._checked: set[int] = set()
+        self._checked: set[tuple[int, ...]] = set()
+        self._words: dict[int, frozenset[str]] = {}  # the blocks in sight as other frameworks may spell them
         self._homes: dict[int, AbstractSet[str]] = {}
 
     def check_document(self, document: Document) -> None:
@@ -117,18 +122,21 @@ class Resolver:
         around = self.unused.enter()
         in_sight = AnyNames() if self.lacks_names else self.check_params(params)
         for block in blocks.values():
-            if id(block) in self._checked:
+            # a block that sees its document is another one in each document that extends it
+            identity = (id(block), id(blocks)) if block.sees_document else (id(block),)
+            if identity in self._checked:
                 continue
-            self._checked.add(id(block))
+            self._checked.add(identity)
             if block.input is not None:
                 self.check_parts(block.params, block.blocks, block.steps)
             else:
                 of_document = self.unused.enter()
-                self.check_block(block, in_sight if block.sees_document else self.check_home(block.home))
+                callable = block.blocks_in(blocks)
+                self.check_block(block, in_sight if block.sees_document else self.check_home(block.home), callable)
                 self.unused.leave(of_document, block.params, block.let, block.sees_document)
-                if block.blocks is not blocks and id(block.blocks) not in self._checked:
-                    self._checked.add(id(block.blocks))
-                    self.check_parts(block.home, block.blocks, None)
+                if callable is not blocks and (id(callable),) not in self._checked:
+                    self._checked.add((id(callable),))
+                    self.check_parts(block.home, callable, None)
         if graph:
             self.check_place(graph, Scope(in_sight, blocks))
         self.unused.leave(around, params)
@@ -158,12 +166,12 @@ class Resolver:
             in_sight.add(name)
         return frozenset(in_sight)
 
-    def check_block(self, block: Block, document: AbstractSet[str]) -> None:
-        """Checks a block. `document` are the names of the document that it sees."""
+    def check_block(self, block: Block, document: AbstractSet[str], blocks: Mapping[str, Block]) -> None:
+        """Checks a block. `document` are the names of the document that it sees, `blocks` the blocks that it can call."""
         self.budget.spend(WRITTEN_BLOCK, block.key)
         own = self.check_params(block.params)
         if block.incomplete:
-            self.check_place(block.steps, Scope(AnyNames(), block.blocks, block.name))
+            self.check_place(block.steps, Scope(AnyNames(), blocks, block.name))
             return
         # grows with each `let`
         before: set[str] = set()
@@ -180,7 +188,7 @@ class Resolver:
                 )
             self.check_expressions(entry.value, add_names(names, X), lambda: "a `let` sees only what stands before it")
             before.add(name)
-        self.check_place(block.steps, Scope(names, block.blocks, block.name))
+        self.check_place(block.steps, Scope(names, blocks, block.name))
 
     def check_place(self, place: Place, scope: Scope) -> None:
         for step in place.steps:
@@ -194,7 +202,11 @@ class Resolver:
         if isinstance(step.node, Incomplete):
             scope = scope._replace(names=AnyNames())
         if "repeat" in modifiers:
-            scope = scope._replace(names=add_names(scope.names, self.check_repeat(modifiers["repeat"], scope)))
+            names = add_names(scope.names, self.check_repeat(modifiers["repeat"], scope))
+            if isinstance(names, LayeredNames) and len(names.layers) > MAX_LAYERS:
+                names = frozenset(names)
+                self.budget.spend(len(names) // NAMES_PER_UNIT, step.node)
+            scope = scope._replace(names=names)
         self.scopes[step.node] = scope
         names = add_names(scope.names, X)
         for key in ("when", "name", "from", "aux", "output"):
@@ -284,14 +296,18 @@ class Resolver:
             return
         if block is None:
             # late: only a mistake pays for its explanation
-            from ..ops.words import is_among
+            from ..ops.words import normalize_word
             from .foreign_steps import advise_step
 
+            words = self._words.get(id(scope.blocks))
+            if words is None:
+                words = self._words[id(scope.blocks)] = frozenset(map(normalize_word, scope.blocks))
+                self.budget.spend(len(scope.blocks), key)
             advice = advise_step(name, args)
-            if advice and not is_among(name, tuple(scope.blocks)):
+            if advice and normalize_word(name) not in words:
                 self.diagnostics.error("unknown-op", key.span, f"there is no operation or block `{name}`", advice)
                 return
-            known = [*scope.blocks, *(OPS if name[:1].islower() else ())]
+            known = chain(scope.blocks, OPS if name[:1].islower() else ())
             blocks = f"the blocks are {list_names(scope.blocks)}" if scope.blocks else "this document has no blocks"
             self.diagnostics.add(unknown_fault("block", name, known, key.span, "unknown-block", blocks).diagnostic)
             return
@@ -310,9 +326,12 @@ class Resolver:
             except Fault as fault:
                 self.diagnostics.add(fault.diagnostic)
                 continue
-            for name, offset in template.names if template else ():
-                self.unused.mentioned.add(name)
-                if name not in names:
+            if template is None:
+                continue
+            self.unused.mentioned |= template.words
+            missing = {name for name in template.words if name not in names}
+            for name, offset in template.names if missing else ():
+                if name in missing:
                     # a suggestion looks at all names in sight
                     self.budget.spend(FAULT + len(names) // 4, scalar)
                     near, why = nearest(name, names), explain() if explain else ""
@@ -339,10 +358,10 @@ def check_arguments(block: Block, key: Located, args: Located | None, diagnostic
                 ).diagnostic
             )
             valid = False
-    missing = [n for n, p in block.params.items() if p.default is None and n not in entries]
+    missing = [n for n in block.required if n not in entries]
     # an unknown one may be meant for a missing one
     if missing and not unknown:
-        names, fields = list_names(f"`{n}`" for n in missing), list_names(f"{n}: …" for n in missing)
+        names, fields = list_names(missing, "`{}`"), list_names(missing, "{}: …")
         where = block.name if key.value == block.name else "with"
         message = f"block `{block.name}` needs {names}"
         diagnostics.error("missing-param", key.span, message, f"write {{{where}: {{{fields}}}}}")

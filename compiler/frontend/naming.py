@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from ..diagnostics import Collector, Note, Span
-from .spec import MergeCall, Step, places_in
+from .absent import AbsentSteps
+from .budget import Budget
+from .located_yaml import Located
 
 
 def join_path(scope: str | None, name: str) -> str:
@@ -65,47 +66,23 @@ class Position:
         return path, True
 
 
-class Absent(NamedTuple):
-    """A step that is not in the net: `why` is the modifier that says so, `when` or `repeat`.
-
-    `name` is its name, None where it has none; in a `repeat` of no rounds no expression in it has a value. `scope` is around it.
-    """
-
-    step: Step
-    name: str | None
-    scope: str
-    why: Literal["when", "repeat"]
-
-    def names(self) -> Iterator[str]:
-        """The names of the steps and branches in it that would be in the scope around it."""
-        pending = [self.step]
-        while pending:
-            step = pending.pop()
-            if isinstance(step.core, MergeCall):
-                yield from (str(branch.key.value) for branch in step.core.branches.items if branch.key)
-            for inner in (each for place in places_in(step) for each in place.steps):
-                if "name" in inner.modifiers:
-                    yield str(inner.modifiers["name"].value.value)
-                else:
-                    pending.append(inner)
-
-
 class Paths:
     """What is known of every path.
 
     `claims`: where the step of a path stands. `heads`: where the head of a path stands. `results`: the value of a step, and the
     auxiliary head around it, if any. `absent`: the steps that `when` took out, or that repeat in no round. `index`: what
     references.py looks up of a place, by identity, for its messages. `some_lost`: a refused step has a path that nobody knows, so
-    a path that `from` does not find may be that of this step.
+    a path that `from` does not find may be that of this step. `unknown`: each `from` that is reported to name no step.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, budget: Budget) -> None:
         self.some_lost = False
+        self.unknown: set[Located] = set()
         self.index: dict[int, Any] = {}
         self.claims: dict[str, Span] = {}
         self.heads: dict[str, Span] = {}
         self.results: dict[str, tuple[Any, str | None]] = {}
-        self.absent: list[Absent] = []
+        self.absent = AbsentSteps(budget)
 
     def poison(self, path: str, value: Any) -> None:
         self.results.setdefault(path, (value, None))

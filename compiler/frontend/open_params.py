@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..diagnostics import Collector, Diagnostic
+from ..diagnostics import Collector, Diagnostic, list_names
 from ..ops.fields import quote_value
 from ..sources import ZOO, Folder
 from .compose import Composer, Document
@@ -37,7 +37,7 @@ def choices_of(param: Declaration, document: Document) -> str:
     if param.type == "bool":
         return "it is true or false"
     if param.type == "step":
-        return f"the blocks are {', '.join(f'`{each}`' for each in document.blocks)}" if document.blocks else ""
+        return f"the blocks are {list_names(document.blocks, '`{}`')}" if document.blocks else ""
     named = (("at least", param.min), ("at most", param.max))
     bounds = [f"{word} {quote_value(bound)}" for word, bound in named if bound is not None]
     return f"it is {' and '.join(bounds)}" if bounds else ""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..diagnostics import Collector, Failure, Source, Span, nearest
+from ..diagnostics import Collector, Failure, Source, Span, list_names, nearest
 from .compose import Document
 from .located_yaml import Entry, Located, parse_yaml, plain_value
 from .spec import Declaration
@@ -102,7 +102,7 @@ def refuse_override(params: Mapping[str, Declaration], override: Override) -> Fa
     name, value, origin = override.name, override.value, override.origin
     if name not in params:
         near = nearest(name, params)
-        hint = f"did you mean `{near}`?" if near else f"its parameters are {', '.join(params) or 'none'}"
+        hint = f"did you mean `{near}`?" if near else f"its parameters are {list_names(params)}"
         return Failure("set-unknown", f"{origin} names no parameter of this spec", hint, 2)
     if next(expression_scalars(value), None):
         return Failure("set-value", f"{origin}: an expression cannot be set; give its value", exit_code=2)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from itertools import islice
 from typing import NamedTuple
 
-from ..diagnostics import Note, Span
+from ..diagnostics import Note, Span, list_names
 from ..ops.fields import quote_value
+from .absent import Absent
 from .budget import REFERENCE, SCOPES_PER_UNIT
 from .context import Context, StepValue
 from .located_yaml import Located
-from .naming import Absent, Paths, join_path
+from .naming import Paths, join_path
 from .spec import MergeCall, Place, Step, places_in
 from .values import Fault, Poisoned, span_within, unknown_fault
 
 # steps that a message is made from
-MAX_KNOWN = 1000
+MAX_KNOWN = 500
 MAX_SCOPES = 4
 
 
@@ -26,9 +26,10 @@ def resolve_reference(node: Located, x: StepValue, ctx: Context, paths: Paths, g
     `graph` is the document's, for the message. Raises Fault where there is no such step or input, or Poisoned where it may be a step that is reported as wrong.
     """
     name = ctx.evaluate(node, x)
-    ctx.budget.spend(REFERENCE + len(ctx.scope) * (1 + ctx.scope.count(".")) // SCOPES_PER_UNIT, node)
     if not isinstance(name, str) or not name:
         raise Fault("wrong-type", node.span, f"`from` wants the name of one earlier step, not {quote_value(name)}")
+    looked_at = (len(ctx.scope) + len(name)) * (1 + ctx.scope.count("."))
+    ctx.budget.spend(REFERENCE + looked_at // SCOPES_PER_UNIT, node)
     span = span_within(node, 0, len(node.raw)) if node.raw else node.span
     for scope in ctx.scopes():
         path = join_path(scope, name)
@@ -39,30 +40,16 @@ def resolve_reference(node: Located, x: StepValue, ctx: Context, paths: Paths, g
                 message = f"`{name}` is inside the auxiliary head `{head}`, which inference does not have"
                 raise Fault("from-head", span, message)
             return value
-    if paths.absent and (absent := find_absent({join_path(scope, name) for scope in ctx.scopes()}, paths)):
-        raise explain_absent(name, span, absent)
+    if paths.absent:
+        for scope in ctx.scopes():
+            if absent := paths.absent.find(scope, name, node):
+                raise explain_absent(name, span, absent)
     if name in ctx.inputs:
         return ctx.inputs[name]
-    if paths.some_lost:
+    if paths.some_lost or node in paths.unknown:  # of one `from` one mistake is told, whatever it names in other copies
         raise Poisoned
+    paths.unknown.add(node)
     raise explain_unknown_step(name, node, span, ctx, paths, graph)
-
-
-def find_absent(candidates: set[str], paths: Paths) -> Absent | None:
-    """The step that is not in the net, if one of the paths would be its own, or that of a step in it."""
-    for each in islice(reversed(paths.absent), MAX_KNOWN):
-        for name in each.names() if each.name is None else (each.name,):
-            if any(covers(join_path(each.scope, name), path) for path in candidates):
-                return each
-    return None
-
-
-def covers(path: str, other: str) -> bool:
-    """Whether the other path is this one, or that of a step inside it. An expression in the path stands for any text."""
-    if "$" not in path:
-        return other == path or other.startswith(path + ".")
-    pattern = "[^.]+".join(map(re.escape, re.split(r"\$(?:\w+|\([^)]*\))", path)))
-    return re.match(rf"{pattern}(\.|$)", other) is not None
 
 
 def explain_absent(name: str, span: Span, absent: Absent) -> Fault:
@@ -102,7 +89,7 @@ def explain_unknown_step(
         return Fault("unknown-step", span, f"unknown step `{name}`{remark}", f"did you mean `{inner}`?")
     more = "`from` sees the steps before it, by path"
     if name in ("input", "data", "inputs") and ctx.inputs:
-        more = f"the input is called {' or '.join(f'`{each}`' for each in ctx.inputs)}"
+        more = f"the input is called {list_names(ctx.inputs, '`{}`')}"
     return unknown_fault("step", name, [*known, *ctx.inputs], span, "unknown-step", more, remark)
 
 

@@ -8,11 +8,12 @@ from typing import Any
 from ..ir.provenance import Frame
 from ..limits import raise_limit
 from ..ops.fields import quote_value
+from .absent import Absent
 from .budget import Budget
 from .context import Context, StepValue
 from .expressions.arithmetic import Lookup
 from .located_yaml import Entry, Located
-from .naming import Absent, Paths
+from .naming import Paths
 from .spec import Step
 from .values import Fault, element_at, evaluate
 
@@ -27,7 +28,7 @@ def bind_copies(step: Step, x: StepValue, ctx: Context, paths: Paths) -> list[di
     ctx.budget.spend(len(copies) * (1 + ctx.work_of_copy), entry.key)
     if not copies:
         name = step.modifiers.get("name")
-        paths.absent.append(Absent(step, str(name.value.value) if name else None, ctx.scope, "repeat"))
+        paths.absent.add(Absent(step, str(name.value.value) if name else None, "repeat"), ctx.scope)
     return copies
 
 

@@ -11,7 +11,7 @@ from ..diagnostics import Span, nearest
 from ..ops import OPS
 from ..ops.fields import Schema
 from ..ops.op import Op
-from ..ops.words import is_among, match_field
+from ..ops.words import is_among, match_field, normalize_word
 from .located_yaml import Entry, Located
 
 Path = list[str | int]
@@ -91,11 +91,16 @@ def is_branches(rule: Schema) -> bool:
     return "minItems" in rule and "minProperties" in rule
 
 
-@lru_cache(maxsize=1)
-def block_names(root: Located) -> tuple[str, ...]:
-    """The names under `blocks`, wrong ones too."""
+def block_names(root: Located) -> dict[str, Entry]:
+    """The names under `blocks`, wrong ones too, with their entries."""
     blocks = root.value.get("blocks") if isinstance(root.value, dict) else None
-    return tuple(blocks.value.value) if blocks and isinstance(blocks.value.value, dict) else ()
+    return blocks.value.value if blocks and isinstance(blocks.value.value, dict) else {}
+
+
+@lru_cache(maxsize=1)
+def block_words(root: Located) -> Mapping[str, str]:
+    """The names under `blocks` by what they are in any spelling."""
+    return {normalize_word(name): name for name in reversed(block_names(root))}
 
 
 @lru_cache(maxsize=1)

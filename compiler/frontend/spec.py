@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ..diagnostics import Collector, Note, Span, nearest
+from ..diagnostics import Collector, Note, Span, list_names, nearest
 from ..ops import OPS
 from .located_yaml import BROKEN, Entry, Located, is_broken
 from .recovery import Incomplete
@@ -134,9 +134,9 @@ class Declaration(NamedTuple):
 class Block(NamedTuple):
     """A block, with the `blocks` that it can call.
 
-    `sees_document`: its steps see the params of the document that is compiled; those of an imported block see `home`, the params
+    `sees_document`: its steps see the params and the blocks of the document that is compiled, and `blocks` is empty; those of an imported block see `home`, the params
     of the document that it comes from. `input` is the input of a whole document that is imported as a block (`import: {AlexNet: …}`); None for all other blocks. `incomplete`: a part of it
-    was refused, so that nobody knows its params.
+    was refused, so that nobody knows its params. `required` are the params without a default.
     """
 
     name: str
@@ -144,11 +144,21 @@ class Block(NamedTuple):
     params: Mapping[str, Declaration]
     let: Mapping[str, Entry]
     steps: Place
-    blocks: Mapping[str, Block]
+    blocks: Mapping[str, Block] = MappingProxyType({})
     sees_document: bool = True
     input: Entry | None = None
     incomplete: bool = False
     home: Mapping[str, Declaration] = MappingProxyType({})
+    required: tuple[str, ...] = ()
+
+    def blocks_in(self, document: Mapping[str, Block]) -> Mapping[str, Block]:
+        """The blocks that it can call, where it is one of the blocks of a document."""
+        return document if self.sees_document else self.blocks
+
+
+def required_params(params: Mapping[str, Declaration]) -> tuple[str, ...]:
+    """The names of the params without a default."""
+    return tuple([name for name, param in params.items() if param.default is None])
 
 
 def places_in(step: Step) -> Iterator[Place]:
@@ -332,7 +342,7 @@ class Builder:
     def report_unknown_param(self, entry: Entry, base: Mapping[str, Declaration]) -> None:
         """Reports a new default for a parameter that the base does not have."""
         near = nearest(str(entry.key.value), base)
-        hint = f"did you mean `{near}`? " if near else f"its parameters are {', '.join(base) or 'none'}; "
+        hint = f"did you mean `{near}`? " if near else f"its parameters are {list_names(base)}; "
         self.diagnostics.error(
             "unknown-param",
             entry.key.span,

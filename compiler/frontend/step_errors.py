@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
-from ..diagnostics import Diagnostic, nearest
+from ..diagnostics import Diagnostic, list_names, nearest
 from ..ops import OPS
 from ..ops.fields import Schema, quote_value
 from ..ops.op import Op
-from ..ops.words import INPUT_KEYS, NESTED_ARGUMENTS, OP_KEYS, ROW_REMARKS, is_among, match_field, match_op
+from ..ops.words import (
+    INPUT_KEYS,
+    NESTED_ARGUMENTS,
+    OP_KEYS,
+    ROW_REMARKS,
+    is_among,
+    match_field,
+    match_op,
+    normalize_word,
+)
 from . import foreign_steps as foreign
 from .bare_names import names_in_sight
 from .located_yaml import Entry, Located, plain_value
 from .punctuation import advise_punctuation
-from .schema_rules import Path, block_names, find_node, known_keys, step_names, synonyms, visible_ops
+from .schema_rules import Path, block_names, block_words, find_node, known_keys, step_names, synonyms, visible_ops
 from .spec import MODIFIERS
 
 
@@ -144,10 +154,10 @@ def explain_unknown_step_keys(root: Located, node: Located, rule: Schema, unknow
         more = ": indent it more" if given is None else ", and stands in it"
         yield Diagnostic("unknown-op", outdented[0].key.span, f"`{outdented[0].key.value}` is a field of `{cores[0].name}`{more}",
                          help=str(foreign.suggest_call(cores[0], arguments)))  # fmt: skip
-        unknown = [e for e in unknown if e not in outdented]
+        unknown = without(unknown, outdented)
     if misplaced := misplaced_arguments(root, node, rule, unknown):
         yield misplaced.diagnostic
-        unknown = [e for e in unknown if e not in misplaced.entries]
+        unknown = without(unknown, misplaced.entries)
     for entry in unknown:
         own = foreign.advise_own_step(str(entry.key.value), plain_value(entry.value)) if cores else ""
         if own:
@@ -156,6 +166,12 @@ def explain_unknown_step_keys(root: Located, node: Located, rule: Schema, unknow
         # a block of that name is reported where it is declared
         elif str(entry.key.value) not in block_names(root):
             yield unknown_step(root, entry.key, entry.value, rule)
+
+
+def without(entries: list[Entry], others: list[Entry]) -> list[Entry]:
+    """The entries that are none of the others."""
+    keys = {other.key for other in others}
+    return [entry for entry in entries if entry.key not in keys]
 
 
 class Misplaced(NamedTuple):
@@ -189,19 +205,19 @@ def misplaced_arguments(root: Located, node: Located, rule: Schema, unknown: lis
     return Misplaced(entries, Diagnostic("unknown-op", key.span, what, help=help))
 
 
-def declared_params(root: Located, block: str) -> tuple[str, ...] | None:
+def declared_params(root: Located, block: str) -> Collection[str] | None:
     """The names under `params` of a block of this document; None where there is no such block."""
     if block not in block_names(root):
         return None
     fields = root.value["blocks"].value.value[block].value.value
     params = fields["params"].value.value if isinstance(fields, dict) and "params" in fields else None
-    return tuple(params) if isinstance(params, dict) else ()
+    return params.keys() if isinstance(params, dict) else ()
 
 
 def unknown_step(root: Located, key: Located, args: Located | None, rule: Schema | None = None) -> Diagnostic:
     """The diagnostic of a word that is neither an operation nor a key of a step."""
     word, known = str(key.value), known_keys(rule or {})
-    block = next((name for name in block_names(root) if is_among(word, (name,))), None)
+    block = block_words(root).get(normalize_word(word))
     help = f"did you mean `{block}`?" if block else advise_punctuation(key)
     meant = next((k for k in known.keys if is_among(word, synonyms(known, k))), None)
     is_modifier = meant in MODIFIERS and args is not None and not isinstance(args.value, dict)
@@ -215,9 +231,9 @@ def unknown_step(root: Located, key: Located, args: Located | None, rule: Schema
     if not help and len(several) > 1 and all(match_op(part) for part in several):
         help = f"write each as a step of its own: {', '.join(f'`- {part}`' for part in several)}"
     if not help:
-        near = nearest(word, [*known.keys, *visible_ops(), *block_names(root)])
+        near = nearest(word, chain(known.keys, visible_ops(), block_names(root)))
         own = (
-            f"this document's blocks are {', '.join(block_names(root))}"
+            f"this document's blocks are {list_names(block_names(root))}"
             if block_names(root)
             else "blocks are CamelCase"
         )

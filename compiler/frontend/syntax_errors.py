@@ -7,6 +7,7 @@ dash without a space, a line that is out of its column, `${name}` in flow style.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -72,7 +73,7 @@ class SyntaxText:
 
     def line_number(self, at: int) -> int:
         """The number, from 1, of the line that holds the index."""
-        return self.text.count("\n", 0, at) + 1
+        return bisect_right(self.starts, at)
 
     def span(self, at: int, length: int = 1) -> Span:
         """The span of some characters of one line."""
@@ -109,17 +110,17 @@ def explain_braced_name(text: SyntaxText, at: int) -> Diagnostic | None:
 
 def explain_delimiters(text: SyntaxText, at: int, opening: int | None) -> Diagnostic | None:
     """A quote or a bracket that is never closed, is closed too late, or by the bracket of the other kind."""
-    found = find_delimiters(text.text)
+    found = find_delimiters(text.text, at)
     unclosed = [each for each in found.unclosed if each < at]
     begun = [*unclosed[-1:], *(() if opening is None else (opening,))]
     quote = next((each for each in begun if text.text[each : each + 1] in ("'", '"')), None)
     if quote is not None and end_of_quote(text.text, quote) is None:
         what = f"the quote {text.text[quote]} is never closed"
         return Diagnostic("yaml-syntax", text.span(quote), what, help="close it where the text ends")
-    late = [(start, end) for start, end in found.long_quotes if start < at and text.line_number(end) >= text.line_number(at)
-            and text.line_number(start) < text.line_number(at)]  # fmt: skip
-    if late:
-        start, end = late[0]
+    own = text.line_number(at)
+    late = ((start, end) for start, end in found.long_quotes if text.line_number(start) < own <= text.line_number(end))
+    if quoted := next(late, None):
+        start, end = quoted
         what = f"the quote {text.text[start]} is closed only on line {text.line_number(end)}, by the next quote of the text"
         return Diagnostic("yaml-syntax", text.span(start), what, help="close it where the text ends")
     for start, end in found.mismatched:

@@ -23,13 +23,15 @@ def nesting_error() -> ExpressionError:
 
 
 class Template:
-    """A scalar with expressions: `parts` are its texts and closures in order, `names` the names in it, with their offsets.
+    """A scalar with expressions: `parts` are its texts and closures in order, `names` the names in it, with their offsets, `words` each
+    of them once.
 
     `tokens` is how many tokens were read.
     """
 
     def __init__(self, parts: list[str | Closure], names: list[tuple[str, int]], tokens: int) -> None:
         self.parts, self.names, self.tokens = parts, tuple(names), tokens
+        self.words = frozenset([name for name, _ in names])
         self.is_one_expression = len(parts) == 1 and not isinstance(parts[0], str)
 
     def evaluate(self, evaluation: Evaluation) -> Any:
