@@ -636,7 +636,9 @@ def states(run: Run, *arguments: str) -> dict[str, str]:
     return {Path(each["model"]).name: each["state"] for each in found}
 
 
-def test_archc_cache(tmp_path: Path, cache: Path, run: Run) -> None:
+def test_archc_cache(tmp_path: Path, cache: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    # pytest-xdist sets it, and a long path would be cut
+    monkeypatch.delenv("COLUMNS", raising=False)
     assert run("cache").out == f"nothing is kept: 0 B of 4.0 GiB in {cache}\n" and not cache.exists()
     models = [build(WIDE, tmp_path / f"{name}.onnx") for name in "ab"]
     for each in models:

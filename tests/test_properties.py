@@ -142,7 +142,7 @@ FUNCTIONS = (
 
 def everything() -> set[str]:
     """All that the generator must be able to write."""
-    visible = {name: cls for name, cls in OPS.items() if name != "path_draw"}
+    visible = {name: cls for name, cls in OPS.items() if not cls.is_internal}
     fields = {f"{name}.{key}": field.kind for name, cls in visible.items() for key, field in cls.fields.items()}
     said = {name: kind for name, kind in fields.items() if not isinstance(kind, InitKind)} | {"init": InitKind()}
     return {

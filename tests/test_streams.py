@@ -160,7 +160,7 @@ def test_what_proves_wrong_does_not_go_out(run: Run, monkeypatch: pytest.MonkeyP
     def refuse(*_: object) -> None:
         raise Failure("parity", "no")
 
-    monkeypatch.setattr("archc.build.build.prove", refuse)
+    monkeypatch.setattr("archc.build.proof.prove.prove", refuse)
     ran = run("build", "tiny.yaml", "-o", "-")
     assert ran.code == 1 and not ran.out and "error[parity]" in ran.err
 

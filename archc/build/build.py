@@ -131,10 +131,9 @@ def resolve_weights(training: Graph, options: BuildOptions) -> LoadedWeights:
     """
     from ..compiler.weights.seeded import SeededSource
 
-    params = training.params()
-    seeded = SeededSource(params, options.seed)
+    seeded = SeededSource(training.params(), options.seed)
     if not options.weights:
-        return LoadedWeights(seeded, WeightReport(f"seed {options.seed}", 0, tuple(params), as_started=True))
+        return LoadedWeights(seeded, WeightReport(f"seed {options.seed}", 0, as_started=True))
     return load_checkpoints(options.weights, NetTensors.of(training), seeded, options.checkpoint_options)
 
 

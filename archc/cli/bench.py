@@ -19,7 +19,7 @@ from ..runtime.arguments import MAX_BATCH
 from ..text.layout import fold_line, output_width
 from ..text.tables import format_bytes, format_table
 from .devices import device_options
-from .options import check_spec, format_option, print_json, set_option
+from .options import Positive, check_spec, format_option, print_json, set_option
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Batches(click.ParamType[tuple[int, ...]]):
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(0.1, 3600),
+    type=Positive(3600),
     default=3.0,
     show_default=True,
     help="How long each runs at each batch.",

@@ -106,6 +106,29 @@ def compile_spec(spec: str, settings: tuple[str, ...], limits: Limits) -> tuple[
     return result, graph_of(result)
 
 
+class Positive(click.ParamType[float]):
+    """A number over 0 that is finite, and at most `highest`."""
+
+    name = "float"
+
+    def __init__(self, highest: float = sys.float_info.max) -> None:
+        self.highest = highest
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = 0.0
+        if not 0 < number <= self.highest:
+            self.fail(
+                f"`{str(value)[:40]}` is no number over 0"
+                + (f" and up to {self.highest:g}" if self.highest < 1e300 else ""),
+                param,
+                ctx,
+            )
+        return number
+
+
 class Batch(click.ParamType[int | None]):
     """An integer, or `dynamic`, which becomes None. BuildOptions checks the integer's range."""
 

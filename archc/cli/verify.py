@@ -9,12 +9,12 @@ import click
 from ..interruption import limit_long_calls
 from ..text.layout import table_width
 from ..text.tables import format_pairs
-from .options import format_option, limit_option, print_json
+from .options import Positive, format_option, limit_option, print_json
 from .progress import progress
 
 if TYPE_CHECKING:
     from ..build.proof.prove import Extent
-    from ..build.verify.compare import Comparison
+    from ..build.verify.compare import ModelComparison
     from ..compiler.limits import Limits
 
 MARKS = {True: "", False: "not ok: ", None: "not checked: "}
@@ -32,7 +32,7 @@ MARKS = {True: "", False: "not ok: ", None: "not checked: "}
     show_default=True,
     help="How far the answers are held against torch's.",
 )
-@click.option("--tolerance", type=click.FloatRange(0, min_open=True), default=1e-4, show_default=True,
+@click.option("--tolerance", type=Positive(), default=1e-4, show_default=True,
               help="How far OTHER's answers may lie from MODEL's, relative to the largest.")  # fmt: skip
 @click.option("--trust", is_flag=True, help="Open models from elsewhere in archc's own process, without limits.")
 @limit_option
@@ -100,7 +100,7 @@ def compare_models(model: str, other: str, tolerance: float, trust: bool, form: 
     return 0 if found.ok else 1
 
 
-def describe_first(found: Comparison) -> str:
+def describe_first(found: ModelComparison) -> str:
     """Where two models begin to differ, in words."""
     if found.first is None:
         return (

@@ -95,7 +95,7 @@ class Contender:
         except (EOFError, OSError):
             self.process.join(LAST_BREATH_S)
             raise RuntimeFault("run-failed", f"the process that runs {self.name} ended with {self.process.exitcode}",
-                               "there was not enough memory, most likely: a smaller --batch", 3) from None  # fmt: skip
+                               "there was not enough memory, most likely: give fewer images at once, by --batch, or batch= in Python", 3) from None  # fmt: skip
         if isinstance(answer, RuntimeFault):
             raise answer
         return answer
@@ -130,7 +130,12 @@ def serve(opener: Opener, packages: Sequence[str], connection: Any, name: str) -
         connection.send(fault.without_traceback())
     except MemoryError:
         connection.send(
-            RuntimeFault("out-of-memory", f"there is not enough memory to run {name}", "a smaller --batch", 3)
+            RuntimeFault(
+                "out-of-memory",
+                f"there is not enough memory to run {name}",
+                "give fewer images at once, by --batch, or batch= in Python",
+                3,
+            )
         )
 
 

@@ -51,7 +51,7 @@ def measure(contenders: Sequence[Contender], batches: Sequence[int], seconds: fl
         for each in contenders:
             if each.opened.fixed_batch not in (None, batch):
                 raise RuntimeFault("wrong-input", f"{each.name} takes {each.opened.fixed_batch} images at once, not {batch}",
-                                   f"--batch {each.opened.fixed_batch}", 2)  # fmt: skip
+                                   "give that number by --batch, or batch= in Python", 2)  # fmt: skip
         found += measure_batch(contenders, batch, seconds)
     return found
 

@@ -136,7 +136,7 @@ def find_environment() -> dict[str, Any]:
 
 
 def name_model(path: str | Path, trusted: bool) -> str:
-    """How the folders of a model's entries begin. One opened with `--trust` has entries of its own: it was not judged.
+    """How the folders of a model's entries begin. One opened with `--trust`, trust=True in Python, has entries of its own: it was not judged.
 
     The path counts without links, and so does the folder of a link, as a model's data is looked for beside the link.
     """

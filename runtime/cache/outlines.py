@@ -20,7 +20,9 @@ def outline_json(outline: Outline) -> dict[str, Any]:
         },
         "unranked": sorted(outline.unranked),
         "port_types": sorted(outline.port_types),
+        "input_types": outline.input_types,
         "opsets": outline.opsets,
+        "producer": outline.producer,
         "surprise": outline.surprise,
     }
 
@@ -29,15 +31,16 @@ def parse_outline(found: Mapping[str, Any]) -> Outline:
     """The outline that `outline_json` wrote. Raises what a lookup raises where it is none."""
     outline = Outline()
     outline.inputs, outline.outputs = parse_shapes(found["inputs"]), parse_shapes(found["outputs"])
-    for name, kind, inputs, outputs, attributes in found["nodes"]:
+    for name, kind, inputs, outputs, attributes, place in found["nodes"]:
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in attributes.items()}
-        node = OutlineNode(name, kind, tuple(inputs), tuple(outputs), values)
+        node = OutlineNode(name, kind, tuple(inputs), tuple(outputs), values, place)
         outline.nodes.append(node)
         outline.producers.update(dict.fromkeys(node.outputs, node))
     for name, (dtype, shape, size_bytes, content, external) in found["weights"].items():
         outline.weights[name] = Tensor(dtype, tuple(shape), size_bytes, content.encode("latin-1"), external)
     outline.unranked, outline.port_types = set(found["unranked"]), set(found["port_types"])
-    outline.opsets, outline.surprise = found["opsets"], found["surprise"]
+    outline.input_types, outline.opsets = found["input_types"], found["opsets"]
+    outline.producer, outline.surprise = found["producer"], found["surprise"]
     return outline
 
 

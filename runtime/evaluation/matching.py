@@ -84,5 +84,5 @@ def require_match(matching: ClassMatching, skip_unknown: bool) -> None:
     told = [f"`{name}` {why}" for name, why in [*matching.unmatched.items()][:SHOWN]]
     more = len(matching.unmatched) - len(told)
     raise RuntimeFault("classes-unmatched", "; ".join(told) + (f"; and {more:,} more" if more else ""),
-                       "name the folders by the model's labels, or by numbers from 0; --labels FILE gives it others, a .csv names classes as it likes"
-                       + ("; --skip-unknown leaves those out" if matching.classes else ""))  # fmt: skip
+                       "name the folders by the model's labels, or by numbers from 0; --labels FILE, or labels= in Python, gives it others, a .csv names classes as it likes"
+                       + ("; --skip-unknown, or skip_unknown=True in Python, leaves those out" if matching.classes else ""))  # fmt: skip

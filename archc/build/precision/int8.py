@@ -217,5 +217,5 @@ class Rewriter:
 
     def add_tensor(self, name: str, array: Any) -> str:
         """Adds an array as an initializer, and gives its name."""
-        self.tensors[name] = TensorProto(name, array.shape, DTYPE_OF[array.dtype.str[1:]], array.tobytes)
+        self.tensors[name] = TensorProto(name, array.shape, DTYPE_OF[array.dtype.str[1:]], lambda: [array.tobytes()])
         return name

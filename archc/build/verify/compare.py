@@ -38,7 +38,7 @@ class FirstDifference(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ModelComparison:
     """What was found of two models. `first` is None where they agree, or call no value on the way alike.
 
     `common` is how many values both call alike; `tolerance` is the relative difference that is allowed.
@@ -57,7 +57,7 @@ class Comparison:
         return all(each.max_rel <= self.tolerance for each in self.outputs)
 
 
-def compare(model: str | Path, other: str | Path, tolerance: float = RELATIVE, trust: bool = False) -> Comparison:
+def compare(model: str | Path, other: str | Path, tolerance: float = RELATIVE, trust: bool = False) -> ModelComparison:
     """Runs two models on one image of each kind of a fast proof, as onnxruntime optimises them.
 
     Inputs and outputs belong together by name, or else by their order. Models from elsewhere run in processes of their own, unless
@@ -65,15 +65,15 @@ def compare(model: str | Path, other: str | Path, tolerance: float = RELATIVE, t
     """
     with ExitStack() as opened:
         ours, theirs = (opened.enter_context(OpenValues(each, trust)) for each in (model, other))
-        asked = Question.of(ours, theirs)
+        asked = ModelPair.of(ours, theirs)
         gaps = tuple(asked.output_gaps())
         wrong = any(gap.max_rel > tolerance for gap in gaps)
         common = asked.common_values()
         first = find_first(asked, common, tolerance) if wrong else None
-        return Comparison(str(model), str(other), gaps, first, len(common), tolerance)
+        return ModelComparison(str(model), str(other), gaps, first, len(common), tolerance)
 
 
-class Question(NamedTuple):
+class ModelPair(NamedTuple):
     """Two models, and what each is given: arrays by its own inputs' names, of the same numbers."""
 
     ours: OpenValues
@@ -82,7 +82,7 @@ class Question(NamedTuple):
     their_inputs: Mapping[str, Any]
 
     @classmethod
-    def of(cls, ours: OpenValues, theirs: OpenValues) -> Question:
+    def of(cls, ours: OpenValues, theirs: OpenValues) -> ModelPair:
         """Draws the inputs. Raises Failure `models-differ` where the two take different ones."""
         a, b = ours.ports(), theirs.ports()
         pairs = pair_names([*a], [*b])
@@ -121,7 +121,7 @@ class Question(NamedTuple):
         return largest_gap(found, expected)[1] if found.shape == expected.shape else 0.0
 
 
-def find_first(asked: Question, common: list[str], tolerance: float) -> FirstDifference | None:
+def find_first(asked: ModelPair, common: list[str], tolerance: float) -> FirstDifference | None:
     """A value that differs though those that go into it agree.
 
     Halving finds one that differs; from there it goes back, as what stands before it in the file may lie in a branch that agrees.
@@ -143,7 +143,7 @@ def find_first(asked: Question, common: list[str], tolerance: float) -> FirstDif
     return FirstDifference(value, node.kind, node.place, gap(value))
 
 
-def sources_of(asked: Question, value: str, common: set[str]) -> list[str]:
+def sources_of(asked: ModelPair, value: str, common: set[str]) -> list[str]:
     """The nearest common values that a value is made of."""
     found, seen, left = [], {value}, [*asked.ours.artifact.graph.producers[value].inputs]
     while left:
