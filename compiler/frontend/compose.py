@@ -19,7 +19,7 @@ from .header import Header, parse_header
 from .located_yaml import BROKEN, Entry, Located, UnreadableText, YamlComposer, decode_text, is_broken
 from .recovery import Incomplete, join_cut_expressions, repair
 from .schema import validate
-from .spec import Block, Builder, Declaration, Place, required_params
+from .spec import Block, Builder, Declaration, Place
 
 if TYPE_CHECKING:
     from ..sources import SpecFiles
@@ -313,3 +313,8 @@ def as_block(key: Located, document: Document) -> Block:
     return Block(
         str(key.value), key, document.params, {}, document.graph, document.blocks, False, arriving, required=required
     )
+
+
+def required_params(params: Mapping[str, Declaration]) -> tuple[str, ...]:
+    """The names of the params without a default."""
+    return tuple([name for name, param in params.items() if param.default is None])
