@@ -67,6 +67,9 @@ class ParsedText(NamedTuple):
     ended: Diagnostic | None = None
 
 
+MAX_CACHED = 2**16  # bytes of a text: the tree of a larger one is not kept when its check has ended
+
+
 @lru_cache(maxsize=16)
 def parse_and_validate(
     data: bytes, name: str, label: str, trusted: bool = False, limits: Limits = DEFAULT
@@ -129,7 +132,8 @@ class Composer:
         if len(data) > limits.bytes:  # too much to be kept in a cache
             decode_text(data, name, self.diagnostics, limits)
             return None
-        text = parse_and_validate(data, name, label, self.trusted, limits)
+        read = parse_and_validate if len(data) <= MAX_CACHED else parse_and_validate.__wrapped__
+        text = read(data, name, label, self.trusted, limits)
         self.sources += [text.source] if text.source else []
         for diagnostic in text.diagnostics:
             self.diagnostics.add(diagnostic)
