@@ -259,7 +259,7 @@ MAX_WORD = 60
 # characters of the candidates of about the length of the word; a comparison takes a microsecond for each
 MAX_COMPARED = 3000
 # candidates, most of which are too long or too short: to see that takes the sixth of a microsecond
-MAX_CANDIDATES = 3000
+MAX_CANDIDATES = 2000
 
 
 def list_names(names: Iterable[str], form: str = "{}") -> str:
@@ -290,7 +290,8 @@ def nearest(word: str, candidates: Iterable[str], prefix: str = "") -> str | Non
     best, shared, found, compared = 0.0, 0, None, 0
     for candidate in islice(candidates, MAX_CANDIDATES):
         # no other case and no beginning of the other changes that
-        if not length <= 3 * len(candidate) <= 9 * length or candidate == word or len(candidate) > MAX_WORD:
+        size = len(candidate)
+        if size > MAX_WORD or 3 * size < length or size > 3 * length or candidate == word:
             continue
         letters = candidate.lower()
         if letters == short:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 
 MAX_OUTPUTS = 20  # named in a line
+WORK_TO_FREE = 100_000  # of a check after which its memory is freed before the next one
 
 
 @click.command(epilog="Example: archc check net.yaml --set classes=10")
@@ -38,14 +40,14 @@ def command(specs: tuple[str, ...], settings: tuple[str, ...], limits: Limits, f
     """Check specs and prove or refute what they expect."""
     results, code = check_each(specs, settings, limits)
     if form == "text":
-        for spec, result in results:
-            print_result(spec, result)
+        for each in results:
+            print_result(each)
     elif form == "json":
         print_json(check_json(results))
     else:
         from .formats import github_annotations, sarif_log
 
-        found = [d for _, result in results for d in result.diagnostics]
+        found = [d for each in results for d in each.result.diagnostics]
         if form == "sarif":
             print_json(sarif_log(found))
         else:
@@ -53,14 +55,27 @@ def command(specs: tuple[str, ...], settings: tuple[str, ...], limits: Limits, f
     return code
 
 
-def check_each(
-    specs: tuple[str, ...], settings: tuple[str, ...], limits: Limits
-) -> tuple[list[tuple[str, Compilation]], int]:
+class Checked(NamedTuple):
+    """What the check of a spec found, without its graph and trees, which many large specs would fill the memory with; `facts` are the net's."""
+
+    spec: str
+    result: Compilation
+    facts: dict[str, Any] | None
+
+
+def without_graph(spec: str, result: Compilation) -> Checked:
+    """What is kept of a check that has ended."""
+    document = result.document if result.open_params else None
+    kept = result._replace(graph=None, nodes=(), scopes={}, root=None, document=document)
+    return Checked(spec, kept, net_facts(result))
+
+
+def check_each(specs: tuple[str, ...], settings: tuple[str, ...], limits: Limits) -> tuple[list[Checked], int]:
     """What each spec's check found, and the exit code. Among several, one that is not there does not keep the others' answers back."""
     from ..compiler.diagnostics import Diagnostic, Failure
     from ..compiler.driver import Compilation
 
-    results: list[tuple[str, Compilation]] = []
+    results: list[Checked] = []
     codes = [0]
     for spec in specs:
         try:
@@ -71,12 +86,17 @@ def check_each(
                 raise
             result = Compilation(spec, (Diagnostic(failure.code, None, failure.message, help=failure.help),))
             codes.append(failure.exit_code)
-        results.append((spec, result))
+        results.append(without_graph(spec, result))
+        if len(specs) > 1 and result.work > WORK_TO_FREE:
+            del result
+            gc.unfreeze()
+            gc.collect()
     return results, max(codes)
 
 
-def print_result(spec: str, result: Compilation) -> None:
+def print_result(checked: Checked) -> None:
     """Prints one spec for people: its diagnostics, its expectations, the verdict, and for one that passes the net's facts."""
+    spec, result, facts = checked
     if result.diagnostics:
         print(format_diagnostics(result.diagnostics, sys.stdout), end="\n\n")
     for each in result.expectations:
@@ -87,8 +107,8 @@ def print_result(spec: str, result: Compilation) -> None:
 
         notes = [each._replace(severity="note") for each in explain_open_params(result)]
         print(format_diagnostics(notes, sys.stdout), end="\n\n")
-    print(f"{clean(spec)}: {verdict(result)}")
-    if facts := net_facts(result):
+    print(f"{clean(spec)}: {verdict(result, facts is not None)}")
+    if facts:
         print(f"  {facts_line(facts, len(result.diagnostics))}")
 
 
@@ -121,10 +141,10 @@ def expectation_line(each: Expectation) -> str:
     return f"  ok  {each.name} {format_plain(each.found)}{bound}"
 
 
-def verdict(result: Compilation) -> str:
+def verdict(result: Compilation, has_facts: bool) -> str:
     """`ok` with the number of expectations that hold, or the number of errors; then that of warnings, if no line of facts has it."""
     errors = sum(d.severity == "error" for d in result.diagnostics)
-    warnings = 0 if result.graph is not None and not errors else len(result.diagnostics) - errors
+    warnings = 0 if has_facts else len(result.diagnostics) - errors
     parts = [count_of(n, noun) for n, noun in ((errors, "error"), (warnings, "warning")) if n]
     proved = sum(e.holds is True for e in result.expectations)
     if not errors:
@@ -132,11 +152,11 @@ def verdict(result: Compilation) -> str:
     return ", ".join(parts)
 
 
-def check_json(results: list[tuple[str, Compilation]]) -> dict[str, Any]:
+def check_json(results: list[Checked]) -> dict[str, Any]:
     """What `--format json` prints: all specs in one document."""
     from .formats import diagnostic_json
 
-    found = [d for _, result in results for d in result.diagnostics]
+    found = [d for each in results for d in each.result.diagnostics]
     errors = sum(d.severity == "error" for d in found)
     specs = [
         {
@@ -149,8 +169,8 @@ def check_json(results: list[tuple[str, Compilation]]) -> dict[str, Any]:
                 for e in result.expectations
             ],
             "open_params": list(result.open_params),
-            "facts": net_facts(result),
+            "facts": facts,
         }
-        for spec, result in results
+        for spec, result, facts in results
     ]
     return {"ok": not errors, "errors": errors, "warnings": len(found) - errors, "specs": specs}

@@ -13,7 +13,7 @@ from ..ir.types import TensorType, format_sizes
 from ..ops import OPS
 from ..ops.fields import Misfit, quote_value
 from ..ops.op import Op
-from .budget import INFERENCE, WARNING, Budget
+from .budget import FEW_ELEMENTS, INFERENCE, WARNING, Budget
 from .context import NOTHING, Context, Poison, StepValue
 from .located_yaml import BROKEN, Located
 from .recovery import Incomplete
@@ -29,13 +29,15 @@ MAX_PARAMS = 2**33
 class Applier:
     """Makes the nodes of a graph, in order.
 
-    `literal_ops` are ops without expressions, by name and arguments, made once each; `types` those of results, by op and inputs.
+    `literal_ops` are ops without expressions, by name and arguments, made once each; `elements` how many elements the lists of an op
+    have; `types` those of results, by op and inputs.
     """
 
     def __init__(self, arguments: Arguments, diagnostics: Collector, budget: Budget) -> None:
         self.nodes: list[Node] = []
         self.arguments, self.diagnostics, self.budget = arguments, diagnostics, budget
         self.literal_ops: dict[tuple[str, Located | None], Op] = {}
+        self.elements: dict[Op, int] = {}
         self.types: dict[tuple[Op, tuple[TensorType, ...]], TensorType] = {}
 
     def apply(
@@ -55,6 +57,8 @@ class Applier:
         as wrong, no node is made: the result is poison, with a guess of its type.
         """
         op = self.literal_ops.get((name, args)) or self.build_op(name, key, args, x, ctx)
+        if (elements := self.elements.get(op, 0)) > FEW_ELEMENTS:
+            self.budget.spend(elements, key)
         inputs = [v if type(v) is Value and v is not NOTHING else expected_input(v, key) for v in values]
         guessed = any(type(v) is Poison for v in values)
         try:
@@ -110,6 +114,7 @@ class Applier:
                 where = name if key.value == name else "with"
                 raise Fault("missing-key", key.span, f"`{name}` needs `{field}`", f"write {{{where}: {{{field}: …}}}}")
         op = make_op(name, tuple(checked.items()))
+        self.elements[op] = sum([count_elements(value) for value in checked.values() if type(value) is tuple])
         if doubt := op.doubt(checked):
             assert args is not None
             place = args.value[doubt.field].key if isinstance(args.value, dict) else args
@@ -215,6 +220,11 @@ def infer_within_limits(op: Op, *x: TensorType) -> TensorType:
 def count_params(op: Op, *x: TensorType) -> int:
     """How many numbers the parameters of `op` have."""
     return sum(param.elements for param in op.params(*x).values())
+
+
+def count_elements(value: tuple[Any, ...]) -> int:
+    """How many elements a field's list has, with those of its rows."""
+    return len(value) + sum([len(row) for row in value if type(row) is tuple])
 
 
 def describe_size(x: TensorType) -> str:

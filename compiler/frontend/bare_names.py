@@ -51,12 +51,12 @@ def names_in_sight(root: Located, path: list[str | int]) -> Container[str]:
         for key in ("params", "let"):
             if key in node.value and isinstance(inner := node.value[key].value.value, dict):
                 keys.append(inner)
-        if "repeat" in node.value and isinstance(inner := node.value["repeat"].value.value, dict):
-            keys += map(split_names, inner)
+        if "repeat" in node.value:
+            keys.append(names_of_repeat(node.value["repeat"].value))
     return ChainMap(*keys)
 
 
 @lru_cache(maxsize=16)
-def split_names(key: str) -> dict[str, None]:
-    """The names of one key of `repeat`."""
-    return dict.fromkeys(key.split())
+def names_of_repeat(node: Located) -> dict[str, None]:
+    """The names that a `repeat` brings in sight."""
+    return dict.fromkeys(" ".join(node.value).split()) if isinstance(node.value, dict) else {}

@@ -27,6 +27,7 @@ FAULT = 1000  # a mistake in a copy of a step, with its explanation
 WARNING = 50
 BRANCH = 24
 MERGE_INPUT = 6
+FEW_ELEMENTS = 16  # of the lists of an op: each more is a unit, in each copy, as the graph's text holds all of them
 THREAD = 400  # a new stack for a deep nest
 BYTES_PER_UNIT = 2  # of a text that is read
 CHARACTERS_PER_UNIT = 8  # of a text that an expression makes, or of a path

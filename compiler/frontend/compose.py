@@ -19,7 +19,7 @@ from .header import Header, parse_header
 from .located_yaml import BROKEN, Entry, Located, UnreadableText, YamlComposer, decode_text, is_broken
 from .recovery import Incomplete, join_cut_expressions, repair
 from .schema import validate
-from .spec import Block, Builder, Declaration, Place, required_params
+from .spec import Block, Builder, Declaration, Place
 
 if TYPE_CHECKING:
     from ..sources import SpecFiles
@@ -65,6 +65,9 @@ class ParsedText(NamedTuple):
     characters: int
     diagnostics: tuple[Diagnostic, ...]
     ended: Diagnostic | None = None
+
+
+MAX_CACHED = 2**16  # bytes of a text: the tree of a larger one is not kept when its check has ended
 
 
 @lru_cache(maxsize=16)
@@ -130,7 +133,8 @@ class Composer:
         if len(data) > limits.bytes:
             decode_text(data, name, self.diagnostics, limits)
             return None
-        text = parse_and_validate(data, name, label, self.trusted, limits)
+        read = parse_and_validate if len(data) <= MAX_CACHED else parse_and_validate.__wrapped__
+        text = read(data, name, label, self.trusted, limits)
         self.sources += [text.source] if text.source else []
         for diagnostic in text.diagnostics:
             self.diagnostics.add(diagnostic)
@@ -314,3 +318,8 @@ def as_block(key: Located, document: Document) -> Block:
     return Block(
         str(key.value), key, document.params, {}, document.graph, document.blocks, False, arriving, required=required
     )
+
+
+def required_params(params: Mapping[str, Declaration]) -> tuple[str, ...]:
+    """The names of the params without a default."""
+    return tuple([name for name, param in params.items() if param.default is None])

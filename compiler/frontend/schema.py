@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from ..diagnostics import Collector
+from ..diagnostics import Collector, Diagnostic, LimitReached
 from ..ops import OPS
 from ..ops.fields import EXPRESSION, Bool, Float, Schema
 from ..ops.op import Op
@@ -24,6 +24,7 @@ from .spec import MERGES, TYPES
 
 BLOCK_NAME = "^[A-Z][A-Za-z0-9_]*$"
 USER_KEY = "^x-"
+ERRORS_A_MISTAKE = 10  # errors of the schema for each mistake that is allowed: many may say the same
 PLACE: Schema = {"$ref": "#/$defs/place"}
 SIZE: Schema = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1, "x-wants": "an integer of at least 1"}
 SIZES: Schema = {"type": "array", "items": SIZE, "x-wants": "a list of sizes"}
@@ -371,11 +372,16 @@ def validate(root: Located, diagnostics: Collector) -> list[Any]:
     Returns the errors of jsonschema, for recovery.py. Raises LimitReached where there are too many.
     """
     errors: list[Any] = []
+    most = ERRORS_A_MISTAKE * (diagnostics.limit or 1)
     for error in validator().iter_errors(plain_value(root)):
         # late: only a mistake pays for its explanation
         from .schema_errors import explain
+        from .schema_rules import find_node
 
         errors.append(error)
+        if len(errors) > most:
+            place = find_node(root, list(error.absolute_path))[1].span
+            raise LimitReached(Diagnostic("too-many-mistakes", place, f"over {most} values do not fit the schema"))
         for diagnostic in explain(root, error):
             diagnostics.add(diagnostic)
     return errors

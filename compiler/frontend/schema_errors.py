@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from ..diagnostics import Diagnostic, Span
@@ -69,7 +71,8 @@ def follows_from_another(root: Located, path: Path, node: Located, rule: Schema,
     """Whether the error only follows from another mistake that is reported: around its value, or at the first of its kind."""
     if not path:
         return False
-    around = find_node(root, path[:-1])[1].value
+    holder = find_node(root, path[:-1])[1]
+    around = holder.value
     # a list of a wrong length
     if path[0] == "input" and len(path) == 3:
         return isinstance(around, list) and len(around) != 3
@@ -77,14 +80,25 @@ def follows_from_another(root: Located, path: Path, node: Located, rule: Schema,
         return False
     if validator == "minItems" and "from" in around and isinstance(around["from"].value.value, list):
         return True
-    if node.value is None and any(key in rule.get("properties", {}) for key in around):
+    if node.value is None and any(key in around for key in rule.get("properties", {})):
         # keys that stand beside it, and not in it
         return True
-    values = [entry.value.value for entry in around.values()]
-    is_kind = (path[0] == "input" and len(path) == 2 and all(isinstance(each, int) for each in values)) or (
-        path[-2:-1] and path[-2] in OPS and OPS[str(path[-2])].is_merge and all(each is None for each in values)
-    )
-    return bool(is_kind) and next(iter(around)) != path[-1]
+    if next(iter(around)) == path[-1]:
+        return False
+    if path[0] == "input" and len(path) == 2:
+        return types_in(holder) <= {int, bool}
+    return is_merge(path[-2:-1]) and types_in(holder) == {type(None)}
+
+
+@lru_cache(maxsize=16)
+def types_in(node: Located) -> frozenset[type]:
+    """The types of the values of a mapping: looked through once, however many of them are wrong."""
+    return frozenset([type(entry.value.value) for entry in node.value.values()])
+
+
+def is_merge(path: Path) -> bool:
+    """Whether the path has one key, and that is a merge."""
+    return len(path) == 1 and path[0] in OPS and OPS[str(path[0])].is_merge
 
 
 def advise_whole(root: Located, path: Path, node: Located) -> str:
@@ -174,8 +188,13 @@ def has_unknown_rest(root: Located, path: Path, node: Located) -> bool:
     """Whether the value is the beginning of such a pair. Then the other half, which is an unknown key, is reported."""
     if not isinstance(node.value, str) or node.value.count("(") <= node.value.count(")") or not path:
         return False
-    _, around = find_node(root, path[:-1])
-    return isinstance(around.value, dict) and any(map(is_rest_of_pair, around.value.values()))
+    return holds_rest_of_pair(find_node(root, path[:-1])[1])
+
+
+@lru_cache(maxsize=16)
+def holds_rest_of_pair(node: Located) -> bool:
+    """Whether a mapping has the end of a pair in parentheses among its keys."""
+    return isinstance(node.value, dict) and any(map(is_rest_of_pair, node.value.values()))
 
 
 def camel_case(name: str) -> str:
@@ -199,11 +218,12 @@ def advise_key(known: KnownKeys, node: Located, entry: Entry) -> str:
     from .schema import modifier_rules
 
     name, op = str(entry.key.value), known.op
-    corrected = f"write `{foreign.suggest_mapping(op, plain_value(node))}`" if op and not op.is_merge else ""
+    given = {k: plain_value(e.value) for k, e in islice(node.value.items(), foreign.MAX_ARGUMENTS)}
+    corrected = f"write `{foreign.suggest_mapping(op, given)}`" if op and not op.is_merge else ""
     key = known.key_for(name)
     is_synonym = key is not None and is_among(name, (key, *synonyms(known, key)))
     if op and not is_synonym and name in MODIFIERS and isinstance(node.value, dict):
-        inner = {k: plain_value(e.value) for k, e in node.value.items() if k != name}
+        inner = {k: value for k, value in given.items() if k != name}
         beside = advise_modifier(modifier_rules()[name], name, entry.value)
         return f"it stands beside `{op.name}`: write `{{{beside}, {foreign.suggest_mapping(op, inner)}}}`"
     if op and not is_synonym and argument_advice(name):

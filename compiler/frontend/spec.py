@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from ..diagnostics import Collector, Note, Span, list_names, nearest
 from ..ops import OPS
-from .located_yaml import BROKEN, Entry, Located, is_broken
+from ..ops.fields import freeze
+from .located_yaml import BROKEN, Entry, Located, is_broken, plain_value
 from .recovery import Incomplete
 
 MERGES = {name: op for name, op in OPS.items() if op.is_merge}
@@ -120,7 +121,10 @@ class Branches(NamedTuple):
 
 
 class Declaration(NamedTuple):
-    """The declaration of a parameter. `default` is a YAML node; None: the parameter is required."""
+    """The declaration of a parameter. `default` is a YAML node; None: the parameter is required.
+
+    `choices` are hashable, lists as tuples, in a mapping, so that a look-up does not grow with their number.
+    """
 
     name: str
     key: Located
@@ -128,7 +132,7 @@ class Declaration(NamedTuple):
     default: Located | None
     min: float | None = None
     max: float | None = None
-    choices: tuple[Any, ...] = ()
+    choices: Mapping[Any, None] = MappingProxyType({})
 
 
 class Block(NamedTuple):
@@ -154,11 +158,6 @@ class Block(NamedTuple):
     def blocks_in(self, document: Mapping[str, Block]) -> Mapping[str, Block]:
         """The blocks that it can call, where it is one of the blocks of a document."""
         return document if self.sees_document else self.blocks
-
-
-def required_params(params: Mapping[str, Declaration]) -> tuple[str, ...]:
-    """The names of the params without a default."""
-    return tuple([name for name, param in params.items() if param.default is None])
 
 
 def places_in(step: Step) -> Iterator[Place]:
@@ -384,9 +383,9 @@ class Builder:
         if known is None:
             self.diagnostics.error("wrong-type", node.span, f"parameter `{name}` needs a `type` or a `default`")
             return None
-        choices = fields["choices"].value if "choices" in fields else []
+        choices = (freeze(plain_value(each)) for each in fields["choices"].value) if "choices" in fields else ()
         bounds = {k: fields[k].value for k in ("min", "max") if k in fields}
-        return Declaration(name, key, known, fields.get("default"), **bounds, choices=tuple(c.value for c in choices))
+        return Declaration(name, key, known, fields.get("default"), **bounds, choices=dict.fromkeys(choices))
 
 
 def default_type(node: Located) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -77,11 +78,12 @@ def explain_step_as_branch(root: Located, path: Path, node: Located) -> Iterator
 
     `concat: [a, b]` is reported once, at `a`, and `add: {from: a}` at `from`.
     """
-    names, key, branches = step_names(root), path[-2], find_node(root, path[:-1])[1].value
+    names, key, holder = step_names(root), path[-2], find_node(root, path[:-1])[1]
+    branches = holder.value
     where, message = node.span, f"`{node.value}` is a step: a branch holds steps"
     help = f"write `{{from: {node.value}}}`"
     if isinstance(branches, list):
-        if node is not next(item for item in branches if is_name(item, names)):
+        if node is not first_name(holder, names):
             return
         texts = [
             f"{{from: {item.value}}}" if is_name(item, names) else foreign.format_flow(plain_value(item))
@@ -118,11 +120,12 @@ def find_listed_names(root: Located, path: Path) -> ListedNames | None:
     if entry is None or not isinstance(items, list) or path[-2] == "branches":
         return None
     names = step_names(root)
-    named = [item for item in items if is_name(item, names)]
-    if find_node(root, path)[1] not in named:
+    node = find_node(root, path)[1]
+    if not is_name(node, names):
         return None
-    merge = OPS[str(path[-3])]
-    return ListedNames(named[0], entry.key, foreign.suggest_merge(merge, [plain_value(item) for item in items]))
+    first = first_name(entry.value, names)
+    shown = [plain_value(item) for item in items[: foreign.MAX_ARGUMENTS]] if first is node else []
+    return ListedNames(first, entry.key, foreign.suggest_merge(OPS[str(path[-3])], shown))
 
 
 def is_place(path: Path) -> bool:
@@ -132,6 +135,13 @@ def is_place(path: Path) -> bool:
 
 def is_name(node: Located, names: frozenset[str]) -> bool:
     return isinstance(node.value, str) and node.value in names
+
+
+@lru_cache(maxsize=16)
+def first_name(node: Located, names: frozenset[str]) -> Located:
+    """The first item of a list that is one of the names, of which it has one: looked for once, however many are wrong."""
+    first: Located = next(item for item in node.value if is_name(item, names))
+    return first
 
 
 def explain_unknown_step_keys(root: Located, node: Located, rule: Schema, unknown: list[Entry]) -> Iterator[Diagnostic]:

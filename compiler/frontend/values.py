@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..diagnostics import Diagnostic, Note, Span, nearest
-from ..ops.fields import Kind, Misfit, Padding, Pair, is_int, is_number, quote_value
+from ..ops.fields import Kind, Misfit, Padding, Pair, freeze, is_int, is_number, quote_value
 from .budget import EVALUATION, SOURCE_PER_UNIT, TOKEN, Budget
 from .expressions.arithmetic import Evaluation, Lookup
 from .expressions.template import Template, parse_template
@@ -103,6 +103,11 @@ def evaluate(node: Located, lookup: Lookup, budget: Budget) -> Any:
         budget.spend(EVALUATION + len(value) // SOURCE_PER_UNIT + evaluation.steps, node)
 
 
+def count_items(values: list[Any]) -> int:
+    """How many elements a list has, with those of the lists in it."""
+    return len(values) + sum([count_items(each) for each in values if type(each) is list])
+
+
 def element_at(node: Located, at: tuple[int | str, ...]) -> Located:
     """The element of `node` at the indices and keys `at`, or the last one on the way that the text holds."""
     for index in at:
@@ -145,7 +150,7 @@ def check_param_value(param: Declaration, value: Any, node: Located) -> Any:
         raise Fault(
             "out-of-range", node.span, f"`{param.name}` is at most {quote_value(param.max)}, not {quote_value(value)}"
         )
-    if param.choices and value not in param.choices:
+    if param.choices and freeze(value) not in param.choices:
         raise Fault(
             "out-of-range",
             node.span,
@@ -191,7 +196,10 @@ class Arguments:
         """What `check` gives for the value of `node`; `owner` is the field or the parameter that the check belongs to."""
         value = self._literals.get((owner, node), MISSING)
         if value is MISSING:
-            value = check(evaluate(node, lookup, self.budget))
+            value = evaluate(node, lookup, self.budget)
+            if type(value) is list:
+                self.budget.spend(count_items(value), node)
+            value = check(value)
             if self.is_literal(node):
                 self._literals[owner, node] = value
         return value

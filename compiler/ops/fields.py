@@ -67,6 +67,13 @@ def quote_items(values: Sequence[object]) -> Iterator[str]:
             return
 
 
+def freeze(value: Any) -> Any:
+    """The value with its lists and mappings as tuples, so that it can be looked up."""
+    if isinstance(value, list):
+        return tuple([freeze(item) for item in value])
+    return tuple([(key, freeze(item)) for key, item in value.items()]) if isinstance(value, dict) else value
+
+
 class Kind:
     """What a field takes. Subclasses give `wants` (in words, for messages), `schema` and `check`.
 
@@ -246,6 +253,8 @@ class IntList(Kind):
     def check(self, value: Any) -> tuple[int, ...]:
         if not isinstance(value, (list, tuple)) or not self.size[0] <= len(value) <= self.size[1]:
             raise Misfit(f"wants {self.wants}, not {quote_value(value)}")
+        if set(map(type, value)) == {int} and min(value) >= self.item.ge and max(value) <= MAX_INT:
+            return tuple(value)
         return tuple(check_item(self.item, value, i) for i in range(len(value)))
 
 

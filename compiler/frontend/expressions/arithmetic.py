@@ -49,9 +49,12 @@ class Evaluation:
 
 def look_up(evaluation: Evaluation, name: str, offset: int) -> Any:
     try:
-        return evaluation.lookup(name)
+        value = evaluation.lookup(name)
     except KeyError:
         raise ExpressionError("unknown-name", f"unknown name `{name}`", offset, len(name)) from None
+    if type(value) is str:
+        check_size(value, offset)
+    return value
 
 
 def refuse_tensor(offset: int) -> None:
@@ -113,13 +116,15 @@ def check_size(value: Any, offset: int) -> int:
 
 
 def count_elements(value: list[Any], offset: int) -> int:
-    """How many elements a list has, nested ones included: a short list of lists may hold very many.
+    """How many elements a list has, nested ones and the eighth of the characters of texts included: a short one may hold very many.
 
     Raises ExpressionError where they are too many, or nested too deep.
     """
     total, depth, level = 0, 0, [value]
+    characters = 0
     while level:
         total, depth = total + sum(map(len, level)), depth + 1
+        characters += sum([len(item) for items in level for item in items if type(item) is str])
         if total > MAX_LIST:
             raise ExpressionError(
                 "expression-overflow", f"a list of {total} elements is too large: the limit is {MAX_LIST}", offset
@@ -127,7 +132,7 @@ def count_elements(value: list[Any], offset: int) -> int:
         if depth > MAX_DEPTH:
             raise ExpressionError("expression-limit", f"a list is nested over {MAX_DEPTH} deep, the limit", offset)
         level = [item for items in level for item in items if isinstance(item, list)]
-    return total
+    return total + characters // CHARACTERS_PER_STEP
 
 
 def conditional(then: Closure, test: Closure, other: Closure, offset: int) -> Closure:
