@@ -215,3 +215,16 @@ def test_a_model_from_elsewhere_is_compared_in_a_process_of_its_own(run):
     alpha.f = 1e-4
     onnx.save(model, "other.onnx")
     assert run("verify", "small.onnx", "other.onnx", "--tolerance", "1e-6").code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "answers"),
+    [(("--store", "fp16"), True), (("--precision", "fp16"), None), (("--input-type", "uint8"), None)],
+    ids=str,
+)
+def test_files_that_are_not_plain_float32(run, options, answers):
+    Path("small.yaml").write_text(SPEC.replace("graph:", "preprocess: {mean: [0.5], std: [0.5]}\ngraph:"), "utf-8")
+    build(run, "--proof", "none", *options)
+    ran = run("verify", "small.onnx", "--format", "json")
+    found = {each["name"]: each["ok"] for each in json.loads(ran.out)["facts"]}
+    assert ran.code == 0 and found == {"bytes": True, "nodes": True, "sources": True, "answers": answers}, ran.out
