@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from archc.cli.check import check_json, net_facts, verdict
+from archc.cli.check import check_json, verdict, without_graph
 from archc.cli.formats import github_annotations, sarif_log
 from archc.cli.render import format_diagnostics
 from archc.compiler.diagnostics import Diagnostic
@@ -21,11 +21,12 @@ def check_answer(spec: SpecText) -> Compilation:
     told = (*found.diagnostics, *explain_open_params(found))
     check_places(told)
     assert found.failed or found.graph is not None or found.open_params or found.document is not None
-    text = format_diagnostics(told) + verdict(found) + str(net_facts(found))
+    checked = without_graph("net.yaml", found)
+    text = format_diagnostics(told) + verdict(checked.result, checked.facts is not None) + str(checked.facts)
     assert not RAW.search(text)
     lines = [*github_annotations(told)]
     assert not any("\n" in line or "\r" in line for line in lines)
-    json.dumps([check_json([("net.yaml", found)]), sarif_log(told)], allow_nan=False)
+    json.dumps([check_json([checked]), sarif_log(told)], allow_nan=False)
     return found
 
 
