@@ -10,6 +10,7 @@ from collections.abc import Callable
 # of nearly as many characters as an expression may have
 LONG_SUM = "+".join(["1"] * 970)
 LONG_NEGATIONS = "+".join(["-(1)"] * 380)
+MANY_NAMES = "$i" * 400
 LONG_CHAIN = " or ".join(["x.width<0"] * 140)
 
 HEAD = "archspec: 1\nname: big\ninput: {image: [3, 8, 8]}\n"
@@ -145,4 +146,78 @@ SPECS: dict[str, Callable[[int], str]] = {
     "dead steps": lambda n: graph("  - {name: a, relu: }\n" + rows("- {from: a, relu: }", n)),
     "a syntax error behind it": lambda n: graph(rows("- relu", n) + "  - {a: b: c}\n"),
     "brackets without end": lambda n: HEAD + "graph: " + "[" * n,
+    "brackets of the wrong kind": lambda n: f"x: {'[{' * 40}{']' * n}\n",
+    "quotes over two lines": lambda n: "x:\n" + "- 'a\n  '\n" * n + "a: b: c\n",
+    "flow style before a syntax error": lambda n: f"x: [{'[' * 60}{'a,' * n}{']' * 60}]\ny: b: c\n",
+    "absent steps and references": lambda n: graph(
+        rows(f"- {{repeat: {{i: {n}}}, when: false, relu: }}", 1) + rows(f"- {{repeat: {{i: {n}}}, from: image, relu: }}", 1)
+    ),
+    "absent steps of many names": lambda n: graph(
+        rows(f"- {{repeat: {{i: {n}}}, when: false, steps: [{items('{name: a#, relu: }', n // 4)}]}}", 1)
+        + rows(f"- {{repeat: {{i: {n}}}, from: image, relu: }}", 1)
+    ),
+    "absent steps of unknown names": lambda n: graph(
+        rows(f"- {{repeat: {{i: 0}}, steps: [{items('{name: a$(i)b$(i)#, relu: }', n // 4)}]}}", 1)
+        + rows(f"- {{repeat: {{i: {n}}}, from: image, relu: }}", 1)
+    ),
+    "a name of many expressions that is absent": lambda n: graph(
+        rows(f"- {{when: false, steps: [{{name: {'$p' * min(n // 10, 90)}-z, relu: }}]}}", 1)
+        + rows(f"- {{name: {'b' * 180}, steps: [{{repeat: {{i: {n}}}, from: image, relu: }}]}}", 1),
+        "params: {p: q}\n",
+    ),
+    "an unknown reference in each copy": lambda n: graph(
+        rows(f"- {{repeat: {{i: {n}}}, relu: }}", 1) + rows(f"- {{repeat: {{i: {n}}}, from: nope, relu: }}", 1)
+    ),
+    "aliases of a long text": lambda n: graph(
+        rows("- {steps: *a }", n), f"x-a: &a B{'b' * 2000}$\nx-b: [{items('*a', n)}]\n"
+    ),
+    "aliases of a list of long texts": lambda n: graph(
+        rows("- {name: *a , relu: }", n), f"x-a: &a [{items('b' * 200, 10)}]\n"
+    ),
+    "calls of a block of many params": lambda n: graph(
+        "  - {when: false, C: }\n",
+        f"blocks:\n  B: {{params: {{{items('p#: 1', n)}}}, steps: [relu]}}\n  C:\n    steps:\n" + "    - B\n" * n,
+    ),
+    "many names in the texts of a deep nest": lambda n: graph(
+        f"  - {nest(40, items(f'{{when: false, name: {MANY_NAMES}, relu: }}', n // 20))}\n", "params: {i: 1}\n"
+    ),
+    "unknown arguments": lambda n: graph(
+        rows("- B: {q#: 1}", n), f"blocks: {{B: {{params: {{{items('p#: 1', n)}}}, steps: [relu]}}}}\n"
+    ),
+    "unknown steps beside blocks": lambda n: graph(
+        rows("- {q#: }", n), "blocks:\n" + rows("Block_of_a_long_name_#: {steps: relu}", n)
+    ),
+    "missing arguments": lambda n: graph(
+        rows("- B", n), f"blocks: {{B: {{params: {{{items('p#: int', n)}}}, steps: [relu]}}}}\n"
+    ),
+    "wrong values beside params": lambda n: graph(rows("- conv: {out: q1 }", n), f"params: {{{items('p#: 1', n)}}}\n"),
+    "wrong values beside counters": lambda n: graph(
+        f"  - {{repeat: {{{items('p#: 2', n)}}}, steps: [{items('conv: {out: q1}', n)}]}}\n"
+    ),
+    "unknown fields of one step": lambda n: graph(f"  - conv: {{out: 3, {items('k#: 1', n)}}}\n"),
+    "arguments beside their block": lambda n: graph(
+        f"  - {{B: , {items('p#: 1', n)}}}\n", f"blocks: {{B: {{params: {{{items('p#: 1', n)}}}, steps: [relu]}}}}\n"
+    ),
+    "sizes without a list": lambda n: f"archspec: 1\nname: big\ninput: {{{items('i#: 1', n)}}}\ngraph: [relu]\n",
+    "branches without steps": lambda n: graph(f"  - concat: {{{items('i#: ', n)}}}\n"),
+    "names in place of branches": lambda n: graph(
+        f"  - {{name: a, relu: }}\n  - concat: {{inputs: [{items('a', n)}]}}\n"
+    ),
+    "a param of many choices": lambda n: graph(
+        rows(f"- {{repeat: {{i: {n}}}, B: {{a: $i}}}}", 1),
+        f"blocks: {{B: {{params: {{a: {{type: int, choices: [{items('#', n)}]}}}}, steps: [relu]}}}}\n",
+    ),
+    "long texts compared": lambda n: graph(
+        rows(f"- {{repeat: {{i: {n}}}, when: $({' or '.join(['a == b'] * 90)} or true), relu: }}", 1),
+        f"params: {{a: {'a' * 9000}x, b: {'a' * 9000}y}}\n",
+    ),
+    "lists of long texts compared": lambda n: graph(
+        rows(f"- {{repeat: {{i: {n}}}, when: $(a != b), relu: }}", 1),
+        f"params: {{a: [{items('a' * 900, 40)}], b: [{items('a' * 900, 40)}, 1]}}\n",
+    ),
+    "an op with a long list": lambda n: f"archspec: 1\nname: big\ninput: {{image: [{n}, 1, 1]}}\ngraph:\n"
+    + rows(f"- {{repeat: {{i: {n}}}, select: {{channels: [{items('#', n)}]}}}}", 1),
+    "an op with a computed long list": lambda n: "archspec: 1\nname: big\ninput: {image: [9000, 1, 1]}\n"
+    + "params: {all: $(range(9000))}\ngraph:\n"
+    + rows(f"- {{repeat: {{i: {n}}}, select: {{channels: $all}}}}", 1),
 }  # fmt: skip
