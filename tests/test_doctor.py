@@ -132,7 +132,7 @@ MACHINES = {
     "no file of the provider": Wrong(without_the_provider_s_file, "cuda", True, ["load"], area="gpu"),
     "onnxruntime out of range": Wrong(out_of_range, "onnxruntime-gpu", False, ["1.10.0, which is not within"], ["pip install 'onnxruntime-gpu"], 3),
     "CUDA of an onnxruntime out of range": Wrong(out_of_range, "cuda", True, ["load"], exit_code=3, area="gpu"),
-    "providers of an onnxruntime out of range": Wrong(out_of_range, "providers", True, ["cuda, cpu"], exit_code=3),
+    "providers of an onnxruntime out of range": Wrong(out_of_range, "providers", True, ["cpu, cuda"], exit_code=3),
     "no cuDNN": Wrong(lambda m: cuda(m, "libcudart.so.12", "libcublas.so.12"), "cuda libraries", False, ["not here: libcudnn.so.9"],
                       ["pip install 'archc-onnx[cuda]'"], area="gpu"),
     "a cuDNN that nothing names": Wrong(lambda m: cuda(m, "libcudart.so.12", needed=["libcudart.so.12"]), "cuda libraries", False,
