@@ -19,7 +19,7 @@ class Limits(NamedTuple):
 
     - `nodes`: YAML nodes with aliases written out, and steps of the net with repeats written out; each is counted by itself
     - `work`: units of work; a step of the net is 30 of them, an operator or an element of a list in an expression one
-    - `bytes`: of one text
+    - `bytes`: of one text, and the characters of its scalars with aliases written out
     - `documents`: files that it extends and imports
     - `mistakes`: errors, after which a check ends; of as many warnings the rest is left out
     - `params`: numbers that the net learns

@@ -246,6 +246,65 @@ def test_no_help_names_a_limit_that_is_refused(name: str) -> None:
     assert f"{name}={highest}" in double_limit(name, highest - 1) and "--limit " not in double_limit(name, highest)
 
 
+def test_an_imported_or_extended_file_is_not_copied_block_by_block() -> None:
+    """However often it is imported, and however long the chain of documents is."""
+    library = "archspec: 1\nname: a\nblocks:\n" + rows("B#: {steps: relu}", 300)
+    files = {"a.yaml": library.encode(), "d0.yaml": library.encode()}
+    files |= {f"d{i}.yaml": f"archspec: 1\nname: d\nextends: d{i - 1}.yaml\n".encode() for i in range(1, 12)}
+
+    def calls(key: str) -> int:
+        spec = SpecText(Memory(files), "m.yaml", f"{HEAD}{key}\ngraph: [B7]\n".encode(), "m.yaml")
+        check(spec)  # its texts are read
+        found, count = counted_calls(lambda: check(spec))
+        assert found.graph is not None
+        return count
+
+    assert calls(f"import: [{', '.join(['a.yaml'] * 40)}]") < 1.3 * calls("import: [a.yaml]") + 15_000
+    assert calls("extends: d11.yaml") < 1.3 * calls("extends: d0.yaml") + 10_000
+
+
+def test_what_extends_and_what_imports_see_blocks_of_their_own() -> None:
+    """A block of a base calls the blocks of what extends it; for what imports the same base it calls the base's."""
+    base = b"archspec: 1\nname: base\nblocks: {Outer: {steps: Inner}, Inner: {steps: {conv: 5}}}\n"
+    files = {
+        "base.yaml": base,
+        "lib.yaml": b"archspec: 1\nname: lib\nimport: [base.yaml]\nblocks: {Own: {steps: Outer}}\n",
+    }
+    own = "blocks: {Inner: {steps: {conv: 7}}, Third: {steps: Outer}}\n"
+
+    def channels(keys: str, block: str) -> int:
+        text = f"{HEAD}{keys}graph: [{block}]\n"
+        found = check(SpecText(Memory(files), "m.yaml", text.encode(), "m.yaml"))
+        assert found.graph is not None, found.diagnostics
+        return found.graph.outputs[0].value.type.channels
+
+    assert [channels(f"extends: base.yaml\n{own}", name) for name in ("Outer", "Third")] == [7, 7]
+    assert channels("import: [lib.yaml]\n", "Own") == channels("import: [base.yaml]\n", "Outer") == 5
+
+
+def test_a_text_that_aliases_repeat_counts_each_time() -> None:
+    text = graph("  - relu\n", f"x-a: &a {'a' * 100_000}\nx-b: [*a, *a, *a]\n")
+    assert compiled(text).graph is not None
+    (found,) = compiled(text.replace("*a, ", "*a, " * 9)).diagnostics
+    assert found.code == "file-too-large" and "--limit bytes=" in found.help and found.span and found.span.line == 5
+    assert compiled(text.replace("*a, ", "*a, " * 9), limits_from({"bytes": 2**22})).graph is not None
+
+
+def test_notes_are_cut_as_messages_are() -> None:
+    name = f"B{'b' * 50_000}"
+    found = compiled(graph(f"  - {{{name}: , relu: }}\n", f"blocks: {{{name}: {{steps: relu}}}}\n")).diagnostics
+    notes = [note.message for each in found for note in each.notes]
+    assert notes and max(map(len, notes)) < 5_000
+
+
+def test_a_step_in_the_scope_of_one_that_is_taken_out_sees_the_input() -> None:
+    """Two steps of one name, one of which `when` takes out, are alternatives."""
+    steps = "  - {name: a, when: false, steps: [tanh]}\n  - {name: a, steps: [{from: image, relu: }]}\n"
+    assert compiled(graph(steps)).graph is not None
+    (found,) = compiled(graph("  - {name: b, when: false, relu: }\n  - {from: b, relu: }\n")).diagnostics
+    assert found.code == "from-removed"
+
+
 def test_more_copies_than_any_limit_allows() -> None:
     (found,) = compiled(graph("  - {repeat: {i: 1000000000000}, relu: }\n")).diagnostics
     assert found.code == "too-many-steps" and "--limit" not in found.help
