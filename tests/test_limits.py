@@ -291,8 +291,8 @@ def test_a_text_that_aliases_repeat_counts_each_time() -> None:
 
 
 def test_notes_are_cut_as_messages_are() -> None:
-    name = f"B{'b' * 50_000}"
-    found = compiled(graph(f"  - {{{name}: , relu: }}\n", f"blocks: {{{name}: {{steps: relu}}}}\n")).diagnostics
+    named = f"x-a: &a B{'b' * 50_000}\nblocks: {{*a : {{steps: relu}}}}\n"
+    found = compiled(graph("  - {*a : , relu: }\n", named)).diagnostics
     notes = [note.message for each in found for note in each.notes]
     assert notes and max(map(len, notes)) < 5_000
 
