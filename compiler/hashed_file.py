@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import suppress
 from pathlib import Path
 from queue import Queue
@@ -13,6 +14,7 @@ from typing import Any, Self
 from .content_names import OutputFile
 
 BLOCK = 2**20  # bytes that are gathered before they are written and hashed; they stay in the CPU's cache meanwhile
+WRITEBACK = 8 * 2**20  # bytes that are written before the disk begins with them
 WAITING = 4  # blocks that may wait for the thread, which bounds the memory
 
 
@@ -26,7 +28,7 @@ class HashedFile:
 
     def __init__(self, path: Path) -> None:
         """Opens the file. Raises OSError where that fails."""
-        self.path, self.size = path, 0
+        self.path, self.size, self.advised = path, 0, 0
         self.file = path.open("wb")
         self.gathered = bytearray()
         self.digest = hashlib.sha256()
@@ -65,6 +67,18 @@ class HashedFile:
         else:
             self.waiting.put(block)
         self.file.write(block)
+        self.begin_writeback()
+
+    def begin_writeback(self) -> None:
+        """Has the system bring what is written to the disk from now on, so that who forces it there waits for the rest alone.
+
+        The advice is that it need not be kept; Linux then begins to write, without waiting, and keeps what is not on the disk yet.
+        """
+        begin, end = self.advised, self.file.tell()
+        if end - begin >= WRITEBACK and hasattr(os, "posix_fadvise"):
+            with suppress(OSError):
+                os.posix_fadvise(self.file.fileno(), begin, end - begin, os.POSIX_FADV_DONTNEED)
+            self.advised = end
 
     def hash_waiting(self) -> None:
         """Hashes the blocks in their order until there are no more. What the thread does."""
