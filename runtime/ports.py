@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 from .faults import RuntimeFault
@@ -170,3 +171,15 @@ def split_rows(
             advice = f"--batch 1, or batch=1 in Python, runs one picture at a time; {advice}"
         raise RuntimeFault("not-an-image-model", f"{message}, so none tells whose it is", advice)
     return ({name: found[i] for name, found in outputs.items()} for i in range(count))
+
+
+def bytes_of_rows(arrays: Mapping[str, Any]) -> int:
+    """The bytes of one row of all arrays together."""
+    return sum(array.itemsize * prod(array.shape[1:]) for array in arrays.values())
+
+
+def fixed_batch(inputs: Sequence[Sequence[Any]], outputs: Sequence[Sequence[Any]]) -> int | None:
+    """The one number of rows that a model of these shapes takes and gives; None where that is open, or its first dimension is no batch's."""
+    first = {shape[0] if shape else None for shape in (*inputs, *outputs)}
+    (size,) = first if len(first) == 1 and inputs else (None,)
+    return size if isinstance(size, int) and size > 0 else None

@@ -32,7 +32,17 @@ from .inference import failing_node
 from .largest_batch import describe_too_large_batch, find_largest_batch
 from .limits import WorkerLimits, check_limits
 from .opening import open_model
-from .ports import PIXEL_DTYPE, Port, advise_names, check_feeds, check_input_names, list_ports, split_rows
+from .ports import (
+    PIXEL_DTYPE,
+    Port,
+    advise_names,
+    bytes_of_rows,
+    check_feeds,
+    check_input_names,
+    fixed_batch,
+    list_ports,
+    split_rows,
+)
 from .preprocess import Preprocess
 from .sources import Picture, each_picture
 
@@ -87,7 +97,9 @@ class Session:
         unranked = self.artifact.graph.unranked
         self.inputs: dict[str, Port] = {each.name: Port.of(each, unranked) for each in self.session.get_inputs()}
         self.outputs: dict[str, Port] = {each.name: Port.of(each, unranked) for each in self.session.get_outputs()}
-        self.fixed_batch = fixed_batch([*self.inputs.values()], [*self.outputs.values()])
+        self.fixed_batch = fixed_batch(
+            [port.shape for port in self.inputs.values()], [port.shape for port in self.outputs.values()]
+        )
         given = None if labels is None else list_labels(labels)
         self.labels = self.artifact.labels if given is None else given
         self.verdict: Verdict = find_classifier(self.artifact, self.outputs, self.labels)
@@ -390,15 +402,3 @@ class Session:
         On the CPU they are those of the file. Empty on a device where this onnxruntime does not say (before 1.24).
         """
         return {PROVIDERS["cpu"]: len(self.artifact.graph.nodes)} if self.device == "cpu" else dict(self.session.nodes)
-
-
-def bytes_of_rows(arrays: Mapping[str, Any]) -> int:
-    """The bytes of one row of all arrays together."""
-    return sum(array.itemsize * prod(array.shape[1:]) for array in arrays.values())
-
-
-def fixed_batch(inputs: Sequence[Port], outputs: Sequence[Port]) -> int | None:
-    """The one number of rows that a model takes and gives; None where that is open, or its first dimension is no batch's."""
-    first = {port.shape[0] if port.shape else None for port in (*inputs, *outputs)}
-    (size,) = first if len(first) == 1 and inputs else (None,)
-    return size if isinstance(size, int) and size > 0 else None

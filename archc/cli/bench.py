@@ -18,9 +18,9 @@ from ..interruption import limit_long_calls
 from ..runtime.arguments import MAX_BATCH
 from ..text.layout import fold_line, output_width
 from ..text.tables import format_bytes, format_table
-from .devices import device_options
 from .options import Positive, check_spec, format_option, print_json, set_option
 from .progress import progress
+from .running import device_options
 
 if TYPE_CHECKING:
     from ..runtime.bench.contender import Contender

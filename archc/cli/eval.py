@@ -12,10 +12,10 @@ from ..interruption import limit_long_calls
 from ..runtime.arguments import MAX_BATCH
 from ..runtime.images import MAX_PIXELS
 from ..text.tables import count_of, format_table
-from .devices import device_options
 from .options import format_option, output_path, print_json, refuse_two_answers, text_stream
 from .progress import counting, progress
 from .run import check_target
+from .running import device_options
 
 if TYPE_CHECKING:
     from ..runtime.evaluation import ClassificationReport

@@ -19,10 +19,10 @@ from ..runtime.images import MAX_PIXELS
 from ..runtime.save import KINDS, TABLES, save_npz, save_png, summarize
 from ..runtime.sources import find_images
 from ..text.tables import format_table
-from .devices import device_options
 from .options import as_json, format_option, output_path, print_json, refuse_two_answers, text_stream
 from .progress import progress
 from .render import format_failure, format_warning
+from .running import device_options
 
 if TYPE_CHECKING:
     from ..runtime.answers import Answer, Result

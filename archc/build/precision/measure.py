@@ -14,14 +14,12 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...compiler.backends.onnx.wire import bytes_field, string_field
+from ...compiler.backends.onnx.wire import more_outputs
 from ...compiler.diagnostics import Failure
 from ...compiler.ir.graph import Graph
 from .report import LAYERS, LayerError, PrecisionReport
 
 Feed = Mapping[str, Any]
-# fields of onnx.proto: a model's graph, and a graph's outputs
-MODEL_GRAPH, GRAPH_OUTPUT, VALUE_NAME = 7, 12, 1
 
 
 class GraphFile(NamedTuple):
@@ -156,19 +154,14 @@ def split_rows(feeds: Sequence[Feed]) -> Iterator[Feed]:
 
 @contextmanager
 def with_outputs(model: Path, names: set[str]) -> Iterator[Path]:
-    """Inside it, a model gives the values `names`, too; at the end the file is as it was.
-
-    protobuf merges what stands in a message twice, so a second graph of outputs alone, behind the end of the file, adds them to the
-    first; their types are left to onnxruntime.
-    """
+    """Inside it, a model gives the values `names`, too; at the end the file is as it was."""
     from ...runtime.artifact import open_artifact
 
     added = sorted(names - open_artifact(model).graph.outputs.keys())
-    outputs = b"".join(bytes_field(GRAPH_OUTPUT, string_field(VALUE_NAME, name)) for name in added)
     size = model.stat().st_size
     try:
         with model.open("ab") as file:
-            file.write(bytes_field(MODEL_GRAPH, outputs))
+            file.write(more_outputs(added))
         yield model
     finally:
         os.truncate(model, size)

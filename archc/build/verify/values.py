@@ -8,13 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...compiler.backends.onnx.wire import bytes_field, string_field
+from ...compiler.backends.onnx.wire import more_outputs
 from ...runtime.artifact import Artifact, open_artifact
 from ...runtime.ports import Port
 from ...runtime.trust import find_data, open_engine
-
-# fields of onnx.proto: a model's graph, a graph's outputs, an output's name
-GRAPH, OUTPUT, NAME = 7, 12, 1
 
 
 class OpenValues:
@@ -42,14 +39,12 @@ class OpenValues:
     def ask(self, names: Sequence[str], inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The values by name, for arrays by the inputs' names. Raises RuntimeFault where the model does not run on these.
 
-        protobuf merges what stands in a message twice, so a second graph at the end of the file, of outputs alone, adds them to the
-        first. A value that is asked for is not fused away, so one is asked for at a time.
+        A value that is asked for is not fused away, so one is asked for at a time.
         """
         new = [name for name in names if name not in self.artifact.outputs]
-        outputs = b"".join(bytes_field(OUTPUT, string_field(NAME, name)) for name in new)
         copy = Path(self.folder.name) / "model.onnx"
         shutil.copyfile(self.artifact.path, copy)
         with copy.open("ab") as file:
-            file.write(bytes_field(GRAPH, outputs) if new else b"")
+            file.write(more_outputs(new))
         engine = open_engine(open_artifact(copy), "cpu", None, self.trust, None)
         return dict(zip(names, engine.run(names, inputs), strict=True))

@@ -21,6 +21,7 @@ from ...compiler.limits import DEFAULT, Limits
 from ...runtime.artifact import Artifact, open_artifact
 from ...runtime.faults import RuntimeFault
 from ...runtime.forms import FLOAT
+from ...runtime.ports import fixed_batch
 from ...runtime.trust import find_data, find_doubt
 from ..packages import require_package
 from ..proof.prove import PACKAGES, Extent, Parity, prove
@@ -95,7 +96,7 @@ def check_bytes(artifact: Artifact) -> Fact:
         return Fact("bytes", False, "they are not those that archc wrote: at least one has changed", AGAIN)
     if KEY in artifact.metadata:
         return Fact("bytes", False, "something stands behind the file's seal, or another tool wrote it anew", AGAIN)
-    return Fact("bytes", False, "the file has no seal: an archc before 0.2 built it, or another tool wrote it anew", AGAIN)  # fmt: skip
+    return Fact("bytes", False, "the file has no seal: an older archc built it, or another tool wrote it anew", AGAIN)  # fmt: skip
 
 
 AGAIN = "get the file again from where it was built, or build it again"
@@ -108,7 +109,7 @@ def check_data(artifact: Artifact) -> Iterator[Fact]:
         if not is_plain_file(folder, name):
             yield Fact("data", False, f"`{name}` is not beside the model", "copy it there: the weights are in it")
         elif not is_content_name(name):
-            yield Fact("data", None, f"`{name}` has no digest in its name: an archc before 0.2 wrote it")
+            yield Fact("data", None, f"`{name}` has no digest in its name: an older archc wrote it")
         elif has_named_content(folder / name):
             yield Fact("data", True, f"`{name}` has the digest of its name")
         else:
@@ -158,14 +159,14 @@ def check_answers(artifact: Artifact, graph: Graph, extent: Extent) -> tuple[Par
     # the tensors are those behind the rewrites already
     plain = graph.replace(rewrites=())
     try:
-        parity = prove(plain, plain, FileTensors(artifact.path), artifact.path, batch_of(artifact), extent)
+        parity = prove(
+            plain,
+            plain,
+            FileTensors(artifact.path),
+            artifact.path,
+            fixed_batch([*artifact.inputs.values()], [*artifact.outputs.values()]),
+            extent,
+        )
     except (Failure, RuntimeFault) as fault:
         return None, Fact("answers", False, fault.message, fault.help)
     return parity, Fact("answers", True, f"onnxruntime answers as {parity.against} does, to {parity.max_rel:.1e}")
-
-
-def batch_of(artifact: Artifact) -> int | None:
-    """The file's fixed number of images; None where it is open."""
-    first = {shape[0] for shape in artifact.inputs.values() if shape}
-    (size,) = first if len(first) == 1 else (None,)
-    return size if isinstance(size, int) else None

@@ -63,6 +63,15 @@ def metadata_entry(key: str, value: str) -> bytes:
     return bytes_field(14, string_field(1, key) + string_field(2, value))
 
 
+def more_outputs(names: Iterable[str]) -> bytes:
+    """What stands behind the end of a model to make it give these values, too.
+
+    protobuf merges what stands in a message twice, so a second graph, of outputs alone, adds them to the first; their types are left to
+    onnxruntime.
+    """
+    return bytes_field(7, b"".join(bytes_field(12, string_field(1, name)) for name in names))
+
+
 class NodeProto(NamedTuple):
     """A NodeProto with one output; `doc` is its doc_string, the place in the spec that it comes from."""
 

@@ -1,4 +1,4 @@
-"""The options that say where a model runs, for each command that runs one."""
+"""The options of commands that run a model: where, in whose process, and on pictures how large."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from ..runtime.arguments import MAX_THREADS
+from ..runtime.images import MAX_PIXELS
 from .completion import complete_device_option, device_names, offer
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -24,6 +25,16 @@ def device_options(command: _F) -> _F:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+trust_option = click.option(
+    "--trust",
+    is_flag=True,
+    help="Open a model from elsewhere in archc's own process, without limits on time and memory.",
+)
+max_pixels_option = click.option(
+    "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger pictures."
+)
 
 
 def read_pairs(_: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
