@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .diagnostics import Collector, Diagnostic, Failure, LimitReached, Source, nearest
 from .frontend.budget import Budget
 from .frontend.compose import Composer, Document
+from .frontend.decoding import format_bytes
 from .frontend.expand import expand
 from .frontend.header import Header, Labels
-from .frontend.located_yaml import Located, format_bytes
+from .frontend.located_yaml import Located
 from .frontend.names import Resolver, Scope
 from .frontend.preprocessing import check_input_order, check_preprocessing
 from .frontend.recovery import Incomplete

@@ -183,3 +183,8 @@ def fixed_batch(inputs: Sequence[Sequence[Any]], outputs: Sequence[Sequence[Any]
     first = {shape[0] if shape else None for shape in (*inputs, *outputs)}
     (size,) = first if len(first) == 1 and inputs else (None,)
     return size if isinstance(size, int) and size > 0 else None
+
+
+def has_open_batch(inputs: Iterable[Port]) -> bool:
+    """Whether a model takes any number of rows: the first dimension of each input is open."""
+    return all(port.shape and not isinstance(port.shape[0], int) for port in inputs)

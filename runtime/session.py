@@ -40,6 +40,7 @@ from .ports import (
     check_feeds,
     check_input_names,
     fixed_batch,
+    has_open_batch,
     list_ports,
     split_rows,
 )
@@ -75,7 +76,6 @@ class Session:
         """Opens the file `model` on `device` (auto, cpu, cuda, …: `archc doctor` lists them), with that device's own `options`.
 
         `threads` are those on the CPU; None lets onnxruntime choose.
-
         `labels`, a list or a file of one a line, names the classes of a model that does not, and so says that it is a classifier.
         A model that is not as archc writes it runs in a process of its own, within `limits`; with `trust` it is opened in this one.
         With `cache` it starts from the graph that onnxruntime has optimised before, or leaves it for the next session (docs/cache.md).
@@ -214,13 +214,9 @@ class Session:
     def describe_no_memory(self, arrays: Mapping[str, Any], names: Sequence[str]) -> RuntimeFault:
         """The fault for rows that do not fit in memory, with the largest number of them that does: found by running parts."""
         rows = {len(array) if array.ndim else 0 for array in arrays.values()}
-        count = rows.pop() if len(rows) == 1 and self.has_open_batch() else 0
+        count = rows.pop() if len(rows) == 1 and has_open_batch(self.inputs.values()) else 0
         fits = find_largest_batch(lambda size: self.fits_in_memory(arrays, names, size), count)
         return describe_too_large_batch(self.name, self.device, count, fits)
-
-    def has_open_batch(self) -> bool:
-        """Whether it takes any number of rows: the first dimension of each input is open."""
-        return all(port.shape and not isinstance(port.shape[0], int) for port in self.inputs.values())
 
     def fits_in_memory(self, arrays: Mapping[str, Any], names: Sequence[str], rows: int) -> bool:
         """Whether there is memory to run the first `rows` rows. Raises what onnxruntime raises besides."""
@@ -241,7 +237,7 @@ class Session:
 
         check_count("rows", rows, MAX_BATCH)
         shapes = {name: [d if isinstance(d, int) else 1 for d in port.shape] for name, port in self.inputs.items()}
-        if self.has_open_batch():
+        if has_open_batch(self.inputs.values()):
             shapes = {name: [rows, *shape[1:]] for name, shape in shapes.items()}
         self.run({name: np.zeros(shape, self.inputs[name].numpy_dtype) for name, shape in shapes.items()})
 

@@ -130,15 +130,13 @@ def test_what_says_that_memory_is_lacking(message: str, lacking: bool) -> None:
     assert lacks_memory(RuntimeError(message)) is lacking
 
 
-# on a crowded machine onnxruntime's own threads may not fit beside the model: then the process ends, and not by a MemoryError
 @linux
-@pytest.mark.soak
+@pytest.mark.slow
 def test_a_process_of_little_memory(tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text(WIDE, "utf-8")
     archc.load(tmp_path / "net.yaml").export_onnx(tmp_path / "net.onnx", proof="none")
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", CHILD], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", CHILD], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     told, runs = done.stdout.splitlines()
     assert told.startswith("out-of-memory|3|") and "largest that fits is" in told and runs == "runs"
     # 2 MiB an image behind the convolution, in 128 MiB less what libraries take for themselves

@@ -93,14 +93,17 @@ def run_batch(root: Path, lines: Sequence[tuple[Path, list[str]]]) -> list[dict[
     return found
 
 
-def wrong_in(answer: dict[str, Any], output: Path, processes: str = "(?!)") -> list[str]:
-    """What breaks a promise in an answer of a batch."""
+def wrong_in(answer: dict[str, Any], output: Path, processes: str = "(?!)", named: Sequence[Path] = (),
+             temporary: Sequence[Path] = ()) -> list[str]:  # fmt: skip
+    """What breaks a promise in an answer of a batch; it may read what is `named`, and write to `temporary` folders beside the output."""
     folder, code, text = Path(answer["folder"]), answer["code"], answer["text"]
     wrong = [f"exit code {code}"] if code not in (0, 1, 2, 3) else []
     wrong += ["a traceback"] if "Traceback" in text else []
     wrong += ["raw characters"] if RAW.search(text) else []
     wrong += ["code was executed"] if any(folder.parent.rglob(CODE_RAN)) else []
-    wrong += [f"touched {touch}" for touch in trespasses(answer["touched"], [folder], [output], processes)]
+    wrong += [
+        f"touched {touch}" for touch in trespasses(answer["touched"], [folder, *named], [output, *temporary], processes)
+    ]
     return wrong
 
 

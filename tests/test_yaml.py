@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from archc.compiler.diagnostics import Collector, Source
 from archc.compiler.frontend import located_yaml
-from archc.compiler.frontend.located_yaml import Located, decode_text, parse_yaml, plain_value
+from archc.compiler.frontend.decoding import decode_text
+from archc.compiler.frontend.located_yaml import Located, parse_yaml, plain_value
 from archc.compiler.limits import Limits
 
 

@@ -30,10 +30,10 @@ def run_each(function: Callable[[Any], Any], tasks: Sequence[Any], jobs: int) ->
     workers: list[PoolProcess] = []
     try:
         workers += [PoolProcess(function, threads) for _ in range(min(jobs, len(tasks)))]
-        busy: dict[Any, PoolProcess] = {worker.connection: worker for worker in workers if worker.take(waiting)}
+        busy: dict[Any, PoolProcess] = {worker.answers: worker for worker in workers if worker.take(waiting)}
         while busy:
-            for connection in wait(list(busy)):
-                worker = busy.pop(connection)
+            for answers in wait(list(busy)):
+                worker = busy.pop(answers)
                 index, answer = worker.finish()
                 if isinstance(answer, Died):
                     workers.remove(worker)
@@ -41,7 +41,7 @@ def run_each(function: Callable[[Any], Any], tasks: Sequence[Any], jobs: int) ->
                         worker = PoolProcess(function, threads)
                         workers.append(worker)
                 if waiting and worker.take(waiting):
-                    busy[worker.connection] = worker
+                    busy[worker.answers] = worker
                 yield index, answer
     finally:
         end_all(workers)
@@ -55,10 +55,13 @@ class PoolProcess:
 
         context = get_context("spawn")
         self.index = 0
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs, function, threads), daemon=True)
+        # a pipe that goes both ways would be a pair of sockets
+        theirs, self.tasks = context.Pipe(duplex=False)
+        self.answers, back = context.Pipe(duplex=False)
+        self.process = context.Process(target=serve, args=(theirs, back, function, threads), daemon=True)
         self.process.start()
         theirs.close()
+        back.close()
 
     def take(self, waiting: list[tuple[int, Any]]) -> bool:
         """Gives the process the last of the tasks that wait; whether there was one. Where it has died, `finish` will tell."""
@@ -66,7 +69,7 @@ class PoolProcess:
             return False
         self.index, task = waiting.pop()
         try:
-            self.connection.send(task)
+            self.tasks.send(task)
         except BrokenPipeError:
             pass
         return True
@@ -74,7 +77,7 @@ class PoolProcess:
     def finish(self) -> tuple[int, Any]:
         """The index of its task, and the answer; waits for it."""
         try:
-            return self.index, self.connection.recv()
+            return self.index, self.answers.recv()
         except (EOFError, OSError):
             self.process.join()
             return self.index, Died(self.process.exitcode or 0)
@@ -83,7 +86,8 @@ class PoolProcess:
 def end_all(workers: Sequence[PoolProcess]) -> None:
     """Ends the processes: those without a task by closing their pipes, the others by a signal, which they answer within a second."""
     for worker in workers:
-        worker.connection.close()
+        worker.tasks.close()
+        worker.answers.close()
         worker.process.terminate()
     for worker in workers:
         worker.process.join(GRACE_S)
@@ -92,7 +96,7 @@ def end_all(workers: Sequence[PoolProcess]) -> None:
             worker.process.join()
 
 
-def serve(connection: Any, function: Callable[[Any], Any], threads: int) -> None:
+def serve(tasks: Any, answers: Any, function: Callable[[Any], Any], threads: int) -> None:
     """What a process does. It ends when its pipe does, and says nothing: what is to be said is in the answers."""
     from ..interruption import catch_signals, end_if_interrupted, limit_long_calls
 
@@ -104,7 +108,7 @@ def serve(connection: Any, function: Callable[[Any], Any], threads: int) -> None
     limit_long_calls()
     try:
         while True:
-            connection.send(function(connection.recv()))
+            answers.send(function(tasks.recv()))
     except (EOFError, BrokenPipeError):
         pass
     finally:

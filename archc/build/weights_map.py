@@ -27,7 +27,8 @@ def name_map(value: object) -> NameMap | None:
 
 def read_name_map(path: Path) -> NameMap:
     """The map in a YAML file: `ours: theirs` in each line. Raises SpecError with what is wrong in it, Failure where it cannot be read."""
-    from ..compiler.frontend.located_yaml import decode_text, parse_yaml
+    from ..compiler.frontend.decoding import decode_text
+    from ..compiler.frontend.located_yaml import parse_yaml
 
     try:
         data = path.read_bytes()

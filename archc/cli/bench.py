@@ -20,7 +20,7 @@ from ..text.layout import fold_line, output_width
 from ..text.tables import format_bytes, format_table
 from .options import Positive, check_spec, format_option, print_json, set_option
 from .progress import progress
-from .running import device_options
+from .running import device_options, trust_option
 
 if TYPE_CHECKING:
     from ..runtime.bench.contender import Contender
@@ -58,7 +58,7 @@ class Batches(click.ParamType[tuple[int, ...]]):
     show_default=True,
     help="How long each runs at each batch.",
 )
-@click.option("--trust", is_flag=True, help="Open models from elsewhere in archc's own process, without limits.")
+@trust_option
 @set_option
 @format_option()
 def command(

@@ -10,12 +10,11 @@ import click
 from ..compiler.diagnostics import clean
 from ..interruption import limit_long_calls
 from ..runtime.arguments import MAX_BATCH
-from ..runtime.images import MAX_PIXELS
 from ..text.tables import count_of, format_table
 from .options import format_option, output_path, print_json, refuse_two_answers, text_stream
 from .progress import counting, progress
 from .run import check_target
-from .running import device_options
+from .running import device_options, max_pixels_option, trust_option
 
 if TYPE_CHECKING:
     from ..runtime.evaluation import ClassificationReport
@@ -47,14 +46,8 @@ SHOWN_CLASSES, SHOWN_MISTAKES = 20, 8
 @click.option(
     "--batch", type=click.IntRange(1, MAX_BATCH), default=8, show_default=True, help="Images at once on each thread."
 )
-@click.option(
-    "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger pictures."
-)
-@click.option(
-    "--trust",
-    is_flag=True,
-    help="Open a model from elsewhere in archc's own process, without limits on time and memory.",
-)
+@max_pixels_option
+@trust_option
 @format_option()
 def command(
     model: str, place: str, target: str | None, labels: str | None, skip_unknown: bool, mistakes: int, device: str,

@@ -14,6 +14,7 @@ from ..text.layout import fold_line, output_width
 from ..text.tables import format_table
 from .options import format_option, print_json
 from .progress import progress
+from .running import trust_option
 
 if TYPE_CHECKING:
     from ..runtime.profile import Profile, StepTime
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     "--threads", type=click.IntRange(1, MAX_THREADS), help="Threads on the CPU.  [default: onnxruntime's choice]"
 )
 @click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="Rows to show; JSON has all.")
-@click.option("--trust", is_flag=True, help="Open a model from elsewhere in archc's own process, without limits.")
+@trust_option
 @format_option()
 def command(
     model: str, by: str, batch: int, runs: int, threads: int | None, top: int, trust: bool, form: str

@@ -15,14 +15,13 @@ from ..compiler.diagnostics import clean
 from ..interruption import limit_long_calls
 from ..runtime.arguments import MAX_BATCH
 from ..runtime.faults import RuntimeFault
-from ..runtime.images import MAX_PIXELS
 from ..runtime.save import KINDS, TABLES, save_npz, save_png, summarize
 from ..runtime.sources import find_images
 from ..text.tables import format_table
 from .options import as_json, format_option, output_path, print_json, refuse_two_answers, text_stream
 from .progress import progress
 from .render import format_failure, format_warning
-from .running import device_options
+from .running import device_options, max_pixels_option, trust_option
 
 if TYPE_CHECKING:
     from ..runtime.answers import Answer, Result
@@ -61,14 +60,8 @@ MISSING_IMAGE = "Missing argument 'IMAGE': name a picture, a folder, a pattern o
 @click.option(
     "--restart", is_flag=True, help="Replace results, or an unfinished run, of another model or other options."
 )
-@click.option(
-    "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger pictures."
-)
-@click.option(
-    "--trust",
-    is_flag=True,
-    help="Open a model from elsewhere in archc's own process, without limits on time and memory.",
-)
+@max_pixels_option
+@trust_option
 @click.option(
     "--no-cache", is_flag=True, help="Optimise the model's graph anew: neither read nor write the cache (archc cache)."
 )

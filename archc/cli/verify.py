@@ -11,6 +11,7 @@ from ..text.layout import table_width
 from ..text.tables import format_pairs
 from .options import Positive, format_option, limit_option, print_json
 from .progress import progress
+from .running import trust_option
 
 if TYPE_CHECKING:
     from ..build.proof.prove import Extent
@@ -34,7 +35,7 @@ MARKS = {True: "", False: "not ok: ", None: "not checked: "}
 )
 @click.option("--tolerance", type=Positive(), default=1e-4, show_default=True,
               help="How far OTHER's answers may lie from MODEL's, relative to the largest.")  # fmt: skip
-@click.option("--trust", is_flag=True, help="Open models from elsewhere in archc's own process, without limits.")
+@trust_option
 @limit_option
 @format_option()
 def command(model: str, other: str | None, proof: str, tolerance: float, trust: bool, limits: Limits, form: str) -> int:

@@ -15,8 +15,9 @@ from ..diagnostics import Collector, Diagnostic, LimitReached, Note, Source
 from ..limits import DEFAULT, Limits, double_limit
 from ..sources import BUNDLED, MAX_DOCUMENTS, SourceError
 from .budget import Budget
+from .decoding import decode_text
 from .header import Header, parse_header
-from .located_yaml import BROKEN, Entry, Located, UnreadableText, YamlComposer, decode_text, is_broken
+from .located_yaml import BROKEN, Entry, Located, UnreadableText, YamlComposer, is_broken
 from .recovery import Incomplete, join_cut_expressions, repair
 from .schema import validate
 from .spec import Block, Builder, Declaration, Place

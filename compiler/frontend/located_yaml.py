@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 from ..diagnostics import Collector, Diagnostic, Note, Source, Span
 from ..limits import DEFAULT, Limits, double_limit, raise_limit
+from .decoding import SMALLEST, span_behind
 
 MAX_DEPTH = 100
 # characters of a text with a mistake
 MAX_READ_AGAIN = 100_000
 # microseconds for its events: one takes 25 of them, and half of one for each level of a nest
 MAX_TIME_AGAIN = 400_000
-SMALLEST = "the smallest spec: archspec: 1, name: tiny, input: {image: [3, 32, 32]}, graph: [relu]"
 
 # None | bool | int | float | str | list[Located] | dict[str, Entry] | Broken
 YamlValue = Any
@@ -71,47 +71,6 @@ CORE_WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("fa
 CORE_WORDS |= {s + w: float(s + "inf") for s in ("", "+", "-") for w in (".inf", ".Inf", ".INF")}
 CORE_WORDS |= {w: float("nan") for w in (".nan", ".NaN", ".NAN")}
 MAX_DIGITS = 60
-
-
-def decode_text(data: bytes, name: str, diagnostics: Collector, limits: Limits = DEFAULT) -> Source | None:
-    """The text of a file: UTF-8, within the limit of bytes, without control characters.
-
-    Reports what is wrong, and then gives None.
-    """
-    start = Span(Source(name, ""), 1, 1, 1, 2)
-    if len(data) > limits.bytes:
-        what = f"the file is over the limit of {format_bytes(limits.bytes)}"
-        diagnostics.error("file-too-large", start, what, raise_limit("bytes", len(data)))
-        return None
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8", "replace")
-        span = span_behind(Source(name, data.decode("utf-8", "replace")), before)
-        diagnostics.error("not-utf8", span, f"byte 0x{data[error.start]:02X} is not UTF-8: a spec is UTF-8 text")
-        return None
-    source = Source(name, text)
-    # U+0085, U+2028 and U+2029 end a line for PyYAML and not for an editor: every place after them would be wrong
-    bad = re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]", text)
-    if bad:
-        span = span_behind(source, text[: bad.start()])
-        diagnostics.error("control-character", span, f"the character U+{ord(bad[0]):04X} may not stand in a spec")
-        return None
-    if not text.strip():
-        diagnostics.error("empty-file", start, "the file is empty", help=SMALLEST)
-        return None
-    return source
-
-
-def format_bytes(count: int) -> str:
-    """A limit in words: `1 MiB`, or `1,000,000 bytes`."""
-    return f"{count:,} bytes" if count % 2**20 else f"{count // 2**20} MiB"
-
-
-def span_behind(source: Source, before: str) -> Span:
-    """The span of the one character that follows the text `before`."""
-    lines = re.split("\r\n|\r|\n", before)
-    return Span(source, len(lines), len(lines[-1]) + 1, len(lines), len(lines[-1]) + 2)
 
 
 def parse_yaml(source: Source, diagnostics: Collector, limits: Limits = DEFAULT) -> Located | None:

@@ -57,10 +57,14 @@ class Contender:
     def __enter__(self) -> Contender:
         """Raises RuntimeFault where the runner does not open."""
         context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(self.opener, self.packages, theirs, self.name), daemon=True)
+        # a pipe that goes both ways would be a pair of sockets
+        theirs, self.requests = context.Pipe(duplex=False)
+        self.answers, back = context.Pipe(duplex=False)
+        arguments = self.opener, self.packages, theirs, back, self.name
+        self.process = context.Process(target=serve, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
+        back.close()
         try:
             self.opened = Opened(*self.receive())
         except BaseException:
@@ -69,7 +73,8 @@ class Contender:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.connection.close()
+        self.requests.close()
+        self.answers.close()
         self.process.join(LAST_BREATH_S)
         if self.process.is_alive():
             self.process.kill()
@@ -85,13 +90,13 @@ class Contender:
 
     def ask(self, *request: Any) -> Any:
         """The answer to a request."""
-        self.connection.send(request)
+        self.requests.send(request)
         return self.receive()
 
     def receive(self) -> Any:
         """The next answer. Raises the RuntimeFault that it is, and `run-failed` where the process has ended."""
         try:
-            answer = self.connection.recv()
+            answer = self.answers.recv()
         except (EOFError, OSError):
             self.process.join(LAST_BREATH_S)
             raise RuntimeFault("run-failed", f"the process that runs {self.name} ended with {self.process.exitcode}",
@@ -101,7 +106,7 @@ class Contender:
         return answer
 
 
-def serve(opener: Opener, packages: Sequence[str], connection: Any, name: str) -> None:
+def serve(opener: Opener, packages: Sequence[str], requests: Any, answers: Any, name: str) -> None:
     """The process of a contender: opens its runner, then answers requests until there is none."""
     import signal
 
@@ -114,22 +119,22 @@ def serve(opener: Opener, packages: Sequence[str], connection: Any, name: str) -
             import_package(each, "a benchmark")
         began = time.perf_counter()
         runner = opener()
-        connection.send((time.perf_counter() - began, runner.fixed_batch, runner.where))
+        answers.send((time.perf_counter() - began, runner.fixed_batch, runner.where))
         while True:
-            what, batch, runs = connection.recv()
+            what, batch, runs = requests.recv()
             if what == "peak":
-                connection.send(read_peak())
+                answers.send(read_peak())
                 continue
             if batch not in arrays:
                 arrays.clear()
                 arrays[batch] = random_inputs(runner.ports, batch, name)
-            connection.send([time_once(runner, arrays[batch]) for _ in range(runs)])
+            answers.send([time_once(runner, arrays[batch]) for _ in range(runs)])
     except EOFError:
         pass
     except RuntimeFault as fault:
-        connection.send(fault.without_traceback())
+        answers.send(fault.without_traceback())
     except MemoryError:
-        connection.send(
+        answers.send(
             RuntimeFault(
                 "out-of-memory",
                 f"there is not enough memory to run {name}",

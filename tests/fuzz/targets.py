@@ -80,7 +80,8 @@ def check_refusal(error: Any) -> None:
 def read_yaml(data: bytes) -> None:
     """The located tree of a text, or diagnostics, each in the text."""
     from archc.compiler.diagnostics import Collector
-    from archc.compiler.frontend.located_yaml import decode_text, height, is_broken, parse_yaml, plain_value
+    from archc.compiler.frontend.decoding import decode_text
+    from archc.compiler.frontend.located_yaml import height, is_broken, parse_yaml, plain_value
 
     from ..spec_answer import check_places
 
