@@ -15,11 +15,10 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from machine import describe_machine
+from machine import write_results
 from processes import Run, Starter, measure_in_turn, median_ratio, medians
 
 NETS = ("googlenet", "resnet50", "densenet121", "inception_v3", "vgg16", "resnet152")
@@ -87,18 +86,7 @@ def main() -> None:
                         else compare(start, net, options.rounds, Path(folder), warm_up))  # fmt: skip
             print(json.dumps(rows[-1]), flush=True)
             if options.json:
-                write_results(options.json, options.rounds, rows)
-
-
-def write_results(path: Path, rounds: int, rows: Sequence[dict[str, Any]]) -> None:
-    """Writes what is measured so far."""
-    report = {
-        "command": f"python benchmarks/build.py --rounds {rounds} --json {path}",
-        "machine": describe_machine(),
-        "versions": {package: version(package) for package in PACKAGES},
-        "rows": rows,
-    }
-    path.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+                write_results(options.json, rows, PACKAGES)
 
 
 def build_command(spec: str, weights: Path, output: Path) -> list[str]:

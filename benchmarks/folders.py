@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from machine import describe_machine
+from machine import write_results
 from photos import MAKE_PHOTOS, archc, make
 
 MODELS = ("squeezenet1_1", "googlenet")
@@ -68,6 +68,7 @@ else:
 ended = clock()
 print(json.dumps({"pictures": -(-len(paths) // batch) * batch if what == "model" else len(paths), "wall_s": ended[0] - began[0], "cpu_s": ended[1] - began[1]}))
 """
+PACKAGES = ("archc-onnx", "numpy", "pillow", "onnxruntime-gpu", "onnxruntime")
 
 
 def main() -> int:
@@ -79,6 +80,7 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--json", type=Path, help="where to keep the figures")
     options = parser.parse_args()
+    # the folder changes
     target = options.json and options.json.resolve()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -93,9 +95,7 @@ def main() -> int:
                 rows.append(measure_row(model, f"{size[0]}x{size[1]}", options.batch, options.rounds))
                 print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
     if target:
-        words = ["python", "benchmarks/folders.py", *sys.argv[1:]]
-        document = {"command": " ".join(words), "machine": describe_machine(), "versions": versions(), "rows": rows}
-        target.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+        write_results(target, rows, PACKAGES)
     return 0
 
 
@@ -130,20 +130,6 @@ def measure(what: str, model: str, folder: str, batch: int) -> dict[str, float]:
     words = [sys.executable, "-c", MEASURE, what, model, folder, str(batch)]
     done = subprocess.run(words, check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout)
-    return found
-
-
-def versions() -> dict[str, str]:
-    """The packages that the figures depend on."""
-    from importlib.metadata import version
-
-    names = ("archc-onnx", "numpy", "pillow", "onnxruntime-gpu", "onnxruntime")
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except ImportError:
-            continue
     return found
 
 

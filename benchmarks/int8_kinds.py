@@ -10,7 +10,6 @@ switch `session.x64quantprecision`, which computes full weights without VNNI rig
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-from machine import describe_machine
+from machine import write_results
 from onnxruntime.quantization import QDQQuantizer, QuantType
 from precision import PACKAGES, make_photos, paired_ratio
 
@@ -56,14 +55,7 @@ def main() -> int:
         for row in found:
             print(" ".join(f"{key} {value}" for key, value in row.items()), flush=True)
     if options.json:
-        packages = {each: module.__version__ for each, module in sys.modules.items() if each in PACKAGES}
-        facts = {
-            "command": " ".join(("python", *sys.argv)),
-            "machine": describe_machine(),
-            "versions": packages,
-            "rows": rows,
-        }
-        options.json.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+        write_results(options.json, rows, PACKAGES)
     return 0
 
 

@@ -14,12 +14,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import statistics
 import subprocess
 import sys
 import time
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from machine import describe_machine
+from machine import write_results
 from PIL import Image
 
 NETS = ("lenet5_modern", "squeezenet1_1", "googlenet", "densenet121", "resnet50", "inception_v3", "resnet152", "vgg16")
@@ -63,7 +61,7 @@ def main() -> int:
         for row in found:
             print(format_row(row), flush=True)
         if options.json:
-            write_json(options.json, rows)
+            write_results(options.json, rows, PACKAGES)
     return 0
 
 
@@ -167,23 +165,6 @@ def format_row(row: dict[str, Any]) -> str:
     error = "" if row.get("relative_l2") is None else f"error {row['relative_l2']:.2e}"
     return (f"{row['net']:16} {row['way']:16} {row['latency_ms']:9.2f} ms {row['latency_ratio']:6.3f}×  opens in {row['open_ms']:7.1f} ms {row['open_ratio']:.2f}×  "
             f"size {row['size_ratio']:.3f}×  {error}")  # fmt: skip
-
-
-def write_json(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Writes the rows with what they depend on."""
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except ModuleNotFoundError:
-            continue
-    facts = {
-        "command": f"python benchmarks/precision.py {shlex.join(sys.argv[1:])}",
-        "machine": describe_machine(),
-        "versions": versions,
-        "rows": rows,
-    }
-    path.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

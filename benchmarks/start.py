@@ -21,12 +21,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from build import EXPORT, SAVE
-from machine import describe_machine
+from machine import write_results
 
 WAYS = ("torch", "plain", "cold", "first", "warm")
 MEASURE = """
@@ -106,19 +105,13 @@ def main() -> None:
     packages = ("archc-onnx", "onnxruntime-gpu", "torch", "numpy")
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for at, net in enumerate(options.nets, 1):
+        for net in options.nets:
             for row in compare(net, options.runs, Path(folder)):
                 print(json.dumps(row), flush=True)
                 rows.append(row)
-            document = {
-                "command": f"python benchmarks/start.py --runs {options.runs} --nets {' '.join(options.nets[:at])}",
-                "machine": describe_machine(),
-                "versions": {name: version(name) for name in packages},
-                "rows": rows,
-            }
             # what is done is kept, whenever it is ended
             if options.json:
-                options.json.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+                write_results(options.json, rows, packages)
 
 
 if __name__ == "__main__":

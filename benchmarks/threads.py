@@ -10,7 +10,6 @@ against that of one thread. The load of the machine by others is in `loadavg`, t
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -24,7 +23,6 @@ from typing import Any
 
 import machine
 import numpy as np
-import onnxruntime
 
 from archc.build.build import build
 from archc.compiler.driver import check
@@ -55,13 +53,7 @@ def main() -> int:
                 for row in rows[-len(found) :]:
                     print(f"{net:12} load {load}  {row['contender']:34} {row['median_ms']:8.1f} ms  {row['ratio']:.2f} of one thread", flush=True)  # fmt: skip
     if options.json:
-        report = {
-            "command": f"python {' '.join(sys.argv)}",
-            "machine": machine.describe_machine(),
-            "versions": {"onnxruntime": onnxruntime.__version__},
-            "rows": rows,
-        }
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
+        machine.write_results(options.json, rows, ("onnxruntime", "onnxruntime-gpu"))
     return 0
 
 

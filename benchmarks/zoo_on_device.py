@@ -12,19 +12,16 @@ nothing. `--any-processor` runs openvino on a processor that is not Intel's (tes
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import machine
 import numpy as np
-import onnxruntime
 import torch
 
 from archc.build.build import build, resolve_weights
@@ -115,15 +112,9 @@ def compare_with_torch(name: str, device: str, settings: dict[str, str]) -> dict
 
 def write_report(path: Path, device: str, rows: list[dict[str, Any]]) -> None:
     """Writes the rows with what they depend on."""
-    facts = machine.describe_machine()
-    if device in ("cuda", "tensorrt") and torch.cuda.is_available():
-        facts["gpu"] = torch.cuda.get_device_name()
-    versions = {"onnxruntime": onnxruntime.__version__, "torch": torch.__version__}
-    if package := find_device(device).package:
-        versions[package] = version(package)
-    command = f"python {' '.join(sys.argv)}"
-    report = {"command": command, "machine": {"device": device, **facts}, "versions": versions, "rows": rows}
-    path.write_text(json.dumps(report, indent=1) + "\n")
+    gpu = {"gpu": torch.cuda.get_device_name()} if device in ("cuda", "tensorrt") and torch.cuda.is_available() else {}
+    packages = ("onnxruntime", "onnxruntime-gpu", "torch", find_device(device).package)
+    machine.write_results(path, rows, filter(None, packages), device=device, **gpu)
 
 
 if __name__ == "__main__":
