@@ -23,7 +23,7 @@ from archc.runtime.cache import entry, processor, start, store
 from archc.runtime.cache.outlines import outline_json, parse_outline
 from archc.runtime.inference import create_ort_session
 
-from .cached import NETS, WIDE, build, cache, entries, facts, leftovers, model, state
+from .cached import NETS, WIDE, build, cache, entries, facts, flip, leftovers, model, state
 from .foreign_models import endless_loop, make, node, save
 from .op_cases import CASES, Case
 from .test_ops import Positive, graph_of, spread
