@@ -45,9 +45,7 @@ def write_results(path: Path, rows: Sequence[dict[str, Any]], packages: Iterable
 
     The command is that of this process, as it is given in the repository's folder for a file in benchmarks/results; a package that is not here is left out.
     """
-    words = [
-        f"benchmarks/results/{path.name}" if Path(word).name == path.name else word for word in sys.argv[1:]
-    ]
+    words = [f"benchmarks/results/{path.name}" if Path(word).name == path.name else word for word in sys.argv[1:]]
     command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
     document = {
         "command": command,

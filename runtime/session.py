@@ -57,8 +57,7 @@ class Session:
 
     `artifact` is the model's metadata. `inputs` and `outputs` are its ports by name. `device` is where it runs (cpu, cuda, …), and
     `reason` says why there; `precision` says in what it computes products of float32, `settings` are the device's options in force.
-    `cache` says whether it started from the cache. `labels` are the names of the classes; `verdict` says by which output it is a classifier, or
-    why it is none.
+    `cache` says whether it started from the cache. `labels` name the classes; `verdict` says by which output it is a classifier, or why not.
     """
 
     def __init__(
@@ -75,8 +74,8 @@ class Session:
     ) -> None:
         """Opens the file `model` on `device` (auto, cpu, cuda, …: `archc doctor` lists them), with that device's own `options`.
 
-        `threads` are those on the CPU; None lets onnxruntime choose.
-        `labels`, a list or a file of one a line, names the classes of a model that does not, and so says that it is a classifier.
+        `threads` are those on the CPU; None lets onnxruntime choose. `labels`, a list or a file of one a line, names the classes of a
+        model that does not, and so says that it is a classifier.
         A model that is not as archc writes it runs in a process of its own, within `limits`; with `trust` it is opened in this one.
         With `cache` it starts from the graph that onnxruntime has optimised before, or leaves it for the next session (docs/cache.md).
         Raises RuntimeFault for a file that is no model, for a device that cannot be used, and for labels that fit no output. Warns
