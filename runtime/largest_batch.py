@@ -30,6 +30,7 @@ def describe_too_large_batch(model: str, device: str, asked: int, fits: int) -> 
         return RuntimeFault("out-of-memory", f"{lacking} with a batch of {asked}; the largest that fits is {fits}",
                             f"--batch {fits}, or batch={fits} in Python", 3)  # fmt: skip
     if asked:
-        return RuntimeFault("out-of-memory", f"{lacking}, not even with a batch of 1",
-                            "end what else takes memory, or run it on a machine with more", 3)  # fmt: skip
+        # a run that fails for want of memory can lose some: onnxruntime forgets a part that it could not enter in its books
+        return RuntimeFault("out-of-memory", f"{lacking} with a batch of {asked}, nor then with a batch of 1",
+                            "begin anew with --batch 1, or batch=1 in Python; if that fails, end what else takes memory", 3)  # fmt: skip
     return RuntimeFault("out-of-memory", lacking, "run fewer pictures at once: --batch 1, or batch=1 in Python", 3)

@@ -215,6 +215,9 @@ class Session:
         rows = {len(array) if array.ndim else 0 for array in arrays.values()}
         count = rows.pop() if len(rows) == 1 and has_open_batch(self.inputs.values()) else 0
         fits = find_largest_batch(lambda size: self.fits_in_memory(arrays, names, size), count)
+        # a try that failed may have left the memory in pieces in which these do not fit any more: what is told has to run next
+        while fits and not self.fits_in_memory(arrays, names, fits):
+            fits //= 2
         return describe_too_large_batch(self.name, self.device, count, fits)
 
     def fits_in_memory(self, arrays: Mapping[str, Any], names: Sequence[str], rows: int) -> bool:
