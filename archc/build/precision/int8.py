@@ -69,12 +69,8 @@ def nodes_in_float32(model: ModelProto, keep: Collection[str]) -> set[str]:
     }
 
 
-def quantize(model: ModelProto, proto: Any, ranges: Ranges, keep: Collection[str]) -> ModelProto:
-    """`model`, a lowered float32 net, with 8-bit weights and activations; the steps and blocks `keep` stay in float32.
-
-    `proto` is the same model as onnx reads it, with the names of `ranges`; it is used up.
-    """
-    plan = plan_rounding(proto, ranges, nodes_in_float32(model, keep), model)
+def quantize(model: ModelProto, plan: Plan) -> ModelProto:
+    """`model`, a lowered float32 net, with the 8-bit weights and activations of `plan`."""
     return Rewriter(model, plan).rewrite()
 
 
@@ -82,7 +78,10 @@ def quantize(model: ModelProto, proto: Any, ranges: Ranges, keep: Collection[str
 
 
 def plan_rounding(proto: Any, ranges: Ranges, excluded: Collection[str], model: ModelProto) -> Plan:
-    """Has the library quantise `proto`, and reads from its result what it rounded, and how, by the names of `model`."""
+    """Has the library quantise `proto`, and reads from its result what it rounded, and how, by the names of `model`.
+
+    `proto` is `model` as onnx reads it, with the names of `ranges`; it is used up. The nodes `excluded` stay in float32.
+    """
     import onnx
     from onnxruntime.quantization import QDQQuantizer, QuantType
 

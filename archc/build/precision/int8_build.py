@@ -19,9 +19,10 @@ from ...compiler.weights.loading import no_such_step
 from ...compiler.weights.names import enclosing_steps
 from ..metadata import to_json
 from ..options import BuildOptions
+from .bias_correction import correct_biases, measure_channel_means, weighted_inputs
 from .calibration import CalibrationSet, Feed, open_calibration
 from .compare import converters, describe_build
-from .int8 import QUANTIZED, WEIGHTED, nodes_in_float32, quantize
+from .int8 import QUANTIZED, nodes_in_float32, plan_rounding, quantize
 from .measure import GraphFile, Question, measure_precision
 from .methods import Calibration
 from .ranges import find_ranges
@@ -50,7 +51,9 @@ class Int8Build(NamedTuple):
         model = lower_graph(
             export.graph, export.weights, OPSET if export.opset is None else export.opset, export.batch, export.metadata
         )
-        if all(node.name in nodes_in_float32(model, self.keep) for node in model.nodes if node.op_type in WEIGHTED):
+        excluded = nodes_in_float32(model, self.keep)
+        weighted = weighted_inputs(model, excluded)
+        if not weighted:
             raise Failure(
                 "bad-option",
                 "no convolution and no linear layer is left to be rounded to 8 bits",
@@ -58,7 +61,9 @@ class Int8Build(NamedTuple):
                 2,
             )
         proto, ranges = find_ranges(path, self.calibration.calibrating(), self.method, QUANTIZED)
-        return [write_model(quantize(model, proto, ranges, self.keep), path)]
+        plan = plan_rounding(proto, ranges, excluded, model)
+        means = measure_channel_means(path, weighted, self.calibration.calibrating())
+        return [write_model(quantize(*correct_biases(model, plan, means)), path)]
 
     def compare_with_plain(
         self, training: Graph, plain: GraphFile, built: Path, variant: Variant, options: BuildOptions
