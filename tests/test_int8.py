@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 import archc
+from archc.build.build import build
 from archc.build.precision.bias_correction import correct_biases, measure_channel_means, weighted_inputs
 from archc.build.precision.calibration import open_calibration
 from archc.build.precision.int8 import DEQUANTIZE, QUANTIZE, QUANTIZED, nodes_in_float32, plan_rounding, quantize
@@ -443,6 +444,16 @@ def test_pixels_as_inputs(archc_build: Callable[..., Ran]) -> None:
     assert (session.inputs["image"].dtype, session.artifact.precision) == ("uint8", "int8")
     save("pixels.npz", image=(images(60) * 60 + 100).clip(0, 255).astype(np.uint8))
     assert archc_build("net.yaml", "--calibrate", "pixels.npz", "--input-type", "uint8").code == 0
+
+
+@pytest.mark.parametrize(("count", "reads"), [(60, 120), (3, 12)])
+def test_it_says_how_far_it_is(count: int, reads: int, tmp_path: Path) -> None:
+    """Each input is read twice; those of a set that can spare none are measured on as well."""
+    (tmp_path / "net.yaml").write_text(NET, "utf-8")
+    told: list[tuple[int, int]] = []
+    options = {"output": tmp_path / "net.onnx", "precision": "int8", "calibrate": photos(tmp_path / "photos", count)}
+    build(check(str(tmp_path / "net.yaml")), **options, proof="none", progress=lambda *each: told.append(each))
+    assert told == [(at, reads) for at in range(1, reads + 1)]
 
 
 @pytest.mark.parametrize("batch", ["dynamic", "4"])

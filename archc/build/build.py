@@ -22,6 +22,7 @@ from .precision.variant import Variant, graph_options, make_variant
 from .target import target_paths
 
 if TYPE_CHECKING:  # a plain build without a proof does without these modules
+    from .precision.calibration import Progress
     from .precision.int8_build import Int8Build
     from .precision.report import PrecisionReport
     from .proof.prove import Extent, Parity
@@ -50,10 +51,11 @@ class BuildResult:
     seconds: float
 
 
-def build(checked: Compilation, options: BuildOptions | None = None, **keywords: Any) -> BuildResult:
+def build(checked: Compilation, options: BuildOptions | None = None, *, progress: Progress | None = None, **keywords: Any) -> BuildResult:  # fmt: skip
     """Builds every export of a spec. The options are given whole, or as keywords: `build(checked, output="net.onnx")`.
 
     Each export is a commit of its own, one after the other: its files are the old ones or the new, whatever happens.
+    `progress` is told how many inputs of a calibration set were read, and how many will be.
 
     Raises SpecError for a spec with errors, Failure for options that are wrong and for what cannot be built or written.
     """
@@ -65,7 +67,7 @@ def build(checked: Compilation, options: BuildOptions | None = None, **keywords:
     training = training_graph(checked)
     exact = run_passes(training, graph_options(options))
     paths = target_paths(checked, exact, options)
-    int8 = prepare_quantisation(checked, training, exact, options)
+    int8 = prepare_quantisation(checked, training, exact, options, progress)
     weights = resolve_weights(training, options)
     weights = weights._replace(report=with_untouched_starts(training, weights, options))
     import_packages([backend for backend, _ in paths], options)
@@ -83,7 +85,7 @@ def build(checked: Compilation, options: BuildOptions | None = None, **keywords:
 
 
 def prepare_quantisation(
-    checked: Compilation, training: Graph, exact: Graph, options: BuildOptions
+    checked: Compilation, training: Graph, exact: Graph, options: BuildOptions, progress: Progress | None
 ) -> Int8Build | None:
     """What an int8 build needs beside its options; None for any other. Raises Failure where it does not fit the net."""
     if options.precision != "int8":
@@ -92,7 +94,7 @@ def prepare_quantisation(
         require_package(package, "a build in 8 bits")
     from .precision.int8_build import prepare_int8
 
-    return prepare_int8(checked, training, exact, options)
+    return prepare_int8(checked, training, exact, options, progress)
 
 
 def import_packages(backends: Sequence[Backend], options: BuildOptions) -> None:

@@ -42,7 +42,7 @@ from .options import (
     specs_argument,
     text_stream,
 )
-from .progress import progress
+from .progress import counting, progress
 from .render import format_warning
 
 if TYPE_CHECKING:
@@ -212,8 +212,9 @@ def build_spec(spec: str, settings: tuple[str, ...], limits: Limits, options: Bu
     checked, _ = compile_spec(spec, settings, limits)
     if options.output is not None:
         warn_of_suffix(options.output, options.exports[0])
-    with progress(f"building {checked.name}"):
-        result = build(checked, options)
+    what = f"building {checked.name}"
+    with counting(what, "inputs") if options.calibrate else progress(what) as tell:
+        result = build(checked, options, progress=tell)
     told = result.precision.warnings if result.precision else ()
     for code, text in (*weight_warnings(result.weights), *told):
         print(format_warning(code, text, sys.stderr), file=sys.stderr)

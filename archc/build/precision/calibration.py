@@ -6,7 +6,7 @@ only the chosen rows are kept, in a file. Which are taken depends on their order
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +25,8 @@ FEW = 50
 BATCH_BYTES, MOST_AT_ONCE = 2**20, 32
 Feed = Mapping[str, Any]
 Row = Mapping[str, Any]
+# is told how many inputs were read, of how many
+Progress = Callable[[int, int], None]
 
 
 class InputSource(Protocol):
@@ -46,6 +48,13 @@ class CalibrationSet:
         self.place, self.source, self.batch = place, source, batch
         self.split = split_inputs(source.count)
         self.unreadable: dict[int, RuntimeFault] = {}
+        self.progress: Progress | None = None
+        self.read = self.to_read = 0
+
+    def count_passes(self, passes: int, progress: Progress | None) -> None:
+        """From now on `progress` is told how many inputs were read, where each is read so often."""
+        self.progress = progress
+        self.to_read = passes * (len(self.split.calibrating) + len(self.split.held_out or self.split.calibrating))
 
     def calibrating(self) -> Iterator[Feed]:
         """The batches that the ranges are of. Raises Failure `calibration-data` where no picture can be read."""
@@ -89,6 +98,9 @@ class CalibrationSet:
                 yield self.source.read(at)
             except PictureFault as fault:
                 self.unreadable[at] = fault.without_traceback()
+            self.read += 1
+            if self.progress is not None:
+                self.progress(min(self.read, self.to_read), self.to_read)
 
     def describe_held_out(self) -> str:
         """What the error is measured on, in words, behind its number."""

@@ -20,7 +20,7 @@ from ...compiler.weights.names import enclosing_steps
 from ..metadata import to_json
 from ..options import BuildOptions
 from .bias_correction import correct_biases, measure_channel_means, weighted_inputs
-from .calibration import CalibrationSet, Feed, open_calibration
+from .calibration import CalibrationSet, Feed, Progress, open_calibration
 from .compare import converters, describe_build
 from .int8 import QUANTIZED, nodes_in_float32, plan_rounding, quantize
 from .measure import GraphFile, Question, measure_precision
@@ -28,6 +28,9 @@ from .methods import Calibration
 from .ranges import find_ranges
 from .report import PrecisionReport
 from .variant import Variant
+
+# how often the inputs of a set are read: those that calibrate for the ranges and for the means, those held out to compare answers and layers
+PASSES = 2
 
 
 class Int8Build(NamedTuple):
@@ -92,14 +95,17 @@ class Int8Build(NamedTuple):
         )
 
 
-def prepare_int8(checked: Compilation, training: Graph, built: Graph, options: BuildOptions) -> Int8Build:
-    """What the build of `options` needs. Raises Failure for a calibration set that does not fit, and for a step to keep that there is not."""
+def prepare_int8(
+    checked: Compilation, training: Graph, built: Graph, options: BuildOptions, progress: Progress | None = None
+) -> Int8Build:
+    """What the build of `options` needs; `progress` is told how far its runs of the calibration set are. Raises Failure for a calibration set that does not fit, and for a step to keep that there is not."""
     assert options.calibrate is not None
     check_kept(options, training, built)
     stated = checked.header.preprocess
     preprocess = None if stated is None else stated.to_dict()
     dtype = "uint8" if options.input_type == "uint8" else "float32"
     calibration = open_calibration(options.calibrate, built, preprocess, options.batch, dtype)
+    calibration.count_passes(PASSES, progress)
     return Int8Build(calibration, options.calibration or "minmax", options.int8_keep)
 
 
