@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import pickle
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from archc.runtime.bench.energy import joules, processor_counters
+from archc.runtime.bench.contender import Contender
+from archc.runtime.bench.energy import find_counters, joules, processor_counters
+from archc.runtime.bench.nvml import find_gpus
 from archc.runtime.bench.statistics import compare_rounds, summarize
 from archc.runtime.faults import PictureFault, RuntimeFault
+from archc.runtime.ports import Port
 
 from .program import program
 
@@ -139,3 +146,62 @@ def test_a_fault_goes_from_process_to_process_whole(kind):
         "again",
         3,
     )
+
+
+class FakeNvml:
+    """NVML of a machine with two GPUs: what is in use on the second is what `used` says."""
+
+    def __init__(self, used: Iterable[int]) -> None:
+        self.used = iter(used)
+
+    def nvmlInit(self) -> None: ...
+
+    def nvmlDeviceGetCount(self) -> int:
+        return 2
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+        return index
+
+    def nvmlDeviceGetMemoryInfo(self, handle: int) -> Any:
+        return SimpleNamespace(used=next(self.used) if handle else 100)
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: int) -> int:
+        return 5000 if handle == 0 else 7000
+
+
+class OnCuda:
+    """A runner that says that it is on CUDA."""
+
+    fixed_batch, where = None, "cuda"
+
+    def __init__(self) -> None:
+        self.ports = {"x": Port("x", "float32", (None, 2))}
+
+    def run(self, arrays: Any) -> None: ...
+
+
+@pytest.fixture
+def nvml(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[FakeNvml | None], None]]:
+    def install(fake: FakeNvml | None) -> None:
+        find_gpus.cache_clear()
+        monkeypatch.setitem(sys.modules, "pynvml", fake)
+
+    yield install
+    find_gpus.cache_clear()
+
+
+def test_the_memory_of_a_gpu_is_what_each_takes_of_it(nvml: Callable[[FakeNvml | None], None]) -> None:
+    """It is read around the opening and each warm-up, of one contender after the other; all GPUs count, whatever their order."""
+    nvml(FakeNvml([0, 40, 40, 70, 70, 75, 75, 90]))
+    with Contender("a", OnCuda, ()) as a, Contender("b", OnCuda, ()) as b:
+        a.warm_up(1, 1)
+        b.warm_up(1, 1)
+        assert (a.device_bytes, b.device_bytes) == (45, 45)
+        assert [counter.read() for counter in find_counters("cuda")[0]] == [5.0]
+
+
+def test_the_memory_of_a_gpu_is_not_known_without_nvml(nvml: Callable[[FakeNvml | None], None]) -> None:
+    nvml(None)
+    with Contender("a", OnCuda, ()) as a:
+        assert a.device_bytes is None
+    assert "nvidia-ml-py" in find_counters("cuda")[1]

@@ -134,13 +134,32 @@ def machine_facts() -> dict[str, Any]:
 
 def timing_table(timings: Sequence[Timing]) -> str:
     """A row for each contender and batch."""
-    rows = [
-        [each.name, each.where, str(each.batch), f"{each.latency.p50:.2f}", *(f"{q:.2f}" if q is not None else "" for q in each.latency[1:]),
-         f"{each.images_per_s:.1f}", f"{each.start_ms:.0f}", format_bytes(each.peak_bytes) if each.peak_bytes else ""]
-        for each in timings
-    ]  # fmt: skip
-    heads = ["model", "device", "batch", "p50 ms", "p90", "p99", "images/s", "start ms", "memory"]
-    return format_table(heads, rows, "<<>>>>>>>", ["device", "memory", "start ms", "p99"])
+    columns: dict[str, list[str]] = {
+        "model": [each.name for each in timings],
+        "device": [each.where for each in timings],
+        "batch": [str(each.batch) for each in timings],
+        "p50 ms": [f"{each.latency.p50:.2f}" for each in timings],
+        **{f"p{q}": [format_quantile(getattr(each.latency, f"p{q}")) for each in timings] for q in (90, 99)},
+        "images/s": [f"{each.images_per_s:.1f}" for each in timings],
+        "start ms": [f"{each.start_ms:.0f}" for each in timings],
+        "memory": [format_size(each.peak_bytes) for each in timings],
+        "GPU memory": [format_size(each.device_bytes) for each in timings],
+    }
+    if not any(columns["GPU memory"]):
+        del columns["GPU memory"]
+    alignment = "<<" + ">" * (len(columns) - 2)
+    return format_table(
+        [*columns], [*zip(*columns.values(), strict=True)], alignment, ["device", "memory", "start ms", "p99"]
+    )
+
+
+def format_quantile(milliseconds: float | None) -> str:
+    return "" if milliseconds is None else f"{milliseconds:.2f}"
+
+
+def format_size(size: int | None) -> str:
+    """A size for people; nothing where it is not known."""
+    return format_bytes(size) if size else ""
 
 
 def describe_timings(timings: Sequence[Timing]) -> list[str]:
@@ -175,5 +194,6 @@ def timing_json(each: Timing) -> dict[str, Any]:
     return {
         "model": each.name, "device": each.where, "batch": each.batch, "runs": each.runs, "latency_ms": each.latency._asdict(),
         "images_per_s": each.images_per_s, "start_ms": each.start_ms, "peak_bytes": each.peak_bytes,
+        "device_bytes": each.device_bytes,
         "joules_per_image": each.joules_per_image, "why_no_energy": each.why_no_energy, "against_first": against,
     }  # fmt: skip

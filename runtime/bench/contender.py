@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -12,6 +13,7 @@ from ..faults import RuntimeFault
 from ..inputs import random_inputs
 from ..packages import import_package
 from ..ports import Port
+from .nvml import NVIDIA, read_used_bytes
 
 # how long a process may take to end by itself
 LAST_BREATH_S = 5
@@ -53,6 +55,7 @@ class Contender:
 
     def __init__(self, name: str, opener: Opener, packages: Sequence[str] = ("numpy", "onnxruntime")) -> None:
         self.name, self.opener, self.packages = name, opener, packages
+        self.gpu_bytes: int | None = 0
 
     def __enter__(self) -> Contender:
         """Raises RuntimeFault where the runner does not open."""
@@ -66,7 +69,8 @@ class Contender:
         theirs.close()
         back.close()
         try:
-            self.opened = Opened(*self.receive())
+            with self.growing():
+                self.opened = Opened(*self.receive())
         except BaseException:
             self.__exit__()
             raise
@@ -79,6 +83,27 @@ class Contender:
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
+
+    def warm_up(self, batch: int, runs: int) -> None:
+        """Runs `runs` times before anything is timed: kernels are chosen, and memory is taken. Raises RuntimeFault where one fails."""
+        with self.growing():
+            self.time_runs(batch, runs)
+
+    @property
+    def device_bytes(self) -> int | None:
+        """The memory of an NVIDIA GPU that it has taken, if nobody else took or freed some meanwhile; None where that is not known."""
+        return self.gpu_bytes if self.opened.where in NVIDIA else None
+
+    @contextmanager
+    def growing(self) -> Iterator[None]:
+        """Counts what the memory in use on the GPUs grows by inside it: contenders open and warm up one after the other."""
+        before = read_used_bytes()
+        yield
+        after = read_used_bytes()
+        if before is None or after is None or self.gpu_bytes is None:
+            self.gpu_bytes = None
+        else:
+            self.gpu_bytes += max(0, after - before)
 
     def time_runs(self, batch: int, runs: int) -> list[float]:
         """The seconds of each of `runs` runs of `batch` images. Raises RuntimeFault where one fails."""

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from .nvml import NVIDIA, find_gpus
+
 POWERCAP = Path("/sys/class/powercap")
-# the devices whose energy NVML counts
-NVIDIA = ("cuda", "tensorrt", "nv-tensorrt-rtx")
 
 
 class Counter(NamedTuple):
@@ -46,19 +46,16 @@ def rapl_counter(path: Path) -> Counter:
 
 
 def gpu_counters() -> tuple[list[Counter], str]:
-    """The counter of the first GPU, by the package nvidia-ml-py."""
+    """The counter of the first GPU."""
+    gpus = find_gpus()
+    if not gpus.handles:
+        return [], gpus.why_none
     try:
-        import pynvml
-
-        pynvml.nvmlInit()
-        device = pynvml.nvmlDeviceGetHandleByIndex(0)
-        pynvml.nvmlDeviceGetTotalEnergyConsumption(device)
-    except ImportError:
-        return [], "the package nvidia-ml-py is not here: pip install nvidia-ml-py"
+        gpus.joules()
     # NVML's own errors share no root that can be named without the package
     except Exception as error:
         return [], f"the GPU's counter of energy cannot be read: {error}"
-    return [Counter("gpu", lambda: pynvml.nvmlDeviceGetTotalEnergyConsumption(device) * 1e-3, float("inf"))], ""
+    return [Counter("gpu", gpus.joules, float("inf"))], ""
 
 
 def joules(counters: list[Counter], work: Callable[[], object]) -> float:

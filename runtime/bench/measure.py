@@ -24,7 +24,8 @@ ENERGY_S = 2.0
 class Timing(NamedTuple):
     """One contender at one batch: `latency` of a run, `images_per_s`, and `joules_per_image` where energy is counted.
 
-    `start_ms` is how long it took to open, `peak_bytes` its process's peak memory up to here; `against` how it compares with the
+    `start_ms` is how long it took to open, `peak_bytes` its process's peak memory up to here, `device_bytes` what it has of an NVIDIA
+    GPU's, None where that is not known; `against` how it compares with the
     first contender, None for that one. `why_no_energy` says why `joules_per_image` is None.
     """
 
@@ -36,6 +37,7 @@ class Timing(NamedTuple):
     images_per_s: float
     start_ms: float
     peak_bytes: int
+    device_bytes: int | None
     joules_per_image: float | None
     why_no_energy: str
     against: Difference | None
@@ -59,7 +61,7 @@ def measure(contenders: Sequence[Contender], batches: Sequence[int], seconds: fl
 def measure_batch(contenders: Sequence[Contender], batch: int, seconds: float) -> list[Timing]:
     """The timings at one batch."""
     for each in contenders:
-        each.time_runs(batch, WARM_UP)
+        each.warm_up(batch, WARM_UP)
     each_runs = [max(1, round(ROUND_S / max(min(each.time_runs(batch, WARM_UP)), 1e-7))) for each in contenders]
     times: list[list[float]] = [[] for _ in contenders]
     rounds: list[list[float]] = [[] for _ in contenders]
@@ -84,4 +86,4 @@ def describe_timing(contender: Contender, batch: int, times: Sequence[float], ag
         runs = max(1, round(ENERGY_S * 1e3 / latency.p50))
         energy = joules(counters, lambda: contender.time_runs(batch, runs)) / (runs * batch)
     return Timing(contender.name, contender.opened.where, batch, len(times), latency, batch * len(times) / sum(times),
-                  1e3 * contender.opened.start_seconds, contender.peak_bytes(), energy, why, against)  # fmt: skip
+                  1e3 * contender.opened.start_seconds, contender.peak_bytes(), contender.device_bytes, energy, why, against)  # fmt: skip
