@@ -46,6 +46,8 @@ def metadata(checked: Compilation, graph: Graph, report: WeightReport, options: 
         facts["archc.preprocess"] = to_json(without_normalization(stated, variant.pixels) if variant.pixels else stated)
     if options.store is not None:
         facts["archc.store"] = options.store
+    if not options.is_plain:
+        facts["archc.max_error"] = to_json(options.allowed_error)
     return facts
 
 

@@ -40,8 +40,12 @@ def compare_with_plain(training: Graph, plain: GraphFile, built: Path, variant: 
                        options: BuildOptions) -> PrecisionReport:  # fmt: skip
     """The report on the file `built` of a variant against the `plain` one. Raises Failure `precision-lost` where it errs too far."""
     traced = trace_file(plain, built, variant, weights, options)
-    report = measure_precision(plain, built, proof_question(training, plain.graph, variant, options), describe_build(options),
-                               options.allowed_error, traced, losing_nodes(variant))  # fmt: skip
+    question = proof_question(
+        training, plain.graph, variant.pixels, options.io == "fp16", options.proof == "full", options.batch
+    )
+    report = measure_precision(
+        plain, built, question, describe_build(options), options.allowed_error, traced, losing_nodes(variant)
+    )
     report = report.with_notes(variant.notes)
     report.require(advise(options))
     return report
@@ -73,15 +77,17 @@ def trace_file(
     return GraphFile(path, graph)
 
 
-def proof_question(training: Graph, exact: Graph, variant: Variant, options: BuildOptions) -> Question:
-    """The inputs of the proof, as the built file takes them; a fixed batch is filled by repeating them."""
+def proof_question(
+    training: Graph, exact: Graph, pixels: PixelScale | None, half_io: bool, full: bool, batch: int | None
+) -> Question:
+    """The inputs of a proof, `full` or fast, as a file of these inputs takes them; a fixed batch is filled by repeating them."""
     import numpy as np
 
-    kinds = ALL_KINDS if options.proof == "full" else FAST_KINDS
+    kinds = ALL_KINDS if full else FAST_KINDS
     drawn = draw_inputs(exact, kinds)
-    size = options.batch or len(kinds)
+    size = batch or len(kinds)
     rows = np.arange(-(-len(kinds) // size) * size) % len(kinds)
-    adapt, restore = converters(variant.pixels, options)
+    adapt, restore = converters(pixels, half_io)
     feeds = [
         {name: adapt(array[rows[at : at + size]]) for name, array in drawn.items()} for at in range(0, len(rows), size)
     ]
@@ -94,7 +100,7 @@ def proof_question(training: Graph, exact: Graph, variant: Variant, options: Bui
     return Question(feeds, "inputs of the proof", len(kinds), classes, to_reference)
 
 
-def converters(pixels: PixelScale | None, options: BuildOptions) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+def converters(pixels: PixelScale | None, half_io: bool) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
     """How drawn numbers become what the built file takes, and how that becomes what the plain one takes."""
     import numpy as np
 
@@ -105,7 +111,7 @@ def converters(pixels: PixelScale | None, options: BuildOptions) -> tuple[Callab
             lambda x: np.rint(x * PIXEL_DEVIATION + PIXEL_MEAN).clip(0, 255).astype(np.uint8),
             lambda x: (x.astype(np.float32) * scale - mean) / std,
         )
-    edge = np.float16 if options.io == "fp16" else np.float32
+    edge = np.float16 if half_io else np.float32
     return lambda x: x.astype(edge), lambda x: x.astype(np.float32)
 
 

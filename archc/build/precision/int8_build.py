@@ -75,7 +75,7 @@ class Int8Build(NamedTuple):
 
         Raises Failure `precision-lost` where it errs too far.
         """
-        _, restore = converters(variant.pixels, options)
+        _, restore = converters(variant.pixels, half_io=False)
 
         def to_reference(feed: Feed) -> Feed:
             return {name: restore(array) for name, array in feed.items()}

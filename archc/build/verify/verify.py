@@ -10,31 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from ...compiler.backends.onnx.seal import KEY, has_seal, seal_holds
-from ...compiler.backends.onnx.tensors import FileTensors
 from ...compiler.content_names import has_named_content, is_content_name, is_plain_file
 from ...compiler.diagnostics import Failure
 from ...compiler.ir.graph import Graph
 from ...compiler.limits import DEFAULT, Limits
 from ...runtime.artifact import Artifact, open_artifact
 from ...runtime.faults import RuntimeFault
-from ...runtime.forms import FLOAT
-from ...runtime.ports import fixed_batch
 from ...runtime.trust import find_data, find_doubt
-from ..packages import require_package
-from ..proof.prove import PACKAGES, Extent, Parity, prove
+from ..proof.prove import Extent, Parity
+from .answers import Rebuilt, check_answers
+from .fact import Fact
 from .stored import read_graph, read_spec
-
-
-class Fact(NamedTuple):
-    """One thing that a file is held to. `ok` is None where it was not made, and `message` says why."""
-
-    name: str
-    ok: bool | None
-    message: str
-    help: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +51,17 @@ def verify(model: str | Path, extent: Extent | None = "fast", limits: Limits = D
     facts = [check_bytes(artifact), *check_data(artifact)]
     if all(each.ok is not False for each in facts):
         facts.append(check_form(artifact))
-    graph, found = check_graph(artifact, limits)
-    facts += found
+    rebuilt, sources = check_sources(artifact, limits)
+    facts.append(sources)
     parity = None
     if extent is not None:
         whole = all(each.ok for each in facts)
-        parity, answers = check_answers(artifact, graph, extent) if whole and graph else (None, SKIPPED)
+        parity, answers = check_answers(artifact, rebuilt, extent) if whole and rebuilt else (None, SKIPPED)
         facts.append(answers)
     return Verification(str(artifact.path), tuple(facts), parity)
 
 
 SKIPPED = Fact("answers", None, "it is not run: what is wrong above comes first")
-
-
-NOT_FLOAT32 = Fact("answers", None, "the file is no plain float32 one, so torch's answers are others by more than rounding",
-                   "hold it against the float32 file: archc verify FLOAT32.onnx THIS.onnx --tolerance X")  # fmt: skip
-
-
-def is_float32(artifact: Artifact) -> bool:
-    """Whether a file takes float32 and computes with it, as torch does; its weights may be stored as half floats."""
-    return artifact.metadata.get("archc.precision", "fp32") == "fp32" and {*artifact.graph.input_types.values()} <= {
-        FLOAT
-    }
 
 
 def check_bytes(artifact: Artifact) -> Fact:
@@ -124,23 +101,27 @@ def check_form(artifact: Artifact) -> Fact:
     return Fact("nodes", True, f"{len(artifact.graph.nodes)} nodes, all of forms that archc writes")
 
 
-def check_graph(artifact: Artifact, limits: Limits) -> tuple[Graph | None, list[Fact]]:
-    """The graph in the file, None where there is none that is whole; and whether the sources in the file make the same one."""
+def check_sources(artifact: Artifact, limits: Limits) -> tuple[Rebuilt | None, Fact]:
+    """What the sources in the file give, None where that is not whole; and whether it is the graph that is in the file."""
     try:
         graph, spec = read_graph(artifact), read_spec(artifact)
     except (Failure, RuntimeFault) as fault:
-        return None, [Fact("sources", False, fault.message, fault.help)]
+        return None, Fact("sources", False, fault.message, fault.help)
     more = f" and {len(spec.texts) - 1} more" if len(spec.texts) > 1 else ""
     now = spec.check(limits)
     built = spec.build(now)
-    if built is None:
+    if now.graph is None or built is None:
         wrong = next((each for each in now.diagnostics if each.severity == "error"), None)
         what = f": {wrong.message}" if wrong else ""
-        return graph, [Fact("sources", False, f"{spec.label} in the file does not compile any more{what}", wrong.help if wrong else "")]  # fmt: skip
+        return None, Fact(
+            "sources", False, f"{spec.label} in the file does not compile any more{what}", wrong.help if wrong else ""
+        )
     if built.sha256() == graph.sha256():
-        return graph, [Fact("sources", True, f"{spec.label}{more} in the file give the same graph, {graph.sha256()[:12]}")]  # fmt: skip
-    return graph, [Fact("sources", False, f"{spec.label}{more} in the file give another graph now: {first_difference(graph, built)}",
-                           f"archc {artifact.version} built it; if that is another version than this one, build it again")]  # fmt: skip
+        return Rebuilt(now.graph, spec.options), Fact(
+            "sources", True, f"{spec.label}{more} in the file give the same graph, {graph.sha256()[:12]}"
+        )
+    return None, Fact("sources", False, f"{spec.label}{more} in the file give another graph now: {first_difference(graph, built)}",
+                      f"archc {artifact.version} built it; if that is another version than this one, build it again")  # fmt: skip
 
 
 def first_difference(stored: Graph, built: Graph) -> str:
@@ -148,25 +129,3 @@ def first_difference(stored: Graph, built: Graph) -> str:
     ours, theirs = (graph.text(places=False).splitlines() for graph in (built, stored))
     line = next((b for a, b in zip(ours, theirs, strict=False) if a != b), None)
     return f"`{line.strip()[:120]}` is not in it" if line else f"{len(ours)} lines, not {len(theirs)}"
-
-
-def check_answers(artifact: Artifact, graph: Graph, extent: Extent) -> tuple[Parity | None, Fact]:
-    """Whether onnxruntime answers as torch does, which gets the file's own tensors."""
-    if not is_float32(artifact):
-        return None, NOT_FLOAT32
-    for package in PACKAGES:
-        require_package(package, "the proof", "verify without it: --proof none")
-    # the tensors are those behind the rewrites already
-    plain = graph.replace(rewrites=())
-    try:
-        parity = prove(
-            plain,
-            plain,
-            FileTensors(artifact.path),
-            artifact.path,
-            fixed_batch([*artifact.inputs.values()], [*artifact.outputs.values()]),
-            extent,
-        )
-    except (Failure, RuntimeFault) as fault:
-        return None, Fact("answers", False, fault.message, fault.help)
-    return parity, Fact("answers", True, f"onnxruntime answers as {parity.against} does, to {parity.max_rel:.1e}")
