@@ -10,7 +10,7 @@ from .tables import Choice, format_value
 
 YES, NO, NOT_MEASURED = "yes", "no", "not measured"
 FEATURES = {
-    "sha_ni": "SHA instructions",
+    "sha_ni": "SHA",
     "avx512_vnni": "VNNI",
 }  # as a reader knows them
 
@@ -64,14 +64,14 @@ def judge(goal: Goal, result: Result | None) -> Verdict:
 def find_obstacle(goal: Goal, machine: Mapping[str, Any]) -> str:
     """Why the goal is not for a machine; empty where it is."""
     if goal.card and goal.card not in str(machine.get("gpu", "")):
-        return f"no {goal.card} there"
+        return f"it is no {goal.card}"
     if (goal.needs or goal.lacks) and "features" not in machine:
         return "the processor's features were not recorded"
     features = machine.get("features", ())
     for feature in goal.needs:
         if feature not in features:
-            return f"no {FEATURES.get(feature, feature)} there"
+            return f"this CPU has no {FEATURES.get(feature, feature)}"
     for feature in goal.lacks:
         if feature in features:
-            return f"{FEATURES.get(feature, feature)} there"
+            return f"this CPU has {FEATURES.get(feature, feature)}"
     return ""

@@ -25,6 +25,8 @@ from .tables import NOTHING, format_grid, format_table
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "performance.md"
+# a benchmark without results is judged once
+NOWHERE: Sequence[Result | None] = (None,)
 INTRODUCTION = """\
 # Performance
 
@@ -60,7 +62,7 @@ def main() -> int:
 def render_page(benchmarks: Iterable[Benchmark], folder: Path = FOLDER) -> str:
     """The page as Markdown."""
     found = [(benchmark, load_results(benchmark.name, folder)) for benchmark in benchmarks]
-    judged = [(benchmark, [[judge(goal, result) for goal in benchmark.goals] for result in results or [None]])
+    judged = [(benchmark, [[judge(goal, result) for goal in benchmark.goals] for result in results or NOWHERE])
               for benchmark, results in found]  # fmt: skip
     parts = [*wrap(INTRODUCTION), *render_goals(judged)]
     for (benchmark, results), (_, verdicts) in zip(found, judged, strict=True):
@@ -69,22 +71,22 @@ def render_page(benchmarks: Iterable[Benchmark], folder: Path = FOLDER) -> str:
 
 
 def render_goals(judged: Sequence[tuple[Benchmark, Sequence[Sequence[Verdict]]]]) -> Iterator[str]:
-    """How many goals hold by topic, and which do not anywhere, or were measured nowhere."""
+    """How many goals hold by topic, and which do not. Of several runs the one that misses a goal counts, then the one that meets it."""
     yield "## Goals"
-    cells, unmet = [], []
+    cells, missed = [], []
     for benchmark, runs in judged:
         if not benchmark.goals:
             continue
-        by_goal = [[verdict.holds for verdict in verdicts] for verdicts in zip(*runs, strict=True)]
-        worst = [next(each for each in (NO, YES, NOT_MEASURED) if each in holds) for holds in by_goal]
-        counts = Counter(worst)
+        found = [{verdict.holds for verdict in verdicts} for verdicts in zip(*runs, strict=True)]
+        counts = Counter(next(each for each in (NO, YES, NOT_MEASURED) if each in holds) for holds in found)
         link = f"[{benchmark.title}](#{name_anchor(benchmark.title)})"
         cells.append([link, *(str(counts[each] or NOTHING) for each in (YES, NO, NOT_MEASURED))])
-        unmet += [f"- {benchmark.title}: {goal.text}: **{NO}**" for goal, holds in zip(benchmark.goals, worst, strict=True) if holds == NO]  # fmt: skip
+        missed += [f"- {benchmark.title}: {each.goal.text}: {each.figure or each.why}"
+                   for verdicts in runs for each in verdicts if each.holds == NO]  # fmt: skip
     yield format_grid(("", YES, NO, NOT_MEASURED), cells, (False, True, True, True))
-    if unmet:
+    if missed:
         yield "These are not met:"
-        yield "\n".join(line for each in unmet for line in wrap(each, "  "))
+        yield "\n".join(line for each in missed for line in wrap(each, "  "))
 
 
 def render_benchmark(
@@ -100,14 +102,16 @@ def render_benchmark(
         yield f"```sh\n{fold_command(result.command)}\n```"
         yield from wrap(describe_run(result))
         yield from filter(None, (format_table(table, result.rows) for table in benchmark.tables))
-    if benchmark.goals:
-        for result, found in zip(results or [None], verdicts, strict=True):
-            name = f" ({result.source})" if result and len(results) > 1 else ""
-            cells = [
-                (each.goal.text, each.figure or NOTHING, f"{each.holds}: {each.why}" if each.why else each.holds)
-                for each in found
-            ]
-            yield format_grid((f"goal{name}", "measured", "holds"), cells, (False, True, False))
+    for result, found in zip(results or NOWHERE, verdicts, strict=True):
+        if found:
+            yield f"Goals, by {result.source}:" if result and len(results) > 1 else "Goals:"
+            yield "\n".join(render_verdict(each) for each in found)
+
+
+def render_verdict(verdict: Verdict) -> str:
+    """A goal as an item of a list."""
+    told = verdict.figure or verdict.why
+    return "".join(wrap(f"- {verdict.goal.text}: **{verdict.holds}**, {told}", "  "))
 
 
 def describe_method(script: Path) -> Iterator[str]:
@@ -131,16 +135,15 @@ def describe_run(result: Result) -> str:
         parts.append("the processor was not recorded")
     if "features" in machine:
         missing = [each for each in FEATURES if each not in machine["features"]]
-        parts.append(
-            f"with {', '.join(machine['features']) or 'none'} and without {', '.join(missing) or 'none'} of what counts"
-        )
+        parts.append(f"with {', '.join(machine['features']) or NOTHING}")
+        parts.append(f"without {', '.join(missing) or NOTHING}")
     if "load" in machine:
         parts.append(f"load {machine['load']}")
     versions = [f"{name} {version}" for name, version in result.versions.items()]
     if "python" in machine:
         versions = [f"Python {machine['python']}", *versions]
     where = f"[{result.source}](../benchmarks/results/{result.source})"
-    kept = f"All rows: {where}" + (f", {result.converted}" if result.converted else "") + "."
+    kept = f"All rows: {where}" + (f"; {result.note}" if result.note else "") + "."
     return f"{result.date or 'On a day that was not recorded'}: {'; '.join(parts)}. {', '.join(versions) or 'Versions were not recorded'}. {kept}"
 
 

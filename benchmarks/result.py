@@ -14,7 +14,7 @@ Row = dict[str, Any]
 class Result(NamedTuple):
     """What one run of a benchmark found. `source` is the file or folder, from benchmarks/results/.
 
-    `date` is an ISO day, `converted` says how an older form became this one; both are empty where nothing is known. A row of a file in a
+    `date` is an ISO day, `note` what a reader should know beside, written by hand; both may be empty. A row of a file in a
     folder has the file's name as its `section`.
     """
 
@@ -23,7 +23,7 @@ class Result(NamedTuple):
     date: str
     machine: Mapping[str, Any]
     versions: Mapping[str, str]
-    converted: str
+    note: str
     rows: list[Row]
 
 
@@ -52,4 +52,4 @@ def load_result(path: Path, folder: Path) -> Result:
         rows += [{"section": file.stem, **row} for row in own] if path.is_dir() else own
     source = path.relative_to(folder).as_posix() + ("/" if path.is_dir() else "")
     command, machine, versions = (first.get(key, {}) for key in ("command", "machine", "versions"))
-    return Result(source, command, first.get("date", ""), machine, versions, first.get("converted", ""), rows)
+    return Result(source, command, first.get("date", ""), machine, versions, first.get("note", ""), rows)

@@ -34,7 +34,11 @@ def format_value(value: Any, form: str) -> str:
         return NOTHING
     if form == CODE:
         return f"`{value}`"
-    return format(value, form) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    return format(value, form) if is_number(value) else str(value)
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def format_table(table: Table, rows: Sequence[Row]) -> str:
@@ -43,7 +47,7 @@ def format_table(table: Table, rows: Sequence[Row]) -> str:
     if not shown:
         return ""
     cells = [[format_value(row.get(column.key), column.form) for column in table.columns] for row in shown]
-    numeric = [any(isinstance(row.get(column.key), int | float) for row in shown) for column in table.columns]
+    numeric = [any(is_number(row.get(column.key)) for row in shown) for column in table.columns]
     text = format_grid([column.heading for column in table.columns], cells, numeric)
     return f"{table.title}:\n\n{text}" if table.title else text
 
