@@ -102,9 +102,9 @@ def render_benchmark(
         yield f"```sh\n{fold_command(result.command)}\n```"
         yield from wrap(describe_run(result))
         yield from filter(None, (format_table(table, result.rows) for table in benchmark.tables))
-    for result, found in zip(results or NOWHERE, verdicts, strict=True):
+    for run, found in zip(results or NOWHERE, verdicts, strict=True):
         if found:
-            yield f"Goals, by {result.source}:" if result and len(results) > 1 else "Goals:"
+            yield f"Goals, by {run.source}:" if run and len(results) > 1 else "Goals:"
             yield "\n".join(render_verdict(each) for each in found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from benchmarks.__main__ import choose_benchmarks, run_benchmark
 from benchmarks.catalogue import BENCHMARKS, Benchmark
 from benchmarks.goals import NO, NOT_MEASURED, YES, Goal, judge
 from benchmarks.machine import write_results
-from benchmarks.page import PAGE, fold_command, render_page
+from benchmarks.page import PAGE, fold_command, name_anchor, render_page
 from benchmarks.result import load_results
 from benchmarks.summaries import compare_best, find_share_of_limit
 from benchmarks.tables import CODE, Column, Table, format_table
@@ -41,6 +42,15 @@ def keep(folder: Path, name: str = "made.json", rows: list[dict[str, Any]] = ROW
 def test_the_committed_page_is_what_the_results_make() -> None:
     assert PAGE.read_text("utf-8") == render_page(BENCHMARKS), "python -m benchmarks.page"
     assert not [line for line in PAGE.read_text("utf-8").splitlines() if len(line) > 80]
+
+
+def test_links_to_the_page_lead_somewhere() -> None:
+    anchors = {name_anchor(title) for title in re.findall("^## (.*)$", PAGE.read_text("utf-8"), re.M)}
+    pages = [path.read_text("utf-8") for path in (ROOT / "docs").glob("*.md")]
+    linked = {anchor for page in pages for anchor in re.findall(r"performance\.md#([\w-]+)", page)}
+    assert linked and linked <= anchors
+    results = re.findall(r"\(\.\./(benchmarks/results/[^)]*)\)", PAGE.read_text("utf-8"))
+    assert len(results) > 10 and all((ROOT / each).exists() for each in results)
 
 
 def test_each_benchmark_is_a_script_with_results_of_its_own() -> None:
