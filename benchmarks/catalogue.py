@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from .goals import Goal
 from .summaries import (
+    check_agreement,
     compare_best,
     find_share_of_limit,
     keep,
@@ -47,6 +48,12 @@ PEERS = ("torchvision", "onnxscript")
 FOUR = ("googlenet", "resnet50", "densenet121", "inception_v3")
 TWO = ("googlenet", "resnet50")
 HALF_WAYS = "--ways fp16 'fp16, fp16 io' 'stored as fp16' 'uint8 input'"
+
+
+AGREEMENT = (
+    Goal("each net within 1e-3 of torch", "max_rel", most=1e-3, form=".1e", choose=check_agreement),
+    Goal("no node elsewhere", "away", most=0, choose=check_agreement),
+)
 
 
 def show_precision(error: str, *more: Column) -> Table:
@@ -155,16 +162,14 @@ OPENVINO = Benchmark(
     "zoo_on_device.py --device openvino --any-processor --nets lenet5_modern resnet20_cifar_optA squeezenet1_0 googlenet resnet50"
     " densenet121 inception_v3 resnet18 resnext50_32x4d alexnet", 5,
     (Table((NET, Column("max_rel", "difference / largest", ".1e"), Column("nodes", "nodes"), Column("elsewhere", "elsewhere"))),),
-    (Goal("each net within 1e-3 of torch", "max_rel", most=1e-3, form=".1e"),
-     Goal("no node elsewhere", "away", most=0, choose=mark_elsewhere)),
+    AGREEMENT,
     ("onnxruntime_ep_openvino",),
 )  # fmt: skip
 CUDA = Benchmark(
     "zoo_cuda", "CUDA: the zoo", "Does every bundled net answer on a GPU as torch does, and does every node run there?",
     "zoo_on_device.py --device cuda --jobs 8", 10,
     (Table(SUMMARY, summarise_agreement),),
-    (Goal("each net within 1e-3 of torch", "max_rel", most=1e-3, form=".1e"),
-     Goal("no node elsewhere", "away", most=0, choose=mark_elsewhere)),
+    AGREEMENT,
     device="cuda",
 )  # fmt: skip
 GPU = Benchmark(
@@ -176,13 +181,20 @@ GPU = Benchmark(
             Column("peer_per_s", "peer/s", ",.0f"), Column("over_eager", "of eager's time", ".2f")),
            lambda rows: keep(mode="from the host's memory")(compare_best(rows)), "The same from the host's memory"),
      Table((NET, Column("batch", "batch"), Column("precision", "arithmetic"), Column("share_of_unfused", "of the limit", ".0%"),
-            Column("contender", "contender")), find_share_of_limit, "Share of the layer-wise limit, nothing fused")),
+            Column("contender", "contender")), find_share_of_limit, "Share of the layer-wise limit, nothing fused"),
+     Table((Column("what", "ceiling"), Column("ceiling", "at most", ".3g"), Column("unit", "unit")), keep(section="ceilings", status="measured"),
+           "What the card does at most"),
+     Table((Column("what", "session"), Column("open_ms", "open ms", ".0f"), Column("first_run_ms", "first run ms", ".0f"),
+            Column("warm_up_ms", "warm up ms", ".0f"), Column("run_ms", "run ms", ".2f")), keep(section="start", status="measured"),
+           "Starting, by how cuDNN's algorithm is chosen"),
+     Table(SUMMARY, summarise_agreement, "The zoo against torch")),
     (Goal("`resnet50`, batch 256, fp16, H200: ≥ 20,000/s", "archc",
           {"net": "resnet50", "batch": 256, "precision": "fp16", "mode": "kernels alone"}, least=20_000, form=",.0f", card="H200",
           choose=compare_best),
      Goal("the same as a share of the card's limit: ≥ 62 %", "share_of_unfused",
           {"net": "resnet50", "batch": 256, "precision": "fp16"}, least=0.62, form=".0%", choose=find_share_of_limit),
-     Goal("not slower than torch eager, beyond noise", "slower", most=1, form=".2f", choose=compare_best)),
+     Goal("not slower than torch eager, beyond noise", "slower", most=1, form=".2f", choose=compare_best),
+     *AGREEMENT),
     device="cuda", folder=True,
 )  # fmt: skip
 BENCHMARKS = (BUILD, START, PRECISION_HALF, PRECISION_INT8, INT8_KINDS, THREADS, FOLDERS, PHOTOS, CHECKPOINTS, PROOF, ZOO, PLACEMENT,

@@ -32,7 +32,7 @@ def load_results(name: str, folder: Path = FOLDER) -> list[Result]:
 
     Raises ValueError for a file that is not in the form of machine.write_results, with its name.
     """
-    found = [path for path in sorted(folder.glob(f"{name}*")) if path.name.split(".")[0] == name]
+    found = [path for path in sorted(folder.glob(f"{name}*")) if path.name.split(".")[0] == name and (path.is_dir() or path.suffix == ".json")]  # fmt: skip
     results = (load_result(path, folder) for path in found)
     return [each for each in results if each.rows]
 

@@ -8,7 +8,7 @@ from statistics import median
 from .result import Row
 from .tables import Choice
 
-MEASURED = "measured"
+MEASURED, FAILED = "measured", "failed"
 
 
 def keep(**values: object) -> Choice:
@@ -43,21 +43,38 @@ def summarise_placement(rows: Sequence[Row]) -> list[Row]:
             {"what": "nodes elsewhere", "figure": nodes or "none"}]  # fmt: skip
 
 
+def check_agreement(rows: Sequence[Row]) -> list[Row]:
+    """The rows of nets that were held against torch, for goals: `failed` says why one gave no answer, `away` is 1 where it has nodes elsewhere.
+
+    Of results with sections those of `zoo-…` count.
+    """
+    checked = []
+    for row in rows:
+        if not str(row.get("section", "zoo")).startswith("zoo"):
+            continue
+        if "max_rel" in row:
+            checked.append(row | {"away": int(bool(row["elsewhere"]))})
+        elif row.get("status", FAILED) == FAILED:
+            checked.append({"net": row["net"], "failed": f"`{row['net']}`: {row.get('error') or row.get('reason')}"})
+    return checked
+
+
 def summarise_agreement(rows: Sequence[Row]) -> list[Row]:
     """How many nets answer as torch does, and where their nodes ran."""
-    rows = [row for row in rows if "max_rel" in row]
-    if not rows:
+    checked = check_agreement(rows)
+    answered = [row for row in checked if "max_rel" in row]
+    if not answered:
         return []
-    worst = max(rows, key=lambda row: row["max_rel"])
-    return [{"what": "nets measured", "figure": f"{len(rows)}"},
-            {"what": "answer as torch does", "figure": f"{sum(row['agrees'] for row in rows)}"},
+    worst = max(answered, key=lambda row: row["max_rel"])
+    return [{"what": "nets measured", "figure": f"{len(checked)}"},
+            {"what": "answer as torch does", "figure": f"{sum(row['agrees'] for row in answered)}"},
             {"what": f"largest difference, `{worst['net']}`", "figure": f"{worst['max_rel']:.1e}"},
-            {"what": "nets with a node elsewhere", "figure": f"{sum(bool(row['elsewhere']) for row in rows)}"}]  # fmt: skip
+            {"what": "nets with a node elsewhere", "figure": f"{sum(row['away'] for row in answered)}"}]  # fmt: skip
 
 
 def mark_elsewhere(rows: Sequence[Row]) -> list[Row]:
     """For goals: `away` is 1 for a net with nodes elsewhere than on the device, else 0."""
-    return [row | {"away": int(bool(row["elsewhere"]))} for row in rows if "elsewhere" in row]
+    return [row | {"away": int(bool(row["elsewhere"]))} for row in rows]
 
 
 def compare_best(rows: Sequence[Row]) -> list[Row]:

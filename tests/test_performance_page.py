@@ -6,18 +6,19 @@ import json
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.__main__ import choose_benchmarks, run_benchmark
-from benchmarks.catalogue import BENCHMARKS, Benchmark
+from benchmarks.catalogue import AGREEMENT, BENCHMARKS, Benchmark
 from benchmarks.goals import NO, NOT_MEASURED, YES, Goal, judge
 from benchmarks.machine import write_results
 from benchmarks.page import PAGE, fold_command, name_anchor, render_page
-from benchmarks.result import load_results
-from benchmarks.summaries import compare_best, find_share_of_limit
+from benchmarks.result import Result, load_results
+from benchmarks.summaries import check_agreement, compare_best, find_share_of_limit, summarise_agreement
 from benchmarks.tables import CODE, Column, Table, format_table
 
 ROOT = Path(__file__).parent.parent
@@ -122,6 +123,7 @@ def test_a_page_of_two_machines(tmp_path: Path) -> None:
 def test_a_folder_is_one_result(tmp_path: Path) -> None:
     keep(tmp_path, "made/one.json", ROWS[:1])
     keep(tmp_path, "made/two.json", ROWS[1:])
+    (tmp_path / "made.json.part").write_text("{")  # a script that is writing
     (result,) = load_results("made", tmp_path)
     assert result.source == "made/" and [(row["section"], row["net"]) for row in result.rows] == [("one", "a"), ("two", "b")]  # fmt: skip
 
@@ -158,6 +160,18 @@ def test_the_best_of_a_card() -> None:
     (found,) = compare_best(rows)
     assert (found["archc"], found["contender"], found["peer"], found["slower"]) == (78.0, "archc nhwc", "torch eager", 1.0)  # fmt: skip
     assert [row["share_of_unfused"] for row in find_share_of_limit(rows)] == [0.7]
+
+
+def test_a_net_that_gave_no_answer_misses_the_goal() -> None:
+    rows = [{"net": "a", "max_rel": 1e-6, "agrees": True, "elsewhere": ""}, {"net": "b", "error": "RuntimeError: no"}]
+    assert [row["figure"] for row in summarise_agreement(rows)] == ["2", "1", "1.0e-06", "0"]
+    result = Result("made.json", "", "", CPU, {}, "", rows)
+    assert {(each.holds, each.why) for each in map(partial(judge, result=result), AGREEMENT)} == {
+        (NO, "`b`: RuntimeError: no")
+    }
+    sections = [{"section": "zoo-1", "status": "measured", **rows[0]}, {"section": "zoo-1", "status": "not reached", "net": "c"},
+                {"section": "resnet50-8-fp16", "status": "failed", "net": "resnet50"}]  # fmt: skip
+    assert [row["net"] for row in check_agreement(sections)] == ["a"]
 
 
 # -- running -------------------------------------------------------------------------------------------------------------
