@@ -119,7 +119,7 @@ INT8_KINDS = Benchmark(
 )  # fmt: skip
 THREADS = Benchmark(
     "threads", "Threads", "What do threads give on the CPU, on a machine as it is and beside other work?", "threads.py --rounds 21", 10,
-    (Table((NET, Column("load", "beside"), Column("contender", "session"), Column("ratio", "ratio", ".2f"), Column("loadavg", "load", ".1f"))),),
+    (Table((NET, Column("load", "load"), Column("contender", "session"), Column("ratio", "ratio", ".2f"), Column("loadavg", "loadavg", ".1f"))),),
 )  # fmt: skip
 FOLDERS = Benchmark(
     "folders", "Folders of photos", "How near does `archc run FOLDER` come to what decoding and the model allow together?",
