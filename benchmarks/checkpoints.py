@@ -3,13 +3,13 @@
     python benchmarks/checkpoints.py [--runs 20] [--json benchmarks/results/checkpoints.json]
 
 `open` is all that is done before a build knows what it takes: the zip's directory, the pickle, and the state dicts in it. `all` also
-reads every tensor, with its checksum. The three take turns, and the medians of the runs are printed. The file is in the page cache.
+reads every tensor, with its checksum. The three take turns; quoted are medians of the
+runs, and of the ratios to `read`, which reads the bytes. The file is in the page cache.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from machine import describe_machine
+from machine import write_results
 
 from archc.compiler.weights.formats import open_checkpoint
 
@@ -42,22 +42,15 @@ def main() -> None:
                 run(path)
                 times[way].append(time.perf_counter() - begin)
         size = path.stat().st_size
-    medians = {way: round(statistics.median(each[1:]) * 1000, 1) for way, each in times.items()}
-    ratios = {way: round(medians[way] / medians["read"], 2) for way in ("open", "all")}
-    print(
-        f"{size:,} bytes, {TENSORS} tensors: "
-        + ", ".join(f"{way} {ms} ms" for way, ms in medians.items())
-        + f"; of read: {ratios}"
-    )
+    rows = [
+        {"way": way, "bytes": size, "ms": round(statistics.median(each[1:]) * 1000, 1),
+         "ratio": round(statistics.median(own / read for own, read in zip(each[1:], times["read"][1:], strict=True)), 2)}
+        for way, each in times.items()
+    ]  # fmt: skip
+    for row in rows:
+        print(f"{row['way']:5} {row['ms']:8.1f} ms, {row['ratio']} of reading")
     if options.json:
-        report = {
-            "machine": describe_machine(),
-            "bytes": size,
-            "runs": options.runs,
-            "milliseconds": medians,
-            "ratios": ratios,
-        }
-        options.json.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+        write_results(options.json, rows, ("torch",))
 
 
 def write_checkpoint(path: Path) -> None:

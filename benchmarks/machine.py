@@ -8,6 +8,7 @@ import platform
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -41,15 +42,17 @@ def describe_machine() -> dict[str, object]:
 
 
 def write_results(path: Path, rows: Sequence[dict[str, Any]], packages: Iterable[str], **machine: object) -> None:
-    """Keeps the rows with the command that made them, the machine (and more facts about it), and the versions of packages.
+    """Keeps the rows with the command that made them, the day, the machine (and more facts about it), and the versions of packages.
 
     The command is that of this process, as it is given in the repository's folder for a file in benchmarks/results; a package that is not here is left out.
+    The machine's load is that of the last minute, this process's own included: on a quiet machine it is about its number of threads.
     """
     words = [f"benchmarks/results/{path.name}" if Path(word).name == path.name else word for word in sys.argv[1:]]
     command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
     document = {
         "command": command,
-        "machine": {**machine, **describe_machine()},
+        "date": date.today().isoformat(),
+        "machine": {**machine, **describe_machine(), "load": round(os.getloadavg()[0], 1)},
         "versions": installed(packages),
         "rows": rows,
     }

@@ -1,6 +1,6 @@
 """Which nodes onnxruntime gives to CUDA and which to the CPU, for the whole zoo or for every op, without a GPU.
 
-    python -m benchmarks.placement [--ops | --nets NAME ...] [--json FILE]
+    python benchmarks/placement.py [--ops | --nets NAME ...] [--json benchmarks/results/placement.json]
 
 onnxruntime places nodes before it first uses the GPU's memory. So its real partitioner can run here over a stub of the driver that
 only says that there is a GPU, and its log says which node went where. Then the session fails, because nothing can be computed: for
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import onnxruntime
+from machine import write_results
 
 from archc.build.build import build
 from archc.compiler.backends.onnx.write import export_onnx
@@ -62,16 +63,17 @@ def main() -> int:
     options = parser.parse_args()
     if missing := missing_libraries():
         raise SystemExit(f"CUDA's libraries do not load: {', '.join(missing)}. pip install -e '.[cuda,test]'")
-    rows: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         driver, path = compile_driver(Path(folder)), Path(folder) / "net.onnx"
         for name in write_ops(path) if options.ops else write_nets(path, options.nets):
-            rows[name] = place_nodes(path, driver)
-            print(f"{name:60} {rows[name]['nodes']:5} nodes, on the CPU: {rows[name]['cpu'] or 'none'}", flush=True)
-    wholly = sum(not row["cpu"] for row in rows.values())
+            row = {"net": name} | place_nodes(path, driver)
+            rows.append(row)
+            print(f"{name:60} {row['nodes']:5} nodes, on the CPU: {row['elsewhere'] or 'none'}", flush=True)
+    wholly = sum(not row["elsewhere"] for row in rows)
     print(f"{wholly} of {len(rows)} wholly on CUDA, onnxruntime {onnxruntime.__version__}")
     if options.json:
-        options.json.write_text(json.dumps({"onnxruntime": onnxruntime.__version__, "placed": rows}, indent=1) + "\n")
+        write_results(options.json, rows, ("onnxruntime-gpu", "onnxruntime"))
     return 0
 
 
@@ -94,6 +96,7 @@ def write_nets(path: Path, names: list[str] | None) -> Iterator[str]:
 
 def write_ops(path: Path) -> Iterator[str]:
     """Exports each row of the tests' op table to `path`, and gives its name while its file is there."""
+    sys.path.insert(0, str(Path(__file__).parent.parent))
     from tests.test_ops import CASES, graph_of
 
     for case in CASES:
@@ -120,7 +123,10 @@ def place_nodes(path: Path, driver: Path) -> dict[str, Any]:
         if part[1] != PROVIDERS["cuda"]:
             # where all nodes are in one place, onnxruntime does not list them
             elsewhere.update(NODE.findall(log[part.end() : following]) or {"all": int(part[2])})
-    return {"nodes": sum(int(part[2]) for part in parts), "cpu": dict(elsewhere)}
+    return {
+        "nodes": sum(int(part[2]) for part in parts),
+        "elsewhere": ", ".join(f"{count} {op}" for op, count in elsewhere.items()),
+    }
 
 
 if __name__ == "__main__":

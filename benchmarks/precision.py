@@ -2,12 +2,10 @@
 
     python benchmarks/precision.py [--nets googlenet resnet50] [--ways fp16 …] [--rounds 15] --json benchmarks/results/precision.json
 
-Each net is built from seeded weights in each of WAYS, beside the plain float32 file. All files of a net are measured in turn, one thread,
+Each net is built from seeded weights in each of the ways, beside the plain float32 file. All files of a net are measured in turn, one thread,
 one image at a time, in each of the rounds; times are medians of the thread's own time, which what else the machine does changes
 less than the clock's, and ratios the medians of those within a round. The error is the build's own report.
-
-A way is a row of WAYS: its name and the flags of `archc build`; `{net}` in a flag is the net's name, `{photos}` a folder of crops of
-scikit-image's photos, which int8 is calibrated with and, by every fifth, measured on.
+int8 is calibrated with crops of scikit-image's photos and, by every fifth of them, measured.
 """
 
 from __future__ import annotations
@@ -29,6 +27,7 @@ from machine import write_results
 from PIL import Image
 
 NETS = ("lenet5_modern", "squeezenet1_1", "googlenet", "densenet121", "resnet50", "inception_v3", "resnet152", "vgg16")
+# the flags of `archc build`; `{net}` is the net's name, `{photos}` a folder of photos
 WAYS: dict[str, tuple[str, ...]] = {
     "fp16": ("--precision", "fp16"),
     "fp16, fp16 io": ("--precision", "fp16", "--io", "fp16"),

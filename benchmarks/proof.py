@@ -1,67 +1,66 @@
 """What a proof costs: whole processes of `archc build`, with each extent of the proof, or of two checkouts side by side.
 
-    python -m benchmarks.proof [--pairs N] [--against CHECKOUT] [NET ...]
+    python benchmarks/proof.py [--rounds 5] [--nets NAME ...] [--against CHECKOUT] [--json benchmarks/results/proof.json]
 
-Runs are interleaved, so that a busy machine slows all alike; medians are printed. `--against` is the folder of another checkout,
-which is run with the same interpreter. A NET is what `archc build` takes; without any they are those of docs/proof.md.
-Needs Linux or macOS.
+Processes take turns, so that a busy machine slows all alike; quoted are medians, and the median of the ratios to a build without a
+proof. `--against` is the folder of another checkout, which is run with the same interpreter. A net is what `archc build` takes;
+`unet.yaml` is a U-Net of 256 × 256 pixels in benchmarks/. Needs Linux or macOS.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import median
+from typing import Any
 
-from .machine import describe_machine
+from machine import write_results
+from processes import Starter, measure_in_turn, median_ratio, medians
 
 HERE = Path(__file__).parent
 NETS = (str(HERE / "unet.yaml"), "googlenet", "resnet50", "resnet152", "lenet5_modern")
-
-
-def run(root: Path, net: str, extent: str, output: str) -> tuple[float, float, float]:
-    """Seconds on the clock and of the CPU, and MB of memory, of one build."""
-    command = [sys.executable, "-m", "archc", "build", net, "-o", output, "--proof", extent]
-    began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{net} does not build in {root}")
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / unit
-
-
-def measure(cases: Mapping[str, tuple[Path, str]], net: str, pairs: int) -> dict[str, list[float]]:
-    """The medians of each case, by its name: a checkout and an extent of the proof."""
-    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in cases}
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(pairs):
-            for name in list(cases)[:: 1 if number % 2 else -1]:
-                root, extent = cases[name]
-                found[name].append(run(root, net, extent, f"{folder}/net.onnx"))
-    return {name: [median(column) for column in zip(*rows, strict=True)] for name, rows in found.items()}
+PACKAGES = ("archc-onnx", "torch", "onnxruntime", "onnxruntime-gpu")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("nets", nargs="*", default=NETS)
-    parser.add_argument("--pairs", type=int, default=5)
+    """Measures, prints a row for each net and extent, and writes the rows to `--json`."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nets", nargs="*", default=NETS)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--against", type=Path)
-    given = parser.parse_args()
+    parser.add_argument("--json", type=Path, help="where to keep the figures")
+    options = parser.parse_args()
     cases = {extent: (HERE.parent, extent) for extent in ("none", "fast", "full")}
-    if given.against:
-        cases = {"against": (given.against.resolve(), "fast"), "fast": (HERE.parent, "fast")}
-    print(describe_machine())
-    for net in given.nets:
-        net = str(Path(net).resolve()) if net.endswith(".yaml") else net
-        for name, (wall, cpu, memory) in measure(cases, net, given.pairs).items():
-            print(f"{Path(net).stem:16} {name:8} {wall:6.2f} s  {cpu:6.2f} s of CPU  {memory:5.0f} MB", flush=True)
+    if options.against:
+        cases = {"against": (options.against.resolve(), "fast"), "fast": (HERE.parent, "fast")}
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder, Starter() as start:
+        for net in options.nets:
+            net = str(Path(net).resolve()) if net.endswith(".yaml") else net
+            for row in measure(start, cases, net, options.rounds, f"{folder}/net.onnx"):
+                rows.append(row)
+                print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+            if options.json:
+                write_results(options.json, rows, PACKAGES)
+
+
+def measure(start: Starter, cases: Mapping[str, tuple[Path, str]], net: str, rounds: int,
+            output: str) -> list[dict[str, Any]]:  # fmt: skip
+    """A row for each case, by its name: a checkout and an extent of the proof. Ratios are to the first."""
+    build = [sys.executable, "-m", "archc", "build", net, "-o", output, "--proof"]
+    contenders = {name: ["env", f"PYTHONPATH={root}", *build, extent] for name, (root, extent) in cases.items()}
+    runs = measure_in_turn(start, contenders, rounds)
+    first = next(iter(runs.values()))
+    rows = []
+    for name, found in runs.items():
+        seconds, cpu_s, peak_mb = medians(found)
+        rows.append(
+            {"net": Path(net).stem, "proof": name, "seconds": round(seconds, 2), "cpu_s": round(cpu_s, 2), "peak_mb": round(peak_mb),
+             "seconds_ratio": round(median_ratio(found, first, "seconds"), 2), "peak_ratio": round(median_ratio(found, first, "peak_mb"), 2)}
+        )  # fmt: skip
+    return rows
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ TF32 = DeviceOption(
 )
 SEARCH = DeviceOption("search", ("heuristic", "exhaustive", "default"),
                       "as fast as exhaustive in steady state, and far faster on a shape's first run")  # fmt: skip
-NHWC = DeviceOption("nhwc", ("off", "on"), "it pays in tf32 (docs/benchmarks.md); in f32 it was not measured")
+NHWC = DeviceOption("nhwc", ("off", "on"), "it pays in tf32 (docs/performance.md); in f32 it was not measured")
 
 
 def cuda_major() -> int | None:
@@ -141,7 +141,7 @@ CUDA = Device(
     list_cuda,
     (INDEX, TF32, SEARCH, NHWC, CPU_NODES),
     lambda settings: "tf32" if settings["tf32"] == "on" else "f32",
-    tried="an H100 (docs/benchmarks.md); no GPU in the tests",
+    tried="an H100 (docs/performance.md); no GPU in the tests",
 )
 TENSORRT = Device(
     "tensorrt",
