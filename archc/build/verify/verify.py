@@ -79,6 +79,9 @@ SKIPPED = Fact("answers", None, "it is not run: what is wrong above comes first"
 NOT_FLOAT32 = Fact("answers", None, "the file is no plain float32 one, so torch's answers are others by more than rounding",
                    "hold it against the float32 file: archc verify FLOAT32.onnx THIS.onnx --tolerance X")  # fmt: skip
 
+NOT_FLOAT = Fact("answers", None, "the file computes in 8 bits, which are for inputs as it was calibrated with; the proof's go beyond them",
+                 "the report of its build says how far it lies from float32; archc eval tells how well it answers")  # fmt: skip
+
 
 def is_float32(artifact: Artifact) -> bool:
     """Whether a file takes float32 and computes with it, as torch does; its weights may be stored as half floats."""
@@ -153,7 +156,7 @@ def first_difference(stored: Graph, built: Graph) -> str:
 def check_answers(artifact: Artifact, graph: Graph, extent: Extent) -> tuple[Parity | None, Fact]:
     """Whether onnxruntime answers as torch does, which gets the file's own tensors."""
     if not is_float32(artifact):
-        return None, NOT_FLOAT32
+        return None, NOT_FLOAT if artifact.metadata.get("archc.precision") == "int8" else NOT_FLOAT32
     for package in PACKAGES:
         require_package(package, "the proof", "verify without it: --proof none")
     # the tensors are those behind the rewrites already
