@@ -189,3 +189,21 @@ def test_an_interrupt_ends_all_and_leaves_nothing(specs: Path, number: int, grou
     whole = names(specs / "out") if (specs / "out").exists() else {"none"}
     assert whole and not {name for name in whole if name.startswith(".")}, "what was done by then, or no folder at all"
     shutil.rmtree(specs / "out", ignore_errors=True)
+
+
+@posix
+def test_a_process_that_only_starts_says_nothing_of_an_interrupt() -> None:
+    """Ctrl-C reaches all processes; in one in which Python still starts it would be a traceback."""
+    script = (
+        "import os, signal\n"
+        "from archc.build.pool import PoolProcess\n"
+        "worker = PoolProcess(abs, 1)\n"
+        "os.kill(worker.process.pid, signal.SIGINT)\n"
+        "worker.process.join()\n"
+        "print(worker.process.exitcode)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=100, check=True
+    )
+    assert (done.stdout, done.stderr) == ("130\n", "")

@@ -249,4 +249,4 @@ def test_the_answers_of_8_bits_are_not_looked_at(run):
     build(run, "--proof", "none", "--precision", "int8", "--calibrate", "a.npz", "--max-error", "1")
     ran = run("verify", "small.onnx", "--format", "json")
     answers = json.loads(ran.out)["facts"][-1]
-    assert ran.code == 0 and answers["ok"] is None and "calibration set" in answers["message"]
+    assert ran.code == 0 and answers["ok"] is None and "calibrated" in answers["message"]

@@ -6,9 +6,12 @@ A process that dies, as one does where memory ends, fails the task that it was a
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GRACE_S = 3.0  # for a process to end after a signal: it removes what it has not finished
 
 
@@ -51,7 +54,7 @@ class PoolProcess:
     """A process that calls `function` for one task after the other, with `threads` threads for arithmetic."""
 
     def __init__(self, function: Callable[[Any], Any], threads: int) -> None:
-        from multiprocessing import get_context
+        from multiprocessing import get_context, resource_tracker
 
         context = get_context("spawn")
         self.index = 0
@@ -59,7 +62,11 @@ class PoolProcess:
         theirs, self.tasks = context.Pipe(duplex=False)
         self.answers, back = context.Pipe(duplex=False)
         self.process = context.Process(target=serve, args=(theirs, back, function, threads), daemon=True)
-        self.process.start()
+        if os.name == "posix":
+            # Python's own helper process, which unblocks signals when it is started
+            resource_tracker.ensure_running()
+        with signals_blocked():
+            self.process.start()
         theirs.close()
         back.close()
 
@@ -81,6 +88,19 @@ class PoolProcess:
         except (EOFError, OSError):
             self.process.join()
             return self.index, Died(self.process.exitcode or 0)
+
+
+@contextmanager
+def signals_blocked() -> Iterator[None]:
+    """A process that is started inside it gets SIGINT and SIGTERM later, when it unblocks them: while Python starts, Ctrl-C is a traceback."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_all(workers: Sequence[PoolProcess]) -> None:
@@ -107,6 +127,8 @@ def serve(tasks: Any, answers: Any, function: Callable[[Any], Any], threads: int
     catch_signals()
     limit_long_calls()
     try:
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         while True:
             answers.send(function(tasks.recv()))
     except (EOFError, BrokenPipeError):

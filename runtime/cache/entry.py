@@ -172,6 +172,9 @@ def checksum(path: Path) -> int:
 def read_notes(folder: Path) -> CacheEntry | None:
     """The entry in a folder; None where its notes are not there, or damaged."""
     try:
+        if not (folder / NOTES).is_file():
+            # a pipe would be waited for
+            return None
         digest, text = (folder / NOTES).read_bytes().split(b"\n", 1)
         if sha256(text).hexdigest() != digest.decode("ascii"):
             return None

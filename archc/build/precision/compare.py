@@ -19,12 +19,10 @@ from ...compiler.passes.round_to_half import RoundToHalf
 from ...compiler.weights.rewrite import RewrittenSource, RoundedSource
 from ...compiler.weights.source import WeightSource
 from ..options import BuildOptions
-from ..proof.inputs import ALL_KINDS, FAST_KINDS, draw_inputs
+from ..proof.inputs import ALL_KINDS, FAST_KINDS, PIXEL_DEVIATION, PIXEL_MEAN, draw_inputs
 from .measure import Feed, GraphFile, Question, measure_precision
 from .report import PrecisionReport
 from .variant import PixelScale, Variant
-
-PIXEL_MEAN, PIXEL_DEVIATION = 128, 64
 
 
 @contextmanager

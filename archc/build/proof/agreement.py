@@ -14,12 +14,17 @@ ROUNDINGS = 64
 
 
 def difference(found: Any, reference: Any) -> tuple[float, float]:
-    """The largest difference, absolute and relative to the largest reference value plus SCALE; infinite where `found` is not finite."""
+    """The largest difference, absolute and relative to the largest finite reference value plus SCALE; infinite where one is not finite and
+    the other is not the same. Numbers of any type are taken: integers and half floats would wrap and overflow in their own.
+    """
     import numpy as np
 
-    gap = float(np.abs(found - reference).max(initial=0.0))
-    gap = gap if np.isfinite(gap) else float("inf")
-    return gap, gap / (float(np.abs(reference).max(initial=0.0)) + SCALE)
+    ours, theirs = (np.asarray(each, np.float64) for each in (found, reference))
+    finite = np.isfinite(ours) & np.isfinite(theirs)
+    if not np.array_equal(ours[~finite], theirs[~finite], equal_nan=True):
+        return float("inf"), float("inf")
+    gap = float(np.abs(ours[finite] - theirs[finite]).max(initial=0.0))
+    return gap, gap / (float(np.abs(theirs[finite]).max(initial=0.0)) + SCALE)
 
 
 def agrees(found: Any, reference: Any, rounding: float = 0.0) -> bool:

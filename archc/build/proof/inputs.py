@@ -9,6 +9,8 @@ from typing import Any
 from ...compiler.ir.graph import Graph
 
 SEED = 20140917
+# where pixels are asked for, a normal number becomes one of about these
+PIXEL_MEAN, PIXEL_DEVIATION = 128, 64
 
 
 def make_negative(x: Any) -> Any:

@@ -2,7 +2,7 @@
 
 A plain file is proved as a build proves it. One that computes or takes something else is held against the plain file of the same tensors, which is made and proved
 for that: by the relative L2 that its build allowed. The ranges of an int8 file are those of its calibration set, which it does not
-hold, so it is not compared.
+hold, so it is not compared with the proof's inputs.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from ..precision.variant import PixelScale
 from ..proof.prove import PACKAGES, Extent, Parity, prove
 from .fact import Fact
 
-INT8 = Fact("answers", None, "the ranges of an int8 file are those of its calibration set, which the file does not hold",
-            "hold it against the float32 file: archc verify FLOAT32.onnx THIS.onnx --tolerance X")  # fmt: skip
+INT8 = Fact("answers", None, "the file computes in 8 bits, which are for inputs as it was calibrated with; the proof's go beyond them",
+            "the report of its build says how far it lies from float32; archc eval tells how well it answers")  # fmt: skip
 
 
 class Rebuilt(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,11 @@ from typing import Any, NamedTuple
 from ...compiler.diagnostics import Failure
 from ...runtime.ports import Port, list_ports
 from ..proof.agreement import RELATIVE, difference
-from ..proof.inputs import FAST_KINDS, draw_arrays
+from .drawn import draw_feed
 from .values import OpenValues
+
+# ONNX's operators with graphs inside them
+WITH_GRAPHS = ("If", "Loop", "Scan", "SequenceMap")
 
 
 class OutputGap(NamedTuple):
@@ -67,9 +70,9 @@ def compare(model: str | Path, other: str | Path, tolerance: float = RELATIVE, t
         ours, theirs = (opened.enter_context(OpenValues(each, trust)) for each in (model, other))
         asked = ModelPair.of(ours, theirs)
         gaps = tuple(asked.output_gaps())
-        wrong = any(gap.max_rel > tolerance for gap in gaps)
+        wrong = next((gap.output for gap in gaps if gap.max_rel > tolerance), None)
         common = asked.common_values()
-        first = find_first(asked, common, tolerance) if wrong else None
+        first = None if wrong is None else find_first(asked, wrong, common, tolerance)
         return ModelComparison(str(model), str(other), gaps, first, len(common), tolerance)
 
 
@@ -83,16 +86,14 @@ class ModelPair(NamedTuple):
 
     @classmethod
     def of(cls, ours: OpenValues, theirs: OpenValues) -> ModelPair:
-        """Draws the inputs. Raises Failure `models-differ` where the two take different ones."""
+        """Draws the inputs. Raises Failure `models-differ` where the two take different ones, or none that can be drawn."""
         a, b = ours.ports(), theirs.ports()
         pairs = pair_names([*a], [*b])
-        if pairs is None or any(not fits(a[x], b[y]) for x, y in pairs):
+        if pairs is None or any(not takes_the_same(a[x], b[y]) for x, y in pairs):
             raise Failure("models-differ", f"the two take different inputs: {list_ports(a)} against {list_ports(b)}",
                           "only models of the same inputs can be compared")  # fmt: skip
-        sizes = {x: known_sizes(a[x], b[y]) for x, y in pairs}
-        batch = {size for x, y in pairs for size in (a[x].shape[0], b[y].shape[0]) if isinstance(size, int)}
-        count = batch.pop() if batch else len(FAST_KINDS)
-        arrays = {x: repeat_rows(each, count).astype(a[x].dtype) for x, each in draw_arrays(sizes, FAST_KINDS).items()}
+        shapes = {x: known_shape(a[x], b[y]) for x, y in pairs}
+        arrays = draw_feed([a[x]._replace(shape=shapes[x]) for x, _ in pairs])
         return cls(ours, theirs, arrays, {y: arrays[x] for x, y in pairs})
 
     def output_gaps(self) -> Iterator[OutputGap]:
@@ -104,6 +105,10 @@ class ModelPair(NamedTuple):
         found = self.ours.ask([x for x, _ in pairs], self.our_inputs)
         expected = self.theirs.ask([y for _, y in pairs], self.their_inputs)
         for x, y in pairs:
+            if not (is_numbers(found[x]) and is_numbers(expected[y])):
+                raise Failure(
+                    "models-differ", f"the output `{x}` is no array of numbers", "only numbers can be compared"
+                )
             if found[x].shape != expected[y].shape:
                 raise Failure("models-differ", f"the output `{x}` is {found[x].shape} in one and {expected[y].shape} in the other",
                               "only models of the same outputs can be compared")  # fmt: skip
@@ -114,48 +119,75 @@ class ModelPair(NamedTuple):
         theirs = self.theirs.artifact.graph.producers
         return [name for node in self.ours.artifact.graph.nodes for name in node.outputs if name in theirs]
 
+    def inputs_of(self, value: str) -> Sequence[str]:
+        """What the node of the first model that makes a value reads; nothing where none makes it.
+
+        A graph inside a node may read whatever was made before it: of such a node these are all.
+        """
+        graph = self.ours.artifact.graph
+        node = graph.producers.get(value)
+        if node is None or node.kind not in WITH_GRAPHS:
+            return node.inputs if node else ()
+        before = graph.nodes[: graph.nodes.index(node)]
+        return (*node.inputs, *(name for each in before for name in each.outputs))
+
     def gap(self, value: str) -> float:
-        """The relative gap of a value in both models; 0 where it has another shape in the other, as it is another thing there."""
+        """The relative gap of a value in both models; 0 where it is of another kind or shape in the other, as it is another thing there."""
         found = self.ours.ask([value], self.our_inputs)[value]
         expected = self.theirs.ask([value], self.their_inputs)[value]
-        return largest_gap(found, expected)[1] if found.shape == expected.shape else 0.0
+        if not (is_numbers(found) and is_numbers(expected)) or found.shape != expected.shape:
+            return 0.0
+        return largest_gap(found, expected)[1]
 
 
-def find_first(asked: ModelPair, common: list[str], tolerance: float) -> FirstDifference | None:
-    """A value that differs though those that go into it agree.
+def find_first(asked: ModelPair, output: str, common: list[str], tolerance: float) -> FirstDifference | None:
+    """A value that differs though those that go into it agree; `output` is one that differs.
 
-    Halving finds one that differs; from there it goes back, as what stands before it in the file may lie in a branch that agrees.
+    It is looked for among those that the output is made of, as others say nothing of it. Halving finds one that differs; from there it
+    goes back, as what stands before it in the file may lie in a branch that agrees.
     """
     known: dict[str, float] = {}
 
-    def gap(value: str) -> float:
+    def differs(value: str) -> bool:
         if value not in known:
             known[value] = asked.gap(value)
-        return known[value]
+        return known[value] > tolerance
 
-    at = bisect_left(common, True, key=lambda value: gap(value) > tolerance)
-    if at == len(common):
+    ends = [output] if output in common else sources_of(asked, output, set(common))
+    value = next(filter(differs, ends), None)
+    if value is None:
         return None
-    value = common[at]
-    while wrong := next((each for each in sources_of(asked, value, set(common)) if gap(each) > tolerance), None):
+    behind = values_behind(asked, value)
+    before = [name for name in common if name in behind]
+    value = before[bisect_left(before, True, hi=len(before) - 1, key=differs)]
+    while wrong := next(filter(differs, sources_of(asked, value, set(common))), None):
         value = wrong
     node = asked.ours.artifact.graph.producers[value]
-    return FirstDifference(value, node.kind, node.place, gap(value))
+    return FirstDifference(value, node.kind, node.place, known[value])
+
+
+def values_behind(asked: ModelPair, value: str) -> set[str]:
+    """A value and all that it is made of."""
+    found, left = {value}, [value]
+    while left:
+        new = {each for each in asked.inputs_of(left.pop()) if each not in found}
+        found |= new
+        left += new
+    return found
 
 
 def sources_of(asked: ModelPair, value: str, common: set[str]) -> list[str]:
     """The nearest common values that a value is made of."""
-    found, seen, left = [], {value}, [*asked.ours.artifact.graph.producers[value].inputs]
+    found, seen, left = [], {value}, [*asked.inputs_of(value)]
     while left:
         each = left.pop()
-        node = asked.ours.artifact.graph.producers.get(each)
-        if each in seen or node is None:
+        if each in seen:
             continue
         seen.add(each)
         if each in common:
             found.append(each)
         else:
-            left += node.inputs
+            left += asked.inputs_of(each)
     return found
 
 
@@ -166,29 +198,25 @@ def pair_names(ours: list[str], theirs: list[str]) -> list[tuple[str, str]] | No
     return [*zip(ours, theirs, strict=True)] if len(ours) == len(theirs) else None
 
 
-def fits(ours: Port, theirs: Port) -> bool:
-    """Whether two inputs take the same arrays of numbers, with every size but the batch's known."""
-    same = ours.dtype == theirs.dtype and len(ours.shape) == len(theirs.shape) > 0
-    pairs = [*zip(ours.shape, theirs.shape, strict=False)]
-    clash = any(a != b for a, b in pairs if isinstance(a, int) and isinstance(b, int))
-    return same and not clash and all(isinstance(a, int) or isinstance(b, int) for a, b in pairs[1:])
+def takes_the_same(ours: Port, theirs: Port) -> bool:
+    """Whether two inputs take arrays of one element type and of shapes that go together."""
+    same = ours.dtype == theirs.dtype and len(ours.shape) == len(theirs.shape) and ours.has_rank == theirs.has_rank
+    pairs = zip(ours.shape, theirs.shape, strict=False)
+    return same and all(a == b for a, b in pairs if isinstance(a, int) and isinstance(b, int))
 
 
-def known_sizes(ours: Port, theirs: Port) -> tuple[int, ...]:
-    """The sizes of an input but for the batch's, from whichever model says them."""
-    return tuple(
-        a if isinstance(a, int) else int(str(b)) for a, b in zip(ours.shape[1:], theirs.shape[1:], strict=True)
-    )
+def known_shape(ours: Port, theirs: Port) -> tuple[int | str | None, ...]:
+    """The shape of an input, with each size from whichever model says it."""
+    return tuple(a if isinstance(a, int) else b for a, b in zip(ours.shape, theirs.shape, strict=True))
 
 
-def repeat_rows(array: Any, count: int) -> Any:
-    """The first `count` rows of an array that begins again at its end."""
-    import numpy as np
-
-    return np.take(array, range(count), axis=0, mode="wrap")
+def is_numbers(value: Any) -> bool:
+    """Whether a value of a model is an array of numbers, and no texts, list or map."""
+    return hasattr(value, "dtype") and value.dtype.kind in "biuf"
 
 
 def largest_gap(found: Any, expected: Any) -> tuple[float, float]:
     """The largest difference over all images, absolute and relative."""
-    gaps = [difference(a, b) for a, b in zip(found, expected, strict=True)]
+    rows = zip(found, expected, strict=True) if found.ndim and len(found) else [(found, expected)]
+    gaps = [difference(a, b) for a, b in rows]
     return max(gap for gap, _ in gaps), max(relative for _, relative in gaps)

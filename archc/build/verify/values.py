@@ -10,6 +10,8 @@ from typing import Any
 
 from ...compiler.backends.onnx.wire import more_outputs
 from ...runtime.artifact import Artifact, open_artifact
+from ...runtime.faults import RuntimeFault
+from ...runtime.inference import failing_node
 from ...runtime.ports import Port
 from ...runtime.trust import find_data, open_engine
 
@@ -47,4 +49,11 @@ class OpenValues:
         with copy.open("ab") as file:
             file.write(more_outputs(new))
         engine = open_engine(open_artifact(copy), "cpu", None, self.trust, None)
-        return dict(zip(names, engine.run(names, inputs), strict=True))
+        try:
+            return dict(zip(names, engine.run(names, inputs), strict=True))
+        except (RuntimeFault, MemoryError):
+            raise
+        # onnxruntime's own exceptions share no root but this
+        except Exception as error:
+            raise RuntimeFault("run-failed", f"onnxruntime stopped while it ran {self.artifact.path.name} on drawn numbers{failing_node(error)}",
+                               "look at what the model computes with its inputs") from None  # fmt: skip
