@@ -11,6 +11,7 @@ that is not here is no fault.
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import subprocess
 import sys
@@ -98,7 +99,7 @@ def run_benchmark(benchmark: Benchmark, machine: str, arguments: Sequence[str] =
     """
     name = f"{benchmark.name}.{machine}" if machine else benchmark.name
     if benchmark.folder:
-        given = ["--json-dir", str(folder / name)]
+        given = ["--json-dir", os.path.relpath(folder / name, HERE.parent)]
         return call_script(benchmark, [*given, *arguments])
     with tempfile.TemporaryDirectory(prefix=".", dir=folder) as beside:
         path = Path(beside, f"{name}.json")
