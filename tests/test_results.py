@@ -174,7 +174,7 @@ def test_exit_codes_and_twice_is_two_rows(run: Run, places: list[str], code: int
 @pytest.mark.skipif(sys.platform == "darwin", reason="its names are UTF-8")
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_names_of_any_bytes(run: Run, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
-    names = [b"\xff.png", b"a b .png", b"=1+1.png", "ünï.png".encode(), b"nl\n.png"]
+    names = [b"\xff.png", b"a b .png", b"=1+1.png", "ünï.png".encode(), b"nl\n.png", b"cr\r.png"]
     for name in names:
         shutil.copy("photos/a.png", os.fsdecode(name))
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\0".join(names) + b"\0")))
@@ -461,6 +461,8 @@ def test_the_walk_is_in_the_order_of_paths(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    (tmp_path / "itself.png").symlink_to("itself.png")
+    names.append("itself.png")
     deep = tmp_path.joinpath(*["d"] * 150)
     deep.mkdir(parents=True)
     (deep / "deep.png").touch()
