@@ -178,6 +178,9 @@ IMAGENET = ["n01440764 tench", "n02012849 crane", "n03126707 crane", "n02123045 
     (["Light_Grey", "DARK"], ["dark", "light grey"], 2, "case", {"Light_Grey": 1, "DARK": 0}),
     (["straße"], ["STRASSE", "b"], 2, "case", {"straße": 0}),
     (["a", "B"], ["a", "b"], 2, "case", {"a": 0, "B": 1}),
+    (["cafe\u0301", "a"], ["a", "caf\u00e9"], 2, "as they are", {"a": 0, "cafe\u0301": 1}),
+    (["CAFE\u0301"], ["caf\u00e9", "cafe"], 2, "case", {"CAFE\u0301": 0}),
+    (["\u0915\u093f x"], ["\u0915\u0940_x", "\u0915\u093f_x"], 2, "case", {"\u0915\u093f x": 1}),
     (["1", "0"], ["1", "2"], 2, "as they are", {"1": 0}),
     (["1", "0"], ["a", "b"], 2, "numbers", {"1": 1, "0": 0}), (["007", "9"], [], 9, "numbers", {"007": 7}), (["7"], [], None, "numbers", {"7": 7}),
     (["n01440764", "n02012849"], IMAGENET, 4, "WordNet ids in", {"n01440764": 0, "n02012849": 1}),
@@ -215,6 +218,8 @@ def test_names_that_are_no_classes(run: Run) -> None:
 
 @pytest.mark.parametrize("text, found", [
     ("a.png,x\nb.png,y\n", [("a.png", "x"), ("b.png", "y")]), ("path,class\na.png,x\n", [("a.png", "x")]),
+    ("image_path,class\na.png,x", [("a.png", "x")]), ("\nFile Name,class-id\na.png,x", [("a.png", "x")]),
+    ("image_1.png,class_1\n", [("image_1.png", "class_1")]), ("a.png,x\npath,class\n", [("a.png", "x"), ("path", "class")]),
     ("\ufeffid,label,file\r\n1,x,a.png\r\n\r\n", [("a.png", "x")]), ('"a,b.png", x y ', [("a,b.png", "x y")]), ('"new\nline.png",x', [("new\nline.png", "x")]),
 ])  # fmt: skip
 def test_a_csv(tmp_path: Path, text: str, found: list[tuple[str, str]]) -> None:
@@ -238,6 +243,15 @@ def test_places_without_classes(run: Run, place: str, told: str) -> None:
     ran = run(place)
     assert (ran.code, "error[no-classes]" in ran.err) == (2, True) or (place == "nul.csv" and ran.code in (1, 2))
     assert told in ran.err or place == "nul.csv"
+
+
+def test_nothing_is_told_where_nothing_was_answered(run: Run) -> None:
+    Path("list.csv").write_text("gone.png,dark\n", "utf-8")
+    ran = run("list.csv")
+    assert ran.code == 1 and "gone.png: error[image-missing]" in ran.out and "%" not in ran.out
+    told = json.loads(run("list.csv", "--format", "json").out)
+    assert told["top1"] is told["top5"] is None and told["pictures"] == 0
+    assert run("list.csv", "-o", "x.html").code == 1 and "0.00" not in Path("x.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize("words, model, code, told", [

@@ -174,7 +174,7 @@ def test_exit_codes_and_twice_is_two_rows(run: Run, places: list[str], code: int
 @pytest.mark.skipif(sys.platform == "darwin", reason="its names are UTF-8")
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_names_of_any_bytes(run: Run, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
-    names = [b"\xff.png", b"a b .png", b"=1+1.png", "ünï.png".encode(), b"nl\n.png"]
+    names = [b"\xff.png", b"a b .png", b"=1+1.png", "ünï.png".encode(), b"nl\n.png", b"cr\r.png"]
     for name in names:
         shutil.copy("photos/a.png", os.fsdecode(name))
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\0".join(names) + b"\0")))
@@ -221,9 +221,9 @@ def stop_after(models: Path, target: str, parts: int, **options: Any) -> None:
 
 @pytest.mark.parametrize("name, words, told", [
     ("other", [], "the model is another"), ("net", ["--top", "1"], "top was 5, and is 1"),
-    ("net", ["--outputs", "all"], "outputs was None, and is []"),
+    ("net", ["--outputs", "all"], "the columns are others; the outputs are others"),
     ("net", ["--max-pixels", "99"], "max_pixels was"), ("net", ["photos/a.png"], "the pictures are others: they were 5, and are 6"),
-    ("net", ["--labels", "names.txt"], "labels is another"),
+    ("net", ["--labels", "names.txt"], "the labels are others"),
 ])  # fmt: skip
 @pytest.mark.parametrize("whole", [True, False])
 def test_results_of_another_run_are_refused(
@@ -303,6 +303,48 @@ def test_a_full_disk_loses_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     assert ran.code == 3 and "error[disk-full]" in ran.err and "goes on from here" in ran.err
     monkeypatch.setattr(journal.os, "fsync", real)
     assert run("net", "photos", "-o", "x.csv").code == 1 and len(read("x.csv")) == 5
+
+
+DAMAGE = {
+    "part-000000000002": [b"ant,", None],
+    "journal": [
+        b'{"name": "part-000000000000"}\n', b'{"name": "part-000000000000", "pictures": "x", "errors": 3, "sha256": 0}\n',
+        b'{"name": "part-000000000000", "pictures": -5, "errors": {}, "sha256": ""}\n', b"\0\xff\n",
+        b'{"name": "../names.txt", "pictures": 1, "errors": {}, "sha256": ""}\n',
+    ],
+    "pictures": [b"photos/a.png\0photos/b.png\0", None],
+    "run.json": [b"[]"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name, content", [(name, content) for name, contents in DAMAGE.items() for content in contents]
+)
+def test_a_damaged_folder_costs_time_and_no_row(run: Run, models: Path, name: str, content: bytes | None) -> None:
+    assert run("net", "photos", "-o", "whole.csv").code == 1
+    for done in (2, 4):
+        stop_after(models, "x.csv", done)
+    Path("x.csv.unfinished", name).unlink()
+    if content is not None:
+        Path("x.csv.unfinished", name).write_bytes(content)
+    assert run("net", "photos", "-o", "x.csv").code == 1
+    assert Path("x.csv").read_bytes() == Path("whole.csv").read_bytes() and not Path("x.csv.unfinished").exists()
+
+
+def test_a_line_of_the_journal_counts_once(run: Run, models: Path) -> None:
+    stop_after(models, "x.csv", 2)
+    with Path("x.csv.unfinished/journal").open("r+b") as file:
+        file.write(2 * file.read())
+    assert run("net", "photos", "-o", "x.csv").code == 1 and [row["path"] for row in read("x.csv")] == [*PICTURES]
+
+
+@pytest.mark.parametrize("key", ["model", "options", "pictures", "results"])
+def test_a_damaged_record_is_one_of_another_run(run: Run, key: str) -> None:
+    run("net", "photos", "-o", "x.csv")
+    record = json.loads(Path("x.csv.run.json").read_bytes())
+    Path("x.csv.run.json").write_text(json.dumps({**record, key: [5]}))
+    ran = run("net", "photos", "-o", "x.csv")
+    assert ran.code == 2 and "error[results-differ]" in ran.err and "--restart" in ran.err
 
 
 # -- kills ---------------------------------------------------------------------------------------------------------------
@@ -461,6 +503,8 @@ def test_the_walk_is_in_the_order_of_paths(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    (tmp_path / "itself.png").symlink_to("itself.png")
+    names.append("itself.png")
     deep = tmp_path.joinpath(*["d"] * 150)
     deep.mkdir(parents=True)
     (deep / "deep.png").touch()

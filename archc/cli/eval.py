@@ -99,8 +99,8 @@ def evaluation_json(found: ClassificationReport) -> dict[str, Any]:
         "matched": found.matched,
         "notes": found.notes,
         "pictures": found.answered,
-        "top1": found.top1,
-        "top5": found.top5,
+        "top1": found.top1 if found.answered else None,
+        "top5": found.top5 if found.answered else None,
         "classes": [
             {"index": each.index, "label": each.label, "pictures": each.pictures, "top1": each.top1, "top5": each.five / each.pictures,
              "precision": each.precision}
@@ -115,14 +115,24 @@ def evaluation_json(found: ClassificationReport) -> dict[str, Any]:
 
 def text_parts(found: ClassificationReport, target: str | None) -> list[str]:
     """What people read: the figures, the classes that do worst, the worst mistakes, and what was left out."""
-    lines = [f"{found.model} on {found.device}: {count_of(found.answered, 'picture')} of {len(found.classes):,} classes",
-             f"  names matched {found.matched}", f"  top-1  {found.top1:7.2%}", f"  top-5  {found.top5:7.2%}"]  # fmt: skip
-    if found.unreadable_count:
-        codes = sorted({each.code for each in found.unreadable})
-        lines.append(f"  {found.unreadable_count:,} could not be read, and count in no figure: {', '.join(codes)}")
+    classes = f"{len(found.classes):,} class{'' if len(found.classes) == 1 else 'es'}"
+    lines = [f"{found.model} on {found.device}: {count_of(found.answered, 'picture')} of {classes}", f"  names matched {found.matched}"]  # fmt: skip
+    if found.answered:
+        lines += [f"  top-1  {found.top1:7.2%}", f"  top-5  {found.top5:7.2%}"]
     lines += [f"  {note}" for note in found.notes]
     closing = f"wrote {target}" if target else "-o report.html shows the pictures"
-    return [clean_lines(lines), class_table(found), mistake_table(found), clean(closing)]
+    tables = [class_table(found), mistake_table(found)] if found.answered else []
+    return [clean_lines(lines), clean_lines(unreadable_lines(found)), *tables, clean(closing)]
+
+
+def unreadable_lines(found: ClassificationReport) -> list[str]:
+    """The first pictures without an answer, each with why."""
+    if not found.unreadable_count:
+        return []
+    shown = [f"  {each.path}: error[{each.code}]: {each.message}" for each in found.unreadable[:SHOWN_MISTAKES]]
+    rest = found.unreadable_count - len(shown)
+    more = [f"  and {rest:,} more; --format json lists them"] if rest else []
+    return [f"{found.unreadable_count:,} could not be read, and count in no figure", *shown, *more]
 
 
 def clean_lines(lines: list[str]) -> str:

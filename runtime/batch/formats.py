@@ -7,12 +7,12 @@ its JSON. Numbers that JSON has no word for (NaN, infinities) are texts there.
 from __future__ import annotations
 
 import csv
-import io
 import json
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, BinaryIO, NamedTuple
 
 from ..packages import import_package
@@ -39,10 +39,14 @@ def encode_jsonl(columns: Columns, kinds: Sequence[Column]) -> bytes:
 
 def encode_csv(columns: Columns, kinds: Sequence[Column]) -> bytes:
     """A line a row, in UTF-8; what a row has not is empty."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows(zip(*(map(cell, columns[column.name]) for column in kinds), strict=True))
-    return text.getvalue().encode()
+    return csv_lines(zip(*(map(cell, columns[column.name]) for column in kinds), strict=True))
+
+
+def csv_lines(rows: Iterable[Iterable[Any]]) -> bytes:
+    """Rows as the lines of a csv. Both signs that readers take for a line's end are quoted, which Python does for those of its own line's end alone."""
+    lines: list[str] = []
+    csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n").writerows(rows)
+    return "".join(line.removesuffix("\r\n") + "\n" for line in lines).encode()
 
 
 def cell(value: Any) -> Any:
@@ -80,9 +84,7 @@ def join_jsonl(parts: Iterable[Path], file: BinaryIO, _: Sequence[Column]) -> No
 
 def join_csv(parts: Iterable[Path], file: BinaryIO, kinds: Sequence[Column]) -> None:
     """The names of the columns, and one part behind the other."""
-    header = io.StringIO(newline="")
-    csv.writer(header, lineterminator="\n").writerow(column.name for column in kinds)
-    file.write(header.getvalue().encode())
+    file.write(csv_lines([[column.name for column in kinds]]))
     join_jsonl(parts, file, kinds)
 
 

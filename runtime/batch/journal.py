@@ -6,8 +6,8 @@
     journal       a line for each part that is whole and on the disk
     whole         all rows, before they take their place
 
-A part counts when its line is in the journal, and both are forced to the disk before the next begins: so no row is lost that was told of,
-and none is there twice. Such a folder may come from anywhere: links in it are not followed, and one that is not the user's is refused.
+A part counts when its line, with its digest, is in the journal, and both are forced to the disk before the next begins: so no row is lost that was
+told of, and none is there twice. From the first part on that is not as its line says, the pictures are done again. Such a folder may come from anywhere: links in it are not followed, and one that is not the user's is refused.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ DEVICES_FULL = ("ENOSPC", "EDQUOT", "EFBIG")
 
 
 class Part(NamedTuple):
-    """Rows that are done: how many pictures, and how many of them have which error."""
+    """Rows that are done: how many pictures, how many of them have which error, and the digest of the file."""
 
     name: str
     pictures: int
     errors: dict[str, int]
+    sha256: str
 
 
 class PictureList(NamedTuple):
@@ -108,16 +109,19 @@ class Unfinished:
             os.replace(self.folder / f"{PICTURES}.new", self.folder / PICTURES)
             write_whole(self.folder / RUN, json.dumps(run, indent=1).encode())
 
-    def resume(self) -> None:
-        """Takes up the parts that the journal tells of; a line that a kill cut off is removed."""
+    def resume(self, pictures: int) -> None:
+        """Takes up the parts that the journal tells of, of so many `pictures`; a line that a kill cut off, and what is damaged, is left out.
+
+        The list of pictures is written anew, as it was found to be that of the run.
+        """
         with disk_faults(self.folder):
-            (self.folder / f"{PICTURES}.new").unlink(missing_ok=True)
+            os.replace(self.folder / f"{PICTURES}.new", self.folder / PICTURES)
             kept = b""
             for line in read_bytes(self.folder / JOURNAL).splitlines(keepends=True):
-                found = parse_object(line) if line.endswith(b"\n") else None
-                if found is None or not (self.folder / str(found.get("name"))).is_file():
+                part = read_part(line, f"part-{self.done:012d}", pictures - self.done)
+                if part is None or sha256(read_bytes(self.folder / part.name)).hexdigest() != part.sha256:
                     break
-                self.parts.append(Part(str(found["name"]), int(found["pictures"]), dict(found["errors"])))
+                self.parts.append(part)
                 kept += line
             write_whole(self.folder / JOURNAL, kept)
 
@@ -133,7 +137,7 @@ class Unfinished:
 
     def add(self, rows: bytes, pictures: int, errors: dict[str, int]) -> None:
         """Puts a part on the disk, and then its line."""
-        part = Part(f"part-{self.done:012d}", pictures, errors)
+        part = Part(f"part-{self.done:012d}", pictures, errors, sha256(rows).hexdigest())
         with disk_faults(self.folder):
             with open_new(self.folder / part.name) as file:
                 file.write(rows)
@@ -236,6 +240,17 @@ def parse_object(data: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def read_part(line: bytes, name: str, most: int) -> Part | None:
+    """The part called `name` that a whole line of the journal tells of, with at most so many pictures; None for any other line."""
+    found = parse_object(line) if line.endswith(b"\n") else None
+    if found is None or {*found} != {*Part._fields} or found["name"] != name:
+        return None
+    part = Part(**found)
+    if not isinstance(part.errors, dict) or {int} != {*map(type, (part.pictures, *part.errors.values()))}:
+        return None
+    return part if 0 < part.pictures <= most else None
 
 
 def read_object(path: Path) -> dict[str, Any] | None:

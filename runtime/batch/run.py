@@ -68,7 +68,7 @@ def run_pictures(
         before = None if restart else unfinished.read_run()
         if before:
             check_same(before, run, f"the unfinished run in `{unfinished.folder}`", unfinished.folder / "pictures")
-            unfinished.resume()
+            unfinished.resume(found.number)
         elif not restart and place.exists():
             return read_finished(place, run, time.monotonic() - began)
         else:
@@ -206,6 +206,9 @@ def find_differences(before: dict[str, Any], run: dict[str, Any]) -> Iterator[st
     if before.get("archc_results") != FORM:
         yield "another version of archc wrote it"
         return
+    if not all(isinstance(before.get(name), dict) for name in ("model", "options", "pictures")):
+        yield "its record is damaged"
+        return
     for key, what in (
         ("model", "the model"),
         ("device", "the device"),
@@ -214,16 +217,19 @@ def find_differences(before: dict[str, Any], run: dict[str, Any]) -> Iterator[st
     ):
         if before.get(key) != run[key] and not (key == "columns" and before.get("model") != run["model"]):
             old, new = (each.get(key) for each in (before, run))
-            yield f"{what} was {old}, and is {new}" if key in ("device", "format") else f"{what} is another"
-    options = before.get("options") or {}
+            yield (
+                f"{what} was {old}, and is {new}"
+                if key in ("device", "format")
+                else f"{what} {'are others' if key == 'columns' else 'is another'}"
+            )
     for name, value in run["options"].items():
-        if options.get(name) != value:
-            yield f"{name} is another" if name == "labels" else f"{name} was {options.get(name)}, and is {value}"
-    if (old := before.get("pictures") or {}) != (new := run["pictures"]):
+        if (old := before["options"].get(name)) != value:
+            yield f"the {name} are others" if name in ("labels", "outputs") else f"{name} was {old}, and is {value}"
+    if (old := before["pictures"]) != (new := run["pictures"]):
         if old.get("folder") != new["folder"]:
             yield f"it was begun in `{old.get('folder')}`"
         else:
-            yield f"the pictures are others: they were {old.get('number'):,}, and are {new['number']:,}"
+            yield f"the pictures are others: they were {old.get('number')}, and are {new['number']}"
 
 
 def record_path(results: Path) -> Path:
@@ -238,8 +244,12 @@ def read_finished(results: Path, run: dict[str, Any], seconds: float) -> Summary
         raise RuntimeFault("results-differ", f"`{results}` is there already, and nothing says what it is",
                            "write elsewhere with -o; --restart, or restart=True in Python, replaces it when the new one is whole", 2)  # fmt: skip
     check_same(record, run, f"`{results}`")
-    whole = record.get("results") or {}
-    if whole.get("bytes") != results.stat().st_size:
+    whole = record.get("results")
+    if (
+        not isinstance(whole, dict)
+        or whole.get("bytes") != results.stat().st_size
+        or not isinstance(whole.get("errors"), dict)
+    ):
         raise RuntimeFault("results-differ", f"`{results}` was changed since it was written",
                            "write elsewhere with -o; --restart, or restart=True in Python, replaces it", 2)  # fmt: skip
     return Summary(results, run["pictures"]["number"], run["pictures"]["number"], whole["errors"], seconds)

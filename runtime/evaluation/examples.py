@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,12 @@ from ..faults import RuntimeFault
 from ..formats import picture_suffixes
 from ..sources import list_folder, walk_images
 
-PATH_WORDS = ("path", "file", "filename", "image", "picture")
-CLASS_WORDS = ("class", "label", "target", "category")
+# words of a heading, without spaces and signs
+THINGS = ("", "file", "image", "img", "picture", "photo")
+PATH_WORDS = {thing + what for thing in THINGS for what in ("", "path", "name")} - {"", "name"}
+CLASS_WORDS = {
+    thing + what for thing in ("class", "label", "target", "category") for what in ("", "name", "id", "index")
+}
 FORMS = "a folder with a folder for each class, or a .csv with a path and a class a line"
 
 
@@ -71,19 +76,21 @@ def read_csv(place: str) -> Iterator[tuple[str, str]]:
 
     Raises RuntimeFault `no-classes` where it cannot be read, or a line has not both.
     """
-    folder, at = os.path.dirname(place), (0, 1)
+    folder, at, first = os.path.dirname(place), (0, 1), True
     try:
         with open(place, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             lines = csv.reader(file, strict=True)
             for row in lines:
-                words = [cell.strip().lower() for cell in row]
-                if lines.line_num == 1 and (found := find_heading(words)):
+                if not any(cell.strip() for cell in row):
+                    continue
+                if first and (found := find_heading(row)):
                     at = found
-                elif any(words):
+                else:
                     if len(row) <= max(at) or not row[at[0]].strip() or not row[at[1]].strip():
                         raise RuntimeFault("no-classes", f"`{place}`: line {lines.line_num} has no path and class: `{','.join(row)[:80]}`",
                                            "write a path, a comma and a class a line", 2)  # fmt: skip
                     yield os.path.join(folder, row[at[0]]), row[at[1]].strip()
+                first = False
     except (OSError, csv.Error, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise RuntimeFault(
@@ -91,8 +98,9 @@ def read_csv(place: str) -> Iterator[tuple[str, str]]:
         ) from None
 
 
-def find_heading(words: list[str]) -> tuple[int, int] | None:
-    """Where the path and the class stand in a line, if `words` are its heading."""
+def find_heading(row: list[str]) -> tuple[int, int] | None:
+    """Where the path and the class stand in a line, if it is a heading."""
+    words = [re.sub(r"[\s_.-]", "", cell).lower() for cell in row]
     path = next((at for at, word in enumerate(words) if word in PATH_WORDS), None)
     kind = next((at for at, word in enumerate(words) if word in CLASS_WORDS), None)
     return None if path is None or kind is None else (path, kind)

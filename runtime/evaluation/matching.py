@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
+from unicodedata import category, normalize
 
 from ..faults import RuntimeFault
 
@@ -28,7 +29,7 @@ def match_classes(names: Iterable[str], labels: Sequence[str], classes: int | No
     """Finds the class of each name, for a model with these `labels` and so many `classes` (None where the file leaves it open)."""
     names = [*names]
     ways: dict[str, Callable[[str], str]] = {
-        "by the labels as they are": str,
+        "by the labels as they are": compose,
         "by the labels, whatever their case, spaces and signs": simplify,
         "by the WordNet ids in the labels": find_id,
         "by the labels, without the WordNet ids before the names": lambda name: simplify(drop_id(name)),
@@ -61,9 +62,15 @@ def match_keys(names: Sequence[str], labels: Sequence[str], key: Callable[[str],
     return ClassMatching({name: at[0] for name, at in found.items() if len(at) == 1}, "", unmatched)
 
 
+def compose(name: str) -> str:
+    """A name with each letter in one piece with its accents; some systems write files' names in pieces."""
+    return normalize("NFC", name)
+
+
 def simplify(name: str) -> str:
-    """A name without what people write differently: its case, and all but letters and digits."""
-    return "".join(each for each in name.casefold() if each.isalnum())
+    """A name without what people write differently: its case, and all but letters, with their marks, and digits."""
+    folded = normalize("NFKC", normalize("NFKC", name).casefold())
+    return "".join(each for each in folded if each.isalnum() or category(each).startswith("M"))
 
 
 def find_id(name: str) -> str:
@@ -84,5 +91,5 @@ def require_match(matching: ClassMatching, skip_unknown: bool) -> None:
     told = [f"`{name}` {why}" for name, why in [*matching.unmatched.items()][:SHOWN]]
     more = len(matching.unmatched) - len(told)
     raise RuntimeFault("classes-unmatched", "; ".join(told) + (f"; and {more:,} more" if more else ""),
-                       "name the folders by the model's labels, or by numbers from 0; --labels FILE, or labels= in Python, gives it others, a .csv names classes as it likes"
+                       "name the folders by the model's labels, or by numbers from 0; --labels FILE, or labels= in Python, gives it others; a first line of a .csv that is no picture is `path,class`"
                        + ("; --skip-unknown, or skip_unknown=True in Python, leaves those out" if matching.classes else ""))  # fmt: skip

@@ -21,7 +21,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 def format_page(found: ClassificationReport) -> str:
     """The whole page."""
-    title = f"{found.model}: {percent(found.top1)} of {found.answered:,} pictures"
+    title = f"{found.model}: {told_share(found, found.top1)} of {found.answered:,} pictures"
     parts = [heading(found), notes(found), classes(found), confusions(found), mistakes(found), unreadable(found)]
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
@@ -40,6 +40,11 @@ def percent(value: float) -> str:
     return f"{value:.2%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
+def told_share(found: ClassificationReport, value: float) -> str:
+    """A share of all pictures; a dash where none was answered."""
+    return percent(value) if found.answered else "\N{EN DASH}"
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int, label: str) -> str:
     """A table whose last `numbers` columns are numbers; cells are HTML. It scrolls where it is wider than the page."""
     kinds = [' class="n"' if at >= len(head) - numbers else "" for at in range(len(head))]
@@ -52,7 +57,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int, labe
 
 def heading(found: ClassificationReport) -> str:
     """The model, the two figures, and where they come from."""
-    figures = (("top-1", percent(found.top1)), ("top-5", percent(found.top5)), ("pictures", f"{found.answered:,}"),
+    figures = (("top-1", told_share(found, found.top1)), ("top-5", told_share(found, found.top5)), ("pictures", f"{found.answered:,}"),
                ("classes", f"{len(found.classes):,}"))  # fmt: skip
     shown = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures)
     return (f"<header><h1>{text(found.model)}</h1><p>on {text(found.device)}, with the pictures in <code>{text(found.place)}</code>; "
