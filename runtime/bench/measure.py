@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..faults import RuntimeFault
 from .contender import Contender
-from .energy import find_counters, joules
+from .energy import find_counters, measure_joules
 from .statistics import Difference, Latency, compare_rounds, summarize
 
 # seconds that one contender runs in a round at least, and rounds at least
@@ -84,6 +84,6 @@ def describe_timing(contender: Contender, batch: int, times: Sequence[float], ag
     energy = None
     if counters:
         runs = max(1, round(ENERGY_S * 1e3 / latency.p50))
-        energy = joules(counters, lambda: contender.time_runs(batch, runs)) / (runs * batch)
+        energy = measure_joules(counters, lambda: contender.time_runs(batch, runs)) / (runs * batch)
     return Timing(contender.name, contender.opened.where, batch, len(times), latency, batch * len(times) / sum(times),
                   1e3 * contender.opened.start_seconds, contender.peak_bytes(), contender.device_bytes, energy, why, against)  # fmt: skip
