@@ -12,13 +12,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..cores import count_cores
 from ..faults import RuntimeFault
 from ..packages import import_package
 from ..trust import find_data
 from .columns import Column, Columns
 from .formats import FORMATS, ResultsFormat
 from .journal import RECORD, PictureList, Unfinished, read_object, write_whole
-from .pipeline import count_cores, map_in_order
+from .pipeline import map_in_order
 from .predictor import Predictor, iterate_batches
 
 # a part is written after so many pictures, numbers or seconds: what a kill costs at most
