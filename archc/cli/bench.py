@@ -154,6 +154,7 @@ def timing_table(timings: Sequence[Timing]) -> str:
 
 
 def format_quantile(milliseconds: float | None) -> str:
+    """A time for people; nothing where there were too few runs to tell it."""
     return "" if milliseconds is None else f"{milliseconds:.2f}"
 
 

@@ -25,8 +25,8 @@ class Timing(NamedTuple):
     """One contender at one batch: `latency` of a run, `images_per_s`, and `joules_per_image` where energy is counted.
 
     `start_ms` is how long it took to open, `peak_bytes` its process's peak memory up to here, `device_bytes` what it has of an NVIDIA
-    GPU's, None where that is not known; `against` how it compares with the
-    first contender, None for that one. `why_no_energy` says why `joules_per_image` is None.
+    GPU's, None where that is not known. `against` says how it compares with the first contender, None for that one. `why_no_energy`
+    says why `joules_per_image` is None.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Timing(NamedTuple):
     against: Difference | None
 
 
-def measure(contenders: Sequence[Contender], batches: Sequence[int], seconds: float) -> list[Timing]:  # fmt: skip
+def measure(contenders: Sequence[Contender], batches: Sequence[int], seconds: float) -> list[Timing]:
     """The timings of open contenders: for each batch `seconds` of each.
 
     Raises RuntimeFault where a contender fails, and `wrong-input` for a batch that one does not take.
