@@ -28,9 +28,10 @@ SIZES = ((640, 480), (4000, 3000))
 MEASURE = """
 import json, os, sys, time
 from archc.runtime.batch import Predictor, PredictOptions
-from archc.runtime.batch.pipeline import count_cores, map_in_order
+from archc.runtime.batch.pipeline import map_in_order
 from archc.runtime.batch.predictor import iterate_batches
 from archc.runtime.batch.run import run_pictures
+from archc.runtime.cores import count_cores
 from archc.runtime.sources import each_picture, find_images
 what, model, folder, batch = *sys.argv[1:4], int(sys.argv[4])
 cores = count_cores()

@@ -290,6 +290,7 @@ class Session:
         return self.to_probabilities(self.logits(images))
 
     def to_probabilities(self, logits: Any) -> Any:
+        """The logits (N, classes) after a softmax, unless the model has one at its end."""
         return logits if self.artifact.is_distribution(self.logits_output) else softmax(logits)
 
     def require_classifier(self) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from archc.runtime.bench.contender import Contender
-from archc.runtime.bench.energy import find_counters, joules, processor_counters
+from archc.runtime.bench.energy import find_counters, measure_joules, processor_counters
 from archc.runtime.bench.nvml import find_gpus
 from archc.runtime.bench.statistics import compare_rounds, summarize
 from archc.runtime.faults import PictureFault, RuntimeFault
@@ -133,7 +133,7 @@ def test_the_processors_energy(tmp_path):
     counters, why = processor_counters(tmp_path)
     assert len(counters) == 1 and not why
     # it begins again at its end
-    assert joules(counters, lambda: (package / "energy_uj").write_text("2000000")) == pytest.approx(3.0)
+    assert measure_joules(counters, lambda: (package / "energy_uj").write_text("2000000")) == pytest.approx(3.0)
 
 
 @pytest.mark.parametrize("kind", [RuntimeFault, PictureFault])

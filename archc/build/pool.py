@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from ..runtime.cores import count_cores
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-GRACE_S = 3.0  # for a process to end after a signal: it removes what it has not finished
+# for a process to end after a signal: it removes what it has not finished
+GRACE_S = 3.0
 
 
 class Died(NamedTuple):
@@ -135,11 +138,6 @@ def serve(tasks: Any, answers: Any, function: Callable[[Any], Any], threads: int
         pass
     finally:
         end_if_interrupted()
-
-
-def count_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def available_memory() -> int | None:

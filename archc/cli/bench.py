@@ -107,9 +107,9 @@ def find_model(name: str, settings: Sequence[str], folder: Path) -> tuple[Path, 
 def onnx_contender(name: str, path: Path, cache: bool, device: str, options: Mapping[str, str], threads: int | None, trust: bool) -> Contender:  # fmt: skip
     """A model file. A file that is gone when the command ends leaves nothing in the cache."""
     from ..runtime.bench.contender import Contender
-    from ..runtime.bench.models import open_model
+    from ..runtime.bench.models import open_runner
 
-    opener = partial(open_model, str(path), device, options=options, threads=threads, trust=trust, cache=cache)
+    opener = partial(open_runner, str(path), device, options=options, threads=threads, trust=trust, cache=cache)
     return Contender(name, opener)
 
 
@@ -154,6 +154,7 @@ def timing_table(timings: Sequence[Timing]) -> str:
 
 
 def format_quantile(milliseconds: float | None) -> str:
+    """A time for people; nothing where there were too few runs to tell it."""
     return "" if milliseconds is None else f"{milliseconds:.2f}"
 
 

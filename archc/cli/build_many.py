@@ -17,16 +17,18 @@ from typing import Any, NamedTuple
 import click
 
 from ..build.options import BuildOptions
-from ..build.pool import Died, available_memory, count_cores, run_each
+from ..build.pool import Died, available_memory, run_each
 from ..compiler.backends import BACKENDS
 from ..compiler.destinations import no_such_folder
 from ..compiler.diagnostics import Failure, clean
 from ..compiler.limits import Limits
+from ..runtime.cores import count_cores
 from ..text.tables import count_of, format_bytes
 from .options import print_json
 from .progress import StatusLine
 
-PROOF_MEMORY = 1 << 30  # bytes that a build with torch and onnxruntime takes, for nets of usual size
+# bytes that a build with torch and onnxruntime takes, for nets of usual size
+PROOF_MEMORY = 1 << 30
 
 
 class BuildTask(NamedTuple):

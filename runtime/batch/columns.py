@@ -45,8 +45,8 @@ FAULT = (Column("error", "text"), Column(WHY, "text"))
 def columns_of(session: Session, outputs: Sequence[str] | None) -> tuple[Column, ...]:
     """The columns of a model's rows: the best class and the ranking of a classifier, else a column for each output.
 
-    `outputs` names those that are wanted; an empty one means all, None the classes where there are any. Raises RuntimeFault `wrong-output` for an output that
-    is no small array of one size, and for one that is called as another column.
+    `outputs` names those that are wanted; an empty one means all, None the classes where there are any.
+    Raises RuntimeFault `wrong-output` for an output that is no small array of one size, and for one that is called as another column.
     """
     if outputs is None and session.verdict.output is not None:
         return (PATH, *CLASSES, *FAULT)

@@ -6,7 +6,6 @@ work, and none waits at a barrier between two stages: that makes the sum of both
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,11 +18,6 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 # batches that wait beside those that are worked on
 WAITING = 2
-
-
-def count_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def map_in_order(work: Callable[[In], Out], batches: Iterable[In], workers: int) -> Iterator[Out]:

@@ -12,13 +12,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..cores import count_cores
 from ..faults import RuntimeFault
 from ..packages import import_package
 from ..trust import find_data
 from .columns import Column, Columns
 from .formats import FORMATS, ResultsFormat
 from .journal import RECORD, PictureList, Unfinished, read_object, write_whole
-from .pipeline import count_cores, map_in_order
+from .pipeline import map_in_order
 from .predictor import Predictor, iterate_batches
 
 # a part is written after so many pictures, numbers or seconds: what a kill costs at most
@@ -76,7 +77,7 @@ def run_pictures(
         resumed = unfinished.done
         if progress:
             progress(resumed, found.number)
-        add_rows(unfinished, predictor, form, batch, partial_progress(progress, found.number))
+        add_rows(unfinished, predictor, form, batch, with_total(progress, found.number))
         with unfinished.writing(place) as file:
             form.join(unfinished.part_paths(), file, predictor.columns)
         errors = dict(sum((Counter(part.errors) for part in unfinished.parts), Counter[str]()))
@@ -148,8 +149,8 @@ def part_rows(columns: Iterable[Column]) -> int:
     return max(1, min(PART_ROWS, PART_VALUES // max(numbers, 1)))
 
 
-def partial_progress(progress: Callable[[int, int], None] | None, count: int) -> Callable[[int], None]:
-    """A function of the pictures that are done alone."""
+def with_total(progress: Callable[[int, int], None] | None, count: int) -> Callable[[int], None]:
+    """`progress` as a function of the pictures that are done alone, of `count`; one that does nothing where there is no `progress`."""
     return (lambda done: None) if progress is None else lambda done: progress(done, count)
 
 

@@ -69,7 +69,7 @@ class Contender:
         theirs.close()
         back.close()
         try:
-            with self.growing():
+            with self.count_growth():
                 self.opened = Opened(*self.receive())
         except BaseException:
             self.__exit__()
@@ -86,7 +86,7 @@ class Contender:
 
     def warm_up(self, batch: int, runs: int) -> None:
         """Runs `runs` times before anything is timed: kernels are chosen, and memory is taken. Raises RuntimeFault where one fails."""
-        with self.growing():
+        with self.count_growth():
             self.time_runs(batch, runs)
 
     @property
@@ -95,7 +95,7 @@ class Contender:
         return self.gpu_bytes if self.opened.where in NVIDIA else None
 
     @contextmanager
-    def growing(self) -> Iterator[None]:
+    def count_growth(self) -> Iterator[None]:
         """Counts what the memory in use on the GPUs grows by inside it: contenders open and warm up one after the other."""
         before = read_used_bytes()
         yield

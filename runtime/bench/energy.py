@@ -58,7 +58,7 @@ def gpu_counters() -> tuple[list[Counter], str]:
     return [Counter("gpu", gpus.joules, float("inf"))], ""
 
 
-def joules(counters: list[Counter], work: Callable[[], object]) -> float:
+def measure_joules(counters: list[Counter], work: Callable[[], object]) -> float:
     """The energy of all counters while `work` runs."""
     before = [counter.read() for counter in counters]
     work()

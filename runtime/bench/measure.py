@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..faults import RuntimeFault
 from .contender import Contender
-from .energy import find_counters, joules
+from .energy import find_counters, measure_joules
 from .statistics import Difference, Latency, compare_rounds, summarize
 
 # seconds that one contender runs in a round at least, and rounds at least
@@ -25,8 +25,8 @@ class Timing(NamedTuple):
     """One contender at one batch: `latency` of a run, `images_per_s`, and `joules_per_image` where energy is counted.
 
     `start_ms` is how long it took to open, `peak_bytes` its process's peak memory up to here, `device_bytes` what it has of an NVIDIA
-    GPU's, None where that is not known; `against` how it compares with the
-    first contender, None for that one. `why_no_energy` says why `joules_per_image` is None.
+    GPU's, None where that is not known. `against` says how it compares with the first contender, None for that one. `why_no_energy`
+    says why `joules_per_image` is None.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Timing(NamedTuple):
     against: Difference | None
 
 
-def measure(contenders: Sequence[Contender], batches: Sequence[int], seconds: float) -> list[Timing]:  # fmt: skip
+def measure(contenders: Sequence[Contender], batches: Sequence[int], seconds: float) -> list[Timing]:
     """The timings of open contenders: for each batch `seconds` of each.
 
     Raises RuntimeFault where a contender fails, and `wrong-input` for a batch that one does not take.
@@ -84,6 +84,6 @@ def describe_timing(contender: Contender, batch: int, times: Sequence[float], ag
     energy = None
     if counters:
         runs = max(1, round(ENERGY_S * 1e3 / latency.p50))
-        energy = joules(counters, lambda: contender.time_runs(batch, runs)) / (runs * batch)
+        energy = measure_joules(counters, lambda: contender.time_runs(batch, runs)) / (runs * batch)
     return Timing(contender.name, contender.opened.where, batch, len(times), latency, batch * len(times) / sum(times),
                   1e3 * contender.opened.start_seconds, contender.peak_bytes(), contender.device_bytes, energy, why, against)  # fmt: skip

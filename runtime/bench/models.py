@@ -23,7 +23,7 @@ class ModelRunner:
         return self.session.run(arrays)
 
 
-def open_model(
+def open_runner(
     path: str, device: str, options: Mapping[str, str], threads: int | None, trust: bool, cache: bool
 ) -> ModelRunner:
     """A model file, as Session opens it. Raises RuntimeFault."""

@@ -66,11 +66,11 @@ def compare_rounds(ours: Sequence[float], theirs: Sequence[float]) -> Difference
     starts = chance.integers(0, count, (RESAMPLES, -(-count // block)))
     drawn = (starts[:, :, None] + np.arange(block)).reshape(RESAMPLES, -1)[:, :count] % count
     low, high = np.quantile(np.median(ratios[drawn], axis=1), (0.025, 0.975))
-    noise = max(own_noise(ours), own_noise(theirs))
+    noise = max(measure_noise(ours), measure_noise(theirs))
     return Difference(exp(float(np.median(ratios))), exp(float(low)), exp(float(high)), noise)
 
 
-def own_noise(rounds: Sequence[float]) -> float:
+def measure_noise(rounds: Sequence[float]) -> float:
     """How far a contender lies from itself: the ratio, over 1, of the medians of its even and of its odd rounds."""
     import numpy as np
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..artifact import Artifact, FileIdentity
+from ..devices import PROVIDERS
 from ..packages import import_package
 from .folder import Unusable
 from .outlines import outline_json, parse_outline
@@ -26,7 +27,7 @@ from .processor import describe_processor
 FORMAT = 1
 GRAPH, WEIGHTS, NOTES = "graph.onnx", "weights.bin", "notes.json"
 # the only graphs that are kept, and how onnxruntime optimised them
-PROVIDERS, LEVEL = ("CPUExecutionProvider",), "all"
+CPU_PROVIDERS, LEVEL = (PROVIDERS["cpu"],), "all"
 # a file that is written again so soon may keep the time that it has: the clock of a disk ticks
 TICK_NS = 20_000_000
 CHUNK = 2**20
@@ -130,7 +131,7 @@ def find_environment() -> dict[str, Any]:
         "format": FORMAT,
         "onnxruntime": f"{onnxruntime.__version__} {onnxruntime.get_build_info()}",
         "processor": processor,
-        "providers": [*PROVIDERS],
+        "providers": [*CPU_PROVIDERS],
         "optimization": LEVEL,
     }
 

@@ -19,8 +19,8 @@ from ..faults import RuntimeFault
 from ..inference import create_ort_session, session_options
 from ..trust import find_data
 from .entry import (
+    CPU_PROVIDERS,
     GRAPH,
-    PROVIDERS,
     WEIGHTS,
     CacheEntry,
     FileStamp,
@@ -81,7 +81,7 @@ class WarmStart:
 
     def create(self, path: Path, options: Any, providers: Sequence[Any]) -> Any:
         """A session of the entry's graph, which is optimised already. Raises StaleEntry where that does not load."""
-        if (*providers,) != PROVIDERS:
+        if (*providers,) != CPU_PROVIDERS:
             return create_ort_session(path, options, providers)
         try:
             session = load_graph(self.entry.folder, options)
@@ -101,8 +101,8 @@ class ColdStart:
     def create(self, path: Path, options: Any, providers: Sequence[Any]) -> Any:
         """A session of the model. Raises as create_ort_session does, of the model and never of the cache."""
         try:
-            if (*providers,) != PROVIDERS:
-                raise Unusable(f"only graphs for {PROVIDERS[0]} are kept")
+            if (*providers,) != CPU_PROVIDERS:
+                raise Unusable(f"only graphs for {CPU_PROVIDERS[0]} are kept")
             with open_draft(self.artifact, self.trusted) as draft:
                 draft.write()
             session = load_draft(draft, options)
@@ -138,7 +138,7 @@ def load_graph(folder: Path, options: Any) -> Any:
     level = options.graph_optimization_level
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
-        return create_ort_session(folder / GRAPH, options, PROVIDERS)
+        return create_ort_session(folder / GRAPH, options, CPU_PROVIDERS)
     finally:
         options.graph_optimization_level = level
 
@@ -190,7 +190,7 @@ def write_graph(model: Path, folder: Path) -> list[tuple[str, str, str]]:
     }
     for name, value in entries.items():
         options.add_session_config_entry(f"session.{name}", value)
-    return describe_ports(create_ort_session(model, options, PROVIDERS))
+    return describe_ports(create_ort_session(model, options, CPU_PROVIDERS))
 
 
 class Hashing(threading.Thread):

@@ -28,6 +28,7 @@ class DeviceOption(NamedTuple):
 
     @property
     def default(self) -> str:
+        """The value where none is asked for."""
         return self.values[0]
 
     @property
@@ -52,10 +53,10 @@ CPU_NODES = DeviceOption("cpu-nodes", ("refuse", "allow"), "what was asked for i
 class Device(NamedTuple):
     """A device: where it computes, onnxruntime's name for its provider, what it needs, and its rules as functions.
 
-    `find_trouble` looks whether it works here, `find_refusal` whether it does with the options in force. `list_providers` gives what onnxruntime takes, for the options in force and a
-    number of threads. `name_precision` says in what products of float32 are computed. `package` is the one on the package index
-    that brings its provider as a plugin; empty where onnxruntime's own wheel has it. `cannot_run` are precisions of a file that
-    it refuses, each with the reason. `tried` says where archc has been run on it.
+    `find_trouble` looks whether it works here, `find_refusal` whether it does with the options in force. `list_providers` gives what
+    onnxruntime takes, for the options in force and a number of threads. `name_precision` says in what products of float32 are
+    computed. `package` is the one on the package index that brings its provider as a plugin; empty where onnxruntime's own wheel
+    has it. `cannot_run` are precisions of a file that it refuses, each with the reason. `tried` says where archc has been run on it.
     """
 
     name: str

@@ -116,6 +116,7 @@ def cuda_options(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def list_cuda(settings: Mapping[str, str], threads: int | None) -> tuple[Any, ...]:
+    """CUDA with its options; the threads are the CPU's."""
     return ((CUDA_PROVIDER, cuda_options(settings)),)
 
 

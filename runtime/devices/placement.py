@@ -60,6 +60,7 @@ def describe_elsewhere(nodes: Mapping[str, Sequence[tuple[str, str]]]) -> str:
 
 
 def name_nodes(nodes: Iterable[tuple[str, str]]) -> str:
+    """Nodes by name and operator, in words: `head.det` (Det), …"""
     return ", ".join(f"`{name}` ({op})" if name else f"a {op} without a name" for name, op in nodes)
 
 

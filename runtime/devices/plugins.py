@@ -79,7 +79,7 @@ def find_plugin_trouble(package: str, provider: str, advice: str) -> Trouble:
         why = " ".join(str(error).split())[:300] or type(error).__name__
         return Trouble(f"{called} does not load: {why}", install_line(package, over=True))
     if not found:
-        return Trouble(f"{called} takes none of the devices here{describe_processor()}", advice)
+        return Trouble(f"{called} takes none of the devices here{describe_maker()}", advice)
     return Trouble()
 
 
@@ -88,8 +88,8 @@ def install_plugin(package: str) -> str:
     return f"pip install '{OURS}[openvino]'" if package == OPENVINO.package else f"pip install {package}"
 
 
-def describe_processor() -> str:
-    """Whose processor onnxruntime found, as some plugins take those of one maker only; empty where it does not say."""
+def describe_maker() -> str:
+    """Who made the processor, in brackets, as some plugins take those of one maker only; empty where onnxruntime does not say."""
     makers = [each.device.vendor for each in list_plugin_devices("CPUExecutionProvider")]
     return f" (the processor is by {makers[0]})" if makers and makers[0] else ""
 

@@ -7,8 +7,9 @@ from itertools import islice
 from pathlib import Path
 
 from ..batch.columns import Columns
-from ..batch.pipeline import count_cores, map_in_order
+from ..batch.pipeline import map_in_order
 from ..batch.predictor import Predictor
+from ..cores import count_cores
 from .examples import Examples, open_examples
 from .matching import ClassMatching, match_classes, require_match
 from .tally import ClassificationReport, Tally

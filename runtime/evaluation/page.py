@@ -21,31 +21,38 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 def format_page(found: ClassificationReport) -> str:
     """The whole page."""
-    title = f"{found.model}: {told_share(found, found.top1)} of {found.answered:,} pictures"
-    parts = [heading(found), notes(found), classes(found), confusions(found), mistakes(found), unreadable(found)]
+    title = f"{found.model}: {format_answered(found, found.top1)} of {found.answered:,} pictures"
+    parts = [
+        format_heading(found),
+        format_notes(found),
+        format_classes(found),
+        format_confusions(found),
+        format_mistakes(found),
+        format_unreadable(found),
+    ]
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{text(title)}</title>\n<style>\n{STYLE}</style>\n</head>\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape_text(title)}</title>\n<style>\n{STYLE}</style>\n</head>\n'
         f"<body>\n<main>\n{''.join(parts)}</main>\n</body>\n</html>\n"
     )  # fmt: skip
 
 
-def text(value: object) -> str:
+def escape_text(value: object) -> str:
     """Text from anywhere as HTML."""
     return escape(escape_controls(str(value)))
 
 
-def percent(value: float) -> str:
+def format_percent(value: float) -> str:
     """`98.89 %`."""
     return f"{value:.2%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
-def told_share(found: ClassificationReport, value: float) -> str:
+def format_answered(found: ClassificationReport, value: float) -> str:
     """A share of all pictures; a dash where none was answered."""
-    return percent(value) if found.answered else "\N{EN DASH}"
+    return format_percent(value) if found.answered else "\N{EN DASH}"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int, label: str) -> str:
+def format_html_table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int, label: str) -> str:
     """A table whose last `numbers` columns are numbers; cells are HTML. It scrolls where it is wider than the page."""
     kinds = [' class="n"' if at >= len(head) - numbers else "" for at in range(len(head))]
     top = "".join(f'<th scope="col"{kind}>{cell}</th>' for cell, kind in zip(head, kinds, strict=True))
@@ -55,60 +62,60 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int, labe
     return f'<div class="wide" tabindex="0" role="region" aria-label="{label}"><table><thead><tr>{top}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n'
 
 
-def heading(found: ClassificationReport) -> str:
+def format_heading(found: ClassificationReport) -> str:
     """The model, the two figures, and where they come from."""
-    figures = (("top-1", told_share(found, found.top1)), ("top-5", told_share(found, found.top5)), ("pictures", f"{found.answered:,}"),
+    figures = (("top-1", format_answered(found, found.top1)), ("top-5", format_answered(found, found.top5)), ("pictures", f"{found.answered:,}"),
                ("classes", f"{len(found.classes):,}"))  # fmt: skip
     shown = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures)
-    return (f"<header><h1>{text(found.model)}</h1><p>on {text(found.device)}, with the pictures in <code>{text(found.place)}</code>; "
-            f"names of classes were matched {text(found.matched)}.</p><dl>{shown}</dl></header>\n")  # fmt: skip
+    return (f"<header><h1>{escape_text(found.model)}</h1><p>on {escape_text(found.device)}, with the pictures in <code>{escape_text(found.place)}</code>; "
+            f"names of classes were matched {escape_text(found.matched)}.</p><dl>{shown}</dl></header>\n")  # fmt: skip
 
 
-def notes(found: ClassificationReport) -> str:
+def format_notes(found: ClassificationReport) -> str:
     """What was left out."""
     told = [*found.notes]
     if found.unreadable_count:
         told.append(
             f"not read, and in no figure: {found.unreadable_count:,} of {found.unreadable_count + found.answered:,}"
         )
-    return f"<ul class=notes>{''.join(f'<li>{text(note)}.</li>' for note in told)}</ul>\n" if told else ""
+    return f"<ul class=notes>{''.join(f'<li>{escape_text(note)}.</li>' for note in told)}</ul>\n" if told else ""
 
 
-def classes(found: ClassificationReport) -> str:
+def format_classes(found: ClassificationReport) -> str:
     """A row a class, the worst first."""
     worst = sorted(found.classes, key=lambda each: (each.top1, -each.pictures, each.index))
-    rows = ([f"<span class=bar style='--share:{each.top1:.4f}'></span>{text(each.label)}", f"{each.pictures:,}", percent(each.top1), percent(each.precision)]
+    rows = ([f"<span class=bar style='--share:{each.top1:.4f}'></span>{escape_text(each.label)}", f"{each.pictures:,}", format_percent(each.top1), format_percent(each.precision)]
             for each in worst)  # fmt: skip
-    return f"<section><h2>Classes, the worst first</h2>\n{table(('class', 'pictures', 'top-1', 'precision'), rows, 3, 'classes')}</section>\n"
+    return f"<section><h2>Classes, the worst first</h2>\n{format_html_table(('class', 'pictures', 'top-1', 'precision'), rows, 3, 'classes')}</section>\n"
 
 
-def confusions(found: ClassificationReport) -> str:
+def format_confusions(found: ClassificationReport) -> str:
     """The matrix of few classes; of many, what is confused most."""
     if not found.confusions:
         return ""
     if len(found.classes) <= MATRIX_CLASSES:
-        return f"<section><h2>What was taken for what</h2>\n<p>A row a class, a column an answer.</p>\n{matrix(found)}</section>\n"
+        return f"<section><h2>What was taken for what</h2>\n<p>A row a class, a column an answer.</p>\n{format_matrix(found)}</section>\n"
     rows = (
-        [text(name_of(found, each.true)), text(name_of(found, each.predicted)), f"{each.pictures:,}"]
+        [escape_text(name_of(found, each.true)), escape_text(name_of(found, each.predicted)), f"{each.pictures:,}"]
         for each in found.confusions[:LISTED]
     )
-    return f"<section><h2>Confused most</h2>\n{table(('class', 'taken for', 'pictures'), rows, 1, 'confusions')}</section>\n"
+    return f"<section><h2>Confused most</h2>\n{format_html_table(('class', 'taken for', 'pictures'), rows, 1, 'confusions')}</section>\n"
 
 
-def matrix(found: ClassificationReport) -> str:
+def format_matrix(found: ClassificationReport) -> str:
     """The confusion matrix, of the classes that occur and of those that were answered; a cell is as strong as its share of the row."""
     counts = {(each.true, each.predicted): each.pictures for each in found.confusions}
     counts |= {(each.index, each.index): each.first for each in found.classes if each.first}
     columns = sorted({each.index for each in found.classes} | {predicted for _, predicted in counts})[
         : 2 * MATRIX_CLASSES
     ]
-    head = "".join(f'<th scope="col"><span>{text(name_of(found, at))}</span></th>' for at in columns)
-    rows = "".join(f'<tr><th scope="row">{text(each.label)}</th>{"".join(matrix_cell(each, at, counts.get((each.index, at), 0)) for at in columns)}</tr>\n'
+    head = "".join(f'<th scope="col"><span>{escape_text(name_of(found, at))}</span></th>' for at in columns)
+    rows = "".join(f'<tr><th scope="row">{escape_text(each.label)}</th>{"".join(format_cell(each, at, counts.get((each.index, at), 0)) for at in columns)}</tr>\n'
                    for each in found.classes)  # fmt: skip
     return f'<div class="wide matrix" tabindex="0" role="region" aria-label="confusion matrix"><table><thead><tr><td></td>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n'
 
 
-def matrix_cell(row: ClassScore, column: int, count: int) -> str:
+def format_cell(row: ClassScore, column: int, count: int) -> str:
     """A cell of the matrix."""
     if not count:
         return "<td></td>"
@@ -116,31 +123,34 @@ def matrix_cell(row: ClassScore, column: int, count: int) -> str:
     return f'<td class="{kind}" style="--share:{count / row.pictures:.4f}">{count:,}</td>'
 
 
-def mistakes(found: ClassificationReport) -> str:
+def format_mistakes(found: ClassificationReport) -> str:
     """The worst mistakes with their pictures."""
     if not found.mistakes:
         return ""
-    shown = "".join(figure(found, each) for each in found.mistakes)
+    shown = "".join(format_mistake(found, each) for each in found.mistakes)
     return f"<section><h2>The worst mistakes</h2>\n<p>Wrong answers of the highest probability.</p>\n<div class=gallery>\n{shown}</div></section>\n"
 
 
-def figure(found: ClassificationReport, mistake: Mistake) -> str:
+def format_mistake(found: ClassificationReport, mistake: Mistake) -> str:
     """One mistake: its picture, its class, and what it was taken for."""
-    true, predicted = text(name_of(found, mistake.true)), text(name_of(found, mistake.predicted))
+    true, predicted = escape_text(name_of(found, mistake.true)), escape_text(name_of(found, mistake.predicted))
     picture = (f'<img src="data:image/jpeg;base64,{b64encode(mistake.thumbnail).decode()}" alt="{true}, taken for {predicted}" loading="lazy">'
                if mistake.thumbnail else "<div class=none>no picture</div>")  # fmt: skip
-    return (f"<figure>{picture}<figcaption>taken for <b>{predicted}</b>, {percent(mistake.probability)}<br>is <b>{true}</b><br><code>{text(mistake.path)}</code></figcaption>"
+    return (f"<figure>{picture}<figcaption>taken for <b>{predicted}</b>, {format_percent(mistake.probability)}<br>is <b>{true}</b><br><code>{escape_text(mistake.path)}</code></figcaption>"
             "</figure>\n")  # fmt: skip
 
 
-def unreadable(found: ClassificationReport) -> str:
+def format_unreadable(found: ClassificationReport) -> str:
     """The pictures without an answer."""
     if not found.unreadable:
         return ""
     more = found.unreadable_count - len(found.unreadable)
-    rows = ([f"<code>{text(each.path)}</code>", text(each.code), text(each.message)] for each in found.unreadable)
+    rows = (
+        [f"<code>{escape_text(each.path)}</code>", escape_text(each.code), escape_text(each.message)]
+        for each in found.unreadable
+    )
     rest = f"<p>and {more:,} more</p>\n" if more else ""
-    return f"<section><h2>Not read</h2>\n{table(('picture', 'error', 'why'), rows, 0, 'unreadable')}{rest}</section>\n"
+    return f"<section><h2>Not read</h2>\n{format_html_table(('picture', 'error', 'why'), rows, 0, 'unreadable')}{rest}</section>\n"
 
 
 def name_of(found: ClassificationReport, at: int) -> str:

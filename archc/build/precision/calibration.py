@@ -17,13 +17,13 @@ from ...runtime.images import read_input
 from ...runtime.preprocess import Preprocess
 from ...runtime.sources import images_in
 from .arrays import open_arrays
+from .measure import Feed
 from .split import HELD_OUT_EVERY, MOST, split_inputs
 
 # with fewer, the ranges are those of a few pictures, and other pictures go beyond them
 FEW = 50
 # of the inputs of one batch: small ones run many at once, and one photo alone, as all values of a batch are in memory together
 BATCH_BYTES, MOST_AT_ONCE = 2**20, 32
-Feed = Mapping[str, Any]
 Row = Mapping[str, Any]
 # is told how many inputs were read, of how many
 Progress = Callable[[int, int], None]

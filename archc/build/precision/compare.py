@@ -89,17 +89,17 @@ def proof_question(
     feeds = [
         {name: adapt(array[rows[at : at + size]]) for name, array in drawn.items()} for at in range(0, len(rows), size)
     ]
+    return Question(feeds, "inputs of the proof", len(kinds), name_classes(training), restore)
+
+
+def name_classes(training: Graph) -> str | None:
+    """The output that tells classes: `logits`, or the last that does; None where none does."""
     scores = class_scores(training)
-    classes = ("logits" if "logits" in scores else scores[-1]) if scores else None
-
-    def to_reference(feed: Feed) -> Feed:
-        return {name: restore(array) for name, array in feed.items()}
-
-    return Question(feeds, "inputs of the proof", len(kinds), classes, to_reference)
+    return ("logits" if "logits" in scores else scores[-1]) if scores else None
 
 
-def converters(pixels: PixelScale | None, half_io: bool) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-    """How drawn numbers become what the built file takes, and how that becomes what the plain one takes."""
+def converters(pixels: PixelScale | None, half_io: bool) -> tuple[Callable[[Any], Any], Callable[[Feed], Feed]]:
+    """How an array of drawn numbers becomes what the built file takes, and how a batch for that becomes one for the plain file."""
     import numpy as np
 
     if pixels is not None:
@@ -107,10 +107,10 @@ def converters(pixels: PixelScale | None, half_io: bool) -> tuple[Callable[[Any]
         scale = np.float32(pixels.scale)
         return (
             lambda x: np.rint(x * PIXEL_DEVIATION + PIXEL_MEAN).clip(0, 255).astype(np.uint8),
-            lambda x: (x.astype(np.float32) * scale - mean) / std,
+            lambda feed: {name: (x.astype(np.float32) * scale - mean) / std for name, x in feed.items()},
         )
     edge = np.float16 if half_io else np.float32
-    return lambda x: x.astype(edge), lambda x: x.astype(np.float32)
+    return lambda x: x.astype(edge), lambda feed: {name: x.astype(np.float32) for name, x in feed.items()}
 
 
 def describe_build(options: BuildOptions) -> str:

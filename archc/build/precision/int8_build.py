@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from ...compiler.analysis.distributions import class_scores
 from ...compiler.backends import Export
 from ...compiler.backends.onnx.opsets import OPSET
 from ...compiler.backends.onnx.write import EXTERNAL_OVER, lower_graph, write_model
@@ -20,8 +19,8 @@ from ...compiler.weights.names import enclosing_steps
 from ..metadata import to_json
 from ..options import BuildOptions
 from .bias_correction import correct_biases, measure_channel_means, weighted_inputs
-from .calibration import CalibrationSet, Feed, Progress, open_calibration
-from .compare import converters, describe_build
+from .calibration import CalibrationSet, Progress, open_calibration
+from .compare import converters, describe_build, name_classes
 from .int8 import QUANTIZED, nodes_in_float32, plan_rounding, quantize
 from .measure import GraphFile, Question, measure_precision
 from .methods import Calibration
@@ -76,14 +75,10 @@ class Int8Build(NamedTuple):
         Raises Failure `precision-lost` where it errs too far.
         """
         _, restore = converters(variant.pixels, half_io=False)
-
-        def to_reference(feed: Feed) -> Feed:
-            return {name: restore(array) for name, array in feed.items()}
-
-        scores = class_scores(training)
-        classes = ("logits" if "logits" in scores else scores[-1]) if scores else None
         held_out = self.calibration.held_out
-        question = Question(held_out, self.calibration.describe_held_out(), held_out.inputs, classes, to_reference)
+        question = Question(
+            held_out, self.calibration.describe_held_out(), held_out.inputs, name_classes(training), restore
+        )
         report = measure_precision(
             plain, built, question, describe_build(options), options.allowed_error, GraphFile(built, variant.graph)
         )
@@ -98,7 +93,10 @@ class Int8Build(NamedTuple):
 def prepare_int8(
     checked: Compilation, training: Graph, built: Graph, options: BuildOptions, progress: Progress | None = None
 ) -> Int8Build:
-    """What the build of `options` needs; `progress` is told how far its runs of the calibration set are. Raises Failure for a calibration set that does not fit, and for a step to keep that there is not."""
+    """What the build of `options` needs; `progress` is told how far its runs of the calibration set are.
+
+    Raises Failure for a calibration set that does not fit, and for a step to keep that there is not.
+    """
     assert options.calibrate is not None
     check_kept(options, training, built)
     stated = checked.header.preprocess

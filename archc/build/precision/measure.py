@@ -19,6 +19,7 @@ from ...compiler.diagnostics import Failure
 from ...compiler.ir.graph import Graph
 from .report import LAYERS, LayerError, PrecisionReport
 
+# a batch: arrays by the inputs' names, each (N, …)
 Feed = Mapping[str, Any]
 
 
@@ -137,7 +138,7 @@ def compare_files(reference: Path, other: Path, pairs: Mapping[str, Compared], q
     sums = {name: Sums() for name in pairs}
     names = [*{pair.expected for pair in pairs.values()}], [*{pair.found for pair in pairs.values()}]
     fixed = any(isinstance(each.shape[0], int) for each in found_session.get_inputs())
-    for feed in question.feeds if optimize or fixed else split_rows(question.feeds):
+    for feed in question.feeds if optimize or fixed else split_batches(question.feeds):
         expected = dict(zip(names[0], expected_session.run(names[0], question.to_reference(feed)), strict=True))
         found = dict(zip(names[1], found_session.run(names[1], feed), strict=True))
         for name, pair in pairs.items():
@@ -145,7 +146,7 @@ def compare_files(reference: Path, other: Path, pairs: Mapping[str, Compared], q
     return sums
 
 
-def split_rows(feeds: Sequence[Feed]) -> Iterator[Feed]:
+def split_batches(feeds: Sequence[Feed]) -> Iterator[Feed]:
     """Each row of the batches as a batch of its own."""
     for feed in feeds:
         for row in range(len(next(iter(feed.values())))):

@@ -33,6 +33,7 @@ class OneBatch:
         self.feeds: Iterator[Mapping[str, Any]] = iter((feed,))
 
     def get_next(self) -> Mapping[str, Any] | None:
+        """The batch the first time, then None, as the library asks."""
         return next(self.feeds, None)
 
 

@@ -53,6 +53,7 @@ class PrecisionReport:
     warnings: tuple[tuple[str, str], ...] = ()
 
     def with_notes(self, notes: tuple[str, ...]) -> PrecisionReport:
+        """The same report with these `notes`."""
         return replace(self, notes=notes)
 
     @property

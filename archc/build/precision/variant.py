@@ -43,6 +43,7 @@ class PixelScale(NamedTuple):
 
     @property
     def offset(self) -> tuple[float, ...]:
+        """What is added behind `factor`, for each channel."""
         return tuple(-mean / deviation for mean, deviation in zip(self.mean, self.std, strict=True))
 
 

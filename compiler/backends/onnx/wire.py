@@ -104,6 +104,7 @@ class TensorProto(NamedTuple):
 
     @property
     def size(self) -> int:
+        """How many bytes its numbers have."""
         return self.dtype.size_bytes * prod(self.shape)
 
     def encode_header(self) -> bytes:

@@ -69,11 +69,13 @@ class Emitter:
         return map(dtype.encode, blocks(self.weights.get(name)))
 
     def ints(self, hint: str, values: tuple[int, ...]) -> str:
+        """Adds whole numbers as an int64 initializer of one dimension, as `constant` does."""
         return self.constant(hint, values, (len(values),), I64)
 
     def floats(
         self, hint: str, values: tuple[float, ...], shape: tuple[int, ...] = (), dtype: DType | None = None
     ) -> str:
+        """Adds numbers as an initializer, as `constant` does; `dtype` None is that of the node's result."""
         return self.constant(hint, values, shape, dtype or self.current.output.type.dtype)
 
     def constant(self, hint: str, values: Any, shape: tuple[int, ...], dtype: DType) -> str:
@@ -116,7 +118,8 @@ class Emitter:
                           "build the inference phase, or export torch") from None  # fmt: skip
         except Reject as reject:
             raise Failure(reject.code, f"{node.path}: {reject}", reject.help, 2) from None
-        if result in {value.name for value in inputs}:  # the op does nothing here, but the value has a name of its own
+        # the op does nothing here, but the value has a name of its own
+        if result in {value.name for value in inputs}:
             result = self.node("Identity", result)
         last = next(i for i in reversed(range(len(self.nodes))) if self.nodes[i].output == result)
         self.nodes[last] = self.nodes[last]._replace(name=node.path, output=self.onnx_name(node.output))
@@ -151,9 +154,9 @@ def lower_graph(
     metadata: Mapping[str, str],
     stored_half: Collection[str] = (),
 ) -> wire.ModelProto:
-    """The ONNX model of a graph. Its tensors are not read yet: each is asked of `weights` when the model is written. Those in
-    `stored_half` are half floats in the file.
+    """The ONNX model of a graph. Its tensors are not read yet: each is asked of `weights` when the model is written.
 
+    Those in `stored_half` are half floats in the file. `batch` None leaves the batch open, as the dimension `N`.
     Raises Failure for an op that has no form in ONNX, or none in this opset.
     """
     emitter = Emitter(graph, weights, opset, stored_half)
@@ -161,7 +164,8 @@ def lower_graph(
         emitter.emit(node)
     outputs = named_outputs(graph)
     for name, value in outputs:
-        if emitter.onnx_names.get(value.name) != name:  # an input as an output, or a second name for one value
+        # an input as an output, or a second name for one value
+        if emitter.onnx_names.get(value.name) != name:
             source = emitter.onnx_name(value)
             emitter.nodes.append(wire.NodeProto("Identity", (source,), name, f"{name}/Identity", {}, ""))
     output_names = {name for name, _ in outputs}
@@ -205,8 +209,8 @@ def export_onnx(graph: Graph, weights: WeightSource, path: Path, *, opset: int |
                 external_over: int = EXTERNAL_OVER) -> list[OutputFile]:  # fmt: skip
     """Writes an inference graph (with its heads, if they were kept) to `path`, and gives the files that it wrote, the model first.
 
-    `batch` None leaves the batch open, as the dimension `N`. The tensors `stored_half` are half floats in the file. Tensors that have over `external_over` bytes together go to
-    a second file, `<stem>-<digest>.onnx.data`, which the model names.
+    `batch` None leaves the batch open, as the dimension `N`. The tensors `stored_half` are half floats in the file. Tensors that have over
+    `external_over` bytes together go to a second file, `<stem>-<digest>.onnx.data`, which the model names.
     Raises Failure for an opset that is unknown or has no form of an op, OSError where the disk is full.
     """
     opset = OPSET if opset is None else opset
