@@ -4,15 +4,17 @@
     python benchmarks/gpu.py [--section NAME,NAME] [--budget SECONDS] [--json-dir DIR] [--autotune]
     python benchmarks/gpu.py --rehearse
 
-It needs Python, torch, onnxruntime-gpu and this repository. A section is a process of its own: its rows are kept as they come, so that
-a kill loses nothing that was measured, and one that fails does not stop the others (exit code 1). `--budget` ends the run: what was not
-reached is printed, and is a row that says so. A name may be a pattern: `--section 'resnet50-*'`. Sections of one folder belong to one
-run of one card: `limit` and the goals, which are printed at the end, read all that lies there.
+It needs Python, torch, onnxruntime-gpu and this repository (with the small packages that archc needs). A section is a process of its
+own, whose rows are kept as they come: a kill loses nothing that was measured, and a section that fails does not stop the others (exit
+code 1). `--budget` ends the run; what was not reached is printed, and is a row that says so. A name may be a pattern: `--section
+'resnet50-*'`. The files of one folder belong to one card: `limit` and the goals, which are printed at the end, read all of them.
 
-A run is one call and its whole answer, also where several could be under way at once. Contenders of a net run in turn, in an order that is
-drawn; figures are medians, ratios are to torch eager in the same rounds, and by the rule of `archc bench` one within the noise is not called a
-difference. torch has cuDNN try its algorithms (`cudnn.benchmark`) and weights of half floats; archc has its Session's own options, and those
-that a contender is named after. Peak memory is what a contender has taken of the card when it has run.
+A run ends when its answer is there, so that contenders are held against each other as one request after the other. They run in turn, in an
+order that is drawn; figures are medians, ratios are to torch eager in the same rounds, and by the rule of `archc bench` what is within
+the noise is not called a difference. torch is set as one who wants it fast sets it: channels last, half floats as the weights' own
+type, cuDNN's algorithms tried (`cudnn.benchmark`). archc has its Session's own options, and those that a contender is named after.
+The memory of a contender is what it has taken of the card when it has run. From the host's memory all take arrays that are not pinned.
+
 `--rehearse` runs every kind of section with one small net on the processor: the same code but for the options of CUDA, which are rows
 `needs a card`. Its figures say nothing.
 """
@@ -20,7 +22,6 @@ that a contender is named after. Peak memory is what a contender has taken of th
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -37,6 +38,13 @@ from machine import write_results
 # torch alone takes most of it to import; a section that is begun later measures nothing
 LEAST_SECONDS = 10.0
 PACKAGES = ("numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "onnxscript", "torch", "triton")
+
+# what is worth a person's eye
+FIGURES = {
+    "p50_ms": "ms", "images_per_s": "images/s", "time_over_eager": "× eager's time", "ceiling": "", "share_of_unfused": "of the unfused limit",
+    "share_of_fused": "of the fused one", "open_ms": "ms to open", "first_run_ms": "ms first run", "warm_up_ms": "ms to warm up", "run_ms": "ms a run",
+    "max_rel": "of max |reference| off", "compile_s": "s to compile",
+}  # fmt: skip
 
 
 def main() -> int:
@@ -55,6 +63,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="archc-") as models:
         task = Task({}, device, options.rehearse, options.json_dir, Path(models), 0.0, options.autotune)
         rows = run_sections(chosen, task, options.budget)
+    print(f"rows: {options.json_dir}")
     for line in judge_goals(options.json_dir, sections):
         print(f"goal {line}")
     return int(any(row["status"] == FAILED for row in rows))
@@ -144,17 +153,5 @@ def describe_row(row: Row) -> str:
     return f"{row['what']:52} {', '.join(figures)}"
 
 
-# what is worth a person's eye
-FIGURES = {
-    "p50_ms": "ms", "images_per_s": "images/s", "time_over_eager": "× eager's time", "ceiling": "", "share_of_unfused": "of the unfused limit",
-    "share_of_fused": "of the fused one", "open_ms": "ms to open", "first_run_ms": "ms first run", "warm_up_ms": "ms to warm up", "run_ms": "ms a run",
-    "max_rel": "of max |reference| off", "compile_s": "s to compile",
-}  # fmt: skip
-
-
 if __name__ == "__main__":
-    # a child imports this file's modules by name
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    )
     sys.exit(main())

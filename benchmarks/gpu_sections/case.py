@@ -61,7 +61,7 @@ class Case:
         words = [self.net, *(f"{name}={value}" for name, value in sorted(options.items()))]
         path = self.models / f"{'-'.join(words)}.onnx"
         if not path.exists():
-            limit = {"max_error": 1.0} if options else {}
+            limit: dict[str, Any] = {"max_error": 1.0} if options else {}
             build(self.checked, output=path, proof="none", **limit, **options)
         return path
 
@@ -72,7 +72,7 @@ class Case:
         from archc.compiler.backends.torch.module import to_torch
 
         net = to_torch(self.graph, resolve_weights(self.graph, BuildOptions()).source).eval()
-        return net.to(self.device.name, memory_format=torch.channels_last)
+        return net.to(self.device.name).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @functools.cached_property
     def reference(self) -> Any:

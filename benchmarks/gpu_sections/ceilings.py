@@ -28,9 +28,7 @@ def measure(task: Task) -> Iterator[Row]:
     size, side, bus, seconds = (2**22, 256, 2**20, 0.05) if task.rehearsal else (2**30, 8192, 2**28, 2.0)
     names = [COPY, *map(name_product, PRECISIONS), *BUS, "clocks behind the products"]
     yield from map(planned, names)
-    source, target = (allocate(size, device) for _ in range(2))
-    yield time_ceiling(COPY, lambda: target.copy_(source), device, seconds, 2 * size, "bytes/s")
-    del source, target
+    yield time_ceiling(COPY, make_copy(size, device), device, seconds, 2 * size, "bytes/s")
     device.release()
     for precision in PRECISIONS:
         if precision == "tf32" and not device.is_card:
@@ -44,11 +42,17 @@ def measure(task: Task) -> Iterator[Row]:
     yield from measure_bus(bus, device, seconds)
 
 
-def allocate(size: int, device: Device, **how: Any) -> Any:
+def allocate(size: int, device: Device) -> Any:
     """A tensor of so many bytes; zeros, so that its pages are there."""
     import torch
 
-    return torch.zeros(size, dtype=torch.uint8, device=device.name, **how)
+    return torch.zeros(size, dtype=torch.uint8, device=device.name)
+
+
+def make_copy(size: int, device: Device) -> Callable[[], Any]:
+    """A copy of so many bytes within the device: they are read once and written once."""
+    source, target = (allocate(size, device) for _ in range(2))
+    return lambda: target.copy_(source)
 
 
 def multiply(side: int, precision: str, device: Device) -> Callable[[], Any]:

@@ -70,7 +70,7 @@ def describe_card(name: str) -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name(),
         "gpu_bytes": torch.cuda.get_device_properties(0).total_memory,
         "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version(),
+        "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
         **query_card(),
     }
 

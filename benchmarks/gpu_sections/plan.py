@@ -66,7 +66,7 @@ def list_sections(rehearsal: bool) -> list[Section]:
 
 def net_section(net: str, batch: int, precision: str) -> Section:
     """One net at one batch in one precision, all contenders."""
-    asks = f"{net}, {batch} at once, {precision}: archc against torch, on the device alone and from the host's memory"
+    asks = f"archc against torch: {net}, {batch} at once, {precision}; kernels alone and from the host"
     return Section(
         name_case(net, batch, precision), asks, 120, "nets", {"net": net, "batch": batch, "precision": precision}
     )

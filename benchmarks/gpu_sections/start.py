@@ -62,7 +62,8 @@ def time_session(path: Path, device: Device, search: str, batch: int) -> dict[st
         session.warm_up(rows=rows)
         marks.append(time.perf_counter())
     (port,) = session.inputs.values()
-    array = np.zeros((batch, *port.shape[1:]), np.float32)
+    sizes = [size for size in port.shape[1:] if isinstance(size, int)]
+    array = np.zeros((batch, *sizes), np.float32)
     times = []
     for _ in range(RUNS):
         at = time.perf_counter()
