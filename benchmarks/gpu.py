@@ -22,6 +22,7 @@ The memory of a contender is what it has taken of the card when it has run. From
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -59,6 +60,9 @@ def main() -> int:
     device = "cpu" if options.rehearse else "cuda"
     if device == "cuda" and not all(section.reads_results for section in chosen):
         require_card()
+    if options.rehearse:
+        # threads that wait for each other on a busy machine make a small net slow
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
     options.json_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="archc-") as models:
         task = Task({}, device, options.rehearse, options.json_dir, Path(models), 0.0, options.autotune)

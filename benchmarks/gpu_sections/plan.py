@@ -11,8 +11,8 @@ NETS = ("resnet50", "googlenet", "densenet121", "vgg16")
 BATCHES = (256, 1, 64, 8)
 PRECISIONS = ("fp16", "tf32", "fp32")
 ZOO_SLICES = 4
-# small, and with all that the large ones have: batch norms, additions, pictures of three channels
-SMALL_NET = "resnet20_cifar_optA"
+# a rehearsal is to be short
+SMALL_NET = "lenet5_modern"
 
 
 class Section(NamedTuple):
