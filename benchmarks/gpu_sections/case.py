@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from pathlib import Path
 from typing import Any
@@ -65,14 +66,19 @@ class Case:
             build(self.checked, output=path, proof="none", **limit, **options)
         return path
 
-    def module(self) -> Any:
-        """The torch module of the net, in eval mode, on the device, channels last; with its batch norms, as a user has it."""
-        import torch
-
+    @functools.cached_property
+    def host_module(self) -> Any:
+        """The net's torch module in the host's memory, in eval mode: with its batch norms, as a user has it."""
         from archc.compiler.backends.torch.module import to_torch
 
-        net = to_torch(self.graph, resolve_weights(self.graph, BuildOptions()).source).eval()
-        return net.to(self.device.name).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return to_torch(self.graph, resolve_weights(self.graph, BuildOptions()).source).eval()
+
+    def module(self) -> Any:
+        """A copy of the module on the device, channels last."""
+        import torch
+
+        net = copy.deepcopy(self.host_module)
+        return net.to(self.device.name).to(memory_format=torch.channels_last)
 
     @functools.cached_property
     def reference(self) -> Any:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from .case import Case
 from .device import open_device
@@ -34,13 +35,15 @@ def measure(task: Task) -> Iterator[Row]:
 def run_command(name: str, words: Sequence[str], task: Task) -> Row:
     """Runs one command, keeps its JSON, and says how it went."""
     line = [sys.executable, "-m", "archc", *words, "--format", "json"]
-    facts = {"command": " ".join(["archc", *(Path(each).name if "/" in each else each for each in words)])}
+    facts: dict[str, Any] = {
+        "command": " ".join(["archc", *(Path(each).name if "/" in each else each for each in words)])
+    }
     began = time.monotonic()
     try:
         done = subprocess.run(line, capture_output=True, text=True, timeout=max(1.0, task.ends - began))
     except subprocess.TimeoutExpired:
         return planned(name, **facts)
-    facts |= {"exit_code": str(done.returncode), "seconds": f"{time.monotonic() - began:.1f}"}
+    facts |= {"exit_code": done.returncode, "seconds": round(time.monotonic() - began, 1)}
     try:
         answer = json.loads(done.stdout)
     except ValueError:

@@ -1,7 +1,8 @@
 """The layer-wise limit of a net: for each layer the longer of its arithmetic and its bytes at the device's ceilings, added up.
 
 - *unfused*: each layer reads its inputs and its weights, and writes its result
-- *fused*: relu, add and batch norm read and write nothing, as if they were part of the layer before them
+- *fused*: relu, add and batch norm read and write nothing, as if they were part of the layer before them. A fused addition would still
+  read its other branch, so that no kernel reaches this one
 
 A product takes 2 FLOPs a multiply-accumulate; what only changes the shape takes no bytes. The layers are those of the inference graph,
 with batch norms folded where they can be. Ceilings and contenders are read from the files of this run.

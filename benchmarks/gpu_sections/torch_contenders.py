@@ -52,7 +52,11 @@ def open_compiled(mode: str | None, case: Case) -> Opened:
     began = time.perf_counter()
     opened.runs[KERNELS]()
     case.device.synchronise()
-    facts = {"compile_s": time.perf_counter() - began, "backend": case.device.backend, "compile_mode": mode or "default"}
+    facts = {
+        "compile_s": time.perf_counter() - began,
+        "backend": case.device.backend,
+        "compile_mode": mode or "default",
+    }
     return opened._replace(facts={**opened.facts, **facts})
 
 
