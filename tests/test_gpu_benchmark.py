@@ -209,7 +209,7 @@ def test_a_rehearsal_runs_each_section_and_leaves_nothing_out(load, tmp_path):
             assert ("time_over_eager" in row) == (name != "torch eager")
     assert case["archc, nhwc, CUDA graph: kernels alone"]["status"] == "needs a card"
     assert files["ceilings"]["copy on the device"]["ceiling"] > 0
-    assert files["limit"]["lenet5_modern-1-fp32: archc"]["share_of_unfused"] > 0
+    assert files["limit"]["lenet5_modern-1-fp16: archc"]["share_of_unfused"] > 0
     assert files["zoo-1"]["lenet5_modern"]["agrees"] is True
     assert files["start"]["lenet5_modern, heuristic"]["open_ms"] > 0
     for name in ("doctor", "bench", "profile"):
