@@ -1,158 +1,160 @@
-"""Nets on a GPU: archc's file in onnxruntime, with several options of its CUDA provider, compared with torch on the same card.
+"""archc on a GPU against torch on the same one, in sections of at most two minutes, each with a file of its own.
 
-    python benchmarks/gpu.py [--nets NAME ...] [--batches N ...] [--runs N] [--seconds S] [--json FILE]
+    python benchmarks/gpu.py --list
+    python benchmarks/gpu.py [--section NAME,NAME] [--budget SECONDS] [--json-dir DIR] [--autotune]
+    python benchmarks/gpu.py --rehearse
 
-Each contender's input is on the card before it is timed, and its answer stays there (onnxruntime by IO binding), so the bus is not
-measured. Contenders of one net and batch run in turn, one run each, and the figure is the median; the clock is read when the card
-has finished. After `--seconds` no further net begins. Weights are seeded: they are the same for all contenders, and their values do
-not change how long a net takes.
+It needs Python, torch, onnxruntime-gpu and this repository (with the small packages that archc needs). A section is a process of its
+own, whose rows are kept as they come: a kill loses nothing that was measured, and a section that fails does not stop the others (exit
+code 1). `--budget` ends the run; what was not reached is printed, and is a row that says so. A name may be a pattern: `--section
+'resnet50-*'`. The files of one folder belong to one card: `limit` and the goals, which are printed at the end, read all of them.
+
+A run ends when its answer is there, so that contenders are held against each other as one request after the other. They run in turn, in an
+order that is drawn; figures are medians, ratios are to torch eager in the same rounds, and by the rule of `archc bench` what is within
+the noise is not called a difference. torch is set as one who wants it fast sets it: channels last, half floats as the weights' own
+type, cuDNN's algorithms tried (`cudnn.benchmark`). archc has its Session's own options, and those that a contender is named after.
+The memory of a contender is what it has taken of the card when it has run. From the host's memory all take arrays that are not pinned.
+
+`--rehearse` runs every kind of section with one small net on the processor: the same code but for the options of CUDA, which are rows
+`needs a card`. Its figures say nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
+import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnxruntime
-import torch
+from gpu_sections.goals import judge_goals
+from gpu_sections.plan import Section, Task, choose_sections, list_sections
+from gpu_sections.process import run_section
+from gpu_sections.rows import FAILED, MEASURED, NOT_REACHED, Row, merge, unmeasured
+from machine import write_results
 
-from archc.build.build import build, resolve_weights
-from archc.build.options import BuildOptions
-from archc.compiler.backends.torch.module import to_torch
-from archc.compiler.driver import check
-from archc.runtime.devices import CUDA_OPTIONS, PROVIDERS, device_trouble
+# torch alone takes most of it to import; a section that is begun later measures nothing
+LEAST_SECONDS = 10.0
+PACKAGES = ("numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "onnxscript", "torch", "triton")
 
-NETS = ("googlenet", "resnet50", "densenet121", "inception_v3", "resnet152", "vgg16", "squeezenet1_0")
-TF32 = CUDA_OPTIONS | {"use_tf32": "1"}
-OPTIONS = {
-    "archc fp32": CUDA_OPTIONS,
-    "archc tf32": TF32,
-    "archc tf32 nhwc": TF32 | {"prefer_nhwc": "1"},
-    "archc tf32 exhaustive": TF32 | {"cudnn_conv_algo_search": "EXHAUSTIVE"},
-    "archc tf32 graph": TF32 | {"enable_cuda_graph": "1"},
-}
-WARM = 5
-Run = Callable[[], Any]
+# what is worth a person's eye
+FIGURES = {
+    "p50_ms": "ms", "images_per_s": "images/s", "time_over_eager": "× eager's time", "ceiling": "", "share_of_unfused": "of the unfused limit",
+    "share_of_fused": "of the fused one", "open_ms": "ms to open", "first_run_ms": "ms first run", "warm_up_ms": "ms to warm up", "run_ms": "ms a run",
+    "max_rel": "of max |reference| off", "compile_s": "s to compile",
+}  # fmt: skip
 
 
 def main() -> int:
-    """Times the nets, prints a row for each contender, and writes the rows to `--json` after each."""
+    """Runs the sections, and says what they found and which goals are met. Gives 1 where something failed."""
     options = parse_arguments()
-    if any(device_trouble("cuda")):
-        raise SystemExit(": ".join(device_trouble("cuda")))
-    ends, rows = time.monotonic() + options.seconds, []
-    for name in options.nets:
-        if time.monotonic() > ends:
-            print(f"no time was left for {name}")
-            continue
-        for row in measure_net(name, options.batches, options.runs):
-            rows.append(row)
-            print(
-                f"{row['net']:14} batch {row['batch']:3}  {row['contender']:24} {row['latency_ms']:9.3f} ms", flush=True
-            )
-        if options.json:
-            options.json.write_text(
-                json.dumps({"machine": describe_machine(), "runs": options.runs, "rows": rows}, indent=1) + "\n"
-            )
-    return 0
+    sections = list_sections(options.rehearse)
+    if options.list:
+        for section in sections:
+            print(f"{section.name:28} up to {section.seconds:3} s  {section.asks}")
+        return 0
+    chosen = choose_sections(sections, options.section)
+    device = "cpu" if options.rehearse else "cuda"
+    if device == "cuda" and not all(section.reads_results for section in chosen):
+        require_card()
+    if options.rehearse:
+        # threads that wait for each other on a busy machine make a small net slow
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    options.json_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="archc-") as models:
+        task = Task({}, device, options.rehearse, options.json_dir, Path(models), 0.0, options.autotune)
+        rows = run_sections(chosen, task, options.budget)
+    print(f"rows: {options.json_dir}")
+    for line in judge_goals(options.json_dir, sections):
+        print(f"goal {line}")
+    return int(any(row["status"] == FAILED for row in rows))
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Times nets on a GPU.")
-    parser.add_argument("--nets", nargs="*", default=NETS)
-    parser.add_argument("--batches", nargs="*", type=int, default=[1, 32])
-    parser.add_argument("--runs", type=int, default=30)
-    parser.add_argument("--seconds", type=float, default=1e9, help="begin no further net after so long")
-    parser.add_argument("--json", type=Path)
-    return parser.parse_args()
+    parser = argparse.ArgumentParser(description="Times nets on a GPU, section by section.")
+    parser.add_argument("--list", action="store_true", help="what the sections ask, and how long each may take")
+    parser.add_argument("--section", default="", metavar="NAME,NAME", help="only these; patterns with * are taken")
+    parser.add_argument(
+        "--budget", type=float, default=1e9, metavar="SECONDS", help="end after so long, and say what was not reached"
+    )
+    parser.add_argument(
+        "--json-dir", type=Path, default=Path("benchmarks/results/gpu"), help="where each section keeps its rows"
+    )
+    parser.add_argument("--autotune", action="store_true", help="torch.compile's max-autotune, too")
+    parser.add_argument(
+        "--rehearse", action="store_true", help="every kind of section, one small net, on the processor"
+    )
+    options = parser.parse_args()  # fmt: skip
+    if options.rehearse and options.json_dir == parser.get_default("json_dir"):
+        options.json_dir = Path(tempfile.mkdtemp(prefix="gpu-rehearsal-"))
+    return options
 
 
-def measure_net(name: str, batches: list[int], runs: int) -> Iterator[dict[str, Any]]:
-    """A row for each contender and batch with its median latency."""
-    checked = check(name)
-    assert checked.graph is not None
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "net.onnx"
-        build(checked, output=path, proof="none")
-        net = to_torch(checked.graph, resolve_weights(checked.graph, BuildOptions()).source).eval().cuda()
-        for batch in batches:
-            images = torch.randn(batch, *checked.graph.inputs[0].type.sizes, device="cuda")
-            contenders = dict(open_contenders(path, images)) | torch_contenders(net, images)
-            for label, times in time_in_turn(contenders, runs).items():
-                yield {"net": name, "batch": batch, "contender": label, "latency_ms": statistics.median(times) * 1e3}
+def require_card() -> None:
+    """Raises SystemExit where CUDA does not work, with what to do."""
+    from archc.runtime.devices import device_trouble
+
+    trouble = device_trouble("cuda")
+    if trouble.cause:
+        raise SystemExit(f"{trouble.cause}: {trouble.fix}; --rehearse needs no card")
 
 
-def open_contenders(path: Path, images: torch.Tensor) -> Iterator[tuple[str, Run]]:
-    """onnxruntime's contenders by name; options that it refuses for this net are printed and left out."""
-    for label, options in OPTIONS.items():
-        try:
-            run = bind_run(path, images, options)
-            run()
-        except Exception as error:  # onnxruntime's own exceptions share no root but this
-            print(f"{label}: {' '.join(str(error).split())[:200]}")
+def run_sections(sections: Sequence[Section], task: Task, budget: float) -> list[Row]:
+    """All rows of the sections, which are run one after the other while `budget` seconds last, and kept as they come."""
+    ends = time.monotonic() + budget
+    found: list[Row] = []
+    for section in sections:
+        left = ends - time.monotonic()
+        if left < LEAST_SECONDS:
+            found += skip_section(section, task, budget)
+            continue
+        began = time.monotonic()
+        print(f"{section.name}: {section.asks}", flush=True)
+        rows = keep_rows(section, task, min(section.seconds, left))
+        found += rows
+        for row in rows:
+            print(f"  {describe_row(row)}", flush=True)
+        print(f"  {time.monotonic() - began:.0f} s", flush=True)
+    return found
+
+
+def keep_rows(section: Section, task: Task, seconds: float) -> list[Row]:
+    """Runs one section, and writes its rows whenever there is one more; gives them all."""
+    rows: list[Row] = []
+    facts: dict[str, Any] = {}
+    for row in run_section(section, task, seconds):
+        if "what" in row:
+            rows = merge(rows, row)
         else:
-            yield label, run
+            facts = row
+        write_section(section, task, rows, facts)
+    return rows
 
 
-def bind_run(path: Path, images: torch.Tensor, options: dict[str, str]) -> Run:
-    """A run of the file by onnxruntime; its input and its answer are bound to tensors on the card."""
-    session_options = onnxruntime.SessionOptions()
-    session_options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(str(path), session_options, providers=[(PROVIDERS["cuda"], options)])
-    binding = session.io_binding()
-    answer = torch.empty((len(images), *session.get_outputs()[-1].shape[1:]), device="cuda")
-    for bind, name, tensor in (
-        (binding.bind_input, session.get_inputs()[0].name, images),
-        (binding.bind_output, session.get_outputs()[-1].name, answer),
-    ):
-        bind(name, "cuda", 0, np.float32, tuple(tensor.shape), tensor.data_ptr())
-    return lambda: session.run_with_iobinding(binding)
+def skip_section(section: Section, task: Task, budget: float) -> Iterator[Row]:
+    """The row of a section that was not reached. A file of its own from before is left as it is."""
+    row = unmeasured(section.name, NOT_REACHED, f"the {budget:.0f} s of --budget were spent")
+    print(f"{section.name}: not reached", flush=True)
+    if not (task.results / f"{section.name}.json").exists():
+        write_section(section, task, [row], {})
+    yield row
 
 
-def torch_contenders(net: torch.nn.Module, images: torch.Tensor) -> dict[str, Run]:
-    """torch's contenders by name: float32, TF32, TF32 with channels last, and half precision with channels last."""
-
-    def contender(tf32: bool, half: bool, x: torch.Tensor) -> Run:
-        def run() -> Any:
-            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
-            with torch.inference_mode(), torch.autocast("cuda", torch.float16, enabled=half):
-                return net(x)
-
-        return run
-
-    last = images.to(memory_format=torch.channels_last)
-    return {
-        "torch fp32": contender(False, False, images),
-        "torch tf32": contender(True, False, images),
-        "torch tf32 channels_last": contender(True, False, last),
-        "torch amp channels_last": contender(True, True, last),
-    }
+def write_section(section: Section, task: Task, rows: list[Row], facts: dict[str, Any]) -> None:
+    """Keeps a section's rows with what they depend on."""
+    around = {"section": section.name, "device": task.device, "rehearsal": task.rehearsal, **facts}
+    write_results(task.results / f"{section.name}.json", rows, PACKAGES, **around)
 
 
-def time_in_turn(contenders: dict[str, Run], runs: int) -> dict[str, list[float]]:
-    """The seconds of each run by contender; they take turns, so that a slow minute of the machine slows all of them."""
-    times: dict[str, list[float]] = {label: [] for label in contenders}
-    for turn in range(WARM + runs):
-        for label, run in contenders.items():
-            torch.cuda.synchronize()
-            began = time.perf_counter()
-            run()
-            torch.cuda.synchronize()
-            if turn >= WARM:
-                times[label].append(time.perf_counter() - began)
-    return times
-
-
-def describe_machine() -> dict[str, str]:
-    return {"device": torch.cuda.get_device_name(), "onnxruntime": onnxruntime.__version__, "torch": torch.__version__}
+def describe_row(row: Row) -> str:
+    """A row on one line."""
+    if row["status"] != MEASURED:
+        return f"{row['what']:52} {row['status']}: {row['reason']}"
+    figures = [f"{row[key]:,.4g} {unit}" for key, unit in FIGURES.items() if isinstance(row.get(key), (int, float))]
+    return f"{row['what']:52} {', '.join(figures)}"
 
 
 if __name__ == "__main__":

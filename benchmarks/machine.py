@@ -56,7 +56,10 @@ def write_results(path: Path, rows: Sequence[dict[str, Any]], packages: Iterable
         "versions": installed(packages),
         "rows": rows,
     }
-    path.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    # beside it first: whoever is stopped while it writes keeps what was there
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    partial.replace(path)
 
 
 def installed(packages: Iterable[str]) -> dict[str, str]:

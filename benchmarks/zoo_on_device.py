@@ -15,6 +15,7 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -42,18 +43,17 @@ def main() -> int:
     prepare_process(options.any_processor)
     if any(device_trouble(options.device)):
         raise SystemExit(": ".join(device_trouble(options.device)))
-    names = [name for name in options.nets or zoo() if check(name).graph is not None]  # a family is no net
+    names = list_nets(options.nets)
     rows: list[dict[str, Any]] = []
-    with ProcessPoolExecutor(options.jobs, get_context("spawn"), prepare_process, (options.any_processor,)) as pool:
-        for done in as_completed(
-            [pool.submit(compare_with_torch, name, options.device, options.settings) for name in names]
-        ):
-            row = done.result()
-            rows.append(row)
+    for row in compare_nets(names, options.device, options.settings, options.jobs, options.any_processor):
+        rows.append(row)
+        if "error" in row:
+            print(f"{row['net']:44} {row['error']}", flush=True)
+        else:
             print(f"{row['net']:44} {row['max_rel']:.1e}  elsewhere: {row['elsewhere'] or 'nothing'}", flush=True)
-            if options.json:
-                write_report(options.json, options.device, sorted(rows, key=lambda row: row["net"]))
-    wrong = [row["net"] for row in rows if not row["agrees"]]
+        if options.json:
+            write_report(options.json, options.device, sorted(rows, key=lambda row: row["net"]))
+    wrong = [row["net"] for row in rows if not row.get("agrees")]
     print(f"{len(rows) - len(wrong)} of {len(names)} agree with torch to {TOLERANCE:g} of max |reference|", *wrong)
     # that a net does not agree is a result
     return 0
@@ -72,6 +72,27 @@ def parse_arguments() -> argparse.Namespace:
     options = parser.parse_args()
     options.settings = dict(each.split("=", 1) for each in options.device_option)
     return options
+
+
+def list_nets(wanted: Sequence[str]) -> list[str]:
+    """The names among `wanted`, or of the whole zoo, that are nets: a family is none."""
+    return [name for name in wanted or zoo() if check(name).graph is not None]
+
+
+def compare_nets(names: Sequence[str], device: str, settings: dict[str, str], jobs: int,
+                 any_processor: bool = False) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """The row of each net as it is known, `jobs` at once, each in a process of its own; one that raised has its `error`."""
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), prepare_process, (any_processor,))
+    try:
+        waiting = {pool.submit(compare_with_torch, name, device, settings): name for name in names}
+        for done in as_completed(waiting):
+            error = done.exception()
+            yield (
+                done.result() if error is None else {"net": waiting[done], "error": f"{type(error).__name__}: {error}"}
+            )
+    finally:
+        # a reader that has enough does not wait for nets that have not begun
+        pool.shutdown(cancel_futures=True)
 
 
 def prepare_process(any_processor: bool) -> None:
