@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # a protocol takes long to create, and only the type checker 
 
 
 MAX_BESIDE = 2000  # files that a misspelt name is compared with
+MAX_PATH = 4096  # characters of a path; systems open no longer one, and each `..` in it costs as much as it is long
 MAX_SHOWN = 80  # letters of a path in a message
 MAX_DOCUMENTS = 64  # in a row, each extending or importing the next
 ZOO = Path(__file__).parent.parent / "archspecs"
@@ -61,7 +62,10 @@ class SpecText(NamedTuple):
 
 
 def check_path(path: str) -> None:
-    """Raises SourceError unless `path` is relative, names no URL, and is written with `/`."""
+    """Raises SourceError unless `path` is relative, names no URL, is written with `/`, and is no longer than a path may be."""
+    if len(path) > MAX_PATH:
+        why = f"`{shorten(path)}` cannot be read: a path has at most {MAX_PATH} characters, not {len(path)}"
+        raise SourceError("file-unreadable", why)
     problem = ""
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:|git@|//", path):
         problem = "names a URL; archc reads local files only, never the network"

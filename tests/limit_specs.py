@@ -98,6 +98,7 @@ SPECS: dict[str, Callable[[int], str]] = {
         rows("- {repeat: {i: 2}, when: $(i == 0), relu: }", n // 4), f"params: {{{items('p#: 1', n)}}}\n"
     ),
     "names taken over by each copy": lambda n: call_repeated("{steps: [relu]}", n, f"params: {{{items('p#: 1', n)}}}\n"),
+    "names of a repeat": lambda n: graph(rows(f"- {{repeat: {{{items(f'i#: {n}', 100)}}}, relu: }}", 1)),
     "repeats of one": lambda n: graph(rows(f"- {{repeat: {{i: {n}}}, steps: [{nest(10, 'relu')}]}}", 1)),
     "repeats of one, written": lambda n: graph(rows("- {repeat: {i: 1}, relu: }", n)),
     "frames": lambda n: graph(
@@ -144,6 +145,7 @@ SPECS: dict[str, Callable[[int], str]] = {
     "the same key": lambda n: graph("  - relu\n", "params:\n" + rows("p: 1", n)),
     "leading zeros": lambda n: graph("  - relu\n", f"x-a: [{items('010', n)}]\n"),
     "dead steps": lambda n: graph("  - {name: a, relu: }\n" + rows("- {from: a, relu: }", n)),
+    "directives of tags": lambda n: "".join(f"%TAG !a{i}! b\n" for i in range(n)) + "---\n" + graph("  - relu\n"),
     "a syntax error behind it": lambda n: graph(rows("- relu", n) + "  - {a: b: c}\n"),
     "brackets without end": lambda n: HEAD + "graph: " + "[" * n,
     "brackets of the wrong kind": lambda n: f"x: {'[{' * 40}{']' * n}\n",

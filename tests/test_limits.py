@@ -97,6 +97,28 @@ def test_the_largest_of_each_kind_is_checked_or_refused(name: str) -> None:
         assert each.span and "--limit " in each.help and "limits={" in each.help
 
 
+def test_each_copy_has_the_names_of_its_repeat() -> None:
+    """A thousand of them in a thousand copies took 20 s and 1.6 GB."""
+    names = ", ".join(f"i{i}: 1000" for i in range(1_000))
+    assert "too-much-work" in {d.code for d in compiled(graph(f"  - {{repeat: {{{names}}}, relu: }}\n")).diagnostics}
+
+
+@pytest.mark.parametrize("beside", [b"a: b: c\n" * 12_500, b"\n" * 1_000_000 + b"\x00"])
+def test_many_files_that_cannot_be_read_are_work(beside: bytes) -> None:
+    """Each is read, and its beginning once more for the explanation: 250 of them took half a minute."""
+    names = [f"b{i}.yaml" for i in range(20)]
+    text = graph("  - relu\n", f"import: [{', '.join(names)}]\n")
+    found = check(SpecText(Memory(dict.fromkeys(names, beside)), "big.yaml", text.encode(), "big.yaml"))
+    codes = {d.code for d in found.diagnostics}
+    assert "too-much-work" in codes and len(codes) > 1, "what was wrong with the first ones is said"
+
+
+def test_a_path_is_no_longer_than_a_path_may_be() -> None:
+    """One of 200,000 times `..` took ten seconds."""
+    found = compiled(f"{HEAD}extends: {'x/../' * 200_000}b.yaml\ngraph: [relu]\n")
+    assert [(d.code, d.span and d.span.line) for d in found.diagnostics] == [("file-unreadable", 4)]
+
+
 def test_a_refusal_names_what_takes_the_work() -> None:
     """The expression, not the step at which the budget happened to end."""
     costly = "- {repeat: {i: 1500}, when: $(sum(range(900)) > 0), relu: }"

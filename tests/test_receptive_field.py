@@ -114,6 +114,19 @@ def test_the_classifier_begins_behind_the_field() -> None:
     assert cost(graph).receptive_field == (reached(net, 0), reached(net, 1)) == (5, 5)
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        "{max_pool: {kernel: 1, stride: 999999999}}",
+        "{steps: [{upsample: 7}, {max_pool: {kernel: 3, stride: 11, padding: 1}}]}",
+    ],
+)
+def test_steps_on_one_pixel_stay_finite(step: str) -> None:
+    """Nothing ends such strides: their product is no number of thousands of digits, and neither infinite nor none."""
+    found = cost(graph_of(f"[{{adaptive_avg_pool: 1}}, {{repeat: {{i: 2000}}, steps: [{step}]}}]"))
+    assert all(1 <= size <= 2**53 for size in found.receptive_field)
+
+
 # An upper bound where the grid is uneven: the widest step of each layer is taken, and they never meet at one position.
 UNEVEN = {
     "adaptive means and a convolution": "[{adaptive_avg_pool: [12, 7]}, {conv: {out: 2, kernel: 3}}]",

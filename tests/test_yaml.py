@@ -51,6 +51,7 @@ def test_a_leading_zero_is_ten_and_a_warning():
 @pytest.mark.parametrize("text, fault", [
     ("a: 1\nb: 2\na: 3\n", ("duplicate-key", 3, 1)), ("{a: 1, 'a': 2}", ("duplicate-key", 1, 8)),
     ("a: !!python/object/apply:os.system [x]", ("yaml-tag", 1, 4)), ("a: ! b", ("yaml-tag", 1, 4)), ("!!map {}", ("yaml-tag", 1, 1)),
+    ("# c\r\n%TAG !a! b\n---\na: 1", ("yaml-tag", 2, 1)), ("a: 1\n...\n%TAG ! b\n---\na: 1", ("yaml-tag", 3, 1)),
     ("<<: {a: 1}", ("merge-key", 1, 1)), ("a: 1\n---\nb: 2", ("multiple-documents", 2, 1)),
     ("a: *x", ("alias-undefined", 1, 4)), ("a: &x [*x]", ("alias-recursive", 1, 8)),
     ("1: a", ("key-not-a-string", 1, 1)), ("true: a", ("key-not-a-string", 1, 1)), ("? [a]\n: b", ("key-not-a-string", 1, 3)),

@@ -1,7 +1,7 @@
 """The receptive field: how much of the image one position of the final features sees, by each op's own window.
 
 The final features are the map that the classifier starts from, before the global pool or the flattening. Of several paths the
-largest field counts, and it is not clipped to the image. A global pool on the way (a squeeze) has the map's size as its kernel.
+largest field counts, and it is not clipped to the image; LARGEST stands for all over it. A global pool on the way (a squeeze) has the map's size as its kernel.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from ..ir.graph import Graph, Node
 from ..ops.op import op_of
+
+# pixels: no integer up to it is rounded, and strides on a map of one pixel would multiply for ever
+LARGEST = 2**53
 
 
 class View(NamedTuple):
@@ -40,7 +43,8 @@ def views(graph: Graph, nodes: tuple[Node, ...], axis: int) -> dict[str, View]:
         if len(sources) == 1:
             field, jump = seen[sources[0].name]
             window = op_of(node).window(*node.input_types)
-            view = View(field + (window.kernel[axis] - 1) * jump, jump * window.stride[axis])
+            field, jump = field + (window.kernel[axis] - 1) * jump, jump * window.stride[axis]
+            view = View(min(field, LARGEST), min(jump, LARGEST))
         else:
             same_size = [v for v in sources if v.type.shape[2:] == node.output.type.shape[2:]]
             view = View(

@@ -11,13 +11,13 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..diagnostics import Collector, Diagnostic, LimitReached, Note, Source
+from ..diagnostics import Collector, Diagnostic, LimitReached, Note, Source, Span
 from ..limits import DEFAULT, Limits, double_limit
 from ..sources import BUNDLED, MAX_DOCUMENTS, SourceError
-from .budget import Budget
+from .budget import BYTES_PER_UNIT, READ_AGAIN, REFUSED_BYTES_PER_UNIT, YAML_NODE, Budget
 from .decoding import decode_text
 from .header import Header, parse_header
-from .located_yaml import BROKEN, Entry, Located, UnreadableText, YamlComposer, is_broken
+from .located_yaml import BROKEN, MAX_READ_AGAIN, Entry, Located, UnreadableText, YamlComposer, is_broken
 from .recovery import Incomplete, join_cut_expressions, repair
 from .schema import validate
 from .spec import Block, Builder, Declaration, Place
@@ -133,6 +133,7 @@ class Composer:
         # too much to be kept in a cache
         if len(data) > limits.bytes:
             decode_text(data, name, self.diagnostics, limits)
+            self.budget.spend_at(len(data) // REFUSED_BYTES_PER_UNIT, Span(Source(name, ""), 1, 1, 1, 2))
             return None
         read = parse_and_validate if len(data) <= MAX_CACHED else parse_and_validate.__wrapped__
         text = read(data, name, label, self.trusted, limits)
@@ -142,9 +143,21 @@ class Composer:
         if text.ended:
             raise LimitReached(text.ended)
         if text.root is None:
+            if chain:  # else the check ends here
+                self.count_refused(data, text)
             return None
         self.budget.count_text(text.characters, text.nodes, text.root)
         return self.compose(text.root, (*chain, label))
+
+    def count_refused(self, data: bytes, text: ParsedText) -> None:
+        """Counts a text without a tree: what was read of it, and its explanation, which reads its beginning again.
+
+        Raises LimitReached where the budget is spent.
+        """
+        again = READ_AGAIN * min(len(data), MAX_READ_AGAIN)
+        place = next((each.span for each in text.diagnostics if each.span), None)
+        if place:
+            self.budget.spend_at(len(data) // BYTES_PER_UNIT + YAML_NODE * text.nodes + again, place)
 
     def compose(self, root: Located, chain: tuple[str, ...]) -> Document:
         """The document of a tree: laid over what it extends, and with the blocks of what it imports.

@@ -71,6 +71,7 @@ CORE_WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("fa
 CORE_WORDS |= {s + w: float(s + "inf") for s in ("", "+", "-") for w in (".inf", ".Inf", ".INF")}
 CORE_WORDS |= {w: float("nan") for w in (".nan", ".NaN", ".NAN")}
 MAX_DIGITS = 60
+TAG_DIRECTIVE = re.compile("(?:\\A\ufeff?|[\r\n])(%TAG)\\b")
 
 
 def parse_yaml(source: Source, diagnostics: Collector, limits: Limits = DEFAULT) -> Located | None:
@@ -200,6 +201,7 @@ class YamlComposer:
     def compose_document(self) -> Located:
         """The tree of the one document. Raises UnreadableText."""
         y = self.yaml
+        self.check_directives()
         self.next_event()
         start = self.next_event()
         if isinstance(start, y.StreamEndEvent):
@@ -213,6 +215,14 @@ class YamlComposer:
                 "multiple-documents", self.event_span(after), "a second document begins here; a file holds one"
             )
         return root
+
+    def check_directives(self) -> None:
+        """Refuses `%TAG`, of which PyYAML's C parser compares each with all before it. Raises UnreadableText."""
+        text = self.source.text
+        if "%TAG" in text and (directive := TAG_DIRECTIVE.search(text)):
+            span = span_behind(self.source, text[: directive.start(1)]).at(0, len("%TAG"))
+            message = "the directive `%TAG` is refused: a spec holds plain values only"
+            raise self.refuse("yaml-tag", span, message, "take the line away")
 
     def check_version(self, start: Any) -> None:
         """Warns of a directive `%YAML` that asks for another version than 1.2: the text is read as 1.2 all the same."""

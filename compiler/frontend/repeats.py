@@ -9,7 +9,7 @@ from ..ir.provenance import Frame
 from ..limits import raise_limit
 from ..ops.fields import quote_value
 from .absent import Absent
-from .budget import Budget
+from .budget import PARAM, Budget
 from .context import Context, StepValue
 from .expressions.arithmetic import Lookup
 from .located_yaml import Entry, Located
@@ -55,7 +55,10 @@ def repeat_bindings(entry: Entry, lookup: Lookup, budget: Budget) -> list[dict[s
         if budget.steps + count > budget.limits.nodes:
             message = f"{count} copies are too many: a net has at most {budget.limits.nodes} steps"
             raise Fault("too-many-steps", item.value.span, message, raise_limit("nodes", budget.steps + count))
-        columns |= read_columns(key.split(), value, count, item.value)
+        names = key.split()
+        # a copy has each of them; the first is counted with its step
+        budget.spend(PARAM * count * (len(names) - (not columns)), item.value)
+        columns |= read_columns(names, value, count, item.value)
     return [{name: column[i] for name, column in columns.items()} for i in range(first[1] if first else 0)]
 
 
