@@ -90,7 +90,15 @@ def list_folder(folder: str) -> list[str]:
     """The names in a folder that do not begin with a dot, as what systems leave there does (`._photo.jpg`), sorted; a folder's
     ends in a separator."""
     with os.scandir(folder) as entries:
-        return sorted(entry.name + os.sep * entry.is_dir() for entry in entries if not entry.name.startswith("."))
+        return sorted(entry.name + os.sep * is_folder(entry) for entry in entries if not entry.name.startswith("."))
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one; a link that leads round in a circle is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 class ListedPath(str):

@@ -20,7 +20,7 @@ from ...compiler.weights.names import enclosing_steps
 from ..metadata import to_json
 from ..options import BuildOptions
 from .calibration import CalibrationSet, Feed, open_calibration
-from .compare import converters, describe_build
+from .compare import converters, describe_build, spell_enough
 from .int8 import QUANTIZED, WEIGHTED, nodes_in_float32, quantize
 from .measure import GraphFile, Question, measure_precision
 from .methods import Calibration
@@ -111,4 +111,4 @@ def advise_int8(options: BuildOptions, report: PrecisionReport) -> str:
     """What to do about an int8 build that errs too far."""
     worst = options.spell("int8_keep", (report.layers[0].path,)) if report.layers else options.spell("int8_keep")
     return (f"keep what loses most in float32, `{worst}`, calibrate with more pictures or another {options.spell('calibration')}, "
-            f"or allow more, `{options.spell('max_error', round(min(report.max_error * 2, 1.0), 6))}`")  # fmt: skip
+            f"or allow more{spell_enough(options, report)}")  # fmt: skip
