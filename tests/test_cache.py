@@ -233,6 +233,7 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
     "zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
     "a flipped bit": flip,
     "a folder": lambda path: (path.unlink(), path.mkdir()),
+    **({"a pipe": lambda path: (path.unlink(), os.mkfifo(path))} if hasattr(os, "mkfifo") else {}),
 }
 
 

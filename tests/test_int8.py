@@ -407,6 +407,28 @@ def test_damaged_pictures_are_left_out_and_told(archc_build: Callable[..., Ran])
     assert "2 pictures could not be read, and are left out" in " ".join(ran.err.split())
 
 
+def test_a_set_whose_held_out_part_is_damaged_is_refused(archc_build: Callable[..., Ran]) -> None:
+    photos(Path("photos"), 10)
+    for path in sorted(Path("photos").iterdir())[4::5]:
+        path.write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    ran = archc_build("net.yaml", "--calibrate", "photos", "--max-error", "1")
+    assert (ran.code, ran.out) == (1, "") and "error[calibration-data]: none of the 2 held-out pictures in" in ran.err
+
+
+def test_one_picture_is_told_as_one(archc_build: Callable[..., Ran]) -> None:
+    photos(Path("photos"), 1)
+    ran = archc_build("net.yaml", "--calibrate", "photos", "--max-error", "1")
+    assert ran.code == 0 and "1 picture is few" in " ".join(ran.err.split())
+    assert "on 1 picture of the calibration itself" in " ".join(ran.out.split())
+
+
+def test_the_error_that_the_advice_allows_is_enough(archc_build: Callable[..., Ran]) -> None:
+    save("a.npz", image=images(9))
+    refused = archc_build("net.yaml", "--calibrate", "a.npz", "--max-error", "1e-9")
+    share = refused.err.split("`--max-error ")[1].split("`")[0]
+    assert archc_build("net.yaml", "--calibrate", "a.npz", "--max-error", share).code == 0
+
+
 def test_a_build_in_8_bits(archc_build: Callable[..., Ran]) -> None:
     """Its report is of what is held out; the file runs in this process, says what it is, and two builds are equal."""
     photos(Path("photos"), 60)

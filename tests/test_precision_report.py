@@ -120,3 +120,12 @@ def test_the_table_reads_in_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert describe_precision(report) == (
         "fp16: 1.2 % from float32 (relative L2, 2 % allowed), top class kept in 75 %, on 4 proof inputs"
     )
+
+
+@pytest.mark.parametrize(
+    ("worst", "enough"),
+    [(0.0057, 0.0057), (0.00571, 0.0058), (0.0995, 0.1), (1e-9, 1e-9), (0.999, 1.0), (1.2, None), (float("inf"), None)],
+)
+def test_how_much_would_be_enough(worst: float, enough: float | None) -> None:
+    report = PrecisionReport("int8", "rows", 1, {"logits": worst}, None, (), 0.1)
+    assert report.enough == enough

@@ -525,3 +525,13 @@ def test_the_walk_is_in_the_order_of_paths(tmp_path: Path) -> None:
 def test_ran(run: Run) -> None:
     ran: Ran = run("net", "photos", "-o", "x.csv", "--threads", "3")
     assert ran.out.splitlines()[-1].startswith("net on cpu: ") and ran.out.endswith(" pictures/s\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links on Windows need rights")
+def test_a_link_in_a_circle_is_no_folder(tmp_path: Path) -> None:
+    from archc.runtime.sources import images_in
+
+    (tmp_path / "a.png").touch()
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+    assert [*images_in(str(tmp_path))] == [str(tmp_path / "a.png")]

@@ -71,6 +71,19 @@ def test_models_from_elsewhere_are_compared(name, capsys, tmp_path):
     assert (document["first"] or {"value": ""})["value"] == first
 
 
+@pytest.mark.parametrize("place", ["data.bin", "below/data.bin"])
+def test_data_beside_a_model(place, capsys, tmp_path):
+    run = program(capsys)
+    paths = [write(tmp_path / f"{k}.onnx", "a table", k) for k in (1, 2)]
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    onnx.save(onnx.load(paths[1]), paths[1], save_as_external_data=True, location=place, size_threshold=0)
+    ran = run("verify", *paths, "--trust", "--format", "json")
+    assert ran.code == 1 and json.loads(ran.out)["first"]["value"] == "y", ran.err
+    (tmp_path / place).unlink()
+    ran = run("verify", *paths, "--trust")
+    assert ran.code == 1 and "data.bin" in ran.err and "os-error" not in ran.err
+
+
 @pytest.mark.parametrize(
     ("found", "reference", "gap"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,13 @@ def describe_precision(report: PrecisionReport) -> str:
     ]
     if report.top1_agreement is not None:
         parts.append(f"top class kept in {format_share(report.top1_agreement)}")
-    return f"{', '.join(parts)}, on {report.count} {report.inputs}"
+    return f"{', '.join(parts)}, {describe_inputs(report.count, report.inputs)}"
+
+
+def describe_inputs(count: int, inputs: str) -> str:
+    """What was measured on: `on 12 held-out pictures of photos`; of one there is no plural."""
+    one = re.sub(r"\b(picture|row|input)s\b", r"\1", inputs, count=1)
+    return f"on {count} {inputs if count != 1 else one}"
 
 
 def format_layers(report: PrecisionReport) -> str:

@@ -59,15 +59,15 @@ class CalibrationSet:
     def calibrating(self) -> Iterator[Feed]:
         """The batches that the ranges are of. Raises Failure `calibration-data` where no picture can be read."""
         yield from self.batches(self.split.calibrating)
-        if len(self.unreadable) == len(self.split.calibrating):
-            raise self.refuse_all()
+        if self.unreadable.keys() >= {*self.split.calibrating}:
+            raise self.refuse_all(self.split.calibrating)
 
-    def refuse_all(self) -> Failure:
-        """The Failure for a set of which nothing can be read: it gives the first reason."""
-        first = next(iter(self.unreadable.values()))
+    def refuse_all(self, numbers: Sequence[int], which: str = "") -> Failure:
+        """The Failure for inputs of which none can be read: it gives the first reason. `which` of the set they are."""
+        first = self.unreadable[numbers[0]]
         return Failure(
             "calibration-data",
-            f"none of the {len(self.unreadable)} pictures in `{self.place}` can be read: {first}",
+            f"none of the {len(numbers)} {which}{self.source.words[1]} in `{self.place}` can be read: {first}",
             first.help,
         )
 
@@ -122,7 +122,7 @@ class CalibrationSet:
                 f"{count} {one if count == 1 else many} could not be read, and {'is' if count == 1 else 'are'} left out: {first}"
             )
         if taken - len(self.unreadable) < FEW:
-            found.append(f"{taken - len(self.unreadable)} {one if taken == 1 else many} are few to calibrate with: other pictures go beyond "
+            found.append(f"{taken - len(self.unreadable)} {one if taken == 1 else many} {'is' if taken == 1 else 'are'} few to calibrate with: other pictures go beyond "
                          f"their ranges; {FEW} to {MOST} of all kinds that the net will meet are better")  # fmt: skip
         return tuple(found)
 
@@ -134,7 +134,9 @@ class HeldOut(Sequence[Feed]):
         self.calibration, self.numbers = calibration, numbers
 
     def __iter__(self) -> Iterator[Feed]:
-        return self.calibration.batches(self.numbers)
+        yield from self.calibration.batches(self.numbers)
+        if self.calibration.unreadable.keys() >= {*self.numbers}:
+            raise self.calibration.refuse_all(self.numbers, "held-out ")
 
     @property
     def inputs(self) -> int:

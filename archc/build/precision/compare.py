@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -45,7 +46,7 @@ def compare_with_plain(training: Graph, plain: GraphFile, built: Path, variant: 
         plain, built, question, describe_build(options), options.allowed_error, traced, losing_nodes(variant)
     )
     report = report.with_notes(variant.notes)
-    report.require(advise(options))
+    report.require(advise(options, report))
     return report
 
 
@@ -121,10 +122,17 @@ def describe_build(options: BuildOptions) -> str:
     return ", ".join(parts)
 
 
-def advise(options: BuildOptions) -> str:
+def advise(options: BuildOptions, report: PrecisionReport) -> str:
     """What to do about a build that errs too far."""
-    more = options.spell("max_error", round(min(options.allowed_error * 10, 1.0), 6))
     store = (
         f"store the weights alone as half, `{options.spell('store', 'fp16')}`, " if options.precision == "fp16" else ""
     )
-    return f"build float32, {store}or allow more, as `{more}` does"
+    more = (
+        f"or allow more{spell_enough(options, report)}" if isfinite(report.worst) else "or start from smaller weights"
+    )
+    return f"build float32, {store}{more}"
+
+
+def spell_enough(options: BuildOptions, report: PrecisionReport) -> str:
+    """The option that would allow the error of a report, behind a comma; empty where none does."""
+    return "" if report.enough is None else f", `{options.spell('max_error', report.enough)}`"

@@ -20,7 +20,7 @@ from ..metadata import to_json
 from ..options import BuildOptions
 from .bias_correction import correct_biases, measure_channel_means, weighted_inputs
 from .calibration import CalibrationSet, Progress, open_calibration
-from .compare import converters, describe_build, name_classes
+from .compare import converters, describe_build, name_classes, spell_enough
 from .int8 import QUANTIZED, nodes_in_float32, plan_rounding, quantize
 from .measure import GraphFile, Question, measure_precision
 from .methods import Calibration
@@ -120,4 +120,4 @@ def advise_int8(options: BuildOptions, report: PrecisionReport) -> str:
     """What to do about an int8 build that errs too far."""
     worst = options.spell("int8_keep", (report.layers[0].path,)) if report.layers else options.spell("int8_keep")
     return (f"keep what loses most in float32, `{worst}`, calibrate with more pictures or another {options.spell('calibration')}, "
-            f"or allow more, `{options.spell('max_error', round(min(report.max_error * 2, 1.0), 6))}`")  # fmt: skip
+            f"or allow more{spell_enough(options, report)}")  # fmt: skip

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import ceil, floor, isfinite, log10
 from typing import NamedTuple
 
 from ...compiler.diagnostics import Failure
 from ...compiler.ir.dtypes import LARGEST_HALF
-from ...text.precision import format_share
+from ...text.precision import describe_inputs, format_share
 
 LAYERS = 5
 
@@ -61,12 +61,20 @@ class PrecisionReport:
         """The largest error of an output."""
         return max(self.relative_l2.values())
 
+    @property
+    def enough(self) -> float | None:
+        """The least `max_error` of two digits that would allow the error; None where none of up to 1 does."""
+        if not 0 < self.worst <= 1:
+            return None
+        step: float = 10.0 ** (floor(log10(self.worst)) - 1)
+        return min(1.0, float(f"{ceil(self.worst / step) * step:.2g}"))
+
     def require(self, advice: str) -> None:
         """Raises Failure `precision-lost` where the error is over `max_error`. `advice` says what to do."""
         if self.worst <= self.max_error:
             return
         places = [f"`{each.path}`" + f" ({each.source})" * bool(each.source) for each in self.layers[:2]]
-        on = f"on {self.count} {self.inputs}"
+        on = describe_inputs(self.count, self.inputs)
         if isfinite(self.worst):
             most = f"; most is lost in {', '.join(places)}" if places else ""
             message = (

@@ -25,7 +25,11 @@ class OpenValues:
         self.trust = trust
         self.folder = tempfile.TemporaryDirectory(prefix="archc-")
         for name in find_data(self.artifact):
-            shutil.copyfile(self.artifact.path.parent / name, Path(self.folder.name) / name)
+            source, copy = self.artifact.path.parent / name, Path(self.folder.name) / name
+            # what is not there is told by who opens the model
+            if source.is_file():
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, copy)
 
     def __enter__(self) -> OpenValues:
         return self
