@@ -41,7 +41,10 @@ GRAPH = Message.of(
     {10: "a text about the graph", 14: "notes on quantisation", 15: "sparse weights"},
 )
 NODE = Message.of(
-    "node", {2: BYTES, 3: BYTES, 4: BYTES, 6: BYTES}, {1: BYTES, 5: BYTES}, {7: "a node of a domain of its own"}
+    "node",
+    {2: BYTES, 3: BYTES, 4: BYTES, 6: BYTES},
+    {1: BYTES, 5: BYTES},
+    {7: "a node of a domain of its own, such as a call of a function"},
 )
 ATTRIBUTE = Message.of(
     "attribute",

@@ -40,6 +40,8 @@ SOURCE_PLACES = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |^Load model fro
                            r"|\S+ was false\. |\[OpenVINO-EP\] \S+:\d+ - |Exception from src/\S+:\d+: ")  # fmt: skip
 NEWER_OPSET = re.compile(r"Opset (\d+) is under development.*support for domain (\S+) is till opset (\d+)", re.DOTALL)
 NEWER_FORMAT = re.compile(r"Unsupported model IR version: (\d+), max supported IR version: (\d+)")
+# of a doubt: the names of weights and nodes may be long
+MAX_DOUBT = 120
 UNKNOWN_OPERATOR = re.compile(r"No Op registered for|is not a registered function/op|No opset import for domain")
 
 
@@ -73,9 +75,10 @@ def advise_new_file(artifact: Artifact) -> str:
     return f"archc did not build it: get it again from where it came, or export it again{made}"
 
 
-def with_advice(fault: RuntimeFault, artifact: Artifact) -> RuntimeFault:
-    """A fault of loading a model, whose help says also how to come by a better file."""
-    help = "; ".join(filter(None, (fault.help, advise_new_file(artifact))))
+def with_advice(fault: RuntimeFault, artifact: Artifact, doubt: str = "") -> RuntimeFault:
+    """A fault of loading a model, whose help says also how to come by a better file, and what is strange in this one, if there is a `doubt`."""
+    strange = f"the first thing in it that archc does not write is {doubt[:MAX_DOUBT]}" if doubt else ""
+    help = "; ".join(filter(None, (fault.help, strange, advise_new_file(artifact))))
     return RuntimeFault(fault.code, fault.message, help, fault.exit_code)
 
 

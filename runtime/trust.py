@@ -94,7 +94,7 @@ def create_engine(
     except RuntimeFault as fault:
         if fault.code != "model-refused":
             raise
-        raise with_advice(fault, artifact) from None
+        raise with_advice(fault, artifact, doubt) from None
 
 
 def find_doubt(artifact: Artifact) -> str:

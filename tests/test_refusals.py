@@ -48,6 +48,17 @@ def test_the_advice_without_a_producer(tmp_path):
     assert found.help.endswith("archc did not build it: get it again from where it came, or export it again")
 
 
+@pytest.mark.parametrize(("nodes", "strange"), [
+    ([node("Relu", ["x"], ["y"], domain="mine")], "a node of a domain of its own, such as a call of a function"),
+    ([node("Strange", ["x"], ["y"], name="a" * 500)], f"the node '{'a' * 100}"),
+], ids=["domain", "long name"])  # fmt: skip
+def test_the_advice_says_what_is_strange(tmp_path, nodes, strange):
+    path = save(make(nodes), tmp_path / "a.onnx")
+    found = fault(Session, path, device="cpu")
+    assert f"the first thing in it that archc does not write is {strange}" in found.help and len(found.help) < 500
+    assert strange not in fault(Session, path, device="cpu", trust=True).help
+
+
 def test_a_long_producer_is_cut_and_a_strange_one_is_no_reason(tmp_path):
     path = save(make(RELU, opset=9999, producer_name="é" * 10_000), tmp_path / "a.onnx")
     assert len(fault(Session, path, device="cpu").help) < 400
