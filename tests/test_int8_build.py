@@ -150,6 +150,37 @@ def test_the_error_that_the_advice_allows_is_enough(archc_build: Callable[..., R
     assert archc_build("net.yaml", "--calibrate", "a.npz", "--max-error", share).code == 0
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_norm_that_is_folded_is_kept_with_its_step(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(
+        NET.replace("  - {name: relu1, relu}\n", "  - {name: norm, batch_norm}\n  - {name: relu1, relu}\n"), "utf-8"
+    )
+    save(str(tmp_path / "a.npz"), image=images(9))
+    files = [
+        archc.load(tmp_path / "net.yaml")
+        .export_onnx(
+            tmp_path / f"{step}.onnx",
+            proof="none",
+            precision="int8",
+            calibrate=tmp_path / "a.npz",
+            max_error=1.0,
+            int8_keep=[step],
+        )
+        .artifacts[0]
+        .sha256
+        for step in ("norm", "conv1", "last")
+    ]
+    assert files[0] == files[1] != files[2]
+
+
+def test_verify_sends_8_bits_to_pictures(archc_build: Callable[..., Ran], capsys: pytest.CaptureFixture[str]) -> None:
+    """A proof's inputs leave the ranges of a calibration, so no comparison of two files by them is advised."""
+    photos(Path("photos"), 12)
+    assert archc_build("net.yaml", "--calibrate", "photos", "--max-error", "1").code == 0
+    ran = program(capsys)("verify", "out.onnx")
+    assert ran.code == 0 and "8 bits" in ran.out and "archc eval" in ran.out and "--tolerance" not in ran.out
+
+
 def test_a_build_in_8_bits(archc_build: Callable[..., Ran]) -> None:
     """Its report is of what is held out; the file runs in this process, says what it is, and two builds are equal."""
     photos(Path("photos"), 60)

@@ -15,7 +15,7 @@ from ...compiler.diagnostics import Failure
 from ...compiler.driver import Compilation
 from ...compiler.ir.graph import Graph
 from ...compiler.weights.loading import no_such_step
-from ...compiler.weights.names import enclosing_steps
+from ...compiler.weights.names import belongs_to, enclosing_steps
 from ..metadata import to_json
 from ..options import BuildOptions
 from .bias_correction import correct_biases, measure_channel_means, weighted_inputs
@@ -104,7 +104,9 @@ def prepare_int8(
     dtype = "uint8" if options.input_type == "uint8" else "float32"
     calibration = open_calibration(options.calibrate, built, preprocess, options.batch, dtype)
     calibration.count_passes(PASSES, progress)
-    return Int8Build(calibration, options.calibration or "minmax", options.int8_keep)
+    # a norm that is folded away is kept with the step that gives its result
+    folded = {each.node for each in built.rewrites if belongs_to(each.gives, options.int8_keep)}
+    return Int8Build(calibration, options.calibration or "minmax", {*options.int8_keep, *folded})
 
 
 def check_kept(options: BuildOptions, *graphs: Graph) -> None:
