@@ -111,6 +111,16 @@ def test_a_difference_within_the_noise_is_not_called_one(scale, noise, least, mo
     assert least <= told <= most
 
 
+def test_a_disturbance_of_many_rounds_is_not_called_a_difference():
+    told = 0
+    for seed in range(100):
+        chance, times = np.random.default_rng(seed), np.zeros((2, 60))
+        for at in range(1, 60):
+            times[:, at] = 0.8 * times[:, at - 1] + chance.normal(0, 0.05, 2)
+        told += compare_rounds(*np.exp(times).tolist()).told
+    assert told <= 4
+
+
 def test_a_difference_is_about_the_ratio():
     found = compare_rounds(*rounds(np.random.default_rng(3), 2.0, 0.02))
     assert found.told and found.low < found.ratio < found.high < 1 and found.ratio == pytest.approx(0.5, rel=0.05)

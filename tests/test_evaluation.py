@@ -319,6 +319,18 @@ def test_no_name_breaks_out_of_the_page(count: int) -> None:
     assert "default-src 'none'" in made and not re.search(r"https?://|@import|url\(", made)
 
 
+def test_every_picture_is_in_the_matrix() -> None:
+    """A right answer has its cell, however many classes were answered."""
+    tally = Tally(0)
+    for at in range(100):
+        top = [{"index": at if at else 999, "label": None, "probability": 1.0}]
+        tally.add({"path": ["x"], "top": [top], "error": [None], "message": [None]}, [999])
+    page = format_page(tally.finish("net", "cpu", "x", "by", {}, ()))
+    matrix = page.partition('aria-label="confusion matrix"')[2].partition("</table>")[0]
+    cells = re.findall(r'<td class="(hit|miss)"[^>]*>(\d+)</td>', matrix)
+    assert sum(int(count) for _, count in cells) == 100 and ("hit", "1") in cells and "any other" in matrix
+
+
 def test_the_page_of_a_run(run: Run) -> None:
     make_shades()
     ran = run("shades", "-o", "report.html")

@@ -6,6 +6,7 @@ What comes from files (names, labels) is escaped, and the page's own policy forb
 from __future__ import annotations
 
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -16,6 +17,8 @@ from .tally import ClassificationReport, ClassScore, Mistake
 # with more classes than this the matrix is a list of what is confused most
 MATRIX_CLASSES = 30
 LISTED = 30
+# the column of what has none of its own
+REST = -1
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
@@ -103,13 +106,24 @@ def format_confusions(found: ClassificationReport) -> str:
 
 
 def format_matrix(found: ClassificationReport) -> str:
-    """The confusion matrix, of the classes that occur and of those that were answered; a cell is as strong as its share of the row."""
+    """The confusion matrix, of the classes that occur and of those that were answered most, with one column for any other; a cell is as strong as its share of the row."""
     counts = {(each.true, each.predicted): each.pictures for each in found.confusions}
     counts |= {(each.index, each.index): each.first for each in found.classes if each.first}
-    columns = sorted({each.index for each in found.classes} | {predicted for _, predicted in counts})[
-        : 2 * MATRIX_CLASSES
-    ]
-    head = "".join(f'<th scope="col"><span>{escape_text(name_of(found, at))}</span></th>' for at in columns)
+    true = {each.index for each in found.classes}
+    others = Counter[int]()
+    for (_, predicted), count in counts.items():
+        others[predicted] += count * (predicted not in true)
+    columns = sorted(true | {at for at, count in others.most_common(2 * MATRIX_CLASSES - len(true)) if count})
+    for each in found.classes:
+        rest = sum(
+            count for (row, predicted), count in counts.items() if row == each.index and predicted not in columns
+        )
+        counts |= {(each.index, REST): rest} if rest else {}
+    columns += [REST] * any(at == REST for _, at in counts)
+    head = "".join(
+        f'<th scope="col"><span>{escape_text(name_of(found, at) if at != REST else "any other")}</span></th>'
+        for at in columns
+    )
     rows = "".join(f'<tr><th scope="row">{escape_text(each.label)}</th>{"".join(format_cell(each, at, counts.get((each.index, at), 0)) for at in columns)}</tr>\n'
                    for each in found.classes)  # fmt: skip
     return f'<div class="wide matrix" tabindex="0" role="region" aria-label="confusion matrix"><table><thead><tr><td></td>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n'
