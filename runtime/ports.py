@@ -155,6 +155,16 @@ def check_names(arrays: Mapping[str, Any], ports: Mapping[str, Port], advice: st
                 raise RuntimeFault("wrong-input", f"{dimension} is {known} in `{where}` and {size} in `{name}`", advice)
 
 
+def fill_batches(arrays: Mapping[str, Any], count: int, size: int) -> Iterator[dict[str, Any]]:
+    """The `count` rows of each array as batches of `size`; the last one is filled up with zeros."""
+    import numpy as np
+
+    for start in range(0, count, size):
+        chunk = {name: array[start : start + size] for name, array in arrays.items()}
+        padding = {name: np.zeros((size - len(part), *part.shape[1:]), part.dtype) for name, part in chunk.items()}
+        yield {name: np.concatenate([chunk[name], padding[name]]) for name in chunk}
+
+
 def split_rows(
     outputs: Mapping[str, Any], ports: Mapping[str, Port], count: int, model: str
 ) -> Iterator[dict[str, Any]]:

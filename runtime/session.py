@@ -39,6 +39,7 @@ from .ports import (
     bytes_of_rows,
     check_feeds,
     check_input_names,
+    fill_batches,
     fixed_batch,
     has_open_batch,
     list_ports,
@@ -184,11 +185,7 @@ class Session:
             raise RuntimeFault(
                 "wrong-input", f"{self.name} takes {size} rows at once, and {count} are given", "give as many"
             )
-        parts = []
-        for start in range(0, count, size):
-            chunk = {name: array[start : start + size] for name, array in arrays.items()}
-            padding = {name: np.zeros((size - len(part), *part.shape[1:]), part.dtype) for name, part in chunk.items()}
-            parts.append(self.run_once({name: np.concatenate([chunk[name], padding[name]]) for name in chunk}, names))
+        parts = [self.run_once(batch, names) for batch in fill_batches(arrays, count, size)]
         return {name: np.concatenate([part[name] for part in parts])[:count] for name in names}
 
     def run_once(self, arrays: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

@@ -446,6 +446,21 @@ def test_a_fault_of_the_model_keeps_what_is_done(run: Run, models: Path, tmp_pat
     assert json.loads(run("net", "photos", "-o", "x.csv", "--format", "json").out)["resumed"] == 3
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_run_without_a_row_is_in_nobodys_way(
+    run: Run, models: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    """Nothing is lost with it: it leaves no folder, and where a kill leaves one another run takes its place."""
+    from archc.runtime.batch.journal import Unfinished
+
+    with monkeypatch.context() as patch:
+        if killed:
+            patch.setattr(Unfinished, "close", lambda unfinished: os.close(unfinished.lock))
+        stop_after(models, "x.csv", 0)
+    assert Path("x.csv.unfinished").exists() == killed
+    assert run("other", "photos", "-o", "x.csv").code == 1 and len(read("x.csv")) == 5
+
+
 # -- the core ------------------------------------------------------------------------------------------------------------
 
 

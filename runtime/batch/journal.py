@@ -80,8 +80,8 @@ class Unfinished:
                                "move it away, or write elsewhere with -o")  # fmt: skip
 
     def read_run(self) -> dict[str, Any] | None:
-        """What it is a run of; None where it had not begun."""
-        return read_object(self.folder / RUN)
+        """What it is a run of; None where it had not begun, or no picture has its row: then nothing is lost with it."""
+        return read_object(self.folder / RUN) if read_bytes(self.folder / JOURNAL) else None
 
     def list_pictures(self, paths: Iterable[str]) -> PictureList:
         """Writes the paths beside those that are there, and says what they are; `begin` has them take their place."""
@@ -169,9 +169,9 @@ class Unfinished:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Gives the lock back, and removes the folder where no run has begun in it."""
+        """Gives the lock back, and removes the folder where there is nothing in it to go on from."""
         if self.lock >= 0:
-            if self.folder.is_dir() and not (self.folder / RUN).exists():
+            if self.folder.is_dir() and self.read_run() is None:
                 self.remove()
             os.close(self.lock)
             self.lock = -1
