@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..runtime.evaluation import ClassificationReport
 
 # rows of a table for people
-SHOWN_CLASSES, SHOWN_MISTAKES = 20, 8
+SHOWN_CLASSES, SHOWN_MISTAKES, SHOWN_UNREADABLE = 20, 8, 3
 
 
 @click.command(epilog="Example: archc eval digits.onnx held-out/ -o report.html")
@@ -118,8 +118,9 @@ def text_parts(found: ClassificationReport, target: str | None) -> list[str]:
     lines = [f"{found.model} on {found.device}: {count_of(found.answered, 'picture')} of {len(found.classes):,} classes",
              f"  names matched {found.matched}", f"  top-1  {found.top1:7.2%}", f"  top-5  {found.top5:7.2%}"]  # fmt: skip
     if found.unreadable_count:
-        codes = sorted({each.code for each in found.unreadable})
-        lines.append(f"  {found.unreadable_count:,} could not be read, and count in no figure: {', '.join(codes)}")
+        told = ", ".join(f"{each.path} ({each.code})" for each in found.unreadable[:SHOWN_UNREADABLE])
+        more = f" and {rest:,} more" if (rest := found.unreadable_count - SHOWN_UNREADABLE) > 0 else ""
+        lines.append(f"  {found.unreadable_count:,} could not be read, and in no figure: {told}{more}")
     lines += [f"  {note}" for note in found.notes]
     closing = f"wrote {target}" if target else "-o report.html shows the pictures"
     return [clean_lines(lines), class_table(found), mistake_table(found), clean(closing)]
