@@ -286,6 +286,14 @@ def archc_build(
     return build
 
 
+def test_verify_sends_8_bits_to_pictures(archc_build: Callable[..., Ran], capsys: pytest.CaptureFixture[str]) -> None:
+    """A proof's inputs leave the ranges of a calibration, so no comparison of two files by them is advised."""
+    photos(Path("photos"), 12)
+    assert archc_build("net.yaml", "--calibrate", "photos", "--max-error", "1").code == 0
+    ran = program(capsys)("verify", "out.onnx")
+    assert ran.code == 0 and "8 bits" in ran.out and "archc eval" in ran.out and "--tolerance" not in ran.out
+
+
 def save(path: str, **arrays: Any) -> None:
     np.savez(path, **arrays)
 

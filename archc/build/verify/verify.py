@@ -79,6 +79,10 @@ SKIPPED = Fact("answers", None, "it is not run: what is wrong above comes first"
 NOT_FLOAT32 = Fact("answers", None, "the file is no plain float32 one, so torch's answers are others by more than rounding",
                    "hold it against the float32 file: archc verify FLOAT32.onnx THIS.onnx --tolerance X")  # fmt: skip
 
+# a proof's inputs leave the ranges that a calibration found, so no tolerance says anything
+CALIBRATED = Fact("answers", None, "the file computes in 8 bits, within ranges that its calibration pictures gave",
+                  "compare it with the float32 file on pictures of yours: archc eval, or archc run -o, of each")  # fmt: skip
+
 
 def is_float32(artifact: Artifact) -> bool:
     """Whether a file takes float32 and computes with it, as torch does; its weights may be stored as half floats."""
@@ -153,7 +157,7 @@ def first_difference(stored: Graph, built: Graph) -> str:
 def check_answers(artifact: Artifact, graph: Graph, extent: Extent) -> tuple[Parity | None, Fact]:
     """Whether onnxruntime answers as torch does, which gets the file's own tensors."""
     if not is_float32(artifact):
-        return None, NOT_FLOAT32
+        return None, CALIBRATED if artifact.metadata.get("archc.precision") == "int8" else NOT_FLOAT32
     for package in PACKAGES:
         require_package(package, "the proof", "verify without it: --proof none")
     # the tensors are those behind the rewrites already
