@@ -51,6 +51,7 @@ def test_one_that_fails_stops_no_other(run: Run, specs: Path) -> None:
         ["failed", "none.yaml"], ["failed", os.path.join("specs", "b.yaml")],
         *(["ok", os.path.join("out", f"{name}.onnx")] for name in ("a-b", "a", "c", "lenet5_1998")),
     ]  # fmt: skip
+    assert all(line.endswith("  untrained") for line in lines[:-1] if line.startswith("ok"))
     assert lines[-1].startswith("4 nets built, 2 failed, ")
     assert "error[unknown-op]" in err and "b.yaml:4" in err and "error[no-such-spec]" in err
 

@@ -71,7 +71,12 @@ def test_a_row_is_whole(device: Any) -> None:
     [
         ("openvno", {}, "device-unavailable", ["no device `openvno`", "did you mean openvino?"]),
         ("CUDA", {}, "device-unavailable", ["did you mean cuda?"]),
-        ("gpu", {}, "device-unavailable", ["auto, cpu, cuda, tensorrt, openvino", "archc doctor"]),
+        (
+            "gpu",
+            {},
+            "device-unavailable",
+            ["did you mean cuda?", "auto, cpu, cuda, tensorrt, openvino", "archc doctor"],
+        ),
         (None, {}, "device-unavailable", ["there is no device `None`"]),
         ("cpu", {"tf32": "on"}, "usage", ["cpu has no option `tf32`", "none"]),
         ("cuda", {"tf32": "maybe"}, "usage", ["`maybe`", "off or on"]),

@@ -99,7 +99,12 @@ def test_the_figures(run: Run) -> None:
     assert told["mistakes"][0]["probability"] > told["mistakes"][1]["probability"]
     assert told["unreadable"][0]["code"] == "image-unreadable" and "1 in `shades` itself" in told["notes"][0]
     shown = run("shades")
-    assert shown.code == 1 and "top-1   66.67%" in shown.out and "1 could not be read" in shown.out
+    assert (
+        shown.code == 1
+        and "top-1   66.67%" in shown.out
+        and "1 could not be read" in shown.out
+        and "bad.jpg (image-unreadable)" in shown.out
+    )
     assert re.search(r"^dark +2 +50.00% +100.00% +white \(1\)$", shown.out, re.M)
 
 

@@ -71,6 +71,7 @@ def test_rows_are_added_up(run, by, keys):
     assert sum(row["macs"] for row in added["rows"]) == sum(row["macs"] for row in single["rows"])
     ran = run("profile", "small.onnx", "--by", by, "--runs", "1", "--top", "2")
     assert ran.code == 0 and "more take" in ran.out and "GFLOP/s" in ran.out
+    assert ("Lines are those of small.yaml." in ran.out) == (by != "op")
 
 
 def test_a_model_from_elsewhere_is_profiled_in_a_process_of_its_own(run):

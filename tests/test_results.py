@@ -21,6 +21,7 @@ import pytest
 from PIL import Image
 
 import archc
+from archc.cli.results import telling_what_is_kept
 from archc.runtime import RuntimeFault, Session
 from archc.runtime.batch import PredictOptions, Predictor, run_pictures
 
@@ -417,6 +418,14 @@ def test_what_is_interrupted_goes_on(run: Run, models: Path) -> None:
     assert ran.code == 1 and told["resumed"] == 3 and told["pictures"] == 5
     assert run("net", "photos", "-o", "y.jsonl", "--batch", "1").code == 1
     assert Path("x.jsonl").read_bytes() == Path("y.jsonl").read_bytes()
+
+
+def test_an_interrupt_says_where_what_is_done_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.csv.unfinished").mkdir()
+    for place, told in (("x.csv", True), ("y.csv", False), ("x.csv/elsewhere", False)):
+        with pytest.raises(KeyboardInterrupt), telling_what_is_kept(str(tmp_path / "x.csv"), tmp_path / place):
+            raise KeyboardInterrupt
+        assert ("x.csv.unfinished; the same command goes on" in capsys.readouterr().err) == told
 
 
 def test_pictures_that_have_changed_since(run: Run, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:

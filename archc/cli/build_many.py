@@ -200,20 +200,25 @@ def explain_death(died: Died) -> BuildOutcome:
 
 
 def print_finished(task: BuildTask, answer: BuildOutcome, form: str) -> None:
-    """Prints one build: a line on standard output for people, and what it said on standard error."""
-    if form == "text":
-        print(finished_line(task, answer), flush=True)
+    """Prints one build: a line on standard output for people, and what it said on standard error: what is wrong below the line,
+    remarks above it."""
+    line = finished_line(task, answer)
+    if form == "text" and answer.code:
+        print(line, flush=True)
     if answer.said:
         print(answer.said.rstrip("\n"), file=sys.stderr, flush=True)
+    if form == "text" and not answer.code:
+        print(line, flush=True)
 
 
 def finished_line(task: BuildTask, answer: BuildOutcome) -> str:
-    """`ok  PATH  SIZE  TIME`, or `failed  SPEC  CODE`; what is wrong is on standard error."""
+    """`ok  PATH  SIZE  TIME  untrained`, or `failed  SPEC  CODE`; what is wrong is on standard error."""
     if answer.code:
         return f"failed  {clean(task.spec)}  {answer.document['error']['code']}"
     made = answer.document["artifacts"]
     size = format_bytes(sum(each["bytes"] for each in made))
-    return f"ok      {clean(made[0]['path'])}  {size}  {answer.document['seconds']:.1f} s"
+    untrained = "  untrained" if answer.document["weights"]["as_started"] else ""
+    return f"ok      {clean(made[0]['path'])}  {size}  {answer.document['seconds']:.1f} s{untrained}"
 
 
 def progress_text(answers: Collection[BuildOutcome], count: int) -> str:

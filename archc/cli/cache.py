@@ -27,13 +27,20 @@ def command(action: str, models: tuple[str, ...], form: str) -> int:
     """Show or clear the graphs that `run` keeps for a quick start: all, or those of each MODEL.
 
     show lists them. clear removes them. verify reads every byte of them and of their models; the exit code is 1 where one is damaged.
+
+    ARCHC_CACHE=FOLDER puts the cache elsewhere, ARCHC_CACHE_SIZE=500M bounds it, and 0 turns it off.
     """
     from ..runtime.cache.report import DAMAGED, UNSEEN, clear_cache, report_cache
 
     if action == "clear":
         count, freed = clear_cache(models)
         document = {"removed": count, "freed_bytes": freed}
-        text = f"removed {count_of(count, 'graph')}, {format_bytes(freed)}"
+        of = " of these models" if models else ""
+        text = (
+            f"removed {count_of(count, 'graph')}, {format_bytes(freed)}"
+            if count
+            else f"no graph{of} is kept; nothing was removed"
+        )
         print_json(document) if form == "json" else print(text)
         return 0
     report = report_cache(models, verify=action == "verify")
@@ -45,14 +52,16 @@ def command(action: str, models: tuple[str, ...], form: str) -> int:
 
 
 def cache_text(report: CacheReport) -> str:
-    """A table of the entries, and how full the cache is."""
+    """A table of the entries, and how full the cache is, or that it is off."""
     from ..runtime.cache.report import READY, STATES
 
     now = time.time()
     rows = [entry_row(each, now) for each in report.entries]
     head = ["model", "size", "device", "made", "used", "state"]
     table = format_table(head, rows, "<><>><", ("made", "device", "used"), table_width()) if rows else ""
-    fill = f"{format_bytes(report.total_bytes)} of {format_bytes(report.bound_bytes)} in {clean(report.folder)}"
+    bound = f" of {format_bytes(report.bound_bytes)}" if report.bound_bytes else ""
+    off = "" if report.bound_bytes else "; the cache is off (ARCHC_CACHE_SIZE is 0)"
+    fill = f"{format_bytes(report.total_bytes)}{bound} in {clean(report.folder)}{off}"
     states = {each.state for each in report.entries}
     told = [(state, what) for state, what in STATES.items() if state in states and state != READY]
     parts = [table, format_pairs(told, table_width()), fill]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..compiler.diagnostics import clean
 from ..interruption import limit_long_calls
 from ..runtime.arguments import MAX_BATCH, MAX_THREADS
 from ..text.layout import fold_line, output_width
@@ -56,20 +57,27 @@ def command(
     if len(groups) > top:
         rest = sum(each.seconds for each in groups[top:]) / found.kernel_seconds
         print(f"{len(groups) - top} more take {rest:.1%}; --top {len(groups)} shows them")
-    print(describe_run(found))
+    print(describe_run(found, by))
     return 0
 
 
 def profile_table(found: Profile, groups: Sequence[StepTime], by: str) -> str:
-    """A row for each group, the longest first."""
+    """A row for each group, the longest first. A file that all lines are of is not in the rows: describe_run tells it."""
+    file = common_file(found)
     rows = []
     for each in groups:
         flops, moved = (f"{share:.0%}" if share else "" for share in shares(found, each))
         name = each.step or f"({each.op})"
-        head = [each.op] if by == "op" else [name, each.place]
+        head = [each.op] if by == "op" else [name, each.place.removeprefix(f"{file}:")]
         rows.append([*head, f"{1e3 * each.seconds:.3f}", f"{each.seconds / found.kernel_seconds:.1%}", flops, moved])
     heads = ["op"] if by == "op" else [by, "line"]
     return format_table([*heads, "ms", "share", "flop/s", "bytes/s"], rows, "<" * len(heads) + ">>>>")
+
+
+def common_file(found: Profile) -> str:
+    """The file that the lines of all steps are of; empty where there are several, or none."""
+    files = {each.place.rpartition(":")[0] for each in found.steps if each.place}
+    return files.pop() if len(files) == 1 else ""
 
 
 def shares(found: Profile, each: StepTime) -> tuple[float, float]:
@@ -78,7 +86,7 @@ def shares(found: Profile, each: StepTime) -> tuple[float, float]:
     return 2 * each.macs / seconds / found.ceilings.flops_per_s, each.bytes / seconds / found.ceilings.bytes_per_s
 
 
-def describe_run(found: Profile) -> str:
+def describe_run(found: Profile, by: str) -> str:
     """Sentences on the whole run, and on the ceilings."""
     images = f"{found.batch} image{'s' * (found.batch > 1)}"
     told = (
@@ -86,6 +94,8 @@ def describe_run(found: Profile) -> str:
         f"{1e3 * (found.run_seconds - found.kernel_seconds):.2f} ms of it between kernels. "
         f"100% is {found.ceilings.flops_per_s / 1e9:.0f} GFLOP/s and {found.ceilings.bytes_per_s / 1e9:.1f} GB/s, measured now."
     )
+    if by != "op" and (file := common_file(found)):
+        told += f" Lines are those of {clean(file)}."
     return "\n".join(fold_line(told, output_width(), cut=False))
 
 

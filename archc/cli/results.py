@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -45,7 +46,11 @@ def write_results(
     with progress(f"opening {model}"):
         predictor = Predictor(model, options)
     check_target(target, (str(Path(model).parent / name) for name in find_data(predictor.session.artifact)))
-    with place_for(target) as place, counting(f"running {model}", "pictures") as tell:
+    with (
+        place_for(target) as place,
+        telling_what_is_kept(target, place),
+        counting(f"running {model}", "pictures") as tell,
+    ):
         summary = run_pictures(predictor, find_images(places), place, batch=batch, restart=restart, progress=tell)
     describe_model(predictor)
     if form == "json":
@@ -72,6 +77,20 @@ def place_for(target: str) -> Iterator[Path]:
         made.replace(partial)
 
 
+@contextmanager
+def telling_what_is_kept(target: str, place: Path) -> Iterator[None]:
+    """Says on standard error, where Ctrl-C ends the run, in which folder the rows so far are; those for a pipe are kept nowhere."""
+    from ..runtime.batch.journal import unfinished_folder
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = unfinished_folder(place)
+        if os.path.realpath(target) == os.path.realpath(place) and kept.is_dir():
+            print(f"note: what is done is kept in {clean(str(kept))}; the same command goes on", file=sys.stderr)
+        raise
+
+
 def describe_model(predictor: Predictor) -> None:
     """Says on standard error what makes the rows less than they look."""
     artifact = predictor.session.artifact
@@ -95,6 +114,6 @@ def summary_lines(predictor: Predictor, summary: Summary, target: str) -> Iterat
     known = "" if not summary.resumed else f", {summary.resumed:,} of them before" if fresh else ", all of them before"
     yield clean(f"{'wrote' if fresh else 'there is'} {target}: {count_of(summary.pictures, 'picture')}{known}")
     for code, count in sorted(summary.errors.items(), key=lambda each: -each[1]):
-        yield f"  {count:,} without an answer: error[{code}]"
+        yield f"  {count:,} without an answer: error[{code}]; the column `message` says why"
     rate = f": {fresh / summary.seconds:.3g} pictures/s" if fresh else ""
     yield clean(f"{predictor.session.name} on {predictor.session.device}{rate}")

@@ -48,12 +48,17 @@ class PictureList(NamedTuple):
     sha256: str
 
 
+def unfinished_folder(results: Path) -> Path:
+    """The folder in which a run keeps what is done of its `results`."""
+    return results.with_name(results.name + SUFFIX)
+
+
 class Unfinished:
     """The folder of one run. Its lock is held until it is closed."""
 
     def __init__(self, results: Path) -> None:
         """Takes the folder of `results`, or makes it. Raises RuntimeFault `results-in-use` where another process has it."""
-        self.folder = results.with_name(results.name + SUFFIX)
+        self.folder = unfinished_folder(results)
         self.parts: list[Part] = []
         self.lock = -1
         with disk_faults(self.folder):

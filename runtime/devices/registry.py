@@ -42,7 +42,11 @@ def find_device(name: Any) -> Device:
             return device
     from difflib import get_close_matches
 
-    near = get_close_matches(str(name).lower(), device_names(), 1)
+    near = (
+        [CUDA.name]
+        if str(name).lower() in ("gpu", "nvidia")
+        else get_close_matches(str(name).lower(), device_names(), 1)
+    )
     meant = f"did you mean {near[0]}? " if near else ""
     raise RuntimeFault("device-unavailable", f"there is no device `{name}`",
                        f"{meant}the devices are {', '.join(device_names())}; archc doctor says which work here", 2)  # fmt: skip
