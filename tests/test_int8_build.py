@@ -174,11 +174,11 @@ def test_a_norm_that_is_folded_is_kept_with_its_step(tmp_path: Path) -> None:
 
 
 def test_verify_sends_8_bits_to_pictures(archc_build: Callable[..., Ran], capsys: pytest.CaptureFixture[str]) -> None:
-    """A proof's inputs leave the ranges of a calibration, so no comparison of two files by them is advised."""
+    """A proof's inputs leave the ranges of a calibration, so a comparison by them is not advised."""
     photos(Path("photos"), 12)
     assert archc_build("net.yaml", "--calibrate", "photos", "--max-error", "1").code == 0
     ran = program(capsys)("verify", "out.onnx")
-    assert ran.code == 0 and "8 bits" in ran.out and "archc eval" in ran.out and "--tolerance" not in ran.out
+    assert ran.code == 0 and "8 bits" in ran.out and "archc eval" in ran.out and "--picture" in ran.out
 
 
 def test_a_build_in_8_bits(archc_build: Callable[..., Ran]) -> None:

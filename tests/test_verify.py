@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
 from archc.compiler.backends.onnx.seal import SEAL_BYTES, encode_seal
 
@@ -250,3 +251,30 @@ def test_the_answers_of_8_bits_are_not_looked_at(run):
     ran = run("verify", "small.onnx", "--format", "json")
     answers = json.loads(ran.out)["facts"][-1]
     assert ran.code == 0 and answers["ok"] is None and "calibrated" in answers["message"]
+
+
+def test_two_models_are_compared_on_pictures(run):
+    """Each prepares them as it takes them: numbers or pixels, any number at once or a fixed one; 8 bits agree to what they cost."""
+    Path("small.yaml").write_text(SPEC.replace("graph:", "preprocess: {mean: [0.5], std: [0.5]}\ngraph:"), "utf-8")
+    draw = np.random.default_rng(0)
+    Path("photos").mkdir()
+    for at in range(12):
+        Image.fromarray(draw.integers(0, 256, (8, 8, 3), np.uint8)).save(f"photos/{at:02}.png")
+    build(run, "--proof", "none")
+    pictures = [word for at in range(3) for word in ("--picture", f"photos/{at:02}.png")]
+    for words in (("--input-type", "uint8"), ("--batch", "2")):
+        assert run("build", "small.yaml", "-o", "other.onnx", "--proof", "none", *words).code == 0
+        assert run("verify", "small.onnx", "other.onnx", *pictures).code == 0
+    words = ("--precision", "int8", "--calibrate", "photos", "--max-error", "1")
+    assert run("build", "small.yaml", "-o", "other.onnx", "--proof", "none", *words).code == 0
+    ran = run("verify", "small.onnx", "other.onnx", *pictures, "--format", "json")
+    assert ran.code == 1 and 1e-4 < json.loads(ran.out)["outputs"][0]["max_rel"] < 0.1
+    assert run("verify", "small.onnx", "other.onnx", *pictures, "--tolerance", "0.1").code == 0
+
+
+def test_pictures_are_for_two_models_and_are_read(run):
+    build(run, "--proof", "none")
+    alone = run("verify", "small.onnx", "--picture", "a.png")
+    assert alone.code == 2 and "two models" in alone.err
+    missing = run("verify", "small.onnx", "small.onnx", "--picture", "a.png")
+    assert missing.code in (1, 2) and "a.png" in missing.err

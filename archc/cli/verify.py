@@ -35,10 +35,21 @@ MARKS = {True: "", False: "not ok: ", None: "not checked: "}
 )
 @click.option("--tolerance", type=Positive(), default=1e-4, show_default=True,
               help="How far OTHER's answers may lie from MODEL's, relative to the largest.")  # fmt: skip
+@click.option("--picture", "pictures", metavar="FILE", multiple=True,
+              help="Compare with OTHER on this picture, not on drawn numbers; repeatable.")  # fmt: skip
 @trust_option
 @limit_option
 @format_option()
-def command(model: str, other: str | None, proof: str, tolerance: float, trust: bool, limits: Limits, form: str) -> int:
+def command(
+    model: str,
+    other: str | None,
+    proof: str,
+    tolerance: float,
+    pictures: tuple[str, ...],
+    trust: bool,
+    limits: Limits,
+    form: str,
+) -> int:
     """Verify a built model: its bytes, its sources, and its answers.
 
     With OTHER, two models are compared on the same inputs, and the first node that differs is named. The exit code is 1 where
@@ -48,7 +59,9 @@ def command(model: str, other: str | None, proof: str, tolerance: float, trust: 
 
     limit_long_calls()
     if other is not None:
-        return compare_models(model, other, tolerance, trust, form)
+        return compare_models(model, other, tolerance, trust, pictures, form)
+    if pictures:
+        raise click.UsageError("--picture is for two models; one alone is verified on the inputs of a proof")
     with progress(f"verifying {model}"):
         found = verify(model, None if proof == "none" else cast("Extent", proof), limits)
     if form == "json":
@@ -75,12 +88,12 @@ def command(model: str, other: str | None, proof: str, tolerance: float, trust: 
     return 0 if found.ok else 1
 
 
-def compare_models(model: str, other: str, tolerance: float, trust: bool, form: str) -> int:
+def compare_models(model: str, other: str, tolerance: float, trust: bool, pictures: tuple[str, ...], form: str) -> int:
     """Prints how two models compare, and gives the exit code."""
     from ..build.verify.compare import compare
 
     with progress(f"comparing {model} with {other}"):
-        found = compare(model, other, tolerance, trust)
+        found = compare(model, other, tolerance, trust, pictures)
     if form == "json":
         outputs = [each._asdict() for each in found.outputs]
         print_json({"model": found.model, "other": found.other, "ok": found.ok, "outputs": outputs, "tolerance": found.tolerance,

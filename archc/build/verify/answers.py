@@ -30,7 +30,7 @@ from ..proof.prove import PACKAGES, Extent, Parity, prove
 from .fact import Fact
 
 INT8 = Fact("answers", None, "the file computes in 8 bits, which are for inputs as it was calibrated with; the proof's go beyond them",
-            "the report of its build says how far it lies from float32; archc eval tells how well it answers")  # fmt: skip
+            "hold it against the float32 file on pictures: archc verify FLOAT32.onnx THIS.onnx --picture FILE --tolerance 0.1; archc eval tells how well it answers")  # fmt: skip
 
 
 class Rebuilt(NamedTuple):

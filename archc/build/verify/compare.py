@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...compiler.diagnostics import Failure
-from ...runtime.ports import Port, list_ports
+from ...runtime.ports import Port, fixed_batch, list_ports
 from ..proof.agreement import RELATIVE, difference
 from .drawn import draw_feed
+from .pictures import prepare_pictures
 from .values import OpenValues
 
 # ONNX's operators with graphs inside them
@@ -60,15 +61,16 @@ class ModelComparison:
         return all(each.max_rel <= self.tolerance for each in self.outputs)
 
 
-def compare(model: str | Path, other: str | Path, tolerance: float = RELATIVE, trust: bool = False) -> ModelComparison:
-    """Runs two models on one image of each kind of a fast proof, as onnxruntime optimises them.
+def compare(model: str | Path, other: str | Path, tolerance: float = RELATIVE, trust: bool = False,
+            pictures: Sequence[str] = ()) -> ModelComparison:  # fmt: skip
+    """Runs two models on the same pictures, or on one image of each kind of a fast proof where there are none, as onnxruntime optimises them.
 
     Inputs and outputs belong together by name, or else by their order. Models from elsewhere run in processes of their own, unless
     `trust` says otherwise. Raises Failure `models-differ` where the two do not take or give the same.
     """
     with ExitStack() as opened:
         ours, theirs = (opened.enter_context(OpenValues(each, trust)) for each in (model, other))
-        asked = ModelPair.of(ours, theirs)
+        asked = ModelPair.on_pictures(ours, theirs, pictures) if pictures else ModelPair.of(ours, theirs)
         gaps = tuple(asked.output_gaps())
         wrong = next((gap.output for gap in gaps if gap.max_rel > tolerance), None)
         common = asked.common_values()
@@ -95,6 +97,14 @@ class ModelPair(NamedTuple):
         shapes = {x: known_shape(a[x], b[y]) for x, y in pairs}
         arrays = draw_feed([a[x]._replace(shape=shapes[x]) for x, _ in pairs])
         return cls(ours, theirs, arrays, {y: arrays[x] for x, y in pairs})
+
+    @classmethod
+    def on_pictures(cls, ours: OpenValues, theirs: OpenValues, pictures: Sequence[str]) -> ModelPair:
+        """Gives each model the pictures as it takes them: one may want pixels, and the other numbers. Raises RuntimeFault."""
+        fixed = [fixed_batch([*m.artifact.inputs.values()], [*m.artifact.outputs.values()]) for m in (ours, theirs)]
+        count = fixed[0] or fixed[1] or len(pictures)
+        a, b = (prepare_pictures(each.artifact.path, pictures, count, each.trust) for each in (ours, theirs))
+        return cls(ours, theirs, a, b)
 
     def output_gaps(self) -> Iterator[OutputGap]:
         """How far the outputs lie apart. Raises Failure `models-differ` where the two give different ones."""

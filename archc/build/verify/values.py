@@ -59,5 +59,5 @@ class OpenValues:
             raise
         # onnxruntime's own exceptions share no root but this
         except Exception as error:
-            raise RuntimeFault("run-failed", f"onnxruntime stopped while it ran {self.artifact.path.name} on drawn numbers{failing_node(error)}",
-                               "look at what the model computes with its inputs") from None  # fmt: skip
+            raise RuntimeFault("run-failed", f"onnxruntime stopped while it ran {self.artifact.path.name}{failing_node(error)}",
+                               "look at what the model computes with these inputs") from None  # fmt: skip
