@@ -191,7 +191,8 @@ class RemoteEngine:
             if answer["fault"]:
                 code, message, help, exit_code = answer["fault"]
                 raise RuntimeFault(code, message, help, exit_code)
-            raise self.limit_fault(over_memory) if device == "cpu" else MemoryError
+            # while `auto` opens, a device that lacks memory is left for the CPU: what lacks it in the end is the CPU
+            raise self.limit_fault(over_memory) if device in ("cpu", "auto") else MemoryError
         return answer, found
 
     def limit_fault(self, what: str) -> RuntimeFault:

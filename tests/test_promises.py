@@ -30,7 +30,6 @@ SECONDS = 600  # a bound for hangs: a batch takes a tenth of it on a busy machin
 # what answers otherwise than the corpus wants, and why
 KNOWN = {
     "onnx-fn-chain-bench": "is answered as it wants, by a process of `archc bench`, which is not allowed here",
-    "onnx-sparse-2gb": "is told as a lack of memory",
 }
 WORKER = (
     r"archc\.runtime\.worker|^v?fork\(|^clone3?\("  # what `archc run` may start: the process of a model from elsewhere

@@ -97,6 +97,13 @@ def test_what_a_model_does_to_its_process_is_one_fault(tmp_path, model, limits, 
 
 
 @linux
+def test_the_limit_is_met_on_whatever_device_is_chosen(tmp_path):
+    """It is told as the limit that it is, not as a machine without memory: that a GPU may be here, too, changes nothing."""
+    found = fault(Session, save(sparse_weight(2**28), tmp_path / "a.onnx"), device="auto")
+    assert found.code == "model-limits" and "takes over 512 MiB of memory when it is opened" in found.message
+
+
+@linux
 def test_limits_grow_with_what_there_is_to_do(tmp_path):
     limits = WorkerLimits()
     assert limits.time(2**20, 2**20) == limits.seconds + limits.seconds_per_model_mib + limits.seconds_per_input_mib
