@@ -9,18 +9,14 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .devices import DeviceChoice
-
-# as onnxruntime calls the memory of a device that it can copy to
-MEMORY = {"cuda": "cuda", "tensorrt": "cuda"}
+from .devices import DeviceChoice, find_device
 
 
 def binds(session: Any, choice: DeviceChoice) -> bool:
     """Whether runs on this device are bound: its memory is its own, and all that the model takes and gives are arrays of numbers."""
     ports = [*session.get_inputs(), *session.get_outputs()]
-    return choice.device in MEMORY and all(
-        port.type.startswith("tensor(") and "string" not in port.type for port in ports
-    )
+    has_memory = bool(find_device(choice.device).memory)
+    return has_memory and all(port.type.startswith("tensor(") and "string" not in port.type for port in ports)
 
 
 class BoundRuns:
@@ -28,7 +24,8 @@ class BoundRuns:
 
     def __init__(self, session: Any, choice: DeviceChoice) -> None:
         self.session = session
-        self.memory, self.index = MEMORY.get(choice.device, "cpu"), int(choice.settings.get("index", 0))
+        self.memory = find_device(choice.device).memory or "cpu"
+        self.index = int(choice.settings.get("index", 0))
         self.lock = threading.Lock()
         self.bound: Any = None
         self.values: dict[str, Any] = {}

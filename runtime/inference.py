@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .binding import BoundRuns, binds
-from .devices import PROVIDERS, DeviceChoice, choose_device
+from .devices import PROVIDERS, DeviceChoice, choose_device, find_device
 from .devices.device import CPU_NODES, NOTHING, write_option
 from .devices.placement import add_provider, count_nodes, describe_elsewhere, locate_nodes
 from .faults import RuntimeFault
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from .profile.record import Recording
 
 FATAL_ONLY = 4
-# what a run may give back at its end, by device: the memory that its arena holds
+# what a run may give back at its end: the memory that the arena of a device holds
 SHRINK = "memory.enable_memory_arena_shrinkage"
-ARENAS = {"cpu": "cpu:0", "cuda": "gpu:{index}", "tensorrt": "gpu:{index}"}
 FAILING_NODE = re.compile(r"running (\w+) node\. Name:'([^']*)'")
 # as the C++ library, onnxruntime's arena, CUDA, cuBLAS, cuDNN, OpenCL and Vulkan say it
 NO_MEMORY = re.compile(r"bad.?alloc|failed to allocate memory|out.of.(\w+.)?memory|alloc(ation)?_failed", re.IGNORECASE)
@@ -185,7 +184,7 @@ class Engine:
         """Frees what onnxruntime keeps for runs to come, as it only does behind a run: of these small arrays. Raises as `run` does."""
         if self.bound:
             self.bound.forget()
-        if arena := ARENAS.get(self.choice.device):
+        if arena := find_device(self.choice.device).arena:
             free_arena(self.session, names, arrays, arena.format(index=self.choice.settings.get("index", 0)))
 
     def record(self, names: Sequence[str], arrays: Mapping[str, Any], runs: int, warm_up: int) -> Recording:

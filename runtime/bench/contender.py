@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from ..devices import find_device
 from ..faults import RuntimeFault
 from ..inputs import random_inputs
 from ..packages import import_package
 from ..ports import Port
-from .nvml import NVIDIA, read_used_bytes
+from .nvml import read_used_bytes
 
 # how long a process may take to end by itself
 LAST_BREATH_S = 5
@@ -92,7 +93,7 @@ class Contender:
     @property
     def device_bytes(self) -> int | None:
         """The memory of an NVIDIA GPU that it has taken, if nobody else took or freed some meanwhile; None where that is not known."""
-        return self.gpu_bytes if self.opened.where in NVIDIA else None
+        return self.gpu_bytes if find_device(self.opened.where).is_nvidia else None
 
     @contextmanager
     def count_growth(self) -> Iterator[None]:

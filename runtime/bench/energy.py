@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from .nvml import NVIDIA, find_gpus
+from ..devices import find_device
+from .nvml import find_gpus
 
 POWERCAP = Path("/sys/class/powercap")
 
@@ -21,7 +22,7 @@ class Counter(NamedTuple):
 
 def find_counters(device: str) -> tuple[list[Counter], str]:
     """The counters for a run on `device`, and where there are none, why."""
-    return gpu_counters() if device in NVIDIA else processor_counters()
+    return gpu_counters() if find_device(device).is_nvidia else processor_counters()
 
 
 def processor_counters(folder: Path = POWERCAP) -> tuple[list[Counter], str]:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NamedTuple
 
-# the devices that are NVIDIA's
-NVIDIA = ("cuda", "tensorrt", "nv-tensorrt-rtx")
-
 
 class Gpus(NamedTuple):
     """The GPUs of this machine, as NVML numbers them: its module, and their handles. `why_none` says why there are none."""

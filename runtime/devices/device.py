@@ -57,6 +57,10 @@ class Device(NamedTuple):
     onnxruntime takes, for the options in force and a number of threads. `name_precision` says in what products of float32 are
     computed. `package` is the one on the package index that brings its provider as a plugin; empty where onnxruntime's own wheel
     has it. `cannot_run` are precisions of a file that it refuses, each with the reason. `tried` says where archc has been run on it.
+
+    `memory` is onnxruntime's name for its memory where arrays stay in it from run to run; empty where runs take the host's arrays.
+    `arena` is its name for what a session keeps of memory for runs to come, with the option `index` in braces; empty where that cannot
+    be given back. `is_nvidia` says that it is an NVIDIA GPU, of which NVML counts memory and energy.
     """
 
     name: str
@@ -71,6 +75,9 @@ class Device(NamedTuple):
     find_refusal: Callable[[Mapping[str, str]], Trouble] = lambda settings: Trouble()
     cannot_run: Mapping[str, str] = NOTHING
     tried: str = ""
+    memory: str = ""
+    arena: str = ""
+    is_nvidia: bool = False
 
     @property
     def is_tried(self) -> bool:

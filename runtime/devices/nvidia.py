@@ -143,6 +143,9 @@ CUDA = Device(
     (INDEX, TF32, SEARCH, NHWC, CPU_NODES),
     lambda settings: "tf32" if settings["tf32"] == "on" else "f32",
     tried="an H100 (docs/performance.md); no GPU in the tests",
+    memory="cuda",
+    arena="gpu:{index}",
+    is_nvidia=True,
 )
 TENSORRT = Device(
     "tensorrt",
@@ -154,5 +157,9 @@ TENSORRT = Device(
     (INDEX, DeviceOption("precision", ("f32", "f16"), "what the file says; f16 is faster and less exact"), CPU_NODES),
     name_tensorrt_precision,
     cannot_run={"int8": "TensorRT takes signed symmetric activations only, and archc's int8 files have unsigned ones"},
+    # as CUDA calls them, which allocates for both
+    memory=CUDA.memory,
+    arena=CUDA.arena,
+    is_nvidia=True,
 )
 CUDA_OPTIONS = cuda_options({option.name: option.default for option in CUDA.options})

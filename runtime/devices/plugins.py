@@ -193,6 +193,7 @@ RTX: Device = Device(
     (CPU_NODES,),
     leave_precision,
     package="onnxruntime-ep-nv-tensorrt-rtx",
+    is_nvidia=True,
 )
 WEBGPU: Device = Device(
     "webgpu",

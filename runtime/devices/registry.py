@@ -24,6 +24,7 @@ CPU = Device(
     Trouble,
     lambda settings, threads: ("CPUExecutionProvider",),
     tried="by all of archc's tests",
+    arena="cpu:0",
 )
 DEVICES = (CPU, CUDA, TENSORRT, OPENVINO, RTX, WEBGPU, MLX)
 PROVIDERS = {device.name: device.provider for device in DEVICES}
