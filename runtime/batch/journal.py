@@ -16,7 +16,6 @@ import json
 import os
 import shutil
 import stat
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -24,6 +23,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from ..disk import force_file, force_to_disk, free_lock, take_lock
 from ..faults import RuntimeFault
 
 SUFFIX, RECORD = ".unfinished", ".run.json"
@@ -65,7 +65,7 @@ class Unfinished:
             with suppress(FileExistsError):
                 self.folder.mkdir(mode=0o777)
             self.check_folder()
-            self.lock = take_lock(self.folder / LOCK)
+            self.lock = lock_results(self.folder / LOCK)
 
     def check_folder(self) -> None:
         """Raises RuntimeFault `results-differ` where the folder is a link, another user's, or holds what no run writes."""
@@ -100,7 +100,7 @@ class Unfinished:
                 with disk_faults(self.folder):
                     file.write(entries)
             with disk_faults(self.folder):
-                force(file)
+                force_file(file)
         return PictureList(number, digest.hexdigest())
 
     def begin(self, run: dict[str, Any]) -> None:
@@ -146,10 +146,10 @@ class Unfinished:
         with disk_faults(self.folder):
             with open_new(self.folder / part.name) as file:
                 file.write(rows)
-                force(file)
+                force_file(file)
             with open_new(self.folder / JOURNAL, os.O_APPEND) as file:
                 file.write(json.dumps(part._asdict()).encode() + b"\n")
-                force(file)
+                force_file(file)
         self.parts.append(part)
 
     def part_paths(self) -> Iterator[Path]:
@@ -162,11 +162,11 @@ class Unfinished:
         with disk_faults(results):
             with open_new(self.folder / WHOLE) as file:
                 yield file
-                force(file)
+                force_file(file)
             if results.exists():
                 os.chmod(self.folder / WHOLE, stat.S_IMODE(results.stat().st_mode))
             os.replace(self.folder / WHOLE, results)
-            force_names(results.parent)
+            force_to_disk(results.parent)
 
     def remove(self) -> None:
         """Removes the folder; what it is a run of goes first, so that a kill in between leaves nothing that counts."""
@@ -178,29 +178,17 @@ class Unfinished:
         if self.lock >= 0:
             if self.folder.is_dir() and self.read_run() is None:
                 self.remove()
-            os.close(self.lock)
+            free_lock(self.lock)
             self.lock = -1
 
 
-def take_lock(path: Path) -> int:
-    """The descriptor of a file that no other process has locked; -1 on a system, or a disk, without locks. Raises RuntimeFault `results-in-use`."""
-    if sys.platform == "win32":
-        return -1
-    import fcntl
-
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | NO_FOLLOW, 0o600)
+def lock_results(path: Path) -> int:
+    """Takes the lock of a run's folder, the file `path`, and gives its descriptor. Raises RuntimeFault `results-in-use` where another has it."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        taken = os.path.samestat(os.fstat(descriptor), path.stat())
-    except (BlockingIOError, FileNotFoundError):
-        taken = False
-    except OSError:
-        taken = True
-    if not taken:
-        os.close(descriptor)
+        return take_lock(path)
+    except BlockingIOError:
         raise RuntimeFault("results-in-use", f"another process writes `{path.parent.name.removesuffix(SUFFIX)}` at the moment",
-                           "wait for it, or write elsewhere with -o", 3)  # fmt: skip
-    return descriptor
+                           "wait for it, or write elsewhere with -o", 3) from None  # fmt: skip
 
 
 @contextmanager
@@ -268,26 +256,9 @@ def write_whole(path: Path, data: bytes) -> None:
     beside = path.with_name(f"{path.name}.new")
     with open_new(beside) as file:
         file.write(data)
-        force(file)
+        force_file(file)
     os.replace(beside, path)
-    force_names(path.parent)
-
-
-def force(file: BinaryIO) -> None:
-    """Waits until what was written is on the disk."""
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def force_names(folder: Path) -> None:
-    """Waits until the names in a folder are on the disk, where the system has that."""
-    if os.name == "posix":
-        with suppress(OSError):
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+    force_to_disk(path.parent)
 
 
 def split_at_nul(file: BinaryIO) -> Iterator[str]:

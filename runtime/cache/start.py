@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..artifact import Artifact
+from ..disk import force_to_disk
 from ..faults import RuntimeFault
 from ..inference import create_ort_session, session_options
 from ..trust import find_data
@@ -36,7 +37,6 @@ from .entry import (
 )
 from .folder import Unusable, check_owner, open_folder, read_bound
 from .store import (
-    force_to_disk,
     list_folders,
     lock_cache,
     make_room,

@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ..disk import force_to_disk, free_lock, take_lock
 from .entry import CacheEntry, read_notes
 from .folder import Unusable
 
@@ -54,23 +54,14 @@ def lock_cache(cache: Path) -> Iterator[None]:
 
     Where the disk or the system has no locks, two may write at once: then one of them may lose its entry, and nothing goes wrong.
     """
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
-    descriptor = os.open(cache / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Unusable("another model is being written to the cache") from None
-        except OSError:
-            # a disk without locks
-            pass
+        lock = take_lock(cache / LOCK)
+    except BlockingIOError:
+        raise Unusable("another model is being written to the cache") from None
+    try:
         yield
     finally:
-        os.close(descriptor)
+        free_lock(lock)
 
 
 @contextmanager
@@ -124,21 +115,6 @@ def make_room(cache: Path, bound: int, keep: Path | None = None, extra_bytes: in
         if remove_entry(each):
             total, removed = total - sizes[each], removed + 1
     return removed
-
-
-def force_to_disk(path: Path) -> None:
-    """Waits until a file, or the names in a folder, are on the disk, where the system has this."""
-    if path.is_dir() and os.name != "posix":
-        return
-    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        # a network disk may have none for folders
-        if not path.is_dir():
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def read_entries(cache: Path) -> list[tuple[Path, CacheEntry | None]]:
