@@ -30,9 +30,9 @@ class StatusLine:
         if sys.stderr.isatty():
             from shutil import get_terminal_size
 
-            self.clear()
-            self.shown = text[: get_terminal_size().columns - 1]
-            print(self.shown, end="", file=sys.stderr, flush=True)
+            line = text[: get_terminal_size().columns - 1]
+            print("\r" + line + " " * (len(self.shown) - len(line)), end="", file=sys.stderr, flush=True)
+            self.shown = line
 
     def clear(self) -> None:
         """Removes the line."""
@@ -51,23 +51,15 @@ def progress(what: str) -> Iterator[None]:
 
     from ..compiler.diagnostics import clean
 
-    line, printed = f"{clean(what)} …", False
-
-    def print_line() -> None:
-        nonlocal printed
-        printed = True
-        print(f"\r{line}", end="", file=sys.stderr, flush=True)
-
-    timer = Timer(DELAY_S, print_line)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
-        if printed:
-            print("\r" + " " * len(line) + "\r", end="", file=sys.stderr, flush=True)
+    with StatusLine() as line:
+        timer = Timer(DELAY_S, line.show, [f"{clean(what)} …"])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
 
 
 @contextmanager
@@ -82,12 +74,7 @@ def counting(what: str, things: str) -> Iterator[Callable[[int, int], None]]:
     from ..compiler.diagnostics import clean
     from ..text.layout import cut_middle, output_width
 
-    began, first, width, printed_at = time.monotonic(), -1, 0, 0.0
-
-    def show(line: str) -> None:
-        nonlocal width
-        print("\r" + line + " " * (width - len(line)) + "\r" * (not line), end="", file=sys.stderr, flush=True)
-        width = len(line)
+    began, first, printed_at = time.monotonic(), -1, 0.0
 
     def tell(done: int, total: int) -> None:
         nonlocal first, began, printed_at
@@ -102,13 +89,10 @@ def counting(what: str, things: str) -> Iterator[Callable[[int, int], None]]:
             f", {rate:.3g}/s, {describe_time((total - done) / rate)} left" if rate else ""
         )
         room = output_width(sys.stderr) - 1
-        show(cut_middle(cut_middle(clean(what), max(room - len(end), 12)) + end, room))
+        line.show(cut_middle(cut_middle(clean(what), max(room - len(end), 12)) + end, room))
 
-    try:
+    with StatusLine() as line:
         yield tell
-    finally:
-        if width:
-            show("")
 
 
 def describe_time(seconds: float) -> str:
