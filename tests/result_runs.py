@@ -53,7 +53,7 @@ def run(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.chdir(tmp_path)
     make_photos(Path("photos"))
     execute = program(capsys)
-    return lambda name, *words: execute("run", str(models / f"{name}.onnx"), *words, "--device", "cpu")
+    return lambda name, *words: execute("run", str(models / f"{name}.onnx"), "--device", "cpu", *words)
 
 
 def make_photos(folder: Path, more: int = 0) -> None:

@@ -6,6 +6,8 @@ import json
 import pickle
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,13 +15,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from archc.build.torch_runner import choose_torch_device
 from archc.runtime.bench.contender import Contender
 from archc.runtime.bench.energy import find_counters, measure_joules, processor_counters
+from archc.runtime.bench.models import open_runner
 from archc.runtime.bench.nvml import find_gpus
 from archc.runtime.bench.statistics import compare_rounds, summarize
 from archc.runtime.faults import PictureFault, RuntimeFault
 from archc.runtime.ports import Port
 
+from .cuda_trouble import break_cuda
 from .program import program
 
 SPEC = """archspec: 1
@@ -66,6 +71,7 @@ def test_models_specs_and_torch_are_timed(run):
         assert each["latency_ms"]["p50"] > 0 and each["images_per_s"] > 0 and each["start_ms"] > 0
         assert (each["against_first"] is None) == (each["model"] == "small.onnx")
         assert each["joules_per_image"] is not None or each["why_no_energy"]
+        assert each["device"] in ("cpu", "cuda") and each["reason"]
 
 
 def test_the_answer_for_people(run):
@@ -94,6 +100,49 @@ def test_bad_requests(run, name):
     onnx.save(model, "other.onnx")
     ran = run("bench", "--seconds", "0.1", *arguments)
     assert ran.code == code and word in ran.err, ran.err
+
+
+@dataclass
+class OnCpu:
+    """A runner on the CPU that says why."""
+
+    reason: str
+    gpu_unusable: bool
+    fixed_batch: None = None
+    where: str = "cpu"
+
+    def __post_init__(self) -> None:
+        self.ports = {"x": Port("x", "float32", (None, 2))}
+
+    def run(self, arrays: Any) -> None: ...
+
+
+@pytest.mark.parametrize("driver", [False, True])
+def test_auto_says_why_where_a_gpu_seems_to_be_here(run, monkeypatch, driver):
+    """A contender's process is not this one, so that what is opened there is looked at here."""
+    reason = break_cuda(monkeypatch, driver)
+    assert run("build", "small.yaml", "-o", "small.onnx", "--proof", "none").code == 0
+    opened = open_runner("small.onnx", "auto", {}, 1, trust=False, cache=False)
+    opener = partial(OnCpu, opened.reason, opened.gpu_unusable)
+    monkeypatch.setattr("archc.cli.bench.onnx_contender", lambda name, *_, **__: Contender(name, opener, ()))
+    words = ("bench", "small.onnx", "--batch", "1,2", "--seconds", "0.01")
+    assert [each["reason"] for each in json.loads(run(*words, "--format", "json").out)["timings"]] == [reason] * 2
+    assert run(*words).out.count(f"small.onnx on cpu: {reason}\n") == int(driver)
+
+
+@pytest.mark.parametrize(
+    "device, has_cuda, told",
+    [
+        ("cpu", True, ("cpu", "asked for")),
+        ("cuda", True, ("cuda", "asked for")),
+        ("auto", True, ("cuda", "a CUDA device works")),
+        ("auto", False, ("cpu", "torch has no CUDA here")),
+        ("openvino", True, ("cpu", "torch is not run on openvino")),
+    ],
+)
+def test_where_torch_runs_and_why(monkeypatch, device, has_cuda, told):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: has_cuda)
+    assert choose_torch_device(device) == told
 
 
 def rounds(chance: np.random.Generator, scale: float, noise: float, count: int = 60) -> tuple[list[float], list[float]]:
@@ -182,7 +231,7 @@ class FakeNvml:
 class OnCuda:
     """A runner that says that it is on CUDA."""
 
-    fixed_batch, where = None, "cuda"
+    fixed_batch, where, reason, gpu_unusable = None, "cuda", "asked for", False
 
     def __init__(self) -> None:
         self.ports = {"x": Port("x", "float32", (None, 2))}

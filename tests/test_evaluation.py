@@ -19,6 +19,7 @@ from archc.runtime.evaluation import ClassificationReport, Tally, format_page, o
 from archc.runtime.evaluation.matching import match_classes
 from archc.runtime.evaluation.tally import ClassScore, Confusion, Mistake, Unreadable
 
+from .cuda_trouble import break_cuda
 from .program import Run, program
 
 ROOT = Path(__file__).parent.parent
@@ -59,7 +60,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     monkeypatch.chdir(tmp_path)
     execute = program(capsys)
-    return lambda *words, model="shades": execute("eval", str(models / f"{model}.onnx"), *words, "--device", "cpu")
+    return lambda *words, model="shades": execute("eval", str(models / f"{model}.onnx"), "--device", "cpu", *words)
 
 
 def picture(path: str | Path, shade: int) -> None:
@@ -257,6 +258,17 @@ def test_nothing_is_told_where_nothing_was_answered(run: Run) -> None:
     told = json.loads(run("list.csv", "--format", "json").out)
     assert told["top1"] is told["top5"] is None and told["pictures"] == 0
     assert run("list.csv", "-o", "x.html").code == 1 and "0.00" not in Path("x.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("driver", [False, True])
+def test_auto_says_why_where_a_gpu_seems_to_be_here(run: Run, monkeypatch: pytest.MonkeyPatch, driver: bool) -> None:
+    make_shades()
+    reason = break_cuda(monkeypatch, driver)
+    told = json.loads(run("shades", "--device", "auto", "--format", "json").out)
+    assert (told["device"], told["reason"]) == ("cpu", reason)
+    for target in ((), ("-o", "report.html")):
+        assert run("shades", "--device", "auto", *target).out.endswith(f"\nshades on cpu: {reason}\n") == driver
+    assert reason not in run("shades").out
 
 
 @pytest.mark.parametrize("words, model, code, told", [

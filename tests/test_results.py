@@ -22,6 +22,7 @@ from PIL import Image
 from archc.runtime import Session
 from archc.runtime.batch import PredictOptions, Predictor
 
+from .cuda_trouble import break_cuda
 from .program import Ran, Run
 from .result_runs import PICTURES, SUFFIXES, make_photos, models, read, run
 
@@ -218,6 +219,15 @@ def test_the_walk_is_in_the_order_of_paths(tmp_path: Path) -> None:
 def test_ran(run: Run) -> None:
     ran: Ran = run("net", "photos", "-o", "x.csv", "--threads", "3")
     assert ran.out.splitlines()[-1].startswith("net on cpu: ") and ran.out.endswith(" pictures/s\n")
+
+
+@pytest.mark.parametrize("driver", [False, True])
+def test_auto_says_why_where_a_gpu_seems_to_be_here(run: Run, monkeypatch: pytest.MonkeyPatch, driver: bool) -> None:
+    reason = break_cuda(monkeypatch, driver)
+    words = ("photos/a.png", "-o", "x.csv", "--device", "auto", "--restart")
+    told = json.loads(run("net", *words, "--format", "json").out)
+    assert (told["device"], told["reason"]) == ("cpu", reason)
+    assert run("net", *words).out.endswith(f" pictures/s\nnet on cpu: {reason}\n" if driver else " pictures/s\n")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links on Windows need rights")

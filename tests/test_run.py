@@ -12,9 +12,8 @@ import pytest
 from PIL import Image
 
 import archc
-from archc.runtime.devices import Trouble
-from archc.runtime.devices.nvidia import CUDA
 
+from .cuda_trouble import break_cuda
 from .program import Ran, Run, program
 
 SPECS = {
@@ -262,9 +261,7 @@ def test_the_document(run: Run, models: Path, capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize("driver", [False, True])
 def test_auto_says_why_where_a_gpu_seems_to_be_here(run: Run, monkeypatch: pytest.MonkeyPatch, driver: bool) -> None:
-    reason = "CUDA's libraries do not load" if driver else "no NVIDIA driver is here"
-    monkeypatch.setattr("archc.runtime.devices.registry.CUDA", CUDA._replace(find_trouble=lambda: Trouble(reason, "")))
-    monkeypatch.setattr("archc.runtime.devices.registry.can_load", lambda name: driver)
+    reason = break_cuda(monkeypatch, driver)
     shown, told = run("net", "a.png", "--device", "auto"), run("net", "a.png", "--device", "auto", "--format", "json")
     assert (document(told)["reason"], document(told)["device"]) == (reason, "cpu")
     assert shown.out.endswith(f"net on cpu: {reason}\n" if driver else "net on cpu\n")

@@ -9,17 +9,20 @@ from ..compiler.backends.onnx.tensors import FileTensors
 from ..compiler.diagnostics import Failure
 from ..runtime.artifact import open_artifact
 from ..runtime.faults import RuntimeFault
+from ..runtime.libraries import DRIVER, can_load
 from ..runtime.ports import Port
 from .verify.stored import read_graph
 
+NO_CUDA = "torch has no CUDA here"
+
 
 class TorchRunner:
-    """A module that is run on arrays, on `where`, a torch device."""
+    """A module that is run on arrays, on `where`, a torch device, for a `reason`."""
 
     fixed_batch = None
 
-    def __init__(self, net: Any, ports: Mapping[str, Port], where: str) -> None:
-        self.net, self.ports, self.where = net, ports, where
+    def __init__(self, net: Any, ports: Mapping[str, Port], where: str, reason: str, gpu_unusable: bool) -> None:
+        self.net, self.ports, self.where, self.reason, self.gpu_unusable = net, ports, where, reason, gpu_unusable
         self.tensors: dict[int, list[Any]] = {}
 
     def run(self, arrays: Mapping[str, Any]) -> Any:
@@ -44,11 +47,22 @@ def open_torch(path: str, device: str, threads: int | None) -> TorchRunner:
         graph = read_graph(artifact).replace(rewrites=())
     except Failure as failure:
         raise RuntimeFault(failure.code, failure.message, "torch is timed for models that archc built") from None
-    where = "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"
-    if where == "cuda" and not torch.cuda.is_available():
-        raise RuntimeFault("device-unavailable", "torch has no CUDA here", "--device cpu", 3)
+    where, reason = choose_torch_device(device)
     if threads:
         torch.set_num_threads(threads)
     net = to_torch(graph, FileTensors(artifact.path)).eval().to(where)
     ports = {value.name: Port(value.name, "float32", (None, *value.type.sizes)) for value in graph.inputs}
-    return TorchRunner(net, ports, where)
+    return TorchRunner(net, ports, where, reason, gpu_unusable=reason == NO_CUDA and can_load(DRIVER))
+
+
+def choose_torch_device(device: str) -> tuple[str, str]:
+    """The torch device for one of archc's devices, cpu or cuda, and why. Raises RuntimeFault where that is CUDA, and torch has none."""
+    import torch
+
+    if device not in ("auto", "cuda"):
+        return "cpu", "asked for" if device == "cpu" else f"torch is not run on {device}"
+    if torch.cuda.is_available():
+        return "cuda", "a CUDA device works" if device == "auto" else "asked for"
+    if device == "cuda":
+        raise RuntimeFault("device-unavailable", NO_CUDA, "--device cpu", 3)
+    return "cpu", NO_CUDA

@@ -20,7 +20,7 @@ from ..text.layout import fold_line, output_width
 from ..text.tables import format_bytes, format_table
 from .options import Positive, check_spec, format_option, print_json, set_option
 from .progress import progress
-from .running import device_options, trust_option
+from .running import device_options, explain_cpu, trust_option
 
 if TYPE_CHECKING:
     from ..runtime.bench.contender import Contender
@@ -167,6 +167,8 @@ def describe_timings(timings: Sequence[Timing]) -> list[str]:
     """Sentences on how the contenders compare, and on energy."""
     first = {each.batch: each for each in reversed(timings) if each.against is None}
     lines = [describe_difference(first[each.batch], each, each.against) for each in timings if each.against]
+    # of several batches it is told once
+    lines += dict.fromkeys(line for each in timings for line in explain_cpu(each.name, each.reason, each.gpu_unusable))
     for each in timings:
         if each.joules_per_image is not None:
             lines.append(f"{each.name} at batch {each.batch}: {each.joules_per_image:.3g} J an image")
@@ -193,7 +195,7 @@ def timing_json(each: Timing) -> dict[str, Any]:
     """A timing as `--format json` has it: times in ms, memory in bytes."""
     against = each.against and {**each.against._asdict(), "told": each.against.told}
     return {
-        "model": each.name, "device": each.where, "batch": each.batch, "runs": each.runs, "latency_ms": each.latency._asdict(),
+        "model": each.name, "device": each.where, "reason": each.reason, "batch": each.batch, "runs": each.runs, "latency_ms": each.latency._asdict(),
         "images_per_s": each.images_per_s, "start_ms": each.start_ms, "peak_bytes": each.peak_bytes,
         "device_bytes": each.device_bytes,
         "joules_per_image": each.joules_per_image, "why_no_energy": each.why_no_energy, "against_first": against,

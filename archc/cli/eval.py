@@ -14,7 +14,7 @@ from ..text.tables import count_of, format_table
 from .options import format_option, output_path, print_json, refuse_two_answers, text_stream
 from .progress import counting, progress
 from .run import check_target
-from .running import device_options, max_pixels_option, trust_option
+from .running import device_options, explain_cpu, max_pixels_option, trust_option
 
 if TYPE_CHECKING:
     from ..runtime.evaluation import ClassificationReport
@@ -74,10 +74,13 @@ def command(
     describe_model(predictor)
     if target:
         write_page(target, found, max_pixels)
+    session = predictor.session
     if form == "json":
-        print_json(evaluation_json(found))
+        print_json(evaluation_json(found, session.reason))
     else:
-        print("\n\n".join(part for part in text_parts(found, target) if part), file=text_stream(target))
+        closing = [clean(f"wrote {target}" if target else "-o report.html shows the pictures"),
+                   *explain_cpu(session.name, session.reason, session.choice.gpu_unusable)]  # fmt: skip
+        print("\n\n".join([*text_parts(found), "\n".join(closing)]), file=text_stream(target))
     return int(found.unreadable_count > 0)
 
 
@@ -91,11 +94,12 @@ def write_page(target: str, found: ClassificationReport, max_pixels: int) -> Non
         partial.write_text(format_page(add_thumbnails(found, max_pixels)), "utf-8")
 
 
-def evaluation_json(found: ClassificationReport) -> dict[str, Any]:
-    """What `--format json` prints. Shares are 0 to 1, classes are told by their index."""
+def evaluation_json(found: ClassificationReport, reason: str) -> dict[str, Any]:
+    """What `--format json` prints. Shares are 0 to 1, classes are told by their index; `reason` says why it ran on this device."""
     return {
         "model": found.model,
         "device": found.device,
+        "reason": reason,
         "matched": found.matched,
         "notes": found.notes,
         "pictures": found.answered,
@@ -113,16 +117,15 @@ def evaluation_json(found: ClassificationReport) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def text_parts(found: ClassificationReport, target: str | None) -> list[str]:
+def text_parts(found: ClassificationReport) -> list[str]:
     """What people read: the figures, the classes that do worst, the worst mistakes, and what was left out."""
     classes = f"{len(found.classes):,} class{'' if len(found.classes) == 1 else 'es'}"
     lines = [f"{found.model} on {found.device}: {count_of(found.answered, 'picture')} of {classes}", f"  names matched {found.matched}"]  # fmt: skip
     if found.answered:
         lines += [f"  top-1  {found.top1:7.2%}", f"  top-5  {found.top5:7.2%}"]
     lines += [f"  {note}" for note in found.notes]
-    closing = f"wrote {target}" if target else "-o report.html shows the pictures"
     tables = [class_table(found), mistake_table(found)] if found.answered else []
-    return [clean_lines(lines), clean_lines(unreadable_lines(found)), *tables, clean(closing)]
+    return [part for part in (clean_lines(lines), clean_lines(unreadable_lines(found)), *tables) if part]
 
 
 def unreadable_lines(found: ClassificationReport) -> list[str]:

@@ -16,6 +16,7 @@ from ..text.tables import count_of
 from .options import output_path, print_json, text_stream
 from .progress import counting, progress
 from .render import format_warning
+from .running import explain_cpu
 
 if TYPE_CHECKING:
     from ..runtime.batch import PredictOptions, Predictor, Summary
@@ -116,4 +117,6 @@ def summary_lines(predictor: Predictor, summary: Summary, target: str) -> Iterat
     for code, count in sorted(summary.errors.items(), key=lambda each: -each[1]):
         yield f"  {count:,} without an answer: error[{code}]; the column `message` says why"
     rate = f": {fresh / summary.seconds:.3g} pictures/s" if fresh else ""
-    yield clean(f"{predictor.session.name} on {predictor.session.device}{rate}")
+    session = predictor.session
+    yield clean(f"{session.name} on {session.device}{rate}")
+    yield from explain_cpu(session.name, session.reason, session.choice.gpu_unusable)

@@ -21,7 +21,7 @@ from ..text.tables import format_table
 from .options import as_json, format_option, output_path, print_json, refuse_two_answers, text_stream
 from .progress import progress
 from .render import format_failure, format_warning
-from .running import device_options, max_pixels_option, trust_option
+from .running import device_options, explain_cpu, max_pixels_option, trust_option
 
 if TYPE_CHECKING:
     from ..runtime.answers import Answer, Result
@@ -260,9 +260,9 @@ def print_faults(faults: Sequence[RuntimeFault | None]) -> None:
 
 def place_text(session: Session, target: str | None) -> str:
     """Where the outputs are written, and where the model ran; why there, if a GPU seems to be here that cannot be used."""
-    wrote = f"wrote {clean(target)}\n" if target else ""
-    why = f": {session.reason}" if session.choice.gpu_unusable else ""
-    return wrote + clean(f"{session.name} on {session.describe_device()}{why}")
+    wrote = [f"wrote {clean(target)}"] if target else []
+    why = explain_cpu(session.name, session.reason, session.choice.gpu_unusable)
+    return "\n".join([*wrote, *(why or [clean(f"{session.name} on {session.describe_device()}")])])
 
 
 def class_table(results: Iterable[Result]) -> str:

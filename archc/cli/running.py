@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ..compiler.diagnostics import clean
 from ..runtime.arguments import MAX_THREADS
 from ..runtime.images import MAX_PIXELS
 from .completion import complete_device_option, device_names, offer
@@ -47,3 +48,8 @@ def read_pairs(_: click.Context, parameter: click.Parameter, values: tuple[str, 
         if found.setdefault(name, value) != value:
             raise click.UsageError(f"{parameter.opts[0]} {name} is given twice: {found[name]} and {value}")
     return found
+
+
+def explain_cpu(name: str, reason: str, gpu_unusable: bool) -> list[str]:
+    """The line that says why `name` runs on the CPU, where a GPU seems to be here that cannot be used; no line elsewhere."""
+    return [clean(f"{name} on cpu: {reason}")] if gpu_unusable else []

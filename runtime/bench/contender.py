@@ -21,7 +21,10 @@ LAST_BREATH_S = 5
 
 
 class Runner(Protocol):
-    """What a contender's process has opened: `ports` are its inputs, `fixed_batch` its one batch or None, `where` the device in words."""
+    """What a contender's process has opened: `ports` are its inputs, `fixed_batch` its one batch or None, `where` the device in words.
+
+    `reason` says why it is that device, `gpu_unusable` that a GPU seems to be here, and that `auto` could not take it.
+    """
 
     @property
     def ports(self) -> Mapping[str, Port]: ...
@@ -32,6 +35,12 @@ class Runner(Protocol):
     @property
     def where(self) -> str: ...
 
+    @property
+    def reason(self) -> str: ...
+
+    @property
+    def gpu_unusable(self) -> bool: ...
+
     def run(self, arrays: Mapping[str, Any]) -> Any:
         """Runs once on arrays by the inputs' names. Raises RuntimeFault where that fails."""
 
@@ -41,11 +50,13 @@ Opener = Callable[[], Runner]
 
 
 class Opened(NamedTuple):
-    """What a process says when it has opened its runner: how long that took, without the imports, and the batch that is fixed."""
+    """What a process says when it has opened its runner: how long that took, without the imports; the rest is the runner's own."""
 
     start_seconds: float
     fixed_batch: int | None
     where: str
+    reason: str
+    gpu_unusable: bool
 
 
 class Contender:
@@ -145,7 +156,8 @@ def serve(opener: Opener, packages: Sequence[str], requests: Any, answers: Any, 
             import_package(each, "a benchmark")
         began = time.perf_counter()
         runner = opener()
-        answers.send((time.perf_counter() - began, runner.fixed_batch, runner.where))
+        seconds = time.perf_counter() - began
+        answers.send((seconds, runner.fixed_batch, runner.where, runner.reason, runner.gpu_unusable))
         while True:
             what, batch, runs = requests.recv()
             if what == "peak":

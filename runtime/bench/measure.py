@@ -26,7 +26,8 @@ class Timing(NamedTuple):
 
     `start_ms` is how long it took to open, `peak_bytes` its process's peak memory up to here, `device_bytes` what it has of an NVIDIA
     GPU's, None where that is not known. `against` says how it compares with the first contender, None for that one. `why_no_energy`
-    says why `joules_per_image` is None.
+    says why `joules_per_image` is None. `reason` says why it ran `where` it did, `gpu_unusable` that `auto` could not take a GPU that seems
+    to be here.
     """
 
     name: str
@@ -41,6 +42,8 @@ class Timing(NamedTuple):
     joules_per_image: float | None
     why_no_energy: str
     against: Difference | None
+    reason: str
+    gpu_unusable: bool
 
 
 def measure(contenders: Sequence[Contender], batches: Sequence[int], seconds: float) -> list[Timing]:
@@ -79,11 +82,12 @@ def measure_batch(contenders: Sequence[Contender], batch: int, seconds: float) -
 
 def describe_timing(contender: Contender, batch: int, times: Sequence[float], against: Difference | None) -> Timing:
     """What a contender's times come to, with its energy, which is counted while it runs alone."""
-    latency = summarize(times)
-    counters, why = find_counters(contender.opened.where)
+    latency, opened = summarize(times), contender.opened
+    counters, why = find_counters(opened.where)
     energy = None
     if counters:
         runs = max(1, round(ENERGY_S * 1e3 / latency.p50))
         energy = measure_joules(counters, lambda: contender.time_runs(batch, runs)) / (runs * batch)
-    return Timing(contender.name, contender.opened.where, batch, len(times), latency, batch * len(times) / sum(times),
-                  1e3 * contender.opened.start_seconds, contender.peak_bytes(), contender.device_bytes, energy, why, against)  # fmt: skip
+    return Timing(contender.name, opened.where, batch, len(times), latency, batch * len(times) / sum(times),
+                  1e3 * opened.start_seconds, contender.peak_bytes(), contender.device_bytes, energy, why, against,
+                  opened.reason, opened.gpu_unusable)  # fmt: skip

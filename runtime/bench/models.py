@@ -16,7 +16,8 @@ class ModelRunner:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.ports, self.fixed_batch = session.inputs, session.fixed_batch
-        self.where = session.device
+        self.where, self.reason = session.device, session.reason
+        self.gpu_unusable = session.choice.gpu_unusable
 
     def run(self, arrays: Mapping[str, Any]) -> Any:
         """Runs once, and gives all outputs."""
