@@ -27,11 +27,37 @@ class Delimiters(NamedTuple):
     long_quotes: tuple[tuple[int, int], ...]
 
 
+class Brackets:
+    """The brackets of a text as it is read: those that are open, outermost first, and the pairs of different kinds so far."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.opened: list[int] = []
+        self.mismatched: list[tuple[int, int]] = []
+        # how many that each closing bracket could close are open
+        self.of_kind = dict.fromkeys(CLOSING.values(), 0)
+
+    def open(self, at: int) -> None:
+        """Takes the opening bracket at a place."""
+        self.opened.append(at)
+        self.of_kind[CLOSING[self.text[at]]] += 1
+
+    def close(self, at: int) -> None:
+        """Takes a character that may be a closing bracket: it closes all up to the last of its kind, or, where none is open, nothing."""
+        character, skipped = self.text[at], []
+        if not self.of_kind.get(character):
+            return
+        while CLOSING[self.text[start := self.opened.pop()]] != character:
+            self.of_kind[CLOSING[self.text[start]]] -= 1
+            skipped.append((start, at))
+        self.of_kind[character] -= 1
+        self.mismatched += reversed(skipped)
+
+
 def find_delimiters(text: str, mistake: int) -> Delimiters:
     """Reads a text, whose lines end in `\\n`, as far as what stands before the place `mistake` is still open."""
-    opened: list[int] = []
-    of_kind = dict.fromkeys(CLOSING.values(), 0)  # how many that each closing bracket could close are open
-    mismatched: list[tuple[int, int]] = []
+    brackets = Brackets(text)
+    opened = brackets.opened
     long_quotes: list[tuple[int, int]] = []
     at, block_indent = 0, -1
     while at < len(text) and (at <= mistake or (opened and opened[0] < mistake)):
@@ -56,7 +82,7 @@ def find_delimiters(text: str, mistake: int) -> Delimiters:
             if character in "'\"" and starts_value:
                 end = end_of_quote(text, at)
                 if end is None:
-                    return Delimiters((*opened, at), tuple(mismatched), tuple(long_quotes))
+                    return Delimiters((*opened, at), tuple(brackets.mismatched), tuple(long_quotes))
                 if "\n" in text[at:end]:
                     long_quotes.append((at, end))
                     line_start, line_end = text.rfind("\n", 0, end) + 1, text.find("\n", end)
@@ -64,21 +90,14 @@ def find_delimiters(text: str, mistake: int) -> Delimiters:
                 at = end
                 continue
             if character in CLOSING and (opened or starts_value):
-                opened.append(at)
-                of_kind[CLOSING[character]] += 1
-            # else it closes nothing
-            elif of_kind.get(character):
-                skipped = []
-                while CLOSING[text[start := opened.pop()]] != character:
-                    of_kind[CLOSING[text[start]]] -= 1
-                    skipped.append((start, at))
-                of_kind[character] -= 1
-                mismatched += reversed(skipped)
+                brackets.open(at)
+            else:
+                brackets.close(at)
             at += 1
         if not opened and BLOCK_TEXT.search(text[line_start:line_end]):
             block_indent = indent
         at = line_end + 1
-    return Delimiters(tuple(opened), tuple(mismatched), tuple(long_quotes))
+    return Delimiters(tuple(opened), tuple(brackets.mismatched), tuple(long_quotes))
 
 
 def begins_value(before: str, in_flow: bool) -> bool:
