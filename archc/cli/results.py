@@ -40,13 +40,12 @@ def write_results(
 ) -> int:
     """Writes the rows of all pictures to `target`, says so, and gives the exit code."""
     from ..runtime.batch import Predictor, run_pictures
-    from ..runtime.trust import find_data
-    from .run import check_target
+    from .run import check_beside_data, check_target
 
     check_target(target, [model, *places])
     with progress(f"opening {model}"):
         predictor = Predictor(model, options)
-    check_target(target, (str(Path(model).parent / name) for name in find_data(predictor.session.artifact)))
+    check_beside_data(target, predictor.session)
     with (
         place_for(target) as place,
         telling_what_is_kept(target, place),

@@ -75,9 +75,6 @@ def command(
 
     A LIST is @FILE or a .txt with a path a line, or - for standard input.
     """
-    from ..runtime import Session, UntrainedWarning
-    from ..runtime.trust import find_data
-
     limit_long_calls()
     kind = output_kind(target)
     refuse_two_answers(target, form)
@@ -92,9 +89,7 @@ def command(
         return write_results(model, images, target, options, batch, restart, form)
     if restart:
         raise click.UsageError(f"--restart is for results in {', '.join(TABLES)}; name one by -o")
-    pictures = pair_inputs(feeds) if feeds else name_pictures(images)
-    if feeds and images:
-        raise click.UsageError("pictures are given by IMAGE or by --input, not by both")
+    pictures = find_pictures(images, feeds)
     if kind == ".png" and len(pictures) > 1:
         raise click.UsageError(
             f"-o {target}: a .png holds the map of one picture, not of {len(pictures)}; write a .npz"
@@ -102,22 +97,12 @@ def command(
     given = [*images, *(feed.partition("=")[2] for feed in feeds)]
     check_target(target, [model, *given, *find_paths(pictures), *([labels] if labels else [])])
     with progress(f"running {model}"):
-        with warnings.catch_warnings(action="ignore", category=UntrainedWarning):  # said below, where there are answers
-            session = Session(model, device, threads, labels, options=device_settings, trust=trust, cache=not no_cache)
-        check_target(target, (str(Path(model).parent / name) for name in find_data(session.artifact)))
-        limits: Any = {"batch": batch, "errors": "keep", "max_pixels": max_pixels}
+        session = open_session(model, device, threads, labels, device_settings, trust, not no_cache)
+        check_beside_data(target, session)
         classes = session.verdict.output is not None and not outputs and kind in (None, ".json")
-        answers: Iterable[Any] = (
-            session.classify(pictures, top=top, **limits)
-            if classes
-            else session.predict(pictures, chosen_outputs(session, outputs), **limits)
-        )
-        # a map may be large, so its numbers are kept only where they are written
-        entries, faults, kept = [], [], []
-        for each in answers:
-            entries.append(answer_json(each, bool(outputs) and (form == "json" or kind == ".json")))
-            faults.append(each.error)
-            kept += [each] * (classes or kind in (".npz", ".png"))
+        answers = answer_pictures(session, pictures, top if classes else None, outputs, batch, max_pixels)
+        values = bool(outputs) and (form == "json" or kind == ".json")
+        entries, faults, kept = collect_answers(answers, values, keep=classes or kind in (".npz", ".png"))
     document = run_json(session, entries)
     if None in faults:
         warn(session, classes or bool(outputs) or kind is not None)
@@ -125,12 +110,11 @@ def command(
             write_file(target, kind, kept, document)
     if form == "json":
         print_json(document)
-        return exit_code(faults)
-    print_faults(faults)
-    if None in faults:
-        stream = text_stream(target)
-        print(class_table(kept) if classes else output_table(entries), end="\n\n", file=stream)
-        print(place_text(session, target), file=stream)
+    else:
+        print_faults(faults)
+        if None in faults:
+            print(class_table(kept) if classes else output_table(entries), end="\n\n", file=text_stream(target))
+            print(place_text(session, target), file=text_stream(target))
     return exit_code(faults)
 
 
@@ -170,6 +154,20 @@ def check_target(target: str | None, read: Iterable[str]) -> None:
                                "choose another place with `-o`", 2)  # fmt: skip
 
 
+def check_beside_data(target: str | None, session: Session) -> None:
+    """Raises RuntimeFault `output-is-input` where `target` is one of the files beside the model that have its weights."""
+    from ..runtime.trust import find_data
+
+    check_target(target, (str(session.artifact.path.parent / name) for name in find_data(session.artifact)))
+
+
+def find_pictures(images: Sequence[str], feeds: Sequence[str]) -> list[Any]:
+    """The paths of all pictures, or, where `--input` feeds several inputs, the paths by input's name of each run."""
+    if feeds and images:
+        raise click.UsageError("pictures are given by IMAGE or by --input, not by both")
+    return pair_inputs(feeds) if feeds else name_pictures(images)
+
+
 def find_paths(pictures: Sequence[Any]) -> Iterable[str]:
     """The paths of all pictures, each a path, or the paths by input's name."""
     for each in pictures:
@@ -195,6 +193,37 @@ def pair_inputs(feeds: Sequence[str]) -> list[Any]:
         counts = ", ".join(f"{name} {len(found)}" for name, found in paths.items())
         raise click.UsageError(f"every --input needs the same number of pictures: {counts}")
     return [dict(zip(paths, each, strict=True)) for each in zip(*paths.values(), strict=True)]
+
+
+def open_session(
+    model: str, device: str, threads: int | None, labels: str | None, settings: Mapping[str, str], trust: bool, cache: bool
+) -> Session:  # fmt: skip
+    """The model's session. That its weights are untrained is said later, where there are answers. Raises RuntimeFault as Session does."""
+    from ..runtime import Session, UntrainedWarning
+
+    with warnings.catch_warnings(action="ignore", category=UntrainedWarning):
+        return Session(model, device, threads, labels, options=settings, trust=trust, cache=cache)
+
+
+def answer_pictures(
+    session: Session, pictures: Sequence[Any], top: int | None, outputs: Sequence[str], batch: int, max_pixels: int
+) -> Iterable[Result | Answer]:
+    """The answers in the pictures' order, as they come: the `top` classes of each, or, where that is None, what `--outputs` names."""
+    limits: Any = {"batch": batch, "errors": "keep", "max_pixels": max_pixels}
+    if top is None:
+        return session.predict(pictures, chosen_outputs(session, outputs), **limits)
+    return session.classify(pictures, top=top, **limits)
+
+
+def collect_answers(answers: Iterable[Any], values: bool, keep: bool) -> tuple[list[Any], list[Any], list[Any]]:
+    """The entries of a document, with all `values` or without, the faults (None for a picture without), and with `keep` the answers."""
+    entries, faults, kept = [], [], []
+    # a map may be large, so its numbers are kept only where they are written
+    for each in answers:
+        entries.append(answer_json(each, values))
+        faults.append(each.error)
+        kept += [each] * keep
+    return entries, faults, kept
 
 
 def warn(session: Session, answered_as_asked: bool) -> None:
