@@ -13,7 +13,7 @@ from PIL import Image
 import archc
 
 from .program import program
-from .test_run import SPECS
+from .run_models import SPECS
 
 PAGE = (Path(__file__).parent.parent / "docs" / "runtime.md").read_text("utf-8")
 MODELS = {
@@ -21,7 +21,7 @@ MODELS = {
     "features": "features",
     "map": "map",
     "pair": "two",
-}  # the page's names, and the specs of test_run.py
+}  # the page's names, and the specs of run_models.py
 
 
 @pytest.fixture
