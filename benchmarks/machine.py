@@ -13,29 +13,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-FEATURES = (
-    "avx2",
-    "avx512f",
-    "avx512_vnni",
-    "avx512_bf16",
-    "avx512_fp16",
-    "amx_tile",
-    "amx_int8",
-    "sha_ni",
-)  # as Linux calls them
+from archc.runtime.processor import list_fast_features, name_processor
 
 
 def describe_machine() -> dict[str, object]:
-    """The facts as JSON. Off Linux the processor's name and features are not known."""
-    facts: dict[str, str] = {}
-    if (path := Path("/proc/cpuinfo")).exists():
-        for line in path.read_text().splitlines():
-            key, _, value = line.partition(":")
-            facts.setdefault(key.strip(), value.strip())
-    flags = facts.get("flags", "").split()
+    """The facts as JSON. Off Linux its features are not known."""
     return {
-        "cpu": facts.get("model name", platform.machine()),
-        "features": [each for each in FEATURES if each in flags],
+        "cpu": name_processor(),
+        "features": list_fast_features() or [],
         "cores": os.cpu_count(),
         "python": platform.python_version(),
     }

@@ -17,9 +17,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from archc.runtime.processor import ARM_FEATURES, X86_FEATURES
+
 from .catalogue import BENCHMARKS, Benchmark
 from .goals import NO, NOT_MEASURED, YES, Verdict, judge
-from .machine import FEATURES
 from .result import FOLDER, Result, load_results
 from .tables import NOTHING, format_grid, format_table
 
@@ -134,7 +135,7 @@ def describe_run(result: Result) -> str:
     else:
         parts.append("the processor was not recorded")
     if "features" in machine:
-        missing = [each for each in FEATURES if each not in machine["features"]]
+        missing = missing_features(machine["features"])
         parts.append(f"with {', '.join(machine['features']) or NOTHING}")
         parts.append(f"without {', '.join(missing) or NOTHING}")
     if "load" in machine:
@@ -145,6 +146,12 @@ def describe_run(result: Result) -> str:
     where = f"[{result.source}](../benchmarks/results/{result.source})"
     kept = f"All rows: {where}" + (f"; {result.note}" if result.note else "") + "."
     return f"{result.date or 'On a day that was not recorded'}: {'; '.join(parts)}. {', '.join(versions) or 'Versions were not recorded'}. {kept}"
+
+
+def missing_features(features: Sequence[str]) -> list[str]:
+    """The features of the same architecture that a processor has not."""
+    every = ARM_FEATURES if {*ARM_FEATURES} & {*features} else X86_FEATURES
+    return [each for each in every if each not in features]
 
 
 def wrap(text: str, indent: str = "") -> list[str]:

@@ -156,7 +156,7 @@ def rounds(chance: np.random.Generator, scale: float, noise: float, count: int =
     ("scale", "noise", "least", "most"), [(1.0, 0.05, 0, 8), (1.0, 0.3, 0, 8), (1.2, 0.03, 95, 100), (1.02, 0.3, 0, 8)]
 )
 def test_a_difference_within_the_noise_is_not_called_one(scale, noise, least, most):
-    told = sum(compare_rounds(*rounds(np.random.default_rng(seed), scale, noise)).told for seed in range(100))
+    told = sum(compare_rounds(*rounds(np.random.default_rng(seed), scale, noise)).beyond_noise for seed in range(100))
     assert least <= told <= most
 
 
@@ -166,13 +166,15 @@ def test_a_disturbance_of_many_rounds_is_not_called_a_difference():
         chance, times = np.random.default_rng(seed), np.zeros((2, 60))
         for at in range(1, 60):
             times[:, at] = 0.8 * times[:, at - 1] + chance.normal(0, 0.05, 2)
-        told += compare_rounds(*np.exp(times).tolist()).told
+        told += compare_rounds(*np.exp(times).tolist()).beyond_noise
     assert told <= 4
 
 
 def test_a_difference_is_about_the_ratio():
     found = compare_rounds(*rounds(np.random.default_rng(3), 2.0, 0.02))
-    assert found.told and found.low < found.ratio < found.high < 1 and found.ratio == pytest.approx(0.5, rel=0.05)
+    assert (
+        found.beyond_noise and found.low < found.ratio < found.high < 1 and found.ratio == pytest.approx(0.5, rel=0.05)
+    )
 
 
 @pytest.mark.parametrize(

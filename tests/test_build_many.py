@@ -98,6 +98,7 @@ def test_a_file_that_is_called_as_a_pattern_is_a_file(run: Run, specs: Path) -> 
         (["specs/*.yaml", "--weights", "a.pth", "-o", "out"], "usage", "--weights"),
         (["specs/*.yaml", "--weights-skip", "fc", "-o", "out"], "bad-option", "--weights-skip"),
         (["specs/*.yaml", "--jobs", "0", "-o", "out"], "usage", "--jobs"),
+        (["specs/a.yaml", "--jobs", "2", "-o", "out"], "usage", "--jobs is for several specs"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_built(run: Run, specs: Path, words: list[str], code: str, said: str) -> None:  # fmt: skip

@@ -17,9 +17,9 @@ import archc
 from archc.compiler.backends.onnx.write import export_onnx
 from archc.compiler.driver import run_passes
 from archc.compiler.passes import PassOptions
-from archc.runtime import RuntimeFault, Session
+from archc.runtime import RuntimeFault, Session, processor
 from archc.runtime.artifact import open_artifact
-from archc.runtime.cache import entry, processor, start, store
+from archc.runtime.cache import entry, start, store
 from archc.runtime.cache.outlines import outline_json, parse_outline
 from archc.runtime.inference import create_ort_session
 

@@ -24,7 +24,7 @@ KNOWN: dict[str, str] = {
 }
 # taken without a word, which the corpus allows; all others that are not plainly good get an error or a warning
 SILENT = {
-    "yaml-directive-tag", "compose-extends-deep", "compose-import-wide", "shape-bias-before-bn", "aux-empty-steps", "aux-last",
+    "compose-extends-deep", "compose-import-wide", "shape-bias-before-bn", "aux-empty-steps", "aux-last",
 }  # fmt: skip
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\u200b\u202a-\u202e\u2066-\u2069]")
 

@@ -20,6 +20,7 @@ from archc.runtime.evaluation.matching import match_classes
 from archc.runtime.evaluation.tally import ClassScore, Confusion, Mistake, Unreadable
 
 from .cuda_trouble import break_cuda
+from .foreign_models import KINDS, make, save
 from .program import Run, program
 
 ROOT = Path(__file__).parent.parent
@@ -104,7 +105,7 @@ def test_the_figures(run: Run) -> None:
         shown.code == 1
         and "top-1   66.67%" in shown.out
         and "1 could not be read" in shown.out
-        and "bad.jpg (image-unreadable)" in shown.out
+        and "bad.jpg: error[image-unreadable]" in shown.out
     )
     assert re.search(r"^dark +2 +50.00% +100.00% +white \(1\)$", shown.out, re.M)
 
@@ -280,6 +281,14 @@ def test_refusals(run: Run, words: list[str], model: str, code: int, told: str) 
     make_shades()
     ran = run(*words, model=model)
     assert ran.code == code and told in ran.err and not ran.out
+
+
+def test_a_model_that_answers_with_texts_is_no_classifier(run: Run, models: Path) -> None:
+    make_shades()
+    nodes, output = KINDS["texts"]
+    save(make(nodes, outputs=[output]), models / "texts.onnx")
+    ran = run("shades", model="texts")
+    assert ran.code == 1 and "not-a-classifier" in ran.err
 
 
 # -- the page ------------------------------------------------------------------------------------------------------------

@@ -123,10 +123,11 @@ def torch_contender(path: Path, device: str, threads: int | None) -> Contender:
 
 def machine_facts() -> dict[str, Any]:
     """What the figures depend on beside the models."""
-    import platform
+    from ..runtime.processor import list_fast_features, name_processor
 
     return {
-        "processor": platform.machine(),
+        "processor": name_processor(),
+        "features": list_fast_features(),
         "cores": os.cpu_count(),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     }
@@ -183,7 +184,7 @@ def describe_timings(timings: Sequence[Timing]) -> list[str]:
 def describe_difference(first: Timing, other: Timing, found: Difference) -> str:
     """How one contender compares with the first: by how much it is faster or slower, or that this is within the noise."""
     where = f"at batch {other.batch}"
-    if not found.told:
+    if not found.beyond_noise:
         return (f"{first.name} and {other.name} {where}: no difference beyond the noise ({found.low:.2f} to {found.high:.2f} times, "
                 f"noise {100 * (found.noise - 1):.0f}%)")  # fmt: skip
     if found.ratio > 1:
@@ -193,7 +194,7 @@ def describe_difference(first: Timing, other: Timing, found: Difference) -> str:
 
 def timing_json(each: Timing) -> dict[str, Any]:
     """A timing as `--format json` has it: times in ms, memory in bytes."""
-    against = each.against and {**each.against._asdict(), "told": each.against.told}
+    against = each.against and {**each.against._asdict(), "beyond_noise": each.against.beyond_noise}
     return {
         "model": each.name, "device": each.where, "reason": each.reason, "batch": each.batch, "runs": each.runs, "latency_ms": each.latency._asdict(),
         "images_per_s": each.images_per_s, "start_ms": each.start_ms, "peak_bytes": each.peak_bytes,

@@ -190,6 +190,8 @@ def command(specs: tuple[str, ...], settings: tuple[str, ...], limits: Limits, o
         expanded, are_many = expand_specs(specs)
         if are_many:
             return build_many(expanded, settings, limits, options, output, form, jobs)
+    if jobs is not None:
+        raise click.UsageError("--jobs is for several specs; one is built by one process")
     limit_long_calls()
     refuse_two_answers(output, form)
     if output is not None and len(options.exports) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ..build.verify.compare import ModelComparison
     from ..compiler.limits import Limits
 
+PAIR_OPTIONS = ("tolerance", "pictures", "trust")
 MARKS = {True: "", False: "not ok: ", None: "not checked: "}
 
 
@@ -58,10 +60,11 @@ def command(
     from ..build.verify.verify import verify
 
     limit_long_calls()
+    context = click.get_current_context()
     if other is not None:
+        refuse_given(context, ("proof", "limits"), "is for one model; two are compared with each other alone")
         return compare_models(model, other, tolerance, trust, pictures, form)
-    if pictures:
-        raise click.UsageError("--picture is for two models; one alone is verified on the inputs of a proof")
+    refuse_given(context, PAIR_OPTIONS, "is for two models; one alone is held against its own sources and torch")
     with progress(f"verifying {model}"):
         found = verify(model, None if proof == "none" else cast("Extent", proof), limits)
     if form == "json":
@@ -86,6 +89,16 @@ def command(
         print(f"{found.model}: {'verified' if found.ok else 'not what it was built to be'}\n")
         print(format_pairs(rows, table_width()))
     return 0 if found.ok else 1
+
+
+def refuse_given(context: click.Context, options: Sequence[str], why: str) -> None:
+    """Raises UsageError for one of the options that was given, and would do nothing."""
+    for parameter in context.command.params:
+        if (
+            parameter.name in options
+            and context.get_parameter_source(parameter.name) is click.core.ParameterSource.COMMANDLINE
+        ):
+            raise click.UsageError(f"{parameter.opts[0]} {why}")
 
 
 def compare_models(model: str, other: str, tolerance: float, trust: bool, pictures: tuple[str, ...], form: str) -> int:

@@ -59,7 +59,7 @@ def judge_eager(files: dict[str, list[Row]]) -> str:
         return f"{NOT_MEASURED}: {goal}"
     fastest = {name: min(rows, key=lambda row: float(row["time_over_eager"])) for name, rows in cases.items()}
     slower = [f"{name} ({row['time_over_eager']:.2f} of its time)" for name, row in fastest.items()
-              if row["time_over_eager"] > 1 and row["time_over_eager_told"]]  # fmt: skip
+              if row["time_over_eager"] > 1 and row["time_over_eager_beyond_noise"]]  # fmt: skip
     return f"{NOT_MET if slower else MET}: {goal}, {len(cases)} cases measured" + (f": slower in {'; '.join(slower)}" if slower else "")  # fmt: skip
 
 

@@ -96,7 +96,7 @@ def figures(times: Times, batch: int) -> dict[str, Any]:
 
 
 def compare(ours: Times, theirs: Times, name: str) -> dict[str, Any]:
-    """Time against another's in the same rounds, under 1 for faster, with its interval; `told` where that lies beyond the noise."""
+    """Time against another's in the same rounds, under 1 for faster, with its interval; `beyond_noise` where that lies there."""
     count = min(len(ours.rounds), len(theirs.rounds))
     found = compare_rounds(ours.rounds[:count], theirs.rounds[:count])
     return {
@@ -104,5 +104,5 @@ def compare(ours: Times, theirs: Times, name: str) -> dict[str, Any]:
         f"time_over_{name}_low": found.low,
         f"time_over_{name}_high": found.high,
         f"time_over_{name}_noise": found.noise,
-        f"time_over_{name}_told": found.told,
+        f"time_over_{name}_beyond_noise": found.beyond_noise,
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -47,7 +48,7 @@ class Predictor:
     """A model that is opened where it is made, to be called on batches. Pickled, it is its path and its options, and is opened again."""
 
     def __init__(self, model: str | Path, options: PredictOptions = DEFAULTS) -> None:
-        """Raises RuntimeFault as Session does, and `wrong-output` for outputs that fit no table."""
+        """Raises RuntimeFault as Session does."""
         self.model, self.options = Path(model), options
         # whoever reads the rows is told by the caller, once
         with warnings.catch_warnings(action="ignore", category=UntrainedWarning):
@@ -55,7 +56,11 @@ class Predictor:
                                    options=dict(options.device_settings), trust=options.trust, cache=options.cache)  # fmt: skip
         if self.session.device != "cpu":
             self.session.session = cast(Engine, OneAtATime(self.session.session))
-        self.columns = columns_of(self.session, options.outputs)
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of its rows. Raises RuntimeFault `wrong-output` for outputs that fit no table."""
+        return columns_of(self.session, self.options.outputs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Predictor, (self.model, self.options)

@@ -26,7 +26,7 @@ class Latency(NamedTuple):
 class Difference(NamedTuple):
     """How much longer one contender takes than another: the ratio of their times, with the interval that holds it in 95 of 100 cases.
 
-    `noise` is how far a contender's own rounds lie apart, as a ratio over 1. `told` says whether the interval lies beyond it: if
+    `noise` is how far a contender's own rounds lie apart, as a ratio over 1. `beyond_noise` says whether the interval lies beyond it: if
     not, nobody should call one of the two faster.
     """
 
@@ -36,7 +36,7 @@ class Difference(NamedTuple):
     noise: float
 
     @property
-    def told(self) -> bool:
+    def beyond_noise(self) -> bool:
         """Whether there is a difference that is not noise."""
         return self.low > self.noise or self.high < 1 / self.noise
 

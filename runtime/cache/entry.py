@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 from ..artifact import Artifact, FileIdentity
 from ..devices import PROVIDERS
 from ..packages import import_package
+from ..processor import describe_processor
 from .folder import Unusable
 from .outlines import outline_json, parse_outline
-from .processor import describe_processor
 
 # to be raised when an entry's files or notes get another form, and when trust.py lets other models into this process
 FORMAT = 1
