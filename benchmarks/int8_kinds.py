@@ -3,7 +3,8 @@
     python benchmarks/int8_kinds.py [--nets googlenet resnet50] [--rounds 15] --json benchmarks/results/int8_kinds.json
 
 All are made by onnxruntime.quantization of the same ranges (minmax) of the same photos, and measured on those that are held out. One thread,
-one image at a time, all kinds in turn in each round; the ratio is the median of those within a round. `overflow` is onnxruntime's own
+one image at a time, all kinds in turn in each round; the ratio is the median of those within a round. None has the corrected biases that a
+build of archc's adds, so all err by more than that. `overflow` is onnxruntime's own
 switch `session.x64quantprecision`, which computes full weights without VNNI rightly and slower.
 """
 
