@@ -18,7 +18,7 @@ from ..runtime.faults import RuntimeFault
 from ..runtime.save import KINDS, TABLES, save_npz, save_png, summarize
 from ..runtime.sources import find_images
 from ..text.tables import format_table
-from .options import as_json, format_option, output_path, print_json, refuse_two_answers, text_stream
+from .options import Count, as_json, format_option, output_path, print_json, refuse_two_answers, text_stream
 from .progress import progress
 from .render import format_failure, format_warning
 from .running import device_options, max_pixels_option, trust_option
@@ -54,9 +54,9 @@ MISSING_IMAGE = "Missing argument 'IMAGE': name a picture, a folder, a pattern o
     help="Write the outputs: .npz arrays, .png the arg-max of a map, .json; or, of any number of pictures, .csv, .jsonl or .parquet.",
 )
 @device_options
-@click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="How many classes an image.")
+@click.option("--top", type=Count(min=1), default=5, show_default=True, help="How many classes an image.")
 @click.option("--labels", metavar="FILE", help="The names of the classes, one a line, for a model that has none.")
-@click.option("--batch", type=click.IntRange(1, MAX_BATCH), default=8, show_default=True, help="Images at once.")
+@click.option("--batch", type=Count(1, MAX_BATCH), default=8, show_default=True, help="Images at once.")
 @click.option(
     "--restart", is_flag=True, help="Replace results, or an unfinished run, of another model or other options."
 )
