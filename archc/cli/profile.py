@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..compiler.diagnostics import clean
 from ..interruption import limit_long_calls
 from ..runtime.arguments import MAX_BATCH, MAX_THREADS
 from ..text.layout import fold_line, output_width
@@ -78,7 +79,7 @@ def describe_run(found: Profile) -> str:
     """Sentences on the whole run, and on the ceilings."""
     images = f"{found.batch} image{'s' * (found.batch > 1)}"
     told = (
-        f"{found.model} on {found.device}, {images} at once: {1e3 * found.run_seconds:.2f} ms a run, the median of {found.runs}; "
+        f"{clean(found.model)} on {found.device}, {images} at once: {1e3 * found.run_seconds:.2f} ms a run, the median of {found.runs}; "
         f"{1e3 * (found.run_seconds - found.kernel_seconds):.2f} ms of it between kernels. "
         f"100% is {found.ceilings.flops_per_s / 1e9:.0f} GFLOP/s and {found.ceilings.bytes_per_s / 1e9:.1f} GB/s, measured now."
     )

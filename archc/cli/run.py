@@ -20,7 +20,7 @@ from ..runtime.sources import find_images
 from ..text.tables import format_table
 from .options import Count, as_json, format_option, output_path, print_json, refuse_two_answers, text_stream
 from .progress import progress
-from .render import format_failure, format_warning
+from .render import clean_message, format_failure, format_warning
 from .running import device_options, max_pixels_option, trust_option
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def warn(session: Session, answered_as_asked: bool) -> None:
     if not session.artifact.trained:
         print(format_warning("untrained", session.artifact.describe_untrained(), sys.stderr), file=sys.stderr)
     if not answered_as_asked:
-        print(f"note: {clean(f'{session.name} is no classifier: {session.verdict.why}')}\n"
+        print(f"note: {clean_message(f'{session.name} is no classifier: {session.verdict.why}')}\n"
               f"  = help: {clean(session.verdict.advice)}", file=sys.stderr)  # fmt: skip
     if session.cache.help:
         print(f"note: the next start will be as slow as this one: {clean(session.cache.reason)}\n"
