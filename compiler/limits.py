@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -61,7 +62,7 @@ def read_limits(settings: Iterable[str]) -> Limits:
         name, equals, number = setting.partition("=")
         if not equals:
             raise Failure("usage", f"--limit {setting[:80]!r} is no NAME=N", f"write --limit {DEFAULT_EXAMPLE}", 2)
-        given[name.strip()] = int(number) if number.strip().isdecimal() and len(number) <= 20 else number
+        given[name.strip()] = int(number) if re.fullmatch(r" *[0-9]{1,20} *", number) else number
     return limits_from(given, lambda name: f"--limit {name[:40]}")
 
 

@@ -166,7 +166,10 @@ WORDS = [
     "",
     "None",
     "0x3",
+    "\N{ARABIC-INDIC DIGIT THREE}",
+    "3_0",
     "9" * 400,
+    "9" * 5000,
     "-" + "9" * 30,
 ]
 RUN = ["run", "tiny.onnx", "a.png", "--device", "cpu"]

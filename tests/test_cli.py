@@ -74,6 +74,14 @@ def test_reading_commands_import_nothing_heavy(command: str, tmp_path: Path) -> 
     assert not modules & {"torch", "onnx", "numpy", "onnxruntime"}
 
 
+@pytest.mark.parametrize("opset", ["-1", "99", "16"])
+def test_an_opset_is_refused_before_what_is_heavy_is_imported(opset: str, tmp_path: Path) -> None:
+    (tmp_path / "young.yaml").write_text(TINY.replace("relu", "layer_norm").split("expect")[0], "utf-8")
+    line = ["build", str(tmp_path / "young.yaml"), "--opset", opset]
+    modules = loaded(f"from archc.cli import main\nassert main({line!r}) == 2")
+    assert not modules & {"torch", "onnx", "onnxruntime"}
+
+
 def test_help_imports_no_command() -> None:
     modules = loaded("from archc.cli import main\nassert main(['--help']) == 0")
     assert "archc.cli.commands" in modules

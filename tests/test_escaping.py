@@ -45,7 +45,8 @@ COMMANDS = [
     ["run", "MODEL", "PHOTO", "--labels", "SPEC"], ["run", "MODEL", "PHOTO", "--outputs", "SPEC"], ["run", "MODEL", "PHOTO", "-o", "OUT.npz"],
     ["run", "MODEL", "PHOTO", "-o", "OUT.csv"], ["run", "MODEL", "PHOTO", "-o", "OUT.jsonl", "--format", "json"],
     ["eval", "MODEL", "SPEC"], ["eval", "MODEL", "PHOTO", "--format", "json"],
-    ["run", "MODEL", "--input", "SPEC=PHOTO"], ["SPEC"], ["check", "--SPEC"], ["check", "PHOTO"], ["cost", "MODEL"], ["list", "SPEC"],
+    ["run", "MODEL", "--input", "SPEC=PHOTO"], ["verify", "MODEL"], ["verify", "MODEL", "MODEL"], ["profile", "MODEL", "--runs", "1"],
+    ["bench", "MODEL", "--seconds", "0.01"], ["SPEC"], ["check", "--SPEC"], ["check", "PHOTO"], ["cost", "MODEL"], ["list", "SPEC"],
     ["build", "SPEC", "--export", "onnx", "-o", "OUT.onnx", "--weights", "MODEL"], ["check", "SPEC", "--set", "SPEC=1"],
 ]  # fmt: skip
 
@@ -89,6 +90,18 @@ def test_no_command_prints_what_does_not_print(folder, capsys, command, text):
     (ran.out + ran.err).encode("utf-8", "strict")
     if "json" in command or "sarif" in command:
         json.dumps(json.loads(ran.out), ensure_ascii=False).encode("utf-8", "strict")
+
+
+def test_a_very_long_name_is_cut_in_messages(folder, capsys):
+    """Names in a model have any length."""
+    names = "x" * 10**6, "y" * 10**6
+    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3, 8, 8]) for name in names]
+    graph = helper.make_graph([helper.make_node("Relu", *[[name] for name in names])], "long", ports[:1], ports[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    helper.set_model_props(model, {"archc.name": "z" * 10**6})
+    (folder / "long.onnx").write_bytes(model.SerializeToString())
+    ran = program(capsys)("run", "long.onnx", NAME + ".png")
+    assert ran.code == 0 and 1000 < len(ran.err) < 20_000
 
 
 def test_a_file_of_the_answer_is_json_that_others_read(folder, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import zipfile
 from pathlib import Path
@@ -41,6 +42,25 @@ def tensor(claim: int, size: int) -> bytes:
     )
     view = b"K\x00(" + number(size) + b"t(K\x01t\x89ccollections\nOrderedDict\n)R"
     return b"}X\x0b\x00\x00\x00conv.weightctorch._utils\n_rebuild_tensor_v2\n(" + storage + view + b"tRs."
+
+
+LONG = b"\x8b" + struct.pack("<i", 4000) + b"\x7f" * 4000  # Python writes no number of so many digits
+
+
+@pytest.mark.parametrize("place", ["K\x04", "K\0", "K\x05", "K\x01", "X\1\0\0\x000"])
+def test_a_number_of_very_many_digits(tmp_path: Path, place: str) -> None:
+    """As the size of a storage, and a tensor's offset, size and stride, and a storage's key."""
+    sound = b"}X\1\0\0\0actorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\x000X\3\0\0\0cpuK\x04tQ" \
+        b"K\0(K\x05t(K\x01t\x89NtRs."  # fmt: skip
+    assert sound.count(place.encode()) == 1
+    pickle = sound.replace(place.encode(), LONG)
+    assert refusal(write_pth(tmp_path / "a.pth", pickle, _0=bytes(20))).code == "checkpoint-damaged"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.pth")
+    assert "a device or a pipe" in refusal(tmp_path / "a.pth").message
 
 
 def refusal(path: Path) -> Failure:
@@ -106,6 +126,8 @@ SAFETENSORS = {
     "a claim": (header(json.dumps({"conv.weight": {"dtype": "F32", "shape": [10**12], "data_offsets": [0, 4 * 10**12]}}).encode()), "`conv.weight` claims bytes up to 4,000,000,000,000"),
     "numbers": (header(b'{"a":[' + b"1," * MAX_PARTS + b"1]}"), "parts"), "mappings": (header(b'{"a":[' + b"{}," * MAX_PARTS + b"{}]}"), "parts"),
     "a long header": (header(b'{"a":"' + b"x" * 2**25 + b'"}'), "33,554,432 bytes"), "a deep one": (header(b'{"a":' + b"[" * 10**6 + b"]" * 10**6 + b"}"), "no JSON"),
+    "a long shape": (header(json.dumps({"a": {"dtype": "F32", "shape": [2**40] * 5000, "data_offsets": [0, 0]}}).encode()), "`a` has no sound"),
+    "a long number": (header(json.dumps({"a": {"dtype": "F32", "shape": [9**4000], "data_offsets": [0, 0]}}).encode()), "`a` has no sound"),
     "a name twice": (header(b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":1}', bytes(4)), "`a` stands twice"),
 }  # fmt: skip
 

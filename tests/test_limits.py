@@ -192,6 +192,7 @@ WRONG_LIMITS: dict[str, tuple[str, str]] = {
     "negative": ("nodes=-5", "an integer of 1"), "no number": ("nodes=many", "an integer of 1"), "no value": ("nodes", "NAME=N"),
     "empty": ("nodes=", "an integer of 1"), "a fraction": ("work=1.5", "an integer of 1"), "too many bytes": ("bytes=999999999", "33,554,432"),
     "many digits": ("nodes=" + "9" * 5000, "an integer of 1"), "odd digits": ("nodes=²", "an integer of 1"),
+    "digits of another script": ("nodes=\N{ARABIC-INDIC DIGIT NINE}", "an integer of 1"), "digits in groups": ("nodes=60_000", "an integer of 1"),
 }  # fmt: skip
 
 

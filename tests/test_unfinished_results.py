@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -121,6 +121,21 @@ def test_a_full_disk_loses_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     assert ran.code == 3 and "error[disk-full]" in ran.err and "goes on from here" in ran.err
     monkeypatch.setattr(journal.os, "fsync", real)
     assert run("net", "photos", "-o", "x.csv").code == 1 and len(read("x.csv")) == 5
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_list_of_pictures_on_a_full_disk(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To close the file writes again what the disk did not take, and is refused again."""
+    from archc.runtime.batch import journal
+
+    real = journal.open_new
+
+    def full(path: Path, *how: int) -> BinaryIO:
+        return Path("/dev/full").open("wb") if path.name == "pictures.new" else real(path, *how)
+
+    monkeypatch.setattr(journal, "open_new", full)
+    ran = run("net", "photos", "-o", "x.csv")
+    assert ran.code == 3 and "error[disk-full]" in ran.err
 
 
 DAMAGE = {

@@ -67,6 +67,8 @@ def build(checked: Compilation, options: BuildOptions | None = None, *, progress
     training = training_graph(checked)
     exact = run_passes(training, graph_options(options))
     paths = target_paths(checked, exact, options)
+    for backend, _ in paths:
+        backend.require_opset(exact, options.opset)
     int8 = prepare_quantisation(checked, training, exact, options, progress)
     weights = resolve_weights(training, options)
     weights = weights._replace(report=with_untouched_starts(training, weights, options))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..compiler.diagnostics import clean
 from ..compiler.limits import DEFAULT
 from ..interruption import limit_long_calls
 from ..runtime.arguments import MAX_BATCH
@@ -89,7 +90,7 @@ def command(
         return 0
     print(timing_table(timings), end="\n\n")
     for line in describe_timings(timings):
-        print("\n".join(fold_line(line, output_width(), cut=False)))
+        print("\n".join(fold_line(clean(line), output_width(), cut=False)))
     return 0
 
 

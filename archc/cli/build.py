@@ -32,6 +32,9 @@ from ..text.tables import format_bytes, format_pairs
 from ..text.weights import describe_weights, weight_warnings
 from .options import (
     Batch,
+    Count,
+    Number,
+    Whole,
     compile_spec,
     format_option,
     limit_option,
@@ -106,9 +109,11 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
     type=click.Choice(INPUT_METHODS),
     help="First layers for another number of channels: the sum over RGB for 1, RGB repeated for more.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="What an untrained net starts from.")
+@click.option("--seed", type=Whole(), default=0, show_default=True, help="What an untrained net starts from.")
 @click.option(
-    "--opset", type=int, help=f"The ONNX opset, {OPSETS[0]} to {OPSETS[-1]}, honoured or refused.  [default: {OPSET}]"
+    "--opset",
+    type=Whole(),
+    help=f"The ONNX opset, {OPSETS[0]} to {OPSETS[-1]}, honoured or refused.  [default: {OPSET}]",
 )
 @click.option(
     "--batch", type=Batch(), metavar="dynamic|N", default="dynamic", show_default=True, help="Images at once."
@@ -163,7 +168,7 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
 )
 @click.option(
     "--max-error",
-    type=float,
+    type=Number(),
     metavar="SHARE",
     help="How far another precision may lie from float32: 0.01 is one per cent.  [default: docs/precision.md]",
 )
@@ -173,9 +178,7 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
     help="The proof that onnxruntime answers as torch does; full asks more of it.  [default: fast]",
 )
 @click.option("--no-verify", is_flag=True, help="The same as --proof none.")
-@click.option(
-    "--jobs", type=click.IntRange(1), metavar="N", help="Builds at once, of several specs.  [default: one a core]"
-)
+@click.option("--jobs", type=Count(1), metavar="N", help="Builds at once, of several specs.  [default: one a core]")
 @format_option()
 def command(specs: tuple[str, ...], settings: tuple[str, ...], limits: Limits, output: str | None, form: str, weights: tuple[str, ...],
             proof: Proof | None, no_verify: bool, jobs: int | None, **given: Any) -> int:  # fmt: skip

@@ -11,7 +11,7 @@ from ..compiler.limits import Limits
 from ..text.costs import CostReport, cost_text, report_costs
 from ..text.layout import table_width
 from ..text.tables import format_number, format_table
-from .options import compile_spec, format_option, limit_option, print_json, set_option, specs_argument
+from .options import Count, compile_spec, format_option, limit_option, print_json, set_option, specs_argument
 
 
 @click.command(epilog="Example: archc cost resnet50 --by block --share")
@@ -23,7 +23,7 @@ from .options import compile_spec, format_option, limit_option, print_json, set_
 @click.option("--weights-only", is_flag=True, help="Count no biases and no normalisation, as many papers do.")
 @click.option(
     "--batch",
-    type=click.IntRange(1, 2**31 - 1),
+    type=Count(1, 2**31 - 1),
     default=1,
     help="Images at once: MACs, activations and memory are multiplied.",
 )

@@ -11,7 +11,7 @@ from ..compiler.diagnostics import clean
 from ..interruption import limit_long_calls
 from ..runtime.arguments import MAX_BATCH
 from ..text.tables import count_of, format_table
-from .options import format_option, output_path, print_json, refuse_two_answers, text_stream
+from .options import Count, format_option, output_path, print_json, refuse_two_answers, text_stream
 from .progress import counting, progress
 from .run import check_target
 from .running import device_options, explain_cpu, max_pixels_option, trust_option
@@ -37,15 +37,13 @@ SHOWN_CLASSES, SHOWN_MISTAKES = 20, 8
 @click.option("--skip-unknown", is_flag=True, help="Leave out the pictures of classes that the model does not have.")
 @click.option(
     "--mistakes",
-    type=click.IntRange(0, 1000),
+    type=Count(0, 1000),
     default=24,
     show_default=True,
     help="Keep so many of the worst mistakes.",
 )
 @device_options
-@click.option(
-    "--batch", type=click.IntRange(1, MAX_BATCH), default=8, show_default=True, help="Images at once on each thread."
-)
+@click.option("--batch", type=Count(1, MAX_BATCH), default=8, show_default=True, help="Images at once on each thread.")
 @max_pixels_option
 @trust_option
 @format_option()

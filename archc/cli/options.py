@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..compiler.ir.graph import Graph
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+LONGEST_NUMBER = 1000  # characters; Python converts no integer of over 4300 digits
 
 
 def set_option(command: _F) -> _F:
@@ -106,6 +107,33 @@ def compile_spec(spec: str, settings: tuple[str, ...], limits: Limits) -> tuple[
     return result, graph_of(result)
 
 
+def refuse_unusual_digits(kind: click.ParamType[Any], value: Any, param: click.Parameter | None, ctx: click.Context | None) -> None:  # fmt: skip
+    """Raises BadParameter for a number that Python's int() and float() read, and few people: `1_0`, the digits of other scripts, very many."""
+    text = str(value)
+    if "_" in text or not text.isascii() or len(text) > LONGEST_NUMBER:
+        kind.fail(f"`{text[:40]}` is no number as archc reads it: the digits 0 to 9, and not too many", param, ctx)
+
+
+class Whole(click.types.IntParamType):
+    """An integer of any size."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        refuse_unusual_digits(self, value, param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Count(Whole, click.IntRange):
+    """An integer within limits, which the help tells."""
+
+
+class Number(click.types.FloatParamType):
+    """A floating-point number. Who asks for it checks its range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        refuse_unusual_digits(self, value, param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class Positive(click.ParamType[float]):
     """A number over 0 that is finite, and at most `highest`."""
 
@@ -115,6 +143,7 @@ class Positive(click.ParamType[float]):
         self.highest = highest
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        refuse_unusual_digits(self, value, param, ctx)
         try:
             number = float(value)
         except ValueError:

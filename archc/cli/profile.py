@@ -13,7 +13,7 @@ from ..interruption import limit_long_calls
 from ..runtime.arguments import MAX_BATCH, MAX_THREADS
 from ..text.layout import fold_line, output_width
 from ..text.tables import format_table
-from .options import format_option, print_json
+from .options import Count, format_option, print_json
 from .progress import progress
 from .running import trust_option
 
@@ -26,14 +26,10 @@ if TYPE_CHECKING:
 @click.option(
     "--by", type=click.Choice(["step", "block", "op"]), default="step", show_default=True, help="What is added up."
 )
-@click.option("--batch", type=click.IntRange(1, MAX_BATCH), default=1, show_default=True, help="Images at once.")
-@click.option(
-    "--runs", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Runs; each time is the median."
-)
-@click.option(
-    "--threads", type=click.IntRange(1, MAX_THREADS), help="Threads on the CPU.  [default: onnxruntime's choice]"
-)
-@click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="Rows to show; JSON has all.")
+@click.option("--batch", type=Count(1, MAX_BATCH), default=1, show_default=True, help="Images at once.")
+@click.option("--runs", type=Count(1, 10_000), default=10, show_default=True, help="Runs; each time is the median.")
+@click.option("--threads", type=Count(1, MAX_THREADS), help="Threads on the CPU.  [default: onnxruntime's choice]")
+@click.option("--top", type=Count(1), default=20, show_default=True, help="Rows to show; JSON has all.")
 @trust_option
 @format_option()
 def command(
@@ -90,7 +86,7 @@ def describe_run(found: Profile, by: str) -> str:
     """Sentences on the whole run, and on the ceilings."""
     images = f"{found.batch} image{'s' * (found.batch > 1)}"
     told = (
-        f"{found.model} on {found.device}, {images} at once: {1e3 * found.run_seconds:.2f} ms a run, the median of {found.runs}; "
+        f"{clean(found.model)} on {found.device}, {images} at once: {1e3 * found.run_seconds:.2f} ms a run, the median of {found.runs}; "
         f"{1e3 * (found.run_seconds - found.kernel_seconds):.2f} ms of it between kernels. "
         f"100% is {found.ceilings.flops_per_s / 1e9:.0f} GFLOP/s and {found.ceilings.bytes_per_s / 1e9:.1f} GB/s, measured now."
     )

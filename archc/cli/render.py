@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..compiler.diagnostics import Diagnostic, Span
 
 MAX_PER_SEVERITY = 20
+LONGEST_TEXT = 4000  # characters of one message: names in a model may have millions
 BOLD, RED, YELLOW, BLUE = "1", "1;31", "1;33", "1;34"
 
 
@@ -81,10 +82,15 @@ def diagnostic_lines(diagnostic: Diagnostic, paint: Paint, width: int) -> Iterat
         yield from note_lines("help", diagnostic.help, gutter, paint)
 
 
+def clean_message(text: str) -> str:
+    """`text` as `clean` gives it, cut where it is very long."""
+    return clean(text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…")
+
+
 def title_lines(kind: str, code: str, message: str, colour: str, paint: Paint) -> Iterator[str]:
     """The kind, the code and the message, folded where the terminal is narrower."""
     title = f"{kind}[{code}]"
-    first, *rest = fold_line(f"{title}: {clean(message)}", paint.width, "  ", cut=False)
+    first, *rest = fold_line(f"{title}: {clean_message(message)}", paint.width, "  ", cut=False)
     yield f"{paint(title, colour)}: {paint(first[len(title) + 2 :], BOLD)}".rstrip()
     for line in rest:
         yield "  " + paint(line[2:], BOLD)
@@ -93,7 +99,7 @@ def title_lines(kind: str, code: str, message: str, colour: str, paint: Paint) -
 def note_lines(kind: str, text: str, gutter: int, paint: Paint) -> Iterator[str]:
     """The lines of a note or a help; those after the first are indented as far as the first one's text."""
     lead, room = " " * (gutter + 9), paint.width
-    lines = [part for line in text.split("\n") for part in fold_line(lead + clean(line), room, lead, cut=False)]
+    lines = [part for line in text.split("\n") for part in fold_line(lead + clean_message(line), room, lead, cut=False)]
     yield f"{' ' * gutter} {paint('=', BLUE)} {paint(kind, BOLD)}: {lines[0][gutter + 9 :]}"
     for line in lines[1:]:
         yield line.rstrip()

@@ -18,9 +18,9 @@ from ..runtime.faults import RuntimeFault
 from ..runtime.save import KINDS, TABLES, save_npz, save_png, summarize
 from ..runtime.sources import find_images
 from ..text.tables import format_table
-from .options import as_json, format_option, output_path, print_json, refuse_two_answers, text_stream
+from .options import Count, as_json, format_option, output_path, print_json, refuse_two_answers, text_stream
 from .progress import progress
-from .render import format_failure, format_warning
+from .render import clean_message, format_failure, format_warning
 from .running import device_options, explain_cpu, max_pixels_option, trust_option
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ MISSING_IMAGE = "Missing argument 'IMAGE': name a picture, a folder, a pattern o
     help="Write the outputs: .npz arrays, .png the arg-max of a map, .json; or, of any number of pictures, .csv, .jsonl or .parquet.",
 )
 @device_options
-@click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="How many classes an image.")
+@click.option("--top", type=Count(min=1), default=5, show_default=True, help="How many classes an image.")
 @click.option("--labels", metavar="FILE", help="The names of the classes, one a line, for a model that has none.")
-@click.option("--batch", type=click.IntRange(1, MAX_BATCH), default=8, show_default=True, help="Images at once.")
+@click.option("--batch", type=Count(1, MAX_BATCH), default=8, show_default=True, help="Images at once.")
 @click.option(
     "--restart", is_flag=True, help="Replace results, or an unfinished run, of another model or other options."
 )
@@ -231,7 +231,7 @@ def warn(session: Session, answered_as_asked: bool) -> None:
     if not session.artifact.trained:
         print(format_warning("untrained", session.artifact.describe_untrained(), sys.stderr), file=sys.stderr)
     if not answered_as_asked:
-        print(f"note: {clean(f'{session.name} is no classifier: {session.verdict.why}')}\n"
+        print(f"note: {clean_message(f'{session.name} is no classifier: {session.verdict.why}')}\n"
               f"  = help: {clean(session.verdict.advice)}", file=sys.stderr)  # fmt: skip
     if session.cache.help:
         print(f"note: the next start will be as slow as this one: {clean(session.cache.reason)}\n"

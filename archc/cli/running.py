@@ -11,6 +11,7 @@ from ..compiler.diagnostics import clean
 from ..runtime.arguments import MAX_THREADS
 from ..runtime.images import MAX_PIXELS
 from .completion import complete_device_option, device_names, offer
+from .options import Count
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -18,7 +19,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 def device_options(command: _F) -> _F:
     """The options `--device`, `--device-option` and `--threads`, as the arguments `device`, `device_settings` and `threads`."""
     for option in (
-        click.option("--threads", type=click.IntRange(1, MAX_THREADS), help="Threads on the CPU.  [default: onnxruntime's choice]"),
+        click.option("--threads", type=Count(1, MAX_THREADS), help="Threads on the CPU.  [default: onnxruntime's choice]"),
         click.option("--device-option", "device_settings", multiple=True, metavar="NAME=VALUE", callback=read_pairs,
                      shell_complete=complete_device_option, help="An option of the device; repeatable. docs/devices.md lists them."),
         click.option("--device", metavar="NAME", default="auto", show_default=True, shell_complete=offer(device_names),
@@ -34,7 +35,7 @@ trust_option = click.option(
     help="Open a model from elsewhere in archc's own process, without limits on time and memory.",
 )
 max_pixels_option = click.option(
-    "--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger pictures."
+    "--max-pixels", type=Count(min=1), default=MAX_PIXELS, show_default=True, help="Refuse larger pictures."
 )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from ..compiler.diagnostics import clean
 from ..interruption import limit_long_calls
 from ..text.layout import table_width
 from ..text.tables import format_pairs
@@ -86,7 +87,7 @@ def command(
             (each.name, MARKS[each.ok] + each.message + (f" ({each.help})" if each.help else ""))
             for each in found.facts
         ]
-        print(f"{found.model}: {'verified' if found.ok else 'not what it was built to be'}\n")
+        print(f"{clean(found.model)}: {'verified' if found.ok else 'not what it was built to be'}\n")
         print(format_pairs(rows, table_width()))
     return 0 if found.ok else 1
 
@@ -112,7 +113,7 @@ def compare_models(model: str, other: str, tolerance: float, trust: bool, pictur
         print_json({"model": found.model, "other": found.other, "ok": found.ok, "outputs": outputs, "tolerance": found.tolerance,
                     "common": found.common, "first": found.first and found.first._asdict()})  # fmt: skip
         return 0 if found.ok else 1
-    print(f"{found.model} and {found.other} {'agree' if found.ok else 'differ'}\n")
+    print(f"{clean(found.model)} and {clean(found.other)} {'agree' if found.ok else 'differ'}\n")
     rows = [
         (
             each.output,

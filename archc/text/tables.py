@@ -48,6 +48,7 @@ def table_size(widths: Sequence[int], kept: Sequence[int]) -> int:
 
 def format_pairs(pairs: Sequence[tuple[str, str]], width: int = 0) -> str:
     """Names and their values in two columns; a value that is wider than `width` (0: see output_width) goes on in the next line."""
+    pairs = [(clean(name), value) for name, value in pairs]
     names = max((len(name) for name, _ in pairs), default=0)
     room = max((width or output_width()) - names - 4, 2 * MIN_CUT)
     lines = []

@@ -108,6 +108,11 @@ class Backend:
             *(each._replace(path=place.with_name(each.path.name)) for each in files[1:]),
         ]
 
+    def require_opset(self, graph: Graph, opset: int | None) -> None:
+        """Raises Failure `opset-unsupported` where the backend has opsets and cannot write `graph` in this one; None is its own choice."""
+        if opset is not None and "opset" not in self.unsupported:
+            import_module(self.module, __name__).require_opset(graph, opset)
+
     def has_data(self, graph: Graph) -> bool:
         """Whether the model of `graph` is two files: one with the net, one with its data."""
         return bool(self.data_names) and bool(import_module(self.module, __name__).has_data(graph))

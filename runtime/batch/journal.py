@@ -91,7 +91,7 @@ class Unfinished:
     def list_pictures(self, paths: Iterable[str]) -> PictureList:
         """Writes the paths beside those that are there, and says what they are; `begin` has them take their place."""
         digest, number, given = sha256(), 0, iter(paths)
-        with open_new(self.folder / f"{PICTURES}.new") as file:
+        with self.new_pictures() as file:
             # what goes wrong while paths are looked for is nothing of this file's
             while chunk := [*islice(given, 1024)]:
                 entries = b"".join(os.fsencode(path) + b"\0" for path in chunk)
@@ -102,6 +102,17 @@ class Unfinished:
             with disk_faults(self.folder):
                 force_file(file)
         return PictureList(number, digest.hexdigest())
+
+    @contextmanager
+    def new_pictures(self) -> Iterator[BinaryIO]:
+        """The file of the new list. To close it writes what is left, so that a full disk may refuse once more."""
+        with disk_faults(self.folder):
+            file = open_new(self.folder / f"{PICTURES}.new")
+        try:
+            yield file
+        finally:
+            with disk_faults(self.folder):
+                file.close()
 
     def begin(self, run: dict[str, Any]) -> None:
         """Makes it the folder of a new run: what another left is removed."""

@@ -109,9 +109,6 @@ class Emitter:
         self.current, op = node, op_of(node)
         inputs = [Value(self.onnx_name(value), value.type) for value in node.inputs]
         try:
-            if op.since_opset > self.opset:
-                since = f"`{op.name}` has a form in ONNX from opset {op.since_opset}, not in {self.opset}"
-                raise Reject("opset-unsupported", since, f"choose opset {op.since_opset} or a later one")
             result = op.onnx(self, *inputs)
         except NotImplementedError:
             raise Failure("not-in-onnx", f"`{op.name}` ({node.path}) is for training only and has no form in ONNX",
@@ -146,6 +143,19 @@ def named_outputs(graph: Graph) -> list[tuple[str, Value]]:
     return [(o.name, o.value) for o in graph.outputs] + [(h.path, h.value) for h in graph.heads]
 
 
+def require_opset(graph: Graph, opset: int) -> None:
+    """Raises Failure `opset-unsupported` for an opset that is not written, and for one that is older than the form of an op in the graph."""
+    if opset not in OPSETS:
+        raise Failure(
+            "opset-unsupported", f"opset {opset} is not one that archc writes", f"choose {OPSETS[0]} to {OPSETS[-1]}", 2
+        )
+    for node in graph.nodes:
+        op = op_of(node)
+        if op.since_opset > opset:
+            since = f"{node.path}: `{op.name}` has a form in ONNX from opset {op.since_opset}, not in {opset}"
+            raise Failure("opset-unsupported", since, f"choose opset {op.since_opset} or a later one", 2)
+
+
 def lower_graph(
     graph: Graph,
     weights: WeightSource,
@@ -159,6 +169,7 @@ def lower_graph(
     Those in `stored_half` are half floats in the file. `batch` None leaves the batch open, as the dimension `N`.
     Raises Failure for an op that has no form in ONNX, or none in this opset.
     """
+    require_opset(graph, opset)
     emitter = Emitter(graph, weights, opset, stored_half)
     for node in graph.nodes:
         emitter.emit(node)
@@ -214,10 +225,6 @@ def export_onnx(graph: Graph, weights: WeightSource, path: Path, *, opset: int |
     Raises Failure for an opset that is unknown or has no form of an op, OSError where the disk is full.
     """
     opset = OPSET if opset is None else opset
-    if opset not in OPSETS:
-        raise Failure(
-            "opset-unsupported", f"opset {opset} is not one that archc writes", f"choose {OPSETS[0]} to {OPSETS[-1]}", 2
-        )
     model = lower_graph(graph, weights, opset, batch, metadata or {}, stored_half)
     beside: list[OutputFile] = []
     if sum(t.size for t in model.tensors) > external_over:

@@ -55,6 +55,9 @@ def checkpoint_suffixes() -> str:
 
 def open_checkpoint(path: Path) -> Checkpoint:
     """The state dicts of a checkpoint file; a tensor is read when it is used. Raises Failure for a file that is missing, damaged or refused."""
+    # what is opened is mapped, and reading a pipe could wait for ever
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise Failure("weights-missing-file", f"`{path}` is a device or a pipe; a checkpoint is a file", exit_code=2)
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)

@@ -44,6 +44,11 @@ MARK = Mark()
 SET, FROZENSET = Global("builtins", "set"), Global("builtins", "frozenset")
 
 
+def is_int64(value: Any) -> bool:
+    """Whether it is an integer of 64 bits: all that torch writes are, and Python writes out none of over 4300 digits."""
+    return type(value) is int and -(2**63) <= value < 2**63
+
+
 class PickleMachine:
     """Python's pickle machine, without the part that calls.
 
@@ -132,7 +137,7 @@ class PickleMachine:
         if pid[0] == "module" and isinstance(pid[1], Global):  # before 1.6, a class came with its source text
             return pid[1]
         kind, storage, key = pid[0], pid[1], pid[2]
-        if kind != "storage" or not isinstance(storage, Global) or not isinstance(key, (str, int)):
+        if kind != "storage" or not isinstance(storage, Global) or not (isinstance(key, str) or is_int64(key)):
             raise checkpoint_damaged(self.path, "a tensor has a storage of an unknown kind")
         if not storage.is_storage or storage.name not in STORAGES:
             return Opaque(storage)
@@ -142,7 +147,10 @@ class PickleMachine:
             )
         if str(key) not in self.storages:
             self.storages[str(key)] = Storage(STORAGES[storage.name], str(key))
-            self.claims[str(key)] = pid[4] if len(pid) > 4 and type(pid[4]) is int else 0
+            size = pid[4] if len(pid) > 4 and type(pid[4]) is int else 0
+            if not is_int64(size):
+                raise checkpoint_damaged(self.path, f"its storage `{str(key)[:80]}` has no sound size")
+            self.claims[str(key)] = size
         return self.storages[str(key)]
 
     def call(self, function: Any, arguments: Any) -> Any:
@@ -166,7 +174,7 @@ class PickleMachine:
         if len(arguments) > 6 and arguments[6]:  # a view that negates or conjugates what is stored
             return Opaque(function)
         same_rank = len(shape) == len(stride) <= MAX_DIMENSIONS
-        if not (same_rank and all(type(n) is int for n in (offset, *shape, *stride))):
+        if not (same_rank and all(map(is_int64, (offset, *shape, *stride)))):
             raise checkpoint_damaged(self.path, "a tensor has no sound shape")
         return StoredTensor(storage, offset, tuple(shape), tuple(stride))
 

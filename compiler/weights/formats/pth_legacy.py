@@ -9,7 +9,7 @@ from ...diagnostics import Failure
 from ...memory_map import map_file
 from ..source import Checkpoint
 from .damage import checkpoint_damaged
-from .pickles import MAX_PICKLE, PickleMachine
+from .pickles import MAX_PICKLE, PickleMachine, is_int64
 from .pth import check_claims, open_container
 
 MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the end of a pickle of one number, 0x1950A86A20F9469CFC6C, in any protocol from 2 on
@@ -42,7 +42,7 @@ class LegacyContainer:
         """
         places: dict[str, tuple[int, int]] = {}
         for key in keys if isinstance(keys, list) else []:
-            if not isinstance(key, (str, int)) or str(key) not in widths:
+            if not (isinstance(key, str) or is_int64(key)) or str(key) not in widths:
                 raise checkpoint_damaged(self.path, "it holds numbers that belong to no tensor")
             count = int.from_bytes(self.map[begin : begin + 8], "little", signed=True)
             size = count * widths[str(key)]

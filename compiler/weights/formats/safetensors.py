@@ -17,6 +17,8 @@ from ..source import Checkpoint, KeyedStateDict
 from .damage import checkpoint_damaged
 
 MAX_HEADER = 32 * 2**20  # bytes; a tensor takes about a hundred
+MAX_DIMENSIONS = 64
+MAX_NUMBER = 2**63  # of a size or an offset
 MAX_PARTS = 1_500_000  # of the header's JSON; a tensor has about ten
 # the element types by their names in a header
 HEADER_DTYPES = {dtype.name.upper(): dtype for dtype in DTYPES.values() if dtype.kind != "complex"}
@@ -113,8 +115,8 @@ def data_offsets(path: Path, name: str, entry: Any) -> tuple[int, int]:
     """Where a tensor's bytes begin and end. Raises Failure unless its dtype, shape and offsets are sound."""
     try:
         (begin, end), shape = entry["data_offsets"], entry["shape"]
-        sound = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in (begin, end, *shape))
-        if sound and begin <= end and isinstance(entry["dtype"], str) and isinstance(shape, list):
+        sound = isinstance(shape, list) and len(shape) <= MAX_DIMENSIONS and isinstance(entry["dtype"], str)
+        if sound and all(type(n) is int and 0 <= n < MAX_NUMBER for n in (begin, end, *shape)) and begin <= end:
             return begin, end
     except (TypeError, KeyError, ValueError):
         pass
