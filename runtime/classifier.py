@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .artifact import Artifact
+from .endless import refuse_endless
 from .faults import RuntimeFault
 from .ports import IMAGE_DTYPES, Port, list_ports
 
@@ -57,6 +58,7 @@ def tells_classes(artifact: Artifact, output: str) -> bool:
 def read_labels(path: str | PathLike[str]) -> tuple[str, ...]:
     """The labels in a text file, one a line. Raises RuntimeFault (usage) where it cannot be read, or has none."""
     try:
+        refuse_endless(path)
         text = Path(path).read_text("utf-8-sig")
     except UnicodeDecodeError:
         raise RuntimeFault(

@@ -10,6 +10,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .endless import refuse_endless
 from .faults import PictureFault, RuntimeFault
 from .formats import SIGNATURES, picture_suffixes
 
@@ -130,6 +131,8 @@ def missing_image(path: str | Path) -> PictureFault:
 def read_list(path: str) -> Iterator[ListedPath]:
     """The paths in a list file, or on standard input for `-`. Raises RuntimeFault where it cannot be read, or names none."""
     try:
+        if path != "-":
+            refuse_endless(path)
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except FileNotFoundError:
         raise RuntimeFault("image-missing", f"there is no list `{path}`", exit_code=2) from None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..compiler.diagnostics import Collector, Failure, SpecError
 from ..compiler.weights.name_map import NameMap
+from ..runtime.endless import refuse_endless
 
 NamesGiven = NameMap | str | os.PathLike[str] | Mapping[str, str]
 
@@ -31,6 +32,7 @@ def read_name_map(path: Path) -> NameMap:
     from ..compiler.frontend.located_yaml import parse_yaml
 
     try:
+        refuse_endless(path)
         data = path.read_bytes()
     except OSError as error:
         raise Failure(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..batch.formats import whole_text
+from ..endless import refuse_endless
 from ..faults import RuntimeFault
 from ..formats import picture_suffixes
 from ..sources import list_folder, walk_images
@@ -78,6 +79,7 @@ def read_csv(place: str) -> Iterator[tuple[str, str]]:
     """
     folder, at, first = os.path.dirname(place), (0, 1), True
     try:
+        refuse_endless(place)
         with open(place, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             lines = csv.reader(file, strict=True)
             for row in lines:
