@@ -189,7 +189,7 @@ OPTIONS = {
     "build --input-type": (BUILD, []),
     "build --max-error": ([*BUILD, "--precision", "fp16"], []),
     "build --calibration": ([*BUILD, "--precision", "int8", "--calibrate", "inputs"], []),
-    "build --jobs": (BUILD, ["3", *MANY, "9" * 400]),
+    "build --jobs": (["build", "tin?.yaml", "--proof", "none", "-o", "built"], ["3", *MANY, "9" * 400]),
     "build --proof": (BUILD, []),
     "build --export": (BUILD, []),
     "build --weights-input": (BUILD, []),
