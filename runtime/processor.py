@@ -1,4 +1,7 @@
-"""What the processor is and can do, as the system says it: how fast a model runs depends on it, and a graph that onnxruntime optimised for one may not run on another."""
+"""What the processor is and can do, as the system says it.
+
+How fast a model runs depends on it, and a graph that onnxruntime optimised for one may not run on another.
+"""
 
 from __future__ import annotations
 

@@ -131,9 +131,11 @@ def missing_image(path: str | Path) -> PictureFault:
 def read_list(path: str) -> Iterator[ListedPath]:
     """The paths in a list file, or on standard input for `-`. Raises RuntimeFault where it cannot be read, or names none."""
     try:
-        if path != "-":
+        if path == "-":
+            data = sys.stdin.buffer.read()
+        else:
             refuse_endless(path)
-        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+            data = Path(path).read_bytes()
     except FileNotFoundError:
         raise RuntimeFault("image-missing", f"there is no list `{path}`", exit_code=2) from None
     except (OSError, ValueError) as error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -266,3 +268,30 @@ def test_the_memory_of_a_gpu_is_not_known_without_nvml(nvml: Callable[[FakeNvml 
     with Contender("a", OnCuda, ()) as a:
         assert a.device_bytes is None
     assert "nvidia-ml-py" in find_counters("cuda")[1]
+
+
+INTERRUPTED = """
+import os, signal
+from functools import partial
+from archc.runtime.bench.contender import Contender
+from archc.runtime.bench.models import open_runner
+
+class Early(Contender):
+    def receive(self):
+        os.kill(self.process.pid, signal.SIGINT)
+        return super().receive()
+
+if __name__ == "__main__":
+    with Early("a", partial(open_runner, "small.onnx", "cpu", {}, 1, False, False)) as contender:
+        contender.requests.send(("run", 1, 1000))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of another kind")
+def test_a_contender_says_nothing_of_an_interrupt(run):
+    """Ctrl-C reaches all processes: one in which Python still starts, and one that answers when nobody reads any more."""
+    assert run("build", "small.yaml", "-o", "small.onnx", "--proof", "none").code == 0
+    Path("script.py").write_text(INTERRUPTED, "utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run([sys.executable, "script.py"], env=environment, capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

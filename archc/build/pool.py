@@ -6,14 +6,12 @@ A process that dies, as one does where memory ends, fails the task that it was a
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ..runtime.cores import count_cores
+from ..runtime.processes import receive_signals, start_process
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # for a process to end after a signal: it removes what it has not finished
 GRACE_S = 3.0
 
@@ -57,7 +55,7 @@ class PoolProcess:
     """A process that calls `function` for one task after the other, with `threads` threads for arithmetic."""
 
     def __init__(self, function: Callable[[Any], Any], threads: int) -> None:
-        from multiprocessing import get_context, resource_tracker
+        from multiprocessing import get_context
 
         context = get_context("spawn")
         self.index = 0
@@ -65,11 +63,7 @@ class PoolProcess:
         theirs, self.tasks = context.Pipe(duplex=False)
         self.answers, back = context.Pipe(duplex=False)
         self.process = context.Process(target=serve, args=(theirs, back, function, threads), daemon=True)
-        if os.name == "posix":
-            # Python's own helper process, which unblocks signals when it is started
-            resource_tracker.ensure_running()
-        with signals_blocked():
-            self.process.start()
+        start_process(self.process)
         theirs.close()
         back.close()
 
@@ -91,19 +85,6 @@ class PoolProcess:
         except (EOFError, OSError):
             self.process.join()
             return self.index, Died(self.process.exitcode or 0)
-
-
-@contextmanager
-def signals_blocked() -> Iterator[None]:
-    """A process that is started inside it gets SIGINT and SIGTERM later, when it unblocks them: while Python starts, Ctrl-C is a traceback."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_all(workers: Sequence[PoolProcess]) -> None:
@@ -130,8 +111,7 @@ def serve(tasks: Any, answers: Any, function: Callable[[Any], Any], threads: int
     catch_signals()
     limit_long_calls()
     try:
-        if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        receive_signals()
         while True:
             answers.send(function(tasks.recv()))
     except (EOFError, BrokenPipeError):

@@ -23,7 +23,6 @@ class TorchRunner:
 
     def __init__(self, net: Any, ports: Mapping[str, Port], where: str, reason: str, gpu_unusable: bool) -> None:
         self.net, self.ports, self.where, self.reason, self.gpu_unusable = net, ports, where, reason, gpu_unusable
-        self.tensors: dict[int, list[Any]] = {}
 
     def run(self, arrays: Mapping[str, Any]) -> Any:
         """Runs once. The arrays are moved to the device on each run, as onnxruntime moves them."""

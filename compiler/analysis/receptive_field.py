@@ -1,7 +1,8 @@
 """The receptive field: how much of the image one position of the final features sees, by each op's own window.
 
 The final features are the map that the classifier starts from, before the global pool or the flattening. Of several paths the
-largest field counts, and it is not clipped to the image; LARGEST stands for all over it. A global pool on the way (a squeeze) has the map's size as its kernel.
+largest field counts, and it is not clipped to the image; LARGEST stands for all over it. A global pool on the way (a squeeze) has the
+map's size as its kernel.
 """
 
 from __future__ import annotations

@@ -6,8 +6,9 @@
     journal       a line for each part that is whole and on the disk
     whole         all rows, before they take their place
 
-A part counts when its line, with its digest, is in the journal, and both are forced to the disk before the next begins: so no row is lost that was
-told of, and none is there twice. From the first part on that is not as its line says, the pictures are done again. Such a folder may come from anywhere: links in it are not followed, and one that is not the user's is refused.
+A part counts when its line, with its digest, is in the journal, and both are forced to the disk before the next begins: so no row is
+lost that was told of, and none is there twice. From the first part on that is not as its line says, the pictures are done again. Such a
+folder may come from anywhere: links in it are not followed, and one that is not the user's is refused.
 """
 
 from __future__ import annotations

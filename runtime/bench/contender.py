@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -14,6 +14,7 @@ from ..faults import RuntimeFault
 from ..inputs import random_inputs
 from ..packages import import_package
 from ..ports import Port
+from ..processes import receive_signals, start_process
 from .nvml import read_used_bytes
 
 # how long a process may take to end by itself
@@ -77,7 +78,7 @@ class Contender:
         self.answers, back = context.Pipe(duplex=False)
         arguments = self.opener, self.packages, theirs, back, self.name
         self.process = context.Process(target=serve, args=arguments, daemon=True)
-        self.process.start()
+        start_process(self.process)
         theirs.close()
         back.close()
         try:
@@ -144,11 +145,18 @@ class Contender:
 
 
 def serve(opener: Opener, packages: Sequence[str], requests: Any, answers: Any, name: str) -> None:
-    """The process of a contender: opens its runner, then answers requests until there is none."""
+    """The process of a contender. It ends when its pipes do, and says nothing: what is to be said is in the answers."""
     import signal
 
     # the terminal sends it to both; the parent decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    receive_signals()
+    with suppress(EOFError, BrokenPipeError):
+        answer_requests(opener, packages, requests, answers, name)
+
+
+def answer_requests(opener: Opener, packages: Sequence[str], requests: Any, answers: Any, name: str) -> None:
+    """Opens the runner, then answers requests. Raises EOFError where there are no more, BrokenPipeError where nobody reads the answers."""
     arrays: dict[int, dict[str, Any]] = {}
     try:
         clear_peak()
@@ -167,8 +175,6 @@ def serve(opener: Opener, packages: Sequence[str], requests: Any, answers: Any, 
                 arrays.clear()
                 arrays[batch] = random_inputs(runner.ports, batch, name)
             answers.send([time_once(runner, arrays[batch]) for _ in range(runs)])
-    except EOFError:
-        pass
     except RuntimeFault as fault:
         answers.send(fault.without_traceback())
     except MemoryError:

@@ -106,7 +106,10 @@ def format_confusions(found: ClassificationReport) -> str:
 
 
 def format_matrix(found: ClassificationReport) -> str:
-    """The confusion matrix, of the classes that occur and of those that were answered most, with one column for any other; a cell is as strong as its share of the row."""
+    """The confusion matrix, of the classes that occur and of those that were answered most, with one column for any other.
+
+    A cell is as strong as its share of the row.
+    """
     counts = {(each.true, each.predicted): each.pictures for each in found.confusions}
     counts |= {(each.index, each.index): each.first for each in found.classes if each.first}
     true = {each.index for each in found.classes}

@@ -1,8 +1,8 @@
 """Whether a built file answers as torch does, which gets the file's own tensors.
 
-A plain file is proved as a build proves it. One that computes or takes something else is held against the plain file of the same tensors, which is made and proved
-for that: by the relative L2 that its build allowed. The ranges of an int8 file are those of its calibration set, which it does not
-hold, so it is not compared with the proof's inputs.
+A plain file is proved as a build proves it. One that computes or takes something else is held against the plain file of the same tensors,
+which is made and proved for that: by the relative L2 that its build allowed. The ranges of an int8 file are those of its calibration
+set, which it does not hold, so it is not compared with the proof's inputs.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def check_answers(artifact: Artifact, rebuilt: Rebuilt, extent: Extent) -> tuple
     plain_options = PassOptions(rebuilt.passes.phase, rebuilt.passes.keep_aux, rebuilt.passes.fold)
     plain = run_passes(rebuilt.training, plain_options).replace(rewrites=())
     tensors = FileTensors(artifact.path)
+    batch = fixed_batch([*artifact.inputs.values()], [*artifact.outputs.values()])
     try:
         if plain_options == rebuilt.passes:
-            batch = fixed_batch([*artifact.inputs.values()], [*artifact.outputs.values()])
             parity = prove(plain, plain, tensors, artifact.path, batch, extent)
             return parity, Fact(
                 "answers", True, f"onnxruntime answers as {parity.against} does, to {parity.max_rel:.1e}"
@@ -61,16 +61,15 @@ def check_answers(artifact: Artifact, rebuilt: Rebuilt, extent: Extent) -> tuple
             path = Path(folder) / "plain.onnx"
             export_onnx(plain, tensors, path)
             parity = prove(plain, plain, tensors, path, None, extent)
-            return parity, compare_with_plain(artifact, plain, path, rebuilt, extent, parity.against)
+            return parity, compare_with_plain(artifact, batch, plain, path, rebuilt, extent, parity.against)
     except (Failure, RuntimeFault) as fault:
         return None, Fact("answers", False, fault.message, fault.help)
 
 
 def compare_with_plain(
-    artifact: Artifact, plain: Graph, path: Path, rebuilt: Rebuilt, extent: Extent, against: str
+    artifact: Artifact, batch: int | None, plain: Graph, path: Path, rebuilt: Rebuilt, extent: Extent, against: str
 ) -> Fact:
-    """Whether a file lies as near to the plain one at `path`, which answers as `against` does, as its build allowed."""
-    batch = fixed_batch([*artifact.inputs.values()], [*artifact.outputs.values()])
+    """Whether a file of this `batch` lies as near to the plain one at `path`, which answers as `against` does, as its build allowed."""
     question = proof_question(
         rebuilt.training, plain, pixels_of(rebuilt.passes), rebuilt.passes.half_io, extent == "full", batch
     )

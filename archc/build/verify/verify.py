@@ -24,6 +24,9 @@ from .answers import Rebuilt, check_answers
 from .fact import Fact
 from .stored import read_graph, read_spec
 
+SKIPPED = Fact("answers", None, "it is not run: what is wrong above comes first")
+AGAIN = "get the file again from where it was built, or build it again"
+
 
 @dataclass(frozen=True, slots=True)
 class Verification:
@@ -61,9 +64,6 @@ def verify(model: str | Path, extent: Extent | None = "fast", limits: Limits = D
     return Verification(str(artifact.path), tuple(facts), parity)
 
 
-SKIPPED = Fact("answers", None, "it is not run: what is wrong above comes first")
-
-
 def check_bytes(artifact: Artifact) -> Fact:
     """Whether the file's bytes are those that were written."""
     path = artifact.path
@@ -74,9 +74,6 @@ def check_bytes(artifact: Artifact) -> Fact:
     if KEY in artifact.metadata:
         return Fact("bytes", False, "something stands behind the file's seal, or another tool wrote it anew", AGAIN)
     return Fact("bytes", False, "the file has no seal: an older archc built it, or another tool wrote it anew", AGAIN)  # fmt: skip
-
-
-AGAIN = "get the file again from where it was built, or build it again"
 
 
 def check_data(artifact: Artifact) -> Iterator[Fact]:
