@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 SIGNALS = (_signal.SIGINT, _signal.SIGTERM)
 INTERRUPTED = 130
 GRACE_S = 1.0
+# for whoever ends the process to remove its temporary files: of a large model, on a busy disk
+REMOVAL_S = 10.0
 STRUCTURED = ("json", "sarif", "github")
 # What a program reads that asked for a format. They are texts, because nothing can be imported any more; a test holds them
 # against what the command prints of any other error.
@@ -93,8 +95,10 @@ def limit_long_calls() -> None:
 
 
 def interrupt(_number: int, frame: FrameType | None) -> None:
-    """What the main thread does at a signal. Raises KeyboardInterrupt, or ends the process."""
+    """What the main thread does at a signal. Raises KeyboardInterrupt, or ends the process, unless that is under way already."""
     State.signals += 1
+    if ending.locked():
+        return
     if State.signals > 1 or is_importing(frame):
         end_at_once()
     raise KeyboardInterrupt
@@ -130,8 +134,11 @@ def end_if_interrupted() -> None:
 
 
 def end_at_once() -> NoReturn:
-    """Says `interrupted`, removes temporary files, and ends the process without Python's own end, which might wait for threads."""
-    if ending.acquire(blocking=False):
+    """Says `interrupted`, removes temporary files, and ends the process without Python's own end, which might wait for threads.
+
+    Where another thread does that already, this one waits for it.
+    """
+    if ending.acquire(timeout=REMOVAL_S):
         try:
             remove_temporaries(sys.argv[1:])
         except BaseException:  # a folder that is gone

@@ -278,3 +278,43 @@ def test_an_interrupt_passes_through_python_as_it_is(model: Path, event: int) ->
             work(100, profile)
     finally:
         sys.setprofile(None)
+
+
+SLOW_REMOVAL = """
+import os, time
+from archc import interruption
+from archc.compiler import files
+
+removed = files.abandon
+
+def remove_slowly(path):
+    print("removing", flush=True)
+    time.sleep(2.5 * interruption.GRACE_S)
+    removed(path)
+
+files.abandon = remove_slowly
+os.mkdir(f".x.{os.getpid()}.{files.TOKEN}{files.SUFFIX}")
+
+def command():
+    interruption.limit_long_calls()
+    print("begun", flush=True)
+    time.sleep(60)
+    return 0
+
+interruption.run_interruptibly(command)
+"""
+
+
+@posix
+def test_what_is_being_removed_is_removed_whole(tmp_path: Path) -> None:
+    """Neither a second signal, nor the time that a long call may take, ends a process that removes its temporary files."""
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    process = subprocess.Popen([sys.executable, "-c", SLOW_REMOVAL], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)  # fmt: skip
+    assert process.stdout and process.stdout.readline() == b"begun\n"
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == b"removing\n"
+    assert len(os.listdir(tmp_path)) == 1
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, b"interrupted\n")
+    assert os.listdir(tmp_path) == []

@@ -13,7 +13,7 @@ from ..runtime.cores import count_cores
 from ..runtime.processes import receive_signals, start_process
 
 # for a process to end after a signal: it removes what it has not finished
-GRACE_S = 3.0
+GRACE_S = 12.0
 
 
 class Died(NamedTuple):
