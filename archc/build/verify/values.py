@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ...runtime.artifact import Artifact, open_artifact
 from ...runtime.faults import RuntimeFault
 from ...runtime.inference import failing_node
 from ...runtime.ports import Port
-from ...runtime.trust import find_data, open_engine
+from ...runtime.trust import find_data, find_doubt, open_engine
 
 
 class OpenValues:
@@ -42,6 +43,11 @@ class OpenValues:
         engine = open_engine(self.artifact, "cpu", None, self.trust, None)
         return {each.name: Port.of(each, self.artifact.graph.unranked) for each in engine.get_inputs()}
 
+    @cached_property
+    def trusts_copies(self) -> bool:
+        """Whether copies are opened in this process. Names of outputs are all that they have more, so a model of archc's forms stays one."""
+        return self.trust or not find_doubt(self.artifact)
+
     def ask(self, names: Sequence[str], inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The values by name, for arrays by the inputs' names. Raises RuntimeFault where the model does not run on these.
 
@@ -52,7 +58,7 @@ class OpenValues:
         shutil.copyfile(self.artifact.path, copy)
         with copy.open("ab") as file:
             file.write(more_outputs(new))
-        engine = open_engine(open_artifact(copy), "cpu", None, self.trust, None)
+        engine = open_engine(open_artifact(copy), "cpu", None, self.trusts_copies, None)
         try:
             return dict(zip(names, engine.run(names, inputs), strict=True))
         except (RuntimeFault, MemoryError):
