@@ -22,7 +22,7 @@ from archc.compiler.backends.torch.network import Network
 from archc.compiler.ops.op import op_of
 
 from .peers import library, torchvision_net
-from .six_nets import SIX, assert_same, by_name, image_of, last_layers, load, module_of, replace, six
+from .six_nets import SHORT_GOOGLENET, SIX, assert_same, by_name, image_of, last_layers, load, module_of, replace, six
 
 # -- tracing and exporting ---------------------------------------------------------------------------------------------
 
@@ -189,11 +189,11 @@ def test_copies_are_whole(name: str, how: str) -> None:
 
 
 def test_a_shallow_copy_shares_the_parameters() -> None:
-    module: Any = module_of("googlenet")
+    module: Any = module_of(SHORT_GOOGLENET)
     other = copy.copy(module)
     assert isinstance(other, Network) and type(other).__name__ == type(module).__name__ and other is not module
     assert all(one is two for one, two in zip(module.parameters(), other.parameters(), strict=True))
-    answers = other.train()(image_of("googlenet"))
+    answers = other.train()(image_of(SHORT_GOOGLENET))
     assert list(answers) == ["logits", "aux1", "aux2"] and other.loss(answers, torch.zeros(2, dtype=torch.long)) > 0
     assert other.state_dict()._metadata == module.state_dict()._metadata
 
