@@ -15,6 +15,7 @@ from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, InitKind, Int, Padding, Pair
 from .op import Doubt, OnnxBuilder, Op, Window, field, op, require_image
+from .working import Working, padding_note, product, window_terms
 
 Sides = tuple[int, int, int, int]
 # A zero for the value of an ONNX `Pad`. Onnxruntime makes a `Pad` of zeros a part of the padding of the window behind it, whatever
@@ -155,12 +156,31 @@ class Conv(Op):
         width = output_size(self, "width", x.width, left, right, kw, sw, dw)
         return x.with_sizes(self.out, height, width)
 
+    def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        y, (top, left, bottom, right) = self.infer(x), padding_sides(self, x, self.dilation)
+        (kh, kw), (sh, sw), (dh, dw) = self.kernel, self.stride, self.dilation
+        rows = window_terms(x.height, top, bottom, kh, sh, dh)
+        columns = window_terms(x.width, left, right, kw, sw, dw)
+        return (
+            Working("C", f"{self.out}", y.channels, "`out`"),
+            Working("H", rows, y.height, padding_note(self.padding, top, bottom)),
+            Working("W", columns, y.width, padding_note(self.padding, left, right)),
+        )
+
     def params(self, x: TensorType) -> dict[str, Param]:
         weight = Param((self.out, x.channels // self.groups, *self.kernel), self.init, dtype=x.dtype)
         return {"weight": weight, "bias": Param((self.out,), dtype=x.dtype)} if self.bias else {"weight": weight}
 
+    def param_working(self, x: TensorType) -> tuple[Working, ...]:
+        weight, *bias = super().param_working(x)
+        return weight._replace(terms=f"{self.out} · {x.channels}/{self.groups} · {product(self.kernel)}"), *bias
+
     def macs(self, y: TensorType, x: TensorType) -> int:
         return y.elements * (x.channels // self.groups) * self.kernel[0] * self.kernel[1]
+
+    def mac_working(self, y: TensorType, x: TensorType) -> tuple[Working, ...]:
+        terms = f"{product(y.sizes)} · {x.channels}/{self.groups} · {product(self.kernel)}"
+        return (Working("MACs", terms, self.macs(y, x)),)
 
     def window(self, x: TensorType) -> Window:
         kernel = tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))

@@ -11,6 +11,7 @@ from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, InitKind, Int, Matrix
 from .op import OnnxBuilder, Op, field, op
+from .working import Working
 
 
 def vector_length(op: Op, x: TensorType) -> int:
@@ -70,12 +71,18 @@ class Linear(Op):
         vector_length(self, x)
         return x.with_sizes(self.out)
 
+    def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        return (Working("C", f"{self.out}", self.out, "`out`"),)
+
     def params(self, x: TensorType) -> dict[str, Param]:
         weight = Param((self.out, x.channels), self.init, dtype=x.dtype)
         return {"weight": weight, "bias": Param((self.out,), dtype=x.dtype)} if self.bias else {"weight": weight}
 
     def macs(self, y: TensorType, x: TensorType) -> int:
         return self.out * x.channels
+
+    def mac_working(self, y: TensorType, x: TensorType) -> tuple[Working, ...]:
+        return (Working("MACs", f"{self.out} · {x.channels}", self.macs(y, x)),)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Linear(x.channels, self.out, bias=self.bias)
@@ -115,6 +122,9 @@ class Rbf(Op):
                 field="centers",
             )
         return x.with_sizes(self.out)
+
+    def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        return (Working("C", f"{self.out}", self.out, "`out`"),)
 
     def params(self, x: TensorType) -> dict[str, Param]:
         if self.centers is None:

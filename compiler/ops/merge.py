@@ -11,6 +11,7 @@ from ..ir.graph import Value
 from ..ir.types import TensorType, format_sizes
 from .fields import Float, Int
 from .op import OnnxBuilder, Op, field, op
+from .working import AXES, Working, total
 
 
 def shape_mismatch(op: Op, a: TensorType, b: TensorType, help: str = "") -> Reject:
@@ -112,6 +113,10 @@ class Concat(Merge):
                 )
         return x[0].with_sizes(sum(t.channels for t in x), *x[0].sizes[1:])
 
+    def shape_working(self, *x: TensorType) -> tuple[Working, ...]:
+        channels = [t.channels for t in x]
+        return (Working("C", total(channels), sum(channels), "the branches one after the other"),)
+
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Concat()
 
@@ -143,6 +148,12 @@ class Multiply(Merge):
                     "a gate has as many channels, and 1×1 or the same size",
                 )
         return largest
+
+    def shape_working(self, *x: TensorType) -> tuple[Working, ...]:
+        axes = zip(AXES, zip(*(t.sizes for t in x), strict=True), strict=False)
+        spread = [(axis, sizes) for axis, sizes in axes if len({*sizes}) > 1]
+        note = "a gate of one position spreads"
+        return tuple(Working(axis, f"max({', '.join(map(str, sizes))})", max(sizes), note) for axis, sizes in spread)
 
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Multiply()

@@ -19,6 +19,7 @@ from ..ir.graph import Node
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Kind
+from .working import Working, product
 
 _MISSING: Any = object()
 
@@ -192,7 +193,7 @@ class Op:
         return None
 
     # The rules. `x` are the input types (for `onnx` the input values), in order. The bases take `Any` so that each op may
-    # state its own arity and types.
+    # state its own arity and types. Each `…_working` is a rule's own arithmetic, as text.
 
     def infer(self, *x: Any, **_: Any) -> TensorType:
         """The output's type, or raises Reject."""
@@ -205,6 +206,21 @@ class Op:
     def macs(self, y: TensorType, *x: Any, **_: Any) -> int:
         """Multiply-accumulates per image for the output type `y` (1 MAC = 2 FLOPs); only convolutions and linear layers have any."""
         return 0
+
+    def shape_working(self, *x: Any, **_: Any) -> tuple[Working, ...]:
+        """How each axis of the result comes about; an axis that is missing is that of the first input."""
+        return ()
+
+    def param_working(self, *x: Any, **_: Any) -> tuple[Working, ...]:
+        """How many numbers each tensor of `params` has, in their order."""
+        return tuple(
+            Working(name, product(param.shape, " · "), param.elements, "a buffer" if param.buffer else "")
+            for name, param in self.params(*x).items()
+        )
+
+    def mac_working(self, y: TensorType, *x: Any, **_: Any) -> tuple[Working, ...]:
+        """How `macs` come about; nothing where there are none."""
+        return ()
 
     def window(self, *x: Any, **_: Any) -> Window:
         """How much of the input one output position sees."""

@@ -15,6 +15,7 @@ from ..ir.types import TensorType
 from .conv import UNFUSABLE_ZERO, Sides, output_size, padding_sides
 from .fields import Bool, Padding, Pair
 from .op import MOST_HALF_TERMS, OnnxBuilder, Op, Window, field, op, require_image
+from .working import Working, padding_note, window_terms
 
 
 def pool_output_size(op: Pool, axis: str, size: int, before: int, after: int, kernel: int, stride: int) -> int:
@@ -28,6 +29,16 @@ def pool_output_size(op: Pool, axis: str, size: int, before: int, after: int, ke
         return output_size(op, axis, size, before, after, kernel, stride)
     count = -(-room // stride) + 1
     return count - 1 if (count - 1) * stride >= size + before else count
+
+
+def pool_working(op: Pool, axis: str, size: int, before: int, after: int, kernel: int, stride: int) -> Working:
+    """How `pool_output_size` comes about, of the axis with the letter `axis`."""
+    result = pool_output_size(op, axis, size, before, after, kernel, stride)
+    terms = window_terms(size, before, after, kernel, stride, rounded_up=op.ceil_mode)
+    note = padding_note(op.padding, before, after)
+    if op.ceil_mode and result == -(-(size + before + after - kernel) // stride):
+        return Working(axis, f"{terms} − 1", result, "the last window would begin in the padding")
+    return Working(axis, terms, result, note or "`ceil_mode` rounds up" * op.ceil_mode)
 
 
 class Pool(Op):
@@ -71,6 +82,13 @@ class Pool(Op):
             x.channels,
             pool_output_size(self, "height", x.height, top, bottom, self.kernel[0], self.resolved_stride[0]),
             pool_output_size(self, "width", x.width, left, right, self.kernel[1], self.resolved_stride[1]),
+        )
+
+    def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        top, left, bottom, right = padding_sides(self, x)
+        return (
+            pool_working(self, "H", x.height, top, bottom, self.kernel[0], self.resolved_stride[0]),
+            pool_working(self, "W", x.width, left, right, self.kernel[1], self.resolved_stride[1]),
         )
 
     def window(self, x: TensorType) -> Window:
@@ -195,6 +213,10 @@ class AdaptiveAvgPool(Op):
         require_image(self, x)
         return x.with_sizes(x.channels, *self.size)
 
+    def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        (h, w), note = self.size, "`size`, whatever arrives"
+        return Working("H", f"{h}", h, note), Working("W", f"{w}", w, note)
+
     def window(self, x: TensorType) -> Window:
         (h, w), height, width = self.size, x.height, x.width
         return Window((widest_bin(height, h), widest_bin(width, w)), (height / h, width / w))
@@ -248,6 +270,10 @@ class GlobalPool(Op):
     def infer(self, x: TensorType) -> TensorType:
         require_image(self, x)
         return x.with_sizes(x.channels, 1, 1)
+
+    def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        note = "the whole map becomes one position"
+        return Working("H", "1", 1, note), Working("W", "1", 1, note)
 
     def window(self, x: TensorType) -> Window:
         return Window((x.height, x.width), (1, 1))

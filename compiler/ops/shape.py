@@ -13,6 +13,8 @@ from ..ir.types import TensorType
 from .conv import UNFUSABLE_ZERO
 from .fields import Choice, Float, Int, IntList
 from .op import POINTWISE_WINDOW, OnnxBuilder, Op, Window, field, op, require_image
+from .working import AXES as LETTERS
+from .working import Working, product
 
 AXES = ("channels", "height", "width")
 Range = tuple[int, ...] | None
@@ -66,6 +68,9 @@ class Flatten(Op):
     def infer(self, x: TensorType) -> TensorType:
         return x.with_sizes(x.elements)
 
+    def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        return (Working("C", product(x.sizes), x.elements),)
+
     def window(self, x: TensorType) -> Window:
         return Window((x.height, x.width), (1, 1)) if x.is_image else POINTWISE_WINDOW
 
@@ -104,6 +109,10 @@ class Pad(Op):
     def infer(self, x: TensorType) -> TensorType:
         found = axis_sizes(self, x, (self.channels, self.height, self.width))
         return x.with_sizes(*(n + a + b for n, (a, b) in zip(found, self.pads(x), strict=True)))
+
+    def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        axes = zip(LETTERS, x.sizes, self.pads(x), strict=False)
+        return tuple(Working(axis, f"{n} + {a} + {b}", n + a + b) for axis, n, (a, b) in axes if a or b)
 
     def needs_float32(self, x: TensorType) -> bool:
         return abs(self.value) > LARGEST_HALF
@@ -154,6 +163,14 @@ class Slice(Op):
     def infer(self, x: TensorType) -> TensorType:
         return x.with_sizes(*(len(range(*r)) for r in self.ranges(x)))
 
+    def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        found = []
+        for axis, size, (start, stop, step) in zip(LETTERS, x.sizes, self.ranges(x), strict=False):
+            terms = f"{stop} − {start}" if step == 1 else f"ceil(({stop} − {start}) / {step})"
+            if (start, stop, step) != (0, size, 1):
+                found.append(Working(axis, terms, len(range(start, stop, step))))
+        return tuple(found)
+
     def window(self, x: TensorType) -> Window:
         rows, columns = (step for _, _, step in self.ranges(x)[1:]) if x.is_image else (1, 1)
         return Window((1, 1), (rows, columns))
@@ -197,6 +214,9 @@ class Select(Op):
             raise Reject("select-out-of-range", f"there is no channel {max(self.channels)}: {x.channels} channels are numbered 0 to {x.channels - 1}",
                          field="channels")  # fmt: skip
         return x.with_sizes(len(self.channels), *x.sizes[1:])
+
+    def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        return (Working("C", f"{len(self.channels)}", len(self.channels), "as many as `channels` lists"),)
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0] and sorted(self.channels) == list(range(x.channels))
@@ -263,6 +283,10 @@ class Upsample(Op):
     def infer(self, x: TensorType) -> TensorType:
         require_image(self, x)
         return x.with_sizes(x.channels, x.height * self.scale, x.width * self.scale)
+
+    def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        sizes = zip(("H", "W"), (x.height, x.width), strict=True)
+        return tuple(Working(axis, f"{size}·{self.scale}", size * self.scale) for axis, size in sizes)
 
     def window(self, x: TensorType) -> Window:
         between = self.mode == "bilinear" and self.scale > 1  # a value between two positions sees both
