@@ -147,11 +147,19 @@ def fact_sections(node: Explanation, paint: Paint, placeless: bool = False) -> I
     yield from section("shape", [*rows, ("output", sizes(facts.output))], paint)
     yield from section("costs", cost_rows(node), paint)
     if node.field and not placeless:
-        steps = "×".join(f"{step:g}" for step in node.field.stride)
-        rows = [("size", f"{format_number(node.field.size)} pixels"), ("stride", f"{steps} pixels")]
+        rows = [
+            ("size", f"{format_number(node.field.size)} pixels"),
+            ("stride", f"{plain_pair(node.field.stride)} pixels"),
+        ]
+        rows += [("center", f"{plain_pair(node.field.center)} of the first position, from the first pixel's middle")]
         yield from section("receptive field", rows, paint)
     yield from section("pytorch", [*module_rows(node), *tensor_rows(node, "" if placeless else node.path)], paint)
     yield from section("onnx", [onnx_row(each, "" if placeless else node.path) for each in facts.onnx], paint)
+
+
+def plain_pair(pair: tuple[float, float]) -> str:
+    """Two numbers, rows first, without a fraction where there is none: `2×2`."""
+    return "×".join(f"{each:g}" for each in pair)
 
 
 def sizes(x: TensorType) -> str:

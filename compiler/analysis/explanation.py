@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from functools import cached_property
 from itertools import groupby
-from math import ceil
 from typing import Any, NamedTuple
 
 from ..diagnostics import Span
@@ -25,7 +24,7 @@ from ..ops.op import Op, op_of
 from ..ops.working import Working, product
 from .changes import Change, Stages, changes_of
 from .cost import Layer, cost, op_cost
-from .receptive_field import views
+from .receptive_field import ReceptiveField, receptive_fields
 
 
 class OwnTensor(NamedTuple):
@@ -78,13 +77,6 @@ class Facts(NamedTuple):
         }
 
 
-class ReceptiveField(NamedTuple):
-    """What one position of a node's output sees of the net's input, (height, width) in pixels, and the distance between neighbours."""
-
-    size: tuple[int, int]
-    stride: tuple[float, float]
-
-
 class Explanation(NamedTuple):
     """One node. `names` are those of its inputs. `layer` has its costs as the net's counts have them: of an auxiliary head's node no MACs.
     `shares` are the parts of the whole net, by `params`, `macs` and `activations`, each from 0 to 1."""
@@ -123,7 +115,7 @@ class Explanations(NamedTuple):
         """A compact form: {"facts", "frames", "passes", "nodes"}, in which what several nodes share stands once.
 
         `facts` are as Facts.to_json has them, `frames` [kind, name, bindings, "file:line"], `passes` [pass, what it did], and each
-        node is [facts#, frames#s, passes#s, receptive field [height, width, stride, stride] or null], in the graph's order.
+        node is [facts#, frames#s, passes#s, receptive field [height, width, stride, stride, center, center] or null], in the graph's order.
         """
         facts, frames, passes = Table(), Table(), Table()
         rows = [
@@ -131,7 +123,7 @@ class Explanations(NamedTuple):
                 facts.number(each.facts, id(each.facts)),
                 [frames.number(frame, id(frame)) for frame in each.frames],
                 [passes.number(row, row) for row in ((c.by, c.beside(each.path).text) for c in each.changes)],
-                [*each.field.size, *each.field.stride] if each.field else None,
+                [x for pair in each.field for x in pair] if each.field else None,
             ]
             for each in self.nodes
         ]
@@ -184,9 +176,9 @@ class Explainer:
         self.known: dict[Hashable, Facts] = {}
 
     @cached_property
-    def views(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The view of each value along the height and along the width."""
-        return views(self.graph, self.graph.nodes, 0), views(self.graph, self.graph.nodes, 1)
+    def fields(self) -> dict[str, ReceptiveField]:
+        """The receptive field of each node by its path."""
+        return receptive_fields(self.graph)
 
     @cached_property
     def totals(self) -> dict[str, int]:
@@ -213,15 +205,16 @@ class Explainer:
         names = tuple([value.name for value in node.inputs])
         changes = self.changes.get(node.path, ())
         return Explanation(
-            node.path, node.span, node.frames, names, self.facts_of(node), layer, shares, self.field_of(node), changes
+            node.path,
+            node.span,
+            node.frames,
+            names,
+            self.facts_of(node),
+            layer,
+            shares,
+            self.fields.get(node.path),
+            changes,
         )
-
-    def field_of(self, node: Node) -> ReceptiveField | None:
-        """The receptive field of a node's output; None where it sees nothing of the input."""
-        rows, columns = (view.get(node.output.name) for view in self.views)
-        if rows is None or columns is None:
-            return None
-        return ReceptiveField((ceil(rows.field), ceil(columns.field)), (rows.jump, columns.jump))
 
     def facts_of(self, node: Node) -> Facts:
         """What is true of the node and of all that are equal to it."""

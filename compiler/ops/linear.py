@@ -10,7 +10,7 @@ from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, InitKind, Int, Matrix
-from .op import OnnxBuilder, Op, field, op
+from .op import OnnxBuilder, Op, Saved, field, op
 from .working import Working
 
 
@@ -88,6 +88,9 @@ class Linear(Op):
     def mac_working(self, y: TensorType, x: TensorType) -> tuple[Working, ...]:
         return (Working("MACs", f"{self.out} · {x.channels}", self.macs(y, x)),)
 
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        return Saved(inputs=True)
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Linear(x.channels, self.out, bias=self.bias)
 
@@ -145,6 +148,10 @@ class Rbf(Op):
 
     def needs_float32(self, x: TensorType) -> bool:
         return True
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """The differences, which are squared."""
+        return Saved(bytes=self.out * x.channels * x.dtype.size_bytes)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Rbf(x.channels, self.out)
