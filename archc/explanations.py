@@ -29,8 +29,9 @@ class ExplainedGroup(NamedTuple):
 
     @property
     def place(self) -> Span | None:
-        """The call or the repeat that made it, else its first step."""
-        return self.group.own[-1].span if self.group.own else self.members[0].place
+        """The call or the repeat that made it, else what its first step is expanded from next, else that step."""
+        own, inner = self.group.own, self.members[0].frames[len(self.group.frames) :]
+        return own[-1].span if own else inner[0].span if inner else self.members[0].place
 
     @property
     def outer(self) -> tuple[Frame, ...]:
@@ -99,7 +100,8 @@ def explain_steps(checked: Compilation, graph: Graph, word: str) -> NetExplanati
     explainer = make_explainer(graph)
     explained = [tuple([explainer.explain(node) for node in part]) for part in found.parts]
     if all(len(part) == 1 for part in explained):
-        inside = [] if found.lines else [explainer.explain(node) for node in nodes_under(graph, found.word)]
+        under = () if found.lines else nodes_under(graph, found.word)
+        inside = [explainer.explain(node) for node in under if node.path != explained[0][0].path]
         scopes = (explain_group(checked, graph, explainer, [*inside, *explained[0]]),) if inside else ()
         return NetExplanation(graph.name, found.word, tuple(part[0] for part in explained), scopes, found.lines)
     groups = [explain_group(checked, graph, explainer, part) for part in explained]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..text.layout import fold_line, output_width
+from ..text.layout import encodable, fold_line, output_width
 from .completion import complete_explained, complete_spec_path
 from .options import compile_spec, format_option, limit_option, print_json, set_option
 
@@ -56,7 +56,7 @@ def explain_step(spec: str, step: str, settings: tuple[str, ...], limits: Limits
     if form == "json":
         print_json(found.to_json())
     else:
-        print(explanation_text(found, sys.stdout))
+        print(encodable(explanation_text(found, sys.stdout), sys.stdout))
 
 
 def explain_code(code: str, form: str) -> None:

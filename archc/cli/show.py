@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..text.layout import fold_line, output_width
+from ..text.layout import encodable, fold_line, output_width
 from .completion import offer, pass_names
 from .options import Count, compile_spec, format_option, limit_option, print_json, set_option, spec_argument
 
@@ -80,7 +80,7 @@ def print_tree(graph: Graph, depth: int | None, form: str) -> None:
     if form == "json":
         print_json({"name": graph.name, "tree": [row.to_json() for row in net_rows(drawing, depth)]})
     else:
-        print(tree_text(drawing, depth, sys.stdout))
+        print(encodable(tree_text(drawing, depth, sys.stdout), sys.stdout))
 
 
 def node_json(node: Node) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, TextIO
@@ -12,7 +11,7 @@ from ..compiler.diagnostics import Source, Span, clean
 from ..compiler.frontend.reporting import describe_frame
 from ..compiler.ops.fields import quote_value
 from .excerpts import BLUE, BOLD, Paint, excerpt
-from .layout import fold_line, terminal_width
+from .layout import cut_middle, fold_line, terminal_width, text_width
 from .tables import count_of, format_number, format_pairs, format_table
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 MAX_LINES = 8  # of a written step
 LONGEST_CALL = 300  # characters of a module's call, which may list a thousand channels
 SMALLEST_SHARE = 0.0001
+MAX_NAME = 24  # columns that a name takes beside its value, however narrow the terminal
 Pairs = list[tuple[str, str]]
 Parts = list[tuple[str, tuple["Explanation", ...]]]  # by their paths, one node or several each
 
@@ -92,7 +92,7 @@ def several_lines(found: NetExplanation, paint: Paint) -> Iterator[str]:
         yield f"\nall {len(found.nodes)} are equal, as is what follows, but for where they stand"
         yield from fact_sections(found.nodes[0], paint, placeless=True)
     else:
-        yield f"\n`archc explain {clean(found.name)} PATH` explains one of them"
+        yield "\n`archc explain SPEC PATH` explains one of them"
 
 
 def title(name: str, what: str, paint: Paint) -> str:
@@ -110,8 +110,13 @@ def place_lines(
     """Where it is written, with a caret as in a diagnostic, and what it was expanded from, innermost last."""
     if span is None:
         return
-    first, last = (lines[1], lines[2]) if lines and lines[0].label == span.source.label else (span.line, span.line)
-    first, last = (first, last) if first <= span.line <= last and last - first < MAX_LINES else (span.line, span.line)
+    first, last = span.line, span.line
+    if lines:
+        source, first, last = lines
+        if source.label != span.source.label or not first <= span.line <= last:
+            span = line_span(source, first)
+        if last - first >= MAX_LINES:
+            first, last = span.line, span.line
     gutter = len(str(last))
     edge = paint(" " * gutter + " |", BLUE)
     yield f"{' ' * gutter}{paint('-->', BLUE)} {clean(span.place)}"
@@ -128,6 +133,12 @@ def place_lines(
         first_line, *rest = fold_line(note, max(paint.width - gutter - 3, 20), "  ", cut=False)
         yield f"{' ' * gutter} {paint('=', BLUE)} {first_line}"
         yield from (f"{' ' * gutter}   {line}" for line in rest)
+
+
+def line_span(source: Source, number: int) -> Span:
+    """A whole line, without the spaces around it."""
+    text = source.line(number)
+    return Span(source, number, len(text) - len(text.lstrip()) + 1, number, len(text.rstrip()) + 1)
 
 
 def frame_text(frame: Frame) -> str:
@@ -151,7 +162,8 @@ def fact_sections(node: Explanation, paint: Paint, placeless: bool = False) -> I
             ("size", f"{format_number(node.field.size)} pixels"),
             ("stride", f"{plain_pair(node.field.stride)} pixels"),
         ]
-        rows += [("center", f"{plain_pair(node.field.center)} of the first position, from the first pixel's middle")]
+        row, column = node.field.center
+        rows += [("center", f"at the first position row {row:g}, column {column:g}")]
         yield from section("receptive field", rows, paint)
     yield from section("pytorch", [*module_rows(node), *tensor_rows(node, "" if placeless else node.path)], paint)
     yield from section("onnx", [onnx_row(each, "" if placeless else node.path) for each in facts.onnx], paint)
@@ -223,10 +235,16 @@ def onnx_row(each: OnnxNode, path: str) -> tuple[str, str]:
 
 
 def section(name: str, rows: Pairs, paint: Paint) -> Iterator[str]:
-    """A title with rows of two columns under it; nothing where there are none."""
-    if rows:
-        yield f"\n{paint(name, BOLD)}"
-        yield format_pairs(rows, 0 if paint.width == sys.maxsize else paint.width)
+    """A title with rows of two columns under it; nothing where there are none. Where names leave no room for values, these stand below."""
+    if not rows:
+        return
+    yield f"\n{paint(name, BOLD)}"
+    if max(text_width(clean(label)) for label, _ in rows) <= max(paint.width // 2, MAX_NAME):
+        yield format_pairs(rows, paint.width)
+        return
+    for label, value in rows:
+        yield f"  {cut_middle(clean(label), paint.width - 2)}"
+        yield from fold_line(f"    {clean(value)}", paint.width, "    ")
 
 
 def parts_below(explained: ExplainedGroup) -> Parts:
@@ -246,9 +264,7 @@ def parts_table(parts: Parts, paint: Paint) -> str:
         name = paths[0] if len(paths) == 1 else f"{paths[0]} … {paths[-1]}"
         rows.append([name, f"×{len(paths)}" if len(paths) > 1 else "", *row])
     head = ["path", "", "op", "output", "params", "MACs"]
-    return format_table(
-        head, rows, "<><<>>", optional=("MACs", "params"), width=0 if paint.width == sys.maxsize else paint.width
-    )
+    return format_table(head, rows, "<><<>>", optional=("MACs", "params"), width=paint.width)
 
 
 def part_row(part: tuple[str, tuple[Explanation, ...]]) -> tuple[object, ...]:

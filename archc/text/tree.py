@@ -183,8 +183,8 @@ class TreeMaker:
 
 
 def below(path: str, scope: str) -> str:
-    """A path without the scope that it is in."""
-    return path.removeprefix(f"{scope}.") if scope else path
+    """A path without the scope that it is in; empty for the scope's own, which a named merge has."""
+    return "" if path == scope else path.removeprefix(f"{scope}.") if scope else path
 
 
 def outputs_in(items: Sequence[Item]) -> Iterator[int]:
