@@ -19,6 +19,8 @@ from archc.compiler.ir.types import TensorType
 from archc.compiler.ops import OPS
 from archc.compiler.ops.lowerings import OWN_LAYERS, ModuleRecorder, module_call
 from archc.compiler.passes import PIPELINE
+from archc.compiler.view.draw import draw_graph
+from archc.details import with_details
 from archc.explanations import explain_graph
 from archc.text.layout import encodable
 from archc.text.tables import format_number
@@ -400,3 +402,23 @@ def test_a_receptive_field_is_that_of_the_net() -> None:
     last = next(each for each in explain_graph(net.graph).nodes if each.path == "layer4.1.1")
     assert last.field is not None and last.field.size == net.cost().receptive_field == (435, 435)
     assert format_number(last.field.size) == "435×435"
+
+
+@pytest.mark.parametrize("name", ["googlenet", "resnet18"])
+def test_a_drawings_details_are_the_explanations(name: str) -> None:
+    """Each node of a picture finds its own, by way of what it shares with others; what is shared stands once."""
+    graph = graph_of(name)
+    explanations = explain_graph(graph)
+    drawing = with_details(draw_graph(graph), explanations)
+    by_path = {each.path: each for each in explanations.nodes}
+    for node in drawing.nodes:
+        assert node.detail is not None
+        own = drawing.details[node.detail]
+        shared = drawing.details[own["of"]]
+        each = by_path[node.path]
+        assert shared["torch"].startswith(each.facts.module) and len(shared.get("onnx", ())) == len(each.facts.onnx)
+        assert len(shared.get("passes", ())) == len(each.changes) and "pixels, every" in own["receptive_field"]
+        assert list(shared.get("shape", ())) == [working.name for working in each.facts.shape]
+    texts = [json.dumps(detail) for detail in drawing.details]
+    assert len(texts) == len(set(texts)) < 2 * len(drawing.nodes)
+    assert json.loads(json.dumps(drawing.to_json()))["details"] == json.loads(f"[{','.join(texts)}]")

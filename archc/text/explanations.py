@@ -15,7 +15,8 @@ from .layout import cut_middle, fold_line, terminal_width, text_width
 from .tables import count_of, format_number, format_pairs, format_table
 
 if TYPE_CHECKING:
-    from ..compiler.analysis.explanation import Explanation
+    from ..compiler.analysis.explanation import Explanation, Facts
+    from ..compiler.analysis.receptive_field import ReceptiveField
     from ..compiler.ir.provenance import Frame
     from ..compiler.ir.types import TensorType
     from ..compiler.ops.lowerings import OnnxNode
@@ -165,8 +166,14 @@ def fact_sections(node: Explanation, paint: Paint, placeless: bool = False) -> I
         row, column = node.field.center
         rows += [("center", f"at the first position row {row:g}, column {column:g}")]
         yield from section("receptive field", rows, paint)
-    yield from section("pytorch", [*module_rows(node), *tensor_rows(node, "" if placeless else node.path)], paint)
+    yield from section("pytorch", [*module_rows(node), *tensor_rows(facts, "" if placeless else node.path)], paint)
     yield from section("onnx", [onnx_row(each, "" if placeless else node.path) for each in facts.onnx], paint)
+
+
+def field_text(field: ReceptiveField) -> str:
+    """A receptive field in a line: `7×7 pixels, every 2×2, the first at 0, 0`."""
+    row, column = field.center
+    return f"{format_number(field.size)} pixels, every {plain_pair(field.stride)}, the first at {row:g}, {column:g}"
 
 
 def plain_pair(pair: tuple[float, float]) -> str:
@@ -212,10 +219,10 @@ def module_rows(node: Explanation) -> Pairs:
     return [("module", call + before)] if call else []
 
 
-def tensor_rows(node: Explanation, path: str) -> Pairs:
+def tensor_rows(facts: Facts, path: str) -> Pairs:
     """The tensors by their names in a state dict."""
     rows = []
-    for each in node.facts.tensors:
+    for each in facts.tensors:
         name = f"{path}.{each.name}" if path else each.name
         shape = "×".join(map(str, each.param.shape)) or "one number"
         terms = (
