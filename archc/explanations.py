@@ -67,6 +67,9 @@ class NetExplanation(NamedTuple):
     groups: tuple[ExplainedGroup, ...]
     lines: tuple[Source, int, int] | None = None
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.asked} in {self.name}: {len(self.nodes)} nodes, {len(self.groups)} groups>"
+
     def __str__(self) -> str:
         from .text.explanations import explanation_text
 

@@ -167,6 +167,10 @@ SAID: dict[str, list[str]] = {
     f":{line_of('- {name: fc')}": ["fc: linear of small"],
     f"small.yaml:{line_of('- dropout')}": ["dropout of small"],
     "norm.yaml:6": ["scaled.0: batch_norm of small"],
+    f"{line_of('residual:')}": [
+        "makes 3 steps of small", "all 3 are equal, as is what follows, but for where they stand",
+        "input   8×16×16", "result  Add(x0, x1)",
+    ],
     f"{line_of('repeat:')}": ["makes 3 groups of small", "body.0 … body.2"],
 }  # fmt: skip
 
@@ -245,6 +249,7 @@ def test_python_prints_the_same(run: Run) -> None:
     for word in ("stem.conv", "body", "wide", "norm.yaml:6"):
         assert f"{net.explain(word)}\n" == run("explain", "small.yaml", word).out
     assert str(net.explain(21)) == str(net.explain("stem"))
+    assert repr(net.explain("fc")) == "<NetExplanation of fc in small: 1 nodes, 0 groups>"
     with pytest.raises(Failure, match="no step `stm`"):
         net.explain("stm")
     for wrong in (None, 3.0, True, b"fc"):
