@@ -1,7 +1,7 @@
 """What makes a series short: companions in the box of their layer, a group of one box as that box, equal rounds as one item.
 
-- A layer takes the companions behind it into its card (convolution, BN, ReLU). In a run that begins with companions they belong to
-  the layer behind them instead, as in pre-activation nets.
+- A layer takes the companions behind it into its card (convolution, BN, ReLU). In a run that begins with companions, as in nets with
+  pre-activation, those before a convolution or a linear layer belong to that.
 - A value that something beside the series reads, a head or an output, ends its card and its rounds.
 - Equal groups behind each other are one `RepeatItem`; equal boxes are, if there are at least MANY_BOXES.
 """
@@ -14,6 +14,7 @@ from itertools import groupby
 from .drawing import ArcsItem, CardItem, GroupItem, Item, OpItem, ParallelItem, RepeatItem, exit_of
 from .structure import Vertex
 
+LAYERS = ("conv", "linear")  # families that a pre-activation stands before
 MANY_BOXES = 5  # fewer stand each for themselves, as in the papers' figures
 
 
@@ -70,13 +71,14 @@ class Folding:
         waiting: tuple[int, ...] = ()
         done: list[CardItem] = []
         for box in boxes:
-            if not self.is_companion(box):
-                done.append(box._replace(nodes=waiting + box.nodes))
-                waiting = ()
-            elif ahead:
+            if self.is_companion(box):
                 waiting += box.nodes
-            else:
-                done[-1] = done[-1]._replace(nodes=done[-1].nodes + box.nodes)
+                continue
+            if waiting and done and not (ahead and self.vertices[box.main].family in LAYERS):
+                done[-1] = done[-1]._replace(nodes=done[-1].nodes + waiting)
+                waiting = ()
+            done.append(box._replace(nodes=waiting + box.nodes))
+            waiting = ()
         if waiting:
             last = done.pop() if done else CardItem((), waiting[0])
             done.append(last._replace(nodes=last.nodes + waiting))
