@@ -233,6 +233,7 @@ class Measuring:
         inner = self.column(tap.items, tap.key if tap.framed else scope, shape)
         if not tap.framed:
             return Beside(tap, inner, inner.w, inner.h)
+        tap.title = relative(tap.title, scope)
         need = text_width(tap.title, BOLD) + 8 + text_width(tap.sub, SMALL) + 2 * PAD
         extra = max(0.0, need - inner.w - 2 * PAD)
         inner.w += extra
@@ -383,6 +384,8 @@ class Measuring:
         deepest = max(branches, key=lambda branch: branch.h)
         sided = after is not None and (self.is_circle(after) or len(branches) == 1)
         order = [deepest, *(b for b in branches if b is not deepest)] if sided else branches
+        if sided:
+            deepest.tag = None
         height = max(branch.h for branch in order)
         forks = entered and (len(order) > 1 or item.skip)
         top = float(FORK + (TAG if any(b.tag is not None for b in order) else 0)) if forks else 0.0
@@ -482,7 +485,7 @@ def gap_before(before: Measured, piece: Measured) -> float:
     if isinstance(before, Fan):
         return 0
     if isinstance(piece, Fan):
-        return (LABEL_GAP - GAP + 4 if piece.label is not None else 6) if piece.entered else GAP
+        return (LABEL_GAP - 8 if piece.label is not None else 6) if piece.entered else GAP
     return LABEL_GAP if piece.label is not None else GAP
 
 

@@ -89,7 +89,7 @@ class Placing:
         path = f"M{number(cx)} {number(start)}"
         if lane is not None:
             path += f"H{number(lane + 6)}q-6 0 -6 6V{number(top - 16)}q0 6 -6 6"
-        self.draw(f"{path}H{number(axis + 6)}q-6 0 -6 6V{number(top)}", kind="tap")
+        self.draw(f"{path}H{number(axis + 6)}q-6 0 -6 6V{number(top)}", kind="tap" if tap.framed else "")
         if not tap.framed:
             self.place_column(beside.inner, left, top)
             return
