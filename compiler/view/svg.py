@@ -92,7 +92,9 @@ class Painter:
                 yield from self.paint_circle(box)
             case "bar":
                 yield self.frame(box, self.theme.families["merge"], "none", 4)
-                yield text(box.title, box.w / 2, 12, f'font-size="10" text-anchor="middle" fill="{self.theme.background}"')
+                yield text(
+                    box.title, box.w / 2, 12, f'font-size="10" text-anchor="middle" fill="{self.theme.background}"'
+                )
             case "open" | "head":
                 yield from self.paint_frame(box)
             case "input" | "output":
@@ -163,9 +165,7 @@ class Painter:
 
     def frame(self, box: Box, fill: str, stroke: str, radius: int, more: str = "") -> str:
         """The rectangle of a box."""
-        return (
-            f'<rect width="{number(box.w)}" height="{number(box.h)}" rx="{radius}" fill="{fill}" stroke="{stroke}"{more}/>'
-        )
+        return f'<rect width="{number(box.w)}" height="{number(box.h)}" rx="{radius}" fill="{fill}" stroke="{stroke}"{more}/>'
 
     def small(self, words: str, x: float, y: float, more: str = "") -> str:
         """A text of the second size."""
