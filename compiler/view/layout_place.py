@@ -6,7 +6,7 @@ from math import ceil, floor
 
 from .drawing import Drawing
 from .layout import Box, Edge, Label, Layout, key_of
-from .layout_measure import GAP, HEADER, Beside, Column, Fan, Measured, Piece, Weave
+from .layout_pieces import GAP, HEADER, Beside, Column, Fan, Measured, Piece, Weave
 
 MARGIN = 16
 STRAIGHT = 0.5  # two x that differ by less are one
@@ -68,7 +68,7 @@ class Placing:
     def place_box(self, piece: Piece, x: float, y: float) -> None:
         """A box, and what it holds."""
         self.boxes.append(Box(piece.key, tenth(x), tenth(y), tenth(piece.w), tenth(piece.h), piece.shape, piece.family,
-                              piece.title, piece.sub, piece.count, tenth(piece.label_width), piece.item))  # fmt: skip
+                              piece.title, piece.sub, piece.rounds, tenth(piece.label_width), piece.item))  # fmt: skip
         if piece.inner is not None:
             self.place_inner(piece.inner, x + piece.ix, y + HEADER - 2, y + piece.iy)
             bottom = y + piece.iy + piece.inner.h

@@ -18,7 +18,8 @@ from .drawing import (
     members,
 )
 from .layout import key_of
-from .layout_measure import Measuring, find_taps, relative
+from .layout_measure import Measuring, find_taps
+from .layout_pieces import relative
 
 
 class ShownBox(NamedTuple):
@@ -29,7 +30,7 @@ class ShownBox(NamedTuple):
     family: str
     title: str
     sub: str
-    count: int
+    rounds: int
 
 
 class ShownFrame(NamedTuple):
@@ -38,7 +39,7 @@ class ShownFrame(NamedTuple):
     key: str
     title: str
     sub: str
-    count: int
+    rounds: int
     parts: tuple[ShownBox | ShownFrame, ...]
     is_side: bool = False
 
@@ -114,7 +115,7 @@ class Visible:
             self.ends.append((self.drawing.outputs[item.output].node, key))
         for node in members(item):
             self.home[node] = key
-        return ShownBox(key, piece.shape, piece.family, piece.title, piece.sub, piece.count)
+        return ShownBox(key, piece.shape, piece.family, piece.title, piece.sub, piece.rounds)
 
     def edges(self) -> list[ShownEdge]:
         """The edges, each once, in the order of the nodes."""

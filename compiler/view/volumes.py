@@ -24,7 +24,8 @@ from .drawing import (
     exit_of,
 )
 from .layout import initially_open, key_of, open_to_depth
-from .layout_measure import SMALL, channels, deepest_branch, main_of, relative, shape_text, shorten, text_width
+from .layout_measure import deepest_branch
+from .layout_pieces import SMALL, channels, main_of, relative, shape_text, shorten, text_width
 from .layout_place import number
 from .svg import arrowhead, svg_document, text
 from .theme import THEMES, Theme
