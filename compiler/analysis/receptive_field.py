@@ -214,7 +214,8 @@ def in_classifier(node: Node) -> bool:
     return op.summarizes(*node.input_types) or all(w.first == w.last for w in windows_of(op, *node.input_types))
 
 
-Region = tuple[tuple[int, int], tuple[int, int]]
+Span = tuple[int, int]
+Region = tuple[Span, Span]
 
 
 def seen_pixels(graph: Graph, value: Value, row: int, column: int) -> dict[str, Region]:
@@ -223,29 +224,33 @@ def seen_pixels(graph: Graph, value: Value, row: int, column: int) -> dict[str, 
     Unlike a receptive field it ends where the image, a map before its padding, or a crop does. A vector has row and column 0.
     Inputs that it does not see are left out.
     """
-    found = [seen_along(graph, value, axis, at) for axis, at in enumerate((row, column))]
-    return {v.name: (found[0][v.name], found[1][v.name]) for v in graph.inputs if all(v.name in each for each in found)}
-
-
-def seen_along(graph: Graph, value: Value, axis: int, position: int) -> dict[str, tuple[int, int]]:
-    """The first and the last position of every value on the way that the `position` of `value` sees along an axis."""
-    seen = {value.name: (position, position)}
+    seen: dict[str, Region] = {value.name: ((row, row), (column, column))}
     for node in reversed(graph.needed_by([value])):
         if node.output.name not in seen:  # all that is seen of it lies in padding
             continue
-        first, last = seen[node.output.name]
         for source in node.inputs:
-            if source.type.is_control:
-                continue
-            size = axis_size(source.type, axis)
-            if len(node.inputs) == 1:
-                start, end = windows_of(op_of(node), source.type)[axis].span(first, last)
-            elif size == axis_size(node.output.type, axis):
-                start, end = first, last
-            else:
-                start, end = 0, size - 1
-            start, end = max(start, 0), min(end, size - 1)
-            if start <= end:
-                before = seen.get(source.name, (start, end))
-                seen[source.name] = min(start, before[0]), max(end, before[1])
-    return seen
+            region = None if source.type.is_control else seen_of_input(node, source, seen[node.output.name])
+            if region is not None:
+                before = seen.get(source.name, region)
+                rows, columns = map(cover, before, region)
+                seen[source.name] = rows, columns
+    return {each.name: seen[each.name] for each in graph.inputs if each.name in seen}
+
+
+def seen_of_input(node: Node, source: Value, region: Region) -> Region | None:
+    """What a region of a node's result sees of one of its inputs; None where that is padding alone."""
+    spans = []
+    for axis, (first, last) in enumerate(region):
+        size = axis_size(source.type, axis)
+        if len(node.inputs) == 1:
+            first, last = windows_of(op_of(node), source.type)[axis].span(first, last)
+        elif size != axis_size(node.output.type, axis):  # a gate
+            first, last = 0, size - 1
+        spans.append((max(first, 0), min(last, size - 1)))
+    rows, columns = spans
+    return (rows, columns) if rows[0] <= rows[1] and columns[0] <= columns[1] else None
+
+
+def cover(a: Span, b: Span) -> Span:
+    """The stretch from the first to the last of both."""
+    return min(a[0], b[0]), max(a[1], b[1])
