@@ -10,7 +10,7 @@ must be large enough only grows.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from math import gcd, lcm
 from typing import Any, NamedTuple
 
@@ -109,21 +109,21 @@ def limit_axis(graph: Graph, axis: int) -> AxisLimits:
     size, period, most = own[axis], size_period(graph, axis), tried_sizes(graph.nodes)
     smallest = smallest_side(graph, graph.nodes, axis, own)
     beyond = min(period, most)
-    tried = {*range(smallest, min(size, smallest + most)), *range(size, size + beyond + 1), size + period}
+    tried = {
+        *range(smallest, min(size, smallest + most)),
+        *range(size, size + beyond + 1),
+        size + period,
+        smallest + period,
+    }
     fitting = {each[axis] for each in fitting_sizes(graph, graph.nodes, along(own, axis, sorted(tried)))}
     if size + period in fitting:
         largest, limit = None, period
     else:
         tried, largest = {each for each in tried if each <= max(fitting)}, max(fitting)
         limit = largest - smallest
-    step = find_step(tried, fitting, smallest, divisors(limit, most)) if limit else 0
+    steps = [each for each in range(1, limit + 1) if limit % each == 0] if limit <= most else [limit]
+    step = find_step(tried, fitting, smallest, steps) if limit else 0
     return AxisLimits(smallest, step, largest, *explain_refusal(graph, along(own, axis, [smallest - 1])[0]))
-
-
-def divisors(number: int, most: int) -> Iterator[int]:
-    """The divisors of a number up to `most`, in order, and the number itself."""
-    yield from (each for each in range(1, min(number, most + 1)) if number % each == 0)
-    yield number
 
 
 def find_step(tried: Collection[int], fitting: Collection[int], smallest: int, steps: Iterable[int]) -> int | None:
