@@ -57,8 +57,7 @@ class Identity(Op):
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0]
 
-    @property
-    def is_view(self) -> bool:
+    def gives_view(self, x: TensorType) -> bool:
         return True
 
     def torch(self, nn: Any, x: TensorType) -> Any:
@@ -88,8 +87,7 @@ class Flatten(Op):
     def shape_working(self, x: TensorType) -> tuple[Working, ...]:
         return (Working("C", product(x.sizes), x.elements),)
 
-    @property
-    def is_view(self) -> bool:
+    def gives_view(self, x: TensorType) -> bool:
         return True
 
     def windows(self, x: TensorType) -> Windows:
@@ -206,8 +204,7 @@ class Slice(Op):
                 found.append(Working(axis, terms, len(range(start, stop, step))))
         return tuple(found)
 
-    @property
-    def is_view(self) -> bool:
+    def gives_view(self, x: TensorType) -> bool:
         return True
 
     def windows(self, x: TensorType) -> Windows:
