@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .compiler.ir.graph import Graph, Phase
     from .compiler.weights.input_channels import InputMethod
     from .compiler.weights.report import WeightReport
+    from .explanations import NetExplanation
     from .text.costs import NetCost
 
 
@@ -96,6 +97,19 @@ class Net:
         from .text.costs import NetCost
 
         return NetCost(self.graph)
+
+    def explain(self, step: str | int) -> NetExplanation:
+        """A step from all sides: a path, or a line of the spec as a number, ":24" or "family.yaml:24". Printed, it is the text of `archc explain`.
+
+        Raises Failure where the net has no such step.
+        """
+        from .explanations import explain_steps
+
+        if isinstance(step, bool) or not isinstance(step, (str, int)):
+            raise Failure(
+                "no-such-step", f"a step is a path or the number of a line, not a {type(step).__name__}", exit_code=2
+            )
+        return explain_steps(self.checked, self.graph, step if isinstance(step, str) else f":{step}")
 
     def to_torch(self, weights: Weights | None = None, seed: int = 0, weights_skip: Sequence[str] = (), *,
                  weights_key: str | None = None, weights_prefix: str | None = None, weights_map: NamesGiven | None = None,

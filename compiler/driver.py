@@ -272,11 +272,25 @@ def run_passes(graph: Graph, options: PassOptions | None = None, after: str | No
 
     Raises Failure (usage) where there is no such pass, InternalError where one breaks its promise.
     """
-    from .passes import PIPELINE, PassOptions
+    from .passes import PIPELINE
 
     names = [each.name for each in PIPELINE]
     if after is not None and after not in names:
         raise Failure("no-such-pass", f"there is no pass `{after}`", f"the passes are {', '.join(names)}", 2)
+    result = graph
+    for name, result in pass_stages(graph, options):  # noqa: B007  the last one is what is asked for
+        if name == after:
+            break
+    return result
+
+
+def pass_stages(graph: Graph, options: PassOptions | None = None) -> Iterator[tuple[str, Graph]]:
+    """Each pass by its name, with the graph behind it, which is the one before where `options` leave the pass out.
+
+    Raises InternalError where a pass breaks its promise.
+    """
+    from .passes import PIPELINE, PassOptions
+
     for each in PIPELINE:
         graph_pass = each.from_options(options or PassOptions())
         if graph_pass is not None:
@@ -284,6 +298,4 @@ def run_passes(graph: Graph, options: PassOptions | None = None, after: str | No
             graph = graph_pass.run(graph)
             graph_pass.ensure(graph)
             verify(graph)
-        if each.name == after:
-            break
-    return graph
+        yield each.name, graph

@@ -292,6 +292,13 @@ def find_spec(spec: str) -> SpecText:
     )
 
 
+def names_spec(spec: str) -> bool:
+    """Whether a user's word names a spec: a file that is there, or an entry of the zoo."""
+    return spec.removeprefix(BUNDLED).removesuffix(".yaml") in zoo() or (
+        spec.endswith((".yaml", ".yml")) and Path(spec).exists()
+    )
+
+
 def read_spec_file(path: Path, name: str) -> SpecText:
     """The text of a file. Its root is its own folder; for a file of the zoo it is the whole zoo."""
     root = ZOO.resolve() if path.is_relative_to(ZOO.resolve()) else path.parent

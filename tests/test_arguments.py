@@ -219,6 +219,7 @@ OPTIONS = {
     ),
     "show --phase": (["show", "tiny.yaml"], []),
     "show --after": (["show", "tiny.yaml"], []),
+    "show --depth": (["show", "tiny.yaml"], ["3"]),
     "cost --by": (["cost", "tiny.yaml"], []),
     "check --format": (["check", "tiny.yaml"], []),
 }

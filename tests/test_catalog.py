@@ -17,8 +17,8 @@ import pytest
 
 from archc.catalog import Model, models
 from archc.cli import main
-from archc.cli.render import text_width
 from archc.compiler.sources import zoo
+from archc.text.layout import text_width
 from archc.text.tables import format_count
 
 ROOT = Path(__file__).parent.parent

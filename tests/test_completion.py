@@ -66,6 +66,10 @@ def ask(words: str, folder: Path, shell: str = "bash") -> list[str]:
         ("archc init mine --from three", ["three_3x3"]),
         ("archc ops batch", ["batch_norm"]),
         ("archc explain shape-", ["shape-mismatch"]),
+        ("archc explain three", ["three_3x3"]),
+        ("archc explain resnet18 lay", ["layer1", "layer2", "layer3", "layer4"]),
+        ("archc explain resnet18 layer1.", ["layer1.0", "layer1.1"]),
+        ("archc explain nothing lay", []),
         ("archc show googlenet --after fold", ["fold-batch-norm"]),
         ("archc check tiny.yaml --set ", ["classes=10", "width=", "block=relu"]),
         ("archc check --set cl", []),
@@ -91,7 +95,7 @@ def test_what_is_offered(words: str, offered: list[str], folder: Path) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_all_names_are_offered_in_every_shell(shell: str, folder: Path) -> None:
     assert set(ask("archc ops ", folder, shell)) == {op.name for op in public_ops()}
-    assert set(ask("archc explain ", folder, shell)) == set(diagnostic_pages())
+    assert set(ask("archc explain ", folder, shell)) > {*diagnostic_pages(), *zoo()}
     assert set(ask("archc show tiny.yaml --after ", folder, shell)) == {each.name for each in PIPELINE}
     assert set(zoo()) < set(ask("archc check ", folder, shell))
 

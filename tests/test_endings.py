@@ -64,6 +64,7 @@ FAILING = [
     Failing(["show"], 2, "usage"),
     Failing(["show", "wrong.yaml"], 1, "unknown-op"),
     Failing(["show", "tiny.yaml", "--after", "nothing"], 2, "no-such-pass"),
+    Failing(["show", "tiny.yaml", "--depth", "0"], 2, "usage"),
     Failing(["cost"], 2, "usage"),
     Failing(["cost", "tiny.yaml", "--share"], 2, "usage"),
     Failing(["cost", "tiny.yaml", "--batch", "0"], 2, "usage"),
@@ -102,6 +103,12 @@ FAILING = [
     Failing(["ops", "covn"], 2, "no-such-op"),
     Failing(["explain"], 2, "usage"),
     Failing(["explain", "no-such-code"], 2, "unknown-code"),
+    Failing(["explain", "tiny.yaml"], 2, "usage"),
+    Failing(["explain", "tiny.yaml", "cf"], 2, "no-such-step"),
+    Failing(["explain", "tiny.yaml:1"], 2, "no-such-step"),
+    Failing(["explain", "missing.yaml:1"], 2, "no-such-spec"),
+    Failing(["explain", "wrong.yaml", "fc"], 1, "unknown-op"),
+    Failing(["explain", "open.yaml:5"], 1, "open-params"),
     Failing(["doctor", "now"], 2, "usage"),
 ]
 
@@ -232,7 +239,8 @@ def test_the_format_of_a_line_that_may_be_wrong(arguments: list[str], form: str)
     "arguments",
     [["check", "tiny.yaml"], ["check", "wrong.yaml", "tiny.yaml"], ["show", "tiny.yaml"], ["cost", "tiny.yaml"],
      ["cost", "tiny.yaml", "tiny.yaml"], ["build", "tiny.yaml", "--no-verify", "-o", "x.txt"], ["init", "mine"], ["list"], ["schema"],
-     ["ops"], ["ops", "conv"], ["explain", "usage"], ["doctor"]],
+     ["ops"], ["ops", "conv"], ["explain", "usage"], ["explain", "tiny.yaml", "fc"], ["explain", "tiny.yaml:5"],
+     ["show", "tiny.yaml", "--tree"], ["doctor"]],
     ids=" ".join,
 )  # fmt: skip
 def test_an_answer_is_one_document_too(run: Run, arguments: list[str], capsys: Callable[..., Any]) -> None:

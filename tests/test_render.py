@@ -9,8 +9,9 @@ import re
 import pytest
 
 from archc.cli.formats import diagnostic_json, github_annotations, sarif_log
-from archc.cli.render import Paint, format_diagnostics, format_failure
+from archc.cli.render import format_diagnostics, format_failure
 from archc.compiler.diagnostics import Diagnostic, Failure, Note, Source, Span, clean
+from archc.text.excerpts import Paint
 from archc.text.layout import cut_middle, fold_line, text_width
 
 RAW = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\u200b\u202a-\u202e\u2066-\u2069]")

@@ -33,6 +33,7 @@ graph:
 LINES = [
     "", "--help", "check googlenet", "check resnet152 tiny.yaml", "check wrong.yaml", "check no_such_folder_at_all/and_no_such_file_either.yaml",
     "check tiny.yaml --a-flag-that-nobody-has-ever-heard-of-before", "show googlenet", "show tiny.yaml --after fold-batch-norm",
+    "show resnet152 --tree", "explain resnet152 layer3.7.conv2", "explain googlenet inception3a", "explain googlenet.yaml:22", "explain tiny.yaml:8",
     "cost googlenet", "cost alexnet_ensemble", "cost googlenet --by layer", "cost densenet201 --by layer --share", "cost resnet152 --by block",
     "cost densenet201 --by op", "cost tiny.yaml --by layer --batch 512", "list", "list resnet", "schema --help", "ops", "ops conv",
     "ops batch_norm", "ops join", "cache", "cache --help", "explain shape-mismatch", "explain not-in-onnx", "doctor", "init --help", "init mine", "init other --from resnet50",

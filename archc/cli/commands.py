@@ -10,8 +10,9 @@ from .. import __version__
 
 COMMANDS = {
     "check": "Check specs; prove or refute what they expect.",
-    "show": "Show the graph of a spec as text.",
+    "show": "Show the graph of a spec as text, or as a tree.",
     "cost": "Count parameters, MACs, activations and memory.",
+    "view": "Draw a net.",
     "build": "Build a model: ONNX or PyTorch.",
     "run": "Run a built model on pictures.",
     "eval": "Say how well a built classifier does on pictures.",
@@ -23,7 +24,7 @@ COMMANDS = {
     "list": "List the bundled specs.",
     "schema": "Print the JSON Schema of specs, for editors.",
     "ops": "List the operations, or describe one.",
-    "explain": "Explain the code of a diagnostic.",
+    "explain": "Explain a step of a spec, or the code of a diagnostic.",
     "doctor": "Say what is wrong with this machine, and what to do.",
 }
 

@@ -66,6 +66,23 @@ def complete_spec(context: click.Context, parameter: click.Parameter, incomplete
     return files_with_prefix(incomplete, (".yaml", ".yml")) + offer(spec_names)(context, parameter, incomplete)
 
 
+def complete_explained(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The codes that have a page, then specs."""
+    return offer(diagnostic_codes)(context, parameter, incomplete) + complete_spec(context, parameter, incomplete)
+
+
+def complete_spec_path(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The paths of the spec's steps, and the scopes that they are in, a level at a time."""
+
+    def paths() -> Iterable[str]:
+        from ..compiler.driver import check
+
+        level = incomplete.count(".") + 1
+        return {".".join(node.path.split(".")[:level]) for node in check(context.params["what"]).nodes}
+
+    return offer(paths)(context, parameter, incomplete)
+
+
 def files_with_prefix(incomplete: str, suffixes: tuple[str, ...]) -> list[str]:
     """The folders, with a slash, and the files of these kinds whose path begins with what is typed; hidden ones only if asked for."""
     typed, slash, start = incomplete.rpartition("/")

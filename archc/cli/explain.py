@@ -1,23 +1,71 @@
-"""`archc explain`: the page of a diagnostic's code."""
+"""`archc explain`: a step of a net from all sides, or the page of a diagnostic's code."""
 
 from __future__ import annotations
 
 import re
+import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from ..text.layout import fold_line, output_width
-from .completion import diagnostic_codes, offer
-from .options import format_option, print_json
+from ..text.layout import encodable, fold_line, output_width
+from .completion import complete_explained, complete_spec_path
+from .options import compile_spec, format_option, limit_option, print_json, set_option
+
+if TYPE_CHECKING:
+    from ..compiler.limits import Limits
+
+LINE = re.compile(r"(?P<spec>.+?):(?P<line>[0-9]{1,7})(?::[0-9]{0,7})?")
+EXAMPLES = """\b
+Examples:
+  archc explain resnet50 layer1.0.conv2       a step, or all steps under layer1.0
+  archc explain googlenet.yaml:24             what a line of a spec makes
+  archc explain resnet50 resnet.yaml:48       a line of a file that the spec extends or imports
+  archc explain shape-mismatch                the code of a diagnostic
+"""
 
 
-@click.command(epilog="Example: archc explain groups-mismatch")
-@click.argument("code", shell_complete=offer(diagnostic_codes))
+@click.command(epilog=EXAMPLES)
+@click.argument("what", metavar="CODE|SPEC|SPEC:LINE", shell_complete=complete_explained)
+@click.argument("step", metavar="[PATH|LINE|FILE:LINE]", required=False, shell_complete=complete_spec_path)
+@set_option
+@limit_option
 @format_option()
-def command(code: str, form: str) -> None:
-    """Explain the code of a diagnostic."""
-    from ..catalog import read_diagnostic_page
+def command(what: str, step: str | None, settings: tuple[str, ...], limits: Limits, form: str) -> None:
+    """Explain a step of a spec from all sides, or the code of a diagnostic.
 
+    Of a step: where it is written and what it was expanded from, its shapes and costs with their arithmetic, its receptive field, its
+    PyTorch module and tensors, the ONNX nodes that it becomes, and what each pass does to it. A block or a repeat is summed up.
+    """
+    place = LINE.fullmatch(what) if step is None else None
+    if place:
+        what, step = place["spec"], f":{place['line']}"
+    if step is None:
+        explain_code(what, form)
+    else:
+        explain_step(what, step, settings, limits, form)
+
+
+def explain_step(spec: str, step: str, settings: tuple[str, ...], limits: Limits, form: str) -> None:
+    """Prints the explanation of a step."""
+    from ..explanations import explain_steps
+    from ..text.explanations import explanation_text
+
+    checked, graph = compile_spec(spec, settings, limits)
+    found = explain_steps(checked, graph, step)
+    if form == "json":
+        print_json(found.to_json())
+    else:
+        print(encodable(explanation_text(found, sys.stdout), sys.stdout))
+
+
+def explain_code(code: str, form: str) -> None:
+    """Prints the page of a diagnostic's code. Raises UsageError for a spec without a step, Failure for what is neither."""
+    from ..catalog import diagnostic_pages, read_diagnostic_page
+    from ..compiler.sources import names_spec
+
+    if code not in diagnostic_pages() and names_spec(code):
+        raise click.UsageError(f"`{code}` is a spec; say which step of it, or which line: archc explain {code} PATH")
     text = read_diagnostic_page(code)
     if form == "json":
         print_json({"code": code, "page": text})

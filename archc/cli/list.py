@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from ..compiler.diagnostics import clean
+from ..text.excerpts import BOLD, Paint
 from ..text.layout import cut_end, table_width
 from ..text.tables import format_count, format_number, format_pairs, format_table
 from .completion import offer, spec_names
 from .options import format_option, print_json
-from .render import BOLD, Paint
 
 if TYPE_CHECKING:
     from ..catalog import Model

@@ -1,24 +1,25 @@
-"""`archc show`: the graph as text, after any pass."""
+"""`archc show`: the graph as text or as a tree, after any pass."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..text.layout import fold_line, output_width
+from ..text.layout import encodable, fold_line, output_width
 from .completion import offer, pass_names
-from .options import compile_spec, format_option, limit_option, print_json, set_option, spec_argument
+from .options import Count, compile_spec, format_option, limit_option, print_json, set_option, spec_argument
 
 if TYPE_CHECKING:
-    from ..compiler.ir.graph import Node
+    from ..compiler.ir.graph import Graph, Node
     from ..compiler.limits import Limits
 
 
 PASSES = "\b\nThe passes, in their order: " + ", ".join(pass_names())
 
 
-@click.command(epilog=f"{PASSES}\n\nExample: archc show googlenet --after erase-training")
+@click.command(epilog=f"{PASSES}\n\nExamples: archc show googlenet --after erase-training; archc show resnet50 --tree")
 @spec_argument
 @set_option
 @limit_option
@@ -33,24 +34,53 @@ PASSES = "\b\nThe passes, in their order: " + ", ".join(pass_names())
     help="Stop behind this pass, one of those below.",
     shell_complete=offer(pass_names),
 )
+@click.option("--tree", is_flag=True, help="As a tree: blocks as branches, equal rounds as one with ×n, with costs.")
+@click.option(
+    "--depth", type=Count(1, 1000), help="How many levels of the tree; all if nothing is said. It means --tree."
+)
 @format_option()
 def command(
-    spec: str, settings: tuple[str, ...], limits: Limits, phase: str | None, after: str | None, form: str
+    spec: str,
+    settings: tuple[str, ...],
+    limits: Limits,
+    phase: str | None,
+    after: str | None,
+    tree: bool,
+    depth: int | None,
+    form: str,
 ) -> None:
-    """Show the graph of a spec as text."""
+    """Show the graph of a spec as text, or as a tree.
+
+    In a tree, a repeat's costs are those of all its rounds, and the rows under it are one round. What stands beside the trunk, as
+    auxiliary heads do, comes last, and its costs are not in the first line.
+    """
     _, graph = compile_spec(spec, settings, limits)
     if phase or after is not None:
         from ..compiler.driver import run_passes
         from ..compiler.passes import PassOptions
 
         graph = run_passes(graph, PassOptions("train" if phase == "train" else "inference"), after)
-    if form == "json":
+    if tree or depth:
+        print_tree(graph, depth, form)
+    elif form == "json":
         print_json({"name": graph.name, "text": str(graph), "nodes": [node_json(node) for node in graph.nodes]})
     else:
         width = output_width()
         print(
             "\n".join(part for line in str(graph).splitlines() for part in fold_line(line, width, "      ", cut=False))
         )
+
+
+def print_tree(graph: Graph, depth: int | None, form: str) -> None:
+    """Prints a graph as a tree."""
+    from ..compiler.view.draw import draw_graph
+    from ..text.tree import net_rows, tree_text
+
+    drawing = draw_graph(graph)
+    if form == "json":
+        print_json({"name": graph.name, "tree": [row.to_json() for row in net_rows(drawing, depth)]})
+    else:
+        print(encodable(tree_text(drawing, depth, sys.stdout), sys.stdout))
 
 
 def node_json(node: Node) -> dict[str, Any]:

@@ -84,3 +84,16 @@ def text_width(text: str) -> int:
     from unicodedata import combining, east_asian_width
 
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+# of the same width, so that what is laid out stays so
+PLAIN = str.maketrans("├└│─×·−…→←", "|`|-x*-~><")
+
+
+def encodable(text: str, stream: TextIO) -> str:
+    """The text with ASCII for its strokes, signs and arrows where the stream's encoding lacks one of its characters."""
+    try:
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return text.translate(PLAIN)
+    return text

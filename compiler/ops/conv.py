@@ -14,7 +14,8 @@ from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, InitKind, Int, Padding, Pair
-from .op import Doubt, OnnxBuilder, Op, Window, field, op, require_image
+from .op import Doubt, OnnxBuilder, Op, Saved, Window, Windows, field, format_extent, format_stride, op, require_image
+from .working import Working, padding_note, product, window_terms
 
 Sides = tuple[int, int, int, int]
 # A zero for the value of an ONNX `Pad`. Onnxruntime makes a `Pad` of zeros a part of the padding of the window behind it, whatever
@@ -58,6 +59,20 @@ def output_size(
             field="dilation" if dilation > 1 else "kernel",
         )
     return (size + before + after - span) // stride + 1
+
+
+def sliding_windows(
+    kernel: tuple[int, int], stride: tuple[int, int], sides: Sides, dilation: tuple[int, int] = (1, 1)
+) -> Windows:
+    """The windows of a convolution or pool with the padding `sides`."""
+    rows, columns = (Window(stride[i], -sides[i], dilation[i] * (kernel[i] - 1) - sides[i]) for i in (0, 1))
+    return rows, columns
+
+
+def padded_bytes(x: TensorType, sides: Sides) -> int:
+    """The bytes of one image with padding around it."""
+    top, left, bottom, right = sides
+    return x.channels * (x.height + top + bottom) * (x.width + left + right) * x.dtype.size_bytes
 
 
 @op("conv", bare="out")
@@ -128,6 +143,18 @@ class Conv(Op):
 
     counts = "weight"
     pads_with_zeros = True
+    family = "conv"
+
+    def caption(self, x: TensorType) -> str:
+        depthwise = self.groups > 1 and self.groups == x.channels
+        kind = "depthwise" if depthwise else "conv"
+        parts = [f"{format_extent(self.kernel)} {kind}, {self.out}{format_stride(self.stride)}"]
+        if self.groups > 1 and not depthwise:
+            parts.append(f"{self.groups} groups")
+        if self.dilation != (1, 1):
+            down, across = self.dilation
+            parts.append(f"dilation {down}" if down == across else f"dilation {format_extent(self.dilation)}")
+        return ", ".join(parts)
 
     def doubt(self, stated: Collection[str]) -> Doubt | None:
         """Padding or dilation where the kernel was left out: it is 1×1 then."""
@@ -155,16 +182,39 @@ class Conv(Op):
         width = output_size(self, "width", x.width, left, right, kw, sw, dw)
         return x.with_sizes(self.out, height, width)
 
+    def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        y, (top, left, bottom, right) = self.infer(x), padding_sides(self, x, self.dilation)
+        (kh, kw), (sh, sw), (dh, dw) = self.kernel, self.stride, self.dilation
+        rows = window_terms(x.height, top, bottom, kh, sh, dh)
+        columns = window_terms(x.width, left, right, kw, sw, dw)
+        return (
+            Working("C", f"{self.out}", y.channels, "`out`"),
+            Working("H", rows, y.height, padding_note(self.padding, top, bottom)),
+            Working("W", columns, y.width, padding_note(self.padding, left, right)),
+        )
+
     def params(self, x: TensorType) -> dict[str, Param]:
         weight = Param((self.out, x.channels // self.groups, *self.kernel), self.init, dtype=x.dtype)
         return {"weight": weight, "bias": Param((self.out,), dtype=x.dtype)} if self.bias else {"weight": weight}
 
+    def param_working(self, x: TensorType) -> tuple[Working, ...]:
+        weight, *bias = super().param_working(x)
+        return weight._replace(terms=f"{self.out} · {x.channels}/{self.groups} · {product(self.kernel)}"), *bias
+
     def macs(self, y: TensorType, x: TensorType) -> int:
         return y.elements * (x.channels // self.groups) * self.kernel[0] * self.kernel[1]
 
-    def window(self, x: TensorType) -> Window:
-        kernel = tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
-        return Window((kernel[0], kernel[1]), self.stride)
+    def mac_working(self, y: TensorType, x: TensorType) -> tuple[Working, ...]:
+        terms = f"{product(y.sizes)} · {x.channels}/{self.groups} · {product(self.kernel)}"
+        return (Working("MACs", terms, self.macs(y, x)),)
+
+    def windows(self, x: TensorType) -> Windows:
+        return sliding_windows(self.kernel, self.stride, padding_sides(self, x, self.dilation), self.dilation)
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """Its input, which the weight's gradient needs; where our own module pads, that is the padded one."""
+        sides = padding_sides(self, x, self.dilation)
+        return Saved(inputs=True) if sides[:2] == sides[2:] else Saved(bytes=padded_bytes(x, sides))
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         top, left, bottom, right = padding_sides(self, x, self.dilation)

@@ -10,7 +10,8 @@ from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, InitKind, Int, Matrix
-from .op import OnnxBuilder, Op, field, op
+from .op import OnnxBuilder, Op, Saved, field, op
+from .working import Working
 
 
 def vector_length(op: Op, x: TensorType) -> int:
@@ -65,10 +66,17 @@ class Linear(Op):
 
     counts = "weight"
     takes_vector = True
+    family = "linear"
+
+    def caption(self, x: TensorType) -> str:
+        return f"linear, {self.out}"
 
     def infer(self, x: TensorType) -> TensorType:
         vector_length(self, x)
         return x.with_sizes(self.out)
+
+    def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        return (Working("C", f"{self.out}", self.out, "`out`"),)
 
     def params(self, x: TensorType) -> dict[str, Param]:
         weight = Param((self.out, x.channels), self.init, dtype=x.dtype)
@@ -76,6 +84,12 @@ class Linear(Op):
 
     def macs(self, y: TensorType, x: TensorType) -> int:
         return self.out * x.channels
+
+    def mac_working(self, y: TensorType, x: TensorType) -> tuple[Working, ...]:
+        return (Working("MACs", f"{self.out} · {x.channels}", self.macs(y, x)),)
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        return Saved(inputs=True)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Linear(x.channels, self.out, bias=self.bias)
@@ -104,6 +118,10 @@ class Rbf(Op):
     )
 
     takes_vector = True
+    family = "linear"
+
+    def caption(self, x: TensorType) -> str:
+        return f"RBF, {self.out}"
 
     def infer(self, x: TensorType) -> TensorType:
         """A vector of `out` distances. Raises Reject where the given centers do not fit `out` and the input's length."""
@@ -116,6 +134,9 @@ class Rbf(Op):
             )
         return x.with_sizes(self.out)
 
+    def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        return (Working("C", f"{self.out}", self.out, "`out`"),)
+
     def params(self, x: TensorType) -> dict[str, Param]:
         if self.centers is None:
             return {"centers": Param((self.out, x.channels), ("signs", 0.0), True, x.dtype)}
@@ -127,6 +148,10 @@ class Rbf(Op):
 
     def needs_float32(self, x: TensorType) -> bool:
         return True
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """The differences, which are squared."""
+        return Saved(bytes=self.out * x.channels * x.dtype.size_bytes)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Rbf(x.channels, self.out)

@@ -10,7 +10,8 @@ from ..ir.dtypes import I64
 from ..ir.graph import Value
 from ..ir.types import TensorType, format_sizes
 from .fields import Float, Int
-from .op import OnnxBuilder, Op, field, op
+from .op import OnnxBuilder, Op, Saved, field, op
+from .working import AXES, Working, total
 
 
 def shape_mismatch(op: Op, a: TensorType, b: TensorType, help: str = "") -> Reject:
@@ -27,6 +28,7 @@ class Merge(Op):
 
     arity = None
     is_merge = True
+    family = "merge"
 
     def infer(self, *x: TensorType) -> TensorType:
         for other in x[1:]:
@@ -57,6 +59,12 @@ class Add(Merge):
     """
 
     also_called = ("Sum", "Plus", "ElemwiseAdd", "AddV2")
+
+    def caption(self, *x: TensorType) -> str:
+        return "+"
+
+    def gives_view(self, *x: TensorType) -> bool:
+        return len(x) == 1
 
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Add()
@@ -112,6 +120,10 @@ class Concat(Merge):
                 )
         return x[0].with_sizes(sum(t.channels for t in x), *x[0].sizes[1:])
 
+    def shape_working(self, *x: TensorType) -> tuple[Working, ...]:
+        channels = [t.channels for t in x]
+        return (Working("C", total(channels), sum(channels), "the branches one after the other"),)
+
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Concat()
 
@@ -130,6 +142,9 @@ class Multiply(Merge):
 
     also_called = ("Mul", "Product", "ElemwiseMul")
 
+    def caption(self, *x: TensorType) -> str:
+        return "×"
+
     def infer(self, *x: TensorType) -> TensorType:
         """The largest type; every other one is equal to it, or a gate. Raises Reject where one is neither."""
         largest = max(x, key=lambda t: t.elements)
@@ -143,6 +158,20 @@ class Multiply(Merge):
                     "a gate has as many channels, and 1×1 or the same size",
                 )
         return largest
+
+    def shape_working(self, *x: TensorType) -> tuple[Working, ...]:
+        axes = zip(AXES, zip(*(t.sizes for t in x), strict=True), strict=False)
+        spread = [(axis, sizes) for axis, sizes in axes if len({*sizes}) > 1]
+        note = "a gate of one position spreads"
+        return tuple(Working(axis, f"max({', '.join(map(str, sizes))})", max(sizes), note) for axis, sizes in spread)
+
+    def saved_for_backward(self, y: TensorType, *x: TensorType) -> Saved:
+        """Its factors, and the products of the first two, three, … of them but for the last."""
+        sizes = [max(a.elements for a in x[:count]) for count in range(2, len(x))]
+        return Saved(inputs=len(x) > 1, bytes=sum(sizes) * y.dtype.size_bytes)
+
+    def gives_view(self, *x: TensorType) -> bool:
+        return len(x) == 1
 
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Multiply()
@@ -186,6 +215,10 @@ class Join(Merge):
 
     def gives_distribution(self, given: Sequence[bool], *x: TensorType) -> bool:
         return all(known for known, branch in zip(given, x, strict=True) if not branch.is_control)
+
+    def saved_for_backward(self, y: TensorType, *x: TensorType) -> Saved:
+        """The share of each branch."""
+        return Saved(bytes_once=sum(not t.is_control for t in x) * y.dtype.size_bytes)
 
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Join(local=self.local, drawn=x[-1].is_control)

@@ -11,7 +11,7 @@ from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, Float, InitKind, Int
-from .op import Doubt, OnnxBuilder, Op, field, op, require_image
+from .op import Doubt, OnnxBuilder, Op, Saved, field, op, require_image
 
 
 @op("batch_norm")
@@ -48,6 +48,12 @@ class BatchNorm(Op):
         also_called=("gamma_initializer", "gamma_init", "scale_init", "weight_init"),
     )
 
+    family = "norm"
+    is_companion = True
+
+    def caption(self, x: TensorType) -> str:
+        return "BN"
+
     def doubt(self, stated: Collection[str]) -> Doubt | None:
         """A momentum as Keras and Caffe give it: the weight of the old statistics."""
         if "momentum" in stated and 0.9 <= self.momentum < 1:
@@ -68,6 +74,10 @@ class BatchNorm(Op):
             "running_var": Param(c, ("ones", 0.0), True, x.dtype),
             "num_batches_tracked": Param((), buffer=True, dtype=I64),
         }
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """Its input, and the batch's mean and standard deviation of each channel."""
+        return Saved(inputs=True, bytes_once=2 * x.channels * x.dtype.size_bytes)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         build = nn.BatchNorm2d if x.is_image else nn.BatchNorm1d
@@ -97,6 +107,12 @@ class GroupNorm(Op):
     groups: int = field(Int(1), "groups of channels", 32, also_called=("num_groups", "group"))
     eps: float = field(Float(over=0), "added to the variance", 1e-5, also_called=("epsilon",))
 
+    family = "norm"
+    is_companion = True
+
+    def caption(self, x: TensorType) -> str:
+        return f"group norm, {self.groups}"
+
     def infer(self, x: TensorType) -> TensorType:
         """The same image. Raises Reject where the channels do not divide into the groups, or a group is one number."""
         require_image(self, x)
@@ -117,6 +133,10 @@ class GroupNorm(Op):
 
     def needs_float32(self, x: TensorType) -> bool:
         return True
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """Its input, and the mean and standard deviation of each group."""
+        return Saved(inputs=True, bytes=2 * self.groups * x.dtype.size_bytes)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.GroupNorm(self.groups, x.channels, eps=self.eps)
@@ -145,6 +165,8 @@ class LayerNorm(Op):
     eps: float = field(Float(over=0), "added to the variance", 1e-6, also_called=("epsilon", "layer_norm_eps"))
 
     since_opset = 17
+    family = "norm"
+    is_companion = True
 
     def infer(self, x: TensorType) -> TensorType:
         return x
@@ -157,6 +179,10 @@ class LayerNorm(Op):
 
     def needs_float32(self, x: TensorType) -> bool:
         return True
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """Its input, and the mean and standard deviation of each position."""
+        return Saved(inputs=True, bytes=2 * x.elements // x.channels * x.dtype.size_bytes)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.LayerNorm(x.channels, eps=self.eps) if x.is_vector else nn.ChannelNorm(x.channels, eps=self.eps)
@@ -183,6 +209,12 @@ class LocalResponseNorm(Op):
     beta: float = field(Float(0), "exponent", 0.75)
     k: float = field(Float(over=0), "added to the sum", 1.0, also_called=("bias", "knorm"))
 
+    family = "norm"
+    is_companion = True
+
+    def caption(self, x: TensorType) -> str:
+        return "LRN"
+
     def infer(self, x: TensorType) -> TensorType:
         """The same image. Raises Reject for an even `size`."""
         require_image(self, x)
@@ -197,6 +229,11 @@ class LocalResponseNorm(Op):
 
     def needs_float32(self, x: TensorType) -> bool:
         return True
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """Its input; the squares with a border of channels; the sums, and what the input is divided by."""
+        border = (self.size - 1) * x.height * x.width
+        return Saved(inputs=True, bytes=(3 * x.elements + border) * x.dtype.size_bytes)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.LocalResponseNorm(self.size, alpha=self.alpha, beta=self.beta, k=self.k)

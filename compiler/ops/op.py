@@ -19,6 +19,7 @@ from ..ir.graph import Node
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Kind
+from .working import Working, product
 
 _MISSING: Any = object()
 
@@ -46,13 +47,36 @@ def field(kind: Kind, doc: str, default: Any = _MISSING, also_called: tuple[str,
 
 
 class Window(NamedTuple):
-    """How much of the input one output position sees, (height, width) in positions of the input: for receptive fields.
+    """What one output position sees of the input along an axis, padding included: for receptive fields.
 
-    `stride` is the distance between what two neighbouring output positions see; below one where the map is enlarged.
+    Output position p sees the whole numbers from (stride · p + first) / parts to (stride · p + last) / parts. `parts` is over one
+    where the map is enlarged or its bins are uneven; a stride of 0 says that every position sees the same.
     """
 
-    kernel: tuple[int, int]
-    stride: tuple[float, float]
+    stride: int
+    first: int
+    last: int
+    parts: int = 1
+
+    def span(self, first: int, last: int) -> tuple[int, int]:
+        """The first and the last input position that the output positions `first` to `last` see."""
+        return -(-(self.stride * first + self.first) // self.parts), (self.stride * last + self.last) // self.parts
+
+
+Windows = tuple[Window, Window]  # of the rows, and of the columns
+
+
+class Saved(NamedTuple):
+    """What training keeps of an op until its backward pass, as torch's autograd does.
+
+    `inputs` and `output` say whether these are kept; `bytes` are those of tensors of its own for each image (a mask, indices), and
+    `bytes_once` those that do not grow with the batch (the statistics of a batch).
+    """
+
+    inputs: bool = False
+    output: bool = False
+    bytes: int = 0
+    bytes_once: int = 0
 
 
 class Doubt(NamedTuple):
@@ -66,7 +90,8 @@ class Doubt(NamedTuple):
 
 # added up one by one in half floats, as many equal numbers as this make a sum that one more does not change
 MOST_HALF_TERMS: int = 2**HALF_BITS
-POINTWISE_WINDOW = Window((1, 1), (1, 1))
+FAMILIES = ("conv", "linear", "pool", "merge", "norm", "activation", "shape", "other")
+POINTWISE_WINDOWS = Window(1, 0, 0), Window(1, 0, 0)
 
 
 class OnnxBuilder(Protocol):
@@ -113,6 +138,7 @@ class Op:
       (activations) or ""; `pools_to_size`: its output has a fixed size, whatever the input's size
     - `pads_with_zeros`: it may pad what it reads, and pads with zeros: a pad of zeros before it may become a part of its own
     - `since_opset`: the first ONNX opset that has a form of it
+    - `family`: what a picture shows it as, one of FAMILIES; `is_companion`: a picture writes it into the box of the layer beside it
     """
 
     name: ClassVar[str] = ""
@@ -131,6 +157,8 @@ class Op:
     pools_to_size: ClassVar[bool] = False
     pads_with_zeros: ClassVar[bool] = False
     since_opset: ClassVar[int] = 13
+    family: ClassVar[str] = "other"
+    is_companion: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         own = {key: value for key, value in vars(cls).items() if isinstance(value, Field)}
@@ -187,28 +215,58 @@ class Op:
         ]
         return f"{self.name}({', '.join([inputs] * bool(inputs) + stated)})"
 
+    def caption(self, *x: Any, **_: Any) -> str:
+        """What a picture writes on it: its few fields that matter, as papers write them: `7×7 conv, 64 /2`."""
+        return self.name.replace("_", " ")
+
     def doubt(self, stated: Collection[str]) -> Doubt | None:
         """What was probably not meant, where a spec states the fields `stated`; None where nothing is doubtful."""
         return None
 
     # The rules. `x` are the input types (for `onnx` the input values), in order. The bases take `Any` so that each op may
-    # state its own arity and types.
+    # state its own arity and types. Each `…_working` is a rule's own arithmetic, as text.
 
     def infer(self, *x: Any, **_: Any) -> TensorType:
         """The output's type, or raises Reject."""
         raise NotImplementedError
 
     def params(self, *x: Any, **_: Any) -> dict[str, Param]:
-        """The tensors it owns by name, in torch's order; both backends and every checkpoint agree with this."""
+        """The tensors it owns by name, in torch's order; both backends and every checkpoint agree with this.
+
+        They depend on the channels that arrive, never on heights and widths: a net has the same weights for images of each size.
+        """
         return {}
 
     def macs(self, y: TensorType, *x: Any, **_: Any) -> int:
         """Multiply-accumulates per image for the output type `y` (1 MAC = 2 FLOPs); only convolutions and linear layers have any."""
         return 0
 
-    def window(self, *x: Any, **_: Any) -> Window:
-        """How much of the input one output position sees."""
-        return POINTWISE_WINDOW
+    def shape_working(self, *x: Any, **_: Any) -> tuple[Working, ...]:
+        """How each axis of the result comes about; an axis that is missing is that of the first input."""
+        return ()
+
+    def param_working(self, *x: Any, **_: Any) -> tuple[Working, ...]:
+        """How many numbers each tensor of `params` has, in their order."""
+        return tuple(
+            Working(name, product(param.shape, " · "), param.elements, "a buffer" if param.buffer else "")
+            for name, param in self.params(*x).items()
+        )
+
+    def mac_working(self, y: TensorType, *x: Any, **_: Any) -> tuple[Working, ...]:
+        """How `macs` come about; nothing where there are none."""
+        return ()
+
+    def windows(self, *x: Any, **_: Any) -> Windows:
+        """What one output position sees of each input, along the height and along the width."""
+        return POINTWISE_WINDOWS
+
+    def saved_for_backward(self, y: TensorType, *x: Any, **_: Any) -> Saved:
+        """What its torch module keeps for the backward pass of a training step, beside its parameters."""
+        return Saved()
+
+    def gives_view(self, *x: Any, **_: Any) -> bool:
+        """Whether its torch module's result has the memory of its one input in training: it moves and copies nothing."""
+        return False
 
     def needs_float32(self, *x: Any, **_: Any) -> bool:
         """Whether half floats would lose what it computes: sums of squares or of exponentials, sums of very many numbers, and
@@ -255,6 +313,19 @@ _INSTANCES: WeakValueDictionary[tuple[Any, ...], Op] = WeakValueDictionary()
 _LOCK = Lock()  # two threads that make equal ops must not make two
 
 
+def format_extent(pair: tuple[int, int]) -> str:
+    """A window's size in a caption: `7×7`."""
+    return f"{pair[0]}×{pair[1]}"
+
+
+def format_stride(stride: tuple[int, int]) -> str:
+    """A stride in a caption, behind a space: `/2`, or `/2×1` where it differs by axis; nothing for one of 1."""
+    down, across = stride
+    if stride == (1, 1):
+        return ""
+    return f" /{down}" if down == across else f" /{down}×{across}"
+
+
 def op_of(node: Node) -> Op:
     """The op of a node, typed with all of its rules: ir/ knows only those that the verifier repeats."""
     return node.op  # type: ignore[return-value]
@@ -275,6 +346,11 @@ def op(name: str, bare: str | None = None) -> Callable[[_OpClass], _OpClass]:
         return cls
 
     return register
+
+
+def whole_window(size: int) -> Window:
+    """The window of what sees all of an axis, wherever it stands."""
+    return Window(0, 0, size - 1)
 
 
 def require_image(op: Op, x: TensorType) -> None:

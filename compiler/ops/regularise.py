@@ -7,7 +7,7 @@ from typing import Any
 
 from ..ir.types import TensorType
 from .fields import Choice, Float
-from .op import Op, field, op
+from .op import Op, Saved, field, op
 from .scale import Scale
 
 
@@ -28,12 +28,23 @@ class Dropout(Op):
         also_called=("rate", "prob", "probability", "drop_prob", "drop_rate", "dropout_rate", "dropout_ratio", "ratio"),
     )
     training_only = True
+    is_companion = True
+
+    def caption(self, x: TensorType) -> str:
+        return f"dropout {self.p:g}"
 
     def infer(self, x: TensorType) -> TensorType:
         return x
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0]
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """Its mask, in the type of its input, as on a CPU; a GPU's takes a byte an element."""
+        return Saved(bytes=0 if self.p == 0 else y.elements * y.dtype.size_bytes)
+
+    def gives_view(self, x: TensorType) -> bool:
+        return self.p == 0
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Dropout(self.p)
@@ -62,12 +73,21 @@ class DropPath(Op):
     per: str = field(Choice("sample", "batch"), "what is dropped together", "sample", also_called=("mode",))
     rescale: str = field(Choice("training", "inference"), "when the expectation is restored", "training")
     training_only = True
+    is_companion = True
+
+    def caption(self, x: TensorType) -> str:
+        return f"drop path {self.p:.3g}"
 
     def infer(self, x: TensorType) -> TensorType:
         return x
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0] and self.rescale == "training"  # the other multiplies by 1 - p
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """What says which of its images are kept."""
+        size = y.dtype.size_bytes
+        return Saved(bytes=size) if self.per == "sample" else Saved(bytes_once=size)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.DropPath(self.p, per=self.per, rescale=self.rescale, rank=x.rank)

@@ -10,7 +10,7 @@ from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, Float
-from .op import OnnxBuilder, Op, field, op
+from .op import OnnxBuilder, Op, Saved, field, op
 
 
 @op("scale", bare="value")
@@ -24,6 +24,11 @@ class Scale(Op):
     also_called = ("MulConstant", "Rescaling")
 
     value: float = field(Float(), "the factor", also_called=("factor", "scale", "multiplier"))
+
+    is_companion = True
+
+    def caption(self, x: TensorType) -> str:
+        return f"× {self.value:.4g}"
 
     def infer(self, x: TensorType) -> TensorType:
         return x
@@ -54,6 +59,9 @@ class Affine(Op):
 
     bias: bool = field(Bool(), "whether a bias is learned", True, also_called=("use_bias", "bias_term"))
 
+    family = "norm"
+    is_companion = True
+
     def infer(self, x: TensorType) -> TensorType:
         return x
 
@@ -63,6 +71,9 @@ class Affine(Op):
 
     def gives_scores(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0]
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        return Saved(inputs=True)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Affine(x.channels, bias=self.bias, rank=x.rank)

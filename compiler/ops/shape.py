@@ -7,12 +7,26 @@ from types import MappingProxyType
 from typing import Any
 
 from ..diagnostics import Reject
-from ..ir.dtypes import F32, LARGEST_HALF
+from ..ir.dtypes import F32, I64, LARGEST_HALF
 from ..ir.graph import Value
 from ..ir.types import TensorType
 from .conv import UNFUSABLE_ZERO
 from .fields import Choice, Float, Int, IntList
-from .op import POINTWISE_WINDOW, OnnxBuilder, Op, Window, field, op, require_image
+from .op import (
+    POINTWISE_WINDOWS,
+    OnnxBuilder,
+    Op,
+    Saved,
+    Window,
+    Windows,
+    field,
+    format_stride,
+    op,
+    require_image,
+    whole_window,
+)
+from .working import AXES as LETTERS
+from .working import Working, product
 
 AXES = ("channels", "height", "width")
 Range = tuple[int, ...] | None
@@ -43,6 +57,9 @@ class Identity(Op):
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0]
 
+    def gives_view(self, x: TensorType) -> bool:
+        return True
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Identity()
 
@@ -62,12 +79,19 @@ class Flatten(Op):
     """
 
     also_called = ("FlattenLayer", "Ravel")
+    family = "shape"
 
     def infer(self, x: TensorType) -> TensorType:
         return x.with_sizes(x.elements)
 
-    def window(self, x: TensorType) -> Window:
-        return Window((x.height, x.width), (1, 1)) if x.is_image else POINTWISE_WINDOW
+    def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        return (Working("C", product(x.sizes), x.elements),)
+
+    def gives_view(self, x: TensorType) -> bool:
+        return True
+
+    def windows(self, x: TensorType) -> Windows:
+        return (whole_window(x.height), whole_window(x.width)) if x.is_image else POINTWISE_WINDOWS
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0] and x.elements == x.channels
@@ -96,6 +120,8 @@ class Pad(Op):
     width: Range = field(IntList(0, (2, 2), "[before, after]"), "columns before and after", None)
     value: float = field(Float(), "what is added", 0.0, also_called=("constant_value", "fill"))
 
+    family = "shape"
+
     def pads(self, x: TensorType) -> list[tuple[int, int]]:
         """(before, after) of each axis behind the batch."""
         ranges = (self.channels, self.height, self.width)
@@ -104,6 +130,16 @@ class Pad(Op):
     def infer(self, x: TensorType) -> TensorType:
         found = axis_sizes(self, x, (self.channels, self.height, self.width))
         return x.with_sizes(*(n + a + b for n, (a, b) in zip(found, self.pads(x), strict=True)))
+
+    def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        axes = zip(LETTERS, x.sizes, self.pads(x), strict=False)
+        return tuple(Working(axis, f"{n} + {a} + {b}", n + a + b) for axis, n, (a, b) in axes if a or b)
+
+    def windows(self, x: TensorType) -> Windows:
+        if not x.is_image:
+            return POINTWISE_WINDOWS
+        rows, columns = (Window(1, -before, -before) for before, _ in self.pads(x)[1:])
+        return rows, columns
 
     def needs_float32(self, x: TensorType) -> bool:
         return abs(self.value) > LARGEST_HALF
@@ -136,6 +172,12 @@ class Slice(Op):
     height: Range = field(IntList(0, (2, 3), "[start, stop] or [start, stop, step]"), "rows", None)
     width: Range = field(IntList(0, (2, 3), "[start, stop] or [start, stop, step]"), "columns", None)
 
+    family = "shape"
+
+    def caption(self, x: TensorType) -> str:
+        rows, columns = self.windows(x)
+        return f"slice{format_stride((rows.stride, columns.stride))}"
+
     def ranges(self, x: TensorType) -> list[tuple[int, int, int]]:
         """(start, stop, step) of each axis behind the batch. Raises Reject where one takes nothing, or reaches past its end."""
         stated = (self.channels, self.height, self.width)
@@ -154,9 +196,22 @@ class Slice(Op):
     def infer(self, x: TensorType) -> TensorType:
         return x.with_sizes(*(len(range(*r)) for r in self.ranges(x)))
 
-    def window(self, x: TensorType) -> Window:
-        rows, columns = (step for _, _, step in self.ranges(x)[1:]) if x.is_image else (1, 1)
-        return Window((1, 1), (rows, columns))
+    def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        found = []
+        for axis, size, (start, stop, step) in zip(LETTERS, x.sizes, self.ranges(x), strict=False):
+            terms = f"{stop} − {start}" if step == 1 else f"ceil(({stop} − {start}) / {step})"
+            if (start, stop, step) != (0, size, 1):
+                found.append(Working(axis, terms, len(range(start, stop, step))))
+        return tuple(found)
+
+    def gives_view(self, x: TensorType) -> bool:
+        return True
+
+    def windows(self, x: TensorType) -> Windows:
+        if not x.is_image:
+            return POINTWISE_WINDOWS
+        rows, columns = (Window(step, start, start) for start, _, step in self.ranges(x)[1:])
+        return rows, columns
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0] and self.ranges(x)[0] == (0, x.channels, 1)
@@ -192,14 +247,26 @@ class Select(Op):
 
     channels: tuple[int, ...] = field(IntList(0), "which channels, from 0", also_called=("indices", "index"))
 
+    family = "shape"
+
+    def caption(self, x: TensorType) -> str:
+        return f"select, {len(self.channels)} of {x.channels}"
+
     def infer(self, x: TensorType) -> TensorType:
         if max(self.channels) >= x.channels:
             raise Reject("select-out-of-range", f"there is no channel {max(self.channels)}: {x.channels} channels are numbered 0 to {x.channels - 1}",
                          field="channels")  # fmt: skip
         return x.with_sizes(len(self.channels), *x.sizes[1:])
 
+    def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        return (Working("C", f"{len(self.channels)}", len(self.channels), "as many as `channels` lists"),)
+
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0] and sorted(self.channels) == list(range(x.channels))
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """The numbers of the channels."""
+        return Saved(bytes_once=len(self.channels) * I64.size_bytes)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Select(self.channels)
@@ -220,6 +287,11 @@ class ChannelShuffle(Op):
     also_called = ("ShuffleChannel",)
 
     groups: int = field(Int(1), "groups to interleave", also_called=("group", "num_groups"))
+
+    family = "shape"
+
+    def caption(self, x: TensorType) -> str:
+        return f"channel shuffle, {self.groups}"
 
     def infer(self, x: TensorType) -> TensorType:
         require_image(self, x)
@@ -260,14 +332,30 @@ class Upsample(Op):
         also_called=("interpolation", "method"),
     )
 
+    family = "shape"
+
+    def caption(self, x: TensorType) -> str:
+        return f"{self.mode} upsample ×{self.scale}"
+
     def infer(self, x: TensorType) -> TensorType:
         require_image(self, x)
         return x.with_sizes(x.channels, x.height * self.scale, x.width * self.scale)
 
-    def window(self, x: TensorType) -> Window:
-        between = self.mode == "bilinear" and self.scale > 1  # a value between two positions sees both
-        rows, columns = (2 if between and size > 1 else 1 for size in (x.height, x.width))
-        return Window((rows, columns), (1 / self.scale, 1 / self.scale))
+    def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        sizes = zip(("H", "W"), (x.height, x.width), strict=True)
+        return tuple(Working(axis, f"{size}·{self.scale}", size * self.scale) for axis, size in sizes)
+
+    def windows(self, x: TensorType) -> Windows:
+        return self.axis_window(x.height), self.axis_window(x.width)
+
+    def axis_window(self, size: int) -> Window:
+        """A nearest position, or the two around (p + 1/2) / scale - 1/2: one where that is a whole number."""
+        if size == 1:
+            return whole_window(1)
+        if self.mode == "nearest":
+            return Window(1, 1 - self.scale, 0, self.scale)
+        halves, reach = 2 * self.scale, 2 * self.scale - (1 if self.scale % 2 == 0 else 2)
+        return Window(2, 1 - self.scale - reach, 1 - self.scale + reach, halves)
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0]

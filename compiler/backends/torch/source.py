@@ -16,6 +16,7 @@ from typing import Any
 from ...content_names import OutputFile, name_by_content
 from ...hashed_file import HashedFile
 from ...ir.graph import Graph, Node
+from ...ops.lowerings import ModuleRecorder
 from ...ops.op import op_of
 from ...weights.source import WeightSource
 from .. import Export
@@ -33,26 +34,6 @@ from .module import (
 from .write_safetensors import write_safetensors
 
 RESERVED_NAMES = ("Scope", "Tensor", "Path", "F")  # what the exported file calls its own
-
-
-class Recorder:
-    """Stands for `nn` in `Op.torch`: a constructor's call becomes its source."""
-
-    def __init__(self) -> None:
-        self.used: dict[str, type] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        """A constructor: called, it gives the source of its call. `used` keeps the classes of layers.py that were asked for."""
-        own = getattr(layers, name, None)
-        if own is not None:
-            self.used[name] = own
-        constructor = name if own is not None else f"nn.{name}"
-
-        def record(*args: Any, **kwargs: Any) -> str:
-            arguments = [repr(a) for a in args] + [f"{k}={v!r}" for k, v in kwargs.items()]
-            return f"{constructor}({', '.join(arguments)})"
-
-        return record
 
 
 HEADER = '''"""{title}
@@ -110,7 +91,7 @@ def torch_source(training: Graph, title: str, source: str, weights: str) -> str:
 
     `weights` names the file beside it that `load` reads.
     """
-    recorder = Recorder()
+    recorder = ModuleRecorder()
     calls = {node.path: op_of(node).torch(recorder, *node.input_types) for node in training.nodes}
     name = class_name(training.name)
     if keyword.iskeyword(name) or name in recorder.used or name in RESERVED_NAMES:
@@ -125,7 +106,7 @@ def torch_source(training: Graph, title: str, source: str, weights: str) -> str:
         lines += ["        if self.training:", *forward_lines(without_dead(training), tree, 12)]
     lines += forward_lines(inference, tree, 8)
     own = WITH_STEPS * any("with_steps(" in line for line in lines)
-    own += "".join(f"\n\n{class_source(cls).rstrip()}\n" for cls in recorder.used.values())
+    own += "".join(f"\n\n{class_source(getattr(layers, name)).rstrip()}\n" for name in recorder.used)
     sizes = ", ".join(f"torch.zeros{(1, *v.type.sizes)}" for v in training.inputs)
     load = LOAD.format(name=weights)
     footer = FOOTER.format(load=load, name=name, inputs=sizes, output=training.outputs[0].name)

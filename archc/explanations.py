@@ -1,0 +1,123 @@
+"""What `archc explain` and `Net.explain` answer: steps of a net from all sides, as a plain build makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .compiler.analysis.explanation import Explainer, Explanation, Explanations
+from .compiler.analysis.step_groups import StepGroup, group_nodes, nodes_under
+from .compiler.backends.onnx.opsets import OPSET
+from .compiler.diagnostics import Source, Span
+from .compiler.driver import pass_stages
+from .compiler.ir.provenance import Frame
+from .steps import find_steps
+
+if TYPE_CHECKING:
+    from .compiler.driver import Compilation
+    from .compiler.ir.graph import Graph
+
+
+class ExplainedGroup(NamedTuple):
+    """Steps that are one: a block's call, a repeat, a round of it, a named list. `members` are its nodes, and `shares` its parts of the net by
+    params, macs and activations. `definition` is where its block is written, if a block it is."""
+
+    group: StepGroup
+    members: tuple[Explanation, ...]
+    shares: dict[str, float]
+    definition: Span | None
+
+    @property
+    def place(self) -> Span | None:
+        """The call or the repeat that made it, else what its first step is expanded from next, else that step."""
+        own, inner = self.group.own, self.members[0].frames[len(self.group.frames) :]
+        return own[-1].span if own else inner[0].span if inner else self.members[0].place
+
+    @property
+    def outer(self) -> tuple[Frame, ...]:
+        """What its place was expanded from."""
+        return self.group.frames[: -1 if self.group.own else None]
+
+    def to_json(self) -> dict[str, Any]:
+        """{"path", "source", "definition", "rounds", "nodes", "inputs", "outputs", "params", "macs", "activations", "shares"}."""
+        return {
+            "path": self.group.path,
+            "source": self.place.short if self.place else None,
+            "definition": self.definition.short if self.definition else None,
+            "rounds": self.group.rounds,
+            "nodes": [each.path for each in self.members],
+            "inputs": {value.name: value.type.sizes for value in self.group.inputs},
+            "outputs": {value.name: value.type.sizes for value in self.group.outputs},
+            "params": self.group.params,
+            "macs": self.group.macs,
+            "activations": self.group.activations,
+            "shares": self.shares,
+        }
+
+
+class NetExplanation(NamedTuple):
+    """The answer about the steps that `asked` means in the net `name`: nodes, or groups where it is a block, a repeat or a scope.
+
+    `lines` is the written step if a line was asked for. Printed, it is the text of `archc explain`.
+    """
+
+    name: str
+    asked: str
+    nodes: tuple[Explanation, ...]
+    groups: tuple[ExplainedGroup, ...]
+    lines: tuple[Source, int, int] | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.asked} in {self.name}: {len(self.nodes)} nodes, {len(self.groups)} groups>"
+
+    def __str__(self) -> str:
+        from .text.explanations import explanation_text
+
+        return explanation_text(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """{"name", "asked", "opset", "nodes": […], "groups": […]}; a node as Explanation.to_json has it."""
+        return {
+            "name": self.name,
+            "asked": self.asked,
+            "opset": OPSET,
+            "nodes": [each.to_json() for each in self.nodes],
+            "groups": [each.to_json() for each in self.groups],
+        }
+
+
+def make_explainer(graph: Graph) -> Explainer:
+    """Explains nodes of a training graph by the passes and the opset of a plain build."""
+    return Explainer(graph, pass_stages(graph), OPSET)
+
+
+def explain_graph(graph: Graph) -> Explanations:
+    """Every node of a training graph from all sides. Imports neither torch, onnx nor numpy."""
+    explainer = make_explainer(graph)
+    return Explanations(tuple([explainer.explain(node) for node in graph.nodes]))
+
+
+def explain_steps(checked: Compilation, graph: Graph, word: str) -> NetExplanation:
+    """What `word` means in a checked spec: a path, a line, `:line` or `file:line`. Raises Failure `no-such-step` where it means nothing."""
+    found = find_steps(checked, graph, word)
+    explainer = make_explainer(graph)
+    explained = [tuple([explainer.explain(node) for node in part]) for part in found.parts]
+    if all(len(part) == 1 for part in explained):
+        under = () if found.lines else nodes_under(graph, found.word)
+        inside = [explainer.explain(node) for node in under if node.path != explained[0][0].path]
+        scopes = (explain_group(checked, graph, explainer, [*inside, *explained[0]]),) if inside else ()
+        return NetExplanation(graph.name, found.word, tuple(part[0] for part in explained), scopes, found.lines)
+    groups = [explain_group(checked, graph, explainer, part) for part in explained]
+    return NetExplanation(graph.name, found.word, (), tuple(groups), found.lines)
+
+
+def explain_group(
+    checked: Compilation, graph: Graph, explainer: Explainer, members: Sequence[Explanation]
+) -> ExplainedGroup:
+    """Explained nodes of a graph as one group."""
+    paths = {each.path for each in members}
+    group = group_nodes(graph, explainer.layers, [node for node in graph.nodes if node.path in paths])
+    shares = {key: sum(each.shares[key] for each in members) for key in explainer.totals}
+    blocks = checked.document.blocks if checked.document else {}
+    called = [frame.name for frame in group.own if frame.kind != "repeat" and frame.name in blocks]
+    return ExplainedGroup(group, tuple(members), shares, blocks[called[-1]].key.span if called else None)

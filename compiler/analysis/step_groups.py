@@ -1,0 +1,87 @@
+"""Several nodes as one: what they take from outside, what they give, and what they cost together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import takewhile
+from typing import NamedTuple
+
+from ..ir.graph import Graph, Node, Value
+from ..ir.provenance import Frame
+from .cost import Layer
+
+
+class StepGroup(NamedTuple):
+    """Nodes that a block, a repeat or a named step became.
+
+    `frames` are those of all of them, outermost first, and `own` those of them that no other node has. `rounds` are the copies of a
+    `repeat` that the nodes are, 0 where they are none. `layers` are their costs. `inputs` are values from outside, `outputs` what is
+    read outside or leaves the net.
+    """
+
+    path: str
+    nodes: tuple[Node, ...]
+    layers: tuple[Layer, ...]
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    frames: tuple[Frame, ...]
+    own: tuple[Frame, ...]
+    rounds: int
+
+    @property
+    def params(self) -> int:
+        return sum(each.params for each in self.layers)
+
+    @property
+    def macs(self) -> int:
+        return sum(each.macs for each in self.layers)
+
+    @property
+    def activations(self) -> int:
+        return sum(each.activations for each in self.layers)
+
+
+def nodes_under(graph: Graph, path: str) -> tuple[Node, ...]:
+    """The nodes whose paths begin with `path` as a scope."""
+    return tuple(node for node in graph.nodes if node.path.startswith(f"{path}."))
+
+
+def group_nodes(graph: Graph, layers: Mapping[str, Layer], nodes: Sequence[Node]) -> StepGroup:
+    """The group of some nodes of a graph, of which `layers` has the costs by path. Its path is what theirs begin with."""
+    within = {node.path for node in nodes}
+    made = {value.name for node in nodes for value in node.outputs}
+    entering = {v.name: v for node in nodes for v in node.inputs if v.name not in made and not v.type.is_control}
+    read = {v.name for node in graph.nodes if node.path not in within for v in node.inputs}
+    read |= {value.name for value in graph.results()}
+    frames = shared_frames(nodes)
+    elsewhere = {id(frame) for node in graph.nodes if node.path not in within for frame in node.frames}
+    return StepGroup(
+        shared_scope([node.path for node in nodes]),
+        tuple(nodes),
+        tuple([layers[node.path] for node in nodes]),
+        tuple(entering.values()),
+        tuple([node.output for node in nodes if node.output.name in read]),
+        frames,
+        tuple([frame for frame in frames if id(frame) not in elsewhere]),
+        count_rounds(nodes, len(frames)),
+    )
+
+
+def shared_scope(paths: Sequence[str]) -> str:
+    """The scope that paths have in common, or the one path; empty where there is none."""
+    columns = zip(*(path.split(".") for path in paths), strict=False)
+    return ".".join(column[0] for column in takewhile(lambda column: len({*column}) == 1, columns))
+
+
+def shared_frames(nodes: Sequence[Node]) -> tuple[Frame, ...]:
+    """The frames that all nodes have in common, outermost first."""
+    columns = zip(*(node.frames for node in nodes), strict=False)
+    return tuple(column[0] for column in takewhile(lambda column: len({id(frame) for frame in column}) == 1, columns))
+
+
+def count_rounds(nodes: Sequence[Node], level: int) -> int:
+    """How many copies of one `repeat` the nodes are that have `level` frames in common; 0 where that is not what they are."""
+    inner: Collection[Frame] = {id(f): f for node in nodes for f in node.frames[level : level + 1]}.values()
+    all_deep = all(len(node.frames) > level for node in nodes)
+    same = len({id(f.span.source) for f in inner}) == 1 and len({f.span[1:] for f in inner}) == 1
+    return len(inner) if all_deep and same and {f.kind for f in inner} == {"repeat"} else 0

@@ -1,0 +1,429 @@
+"""`archc explain SPEC PATH|LINE`: what it says of each kind of step, what is refused, and that what it says is what is built."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import archc
+from archc import Failure
+from archc.compiler.analysis.changes import relative_path
+from archc.compiler.backends.onnx.opsets import OPSET
+from archc.compiler.backends.onnx.write import lower_graph
+from archc.compiler.driver import check, run_passes
+from archc.compiler.ir.graph import Graph
+from archc.compiler.ir.types import TensorType
+from archc.compiler.ops import OPS
+from archc.compiler.ops.lowerings import OWN_LAYERS, ModuleRecorder, module_call
+from archc.compiler.passes import PIPELINE
+from archc.compiler.view.draw import draw_graph
+from archc.details import with_details
+from archc.explanations import explain_graph
+from archc.text.layout import encodable
+from archc.text.tables import format_number
+
+from .op_cases import CASES, Case
+from .program import Run, program
+from .test_cli import loaded
+
+NORM = """archspec: 1
+blocks:
+  Norm:
+    params: {eps: 0.1}
+    steps:
+      - batch_norm: {eps: $eps}
+"""
+SMALL = """archspec: 1
+name: small
+import: [norm.yaml]
+params: {classes: 10}
+input: {image: [3, 32, 32]}
+
+blocks:
+  ConvBN:                # used everywhere
+    params: {out: int, stride: 1}
+    steps:
+      - {name: conv, conv: {out: $out, kernel: 3, stride: $stride, padding: 1, bias: false}}
+      - {name: bn, batch_norm}
+      - relu
+  Head:
+    steps:
+      - adaptive_avg_pool: 2
+      - flatten
+      - {name: fc, linear: $classes}
+
+graph:
+  - {name: stem, ConvBN: {out: 8, stride: 2}}
+  - name: body
+    repeat: {i: 3}
+    residual: {body: {name: inner, ConvBN: {out: 8}}}
+  - {name: aux, aux: 0.3, Head}
+  - name: pool
+    max_pool:
+      kernel: 3
+      stride: 2
+      ceil_mode: true
+  - name: wide
+    concat:
+      left: {conv: {out: 4, kernel: 3, dilation: 2, padding: same}}
+      right: {conv: {out: 6, groups: 2}}
+  - {name: scaled, Norm: {eps: 0.2}}
+  - {when: $(classes > 99), name: never, relu}
+  - dropout: 0.5
+  - global_avg_pool
+  - {name: fc, linear: $classes}
+"""
+LINES = {text.strip(): number for number, text in enumerate(SMALL.splitlines(), 1)}
+
+
+def line_of(start: str) -> int:
+    """The number of the line of SMALL that begins so."""
+    return next(number for text, number in LINES.items() if text.startswith(start))
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs archc in a folder with a spec, and a file that it imports."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    Path("small.yaml").write_text(SMALL, "utf-8")
+    Path("norm.yaml").write_text(NORM, "utf-8")
+    return program(capsys)
+
+
+SAID: dict[str, list[str]] = {
+    "stem.conv": [
+        "stem.conv: conv of small",
+        "      - {name: conv, conv: {out: $out, kernel: 3",
+        "= expanded from `ConvBN` out=8 stride=2 (small.yaml:21:18)",
+        "input   image  3×32×32",
+        "H, W    (32 + 2·1 − 3) // 2 + 1 = 16",
+        "output  8×16×16",
+        "params       8 · 3/1 · 3·3 = 216  (7.74 % of the net)",
+        "MACs         8·16·16 · 3/1 · 3·3 = 55,296",
+        "activations  8·16·16 = 2,048",
+        "bytes        8·16·16 · 4 = 8,192",
+        "size    3×3 pixels",
+        "stride  2×2 pixels",
+        "module            nn.Conv2d(3, 8, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1)",
+        "stem.conv.weight  8×3×3×3 f32, 8 · 3/1 · 3·3 = 216",
+        "stem.conv  Conv(x, weight, bias, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]",
+        "fold-batch-norm  it takes in stem.bn, so that its weight and bias are made anew",
+    ],
+    "stem.bn": [
+        "params  8 + 8 = 16",
+        "nn.BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True)",
+        "stem.bn.running_mean         8 f32, a buffer",
+        "stem.bn.num_batches_tracked  one number i64, a buffer",
+        "fold-batch-norm  it is folded into stem.conv",
+    ],
+    "stem": [
+        "stem: `ConvBN`, 3 steps of small",
+        "21 |   - {name: stem, ConvBN: {out: 8, stride: 2}}",
+        "= the block is written at small.yaml:8:3",
+        "output  stem.2  8×16×16",
+        "params       232",
+    ],
+    "body": ["body: 3 rounds, 12 steps of small", "repeat: {i: 3}", "body.0 … body.2  ×3  4 steps  8×16×16"],
+    "body.1": [
+        "body.1: add of small",
+        "= expanded from `repeat` i=1 (small.yaml:23:5)",
+        "input   body.1.inner.2  8×16×16",
+        "body.1.inner    3 steps",
+        "Add(x0, x1)",
+    ],
+    "body.2.inner.conv": ["= expanded from the branch `body` (small.yaml:24:", "= expanded from `ConvBN` out=8 stride=1"],
+    "aux.fc": [
+        "only an auxiliary head needs it: it costs nothing at inference",
+        "remove-dead  it is taken out, as no output of the inference graph needs it",
+    ],
+    "aux": ["aux: `Head`, 3 steps of small", "avg_pool"],
+    "aux.1": ["C       8·2·2 = 32"],
+    "pool": [
+        "H, W    ceil((16 − 3) / 2) + 1 = 8  (`ceil_mode` rounds up)",
+        "pool  MaxPool(x, kernel_shape=[3, 3], strides=[2, 2], pads=[0, 0, 1, 1])",
+    ],
+    "wide": ["C       4 + 6 = 10  (the branches one after the other)", "wide.left     conv"],
+    "wide.left": ["(8 + 2·2 − 2·(3 − 1) − 1) // 1 + 1 = 8  (`same` pads 2 before and 2 after)", "padding=(2, 2)"],
+    "wide.right": ["MACs         6·8·8 · 8/2 · 1·1 = 1,536"],
+    "scaled": [
+        "norm.yaml:6:9",
+        "= expanded from `Norm` eps=0.2 (small.yaml:",
+        "scaled.0  BatchNormalization(x, weight, bias, running_mean, running_var, epsilon=0.2)",
+    ],
+    "fc": ["(behind .flatten(1))", "fc/Flatten  Flatten(x, axis=1)", "fc          Gemm(Flatten, weight, bias, transB=1)"],
+    "logits": ["fc: linear of small"],
+    "%7": ["global_avg_pool of small", "H, W    1  (the whole map becomes one position)", "nn.AdaptiveAvgPool2d((1, 1))"],
+    "6": ["erase-training  it is taken out, as it passes scaled.0 on at inference", "nn.Dropout(0.5)"],
+    f"{line_of('- {name: conv, conv')}": [
+        "makes 4 steps of small", "stem.conv                                  conv  8×16×16",
+        "body.0.inner.conv … body.2.inner.conv  ×3", "`archc explain SPEC PATH` explains one of them",
+    ],
+    f"{line_of('ConvBN:')}": ["makes 4 groups of small", "  ConvBN:                # used everywhere"],
+    f"{line_of('kernel: 3')}": ["pool: max_pool of small", "    max_pool:", "      ceil_mode: true"],
+    f":{line_of('- {name: fc')}": ["fc: linear of small"],
+    f"small.yaml:{line_of('- dropout')}": ["dropout of small"],
+    "norm.yaml:6": ["scaled.0: batch_norm of small"],
+    f"{line_of('residual:')}": [
+        "makes 3 steps of small", "all 3 are equal, as is what follows, but for where they stand",
+        "input   8×16×16", "result  Add(x0, x1)",
+    ],
+    f"{line_of('repeat:')}": ["makes 3 groups of small", "body.0 … body.2"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("word", SAID)
+def test_what_is_said_of_a_step(run: Run, word: str) -> None:
+    ran = run("explain", "small.yaml", word)
+    assert ran.code == 0 and not ran.err
+    assert [text for text in SAID[word] if text not in ran.out] == [], ran.out
+
+
+REFUSED = {
+    "stem.con": "did you mean `stem.conv`?",
+    "bn": "did you mean `stem.bn`, `body.0.inner.bn`, `body.1.inner.bn` or 1 more?",
+    "nothing_like_it": "`archc show SPEC` tells the paths of all steps",
+    "image": "`image` is an input, f32[N,3,32,32], and no step",
+    ":2": "line 2 of `small.yaml` is no step",
+    ":6": "line 6 of `small.yaml` is empty",
+    ":999": f"line 999 of `small.yaml` is not there: it has {len(SMALL.splitlines())}",
+    "0": "`small.yaml`",
+    f"{line_of('- {when')}": "makes nothing in this net: what it is in is not called, or its `when` is false",
+    "smal.yaml:3": "did you mean `small.yaml`?",
+    "qqq.yml:3": "its files are `small.yaml`, `norm.yaml`",
+    "": "the net has no step ``",
+}
+
+
+@pytest.mark.parametrize("word", REFUSED)
+def test_what_makes_no_step_is_told(run: Run, word: str) -> None:
+    ran = run("explain", "small.yaml", word)
+    assert ran.code == 2 and not ran.out and "error[no-such-step]" in ran.err
+    assert REFUSED[word] in " ".join(ran.err.split()), ran.err
+
+
+def test_a_line_without_steps_names_those_near_it(run: Run) -> None:
+    comment = "# a comment\n" + SMALL
+    Path("small.yaml").write_text(comment, "utf-8")
+    ran = run("explain", "small.yaml:1")
+    assert "line 1 of `small.yaml` is a comment" in ran.err
+    assert f"lines near it that make steps: {line_of('- {name: conv') + 1}, " in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "starts"),
+    [
+        (["explain", "shape-mismatch"], "# shape-mismatch\n"),
+        (["explain", "small.yaml:21"], "stem: `ConvBN`"),
+        (["explain", "small.yaml:21:5"], "stem: `ConvBN`"),
+        (["explain", "lenet5_1998.yaml:40"], "lenet5_1998.yaml:40: makes 6 steps"),
+        (["explain", "resnet18", "resnet.yaml:57"], "conv1: conv of resnet18"),
+        (["explain", "resnet18", "resnet:57"], "conv1: conv of resnet18"),
+        (["explain", "small.yaml", "fc", "--set", "classes=7"], "fc: linear of small"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_the_ways_to_ask(run: Run, arguments: list[str], starts: str) -> None:
+    ran = run(*arguments)
+    assert ran.code == 0 and ran.out.startswith(starts)
+
+
+@pytest.mark.parametrize("word", ["resnet18", "small.yaml"])
+def test_a_spec_alone_is_asked_which_step(run: Run, word: str) -> None:
+    ran = run("explain", word)
+    assert ran.code == 2 and "say which step of it" in ran.err
+
+
+def test_settings_count(run: Run) -> None:
+    assert (
+        "params       70 + 7 = 77" in run("explain", "small.yaml", "fc", "--set", "classes=7", "--set", "classes=7").out
+    )
+    assert "never: relu of small" in run("explain", "small.yaml", "never", "--set", "classes=100").out
+
+
+def test_python_prints_the_same(run: Run) -> None:
+    net = archc.load("small.yaml")
+    for word in ("stem.conv", "body", "wide", "norm.yaml:6"):
+        assert f"{net.explain(word)}\n" == run("explain", "small.yaml", word).out
+    assert str(net.explain(21)) == str(net.explain("stem"))
+    assert repr(net.explain("fc")) == "<NetExplanation of fc in small: 1 nodes, 0 groups>"
+    with pytest.raises(Failure, match="no step `stm`"):
+        net.explain("stm")
+    for wrong in (None, 3.0, True, b"fc"):
+        with pytest.raises(Failure, match="a step is a path"):
+            net.explain(wrong)  # type: ignore[arg-type]
+
+
+def test_json_has_what_the_text_has(run: Run) -> None:
+    document = json.loads(run("explain", "small.yaml", "stem.conv", "--format", "json").out)
+    assert (document["name"], document["asked"], document["opset"], document["groups"]) == (
+        "small",
+        "stem.conv",
+        20,
+        [],
+    )
+    (node,) = document["nodes"]
+    assert node["shape"][1] == ["H, W", "(32 + 2·1 − 3) // 2 + 1", 16]
+    assert node["costs"][0] == ["params", "8 · 3/1 · 3·3", 216] and node["tensors"][0][:2] == ["weight", [8, 3, 3, 3]]
+    assert node["frames"] == [
+        {"kind": "block", "name": "ConvBN", "bindings": {"out": 8, "stride": 2}, "source": "small.yaml:21"}
+    ]
+    assert node["onnx"][0][:3] == ["", "Conv", ["x", ".weight", ".bias"]] and node["receptive_field"]["size"] == [3, 3]
+    assert node["torch"].startswith("nn.Conv2d(3, 8, ") and node["source"] == "small.yaml:11" and not node["aux"]
+    (group,) = json.loads(run("explain", "small.yaml", "body", "--format", "json").out)["groups"]
+    assert (group["rounds"], len(group["nodes"]), group["params"]) == (3, 12, 1776)
+    assert (group["inputs"], group["outputs"]) == ({"stem.2": [8, 16, 16]}, {"body.2": [8, 16, 16]})
+
+
+def test_it_imports_no_heavy_library() -> None:
+    modules = loaded("from archc.cli import main; main(['explain', 'googlenet', 'inception3a.branch1.conv'])")
+    assert not modules & {"torch", "onnx", "onnxruntime", "numpy", "jsonschema"}
+
+
+def test_an_encoding_without_the_signs_gets_ascii(run: Run) -> None:
+    class Ascii:
+        encoding = "ascii"
+
+    text = encodable(run("explain", "small.yaml", "stem.conv").out, Ascii())  # type: ignore[arg-type]
+    assert text.isascii() and "(32 + 2*1 - 3) // 2 + 1 = 16" in text
+
+
+# ---- what is said is what is built
+
+
+def graph_of(name: str) -> Graph:
+    graph = check(name).graph
+    assert graph is not None
+    return graph
+
+
+NETS = ["googlenet", "resnet18", "fractalnet20_cifar", "lenet5_1998", "densenet_40_12_cifar", "alexnet_2012"]
+
+
+class NoWeights:
+    """A source of weights that nobody asks for any: the ONNX file is not written."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(name)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_onnx_nodes_are_those_of_the_file(name: str) -> None:
+    """Types, names, attributes, in their order; and the names of what they take, but for what arrives."""
+    graph = graph_of(name)
+    explained = {each.path: each for each in explain_graph(graph).nodes}
+    built = run_passes(graph)
+    model = lower_graph(built, NoWeights(), OPSET, None, {})  # type: ignore[arg-type]
+    told = []
+    for node in built.nodes:
+        each = explained[node.path]
+        told += [(f"{node.path}{part.name}", part.op_type, dict(part.attributes)) for part in each.facts.onnx]
+    extra = len(model.nodes) - len(told)  # an output's second name
+    written = [(n.name, n.op_type, dict(n.attributes)) for n in model.nodes]
+    assert 0 <= extra <= len(graph.outputs) and written[: len(told)] == told
+    left = {node.path for node in built.nodes}
+    assert {path for path, each in explained.items() if each.facts.onnx} == left
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_what_passes_did_is_what_happened(name: str) -> None:
+    """A node is told to be gone if it is, and to be other if it is; passes are named in their order."""
+    graph, order = graph_of(name), [each.name for each in PIPELINE]
+    built = {node.path: node for node in run_passes(graph).nodes}
+    for node, each in zip(graph.nodes, explain_graph(graph).nodes, strict=True):
+        assert [c.by for c in each.changes] == sorted((c.by for c in each.changes), key=order.index)
+        gone = [c for c in each.changes if c.what.startswith(("is taken out", "is folded"))]
+        assert len(gone) == (node.path not in built)
+        assert "{}" not in " ".join(change.text for change in each.changes)
+        if not gone:
+            kept = built[node.path]
+            assert bool(each.changes) == (
+                (kept.op, kept.inputs, kept.outputs) != (node.op, node.inputs, node.outputs)
+                or any("made anew" in change.what for change in each.changes)
+            )
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_call_of_a_module_makes_the_module(case: Case) -> None:
+    """What is shown, evaluated, prints as torch prints the op's own module, with the same tensors."""
+    from torch import nn
+
+    from archc.compiler.backends.torch import layers
+
+    class Constructors:
+        """torch.nn, with archc's own layers before it."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(layers, name) if name in OWN_LAYERS else getattr(nn, name)
+
+    op, x = OPS[case.op](**case.fields), tuple(TensorType(("N", *sizes)) for sizes in case.inputs)
+    own = op.torch(Constructors(), *x)
+    shown = eval(module_call(op, x), {"nn": nn, **{name: getattr(layers, name) for name in OWN_LAYERS}})
+    assert repr(shown) == repr(own)
+    assert {k: v.shape for k, v in shown.state_dict().items()} == {k: v.shape for k, v in own.state_dict().items()}
+
+
+def test_archcs_own_layers_are_all_known() -> None:
+    from archc.compiler.backends.torch import layers
+
+    found = {
+        name for name, value in vars(layers).items() if isinstance(value, type) and value.__module__ == layers.__name__
+    }
+    assert found == OWN_LAYERS and not ModuleRecorder().used
+
+
+@pytest.mark.parametrize("name", ["googlenet", "resnet18"])
+def test_all_of_a_net_is_whole_and_compact(name: str) -> None:
+    """Shares add up to the net; the compact form has what each node's own has; equal steps stand in it once."""
+    explanations = explain_graph(graph_of(name))
+    for key in ("params", "macs", "activations"):
+        assert sum(each.shares[key] for each in explanations.nodes) == pytest.approx(1)
+    document = json.loads(json.dumps(explanations.to_json()))
+    assert len(document["nodes"]) == len(explanations.nodes) > len(document["facts"])
+    for each, (facts, frames, passes, field) in zip(explanations.nodes, document["nodes"], strict=True):
+        own = json.loads(json.dumps(each.to_json()))
+        assert own.items() >= document["facts"][facts].items()
+        assert [[*frame.values()] for frame in own["frames"]] == [document["frames"][at] for at in frames]
+        assert [by for by, _ in own["passes"]] == [document["passes"][at][0] for at in passes]
+        assert field == [x for pair in own["receptive_field"].values() for x in pair]
+    texts = [json.dumps(facts) for facts in document["facts"]]
+    assert len(texts) == len(set(texts)) and "nothing" not in document
+
+
+@pytest.mark.parametrize(
+    ("path", "other", "relative"),
+    [("layer1.0.conv1", "layer1.0.bn1", "bn1"), ("a.b", "a", "a"), ("a.b.c", "a.b", "b"), ("a", "b.c", "b.c"), ("a.b", "a.b.c", "b.c")],
+)  # fmt: skip
+def test_others_are_named_from_where_one_stands(path: str, other: str, relative: str) -> None:
+    assert relative_path(path, other) == relative
+
+
+def test_a_receptive_field_is_that_of_the_net() -> None:
+    """The field of the last map is the net's, as `archc cost` has it."""
+    net = archc.load("resnet18")
+    last = next(each for each in explain_graph(net.graph).nodes if each.path == "layer4.1.1")
+    assert last.field is not None and last.field.size == net.cost().receptive_field == (435, 435)
+    assert format_number(last.field.size) == "435×435"
+
+
+@pytest.mark.parametrize("name", ["googlenet", "resnet18"])
+def test_a_drawings_details_are_the_explanations(name: str) -> None:
+    """Each node of a picture finds its own, by way of what it shares with others; what is shared stands once."""
+    graph = graph_of(name)
+    explanations = explain_graph(graph)
+    drawing = with_details(draw_graph(graph), explanations)
+    by_path = {each.path: each for each in explanations.nodes}
+    for node in drawing.nodes:
+        assert node.detail is not None
+        own = drawing.details[node.detail]
+        shared = drawing.details[own["of"]]
+        each = by_path[node.path]
+        assert shared["torch"].startswith(each.facts.module) and len(shared.get("onnx", ())) == len(each.facts.onnx)
+        assert len(shared.get("passes", ())) == len(each.changes) and "pixels, every" in own["receptive_field"]
+        assert list(shared.get("shape", ())) == [working.name for working in each.facts.shape]
+    texts = [json.dumps(detail) for detail in drawing.details]
+    assert len(texts) == len(set(texts)) < 2 * len(drawing.nodes)
+    assert json.loads(json.dumps(drawing.to_json()))["details"] == json.loads(f"[{','.join(texts)}]")
