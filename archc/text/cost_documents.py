@@ -109,9 +109,11 @@ def cost_csv(reports: Sequence[tuple[str, CostReport, Sequence[CardReport]]], by
             told = {"card": found.roof.card.name, "precision": found.roof.precision, "batch": found.roof.batch}
             for row, time in zip(rows, times, strict=True):
                 lines.append(first | row | told | {name: time[name] for name in CARD_CELLS if name in time})
-    return csv_table(list(lines[0]), [[*line.values()] for line in lines]) if lines else ""
+    head = list(lines[0]) if lines else ["spec", "name", "input", *ROW_CELLS]  # a net of no steps has no rows
+    return csv_table(head, [[*line.values()] for line in lines])
 
 
+ROW_CELLS = (*Layer._fields, "param_bytes", "activation_bytes", "steps")
 CARD_CELLS = ("flops", "bytes", "intensity", "bound", "least_us", "images_per_second", "largest_batch")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, get_args, overload
 
 from ..compiler.analysis.cost import Layer
-from ..compiler.analysis.parts import By, CostRow, divide_layers, sum_part
+from ..compiler.analysis.parts import By, CostPart, divide_layers, sum_part
 from ..compiler.diagnostics import Failure, clean
 from .bars import can_show_eighths, draw_bar
 from .costs import CostReport
@@ -29,7 +29,7 @@ class CostTable(Sequence[Layer]):
                 2,
             )
         self.report, self.by = report, by
-        self.parts: tuple[CostRow, ...] = divide_layers(report.layers, report.cost.frames, by, depth)
+        self.parts: tuple[CostPart, ...] = divide_layers(report.layers, report.cost.frames, by, depth)
         self.rows = tuple(sum_part(part, report.layers) for part in self.parts)
 
     @overload
@@ -127,7 +127,7 @@ def cost_columns(table: CostTable) -> list[TableColumn]:
     return columns if by == "op" else [*columns, TableColumn("source", "source", [*(x.source for x in rows), *blank])]
 
 
-def row_name(row: Layer | CostRow) -> str:
+def row_name(row: Layer | CostPart) -> str:
     """What a row is called: its path, how many equal rounds it is, and whether only a head needs it."""
     return row.path + f" ×{row.times}" * (row.times > 1) + " (aux)" * row.aux
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..compiler.analysis.roofline import LayerTime, Roofline, largest_batch, sum_times
 from ..compiler.diagnostics import clean
-from .cost_tables import TableColumn, CostTable, fit_columns, markdown_columns, row_name, share_cells
+from .cost_tables import CostTable, TableColumn, fit_columns, markdown_columns, row_name, share_cells
 from .costs import CostReport
 from .layout import table_width
 from .tables import format_count, format_number, format_pairs, format_table
@@ -41,7 +41,11 @@ def card_text(found: CardReport) -> str:
     images = f"{roof.batch:,} image{'s' * (roof.batch > 1)} at once"
     rows = [
         ("peak", f"{describe_peak(roof)} ({card.source})"),
-        ("least time", f"{format_seconds(total.seconds)}, at most {format_speed(roof.images_per_second)} images/s"),
+        (
+            "least time",
+            format_seconds(total.seconds)
+            + f", at most {format_speed(roof.images_per_second)} images/s" * bool(total.seconds),
+        ),
         ("bound by", f"{total.bound}, {describe_bound(total)}" if total.bound else "nothing: no layer counts"),
         ("intensity", f"{total.intensity:.3g} FLOPs a byte; arithmetic bounds from {roof.ridge:.3g} on"),
         ("largest batch", describe_largest(found)),

@@ -19,7 +19,7 @@ By = Literal["layer", "block", "op"]
 Frames = tuple[Frame, ...]
 
 
-class CostRow(NamedTuple):
+class CostPart(NamedTuple):
     """A row: what it is called, what it holds, and the indexes of its layers.
 
     `op` is the op, the block that it is a call of, or how many steps it has. `times` is how many equal rounds it stands for; the
@@ -43,13 +43,13 @@ class LayerGroup(NamedTuple):
     common: Frames
 
 
-def divide_layers(layers: Sequence[Layer], frames: Sequence[Frames], by: By, depth: int = 1) -> tuple[CostRow, ...]:
+def divide_layers(layers: Sequence[Layer], frames: Sequence[Frames], by: By, depth: int = 1) -> tuple[CostPart, ...]:
     """The rows: of blocks in the order of their last layers, of ops in that of their first.
 
     `frames` has what each layer was expanded from; `depth` matters to blocks alone.
     """
     if by == "layer":
-        return tuple(CostRow(*layer[:4], layer.aux, 1, (at,)) for at, layer in enumerate(layers))
+        return tuple(CostPart(*layer[:4], layer.aux, 1, (at,)) for at, layer in enumerate(layers))
     key: Callable[[Layer], str] = (
         (lambda x: x.op) if by == "op" else (lambda x: ".".join(x.path.split(".", depth)[:depth]))
     )
@@ -66,13 +66,13 @@ def divide_layers(layers: Sequence[Layer], frames: Sequence[Frames], by: By, dep
     return tuple(Folding(layers, frames).fold(groups, 0))
 
 
-def make_part(layers: Sequence[Layer], path: str, members: tuple[int, ...], op: str, times: int) -> CostRow:
+def make_part(layers: Sequence[Layer], path: str, members: tuple[int, ...], op: str, times: int) -> CostPart:
     """The row of these layers."""
     first, last = layers[members[0]], layers[members[-1]]
-    return CostRow(path, op, first.source, last.output, all(layers[at].aux for at in members), times, members)
+    return CostPart(path, op, first.source, last.output, all(layers[at].aux for at in members), times, members)
 
 
-def sum_part(part: CostRow, layers: Sequence[Layer]) -> Layer:
+def sum_part(part: CostPart, layers: Sequence[Layer]) -> Layer:
     """A row's costs in all."""
     members = [layers[at] for at in part.members]
     return Layer(
@@ -93,9 +93,9 @@ class Folding:
         # a call of a block is one frame, which all of its layers share
         self.called = Counter(id(frame) for each in frames for frame in each if is_call(frame))
 
-    def fold(self, groups: Iterable[LayerGroup], level: int) -> list[CostRow]:
+    def fold(self, groups: Iterable[LayerGroup], level: int) -> list[CostPart]:
         """The rows of groups whose outermost `level` frames are the same."""
-        parts: list[CostRow] = []
+        parts: list[CostPart] = []
         for site, run in groupby(groups, lambda group: site_at(group.common, level)):
             if site is None:
                 parts += [self.describe(group) for group in run]
@@ -108,9 +108,9 @@ class Folding:
                 parts += self.fold(run, level + 1)
         return parts
 
-    def join_rounds(self, rounds: Iterable[list[CostRow]]) -> list[CostRow]:
+    def join_rounds(self, rounds: Iterable[list[CostPart]]) -> list[CostPart]:
         """The rows of all rounds, with those of equal neighbours joined."""
-        joined: list[CostRow] = []
+        joined: list[CostPart] = []
         for _, equal in groupby(rounds, lambda parts: [(self.costs(part.members), part.times) for part in parts]):
             for same in zip(*equal, strict=True):
                 first = same[0]
@@ -118,7 +118,7 @@ class Folding:
                 joined.append(first._replace(members=members, times=first.times * len(same), output=same[-1].output))
         return joined
 
-    def describe(self, group: LayerGroup) -> CostRow:
+    def describe(self, group: LayerGroup) -> CostPart:
         """The row of one group: whether it is equal rounds, one call of a block, many of them, or steps."""
         inner = [self.frames[at][len(group.common) :] for at in group.members]
         rounds = self.equal_rounds(group, inner)
