@@ -138,7 +138,7 @@ class Cost:
 
     @cached_property
     def min_input(self) -> HeightWidth:
-        from .minimum_input import minimum_input
+        from .input_limits import minimum_input
 
         return minimum_input(self._graph, self._live)
 

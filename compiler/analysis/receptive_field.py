@@ -1,59 +1,188 @@
-"""The receptive field: how much of the image one position of the final features sees, by each op's own window.
+"""The receptive field: which rows and columns of the image the positions of a map see, by each op's own window.
 
-The final features are the map that the classifier starts from, before the global pool or the flattening. Of several paths the
-largest field counts, and it is not clipped to the image; LARGEST stands for all over it. A global pool on the way (a squeeze) has the
-map's size as its kernel.
+Of several paths the field is the union, and it is not clipped to the image: so it is counted in papers, and so it does not depend on
+where a position lies. `seen_pixels` is the other figure: what one position sees of a real image, whose borders and crops cut it.
+The field of a net is that of its final features: the map that the classifier starts from, before the global pool or the
+flattening. A global pool on the way (a squeeze) sees its whole map.
 """
 
 from __future__ import annotations
 
-from math import ceil
+from functools import lru_cache
+from math import gcd, lcm
 from typing import NamedTuple
 
-from ..ir.graph import Graph, Node
-from ..ops.op import op_of
+from ..ir.graph import Graph, Node, Value
+from ..ir.types import TensorType
+from ..ops.op import Op, Window, Windows, op_of
 
-# pixels: no integer up to it is rounded, and strides on a map of one pixel would multiply for ever
+# pixels: strides on a map of one pixel would multiply for ever
 LARGEST = 2**53
+# positions after which the fields of an enlarged map must repeat; a longer period is bounded from above
+LONGEST_PERIOD = 1024
 
 
 class View(NamedTuple):
-    """What one position sees along an axis, in pixels: the width of its field, and the distance between two neighbours' fields."""
+    """What the positions of a map see along an axis, in pixels of the image.
 
-    field: float
-    jump: float
+    Position r, which is less than the number of `spans`, sees the pixels from `spans[r][0]` to `spans[r][1]`; each as many
+    positions further see what lies `step` pixels further. Only a map that was enlarged has more than one span.
+    """
+
+    step: int
+    spans: tuple[tuple[int, int], ...]
+
+    def at(self, position: int) -> tuple[int, int]:
+        """The first and the last pixel that a position sees."""
+        rounds, rest = divmod(position, len(self.spans))
+        first, last = self.spans[rest]
+        return first + rounds * self.step, last + rounds * self.step
+
+    @property
+    def size(self) -> int:
+        """The width of the widest field."""
+        return max(last - first + 1 for first, last in self.spans)
+
+    @property
+    def stride(self) -> float:
+        """The distance between the fields of two neighbours; 0 where all positions see the same."""
+        return self.step / len(self.spans)
+
+
+class ReceptiveField(NamedTuple):
+    """What the positions of a map see: rows, then columns.
+
+    `size` is that of the widest field in pixels, `stride` the distance between two neighbours' fields, and `center` the middle of
+    the first position's field, in pixels from the middle of the image's first pixel. A stride of 0 says that all see the same.
+    """
+
+    size: tuple[int, int]
+    stride: tuple[float, float]
+    center: tuple[float, float]
+
+
+PIXEL = View(1, ((0, 0),))
+Views = tuple[View, View]
 
 
 def receptive_field(graph: Graph, nodes: tuple[Node, ...]) -> tuple[int, int]:
-    """(height, width) in pixels, over the `nodes` that the outputs need."""
-    features = final_features(graph, nodes)
-    sizes = []
-    for axis in (0, 1):
-        seen = views(graph, nodes, axis)
-        sizes.append(ceil(max((seen[name].field for name in features if name in seen), default=1)))
-    return sizes[0], sizes[1]
+    """(height, width) in pixels of the final features, over the `nodes` that the outputs need."""
+    views = trace_views(graph, nodes)
+    found = [views[name] for name in final_features(graph, nodes) if name in views] or [(PIXEL, PIXEL)]
+    return max(rows.size for rows, _ in found), max(columns.size for _, columns in found)
 
 
-def views(graph: Graph, nodes: tuple[Node, ...], axis: int) -> dict[str, View]:
-    """The view of each value along an axis (0 height, 1 width)."""
-    seen = {value.name: View(1, 1) for value in graph.inputs}
+def receptive_fields(graph: Graph) -> dict[str, ReceptiveField]:
+    """The receptive field of each node's result, by its path; nodes that see no input are left out."""
+    views = trace_views(graph, graph.nodes)
+    found = {node.path: views[node.output.name] for node in graph.nodes if node.output.name in views}
+    return {path: describe_views(each) for path, each in found.items()}
+
+
+def describe_views(views: Views) -> ReceptiveField:
+    """The views of rows and columns as a field."""
+    rows, columns = views
+    first_row, first_column = rows.spans[0], columns.spans[0]
+    center = sum(first_row) / 2, sum(first_column) / 2
+    return ReceptiveField((rows.size, columns.size), (rows.stride, columns.stride), center)
+
+
+def trace_views(graph: Graph, nodes: tuple[Node, ...]) -> dict[str, Views]:
+    """What each value sees of the image, by its name, over `nodes` in their order."""
+    views: dict[str, Views] = {value.name: (PIXEL, PIXEL) for value in graph.inputs}
     for node in nodes:
-        sources = [value for value in node.inputs if not value.type.is_control]
+        sources = [value for value in node.inputs if value.name in views]
         if not sources:
             continue
         if len(sources) == 1:
-            field, jump = seen[sources[0].name]
-            window = op_of(node).window(*node.input_types)
-            field, jump = field + (window.kernel[axis] - 1) * jump, jump * window.stride[axis]
-            view = View(min(field, LARGEST), min(jump, LARGEST))
+            rows, columns = views[sources[0].name]
+            row_window, column_window = windows_of(op_of(node), *node.input_types)
+            views[node.output.name] = look_through(rows, row_window), look_through(columns, column_window)
         else:
-            same_size = [v for v in sources if v.type.shape[2:] == node.output.type.shape[2:]]
-            view = View(
-                max(seen[value.name].field for value in sources),
-                max((seen[value.name].jump for value in same_size), default=1.0),
+            views[node.output.name] = (
+                unite([(views[v.name][0], axis_size(v.type, 0)) for v in sources], axis_size(node.output.type, 0)),
+                unite([(views[v.name][1], axis_size(v.type, 1)) for v in sources], axis_size(node.output.type, 1)),
             )
-        seen[node.output.name] = view
-    return seen
+    return views
+
+
+@lru_cache(maxsize=4096)
+def windows_of(op: Op, *x: TensorType) -> Windows:
+    """`op.windows(*x)`, cached, as a deep net has few distinct layers."""
+    return op.windows(*x)
+
+
+def axis_size(x: TensorType, axis: int) -> int:
+    """How many positions a value has along an axis (0 height, 1 width); a vector has one."""
+    return int(x.shape[2 + axis]) if x.is_image else 1
+
+
+@lru_cache(maxsize=4096)
+def look_through(view: View, window: Window) -> View:
+    """What positions see that see `window` of a map with this view."""
+    if view.step == 0:
+        period, step = 1, 0
+    else:
+        # the fewest positions after which the window stands at a place of the same kind in the map
+        rounds = window.parts * len(view.spans)
+        period = rounds // gcd(rounds, window.stride)
+        step = view.step * window.stride * period // rounds
+        if period > LONGEST_PERIOD:
+            return bound_view(view, window)
+    spans = []
+    for position in range(period):
+        first, last = window.span(position, position)
+        spans.append(clamp_span(view.at(first)[0], view.at(last)[1]))
+    return View(min(step, LARGEST), tuple(spans))
+
+
+def bound_view(view: View, window: Window) -> View:
+    """A view with one span, which is wide enough for all positions."""
+    first, last = window.span(0, 0)
+    most = max(end - start + 1 for start, end in view.spans)
+    step = view.step * window.stride // (window.parts * len(view.spans))
+    start = view.at(first)[0]
+    reach = (last - first) * view.step // len(view.spans)
+    return View(min(step, LARGEST), (clamp_span(start, start + most + reach),))
+
+
+def clamp_span(first: int, last: int) -> tuple[int, int]:
+    """The span, no further than LARGEST from the image."""
+    return max(-LARGEST, min(first, LARGEST)), max(-LARGEST, min(last, LARGEST))
+
+
+def unite(branches: list[tuple[View, int]], size: int) -> View:
+    """The view of a merge of `size` positions, whose branches are given by their views and sizes.
+
+    Branches that move alike are united place by place. One that moves otherwise, as a gate of 1×1 does, is united where the middle
+    of the map sees it.
+    """
+    main = max((view for view, own in branches if own == size), key=lambda view: view.stride, default=branches[0][0])
+    moving = []
+    for view, own in branches:
+        if view.step * len(main.spans) != main.step * len(view.spans) or own != size:
+            view = fix_at_middle(view, main, (size - 1) // 2, spread=own != size)
+        moving.append(view)
+    return unite_views(tuple(dict.fromkeys(moving)))
+
+
+@lru_cache(maxsize=4096)
+def unite_views(views: tuple[View, ...]) -> View:
+    """The union of views that move alike."""
+    if len(views) == 1:
+        return views[0]
+    period = lcm(*(len(view.spans) for view in views))
+    spans = [[view.at(position) for view in views] for position in range(period)]
+    step = views[0].step * period // len(views[0].spans)
+    return View(step, tuple((min(a for a, _ in each), max(b for _, b in each)) for each in spans))
+
+
+def fix_at_middle(view: View, main: View, middle: int, spread: bool) -> View:
+    """The view that moves as `main` does and sees at position `middle` what `view` sees there, or at 0 where it is `spread`."""
+    first, last = view.at(0 if spread else middle)
+    center = main.at(middle)[0]
+    moves = [main.at(position)[0] - center for position in range(len(main.spans))]
+    return View(main.step, tuple((first + move, last + move) for move in moves))
 
 
 def final_features(graph: Graph, nodes: tuple[Node, ...]) -> set[str]:
@@ -82,4 +211,46 @@ def in_classifier(node: Node) -> bool:
         return True
     if (y.height, y.width) != (1, 1):
         return False
-    return op.summarizes(*node.input_types) or op.window(*node.input_types).kernel == (1, 1)
+    return op.summarizes(*node.input_types) or all(w.first == w.last for w in windows_of(op, *node.input_types))
+
+
+Span = tuple[int, int]
+Region = tuple[Span, Span]
+
+
+def seen_pixels(graph: Graph, value: Value, row: int, column: int) -> dict[str, Region]:
+    """What one position of a value sees of each input, by the input's name: the first and last row, and the first and last column.
+
+    Unlike a receptive field it ends where the image, a map before its padding, or a crop does. A vector has row and column 0.
+    Inputs that it does not see are left out.
+    """
+    seen: dict[str, Region] = {value.name: ((row, row), (column, column))}
+    for node in reversed(graph.needed_by([value])):
+        if node.output.name not in seen:  # all that is seen of it lies in padding
+            continue
+        for source in node.inputs:
+            region = None if source.type.is_control else seen_of_input(node, source, seen[node.output.name])
+            if region is not None:
+                before = seen.get(source.name, region)
+                rows, columns = map(cover, before, region)
+                seen[source.name] = rows, columns
+    return {each.name: seen[each.name] for each in graph.inputs if each.name in seen}
+
+
+def seen_of_input(node: Node, source: Value, region: Region) -> Region | None:
+    """What a region of a node's result sees of one of its inputs; None where that is padding alone."""
+    spans = []
+    for axis, (first, last) in enumerate(region):
+        size = axis_size(source.type, axis)
+        if len(node.inputs) == 1:
+            first, last = windows_of(op_of(node), source.type)[axis].span(first, last)
+        elif size != axis_size(node.output.type, axis):  # a gate
+            first, last = 0, size - 1
+        spans.append((max(first, 0), min(last, size - 1)))
+    rows, columns = spans
+    return (rows, columns) if rows[0] <= rows[1] and columns[0] <= columns[1] else None
+
+
+def cover(a: Span, b: Span) -> Span:
+    """The stretch from the first to the last of both."""
+    return min(a[0], b[0]), max(a[1], b[1])

@@ -9,14 +9,16 @@ from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Float
-from .op import OnnxBuilder, Op, field, op
+from .op import OnnxBuilder, Op, Saved, field, op
 
 
 class Activation(Op):
-    """A function that keeps the type of its input. `module` is torch's constructor, `node` ONNX's operator."""
+    """A function that keeps the type of its input. `module` is torch's constructor, `node` ONNX's operator; `saves` says which of
+    its input and its output its gradient is worked out from."""
 
     module: ClassVar[str] = ""
     node: ClassVar[str] = ""
+    saves: ClassVar[Saved] = Saved(inputs=True)
 
     def infer(self, x: TensorType) -> TensorType:
         return x
@@ -25,6 +27,9 @@ class Activation(Op):
         """A map's scores stay scores (network in network ends so); behind a linear layer it makes features."""
         return given[0] and x.is_image
 
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        return self.saves
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         return getattr(nn, self.module)()
 
@@ -32,13 +37,14 @@ class Activation(Op):
         return g.node(self.node, x.name)
 
 
-SIMPLE_ACTIVATIONS = (  # name, torch's module, ONNX's operator, its first opset, what it is, source, other frameworks' words
-    ("relu", "ReLU", "Relu", 13, "max(x, 0)", "Nair and Hinton 2010", ("Rectifier", "Rectify")),
-    ("sigmoid", "Sigmoid", "Sigmoid", 13, "1 / (1 + exp(-x))", "the logistic function", ("Logistic",)),
-    ("tanh", "Tanh", "Tanh", 13, "the hyperbolic tangent", "LeCun et al. 1998", ()),
-    ("hard_swish", "Hardswish", "HardSwish", 14, "x · min(max(x + 3, 0), 6) / 6", "Howard et al. 2019", ("HSwish",)),
-)
-for _name, _module, _node, _since, _what, _source, _words in SIMPLE_ACTIVATIONS:
+FROM_INPUT, FROM_OUTPUT = Saved(inputs=True), Saved(output=True)
+SIMPLE_ACTIVATIONS = (  # name, torch's module, ONNX's operator, its first opset, what its gradient needs, what it is, source, other frameworks' words
+    ("relu", "ReLU", "Relu", 13, FROM_OUTPUT, "max(x, 0)", "Nair and Hinton 2010", ("Rectifier", "Rectify")),
+    ("sigmoid", "Sigmoid", "Sigmoid", 13, FROM_OUTPUT, "1 / (1 + exp(-x))", "the logistic function", ("Logistic",)),
+    ("tanh", "Tanh", "Tanh", 13, FROM_OUTPUT, "the hyperbolic tangent", "LeCun et al. 1998", ()),
+    ("hard_swish", "Hardswish", "HardSwish", 14, FROM_INPUT, "x · min(max(x + 3, 0), 6) / 6", "Howard et al. 2019", ("HSwish",)),
+)  # fmt: skip
+for _name, _module, _node, _since, _saves, _what, _source, _words in SIMPLE_ACTIVATIONS:
     _doc = f"{_what[0].upper() + _what[1:]}.\n\n    Shapes   any -> the same\n    Source   {_source}\n    "
     op(_name)(
         type(
@@ -49,6 +55,7 @@ for _name, _module, _node, _since, _what, _source, _words in SIMPLE_ACTIVATIONS:
                 "module": _module,
                 "node": _node,
                 "since_opset": _since,
+                "saves": _saves,
                 "also_called": _words,
                 "__module__": __name__,
             },
@@ -194,6 +201,7 @@ class Softmax(Activation):
     also_called: ClassVar[tuple[str, ...]] = ("Softmax2d", "SoftmaxActivation", "SoftmaxOutput")
 
     module, node = "Softmax", "Softmax"
+    saves = FROM_OUTPUT
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return True

@@ -14,7 +14,7 @@ from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, InitKind, Int, Padding, Pair
-from .op import Doubt, OnnxBuilder, Op, Window, field, op, require_image
+from .op import Doubt, OnnxBuilder, Op, Saved, Window, Windows, field, op, require_image
 
 Sides = tuple[int, int, int, int]
 # A zero for the value of an ONNX `Pad`. Onnxruntime makes a `Pad` of zeros a part of the padding of the window behind it, whatever
@@ -58,6 +58,20 @@ def output_size(
             field="dilation" if dilation > 1 else "kernel",
         )
     return (size + before + after - span) // stride + 1
+
+
+def sliding_windows(
+    kernel: tuple[int, int], stride: tuple[int, int], sides: Sides, dilation: tuple[int, int] = (1, 1)
+) -> Windows:
+    """The windows of a convolution or pool with the padding `sides`."""
+    rows, columns = (Window(stride[i], -sides[i], dilation[i] * (kernel[i] - 1) - sides[i]) for i in (0, 1))
+    return rows, columns
+
+
+def padded_bytes(x: TensorType, sides: Sides) -> int:
+    """The bytes of one image with padding around it."""
+    top, left, bottom, right = sides
+    return x.channels * (x.height + top + bottom) * (x.width + left + right) * x.dtype.size_bytes
 
 
 @op("conv", bare="out")
@@ -162,9 +176,13 @@ class Conv(Op):
     def macs(self, y: TensorType, x: TensorType) -> int:
         return y.elements * (x.channels // self.groups) * self.kernel[0] * self.kernel[1]
 
-    def window(self, x: TensorType) -> Window:
-        kernel = tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
-        return Window((kernel[0], kernel[1]), self.stride)
+    def windows(self, x: TensorType) -> Windows:
+        return sliding_windows(self.kernel, self.stride, padding_sides(self, x, self.dilation), self.dilation)
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """Its input, which the weight's gradient needs; where our own module pads, that is the padded one."""
+        sides = padding_sides(self, x, self.dilation)
+        return Saved(inputs=True) if sides[:2] == sides[2:] else Saved(bytes=padded_bytes(x, sides))
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         top, left, bottom, right = padding_sides(self, x, self.dilation)

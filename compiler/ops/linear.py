@@ -10,7 +10,7 @@ from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, InitKind, Int, Matrix
-from .op import OnnxBuilder, Op, field, op
+from .op import OnnxBuilder, Op, Saved, field, op
 
 
 def vector_length(op: Op, x: TensorType) -> int:
@@ -77,6 +77,9 @@ class Linear(Op):
     def macs(self, y: TensorType, x: TensorType) -> int:
         return self.out * x.channels
 
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        return Saved(inputs=True)
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Linear(x.channels, self.out, bias=self.bias)
 
@@ -127,6 +130,10 @@ class Rbf(Op):
 
     def needs_float32(self, x: TensorType) -> bool:
         return True
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """The differences, which are squared."""
+        return Saved(bytes=self.out * x.channels * x.dtype.size_bytes)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Rbf(x.channels, self.out)

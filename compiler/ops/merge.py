@@ -10,7 +10,7 @@ from ..ir.dtypes import I64
 from ..ir.graph import Value
 from ..ir.types import TensorType, format_sizes
 from .fields import Float, Int
-from .op import OnnxBuilder, Op, field, op
+from .op import OnnxBuilder, Op, Saved, field, op
 
 
 def shape_mismatch(op: Op, a: TensorType, b: TensorType, help: str = "") -> Reject:
@@ -144,6 +144,11 @@ class Multiply(Merge):
                 )
         return largest
 
+    def saved_for_backward(self, y: TensorType, *x: TensorType) -> Saved:
+        """Its factors, and the products of the first two, three, … of them but for the last."""
+        sizes = [max(a.elements for a in x[:count]) for count in range(2, len(x))]
+        return Saved(inputs=True, bytes=sum(sizes) * y.dtype.size_bytes)
+
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Multiply()
 
@@ -186,6 +191,10 @@ class Join(Merge):
 
     def gives_distribution(self, given: Sequence[bool], *x: TensorType) -> bool:
         return all(known for known, branch in zip(given, x, strict=True) if not branch.is_control)
+
+    def saved_for_backward(self, y: TensorType, *x: TensorType) -> Saved:
+        """The share of each branch."""
+        return Saved(bytes_once=sum(not t.is_control for t in x) * y.dtype.size_bytes)
 
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Join(local=self.local, drawn=x[-1].is_control)

@@ -11,7 +11,7 @@ from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, Float, InitKind, Int
-from .op import Doubt, OnnxBuilder, Op, field, op, require_image
+from .op import Doubt, OnnxBuilder, Op, Saved, field, op, require_image
 
 
 @op("batch_norm")
@@ -69,6 +69,10 @@ class BatchNorm(Op):
             "num_batches_tracked": Param((), buffer=True, dtype=I64),
         }
 
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """Its input, and the batch's mean and standard deviation of each channel."""
+        return Saved(inputs=True, bytes_once=2 * x.channels * x.dtype.size_bytes)
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         build = nn.BatchNorm2d if x.is_image else nn.BatchNorm1d
         return build(x.channels, eps=self.eps, momentum=self.momentum, affine=self.affine)
@@ -118,6 +122,10 @@ class GroupNorm(Op):
     def needs_float32(self, x: TensorType) -> bool:
         return True
 
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """Its input, and the mean and standard deviation of each group."""
+        return Saved(inputs=True, bytes=2 * self.groups * x.dtype.size_bytes)
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.GroupNorm(self.groups, x.channels, eps=self.eps)
 
@@ -158,6 +166,10 @@ class LayerNorm(Op):
     def needs_float32(self, x: TensorType) -> bool:
         return True
 
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """Its input, and the mean and standard deviation of each position."""
+        return Saved(inputs=True, bytes=2 * x.elements // x.channels * x.dtype.size_bytes)
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.LayerNorm(x.channels, eps=self.eps) if x.is_vector else nn.ChannelNorm(x.channels, eps=self.eps)
 
@@ -197,6 +209,11 @@ class LocalResponseNorm(Op):
 
     def needs_float32(self, x: TensorType) -> bool:
         return True
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """Its input; the squares with a border of channels; the sums, and what the input is divided by."""
+        border = (self.size - 1) * x.height * x.width
+        return Saved(inputs=True, bytes=(3 * x.elements + border) * x.dtype.size_bytes)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.LocalResponseNorm(self.size, alpha=self.alpha, beta=self.beta, k=self.k)

@@ -46,13 +46,36 @@ def field(kind: Kind, doc: str, default: Any = _MISSING, also_called: tuple[str,
 
 
 class Window(NamedTuple):
-    """How much of the input one output position sees, (height, width) in positions of the input: for receptive fields.
+    """What one output position sees of the input along an axis, padding included: for receptive fields.
 
-    `stride` is the distance between what two neighbouring output positions see; below one where the map is enlarged.
+    Output position p sees the whole numbers from (stride · p + first) / parts to (stride · p + last) / parts. `parts` is over one
+    where the map is enlarged or its bins are uneven; a stride of 0 says that every position sees the same.
     """
 
-    kernel: tuple[int, int]
-    stride: tuple[float, float]
+    stride: int
+    first: int
+    last: int
+    parts: int = 1
+
+    def span(self, first: int, last: int) -> tuple[int, int]:
+        """The first and the last input position that the output positions `first` to `last` see."""
+        return -(-(self.stride * first + self.first) // self.parts), (self.stride * last + self.last) // self.parts
+
+
+Windows = tuple[Window, Window]  # of the rows, and of the columns
+
+
+class Saved(NamedTuple):
+    """What training keeps of an op until its backward pass, as torch's autograd does.
+
+    `inputs` and `output` say whether these are kept; `bytes` are those of tensors of its own for each image (a mask, indices), and
+    `bytes_once` those that do not grow with the batch (the statistics of a batch).
+    """
+
+    inputs: bool = False
+    output: bool = False
+    bytes: int = 0
+    bytes_once: int = 0
 
 
 class Doubt(NamedTuple):
@@ -66,7 +89,7 @@ class Doubt(NamedTuple):
 
 # added up one by one in half floats, as many equal numbers as this make a sum that one more does not change
 MOST_HALF_TERMS: int = 2**HALF_BITS
-POINTWISE_WINDOW = Window((1, 1), (1, 1))
+POINTWISE_WINDOWS = Window(1, 0, 0), Window(1, 0, 0)
 
 
 class OnnxBuilder(Protocol):
@@ -199,16 +222,28 @@ class Op:
         raise NotImplementedError
 
     def params(self, *x: Any, **_: Any) -> dict[str, Param]:
-        """The tensors it owns by name, in torch's order; both backends and every checkpoint agree with this."""
+        """The tensors it owns by name, in torch's order; both backends and every checkpoint agree with this.
+
+        They depend on the channels that arrive, never on heights and widths: a net has the same weights for images of each size.
+        """
         return {}
 
     def macs(self, y: TensorType, *x: Any, **_: Any) -> int:
         """Multiply-accumulates per image for the output type `y` (1 MAC = 2 FLOPs); only convolutions and linear layers have any."""
         return 0
 
-    def window(self, *x: Any, **_: Any) -> Window:
-        """How much of the input one output position sees."""
-        return POINTWISE_WINDOW
+    def windows(self, *x: Any, **_: Any) -> Windows:
+        """What one output position sees of each input, along the height and along the width."""
+        return POINTWISE_WINDOWS
+
+    def saved_for_backward(self, y: TensorType, *x: Any, **_: Any) -> Saved:
+        """What its torch module keeps for the backward pass of a training step, beside its parameters."""
+        return Saved()
+
+    @property
+    def is_view(self) -> bool:
+        """Whether its torch module's result has the memory of its input in training: it moves and copies nothing."""
+        return False
 
     def needs_float32(self, *x: Any, **_: Any) -> bool:
         """Whether half floats would lose what it computes: sums of squares or of exponentials, sums of very many numbers, and
@@ -275,6 +310,11 @@ def op(name: str, bare: str | None = None) -> Callable[[_OpClass], _OpClass]:
         return cls
 
     return register
+
+
+def whole_window(size: int) -> Window:
+    """The window of what sees all of an axis, wherever it stands."""
+    return Window(0, 0, size - 1)
 
 
 def require_image(op: Op, x: TensorType) -> None:

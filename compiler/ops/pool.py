@@ -10,11 +10,12 @@ from math import gcd, prod
 from typing import Any, Self
 
 from ..diagnostics import Reject
+from ..ir.dtypes import I64
 from ..ir.graph import Value
 from ..ir.types import TensorType
-from .conv import UNFUSABLE_ZERO, Sides, output_size, padding_sides
+from .conv import UNFUSABLE_ZERO, Sides, output_size, padded_bytes, padding_sides, sliding_windows
 from .fields import Bool, Padding, Pair
-from .op import MOST_HALF_TERMS, OnnxBuilder, Op, Window, field, op, require_image
+from .op import MOST_HALF_TERMS, OnnxBuilder, Op, Saved, Window, Windows, field, op, require_image, whole_window
 
 
 def pool_output_size(op: Pool, axis: str, size: int, before: int, after: int, kernel: int, stride: int) -> int:
@@ -73,8 +74,13 @@ class Pool(Op):
             pool_output_size(self, "width", x.width, left, right, self.kernel[1], self.resolved_stride[1]),
         )
 
-    def window(self, x: TensorType) -> Window:
-        return Window(self.kernel, self.resolved_stride)
+    def windows(self, x: TensorType) -> Windows:
+        return sliding_windows(self.kernel, self.resolved_stride, padding_sides(self, x))
+
+    def pads_itself(self, x: TensorType) -> bool:
+        """Whether torch's own module takes its padding: the same number at both ends of each axis."""
+        sides = padding_sides(self, x)
+        return sides[:2] == sides[2:] and self.padding != "same"
 
     def exact_pads(self, x: TensorType) -> Sides:
         """The padding with which the output size, rounded down, is the same: what `ceil_mode` adds is padding at the end."""
@@ -95,10 +101,17 @@ class MaxPool(Pool):
 
     also_called = ("MaxPool2d", "MaxPooling", "MaxPooling2D", "SpatialMaxPooling")
 
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """Its input, or the padded one where our own module pads, and where each maximum was found."""
+        indices = y.elements * I64.size_bytes
+        if self.pads_itself(x):
+            return Saved(inputs=True, bytes=indices)
+        return Saved(bytes=indices + padded_bytes(x, self.exact_pads(x)))
+
     def torch(self, nn: Any, x: TensorType) -> Any:
-        top, left, bottom, right = padding_sides(self, x)
-        if (top, left) == (bottom, right) and self.padding != "same":
-            return nn.MaxPool2d(self.kernel, stride=self.resolved_stride, padding=(top, left), ceil_mode=self.ceil_mode)
+        if self.pads_itself(x):
+            padding = padding_sides(self, x)[:2]
+            return nn.MaxPool2d(self.kernel, stride=self.resolved_stride, padding=padding, ceil_mode=self.ceil_mode)
         return nn.PaddedMaxPool2d(self.kernel, stride=self.resolved_stride, sides=self.exact_pads(x))
 
     def onnx(self, g: OnnxBuilder, x: Value) -> str:
@@ -141,10 +154,17 @@ class AvgPool(Pool):
     def needs_float32(self, x: TensorType) -> bool:
         return prod(self.kernel) > MOST_HALF_TERMS
 
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """Its input; where our own module pads, the padded one, and how many elements each window of an image counts."""
+        if self.pads_itself(x):
+            return Saved(inputs=True)
+        counted = y.height * y.width * y.dtype.size_bytes
+        return Saved(bytes=padded_bytes(x, self.exact_pads(x)), bytes_once=counted)
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         """torch's own module where both ends of each axis have one padding, else ours; `beyond` is what `ceil_mode` adds."""
         top, left, bottom, right = padding_sides(self, x)
-        if (top, left) == (bottom, right) and self.padding != "same":
+        if self.pads_itself(x):
             return nn.AvgPool2d(self.kernel, stride=self.resolved_stride, padding=(top, left), ceil_mode=self.ceil_mode,
                                 count_include_pad=self.count_include_pad)  # fmt: skip
         exact = self.exact_pads(x)
@@ -195,15 +215,18 @@ class AdaptiveAvgPool(Op):
         require_image(self, x)
         return x.with_sizes(x.channels, *self.size)
 
-    def window(self, x: TensorType) -> Window:
-        (h, w), height, width = self.size, x.height, x.width
-        return Window((widest_bin(height, h), widest_bin(width, w)), (height / h, width / w))
+    def windows(self, x: TensorType) -> Windows:
+        return bin_window(x.height, self.size[0]), bin_window(x.width, self.size[1])
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """Its input; nothing for one bin, which torch takes for a mean."""
+        return Saved(inputs=self.size != (1, 1))
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0]
 
     def needs_float32(self, x: TensorType) -> bool:
-        return prod(self.window(x).kernel) > MOST_HALF_TERMS
+        return widest_bin(x.height, self.size[0]) * widest_bin(x.width, self.size[1]) > MOST_HALF_TERMS
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.AdaptiveAvgPool2d(self.size)
@@ -230,6 +253,15 @@ def widest_bin(size: int, bins: int) -> int:
     return 1 + -(-(size // common - 1) // (bins // common))
 
 
+def bin_window(size: int, bins: int) -> Window:
+    """What the adaptive bins of an axis see; see widest_bin."""
+    if bins == 1:
+        return whole_window(size)
+    common = gcd(size, bins)
+    step, parts = size // common, bins // common
+    return Window(step, 1 - parts, step - 1, parts)
+
+
 def averaging_matrix(size: int, bins: int) -> tuple[float, ...]:
     """A (bins, size) matrix, row by row; its product with `size` numbers is the mean of each adaptive bin, as in torch."""
     rows = []
@@ -249,8 +281,8 @@ class GlobalPool(Op):
         require_image(self, x)
         return x.with_sizes(x.channels, 1, 1)
 
-    def window(self, x: TensorType) -> Window:
-        return Window((x.height, x.width), (1, 1))
+    def windows(self, x: TensorType) -> Windows:
+        return whole_window(x.height), whole_window(x.width)
 
 
 @op("global_avg_pool")
@@ -297,6 +329,10 @@ class GlobalMaxPool(GlobalPool):
 
     def gives_scores(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0]
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """Its input, and where each maximum was found."""
+        return Saved(inputs=True, bytes=y.elements * I64.size_bytes)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.AdaptiveMaxPool2d((1, 1))

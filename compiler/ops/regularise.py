@@ -7,7 +7,7 @@ from typing import Any
 
 from ..ir.types import TensorType
 from .fields import Choice, Float
-from .op import Op, field, op
+from .op import Op, Saved, field, op
 from .scale import Scale
 
 
@@ -34,6 +34,14 @@ class Dropout(Op):
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0]
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """Its mask, in the type of its input, as on a CPU; a GPU's takes a byte an element."""
+        return Saved(bytes=0 if self.is_view else y.elements * y.dtype.size_bytes)
+
+    @property
+    def is_view(self) -> bool:
+        return self.p == 0
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Dropout(self.p)
@@ -68,6 +76,11 @@ class DropPath(Op):
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0] and self.rescale == "training"  # the other multiplies by 1 - p
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """What says which of its images are kept."""
+        size = y.dtype.size_bytes
+        return Saved(bytes=size) if self.per == "sample" else Saved(bytes_once=size)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.DropPath(self.p, per=self.per, rescale=self.rescale, rank=x.rank)

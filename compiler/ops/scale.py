@@ -10,7 +10,7 @@ from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, Float
-from .op import OnnxBuilder, Op, field, op
+from .op import OnnxBuilder, Op, Saved, field, op
 
 
 @op("scale", bare="value")
@@ -63,6 +63,9 @@ class Affine(Op):
 
     def gives_scores(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0]
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        return Saved(inputs=True)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Affine(x.channels, bias=self.bias, rank=x.rank)

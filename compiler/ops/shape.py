@@ -7,12 +7,12 @@ from types import MappingProxyType
 from typing import Any
 
 from ..diagnostics import Reject
-from ..ir.dtypes import F32, LARGEST_HALF
+from ..ir.dtypes import F32, I64, LARGEST_HALF
 from ..ir.graph import Value
 from ..ir.types import TensorType
 from .conv import UNFUSABLE_ZERO
 from .fields import Choice, Float, Int, IntList
-from .op import POINTWISE_WINDOW, OnnxBuilder, Op, Window, field, op, require_image
+from .op import POINTWISE_WINDOWS, OnnxBuilder, Op, Saved, Window, Windows, field, op, require_image, whole_window
 
 AXES = ("channels", "height", "width")
 Range = tuple[int, ...] | None
@@ -43,6 +43,10 @@ class Identity(Op):
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0]
 
+    @property
+    def is_view(self) -> bool:
+        return True
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Identity()
 
@@ -66,8 +70,12 @@ class Flatten(Op):
     def infer(self, x: TensorType) -> TensorType:
         return x.with_sizes(x.elements)
 
-    def window(self, x: TensorType) -> Window:
-        return Window((x.height, x.width), (1, 1)) if x.is_image else POINTWISE_WINDOW
+    @property
+    def is_view(self) -> bool:
+        return True
+
+    def windows(self, x: TensorType) -> Windows:
+        return (whole_window(x.height), whole_window(x.width)) if x.is_image else POINTWISE_WINDOWS
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0] and x.elements == x.channels
@@ -104,6 +112,12 @@ class Pad(Op):
     def infer(self, x: TensorType) -> TensorType:
         found = axis_sizes(self, x, (self.channels, self.height, self.width))
         return x.with_sizes(*(n + a + b for n, (a, b) in zip(found, self.pads(x), strict=True)))
+
+    def windows(self, x: TensorType) -> Windows:
+        if not x.is_image:
+            return POINTWISE_WINDOWS
+        rows, columns = (Window(1, -before, -before) for before, _ in self.pads(x)[1:])
+        return rows, columns
 
     def needs_float32(self, x: TensorType) -> bool:
         return abs(self.value) > LARGEST_HALF
@@ -154,9 +168,15 @@ class Slice(Op):
     def infer(self, x: TensorType) -> TensorType:
         return x.with_sizes(*(len(range(*r)) for r in self.ranges(x)))
 
-    def window(self, x: TensorType) -> Window:
-        rows, columns = (step for _, _, step in self.ranges(x)[1:]) if x.is_image else (1, 1)
-        return Window((1, 1), (rows, columns))
+    @property
+    def is_view(self) -> bool:
+        return True
+
+    def windows(self, x: TensorType) -> Windows:
+        if not x.is_image:
+            return POINTWISE_WINDOWS
+        rows, columns = (Window(step, start, start) for start, _, step in self.ranges(x)[1:])
+        return rows, columns
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0] and self.ranges(x)[0] == (0, x.channels, 1)
@@ -200,6 +220,10 @@ class Select(Op):
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0] and sorted(self.channels) == list(range(x.channels))
+
+    def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
+        """The numbers of the channels."""
+        return Saved(bytes_once=len(self.channels) * I64.size_bytes)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Select(self.channels)
@@ -264,10 +288,17 @@ class Upsample(Op):
         require_image(self, x)
         return x.with_sizes(x.channels, x.height * self.scale, x.width * self.scale)
 
-    def window(self, x: TensorType) -> Window:
-        between = self.mode == "bilinear" and self.scale > 1  # a value between two positions sees both
-        rows, columns = (2 if between and size > 1 else 1 for size in (x.height, x.width))
-        return Window((rows, columns), (1 / self.scale, 1 / self.scale))
+    def windows(self, x: TensorType) -> Windows:
+        return self.axis_window(x.height), self.axis_window(x.width)
+
+    def axis_window(self, size: int) -> Window:
+        """A nearest position, or the two around (p + 1/2) / scale - 1/2: one where that is a whole number."""
+        if size == 1:
+            return whole_window(1)
+        if self.mode == "nearest":
+            return Window(1, 1 - self.scale, 0, self.scale)
+        halves, reach = 2 * self.scale, 2 * self.scale - (1 if self.scale % 2 == 0 else 2)
+        return Window(2, 1 - self.scale - reach, 1 - self.scale + reach, halves)
 
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0]

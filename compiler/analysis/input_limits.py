@@ -1,0 +1,222 @@
+"""Which sizes of image a net takes with the weights that it has: the smallest, and the step in which they may grow.
+
+All sizes of an axis are tried at once over the ops' shape rules, while the other axis keeps its own: a deep map has few different sizes,
+and equal layers over equal maps are worked out once. Nothing is assumed of how the sizes that fit are spread.
+
+That a step holds for ever needs no trial: every map's size grows by a whole number when the image grows by the period, the least
+common multiple of all strides. Where the net's own size fits, and that plus one period, what must be equal grows alike, and what
+must be large enough only grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from math import gcd, lcm
+from typing import Any, NamedTuple
+
+from ..diagnostics import InternalError, Reject
+from ..ir.graph import Graph, Node
+from ..ir.types import TensorType
+from ..ops.op import op_of
+from .receptive_field import trace_views
+from .resize import SizeRefused, image_type, resize, with_image_size
+
+Size = tuple[int, int]
+Numbers = tuple[int, ...]
+REFUSED = 0  # the number of no type
+# sizes beyond the net's own that are tried; a longer period counts as the step
+LONGEST_PERIOD = 1024
+
+
+class AxisLimits(NamedTuple):
+    """The sizes of an axis that fit, the other one being the net's own.
+
+    `smallest` fits and nothing below it does; so do all that lie whole `step`s further, up to `largest`, which is None where there is
+    no end. `step` is None where the sizes that fit are spread unevenly, and 0 where `smallest` is the only one. `breaks_at` is the
+    step of the net that does not take `smallest` - 1, and `reason` says why; both are empty where `smallest` is 1.
+    """
+
+    smallest: int
+    step: int | None
+    largest: int | None
+    breaks_at: str = ""
+    reason: str = ""
+
+
+class InputLimits(NamedTuple):
+    """The sizes of image that a net takes with its weights."""
+
+    height: AxisLimits
+    width: AxisLimits
+
+    @property
+    def smallest(self) -> tuple[int, int]:
+        return self.height.smallest, self.width.smallest
+
+
+ANY_SIZE = AxisLimits(1, 1, None)
+
+
+def input_limits(graph: Graph) -> InputLimits:
+    """The limits of a graph's image; any size for a net without one. Only what the outputs need has a say."""
+    if image_type(graph) is None:
+        return InputLimits(ANY_SIZE, ANY_SIZE)
+    nodes = graph.needed_by(output.value for output in graph.outputs)
+    needed = graph.replace(heads=(), nodes=nodes)
+    return InputLimits(limit_axis(needed, 0), limit_axis(needed, 1))
+
+
+def minimum_input(graph: Graph, nodes: tuple[Node, ...]) -> Size:
+    """(height, width) of the smallest image that the `nodes` accept with the same weights; each axis is tried by itself.
+
+    (1, 1) for a net without an image, and the net's own size where the two smallest sides do not fit together.
+    """
+    image = image_type(graph)
+    if image is None:
+        return 1, 1
+    own = image.height, image.width
+    both = smallest_side(graph, nodes, 0, own), smallest_side(graph, nodes, 1, own)
+    return both if both == own or fitting_sizes(graph, nodes, [both]) else own
+
+
+def smallest_side(graph: Graph, nodes: tuple[Node, ...], axis: int, own: Size) -> int:
+    """The smallest size of an axis that fits, the other one being the net's own. Sizes are tried in growing stretches."""
+    begin = 1
+    while begin < own[axis]:
+        end = min(4 * begin, own[axis])
+        if fitting := fitting_sizes(graph, nodes, along(own, axis, range(begin, end))):
+            return min(size[axis] for size in fitting)
+        begin = end
+    return own[axis]
+
+
+def limit_axis(graph: Graph, axis: int) -> AxisLimits:
+    """The limits of one axis (0 height, 1 width)."""
+    image = image_type(graph)
+    assert image is not None
+    own = image.height, image.width
+    period = size_period(graph, axis)
+    last = own[axis] + min(period, LONGEST_PERIOD)
+    tried = along(own, axis, [*range(1, last + 1), own[axis] + period])
+    fitting = {size[axis] for size in fitting_sizes(graph, graph.nodes, tried)}
+    smallest = min(fitting)
+    if own[axis] + period in fitting:
+        largest, step = None, endless_step(fitting, smallest, last, period)
+    else:
+        largest, step = max(fitting), even_step(sorted(fitting))
+    return AxisLimits(smallest, step, largest, *explain_refusal(graph, along(own, axis, [smallest - 1])[0]))
+
+
+def along(own: Size, axis: int, sizes: Iterable[int]) -> list[Size]:
+    """The sizes of images that have `sizes` on one axis, and the net's own size on the other."""
+    return [(size, own[1]) if axis == 0 else (own[0], size) for size in sizes]
+
+
+def size_period(graph: Graph, axis: int) -> int:
+    """By how much an axis of the image must grow so that the size of every map grows by a whole number."""
+    views = [each[axis] for each in trace_views(graph, graph.nodes).values()]
+    return lcm(*{view.step // gcd(view.step, len(view.spans)) for view in views if view.step})
+
+
+def endless_step(fitting: Collection[int], smallest: int, last: int, period: int) -> int | None:
+    """The smallest step whose every multiple beyond `smallest` fits, where the sizes up to `last` were tried, one period at least.
+
+    A period that is too long to be tried whole is the step itself.
+    """
+    steps = [step for step in range(1, min(period, LONGEST_PERIOD) + 1) if period % step == 0]
+    if period > LONGEST_PERIOD:
+        steps = [period]
+    return next((step for step in steps if all(size in fitting for size in range(smallest, last + 1, step))), None)
+
+
+def even_step(fitting: Sequence[int]) -> int | None:
+    """The smallest step that leads from the first to the last of a few sizes, all between them included; 0 for one size."""
+    reach = fitting[-1] - fitting[0]
+    known = frozenset(fitting)
+    steps = [step for step in range(1, reach + 1) if reach % step == 0]
+    return next((s for s in steps if all(n in known for n in range(fitting[0], fitting[-1] + 1, s))), 0)
+
+
+def explain_refusal(graph: Graph, size: Size) -> tuple[str, str]:
+    """The first step of the net that does not take images of a size, and why; both empty where there is no such size."""
+    if min(size) < 1:
+        return "", ""
+    try:
+        resize(graph, *size)
+    except SizeRefused as refused:
+        return refused.path, refused.reason
+    raise InternalError(f"{graph.name} takes an image of {size[0]}×{size[1]}, which did not fit when it was tried")
+
+
+def fitting_sizes(graph: Graph, nodes: Iterable[Node], sizes: Sequence[Size]) -> set[Size]:
+    """Those of `sizes` of the image that the `nodes` accept with the same weights."""
+    trials = Trials()
+    image = image_type(graph)
+    assert image is not None
+    old = image.sizes[1:]
+    found = {
+        value.name: tuple([trials.number(with_image_size(value.type, old, size)) for size in sizes])
+        for value in graph.inputs
+    }
+    refused: set[Size] = set()
+    for node in nodes:
+        if not node.inputs:
+            found[node.output.name] = (trials.number(node.output.type),) * len(sizes)
+            continue
+        result = trials.run(node, [found[value.name] for value in node.inputs])
+        found[node.output.name] = result
+        if REFUSED in result:
+            refused.update([size for size, made in zip(sizes, result, strict=True) if made == REFUSED])
+            if len(refused) == len(sizes):
+                break
+    return {size for size in sizes if size not in refused}
+
+
+class Trials:
+    """What nodes make of many sizes at once. A value is a tuple of types, one for each size, each as its number."""
+
+    def __init__(self) -> None:
+        self._types: list[TensorType | None] = [None]
+        self._numbers: dict[TensorType, int] = {}
+        self._values: dict[Numbers, Numbers] = {}
+        self._results: dict[tuple[Any, ...], Numbers] = {}
+
+    def number(self, x: TensorType) -> int:
+        """The number of a type."""
+        if x not in self._numbers:
+            self._numbers[x] = len(self._types)
+            self._types.append(x)
+        return self._numbers[x]
+
+    def run(self, node: Node, inputs: Sequence[Numbers]) -> Numbers:
+        """What a node makes of its inputs. Equal layers over equal maps are worked out once."""
+        key = (node.op, node.input_types, *map(id, inputs))
+        if key not in self._results:
+            result = self._try(node, inputs)
+            self._results[key] = self._values.setdefault(result, result)
+        return self._results[key]
+
+    def _try(self, node: Node, inputs: Sequence[Numbers]) -> Numbers:
+        """The same, size by size: REFUSED where the node does not take them, or would have other weights."""
+        if len(inputs) == 1:
+            made = {number: self._make(node, (number,)) for number in set(inputs[0])}
+            return tuple([made[number] for number in inputs[0]])
+        rounds = list(zip(*inputs, strict=True))
+        each = {numbers: self._make(node, numbers) for numbers in set(rounds)}
+        return tuple([each[numbers] for numbers in rounds])
+
+    def _make(self, node: Node, numbers: Numbers) -> int:
+        if REFUSED in numbers:
+            return REFUSED
+        x = [self._types[number] for number in numbers]
+        try:
+            result = op_of(node).infer(*x)
+        except Reject:
+            return REFUSED
+        return REFUSED if changes_weights(node, x) else self.number(result)
+
+
+def changes_weights(node: Node, x: Sequence[Any]) -> bool:
+    """Whether the node has other weights over the inputs `x`; `Op.params` promises that only other channels can make them."""
+    same = all(now.channels == own.channels for now, own in zip(x, node.input_types, strict=True) if own.sizes)
+    return not same and node.op.params(*x) != node.op.params(*node.input_types)
