@@ -16,7 +16,7 @@ def cost_document(report: CostReport, by: By | None, depth: int, cards: Sequence
     """The net's numbers and its layers; the blocks or ops if `by` asks for them, and the rooflines of `cards`."""
     table = CostTable(report, by, depth) if by else None
     document = overview(report) | {"layers": [row_document(x, report) for x in report.layers]}
-    if table and by != "layer":
+    if table is not None and by != "layer":
         document[f"{by}s"] = rows_document(table)
     if cards:
         document["rooflines"] = [card_document(each, table) for each in cards]
@@ -82,7 +82,7 @@ def card_document(found: CardReport, table: CostTable | None) -> dict[str, Any]:
         "memory": card.memory or None,
         "source": card.source,
     }
-    return document | ({f"{table.by}s": times_document(table, found)} if table else {})
+    return document | ({f"{table.by}s": times_document(table, found)} if table is not None else {})
 
 
 def times_document(table: CostTable, found: CardReport) -> list[dict[str, Any]]:
@@ -102,10 +102,10 @@ def cost_csv(reports: Sequence[tuple[str, CostReport, Sequence[CardReport]]], by
     for spec, report, cards in reports:
         first = {"spec": spec, "name": report.cost.name, "input": sizes_cell(report.cost.inputs)}
         table = CostTable(report, by, depth) if by else None
-        rows = rows_document(table) if table else [overview_cells(report)]
+        rows = rows_document(table) if table is not None else [overview_cells(report)]
         lines += [first | row for row in rows] if not cards else []
         for found in cards:
-            times = times_document(table, found) if table else [card_document(found, None)]
+            times = times_document(table, found) if table is not None else [card_document(found, None)]
             told = {"card": found.roof.card.name, "precision": found.roof.precision, "batch": found.roof.batch}
             for row, time in zip(rows, times, strict=True):
                 lines.append(first | row | told | {name: time[name] for name in CARD_CELLS if name in time})
