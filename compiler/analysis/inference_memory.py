@@ -21,6 +21,9 @@ IN_PLACE = frozenset(
     ("Relu", "Sigmoid", "Tanh", "Elu", "LeakyRelu", "HardSigmoid", "Clip", "Add", "Sub", "Mul", "Div", "Sum")
 )
 
+# What onnxruntime has no kernel for and runs as the nodes of its definition, one after the other; each takes what the whole one takes.
+DEFINED_BY = {"HardSwish": ("HardSigmoid", "Mul")}
+
 
 class Peak(NamedTuple):
     """The most bytes that the values of a run need at once, and the path of the step at which they do."""
@@ -34,10 +37,21 @@ def inference_peak(graph: Graph, opset: int, batch: int = 1, in_place: bool = Fa
 
     `in_place` lets a ReLU, a sum and their like write over what they read, where nothing reads that later and it is no input of the net.
     """
-    nodes = onnx_nodes(graph, opset, batch)
+    nodes = [step for node in onnx_nodes(graph, opset, batch) for step in executed_nodes(node)]
     inputs = {value.name: batch * value.type.elements * value.type.dtype.size_bytes for value in graph.inputs}
     results = {value.name for value in graph.results()} | {node.output for node in nodes if not node.path}
     return find_peak(nodes, inputs, results, in_place)
+
+
+def executed_nodes(node: OnnxNode) -> list[OnnxNode]:
+    """The nodes as which onnxruntime runs a node of the file: those of its definition, or itself. The last one also reads its inputs."""
+    *earlier, last = DEFINED_BY.get(node.type, (node.type,))
+    steps: list[OnnxNode] = []
+    for each in earlier:
+        source = (steps[-1].output,) if steps else node.inputs
+        name = f"{node.name}/{each}"
+        steps.append(node._replace(name=name, type=each, inputs=source, output=name))
+    return [*steps, node._replace(type=last, inputs=(*node.inputs, *(step.output for step in steps[-1:])))]
 
 
 def find_peak(nodes: Sequence[OnnxNode], inputs: Mapping[str, int], results: Collection[str], in_place: bool) -> Peak:

@@ -24,8 +24,10 @@ from .resize import SizeRefused, image_type, resize, with_image_size
 Size = tuple[int, int]
 Numbers = tuple[int, ...]
 REFUSED = 0  # the number of no type
-# sizes beyond the net's own that are tried; a longer period counts as the step
-LONGEST_PERIOD = 1024
+# Steps of the net times sizes of the image that are tried one by one. Beyond them sizes are searched by halving, as if all fit once
+# they are large enough, and a period that is too long to be tried counts as the step.
+MOST_TRIALS = 2_000_000
+MOST_SIZES = 4096
 
 
 class AxisLimits(NamedTuple):
@@ -81,13 +83,22 @@ def minimum_input(graph: Graph, nodes: tuple[Node, ...]) -> Size:
 
 def smallest_side(graph: Graph, nodes: tuple[Node, ...], axis: int, own: Size) -> int:
     """The smallest size of an axis that fits, the other one being the net's own. Sizes are tried in growing stretches."""
-    begin = 1
-    while begin < own[axis]:
-        end = min(4 * begin, own[axis])
+    size, most, begin = own[axis], tried_sizes(nodes), 1
+    while begin < size and begin <= most:
+        end = min(2 * begin, size, most + 1)
         if fitting := fitting_sizes(graph, nodes, along(own, axis, range(begin, end))):
-            return min(size[axis] for size in fitting)
+            return min(each[axis] for each in fitting)
         begin = end
-    return own[axis]
+    while begin < size:
+        middle = (begin + size) // 2
+        fits = fitting_sizes(graph, nodes, along(own, axis, [middle]))
+        begin, size = (begin, middle) if fits else (middle + 1, size)
+    return size
+
+
+def tried_sizes(nodes: Sequence[Node]) -> int:
+    """How many sizes are tried one by one."""
+    return min(MOST_SIZES, MOST_TRIALS // (len(nodes) + 1) + 1)
 
 
 def limit_axis(graph: Graph, axis: int) -> AxisLimits:
@@ -95,16 +106,29 @@ def limit_axis(graph: Graph, axis: int) -> AxisLimits:
     image = image_type(graph)
     assert image is not None
     own = image.height, image.width
-    period = size_period(graph, axis)
-    last = own[axis] + min(period, LONGEST_PERIOD)
-    tried = along(own, axis, [*range(1, last + 1), own[axis] + period])
-    fitting = {size[axis] for size in fitting_sizes(graph, graph.nodes, tried)}
-    smallest = min(fitting)
-    if own[axis] + period in fitting:
-        largest, step = None, endless_step(fitting, smallest, last, period)
+    size, period, most = own[axis], size_period(graph, axis), tried_sizes(graph.nodes)
+    smallest = smallest_side(graph, graph.nodes, axis, own)
+    beyond = min(period, most)
+    tried = {
+        *range(smallest, min(size, smallest + most)),
+        *range(size, size + beyond + 1),
+        size + period,
+        smallest + period,
+    }
+    fitting = {each[axis] for each in fitting_sizes(graph, graph.nodes, along(own, axis, sorted(tried)))}
+    if size + period in fitting:
+        largest, limit = None, period
     else:
-        largest, step = max(fitting), even_step(sorted(fitting))
+        tried, largest = {each for each in tried if each <= max(fitting)}, max(fitting)
+        limit = largest - smallest
+    steps = [each for each in range(1, limit + 1) if limit % each == 0] if limit <= most else [limit]
+    step = find_step(tried, fitting, smallest, steps) if limit else 0
     return AxisLimits(smallest, step, largest, *explain_refusal(graph, along(own, axis, [smallest - 1])[0]))
+
+
+def find_step(tried: Collection[int], fitting: Collection[int], smallest: int, steps: Iterable[int]) -> int | None:
+    """The first of `steps` of which all multiples beyond `smallest` fit, as far as they were tried."""
+    return next((step for step in steps if all(n in fitting for n in tried if (n - smallest) % step == 0)), None)
 
 
 def along(own: Size, axis: int, sizes: Iterable[int]) -> list[Size]:
@@ -116,25 +140,6 @@ def size_period(graph: Graph, axis: int) -> int:
     """By how much an axis of the image must grow so that the size of every map grows by a whole number."""
     views = [each[axis] for each in trace_views(graph, graph.nodes).values()]
     return lcm(*{view.step // gcd(view.step, len(view.spans)) for view in views if view.step})
-
-
-def endless_step(fitting: Collection[int], smallest: int, last: int, period: int) -> int | None:
-    """The smallest step whose every multiple beyond `smallest` fits, where the sizes up to `last` were tried, one period at least.
-
-    A period that is too long to be tried whole is the step itself.
-    """
-    steps = [step for step in range(1, min(period, LONGEST_PERIOD) + 1) if period % step == 0]
-    if period > LONGEST_PERIOD:
-        steps = [period]
-    return next((step for step in steps if all(size in fitting for size in range(smallest, last + 1, step))), None)
-
-
-def even_step(fitting: Sequence[int]) -> int | None:
-    """The smallest step that leads from the first to the last of a few sizes, all between them included; 0 for one size."""
-    reach = fitting[-1] - fitting[0]
-    known = frozenset(fitting)
-    steps = [step for step in range(1, reach + 1) if reach % step == 0]
-    return next((s for s in steps if all(n in known for n in range(fitting[0], fitting[-1] + 1, s))), 0)
 
 
 def explain_refusal(graph: Graph, size: Size) -> tuple[str, str]:
@@ -190,7 +195,7 @@ class Trials:
 
     def run(self, node: Node, inputs: Sequence[Numbers]) -> Numbers:
         """What a node makes of its inputs. Equal layers over equal maps are worked out once."""
-        key = (node.op, node.input_types, *map(id, inputs))
+        key = (node.op, *[value.type for value in node.inputs], *map(id, inputs))
         if key not in self._results:
             result = self._try(node, inputs)
             self._results[key] = self._values.setdefault(result, result)
@@ -198,25 +203,29 @@ class Trials:
 
     def _try(self, node: Node, inputs: Sequence[Numbers]) -> Numbers:
         """The same, size by size: REFUSED where the node does not take them, or would have other weights."""
+        own = channels_of(node.input_types)
         if len(inputs) == 1:
-            made = {number: self._make(node, (number,)) for number in set(inputs[0])}
+            made = {number: self._make(node, own, (number,)) for number in set(inputs[0])}
             return tuple([made[number] for number in inputs[0]])
         rounds = list(zip(*inputs, strict=True))
-        each = {numbers: self._make(node, numbers) for numbers in set(rounds)}
+        each = {numbers: self._make(node, own, numbers) for numbers in set(rounds)}
         return tuple([each[numbers] for numbers in rounds])
 
-    def _make(self, node: Node, numbers: Numbers) -> int:
+    def _make(self, node: Node, own: Sequence[Any], numbers: Numbers) -> int:
+        """The number of what a node makes of one size; `own` are the channels that it reads in the net as it is."""
         if REFUSED in numbers:
             return REFUSED
-        x = [self._types[number] for number in numbers]
+        x: list[Any] = [self._types[number] for number in numbers]
         try:
             result = op_of(node).infer(*x)
         except Reject:
             return REFUSED
-        return REFUSED if changes_weights(node, x) else self.number(result)
+        # only other channels can make other weights: `Op.params` promises it
+        if channels_of(x) != own and node.op.params(*x) != node.op.params(*node.input_types):
+            return REFUSED
+        return self.number(result)
 
 
-def changes_weights(node: Node, x: Sequence[Any]) -> bool:
-    """Whether the node has other weights over the inputs `x`; `Op.params` promises that only other channels can make them."""
-    same = all(now.channels == own.channels for now, own in zip(x, node.input_types, strict=True) if own.sizes)
-    return not same and node.op.params(*x) != node.op.params(*node.input_types)
+def channels_of(types: Iterable[TensorType]) -> list[Any]:
+    """The channels of each type; nothing of a control value."""
+    return [x.shape[1:2] for x in types]

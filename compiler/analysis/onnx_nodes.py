@@ -28,7 +28,7 @@ class OnnxNode(NamedTuple):
     type: str
     inputs: tuple[str, ...]
     output: str
-    shape: Shape
+    shape: Shape | None
     bytes: int
     attributes: Mapping[str, Any]
 
@@ -77,7 +77,7 @@ class Recorder:
         self.nodes[last] = self.nodes[last]._replace(name=node.path, output=node.output.name, shape=shape,
                                                      bytes=prod(shape) * node.output.type.dtype.size_bytes)  # fmt: skip
         for made in self.nodes[first:]:
-            if not made.shape and made.output != node.output.name:
+            if made.shape is None:
                 raise InternalError(f"`{node.path}`: nothing says which shape ONNX's {made.type} makes")
 
     def node(self, op_type: str, *inputs: str, **attributes: Any) -> str:
@@ -90,10 +90,11 @@ class Recorder:
         self.names.add(name)
         read = tuple(each for each in inputs if each)
         rule = SHAPE_RULES.get(op_type)
-        shape = rule([self.shapes[each] for each in read], self.numbers(read), attributes) if rule else ()
-        size = prod(shape) * self.current.output.type.dtype.size_bytes
+        shape = rule([self.shapes[each] for each in read], self.numbers(read), attributes) if rule else None
+        size = prod(shape or ()) * self.current.output.type.dtype.size_bytes
         self.nodes.append(OnnxNode(path, name, op_type, read, name, shape, size, attributes))
-        self.shapes[name] = shape
+        if shape is not None:
+            self.shapes[name] = shape
         return name
 
     def numbers(self, inputs: Sequence[str]) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ flattening. A global pool on the way (a squeeze) sees its whole map.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from math import gcd, lcm
 from typing import NamedTuple
@@ -18,8 +19,9 @@ from ..ops.op import Op, Window, Windows, op_of
 
 # pixels: strides on a map of one pixel would multiply for ever
 LARGEST = 2**53
-# positions after which the fields of an enlarged map must repeat; a longer period is bounded from above
-LONGEST_PERIOD = 1024
+# fields that are worked out one by one for a net: a deep net with a map whose fields repeat after many positions has them bounded
+# from above, so that a spec from a stranger is checked in bounded time
+MOST_SPANS = 100_000
 
 
 class View(NamedTuple):
@@ -90,6 +92,7 @@ def describe_views(views: Views) -> ReceptiveField:
 def trace_views(graph: Graph, nodes: tuple[Node, ...]) -> dict[str, Views]:
     """What each value sees of the image, by its name, over `nodes` in their order."""
     views: dict[str, Views] = {value.name: (PIXEL, PIXEL) for value in graph.inputs}
+    longest = MOST_SPANS // (len(nodes) + 1) + 1
     for node in nodes:
         sources = [value for value in node.inputs if value.name in views]
         if not sources:
@@ -97,11 +100,18 @@ def trace_views(graph: Graph, nodes: tuple[Node, ...]) -> dict[str, Views]:
         if len(sources) == 1:
             rows, columns = views[sources[0].name]
             row_window, column_window = windows_of(op_of(node), *node.input_types)
-            views[node.output.name] = look_through(rows, row_window), look_through(columns, column_window)
+            views[node.output.name] = (
+                look_through(rows, row_window, longest),
+                look_through(columns, column_window, longest),
+            )
         else:
             views[node.output.name] = (
-                unite([(views[v.name][0], axis_size(v.type, 0)) for v in sources], axis_size(node.output.type, 0)),
-                unite([(views[v.name][1], axis_size(v.type, 1)) for v in sources], axis_size(node.output.type, 1)),
+                unite(
+                    [(views[v.name][0], axis_size(v.type, 0)) for v in sources], axis_size(node.output.type, 0), longest
+                ),
+                unite(
+                    [(views[v.name][1], axis_size(v.type, 1)) for v in sources], axis_size(node.output.type, 1), longest
+                ),
             )
     return views
 
@@ -117,9 +127,10 @@ def axis_size(x: TensorType, axis: int) -> int:
     return int(x.shape[2 + axis]) if x.is_image else 1
 
 
-@lru_cache(maxsize=4096)
-def look_through(view: View, window: Window) -> View:
-    """What positions see that see `window` of a map with this view."""
+def look_through(view: View, window: Window, longest: int) -> View:
+    """What positions see that see `window` of a map with this view; at most `longest` of them are told from one another."""
+    if len(view.spans) == window.parts == 1:
+        return look_plainly(view, window)
     if view.step == 0:
         period, step = 1, 0
     else:
@@ -127,8 +138,8 @@ def look_through(view: View, window: Window) -> View:
         rounds = window.parts * len(view.spans)
         period = rounds // gcd(rounds, window.stride)
         step = view.step * window.stride * period // rounds
-        if period > LONGEST_PERIOD:
-            return bound_view(view, window)
+    if period > longest:
+        return bound_view(view, window)
     spans = []
     for position in range(period):
         first, last = window.span(position, position)
@@ -136,14 +147,24 @@ def look_through(view: View, window: Window) -> View:
     return View(min(step, LARGEST), tuple(spans))
 
 
+@lru_cache(maxsize=4096)
+def look_plainly(view: View, window: Window) -> View:
+    """The same where no map was enlarged, as in most nets, whose few kinds of layers are worked out once."""
+    first, last = window.span(0, 0)
+    span = clamp_span(view.at(first)[0], view.at(last)[1])
+    return View(min(view.step * window.stride, LARGEST), (span,))
+
+
 def bound_view(view: View, window: Window) -> View:
     """A view with one span, which is wide enough for all positions."""
+    rounds = window.parts * len(view.spans)
     first, last = window.span(0, 0)
-    most = max(end - start + 1 for start, end in view.spans)
-    step = view.step * window.stride // (window.parts * len(view.spans))
-    start = view.at(first)[0]
-    reach = (last - first) * view.step // len(view.spans)
-    return View(min(step, LARGEST), (clamp_span(start, start + most + reach),))
+    begin = view.at(first)[0]
+    reach = -(-(window.last - window.first) * view.step // rounds) + view.size
+    return View(
+        min(view.step * window.stride // rounds, LARGEST),
+        (clamp_span(begin, max(begin, view.at(last)[1], begin + reach)),),
+    )
 
 
 def clamp_span(first: int, last: int) -> tuple[int, int]:
@@ -151,27 +172,28 @@ def clamp_span(first: int, last: int) -> tuple[int, int]:
     return max(-LARGEST, min(first, LARGEST)), max(-LARGEST, min(last, LARGEST))
 
 
-def unite(branches: list[tuple[View, int]], size: int) -> View:
+def unite(branches: Sequence[tuple[View, int]], size: int, longest: int) -> View:
     """The view of a merge of `size` positions, whose branches are given by their views and sizes.
 
     Branches that move alike are united place by place. One that moves otherwise, as a gate of 1×1 does, is united where the middle
     of the map sees it.
     """
-    main = max((view for view, own in branches if own == size), key=lambda view: view.stride, default=branches[0][0])
+    alike = [view for view, own in branches if own == size] or [branches[0][0]]
+    main = max(alike, key=lambda view: view.stride)
     moving = []
     for view, own in branches:
-        if view.step * len(main.spans) != main.step * len(view.spans) or own != size:
+        if view.stride != main.stride or own != size:
             view = fix_at_middle(view, main, (size - 1) // 2, spread=own != size)
         moving.append(view)
-    return unite_views(tuple(dict.fromkeys(moving)))
+    distinct = list(dict.fromkeys(moving))
+    return distinct[0] if len(distinct) == 1 else unite_views(distinct, longest)
 
 
-@lru_cache(maxsize=4096)
-def unite_views(views: tuple[View, ...]) -> View:
+def unite_views(views: Sequence[View], longest: int) -> View:
     """The union of views that move alike."""
-    if len(views) == 1:
-        return views[0]
     period = lcm(*(len(view.spans) for view in views))
+    if period > longest:
+        period = 1
     spans = [[view.at(position) for view in views] for position in range(period)]
     step = views[0].step * period // len(views[0].spans)
     return View(step, tuple((min(a for a, _ in each), max(b for _, b in each)) for each in spans))

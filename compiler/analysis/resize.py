@@ -49,7 +49,8 @@ def resize(graph: Graph, height: int, width: int) -> Graph:
     heads = tuple(head._replace(value=values[head.value.name]) for head in graph.heads if head.value.name in values)
     outputs = tuple(output._replace(value=values[output.value.name]) for output in graph.outputs)
     inputs = tuple(values[value.name] for value in graph.inputs)
-    return graph.replace(inputs=inputs, nodes=tuple(nodes), outputs=outputs, heads=heads)
+    resized = graph.replace(inputs=inputs, nodes=tuple(nodes), outputs=outputs, heads=heads)
+    return resized if len(heads) == len(graph.heads) else resized.replace(nodes=resized.needed_by(resized.results()))
 
 
 def retype_node(node: Node, values: dict[str, Value]) -> Node:

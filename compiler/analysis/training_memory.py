@@ -51,7 +51,7 @@ def saved_bytes(graph: Graph) -> tuple[int, int]:
     own = once = 0
     for node in graph.needed_by(graph.results()):
         op, inputs = op_of(node), [storage.get(value.name, value) for value in node.inputs]
-        if op.is_view:
+        if op.gives_view(*node.input_types):
             storage[node.output.name] = inputs[0]
         learns = any(not param.buffer for param in op.params(*node.input_types).values())
         if not learns and not any(value.name in trained for value in node.inputs):

@@ -58,6 +58,9 @@ class Add(Merge):
 
     also_called = ("Sum", "Plus", "ElemwiseAdd", "AddV2")
 
+    def gives_view(self, *x: TensorType) -> bool:
+        return len(x) == 1
+
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Add()
 
@@ -147,7 +150,10 @@ class Multiply(Merge):
     def saved_for_backward(self, y: TensorType, *x: TensorType) -> Saved:
         """Its factors, and the products of the first two, three, … of them but for the last."""
         sizes = [max(a.elements for a in x[:count]) for count in range(2, len(x))]
-        return Saved(inputs=True, bytes=sum(sizes) * y.dtype.size_bytes)
+        return Saved(inputs=len(x) > 1, bytes=sum(sizes) * y.dtype.size_bytes)
+
+    def gives_view(self, *x: TensorType) -> bool:
+        return len(x) == 1
 
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Multiply()

@@ -240,9 +240,8 @@ class Op:
         """What its torch module keeps for the backward pass of a training step, beside its parameters."""
         return Saved()
 
-    @property
-    def is_view(self) -> bool:
-        """Whether its torch module's result has the memory of its input in training: it moves and copies nothing."""
+    def gives_view(self, *x: Any, **_: Any) -> bool:
+        """Whether its torch module's result has the memory of its one input in training: it moves and copies nothing."""
         return False
 
     def needs_float32(self, *x: Any, **_: Any) -> bool:

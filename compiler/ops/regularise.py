@@ -37,10 +37,9 @@ class Dropout(Op):
 
     def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
         """Its mask, in the type of its input, as on a CPU; a GPU's takes a byte an element."""
-        return Saved(bytes=0 if self.is_view else y.elements * y.dtype.size_bytes)
+        return Saved(bytes=0 if self.p == 0 else y.elements * y.dtype.size_bytes)
 
-    @property
-    def is_view(self) -> bool:
+    def gives_view(self, x: TensorType) -> bool:
         return self.p == 0
 
     def torch(self, nn: Any, x: TensorType) -> Any:

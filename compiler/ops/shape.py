@@ -43,8 +43,7 @@ class Identity(Op):
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0]
 
-    @property
-    def is_view(self) -> bool:
+    def gives_view(self, x: TensorType) -> bool:
         return True
 
     def torch(self, nn: Any, x: TensorType) -> Any:
@@ -70,8 +69,7 @@ class Flatten(Op):
     def infer(self, x: TensorType) -> TensorType:
         return x.with_sizes(x.elements)
 
-    @property
-    def is_view(self) -> bool:
+    def gives_view(self, x: TensorType) -> bool:
         return True
 
     def windows(self, x: TensorType) -> Windows:
@@ -168,8 +166,7 @@ class Slice(Op):
     def infer(self, x: TensorType) -> TensorType:
         return x.with_sizes(*(len(range(*r)) for r in self.ranges(x)))
 
-    @property
-    def is_view(self) -> bool:
+    def gives_view(self, x: TensorType) -> bool:
         return True
 
     def windows(self, x: TensorType) -> Windows:
