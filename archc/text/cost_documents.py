@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..compiler.analysis.cost import Layer
 from ..compiler.analysis.parts import By
+from .cost_details import NetReport, detail_cells, details_document
 from .cost_tables import CostTable
-from .costs import CostReport
+from .costs import CostReport, count_layers
 from .rooflines import CardReport, part_times
 
+if TYPE_CHECKING:
+    from ..compiler.analysis.receptive_field import ReceptiveField
 
-def cost_document(report: CostReport, by: By | None, depth: int, cards: Sequence[CardReport] = ()) -> dict[str, Any]:
-    """The net's numbers and its layers; the blocks or ops if `by` asks for them, and the rooflines of `cards`."""
+
+def cost_document(found: NetReport, by: By | None, depth: int) -> dict[str, Any]:
+    """The net's numbers and its layers; the blocks or ops if `by` asks for them, and what else was asked for."""
+    report, cards = found.report, found.cards
     table = CostTable(report, by, depth) if by else None
-    document = overview(report) | {"layers": [row_document(x, report) for x in report.layers]}
+    document = overview(report) | details_document(found.details, report)
+    document["layers"] = [row_document(x, report) | field_document(found.fields, x.path) for x in report.layers]
     if table is not None and by != "layer":
         document[f"{by}s"] = rows_document(table)
     if cards:
@@ -94,25 +100,46 @@ def times_document(table: CostTable, found: CardReport) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def cost_csv(reports: Sequence[tuple[str, CostReport, Sequence[CardReport]]], by: By | None, depth: int) -> str:
+def field_document(fields: Mapping[str, ReceptiveField], path: str) -> dict[str, Any]:
+    """The receptive field of a layer; nothing where none were asked for, or the layer sees no input."""
+    return {"receptive_field": fields[path]._asdict()} if path in fields else {}
+
+
+def cost_csv(nets: Sequence[NetReport], by: By | None, depth: int) -> str:
     """The rows of all nets under one head, each with the spec that was asked for; for each card they stand there once more."""
     from .interchange import csv_table
 
     lines: list[dict[str, Any]] = []
-    for spec, report, cards in reports:
-        first = {"spec": spec, "name": report.cost.name, "input": sizes_cell(report.cost.inputs)}
+    for net in nets:
+        report = net.report
+        first = {"spec": net.spec, "name": report.cost.name, "input": sizes_cell(report.cost.inputs)}
         table = CostTable(report, by, depth) if by else None
-        rows = rows_document(table) if table is not None else [overview_cells(report)]
-        lines += [first | row for row in rows] if not cards else []
-        for found in cards:
-            times = times_document(table, found) if table is not None else [card_document(found, None)]
-            told = {"card": found.roof.card.name, "precision": found.roof.precision, "batch": found.roof.batch}
+        if table is None:
+            rows = [overview_cells(report) | detail_cells(net.details, report)]
+        else:
+            rows = [row | field_cells(net.fields, row["path"]) for row in rows_document(table)]
+        lines += [first | row for row in rows] if not net.cards else []
+        for card in net.cards:
+            times = times_document(table, card) if table is not None else [card_document(card, None)]
+            told = {"card": card.roof.card.name, "precision": card.roof.precision, "batch": card.roof.batch}
             for row, time in zip(rows, times, strict=True):
                 lines.append(first | row | told | {name: time[name] for name in CARD_CELLS if name in time})
     head = list(lines[0]) if lines else ["spec", "name", "input", *ROW_CELLS]  # a net of no steps has no rows
     return csv_table(head, [[*line.values()] for line in lines])
 
 
+def field_cells(fields: Mapping[str, ReceptiveField], path: str) -> dict[str, Any]:
+    """The receptive field of a layer in cells; empty ones where the layer sees no input, none where no fields were asked for."""
+    if not fields:
+        return {}
+    found = fields.get(path)
+    pairs = found._asdict() if found else dict.fromkeys(FIELD_CELLS, (None, None))
+    return {
+        f"field_{name}_{side}": pairs[name][at] for name in FIELD_CELLS for at, side in enumerate(("height", "width"))
+    }
+
+
+FIELD_CELLS = ("size", "stride", "center")
 ROW_CELLS = (*Layer._fields, "param_bytes", "activation_bytes", "steps")
 CARD_CELLS = ("flops", "bytes", "intensity", "bound", "least_us", "images_per_second", "largest_batch")
 
@@ -120,11 +147,10 @@ CARD_CELLS = ("flops", "bytes", "intensity", "bound", "least_us", "images_per_se
 def overview_cells(report: CostReport) -> dict[str, Any]:
     """The net's numbers, each in a cell of its own."""
     document = overview(report)
-    layers = report.cost.weight_layers
     return {
         "params": report.params,
         "params_without_aux": report.params_without_aux,
-        "weight_layers": sum(layers.values()) - layers.get("aux", 0),
+        "weight_layers": count_layers(report.cost.weight_layers),
         **{name: document[name] for name in ("macs", "activations", "activations_with_input", "peak_activation_bytes", "depth")},
         **{f"{name}_{side}": document[name][at] for name in ("receptive_field", "min_input") for at, side in enumerate(("height", "width"))},
         "output": sizes_cell(report.cost.outputs),

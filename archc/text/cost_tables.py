@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, get_args, overload
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, overload
 
 from ..compiler.analysis.cost import Layer
 from ..compiler.analysis.parts import By, CostPart, divide_layers, sum_part
@@ -12,6 +12,9 @@ from .bars import can_show_eighths, draw_bar
 from .costs import CostReport
 from .layout import cut_end, table_width, text_width
 from .tables import format_bytes, format_count, format_number, format_table, table_columns, table_note
+
+if TYPE_CHECKING:
+    from ..compiler.analysis.receptive_field import ReceptiveField
 
 OP_ROOM = 10  # columns that are left of the name of an op or a block that is cut
 SHARE_BAR, PERCENT_BAR = 4, 5  # columns
@@ -157,10 +160,10 @@ def format_percent(share: float) -> str:
     return "100" if share >= 0.9995 else "<0.1" if share < 0.0005 else f"{100 * share:.1f}"
 
 
-def fit_columns(columns: Sequence[TableColumn], room: int = 0) -> str:
+def fit_columns(columns: Sequence[TableColumn], layouts: Sequence[Layout] = LAYOUTS) -> str:
     """The columns as a table, in the first of the layouts that fits; a last line says what is left out, and whether numbers are rounded."""
-    room = room or table_width()
-    for layout in LAYOUTS:
+    room = table_width()
+    for layout in layouts:
         kept = [shorten(x) if layout.rounds else x for x in columns if x.name not in layout.left_out]
         excess = table_columns([[x.head, *x.cells] for x in kept]) - room
         if excess > 0:
@@ -213,6 +216,23 @@ def shares_table(table: CostTable) -> str:
     ]
     lines = [line for line in zip(*columns, strict=True) if any(line[1:])]
     return format_table([table.by, report.counted, "MACs", "activations"], lines, "<<<<", width=table_width())
+
+
+def field_columns(table: CostTable, fields: Mapping[str, ReceptiveField]) -> list[TableColumn]:
+    """The columns of the receptive field of each layer: its size, the distance to the next one, and the middle of the first."""
+
+    def pairs(name: str, sign: str) -> list[str]:
+        found = [getattr(fields[x.path], name) if x.path in fields else () for x in table.rows]
+        return [sign.join(f"{side:g}" for side in each) for each in found]
+
+    columns = [x for x in cost_columns(table) if x.name in ("layer", "op", "output", "source")]
+    columns = [x._replace(cells=x.cells[: len(table)]) for x in columns]
+    columns[-1:-1] = [
+        TableColumn("field", "field", pairs("size", "×"), right=True),
+        TableColumn("stride", "stride", pairs("stride", "×"), right=True),
+        TableColumn("center", "center", pairs("center", ", "), right=True),
+    ]
+    return columns
 
 
 def parts_markdown(table: CostTable, with_bytes: bool = False) -> str:

@@ -91,9 +91,9 @@ def report_costs(
     return CostReport(costs, layers, counted, batch, precision, label or costs.name)
 
 
-def cost_text(report: CostReport) -> str:
-    """The net's name, and its numbers in two columns."""
-    return f"{clean(report.label)}\n{format_pairs(cost_rows(report))}"
+def cost_text(report: CostReport, more: Sequence[tuple[str, str]] = ()) -> str:
+    """The net's name, and its numbers in two columns; `more` are rows below these."""
+    return f"{clean(report.label)}\n{format_pairs([*cost_rows(report), *more])}"
 
 
 def cost_rows(report: CostReport) -> list[tuple[str, str]]:
@@ -116,6 +116,11 @@ def cost_rows(report: CostReport) -> list[tuple[str, str]]:
         ("minimum input", format_number(cost.min_input)),
         ("output", describe_sizes(cost.outputs)),
     ]
+
+
+def count_layers(kinds: Mapping[str, int]) -> int:
+    """How many convolutions and linear layers there are, without those of auxiliary heads."""
+    return sum(n for kind, n in kinds.items() if kind != "aux")
 
 
 def describe_weight_layers(kinds: Mapping[str, int]) -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..compiler.analysis.roofline import LayerTime, Roofline, largest_batch, sum_times
 from ..compiler.diagnostics import clean
+from .cost_details import Training
 from .cost_tables import CostTable, TableColumn, fit_columns, markdown_columns, row_name, share_cells
 from .costs import CostReport
 from .layout import table_width
@@ -14,20 +15,23 @@ from .tables import format_count, format_number, format_pairs, format_table
 
 
 class CardReport(NamedTuple):
-    """A net on a card, with what its costs say of memory there."""
+    """A net on a card, with what its costs say of memory there; of `training`, if that is there."""
 
     report: CostReport
     roof: Roofline
+    training: Training | None = None
 
     @property
     def fixed_bytes(self) -> int:
-        """What is in memory once: the parameters that inference needs."""
+        """What is in memory once: the parameters that inference needs, or in training all but the activations."""
+        if self.training:
+            return self.training.fixed_bytes
         return self.report.cost.params.without_aux * self.report.element_bytes
 
     @property
     def image_bytes(self) -> int:
-        """What is in memory for each image: the peak of the activations."""
-        return self.report.peak_bytes // self.report.batch
+        """What is in memory for each image: the peak of the activations, or in training those that are kept."""
+        return self.training.image_bytes if self.training else self.report.peak_bytes // self.report.batch
 
     @property
     def largest_batch(self) -> int | None:
