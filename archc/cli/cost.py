@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from ..compiler.analysis.cost import ELEMENT_BYTES, cost
+from ..compiler.analysis.training_memory import OPTIMIZERS
 from ..compiler.limits import Limits
 from ..text.costs import cost_text, report_costs
 from .options import (
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from ..compiler.ir.graph import Graph
     from ..text.cost_details import CostDetails, NetReport, Training
     from ..text.cost_tables import CostTable
-
-OPTIMIZERS = ("sgd", "sgd-momentum", "adam")
 
 
 class Asked(NamedTuple):
@@ -99,7 +98,11 @@ class ImageSize(click.ParamType[tuple[int, int]]):
 )
 @click.option("--memory", is_flag=True, help="Also the peak of a run in onnxruntime's order, and with steps in place.")
 @click.option("--training", is_flag=True, help="Also the memory of a training step.")
-@click.option("--optimizer", type=click.Choice(OPTIMIZERS), help="Whose state training keeps.  [default: sgd-momentum]")
+@click.option(
+    "--optimizer",
+    type=click.Choice([name.replace("_", "-") for name in OPTIMIZERS]),
+    help="Whose state training keeps.  [default: sgd-momentum]",
+)
 @click.option("--sizes", is_flag=True, help="Also the sizes of images that fit, and what breaks below.")
 @click.option("--paths", is_flag=True, help="Also the depths of all paths.")
 @click.option(
@@ -204,7 +207,7 @@ def find_training(graph: Graph, asked: Asked) -> Training:
     from ..compiler.analysis.training_memory import training_memory
     from ..text.cost_details import Training
 
-    optimizer = (asked.optimizer or OPTIMIZERS[1]).replace("-", "_")
+    optimizer = (asked.optimizer or "sgd-momentum").replace("-", "_")
     memory, none, one = (training_memory(graph, batch) for batch in (asked.batch, 0, 1))
     return Training(memory, optimizer, none.total(optimizer), one.activations - none.activations)
 
