@@ -220,6 +220,9 @@ OPTIONS = {
     "show --phase": (["show", "tiny.yaml"], []),
     "show --after": (["show", "tiny.yaml"], []),
     "cost --by": (["cost", "tiny.yaml"], []),
+    "cost --depth": (["cost", "tiny.yaml", "--by", "block"], ["3"]),
+    "cost --precision": (["cost", "tiny.yaml"], []),
+    "cost --on": (["cost", "tiny.yaml"], []),
     "check --format": (["check", "tiny.yaml"], []),
 }
 
