@@ -266,10 +266,7 @@ def find_revision_spec(asked: RevisionPath, folder: Path) -> SpecText:
     files = GitRevision(Snapshot(repository, asked.revision))
     try:
         if asked.path.startswith("/") or not asked.path:
-            raise SourceError(
-                "not-a-file" if not asked.path else "no-such-spec",
-                f"`{shorten(asked.path)}` is no path of a file in a repository",
-            )
+            raise SourceError("path-outside", "")
         start = repository.prefix.split("/") if re.match(r"\.\.?/", asked.path) else []
         *parts, name = files.walk(start, asked.path)
         inside = GitRevision(files.snapshot, "/".join(parts))
@@ -281,11 +278,13 @@ def find_revision_spec(asked: RevisionPath, folder: Path) -> SpecText:
 def explain_missing(error: SourceError, asked: RevisionPath, files: GitRevision, folder: Path) -> Failure:
     """The Failure for a spec that a revision does not have, with what was probably meant."""
     what = f"revision {shorten(asked.revision)}" if asked.revision.strip(":0") else "what is staged"
-    if error.code not in ("file-missing", "path-outside"):
-        return Failure(error.code, f"{what}: {error.message}", error.help, 2)
-    message, help = f"there is no file `{shorten(asked.path)}` in {what}", error.help
+    if error.code == "path-outside":
+        return Failure("no-such-spec", f"`{shorten(asked.path)}` is no path inside the repository", exit_code=2)
     if "there is no file" not in error.message:
-        return Failure("not-a-file", f"{what}: {error.message}", help, 2)
+        code = "not-a-file" if error.code == "file-missing" else error.code
+        return Failure(code, f"{what}: {error.message}", error.help, 2)
+    message = f"there is no file `{shorten(asked.path)}` in {what}"
+    help = error.help if error.help.startswith("did you mean") else ""
     try:
         files.walk(files.snapshot.repository.prefix.split("/"), asked.path)
         help = (
