@@ -4,7 +4,7 @@
    step more at the front gives new ones to all others. So these are aligned by what is in them (alignment.py), and what is left between
    two that are equal by its kind.
 2. By wiring, for what has another path: the same op whose inputs come from nodes that belong together, or that feeds the same place
-   of two nodes that do; then also one whose fields have changed, where what is before and behind it fits.
+   of two nodes that do; then also one of its kind whose fields have changed, where both lie between nodes that belong together.
 3. By shape, for layers with weights of which nothing else is known: the same op on the same shapes, in the same order.
 
 Which of two graphs is the first changes nothing: `match_nodes` orders them itself.
@@ -15,13 +15,15 @@ Time grows with the graphs' size, whatever the two are.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 
-from ...ir.graph import Graph, Node, Value
+from ...ir.graph import Graph, Head, Node, Output, Value
 from ...ops.op import op_of
 from .alignment import align
 
 MAX_ROUNDS = 8  # of looking for renamed nodes whose fields have changed
+MAX_BETWEEN = 64  # such nodes between the same matched ones
+MAX_AROUND = 4  # matched values before such a node, and nodes behind it
 
 
 class Scope:
@@ -235,20 +237,57 @@ class Wiring:
                 return
 
     def match_changed(self) -> bool:
-        """Matches nodes of one kind whose inputs and one of whose readers belong together; whether there were any."""
-        open_b: dict[Hashable, deque[Node]] = defaultdict(deque)
-        for node in self.b.nodes:
-            if node.path not in self.found.to_a:
-                open_b[node.op.name, names_of(node.inputs)].append(node)
+        """Matches open nodes of one kind that lie between the same matched ones, in their order; whether there were any.
+
+        Of very many between the same two, nothing is known: they are other nets.
+        """
+        open_a, open_b = (
+            self.open_between(self.a, self.found.to_b, self.found.values),
+            self.open_between(self.b, self.found.to_a, None),
+        )
         matched = False
-        for a in self.a.nodes:
-            if a.path in self.found.to_b or self.waiting[a.path]:
-                continue
-            candidates = open_b.get((a.op.name, tuple(self.found.values[v.name] for v in a.inputs)))
-            if candidates and self.feeds_the_same(a, candidates[0]):
-                self.found.add(a, candidates.popleft())
-                matched = True
+        for between, some_a in open_a.items():
+            some_b = open_b.get(between, [])
+            if max(len(some_a), len(some_b)) <= MAX_BETWEEN:
+                for i, j in align([node.op.name for node in some_a], [node.op.name for node in some_b]):
+                    self.found.add(some_a[i], some_b[j])
+                    matched = True
         return matched
+
+    def open_between(
+        self, graph: Graph, matched: Mapping[str, Node], values: Mapping[str, str] | None
+    ) -> dict[Hashable, list[Node]]:
+        """The open nodes of a graph, by the nearest matched values before them and the nearest matched nodes and outputs behind.
+
+        Values and nodes are those of `b`: `values` has them by those of `a`, and is None for `b` itself.
+        """
+        open_nodes = [node for node in graph.nodes if node.path not in matched]
+        known = self.found.values if values is not None else {value: value for value in self.found.values.values()}
+        before: dict[str, frozenset[str]] = {}
+        for node in open_nodes:
+            near = [
+                frozenset([known[v.name]]) if v.name in known else before.get(v.name, frozenset()) for v in node.inputs
+            ]
+            around = frozenset[str]().union(*near)
+            before.update((v.name, around) for v in node.outputs)
+        behind: dict[str, set[str]] = defaultdict(set)
+        results: list[Output | Head] = [*graph.outputs, *graph.heads]
+        for result in results:
+            behind[result.value.name].add(f"result {result[0]}")
+        for node in reversed(graph.nodes):
+            if node.path in matched:
+                ends = {matched[node.path].path if values is not None else node.path}
+            else:
+                ends = behind[node.output.name]
+            for value in node.inputs:
+                if value.name not in known and len(behind[value.name]) <= MAX_AROUND:
+                    behind[value.name] |= ends
+        found: dict[Hashable, list[Node]] = defaultdict(list)
+        for node in open_nodes:
+            around, ends = before[node.output.name], behind[node.output.name]
+            if max(len(around), len(ends)) <= MAX_AROUND:
+                found[around, frozenset(ends)].append(node)
+        return found
 
     def match_layers(self) -> None:
         """Matches layers with weights that are still open, where they are the same op on the same shapes, in the same order."""
@@ -256,11 +295,6 @@ class Wiring:
         open_b = [n for n in self.b.nodes if n.path not in self.found.to_a and op_of(n).counts == "weight"]
         for i, j in align([(n.op, n.input_types) for n in open_a], [(n.op, n.input_types) for n in open_b]):
             self.found.add(open_a[i], open_b[j])
-
-    def feeds_the_same(self, a: Node, b: Node) -> bool:
-        """Whether a reader of `a` belongs to one of `b`."""
-        partners = (self.found.to_b.get(reader.path) for reader in self.readers[a.output.name])
-        return any(b.output.name in names_of(partner.inputs) for partner in partners if partner)
 
 
 def names_of(values: tuple[Value, ...]) -> tuple[str, ...]:
