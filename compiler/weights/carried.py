@@ -38,7 +38,8 @@ class CarriedWeights(NamedTuple):
 
     - `fits`: `b` takes it as it is; `works`: it does with the options `skip`, `names` and `input`, which are empty where it fits
     - `carried` of the `wanted` tensors of `b` come from it then
-    - `lost` are tensors of `a` that `b` does not take then, `new` those of `b` that start from a seed
+    - `lost` are tensors of `a` that `b` does not take then, `new` those of `b` that start from a seed; `lost_steps` and `new_steps` are the
+      steps that own them, whole scopes where all of a scope are among them
     - `reshaped` are tensors whose shape differs; `misplaced` such of `b` as fit by name and shape, and are another step's
     - `names` are the names in the checkpoint by those of `b`, as a map of names has them
     """
@@ -54,6 +55,8 @@ class CarriedWeights(NamedTuple):
     skip: tuple[str, ...] = ()
     names: Mapping[str, str] = {}
     input: InputMethod | None = None
+    lost_steps: tuple[str, ...] = ()
+    new_steps: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -101,8 +104,10 @@ def compare_weights(a: Graph, b: Graph, partners: Mapping[str, str]) -> CarriedW
     options = CheckpointOptions(names=NameMap(names) if names else None, input=needed_method(net, wanted, params))
     matching = match_checkpoint(checkpoint, net, "", options) if options != CheckpointOptions() else plain
     wrong = wrong_tensors(matching, partners) if not fits or names else set(matching.fit.misshapen)
-    taken = {ours: theirs for ours, theirs in matching.fit.original_names.items() if ours not in wrong}
     skip = steps_to_skip(matching, wrong, wanted, params) if not fits or names else ()
+    left_out = wrong.union(skip)
+    taken = {ours: theirs for ours, theirs in matching.fit.original_names.items()
+             if ours in wanted and left_out.isdisjoint([ours, *enclosing_steps(ours)])}  # fmt: skip
     works = fits or (
         len(skip) <= MAX_SKIPPED and loads(match_checkpoint(checkpoint, net, "", options._replace(skip=skip)))
     )
@@ -114,11 +119,9 @@ def compare_weights(a: Graph, b: Graph, partners: Mapping[str, str]) -> CarriedW
         and partners.get(owning_step(name)) == owning_step(theirs[name])
     )  # fmt: skip
     used = set(taken.values())
-    return CarriedWeights(
-        fits, works, len(taken), len(wanted),
-        tuple(name for name in params if name not in used), tuple(name for name in wanted if name not in taken),
-        reshaped, misplaced, skip, names, options.input,
-    )  # fmt: skip
+    lost, new = tuple(name for name in params if name not in used), tuple(name for name in wanted if name not in taken)
+    return CarriedWeights(fits, works, len(taken), len(wanted), lost, new, reshaped, misplaced, skip, names, options.input,
+                          summarize_by_step(lost, params), summarize_by_step(new, wanted))  # fmt: skip
 
 
 def loads(matching: Matching) -> bool:

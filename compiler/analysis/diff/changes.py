@@ -63,6 +63,7 @@ class GraphDiff(NamedTuple):
     - `renamed` are pairs of nodes that belong together and have two paths, whatever else differs of them
     - `ports` are inputs, outputs and heads
     - `reordered`: nothing of all that, but the steps or the ports stand in another order
+    - `partners` are the paths of nodes of `a` by those of `b` that they belong to
     """
 
     a: Graph
@@ -74,6 +75,7 @@ class GraphDiff(NamedTuple):
     renamed: tuple[tuple[Node, Node], ...]
     ports: tuple[PortChange, ...]
     reordered: bool
+    partners: Mapping[str, str]
 
     @property
     def equal(self) -> bool:
@@ -101,7 +103,8 @@ def diff_graphs(a: Graph, b: Graph) -> GraphDiff:
                     if node.path in found.to_a and found.to_a[node.path].path != node.path)  # fmt: skip
     ports = tuple(compare_ports(a, b, found))
     same = not (added or removed or changed or reshaped or renamed or ports)
-    return GraphDiff(a, b, added, removed, changed, reshaped, renamed, ports, same and is_reordered(a, b))
+    partners = {path: node.path for path, node in found.to_a.items()}
+    return GraphDiff(a, b, added, removed, changed, reshaped, renamed, ports, same and is_reordered(a, b), partners)
 
 
 def is_reordered(a: Graph, b: Graph) -> bool:
