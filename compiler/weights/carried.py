@@ -98,11 +98,15 @@ def compare_weights(a: Graph, b: Graph, partners: Mapping[str, str]) -> CarriedW
     if same and len(params) == len(wanted) and not misplaced:
         return CarriedWeights(True, True, len(wanted), len(wanted))
     checkpoint = Checkpoint("A", (KeyedStateDict("", TensorShapes(params)),))
-    plain = match_checkpoint(checkpoint, net, "", CheckpointOptions())
+    present = sum(name in params for name in wanted)
+    found_at_top = CheckpointOptions(
+        prefix="" if 2 * present >= len(wanted) else None
+    )  # else prefixes are tried, which takes long
+    plain = match_checkpoint(checkpoint, net, "", found_at_top)
     fits = loads(plain)
     names = names_to_map(wanted, params, partners) if not fits or misplaced else {}
-    options = CheckpointOptions(names=NameMap(names) if names else None, input=needed_method(net, wanted, params))
-    matching = match_checkpoint(checkpoint, net, "", options) if options != CheckpointOptions() else plain
+    options = found_at_top._replace(names=NameMap(names) if names else None, input=needed_method(net, wanted, params))
+    matching = match_checkpoint(checkpoint, net, "", options) if options != found_at_top else plain
     wrong = wrong_tensors(matching, partners) if not fits or names else set(matching.fit.misshapen)
     skip = steps_to_skip(matching, wrong, wanted, params) if not fits or names else ()
     left_out = wrong.union(skip)

@@ -43,7 +43,8 @@ class Scope:
 
     def numbered(self) -> list[Scope]:
         """The steps without a name, in their order."""
-        return [self.children[part] for part in sorted(filter(str.isdecimal, self.children), key=int)]
+        numbers = [part for part in self.children if part.isdecimal()]
+        return [self.children[part] for part in (sorted(numbers, key=int) if len(numbers) > 1 else numbers)]
 
     def named(self) -> Iterator[tuple[str, Scope]]:
         return ((part, child) for part, child in self.children.items() if not part.isdecimal())
@@ -138,7 +139,12 @@ def match_by_path(a: Scope, b: Scope, found: Matching) -> None:
         if a.node and b.node:
             found.add(a.node, b.node)
         left += [(child, b.children[name]) for name, child in a.named() if name in b.children]
-        left += match_numbered(a.numbered(), b.numbered())
+        unnamed = (
+            zip(a.numbered(), b.numbered(), strict=True)
+            if a.content == b.content
+            else match_numbered(a.numbered(), b.numbered())
+        )
+        left += unnamed
 
 
 def match_numbered(a: list[Scope], b: list[Scope]) -> Iterator[tuple[Scope, Scope]]:
