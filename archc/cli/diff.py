@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 TROUBLE = 2  # with --exit-code: 1 says that the nets differ, and nothing else
 EXAMPLES = """\b
-Examples: archc diff resnet50 resnet101
-          archc diff googlenet --set classes=10
-          archc diff HEAD~1:net.yaml net.yaml --format markdown
-          archc diff net.yaml built.onnx --exit-code"""
+Example: archc diff resnet50 resnet101
+         archc diff googlenet --set classes=10
+         archc diff HEAD~1:net.yaml net.yaml --format markdown
+         archc diff net.yaml built.onnx --exit-code"""
 
 
 @click.command(epilog=EXAMPLES)

@@ -53,10 +53,15 @@ def advice_lines(found: CarriedWeights) -> Iterator[str]:
     some = options if len(found.skip) <= MAX_SUGGESTED else [*options[:2], "…", *options[len(found.skip) :]]
     yield f"to build B with it: archc build B --weights A.safetensors {' '.join(some)}"
     if found.names:
-        pairs = [f"{ours}: {theirs}" for ours, theirs in found.names.items()]
-        yield f"names.yaml, {count_of(len(pairs), 'line')}: {list_first(pairs, 4)}"
-    if found.names or len(found.skip) > MAX_SUGGESTED:
+        pairs = [f"{quote_key(ours)}: {quote_key(theirs)}" for ours, theirs in found.names.items()]
+        yield f"names.yaml, {count_of(len(pairs), 'line')}: {list_first(pairs, MAX_LISTED)}"
+    if len(found.names) > MAX_LISTED or len(found.skip) > MAX_SUGGESTED:
         yield "--format json has all of them: weights.skip, weights.names"
+
+
+def quote_key(path: str) -> str:
+    """A path as YAML reads it back: in quotes where it would be a number."""
+    return f'"{path}"' if path[0].isdecimal() else path
 
 
 def list_first(names: Sequence[str], most: int) -> str:
