@@ -393,3 +393,15 @@ def test_a_built_model(run: Run) -> None:
     for arguments, code in ((["foreign.onnx", "net.yaml"], 1), (["net.yaml", "foreign.onnx", "--exit-code"], 2)):
         ran = run("diff", *arguments)
         assert ran.code == code and "nothing-to-verify" in ran.err and "no spec in it" in ran.err
+
+
+def test_the_code_of_the_page_runs() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "diff.md").read_text("utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
+    exec(compile(code, "diff.md", "exec"), {})
+
+
+def test_python_compares_loaded_nets() -> None:
+    small, large = archc.load("lenet5_modern"), archc.load("lenet5_modern", {"classes": 7})
+    assert small.diff(large).differs and not small.diff(small).differs
+    assert "--set classes=7" in str(small.diff(large))

@@ -33,7 +33,7 @@ Paint = Callable[[str, str], str]
 STYLES = {"+": "32", "-": "31", "~": "33", ">": "36"}
 
 
-class Entry(NamedTuple):
+class DiffLine(NamedTuple):
     """One difference, or several that are alike: `mark` is + - ~ or >, `place` where it stands in the specs, `yaml` these lines."""
 
     mark: str
@@ -43,11 +43,11 @@ class Entry(NamedTuple):
     yaml: tuple[tuple[str, str], ...] = ()
 
 
-class Section(NamedTuple):
+class DiffSection(NamedTuple):
     """Differences of a kind; `steps` is how many steps they are about, all told."""
 
     title: str
-    entries: tuple[Entry, ...]
+    entries: tuple[DiffLine, ...]
     steps: int = 0
 
 
@@ -57,7 +57,7 @@ class DiffReport(NamedTuple):
     title: str
     sides: tuple[tuple[str, str], ...]
     headline: str
-    sections: tuple[Section, ...]
+    sections: tuple[DiffSection, ...]
     costs: tuple[tuple[str, ...], ...]
     weights: tuple[str, ...]
 
@@ -65,14 +65,14 @@ class DiffReport(NamedTuple):
 def report_diff(diff: NetDiff) -> DiffReport:
     """What there is to tell of two nets."""
     found = [
-        Section("params", tuple(Entry("~", each.name, change_of(each.a, each.b)) for each in diff.params)),
-        Section("header", tuple(Entry("~", each.name, change_of(each.a, each.b)) for each in diff.header)),
-        Section("inputs, outputs, heads", tuple(map(port_entry, diff.graph.ports))),
-        Section("changed here", tuple(changed_entries(diff.graph.changed)), len(diff.graph.changed)),
-        Section("added", tuple(whole_entries("+", diff.graph.added, diff.b.graph)), len(diff.graph.added)),
-        Section("removed", tuple(whole_entries("-", diff.graph.removed, diff.a.graph)), len(diff.graph.removed)),
-        Section("renamed", tuple(renamed_entries(diff.graph.renamed)), len(diff.graph.renamed)),
-        Section("changed by it", tuple(reshaped_entries(diff.graph.reshaped)), len(diff.graph.reshaped)),
+        DiffSection("params", tuple(DiffLine("~", each.name, change_of(each.a, each.b)) for each in diff.params)),
+        DiffSection("header", tuple(DiffLine("~", each.name, change_of(each.a, each.b)) for each in diff.header)),
+        DiffSection("inputs, outputs, heads", tuple(map(port_entry, diff.graph.ports))),
+        DiffSection("changed here", tuple(changed_entries(diff.graph.changed)), len(diff.graph.changed)),
+        DiffSection("added", tuple(whole_entries("+", diff.graph.added, diff.b.graph)), len(diff.graph.added)),
+        DiffSection("removed", tuple(whole_entries("-", diff.graph.removed, diff.a.graph)), len(diff.graph.removed)),
+        DiffSection("renamed", tuple(renamed_entries(diff.graph.renamed)), len(diff.graph.renamed)),
+        DiffSection("changed by it", tuple(reshaped_entries(diff.graph.reshaped)), len(diff.graph.reshaped)),
     ]
     equal = diff.graph.equal
     return DiffReport(
@@ -132,7 +132,7 @@ def same_steps(diff: NetDiff) -> bool:
 # -- entries --------------------------------------------------------------------------------------------------------------
 
 
-def changed_entries(changes: Sequence[NodeChange]) -> Iterator[Entry]:
+def changed_entries(changes: Sequence[NodeChange]) -> Iterator[DiffLine]:
     """The nodes that were changed themselves; copies that were changed alike are one."""
 
     def key(change: NodeChange) -> tuple[object, ...]:
@@ -147,11 +147,11 @@ def changed_entries(changes: Sequence[NodeChange]) -> Iterator[Entry]:
             facts.append(f"reads {list_inputs(first.a)} → {list_inputs(first.b)}")
         if first.a.output.type != first.b.output.type:
             facts.append(f"gives {types_change(alike)}")
-        yield Entry("~", both_paths([(c.a.path, c.b.path) for c in alike]), ", ".join(facts), both_places(first.a, first.b),
+        yield DiffLine("~", both_paths([(c.a.path, c.b.path) for c in alike]), ", ".join(facts), both_places(first.a, first.b),
                     yaml_lines(first.a, first.b))  # fmt: skip
 
 
-def whole_entries(mark: str, nodes: Sequence[Node], graph: Graph) -> Iterator[Entry]:
+def whole_entries(mark: str, nodes: Sequence[Node], graph: Graph) -> Iterator[DiffLine]:
     """Nodes that only one graph has; scopes of which that has all are one, and such as are alike, too."""
 
     def key(scope: ScopeNodes) -> tuple[object, ...]:
@@ -168,9 +168,9 @@ def whole_entries(mark: str, nodes: Sequence[Node], graph: Graph) -> Iterator[En
             shapes = dict.fromkeys(describe_type(scope.nodes[0].output.type) for scope in alike)
             line = first.span.source.line(first.span.line).strip()[:MAX_YAML] if first.span else ""
             facts = f"{first.op.text('')}, gives {next(iter(shapes))}{', …' * (len(shapes) > 1)}"
-            yield Entry(mark, subject, facts, place, ((mark, line),) * bool(line))
+            yield DiffLine(mark, subject, facts, place, ((mark, line),) * bool(line))
         else:
-            yield Entry(mark, subject, describe_steps(alike[0].nodes, len(alike) > 1), place)
+            yield DiffLine(mark, subject, describe_steps(alike[0].nodes, len(alike) > 1), place)
 
 
 def describe_steps(nodes: Sequence[Node], each: bool) -> str:
@@ -180,7 +180,7 @@ def describe_steps(nodes: Sequence[Node], each: bool) -> str:
     return f"{count_of(len(nodes), 'step')}{' each' * each}: {', '.join(ops)}"
 
 
-def renamed_entries(renamed: Sequence[tuple[Node, Node]]) -> Iterator[Entry]:
+def renamed_entries(renamed: Sequence[tuple[Node, Node]]) -> Iterator[DiffLine]:
     """Nodes that have another path, by the scopes whose paths differ."""
 
     def moved(pair: tuple[Node, Node]) -> tuple[str, str]:
@@ -196,10 +196,10 @@ def renamed_entries(renamed: Sequence[tuple[Node, Node]]) -> Iterator[Entry]:
         scopes = [moved(pairs[0]) for pairs in alike]
         first, last = (f"{a} → {b}" for a, b in (scopes[0], scopes[-1]))
         subject = first if len(scopes) == 1 else f"{first}, …, {last}" if len(scopes) > 2 else f"{first}, {last}"
-        yield Entry(">", subject, count_of(steps, "step") if steps > 1 else "", both_places(*alike[0][0]))
+        yield DiffLine(">", subject, count_of(steps, "step") if steps > 1 else "", both_places(*alike[0][0]))
 
 
-def reshaped_entries(changes: Sequence[ShapeChange]) -> Iterator[Entry]:
+def reshaped_entries(changes: Sequence[ShapeChange]) -> Iterator[DiffLine]:
     """The nodes that only follow from another change, by what they follow from; causes that are copies of one are one."""
     by_cause = fold(changes, lambda change: change.by)
 
@@ -211,7 +211,7 @@ def reshaped_entries(changes: Sequence[ShapeChange]) -> Iterator[Entry]:
         causes = [some[0].by for some in alike]
         facts = [f"{each.b.path} {reshaped_types(each)}" for each in dict.fromkeys((first, last))]
         steps = count_of(len(alike[0]), "step") + (f" each, ×{len(alike)}" if len(alike) > 1 else "")
-        yield Entry("~", f"by {path_pattern(causes)}", f"{steps}: {' … '.join(facts)}")
+        yield DiffLine("~", f"by {path_pattern(causes)}", f"{steps}: {' … '.join(facts)}")
 
 
 def reshaped_types(change: ShapeChange) -> str:
@@ -223,12 +223,12 @@ def reshaped_types(change: ShapeChange) -> str:
     return f"takes {describe_type(x)} → {describe_type(y)}"
 
 
-def port_entry(change: PortChange) -> Entry:
+def port_entry(change: PortChange) -> DiffLine:
     """An input, output or head that differs."""
     mark = "+" if change.a is None else "-" if change.b is None else "~"
     name = change.b if change.a is None else change.a if change.b in (None, change.a) else f"{change.a} → {change.b}"
     facts = ", ".join(f"{each.name} {change_of(each.a, each.b)}" for each in change.facts)
-    return Entry(mark, f"{change.kind} {name}", facts)
+    return DiffLine(mark, f"{change.kind} {name}", facts)
 
 
 def cost_row(change: CostChange) -> tuple[str, ...]:
@@ -362,7 +362,7 @@ def diff_text(diff: NetDiff, paint: Paint = plain) -> str:
     return "\n\n".join("\n".join(lines) for lines in blocks)
 
 
-def entry_lines(entry: Entry, width: int, paint: Paint) -> Iterator[str]:
+def entry_lines(entry: DiffLine, width: int, paint: Paint) -> Iterator[str]:
     """The lines of an entry: what differs, where, and the two lines of YAML."""
     text = clean(f"{entry.subject}  {entry.facts}".rstrip())
     place = clean(entry.place)

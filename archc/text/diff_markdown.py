@@ -16,7 +16,7 @@ from .tables import count_of
 
 if TYPE_CHECKING:
     from ..difference import NetDiff
-    from .diff import Entry, Section
+    from .diff import DiffLine, DiffSection
 
 MAX_OPEN = 6  # entries of a section that is not folded away
 MAX_ENTRIES = 60
@@ -48,7 +48,7 @@ def cost_table(rows: tuple[tuple[str, ...], ...]) -> Iterator[str]:
         yield f"| {escape(name.strip())} | {a} | {b} | {change or '='} | {ratio} |"
 
 
-def section_lines(section: Section) -> Iterator[str]:
+def section_lines(section: DiffSection) -> Iterator[str]:
     """A section; a long one is folded away."""
     title = section.title + (f" ({count_of(section.steps, 'step')})" if section.steps else "")
     folded = len(section.entries) > MAX_OPEN or section.title == "changed by it"
@@ -63,7 +63,7 @@ def section_lines(section: Section) -> Iterator[str]:
         yield "</details>"
 
 
-def entry_lines(entry: Entry) -> Iterator[str]:
+def entry_lines(entry: DiffLine) -> Iterator[str]:
     """An entry as an item of a list, with its lines of YAML as a diff below."""
     place = f" ({code(entry.place)})" if entry.place else ""
     facts = f" {code(entry.facts)}" if entry.facts else ""

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from ...ir.graph import Graph, Node
 from ...ir.types import TensorType
 from ...ops.op import op_of
-from .matching import Matching, match_nodes, pair_ports
+from .matching import NodePairs, match_nodes, pair_ports
 
 PortKind = Literal["input", "output", "head"]
 
@@ -112,7 +112,7 @@ def is_reordered(a: Graph, b: Graph) -> bool:
     return (a.inputs, a.nodes, a.outputs, a.heads) != (b.inputs, b.nodes, b.outputs, b.heads)
 
 
-def compare_nodes(a: Graph, b: Graph, found: Matching) -> tuple[tuple[NodeChange, ...], tuple[ShapeChange, ...]]:
+def compare_nodes(a: Graph, b: Graph, found: NodePairs) -> tuple[tuple[NodeChange, ...], tuple[ShapeChange, ...]]:
     """The nodes that were changed, and those that only follow, in the order of `b`."""
     changed, reshaped = list[NodeChange](), list[ShapeChange]()
     partners = {theirs: ours for ours, theirs in found.values.items()}
@@ -174,7 +174,7 @@ def is_rewired(a: Node, b: Node, values: Mapping[str, str], partners: Mapping[st
     return False
 
 
-def compare_ports(a: Graph, b: Graph, found: Matching) -> Iterator[PortChange]:
+def compare_ports(a: Graph, b: Graph, found: NodePairs) -> Iterator[PortChange]:
     """The inputs, outputs and heads that differ."""
     values = found.values
     inputs_a, inputs_b = ({v.name: v for v in graph.inputs} for graph in (a, b))

@@ -26,14 +26,14 @@ MAX_BETWEEN = 64  # such nodes between the same matched ones
 MAX_AROUND = 4  # matched values before such a node, and nodes behind it
 
 
-class Scope:
-    """A path and what is below it; `node` is the one that has the path itself, if one has. `content` is equal for equal scopes."""
+class PathTree:
+    """A path and what is below it; `node` is the one that has the path itself, if one has. `content` is equal for equal trees."""
 
     __slots__ = ("children", "content", "node")
 
     def __init__(self) -> None:
         self.node: Node | None = None
-        self.children: dict[str, Scope] = {}
+        self.children: dict[str, PathTree] = {}
         self.content = 0
 
     @property
@@ -41,24 +41,24 @@ class Scope:
         """What an unnamed step is told by where its content has changed: its op, or that it is a scope."""
         return self.node.op.name if self.node else None, bool(self.children)
 
-    def numbered(self) -> list[Scope]:
+    def numbered(self) -> list[PathTree]:
         """The steps without a name, in their order."""
         numbers = [part for part in self.children if part.isdecimal()]
         return [self.children[part] for part in (sorted(numbers, key=int) if len(numbers) > 1 else numbers)]
 
-    def named(self) -> Iterator[tuple[str, Scope]]:
+    def named(self) -> Iterator[tuple[str, PathTree]]:
         return ((part, child) for part, child in self.children.items() if not part.isdecimal())
 
 
-def grow_scopes(graph: Graph, contents: dict[Hashable, int]) -> Scope:
+def grow_tree(graph: Graph, contents: dict[Hashable, int]) -> PathTree:
     """The scopes of a graph from the outermost one. `contents` gives equal contents one number; graphs that are compared share it."""
-    root = Scope()
+    root = PathTree()
     grown = [root]
     for node in graph.nodes:
         scope = root
         for part in node.path.split("."):
             if part not in scope.children:
-                scope.children[part] = Scope()
+                scope.children[part] = PathTree()
                 grown.append(scope.children[part])
             scope = scope.children[part]
         scope.node = node
@@ -69,7 +69,7 @@ def grow_scopes(graph: Graph, contents: dict[Hashable, int]) -> Scope:
     return root
 
 
-class Matching:
+class NodePairs:
     """The nodes of graph `a` by those of `b` that they belong to, and the other way round, by path; and the values likewise, by name."""
 
     def __init__(self, a: Graph, b: Graph) -> None:
@@ -86,7 +86,7 @@ class Matching:
         self.values.update((ours.name, theirs.name) for ours, theirs in zip(a.outputs, b.outputs, strict=False))
         self.new.append((a, b))
 
-    def mirrored(self) -> Matching:
+    def mirrored(self) -> NodePairs:
         """The same nodes, with `b` for `a`."""
         self.to_a, self.to_b = self.to_b, self.to_a
         self.values = {theirs: ours for ours, theirs in self.values.items()}
@@ -105,7 +105,7 @@ def pair_ports(ours: Sequence[str], theirs: Sequence[str]) -> list[tuple[str | N
     return [*pairs, *((name, None) for name in left_a), *((None, name) for name in left_b)]
 
 
-def match_nodes(a: Graph, b: Graph) -> Matching:
+def match_nodes(a: Graph, b: Graph) -> NodePairs:
     """The nodes of two graphs that belong together."""
     if stands_first(b, a):
         return match_ordered(b, a).mirrored()
@@ -121,17 +121,17 @@ def stands_first(a: Graph, b: Graph) -> bool:
     return x is not None and y is not None and repr(x) < repr(y)
 
 
-def match_ordered(a: Graph, b: Graph) -> Matching:
+def match_ordered(a: Graph, b: Graph) -> NodePairs:
     """The nodes of two graphs that belong together, where `a` stands first."""
-    found = Matching(a, b)
+    found = NodePairs(a, b)
     contents: dict[Hashable, int] = {}
-    match_by_path(grow_scopes(a, contents), grow_scopes(b, contents), found)
+    match_by_path(grow_tree(a, contents), grow_tree(b, contents), found)
     if len(found.to_b) < max(len(a.nodes), len(b.nodes)):
         Wiring(a, b, found).match()
     return found
 
 
-def match_by_path(a: Scope, b: Scope, found: Matching) -> None:
+def match_by_path(a: PathTree, b: PathTree, found: NodePairs) -> None:
     """Matches the nodes of two scopes by name, and those without a name by content."""
     left = [(a, b)]
     while left:
@@ -147,7 +147,7 @@ def match_by_path(a: Scope, b: Scope, found: Matching) -> None:
         left += unnamed
 
 
-def match_numbered(a: list[Scope], b: list[Scope]) -> Iterator[tuple[Scope, Scope]]:
+def match_numbered(a: list[PathTree], b: list[PathTree]) -> Iterator[tuple[PathTree, PathTree]]:
     """The unnamed steps of two scopes that belong together: equal ones, between these those of a kind, between those as many as there are."""
     for before, after in gaps(align([s.content for s in a], [s.content for s in b]), len(a), len(b)):
         if before is not None:
@@ -174,7 +174,7 @@ def gaps(
 class Wiring:
     """Matches nodes by what they are connected to, starting from those that are matched."""
 
-    def __init__(self, a: Graph, b: Graph, found: Matching) -> None:
+    def __init__(self, a: Graph, b: Graph, found: NodePairs) -> None:
         self.a, self.b, self.found = a, b, found
         self.producers_a = {value.name: node for node in a.nodes for value in node.outputs}
         self.producers_b = {value.name: node for node in b.nodes for value in node.outputs}
