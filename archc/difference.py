@@ -13,7 +13,7 @@ from .compiler.analysis.diff.costs import CostChange, compare_costs
 from .compiler.diagnostics import Failure, SpecError
 from .compiler.driver import Compilation, check
 from .compiler.limits import DEFAULT, Limits
-from .compiler.sources import SpecText
+from .compiler.sources import SpecText, find_spec
 from .compiler.weights.carried import CarriedWeights, compare_weights
 from .net import graph_of
 
@@ -114,8 +114,12 @@ def open_side(spec: str | SpecText, settings: Sequence[str] = (), limits: Limits
     """
     if isinstance(spec, str) and is_model(spec):
         return open_model(spec, settings, limits)
-    checked = check(spec, settings, limits=limits)
-    return Side(spec if isinstance(spec, str) else spec.name, checked, sound_graph(checked))
+    text = find_spec(spec) if isinstance(spec, str) else spec
+    if text.data[:1] == MODEL_FIRST_BYTE:
+        raise Failure("not-a-file", f"`{text.name}` is a model, and models are compared as files",
+                      f"git show {text.name} > old.onnx", 2)  # fmt: skip
+    checked = check(text, settings, limits=limits)
+    return Side(spec if isinstance(spec, str) else text.name, checked, sound_graph(checked))
 
 
 def sound_graph(checked: Compilation) -> Graph:

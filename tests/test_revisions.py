@@ -55,6 +55,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         MEMBER.replace("families/", "nets/linked/").replace("blocks", "nets/blocks"), "utf-8"
     )
     (root / "binary.yaml").write_bytes(bytes(range(256)))
+    (root / "model.onnx").write_bytes(b"\x08\x09\x12\x05archc")
     git(root, "add", "-A")
     git(root, "commit", "-qm", "first")
     git(root, "tag", "v1")
@@ -138,6 +139,7 @@ REFUSED = [
     (".", ":nets/none.yaml", 2, "no-such-spec", "in what is staged"),
     (".", ":1:nets/member.yaml", 2, "no-such-spec", "no file"),
     (".", "v1:binary.yaml", 1, "not-utf8", "binary.yaml"),
+    (".", "v1:model.onnx", 2, "not-a-file", "git show v1:model.onnx > old.onnx"),
     (".", "--help:x", 2, "no-such-revision", "no revision"),
     (".", "v1..main:nets/member.yaml", 2, "no-such-revision", "no revision"),
     (".", "$(touch x):nets/member.yaml", 2, "no-such-revision", "no revision"),
