@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import re
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +17,7 @@ import archc
 from archc.compiler.analysis.diff.alignment import MAX_DIFFERENCES, align
 from archc.compiler.analysis.diff.changes import GraphDiff, diff_graphs
 from archc.compiler.diagnostics import Failure
+from archc.compiler.weights.name_map import NameMap
 from archc.difference import NetDiff, open_side
 
 from .program import Run, program
@@ -250,6 +253,20 @@ def test_large_nets_take_no_long_time() -> None:
     assert counts_of(half.graph) == {"removed": 2100} and "×100" in str(half)
 
 
+def test_a_map_of_names_is_looked_up_in_its_order() -> None:
+    """A pair for each of many steps is no search; of two that fit, the first counts, and plain names come before patterns."""
+    names = NameMap({"a.*": "p.*", "a": "x", "a.b": "y", "c.d": "z", "c": "w"})
+    told = {
+        "a.b.weight": "x.b.weight",
+        "a": "x",
+        "ab.weight": "ab.weight",
+        "c.d.weight": "z.weight",
+        "c.e.weight": "w.e.weight",
+    }
+    assert {name: names.theirs(name) for name in told} == told
+    assert NameMap({"a.*": "p.*"}).theirs("a.b.weight") == "p.b.weight"
+
+
 def test_alignment_is_a_longest_common_subsequence() -> None:
     random.seed(12)
     for _ in range(500):
@@ -355,7 +372,6 @@ def test_a_refuted_expectation_keeps_no_diff_back(run: Run) -> None:
 
 def test_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     import io
-    import sys
 
     class Input:
         buffer = io.BytesIO(NET.encode())
@@ -405,3 +421,13 @@ def test_python_compares_loaded_nets() -> None:
     small, large = archc.load("lenet5_modern"), archc.load("lenet5_modern", {"classes": 7})
     assert small.diff(large).differs and not small.diff(small).differs
     assert "--set classes=7" in str(small.diff(large))
+
+
+def test_specs_are_compared_without_heavy_libraries(run: Run) -> None:
+    script = (
+        "import sys; from archc.cli import main; main(['diff', 'net.yaml', 'wide.yaml', '--format', sys.argv[1]]); "
+    )
+    script += "sys.exit(str({'torch', 'onnx', 'numpy', 'onnxruntime'} & set(sys.modules)))"
+    for form in ("text", "json", "markdown"):
+        done = subprocess.run([sys.executable, "-c", script, form], capture_output=True, text=True, check=False)
+        assert done.stderr.strip() == "set()" and "conv" in done.stdout

@@ -13,7 +13,7 @@ from ..compiler.analysis.diff.folding import ScopeNodes, fold, group_by_scope, p
 from ..compiler.diagnostics import clean
 from ..compiler.ir.types import TensorType, format_sizes
 from .carried import weight_lines
-from .layout import cut_end, fold_line, output_width, text_width
+from .layout import cut_end, cut_middle, fold_line, output_width, text_width
 from .tables import count_of, format_bytes, format_number, format_table
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_ENTRIES = 40  # of a section
 MAX_YAML = 160  # characters of a line of YAML
+MAX_SUBJECT = 200  # columns of a path, which may be very deep
 COST_NAMES = {
     "params": "parameters", "params_without_aux": "  without heads", "macs": "MACs", "activations": "activations",
     "peak_activation_bytes": "peak activations", "depth": "depth", "receptive_field": "receptive field", "min_input": "minimum input",
@@ -364,7 +365,7 @@ def diff_text(diff: NetDiff, paint: Paint = plain) -> str:
 
 def entry_lines(entry: DiffLine, width: int, paint: Paint) -> Iterator[str]:
     """The lines of an entry: what differs, where, and the two lines of YAML."""
-    text = clean(f"{entry.subject}  {entry.facts}".rstrip())
+    text = f"{cut_middle(clean(entry.subject), MAX_SUBJECT)}  {clean(entry.facts)}".rstrip()
     place = clean(entry.place)
     whole = f"  {entry.mark} {text}" + (f"  {place}" if place else "")
     first, *rest = (
