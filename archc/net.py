@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .compiler.ir.graph import Graph, Phase
     from .compiler.weights.input_channels import InputMethod
     from .compiler.weights.report import WeightReport
+    from .difference import NetDiff
     from .explanations import NetExplanation
     from .text.costs import NetCost
 
@@ -110,6 +111,16 @@ class Net:
                 "no-such-step", f"a step is a path or the number of a line, not a {type(step).__name__}", exit_code=2
             )
         return explain_steps(self.checked, self.graph, step if isinstance(step, str) else f":{step}")
+
+    def diff(self, other: Net) -> NetDiff:
+        """What differs between this net and `other`: printed, it is what `archc diff` prints.
+
+        `.differs` says whether anything does, `.graph` has the steps that were added, removed, changed or renamed, `.costs` every cost of
+        both, and `.weights` what of this net's checkpoint the other takes. docs/diff.md tells more.
+        """
+        from .difference import NetDiff, Side
+
+        return NetDiff(*(Side(net.checked.bundled or net.name, net.checked, net.graph) for net in (self, other)))
 
     def to_torch(self, weights: Weights | None = None, seed: int = 0, weights_skip: Sequence[str] = (), *,
                  weights_key: str | None = None, weights_prefix: str | None = None, weights_map: NamesGiven | None = None,

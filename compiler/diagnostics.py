@@ -109,10 +109,10 @@ class Diagnostic(NamedTuple):
 
 
 class SpecError(Exception):
-    """The spec cannot be compiled. Carries every diagnostic that was found."""
+    """The spec cannot be compiled. Carries every diagnostic that was found, and the exit code of a command that this ends."""
 
-    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self.diagnostics = tuple(diagnostics)
+    def __init__(self, diagnostics: Iterable[Diagnostic], exit_code: int = 1) -> None:
+        self.diagnostics, self.exit_code = tuple(diagnostics), exit_code
         super().__init__(self.diagnostics)
 
     def __str__(self) -> str:

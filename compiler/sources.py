@@ -1,4 +1,4 @@
-"""Where the texts of a spec come from: a folder, the zoo, memory, or a revision in git. One protocol, one set of limits.
+"""Where the texts of a spec come from: a folder, the zoo, memory, or (revisions.py) git. One protocol, one set of limits.
 
 Each text has a label: its path below the root folder, written with `/`. A path in a spec is relative to the text that names
 it. It never leads out of the root folder, and it is never a URL. `zoo:NAME` names a bundled spec instead, from any of them;
@@ -32,6 +32,9 @@ if TYPE_CHECKING:  # a protocol takes long to create, and only the type checker 
 
             Raises SourceError.
             """
+
+        def name_beside(self, name: str, path: str, label: str) -> str:
+            """What messages call the file `label`, which the text called `name` names by `path`."""
 
 
 MAX_BESIDE = 2000  # files that a misspelt name is compared with
@@ -145,6 +148,10 @@ class FilesAndZoo:
         help = f"did you mean `{near}`?" if near else "`archc list` shows the bundled specs"
         raise SourceError("file-missing", f"there is no bundled spec `{shorten(name)}`", help)
 
+    def name_beside(self, name: str, path: str, label: str) -> str:
+        """What messages call the file `label`, which the text called `name` names by `path`."""
+        return label if label.startswith(BUNDLED) else str(PurePosixPath(name.replace("\\", "/")).parent / path)
+
     def locate_own(self, referrer: str, path: str) -> str:
         """The label of a file that is no bundled spec. Raises SourceError."""
         raise NotImplementedError
@@ -219,36 +226,6 @@ class Memory(FilesAndZoo):
         return (text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))[: HIGHEST_BYTES + 1]
 
 
-class GitRevision(FilesAndZoo):
-    """The files of a folder in a git repository, as they are in one revision; labels are relative to that folder."""
-
-    def __init__(self, folder: Path, revision: str) -> None:
-        self.folder, self.revision = folder, revision
-
-    def locate_own(self, referrer: str, path: str) -> str:
-        label = resolve_label(referrer, path)
-        if self.read_blob(label) is None:
-            raise missing_error(path, ())
-        return label
-
-    def read_own(self, label: str) -> bytes:
-        data = self.read_blob(label)
-        if data is None:
-            raise SourceError("file-missing", f"`{label}` is not in revision {self.revision}")
-        return data[: HIGHEST_BYTES + 1]
-
-    def read_blob(self, label: str) -> bytes | None:
-        """A file's bytes; None where the revision has no such file. Raises SourceError where git does not run."""
-        import subprocess
-
-        command = ["git", "-C", str(self.folder), "cat-file", "blob", f"{self.revision}:./{label}"]
-        try:
-            process = subprocess.run(command, capture_output=True, check=False)
-        except OSError as error:
-            raise SourceError("file-unreadable", f"git does not run: {error.strerror}", "install git") from None
-        return process.stdout if process.returncode == 0 else None
-
-
 def zoo() -> dict[str, Path]:
     """The bundled specs by name, families included."""
     return {path.stem: path for path in sorted(ZOO.glob("*/*.yaml"))}
@@ -263,7 +240,7 @@ def nearest_file(path: Path) -> str | None:
 
 
 def find_spec(spec: str) -> SpecText:
-    """The text of the spec that a user names: a file, `-` for standard input, or an entry of the zoo.
+    """The text of the spec that a user names: a file, `-` for standard input, an entry of the zoo, or `REV:path` of a git revision.
 
     Raises Failure (usage).
     """
@@ -284,6 +261,11 @@ def find_spec(spec: str) -> SpecText:
     name = spec.removeprefix(BUNDLED).removesuffix(".yaml")
     if name in entries:
         return read_spec_file(entries[name].resolve(), entries[name].name)._replace(bundled=name)
+    if ":" in spec:
+        from .revisions import find_revision_spec, parse_revision_path  # late: few specs come from git
+
+        if asked := parse_revision_path(spec):
+            return find_revision_spec(asked, Path.cwd())
     near, file = nearest(name, entries), nearest_file(path)
     hint = f"did you mean the bundled `{near}`?" if near else "`archc list` shows the bundled specs"
     hint = f"did you mean `{file}`?" if file else hint

@@ -189,7 +189,7 @@ def test_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     ("arguments", "word"),
     [
         (["frobnicate"], "frobnicate"),
-        (["diff", "tiny.yaml", "tiny.yaml"], "diff"),
+        (["deploy", "tiny.yaml"], "deploy"),
         (["chekc", "tiny.yaml"], "`check`"),
         (["check"], "SPEC"),
         (["check", "tiny.yaml", "--frob"], "--frob"),

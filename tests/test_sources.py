@@ -11,7 +11,8 @@ import pytest
 from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import check
 from archc.compiler.limits import Limits
-from archc.compiler.sources import ZOO, Folder, GitRevision, Memory, SourceError, SpecText, find_spec
+from archc.compiler.revisions import GitRevision, Repository, Snapshot
+from archc.compiler.sources import ZOO, Folder, Memory, SourceError, SpecText, find_spec
 
 FAMILY = "archspec: 1\nname: family\nparams: {width: int}\ninput: {image: [3, 8, 8]}\ngraph: [{conv: {out: $width}}]\n"
 MEMBER = "archspec: 1\nname: member\nextends: ../families/family.yaml\nparams: {width: 4}\n"
@@ -42,7 +43,7 @@ def files(request, tmp_path):
     git(tmp_path, "commit", "-qm", "first")
     (tmp_path / "families/family.yaml").write_text("archspec: 2\n", "utf-8")
     git(tmp_path, "commit", "-qam", "second")
-    return GitRevision(tmp_path, "HEAD~1")
+    return GitRevision(Snapshot(Repository(tmp_path), "HEAD~1"))
 
 
 def test_a_text_is_found_beside_another(files):
@@ -77,10 +78,10 @@ def test_links_do_not_lead_out(tmp_path):
         Folder(tmp_path / "root").locate("spec.yaml", "link.yaml")
 
 
-def test_a_revision_that_is_not_there_has_no_files(tmp_path):
+def test_a_revision_that_is_not_there_is_told(tmp_path):
     git(tmp_path, "init", "-q")
-    with pytest.raises(SourceError, match="no file"):
-        GitRevision(tmp_path, "v9").locate("a.yaml", "b.yaml")
+    with pytest.raises(Failure, match="no revision `v9`"):
+        Snapshot(Repository(tmp_path), "v9")
 
 
 def test_the_zoo_is_a_folder_of_its_own():

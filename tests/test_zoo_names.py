@@ -9,7 +9,8 @@ import pytest
 import archc
 from archc.compiler.diagnostics import SpecError
 from archc.compiler.driver import check
-from archc.compiler.sources import Folder, GitRevision, Memory, SourceError, SpecText, find_spec
+from archc.compiler.revisions import GitRevision, Repository, Snapshot
+from archc.compiler.sources import Folder, Memory, SourceError, SpecText, find_spec
 from archc.scaffold.starter import start_spec
 
 OWN = "archspec: 1\nname: own\nextends: zoo:resnet18\nparams: {classes: 7}\n"
@@ -44,7 +45,7 @@ def test_from_memory_and_from_a_revision(tmp_path):
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
         subprocess.run([*REPOSITORY, *command], cwd=tmp_path, check=True)
     expected = graph_lines(check(str(tmp_path / "own.yaml")))
-    for files in (Memory({"own.yaml": OWN}), GitRevision(tmp_path, "HEAD"), Folder(tmp_path)):
+    for files in (Memory({"own.yaml": OWN}), GitRevision(Snapshot(Repository(tmp_path), "HEAD")), Folder(tmp_path)):
         assert graph_lines(check(SpecText(files, "own.yaml", OWN.encode(), "own.yaml"))) == expected
 
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "show": "Show the graph of a spec as text, or as a tree.",
     "cost": "Count parameters, MACs, activations and memory.",
     "view": "Draw a net.",
+    "diff": "Say what differs between two nets, or two revisions of one.",
     "build": "Build a model: ONNX or PyTorch.",
     "run": "Run a built model on pictures.",
     "eval": "Say how well a built classifier does on pictures.",

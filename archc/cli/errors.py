@@ -50,7 +50,7 @@ def explain_ending(error: BaseException) -> Ending:
     if isinstance(error, SpecError):
         first = next((d for d in error.diagnostics if d.severity == "error"), error.diagnostics[0])
         text = format_diagnostics(error.diagnostics, sys.stderr)
-        return Ending(text, Failure(first.code, first.message, first.help), error.diagnostics)
+        return Ending(text, Failure(first.code, first.message, first.help, error.exit_code), error.diagnostics)
     reason = known_failure(error)
     if reason is not None:
         return Ending(format_failure(reason, sys.stderr), reason)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..diagnostics import Collector, Diagnostic, LimitReached, Note, Source, Span
 from ..limits import DEFAULT, Limits, double_limit
-from ..sources import BUNDLED, MAX_DOCUMENTS, SourceError
+from ..sources import MAX_DOCUMENTS, SourceError
 from .budget import BYTES_PER_UNIT, READ_AGAIN, REFUSED_BYTES_PER_UNIT, YAML_NODE, Budget
 from .decoding import decode_text
 from .header import Header, parse_header
@@ -312,8 +312,7 @@ class Composer:
         except SourceError as error:
             self.diagnostics.error(error.code, node.span, error.message, error.help)
             return None
-        name = str(PurePosixPath(node.span.source.name.replace("\\", "/")).parent / str(node.value))
-        name = label if label.startswith(BUNDLED) else name
+        name = self.files.name_beside(node.span.source.name, str(node.value), label)
         self.documents[label] = self.read_document(data, name, label, chain)
         return self.documents[label]
 

@@ -9,14 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping
 
 def belongs_to(name: str, steps: Iterable[str]) -> bool:
     """Whether a tensor or a step is one of `steps`, or lies inside one."""
-    return any(name == step or name.startswith(step + ".") for step in steps)
+    return not {name, *enclosing_steps(name)}.isdisjoint(steps)
 
 
 def enclosing_steps(name: str) -> Iterator[str]:
     """The steps around a tensor or a step, outermost first: `a` and `a.b` for `a.b.weight`."""
-    for place, letter in enumerate(name):
-        if letter == ".":
-            yield name[:place]
+    place = name.find(".")
+    while place >= 0:
+        yield name[:place]
+        place = name.find(".", place + 1)
 
 
 def owning_step(tensor: str) -> str:
