@@ -54,6 +54,8 @@ BELOW = (
     "archc.compiler.ops",
 )
 MAY_KNOW |= {f"archc.compiler.{stage}": (*BELOW, f"archc.compiler.{stage}") for stage in STAGES}
+# a picture is drawn of what the analysis finds
+MAY_KNOW["archc.compiler.view"] = (*BELOW, "archc.compiler.view", "archc.compiler.analysis")
 # a backend reads weights by their protocol
 PROTOCOLS = {"archc.compiler.weights.source"}
 

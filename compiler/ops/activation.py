@@ -17,6 +17,11 @@ class Activation(Op):
 
     module: ClassVar[str] = ""
     node: ClassVar[str] = ""
+    family = "activation"
+    is_companion = True
+
+    def caption(self, x: TensorType) -> str:
+        return self.module or super().caption(x)
 
     def infer(self, x: TensorType) -> TensorType:
         return x
@@ -133,6 +138,9 @@ class LeakyRelu(Activation):
 
     slope: float = field(Float(0), "factor of negative values", 0.01, also_called=("negative_slope", "alpha"))
 
+    def caption(self, x: TensorType) -> str:
+        return f"leaky ReLU {self.slope:g}"
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.LeakyReLU(self.slope)
 
@@ -151,6 +159,9 @@ class Elu(Activation):
     also_called = ("ExponentialLinearUnit",)
 
     alpha: float = field(Float(0), "where negative values end", 1.0)
+
+    def caption(self, x: TensorType) -> str:
+        return "ELU"
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.ELU(self.alpha)
@@ -171,6 +182,9 @@ class Prelu(Activation):
     also_called = ("ParametricReLU",)
 
     start: float = field(Float(), "what the factor starts as", 0.25, also_called=("init", "alpha_initializer"))
+
+    def caption(self, x: TensorType) -> str:
+        return "PReLU"
 
     def params(self, x: TensorType) -> dict[str, Param]:
         return {"weight": Param((x.channels,), ("constant", self.start), dtype=x.dtype)}

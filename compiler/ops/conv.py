@@ -14,7 +14,7 @@ from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, InitKind, Int, Padding, Pair
-from .op import Doubt, OnnxBuilder, Op, Window, field, op, require_image
+from .op import Doubt, OnnxBuilder, Op, Window, field, format_extent, format_stride, op, require_image
 
 Sides = tuple[int, int, int, int]
 # A zero for the value of an ONNX `Pad`. Onnxruntime makes a `Pad` of zeros a part of the padding of the window behind it, whatever
@@ -128,6 +128,18 @@ class Conv(Op):
 
     counts = "weight"
     pads_with_zeros = True
+    family = "conv"
+
+    def caption(self, x: TensorType) -> str:
+        depthwise = self.groups > 1 and self.groups == x.channels
+        kind = "depthwise" if depthwise else "conv"
+        parts = [f"{format_extent(self.kernel)} {kind}, {self.out}{format_stride(self.stride)}"]
+        if self.groups > 1 and not depthwise:
+            parts.append(f"{self.groups} groups")
+        if self.dilation != (1, 1):
+            down, across = self.dilation
+            parts.append(f"dilation {down}" if down == across else f"dilation {format_extent(self.dilation)}")
+        return ", ".join(parts)
 
     def doubt(self, stated: Collection[str]) -> Doubt | None:
         """Padding or dilation where the kernel was left out: it is 1×1 then."""

@@ -65,6 +65,10 @@ class Linear(Op):
 
     counts = "weight"
     takes_vector = True
+    family = "linear"
+
+    def caption(self, x: TensorType) -> str:
+        return f"linear, {self.out}"
 
     def infer(self, x: TensorType) -> TensorType:
         vector_length(self, x)
@@ -104,6 +108,10 @@ class Rbf(Op):
     )
 
     takes_vector = True
+    family = "linear"
+
+    def caption(self, x: TensorType) -> str:
+        return f"RBF, {self.out}"
 
     def infer(self, x: TensorType) -> TensorType:
         """A vector of `out` distances. Raises Reject where the given centers do not fit `out` and the input's length."""

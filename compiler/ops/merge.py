@@ -27,6 +27,7 @@ class Merge(Op):
 
     arity = None
     is_merge = True
+    family = "merge"
 
     def infer(self, *x: TensorType) -> TensorType:
         for other in x[1:]:
@@ -57,6 +58,9 @@ class Add(Merge):
     """
 
     also_called = ("Sum", "Plus", "ElemwiseAdd", "AddV2")
+
+    def caption(self, *x: TensorType) -> str:
+        return "+"
 
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Add()
@@ -129,6 +133,9 @@ class Multiply(Merge):
     """
 
     also_called = ("Mul", "Product", "ElemwiseMul")
+
+    def caption(self, *x: TensorType) -> str:
+        return "×"
 
     def infer(self, *x: TensorType) -> TensorType:
         """The largest type; every other one is equal to it, or a gate. Raises Reject where one is neither."""

@@ -48,6 +48,12 @@ class BatchNorm(Op):
         also_called=("gamma_initializer", "gamma_init", "scale_init", "weight_init"),
     )
 
+    family = "norm"
+    is_companion = True
+
+    def caption(self, x: TensorType) -> str:
+        return "BN"
+
     def doubt(self, stated: Collection[str]) -> Doubt | None:
         """A momentum as Keras and Caffe give it: the weight of the old statistics."""
         if "momentum" in stated and 0.9 <= self.momentum < 1:
@@ -97,6 +103,12 @@ class GroupNorm(Op):
     groups: int = field(Int(1), "groups of channels", 32, also_called=("num_groups", "group"))
     eps: float = field(Float(over=0), "added to the variance", 1e-5, also_called=("epsilon",))
 
+    family = "norm"
+    is_companion = True
+
+    def caption(self, x: TensorType) -> str:
+        return f"group norm, {self.groups}"
+
     def infer(self, x: TensorType) -> TensorType:
         """The same image. Raises Reject where the channels do not divide into the groups, or a group is one number."""
         require_image(self, x)
@@ -145,6 +157,8 @@ class LayerNorm(Op):
     eps: float = field(Float(over=0), "added to the variance", 1e-6, also_called=("epsilon", "layer_norm_eps"))
 
     since_opset = 17
+    family = "norm"
+    is_companion = True
 
     def infer(self, x: TensorType) -> TensorType:
         return x
@@ -182,6 +196,12 @@ class LocalResponseNorm(Op):
     alpha: float = field(Float(0), "factor of the sum of squares, divided by size", 1e-4)
     beta: float = field(Float(0), "exponent", 0.75)
     k: float = field(Float(over=0), "added to the sum", 1.0, also_called=("bias", "knorm"))
+
+    family = "norm"
+    is_companion = True
+
+    def caption(self, x: TensorType) -> str:
+        return "LRN"
 
     def infer(self, x: TensorType) -> TensorType:
         """The same image. Raises Reject for an even `size`."""

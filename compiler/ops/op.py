@@ -66,6 +66,7 @@ class Doubt(NamedTuple):
 
 # added up one by one in half floats, as many equal numbers as this make a sum that one more does not change
 MOST_HALF_TERMS: int = 2**HALF_BITS
+FAMILIES = ("conv", "linear", "pool", "merge", "norm", "activation", "shape", "other")
 POINTWISE_WINDOW = Window((1, 1), (1, 1))
 
 
@@ -113,6 +114,7 @@ class Op:
       (activations) or ""; `pools_to_size`: its output has a fixed size, whatever the input's size
     - `pads_with_zeros`: it may pad what it reads, and pads with zeros: a pad of zeros before it may become a part of its own
     - `since_opset`: the first ONNX opset that has a form of it
+    - `family`: what a picture shows it as, one of FAMILIES; `is_companion`: a picture writes it into the box of the layer beside it
     """
 
     name: ClassVar[str] = ""
@@ -131,6 +133,8 @@ class Op:
     pools_to_size: ClassVar[bool] = False
     pads_with_zeros: ClassVar[bool] = False
     since_opset: ClassVar[int] = 13
+    family: ClassVar[str] = "other"
+    is_companion: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         own = {key: value for key, value in vars(cls).items() if isinstance(value, Field)}
@@ -186,6 +190,10 @@ class Op:
             if declared.required or getattr(self, declared.name) != declared.default
         ]
         return f"{self.name}({', '.join([inputs] * bool(inputs) + stated)})"
+
+    def caption(self, *x: Any, **_: Any) -> str:
+        """What a picture writes on it: its few fields that matter, as papers write them: `7×7 conv, 64 /2`."""
+        return self.name.replace("_", " ")
 
     def doubt(self, stated: Collection[str]) -> Doubt | None:
         """What was probably not meant, where a spec states the fields `stated`; None where nothing is doubtful."""
@@ -253,6 +261,19 @@ class Op:
 
 _INSTANCES: WeakValueDictionary[tuple[Any, ...], Op] = WeakValueDictionary()
 _LOCK = Lock()  # two threads that make equal ops must not make two
+
+
+def format_extent(pair: tuple[int, int]) -> str:
+    """A window's size in a caption: `7×7`."""
+    return f"{pair[0]}×{pair[1]}"
+
+
+def format_stride(stride: tuple[int, int]) -> str:
+    """A stride in a caption, behind a space: `/2`, or `/2×1` where it differs by axis; nothing for one of 1."""
+    down, across = stride
+    if stride == (1, 1):
+        return ""
+    return f" /{down}" if down == across else f" /{down}×{across}"
 
 
 def op_of(node: Node) -> Op:

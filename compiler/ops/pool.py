@@ -14,7 +14,7 @@ from ..ir.graph import Value
 from ..ir.types import TensorType
 from .conv import UNFUSABLE_ZERO, Sides, output_size, padding_sides
 from .fields import Bool, Padding, Pair
-from .op import MOST_HALF_TERMS, OnnxBuilder, Op, Window, field, op, require_image
+from .op import MOST_HALF_TERMS, OnnxBuilder, Op, Window, field, format_extent, format_stride, op, require_image
 
 
 def pool_output_size(op: Pool, axis: str, size: int, before: int, after: int, kernel: int, stride: int) -> int:
@@ -47,6 +47,10 @@ class Pool(Op):
     ceil_mode: bool = field(Bool(), "whether a last, partial window counts", False, also_called=("ceil",))
 
     counts = "pool"
+    family = "pool"
+
+    def caption(self, x: TensorType) -> str:
+        return f"{format_extent(self.kernel)} {super().caption(x)}{format_stride(self.resolved_stride)}"
 
     def __new__(cls, **given: Any) -> Self:
         if given.get("stride") is None:
@@ -190,6 +194,10 @@ class AdaptiveAvgPool(Op):
     )
     counts = "pool"
     pools_to_size = True
+    family = "pool"
+
+    def caption(self, x: TensorType) -> str:
+        return f"avg pool to {format_extent(self.size)}"
 
     def infer(self, x: TensorType) -> TensorType:
         require_image(self, x)
@@ -244,6 +252,7 @@ class GlobalPool(Op):
 
     counts = "pool"
     pools_to_size = True
+    family = "pool"
 
     def infer(self, x: TensorType) -> TensorType:
         require_image(self, x)

@@ -28,6 +28,10 @@ class Dropout(Op):
         also_called=("rate", "prob", "probability", "drop_prob", "drop_rate", "dropout_rate", "dropout_ratio", "ratio"),
     )
     training_only = True
+    is_companion = True
+
+    def caption(self, x: TensorType) -> str:
+        return f"dropout {self.p:g}"
 
     def infer(self, x: TensorType) -> TensorType:
         return x
@@ -62,6 +66,10 @@ class DropPath(Op):
     per: str = field(Choice("sample", "batch"), "what is dropped together", "sample", also_called=("mode",))
     rescale: str = field(Choice("training", "inference"), "when the expectation is restored", "training")
     training_only = True
+    is_companion = True
+
+    def caption(self, x: TensorType) -> str:
+        return f"drop path {self.p:.3g}"
 
     def infer(self, x: TensorType) -> TensorType:
         return x

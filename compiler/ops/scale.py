@@ -25,6 +25,11 @@ class Scale(Op):
 
     value: float = field(Float(), "the factor", also_called=("factor", "scale", "multiplier"))
 
+    is_companion = True
+
+    def caption(self, x: TensorType) -> str:
+        return f"× {self.value:.4g}"
+
     def infer(self, x: TensorType) -> TensorType:
         return x
 
@@ -53,6 +58,9 @@ class Affine(Op):
     also_called = ("ElementwiseAffine", "ChannelAffine")
 
     bias: bool = field(Bool(), "whether a bias is learned", True, also_called=("use_bias", "bias_term"))
+
+    family = "norm"
+    is_companion = True
 
     def infer(self, x: TensorType) -> TensorType:
         return x

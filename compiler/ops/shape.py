@@ -12,7 +12,7 @@ from ..ir.graph import Value
 from ..ir.types import TensorType
 from .conv import UNFUSABLE_ZERO
 from .fields import Choice, Float, Int, IntList
-from .op import POINTWISE_WINDOW, OnnxBuilder, Op, Window, field, op, require_image
+from .op import POINTWISE_WINDOW, OnnxBuilder, Op, Window, field, format_stride, op, require_image
 
 AXES = ("channels", "height", "width")
 Range = tuple[int, ...] | None
@@ -62,6 +62,7 @@ class Flatten(Op):
     """
 
     also_called = ("FlattenLayer", "Ravel")
+    family = "shape"
 
     def infer(self, x: TensorType) -> TensorType:
         return x.with_sizes(x.elements)
@@ -95,6 +96,8 @@ class Pad(Op):
     height: Range = field(IntList(0, (2, 2), "[before, after]"), "rows before and after", None)
     width: Range = field(IntList(0, (2, 2), "[before, after]"), "columns before and after", None)
     value: float = field(Float(), "what is added", 0.0, also_called=("constant_value", "fill"))
+
+    family = "shape"
 
     def pads(self, x: TensorType) -> list[tuple[int, int]]:
         """(before, after) of each axis behind the batch."""
@@ -135,6 +138,12 @@ class Slice(Op):
     channels: Range = field(IntList(0, (2, 3), "[start, stop] or [start, stop, step]"), "channels", None)
     height: Range = field(IntList(0, (2, 3), "[start, stop] or [start, stop, step]"), "rows", None)
     width: Range = field(IntList(0, (2, 3), "[start, stop] or [start, stop, step]"), "columns", None)
+
+    family = "shape"
+
+    def caption(self, x: TensorType) -> str:
+        steps = self.window(x).stride
+        return f"slice{format_stride((int(steps[0]), int(steps[1])))}"
 
     def ranges(self, x: TensorType) -> list[tuple[int, int, int]]:
         """(start, stop, step) of each axis behind the batch. Raises Reject where one takes nothing, or reaches past its end."""
@@ -192,6 +201,11 @@ class Select(Op):
 
     channels: tuple[int, ...] = field(IntList(0), "which channels, from 0", also_called=("indices", "index"))
 
+    family = "shape"
+
+    def caption(self, x: TensorType) -> str:
+        return f"select, {len(self.channels)} of {x.channels}"
+
     def infer(self, x: TensorType) -> TensorType:
         if max(self.channels) >= x.channels:
             raise Reject("select-out-of-range", f"there is no channel {max(self.channels)}: {x.channels} channels are numbered 0 to {x.channels - 1}",
@@ -220,6 +234,11 @@ class ChannelShuffle(Op):
     also_called = ("ShuffleChannel",)
 
     groups: int = field(Int(1), "groups to interleave", also_called=("group", "num_groups"))
+
+    family = "shape"
+
+    def caption(self, x: TensorType) -> str:
+        return f"channel shuffle, {self.groups}"
 
     def infer(self, x: TensorType) -> TensorType:
         require_image(self, x)
@@ -259,6 +278,11 @@ class Upsample(Op):
         "nearest",
         also_called=("interpolation", "method"),
     )
+
+    family = "shape"
+
+    def caption(self, x: TensorType) -> str:
+        return f"{self.mode} upsample ×{self.scale}"
 
     def infer(self, x: TensorType) -> TensorType:
         require_image(self, x)

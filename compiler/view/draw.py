@@ -1,0 +1,218 @@
+"""Makes drawings: of any vertices, and of a checked graph.
+
+What nothing reads is left out. An auxiliary head is taken out of the trunk and stands beside it. So does an output that only nodes
+of its own need, where the trunk would not be series-parallel with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from ..analysis.cost import Cost
+from ..diagnostics import Source, Span
+from ..ir.graph import Graph, Node
+from ..ops.op import op_of
+from .drawing import Costs, Drawing, DrawnInput, DrawnNode, DrawnOutput, Head, Place, Shape
+from .folding import Folding
+from .structure import Structure, Vertex, path_prefixes
+
+
+class Ending(NamedTuple):
+    """A named value that leaves the net: an output, or an auxiliary head with its weight in the loss."""
+
+    name: str
+    value: int
+    weight: float | None = None
+
+
+class Side(NamedTuple):
+    """An ending with the vertices that only it needs, and the values that they read."""
+
+    ending: Ending
+    own: tuple[int, ...]
+    sources: tuple[int, ...]
+
+
+def draw_graph(graph: Graph, summary: str = "", sources: Sequence[Source] = ()) -> Drawing:
+    """The drawing of a checked graph, its costs and places with it. Of `sources` the first, the spec, is among its files in any case."""
+    files = Files(sources[:1])
+    numbers = {value.name: -1 - k for k, value in enumerate(graph.inputs)}
+    drawn = [node for node in graph.nodes if not node.output.type.is_control]
+    numbers |= {value.name: i for i, node in enumerate(drawn) for value in node.outputs}
+    costs = {layer.path: (layer.params, layer.macs, layer.activations) for layer in Cost(graph).layers}
+    vertices = [make_vertex(node, numbers, costs[node.path], files) for node in drawn]
+    return draw_vertices(
+        graph.name,
+        summary,
+        [DrawnInput(value.name, value.type.sizes) for value in graph.inputs],
+        vertices,
+        [Ending(output.name, numbers[output.value.name]) for output in graph.outputs],
+        [Ending(head.path, numbers[head.value.name], head.weight) for head in graph.heads],
+        files.texts,
+    )
+
+
+def make_vertex(node: Node, numbers: Mapping[str, int], costs: tuple[int, int, int], files: Files) -> Vertex:
+    """The vertex of a node. Control values, such as the draw of a join, are no part of a picture."""
+    op, y = op_of(node), node.output.type
+    inputs = tuple(dict.fromkeys(numbers[value.name] for value in node.inputs if not value.type.is_control))
+    types = [x for x in node.input_types if not x.is_control]
+    spans = (node.span, *(frame.span for frame in reversed(node.frames)))
+    calls = tuple((frame.name if frame.kind in ("block", "import") else "", frame) for frame in node.frames)
+    size = y.elements * y.dtype.size_bytes
+    return Vertex(node.path, op.name, op.family, op.caption(*types), inputs, y.sizes, op, op.is_companion,
+                  Costs(*costs, size), files.places(spans), calls)  # fmt: skip
+
+
+class Files:
+    """The texts that a drawing's places are in, each once, in the order in which they are met."""
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        self._sources: dict[int, tuple[int, Source]] = {}
+        for source in sources:
+            self.number(source)
+
+    def number(self, source: Source) -> int:
+        """Which of the files a source is."""
+        return self._sources.setdefault(id(source), (len(self._sources), source))[0]
+
+    def places(self, spans: Iterable[Span | None]) -> tuple[Place, ...]:
+        """The lines of spans, each once."""
+        return tuple(dict.fromkeys(Place(self.number(span.source), span.line) for span in spans if span))
+
+    @property
+    def texts(self) -> tuple[tuple[str, str], ...]:
+        """Names and texts."""
+        return tuple((source.label, source.text) for _, source in self._sources.values())
+
+
+def draw_vertices(
+    name: str,
+    summary: str,
+    inputs: Sequence[DrawnInput],
+    vertices: Sequence[Vertex],
+    outputs: Sequence[Ending],
+    heads: Sequence[Ending] = (),
+    files: tuple[tuple[str, str], ...] = (),
+) -> Drawing:
+    """The drawing of vertices in topological order. The last of the `outputs` is the end of the trunk.
+
+    The totals are those of what the outputs need, without heads.
+    """
+    vertices, outputs, heads = prune(vertices, outputs, heads)
+    needed = needed_by(vertices, [output.value for output in outputs])
+    sides: list[Side] = []
+    trunk = make_trunk(vertices, len(inputs), needed, outputs)
+    tree = trunk.items()
+    if tree is None:
+        sides = find_side_outputs(vertices, outputs)
+        apart = {side.ending for side in sides}
+        within = needed.difference(*(side.own for side in sides))
+        trunk = make_trunk(vertices, len(inputs), within, outputs, apart)
+        tree = trunk.items() or trunk.as_arcs()
+    sides += find_heads(vertices, heads, needed)
+    in_tree = {trunk.ends[i - len(vertices)] for i in trunk.members if i >= len(vertices)}
+    on_the_way = {output.value for output in outputs} - in_tree - {side.ending.value for side in sides}
+    folding = Folding(vertices, on_the_way.union(*(side.sources for side in sides)))
+    taken = {prefix for i in trunk.members for prefix in trunk.prefixes[i]}
+    return Drawing(
+        name,
+        summary,
+        sum((vertices[i].costs for i in sorted(needed)), Costs()),
+        tuple(inputs),
+        tuple(DrawnOutput(o.name, o.value, shape_of(o.value, vertices, inputs)) for o in outputs),
+        tuple(DrawnNode(v.path, v.op, v.family, v.title, v.shape, v.costs, v.places) for v in vertices),
+        tuple((a, i) for i, vertex in enumerate(vertices) for a in vertex.inputs),
+        folding.fold(tree),
+        tuple(make_head(side, vertices, outputs, folding, taken) for side in sides),
+        files,
+    )
+
+
+def prune(
+    vertices: Sequence[Vertex], outputs: Sequence[Ending], heads: Sequence[Ending]
+) -> tuple[list[Vertex], list[Ending], list[Ending]]:
+    """All three without the vertices that neither outputs nor heads need, and with new numbers."""
+    kept = sorted(needed_by(vertices, [ending.value for ending in (*outputs, *heads)]))
+    number = {old: new for new, old in enumerate(kept)}
+
+    def renumber(value: int) -> int:
+        return number.get(value, value)
+
+    return (
+        [vertices[old]._replace(inputs=tuple(map(renumber, vertices[old].inputs))) for old in kept],
+        [output._replace(value=renumber(output.value)) for output in outputs],
+        [head._replace(value=renumber(head.value)) for head in heads],
+    )
+
+
+def needed_by(vertices: Sequence[Vertex], values: Iterable[int]) -> set[int]:
+    """The vertices that `values` need."""
+    needed = {value for value in values if value >= 0}
+    for i in range(max(needed, default=-1), -1, -1):
+        if i in needed:
+            needed.update(j for j in vertices[i].inputs if j >= 0)
+    return needed
+
+
+def make_trunk(
+    vertices: Sequence[Vertex],
+    inputs: int,
+    within: Collection[int],
+    outputs: Sequence[Ending],
+    apart: Collection[Ending] = (),
+) -> Structure:
+    """The structure of the vertices `within`, with the inputs, and with those outputs that nothing reads on and that stay in the trunk."""
+    read = {j for i in within for j in vertices[i].inputs}
+    ends = [len(vertices) + k for k, o in enumerate(outputs) if o.value not in read and o not in apart]
+    members = [*(-1 - k for k in range(inputs)), *sorted(within), *ends]
+    return Structure(vertices, members, [output.value for output in outputs])
+
+
+def find_side_outputs(vertices: Sequence[Vertex], outputs: Sequence[Ending]) -> list[Side]:
+    """The outputs but the last that need vertices of their own, behind one value of the others."""
+    placed = needed_by(vertices, [outputs[-1].value])
+    sides = []
+    for output in outputs[:-1]:
+        own = needed_by(vertices, [output.value]) - placed
+        side = Side(output, tuple(sorted(own)), sources_of(vertices, own))
+        if len(side.sources) == 1:
+            sides.append(side)
+            placed |= own
+    return sides
+
+
+def find_heads(vertices: Sequence[Vertex], heads: Sequence[Ending], needed: Collection[int]) -> list[Side]:
+    """The auxiliary heads, each with the vertices that it alone needs, or that it shares with a later one."""
+    placed = set(needed)
+    sides = []
+    for head in heads:
+        own = needed_by(vertices, [head.value]) - placed
+        sides.append(Side(head, tuple(sorted(own)), sources_of(vertices, own) or (head.value,)))
+        placed |= own
+    return sides
+
+
+def sources_of(vertices: Sequence[Vertex], own: Collection[int]) -> tuple[int, ...]:
+    """The values that vertices read and do not make, the latest first."""
+    return tuple(sorted({j for i in own for j in vertices[i].inputs} - set(own), reverse=True))
+
+
+def make_head(
+    side: Side, vertices: Sequence[Vertex], outputs: Sequence[Ending], folding: Folding, taken: set[str]
+) -> Head:
+    """What stands beside the trunk. The prefixes that it has are `taken` from then on, so that each group's path is its alone."""
+    ending = side.ending
+    ends = [len(vertices) + outputs.index(ending)] if ending.weight is None else []
+    structure = Structure(
+        vertices, [*side.own, *ends], [output.value for output in outputs], {*taken, *path_prefixes(ending.name)}
+    )
+    taken.update(prefix for i in side.own for prefix in structure.prefixes[i])
+    items = folding.fold(structure.items() or ())
+    return Head(ending.name, ending.weight, side.sources[0], items, side.sources[1:])
+
+
+def shape_of(value: int, vertices: Sequence[Vertex], inputs: Sequence[DrawnInput]) -> Shape:
+    """The shape of a vertex's output, or of an input."""
+    return vertices[value].shape if value >= 0 else inputs[-1 - value].shape

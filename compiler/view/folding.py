@@ -1,0 +1,144 @@
+"""What makes a series short: companions in the box of their layer, a group of one box as that box, equal rounds as one item.
+
+- A layer takes the companions behind it into its card (convolution, BN, ReLU). In a run that begins with companions they belong to
+  the layer behind them instead, as in pre-activation nets.
+- A value that something beside the series reads, a head or an output, ends its card and its rounds.
+- Equal groups behind each other are one `Repeat`; equal boxes are, if there are at least MANY_BOXES.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterator, Sequence
+from itertools import groupby
+
+from .drawing import Arcs, Card, Group, Item, OpItem, Parallel, Repeat, exit_of
+from .structure import Vertex
+
+MANY_BOXES = 5  # fewer stand each for themselves, as in the papers' figures
+
+
+class Folding:
+    """Folds the items of one drawing. `tapped` are the values that something beside their series reads."""
+
+    def __init__(self, vertices: Sequence[Vertex], tapped: Collection[int]) -> None:
+        self.vertices, self.tapped = vertices, tapped
+        self.numbers: dict[Hashable, int] = {}
+
+    def fold(self, items: Sequence[Item]) -> tuple[Item, ...]:
+        """A series with everything in it folded."""
+        return tuple(self.fold_repeats(self.fold_cards([self.fold_inside(item) for item in items])))
+
+    def fold_inside(self, item: Item) -> Item:
+        """An item with what it holds folded."""
+        match item:
+            case Group(id, _, items):
+                inner = self.fold(items)
+                if len(inner) == 1 and isinstance(inner[0], Card):
+                    return inner[0]._replace(id=id)
+                return item._replace(items=inner)
+            case Parallel(branches):
+                return item._replace(branches=tuple(self.fold(branch) for branch in branches))
+            case Arcs(items):
+                return item._replace(items=tuple(self.fold_inside(each) for each in items))
+        return item
+
+    # ---- cards
+
+    def fold_cards(self, items: Sequence[Item]) -> Iterator[Item]:
+        """A series whose companions are in their layers' cards."""
+        for boxes, run in groupby(items, key=lambda item: isinstance(item, (OpItem, Card))):
+            if not boxes:
+                yield from run
+                continue
+            for piece in self.split_at_taps([nodes_of(item) for item in run if isinstance(item, (OpItem, Card))]):
+                yield from self.make_cards(piece)
+
+    def split_at_taps(self, boxes: Sequence[Card]) -> Iterator[list[Card]]:
+        """A run of boxes in pieces, of which each but the last ends in a value that is read beside the series."""
+        piece: list[Card] = []
+        for box in boxes:
+            piece.append(box)
+            if box.nodes[-1] in self.tapped:
+                yield piece
+                piece = []
+        if piece:
+            yield piece
+
+    def make_cards(self, boxes: Sequence[Card]) -> Iterator[Item]:
+        """The boxes of a run, each layer with its companions."""
+        ahead = self.is_companion(boxes[0])
+        waiting: tuple[int, ...] = ()
+        done: list[Card] = []
+        for box in boxes:
+            if not self.is_companion(box):
+                done.append(box._replace(nodes=waiting + box.nodes))
+                waiting = ()
+            elif ahead:
+                waiting += box.nodes
+            else:
+                done[-1] = done[-1]._replace(nodes=done[-1].nodes + box.nodes)
+        if waiting:
+            last = done.pop() if done else Card((), waiting[0])
+            done.append(last._replace(nodes=last.nodes + waiting))
+        for card in done:
+            yield card if card.id or len(card.nodes) > 1 else OpItem(card.main)
+
+    def is_companion(self, box: Card) -> bool:
+        """Whether a box belongs into that of a layer beside it."""
+        return not box.id and all(self.vertices[i].is_companion for i in box.nodes)
+
+    # ---- repeats
+
+    def fold_repeats(self, items: Iterator[Item]) -> Iterator[Item]:
+        """A series whose equal rounds are one item."""
+        run: list[Item] = []
+        before: int | None = None
+        for item in items:
+            signature = self.signature(item)
+            if run and (signature != before or exit_of(run[-1]) in self.tapped):
+                yield from join_rounds(run)
+                run = []
+            run.append(item)
+            before = signature
+        yield from join_rounds(run)
+
+    def signature(self, item: Item) -> int:
+        """A number that two items share that do the same with values of any size; what is read beside the series of one tells them apart."""
+        found: Hashable
+        match item:
+            case OpItem(node):
+                found = self.vertices[node].signature
+            case Card(nodes, main):
+                found = ("card", nodes.index(main), *(self.vertices[i].signature for i in nodes))
+            case Group(_, block, items):
+                found = ("group", block, self.series_signature(items))
+            case Repeat(items):
+                found = ("repeat", len(items), self.signature(items[0]))
+            case Parallel(branches, skip):
+                inner = (self.series_signature(b, ends_in_merge=True) for b in branches)
+                found = ("parallel", skip, *inner)
+            case Arcs(items, edges):
+                found = ("arcs", self.series_signature(items), edges)
+            case _:
+                found = item
+        return self.numbers.setdefault(found, len(self.numbers))
+
+    def series_signature(self, items: Sequence[Item], ends_in_merge: bool = False) -> Hashable:
+        """That of a series. The last item's value is its series' own, whose taps the series around sees, unless a merge reads it."""
+        seen = items if ends_in_merge else items[:-1]
+        taps = tuple(value for item in seen if (value := exit_of(item)) in self.tapped)
+        return (taps, *(self.signature(item) for item in items))
+
+
+def nodes_of(item: OpItem | Card) -> Card:
+    """A box as a card."""
+    return item if isinstance(item, Card) else Card((item.node,), item.node)
+
+
+def join_rounds(run: Sequence[Item]) -> Iterator[Item]:
+    """A run of equal items: as one, or as they are where they are few boxes or cannot be told as rounds."""
+    fewest = 2 if run and isinstance(run[0], Group) else MANY_BOXES
+    if len(run) >= fewest and isinstance(run[0], (Group, Card, OpItem)):
+        yield Repeat(tuple(run))
+    else:
+        yield from run
