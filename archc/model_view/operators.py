@@ -6,7 +6,7 @@ titles are written as those write theirs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -17,7 +17,9 @@ Sizes = tuple[int | str | None, ...]
 
 
 class Use(NamedTuple):
-    """A node with the shapes of its inputs and of its first output; None where one is not known. `constant` says which inputs are."""
+    """A node with the shapes of its inputs and of its first output, None where one is not known. `constant` says which inputs are constants;
+    the shapes of all others have no batch.
+    """
 
     node: FullNode
     inputs: Sequence[Sizes | None]
@@ -40,7 +42,7 @@ class Operator(NamedTuple):
     - `family`: as of the compiler's ops; `is_companion`: it is written into the box of the layer beside it
     - `title`: what a picture writes on it
     - `params`: the inputs that are parameters where they are constants
-    - `macs`: multiply-accumulates; of elements, so for the whole batch. None where sizes are open
+    - `macs`: multiply-accumulates for one image, None where sizes are open
     - `keeps_shape`: its first output has the shape of its first input
     - `makes`: what it does, without sizes, so that two nodes that do the same are equal
     """
@@ -141,7 +143,8 @@ def gemm_macs(use: Use) -> int | None:
     elements = count(use.output)
     if not first or elements is None:
         return None
-    summed = first[0 if use.get("transA", 0) and len(first) > 1 else -1]
+    # the first dimension of a transposed one is no batch's
+    summed = None if use.get("transA", 0) else first[-1]
     return elements * summed if isinstance(summed, int) else None
 
 
@@ -257,18 +260,30 @@ OPERATORS: Mapping[str, Operator] = {
     "Dropout": ROUNDING._replace(title=named("dropout")),
 }  # fmt: skip
 UNKNOWN = Operator()
+ONNX_DOMAINS = ("", "ai.onnx", "com.microsoft")
 # what counts as activations: the results of convolutions, pools and linear layers
 COUNTED = ("conv", "linear", "pool")
 
 
-def find_operator(node: FullNode) -> Operator:
-    """What is known of a node's operator; nothing for one of another domain with a name of ONNX's, but for onnxruntime's own."""
+def find_operator(node: FullNode, constants: Container[str] = ()) -> Operator:
+    """What is known of a node's operator; nothing for one of another domain with a name of ONNX's, but for onnxruntime's own.
+
+    `constants` are the values that are constants.
+    """
     if node.graphs:
         inside = " + ".join(map(str, node.graphs))
         return Operator("other", named(f"{node.kind} ({inside} nodes)"))
-    return OPERATORS.get(node.kind, UNKNOWN) if node.domain in ("", "ai.onnx", "com.microsoft") else UNKNOWN
+    known = OPERATORS.get(node.kind, UNKNOWN) if node.domain in ONNX_DOMAINS else UNKNOWN
+    values = sum(name not in constants for name in node.inputs)
+    return with_constants(known) if known.family == "merge" and values == 1 < len(node.inputs) else known
 
 
-def merges_constants(use: Use, operator: Operator) -> bool:
-    """Whether of a merge's inputs all but one are constants: then it is a function of each number, as a bias or a scale is."""
-    return operator.family == "merge" and len(use.inputs) > 1 and sum(not each for each in use.constant) == 1
+def with_constants(operator: Operator) -> Operator:
+    """A merge of one value with constants: it is a function of each number, as a bias or a scale is."""
+    word = {"+": "bias", "×": "scale"}
+    return operator._replace(
+        family="other",
+        is_companion=True,
+        keeps_shape=True,
+        title=lambda use: word.get(title := operator.title(use), title),
+    )

@@ -37,7 +37,7 @@ def find_paths(nodes: Sequence[FullNode], producers: Mapping[str, int], is_ours:
     for at, node in enumerate(nodes):
         if not found[at]:
             found[at] = join(scope_of(at, node, found, producers, readers), leaf_of(node))
-    return make_unique(shorten_scopes(found))
+    return make_unique(found if is_ours else shorten_scopes(found))
 
 
 def own_path(node: FullNode, is_ours: bool) -> str:

@@ -1,0 +1,118 @@
+"""From a model's file to its drawing, by the same stage as a spec's: names give the paths, the graph gives the structure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..compiler.diagnostics import clean
+from ..compiler.view.draw import NamedEnd, draw_vertices
+from ..compiler.view.drawing import Costs, Drawing, DrawnInput, FileLine
+from ..compiler.view.structure import Vertex
+from ..runtime.artifact import open_artifact
+from ..runtime.full_graph import FullGraph, FullNode, read_model, shorten_name
+from .graph import LiveGraph, find_live_graph, reads
+from .operators import COUNTED, Operator, Use, count, find_operator
+from .paths import find_paths
+from .sizes import Shapes, has_open_sizes, shown_shape
+
+OPEN = "some sizes are open: what depends on them counts as 0"
+
+
+def draw_model(file: str) -> Drawing:
+    """The drawing of an ONNX file. Raises RuntimeFault for what is no such file, and for one that cannot be drawn."""
+    path = Path(file)
+    # refuses folders, specs and what is no model, in words
+    artifact = open_artifact(path)
+    graph = read_model(path)
+    live = find_live_graph(graph, f"`{clean(file)}`")
+    model = ModelDrawing(graph, live, Shapes(artifact, graph, live))
+    return model.draw(clean(shorten_name(artifact.name)))
+
+
+class ModelDrawing:
+    """What a drawing is made of: the graph as it is drawn, its shapes, and for a file of archc's the texts of its spec."""
+
+    def __init__(self, graph: FullGraph, live: LiveGraph, shapes: Shapes) -> None:
+        self.graph, self.live, self.shapes = graph, live, shapes
+        self.is_ours = "archc.version" in graph.metadata
+        self.files = read_sources(graph.metadata) if self.is_ours else {}
+        self.file_numbers = {label: at for at, label in enumerate(self.files)}
+        self.counted: set[str] = set()
+        self.numbers = {name: -1 - at for at, name in enumerate(live.inputs)} | dict(live.producers)
+
+    def draw(self, name: str) -> Drawing:
+        """The drawing, called `name`."""
+        paths = find_paths(self.live.nodes, self.live.producers, self.is_ours)
+        vertices = [self.make_vertex(node, path) for node, path in zip(self.live.nodes, paths, strict=True)]
+        inputs = [DrawnInput(clean(shorten_name(each)), shown_shape(self.shapes.find(each))) for each in self.live.inputs]
+        outputs = [NamedEnd(clean(shorten_name(each)), self.numbers[each]) for each in self.live.outputs]
+        if not self.is_ours:
+            outputs = deepest_last(outputs, vertices)
+        return draw_vertices(name, self.summary, inputs, vertices, outputs, files=tuple(self.files.items()))
+
+    @property
+    def summary(self) -> str:
+        """What made the file, and what is not known of it."""
+        opset = self.graph.opsets.get("", self.graph.opsets.get("ai.onnx"))
+        parts = [clean(self.graph.producer), f"opset {opset}" if opset else ""]
+        results = [node.outputs[0] for node in self.live.nodes if node.outputs and node.outputs[0]]
+        parts += [OPEN] if has_open_sizes(self.shapes.without_batch, results) else []
+        return ", ".join(filter(None, parts))
+
+    def make_vertex(self, node: FullNode, path: str) -> Vertex:
+        """The vertex of a node."""
+        operator = find_operator(node, self.live.constants)
+        result = node.outputs[0] if node.outputs else ""
+        inputs = [self.shapes.find(name) for name in node.inputs]
+        use = Use(node, inputs, self.shapes.find(result), [name in self.live.constants for name in node.inputs])
+        sources = tuple(dict.fromkeys(self.numbers[name] for name in reads(node) if name in self.numbers))
+        shown = shown_shape(use.output)
+        return Vertex(path, node.kind, operator.family, clean(operator.title(use)), sources, shown, self.signature(use, operator),
+                      operator.is_companion, self.costs(use, operator, result), self.places(node))  # fmt: skip
+
+    def signature(self, use: Use, operator: Operator) -> Any:
+        """What a node does, but for the sizes that flow through it."""
+        node = use.node
+        return (node.domain, node.kind, len(node.inputs), operator.makes(use), tuple(sorted(node.attributes.items())), node.graphs)
+
+    def costs(self, use: Use, operator: Operator, result: str) -> Costs:
+        """What a node costs for one image; a parameter that several nodes share counts at the first."""
+        params = 0
+        for at in operator.params:
+            name = use.node.inputs[at] if at < len(use.node.inputs) else ""
+            shape = use.constant_shape(at)
+            # a single number is a setting, such as 1/6 in a hard swish
+            if name not in self.counted and shape and (size := count(shape)) and size > 1:
+                self.counted.add(name)
+                params += size
+        elements = count(use.output) or 0
+        activations = elements if operator.family in COUNTED else 0
+        return Costs(params, operator.macs(use) or 0, activations, elements * self.shapes.element_bytes(result))
+
+    def places(self, node: FullNode) -> tuple[FileLine, ...]:
+        """The line of the spec that a node comes from, if the file has that text."""
+        label, _, line = node.place.rpartition(":")
+        file, number = self.file_numbers.get(label), int(line) if line.isdecimal() and len(line) < 9 else 0
+        lines = self.files[label].count("\n") + 1 if file is not None else 0
+        return (FileLine(file, number),) if file is not None and 0 < number <= lines else ()
+
+
+def read_sources(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The texts of the spec that a file of archc's was built from, by their labels; none where it does not hold them."""
+    try:
+        found = json.loads(metadata.get("archc.sources", "{}"))
+    except (ValueError, RecursionError):
+        return {}
+    return {str(label): text for label, text in found.items() if isinstance(text, str)} if isinstance(found, dict) else {}
+
+
+def deepest_last(outputs: Sequence[NamedEnd], vertices: Sequence[Vertex]) -> list[NamedEnd]:
+    """The outputs with that one last which the most nodes in a row lead to: there the trunk ends."""
+    depths: list[int] = []
+    for vertex in vertices:
+        depths.append(1 + max((depths[at] for at in vertex.inputs if at >= 0), default=0))
+    deepest = max(outputs, key=lambda output: depths[output.value] if output.value >= 0 else -1)
+    return [*(output for output in outputs if output is not deepest), deepest]
