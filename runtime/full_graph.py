@@ -226,7 +226,8 @@ def read_attribute(reader: WireReader, end: int, depth: int) -> tuple[str, Any]:
 
     Field 2 is a float, 3 an int, 4 a text, 5 a tensor, 6 a graph, 7 floats, 8 ints.
     """
-    name, value = "", None
+    name = ""
+    value: Any = None
     numbers: list[Any] = []
     for field, wire, content in reader.walk(end, ATTRIBUTE):
         if field == 1 and wire == BYTES:

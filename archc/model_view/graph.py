@@ -14,9 +14,10 @@ from ..runtime.faults import RuntimeFault
 from ..runtime.full_graph import FullGraph, FullNode, WeightHeader, shorten_name
 from .operators import OPERATORS
 
-MAX_NODES = 100_000
-# what nodes read in all: a structure is made of it
-MAX_READ = 1_000_000
+# ten times as many as the largest nets have; a structure of more takes minutes
+MAX_NODES = 20_000
+# the values that these read in all
+MAX_READ = 100_000
 SIZES = ("Shape", "Size")
 
 
@@ -34,8 +35,10 @@ def find_live_graph(graph: FullGraph, name: str) -> LiveGraph:
     """What is drawn of a graph. Raises RuntimeFault `model-refused` where its nodes go in a circle, a value is made twice, there are too
     many of them, or nothing is left to draw.
     """
-    if len(graph.nodes) > MAX_NODES or sum(len(node.inputs) + len(node.captured) for node in graph.nodes) > MAX_READ:
-        raise RuntimeFault("model-refused", f"{name} has {len(graph.nodes):,} nodes; a picture has at most {MAX_NODES:,}, which read {MAX_READ:,} values")  # fmt: skip
+    edges = sum(len(reads(node)) for node in graph.nodes)
+    if len(graph.nodes) > MAX_NODES or edges > MAX_READ:
+        told = f"{len(graph.nodes):,} nodes, which read {edges:,} values"
+        raise RuntimeFault("model-refused", f"{name} is too large to draw: {told}", f"at most {MAX_NODES:,} and {MAX_READ:,} are drawn")
     nodes = in_order(graph.nodes, name)
     constants = dict(graph.constants)
     wanted = {*graph.outputs}
@@ -48,7 +51,7 @@ def find_live_graph(graph: FullGraph, name: str) -> LiveGraph:
             kept.append(node)
     producers = {value: at for at, node in enumerate(kept) for value in node.outputs if value}
     outputs = tuple(value for value in dict.fromkeys(graph.outputs) if value in producers or value in graph.inputs)
-    if not kept or not outputs:
+    if not any(value in producers for value in outputs):
         why = "it has no nodes" if not graph.nodes else "no output comes from a node"
         raise RuntimeFault("model-refused", f"there is nothing to draw in {name}: {why}")
     return LiveGraph(tuple(kept), producers, constants, tuple(graph.inputs), outputs)

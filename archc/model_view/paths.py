@@ -1,8 +1,8 @@
 """Paths for the nodes of a model: where in its net each stands, told by the names that its exporter left.
 
-- a name with slashes is a path: `/layer1/layer1.0/conv1/Conv` of torch, `model/block1/conv/Conv2D` of TensorFlow, and archc's `conv1/Pad`
+- in an archc file a name is a path already; `conv1/Pad` stands beside `conv1`, for which it was made
+- another name with slashes is a path: `/layer1/layer1.0/conv1/Conv` of torch, `model/block1/conv/Conv2D` of TensorFlow
 - torch's newer exporter keeps a node's modules in a note, and its names say nothing
-- in an archc file a name is a path already
 - any other node is where its weights are: `layer1.0.conv1.weight`. One without weights is behind what it reads.
 """
 
@@ -43,11 +43,13 @@ def find_paths(nodes: Sequence[FullNode], producers: Mapping[str, int], is_ours:
 def own_path(node: FullNode, is_ours: bool) -> str:
     """The path that a node's own names tell; empty where they tell none."""
     name = shorten_name(node.name)
+    if is_ours:
+        return name
     if "/" in name:
         return split_scopes(name.split("/"))
     if node.scopes:
         return noted_path(node)
-    if is_ours or ("." in name and not NUMBERED.fullmatch(name)):
+    if "." in name and not NUMBERED.fullmatch(name):
         return name
     return owner_of_weights(node)
 
