@@ -13,12 +13,12 @@ from ..analysis.cost import Cost
 from ..diagnostics import Source, Span
 from ..ir.graph import Graph, Node
 from ..ops.op import op_of
-from .drawing import Costs, Drawing, DrawnInput, DrawnNode, DrawnOutput, Head, Place, Shape
+from .drawing import Costs, Drawing, DrawnHead, DrawnInput, DrawnNode, DrawnOutput, FileLine, Shape
 from .folding import Folding
 from .structure import Structure, Vertex, path_prefixes
 
 
-class Ending(NamedTuple):
+class NamedEnd(NamedTuple):
     """A named value that leaves the net: an output, or an auxiliary head with its weight in the loss."""
 
     name: str
@@ -29,7 +29,7 @@ class Ending(NamedTuple):
 class Side(NamedTuple):
     """An ending with the vertices that only it needs, and the values that they read."""
 
-    ending: Ending
+    ending: NamedEnd
     own: tuple[int, ...]
     sources: tuple[int, ...]
 
@@ -47,8 +47,8 @@ def draw_graph(graph: Graph, summary: str = "", sources: Sequence[Source] = ()) 
         summary,
         [DrawnInput(value.name, value.type.sizes) for value in graph.inputs],
         vertices,
-        [Ending(output.name, numbers[output.value.name]) for output in graph.outputs],
-        [Ending(head.path, numbers[head.value.name], head.weight) for head in graph.heads],
+        [NamedEnd(output.name, numbers[output.value.name]) for output in graph.outputs],
+        [NamedEnd(head.path, numbers[head.value.name], head.weight) for head in graph.heads],
         files.texts,
     )
 
@@ -77,9 +77,9 @@ class Files:
         """Which of the files a source is."""
         return self._sources.setdefault(id(source), (len(self._sources), source))[0]
 
-    def places(self, spans: Iterable[Span | None]) -> tuple[Place, ...]:
+    def places(self, spans: Iterable[Span | None]) -> tuple[FileLine, ...]:
         """The lines of spans, each once."""
-        return tuple(dict.fromkeys(Place(self.number(span.source), span.line) for span in spans if span))
+        return tuple(dict.fromkeys(FileLine(self.number(span.source), span.line) for span in spans if span))
 
     @property
     def texts(self) -> tuple[tuple[str, str], ...]:
@@ -92,8 +92,8 @@ def draw_vertices(
     summary: str,
     inputs: Sequence[DrawnInput],
     vertices: Sequence[Vertex],
-    outputs: Sequence[Ending],
-    heads: Sequence[Ending] = (),
+    outputs: Sequence[NamedEnd],
+    heads: Sequence[NamedEnd] = (),
     files: tuple[tuple[str, str], ...] = (),
 ) -> Drawing:
     """The drawing of vertices in topological order. The last of the `outputs` is the end of the trunk.
@@ -131,8 +131,8 @@ def draw_vertices(
 
 
 def prune(
-    vertices: Sequence[Vertex], outputs: Sequence[Ending], heads: Sequence[Ending]
-) -> tuple[list[Vertex], list[Ending], list[Ending]]:
+    vertices: Sequence[Vertex], outputs: Sequence[NamedEnd], heads: Sequence[NamedEnd]
+) -> tuple[list[Vertex], list[NamedEnd], list[NamedEnd]]:
     """All three without the vertices that neither outputs nor heads need, and with new numbers."""
     kept = sorted(needed_by(vertices, [ending.value for ending in (*outputs, *heads)]))
     number = {old: new for new, old in enumerate(kept)}
@@ -160,8 +160,8 @@ def make_trunk(
     vertices: Sequence[Vertex],
     inputs: int,
     within: Collection[int],
-    outputs: Sequence[Ending],
-    apart: Collection[Ending] = (),
+    outputs: Sequence[NamedEnd],
+    apart: Collection[NamedEnd] = (),
 ) -> Structure:
     """The structure of the vertices `within`, with the inputs, and with those outputs that nothing reads on and that stay in the trunk."""
     read = {j for i in within for j in vertices[i].inputs}
@@ -170,7 +170,7 @@ def make_trunk(
     return Structure(vertices, members, [output.value for output in outputs])
 
 
-def find_side_outputs(vertices: Sequence[Vertex], outputs: Sequence[Ending]) -> list[Side]:
+def find_side_outputs(vertices: Sequence[Vertex], outputs: Sequence[NamedEnd]) -> list[Side]:
     """The outputs but the last that need vertices of their own, behind one value of the others."""
     placed = needed_by(vertices, [outputs[-1].value])
     sides = []
@@ -183,7 +183,7 @@ def find_side_outputs(vertices: Sequence[Vertex], outputs: Sequence[Ending]) -> 
     return sides
 
 
-def find_heads(vertices: Sequence[Vertex], heads: Sequence[Ending], needed: Collection[int]) -> list[Side]:
+def find_heads(vertices: Sequence[Vertex], heads: Sequence[NamedEnd], needed: Collection[int]) -> list[Side]:
     """The auxiliary heads, each with the vertices that it alone needs, or that it shares with a later one."""
     placed = set(needed)
     sides = []
@@ -200,8 +200,8 @@ def sources_of(vertices: Sequence[Vertex], own: Collection[int]) -> tuple[int, .
 
 
 def make_head(
-    side: Side, vertices: Sequence[Vertex], outputs: Sequence[Ending], folding: Folding, taken: set[str]
-) -> Head:
+    side: Side, vertices: Sequence[Vertex], outputs: Sequence[NamedEnd], folding: Folding, taken: set[str]
+) -> DrawnHead:
     """What stands beside the trunk. The prefixes that it has are `taken` from then on, so that each group's path is its alone."""
     ending = side.ending
     ends = [len(vertices) + outputs.index(ending)] if ending.weight is None else []
@@ -210,7 +210,7 @@ def make_head(
     )
     taken.update(prefix for i in side.own for prefix in structure.prefixes[i])
     items = folding.fold(structure.items() or ())
-    return Head(ending.name, ending.weight, side.sources[0], items, side.sources[1:])
+    return DrawnHead(ending.name, ending.weight, side.sources[0], items, side.sources[1:])
 
 
 def shape_of(value: int, vertices: Sequence[Vertex], inputs: Sequence[DrawnInput]) -> Shape:

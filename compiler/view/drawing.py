@@ -2,7 +2,7 @@
 
 A drawing has the nodes and edges of the net and, beside them, how they are read: a tree of items. A list of items is a series:
 each item takes what the one before it gives. What enters a list enters its first item, and its last item gives what leaves.
-At the top of the tree nothing enters: its series, or each branch of its first `Parallel`, begins with an `InputItem`.
+At the top of the tree nothing enters: its series, or each branch of its first `ParallelItem`, begins with an `InputItem`.
 
 The edges of the net follow from the tree alone, and a test holds the two against each other.
 
@@ -59,7 +59,7 @@ class Costs(NamedTuple):
         )
 
 
-class Place(NamedTuple):
+class FileLine(NamedTuple):
     """A line of one of the drawing's files. Files count from 0, lines from 1."""
 
     file: int
@@ -75,7 +75,7 @@ class DrawnNode(NamedTuple):
     title: str
     shape: Shape
     costs: Costs = Costs()
-    places: tuple[Place, ...] = ()
+    places: tuple[FileLine, ...] = ()
     detail: int | None = None
 
 
@@ -121,7 +121,7 @@ class OpItem(NamedTuple):
         return {"kind": "op", "node": self.node}
 
 
-class Card(NamedTuple):
+class CardItem(NamedTuple):
     """A chain of nodes in one box: a layer and its companions. `id` is the path of the group that holds no more than these, or ""."""
 
     nodes: tuple[int, ...]
@@ -132,7 +132,7 @@ class Card(NamedTuple):
         return {"kind": "card", "nodes": self.nodes, "main": self.main} | ({"id": self.id} if self.id else {})
 
 
-class Group(NamedTuple):
+class GroupItem(NamedTuple):
     """The steps under one path, with one value that enters and one that leaves. `block` is the block that was called, or ""."""
 
     id: str
@@ -143,7 +143,7 @@ class Group(NamedTuple):
         return {"kind": "group", "id": self.id, "block": self.block, "items": items_json(self.items)}
 
 
-class Repeat(NamedTuple):
+class RepeatItem(NamedTuple):
     """Rounds one after the other that are equal but for the sizes that flow through them."""
 
     items: tuple[Item, ...]
@@ -152,7 +152,7 @@ class Repeat(NamedTuple):
         return {"kind": "repeat", "items": items_json(self.items)}
 
 
-class Parallel(NamedTuple):
+class ParallelItem(NamedTuple):
     """Branches from what enters to what the next item merges. With `skip` what enters also goes there as it is."""
 
     branches: tuple[tuple[Item, ...], ...]
@@ -162,7 +162,7 @@ class Parallel(NamedTuple):
         return {"kind": "parallel", "branches": [items_json(b) for b in self.branches], "skip": self.skip}
 
 
-class Arcs(NamedTuple):
+class ArcsItem(NamedTuple):
     """What is not series-parallel: items in topological order and the `edges` among them.
 
     In an edge 0 is what enters and k the k-th item. What leaves is the last item's value.
@@ -175,10 +175,10 @@ class Arcs(NamedTuple):
         return {"kind": "arcs", "items": items_json(self.items), "edges": self.edges}
 
 
-Item = InputItem | OutputItem | OpItem | Card | Group | Repeat | Parallel | Arcs
+Item = InputItem | OutputItem | OpItem | CardItem | GroupItem | RepeatItem | ParallelItem | ArcsItem
 
 
-class Head(NamedTuple):
+class DrawnHead(NamedTuple):
     """What stands beside the trunk: an auxiliary head, or an output that only its own nodes need, whose `weight` is None.
 
     `source` is the value that it reads, `also` are further ones. Where it has no nodes of its own, it is its source.
@@ -206,7 +206,7 @@ class Drawing(NamedTuple):
     nodes: tuple[DrawnNode, ...]
     edges: tuple[tuple[int, int], ...]
     tree: tuple[Item, ...]
-    heads: tuple[Head, ...] = ()
+    heads: tuple[DrawnHead, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     details: tuple[dict[str, Any], ...] = ()
 
@@ -251,9 +251,9 @@ def items_json(items: Sequence[Item]) -> list[dict[str, Any]]:
 
 def children(item: Item) -> Iterator[Sequence[Item]]:
     """The lists of items that an item holds."""
-    if isinstance(item, Parallel):
+    if isinstance(item, ParallelItem):
         yield from item.branches
-    elif isinstance(item, (Group, Repeat, Arcs)):
+    elif isinstance(item, (GroupItem, RepeatItem, ArcsItem)):
         yield item.items
 
 
@@ -261,7 +261,7 @@ def members(item: Item) -> Iterator[int]:
     """The nodes of an item, in the order of the tree."""
     if isinstance(item, OpItem):
         yield item.node
-    elif isinstance(item, Card):
+    elif isinstance(item, CardItem):
         yield from item.nodes
     for items in children(item):
         for inner in items:
@@ -272,8 +272,8 @@ def exit_of(item: Item) -> int | None:
     """The value that leaves an item: a node's number, or an input's. None where several leave, or nothing does."""
     if isinstance(item, OpItem):
         return item.node
-    if isinstance(item, Card):
+    if isinstance(item, CardItem):
         return item.nodes[-1]
     if isinstance(item, InputItem):
         return -1 - item.input
-    return None if isinstance(item, (Parallel, OutputItem)) else exit_of(item.items[-1])
+    return None if isinstance(item, (ParallelItem, OutputItem)) else exit_of(item.items[-1])

@@ -1,9 +1,9 @@
 """What makes a series short: companions in the box of their layer, a group of one box as that box, equal rounds as one item.
 
-- A layer takes the companions behind it into its card (convolution, BN, ReLU). In a run that begins with companions they belong to
-  the layer behind them instead, as in pre-activation nets.
+- A layer takes the companions behind it into its card (convolution, BN, ReLU). In a run that begins with companions, as in nets with
+  pre-activation, those before a convolution or a linear layer belong to that.
 - A value that something beside the series reads, a head or an output, ends its card and its rounds.
-- Equal groups behind each other are one `Repeat`; equal boxes are, if there are at least MANY_BOXES.
+- Equal groups behind each other are one `RepeatItem`; equal boxes are, if there are at least MANY_BOXES.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from itertools import groupby
 
-from .drawing import Arcs, Card, Group, Item, OpItem, Parallel, Repeat, exit_of
+from .drawing import ArcsItem, CardItem, GroupItem, Item, OpItem, ParallelItem, RepeatItem, exit_of
 from .structure import Vertex
 
+LAYERS = ("conv", "linear")  # families that a pre-activation stands before
 MANY_BOXES = 5  # fewer stand each for themselves, as in the papers' figures
 
 
@@ -31,14 +32,14 @@ class Folding:
     def fold_inside(self, item: Item) -> Item:
         """An item with what it holds folded."""
         match item:
-            case Group(id, _, items):
+            case GroupItem(id, _, items):
                 inner = self.fold(items)
-                if len(inner) == 1 and isinstance(inner[0], Card):
+                if len(inner) == 1 and isinstance(inner[0], CardItem):
                     return inner[0]._replace(id=id)
                 return item._replace(items=inner)
-            case Parallel(branches):
+            case ParallelItem(branches):
                 return item._replace(branches=tuple(self.fold(branch) for branch in branches))
-            case Arcs(items):
+            case ArcsItem(items):
                 return item._replace(items=tuple(self.fold_inside(each) for each in items))
         return item
 
@@ -46,16 +47,16 @@ class Folding:
 
     def fold_cards(self, items: Sequence[Item]) -> Iterator[Item]:
         """A series whose companions are in their layers' cards."""
-        for boxes, run in groupby(items, key=lambda item: isinstance(item, (OpItem, Card))):
+        for boxes, run in groupby(items, key=lambda item: isinstance(item, (OpItem, CardItem))):
             if not boxes:
                 yield from run
                 continue
-            for piece in self.split_at_taps([nodes_of(item) for item in run if isinstance(item, (OpItem, Card))]):
+            for piece in self.split_at_taps([nodes_of(item) for item in run if isinstance(item, (OpItem, CardItem))]):
                 yield from self.make_cards(piece)
 
-    def split_at_taps(self, boxes: Sequence[Card]) -> Iterator[list[Card]]:
+    def split_at_taps(self, boxes: Sequence[CardItem]) -> Iterator[list[CardItem]]:
         """A run of boxes in pieces, of which each but the last ends in a value that is read beside the series."""
-        piece: list[Card] = []
+        piece: list[CardItem] = []
         for box in boxes:
             piece.append(box)
             if box.nodes[-1] in self.tapped:
@@ -64,26 +65,27 @@ class Folding:
         if piece:
             yield piece
 
-    def make_cards(self, boxes: Sequence[Card]) -> Iterator[Item]:
+    def make_cards(self, boxes: Sequence[CardItem]) -> Iterator[Item]:
         """The boxes of a run, each layer with its companions."""
         ahead = self.is_companion(boxes[0])
         waiting: tuple[int, ...] = ()
-        done: list[Card] = []
+        done: list[CardItem] = []
         for box in boxes:
-            if not self.is_companion(box):
-                done.append(box._replace(nodes=waiting + box.nodes))
-                waiting = ()
-            elif ahead:
+            if self.is_companion(box):
                 waiting += box.nodes
-            else:
-                done[-1] = done[-1]._replace(nodes=done[-1].nodes + box.nodes)
+                continue
+            if waiting and done and not (ahead and self.vertices[box.main].family in LAYERS):
+                done[-1] = done[-1]._replace(nodes=done[-1].nodes + waiting)
+                waiting = ()
+            done.append(box._replace(nodes=waiting + box.nodes))
+            waiting = ()
         if waiting:
-            last = done.pop() if done else Card((), waiting[0])
+            last = done.pop() if done else CardItem((), waiting[0])
             done.append(last._replace(nodes=last.nodes + waiting))
         for card in done:
             yield card if card.id or len(card.nodes) > 1 else OpItem(card.main)
 
-    def is_companion(self, box: Card) -> bool:
+    def is_companion(self, box: CardItem) -> bool:
         """Whether a box belongs into that of a layer beside it."""
         return not box.id and all(self.vertices[i].is_companion for i in box.nodes)
 
@@ -108,16 +110,16 @@ class Folding:
         match item:
             case OpItem(node):
                 found = self.vertices[node].signature
-            case Card(nodes, main):
+            case CardItem(nodes, main):
                 found = ("card", nodes.index(main), *(self.vertices[i].signature for i in nodes))
-            case Group(_, block, items):
+            case GroupItem(_, block, items):
                 found = ("group", block, self.series_signature(items))
-            case Repeat(items):
+            case RepeatItem(items):
                 found = ("repeat", len(items), self.signature(items[0]))
-            case Parallel(branches, skip):
+            case ParallelItem(branches, skip):
                 inner = (self.series_signature(b, ends_in_merge=True) for b in branches)
                 found = ("parallel", skip, *inner)
-            case Arcs(items, edges):
+            case ArcsItem(items, edges):
                 found = ("arcs", self.series_signature(items), edges)
             case _:
                 found = item
@@ -130,15 +132,15 @@ class Folding:
         return (taps, *(self.signature(item) for item in items))
 
 
-def nodes_of(item: OpItem | Card) -> Card:
+def nodes_of(item: OpItem | CardItem) -> CardItem:
     """A box as a card."""
-    return item if isinstance(item, Card) else Card((item.node,), item.node)
+    return item if isinstance(item, CardItem) else CardItem((item.node,), item.node)
 
 
 def join_rounds(run: Sequence[Item]) -> Iterator[Item]:
     """A run of equal items: as one, or as they are where they are few boxes or cannot be told as rounds."""
-    fewest = 2 if run and isinstance(run[0], Group) else MANY_BOXES
-    if len(run) >= fewest and isinstance(run[0], (Group, Card, OpItem)):
-        yield Repeat(tuple(run))
+    fewest = 2 if run and isinstance(run[0], GroupItem) else MANY_BOXES
+    if len(run) >= fewest and isinstance(run[0], (GroupItem, CardItem, OpItem)):
+        yield RepeatItem(tuple(run))
     else:
         yield from run

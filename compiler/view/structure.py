@@ -6,7 +6,7 @@ Names come from paths, structure from the graph:
    nothing, and they belong to the group around. Of prefixes with the same members the shortest is the group.
 2. In a group, each group inside counts as one part. A part is a *cut* if no edge spans it. Between two cuts each connected component
    is a branch, and an edge from cut to cut is a skip; a branch is taken apart likewise.
-3. One component and no skip: the region is not series-parallel, as a `from` across branches makes it. It becomes `Arcs`, with the
+3. One component and no skip: the region is not series-parallel, as a `from` across branches makes it. It becomes `ArcsItem`, with the
    cut behind it, which merges it. Where that merge lies further out, the region around becomes arcs.
 4. What nests deeper than DEEPEST is not taken apart: groups dissolve, and regions become arcs.
 """
@@ -18,7 +18,7 @@ from collections.abc import Collection, Hashable, Iterable, Sequence
 from itertools import pairwise, takewhile
 from typing import NamedTuple
 
-from .drawing import Arcs, Costs, Group, InputItem, Item, OpItem, OutputItem, Parallel, Place, Shape
+from .drawing import ArcsItem, Costs, FileLine, GroupItem, InputItem, Item, OpItem, OutputItem, ParallelItem, Shape
 
 DEEPEST = 60  # levels; each takes a few of the 1000 calls that Python nests
 
@@ -43,11 +43,11 @@ class Vertex(NamedTuple):
     signature: Hashable
     is_companion: bool = False
     costs: Costs = Costs()
-    places: tuple[Place, ...] = ()
+    places: tuple[FileLine, ...] = ()
     calls: tuple[tuple[str, Hashable], ...] = ()
 
 
-class Part(NamedTuple):
+class ScopePart(NamedTuple):
     """One thing in a scope: the vertices of the group `prefix`, or a single vertex, input or output where that is ""."""
 
     prefix: str
@@ -124,7 +124,7 @@ class Structure:
         edges |= {(a, n + 1) for a in range(1, n + 1) if a not in read}
         return Series(self, parts, level, calls, sourceless), edges
 
-    def split_parts(self, members: Sequence[int], level: int) -> list[Part]:
+    def split_parts(self, members: Sequence[int], level: int) -> list[ScopePart]:
         """The groups and single vertices that a scope holds, in the order of their last members, which is topological."""
         found: dict[tuple[str, int | None], list[int]] = {}
         for i in members:
@@ -133,9 +133,9 @@ class Structure:
             found.setdefault(key, []).append(i)
         first = -len(self.members)
         rank = {key: held[-1] if held[-1] >= 0 else first - held[-1] for key, held in found.items()}
-        return [Part(key[0], tuple(found[key])) for key in sorted(found, key=lambda key: rank[key])]
+        return [ScopePart(key[0], tuple(found[key])) for key in sorted(found, key=lambda key: rank[key])]
 
-    def item(self, part: Part, level: int, calls: int, depth: int) -> Item:
+    def item(self, part: ScopePart, level: int, calls: int, depth: int) -> Item:
         """The item of a part."""
         i = part.members[0]
         if not part.prefix:
@@ -146,7 +146,7 @@ class Structure:
         series, edges = self.scope(part.members, level + 1, shared, depth + 1)
         inner = series.arrange(tuple(range(1, len(series.parts) + 1)), edges, depth + 1)
         assert inner is not None  # one value leaves a group
-        return Group(part.prefix, block, inner)
+        return GroupItem(part.prefix, block, inner)
 
     def called_block(self, members: Sequence[int], outer: int) -> tuple[str, int]:
         """The block whose call made all of these vertices, beyond `outer` frames, or ""; and how many frames they share."""
@@ -163,7 +163,7 @@ class Series(NamedTuple):
     """How the parts of one scope are arranged. Parts are known by their numbers from 1; nothing enters the `sourceless`."""
 
     structure: Structure
-    parts: Sequence[Part]
+    parts: Sequence[ScopePart]
     level: int
     calls: int
     sourceless: Collection[int]
@@ -190,7 +190,7 @@ class Series(NamedTuple):
                 if branches is None:
                     items.append(self.make_arcs(inner, u, v, region, depth))
                     continue
-                items.append(Parallel(branches, (u, v) in region))
+                items.append(ParallelItem(branches, (u, v) in region))
             if v <= n:
                 items.append(self.item(inner[v - 1], depth))
         return tuple(items)
@@ -217,12 +217,12 @@ class Series(NamedTuple):
             branches.append(branch)
         return tuple(branches)
 
-    def make_arcs(self, inner: Sequence[int], u: int, v: int, edges: Iterable[Edge], depth: int) -> Arcs:
+    def make_arcs(self, inner: Sequence[int], u: int, v: int, edges: Iterable[Edge], depth: int) -> ArcsItem:
         """Those of the parts `inner` that lie behind `u`, up to `v`, as arcs."""
         held = inner[u:v]
         items = tuple(self.item(number, depth + 1) for number in held)
         among = ((a - u, b - u) for a, b in edges if b <= v)
-        return Arcs(items, tuple(sorted((a, b) for a, b in among if held[b - 1] not in self.sourceless)))
+        return ArcsItem(items, tuple(sorted((a, b) for a, b in among if held[b - 1] not in self.sourceless)))
 
 
 def path_prefixes(path: str) -> tuple[str, ...]:
