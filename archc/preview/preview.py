@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..compiler.diagnostics import Diagnostic
 from ..compiler.driver import Compilation, check, explain_open_params
+from ..compiler.view.drawing import Costs, Drawing
 from .server import EVENTS, Channel, PreviewServer
 from .watch import WatchedSpec
 
@@ -18,17 +20,16 @@ Json = dict[str, Any]
 
 
 class Views(NamedTuple):
-    """How a preview shows what it has: the face of archc gives these, so that the preview knows of no format.
+    """How a preview shows what it has, by the options of the command.
 
-    `draw` makes the drawing of a spec that passed its check, as JSON; it may raise what the command would end with, which `explain`
-    makes diagnostics of. `describe` makes JSON of a diagnostic, `make_page` the page of a drawing, or of none, which is told of
-    more at the address of the events.
+    `draw` makes the drawing of a spec that passed its check; it may raise what the command would end with, which `explain` makes
+    diagnostics of. `describe` makes JSON of a diagnostic, `make_page` the page of a drawing, which follows the events at an address.
     """
 
-    draw: Callable[[Compilation], Json]
+    draw: Callable[[Compilation], Drawing]
     explain: Callable[[Exception], Sequence[Diagnostic]]
     describe: Callable[[Diagnostic], Json]
-    make_page: Callable[[Json | None, str], str]
+    make_page: Callable[[Drawing, str], str]
 
 
 class Preview:
@@ -37,8 +38,8 @@ class Preview:
     def __init__(self, spec: WatchedSpec, settings: Sequence[str], limits: Limits, views: Views, port: int = 0) -> None:
         """Checks and draws the spec once. Raises Failure where a setting does not fit, or the port cannot be had."""
         self.spec, self.settings, self.limits, self.views = spec, settings, limits, views
-        # the last one that there was: a tab that is opened while the spec is broken shows it
-        self.drawing: Json | None = None
+        # the last one that there was, empty at first: a tab that is opened while the spec is broken shows it
+        self.drawing = Drawing(Path(spec.name).stem, "", Costs(), (), (), (), (), ())
         self.channel = Channel()
         self.tell(*self.look_at_spec())
         self.server = PreviewServer(self.make_page, self.channel, port)
@@ -66,7 +67,7 @@ class Preview:
             drawing, diagnostics = None, self.views.explain(error)
         self.tell(drawing, diagnostics)
 
-    def look_at_spec(self) -> tuple[Json | None, Sequence[Diagnostic]]:
+    def look_at_spec(self) -> tuple[Drawing | None, Sequence[Diagnostic]]:
         """The drawing of the spec, None where it is refused, and what is to be said of it. Raises what the command would end with."""
         checked = check(self.spec.read(), self.settings, limits=self.limits)
         if checked.failed:
@@ -75,9 +76,10 @@ class Preview:
             return None, (*checked.diagnostics, *explain_open_params(checked))
         return self.views.draw(checked), checked.diagnostics
 
-    def tell(self, drawing: Json | None, diagnostics: Sequence[Diagnostic]) -> None:
+    def tell(self, drawing: Drawing | None, diagnostics: Sequence[Diagnostic]) -> None:
         """Makes it the newest message, which each tab gets."""
         self.drawing = drawing or self.drawing
-        message = {"drawing": drawing, "diagnostics": [self.views.describe(each) for each in diagnostics]}
+        shown = drawing and drawing.to_json()
+        message = {"drawing": shown, "diagnostics": [self.views.describe(each) for each in diagnostics]}
         # ASCII, in which a line break is an escape
         self.channel.publish(json.dumps(message, separators=(",", ":")).encode())
