@@ -13,7 +13,8 @@ languages come to the same numbers:
   and `tag:KEY` for the name of a branch.
 - What is open is a set of keys. Groups, repeats and cards that are no merges can be open.
 
-The functions of layout_measure.py and layout_place.py stand in the order in which layout.js has them.
+layout_pieces.py has what is measured, layout_measure.py how, layout_place.py where it goes; their functions stand in the order in which
+layout.js has them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from .drawing import (
-    ArcsItem,
     CardItem,
     Drawing,
     GroupItem,
@@ -30,7 +30,6 @@ from .drawing import (
     Item,
     OpItem,
     OutputItem,
-    ParallelItem,
     RepeatItem,
     Shape,
     children,
@@ -47,7 +46,7 @@ class Box(NamedTuple):
     - `open`: an open group, repeat or card, drawn behind what it holds; `head`: likewise, what stands beside the trunk
     - `input`, `output`; `tag`: the name of a branch, a text without a frame
 
-    `label_width` is the room for the second text at the left of a circle. `count` is the number of rounds, or 0.
+    `label_width` is the room for the second text at the left of a circle. `rounds` is the number of rounds, or 0.
     """
 
     key: str
@@ -59,7 +58,7 @@ class Box(NamedTuple):
     family: str
     title: str
     sub: str = ""
-    count: int = 0
+    rounds: int = 0
     label_width: float = 0.0
     item: Item | None = None
 
@@ -144,12 +143,8 @@ def openable(items: Sequence[Item], drawing: Drawing, depth: int | None, level: 
             if depth is not None and level >= depth:
                 continue
             yield key_of(item, drawing)
-        if isinstance(item, RepeatItem):
-            first = item.items[0]
-            inner = [first.items] if isinstance(first, GroupItem) else []
-        else:
-            inner = [*children(item)] if isinstance(item, (GroupItem, ParallelItem, ArcsItem)) else []
-        for held in inner:
+        first = item.items[0] if isinstance(item, RepeatItem) else item
+        for held in children(first):
             yield from openable(held, drawing, depth, level + around)
 
 

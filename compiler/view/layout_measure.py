@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
-from math import log2
+from itertools import pairwise
 
 from .drawing import (
     ArcsItem,
@@ -23,126 +22,40 @@ from .drawing import (
     members,
 )
 from .layout import key_of
-
-CHAR, SMALL, BOLD, LONGEST = 5.9, 0.85, 1.08, 60
-PAD, GAP, LABEL_GAP, TAP_GAP, HEADER = 10, 18, 32, 14, 22
-FORK, TAG, LANE, BESIDE, ARC_LANE, HEAD_GAP, TAP_LANE, TAP_DROP = 14, 8, 20, 14, 12, 40, 8, 16
-SHORT_BRANCH = 8  # a branch under one name with at most so many items needs no frame
-BOXES = (OpItem, CardItem, InputItem, OutputItem)
-
-
-@dataclass(slots=True)
-class Piece:
-    """A measured box. What an open one holds is `inner`, at (`ix`, `iy`) in it. `y` and `label` are set by its column."""
-
-    key: str
-    shape: str
-    family: str
-    title: str
-    w: float
-    h: float
-    ax: float
-    item: Item | None = None
-    sub: str = ""
-    count: int = 0
-    label_width: float = 0.0
-    inner: Column | None = None
-    ix: float = 0.0
-    iy: float = 0.0
-    y: float = 0.0
-    label: Shape | None = None
-
-    @property
-    def leaves(self) -> bool:
-        return self.shape != "output"
-
-
-@dataclass(slots=True)
-class Fan:
-    """Measured branches in the order from left to right, each at `at` in it, between its fork, `top` high, and its join.
-
-    `outs` are the x at which something leaves to the merge; those of `sides` enter it from its right side. `skip` is the x of the
-    lane of what passes the branches, or None. `entered` says whether anything forks.
-    """
-
-    order: list[Column]
-    at: list[float]
-    w: float
-    h: float
-    ax: float
-    top: float
-    height: float
-    outs: list[float]
-    sides: list[float]
-    skip: float | None
-    entered: bool
-    y: float = 0.0
-    label: Shape | None = None
-
-
-@dataclass(slots=True)
-class Weave:
-    """A measured column of arcs. `far` are (from, to, lane); `near` are the pieces whose value the next one reads."""
-
-    inner: Column
-    far: list[tuple[int, int, int]]
-    near: set[int]
-    w: float
-    h: float
-    ax: float
-    leaves: bool
-    y: float = 0.0
-    label: Shape | None = None
-
-
-Measured = Piece | Fan | Weave
-
-
-@dataclass(slots=True)
-class Beside:
-    """What stands at the left of a column, its frame at (`x`, `y`) in the column, and the `from_y` at which its line leaves the axis.
-
-    The line goes down in the `lane` of that x where another frame is in its way.
-    """
-
-    tap: Tap
-    inner: Column
-    w: float
-    h: float
-    x: float = 0.0
-    y: float = 0.0
-    from_y: float = 0.0
-    lane: float | None = None
-
-
-@dataclass(slots=True)
-class Column:
-    """Measured pieces on one axis. `outs` are the x at which it is left; `tail` is where its last piece ends."""
-
-    pieces: list[Measured]
-    w: float
-    h: float
-    ax: float
-    outs: list[float]
-    tail: float = 0.0
-    tag: Item | None = None
-    tag_text: str = ""
-    beside: list[Beside] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Tap:
-    """What is read from a value on its way: a head, or an output that the net goes on from."""
-
-    key: str
-    source: int
-    items: tuple[Item, ...]
-    title: str = ""
-    sub: str = ""
-
-    @property
-    def framed(self) -> bool:
-        return bool(self.title)
+from .layout_pieces import (
+    ARC_LANE,
+    BESIDE,
+    BOLD,
+    FORK,
+    GAP,
+    HEAD_GAP,
+    HEADER,
+    LANE,
+    LAYERS,
+    PAD,
+    SHORT_BRANCH,
+    SMALL,
+    TAG,
+    TAP_DROP,
+    TAP_GAP,
+    TAP_LANE,
+    Beside,
+    Column,
+    Fan,
+    Measured,
+    Piece,
+    Tap,
+    Weave,
+    gap_before,
+    label_width,
+    main_of,
+    relative,
+    shift,
+    shorten,
+    slab_half,
+    span_bar,
+    text_width,
+)
 
 
 class Measuring:
@@ -179,7 +92,7 @@ class Measuring:
 
     def stack(self, pieces: list[Measured], hung: list[list[Tap]], scope: str) -> Column:
         """Pieces on one axis, with what hangs on each at its left."""
-        for before, piece in zip(pieces, pieces[1:], strict=False):
+        for before, piece in pairwise(pieces):
             if isinstance(before, Fan) and isinstance(piece, Piece) and piece.shape == "bar":
                 span_bar(piece, [x - before.ax for x in before.outs])
         left = right = y = 0.0
@@ -248,7 +161,9 @@ class Measuring:
         self.taps = [tap for tap in self.taps if tap.source != value]
         return taken
 
-    def label_between(self, items: Sequence[Item], shapes: Sequence[Shape | None], i: int, is_top: bool) -> Shape | None:
+    def label_between(
+        self, items: Sequence[Item], shapes: Sequence[Shape | None], i: int, is_top: bool
+    ) -> Shape | None:
         """The shape to tell between an item and the one before it, or None: where it changes, inside of groups where the resolution does."""
         value = exit_of(items[i - 1])
         if value is None:
@@ -347,10 +262,12 @@ class Measuring:
 
     def summary(self, group: GroupItem) -> str:
         """What is in a closed group, in words."""
-        branches = [len(i.branches) + i.skip for i in group.items if isinstance(i, ParallelItem) and len(i.branches) > 1]
+        branches = [
+            len(i.branches) + i.skip for i in group.items if isinstance(i, ParallelItem) and len(i.branches) > 1
+        ]
         skips = any(isinstance(item, ParallelItem) and item.skip for item in group.items)
         held = set(members(group))
-        layers = sum(self.drawing.nodes[i].family in ("conv", "linear") for i in held)
+        layers = sum(self.drawing.nodes[i].family in LAYERS for i in held)
         inside = sum(tap.source in held for tap in self.taps)
         parts = [f"{max(branches)} branches"] if branches else ["skip"] if skips else []
         parts += [f"{layers} layer{'' if layers == 1 else 's'}"]
@@ -364,24 +281,22 @@ class Measuring:
             return self.wrap(item, self.column(item.items, scope, entering), title, block)
         return self.wrap(item, self.column(first.items, first.id, entering), title, block, len(item.items))
 
-    def wrap(self, item: Item, inner: Column, title: str, block: str, count: int = 0) -> Piece:
+    def wrap(self, item: Item, inner: Column, title: str, block: str, rounds: int = 0) -> Piece:
         """A frame with a header around a column."""
         title, block = shorten(title), shorten(block)
-        need = text_width(f"{title}  {block}" if block else title, BOLD) + 44 + (30 if count else 0)
+        need = text_width(f"{title}  {block}" if block else title, BOLD) + 44 + (30 if rounds else 0)
         extra = max(0.0, need - (inner.w + 2 * PAD))
         left = PAD + extra / 2
         return Piece(key_of(item, self.drawing), "open", "group", title, inner.w + 2 * PAD + extra,
-                     inner.h + HEADER + 2 * GAP - 6, inner.ax + left, item, block, count,
+                     inner.h + HEADER + 2 * GAP - 6, inner.ax + left, item, block, rounds,
                      inner=inner, ix=left, iy=HEADER + GAP - 4)  # fmt: skip
 
     # ---- branches and arcs
 
-    def fan(
-        self, item: ParallelItem, scope: str, entering: Shape | None, after: Item | None, entered: bool
-    ) -> Fan:
+    def fan(self, item: ParallelItem, scope: str, entering: Shape | None, after: Item | None, entered: bool) -> Fan:
         """Branches. Into a circle, or where there is one branch only, the deepest is on the trunk and the others enter from the right."""
         branches = [self.branch(items, scope, entering, entered) for items in item.branches]
-        deepest = max(branches, key=lambda branch: branch.h)
+        deepest = branches[deepest_branch(item, self.drawing)]
         sided = after is not None and (self.is_circle(after) or len(branches) == 1)
         order = [deepest, *(b for b in branches if b is not deepest)] if sided else branches
         if sided:
@@ -473,66 +388,8 @@ def output_items(items: Sequence[Item]) -> Iterator[int]:
             yield from output_items(inner)
 
 
-def span_bar(bar: Piece, outs: Sequence[float]) -> None:
-    """Makes a bar as wide as what it merges; `outs` are relative to its axis."""
-    low = min(*outs, 6 - bar.w / 2) - 6
-    high = max(*outs, bar.w / 2 - 6) + 6
-    bar.w, bar.ax = high - low, -low
-
-
-def gap_before(before: Measured, piece: Measured) -> float:
-    """The room between two pieces."""
-    if isinstance(before, Fan):
-        return 0
-    if isinstance(piece, Fan):
-        return (LABEL_GAP - 8 if piece.label is not None else 6) if piece.entered else GAP
-    return LABEL_GAP if piece.label is not None else GAP
-
-
-def shift(column: Column, by: float) -> None:
-    """Moves what a column holds beside its axis to the right."""
-    column.outs = [x + by for x in column.outs]
-    for beside in column.beside:
-        beside.x += by
-        beside.lane = beside.lane + by if beside.lane is not None else None
-
-
-def main_of(item: Item) -> int:
-    """The node that gives a box its title."""
-    assert isinstance(item, (OpItem, CardItem))
-    return item.main if isinstance(item, CardItem) else item.node
-
-
-def text_width(text: str, scale: float = 1.0) -> float:
-    """How wide a text is."""
-    return sum(2 if 0x1100 <= ord(c) <= 0x115F or ord(c) >= 0x2E80 else 1 for c in text) * CHAR * scale
-
-
-def shorten(text: str) -> str:
-    """A text as it is shown: cut if it is very long."""
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-
-
-def relative(path: str, scope: str) -> str:
-    """A path without that of the group around."""
-    return path[len(scope) + 1 :] if scope and path.startswith(f"{scope}.") else path
-
-
-def shape_text(shape: Shape) -> str:
-    """`64×56×56`."""
-    return "×".join(map(str, shape)) if shape else "scalar"
-
-
-def channels(shape: Shape) -> int:
-    """The first size; 1 where it is none, or not known."""
-    return shape[0] if shape and isinstance(shape[0], int) and shape[0] > 0 else 1
-
-
-def slab_half(shape: Shape) -> float:
-    """Half of a slab's width."""
-    return 3 + 2 * log2(channels(shape))
-
-
-def label_width(shape: Shape) -> float:
-    """What a label needs at the right of the axis."""
-    return slab_half(shape) + 8 + text_width(shape_text(shape), SMALL)
+def deepest_branch(item: ParallelItem, drawing: Drawing) -> int:
+    """The branch that is on the trunk: the first of those with the most layers, and of these of those with the most nodes."""
+    held = [[drawing.nodes[i].family for each in items for i in members(each)] for items in item.branches]
+    depths = [(sum(family in LAYERS for family in families), len(families)) for families in held]
+    return depths.index(max(depths))

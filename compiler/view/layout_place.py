@@ -6,7 +6,7 @@ from math import ceil, floor
 
 from .drawing import Drawing
 from .layout import Box, Edge, Label, Layout, key_of
-from .layout_measure import GAP, HEADER, Beside, Column, Fan, Measured, Piece, Weave
+from .layout_pieces import GAP, HEADER, Beside, Column, Fan, Measured, Piece, Weave
 
 MARGIN = 16
 STRAIGHT = 0.5  # two x that differ by less are one
@@ -68,7 +68,7 @@ class Placing:
     def place_box(self, piece: Piece, x: float, y: float) -> None:
         """A box, and what it holds."""
         self.boxes.append(Box(piece.key, tenth(x), tenth(y), tenth(piece.w), tenth(piece.h), piece.shape, piece.family,
-                              piece.title, piece.sub, piece.count, tenth(piece.label_width), piece.item))  # fmt: skip
+                              piece.title, piece.sub, piece.rounds, tenth(piece.label_width), piece.item))  # fmt: skip
         if piece.inner is not None:
             self.place_inner(piece.inner, x + piece.ix, y + HEADER - 2, y + piece.iy)
             bottom = y + piece.iy + piece.inner.h
@@ -118,7 +118,15 @@ class Placing:
                 self.fork(cx, top, fork, left + branch.ax, branch_top, branch)
             for out in branch.outs:
                 if any(abs(at + out - lane) < STRAIGHT for lane in fan.sides):
-                    self.enter(f"M{number(left + out)} {number(branch_top + branch.h)}", left + out, after, cx, bottom, side, fan)
+                    self.enter(
+                        f"M{number(left + out)} {number(branch_top + branch.h)}",
+                        left + out,
+                        after,
+                        cx,
+                        bottom,
+                        side,
+                        fan,
+                    )
                     side += 1
                 else:
                     self.join(left + out, branch_top + branch.h, after, cx, bottom)
@@ -151,7 +159,15 @@ class Placing:
             self.draw(elbow(x, y, cx, bottom))
 
     def enter(
-        self, path: str, x: float, after: Measured | None, cx: float, top: float, side: int, fan: Fan, kind: str = "side"
+        self,
+        path: str,
+        x: float,
+        after: Measured | None,
+        cx: float,
+        top: float,
+        side: int,
+        fan: Fan,
+        kind: str = "side",
     ) -> None:
         """An edge in a lane at the right that enters a merge from its right side; the inner lanes enter higher."""
         assert isinstance(after, Piece)
@@ -187,7 +203,10 @@ class Placing:
             else:
                 start = y + 6
                 path = f"M{number(cx)} {number(y)}q0 6 6 6"
-            self.draw(f"{path}H{number(lane_x - 6)}q6 0 6 6V{number(end - 6)}q0 6 -6 6H{number(cx + target.w - target.ax)}", kind="skip")
+            self.draw(
+                f"{path}H{number(lane_x - 6)}q6 0 6 6V{number(end - 6)}q0 6 -6 6H{number(cx + target.w - target.ax)}",
+                kind="skip",
+            )
 
 
 def line(x: float, y: float, end: float) -> str:
