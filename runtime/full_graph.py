@@ -189,7 +189,9 @@ def read_node(reader: WireReader, end: int, depth: int) -> tuple[FullNode, Weigh
     constant = find_constant(texts[4], attributes)
     inner = [each for each in attributes.values() if isinstance(each, Inside)]
     captured = tuple(dict.fromkeys(name for each in inner for name in each.captured))
-    plain = {key: value for key, value in attributes.items() if not isinstance(value, (Inside, WeightHeader, type(None)))}
+    plain = {
+        key: value for key, value in attributes.items() if not isinstance(value, (Inside, WeightHeader, type(None)))
+    }
     place = place if PLACE.fullmatch(place) else ""
     node = FullNode(texts[3], texts[4], texts[7], tuple(inputs), tuple(outputs), plain, captured, tuple(each.nodes for each in inner),
                     scopes, place)  # fmt: skip

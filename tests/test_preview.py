@@ -38,7 +38,9 @@ VIEWS = Views(
     draw=draw,
     explain=lambda error: [Diagnostic(getattr(error, "code", "internal"), None, str(error))],
     describe=lambda each: {"code": each.code, "line": each.span.line if each.span else None},
-    make_page=lambda drawing, live: f"<title>{drawing.name}, {len(drawing.nodes)}</title><script>open({live!r})</script>",
+    make_page=lambda drawing, live: (
+        f"<title>{drawing.name}, {len(drawing.nodes)}</title><script>open({live!r})</script>"
+    ),
 )
 
 

@@ -38,7 +38,9 @@ def find_live_graph(graph: FullGraph, name: str) -> LiveGraph:
     edges = sum(len(reads(node)) for node in graph.nodes)
     if len(graph.nodes) > MAX_NODES or edges > MAX_READ:
         told = f"{len(graph.nodes):,} nodes, which read {edges:,} values"
-        raise RuntimeFault("model-refused", f"{name} is too large to draw: {told}", f"at most {MAX_NODES:,} and {MAX_READ:,} are drawn")
+        raise RuntimeFault(
+            "model-refused", f"{name} is too large to draw: {told}", f"at most {MAX_NODES:,} and {MAX_READ:,} are drawn"
+        )
     nodes = in_order(graph.nodes, name)
     constants = dict(graph.constants)
     wanted = {*graph.outputs}
@@ -80,7 +82,9 @@ def in_order(nodes: Sequence[FullNode], name: str) -> list[FullNode]:
     for at, node in enumerate(nodes):
         for value in filter(None, node.outputs):
             if value in makers:
-                raise RuntimeFault("model-refused", f"two nodes of {name} make the value `{clean(shorten_name(value))}`")
+                raise RuntimeFault(
+                    "model-refused", f"two nodes of {name} make the value `{clean(shorten_name(value))}`"
+                )
             makers[value] = at
     if all(makers.get(value, -1) < at for at, node in enumerate(nodes) for value in reads(node)):
         return [*nodes]
@@ -112,5 +116,7 @@ def sort_topologically(
     if len(order) < len(nodes):
         stuck = nodes[next(at for at, count in enumerate(left) if count)]
         told = clean(shorten_name(stuck.name or stuck.kind))
-        raise RuntimeFault("model-refused", f"the nodes of {name} go in a circle: `{told}` reads what is made of its own value")
+        raise RuntimeFault(
+            "model-refused", f"the nodes of {name} go in a circle: `{told}` reads what is made of its own value"
+        )
     return order

@@ -21,7 +21,9 @@ MAX_BYTES = 2**26
 MAX_SECONDS = 20.0
 MAX_MEMORY = 2**31
 # as the process of a model from elsewhere is started (runtime/remote.py): -m would put the current folder before all others
-START = "import sys, json; sys.path[:] = json.loads(sys.argv.pop(1)); from archc.model_view.inference import main; main()"
+START = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv.pop(1)); from archc.model_view.inference import main; main()"
+)
 
 
 def infer_shapes(path: Path) -> dict[str, Sizes]:

@@ -46,7 +46,11 @@ class Shapes:
 def shapes_of_forms(outline: Outline) -> dict[str, Sizes]:
     """The shapes of a graph of archc's, as its forms give them; none of a graph with anything else in it, nor of one with open sizes."""
     batches = {shape[0] for shape in outline.inputs.values() if shape and not isinstance(shape[0], int)}
-    if outline.surprise or len(batches) > 1 or has_open_sizes({n: s[1:] for n, s in outline.inputs.items()}, outline.inputs):
+    if (
+        outline.surprise
+        or len(batches) > 1
+        or has_open_sizes({n: s[1:] for n, s in outline.inputs.items()}, outline.inputs)
+    ):
         return {}
     known = Known(outline, 1)
     for node in outline.nodes:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..compiler.diagnostics import Failure, clean
-from ..compiler.view.drawing import Costs, Drawing, members
+from ..compiler.view.drawing import Drawing, members
 
 MAX_BYTES = 2**26
 HOW = "`archc profile MODEL --format json` writes one, without --by"
@@ -61,7 +61,9 @@ def read_profile(file: str) -> Profile:
 def parse_profile(file: str, found: Any) -> Profile:
     """A profile from its JSON. Raises Failure where it is not by steps, and what a look-up raises where it is no profile."""
     if found["by"] in ("block", "op"):
-        raise Failure("not-a-profile", f"`{clean(file)}` has times by {found['by']}; a picture needs those of steps", HOW)
+        raise Failure(
+            "not-a-profile", f"`{clean(file)}` has times by {found['by']}; a picture needs those of steps", HOW
+        )
     steps: dict[str, StepTime] = {}
     covered: set[str] = set()
     for row in found["rows"]:
@@ -75,34 +77,77 @@ def parse_profile(file: str, found: Any) -> Profile:
     if batch < 1 or not steps:
         raise ValueError
     untold = steps.pop("", StepTime())
-    return Profile(file, str(found["model"]), str(found["device"]), batch, runs, steps, frozenset(covered | {*steps}), untold)
+    return Profile(
+        file, str(found["model"]), str(found["device"]), batch, runs, steps, frozenset(covered | {*steps}), untold
+    )
 
 
-def add_times(drawing: Drawing, profile: Profile, others: Collection[str] = ()) -> Drawing:
-    """The drawing with the times of one image. `others` are nodes of a model that its picture leaves out.
+def rename_steps(profile: Profile, paths: Mapping[str, str]) -> Profile:
+    """The profile with `paths` for the names that nodes have in a file."""
+    steps: dict[str, StepTime] = {}
+    for name, time in profile.steps.items():
+        before = steps.get(path := paths.get(name, name), StepTime())
+        steps[path] = StepTime(before.ms + time.ms, before.macs + time.macs)
+    return profile._replace(steps=steps, covered=frozenset(paths.get(name, name) for name in profile.covered))
+
+
+class Times(NamedTuple):
+    """The times of one image in ms: `steps` by path, `apart` what belongs to no step, `whole` all together. `told` says how they were measured."""
+
+    steps: Mapping[str, float]
+    apart: float
+    whole: float
+    told: str
+
+
+def find_times(drawing: Drawing, profile: Profile, others: Collection[str] = ()) -> Times:
+    """The times of a whole net's steps. `others` are nodes of a model that its picture leaves out.
 
     Raises Failure `profile-mismatch` where the profile is of another net, or tells most of its time by no step.
     """
     numbers = {node.path: at for at, node in enumerate(drawing.nodes)}
-    heads = {each.name for each in drawing.inputs} | {*others}
+    beside = {each.name for each in drawing.inputs} | {*others}
     found: dict[int, StepTime] = {}
     apart = profile.untold.ms
     for step, time in profile.steps.items():
         # what was added for a step is called `step/…`, and what was added for an input `input/…`
-        owner = step if step in numbers or step in heads else step.partition("/")[0]
+        owner = step if step in numbers or step in beside else step.partition("/")[0]
         if owner in numbers:
             before = found.get(numbers[owner], StepTime())
             found[numbers[owner]] = StepTime(before.ms + time.ms, before.macs + time.macs)
-        elif owner in heads:
+        elif owner in beside:
             apart += time.ms
         else:
             raise mismatch(drawing, profile, f"it has the step `{clean(step)}`, which is not in {drawing.name}")
     whole = apart + sum(time.ms for time in found.values())
     if whole and apart / whole > LEAST_TOLD:
-        raise Failure("profile-mismatch", f"`{clean(profile.file)}` tells {apart / whole:.0%} of its time by no step: onnxruntime ran what it made of the model instead",
-                      "profile a file of float32: its kernels are known by their steps")  # fmt: skip
+        message = f"`{clean(profile.file)}` tells {apart / whole:.0%} of its time by no step: onnxruntime ran what it made of the model instead"
+        raise Failure("profile-mismatch", message, "profile a file of float32: its kernels are known by their steps")
     check_work(drawing, profile, found)
-    return with_costs(drawing, profile, found, apart, whole)
+    steps = {drawing.nodes[at].path: time.ms / profile.batch for at, time in found.items()}
+    return Times(steps, apart / profile.batch, whole / profile.batch, describe_run(profile, apart, whole))
+
+
+def describe_run(profile: Profile, apart: float, whole: float) -> str:
+    """What the times are of, for the summary of a picture."""
+    told = (
+        f"times of one image, of {clean(profile.model)} on {clean(profile.device)}, {profile.batch} at once, the median of {profile.runs} runs; "
+        f"a step's is that of its kernel, with all that was fused into it"
+    )
+    more = f"; {apart / profile.batch:.3g} of {whole / profile.batch:.3g} ms are of no step" if apart else ""
+    return told + more
+
+
+def with_times(drawing: Drawing, times: Times) -> Drawing:
+    """The drawing of the net, or of a part of it, with times in the costs of its nodes, in its totals, and told in its summary."""
+    nodes = tuple(
+        node._replace(costs=node.costs._replace(time_ms=times.steps[node.path])) if node.path in times.steps else node
+        for node in drawing.nodes
+    )
+    is_whole = {node.path for node in nodes} >= {*times.steps}
+    total = times.whole if is_whole else sum(times.steps.get(node.path, 0.0) for node in nodes)
+    summary = "; ".join(filter(None, (drawing.summary, times.told)))
+    return drawing._replace(nodes=nodes, summary=summary, totals=drawing.totals._replace(time_ms=total))
 
 
 def check_work(drawing: Drawing, profile: Profile, found: Mapping[int, StepTime]) -> None:
@@ -141,25 +186,3 @@ def mismatch(drawing: Drawing, profile: Profile, why: str) -> Failure:
     """The Failure for a profile of another net."""
     return Failure("profile-mismatch", f"`{clean(profile.file)}` is of another net than {drawing.name} ({clean(profile.model)}): {why}",
                    "profile the model that is built from this spec, with the same --set")  # fmt: skip
-
-
-def with_costs(
-    drawing: Drawing, profile: Profile, found: Mapping[int, StepTime], apart: float, whole: float
-) -> Drawing:
-    """The drawing with times in the costs of its nodes, in its totals, and in words behind its summary."""
-    nodes = tuple(
-        node._replace(costs=timed(node.costs, found[at].ms / profile.batch)) if at in found else node
-        for at, node in enumerate(drawing.nodes)
-    )
-    told = (
-        f"times of one image, of {clean(profile.model)} on {clean(profile.device)}, {profile.batch} at once, the median of {profile.runs} runs; "
-        f"a step's is that of its kernel, with all that was fused into it"
-    )
-    told += f"; {apart / profile.batch:.3g} of {whole / profile.batch:.3g} ms are of no step" if apart else ""
-    summary = "; ".join(filter(None, (drawing.summary, told)))
-    return drawing._replace(nodes=nodes, summary=summary, totals=timed(drawing.totals, whole / profile.batch))
-
-
-def timed(costs: Costs, ms: float) -> Costs:
-    """Costs with a time."""
-    return costs._replace(time_ms=ms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from ..compiler.diagnostics import Diagnostic
 from ..compiler.driver import Compilation, check, explain_open_params
@@ -53,7 +53,7 @@ class Preview:
         """The page as it is now; it learns the rest by the events."""
         return self.views.make_page(self.drawing, EVENTS)
 
-    def follow(self) -> None:
+    def follow(self) -> NoReturn:
         """Redraws at each change, for ever."""
         while True:
             self.spec.wait_for_change()

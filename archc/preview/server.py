@@ -35,7 +35,9 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 NOTHING_ALLOWED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-PAGE_POLICY = f"{NOTHING_ALLOWED}; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; connect-src 'self'"
+PAGE_POLICY = (
+    f"{NOTHING_ALLOWED}; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; connect-src 'self'"
+)
 
 
 class Message(NamedTuple):
