@@ -13,17 +13,10 @@ from ..analysis.cost import Cost
 from ..diagnostics import Source, Span
 from ..ir.graph import Graph, Node
 from ..ops.op import op_of
-from .drawing import Costs, Drawing, DrawnHead, DrawnInput, DrawnNode, DrawnOutput, FileLine, Shape
+from .drawing import Costs, Drawing, DrawnHead, DrawnInput, DrawnNode, DrawnOutput, FileLine
 from .folding import Folding
+from .sketch import NamedEnd, Sketch, needed_by, prune, restrict, shape_of
 from .structure import Structure, Vertex, path_prefixes
-
-
-class NamedEnd(NamedTuple):
-    """A named value that leaves the net: an output, or an auxiliary head with its weight in the loss."""
-
-    name: str
-    value: int
-    weight: float | None = None
 
 
 class Side(NamedTuple):
@@ -34,8 +27,12 @@ class Side(NamedTuple):
     sources: tuple[int, ...]
 
 
-def draw_graph(graph: Graph, summary: str = "", sources: Sequence[Source] = ()) -> Drawing:
-    """The drawing of a checked graph, its costs and places with it. Of `sources` the first, the spec, is among its files in any case."""
+def draw_graph(graph: Graph, summary: str = "", sources: Sequence[Source] = (), only: str | None = None) -> Drawing:
+    """The drawing of a checked graph, its costs and places with it. Of `sources` the first, the spec, is among its files in any case.
+
+    `only` is the path of a step or of what holds steps: the rest is not drawn, and what flows in and out is an input or an output.
+    Raises Failure `no-such-step` where there is none.
+    """
     files = Files(sources[:1])
     numbers = {value.name: -1 - k for k, value in enumerate(graph.inputs)}
     drawn = [node for node in graph.nodes if not node.output.type.is_control]
@@ -50,6 +47,7 @@ def draw_graph(graph: Graph, summary: str = "", sources: Sequence[Source] = ()) 
         [NamedEnd(output.name, numbers[output.value.name]) for output in graph.outputs],
         [NamedEnd(head.path, numbers[head.value.name], head.weight) for head in graph.heads],
         files.texts,
+        only,
     )
 
 
@@ -95,12 +93,14 @@ def draw_vertices(
     outputs: Sequence[NamedEnd],
     heads: Sequence[NamedEnd] = (),
     files: tuple[tuple[str, str], ...] = (),
+    only: str | None = None,
 ) -> Drawing:
-    """The drawing of vertices in topological order. The last of the `outputs` is the end of the trunk.
+    """The drawing of vertices in topological order. The last of the `outputs` is the end of the trunk. `only` is as in draw_graph.
 
     The totals are those of what the outputs need, without heads.
     """
-    vertices, outputs, heads = prune(vertices, outputs, heads)
+    sketch = prune(Sketch(inputs, vertices, outputs, heads))
+    inputs, vertices, outputs, heads = restrict(sketch, only) if only else sketch
     needed = needed_by(vertices, [output.value for output in outputs])
     sides: list[Side] = []
     trunk = make_trunk(vertices, len(inputs), needed, outputs)
@@ -128,32 +128,6 @@ def draw_vertices(
         tuple(make_head(side, vertices, outputs, folding, taken) for side in sides),
         files,
     )
-
-
-def prune(
-    vertices: Sequence[Vertex], outputs: Sequence[NamedEnd], heads: Sequence[NamedEnd]
-) -> tuple[list[Vertex], list[NamedEnd], list[NamedEnd]]:
-    """All three without the vertices that neither outputs nor heads need, and with new numbers."""
-    kept = sorted(needed_by(vertices, [ending.value for ending in (*outputs, *heads)]))
-    number = {old: new for new, old in enumerate(kept)}
-
-    def renumber(value: int) -> int:
-        return number.get(value, value)
-
-    return (
-        [vertices[old]._replace(inputs=tuple(map(renumber, vertices[old].inputs))) for old in kept],
-        [output._replace(value=renumber(output.value)) for output in outputs],
-        [head._replace(value=renumber(head.value)) for head in heads],
-    )
-
-
-def needed_by(vertices: Sequence[Vertex], values: Iterable[int]) -> set[int]:
-    """The vertices that `values` need."""
-    needed = {value for value in values if value >= 0}
-    for i in range(max(needed, default=-1), -1, -1):
-        if i in needed:
-            needed.update(j for j in vertices[i].inputs if j >= 0)
-    return needed
 
 
 def make_trunk(
@@ -211,8 +185,3 @@ def make_head(
     taken.update(prefix for i in side.own for prefix in structure.prefixes[i])
     items = folding.fold(structure.items() or ())
     return DrawnHead(ending.name, ending.weight, side.sources[0], items, side.sources[1:])
-
-
-def shape_of(value: int, vertices: Sequence[Vertex], inputs: Sequence[DrawnInput]) -> Shape:
-    """The shape of a vertex's output, or of an input."""
-    return vertices[value].shape if value >= 0 else inputs[-1 - value].shape

@@ -2,6 +2,7 @@
 
 - A layer takes the companions behind it into its card (convolution, BN, ReLU). In a run that begins with companions, as in nets with
   pre-activation, those before a convolution or a linear layer belong to that.
+- A group that only its position names, and no block, says nothing unless it is one of several rounds: it dissolves.
 - A value that something beside the series reads, a head or an output, ends its card and its rounds.
 - Equal groups behind each other are one `RepeatItem`; equal boxes are, if there are at least MANY_BOXES.
 """
@@ -27,7 +28,8 @@ class Folding:
 
     def fold(self, items: Sequence[Item]) -> tuple[Item, ...]:
         """A series with everything in it folded."""
-        return tuple(self.fold_repeats(self.fold_cards([self.fold_inside(item) for item in items])))
+        named = self.dissolve_unnamed([self.fold_inside(item) for item in items])
+        return tuple(self.fold_repeats(self.fold_cards(named)))
 
     def fold_inside(self, item: Item) -> Item:
         """An item with what it holds folded."""
@@ -42,6 +44,15 @@ class Folding:
             case ArcsItem(items):
                 return item._replace(items=tuple(self.fold_inside(each) for each in items))
         return item
+
+    def dissolve_unnamed(self, items: Sequence[Item]) -> list[Item]:
+        """A series without the frames of groups that have neither a name nor a block, but for equal ones behind each other: rounds."""
+        found: list[Item] = []
+        for _, run in groupby(items, key=self.signature):
+            rounds = list(run)
+            unnamed = len(rounds) == 1 and isinstance(rounds[0], GroupItem) and is_unnamed(rounds[0])
+            found += rounds[0].items if unnamed and isinstance(rounds[0], GroupItem) else rounds
+        return found
 
     # ---- cards
 
@@ -135,6 +146,11 @@ class Folding:
 def nodes_of(item: OpItem | CardItem) -> CardItem:
     """A box as a card."""
     return item if isinstance(item, CardItem) else CardItem((item.node,), item.node)
+
+
+def is_unnamed(group: GroupItem) -> bool:
+    """Whether a group is called by its position only, and no block made it."""
+    return not group.block and group.id.rpartition(".")[2].isdecimal()
 
 
 def join_rounds(run: Sequence[Item]) -> Iterator[Item]:

@@ -27,8 +27,8 @@ from .layout import key_of
 CHAR, SMALL, BOLD, LONGEST = 5.9, 0.85, 1.08, 60
 PAD, GAP, LABEL_GAP, TAP_GAP, HEADER = 10, 18, 32, 14, 22
 FORK, TAG, LANE, BESIDE, ARC_LANE, HEAD_GAP, TAP_LANE, TAP_DROP = 14, 8, 20, 14, 12, 40, 8, 16
+LAYERS = ("conv", "linear")  # families of what counts as a layer
 SHORT_BRANCH = 8  # a branch under one name with at most so many items needs no frame
-BOXES = (OpItem, CardItem, InputItem, OutputItem)
 
 
 @dataclass(slots=True)
@@ -233,6 +233,7 @@ class Measuring:
         inner = self.column(tap.items, tap.key if tap.framed else scope, shape)
         if not tap.framed:
             return Beside(tap, inner, inner.w, inner.h)
+        tap.title = relative(tap.title, scope)
         need = text_width(tap.title, BOLD) + 8 + text_width(tap.sub, SMALL) + 2 * PAD
         extra = max(0.0, need - inner.w - 2 * PAD)
         inner.w += extra
@@ -247,7 +248,9 @@ class Measuring:
         self.taps = [tap for tap in self.taps if tap.source != value]
         return taken
 
-    def label_between(self, items: Sequence[Item], shapes: Sequence[Shape | None], i: int, is_top: bool) -> Shape | None:
+    def label_between(
+        self, items: Sequence[Item], shapes: Sequence[Shape | None], i: int, is_top: bool
+    ) -> Shape | None:
         """The shape to tell between an item and the one before it, or None: where it changes, inside of groups where the resolution does."""
         value = exit_of(items[i - 1])
         if value is None:
@@ -346,10 +349,12 @@ class Measuring:
 
     def summary(self, group: GroupItem) -> str:
         """What is in a closed group, in words."""
-        branches = [len(i.branches) + i.skip for i in group.items if isinstance(i, ParallelItem) and len(i.branches) > 1]
+        branches = [
+            len(i.branches) + i.skip for i in group.items if isinstance(i, ParallelItem) and len(i.branches) > 1
+        ]
         skips = any(isinstance(item, ParallelItem) and item.skip for item in group.items)
         held = set(members(group))
-        layers = sum(self.drawing.nodes[i].family in ("conv", "linear") for i in held)
+        layers = sum(self.drawing.nodes[i].family in LAYERS for i in held)
         inside = sum(tap.source in held for tap in self.taps)
         parts = [f"{max(branches)} branches"] if branches else ["skip"] if skips else []
         parts += [f"{layers} layer{'' if layers == 1 else 's'}"]
@@ -375,14 +380,14 @@ class Measuring:
 
     # ---- branches and arcs
 
-    def fan(
-        self, item: ParallelItem, scope: str, entering: Shape | None, after: Item | None, entered: bool
-    ) -> Fan:
+    def fan(self, item: ParallelItem, scope: str, entering: Shape | None, after: Item | None, entered: bool) -> Fan:
         """Branches. Into a circle, or where there is one branch only, the deepest is on the trunk and the others enter from the right."""
         branches = [self.branch(items, scope, entering, entered) for items in item.branches]
-        deepest = max(branches, key=lambda branch: branch.h)
+        deepest = branches[deepest_branch(item, self.drawing)]
         sided = after is not None and (self.is_circle(after) or len(branches) == 1)
         order = [deepest, *(b for b in branches if b is not deepest)] if sided else branches
+        if sided:
+            deepest.tag = None
         height = max(branch.h for branch in order)
         forks = entered and (len(order) > 1 or item.skip)
         top = float(FORK + (TAG if any(b.tag is not None for b in order) else 0)) if forks else 0.0
@@ -482,7 +487,7 @@ def gap_before(before: Measured, piece: Measured) -> float:
     if isinstance(before, Fan):
         return 0
     if isinstance(piece, Fan):
-        return (LABEL_GAP - GAP + 4 if piece.label is not None else 6) if piece.entered else GAP
+        return (LABEL_GAP - 8 if piece.label is not None else 6) if piece.entered else GAP
     return LABEL_GAP if piece.label is not None else GAP
 
 
@@ -492,6 +497,13 @@ def shift(column: Column, by: float) -> None:
     for beside in column.beside:
         beside.x += by
         beside.lane = beside.lane + by if beside.lane is not None else None
+
+
+def deepest_branch(item: ParallelItem, drawing: Drawing) -> int:
+    """The branch that is on the trunk: the first of those with the most layers, and of these of those with the most nodes."""
+    held = [[drawing.nodes[i].family for each in items for i in members(each)] for items in item.branches]
+    depths = [(sum(family in LAYERS for family in families), len(families)) for families in held]
+    return depths.index(max(depths))
 
 
 def main_of(item: Item) -> int:

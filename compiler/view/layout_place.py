@@ -89,7 +89,7 @@ class Placing:
         path = f"M{number(cx)} {number(start)}"
         if lane is not None:
             path += f"H{number(lane + 6)}q-6 0 -6 6V{number(top - 16)}q0 6 -6 6"
-        self.draw(f"{path}H{number(axis + 6)}q-6 0 -6 6V{number(top)}", kind="tap")
+        self.draw(f"{path}H{number(axis + 6)}q-6 0 -6 6V{number(top)}", kind="tap" if tap.framed else "")
         if not tap.framed:
             self.place_column(beside.inner, left, top)
             return
@@ -118,7 +118,15 @@ class Placing:
                 self.fork(cx, top, fork, left + branch.ax, branch_top, branch)
             for out in branch.outs:
                 if any(abs(at + out - lane) < STRAIGHT for lane in fan.sides):
-                    self.enter(f"M{number(left + out)} {number(branch_top + branch.h)}", left + out, after, cx, bottom, side, fan)
+                    self.enter(
+                        f"M{number(left + out)} {number(branch_top + branch.h)}",
+                        left + out,
+                        after,
+                        cx,
+                        bottom,
+                        side,
+                        fan,
+                    )
                     side += 1
                 else:
                     self.join(left + out, branch_top + branch.h, after, cx, bottom)
@@ -151,7 +159,15 @@ class Placing:
             self.draw(elbow(x, y, cx, bottom))
 
     def enter(
-        self, path: str, x: float, after: Measured | None, cx: float, top: float, side: int, fan: Fan, kind: str = "side"
+        self,
+        path: str,
+        x: float,
+        after: Measured | None,
+        cx: float,
+        top: float,
+        side: int,
+        fan: Fan,
+        kind: str = "side",
     ) -> None:
         """An edge in a lane at the right that enters a merge from its right side; the inner lanes enter higher."""
         assert isinstance(after, Piece)
@@ -187,7 +203,10 @@ class Placing:
             else:
                 start = y + 6
                 path = f"M{number(cx)} {number(y)}q0 6 6 6"
-            self.draw(f"{path}H{number(lane_x - 6)}q6 0 6 6V{number(end - 6)}q0 6 -6 6H{number(cx + target.w - target.ax)}", kind="skip")
+            self.draw(
+                f"{path}H{number(lane_x - 6)}q6 0 6 6V{number(end - 6)}q0 6 -6 6H{number(cx + target.w - target.ax)}",
+                kind="skip",
+            )
 
 
 def line(x: float, y: float, end: float) -> str:

@@ -12,12 +12,13 @@ from math import log2
 from .drawing import Drawing, Shape
 from .heat import HEATS, STEPS, Heat, format_count, measure_boxes
 from .layout import Box, Edge, Label, Layout, lay_out, open_to_depth
-from .layout_measure import channels, shape_text
+from .layout_measure import SMALL, channels, shape_text, text_width
 from .layout_place import number
 from .theme import THEMES, Theme
 
 FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
-LEGEND = 34  # the height of the legend of a heat
+LEGEND = 28  # the height of the legend of a heat
+LEGEND_WIDTH = 16 + (STEPS + 1) * 16 + 8 + 16  # without its text
 COMMANDS = re.compile(r"([MVHq])([-\d. ]*)")
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 EDGE_WIDTHS = {"": 1.3, "skip": 2.0, "side": 1.6, "tap": 1.3}
@@ -28,9 +29,11 @@ def svg_picture(
 ) -> str:
     """The SVG of a drawing. `opened` are the keys of what is open, all by default; `heat` is one of HEATS."""
     layout = lay_out(drawing, open_to_depth(drawing, None) if opened is None else opened)
-    painter = Painter(THEMES[theme], measure_boxes(drawing, layout.boxes, heat) if heat else None)
-    return svg_document(drawing, layout.width, layout.height + (LEGEND if heat else 0), THEMES[theme],
-                        [*painter.paint(layout)])  # fmt: skip
+    heated = measure_boxes(drawing, layout.boxes, heat) if heat else None
+    width, height = layout.width, layout.height
+    if heated:
+        width, height = max(width, LEGEND_WIDTH + text_width(legend_text(heated), SMALL)), height + LEGEND
+    return svg_document(drawing, width, height, THEMES[theme], [*Painter(THEMES[theme], heated).paint(layout)])
 
 
 def svg_document(drawing: Drawing, width: float, height: float, theme: Theme, parts: list[str]) -> str:
@@ -89,7 +92,9 @@ class Painter:
                 yield from self.paint_circle(box)
             case "bar":
                 yield self.frame(box, self.theme.families["merge"], "none", 4)
-                yield text(box.title, box.w / 2, 12, f'font-size="10" text-anchor="middle" fill="{self.theme.background}"')
+                yield text(
+                    box.title, box.w / 2, 12, f'font-size="10" text-anchor="middle" fill="{self.theme.background}"'
+                )
             case "open" | "head":
                 yield from self.paint_frame(box)
             case "input" | "output":
@@ -160,9 +165,7 @@ class Painter:
 
     def frame(self, box: Box, fill: str, stroke: str, radius: int, more: str = "") -> str:
         """The rectangle of a box."""
-        return (
-            f'<rect width="{number(box.w)}" height="{number(box.h)}" rx="{radius}" fill="{fill}" stroke="{stroke}"{more}/>'
-        )
+        return f'<rect width="{number(box.w)}" height="{number(box.h)}" rx="{radius}" fill="{fill}" stroke="{stroke}"{more}/>'
 
     def small(self, words: str, x: float, y: float, more: str = "") -> str:
         """A text of the second size."""
@@ -205,9 +208,13 @@ class Painter:
         yield f'<g transform="translate(16 {number(y)})">'
         for step, colour in enumerate(self.theme.heat):
             yield f'<rect x="{step * 16}" width="16" height="12" fill="{colour}" stroke="{self.theme.line}"/>'
-        share = f", {heat.peak / heat.total:.0%} of the net" if heat.total else ""
-        words = f"up to {format_count(heat.peak)} {HEATS[heat.name]}{share}"
-        yield f"{self.small(words, (STEPS + 1) * 16 + 8, 9.5)}</g>"
+        yield f"{self.small(legend_text(heat), (STEPS + 1) * 16 + 8, 9.5)}</g>"
+
+
+def legend_text(heat: Heat) -> str:
+    """What the darkest colour of a heat stands for."""
+    share = f", {heat.peak / heat.total:.0%} of the net" if heat.total else ""
+    return f"up to {format_count(heat.peak)} {HEATS[heat.name]}{share}"
 
 
 def slab_size(shape: Shape) -> tuple[float, float]:

@@ -1,0 +1,85 @@
+"""The formats of pictures, and what each can show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..diagnostics import Failure
+from .drawing import Drawing
+from .layout import open_to_depth
+
+
+class PictureOptions(NamedTuple):
+    """How a picture is to look; None is the format's own choice. `depth` is how many levels of groups are open."""
+
+    depth: int | None = None
+    style: str | None = None
+    theme: str | None = None
+    heat: str | None = None
+
+
+class PictureFormat(NamedTuple):
+    """A format: how its text is made, and which of the options it takes."""
+
+    write: Callable[[Drawing, PictureOptions], str]
+    takes: tuple[str, ...] = ()
+
+
+def write_svg(drawing: Drawing, options: PictureOptions) -> str:
+    """The static picture, or the strip of volumes."""
+    theme = options.theme or "light"
+    if options.style == "volumes":
+        refuse_beside_volumes(options)
+        from .volumes import volumes_picture
+
+        return volumes_picture(drawing, theme)
+    from .svg import svg_picture
+
+    return svg_picture(drawing, open_to_depth(drawing, options.depth), theme, options.heat)
+
+
+def refuse_beside_volumes(options: PictureOptions) -> None:
+    """Raises Failure `bad-option` for what a strip of volumes has no place for."""
+    for name in ("depth", "heat"):
+        if getattr(options, name) is not None:
+            raise Failure("bad-option", f"the style `volumes` has no {name}", "leave one of the two out", 2)
+
+
+def write_dot(drawing: Drawing, options: PictureOptions) -> str:
+    """A Graphviz file."""
+    from .dot import dot_picture
+
+    return dot_picture(drawing, open_to_depth(drawing, options.depth))
+
+
+def write_mermaid(drawing: Drawing, options: PictureOptions) -> str:
+    """A Mermaid flowchart."""
+    from .mermaid import mermaid_picture
+
+    return mermaid_picture(drawing, open_to_depth(drawing, options.depth))
+
+
+def write_json(drawing: Drawing, _options: PictureOptions) -> str:
+    """The drawing itself, for programs."""
+    return json.dumps(drawing.to_json(), ensure_ascii=True, separators=(",", ":")) + "\n"
+
+
+FORMATS = {
+    "svg": PictureFormat(write_svg, ("depth", "style", "theme", "heat")),
+    "dot": PictureFormat(write_dot, ("depth",)),
+    "mmd": PictureFormat(write_mermaid, ("depth",)),
+    "json": PictureFormat(write_json),
+}
+DEFAULT_FORMAT = "svg"
+
+
+def draw_picture(drawing: Drawing, form: str, options: PictureOptions) -> str:
+    """The text of a picture. Raises Failure `bad-option` for an option that the format has no use for."""
+    row = FORMATS[form]
+    for name, value in options._asdict().items():
+        if value is not None and name not in row.takes:
+            takers = ", ".join(other for other, each in FORMATS.items() if name in each.takes)
+            raise Failure("bad-option", f"a {form} file has no {name}", f"it is for {takers}", 2)
+    return row.write(drawing, options)
