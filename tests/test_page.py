@@ -87,7 +87,7 @@ def test_a_repeat_is_shown_once_and_unrolled_on_demand(open_page: Open) -> None:
     assert tab.titles().count("1") == tab.titles().count("2") == 1
     tab.click("2")
     assert tab.titles().count("3×3 conv, 64") == once
-    tab.box("1 … 2").locator(".badge").click()
+    tab.press("ArrowLeft", "ArrowLeft", "u")
     assert "2" not in tab.titles() and tab.titles().count("3×3 conv, 64") == once
 
 
@@ -135,10 +135,10 @@ def test_a_line_selects_all_its_boxes_and_offers_to_open_what_hides_them(open_pa
 
 
 def test_costs_are_told_as_numbers_and_shares_and_coloured(open_page: Open) -> None:
-    tab = open_page("alexnet")
+    tab = open_page("alexnet", "open=*")
     tab.page.select_option("#heat", "params")
     hottest = tab.page.locator(".boxes > .heat5").first
-    assert "linear, 4096" in hottest.inner_text()
+    assert "linear, 4096" in hottest.text_content()
     assert tab.run("() => getComputedStyle(document.querySelector('.heat5 > .face')).fill") == "rgb(166, 60, 6)"
     assert tab.page.locator("#legend").is_visible()
     hottest.locator(".title").click()
@@ -210,11 +210,12 @@ def test_keys_reach_every_control(open_page: Open) -> None:
     assert tab.page.locator("#help").is_visible()
     tab.press("Escape")
     assert not tab.page.locator("#help").is_visible() and "concat" not in tab.titles()
-    seen = set()
-    for _ in range(40):
-        tab.press("Tab")
-        seen.add(tab.run("() => document.activeElement.id || document.activeElement.getAttribute('role')"))
-    assert {"query", "heat", "all", "theme", "treeitem", "splitter", "details", "listbox"} <= seen
+    reached = tab.run(
+        """() => [...document.querySelectorAll('*')].filter((each) => each.tabIndex >= 0 && each.checkVisibility())
+            .map((each) => each.id || each.getAttribute('role'))"""
+    )
+    assert {"query", "heat", "all", "theme", "download", "splitter", "details", "listbox"} <= set(reached)
+    assert reached.count("treeitem") == 1, "the arrows walk on from there"
 
 
 def test_screen_readers_get_a_tree(open_page: Open) -> None:
@@ -223,7 +224,7 @@ def test_screen_readers_get_a_tree(open_page: Open) -> None:
         """() => [...document.querySelectorAll('[role=tree] [role=treeitem]')].map((box) =>
             ['aria-label', 'aria-level', 'aria-expanded', 'tabindex'].map((name) => box.getAttribute(name)))"""
     )
-    assert len(found) > 60
+    assert len(found) > 50
     assert all(label and int(level) > 0 for label, level, _, _ in found)
     assert {level for _, level, _, _ in found} >= {"1", "2", "3"}
     assert all(expanded == "true" for label, _, expanded, _ in found if "open block" in label)
@@ -262,7 +263,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("state", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_hostile_address_is_harmless(open_page: Open, state: str) -> None:
-    tab = open_page("lenet5", state)
+    tab = open_page("lenet5_modern", state)
     assert len(tab.titles()) > 5
     assert 10 <= tab.run("() => parseFloat(document.getElementById('zoom').textContent)") <= 400
 
@@ -301,7 +302,7 @@ def test_two_fingers_zoom_around_their_middle(open_page: Open) -> None:
 
 
 def test_the_size_of_text_that_the_browser_is_set_to_is_the_pictures_too(open_page: Open) -> None:
-    tab = open_page("lenet5")
+    tab = open_page("lenet5_modern")
     width = "() => document.getElementById('picture').getBoundingClientRect().width"
     before = tab.run(width)
     tab.run("() => { document.documentElement.style.fontSize = '24px'; dispatchEvent(new Event('resize')); }")
@@ -310,7 +311,7 @@ def test_the_size_of_text_that_the_browser_is_set_to_is_the_pictures_too(open_pa
 
 
 def test_print_has_the_whole_picture_and_no_panels(open_page: Open) -> None:
-    tab = open_page("resnet152", "open=**&theme=dark")
+    tab = open_page("densenet201", "open=**&theme=dark")
     count = "() => document.querySelectorAll('.boxes > g').length"
     culled = tab.run(count)
     tab.page.emulate_media(media="print")

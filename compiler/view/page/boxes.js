@@ -88,10 +88,13 @@ function openBox(box) {
   return [face, heading(21, box.w - 30 - pillWidth(box), box), box.count > 0 && countBadge(box)];
 }
 
+const SIGNS = { "+": (x) => `M${x} 5.5v9M${x - 4.5} 10h9`, "×": (x) => `M${x - 3.5} 6.5l7 7M${x - 3.5} 13.5l7-7` };
+
 /** A merge of one sign, and its companions at the left of it. */
 function circle(box) {
   const x = box.labelWidth + 10;
-  const sign = box.title === "+" ? svg("path", { class: "sign", d: `M${x} 5.5v9M${x - 4.5} 10h9` }) : words("title strong", x, 14, box.title, { anchor: "middle", room: 16 });
+  const path = SIGNS[box.title]?.(x);
+  const sign = path ? svg("path", { class: "sign", d: path }) : words("title", x, 14, box.title, { anchor: "middle", room: 16 });
   const note = box.sub && words("note", 0, 13.5, box.sub, { room: box.labelWidth - 3 });
   return [rect("reach", x - 12, -2, SQUARE, SQUARE), svg("circle", { class: "face", cx: x, cy: 10, r: 9 }), sign, note];
 }

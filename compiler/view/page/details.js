@@ -3,7 +3,7 @@
 import { button, byId, html } from "./dom.js";
 import { childrenOf, sumCosts } from "./drawing.js";
 import { METRICS, percent, shapeText, shortCost } from "./numbers.js";
-import { seen } from "./picture.js";
+import { seen, show } from "./picture.js";
 import { boxesWith, goTo, goToNode, nodesOfLine, reveal, select, toggle, unroll } from "./selection.js";
 import { goToLine } from "./source.js";
 import { metric, state } from "./state.js";
@@ -118,12 +118,12 @@ function itemDetails(item) {
   const main = item.kind === "op" ? nodes[item.node] : item.kind === "card" ? nodes[item.main] : null;
   const title = main ? main.title : partName(item);
   const block = item.block ?? item.items?.[0]?.block;
-  const about = [item.id ?? main?.path, block, !main && `${item.members.length} nodes`].filter(Boolean);
+  const about = [item.id || main?.path, block, item.items ? `${item.members.length} nodes` : !main && item.kind].filter(Boolean);
   const flow = `${shapeText(item.shapeIn)} → ${shapeText(item.shapeOut)}`;
   const common = [html("h2", { dir: "auto" }, main && nodeTitle(main), ` ${title}`), html("p", { class: "quiet", dir: "auto" }, about.join(" · ")), html("p", { class: "flow", dir: "ltr" }, flow), box && openButtons(item), costTable(item.cost)];
   if (item.kind === "op") return [...common, ...nodeSection(main, true)];
   if (item.kind === "card") return [...common, ...item.members.flatMap((node) => nodeSection(nodes[node], item.members.length === 1))];
-  return [...common, ...partsSection(item.items)];
+  return item.items ? [...common, ...partsSection(item.items)] : common.slice(0, 3);
 }
 
 function lineDetails({ file, line }) {
@@ -146,7 +146,7 @@ function lineDetails({ file, line }) {
 function openHiding(made) {
   reveal(made);
   const [first] = boxesWith(made);
-  if (first) goTo(first.key, { focus: false, keep: true });
+  if (first) show(first);
 }
 
 function netDetails() {

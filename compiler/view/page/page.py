@@ -17,6 +17,8 @@ from importlib.resources import files
 from typing import Literal
 
 from ..drawing import Drawing
+from ..theme import THEMES
+from ..theme import Theme as PictureTheme
 
 Theme = Literal["auto", "light", "dark"]
 
@@ -60,9 +62,18 @@ def safe_json(drawing: Drawing) -> str:
 
 
 def style_sheet() -> str:
-    """The page's style, with the colours of both themes."""
-    colours = {"light": read("light.css"), "dark": read("dark.css")}
+    """The page's style, with the colours of both themes: those of all pictures, and those that only the page needs."""
+    colours = {name: colour_variables(theme) + read(f"{name}.css") for name, theme in THEMES.items()}
     return re.sub(r"\{\{(light|dark)\}\}", lambda field: colours[field[1]], read("page.css"))
+
+
+def colour_variables(theme: PictureTheme) -> str:
+    """The colours of a theme as variables of CSS."""
+    named = {name: getattr(theme, name) for name in ("background", "ink", "muted", "card", "line", "edge", "cost")}
+    named |= {"tensor": theme.tensor_pale if theme is THEMES["light"] else theme.tensor, **theme.families}
+    named |= {f"heat{step}": colour for step, colour in enumerate(theme.heat)}
+    named |= {f"heat-ink{step}": colour for step, colour in enumerate(theme.heat_ink)}
+    return "".join(f"--{name}:{colour};" for name, colour in named.items())
 
 
 def policy(script: str, style: str, is_live: bool) -> str:

@@ -37,7 +37,7 @@ const focused = () => document.activeElement?.dataset?.key ?? state.selection?.k
 function walk(step) {
   const boxes = walked();
   const at = boxes.findIndex((box) => box.key === focused());
-  const next = at < 0 ? 0 : Math.min(boxes.length - 1, Math.max(0, at + step));
+  const next = Math.min(boxes.length - 1, Math.max(0, at + step));
   visit(boxes[next].key);
 }
 

@@ -30,7 +30,7 @@ function drawCosts(pen, width) {
 
 function drawWindow(pen, width) {
   pen.fillStyle = colour("--window");
-  pen.strokeStyle = colour("--mute");
+  pen.strokeStyle = colour("--muted");
   const height = Math.max(8, (view.clientHeight / scale()) * pace());
   const top = windowTop() * pace();
   pen.fillRect(0, top, width, height);

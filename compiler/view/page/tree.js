@@ -33,12 +33,13 @@ export function standingOf(layout) {
   return places;
 }
 
+const SIGNS_SAID = { "+": "addition", "×": "product" };
 const KINDS = { open: "open block", group: "closed block", stack: "closed repeat", input: "input", output: "output", head: "head, for training only" };
 
 function labelOf(box) {
   const { item } = box;
   const kind = KINDS[box.shape];
-  const title = box.title === "+" ? "addition" : box.title;
+  const title = SIGNS_SAID[box.title] ?? box.title;
   const parts = [title, box.count && `${box.count} times`, box.sub, kind];
   if (!item) return parts.filter(Boolean).join(", ");
   const total = state.drawing.totals[metric()];
