@@ -7,7 +7,7 @@ from itertools import count
 
 from .drawing import Drawing
 from .layout import open_to_depth
-from .layout_measure import shape_text
+from .layout_pieces import shape_text
 from .theme import LIGHT
 from .visible import ShownBox, ShownFrame, Visible, boxes_of
 
@@ -38,12 +38,12 @@ def dot_lines(drawing: Drawing, visible: Visible, names: dict[str, str]) -> Iter
 def part_lines(part: ShownBox | ShownFrame, names: dict[str, str], indent: str, frames: Iterator[int]) -> Iterator[str]:
     """The lines of a box, or of a frame and what is in it. `frames` numbers the frames."""
     if isinstance(part, ShownBox):
-        title = f"{part.title}  ×{part.count}" if part.count else part.title
+        title = f"{part.title}  ×{part.rounds}" if part.rounds else part.title
         label = f"{title}\n{part.sub}" if part.sub else title
         yield f"{indent}{names[part.key]} [label={quote(label)}, {box_style(part)}];"
         return
     yield f"{indent}subgraph cluster_{next(frames)} {{"
-    words = [part.title, part.sub, f"×{part.count}" if part.count else ""]
+    words = [part.title, part.sub, f"×{part.rounds}" if part.rounds else ""]
     style = "rounded,dashed" if part.is_side else "rounded,filled"
     yield f'{indent}  graph [label={quote("  ".join(w for w in words if w))}, labeljust=l, style="{style}", fillcolor="#f6f7f8", color="#afb8c1"];'
     for inner in part.parts:

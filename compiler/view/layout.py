@@ -10,10 +10,11 @@ languages come to the same numbers:
 - Every piece has a width, a height and `ax`, the x of the trunk in it. A column stacks pieces on one axis.
 - Keys: a group and a card with an id have that id; `#path` is an op, `##path` a card without an id, both by their main node; `KEY×` a
   repeat by the key of its first round, and `KEY×*` in the set of open keys shows all of its rounds; `in:NAME`, `out:NAME`, `head:PATH`,
-  and `tag:KEY` for the name of a branch.
+  `value:PATH:NAME` for what a head reads beside its source, and `tag:KEY` for the name of a branch.
 - What is open is a set of keys. Groups, repeats and cards that are no merges can be open.
 
-The functions of layout_measure.py and layout_place.py stand in the order in which layout.js has them.
+layout_pieces.py has what is measured, layout_measure.py how, layout_place.py where it goes; their functions stand in the order in which
+layout.js has them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from .drawing import (
-    ArcsItem,
     CardItem,
     Drawing,
     GroupItem,
@@ -30,9 +30,9 @@ from .drawing import (
     Item,
     OpItem,
     OutputItem,
-    ParallelItem,
     RepeatItem,
     Shape,
+    ValueItem,
     children,
     members,
 )
@@ -47,7 +47,7 @@ class Box(NamedTuple):
     - `open`: an open group, repeat or card, drawn behind what it holds; `head`: likewise, what stands beside the trunk
     - `input`, `output`; `tag`: the name of a branch, a text without a frame
 
-    `label_width` is the room for the second text at the left of a circle. `count` is the number of rounds, or 0.
+    `label_width` is the room for the second text at the left of a circle. `rounds` is the number of rounds, or 0.
     """
 
     key: str
@@ -59,7 +59,7 @@ class Box(NamedTuple):
     family: str
     title: str
     sub: str = ""
-    count: int = 0
+    rounds: int = 0
     label_width: float = 0.0
     item: Item | None = None
 
@@ -105,6 +105,8 @@ def key_of(item: Item, drawing: Drawing) -> str:
             return f"in:{drawing.inputs[k].name}"
         case OutputItem(k):
             return f"out:{drawing.outputs[k].name}"
+        case ValueItem(value, head):
+            return f"value:{head}:{drawing.name_of(value)}"
         case OpItem(node):
             return f"#{drawing.nodes[node].path}"
         case CardItem(_, main, id):
@@ -144,12 +146,8 @@ def openable(items: Sequence[Item], drawing: Drawing, depth: int | None, level: 
             if depth is not None and level >= depth:
                 continue
             yield key_of(item, drawing)
-        if isinstance(item, RepeatItem):
-            first = item.items[0]
-            inner = [first.items] if isinstance(first, GroupItem) else []
-        else:
-            inner = [*children(item)] if isinstance(item, (GroupItem, ParallelItem, ArcsItem)) else []
-        for held in inner:
+        first = item.items[0] if isinstance(item, RepeatItem) else item
+        for held in children(first):
             yield from openable(held, drawing, depth, level + around)
 
 

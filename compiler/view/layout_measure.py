@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
-from math import log2
+from itertools import pairwise
 
 from .drawing import (
     ArcsItem,
@@ -18,131 +17,46 @@ from .drawing import (
     ParallelItem,
     RepeatItem,
     Shape,
+    ValueItem,
     children,
     exit_of,
     members,
 )
 from .layout import key_of
-
-CHAR, SMALL, BOLD, LONGEST = 5.9, 0.85, 1.08, 60
-PAD, GAP, LABEL_GAP, TAP_GAP, HEADER = 10, 18, 32, 14, 22
-FORK, TAG, LANE, BESIDE, ARC_LANE, HEAD_GAP, TAP_LANE, TAP_DROP = 14, 8, 20, 14, 12, 40, 8, 16
-LAYERS = ("conv", "linear")  # families of what counts as a layer
-SHORT_BRANCH = 8  # a branch under one name with at most so many items needs no frame
-
-
-@dataclass(slots=True)
-class Piece:
-    """A measured box. What an open one holds is `inner`, at (`ix`, `iy`) in it. `y` and `label` are set by its column."""
-
-    key: str
-    shape: str
-    family: str
-    title: str
-    w: float
-    h: float
-    ax: float
-    item: Item | None = None
-    sub: str = ""
-    count: int = 0
-    label_width: float = 0.0
-    inner: Column | None = None
-    ix: float = 0.0
-    iy: float = 0.0
-    y: float = 0.0
-    label: Shape | None = None
-
-    @property
-    def leaves(self) -> bool:
-        return self.shape != "output"
-
-
-@dataclass(slots=True)
-class Fan:
-    """Measured branches in the order from left to right, each at `at` in it, between its fork, `top` high, and its join.
-
-    `outs` are the x at which something leaves to the merge; those of `sides` enter it from its right side. `skip` is the x of the
-    lane of what passes the branches, or None. `entered` says whether anything forks.
-    """
-
-    order: list[Column]
-    at: list[float]
-    w: float
-    h: float
-    ax: float
-    top: float
-    height: float
-    outs: list[float]
-    sides: list[float]
-    skip: float | None
-    entered: bool
-    y: float = 0.0
-    label: Shape | None = None
-
-
-@dataclass(slots=True)
-class Weave:
-    """A measured column of arcs. `far` are (from, to, lane); `near` are the pieces whose value the next one reads."""
-
-    inner: Column
-    far: list[tuple[int, int, int]]
-    near: set[int]
-    w: float
-    h: float
-    ax: float
-    leaves: bool
-    y: float = 0.0
-    label: Shape | None = None
-
-
-Measured = Piece | Fan | Weave
-
-
-@dataclass(slots=True)
-class Beside:
-    """What stands at the left of a column, its frame at (`x`, `y`) in the column, and the `from_y` at which its line leaves the axis.
-
-    The line goes down in the `lane` of that x where another frame is in its way.
-    """
-
-    tap: Tap
-    inner: Column
-    w: float
-    h: float
-    x: float = 0.0
-    y: float = 0.0
-    from_y: float = 0.0
-    lane: float | None = None
-
-
-@dataclass(slots=True)
-class Column:
-    """Measured pieces on one axis. `outs` are the x at which it is left; `tail` is where its last piece ends."""
-
-    pieces: list[Measured]
-    w: float
-    h: float
-    ax: float
-    outs: list[float]
-    tail: float = 0.0
-    tag: Item | None = None
-    tag_text: str = ""
-    beside: list[Beside] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Tap:
-    """What is read from a value on its way: a head, or an output that the net goes on from."""
-
-    key: str
-    source: int
-    items: tuple[Item, ...]
-    title: str = ""
-    sub: str = ""
-
-    @property
-    def framed(self) -> bool:
-        return bool(self.title)
+from .layout_pieces import (
+    ARC_LANE,
+    BESIDE,
+    BOLD,
+    FORK,
+    GAP,
+    HEAD_GAP,
+    HEADER,
+    LANE,
+    LAYERS,
+    PAD,
+    SHORT_BRANCH,
+    SMALL,
+    TAG,
+    TAP_DROP,
+    TAP_GAP,
+    TAP_LANE,
+    Beside,
+    Column,
+    Fan,
+    Measured,
+    Piece,
+    Tap,
+    Weave,
+    gap_before,
+    label_width,
+    main_of,
+    relative,
+    shift,
+    shorten,
+    slab_half,
+    span_bar,
+    text_width,
+)
 
 
 class Measuring:
@@ -154,7 +68,12 @@ class Measuring:
 
     def measure(self) -> Column:
         """The whole net."""
-        return self.column(self.drawing.tree, "", None, is_top=True, entered=False)
+        column = self.column(self.drawing.tree, "", None, is_top=True, entered=False)
+        last = column.pieces[-1] if column.pieces else None
+        if isinstance(last, Fan):  # nothing reads on: an input that nothing reads has no line
+            for branch in last.order:
+                branch.outs = []
+        return column
 
     # ---- columns
 
@@ -163,6 +82,7 @@ class Measuring:
     ) -> Column:
         """A series. `scope` is the group around, `entering` the shape of what enters."""
         hung = [self.take_taps(item) for item in items]
+        entered = entered and takes_what_enters(items)
         pieces: list[Measured] = []
         shape = entering
         shapes: list[Shape | None] = []
@@ -175,11 +95,13 @@ class Measuring:
             shape = self.drawing.shape_of(value) if value is not None else shape
         for i in range(1, len(items)):
             pieces[i].label = self.label_between(items, shapes, i, is_top)
-        return self.stack(pieces, hung, scope)
+        column = self.stack(pieces, hung, scope)
+        column.entered = entered
+        return column
 
     def stack(self, pieces: list[Measured], hung: list[list[Tap]], scope: str) -> Column:
         """Pieces on one axis, with what hangs on each at its left."""
-        for before, piece in zip(pieces, pieces[1:], strict=False):
+        for before, piece in pairwise(pieces):
             if isinstance(before, Fan) and isinstance(piece, Piece) and piece.shape == "bar":
                 span_bar(piece, [x - before.ax for x in before.outs])
         left = right = y = 0.0
@@ -243,7 +165,7 @@ class Measuring:
 
     def take_taps(self, item: Item) -> list[Tap]:
         """What reads the value that leaves an item; each is taken once, by the outermost item that it leaves."""
-        value = exit_of(item)
+        value = None if isinstance(item, ValueItem) else exit_of(item)
         taken = [tap for tap in self.taps if tap.source == value]
         self.taps = [tap for tap in self.taps if tap.source != value]
         return taken
@@ -256,7 +178,7 @@ class Measuring:
         if value is None:
             return None
         shape, before = self.drawing.shape_of(value), shapes[i - 1]
-        if isinstance(items[i - 1], InputItem) or isinstance(items[i], OutputItem) or before is None:
+        if isinstance(items[i - 1], (InputItem, ValueItem)) or isinstance(items[i], OutputItem) or before is None:
             return shape
         return shape if (before != shape if is_top else before[1:] != shape[1:]) else None
 
@@ -287,9 +209,9 @@ class Measuring:
         """An input, an output, an op or a card."""
         key = key_of(item, self.drawing)
         title, sub = self.box_texts(item)
-        if isinstance(item, (InputItem, OutputItem)):
+        if isinstance(item, (InputItem, OutputItem, ValueItem)):
             w = max(72.0, text_width(title) + 2 * PAD)
-            return Piece(key, "input" if isinstance(item, InputItem) else "output", "other", title, w, 24, w / 2, item)
+            return Piece(key, "output" if isinstance(item, OutputItem) else "input", "other", title, w, 24, w / 2, item)
         family = self.drawing.nodes[main_of(item)].family
         if family == "merge" and len(title) == 1:
             room = text_width(sub, SMALL) + 6 if sub else 0.0
@@ -305,6 +227,8 @@ class Measuring:
         """The two lines of a box: what its layer is, and the companions before it, with an arrow, and behind it."""
         if isinstance(item, InputItem):
             return shorten(self.drawing.inputs[item.input].name), ""
+        if isinstance(item, ValueItem):
+            return shorten(self.drawing.name_of(item.value)), ""
         if isinstance(item, OutputItem):
             return shorten(self.drawing.outputs[item.output].name), ""
         nodes = tuple(members(item))
@@ -368,14 +292,14 @@ class Measuring:
             return self.wrap(item, self.column(item.items, scope, entering), title, block)
         return self.wrap(item, self.column(first.items, first.id, entering), title, block, len(item.items))
 
-    def wrap(self, item: Item, inner: Column, title: str, block: str, count: int = 0) -> Piece:
+    def wrap(self, item: Item, inner: Column, title: str, block: str, rounds: int = 0) -> Piece:
         """A frame with a header around a column."""
         title, block = shorten(title), shorten(block)
-        need = text_width(f"{title}  {block}" if block else title, BOLD) + 44 + (30 if count else 0)
+        need = text_width(f"{title}  {block}" if block else title, BOLD) + 44 + (30 if rounds else 0)
         extra = max(0.0, need - (inner.w + 2 * PAD))
         left = PAD + extra / 2
         return Piece(key_of(item, self.drawing), "open", "group", title, inner.w + 2 * PAD + extra,
-                     inner.h + HEADER + 2 * GAP - 6, inner.ax + left, item, block, count,
+                     inner.h + HEADER + 2 * GAP - 6, inner.ax + left, item, block, rounds,
                      inner=inner, ix=left, iy=HEADER + GAP - 4)  # fmt: skip
 
     # ---- branches and arcs
@@ -389,6 +313,7 @@ class Measuring:
         if sided:
             deepest.tag = None
         height = max(branch.h for branch in order)
+        entered = entered and (item.skip or any(branch.entered for branch in order))
         forks = entered and (len(order) > 1 or item.skip)
         top = float(FORK + (TAG if any(b.tag is not None for b in order) else 0)) if forks else 0.0
         at, x = [], 0.0
@@ -399,7 +324,8 @@ class Measuring:
         ax = order[0].ax if sided else (at[0] + order[0].ax + at[-1] + order[-1].ax) / 2
         skip = None
         if item.skip:
-            skip = x + LANE - 4
+            reach = self.box(after, follows_fan=True).w / 2 + 16 if sided and after is not None else 0.0
+            skip = max(x + LANE - 4, ax + reach)
             x = skip + 6
         main, others = (order[:1], order[1:]) if sided else (order, [])
         outs = [left + out for left, branch in zip(at, main, strict=False) for out in branch.outs]
@@ -460,8 +386,6 @@ def find_taps(drawing: Drawing) -> Iterator[Tap]:
         sub = ""
         if head.weight is not None:
             sub = f"training only, loss × {head.weight:g}"
-            also = [drawing.nodes[i].path if i >= 0 else drawing.inputs[-1 - i].name for i in head.also]
-            sub = shorten(f"{sub}, also reads {', '.join(also)}" if also else sub)
         title = shorten(head.path) if head.weight is not None else ""
         yield Tap(f"head:{head.path}", head.source, head.items, title, sub)
 
@@ -475,28 +399,16 @@ def output_items(items: Sequence[Item]) -> Iterator[int]:
             yield from output_items(inner)
 
 
-def span_bar(bar: Piece, outs: Sequence[float]) -> None:
-    """Makes a bar as wide as what it merges; `outs` are relative to its axis."""
-    low = min(*outs, 6 - bar.w / 2) - 6
-    high = max(*outs, bar.w / 2 - 6) + 6
-    bar.w, bar.ax = high - low, -low
-
-
-def gap_before(before: Measured, piece: Measured) -> float:
-    """The room between two pieces."""
-    if isinstance(before, Fan):
-        return 0
-    if isinstance(piece, Fan):
-        return (LABEL_GAP - 8 if piece.label is not None else 6) if piece.entered else GAP
-    return LABEL_GAP if piece.label is not None else GAP
-
-
-def shift(column: Column, by: float) -> None:
-    """Moves what a column holds beside its axis to the right."""
-    column.outs = [x + by for x in column.outs]
-    for beside in column.beside:
-        beside.x += by
-        beside.lane = beside.lane + by if beside.lane is not None else None
+def takes_what_enters(items: Sequence[Item]) -> bool:
+    """Whether a series begins with something that reads what enters it, and not with values of its own."""
+    match items[:1]:
+        case [InputItem() | ValueItem()]:
+            return False
+        case [ParallelItem(branches, skip)]:
+            return skip or any(takes_what_enters(branch) for branch in branches)
+        case [ArcsItem(_, edges)]:
+            return any(a == 0 for a, _ in edges)
+    return True
 
 
 def deepest_branch(item: ParallelItem, drawing: Drawing) -> int:
@@ -504,44 +416,3 @@ def deepest_branch(item: ParallelItem, drawing: Drawing) -> int:
     held = [[drawing.nodes[i].family for each in items for i in members(each)] for items in item.branches]
     depths = [(sum(family in LAYERS for family in families), len(families)) for families in held]
     return depths.index(max(depths))
-
-
-def main_of(item: Item) -> int:
-    """The node that gives a box its title."""
-    assert isinstance(item, (OpItem, CardItem))
-    return item.main if isinstance(item, CardItem) else item.node
-
-
-def text_width(text: str, scale: float = 1.0) -> float:
-    """How wide a text is."""
-    return sum(2 if 0x1100 <= ord(c) <= 0x115F or ord(c) >= 0x2E80 else 1 for c in text) * CHAR * scale
-
-
-def shorten(text: str) -> str:
-    """A text as it is shown: cut if it is very long."""
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-
-
-def relative(path: str, scope: str) -> str:
-    """A path without that of the group around."""
-    return path[len(scope) + 1 :] if scope and path.startswith(f"{scope}.") else path
-
-
-def shape_text(shape: Shape) -> str:
-    """`64×56×56`."""
-    return "×".join(map(str, shape)) if shape else "scalar"
-
-
-def channels(shape: Shape) -> int:
-    """The first size; 1 where it is none, or not known."""
-    return shape[0] if shape and isinstance(shape[0], int) and shape[0] > 0 else 1
-
-
-def slab_half(shape: Shape) -> float:
-    """Half of a slab's width."""
-    return 3 + 2 * log2(channels(shape))
-
-
-def label_width(shape: Shape) -> float:
-    """What a label needs at the right of the axis."""
-    return slab_half(shape) + 8 + text_width(shape_text(shape), SMALL)

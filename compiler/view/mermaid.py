@@ -12,7 +12,7 @@ from itertools import count
 
 from .drawing import Drawing
 from .layout import open_to_depth
-from .layout_measure import shape_text
+from .layout_pieces import shape_text
 from .theme import LIGHT
 from .visible import ShownBox, ShownFrame, Visible, boxes_of
 
@@ -55,12 +55,12 @@ def mermaid_lines(visible: Visible, names: dict[str, str]) -> Iterator[str]:
 def part_lines(part: ShownBox | ShownFrame, names: dict[str, str], indent: str, frames: Iterator[int]) -> Iterator[str]:
     """The lines of a box, or of a frame and what is in it. `frames` numbers the frames."""
     if isinstance(part, ShownBox):
-        title = f"{part.title} ×{part.count}" if part.count else part.title
+        title = f"{part.title} ×{part.rounds}" if part.rounds else part.title
         label = f"{escape(title)}<br/>{escape(part.sub)}" if part.sub else escape(title)
         opening, closing = BRACKETS.get(part.shape, ('["', '"]'))
         yield f"{indent}{names[part.key]}{opening}{label}{closing}"
         return
-    words = " ".join(w for w in (part.title, part.sub, f"×{part.count}" if part.count else "") if w)
+    words = " ".join(w for w in (part.title, part.sub, f"×{part.rounds}" if part.rounds else "") if w)
     yield f'{indent}subgraph g{next(frames)}["{escape(words)}"]'
     for inner in part.parts:
         yield from part_lines(inner, names, indent + "  ", frames)

@@ -12,7 +12,7 @@ from math import log2
 from .drawing import Drawing, Shape
 from .heat import HEATS, STEPS, Heat, format_count, measure_boxes
 from .layout import Box, Edge, Label, Layout, lay_out, open_to_depth
-from .layout_measure import SMALL, channels, shape_text, text_width
+from .layout_pieces import SMALL, channels, shape_text, text_width
 from .layout_place import number
 from .theme import THEMES, Theme
 
@@ -127,8 +127,8 @@ class Painter:
         yield (
             f'<text x="9" y="15"><tspan font-weight="600">{escape(box.title)}</tspan>{sub if box.sub else ""}</text>'
         )
-        if box.count:
-            yield self.badge(box.w - 34, 4, box.count)
+        if box.rounds:
+            yield self.badge(box.w - 34, 4, box.rounds)
 
     def paint_card(self, box: Box) -> Iterator[str]:
         """An op, a card, a closed group or a closed repeat."""
@@ -148,12 +148,12 @@ class Painter:
         else:
             colour = self.theme.families[box.family]
             yield f'<rect width="4" height="{number(box.h)}" rx="2" fill="{colour}"/>'
-            middle = (box.w - (30 if box.count else 0)) / 2 + 2
+            middle = (box.w - (30 if box.rounds else 0)) / 2 + 2
             yield text(box.title, middle, 15 if box.sub else 16, f'text-anchor="middle"{ink}')
             if box.sub:
                 yield self.small(box.sub, middle, 28, f' text-anchor="middle"{ink}')
-        if box.count:
-            yield self.badge(box.w - 34, 4, box.count)
+        if box.rounds:
+            yield self.badge(box.w - 34, 4, box.rounds)
         if self.heat and self.heat.share(box) > 0.0005:
             room = box.w - 10
             colour = self.theme.heat_ink[step] if step >= STEPS - 1 else self.theme.cost
@@ -172,12 +172,12 @@ class Painter:
         colour = "" if "fill=" in more else f' fill="{self.theme.muted}"'
         return text(words, x, y, f'font-size="9.5"{colour}{more}')
 
-    def badge(self, x: float, y: float, count: int) -> str:
+    def badge(self, x: float, y: float, rounds: int) -> str:
         """How many rounds there are."""
         return (
             f'<rect x="{number(x)}" y="{number(y)}" width="28" height="15" rx="7.5" fill="{self.theme.ink}"/>'
-            + text(f"×{count}", x + 14, y + 11,
-                   f'font-size="{"10" if count < 1000 else "8"}" font-weight="600" text-anchor="middle" fill="{self.theme.background}"')
+            + text(f"×{rounds}", x + 14, y + 11,
+                   f'font-size="{"10" if rounds < 1000 else "8"}" font-weight="600" text-anchor="middle" fill="{self.theme.background}"')
         )  # fmt: skip
 
     # ---- edges and labels

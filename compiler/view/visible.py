@@ -15,10 +15,12 @@ from .drawing import (
     ParallelItem,
     RepeatItem,
     Shape,
+    ValueItem,
     members,
 )
 from .layout import key_of
-from .layout_measure import Measuring, find_taps, relative
+from .layout_measure import Measuring, find_taps
+from .layout_pieces import relative
 
 
 class ShownBox(NamedTuple):
@@ -29,7 +31,7 @@ class ShownBox(NamedTuple):
     family: str
     title: str
     sub: str
-    count: int
+    rounds: int
 
 
 class ShownFrame(NamedTuple):
@@ -38,7 +40,7 @@ class ShownFrame(NamedTuple):
     key: str
     title: str
     sub: str
-    count: int
+    rounds: int
     parts: tuple[ShownBox | ShownFrame, ...]
     is_side: bool = False
 
@@ -76,6 +78,8 @@ class Visible:
         for item in items:
             key = key_of(item, self.drawing)
             match item:
+                case ValueItem():  # its edge comes from where it is made
+                    continue
                 case ParallelItem(branches):
                     for branch in branches:
                         yield from self.show(branch, scope)
@@ -114,7 +118,7 @@ class Visible:
             self.ends.append((self.drawing.outputs[item.output].node, key))
         for node in members(item):
             self.home[node] = key
-        return ShownBox(key, piece.shape, piece.family, piece.title, piece.sub, piece.count)
+        return ShownBox(key, piece.shape, piece.family, piece.title, piece.sub, piece.rounds)
 
     def edges(self) -> list[ShownEdge]:
         """The edges, each once, in the order of the nodes."""

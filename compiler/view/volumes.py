@@ -21,10 +21,12 @@ from .drawing import (
     ParallelItem,
     RepeatItem,
     Shape,
+    ValueItem,
     exit_of,
 )
 from .layout import initially_open, key_of, open_to_depth
-from .layout_measure import SMALL, channels, deepest_branch, main_of, relative, shape_text, shorten, text_width
+from .layout_measure import deepest_branch
+from .layout_pieces import SMALL, channels, main_of, relative, shape_text, shorten, text_width
 from .layout_place import number
 from .svg import arrowhead, svg_document, text
 from .theme import THEMES, Theme
@@ -79,7 +81,7 @@ def walk_trunk(
     for item in items:
         value = exit_of(item)
         match item:
-            case OutputItem():
+            case OutputItem() | ValueItem():
                 continue
             case ParallelItem(branches, skip):
                 at = deepest_branch(item, drawing)
