@@ -2,11 +2,11 @@
 
 import { byId, html } from "./dom.js";
 import { showDetails } from "./details.js";
-import { everything, initiallyOpen } from "./drawing.js";
-import { METRICS, percent, shortCost } from "./numbers.js";
+import { openToDepth } from "./drawing.js";
+import { METRICS, percent, shortCost, shortText } from "./numbers.js";
 import { redraw, refit, seen, zoomTo } from "./picture.js";
 import { refreshSelection } from "./selection.js";
-import { keepAddress, limitZoom, state } from "./state.js";
+import { keepAddress, limitZoom, openAtFirst, state } from "./state.js";
 import { drawStrip } from "./strip.js";
 
 const STEP = 1.25;
@@ -40,15 +40,16 @@ export function openOnly(open) {
   keepAddress();
 }
 
-export const openAll = () => openOnly(everything(state.drawing));
-export const openFirst = () => openOnly(initiallyOpen(state.drawing));
+export const openAll = () => openOnly(openToDepth(state.drawing));
+export const openFirst = () => openOnly(openAtFirst(state.drawing));
 
 /** Shows the name, the summary and the totals of the drawing. */
 export function showHeader() {
   const { name, summary, totals } = state.drawing;
   document.title = name;
-  byId("name").textContent = name;
-  byId("summary").textContent = summary;
+  byId("name").textContent = shortText(name);
+  byId("name").title = name;
+  byId("summary").textContent = shortText(summary);
   byId("summary").title = summary;
   const costs = Object.keys(METRICS).filter((metric) => totals[metric] !== undefined);
   const told = costs.map((metric) => html("span", { title: METRICS[metric].exact(totals[metric]) }, html("b", {}, shortCost(metric, totals[metric])), ` ${METRICS[metric].name}`));

@@ -2,7 +2,7 @@
 
 import { button, byId, html } from "./dom.js";
 import { childrenOf, sumCosts } from "./drawing.js";
-import { METRICS, percent, shapeText, shortCost } from "./numbers.js";
+import { METRICS, percent, shapeText, shortCost, shortText } from "./numbers.js";
 import { seen, show } from "./picture.js";
 import { boxesWith, goTo, goToNode, nodesOfLine, reveal, select, toggle, unroll } from "./selection.js";
 import { goToLine } from "./source.js";
@@ -10,7 +10,7 @@ import { metric, state } from "./state.js";
 import { canOpen, isOpen } from "./tree.js";
 
 const LISTED = 60; // nodes of a line, parts of a block
-const FIRST = ["attributes", "shapes", "shape", "costs", "cost", "receptive_field", "stride", "torch", "onnx", "passes"];
+const DETAIL_ORDER = ["attributes", "shapes", "shape", "costs", "cost", "receptive_field", "stride", "torch", "onnx", "passes"];
 
 const section = (text) => html("h3", {}, text);
 
@@ -47,31 +47,32 @@ function valueOf(value) {
     return html("ul", {}, value.map((each) => html("li", { dir: "auto" }, valueOf(each))));
   }
   if (value !== null && typeof value === "object") return facts(Object.entries(value).map(([name, inner]) => [worded(name), valueOf(inner)]));
-  return String(value);
+  return shortText(String(value));
 }
 
-const worded = (key) => key.replace(/_/g, " ");
+const worded = (key) => shortText(key.replace(/_/g, " "));
 const isGiven = (value) => value !== null && value !== "" && !(typeof value === "object" && Object.keys(value).length === 0);
 
 function detailsOf(detail) {
-  const rank = (key) => (FIRST.includes(key) ? FIRST.indexOf(key) : FIRST.length);
+  const rank = (key) => (DETAIL_ORDER.includes(key) ? DETAIL_ORDER.indexOf(key) : DETAIL_ORDER.length);
   const keys = Object.keys(detail ?? {}).filter((key) => isGiven(detail[key])).sort((a, b) => rank(a) - rank(b));
   return keys.flatMap((key) => [section(worded(key)), html("div", { class: "detail" }, valueOf(detail[key]))]);
 }
 
 function placeButtons(node) {
   const { files } = state.drawing;
-  return node.places.map(([file, line]) => button(`${files[file][0]}:${line}`, () => goToLine(file, line), { class: "link", dir: "ltr" }));
+  return node.places.map(([file, line]) => button(`${shortText(files[file][0])}:${line}`, () => goToLine(file, line), { class: "link", dir: "ltr" }));
 }
 
-function nodeTitle(node) {
+/** Which op a node is, in the colour of its family. */
+function opChip(node) {
   return html("span", { class: `chip ${node.family}` }, node.op);
 }
 
 /** One node whole: its op, path, shape, what it costs if it is one of several, its details, and where it comes from. */
 function nodeSection(node, alone) {
-  const title = alone ? null : html("h3", { dir: "auto" }, nodeTitle(node), ` ${node.title}`);
-  const rows = [["path", html("code", { dir: "auto" }, node.path)], ["gives", shapeText(node.shape)], node.places.length > 0 && ["from", placeButtons(node)]];
+  const title = alone ? null : html("h3", { dir: "auto" }, opChip(node), ` ${shortText(node.title)}`);
+  const rows = [["path", html("code", { dir: "auto", title: node.path }, shortText(node.path))], ["gives", shapeText(node.shape)], node.places.length > 0 && ["from", placeButtons(node)]];
   return [title, facts(rows), alone ? null : costTable(node.cost), detailsOf(node.detail)];
 }
 
@@ -99,7 +100,7 @@ function partsSection(items) {
   const parts = flatParts(items).filter((item) => item.members.length > 0).sort((a, b) => (b.cost[metric()] ?? 0) - (a.cost[metric()] ?? 0));
   const rows = parts.slice(0, LISTED).map((item) => {
     const share = (item.cost[metric()] ?? 0) / total;
-    const name = button(partName(item), () => goToPart(item), { class: "link", dir: "auto" });
+    const name = button(shortText(partName(item)), () => goToPart(item), { class: "link", dir: "auto", title: partName(item) });
     return html("tr", {}, html("th", { scope: "row" }, name), shareCells(share));
   });
   const rest = parts.length > LISTED && html("p", { class: "quiet" }, `and ${parts.length - LISTED} more`);
@@ -120,7 +121,7 @@ function itemDetails(item) {
   const block = item.block ?? item.items?.[0]?.block;
   const about = [item.id || main?.path, block, item.items ? `${item.members.length} nodes` : !main && item.kind].filter(Boolean);
   const flow = `${shapeText(item.shapeIn)} → ${shapeText(item.shapeOut)}`;
-  const common = [html("h2", { dir: "auto" }, main && nodeTitle(main), ` ${title}`), html("p", { class: "quiet", dir: "auto" }, about.join(" · ")), html("p", { class: "flow", dir: "ltr" }, flow), box && openButtons(item), costTable(item.cost)];
+  const common = [html("h2", { dir: "auto" }, main && opChip(main), ` ${shortText(title)}`), html("p", { class: "quiet", dir: "auto" }, about.map(shortText).join(" · ")), html("p", { class: "flow", dir: "ltr" }, flow), box && openButtons(item), costTable(item.cost)];
   if (item.kind === "op") return [...common, ...nodeSection(main, true)];
   if (item.kind === "card") return [...common, ...item.members.flatMap((node) => nodeSection(nodes[node], item.members.length === 1))];
   return item.items ? [...common, ...partsSection(item.items)] : common.slice(0, 3);
@@ -131,10 +132,10 @@ function lineDetails({ file, line }) {
   const made = nodesOfLine({ file, line });
   const seenAlready = boxesWith(made);
   const closed = seenAlready.filter((box) => ["group", "stack"].includes(box.shape));
-  const links = made.slice(0, LISTED).map((node) => html("li", {}, button(nodes[node].path, () => goToNode(node), { class: "link", dir: "auto" }), html("span", { class: "quiet" }, ` ${nodes[node].title}`)));
+  const links = made.slice(0, LISTED).map((node) => html("li", {}, button(shortText(nodes[node].path), () => goToNode(node), { class: "link", dir: "auto" }), html("span", { class: "quiet" }, ` ${shortText(nodes[node].title)}`)));
   const cost = sumCosts(nodes, made);
   return [
-    html("h2", { dir: "auto" }, `${files[file][0]}:${line}`),
+    html("h2", { dir: "auto" }, `${shortText(files[file][0])}:${line}`),
     html("p", { class: "quiet" }, made.length === 1 ? "makes one node" : `makes ${made.length} nodes`),
     closed.length > 0 && html("p", { class: "actions" }, button(closed.length === 1 ? "Open the closed block" : `Open ${closed.length} closed blocks`, () => openHiding(made))),
     made.length > 0 && costTable(cost),
@@ -151,11 +152,11 @@ function openHiding(made) {
 
 function netDetails() {
   const { name, summary, inputs, outputs, roots, shapes, totals } = state.drawing;
-  const ins = inputs.map(([input, shape]) => [input, shapeText(shapes[shape])]);
-  const outs = outputs.map(([output, , shape]) => [output, shapeText(shapes[shape])]);
+  const ins = inputs.map(([input, shape]) => [shortText(input), shapeText(shapes[shape])]);
+  const outs = outputs.map(([output, , shape]) => [shortText(output), shapeText(shapes[shape])]);
   return [
-    html("h2", { dir: "auto" }, name),
-    html("p", { class: "quiet", dir: "auto" }, summary),
+    html("h2", { dir: "auto" }, shortText(name)),
+    html("p", { class: "quiet", dir: "auto" }, shortText(summary)),
     costTable(totals, true),
     facts([...ins.map(([input, shape]) => [`input ${input}`, shape]), ...outs.map(([output, shape]) => [`output ${output}`, shape])]),
     ...partsSection(roots),

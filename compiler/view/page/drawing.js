@@ -44,16 +44,18 @@ export function initiallyOpen(drawing) {
   return opened;
 }
 
-/** The keys of all groups and repeats; a repeat shows its first round. */
-export function everything(drawing) {
+/** The keys of all groups and repeats with fewer than `depth` of them around. A repeat shows its first round. */
+export function openToDepth(drawing, depth = Infinity) {
   const opened = new Set();
-  const visit = (item) => {
-    if (item.kind === "group" || item.kind === "repeat") opened.add(item.key);
+  const visit = (item, level) => {
+    const around = item.kind === "group" || item.kind === "repeat";
+    if (around && level >= depth) return;
+    if (around) opened.add(item.key);
     const first = item.kind === "repeat" && item.items[0];
     const inner = first ? (first.kind === "group" ? [first.items] : []) : childrenOf(item);
-    inner.flat().forEach(visit);
+    for (const each of inner.flat()) visit(each, level + (around ? 1 : 0));
   };
-  drawing.roots.forEach(visit);
+  for (const item of drawing.roots) visit(item, 0);
   return opened;
 }
 

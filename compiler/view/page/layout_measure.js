@@ -7,6 +7,7 @@ import { shapeText } from "./numbers.js";
 const [CHAR, SMALL, BOLD, LONGEST] = [5.9, 0.85, 1.08, 60];
 export const [PAD, GAP, LABEL_GAP, TAP_GAP, HEADER] = [10, 18, 32, 14, 22];
 const [FORK, TAG, LANE, BESIDE, ARC_LANE, HEAD_GAP, TAP_LANE, TAP_DROP] = [14, 8, 20, 14, 12, 40, 8, 16];
+const LAYERS = ["conv", "linear"]; // families of what counts as a layer
 const SHORT_BRANCH = 8; // a branch under one name with at most so many items needs no frame
 
 // A piece is a measured box, as Piece in Python; a fan, a weave and a column likewise. `type` tells them apart.
@@ -106,6 +107,7 @@ export class Measuring {
     const inner = this.column(tap.items, tap.framed ? tap.key : scope, shapeOf(this.drawing, tap.source));
     const unplaced = { tap, inner, x: 0, y: 0, fromY: 0, lane: null };
     if (!tap.framed) return { ...unplaced, w: inner.w, h: inner.h };
+    tap.title = relative(tap.title, scope);
     const need = textWidth(tap.title, BOLD) + 8 + textWidth(tap.sub, SMALL) + 2 * PAD;
     const extra = Math.max(0, need - inner.w - 2 * PAD);
     inner.w += extra;
@@ -221,7 +223,7 @@ export class Measuring {
     const fans = group.items.filter((item) => item.kind === "parallel");
     const branches = fans.filter((fan) => fan.branches.length > 1).map((fan) => fan.branches.length + (fan.skip ? 1 : 0));
     const held = new Set(group.members);
-    const layers = group.members.filter((i) => ["conv", "linear"].includes(this.drawing.nodes[i].family)).length;
+    const layers = group.members.filter((i) => LAYERS.includes(this.drawing.nodes[i].family)).length;
     const inside = this.taps.filter((tap) => held.has(tap.source)).length;
     const shape = branches.length ? `${Math.max(...branches)} branches` : fans.some((fan) => fan.skip) ? "skip" : null;
     return [shape, `${layers} layer${layers === 1 ? "" : "s"}`, inside && `${inside} beside`].filter(Boolean).join(", ");
@@ -252,9 +254,10 @@ export class Measuring {
   /** Branches. Into a circle, or where there is one branch only, the deepest is on the trunk and the others enter from the right. */
   fan(item, scope, entering, after, entered) {
     const branches = item.branches.map((items) => this.branch(items, scope, entering, entered));
-    const deepest = branches.reduce((best, branch) => (branch.h > best.h ? branch : best));
+    const deepest = branches[deepestBranch(item, this.drawing)];
     const sided = after !== null && (this.isCircle(after) || branches.length === 1);
     const order = sided ? [deepest, ...branches.filter((branch) => branch !== deepest)] : branches;
+    if (sided) deepest.tag = null;
     const height = Math.max(...order.map((branch) => branch.h));
     const forks = entered && (order.length > 1 || item.skip);
     const top = forks ? FORK + (order.some((branch) => branch.tag) ? TAG : 0) : 0;
@@ -362,7 +365,7 @@ function spanBar(bar, outs) {
 /** The room between two pieces. */
 function gapBefore(before, piece) {
   if (before.type === "fan") return 0;
-  if (piece.type === "fan") return piece.entered ? (piece.label ? LABEL_GAP - GAP + 4 : 6) : GAP;
+  if (piece.type === "fan") return piece.entered ? (piece.label ? LABEL_GAP - 8 : 6) : GAP;
   return piece.label ? LABEL_GAP : GAP;
 }
 
@@ -373,6 +376,15 @@ function shiftColumn(column, by) {
     beside.x += by;
     if (beside.lane !== null) beside.lane += by;
   }
+}
+
+/** The branch that is on the trunk: the first of those with the most layers, and of these of those with the most nodes. */
+function deepestBranch(item, drawing) {
+  const depths = item.branches.map((items) => {
+    const nodes = items.flatMap((each) => each.members);
+    return [nodes.filter((i) => LAYERS.includes(drawing.nodes[i].family)).length, nodes.length];
+  });
+  return depths.reduce((best, [layers, nodes], i) => (layers > depths[best][0] || (layers === depths[best][0] && nodes > depths[best][1]) ? i : best), 0);
 }
 
 /** The node that gives a box its title. */

@@ -78,7 +78,7 @@ export class Placing {
     const axis = left + (beside.w - beside.inner.w) / 2 + beside.inner.ax;
     let path = `M${number(cx)} ${number(y + beside.fromY)}`;
     if (beside.lane !== null) path += `H${number(x + beside.lane + 6)}q-6 0 -6 6V${number(top - 16)}q0 6 -6 6`;
-    this.draw(`${path}H${number(axis + 6)}q-6 0 -6 6V${number(top)}`, true, "tap");
+    this.draw(`${path}H${number(axis + 6)}q-6 0 -6 6V${number(top)}`, true, tap.framed ? "tap" : "");
     if (!tap.framed) {
       this.placeColumn(beside.inner, left, top);
       return;

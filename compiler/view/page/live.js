@@ -18,12 +18,13 @@ function problemElement(diagnostic) {
   const where = file ? [file, line, column].filter(Boolean).join(":") : "";
   const place = html("button", { type: "button", class: "link", dir: "ltr" }, where);
   place.addEventListener("click", () => placeOf(diagnostic) && goToLine(...placeOf(diagnostic)));
-  const title = html("p", {}, html("b", { class: severity }, `${severity}[${code}]`), ` ${message} `, where && place);
+  const title = html("p", {}, html("b", { class: severity }, `${severity}[${code}]`), `: ${message} `, where && place);
   return html("li", { dir: "auto" }, title, text && html("pre", { dir: "ltr" }, text), help && html("p", { class: "quiet" }, `help: ${help}`));
 }
 
 function showProblems(diagnostics, broken) {
   problems.hidden = diagnostics.length === 0;
+  problems.style.setProperty("--header", `${document.querySelector("header").offsetHeight}px`);
   problems.replaceChildren(html("ul", {}, diagnostics.map(problemElement)));
   document.body.classList.toggle("broken", broken);
   if (diagnostics.length) announce(`${diagnostics.length} diagnostics: ${diagnostics[0].message}`);
@@ -42,7 +43,7 @@ function showConnection(connected) {
 
 /** Follows the stream of events at the page's own address. */
 export function startLive() {
-  byId("view").before(problems);
+  byId("view").after(problems);
   const events = new EventSource(document.documentElement.dataset.live);
   events.addEventListener("message", receive);
   events.addEventListener("open", () => showConnection(true));

@@ -34,3 +34,12 @@ export function percent(share) {
 
 /** [64, 112, 112] as "64×112×112". */
 export const shapeText = (shape) => (shape.length ? shape.join("×") : "scalar");
+
+const LONGEST_SHOWN = 160; // characters; browsers take seconds to break a word of thousands
+
+/** A text as it is shown beside the picture: the middle of a very long one is left out. */
+export function shortText(text) {
+  const characters = text.length > LONGEST_SHOWN ? [...text] : [];
+  if (characters.length <= LONGEST_SHOWN) return text;
+  return `${characters.slice(0, LONGEST_SHOWN / 2).join("")}…${characters.slice(-LONGEST_SHOWN / 2).join("")}`;
+}

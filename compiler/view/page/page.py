@@ -14,13 +14,10 @@ import json
 import re
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import Literal
 
 from ..drawing import Drawing
-from ..theme import THEMES
-from ..theme import Theme as PictureTheme
-
-Theme = Literal["auto", "light", "dark"]
+from ..heat import FIELDS
+from ..theme import THEMES, Theme
 
 # in the order in which they are joined: a module stands behind those that it uses while it is loaded
 LAYOUT = ("numbers.js", "drawing.js", "layout_measure.js", "layout_place.js", "layout.js")
@@ -31,15 +28,26 @@ LIVE = "live.js"
 UNSAFE = {"<": "\\u003c", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-def page_html(drawing: Drawing, *, theme: Theme = "auto", live: str | None = None) -> str:
+def page_html(
+    drawing: Drawing, *, theme: str = "auto", heat: str | None = None, depth: int | None = None, live: str | None = None
+) -> str:
     """The whole page of a drawing, as text.
 
-    `theme` is what it opens in: that of the reader's system, or one of the two. With `live` the page follows the stream of
+    `theme` is what it opens in: that of the reader's system, or one of the two. `heat` is one of HEATS, and `depth` how many levels
+    of groups are open at first; without it a page opens what holds most of the net. With `live` the page follows the stream of
     events at that address, which must be of the server that the page comes from; live.js tells what it expects.
     """
     script, style = join_modules((*MODULES, LIVE) if live else MODULES), style_sheet()
+    first = {
+        "theme": None if theme == "auto" else theme,
+        "heat": heat and FIELDS.get(heat, heat),
+        "depth": depth,
+        "live": live,
+    }
     fields = {
-        "theme": "".join(f' data-{name}="{html.escape(value)}"' for name, value in root_data(theme, live).items()),
+        "first": "".join(
+            f' data-{key}="{html.escape(str(value))}"' for key, value in first.items() if value is not None
+        ),
         "policy": policy(script, style, live is not None),
         "name": html.escape(drawing.name),
         "style": style,
@@ -47,12 +55,6 @@ def page_html(drawing: Drawing, *, theme: Theme = "auto", live: str | None = Non
         "script": script,
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda field: fields[field[1]], read("page.html"))
-
-
-def root_data(theme: Theme, live: str | None) -> dict[str, str]:
-    """What the page's root element says of it."""
-    given = {"theme": None if theme == "auto" else theme, "live": live}
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def safe_json(drawing: Drawing) -> str:
@@ -67,7 +69,7 @@ def style_sheet() -> str:
     return re.sub(r"\{\{(light|dark)\}\}", lambda field: colours[field[1]], read("page.css"))
 
 
-def colour_variables(theme: PictureTheme) -> str:
+def colour_variables(theme: Theme) -> str:
     """The colours of a theme as variables of CSS."""
     named = {name: getattr(theme, name) for name in ("background", "ink", "muted", "card", "line", "edge", "cost")}
     named |= {"tensor": theme.tensor_pale if theme is THEMES["light"] else theme.tensor, **theme.families}

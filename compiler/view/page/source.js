@@ -1,6 +1,7 @@
 // The YAML beside the picture: each line knows its nodes, and a selection shows by which lines it was made.
 
 import { byId, html } from "./dom.js";
+import { shortText } from "./numbers.js";
 import { selectLine } from "./selection.js";
 import { state } from "./state.js";
 
@@ -31,7 +32,7 @@ function fileElement([name, text], file) {
   const lines = text.replace(/\n$/, "").split(/\r\n|[\r\n]/);
   const list = html("div", { class: "lines", role: "listbox", tabindex: 0, "aria-label": name, dir: "ltr" });
   list.append(...lines.map((line, index) => lineElement(file, index + 1, line)));
-  return [html("h2", { dir: "auto" }, name), list];
+  return [html("h2", { dir: "auto", title: name }, shortText(name)), list];
 }
 
 /** Shows the files of the drawing. */

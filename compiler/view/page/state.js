@@ -1,7 +1,12 @@
 // What is open, what is selected and how it is looked at. The address keeps it, so that a reload or a link shows the same.
 
-import { everything, initiallyOpen, unrolled } from "./drawing.js";
+import { initiallyOpen, openToDepth, unrolled } from "./drawing.js";
 import { METRICS } from "./numbers.js";
+
+const FIRST = { ...document.documentElement.dataset }; // what `archc view` was asked for: theme, heat, depth
+
+/** What is open at first. */
+export const openAtFirst = (drawing) => (FIRST.depth === undefined ? initiallyOpen(drawing) : openToDepth(drawing, Number(FIRST.depth)));
 
 /** `drawing` is what is shown; `selection` is null, {key} of a box, or {file, line} of the source. `theme` is "", "light" or "dark". */
 export const state = { drawing: null, open: new Set(), selection: null, heat: "", theme: "", zoom: 1 };
@@ -13,14 +18,16 @@ const equal = (a, b) => a.size === b.size && [...a].every((key) => b.has(key));
 const listed = (keys) => [...keys].map(encodeURIComponent).join(",");
 
 function openText({ drawing, open }) {
-  if (equal(open, initiallyOpen(drawing))) return null;
-  if (equal(open, everything(drawing))) return "*";
+  if (equal(open, openAtFirst(drawing))) return null;
+  if (equal(open, openToDepth(drawing))) return "*";
   return equal(open, unrolled(drawing)) ? "**" : listed(open);
 }
 
 /** The state as the part of the address behind `#`; what is as at first is left out. */
 export function addressOf(current) {
-  const { selection, heat, theme, zoom } = current;
+  const { selection, zoom } = current;
+  const theme = current.theme === (FIRST.theme ?? "") ? null : current.theme;
+  const heat = current.heat === (FIRST.heat ?? "") ? null : current.heat || "none";
   const selected = selection && (selection.key !== undefined ? `=${selection.key}` : `${selection.file}:${selection.line}`);
   const parts = { open: openText(current), select: selected, heat, theme, zoom: zoom === 1 ? null : zoom.toFixed(2) };
   const given = Object.entries(parts).filter(([, value]) => value !== null && value !== "");
@@ -46,8 +53,8 @@ function decoded(text) {
 }
 
 function readOpen(text, drawing) {
-  if (text === undefined) return initiallyOpen(drawing);
-  if (text === "*") return everything(drawing);
+  if (text === undefined) return openAtFirst(drawing);
+  if (text === "*") return openToDepth(drawing);
   if (text === "**") return unrolled(drawing);
   const known = unrolled(drawing, true);
   return new Set(text.split(",").map(decoded).filter((key) => known.has(key)));
@@ -63,13 +70,13 @@ function readSelection(text, drawing) {
 export function readAddress(address, drawing) {
   const pairs = address.replace(/^#/, "").split("&").map((part) => [part.split("=")[0], part.slice(part.indexOf("=") + 1)]);
   const given = new Map(pairs);
-  const heat = decoded(given.get("heat") ?? "");
+  const heat = decoded(given.get("heat") ?? FIRST.heat ?? "");
   const theme = given.get("theme");
   state.drawing = drawing;
   state.open = readOpen(given.get("open"), drawing);
   state.selection = readSelection(decoded(given.get("select") ?? ""), drawing);
   state.heat = Object.hasOwn(METRICS, heat) && drawing.totals[heat] ? heat : "";
-  state.theme = theme === "light" || theme === "dark" ? theme : document.documentElement.dataset.theme ?? "";
+  state.theme = theme === "light" || theme === "dark" ? theme : FIRST.theme ?? "";
   state.zoom = limitZoom(Number(given.get("zoom")));
 }
 
