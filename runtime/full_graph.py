@@ -19,11 +19,9 @@ from .outline import (
     MAX_METADATA,
     MAX_PAIRS,
     MAX_PARTS,
-    MAX_PLACE,
     MAX_PRODUCER,
     MODEL,
     NODE,
-    PLACE,
     TENSOR,
     Shape,
     read_opset,
@@ -54,8 +52,8 @@ class WeightHeader(NamedTuple):
 
 class FullNode(NamedTuple):
     """A node. `attributes` are the numbers, texts and tuples of numbers; `captured` are the values that graphs inside it read from
-    around it, `graphs` how many nodes each of them has. `scopes` is the text in which torch's exporter tells modules, `place` archc's
-    `file:line`; each empty where there is none.
+    around it, `graphs` how many nodes each of them has. `scopes` is the text in which torch's exporter tells modules; empty where there
+    is none.
     """
 
     name: str
@@ -67,7 +65,6 @@ class FullNode(NamedTuple):
     captured: tuple[str, ...] = ()
     graphs: tuple[int, ...] = ()
     scopes: str = ""
-    place: str = ""
 
 
 class FullGraph:
@@ -165,13 +162,13 @@ def read_graph(reader: WireReader, end: int, found: FullGraph) -> None:
 
 def read_node(reader: WireReader, end: int, depth: int) -> tuple[FullNode, WeightHeader | None]:
     """Reads a NodeProto, and what it holds if it is a constant: field 1 is an input, 2 an output, 3 the name, 4 the operator, 5 an
-    attribute, 6 a text, 7 the domain, 9 a note.
+    attribute, 7 the domain, 9 a note.
     """
     inputs: list[str] = []
     outputs: list[str] = []
     attributes: dict[str, Any] = {}
     texts = {3: "", 4: "", 7: ""}
-    scopes = place = ""
+    scopes = ""
     for field, wire, length in reader.walk(end, NODE):
         if wire != BYTES:
             continue
@@ -179,8 +176,6 @@ def read_node(reader: WireReader, end: int, depth: int) -> tuple[FullNode, Weigh
             (inputs if field == 1 else outputs).append(reader.text(length))
         elif field in texts:
             texts[field] = reader.text(length)
-        elif field == 6 and length <= MAX_PLACE:
-            place = reader.read(length).decode("utf-8", "replace")
         elif field == 5 and len(attributes) < MAX_ATTRIBUTES:
             key, value = read_attribute(reader, reader.end(length), depth)
             attributes[key] = value
@@ -192,9 +187,8 @@ def read_node(reader: WireReader, end: int, depth: int) -> tuple[FullNode, Weigh
     plain = {
         key: value for key, value in attributes.items() if not isinstance(value, (Inside, WeightHeader, type(None)))
     }
-    place = place if PLACE.fullmatch(place) else ""
     node = FullNode(texts[3], texts[4], texts[7], tuple(inputs), tuple(outputs), plain, captured, tuple(each.nodes for each in inner),
-                    scopes, place)  # fmt: skip
+                    scopes)  # fmt: skip
     return node, constant
 
 

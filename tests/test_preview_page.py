@@ -78,6 +78,9 @@ def test_a_page_follows_its_spec(browser: Any, tmp_path: Path) -> None:
     follow(preview)
     problems.get_by_text("unknown-key").first.wait_for()
     assert tab.page.locator(".boxes .title", has_text="5×5 conv, 8").count() == opened
-    assert tab.wrong == [] and {url.split("#")[0] for url in tab.requests} == {preview.address, f"{preview.address}events"}
+    assert tab.wrong == [] and {url.split("#")[0] for url in tab.requests} == {
+        preview.address,
+        f"{preview.address}events",
+    }
     tab.context.close()
     preview.server.shutdown()

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..compiler.diagnostics import clean
 from ..compiler.view.draw import draw_vertices
-from ..compiler.view.drawing import Costs, Drawing, DrawnInput, FileLine
+from ..compiler.view.drawing import Costs, Drawing, DrawnInput
 from ..compiler.view.sketch import NamedEnd
 from ..compiler.view.structure import Vertex
 from ..runtime.artifact import open_artifact
 from ..runtime.full_graph import FullGraph, FullNode, read_model, shorten_name
 from .graph import LiveGraph, find_live_graph, reads
 from .operators import COUNTED, Operator, Use, count, find_operator
+from .origin import Origin, find_origin
 from .paths import find_paths
 from .sizes import Shapes, has_open_sizes, shown_shape
 from .times import find_times, read_profile, rename_steps, with_times
@@ -34,7 +34,9 @@ def draw_model(file: str, only: str | None = None, profile: str | None = None) -
     artifact = open_artifact(path)
     graph = read_model(path)
     live = find_live_graph(graph, f"`{clean(file)}`")
-    model = ModelDrawing(graph, live, Shapes(artifact, graph, live), clean(shorten_name(artifact.name)))
+    model = ModelDrawing(
+        graph, live, Shapes(artifact, graph, live), find_origin(artifact), clean(shorten_name(artifact.name))
+    )
     if profile is None:
         return model.draw(only)
     whole = model.draw()
@@ -44,13 +46,12 @@ def draw_model(file: str, only: str | None = None, profile: str | None = None) -
 
 
 class ModelDrawing:
-    """What a drawing is made of: the graph as it is drawn, its shapes, and for a file of archc's the texts of its spec."""
+    """What a drawing is made of: the graph as it is drawn, its shapes, and for a file of archc's where its steps come from."""
 
-    def __init__(self, graph: FullGraph, live: LiveGraph, shapes: Shapes, name: str) -> None:
+    def __init__(self, graph: FullGraph, live: LiveGraph, shapes: Shapes, origin: Origin, name: str) -> None:
         self.graph, self.live, self.shapes, self.name = graph, live, shapes, name
         self.is_ours = "archc.version" in graph.metadata
-        self.files = read_sources(graph.metadata) if self.is_ours else {}
-        self.file_numbers = {label: at for at, label in enumerate(self.files)}
+        self.origin = origin
         self.numbers = {name: -1 - at for at, name in enumerate(live.inputs)} | dict(live.producers)
         self.paths = find_paths(live.nodes, live.producers, self.is_ours)
 
@@ -72,9 +73,7 @@ class ModelDrawing:
         outputs = [NamedEnd(clean(shorten_name(each)), self.numbers[each]) for each in self.live.outputs]
         if not self.is_ours:
             outputs = deepest_last(outputs, vertices)
-        return draw_vertices(
-            self.name, self.summary, inputs, vertices, outputs, files=tuple(self.files.items()), only=only
-        )
+        return draw_vertices(self.name, self.summary, inputs, vertices, outputs, files=self.origin.texts, only=only)
 
     @property
     def summary(self) -> str:
@@ -93,8 +92,9 @@ class ModelDrawing:
         use = Use(node, inputs, self.shapes.find(result), [name in self.live.constants for name in node.inputs])
         sources = tuple(dict.fromkeys(self.numbers[name] for name in reads(node) if name in self.numbers))
         shown = shown_shape(use.output)
+        places, calls = self.origin.find(path)
         return Vertex(path, node.kind, operator.family, clean(operator.title(use)), sources, shown, self.signature(use, operator),
-                      operator.is_companion, self.costs(use, operator, result, counted), self.places(node))  # fmt: skip
+                      operator.is_companion, self.costs(use, operator, result, counted), places, calls)  # fmt: skip
 
     def signature(self, use: Use, operator: Operator) -> Any:
         """What a node does, but for the sizes that flow through it."""
@@ -121,24 +121,6 @@ class ModelDrawing:
         elements = count(use.output) or 0
         activations = elements if operator.family in COUNTED else 0
         return Costs(params, operator.macs(use) or 0, activations, elements * self.shapes.element_bytes(result))
-
-    def places(self, node: FullNode) -> tuple[FileLine, ...]:
-        """The line of the spec that a node comes from, if the file has that text."""
-        label, _, line = node.place.rpartition(":")
-        file, number = self.file_numbers.get(label), int(line) if line.isdecimal() and len(line) < 9 else 0
-        lines = self.files[label].count("\n") + 1 if file is not None else 0
-        return (FileLine(file, number),) if file is not None and 0 < number <= lines else ()
-
-
-def read_sources(metadata: Mapping[str, str]) -> dict[str, str]:
-    """The texts of the spec that a file of archc's was built from, by their labels; none where it does not hold them."""
-    try:
-        found = json.loads(metadata.get("archc.sources", "{}"))
-    except (ValueError, RecursionError):
-        return {}
-    return (
-        {str(label): text for label, text in found.items() if isinstance(text, str)} if isinstance(found, dict) else {}
-    )
 
 
 def deepest_last(outputs: Sequence[NamedEnd], vertices: Sequence[Vertex]) -> list[NamedEnd]:
