@@ -1,7 +1,7 @@
 // One box, edge or tensor of the layout as elements of SVG. The page and the downloaded picture draw with the same.
 
 import { svg } from "./dom.js";
-import { slabHalf } from "./layout_measure.js";
+import { slabHalf } from "./layout_pieces.js";
 import { tenth } from "./layout_place.js";
 import { shapeText } from "./numbers.js";
 
@@ -39,14 +39,14 @@ export const shareOf = (box, total, metric) => (box.item && total ? (box.item.co
 /** Whether a box carries heat: an open block does not, its boxes do. */
 export const carriesHeat = (box) => box.item !== null && !["open", "head", "tag", "circle", "bar", "input", "output"].includes(box.shape);
 
-const pillWidth = (box) => (box.count ? 12 + 7 * String(box.count).length + 7 : 0);
+const pillWidth = (box) => (box.rounds ? 12 + 7 * String(box.rounds).length + 7 : 0);
 
 /** How many rounds a box stands for. */
 function countBadge(box) {
   const width = pillWidth(box);
   const x = box.w - width - 5;
   const reach = rect("reach", x - 3, -1, width + 6, SQUARE);
-  return svg("g", { class: "badge" }, reach, rect("pill", x, 4, width, 15, 7.5), words("title strong", x + width / 2, 15, `×${box.count}`, { anchor: "middle" }));
+  return svg("g", { class: "badge" }, reach, rect("pill", x, 4, width, 15, 7.5), words("title strong", x + width / 2, 15, `×${box.rounds}`, { anchor: "middle" }));
 }
 
 /** A title, and a note behind it. */
@@ -77,15 +77,15 @@ function endBox(box) {
 }
 
 function closedBox(box) {
-  const behind = box.count > 0 && [rect("face", 7, -6, box.w - 8, box.h, 6), rect("face", 4, -3, box.w - 5, box.h, 6)];
+  const behind = box.rounds > 0 && [rect("face", 7, -6, box.w - 8, box.h, 6), rect("face", 4, -3, box.w - 5, box.h, 6)];
   const title = words("title strong", 21, 16, box.title, { room: box.w - 30 - pillWidth(box) });
   const note = words("note", 9, 30, box.sub, { room: box.w - 18 });
-  return [behind, rect("face", 0, 0, box.w, box.h, 6), chevron(9, 12, false), title, note, box.count > 0 && countBadge(box)];
+  return [behind, rect("face", 0, 0, box.w, box.h, 6), chevron(9, 12, false), title, note, box.rounds > 0 && countBadge(box)];
 }
 
 function openBox(box) {
   const face = [rect("face", 0, 0, box.w, box.h, 8), rect("reach lid", 0, 0, box.w, SQUARE), chevron(9, 10, true)];
-  return [face, heading(21, box.w - 30 - pillWidth(box), box), box.count > 0 && countBadge(box)];
+  return [face, heading(21, box.w - 30 - pillWidth(box), box), box.rounds > 0 && countBadge(box)];
 }
 
 const SIGNS = { "+": (x) => `M${x} 5.5v9M${x - 4.5} 10h9`, "×": (x) => `M${x - 3.5} 6.5l7 7M${x - 3.5} 13.5l7-7` };

@@ -1,7 +1,7 @@
 // What is selected, from all sides: what it is, its shapes, its costs, its parts, and the lines that made it.
 
 import { button, byId, html } from "./dom.js";
-import { childrenOf, sumCosts } from "./drawing.js";
+import { childrenOf, nameOf, sumCosts } from "./drawing.js";
 import { METRICS, percent, shapeText, shortCost, shortText } from "./numbers.js";
 import { seen, show } from "./picture.js";
 import { boxesWith, goTo, goToNode, nodesOfLine, reveal, select, toggle, unroll } from "./selection.js";
@@ -88,6 +88,7 @@ function partName(item) {
   const { inputs, outputs, nodes } = state.drawing;
   if (item.kind === "input") return inputs[item.input][0];
   if (item.kind === "output") return outputs[item.output][0];
+  if (item.kind === "value") return nameOf(state.drawing, item.value);
   if (item.kind === "repeat") return `${partName(item.items[0])} ×${item.items.length}`;
   return item.id || nodes[item.kind === "op" ? item.node : item.main].path;
 }

@@ -13,6 +13,7 @@ export function childrenOf(item) {
 export function exitOf(item) {
   if (item.kind === "op") return item.node;
   if (item.kind === "card") return item.nodes.at(-1);
+  if (item.kind === "value") return item.value;
   if (item.kind === "input") return -1 - item.input;
   return item.kind === "parallel" || item.kind === "output" ? null : exitOf(item.items.at(-1));
 }
@@ -20,10 +21,14 @@ export function exitOf(item) {
 /** The shape of a node's output, or of an input. */
 export const shapeOf = (drawing, value) => (value < 0 ? drawing.shapes[drawing.inputs[-1 - value][1]] : drawing.nodes[value].shape);
 
+/** The path of a node, or the name of an input. */
+export const nameOf = (drawing, value) => (value < 0 ? drawing.inputs[-1 - value][0] : drawing.nodes[value].path);
+
 /** The key of an item that is drawn as a box. */
 export function keyOf(item, drawing) {
   if (item.kind === "input") return `in:${drawing.inputs[item.input][0]}`;
   if (item.kind === "output") return `out:${drawing.outputs[item.output][0]}`;
+  if (item.kind === "value") return `value:${item.head}:${nameOf(drawing, item.value)}`;
   if (item.kind === "op") return `#${drawing.nodes[item.node].path}`;
   if (item.kind === "card") return item.id || `##${drawing.nodes[item.main].path}`;
   if (item.kind === "group") return item.id;
@@ -51,9 +56,8 @@ export function openToDepth(drawing, depth = Infinity) {
     const around = item.kind === "group" || item.kind === "repeat";
     if (around && level >= depth) return;
     if (around) opened.add(item.key);
-    const first = item.kind === "repeat" && item.items[0];
-    const inner = first ? (first.kind === "group" ? [first.items] : []) : childrenOf(item);
-    for (const each of inner.flat()) visit(each, level + (around ? 1 : 0));
+    const first = item.kind === "repeat" ? item.items[0] : item;
+    for (const each of childrenOf(first).flat()) visit(each, level + (around ? 1 : 0));
   };
   for (const item of drawing.roots) visit(item, 0);
   return opened;

@@ -40,7 +40,7 @@ function labelOf(box) {
   const { item } = box;
   const kind = KINDS[box.shape];
   const title = SIGNS_SAID[box.title] ?? box.title;
-  const parts = [title, box.count && `${box.count} times`, box.sub, kind];
+  const parts = [title, box.rounds && `${box.rounds} times`, box.sub, kind];
   if (!item) return parts.filter(Boolean).join(", ");
   const total = state.drawing.totals[metric()];
   const cost = item.cost[metric()];
