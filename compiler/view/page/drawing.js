@@ -19,7 +19,8 @@ export function exitOf(item) {
 }
 
 /** The shape of a node's output, or of an input. */
-export const shapeOf = (drawing, value) => (value < 0 ? drawing.shapes[drawing.inputs[-1 - value][1]] : drawing.nodes[value].shape);
+export const shapeOf = (drawing, value) =>
+  value < 0 ? drawing.shapes[drawing.inputs[-1 - value][1]] : drawing.nodes[value].shape;
 
 /** The path of a node, or the name of an input. */
 export const nameOf = (drawing, value) => (value < 0 ? drawing.inputs[-1 - value][0] : drawing.nodes[value].path);
@@ -81,7 +82,16 @@ const COSTS = ["params", "macs", "activations", "bytes", "time_ms"];
 
 function readNode(json, [path, op, family, title, shape, params, macs, activations, bytes, time_ms, places, detail]) {
   const cost = { params, macs, activations, bytes, time_ms: time_ms ?? 0 };
-  return { path, op, family, title: json.titles[title], shape: json.shapes[shape], cost, places, detail: json.details[detail] ?? null };
+  return {
+    path,
+    op,
+    family,
+    title: json.titles[title],
+    shape: json.shapes[shape],
+    cost,
+    places,
+    detail: json.details[detail] ?? null,
+  };
 }
 
 /** The sum of what some nodes cost. */
@@ -93,7 +103,11 @@ export function sumCosts(nodes, members) {
 
 function membersOf(item) {
   if (item.kind === "op") return [item.node];
-  return item.kind === "card" ? item.nodes : childrenOf(item).flat().flatMap((child) => child.members);
+  return item.kind === "card"
+    ? item.nodes
+    : childrenOf(item)
+        .flat()
+        .flatMap((child) => child.members);
 }
 
 /** Gives an item its key, parent, members, cost and the shapes that flow in and out, and its own items theirs. Gives the shape that leaves. */
@@ -115,10 +129,18 @@ function prepare(drawing, item, parent, entering) {
   return item.shapeOut;
 }
 
-const prepareSeries = (drawing, items, parent, entering) => items.reduce((shape, item) => prepare(drawing, item, parent, shape), entering);
+const prepareSeries = (drawing, items, parent, entering) =>
+  items.reduce((shape, item) => prepare(drawing, item, parent, shape), entering);
 
 function prepareHead(drawing, head) {
-  const item = { kind: "head", id: head.path, key: `head:${head.path}`, parent: null, items: head.items, shapeIn: shapeOf(drawing, head.source) };
+  const item = {
+    kind: "head",
+    id: head.path,
+    key: `head:${head.path}`,
+    parent: null,
+    items: head.items,
+    shapeIn: shapeOf(drawing, head.source),
+  };
   item.shapeOut = prepareSeries(drawing, head.items, item, item.shapeIn);
   item.members = membersOf(item);
   item.cost = sumCosts(drawing.nodes, item.members);

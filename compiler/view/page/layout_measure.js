@@ -2,8 +2,39 @@
 // layout.py tells the rules by which both come to the same numbers.
 
 import { childrenOf, exitOf, keyOf, nameOf, shapeOf } from "./drawing.js";
-import { ARC_LANE, BESIDE, BOLD, FORK, GAP, HEADER, HEAD_GAP, LANE, LAYERS, PAD, SHORT_BRANCH, SMALL, TAG, TAP_DROP, TAP_GAP, TAP_LANE } from "./layout_pieces.js";
-import { equalShapes, gapBefore, joined, labelWidth, mainOf, makeColumn, makePiece, relative, shiftColumn, shorten, slabHalf, spanBar, textWidth } from "./layout_pieces.js";
+import {
+  ARC_LANE,
+  BESIDE,
+  BOLD,
+  FORK,
+  GAP,
+  HEADER,
+  HEAD_GAP,
+  LANE,
+  LAYERS,
+  PAD,
+  SHORT_BRANCH,
+  SMALL,
+  TAG,
+  TAP_DROP,
+  TAP_GAP,
+  TAP_LANE,
+} from "./layout_pieces.js";
+import {
+  equalShapes,
+  gapBefore,
+  joined,
+  labelWidth,
+  mainOf,
+  makeColumn,
+  makePiece,
+  relative,
+  shiftColumn,
+  shorten,
+  slabHalf,
+  spanBar,
+  textWidth,
+} from "./layout_pieces.js";
 
 /** Measures one drawing with some of its items open. */
 export class Measuring {
@@ -47,7 +78,11 @@ export class Measuring {
   stack(pieces, hung, scope) {
     pieces.slice(1).forEach((piece, i) => {
       const before = pieces[i];
-      if (before.type === "fan" && piece.shape === "bar") spanBar(piece, before.outs.map((x) => x - before.ax));
+      if (before.type === "fan" && piece.shape === "bar")
+        spanBar(
+          piece,
+          before.outs.map((x) => x - before.ax),
+        );
     });
     let [left, right, y] = [0, 0, 0];
     pieces.forEach((piece, i) => {
@@ -135,7 +170,8 @@ export class Measuring {
     const isOpened = this.opened.has(keyOf(item, this.drawing));
     if (item.kind === "parallel") return this.fan(item, scope, entering, after, entered);
     if (item.kind === "arcs") return this.weave(item, scope, entering);
-    if (item.kind === "group" && isOpened) return this.wrap(item, this.column(item.items, item.id, entering), relative(item.id, scope), item.block);
+    if (item.kind === "group" && isOpened)
+      return this.wrap(item, this.column(item.items, item.id, entering), relative(item.id, scope), item.block);
     if (item.kind === "repeat" && isOpened) return this.openRepeat(item, scope, entering);
     if (item.kind === "group" || item.kind === "repeat") return this.closed(item, scope, entering);
     if (item.kind === "card" && isOpened && !this.isMerge(item)) {
@@ -151,7 +187,16 @@ export class Measuring {
     const [title, sub] = this.boxTexts(item);
     if (["input", "output", "value"].includes(item.kind)) {
       const w = Math.max(72, textWidth(title) + 2 * PAD);
-      return makePiece({ key, shape: item.kind === "output" ? "output" : "input", family: "other", title, w, h: 24, ax: w / 2, item });
+      return makePiece({
+        key,
+        shape: item.kind === "output" ? "output" : "input",
+        family: "other",
+        title,
+        w,
+        h: 24,
+        ax: w / 2,
+        item,
+      });
     }
     const { family } = this.drawing.nodes[mainOf(item)];
     if (family === "merge" && [...title].length === 1) {
@@ -196,7 +241,18 @@ export class Measuring {
     [title, sub] = [shorten(title), shorten(sub)];
     const w = Math.max(96, textWidth(title, BOLD) + 2 * PAD + 14 + room, textWidth(sub, SMALL) + 2 * PAD);
     const shape = rounds.length ? "stack" : "group";
-    return makePiece({ key: keyOf(item, this.drawing), shape, family, title, w, h: 40, ax: w / 2, item, sub, rounds: rounds.length });
+    return makePiece({
+      key: keyOf(item, this.drawing),
+      shape,
+      family,
+      title,
+      w,
+      h: 40,
+      ax: w / 2,
+      item,
+      sub,
+      rounds: rounds.length,
+    });
   }
 
   /** The names of the first and the last round: `denselayer1 … denselayer6`. */
@@ -241,7 +297,21 @@ export class Measuring {
     const left = PAD + extra / 2;
     const [w, h] = [inner.w + 2 * PAD + extra, inner.h + HEADER + 2 * GAP - 6];
     const key = keyOf(item, this.drawing);
-    return makePiece({ key, shape: "open", family: "group", title, w, h, ax: inner.ax + left, item, sub, rounds, inner, ix: left, iy: HEADER + GAP - 4 });
+    return makePiece({
+      key,
+      shape: "open",
+      family: "group",
+      title,
+      w,
+      h,
+      ax: inner.ax + left,
+      item,
+      sub,
+      rounds,
+      inner,
+      ix: left,
+      iy: HEADER + GAP - 4,
+    });
   }
 
   // ---- branches and arcs
@@ -283,7 +353,9 @@ export class Measuring {
   branch(items, scope, entering, entered) {
     const only = items.length === 1 ? items[0] : null;
     const isPlain = only?.kind === "group" && !only.block && only.items.length <= SHORT_BRANCH;
-    const column = isPlain ? this.column(only.items, only.id, entering, { entered }) : this.column(items, scope, entering, { entered });
+    const column = isPlain
+      ? this.column(only.items, only.id, entering, { entered })
+      : this.column(items, scope, entering, { entered });
     if (!isPlain && (only?.kind !== "card" || !only.id || this.opened.has(only.id))) return column;
     column.tag = only;
     column.tagText = shorten(relative(only.id, scope));
@@ -308,7 +380,18 @@ export class Measuring {
       far.push([a, b, lane]);
     }
     const w = inner.w + lanes.length * ARC_LANE + 14;
-    return { type: "weave", inner, far, near, w, h: inner.h + 2 * GAP, ax: inner.ax, leaves: exitOf(item) !== null, y: 0, label: null };
+    return {
+      type: "weave",
+      inner,
+      far,
+      near,
+      w,
+      h: inner.h + 2 * GAP,
+      ax: inner.ax,
+      leaves: exitOf(item) !== null,
+      y: 0,
+      label: null,
+    };
   }
 
   /** Whether an item is a merge, alone or with companions. */
@@ -324,9 +407,12 @@ export class Measuring {
 
 /** Everything that stands beside a column. */
 function* findTaps(drawing) {
-  const inSeries = new Set([drawing.tree, ...drawing.heads.map((head) => head.items)].flatMap((items) => [...outputItems(items)]));
+  const inSeries = new Set(
+    [drawing.tree, ...drawing.heads.map((head) => head.items)].flatMap((items) => [...outputItems(items)]),
+  );
   for (const [k, [name, node]] of drawing.outputs.entries()) {
-    if (!inSeries.has(k)) yield { key: `out:${name}`, source: node, items: [drawing.items.get(`out:${name}`)], title: "", sub: "", framed: false };
+    if (!inSeries.has(k))
+      yield { key: `out:${name}`, source: node, items: [drawing.items.get(`out:${name}`)], title: "", sub: "", framed: false };
   }
   for (const { path, weight, source, items } of drawing.heads) {
     let [title, sub] = ["", ""];
@@ -357,7 +443,11 @@ function takesWhatEnters(items) {
 /** A weight with six digits, as Python's `:g` writes it. */
 function shortWeight(weight) {
   const size = Math.abs(weight);
-  if (size !== 0 && (size < 1e-4 || size >= 1e6)) return weight.toExponential(5).replace(/\.?0*e/, "e").replace(/e([+-])(\d)$/, "e$10$2");
+  if (size !== 0 && (size < 1e-4 || size >= 1e6))
+    return weight
+      .toExponential(5)
+      .replace(/\.?0*e/, "e")
+      .replace(/e([+-])(\d)$/, "e$10$2");
   return String(Number(weight.toPrecision(6)));
 }
 
@@ -367,6 +457,9 @@ function deepestBranch(item, drawing) {
     const nodes = items.flatMap((each) => each.members);
     return [nodes.filter((i) => LAYERS.includes(drawing.nodes[i].family)).length, nodes.length];
   });
-  return depths.reduce((best, [layers, nodes], i) => (layers > depths[best][0] || (layers === depths[best][0] && nodes > depths[best][1]) ? i : best), 0);
+  return depths.reduce(
+    (best, [layers, nodes], i) =>
+      layers > depths[best][0] || (layers === depths[best][0] && nodes > depths[best][1]) ? i : best,
+    0,
+  );
 }
-

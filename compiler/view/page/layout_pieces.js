@@ -12,12 +12,35 @@ export const SHORT_BRANCH = 8; // a branch under one name with at most so many i
 
 /** A measured box. */
 export function makePiece(fields) {
-  const piece = { type: "piece", item: null, sub: "", rounds: 0, labelWidth: 0, inner: null, ix: 0, iy: 0, y: 0, label: null, ...fields };
+  const piece = {
+    type: "piece",
+    item: null,
+    sub: "",
+    rounds: 0,
+    labelWidth: 0,
+    inner: null,
+    ix: 0,
+    iy: 0,
+    y: 0,
+    label: null,
+    ...fields,
+  };
   return { ...piece, leaves: piece.shape !== "output" };
 }
 
 /** Measured pieces on one axis. */
-export const makeColumn = (pieces, w, h, ax) => ({ pieces, w, h, ax, outs: [ax], tail: h, entered: true, tag: null, tagText: "", beside: [] });
+export const makeColumn = (pieces, w, h, ax) => ({
+  pieces,
+  w,
+  h,
+  ax,
+  outs: [ax],
+  tail: h,
+  entered: true,
+  tag: null,
+  tagText: "",
+  beside: [],
+});
 
 /** Makes a bar as wide as what it merges; `outs` are relative to its axis. */
 export function spanBar(bar, outs) {

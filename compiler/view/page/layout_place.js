@@ -123,7 +123,16 @@ export class Placing {
   placeTag(branch, x, y) {
     const key = `tag:${keyOf(branch.tag, this.drawing)}`;
     const place = { x: tenth(x), y: tenth(y), w: 10, h: 10, labelWidth: 0 };
-    this.boxes.push({ key, ...place, shape: "tag", family: "other", title: branch.tagText, sub: "", rounds: 0, item: branch.tag });
+    this.boxes.push({
+      key,
+      ...place,
+      shape: "tag",
+      family: "other",
+      title: branch.tagText,
+      sub: "",
+      rounds: 0,
+      item: branch.tag,
+    });
   }
 
   /** The edge from the trunk to a branch. */
@@ -183,7 +192,11 @@ export class Placing {
         const start = y + GAP + source.y + (source.h * (entering + 1)) / (entering + 2);
         path = `M${number(cx + source.w - source.ax)} ${number(start)}`;
       }
-      this.draw(`${path}H${number(laneX - 6)}q6 0 6 6V${number(end - 6)}q0 6 -6 6H${number(cx + target.w - target.ax)}`, true, "skip");
+      this.draw(
+        `${path}H${number(laneX - 6)}q6 0 6 6V${number(end - 6)}q0 6 -6 6H${number(cx + target.w - target.ax)}`,
+        true,
+        "skip",
+      );
     }
   }
 }
