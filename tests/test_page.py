@@ -145,6 +145,35 @@ def test_costs_are_told_as_numbers_and_shares_and_coloured(open_page: Open) -> N
     assert "37.8 M" in tab.details() and "62 %" in tab.details()
 
 
+DETAIL = {
+    "op": "conv",
+    "fields": {"out": 6, "kernel": [5, 5]},
+    "shape": [["height", "(28 + 2·2 − 5) // 1 + 1", 28], ["width", "28", 28, "as it came"]],
+    "tensors": [["weight", [6, 1, 5, 5], "6·1·5·5", 150], ["bias", [6], "6", 6]],
+    "costs": [["MACs", "150·28·28", 117600]],
+    "receptive_field": {"height": 5, "stride": [1, 1]},
+    "torch": "Conv2d(1, 6, kernel_size=(5, 5))",
+    "onnx": [["", "Conv", ["image"], {"kernel_shape": [5, 5]}], "odd"],
+    "passes": [["fold-batch-norm", "took the norm in"]],
+    "of_later_versions": {"some": [[1, 2], "thing"]},
+}
+
+
+def test_a_click_shows_all_that_the_compiler_explains(browser: Any, tmp_path: Path) -> None:
+    plain = draw_net("lenet5_modern")
+    nodes = tuple(node._replace(detail=0 if i == 0 else None) for i, node in enumerate(plain.nodes))
+    path = tmp_path / "page.html"
+    path.write_text(page_html(plain._replace(nodes=nodes, details=(DETAIL,))), "utf-8")
+    tab = Tab(browser).open(path)
+    tab.press("ArrowDown", "ArrowDown")
+    told = " ".join(tab.details().split())
+    for words in ("kernel [5, 5]", "height = (28 + 2·2 − 5) // 1 + 1 = 28", "width = 28 as it came", "weight 6×1×5×5: 6·1·5·5 = 150",
+                  "MACs = 150·28·28 = 117600", "height 5", "Conv2d(1, 6, kernel_size=(5, 5))", "Conv", "fold-batch-norm took the norm in",
+                  "of later versions", "1×2", nodes[0].path):  # fmt: skip
+        assert words in told, (words, told)
+    tab.close()
+
+
 # ---- search
 
 

@@ -1,7 +1,7 @@
 // One box, edge or tensor of the layout as elements of SVG. The page and the downloaded picture draw with the same.
 
 import { svg } from "./dom.js";
-import { slabHalf } from "./layout_measure.js";
+import { slabHalf } from "./layout_pieces.js";
 import { tenth } from "./layout_place.js";
 import { shapeText } from "./numbers.js";
 
@@ -27,7 +27,11 @@ function widthOf(kind, text) {
 /** A text; one that is wider in the reader's font than the layout has reckoned is pressed into its room. */
 function words(kind, x, y, text, { anchor = null, room = Infinity } = {}) {
   const wide = widthOf(kind, text) > room;
-  return svg("text", { class: kind, x, y, "text-anchor": anchor, textLength: wide && room, lengthAdjust: wide && "spacingAndGlyphs" }, text);
+  return svg(
+    "text",
+    { class: kind, x, y, "text-anchor": anchor, textLength: wide && room, lengthAdjust: wide && "spacingAndGlyphs" },
+    text,
+  );
 }
 
 /** How hot a share is, 0 to 5: the root of it beside the largest share that is seen. */
@@ -37,22 +41,32 @@ export const heatLevel = (share, peak) => Math.min(5, Math.max(0, Math.ceil(Math
 export const shareOf = (box, total, metric) => (box.item && total ? (box.item.cost[metric] ?? 0) / total : 0);
 
 /** Whether a box carries heat: an open block does not, its boxes do. */
-export const carriesHeat = (box) => box.item !== null && !["open", "head", "tag", "circle", "bar", "input", "output"].includes(box.shape);
+export const carriesHeat = (box) =>
+  box.item !== null && !["open", "head", "tag", "circle", "bar", "input", "output"].includes(box.shape);
 
-const pillWidth = (box) => (box.count ? 12 + 7 * String(box.count).length + 7 : 0);
+const pillWidth = (box) => (box.rounds ? 12 + 7 * String(box.rounds).length + 7 : 0);
 
 /** How many rounds a box stands for. */
 function countBadge(box) {
   const width = pillWidth(box);
   const x = box.w - width - 5;
   const reach = rect("reach", x - 3, -1, width + 6, SQUARE);
-  return svg("g", { class: "badge" }, reach, rect("pill", x, 4, width, 15, 7.5), words("title strong", x + width / 2, 15, `×${box.count}`, { anchor: "middle" }));
+  return svg(
+    "g",
+    { class: "badge" },
+    reach,
+    rect("pill", x, 4, width, 15, 7.5),
+    words("title strong", x + width / 2, 15, `×${box.rounds}`, { anchor: "middle" }),
+  );
 }
 
 /** A title, and a note behind it. */
 function heading(x, room, { title, sub }) {
   const after = Math.min(widthOf("strong", title), room) + 8;
-  return [words("title strong", x, 15, title, { room }), sub && room - after > 10 && words("note", x + after, 15, sub, { room: room - after })];
+  return [
+    words("title strong", x, 15, title, { room }),
+    sub && room - after > 10 && words("note", x + after, 15, sub, { room: room - after }),
+  ];
 }
 
 function bar(box, share, peak) {
@@ -61,11 +75,15 @@ function bar(box, share, peak) {
   return [rect("rest", 6, box.h - 5, width, 2.5, 1.2), rect("part", 6, box.h - 5, part.toFixed(1), 2.5, 1.2)];
 }
 
-const chevron = (x, y, opened) => svg("path", { class: "chevron", d: opened ? `M${x} ${y}l3.5 4 3.5-4` : `M${x} ${y - 1.5}l4 3.5-4 3.5` });
+const chevron = (x, y, opened) =>
+  svg("path", { class: "chevron", d: opened ? `M${x} ${y}l3.5 4 3.5-4` : `M${x} ${y - 1.5}l4 3.5-4 3.5` });
 
 /** A frame with a stripe at its left, and one or two lines. */
 function plainBox(box) {
-  const stripe = svg("path", { class: "stripe", d: `M4.5 .84V${box.h - 0.84}A6 6 0 0 1 .5 ${box.h - 6.5}V6.5A6 6 0 0 1 4.5 .84z` });
+  const stripe = svg("path", {
+    class: "stripe",
+    d: `M4.5 .84V${box.h - 0.84}A6 6 0 0 1 .5 ${box.h - 6.5}V6.5A6 6 0 0 1 4.5 .84z`,
+  });
   const place = { anchor: "middle", room: box.w - 12 };
   const title = words("title", box.w / 2 + 2, box.sub ? 15 : 16, box.title, place);
   return [rect("face", 0, 0, box.w, box.h, 6), stripe, title, box.sub && words("note", box.w / 2 + 2, 28, box.sub, place)];
@@ -73,19 +91,22 @@ function plainBox(box) {
 
 /** Where the net begins or ends: round ends. */
 function endBox(box) {
-  return [rect("face", 0, 0, box.w, box.h, 12), words("title strong", box.w / 2, 16, box.title, { anchor: "middle", room: box.w - 14 })];
+  return [
+    rect("face", 0, 0, box.w, box.h, 12),
+    words("title strong", box.w / 2, 16, box.title, { anchor: "middle", room: box.w - 14 }),
+  ];
 }
 
 function closedBox(box) {
-  const behind = box.count > 0 && [rect("face", 7, -6, box.w - 8, box.h, 6), rect("face", 4, -3, box.w - 5, box.h, 6)];
+  const behind = box.rounds > 0 && [rect("face", 7, -6, box.w - 8, box.h, 6), rect("face", 4, -3, box.w - 5, box.h, 6)];
   const title = words("title strong", 21, 16, box.title, { room: box.w - 30 - pillWidth(box) });
   const note = words("note", 9, 30, box.sub, { room: box.w - 18 });
-  return [behind, rect("face", 0, 0, box.w, box.h, 6), chevron(9, 12, false), title, note, box.count > 0 && countBadge(box)];
+  return [behind, rect("face", 0, 0, box.w, box.h, 6), chevron(9, 12, false), title, note, box.rounds > 0 && countBadge(box)];
 }
 
 function openBox(box) {
   const face = [rect("face", 0, 0, box.w, box.h, 8), rect("reach lid", 0, 0, box.w, SQUARE), chevron(9, 10, true)];
-  return [face, heading(21, box.w - 30 - pillWidth(box), box), box.count > 0 && countBadge(box)];
+  return [face, heading(21, box.w - 30 - pillWidth(box), box), box.rounds > 0 && countBadge(box)];
 }
 
 const SIGNS = { "+": (x) => `M${x} 5.5v9M${x - 4.5} 10h9`, "×": (x) => `M${x - 3.5} 6.5l7 7M${x - 3.5} 13.5l7-7` };

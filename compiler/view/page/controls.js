@@ -52,9 +52,18 @@ export function showHeader() {
   byId("summary").textContent = shortText(summary);
   byId("summary").title = summary;
   const costs = Object.keys(METRICS).filter((metric) => totals[metric] !== undefined);
-  const told = costs.map((metric) => html("span", { title: METRICS[metric].exact(totals[metric]) }, html("b", {}, shortCost(metric, totals[metric])), ` ${METRICS[metric].name}`));
+  const told = costs.map((metric) =>
+    html(
+      "span",
+      { title: METRICS[metric].exact(totals[metric]) },
+      html("b", {}, shortCost(metric, totals[metric])),
+      ` ${METRICS[metric].name}`,
+    ),
+  );
   byId("totals").replaceChildren(...told);
-  const choices = costs.filter((metric) => totals[metric]).map((metric) => html("option", { value: metric }, `Heat: ${METRICS[metric].name}`));
+  const choices = costs
+    .filter((metric) => totals[metric])
+    .map((metric) => html("option", { value: metric }, `Heat: ${METRICS[metric].name}`));
   byId("heat").replaceChildren(html("option", { value: "" }, "No heat"), ...choices);
   showHeat();
 }
@@ -128,9 +137,21 @@ export function toggleHelp() {
 }
 
 function fillHelp() {
-  const rows = KEYS.map(([keys, text]) => html("tr", {}, html("th", { scope: "row" }, keys.split(" ").map((key) => html("kbd", {}, key))), html("td", {}, text)));
+  const rows = KEYS.map(([keys, text]) =>
+    html(
+      "tr",
+      {},
+      html(
+        "th",
+        { scope: "row" },
+        keys.split(" ").map((key) => html("kbd", {}, key)),
+      ),
+      html("td", {}, text),
+    ),
+  );
   const close = html("form", { method: "dialog" }, html("button", {}, "Close"));
-  const mouse = "A click opens a block, or shows a layer. Ctrl and the wheel, or two fingers, zoom. A line of YAML shows its boxes, a box its lines.";
+  const mouse =
+    "A click opens a block, or shows a layer. Ctrl and the wheel, or two fingers, zoom. A line of YAML shows its boxes, a box its lines.";
   byId("help").replaceChildren(html("h2", {}, "Keys"), html("table", {}, html("tbody", {}, rows)), html("p", {}, mouse), close);
 }
 
@@ -163,7 +184,16 @@ function stepSplitter(event) {
   widen(byId("side").getBoundingClientRect().width + step);
 }
 
-const PRESSED = { overview: openFirst, all: openAll, smaller: zoomOut, larger: zoomIn, zoom: () => zoomBy(0), theme: toggleTheme, ask: toggleHelp, drawer: toggleSide };
+const PRESSED = {
+  overview: openFirst,
+  all: openAll,
+  smaller: zoomOut,
+  larger: zoomIn,
+  zoom: () => zoomBy(0),
+  theme: toggleTheme,
+  ask: toggleHelp,
+  drawer: toggleSide,
+};
 
 /** Connects the controls. */
 export function startControls() {

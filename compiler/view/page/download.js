@@ -23,10 +23,27 @@ export function pictureText() {
     const kept = parts.filter((part) => !part.classList.contains("reach"));
     return svg("g", { class: kinds, transform: `translate(${box.x},${box.y})` }, kept);
   });
-  const content = svg("g", { class: state.heat ? "picture hot" : "picture" }, boxes, layout.edges.flatMap(drawEdge), layout.labels.map(drawTensor));
+  const content = svg(
+    "g",
+    { class: state.heat ? "picture hot" : "picture" },
+    boxes,
+    layout.edges.flatMap(drawEdge),
+    layout.labels.map(drawTensor),
+  );
   for (const reach of content.querySelectorAll(".reach")) reach.remove();
-  const paper = svg("rect", { width, height, fill: getComputedStyle(document.documentElement).getPropertyValue("--background").trim() });
-  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img" }, svg("title", {}, `${name}: ${summary}`), svg("style", {}, pictureRules()), paper, content);
+  const paper = svg("rect", {
+    width,
+    height,
+    fill: getComputedStyle(document.documentElement).getPropertyValue("--background").trim(),
+  });
+  const root = svg(
+    "svg",
+    { viewBox: `0 0 ${width} ${height}`, width, height, role: "img" },
+    svg("title", {}, `${name}: ${summary}`),
+    svg("style", {}, pictureRules()),
+    paper,
+    content,
+  );
   return new XMLSerializer().serializeToString(root);
 }
 

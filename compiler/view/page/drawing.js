@@ -13,17 +13,23 @@ export function childrenOf(item) {
 export function exitOf(item) {
   if (item.kind === "op") return item.node;
   if (item.kind === "card") return item.nodes.at(-1);
+  if (item.kind === "value") return item.value;
   if (item.kind === "input") return -1 - item.input;
   return item.kind === "parallel" || item.kind === "output" ? null : exitOf(item.items.at(-1));
 }
 
 /** The shape of a node's output, or of an input. */
-export const shapeOf = (drawing, value) => (value < 0 ? drawing.shapes[drawing.inputs[-1 - value][1]] : drawing.nodes[value].shape);
+export const shapeOf = (drawing, value) =>
+  value < 0 ? drawing.shapes[drawing.inputs[-1 - value][1]] : drawing.nodes[value].shape;
+
+/** The path of a node, or the name of an input. */
+export const nameOf = (drawing, value) => (value < 0 ? drawing.inputs[-1 - value][0] : drawing.nodes[value].path);
 
 /** The key of an item that is drawn as a box. */
 export function keyOf(item, drawing) {
   if (item.kind === "input") return `in:${drawing.inputs[item.input][0]}`;
   if (item.kind === "output") return `out:${drawing.outputs[item.output][0]}`;
+  if (item.kind === "value") return `value:${item.head}:${nameOf(drawing, item.value)}`;
   if (item.kind === "op") return `#${drawing.nodes[item.node].path}`;
   if (item.kind === "card") return item.id || `##${drawing.nodes[item.main].path}`;
   if (item.kind === "group") return item.id;
@@ -51,9 +57,8 @@ export function openToDepth(drawing, depth = Infinity) {
     const around = item.kind === "group" || item.kind === "repeat";
     if (around && level >= depth) return;
     if (around) opened.add(item.key);
-    const first = item.kind === "repeat" && item.items[0];
-    const inner = first ? (first.kind === "group" ? [first.items] : []) : childrenOf(item);
-    for (const each of inner.flat()) visit(each, level + (around ? 1 : 0));
+    const first = item.kind === "repeat" ? item.items[0] : item;
+    for (const each of childrenOf(first).flat()) visit(each, level + (around ? 1 : 0));
   };
   for (const item of drawing.roots) visit(item, 0);
   return opened;
@@ -77,7 +82,16 @@ const COSTS = ["params", "macs", "activations", "bytes", "time_ms"];
 
 function readNode(json, [path, op, family, title, shape, params, macs, activations, bytes, time_ms, places, detail]) {
   const cost = { params, macs, activations, bytes, time_ms: time_ms ?? 0 };
-  return { path, op, family, title: json.titles[title], shape: json.shapes[shape], cost, places, detail: json.details[detail] ?? null };
+  return {
+    path,
+    op,
+    family,
+    title: json.titles[title],
+    shape: json.shapes[shape],
+    cost,
+    places,
+    detail: json.details[detail] ?? null,
+  };
 }
 
 /** The sum of what some nodes cost. */
@@ -89,7 +103,11 @@ export function sumCosts(nodes, members) {
 
 function membersOf(item) {
   if (item.kind === "op") return [item.node];
-  return item.kind === "card" ? item.nodes : childrenOf(item).flat().flatMap((child) => child.members);
+  return item.kind === "card"
+    ? item.nodes
+    : childrenOf(item)
+        .flat()
+        .flatMap((child) => child.members);
 }
 
 /** Gives an item its key, parent, members, cost and the shapes that flow in and out, and its own items theirs. Gives the shape that leaves. */
@@ -111,10 +129,18 @@ function prepare(drawing, item, parent, entering) {
   return item.shapeOut;
 }
 
-const prepareSeries = (drawing, items, parent, entering) => items.reduce((shape, item) => prepare(drawing, item, parent, shape), entering);
+const prepareSeries = (drawing, items, parent, entering) =>
+  items.reduce((shape, item) => prepare(drawing, item, parent, shape), entering);
 
 function prepareHead(drawing, head) {
-  const item = { kind: "head", id: head.path, key: `head:${head.path}`, parent: null, items: head.items, shapeIn: shapeOf(drawing, head.source) };
+  const item = {
+    kind: "head",
+    id: head.path,
+    key: `head:${head.path}`,
+    parent: null,
+    items: head.items,
+    shapeIn: shapeOf(drawing, head.source),
+  };
   item.shapeOut = prepareSeries(drawing, head.items, item, item.shapeIn);
   item.members = membersOf(item);
   item.cost = sumCosts(drawing.nodes, item.members);

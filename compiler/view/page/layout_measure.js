@@ -1,21 +1,40 @@
 // How large everything is, from the inside to the outside: layout_measure.py in JavaScript, function for function.
 // layout.py tells the rules by which both come to the same numbers.
 
-import { childrenOf, exitOf, keyOf, shapeOf } from "./drawing.js";
-import { shapeText } from "./numbers.js";
-
-const [CHAR, SMALL, BOLD, LONGEST] = [5.9, 0.85, 1.08, 60];
-export const [PAD, GAP, LABEL_GAP, TAP_GAP, HEADER] = [10, 18, 32, 14, 22];
-const [FORK, TAG, LANE, BESIDE, ARC_LANE, HEAD_GAP, TAP_LANE, TAP_DROP] = [14, 8, 20, 14, 12, 40, 8, 16];
-const LAYERS = ["conv", "linear"]; // families of what counts as a layer
-const SHORT_BRANCH = 8; // a branch under one name with at most so many items needs no frame
-
-// A piece is a measured box, as Piece in Python; a fan, a weave and a column likewise. `type` tells them apart.
-function makePiece(fields) {
-  const piece = { type: "piece", item: null, sub: "", count: 0, labelWidth: 0, inner: null, ix: 0, iy: 0, y: 0, label: null, ...fields };
-  return { ...piece, leaves: piece.shape !== "output" };
-}
-const makeColumn = (pieces, w, h, ax) => ({ pieces, w, h, ax, outs: [ax], tail: h, tag: null, tagText: "", beside: [] });
+import { childrenOf, exitOf, keyOf, nameOf, shapeOf } from "./drawing.js";
+import {
+  ARC_LANE,
+  BESIDE,
+  BOLD,
+  FORK,
+  GAP,
+  HEADER,
+  HEAD_GAP,
+  LANE,
+  LAYERS,
+  PAD,
+  SHORT_BRANCH,
+  SMALL,
+  TAG,
+  TAP_DROP,
+  TAP_GAP,
+  TAP_LANE,
+} from "./layout_pieces.js";
+import {
+  equalShapes,
+  gapBefore,
+  joined,
+  labelWidth,
+  mainOf,
+  makeColumn,
+  makePiece,
+  relative,
+  shiftColumn,
+  shorten,
+  slabHalf,
+  spanBar,
+  textWidth,
+} from "./layout_pieces.js";
 
 /** Measures one drawing with some of its items open. */
 export class Measuring {
@@ -27,14 +46,18 @@ export class Measuring {
 
   /** The whole net. */
   measure() {
-    return this.column(this.drawing.tree, "", null, { isTop: true, entered: false });
+    const column = this.column(this.drawing.tree, "", null, { isTop: true, entered: false });
+    const last = column.pieces.at(-1);
+    if (last?.type === "fan") for (const branch of last.order) branch.outs = []; // nothing reads on: an input that nothing reads has no line
+    return column;
   }
 
   // ---- columns
 
   /** A series. `scope` is the group around, `entering` the shape of what enters. */
-  column(items, scope, entering, { isTop = false, entered = true } = {}) {
+  column(items, scope, entering, { isTop = false, entered: isEntered = true } = {}) {
     const hung = items.map((item) => this.takeTaps(item));
+    const entered = isEntered && takesWhatEnters(items);
     const pieces = [];
     const shapes = [];
     let shape = entering;
@@ -46,14 +69,20 @@ export class Measuring {
       if (value !== null) shape = shapeOf(this.drawing, value);
     });
     for (let i = 1; i < items.length; i++) pieces[i].label = this.labelBetween(items, shapes, i, isTop);
-    return this.stack(pieces, hung, scope);
+    const column = this.stack(pieces, hung, scope);
+    column.entered = entered;
+    return column;
   }
 
   /** Pieces on one axis, with what hangs on each at its left. */
   stack(pieces, hung, scope) {
     pieces.slice(1).forEach((piece, i) => {
       const before = pieces[i];
-      if (before.type === "fan" && piece.shape === "bar") spanBar(piece, before.outs.map((x) => x - before.ax));
+      if (before.type === "fan" && piece.shape === "bar")
+        spanBar(
+          piece,
+          before.outs.map((x) => x - before.ax),
+        );
     });
     let [left, right, y] = [0, 0, 0];
     pieces.forEach((piece, i) => {
@@ -118,7 +147,7 @@ export class Measuring {
 
   /** What reads the value that leaves an item; each is taken once, by the outermost item that it leaves. */
   takeTaps(item) {
-    const value = exitOf(item);
+    const value = item.kind === "value" ? null : exitOf(item);
     const taken = this.taps.filter((tap) => tap.source === value);
     this.taps = this.taps.filter((tap) => tap.source !== value);
     return taken;
@@ -129,7 +158,7 @@ export class Measuring {
     const value = exitOf(items[i - 1]);
     if (value === null) return null;
     const [shape, before] = [shapeOf(this.drawing, value), shapes[i - 1]];
-    if (items[i - 1].kind === "input" || items[i].kind === "output" || before === null) return shape;
+    if (["input", "value"].includes(items[i - 1].kind) || items[i].kind === "output" || before === null) return shape;
     const same = isTop ? equalShapes(before, shape) : equalShapes(before.slice(1), shape.slice(1));
     return same ? null : shape;
   }
@@ -141,7 +170,8 @@ export class Measuring {
     const isOpened = this.opened.has(keyOf(item, this.drawing));
     if (item.kind === "parallel") return this.fan(item, scope, entering, after, entered);
     if (item.kind === "arcs") return this.weave(item, scope, entering);
-    if (item.kind === "group" && isOpened) return this.wrap(item, this.column(item.items, item.id, entering), relative(item.id, scope), item.block);
+    if (item.kind === "group" && isOpened)
+      return this.wrap(item, this.column(item.items, item.id, entering), relative(item.id, scope), item.block);
     if (item.kind === "repeat" && isOpened) return this.openRepeat(item, scope, entering);
     if (item.kind === "group" || item.kind === "repeat") return this.closed(item, scope, entering);
     if (item.kind === "card" && isOpened && !this.isMerge(item)) {
@@ -155,9 +185,18 @@ export class Measuring {
   box(item, followsFan) {
     const key = keyOf(item, this.drawing);
     const [title, sub] = this.boxTexts(item);
-    if (item.kind === "input" || item.kind === "output") {
+    if (["input", "output", "value"].includes(item.kind)) {
       const w = Math.max(72, textWidth(title) + 2 * PAD);
-      return makePiece({ key, shape: item.kind, family: "other", title, w, h: 24, ax: w / 2, item });
+      return makePiece({
+        key,
+        shape: item.kind === "output" ? "output" : "input",
+        family: "other",
+        title,
+        w,
+        h: 24,
+        ax: w / 2,
+        item,
+      });
     }
     const { family } = this.drawing.nodes[mainOf(item)];
     if (family === "merge" && [...title].length === 1) {
@@ -176,6 +215,7 @@ export class Measuring {
   /** The two lines of a box: what its layer is, and the companions before it, with an arrow, and behind it. */
   boxTexts(item) {
     if (item.kind === "input") return [shorten(this.drawing.inputs[item.input][0]), ""];
+    if (item.kind === "value") return [shorten(nameOf(this.drawing, item.value)), ""];
     if (item.kind === "output") return [shorten(this.drawing.outputs[item.output][0]), ""];
     const titles = item.members.map((node) => this.drawing.nodes[node].title);
     const at = item.members.indexOf(mainOf(item));
@@ -201,7 +241,18 @@ export class Measuring {
     [title, sub] = [shorten(title), shorten(sub)];
     const w = Math.max(96, textWidth(title, BOLD) + 2 * PAD + 14 + room, textWidth(sub, SMALL) + 2 * PAD);
     const shape = rounds.length ? "stack" : "group";
-    return makePiece({ key: keyOf(item, this.drawing), shape, family, title, w, h: 40, ax: w / 2, item, sub, count: rounds.length });
+    return makePiece({
+      key: keyOf(item, this.drawing),
+      shape,
+      family,
+      title,
+      w,
+      h: 40,
+      ax: w / 2,
+      item,
+      sub,
+      rounds: rounds.length,
+    });
   }
 
   /** The names of the first and the last round: `denselayer1 … denselayer6`. */
@@ -239,26 +290,41 @@ export class Measuring {
   }
 
   /** A frame with a header around a column. */
-  wrap(item, inner, fullTitle, fullBlock, count = 0) {
+  wrap(item, inner, fullTitle, fullBlock, rounds = 0) {
     const [title, sub] = [shorten(fullTitle), shorten(fullBlock)];
-    const need = textWidth(sub ? `${title}  ${sub}` : title, BOLD) + 44 + (count ? 30 : 0);
+    const need = textWidth(sub ? `${title}  ${sub}` : title, BOLD) + 44 + (rounds ? 30 : 0);
     const extra = Math.max(0, need - (inner.w + 2 * PAD));
     const left = PAD + extra / 2;
     const [w, h] = [inner.w + 2 * PAD + extra, inner.h + HEADER + 2 * GAP - 6];
     const key = keyOf(item, this.drawing);
-    return makePiece({ key, shape: "open", family: "group", title, w, h, ax: inner.ax + left, item, sub, count, inner, ix: left, iy: HEADER + GAP - 4 });
+    return makePiece({
+      key,
+      shape: "open",
+      family: "group",
+      title,
+      w,
+      h,
+      ax: inner.ax + left,
+      item,
+      sub,
+      rounds,
+      inner,
+      ix: left,
+      iy: HEADER + GAP - 4,
+    });
   }
 
   // ---- branches and arcs
 
   /** Branches. Into a circle, or where there is one branch only, the deepest is on the trunk and the others enter from the right. */
-  fan(item, scope, entering, after, entered) {
-    const branches = item.branches.map((items) => this.branch(items, scope, entering, entered));
+  fan(item, scope, entering, after, isEntered) {
+    const branches = item.branches.map((items) => this.branch(items, scope, entering, isEntered));
     const deepest = branches[deepestBranch(item, this.drawing)];
     const sided = after !== null && (this.isCircle(after) || branches.length === 1);
     const order = sided ? [deepest, ...branches.filter((branch) => branch !== deepest)] : branches;
     if (sided) deepest.tag = null;
     const height = Math.max(...order.map((branch) => branch.h));
+    const entered = isEntered && (item.skip || order.some((branch) => branch.entered));
     const forks = entered && (order.length > 1 || item.skip);
     const top = forks ? FORK + (order.some((branch) => branch.tag) ? TAG : 0) : 0;
     const at = [];
@@ -269,8 +335,12 @@ export class Measuring {
     }
     x -= BESIDE;
     const ax = sided ? order[0].ax : (at[0] + order[0].ax + at.at(-1) + order.at(-1).ax) / 2;
-    const skip = item.skip ? x + LANE - 4 : null;
-    if (item.skip) x = skip + 6;
+    let skip = null;
+    if (item.skip) {
+      const reach = sided ? this.box(after, true).w / 2 + 16 : 0;
+      skip = Math.max(x + LANE - 4, ax + reach);
+      x = skip + 6;
+    }
     const mains = sided ? 1 : order.length;
     const leaving = order.map((branch, i) => branch.outs.map((out) => at[i] + out));
     const [outs, sides] = [leaving.slice(0, mains).flat(), leaving.slice(mains).flat()];
@@ -283,7 +353,9 @@ export class Measuring {
   branch(items, scope, entering, entered) {
     const only = items.length === 1 ? items[0] : null;
     const isPlain = only?.kind === "group" && !only.block && only.items.length <= SHORT_BRANCH;
-    const column = isPlain ? this.column(only.items, only.id, entering, { entered }) : this.column(items, scope, entering, { entered });
+    const column = isPlain
+      ? this.column(only.items, only.id, entering, { entered })
+      : this.column(items, scope, entering, { entered });
     if (!isPlain && (only?.kind !== "card" || !only.id || this.opened.has(only.id))) return column;
     column.tag = only;
     column.tagText = shorten(relative(only.id, scope));
@@ -308,7 +380,18 @@ export class Measuring {
       far.push([a, b, lane]);
     }
     const w = inner.w + lanes.length * ARC_LANE + 14;
-    return { type: "weave", inner, far, near, w, h: inner.h + 2 * GAP, ax: inner.ax, leaves: exitOf(item) !== null, y: 0, label: null };
+    return {
+      type: "weave",
+      inner,
+      far,
+      near,
+      w,
+      h: inner.h + 2 * GAP,
+      ax: inner.ax,
+      leaves: exitOf(item) !== null,
+      y: 0,
+      label: null,
+    };
   }
 
   /** Whether an item is a merge, alone or with companions. */
@@ -324,17 +407,18 @@ export class Measuring {
 
 /** Everything that stands beside a column. */
 function* findTaps(drawing) {
-  const inSeries = new Set([drawing.tree, ...drawing.heads.map((head) => head.items)].flatMap((items) => [...outputItems(items)]));
+  const inSeries = new Set(
+    [drawing.tree, ...drawing.heads.map((head) => head.items)].flatMap((items) => [...outputItems(items)]),
+  );
   for (const [k, [name, node]] of drawing.outputs.entries()) {
-    if (!inSeries.has(k)) yield { key: `out:${name}`, source: node, items: [drawing.items.get(`out:${name}`)], title: "", sub: "", framed: false };
+    if (!inSeries.has(k))
+      yield { key: `out:${name}`, source: node, items: [drawing.items.get(`out:${name}`)], title: "", sub: "", framed: false };
   }
-  for (const { path, weight, source, also = [], items } of drawing.heads) {
+  for (const { path, weight, source, items } of drawing.heads) {
     let [title, sub] = ["", ""];
     if (weight !== null) {
       title = shorten(path);
       sub = `training only, loss × ${shortWeight(weight)}`;
-      const others = also.map((i) => (i >= 0 ? drawing.nodes[i].path : drawing.inputs[-1 - i][0]));
-      sub = shorten(others.length ? `${sub}, also reads ${others.join(", ")}` : sub);
     }
     yield { key: `head:${path}`, source, items, title, sub, framed: title !== "" };
   }
@@ -348,34 +432,23 @@ function* outputItems(items) {
   }
 }
 
+/** Whether a series begins with something that reads what enters it, and not with values of its own. */
+function takesWhatEnters(items) {
+  const first = items[0];
+  if (first?.kind === "input" || first?.kind === "value") return false;
+  if (first?.kind === "parallel") return first.skip || first.branches.some(takesWhatEnters);
+  return first?.kind === "arcs" ? first.edges.some(([a]) => a === 0) : true;
+}
+
 /** A weight with six digits, as Python's `:g` writes it. */
 function shortWeight(weight) {
   const size = Math.abs(weight);
-  if (size !== 0 && (size < 1e-4 || size >= 1e6)) return weight.toExponential(5).replace(/\.?0*e/, "e").replace(/e([+-])(\d)$/, "e$10$2");
+  if (size !== 0 && (size < 1e-4 || size >= 1e6))
+    return weight
+      .toExponential(5)
+      .replace(/\.?0*e/, "e")
+      .replace(/e([+-])(\d)$/, "e$10$2");
   return String(Number(weight.toPrecision(6)));
-}
-
-/** Makes a bar as wide as what it merges; `outs` are relative to its axis. */
-function spanBar(bar, outs) {
-  const low = Math.min(...outs, 6 - bar.w / 2) - 6;
-  const high = Math.max(...outs, bar.w / 2 - 6) + 6;
-  [bar.w, bar.ax] = [high - low, -low];
-}
-
-/** The room between two pieces. */
-function gapBefore(before, piece) {
-  if (before.type === "fan") return 0;
-  if (piece.type === "fan") return piece.entered ? (piece.label ? LABEL_GAP - 8 : 6) : GAP;
-  return piece.label ? LABEL_GAP : GAP;
-}
-
-/** Moves what a column holds beside its axis to the right. */
-function shiftColumn(column, by) {
-  column.outs = column.outs.map((x) => x + by);
-  for (const beside of column.beside) {
-    beside.x += by;
-    if (beside.lane !== null) beside.lane += by;
-  }
 }
 
 /** The branch that is on the trunk: the first of those with the most layers, and of these of those with the most nodes. */
@@ -384,39 +457,9 @@ function deepestBranch(item, drawing) {
     const nodes = items.flatMap((each) => each.members);
     return [nodes.filter((i) => LAYERS.includes(drawing.nodes[i].family)).length, nodes.length];
   });
-  return depths.reduce((best, [layers, nodes], i) => (layers > depths[best][0] || (layers === depths[best][0] && nodes > depths[best][1]) ? i : best), 0);
+  return depths.reduce(
+    (best, [layers, nodes], i) =>
+      layers > depths[best][0] || (layers === depths[best][0] && nodes > depths[best][1]) ? i : best,
+    0,
+  );
 }
-
-/** The node that gives a box its title. */
-const mainOf = (item) => (item.kind === "card" ? item.main : item.node);
-
-const isWide = (c) => (c >= 0x1100 && c <= 0x115f) || c >= 0x2e80;
-
-/** How wide a text is. */
-export function textWidth(text, size = 1) {
-  let characters = 0;
-  for (const c of text) characters += isWide(c.codePointAt(0)) ? 2 : 1;
-  return characters * CHAR * size;
-}
-
-/** A text as it is shown: cut if it is very long. */
-function shorten(text) {
-  if (text.length <= LONGEST) return text;
-  const characters = [...text];
-  return characters.length <= LONGEST ? text : `${characters.slice(0, LONGEST - 1).join("")}…`;
-}
-
-/** A path without that of the group around. */
-const relative = (path, scope) => (scope && path.startsWith(`${scope}.`) ? path.slice(scope.length + 1) : path);
-
-const joined = (texts) => texts.filter(Boolean).join(" · ");
-const equalShapes = (a, b) => a.length === b.length && a.every((size, i) => size === b[i]);
-
-/** The first size; 1 where it is none, or not known. */
-const channels = (shape) => (typeof shape[0] === "number" && shape[0] > 0 ? shape[0] : 1);
-
-/** Half of a slab's width. */
-export const slabHalf = (shape) => 3 + 2 * Math.log2(channels(shape));
-
-/** What a label needs at the right of the axis. */
-const labelWidth = (shape) => slabHalf(shape) + 8 + textWidth(shapeText(shape), SMALL);

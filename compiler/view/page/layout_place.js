@@ -1,7 +1,7 @@
 // Where everything goes, from the outside to the inside, and the edges: layout_place.py in JavaScript, function for function.
 
 import { keyOf } from "./drawing.js";
-import { GAP, HEADER } from "./layout_measure.js";
+import { GAP, HEADER } from "./layout_pieces.js";
 
 const MARGIN = 16;
 const STRAIGHT = 0.5; // two x that differ by less are one
@@ -57,9 +57,9 @@ export class Placing {
 
   /** A box, and what it holds. */
   placeBox(piece, x, y) {
-    const { key, shape, family, title, sub, count, item } = piece;
+    const { key, shape, family, title, sub, rounds, item } = piece;
     const place = { x: tenth(x), y: tenth(y), w: tenth(piece.w), h: tenth(piece.h), labelWidth: tenth(piece.labelWidth) };
-    this.boxes.push({ key, ...place, shape, family, title, sub, count, item });
+    this.boxes.push({ key, ...place, shape, family, title, sub, rounds, item });
     if (piece.inner === null) return;
     this.placeInner(piece.inner, x + piece.ix, y + HEADER - 2, y + piece.iy);
     const bottom = y + piece.iy + piece.inner.h;
@@ -68,7 +68,7 @@ export class Placing {
 
   /** What a frame holds, with an edge from its header. */
   placeInner(column, x, header, y) {
-    if (column.pieces.length) this.draw(line(x + column.ax, header, y), column.pieces[0].type === "piece");
+    if (column.pieces.length && column.entered) this.draw(line(x + column.ax, header, y), column.pieces[0].type === "piece");
     this.placeColumn(column, x, y);
   }
 
@@ -85,7 +85,7 @@ export class Placing {
     }
     const place = { x: tenth(left), y: tenth(top), w: tenth(beside.w), h: tenth(beside.h), labelWidth: 0 };
     const item = this.drawing.items.get(tap.key) ?? null;
-    this.boxes.push({ key: tap.key, ...place, shape: "head", family: "other", title: tap.title, sub: tap.sub, count: 0, item });
+    this.boxes.push({ key: tap.key, ...place, shape: "head", family: "other", title: tap.title, sub: tap.sub, rounds: 0, item });
     const innerLeft = left + (beside.w - beside.inner.w) / 2;
     this.placeInner(beside.inner, innerLeft, top + HEADER - 2, top + HEADER + GAP - 4);
   }
@@ -101,10 +101,10 @@ export class Placing {
     fan.order.forEach((branch, i) => {
       const at = fan.at[i];
       const left = x + at;
-      const branchTop = top + fan.top + (fan.entered ? (fan.height - branch.h) / 2 : 0);
+      const branchTop = top + fan.top + (branch.entered ? (fan.height - branch.h) / 2 : 0);
       this.placeColumn(branch, left, branchTop);
       if (branch.tag !== null) this.placeTag(branch, left + branch.ax + 5, branchTop - 15);
-      if (fan.entered) this.fork(cx, top, fork, left + branch.ax, branchTop, branch);
+      if (branch.entered) this.fork(cx, top, fork, left + branch.ax, branchTop, branch);
       for (const out of branch.outs) {
         if (fan.sides.some((lane) => Math.abs(at + out - lane) < STRAIGHT)) {
           this.enter(`M${number(left + out)} ${number(branchTop + branch.h)}`, left + out, after, cx, bottom, side, fan);
@@ -123,7 +123,16 @@ export class Placing {
   placeTag(branch, x, y) {
     const key = `tag:${keyOf(branch.tag, this.drawing)}`;
     const place = { x: tenth(x), y: tenth(y), w: 10, h: 10, labelWidth: 0 };
-    this.boxes.push({ key, ...place, shape: "tag", family: "other", title: branch.tagText, sub: "", count: 0, item: branch.tag });
+    this.boxes.push({
+      key,
+      ...place,
+      shape: "tag",
+      family: "other",
+      title: branch.tagText,
+      sub: "",
+      rounds: 0,
+      item: branch.tag,
+    });
   }
 
   /** The edge from the trunk to a branch. */
@@ -183,7 +192,11 @@ export class Placing {
         const start = y + GAP + source.y + (source.h * (entering + 1)) / (entering + 2);
         path = `M${number(cx + source.w - source.ax)} ${number(start)}`;
       }
-      this.draw(`${path}H${number(laneX - 6)}q6 0 6 6V${number(end - 6)}q0 6 -6 6H${number(cx + target.w - target.ax)}`, true, "skip");
+      this.draw(
+        `${path}H${number(laneX - 6)}q6 0 6 6V${number(end - 6)}q0 6 -6 6H${number(cx + target.w - target.ax)}`,
+        true,
+        "skip",
+      );
     }
   }
 }

@@ -19,7 +19,13 @@ function problemElement(diagnostic) {
   const place = html("button", { type: "button", class: "link", dir: "ltr" }, where);
   place.addEventListener("click", () => placeOf(diagnostic) && goToLine(...placeOf(diagnostic)));
   const title = html("p", {}, html("b", { class: severity }, `${severity}[${code}]`), `: ${message} `, where && place);
-  return html("li", { dir: "auto" }, title, text && html("pre", { dir: "ltr" }, text), help && html("p", { class: "quiet" }, `help: ${help}`));
+  return html(
+    "li",
+    { dir: "auto" },
+    title,
+    text && html("pre", { dir: "ltr" }, text),
+    help && html("p", { class: "quiet" }, `help: ${help}`),
+  );
 }
 
 function showProblems(diagnostics, broken) {

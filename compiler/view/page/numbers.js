@@ -11,7 +11,12 @@ export const METRICS = {
 
 const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 const rounded = (n) => (n >= 100 ? n.toFixed(0) : n.toPrecision(3));
-const SIZES = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
+const SIZES = [
+  [1e12, "T"],
+  [1e9, "G"],
+  [1e6, "M"],
+  [1e3, "k"],
+];
 
 /** 13,004,888 as "13.0 M"; a number below 1,000 as it is. */
 export function shortCount(n) {

@@ -20,8 +20,8 @@ from ..heat import FIELDS
 from ..theme import THEMES, Theme
 
 # in the order in which they are joined: a module stands behind those that it uses while it is loaded
-LAYOUT = ("numbers.js", "drawing.js", "layout_measure.js", "layout_place.js", "layout.js")
-MODULES = ("dom.js", *LAYOUT, "state.js", "boxes.js", "tree.js", "picture.js", "selection.js", "source.js", "details.js", "search.js",
+LAYOUT = ("numbers.js", "drawing.js", "layout_pieces.js", "layout_measure.js", "layout_place.js", "layout.js")
+MODULES = ("dom.js", *LAYOUT, "state.js", "boxes.js", "tree.js", "picture.js", "selection.js", "source.js", "explanation.js", "details.js", "search.js",
            "strip.js", "controls.js", "pointing.js", "download.js", "main.js")  # fmt: skip
 LIVE = "live.js"
 # what JSON may hold but a script element may not (`</script`, `<!--`), and what older JavaScript takes for an end of line
@@ -101,7 +101,7 @@ def hash_source(text: str) -> str:
 def join_modules(names: Sequence[str]) -> str:
     """The modules as one script: without their imports, as all names are in one scope, and without `export`."""
     joined = "".join(read(name) for name in names)
-    return '"use strict";\n' + re.sub(r"^import .*;\n\n?|^export (?=\w)", "", joined, flags=re.MULTILINE)
+    return '"use strict";\n' + re.sub(r"^import [^;]*;\n\n?|^export (?=\w)", "", joined, flags=re.MULTILINE)
 
 
 def read(name: str) -> str:

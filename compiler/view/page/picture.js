@@ -184,7 +184,7 @@ function begin(box) {
 
 function complete(element, box, share) {
   const { kinds, parts } = drawBox(box, share, peak);
-  const signature = JSON.stringify([kinds, box.title, box.sub, box.w, box.h, box.count, share, peak]);
+  const signature = JSON.stringify([kinds, box.title, box.sub, box.w, box.h, box.rounds, share, peak]);
   if (element.signature !== signature) element.replaceChildren(...parts);
   element.signature = signature;
   const marked = Object.keys(marks).filter((mark) => marks[mark].has(box.key));

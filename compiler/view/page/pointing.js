@@ -8,7 +8,6 @@ import { focusOn, goTo, select, toggle, unroll } from "./selection.js";
 import { state } from "./state.js";
 import { canOpen, isOpen, isWalked, standingOf } from "./tree.js";
 
-
 /** Whether a press on a box opens or closes it: a closed block anywhere, an open one on its lid. A card opens by a second press. */
 function opens(box, target) {
   if (!canOpen(box) || box.item.kind === "card") return isOpen(box) && target.closest(".lid, .title, .chevron") !== null;
@@ -74,12 +73,30 @@ const here = () => seen().boxes.get(focused());
 
 // keys that work everywhere but in fields, and those of the picture alone
 const EVERYWHERE = {
-  "/": searchField, "?": toggleHelp, Escape: escape, a: openAll, o: openFirst, "+": zoomIn, "=": zoomIn, "-": zoomOut, 0: () => zoomBy(0),
-  h: nextHeat, t: toggleTheme, y: toggleSide, n: () => goToHit(1), N: () => goToHit(-1),
+  "/": searchField,
+  "?": toggleHelp,
+  Escape: escape,
+  a: openAll,
+  o: openFirst,
+  "+": zoomIn,
+  "=": zoomIn,
+  "-": zoomOut,
+  0: () => zoomBy(0),
+  h: nextHeat,
+  t: toggleTheme,
+  y: toggleSide,
+  n: () => goToHit(1),
+  N: () => goToHit(-1),
 };
 const IN_PICTURE = {
-  ArrowDown: () => walk(1), ArrowUp: () => walk(-1), ArrowRight: () => goInside(here()), ArrowLeft: () => goOut(here()),
-  Home: () => walk(-Infinity), End: () => walk(Infinity), Enter: () => open(focused()), " ": () => open(focused()),
+  ArrowDown: () => walk(1),
+  ArrowUp: () => walk(-1),
+  ArrowRight: () => goInside(here()),
+  ArrowLeft: () => goOut(here()),
+  Home: () => walk(-Infinity),
+  End: () => walk(Infinity),
+  Enter: () => open(focused()),
+  " ": () => open(focused()),
   u: () => here()?.item?.kind === "repeat" && unroll(here().key),
 };
 

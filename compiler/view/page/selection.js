@@ -17,7 +17,7 @@ export function nodesOfLine({ file, line }) {
 export function selectedNodes() {
   const { selection, drawing } = state;
   if (!selection) return [];
-  return selection.key !== undefined ? drawing.items.get(selection.key)?.members ?? [] : nodesOfLine(selection);
+  return selection.key !== undefined ? (drawing.items.get(selection.key)?.members ?? []) : nodesOfLine(selection);
 }
 
 const isWhole = (box) => box.item && !["open", "head", "tag", "input", "output"].includes(box.shape);

@@ -22,7 +22,14 @@ function coloured(text) {
 }
 
 function lineElement(file, line, text) {
-  const attributes = { class: "line", role: "option", "aria-selected": "false", "data-n": line, "data-at": `${file}:${line}`, id: `line-${file}-${line}` };
+  const attributes = {
+    class: "line",
+    role: "option",
+    "aria-selected": "false",
+    "data-n": line,
+    "data-at": `${file}:${line}`,
+    id: `line-${file}-${line}`,
+  };
   const element = html("div", attributes, coloured(text), text ? null : " ");
   lineOf.set(`${file}:${line}`, element);
   return element;
@@ -45,7 +52,8 @@ export function showSource() {
 
 function usedLines() {
   const counts = new Map();
-  for (const node of state.drawing.nodes) for (const [file, line] of node.places) counts.set(`${file}:${line}`, (counts.get(`${file}:${line}`) ?? 0) + 1);
+  for (const node of state.drawing.nodes)
+    for (const [file, line] of node.places) counts.set(`${file}:${line}`, (counts.get(`${file}:${line}`) ?? 0) + 1);
   return counts;
 }
 
@@ -62,7 +70,9 @@ export function markLines(nodes, selection, scroll) {
     element.setAttribute("aria-selected", "false");
   }
   const counts = new Map();
-  for (const node of nodes) for (const place of new Set(state.drawing.nodes[node].places.map(([file, line]) => `${file}:${line}`))) counts.set(place, (counts.get(place) ?? 0) + 1);
+  for (const node of nodes)
+    for (const place of new Set(state.drawing.nodes[node].places.map(([file, line]) => `${file}:${line}`)))
+      counts.set(place, (counts.get(place) ?? 0) + 1);
   const strong = selection?.line ? (at) => at === `${selection.file}:${selection.line}` : (at) => counts.get(at) === nodes.length;
   if (selection?.line) counts.set(`${selection.file}:${selection.line}`, nodes.length);
   marked = [...counts.keys()].filter((at) => lineOf.has(at)).map((at) => markLine(lineOf.get(at), strong(at)));

@@ -6,7 +6,8 @@ import { METRICS } from "./numbers.js";
 const FIRST = { ...document.documentElement.dataset }; // what `archc view` was asked for: theme, heat, depth
 
 /** What is open at first. */
-export const openAtFirst = (drawing) => (FIRST.depth === undefined ? initiallyOpen(drawing) : openToDepth(drawing, Number(FIRST.depth)));
+export const openAtFirst = (drawing) =>
+  FIRST.depth === undefined ? initiallyOpen(drawing) : openToDepth(drawing, Number(FIRST.depth));
 
 /** `drawing` is what is shown; `selection` is null, {key} of a box, or {file, line} of the source. `theme` is "", "light" or "dark". */
 export const state = { drawing: null, open: new Set(), selection: null, heat: "", theme: "", zoom: 1 };
@@ -57,7 +58,12 @@ function readOpen(text, drawing) {
   if (text === "*") return openToDepth(drawing);
   if (text === "**") return unrolled(drawing);
   const known = unrolled(drawing, true);
-  return new Set(text.split(",").map(decoded).filter((key) => known.has(key)));
+  return new Set(
+    text
+      .split(",")
+      .map(decoded)
+      .filter((key) => known.has(key)),
+  );
 }
 
 function readSelection(text, drawing) {
@@ -68,7 +74,10 @@ function readSelection(text, drawing) {
 
 /** Takes from an address what fits the drawing, and the first state for the rest. */
 export function readAddress(address, drawing) {
-  const pairs = address.replace(/^#/, "").split("&").map((part) => [part.split("=")[0], part.slice(part.indexOf("=") + 1)]);
+  const pairs = address
+    .replace(/^#/, "")
+    .split("&")
+    .map((part) => [part.split("=")[0], part.slice(part.indexOf("=") + 1)]);
   const given = new Map(pairs);
   const heat = decoded(given.get("heat") ?? FIRST.heat ?? "");
   const theme = given.get("theme");
@@ -76,7 +85,7 @@ export function readAddress(address, drawing) {
   state.open = readOpen(given.get("open"), drawing);
   state.selection = readSelection(decoded(given.get("select") ?? ""), drawing);
   state.heat = Object.hasOwn(METRICS, heat) && drawing.totals[heat] ? heat : "";
-  state.theme = theme === "light" || theme === "dark" ? theme : FIRST.theme ?? "";
+  state.theme = theme === "light" || theme === "dark" ? theme : (FIRST.theme ?? "");
   state.zoom = limitZoom(Number(given.get("zoom")));
 }
 

@@ -10,12 +10,15 @@ export const isWalked = (box) => box.shape !== "tag";
 
 /** Whether a click or a key opens or closes a box. */
 export function canOpen(box) {
-  return Boolean(box?.item) && ["group", "repeat", "card"].includes(box.item.kind) && !["circle", "bar", "tag"].includes(box.shape);
+  return (
+    Boolean(box?.item) && ["group", "repeat", "card"].includes(box.item.kind) && !["circle", "bar", "tag"].includes(box.shape)
+  );
 }
 
 export const isOpen = (box) => box.shape === "open";
 
-const holds = (frame, box) => box.x >= frame.x && box.x + box.w <= frame.x + frame.w && box.y >= frame.y && box.y + box.h <= frame.y + frame.h;
+const holds = (frame, box) =>
+  box.x >= frame.x && box.x + box.w <= frame.x + frame.w && box.y >= frame.y && box.y + box.h <= frame.y + frame.h;
 
 /** For each box of a layout by its key: its parent, which is the innermost frame around it, its children, and its level from 1. */
 export function standingOf(layout) {
@@ -34,13 +37,20 @@ export function standingOf(layout) {
 }
 
 const SIGNS_SAID = { "+": "addition", "×": "product" };
-const KINDS = { open: "open block", group: "closed block", stack: "closed repeat", input: "input", output: "output", head: "head, for training only" };
+const KINDS = {
+  open: "open block",
+  group: "closed block",
+  stack: "closed repeat",
+  input: "input",
+  output: "output",
+  head: "head, for training only",
+};
 
 function labelOf(box) {
   const { item } = box;
   const kind = KINDS[box.shape];
   const title = SIGNS_SAID[box.title] ?? box.title;
-  const parts = [title, box.count && `${box.count} times`, box.sub, kind];
+  const parts = [title, box.rounds && `${box.rounds} times`, box.sub, kind];
   if (!item) return parts.filter(Boolean).join(", ");
   const total = state.drawing.totals[metric()];
   const cost = item.cost[metric()];
