@@ -11,7 +11,7 @@ from .faults import RuntimeFault
 
 OURS = "archc-onnx"
 # what the package index calls a module, where it is another name
-DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml"}
+DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml", "resvg_py": "resvg-py"}
 # where archc takes the wheel of onnxruntime that has CUDA in it, which is never beside the plain one (pyproject.toml has the same)
 WITH_CUDA = {("linux", "x86_64"), ("win32", "AMD64")}
 

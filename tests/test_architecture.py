@@ -62,7 +62,12 @@ PROTOCOLS = {"archc.compiler.weights.source"}
 
 HEAVY = {
     "torch": ("compiler/backends/torch/", "archc/build/proof/", "archc/build/torch_runner.py"),
-    "onnx": ("compiler/backends/onnx/", "archc/build/proof/", "archc/build/precision/"),
+    "onnx": (
+        "compiler/backends/onnx/",
+        "archc/build/proof/",
+        "archc/build/precision/",
+        "archc/model_view/inference.py",
+    ),
     "onnxruntime": ("runtime/", "archc/build/precision/"),
     "yaml": ("compiler/frontend/located_yaml.py",),
     "jsonschema": ("compiler/frontend/schema.py",),

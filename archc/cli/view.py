@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -13,6 +13,7 @@ from ..compiler.view.pictures import DEFAULT_FORMAT, FORMATS, PictureOptions, dr
 from ..compiler.view.theme import THEMES
 from .options import (
     Count,
+    Positive,
     compile_spec,
     format_option,
     limit_option,
@@ -28,9 +29,17 @@ from .options import (
 if TYPE_CHECKING:
     from ..compiler.driver import Compilation
     from ..compiler.limits import Limits
+    from ..compiler.view.drawing import Drawing
 
 STYLES = ("blocks", "volumes")
-SUFFIXES = ", ".join(f".{form}" for form in FORMATS)
+# the pixels of a picture are made of its svg
+PIXELS = {"png": "svg"}
+FORMATS_OF_FILES = (*FORMATS, *PIXELS)
+SUFFIXES = ", ".join(f".{form}" for form in FORMATS_OF_FILES)
+MODEL = ".onnx"
+PIXELS_EACH = 2.0
+MOST_PIXELS_EACH = 16
+MAX_PORT = 2**16 - 1
 
 
 @click.command(epilog="Example: archc view googlenet -o googlenet.svg --heat macs")
@@ -43,7 +52,9 @@ SUFFIXES = ", ".join(f".{form}" for form in FORMATS)
     metavar="PATH",
     help=f"Where to write it, {SUFFIXES}; - is standard output.  [default: NAME.{DEFAULT_FORMAT}]",
 )
-@click.option("--to", "form_of_picture", type=click.Choice(list(FORMATS)), help="The format, where no suffix says it.")
+@click.option(
+    "--to", "form_of_picture", type=click.Choice(list(FORMATS_OF_FILES)), help="The format, where no suffix says it."
+)
 @click.option("--depth", type=Count(0), metavar="N", help="How many levels of blocks are open.  [default: all]")
 @click.option("--only", metavar="PATH", help="Draw one step or block alone.")
 @click.option(
@@ -52,9 +63,20 @@ SUFFIXES = ", ".join(f".{form}" for form in FORMATS)
     help="Blocks, or a strip of volumes as in AlexNet's figure.  [default: blocks]",
 )
 @click.option(
-    "--heat", type=click.Choice([name for name in HEATS if name != "time"]), help="Colour boxes by what they cost."
+    "--heat", type=click.Choice(list(HEATS)), help="Colour boxes by what they cost.  [default: time with --profile]"
+)
+@click.option("--profile", metavar="FILE", help="Times, from `archc profile MODEL --format json`.")
+@click.option(
+    "--scale",
+    type=Positive(MOST_PIXELS_EACH),
+    help=f"Pixels of a .png for each of the .svg.  [default: {PIXELS_EACH:g}]",
 )
 @click.option("--theme", type=click.Choice(list(THEMES)), help="The colours.  [default: light]")
+@click.option(
+    "--watch", is_flag=True, help="Serve the page on this machine, and draw it anew at each save of the spec."
+)
+@click.option("--port", type=Count(1, MAX_PORT), help="The port that --watch takes.  [default: a free one]")
+@click.option("--open", "opens", is_flag=True, help="Open the page of --watch in a browser.")
 @format_option()
 def command(
     spec: str,
@@ -67,45 +89,119 @@ def command(
     style: str | None,
     heat: str | None,
     theme: str | None,
+    profile: str | None,
+    scale: float | None,
+    watch: bool,
+    port: int | None,
+    opens: bool,
     form: str,
 ) -> None:
-    """Draw a net: blocks as in the papers' figures.
+    """Draw a net: blocks as in the papers' figures. SPEC may also be a model, .onnx, of archc's or of anyone's.
 
     A block that is repeated is drawn once, with how often; equal shapes are told once.
     """
     from ..compiler.files import atomic_write
 
+    if watch:
+        refuse_beside_watch(output, form_of_picture, depth, style, heat, profile, scale)
+        refuse_model(spec, "--watch follows a spec while it is edited")
+        serve(spec, settings, limits, only, theme, port, opens, form)
+    if port is not None or opens:
+        raise click.UsageError(f"`{'--open' if opens else '--port'}` is about the page of --watch")
     refuse_two_answers(output, form)
     kind = picture_format(output, form_of_picture)
-    checked, _ = compile_spec(spec, settings, limits)
-    text = draw(checked, only, kind, PictureOptions(depth, style, theme, heat))
-    target = output if output is not None else f"{checked.name}.{kind}"
-    data = text.encode()
+    if scale is not None and kind not in PIXELS:
+        raise click.UsageError(f"`--scale` is for a .png, and a {kind} file has no pixels")
+    if heat == "time" and profile is None:
+        raise click.UsageError("`--heat time` needs times: give --profile FILE")
+    if profile is not None and heat is None and "heat" in FORMATS[PIXELS.get(kind, kind)].takes and style != "volumes":
+        heat = "time"
+    drawing = draw_file(spec, settings, limits, only, profile)
+    text = draw_picture(drawing, PIXELS.get(kind, kind), PictureOptions(depth, style, theme, heat))
+    target = output if output is not None else f"{drawing.name}.{kind}"
+    data = make_pixels(text, scale) if kind in PIXELS else text.encode()
     with atomic_write(output_path(target)) as partial:
         partial.write_bytes(data)
     if kind == "mmd":
         warn_of_edges(text)
     if form == "json":
-        print_json({"name": checked.name, "file": target, "format": kind, "bytes": len(data)})
+        print_json({"name": drawing.name, "file": target, "format": kind, "bytes": len(data)})
     elif not writes_to_stdout(output):
         print(f"wrote {clean_path(target)}", file=text_stream(output))
 
 
-def draw(checked: Compilation, only: str | None, kind: str, options: PictureOptions) -> str:
-    """The text of the picture of a checked spec."""
+def draw_file(spec: str, settings: tuple[str, ...], limits: Limits, only: str | None, profile: str | None) -> Drawing:
+    """The drawing of a spec, or of a model's file."""
+    if Path(spec).suffix.lower() == MODEL:
+        if settings:
+            raise click.UsageError(f"`--set` changes a spec, and `{clean_path(spec)}` is a model")
+        from ..model_view.draw import draw_model
+
+        return draw_model(spec, only, profile)
+    checked, _ = compile_spec(spec, settings, limits)
+    if profile is None:
+        return draw(checked, only)
+    from ..model_view.times import find_times, read_profile, with_times
+
+    times = find_times(draw(checked), read_profile(profile))
+    return with_times(draw(checked, only), times)
+
+
+def draw(checked: Compilation, only: str | None = None) -> Drawing:
+    """The drawing of a checked spec."""
     from ..compiler.view.draw import draw_graph
     from ..net import graph_of
 
-    drawing = draw_graph(graph_of(checked), checked.header.summary or "", checked.sources, only)
-    return draw_picture(drawing, kind, options)
+    return draw_graph(graph_of(checked), checked.header.summary or "", checked.sources, only)
+
+
+def make_pixels(svg: str, scale: float | None) -> bytes:
+    """The .png of a picture."""
+    from ..rasterise import rasterise
+
+    return rasterise(svg, PIXELS_EACH if scale is None else scale)
+
+
+def serve(
+    spec: str,
+    settings: tuple[str, ...],
+    limits: Limits,
+    only: str | None,
+    theme: str | None,
+    port: int | None,
+    opens: bool,
+    form: str,
+) -> NoReturn:
+    """Serves the page of a spec until it is interrupted."""
+    from ..compiler.view.page.page import page_html
+    from .watching import watch_spec
+
+    def make_page(drawing: Drawing, live: str) -> str:
+        return page_html(drawing, theme="light" if theme == "light" else "dark" if theme else "auto", live=live)
+
+    watch_spec(spec, settings, limits, lambda checked: draw(checked, only), make_page, port, opens, form)
+
+
+def refuse_beside_watch(*of_files: object) -> None:
+    """Raises UsageError for an option that is about a file: the page of --watch has all of that in itself."""
+    names = ("-o", "--to", "--depth", "--style", "--heat", "--profile", "--scale")
+    given = [name for name, value in zip(names, of_files, strict=True) if value is not None]
+    if given:
+        raise click.UsageError(f"`--watch` serves a page, and `{given[0]}` is about a file; leave one of the two out")
+
+
+def refuse_model(spec: str, why: str) -> None:
+    """Raises UsageError for a model where only a spec will do."""
+    if Path(spec).suffix.lower() == MODEL:
+        raise click.UsageError(f"`{clean_path(spec)}` is a model; {why}")
 
 
 def picture_format(output: str | None, asked: str | None) -> str:
     """The format of a picture, by its suffix or by `--to`. Raises UsageError where neither says it, or the two differ."""
     suffix = Path(output).suffix.lower().removeprefix(".") if output not in (None, "-") else ""
-    if suffix in FORMATS and asked not in (None, suffix):
+    if suffix in FORMATS_OF_FILES and asked not in (None, suffix):
         raise click.UsageError(f"`-o {output}` is a {suffix} file, and `--to {asked}` asks for another")
-    if suffix in FORMATS or asked:
+    if suffix in FORMATS_OF_FILES or asked:
         return asked or suffix
     if output is None:
         return DEFAULT_FORMAT

@@ -6,7 +6,7 @@ of its own need, where the trunk would not be series-parallel with it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..analysis.cost import Cost
@@ -56,11 +56,19 @@ def make_vertex(node: Node, numbers: Mapping[str, int], costs: tuple[int, int, i
     op, y = op_of(node), node.output.type
     inputs = tuple(dict.fromkeys(numbers[value.name] for value in node.inputs if not value.type.is_control))
     types = [x for x in node.input_types if not x.is_control]
-    spans = (node.span, *(frame.span for frame in reversed(node.frames)))
-    calls = tuple((frame.name if frame.kind in ("block", "import") else "", frame) for frame in node.frames)
     size = y.elements * y.dtype.size_bytes
     return Vertex(node.path, op.name, op.family, op.caption(*types), inputs, y.sizes, op, op.is_companion,
-                  Costs(*costs, size), files.places(spans), calls)  # fmt: skip
+                  Costs(*costs, size), files.places(spans_of(node)), calls_of(node))  # fmt: skip
+
+
+def spans_of(node: Node) -> tuple[Span | None, ...]:
+    """Where a node's step stands, then what it was expanded from, innermost first."""
+    return (node.span, *(frame.span for frame in reversed(node.frames)))
+
+
+def calls_of(node: Node) -> tuple[tuple[str, Hashable], ...]:
+    """The blocks that a node was expanded from, as a vertex has them."""
+    return tuple((frame.name if frame.kind in ("block", "import") else "", frame) for frame in node.frames)
 
 
 class Files:
@@ -146,14 +154,15 @@ def make_trunk(
 
 def find_side_outputs(vertices: Sequence[Vertex], outputs: Sequence[NamedEnd]) -> list[Side]:
     """The outputs but the last that need vertices of their own, behind one value of the others."""
-    placed = needed_by(vertices, [outputs[-1].value])
+    remaining = list(outputs)
     sides = []
     for output in outputs[:-1]:
-        own = needed_by(vertices, [output.value]) - placed
+        others = [other.value for other in remaining if other is not output]
+        own = needed_by(vertices, [output.value]) - needed_by(vertices, others)
         side = Side(output, tuple(sorted(own)), sources_of(vertices, own))
         if len(side.sources) == 1:
             sides.append(side)
-            placed |= own
+            remaining.remove(output)
     return sides
 
 
@@ -180,8 +189,13 @@ def make_head(
     ending = side.ending
     ends = [len(vertices) + outputs.index(ending)] if ending.weight is None else []
     structure = Structure(
-        vertices, [*side.own, *ends], [output.value for output in outputs], {*taken, *path_prefixes(ending.name)}
+        vertices,
+        [*side.own, *ends],
+        [output.value for output in outputs],
+        ending.name,
+        side.sources[1:],
+        {*taken, *path_prefixes(ending.name)},
     )
     taken.update(prefix for i in side.own for prefix in structure.prefixes[i])
     items = folding.fold(structure.items() or ())
-    return DrawnHead(ending.name, ending.weight, side.sources[0], items, side.sources[1:])
+    return DrawnHead(ending.name, ending.weight, side.sources[0], items)

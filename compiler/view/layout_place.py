@@ -77,7 +77,7 @@ class Placing:
 
     def place_inner(self, column: Column, x: float, header: float, y: float) -> None:
         """What a frame holds, with an edge from its header."""
-        if column.pieces:
+        if column.pieces and column.entered:
             self.draw(line(x + column.ax, header, y), arrow=isinstance(column.pieces[0], Piece))
         self.place_column(column, x, y)
 
@@ -109,12 +109,12 @@ class Placing:
         side = 0
         for branch, at in zip(fan.order, fan.at, strict=True):
             left = x + at
-            branch_top = top + fan.top + ((fan.height - branch.h) / 2 if fan.entered else 0)
+            branch_top = top + fan.top + ((fan.height - branch.h) / 2 if branch.entered else 0)
             self.place_column(branch, left, branch_top)
             if branch.tag is not None:
                 self.boxes.append(Box(f"tag:{key_of(branch.tag, self.drawing)}", tenth(left + branch.ax + 5), tenth(branch_top - 15),
                                       10, 10, "tag", "other", branch.tag_text, item=branch.tag))  # fmt: skip
-            if fan.entered:
+            if branch.entered:
                 self.fork(cx, top, fork, left + branch.ax, branch_top, branch)
             for out in branch.outs:
                 if any(abs(at + out - lane) < STRAIGHT for lane in fan.sides):

@@ -27,6 +27,13 @@ class PictureFormat(NamedTuple):
     takes: tuple[str, ...] = ()
 
 
+def write_html(drawing: Drawing, options: PictureOptions) -> str:
+    """The interactive page."""
+    from .page.page import page_html
+
+    return page_html(drawing, theme=options.theme or "auto", heat=options.heat, depth=options.depth)
+
+
 def write_svg(drawing: Drawing, options: PictureOptions) -> str:
     """The static picture, or the strip of volumes."""
     theme = options.theme or "light"
@@ -67,12 +74,13 @@ def write_json(drawing: Drawing, _options: PictureOptions) -> str:
 
 
 FORMATS = {
+    "html": PictureFormat(write_html, ("depth", "theme", "heat")),
     "svg": PictureFormat(write_svg, ("depth", "style", "theme", "heat")),
     "dot": PictureFormat(write_dot, ("depth",)),
     "mmd": PictureFormat(write_mermaid, ("depth",)),
     "json": PictureFormat(write_json),
 }
-DEFAULT_FORMAT = "svg"
+DEFAULT_FORMAT = "html"
 
 
 def draw_picture(drawing: Drawing, form: str, options: PictureOptions) -> str:

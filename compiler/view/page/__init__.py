@@ -1,0 +1,1 @@
+"""The interactive page: HTML, CSS and JavaScript beside the Python that joins them into one file."""

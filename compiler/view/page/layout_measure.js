@@ -1,0 +1,465 @@
+// How large everything is, from the inside to the outside: layout_measure.py in JavaScript, function for function.
+// layout.py tells the rules by which both come to the same numbers.
+
+import { childrenOf, exitOf, keyOf, nameOf, shapeOf } from "./drawing.js";
+import {
+  ARC_LANE,
+  BESIDE,
+  BOLD,
+  FORK,
+  GAP,
+  HEADER,
+  HEAD_GAP,
+  LANE,
+  LAYERS,
+  PAD,
+  SHORT_BRANCH,
+  SMALL,
+  TAG,
+  TAP_DROP,
+  TAP_GAP,
+  TAP_LANE,
+} from "./layout_pieces.js";
+import {
+  equalShapes,
+  gapBefore,
+  joined,
+  labelWidth,
+  mainOf,
+  makeColumn,
+  makePiece,
+  relative,
+  shiftColumn,
+  shorten,
+  slabHalf,
+  spanBar,
+  textWidth,
+} from "./layout_pieces.js";
+
+/** Measures one drawing with some of its items open. */
+export class Measuring {
+  constructor(drawing, opened) {
+    this.drawing = drawing;
+    this.opened = opened;
+    this.taps = [...findTaps(drawing)];
+  }
+
+  /** The whole net. */
+  measure() {
+    const column = this.column(this.drawing.tree, "", null, { isTop: true, entered: false });
+    const last = column.pieces.at(-1);
+    if (last?.type === "fan") for (const branch of last.order) branch.outs = []; // nothing reads on: an input that nothing reads has no line
+    return column;
+  }
+
+  // ---- columns
+
+  /** A series. `scope` is the group around, `entering` the shape of what enters. */
+  column(items, scope, entering, { isTop = false, entered: isEntered = true } = {}) {
+    const hung = items.map((item) => this.takeTaps(item));
+    const entered = isEntered && takesWhatEnters(items);
+    const pieces = [];
+    const shapes = [];
+    let shape = entering;
+    items.forEach((item, i) => {
+      const followsFan = i > 0 && items[i - 1].kind === "parallel";
+      pieces.push(this.piece(item, scope, shape, items[i + 1] ?? null, followsFan, entered || i > 0));
+      const value = exitOf(item);
+      shapes.push(shape);
+      if (value !== null) shape = shapeOf(this.drawing, value);
+    });
+    for (let i = 1; i < items.length; i++) pieces[i].label = this.labelBetween(items, shapes, i, isTop);
+    const column = this.stack(pieces, hung, scope);
+    column.entered = entered;
+    return column;
+  }
+
+  /** Pieces on one axis, with what hangs on each at its left. */
+  stack(pieces, hung, scope) {
+    pieces.slice(1).forEach((piece, i) => {
+      const before = pieces[i];
+      if (before.type === "fan" && piece.shape === "bar")
+        spanBar(
+          piece,
+          before.outs.map((x) => x - before.ax),
+        );
+    });
+    let [left, right, y] = [0, 0, 0];
+    pieces.forEach((piece, i) => {
+      [left, right] = [Math.max(left, piece.ax), Math.max(right, piece.w - piece.ax)];
+      if (piece.label) [left, right] = [Math.max(left, slabHalf(piece.label)), Math.max(right, labelWidth(piece.label))];
+      if (i) y += gapBefore(pieces[i - 1], piece) + (hung[i - 1].length ? TAP_GAP : 0);
+      piece.y = y;
+      y += piece.h;
+    });
+    const column = makeColumn(pieces, left + right, y, left);
+    const last = pieces.at(-1);
+    if (last?.type === "fan") column.outs = last.outs.map((x) => x - last.ax + left);
+    else if (last && !last.leaves) column.outs = [];
+    this.hang(column, hung, scope);
+    return column;
+  }
+
+  /** Puts heads and outputs at the left of a column, each below the piece whose value it reads. */
+  hang(column, hung, scope) {
+    const found = [];
+    let [floor, lanes] = [0, 0];
+    column.pieces.forEach((piece, i) => {
+      for (const tap of hung[i]) {
+        const beside = this.beside(tap, scope);
+        beside.fromY = piece.y + piece.h + 7;
+        if (beside.fromY < floor) {
+          lanes += 1;
+          beside.lane = TAP_LANE * lanes;
+        }
+        beside.y = Math.max(beside.fromY, floor) + TAP_DROP;
+        floor = beside.y + beside.h + 8;
+        found.push(beside);
+      }
+    });
+    if (!found.length) return;
+    const widest = Math.max(...found.map((beside) => beside.w));
+    const room = widest + HEAD_GAP + TAP_LANE * lanes;
+    for (const beside of found) {
+      beside.x = widest - beside.w;
+      if (beside.lane !== null) beside.lane += widest;
+    }
+    column.beside = found;
+    column.w += room;
+    column.ax += room;
+    column.outs = column.outs.map((x) => x + room);
+    column.h = Math.max(column.h, floor);
+  }
+
+  /** A head in its frame, or an output without one. */
+  beside(tap, scope) {
+    const inner = this.column(tap.items, tap.framed ? tap.key : scope, shapeOf(this.drawing, tap.source));
+    const unplaced = { tap, inner, x: 0, y: 0, fromY: 0, lane: null };
+    if (!tap.framed) return { ...unplaced, w: inner.w, h: inner.h };
+    tap.title = relative(tap.title, scope);
+    const need = textWidth(tap.title, BOLD) + 8 + textWidth(tap.sub, SMALL) + 2 * PAD;
+    const extra = Math.max(0, need - inner.w - 2 * PAD);
+    inner.w += extra;
+    inner.ax += extra / 2;
+    shiftColumn(inner, extra / 2);
+    return { ...unplaced, w: inner.w + 2 * PAD, h: inner.h + HEADER + GAP - 4 + PAD };
+  }
+
+  /** What reads the value that leaves an item; each is taken once, by the outermost item that it leaves. */
+  takeTaps(item) {
+    const value = item.kind === "value" ? null : exitOf(item);
+    const taken = this.taps.filter((tap) => tap.source === value);
+    this.taps = this.taps.filter((tap) => tap.source !== value);
+    return taken;
+  }
+
+  /** The shape to tell between an item and the one before it, or null: where it changes, inside of groups where the resolution does. */
+  labelBetween(items, shapes, i, isTop) {
+    const value = exitOf(items[i - 1]);
+    if (value === null) return null;
+    const [shape, before] = [shapeOf(this.drawing, value), shapes[i - 1]];
+    if (["input", "value"].includes(items[i - 1].kind) || items[i].kind === "output" || before === null) return shape;
+    const same = isTop ? equalShapes(before, shape) : equalShapes(before.slice(1), shape.slice(1));
+    return same ? null : shape;
+  }
+
+  // ---- pieces
+
+  /** Any item. */
+  piece(item, scope, entering, after, followsFan, entered) {
+    const isOpened = this.opened.has(keyOf(item, this.drawing));
+    if (item.kind === "parallel") return this.fan(item, scope, entering, after, entered);
+    if (item.kind === "arcs") return this.weave(item, scope, entering);
+    if (item.kind === "group" && isOpened)
+      return this.wrap(item, this.column(item.items, item.id, entering), relative(item.id, scope), item.block);
+    if (item.kind === "repeat" && isOpened) return this.openRepeat(item, scope, entering);
+    if (item.kind === "group" || item.kind === "repeat") return this.closed(item, scope, entering);
+    if (item.kind === "card" && isOpened && !this.isMerge(item)) {
+      const inner = this.column(item.ops, scope, entering);
+      return this.wrap(item, inner, item.id ? relative(item.id, scope) : this.boxTexts(item)[0], "");
+    }
+    return this.box(item, followsFan);
+  }
+
+  /** An input, an output, an op or a card. */
+  box(item, followsFan) {
+    const key = keyOf(item, this.drawing);
+    const [title, sub] = this.boxTexts(item);
+    if (["input", "output", "value"].includes(item.kind)) {
+      const w = Math.max(72, textWidth(title) + 2 * PAD);
+      return makePiece({
+        key,
+        shape: item.kind === "output" ? "output" : "input",
+        family: "other",
+        title,
+        w,
+        h: 24,
+        ax: w / 2,
+        item,
+      });
+    }
+    const { family } = this.drawing.nodes[mainOf(item)];
+    if (family === "merge" && [...title].length === 1) {
+      const room = sub ? textWidth(sub, SMALL) + 6 : 0;
+      return makePiece({ key, shape: "circle", family, title, w: 20 + room, h: 20, ax: 10 + room, item, sub, labelWidth: room });
+    }
+    if (family === "merge" || followsFan) {
+      const text = sub ? `${title} · ${sub}` : title;
+      const w = Math.max(54, textWidth(text) + 2 * PAD);
+      return makePiece({ key, shape: "bar", family, title: text, w, h: 16, ax: w / 2, item });
+    }
+    const w = Math.max(64, textWidth(title) + 2 * PAD, textWidth(sub, SMALL) + 2 * PAD);
+    return makePiece({ key, shape: "box", family, title, w, h: sub ? 36 : 24, ax: w / 2, item, sub });
+  }
+
+  /** The two lines of a box: what its layer is, and the companions before it, with an arrow, and behind it. */
+  boxTexts(item) {
+    if (item.kind === "input") return [shorten(this.drawing.inputs[item.input][0]), ""];
+    if (item.kind === "value") return [shorten(nameOf(this.drawing, item.value)), ""];
+    if (item.kind === "output") return [shorten(this.drawing.outputs[item.output][0]), ""];
+    const titles = item.members.map((node) => this.drawing.nodes[node].title);
+    const at = item.members.indexOf(mainOf(item));
+    const [before, behind] = [titles.slice(0, at).join(" · "), titles.slice(at + 1).join(" · ")];
+    const sub = before && behind ? `${before} → · ${behind}` : before ? `${before} →` : behind;
+    return [shorten(titles[at]), shorten(sub)];
+  }
+
+  /** A closed group or repeat: its name, its block, what is in it. */
+  closed(item, scope, entering) {
+    const rounds = item.kind === "repeat" ? item.items : [];
+    const first = rounds[0] ?? item;
+    const room = rounds.length ? 30 : 0;
+    let [title, sub, family] = ["", "", "group"];
+    if (first.kind === "group") {
+      title = rounds.length ? this.repeatTitle(item, scope) : relative(first.id, scope);
+      sub = joined([first.block, this.summary(first)]);
+    } else {
+      [title, sub] = this.boxTexts(first);
+      family = this.drawing.nodes[mainOf(first)].family;
+    }
+    if (rounds.length) sub = joined([sub, this.channelsChange(item, entering)]);
+    [title, sub] = [shorten(title), shorten(sub)];
+    const w = Math.max(96, textWidth(title, BOLD) + 2 * PAD + 14 + room, textWidth(sub, SMALL) + 2 * PAD);
+    const shape = rounds.length ? "stack" : "group";
+    return makePiece({
+      key: keyOf(item, this.drawing),
+      shape,
+      family,
+      title,
+      w,
+      h: 40,
+      ax: w / 2,
+      item,
+      sub,
+      rounds: rounds.length,
+    });
+  }
+
+  /** The names of the first and the last round: `denselayer1 … denselayer6`. */
+  repeatTitle(item, scope) {
+    const [first, last] = [item.items[0], item.items.at(-1)];
+    if (!first.id || !last.id) return this.boxTexts(first)[0];
+    return `${relative(first.id, scope)} … ${last.id.split(".").at(-1)}`;
+  }
+
+  /** How the channels change over a repeat: `64→256`, or nothing. */
+  channelsChange(item, entering) {
+    const value = exitOf(item);
+    const leaving = value === null ? null : shapeOf(this.drawing, value);
+    return entering?.length && leaving?.length && !equalShapes(entering, leaving) ? `${entering[0]}→${leaving[0]}` : "";
+  }
+
+  /** What is in a closed group, in words. */
+  summary(group) {
+    const fans = group.items.filter((item) => item.kind === "parallel");
+    const branches = fans.filter((fan) => fan.branches.length > 1).map((fan) => fan.branches.length + (fan.skip ? 1 : 0));
+    const held = new Set(group.members);
+    const layers = group.members.filter((i) => LAYERS.includes(this.drawing.nodes[i].family)).length;
+    const inside = this.taps.filter((tap) => held.has(tap.source)).length;
+    const shape = branches.length ? `${Math.max(...branches)} branches` : fans.some((fan) => fan.skip) ? "skip" : null;
+    return [shape, `${layers} layer${layers === 1 ? "" : "s"}`, inside && `${inside} beside`].filter(Boolean).join(", ");
+  }
+
+  /** An open repeat: its first round stands for all, unless all are shown. */
+  openRepeat(item, scope, entering) {
+    const first = item.items[0];
+    const [title, block] = [this.repeatTitle(item, scope), first.kind === "group" ? first.block : ""];
+    const unrolled = first.kind !== "group" || this.opened.has(`${keyOf(item, this.drawing)}*`);
+    if (unrolled) return this.wrap(item, this.column(item.items, scope, entering), title, block);
+    return this.wrap(item, this.column(first.items, first.id, entering), title, block, item.items.length);
+  }
+
+  /** A frame with a header around a column. */
+  wrap(item, inner, fullTitle, fullBlock, rounds = 0) {
+    const [title, sub] = [shorten(fullTitle), shorten(fullBlock)];
+    const need = textWidth(sub ? `${title}  ${sub}` : title, BOLD) + 44 + (rounds ? 30 : 0);
+    const extra = Math.max(0, need - (inner.w + 2 * PAD));
+    const left = PAD + extra / 2;
+    const [w, h] = [inner.w + 2 * PAD + extra, inner.h + HEADER + 2 * GAP - 6];
+    const key = keyOf(item, this.drawing);
+    return makePiece({
+      key,
+      shape: "open",
+      family: "group",
+      title,
+      w,
+      h,
+      ax: inner.ax + left,
+      item,
+      sub,
+      rounds,
+      inner,
+      ix: left,
+      iy: HEADER + GAP - 4,
+    });
+  }
+
+  // ---- branches and arcs
+
+  /** Branches. Into a circle, or where there is one branch only, the deepest is on the trunk and the others enter from the right. */
+  fan(item, scope, entering, after, isEntered) {
+    const branches = item.branches.map((items) => this.branch(items, scope, entering, isEntered));
+    const deepest = branches[deepestBranch(item, this.drawing)];
+    const sided = after !== null && (this.isCircle(after) || branches.length === 1);
+    const order = sided ? [deepest, ...branches.filter((branch) => branch !== deepest)] : branches;
+    if (sided) deepest.tag = null;
+    const height = Math.max(...order.map((branch) => branch.h));
+    const entered = isEntered && (item.skip || order.some((branch) => branch.entered));
+    const forks = entered && (order.length > 1 || item.skip);
+    const top = forks ? FORK + (order.some((branch) => branch.tag) ? TAG : 0) : 0;
+    const at = [];
+    let x = 0;
+    for (const branch of order) {
+      at.push(x);
+      x += branch.w + BESIDE;
+    }
+    x -= BESIDE;
+    const ax = sided ? order[0].ax : (at[0] + order[0].ax + at.at(-1) + order.at(-1).ax) / 2;
+    let skip = null;
+    if (item.skip) {
+      const reach = sided ? this.box(after, true).w / 2 + 16 : 0;
+      skip = Math.max(x + LANE - 4, ax + reach);
+      x = skip + 6;
+    }
+    const mains = sided ? 1 : order.length;
+    const leaving = order.map((branch, i) => branch.outs.map((out) => at[i] + out));
+    const [outs, sides] = [leaving.slice(0, mains).flat(), leaving.slice(mains).flat()];
+    if (item.skip) (sided ? sides : outs).push(skip);
+    const h = height + top + (after !== null ? GAP : 0);
+    return { type: "fan", order, at, w: x, h, ax, top, height, outs, sides, skip, entered, y: 0, label: null };
+  }
+
+  /** One branch. One short group without a block, and one card with a name, are a tag at its beginning and no frame. */
+  branch(items, scope, entering, entered) {
+    const only = items.length === 1 ? items[0] : null;
+    const isPlain = only?.kind === "group" && !only.block && only.items.length <= SHORT_BRANCH;
+    const column = isPlain
+      ? this.column(only.items, only.id, entering, { entered })
+      : this.column(items, scope, entering, { entered });
+    if (!isPlain && (only?.kind !== "card" || !only.id || this.opened.has(only.id))) return column;
+    column.tag = only;
+    column.tagText = shorten(relative(only.id, scope));
+    column.w = Math.max(column.w, column.ax + 8 + textWidth(column.tagText, SMALL));
+    return column;
+  }
+
+  /** What is not series-parallel: one column, its far edges in lanes at the right. */
+  weave(item, scope, entering) {
+    const inner = this.column(item.items, scope, entering, { entered: false });
+    const near = new Set(item.edges.filter(([a, b]) => b - a === 1).map(([a]) => a));
+    inner.pieces.forEach((piece, number) => {
+      if (!near.has(number)) piece.label = null;
+    });
+    const lanes = [];
+    const far = [];
+    const spanning = item.edges.filter(([a, b]) => b - a > 1).sort(([a, b], [c, d]) => b - a - (d - c));
+    for (const [a, b] of spanning) {
+      let lane = lanes.findIndex((used) => used.every(([c, d]) => b <= c || d <= a));
+      if (lane < 0) lane = lanes.push([]) - 1;
+      lanes[lane].push([a, b]);
+      far.push([a, b, lane]);
+    }
+    const w = inner.w + lanes.length * ARC_LANE + 14;
+    return {
+      type: "weave",
+      inner,
+      far,
+      near,
+      w,
+      h: inner.h + 2 * GAP,
+      ax: inner.ax,
+      leaves: exitOf(item) !== null,
+      y: 0,
+      label: null,
+    };
+  }
+
+  /** Whether an item is a merge, alone or with companions. */
+  isMerge(item) {
+    return (item.kind === "op" || item.kind === "card") && this.drawing.nodes[mainOf(item)].family === "merge";
+  }
+
+  /** Whether an item is drawn as a circle: a merge whose title is one sign. */
+  isCircle(item) {
+    return this.isMerge(item) && [...this.drawing.nodes[mainOf(item)].title].length === 1;
+  }
+}
+
+/** Everything that stands beside a column. */
+function* findTaps(drawing) {
+  const inSeries = new Set(
+    [drawing.tree, ...drawing.heads.map((head) => head.items)].flatMap((items) => [...outputItems(items)]),
+  );
+  for (const [k, [name, node]] of drawing.outputs.entries()) {
+    if (!inSeries.has(k))
+      yield { key: `out:${name}`, source: node, items: [drawing.items.get(`out:${name}`)], title: "", sub: "", framed: false };
+  }
+  for (const { path, weight, source, items } of drawing.heads) {
+    let [title, sub] = ["", ""];
+    if (weight !== null) {
+      title = shorten(path);
+      sub = `training only, loss × ${shortWeight(weight)}`;
+    }
+    yield { key: `head:${path}`, source, items, title, sub, framed: title !== "" };
+  }
+}
+
+/** The outputs that stand in a series, or in one inside of it. */
+function* outputItems(items) {
+  for (const item of items) {
+    if (item.kind === "output") yield item.output;
+    for (const inner of childrenOf(item)) yield* outputItems(inner);
+  }
+}
+
+/** Whether a series begins with something that reads what enters it, and not with values of its own. */
+function takesWhatEnters(items) {
+  const first = items[0];
+  if (first?.kind === "input" || first?.kind === "value") return false;
+  if (first?.kind === "parallel") return first.skip || first.branches.some(takesWhatEnters);
+  return first?.kind === "arcs" ? first.edges.some(([a]) => a === 0) : true;
+}
+
+/** A weight with six digits, as Python's `:g` writes it. */
+function shortWeight(weight) {
+  const size = Math.abs(weight);
+  if (size !== 0 && (size < 1e-4 || size >= 1e6))
+    return weight
+      .toExponential(5)
+      .replace(/\.?0*e/, "e")
+      .replace(/e([+-])(\d)$/, "e$10$2");
+  return String(Number(weight.toPrecision(6)));
+}
+
+/** The branch that is on the trunk: the first of those with the most layers, and of these of those with the most nodes. */
+function deepestBranch(item, drawing) {
+  const depths = item.branches.map((items) => {
+    const nodes = items.flatMap((each) => each.members);
+    return [nodes.filter((i) => LAYERS.includes(drawing.nodes[i].family)).length, nodes.length];
+  });
+  return depths.reduce(
+    (best, [layers, nodes], i) =>
+      layers > depths[best][0] || (layers === depths[best][0] && nodes > depths[best][1]) ? i : best,
+    0,
+  );
+}
