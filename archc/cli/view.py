@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from ..compiler.view.heat import HEATS
-from ..compiler.view.pictures import DEFAULT_FORMAT, FORMATS, PictureOptions, draw_picture
+from ..compiler.view.pictures import DEFAULT_FORMAT, FORMATS, STYLES, PictureOptions, draw_picture
 from ..compiler.view.theme import THEMES
 from .options import (
     Count,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ..compiler.limits import Limits
     from ..compiler.view.drawing import Drawing
 
-STYLES = ("blocks", "volumes")
 # the pixels of a picture are made of its svg
 PIXELS = {"png": "svg"}
 FORMATS_OF_FILES = (*FORMATS, *PIXELS)
