@@ -12,6 +12,7 @@ COMMANDS = {
     "check": "Check specs; prove or refute what they expect.",
     "show": "Show the graph of a spec as text.",
     "cost": "Count parameters, MACs, activations and memory.",
+    "compare": "Compare nets by accuracy and costs, as a table or a chart.",
     "build": "Build a model: ONNX or PyTorch.",
     "run": "Run a built model on pictures.",
     "eval": "Say how well a built classifier does on pictures.",

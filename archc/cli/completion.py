@@ -33,6 +33,13 @@ def spec_names() -> Iterable[str]:
     return zoo()
 
 
+def family_names() -> Iterable[str]:
+    """The families of bundled specs."""
+    from ..compiler.sources import zoo
+
+    return {path.parent.name for path in zoo().values()}
+
+
 def pass_names() -> Iterable[str]:
     """The passes, in their order."""
     from ..compiler.passes import PIPELINE
@@ -64,6 +71,11 @@ def diagnostic_codes() -> Iterable[str]:
 def complete_spec(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Spec files and folders that begin so, then bundled specs."""
     return files_with_prefix(incomplete, (".yaml", ".yml")) + offer(spec_names)(context, parameter, incomplete)
+
+
+def complete_json(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Folders and JSON files that begin so."""
+    return files_with_prefix(incomplete, (".json",))
 
 
 def files_with_prefix(incomplete: str, suffixes: tuple[str, ...]) -> list[str]:

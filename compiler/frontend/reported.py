@@ -89,7 +89,8 @@ def parse_row(node: Located) -> Reported:
     return Reported(
         errors={key: value.value for key, value in errors.items()},
         span=node.span,
-        spans={key: value.span for key, value in errors.items()} | {key: entry.key.span for key, entry in params.items()},
+        spans={key: value.span for key, value in errors.items()}
+        | {key: entry.key.span for key, entry in params.items()},
         params={key: plain_value(entry.value) for key, entry in params.items()},
         **{key: value.value for key, value in values.items()},
     )
@@ -103,7 +104,9 @@ def check_reported(document: Document, diagnostics: Collector) -> None:
             diagnostics.error("missing-key", row.span, "a row of `reported` states no error", help)
         for name, value in row.errors.items():
             if value != value:  # `.nan` is a number for the schema
-                diagnostics.error("out-of-range", row.spans[name], f"`{name}` wants a percentage, 0 to 100, not {value}")
+                diagnostics.error(
+                    "out-of-range", row.spans[name], f"`{name}` wants a percentage, 0 to 100, not {value}"
+                )
         for name in row.params:
             if name not in document.params:
                 near = nearest(name, document.params)

@@ -252,7 +252,12 @@ def expect_rule() -> Schema:
 def reported_rule() -> Schema:
     """The rule of `reported`: rows of results, or one."""
     row = mapping_rule(RULES, "key of `reported`", ("split", "source"))
-    rows = row | {"type": ["array", "object"], "items": row | {"x-wants": "a mapping"}, "minItems": 1, "x-wants": "a list of rows, or one"}
+    rows = row | {
+        "type": ["array", "object"],
+        "items": row | {"x-wants": "a mapping"},
+        "minItems": 1,
+        "x-wants": "a list of rows, or one",
+    }
     return with_synonyms(rows, "results", "accuracy", "metrics")
 
 
