@@ -220,6 +220,9 @@ OPTIONS = {
     "show --phase": (["show", "tiny.yaml"], []),
     "show --after": (["show", "tiny.yaml"], []),
     "cost --by": (["cost", "tiny.yaml"], []),
+    "compare --style": (["compare", "tiny.yaml"], []),
+    "compare --metric": (["compare", "tiny.yaml"], []),
+    "compare --x": (["compare", "tiny.yaml"], []),
     "check --format": (["check", "tiny.yaml"], []),
 }
 

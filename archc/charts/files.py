@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 from ..compiler.diagnostics import clean
 from ..runtime.packages import import_package
-from .style import drawing_settings
+from .style import MISSING_GLYPH, drawing_settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PNG_DPI = 200
-MISSING_GLYPH = "Glyph"
 
 
 def require_matplotlib() -> None:
@@ -28,8 +27,7 @@ def require_matplotlib() -> None:
 def to_svg(figure: Figure, title: str, tips: Mapping[str, str]) -> str:
     """The figure as SVG. `tips` are texts by gid, which a browser shows over the mark, and a screen reader reads."""
     out = io.BytesIO()
-    with drawing_settings(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", MISSING_GLYPH)  # the viewer of an SVG brings its own fonts
+    with drawing_settings():
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": "archc", "Title": clean(title)})
     text = out.getvalue().decode("utf-8")
     for gid, tip in tips.items():

@@ -6,7 +6,7 @@ Everything is in points, from the lower left corner.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 DIRECTIONS = [0, 180, 90, 270, 45, 135, 315, 225, 22, 158, 202, 338, 67, 113, 247, 293]
@@ -43,13 +43,25 @@ def place_labels(marks: Sequence[Circle], sizes: Sequence[tuple[float, float]], 
     for _ in range(ROUNDS):
         for i in order:
             others = [box for j, box in placed.items() if j != i]
-            options = candidates(marks[i], sizes[i])
-            placed[i] = min(options, key=lambda option: option[1] + cost(option[0], i, others, around, room))[0]
+            placed[i] = find_place(candidates(marks[i], sizes[i]), others, [*around[:i], *around[i + 1 :]], room)
     return [placed[i] for i in range(len(marks))]
 
 
+def find_place(places: Iterable[tuple[Box, float]], labels: Sequence[Box], marks: Sequence[Box], room: Box) -> Box:
+    """The cheapest of the places, which come with what each costs by itself, the cheapest first."""
+    best, least = Box(0, 0, 0, 0), math.inf
+    for box, own in places:
+        if own >= least:
+            break
+        whole = own + cost(box, labels, marks, room)
+        if whole < least:
+            best, least = box, whole
+    return best
+
+
 def candidates(mark: Circle, size: tuple[float, float]) -> Iterator[tuple[Box, float]]:
-    """The places that a label may take, each with what it costs to be there: inside its mark if that is wide enough, or around it."""
+    """The places that a label may take, each with what it costs to be there, the cheapest first: inside its mark if that is wide enough,
+    then around it, farther and farther."""
     width, height = size
     if math.hypot(width, height) < 1.9 * mark.radius:
         yield box_at(mark.x, mark.y, size), 0.0
@@ -70,12 +82,11 @@ def box_at(x: float, y: float, size: tuple[float, float]) -> Box:
     return Box(x - size[0] / 2, y - size[1] / 2, x + size[0] / 2, y + size[1] / 2)
 
 
-def cost(box: Box, own: int, labels: Sequence[Box], marks: Sequence[Box], room: Box) -> float:
-    """What a place costs: covering other labels most, then leaving the chart, then covering other marks."""
+def cost(box: Box, labels: Sequence[Box], marks: Sequence[Box], room: Box) -> float:
+    """What a place costs: covering other labels or leaving the chart most, then covering other marks."""
     covered = sum(overlap(box, each) for each in labels)
     outside = (box.right - box.left) * (box.top - box.bottom) - overlap(box, room, 0.0)
-    over_marks = sum(overlap(box, each) for i, each in enumerate(marks) if i != own)
-    return 20.0 * covered + 20.0 * outside + 2.0 * over_marks
+    return 20.0 * (covered + outside) + 2.0 * sum(overlap(box, each) for each in marks)
 
 
 def overlap(one: Box, other: Box, gap: float = GAP) -> float:

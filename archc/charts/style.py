@@ -3,7 +3,9 @@ under which a drawing is the same bytes each time."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 INK, RULE, PAPER = "#1b1b1b", "#d4d4d4", "#ffffff"
@@ -12,6 +14,7 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f
 HATCHES = ("", "////", "....", "xxxx")
 OPACITY = 0.65
 FONT = "DejaVu Sans"  # matplotlib brings it along
+MISSING_GLYPH = "Glyph"  # how matplotlib's warning of a character begins that the font lacks
 
 
 class Mark(NamedTuple):
@@ -57,13 +60,16 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def drawing_settings() -> AbstractContextManager[None]:
-    """matplotlib under SETTINGS, whatever the user's own say."""
+@contextmanager
+def drawing_settings() -> Iterator[None]:
+    """matplotlib under SETTINGS, whatever the user's own say; it says nothing of characters that its font lacks."""
     from matplotlib import rc_context, rcParamsDefault
 
     settings: Any = {**rcParamsDefault, **SETTINGS}
     settings.pop("backend")  # no window is opened
-    return rc_context(settings)
+    with rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", MISSING_GLYPH)
+        yield
 
 
 def look_of(index: int) -> tuple[str, str]:

@@ -8,12 +8,12 @@ from ..compiler.diagnostics import clean
 from ..compiler.frontend.reported import Reported
 from ..text.tables import format_count
 from .protocols import METRICS, protocol_of
-from .selection import MEASURED, Point, Selection
+from .selection import Point, Selection
 
 
 def table_head(chart: Selection) -> list[str]:
     """The columns of `table_rows`."""
-    measured = {"time": ["ms"], "energy": ["ms", "J"]}.get(chart.axis.name, [])
+    measured = [word for word, is_told in (("ms", has_times(chart)), ("J", has_energy(chart))) if is_told]
     return ["net", "accuracy", "params", "MACs", "activations", "depth", *measured, "source"]
 
 
@@ -23,17 +23,23 @@ def table_rows(chart: Selection) -> list[list[str]]:
     return [table_row(chart, each) for each in ordered]
 
 
+def has_times(chart: Selection) -> bool:
+    """Whether a time of any of the nets was measured."""
+    return any(each.measurement for each in chart.points)
+
+
+def has_energy(chart: Selection) -> bool:
+    """Whether the energy of any of the nets was measured."""
+    return any(each.measurement and each.measurement.joules is not None for each in chart.points)
+
+
 def table_row(chart: Selection, point: Point) -> list[str]:
-    figures, measured = point.figures, []
-    if chart.axis.name in MEASURED:
-        found = point.measurement
-        measured = [f"{found.time_ms:.4g}" if found else ""]
-        measured += [f"{found.joules:.3g}" if found and found.joules is not None else ""] * (
-            chart.axis.name == "energy"
-        )
+    figures, found = point.figures, point.measurement
+    times = [f"{found.time_ms:.4g}" if found else ""] * has_times(chart)
+    energy = [f"{found.joules:.3g}" if found and found.joules is not None else ""] * has_energy(chart)
     accuracy = "" if point.accuracy is None else f"{point.accuracy:.2f} %"
     counts = [format_count(each) for each in figures[:3]]
-    return [point.net.label, accuracy, *counts, f"{figures.depth:,}", *measured, describe_source(chart, point)]
+    return [point.net.label, accuracy, *counts, f"{figures.depth:,}", *times, *energy, describe_source(chart, point)]
 
 
 def describe_source(chart: Selection, point: Point) -> str:
@@ -54,7 +60,7 @@ def describe_chart(chart: Selection) -> list[str]:
         if protocols
         else []
     )
-    if chart.axis.name in MEASURED and chart.setting:
+    if chart.setting and has_times(chart):
         lines.append(f"measured on {chart.setting.description}")
     return lines
 
@@ -73,7 +79,7 @@ def chart_json(chart: Selection) -> dict[str, Any]:
         "metric": chart.metric,
         "protocols": [each.name for each in chart.protocols],
         "x": chart.axis.name,
-        "setting": chart.setting._asdict() if chart.setting and chart.axis.name in MEASURED else None,
+        "setting": chart.setting._asdict() if chart.setting and has_times(chart) else None,
         "nets": [net_json(chart, each) for each in chart.points],
         "left_out": [{"net": label, "why": why} for label, why in chart.left_out],
     }

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..compiler.diagnostics import Failure, SpecError, clean, nearest
+from ..compiler.driver import check
 from ..compiler.limits import Limits
+from ..net import graph_of
 from ..text.layout import fold_line, output_width, table_width
 from ..text.tables import format_table
 from .completion import complete_json, complete_spec, family_names, offer
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from ..charts.selection import Selection
     from ..compiler.driver import Compilation
     from ..compiler.ir.graph import Graph
+    from ..compiler.sources import SpecText
 
 # the nets of the lecture and of Canziani et al. 2016, in the order of their papers
 LECTURE = ("alexnet", "zfnet", "vgg16", "vgg19", "googlenet", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "inception_v3", "inception_v4")  # fmt: skip
@@ -147,37 +150,34 @@ def bundled_names(specs: Sequence[str], everything: bool, families: Sequence[str
 def read_nets(specs: Sequence[str], bundled: Sequence[str], limits: Limits) -> tuple[ComparedNet, ...]:
     """The nets of specs, then of bundled ones by name, each once."""
     from ..charts.nets import with_distinct_labels
+    from ..compiler.sources import find_spec
 
-    named = dict.fromkeys(specs)
-    own = [read_spec(spec, *compile_spec(spec, (), limits), limits) for spec in named]
-    rest = [read_spec(name, *compile_bundled(name, limits), limits) for name in bundled if name not in named]
+    # found once: standard input can be read only once
+    texts = [find_spec(spec) for spec in dict.fromkeys(specs)]
+    own = [read_spec(text, *compile_spec(text, (), limits), limits) for text in texts]
+    named = {text.bundled for text in texts}
+    others = [find_spec(f"zoo:{name}") for name in bundled if name not in named]
+    # nobody named these, so nothing is said of them
+    checked = [(text, check(text, limits=limits)) for text in others]
+    rest = [read_spec(text, found, graph_of(found), limits) for text, found in checked]
     return with_distinct_labels([*own, *rest])
 
 
-def compile_bundled(name: str, limits: Limits) -> tuple[Compilation, Graph]:
-    """A bundled net that nobody named, so that nothing is said of it."""
-    from ..compiler.driver import check
-    from ..net import graph_of
-
-    found = check(name, limits=limits)
-    return found, graph_of(found)
-
-
-def read_spec(spec: str, found: Compilation, graph: Graph, limits: Limits) -> ComparedNet:
+def read_spec(text: SpecText, found: Compilation, graph: Graph, limits: Limits) -> ComparedNet:
     """A checked spec as a net that is compared. Raises SpecError or Failure where a row's `with` does not fit the spec."""
     from ..charts.nets import read_net
-    from ..compiler.driver import check
     from ..compiler.sources import zoo
-    from ..net import graph_of
 
     def graph_with(params: Mapping[str, Any]) -> Graph:
-        other = check(spec, params=params, limits=limits)
+        other = check(text, params=params, limits=limits)
         if other.failed:
             raise SpecError(other.diagnostics)
         return graph_of(other)
 
-    place = zoo().get(Path(found.bundled).stem) if found.bundled else None
-    return read_net(found.name, Path(spec).stem, place.parent.name if place else "", graph, found.header, graph_with)
+    place = zoo()[text.bundled] if text.bundled else None
+    return read_net(
+        found.name, Path(text.name).stem, place.parent.name if place else "", graph, found.header, graph_with
+    )
 
 
 def write_chart(target: str, chart: Selection, style: str) -> None:
