@@ -19,7 +19,7 @@ from archc.charts.labels import Box, Circle, overlap, place_labels
 from archc.charts.measured import Measurement, Setting
 from archc.charts.nets import MAX_STAGES
 from archc.charts.protocols import METRICS, Protocol
-from archc.charts.selection import AXES, Question, Selection, select
+from archc.charts.selection import AXES, ChartRequest, Selection, select
 from archc.charts.style import MARKS
 from archc.cli.compare import AXIS_WORDS, LECTURE, METRIC_WORDS, read_nets
 from archc.compiler.limits import DEFAULT
@@ -65,7 +65,7 @@ def counted(channels: int) -> tuple[int, int]:
 
 
 def chart_of(specs: Sequence[str], *measured: Measurement, **asked: Any) -> Selection:
-    return select(read_nets(specs, [], DEFAULT), measured, Question(**asked))
+    return select(read_nets(specs, [], DEFAULT), measured, ChartRequest(**asked))
 
 
 def drawn_at(chart: Selection) -> list[tuple[float, float, float]]:
@@ -92,7 +92,7 @@ def test_a_mark_stands_at_what_the_net_costs_and_reports() -> None:
 
 
 def test_the_nets_of_the_lecture_stand_where_their_specs_say() -> None:
-    chart = select(read_nets([], LECTURE, DEFAULT), [], Question())
+    chart = select(read_nets([], LECTURE, DEFAULT), [], ChartRequest())
     at = {point.net.name: place for point, place in zip(chart.shown, drawn_at(chart), strict=True)}
     assert at["resnet50"][:2] == pytest.approx((4.089184256, 76.13)) and at["vgg19"][2] == pytest.approx(1)
     assert at["googlenet"][2] == pytest.approx(6_624_904 / 143_667_240), "inference needs no auxiliary head"
@@ -391,7 +391,7 @@ def test_labels_cover_no_other_while_there_is_room() -> None:
 
 
 def test_labels_of_the_lecture_cover_no_other() -> None:
-    figure = draw_bubbles(select(read_nets([], LECTURE, DEFAULT), [], Question()))
+    figure = draw_bubbles(select(read_nets([], LECTURE, DEFAULT), [], ChartRequest()))
     labels = [text.get_window_extent() for text in figure.texts if (text.get_gid() or "").startswith("label-")]
     assert len(labels) == 10 and not any(a.overlaps(b) for i, a in enumerate(labels) for b in labels[:i])
 

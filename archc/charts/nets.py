@@ -36,7 +36,7 @@ class Stage(NamedTuple):
     activations: int
 
 
-class Result(NamedTuple):
+class Report(NamedTuple):
     """A row of `reported`, with the costs of the net of which it is: those of the spec, or under the row's `with`.
 
     `source` is where it is stated, the paper's authors and year too.
@@ -55,7 +55,7 @@ class ComparedNet(NamedTuple):
     family: str
     stem: str
     figures: Figures
-    results: tuple[Result, ...]
+    results: tuple[Report, ...]
     stages: tuple[Stage, ...]
 
 
@@ -72,7 +72,7 @@ def read_net(
         if found is None:
             found = figures_of(Cost(graph_with(row.params)))
             variants.append((row.params, found))
-        results.append(Result(row, found, cite(row.source, header.source)))
+        results.append(Report(row, found, cite(row.source, header.source)))
     return ComparedNet(name, name, family, stem, figures, tuple(results), divide_into_stages(cost.layers))
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from ..compiler.diagnostics import Failure, nearest
 from .measured import Measurement, Setting, is_of
-from .nets import ComparedNet, Figures, Result
+from .nets import ComparedNet, Figures, Report
 from .protocols import METRICS, Protocol, protocol_of
 
 _T = TypeVar("_T")
@@ -37,7 +37,7 @@ MEASURED = ("time", "energy")
 MAX_PROTOCOLS = 7
 
 
-class Question(NamedTuple):
+class ChartRequest(NamedTuple):
     """What is asked for; None is left to the nets. `mix` takes the protocols together, each net under the first that it has."""
 
     metric: str | None = None
@@ -52,7 +52,7 @@ class Point(NamedTuple):
 
     net: ComparedNet
     figures: Figures
-    result: Result | None
+    result: Report | None
     accuracy: float | None
     protocol: Protocol | None
     x: float | None
@@ -75,33 +75,33 @@ class Selection(NamedTuple):
         return tuple(each for each in self.points if each.x and each.accuracy is not None)
 
 
-def select(nets: Sequence[ComparedNet], measurements: Sequence[Measurement], question: Question) -> Selection:
-    """The chart that answers the question. Raises Failure (usage) for a protocol that no net has."""
-    metric = question.metric or most_reported(nets)
+def select(nets: Sequence[ComparedNet], measurements: Sequence[Measurement], request: ChartRequest) -> Selection:
+    """The chart that is asked for. Raises Failure (usage) for a protocol that no net has."""
+    metric = request.metric or most_reported(nets)
     has = {
         net.label: [
             (protocol_of(metric, each.row), each) for each in net.results if METRICS[metric].key in each.row.errors
         ]
         for net in nets
     }
-    protocols = choose_protocols(metric, has.values(), question)
-    setting = choose_setting(nets, measurements, question.axis)
+    protocols = choose_protocols(metric, has.values(), request)
+    setting = choose_setting(nets, measurements, request.axis)
     points, left_out = [], []
     for net in nets:
         found = next(
             ((protocol, each) for protocol in protocols for other, each in has[net.label] if other == protocol), None
         )
-        measured = find_measurement(net, measurements, setting, question.axis)
-        point = place_net(net, metric, found, AXES[question.axis], measured)
+        measured = find_measurement(net, measurements, setting, request.axis)
+        point = place_net(net, metric, found, AXES[request.axis], measured)
         points.append(point)
         why = [
             *explain_accuracy(metric, point, has[net.label]),
-            *explain_place(net, point, measurements, question.axis),
+            *explain_place(net, point, measurements, request.axis),
         ]
         left_out += [(net.label, "; ".join(why))] if why else []
     used = {point.protocol for point in points}
     return Selection(
-        metric, AXES[question.axis], tuple(points), tuple(p for p in protocols if p in used), setting, tuple(left_out)
+        metric, AXES[request.axis], tuple(points), tuple(p for p in protocols if p in used), setting, tuple(left_out)
     )
 
 
@@ -115,19 +115,19 @@ def most_reported(nets: Sequence[ComparedNet]) -> str:
 
 
 def choose_protocols(
-    metric: str, has: Iterable[Sequence[tuple[Protocol, Result]]], question: Question
+    metric: str, has: Iterable[Sequence[tuple[Protocol, Report]]], request: ChartRequest
 ) -> list[Protocol]:
     """The protocol that is asked for, or that most nets have; with `mix` all, the most frequent first."""
     found = [list(dict.fromkeys(protocol for protocol, _ in rows)) for rows in has]
     ranked = rank(protocol for protocols in found for protocol in protocols)
-    if question.protocol is None:
-        return ranked[:MAX_PROTOCOLS] if question.mix else ranked[:1]
-    wanted = [protocol for protocol in ranked if protocol.name == question.protocol]
+    if request.protocol is None:
+        return ranked[:MAX_PROTOCOLS] if request.mix else ranked[:1]
+    wanted = [protocol for protocol in ranked if protocol.name == request.protocol]
     if not wanted:
         names = list(dict.fromkeys(protocol.name for protocol in ranked))
-        near = nearest(question.protocol, names)
+        near = nearest(request.protocol, names)
         there = f"it can be {', '.join(names)}" if names else f"none of them reports {metric}"
-        raise Failure("usage", f"no net here has {metric} by the protocol `{question.protocol}`",
+        raise Failure("usage", f"no net here has {metric} by the protocol `{request.protocol}`",
                       f"did you mean `{near}`?" if near else there, 2)  # fmt: skip
     return wanted[:1]
 
@@ -155,7 +155,7 @@ def find_measurement(
 
 
 def place_net(
-    net: ComparedNet, metric: str, found: tuple[Protocol, Result] | None, axis: Axis, measured: Measurement | None
+    net: ComparedNet, metric: str, found: tuple[Protocol, Report] | None, axis: Axis, measured: Measurement | None
 ) -> Point:
     """The point of a net: of its result, if it has one, the costs are those of the net under the result's params."""
     protocol, result = found or (None, None)
@@ -168,7 +168,7 @@ def place_net(
     return Point(net, figures, result, accuracy, protocol, x, measured)
 
 
-def explain_accuracy(metric: str, point: Point, rows: Sequence[tuple[Protocol, Result]]) -> list[str]:
+def explain_accuracy(metric: str, point: Point, rows: Sequence[tuple[Protocol, Report]]) -> list[str]:
     """Why a net has no accuracy in the chart."""
     if point.accuracy is not None:
         return []

@@ -17,7 +17,7 @@ FONT = "DejaVu Sans"  # matplotlib brings it along
 MISSING_GLYPH = "Glyph"  # how matplotlib's warning of a character begins that the font lacks
 
 
-class Mark(NamedTuple):
+class Marker(NamedTuple):
     """A mark of matplotlib's, and how much of the square of its size it fills, so that marks of equal figures have equal areas."""
 
     symbol: str
@@ -25,13 +25,13 @@ class Mark(NamedTuple):
 
 
 MARKS = (
-    Mark("o", 0.7854),
-    Mark("s", 1.0),
-    Mark("D", 1.0),
-    Mark("^", 0.5),
-    Mark("h", 0.6495),
-    Mark("p", 0.5944),
-    Mark("v", 0.5),
+    Marker("o", 0.7854),
+    Marker("s", 1.0),
+    Marker("D", 1.0),
+    Marker("^", 0.5),
+    Marker("h", 0.6495),
+    Marker("p", 0.5944),
+    Marker("v", 0.5),
 )
 
 SETTINGS: dict[str, Any] = {

@@ -95,7 +95,7 @@ def command(
     never in one chart, unless --mix says so. Costs are those of one crop: an accuracy by ten crops took ten times as much.
     """
     from ..charts.measured import read_measurements
-    from ..charts.selection import MEASURED, Question, select
+    from ..charts.selection import MEASURED, ChartRequest, select
 
     refuse_two_answers(target, form)
     check_options(target, protocol, mix)
@@ -110,7 +110,7 @@ def command(
     measurements = read_measurements(benches)
     with progress("counting"):
         nets = read_nets(specs, bundled_names(specs, everything, families), limits)
-    chart = select(nets, measurements, Question(metric, protocol, axis, mix))
+    chart = select(nets, measurements, ChartRequest(metric, protocol, axis, mix))
     if target:
         write_chart(target, chart, style)
     if form == "json":
