@@ -22,6 +22,7 @@ from .frontend.located_yaml import Located
 from .frontend.names import Resolver, Scope
 from .frontend.preprocessing import check_input_order, check_preprocessing
 from .frontend.recovery import Incomplete
+from .frontend.reported import check_reported
 from .garbage import without_collection
 from .ir.graph import Graph, Node
 from .ir.verify import verify
@@ -143,6 +144,7 @@ def run_stages(
     found = found._replace(scopes=resolver.scopes)
     yield found
     labels = document.header.labels
+    check_reported(document, diagnostics)
     names = read_labels(labels, text.files, diagnostics, budget.limits.bytes) if labels else None
     if document.input and not document.broken_input:
         if document.header.preprocess is None:  # else that says how large a photo is

@@ -72,6 +72,7 @@ HEAVY = {
     "yaml": ("compiler/frontend/located_yaml.py",),
     "jsonschema": ("compiler/frontend/schema.py",),
     "click": ("archc/cli/",),
+    "matplotlib": ("archc/charts/",),
     "compiler": (),
     "runtime": (),
 }

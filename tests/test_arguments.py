@@ -229,6 +229,9 @@ OPTIONS = {
     "cost --depth": (["cost", "tiny.yaml", "--by", "block"], ["3"]),
     "cost --precision": (["cost", "tiny.yaml"], []),
     "cost --on": (["cost", "tiny.yaml"], []),
+    "compare --style": (["compare", "tiny.yaml"], []),
+    "compare --metric": (["compare", "tiny.yaml"], []),
+    "compare --x": (["compare", "tiny.yaml"], []),
     "check --format": (["check", "tiny.yaml"], []),
 }
 

@@ -84,6 +84,9 @@ def ask(words: str, folder: Path, shell: str = "bash") -> list[str]:
         ("archc check tiny.yaml --format s", ["sarif"]),
         ("archc check nothing/of/the/kind/", []),
         ("archc ops nothing", []),
+        ("archc compare --family goo", ["googlenet"]),
+        ("archc compare --metric cifar100", ["cifar100"]),
+        ("archc compare googlenet_p", ["googlenet_paper"]),
         ("archc run net.onnx --device open", ["openvino"]),
         (
             "archc run net.onnx --device openvino --device-option p",

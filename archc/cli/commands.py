@@ -14,6 +14,7 @@ COMMANDS = {
     "cost": "Count parameters, MACs, activations and memory.",
     "view": "Draw a net.",
     "diff": "Say what differs between two nets, or two revisions of one.",
+    "compare": "Compare nets by accuracy and costs, as a table or a chart.",
     "build": "Build a model: ONNX or PyTorch.",
     "run": "Run a built model on pictures.",
     "eval": "Say how well a built classifier does on pictures.",

@@ -33,6 +33,13 @@ def spec_names() -> Iterable[str]:
     return zoo()
 
 
+def family_names() -> Iterable[str]:
+    """The families of bundled specs."""
+    from ..compiler.sources import zoo
+
+    return {path.parent.name for path in zoo().values()}
+
+
 def pass_names() -> Iterable[str]:
     """The passes, in their order."""
     from ..compiler.passes import PIPELINE
@@ -81,6 +88,11 @@ def complete_spec_path(context: click.Context, parameter: click.Parameter, incom
         return {".".join(node.path.split(".")[:level]) for node in check(context.params["what"]).nodes}
 
     return offer(paths)(context, parameter, incomplete)
+
+
+def complete_json(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Folders and JSON files that begin so."""
+    return files_with_prefix(incomplete, (".json",))
 
 
 def files_with_prefix(incomplete: str, suffixes: tuple[str, ...]) -> list[str]:

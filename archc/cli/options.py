@@ -22,6 +22,7 @@ from .completion import complete_setting, complete_spec
 if TYPE_CHECKING:
     from ..compiler.driver import Compilation
     from ..compiler.ir.graph import Graph
+    from ..compiler.sources import SpecText
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 LONGEST_NUMBER = 1000  # characters; Python converts no integer of over 4300 digits
@@ -82,7 +83,7 @@ def text_stream(output: str | None) -> TextIO:
     return sys.stderr if writes_to_stdout(output) else sys.stdout
 
 
-def check_spec(spec: str, settings: tuple[str, ...], limits: Limits) -> Compilation:
+def check_spec(spec: str | SpecText, settings: tuple[str, ...], limits: Limits) -> Compilation:
     """Checks a spec. Says on standard error if it is a bundled one, because a file was perhaps meant."""
     from ..compiler.driver import check
 
@@ -93,7 +94,7 @@ def check_spec(spec: str, settings: tuple[str, ...], limits: Limits) -> Compilat
     return result
 
 
-def compile_spec(spec: str, settings: tuple[str, ...], limits: Limits) -> tuple[Compilation, Graph]:
+def compile_spec(spec: str | SpecText, settings: tuple[str, ...], limits: Limits) -> tuple[Compilation, Graph]:
     """The checked spec and its training graph. Raises SpecError where the spec has errors; warnings go to standard error."""
     from ..compiler.diagnostics import SpecError
     from ..net import graph_of

@@ -17,7 +17,7 @@ from ..compiler.frontend.located_yaml import Entry, Located, parse_yaml
 from ..compiler.frontend.spec import TYPES, Builder, default_type
 
 ORDER = ("archspec", "name", "summary", "source", "lineage", "extends", "params", "input", "preprocess", "labels",
-         "import", "blocks", "graph", "expect")  # fmt: skip
+         "import", "blocks", "graph", "expect", "reported")  # fmt: skip
 MODELINE = re.compile(r"#\s*yaml-language-server:")
 
 Edit = tuple[int, int, str]  # start, end, and the text that replaces what is between them

@@ -1,4 +1,4 @@
-"""The header of a document, typed once: its name, its source, its labels, its preprocessing, and what it expects.
+"""The header of a document, typed once: its name, its source, its labels, its preprocessing, what it expects, and what is reported.
 
 The schema has checked every value before this; a key that it refused is left out. No later stage reads the raw YAML.
 """
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ..diagnostics import Span
 from .layering import NEVER_INHERITED
 from .located_yaml import Entry, Located, is_broken, plain_value
+from .reported import Reported, parse_reported
 
 
 class Preprocessing(NamedTuple):
@@ -58,7 +59,7 @@ class ExpectLine(NamedTuple):
 class Header(NamedTuple):
     """What a document says about itself.
 
-    `name`, `summary` and `expect` are its own; the rest is inherited through `extends`.
+    `name`, `summary`, `expect` and `reported` are its own; the rest is inherited through `extends`.
     """
 
     name: str | None = None
@@ -68,6 +69,7 @@ class Header(NamedTuple):
     labels: Labels | None = None
     preprocess: Preprocessing | None = None
     expect: tuple[ExpectLine, ...] = ()
+    reported: tuple[Reported, ...] = ()
 
     def inherit(self, base: Header) -> Header:
         """This header, with the values of `base`, the header of the extended document, where it has none."""
@@ -86,6 +88,7 @@ def parse_header(fields: Mapping[str, Entry]) -> Header:
         labels=parse_labels(sound["labels"]) if "labels" in sound else None,
         preprocess=parse_preprocessing(sound["preprocess"]) if "preprocess" in sound else None,
         expect=parse_expectations(expect) if expect is not None else (),
+        reported=parse_reported(fields["reported"].value) if "reported" in fields else (),
     )
 
 

@@ -5,5 +5,5 @@ from __future__ import annotations
 # the entries of both documents, the extending one's over the base's; lists of imports one after the other
 MERGED_BY_ENTRY = ("params", "input", "blocks", "import")
 # the document's own: the base's says nothing of it
-NEVER_INHERITED = ("archspec", "name", "summary", "extends", "expect")
+NEVER_INHERITED = ("archspec", "name", "summary", "extends", "expect", "reported")
 # all other keys are the document's where it states them, else the base's

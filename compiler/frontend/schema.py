@@ -20,6 +20,7 @@ from ..ops import OPS
 from ..ops.fields import EXPRESSION, Bool, Float, Schema
 from ..ops.op import Op
 from .located_yaml import Located, plain_value
+from .reported import RULES
 from .spec import MERGES, TYPES
 
 BLOCK_NAME = "^[A-Z][A-Za-z0-9_]*$"
@@ -248,6 +249,18 @@ def expect_rule() -> Schema:
     return with_synonyms(mapping_rule(figures, "expectation", minProperties=1), "expected")
 
 
+def reported_rule() -> Schema:
+    """The rule of `reported`: rows of results, or one."""
+    row = mapping_rule(RULES, "key of `reported`", ("split", "source"))
+    rows = row | {
+        "type": ["array", "object"],
+        "items": row | {"x-wants": "a mapping"},
+        "minItems": 1,
+        "x-wants": "a list of rows, or one",
+    }
+    return with_synonyms(rows, "results", "accuracy", "metrics")
+
+
 def import_rule(path: Schema) -> Schema:
     """The rule of `import`: files whose blocks are taken, or {Name: file} for a whole document as a block."""
     imports: Schema = {
@@ -285,6 +298,7 @@ def document_rule() -> Schema:
         "blocks": blocks_rule(),
         "graph": with_synonyms(PLACE, *graph_words),
         "expect": expect_rule(),
+        "reported": reported_rule(),
         "extends": with_synonyms(path, "base", "inherits"),
         "import": import_rule(path),
     }

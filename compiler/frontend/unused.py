@@ -12,7 +12,7 @@ from .located_yaml import Entry, Located
 from .spec import Declaration
 
 # keys of a document that hold no expressions, but may speak of a param in a text
-TEXTS = re.compile("name|summary|source|labels|preprocess|expect|x-.*")
+TEXTS = re.compile("name|summary|source|labels|preprocess|expect|reported|x-.*")
 
 
 class UnusedNames:
