@@ -148,8 +148,9 @@ def changed_entries(changes: Sequence[NodeChange]) -> Iterator[DiffLine]:
             facts.append(f"reads {list_inputs(first.a)} → {list_inputs(first.b)}")
         if first.a.output.type != first.b.output.type:
             facts.append(f"gives {types_change(alike)}")
-        yield DiffLine("~", both_paths([(c.a.path, c.b.path) for c in alike]), ", ".join(facts), both_places(first.a, first.b),
-                    yaml_lines(first.a, first.b))  # fmt: skip
+        place, yaml = telling_places(first.a, first.b)
+        paths = both_paths([(change.a.path, change.b.path) for change in alike])
+        yield DiffLine("~", paths, ", ".join(facts), place, yaml)
 
 
 def whole_entries(mark: str, nodes: Sequence[Node], graph: Graph) -> Iterator[DiffLine]:
@@ -162,16 +163,26 @@ def whole_entries(mark: str, nodes: Sequence[Node], graph: Graph) -> Iterator[Di
         return path_template(scope.path), inside
 
     for alike in fold(group_by_scope(nodes, graph), key):
-        first = alike[0].nodes[0]
-        place = place_of(first.span)
+        first, span = alike[0].nodes[0], common_span(alike[0].nodes)
+        line = span.source.line(span.line).strip()[:MAX_YAML] if span else ""
         subject = counted_path([scope.path for scope in alike])
+        facts = describe_steps(alike[0].nodes, len(alike) > 1)
         if len(alike[0].nodes) == 1:
             shapes = dict.fromkeys(describe_type(scope.nodes[0].output.type) for scope in alike)
-            line = first.span.source.line(first.span.line).strip()[:MAX_YAML] if first.span else ""
             facts = f"{first.op.text('')}, gives {next(iter(shapes))}{', …' * (len(shapes) > 1)}"
-            yield DiffLine(mark, subject, facts, place, ((mark, line),) * bool(line))
-        else:
-            yield DiffLine(mark, subject, describe_steps(alike[0].nodes, len(alike) > 1), place)
+        yield DiffLine(mark, subject, facts, place_of(span), ((mark, line),) * bool(line))
+
+
+def common_span(nodes: Sequence[Node]) -> Span | None:
+    """Where a node stands; of several the innermost call or repeat that all of them were expanded from, or else where the first stands."""
+    if len(nodes) == 1:
+        return nodes[0].span
+    shared = [
+        each[0]
+        for each in zip(*(node.frames for node in nodes), strict=False)
+        if len({frame.span for frame in each}) == 1
+    ]
+    return shared[-1].span if shared else nodes[0].span
 
 
 def describe_steps(nodes: Sequence[Node], each: bool) -> str:
@@ -197,7 +208,12 @@ def renamed_entries(renamed: Sequence[tuple[Node, Node]]) -> Iterator[DiffLine]:
         scopes = [moved(pairs[0]) for pairs in alike]
         first, last = (f"{a} → {b}" for a, b in (scopes[0], scopes[-1]))
         subject = first if len(scopes) == 1 else f"{first}, …, {last}" if len(scopes) > 2 else f"{first}, {last}"
-        yield DiffLine(">", subject, count_of(steps, "step") if steps > 1 else "", both_places(*alike[0][0]))
+        yield DiffLine(
+            ">",
+            subject,
+            count_of(steps, "step") if steps > 1 else "",
+            both_places(*(node.span for node in alike[0][0])),
+        )
 
 
 def reshaped_entries(changes: Sequence[ShapeChange]) -> Iterator[DiffLine]:
@@ -310,17 +326,20 @@ def place_of(span: Span | None) -> str:
     return span.short if span else ""
 
 
-def both_places(a: Node, b: Node) -> str:
-    """Where two nodes stand: `net.yaml:5`, `net.yaml:5 → 7`, `a.yaml:5 → b.yaml:5`."""
-    if a.span is None or b.span is None:
-        return place_of(a.span or b.span)
-    if a.span.source.label != b.span.source.label:
-        return f"{a.span.short} → {b.span.short}"
-    return a.span.short if a.span.line == b.span.line else f"{a.span.short} → {b.span.line}"
+def both_places(a: Span | None, b: Span | None) -> str:
+    """Two places: `net.yaml:5`, `net.yaml:5 → 7`, `a.yaml:5 → b.yaml:5`."""
+    if a is None or b is None:
+        return place_of(a or b)
+    if a.source.label != b.source.label:
+        return f"{a.short} → {b.short}"
+    return a.short if a.line == b.line else f"{a.short} → {b.line}"
 
 
-def yaml_lines(a: Node, b: Node) -> tuple[tuple[str, str], ...]:
-    """The innermost lines that say two things: those of the nodes, or of what they were expanded from; none where all are equal."""
+def telling_places(a: Node, b: Node) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The innermost places whose lines say two things, with these lines: of the nodes, or of what they were expanded from.
+
+    Where all say the same, the places of the nodes alone.
+    """
     spans_a = [a.span, *(frame.span for frame in reversed(a.frames))]
     spans_b = [b.span, *(frame.span for frame in reversed(b.frames))]
     for x, y in zip(spans_a, spans_b, strict=False):
@@ -328,8 +347,8 @@ def yaml_lines(a: Node, b: Node) -> tuple[tuple[str, str], ...]:
             continue
         before, after = (span.source.line(span.line).strip() for span in (x, y))
         if before != after:
-            return ("-", before[:MAX_YAML]), ("+", after[:MAX_YAML])
-    return ()
+            return both_places(x, y), (("-", before[:MAX_YAML]), ("+", after[:MAX_YAML]))
+    return both_places(a.span, b.span), ()
 
 
 # -- text -----------------------------------------------------------------------------------------------------------------
