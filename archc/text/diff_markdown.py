@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..compiler.diagnostics import clean
-from .diff import report_diff
+from .diff_report import report_diff
 from .tables import count_of
 
 if TYPE_CHECKING:
     from ..difference import NetDiff
-    from .diff import DiffLine, DiffSection
+    from .diff_report import DiffLine, DiffSection
 
 MAX_OPEN = 6  # entries of a section that is not folded away
 MAX_ENTRIES = 60
