@@ -221,6 +221,9 @@ OPTIONS = {
     "show --after": (["show", "tiny.yaml"], []),
     "show --depth": (["show", "tiny.yaml"], ["3"]),
     "cost --by": (["cost", "tiny.yaml"], []),
+    "cost --depth": (["cost", "tiny.yaml", "--by", "block"], ["3"]),
+    "cost --precision": (["cost", "tiny.yaml"], []),
+    "cost --on": (["cost", "tiny.yaml"], []),
     "check --format": (["check", "tiny.yaml"], []),
 }
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from archc.compiler.analysis.cost import Cost, cost, sum_layers
+from archc.compiler.analysis.cost import Cost, cost
+from archc.compiler.analysis.parts import divide_layers, sum_part
 from archc.compiler.driver import check, run_passes
 
 HEAD = "archspec: 1\nname: net\ninput: {image: [3, 32, 32]}\n"
@@ -52,7 +53,7 @@ def test_layers_add_up_and_heads_cost_nothing_at_inference(tmp_path: Path) -> No
     assert sum(x.params for x in found.layers) == 404
     assert [x.path for x in found.layers if x.aux] == ["aux1.0", "aux1.fc"]
     for by in ("layer", "block", "op"):
-        rows = list(sum_layers(found.layers, by))
+        rows = [sum_part(each, found.layers) for each in divide_layers(found.layers, found.frames, by)]
         assert sum(x.macs for x in rows) == found.macs
         assert sum(x.activations for x in rows) == found.activations
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from archc.compiler.analysis.cost import cost, live_nodes
+from archc.compiler.analysis.cost import Cost, cost, live_nodes
+from archc.compiler.analysis.parts import divide_layers, sum_part
 from archc.compiler.driver import Compilation, check, run_passes
 from archc.compiler.ir.dtypes import F32
 from archc.compiler.ir.graph import Graph, Node
@@ -77,6 +78,7 @@ def test_counts_are_the_reference_s(row: str) -> None:
     assert list(graph.inputs[0].type.sizes) == fact["input"]
     assert found.outputs == {graph.outputs[0].name: tuple(fact["output"])}
     assert found.params.total == fact["params"]["total"]
+    check_rows(found)
     params = {
         kind: sum(x.params for x in by_op[op])
         for kind, op in (("conv", "conv"), ("fc", "linear"), ("bn", "batch_norm"))
@@ -95,6 +97,24 @@ def test_counts_are_the_reference_s(row: str) -> None:
     assert list(found.receptive_field) == fact["receptive_field"]
     norms = [node.op.eps for node in graph.nodes if node.op.name == "batch_norm"]  # type: ignore[attr-defined]
     assert [len(norms), sorted(set(norms))] == fact["bn"]
+
+
+def check_rows(found: Cost) -> None:
+    """However a net is divided, its rows add up to it: each layer is in one row, and a row of n rounds is n times the same layers."""
+    layers = found.layers
+    whole = [(f"{layer.op} {layer.output}", layer[4:]) for layer in layers]
+    for by, depth in (("layer", 1), ("block", 1), ("block", 2), ("block", 3), ("op", 1)):
+        parts = divide_layers(layers, found.frames, by, depth)  # type: ignore[arg-type]
+        rows = [sum_part(part, layers) for part in parts]
+        assert sorted(at for part in parts for at in part.members) == list(range(len(layers)))
+        assert sum(x.params for x in rows) == found.params.total
+        assert (sum(x.macs for x in rows), sum(x.activations for x in rows)) == (found.macs, found.activations)
+        assert len({part.path for part in parts}) == len(parts)
+        for part in parts:
+            count = len(part.members) // part.times
+            rounds = [part.members[at : at + count] for at in range(0, len(part.members), count)]
+            assert len(rounds) == part.times
+            assert all([whole[at] for at in each] == [whole[at] for at in rounds[0]] for each in rounds)
 
 
 def convolutions(graph: Graph) -> list[int]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..compiler.analysis.cost import Cost, Layer
+from ..compiler.analysis.cost import ELEMENT_BYTES, Cost, Layer
 from ..compiler.diagnostics import clean
-from ..compiler.ir.dtypes import F32
 from .tables import format_bytes, format_number, format_pairs
+
+if TYPE_CHECKING:
+    from ..compiler.analysis.parts import By
+    from .cost_tables import CostTable
+
+PRECISION_NAMES = {"fp32": "float32", "tf32": "float32", "fp16": "float16", "int8": "int8"}
 
 
 class NetCost(Cost):
@@ -20,14 +25,37 @@ class NetCost(Cost):
     def _repr_html_(self) -> str:
         return html_table(self.name, cost_rows(report_costs(self)))
 
+    def by(self, by: By, depth: int = 1, *, weights_only: bool = False, batch: int = 1) -> CostTable:
+        """The costs of each `layer`, `block` or `op`, as `archc cost --by` has them: a sequence of rows that prints as a table.
+
+        `depth` is how many words of the paths name a block. Raises Failure `usage` for another `by`.
+        """
+        from .cost_tables import CostTable
+
+        return CostTable(report_costs(self, weights_only, batch), by, depth)
+
 
 class CostReport(NamedTuple):
-    """A net's costs for `batch` images. The layers' parameters are all, or the weights alone, as `counted` says in a word."""
+    """A net's costs for `batch` images. The layers' parameters are all, or the weights alone, as `counted` says in a word.
+
+    `precision` is what bytes are told for; `label` is what the net is called beside others.
+    """
 
     cost: Cost
     layers: tuple[Layer, ...]
     counted: str
     batch: int
+    precision: str = "fp32"
+    label: str = ""
+
+    @property
+    def element_bytes(self) -> int:
+        return ELEMENT_BYTES[self.precision]
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most bytes of activations that are alive at once."""
+        return self.cost.peak_activation_bytes * self.batch * self.element_bytes // ELEMENT_BYTES["fp32"]
 
     @property
     def params(self) -> int:
@@ -47,7 +75,9 @@ class CostReport(NamedTuple):
         return (self.cost.activations + self.cost.input_elements) * self.batch
 
 
-def report_costs(costs: Cost, weights_only: bool = False, batch: int = 1) -> CostReport:
+def report_costs(
+    costs: Cost, weights_only: bool = False, batch: int = 1, precision: str = "fp32", label: str = ""
+) -> CostReport:
     """The costs of `batch` images; `weights_only` leaves out biases and normalisation."""
     layers = tuple(
         x._replace(
@@ -57,18 +87,20 @@ def report_costs(costs: Cost, weights_only: bool = False, batch: int = 1) -> Cos
         )
         for x in costs.layers
     )
-    return CostReport(costs, layers, "weights" if weights_only else "parameters", batch)
+    counted = "weights" if weights_only else "parameters"
+    return CostReport(costs, layers, counted, batch, precision, label or costs.name)
 
 
-def cost_text(report: CostReport) -> str:
-    """The net's name, and its numbers in two columns."""
-    return f"{clean(report.cost.name)}\n{format_pairs(cost_rows(report))}"
+def cost_text(report: CostReport, more: Sequence[tuple[str, str]] = ()) -> str:
+    """The net's name, and its numbers in two columns; `more` are rows below these."""
+    return f"{clean(report.label)}\n{format_pairs([*cost_rows(report), *more])}"
 
 
 def cost_rows(report: CostReport) -> list[tuple[str, str]]:
     """The net's numbers by what they are called; a row that belongs to the one above it is indented."""
     cost, batch = report.cost, report.batch
     per = "" if batch == 1 else f" for {batch:,} images"
+    number = PRECISION_NAMES[report.precision]
     params = format_number(report.params)
     if report.params_without_aux != report.params:
         params += f" ({report.params_without_aux:,} without the auxiliary heads)"
@@ -77,13 +109,18 @@ def cost_rows(report: CostReport) -> list[tuple[str, str]]:
         ("weight layers", describe_weight_layers(cost.weight_layers)),
         ("MACs" + per, f"{cost.macs * batch:,}"),
         ("activations" + per, f"{report.activations:,}"),
-        ("  with the input", f"{report.with_input:,}, {report.with_input * F32.size_bytes:,} bytes in float32"),
-        ("peak activations" + per, f"{format_bytes(cost.peak_activation_bytes * batch)} in float32"),
+        ("  with the input", f"{report.with_input:,}, {report.with_input * report.element_bytes:,} bytes in {number}"),
+        ("peak activations" + per, f"{format_bytes(report.peak_bytes)} in {number}"),
         ("depth", f"{cost.depth:,}"),
         ("receptive field", format_number(cost.receptive_field)),
         ("minimum input", format_number(cost.min_input)),
         ("output", describe_sizes(cost.outputs)),
     ]
+
+
+def count_layers(kinds: Mapping[str, int]) -> int:
+    """How many convolutions and linear layers there are, without those of auxiliary heads."""
+    return sum(n for kind, n in kinds.items() if kind != "aux")
 
 
 def describe_weight_layers(kinds: Mapping[str, int]) -> str:

@@ -37,13 +37,22 @@ def format_table(
             space = " " * (widths[i] - text_width(row[i]))
             parts.append(space + row[i] if right[i : i + 1] == ">" else row[i] + space)
         lines.append("  ".join(parts).rstrip())
-    note = f"\n\nleft out at {room} columns: {', '.join(left_out)}" if left_out else ""
-    return "\n".join(lines) + note
+    return "\n".join(lines) + table_note(f"left out at {room} columns: {', '.join(left_out)}" if left_out else "", room)
+
+
+def table_note(text: str, room: int) -> str:
+    """The lines below a table that say what it lacks; nothing where `text` is empty."""
+    return "\n\n" + "\n".join(fold_line(text, room)) if text else ""
 
 
 def table_size(widths: Sequence[int], kept: Sequence[int]) -> int:
     """How many columns of a terminal the `kept` columns of a table take."""
     return sum(widths[i] for i in kept) + 2 * (len(kept) - 1)
+
+
+def table_columns(columns: Sequence[Sequence[str]]) -> int:
+    """How many columns of a terminal a table of these columns of cells takes."""
+    return table_size([max(text_width(clean(cell)) for cell in column) for column in columns], range(len(columns)))
 
 
 def format_pairs(pairs: Sequence[tuple[str, str]], width: int = 0) -> str:

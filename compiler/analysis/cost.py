@@ -12,16 +12,19 @@ The conventions:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from ..ir.graph import Graph, Node
+from ..ir.provenance import Frame
 from ..ir.types import TensorType
 from ..ops.op import Op, op_of
 from .depth import depth
 
 HeightWidth = tuple[int, int]
+# of an element, by the precision that bytes are told for
+ELEMENT_BYTES = {"fp32": 4, "tf32": 4, "fp16": 2, "int8": 1}
 
 
 class Params(NamedTuple):
@@ -34,7 +37,8 @@ class Params(NamedTuple):
 class Layer(NamedTuple):
     """The costs of one node, or of several in one row. `source` is its place in the spec; `output` its sizes.
 
-    `aux` says that only an auxiliary head needs it, so that it costs nothing at inference.
+    `aux` says that only an auxiliary head needs it, so that it costs nothing at inference; `times` is how many equal rounds of a
+    `repeat` the row stands for, whose costs it sums up.
     """
 
     path: str
@@ -45,6 +49,7 @@ class Layer(NamedTuple):
     macs: int
     activations: int
     aux: bool
+    times: int = 1
 
 
 class OpCost(NamedTuple):
@@ -62,6 +67,7 @@ class Cost:
         self._graph = graph
         self._costs = tuple(op_cost(op_of(node), node.output.type, *node.input_types) for node in graph.nodes)
         self.name = graph.name
+        self.inputs = {value.name: value.type.sizes for value in graph.inputs}
         self.outputs = {output.name: output.value.type.sizes for output in graph.outputs}
 
     def __repr__(self) -> str:
@@ -81,6 +87,11 @@ class Cost:
     def layers(self) -> tuple[Layer, ...]:
         alive = {node.path for node in self._live}
         return tuple(make_layer(n, x, n.path not in alive) for n, x in zip(self._graph.nodes, self._costs, strict=True))
+
+    @property
+    def frames(self) -> tuple[tuple[Frame, ...], ...]:
+        """What each layer was expanded from, outermost first."""
+        return tuple(node.frames for node in self._graph.nodes)
 
     @cached_property
     def params(self) -> Params:
@@ -155,28 +166,3 @@ def make_layer(node: Node, costs: OpCost, aux: bool) -> Layer:
     source = node.span.short if node.span else ""
     macs, activations = (0, 0) if aux else (costs.macs, costs.activations)
     return Layer(node.path, node.op.name, source, node.output.type.sizes, costs.params, macs, activations, aux)
-
-
-def sum_layers(layers: tuple[Layer, ...], by: str) -> Iterator[Layer]:
-    """One row for each `block` (the first part of the path) or each `op`, in their first order; `layer` changes nothing.
-
-    A row's numbers are sums; its output is that of its last layer, and its place that of the first.
-    """
-    if by == "layer":
-        yield from layers
-        return
-    groups: dict[str, list[Layer]] = {}
-    for layer in layers:
-        groups.setdefault(layer.op if by == "op" else layer.path.split(".", 1)[0], []).append(layer)
-    for name, members in groups.items():
-        ops = {x.op for x in members}
-        yield Layer(
-            name,
-            ops.pop() if len(ops) == 1 else f"{len(members)} steps",
-            members[0].source,
-            members[-1].output,
-            sum(x.params for x in members),
-            sum(x.macs for x in members),
-            sum(x.activations for x in members),
-            all(x.aux for x in members),
-        )
