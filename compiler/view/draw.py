@@ -146,14 +146,15 @@ def make_trunk(
 
 def find_side_outputs(vertices: Sequence[Vertex], outputs: Sequence[NamedEnd]) -> list[Side]:
     """The outputs but the last that need vertices of their own, behind one value of the others."""
-    placed = needed_by(vertices, [outputs[-1].value])
+    remaining = list(outputs)
     sides = []
     for output in outputs[:-1]:
-        own = needed_by(vertices, [output.value]) - placed
+        others = [other.value for other in remaining if other is not output]
+        own = needed_by(vertices, [output.value]) - needed_by(vertices, others)
         side = Side(output, tuple(sorted(own)), sources_of(vertices, own))
         if len(side.sources) == 1:
             sides.append(side)
-            placed |= own
+            remaining.remove(output)
     return sides
 
 
@@ -180,8 +181,13 @@ def make_head(
     ending = side.ending
     ends = [len(vertices) + outputs.index(ending)] if ending.weight is None else []
     structure = Structure(
-        vertices, [*side.own, *ends], [output.value for output in outputs], {*taken, *path_prefixes(ending.name)}
+        vertices,
+        [*side.own, *ends],
+        [output.value for output in outputs],
+        ending.name,
+        side.sources[1:],
+        {*taken, *path_prefixes(ending.name)},
     )
     taken.update(prefix for i in side.own for prefix in structure.prefixes[i])
     items = folding.fold(structure.items() or ())
-    return DrawnHead(ending.name, ending.weight, side.sources[0], items, side.sources[1:])
+    return DrawnHead(ending.name, ending.weight, side.sources[0], items)

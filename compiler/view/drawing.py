@@ -24,11 +24,12 @@ JSON_FORM = """
  "nodes": [[path, op, family, title#, shape#, params, macs, activations, bytes, time_ms or null, [[file#, line], …], detail# or null], …],
  "edges": [[a, b], …]                    a < 0: input -1-a
  "tree": [item, …],
- "heads": [{"path", "weight" or null, "source": a[, "also": [a, …]], "items": [item, …]}, …],
+ "heads": [{"path", "weight" or null, "source": a, "items": [item, …]}, …],
  "details": [{…}, …], "files": [[name, text], …]}
 
 item: {"kind": "input", "input": k}        the input of that number
       {"kind": "output", "output": k}      the output of that number, behind the item that gives it
+      {"kind": "value", "value": a, "head": path}        what a head reads beside its source; a < 0: input -1-a
       {"kind": "op", "node": n}
       {"kind": "card", "nodes": [n, …], "main": n[, "id": path]}        a chain of nodes in one box; `main` gives its title
       {"kind": "group", "id": path, "block": name or "", "items": [item, …]}
@@ -112,6 +113,16 @@ class OutputItem(NamedTuple):
         return {"kind": "output", "output": self.output}
 
 
+class ValueItem(NamedTuple):
+    """A value of the trunk that a head reads beside its source."""
+
+    value: int
+    head: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": "value", "value": self.value, "head": self.head}
+
+
 class OpItem(NamedTuple):
     """One node."""
 
@@ -175,24 +186,23 @@ class ArcsItem(NamedTuple):
         return {"kind": "arcs", "items": items_json(self.items), "edges": self.edges}
 
 
-Item = InputItem | OutputItem | OpItem | CardItem | GroupItem | RepeatItem | ParallelItem | ArcsItem
+Item = InputItem | OutputItem | ValueItem | OpItem | CardItem | GroupItem | RepeatItem | ParallelItem | ArcsItem
 
 
 class DrawnHead(NamedTuple):
     """What stands beside the trunk: an auxiliary head, or an output that only its own nodes need, whose `weight` is None.
 
-    `source` is the value that it reads, `also` are further ones. Where it has no nodes of its own, it is its source.
+    `source` is the value that it reads, and that enters its items; further ones are `ValueItem`s among these. Where it has no nodes of
+    its own, it is its source.
     """
 
     path: str
     weight: float | None
     source: int
     items: tuple[Item, ...]
-    also: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        head = {"path": self.path, "weight": self.weight, "source": self.source, "items": items_json(self.items)}
-        return head | ({"also": self.also} if self.also else {})
+        return {"path": self.path, "weight": self.weight, "source": self.source, "items": items_json(self.items)}
 
 
 class Drawing(NamedTuple):
@@ -209,6 +219,10 @@ class Drawing(NamedTuple):
     heads: tuple[DrawnHead, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     details: tuple[dict[str, Any], ...] = ()
+
+    def name_of(self, value: int) -> str:
+        """The path of a node, or the name of an input (-1 - its number)."""
+        return self.nodes[value].path if value >= 0 else self.inputs[-1 - value].name
 
     def shape_of(self, value: int) -> Shape:
         """The shape of a node's output, or of an input (-1 - its number)."""
@@ -274,6 +288,8 @@ def exit_of(item: Item) -> int | None:
         return item.node
     if isinstance(item, CardItem):
         return item.nodes[-1]
+    if isinstance(item, ValueItem):
+        return item.value
     if isinstance(item, InputItem):
         return -1 - item.input
     return None if isinstance(item, (ParallelItem, OutputItem)) else exit_of(item.items[-1])

@@ -10,7 +10,7 @@ languages come to the same numbers:
 - Every piece has a width, a height and `ax`, the x of the trunk in it. A column stacks pieces on one axis.
 - Keys: a group and a card with an id have that id; `#path` is an op, `##path` a card without an id, both by their main node; `KEY×` a
   repeat by the key of its first round, and `KEY×*` in the set of open keys shows all of its rounds; `in:NAME`, `out:NAME`, `head:PATH`,
-  and `tag:KEY` for the name of a branch.
+  `value:PATH:NAME` for what a head reads beside its source, and `tag:KEY` for the name of a branch.
 - What is open is a set of keys. Groups, repeats and cards that are no merges can be open.
 
 layout_pieces.py has what is measured, layout_measure.py how, layout_place.py where it goes; their functions stand in the order in which
@@ -32,6 +32,7 @@ from .drawing import (
     OutputItem,
     RepeatItem,
     Shape,
+    ValueItem,
     children,
     members,
 )
@@ -104,6 +105,8 @@ def key_of(item: Item, drawing: Drawing) -> str:
             return f"in:{drawing.inputs[k].name}"
         case OutputItem(k):
             return f"out:{drawing.outputs[k].name}"
+        case ValueItem(value, head):
+            return f"value:{head}:{drawing.name_of(value)}"
         case OpItem(node):
             return f"#{drawing.nodes[node].path}"
         case CardItem(_, main, id):

@@ -17,6 +17,7 @@ from .drawing import (
     ParallelItem,
     RepeatItem,
     Shape,
+    ValueItem,
     children,
     exit_of,
     members,
@@ -67,7 +68,12 @@ class Measuring:
 
     def measure(self) -> Column:
         """The whole net."""
-        return self.column(self.drawing.tree, "", None, is_top=True, entered=False)
+        column = self.column(self.drawing.tree, "", None, is_top=True, entered=False)
+        last = column.pieces[-1] if column.pieces else None
+        if isinstance(last, Fan):  # nothing reads on: an input that nothing reads has no line
+            for branch in last.order:
+                branch.outs = []
+        return column
 
     # ---- columns
 
@@ -76,6 +82,7 @@ class Measuring:
     ) -> Column:
         """A series. `scope` is the group around, `entering` the shape of what enters."""
         hung = [self.take_taps(item) for item in items]
+        entered = entered and takes_what_enters(items)
         pieces: list[Measured] = []
         shape = entering
         shapes: list[Shape | None] = []
@@ -88,7 +95,9 @@ class Measuring:
             shape = self.drawing.shape_of(value) if value is not None else shape
         for i in range(1, len(items)):
             pieces[i].label = self.label_between(items, shapes, i, is_top)
-        return self.stack(pieces, hung, scope)
+        column = self.stack(pieces, hung, scope)
+        column.entered = entered
+        return column
 
     def stack(self, pieces: list[Measured], hung: list[list[Tap]], scope: str) -> Column:
         """Pieces on one axis, with what hangs on each at its left."""
@@ -156,7 +165,7 @@ class Measuring:
 
     def take_taps(self, item: Item) -> list[Tap]:
         """What reads the value that leaves an item; each is taken once, by the outermost item that it leaves."""
-        value = exit_of(item)
+        value = None if isinstance(item, ValueItem) else exit_of(item)
         taken = [tap for tap in self.taps if tap.source == value]
         self.taps = [tap for tap in self.taps if tap.source != value]
         return taken
@@ -169,7 +178,7 @@ class Measuring:
         if value is None:
             return None
         shape, before = self.drawing.shape_of(value), shapes[i - 1]
-        if isinstance(items[i - 1], InputItem) or isinstance(items[i], OutputItem) or before is None:
+        if isinstance(items[i - 1], (InputItem, ValueItem)) or isinstance(items[i], OutputItem) or before is None:
             return shape
         return shape if (before != shape if is_top else before[1:] != shape[1:]) else None
 
@@ -200,9 +209,9 @@ class Measuring:
         """An input, an output, an op or a card."""
         key = key_of(item, self.drawing)
         title, sub = self.box_texts(item)
-        if isinstance(item, (InputItem, OutputItem)):
+        if isinstance(item, (InputItem, OutputItem, ValueItem)):
             w = max(72.0, text_width(title) + 2 * PAD)
-            return Piece(key, "input" if isinstance(item, InputItem) else "output", "other", title, w, 24, w / 2, item)
+            return Piece(key, "output" if isinstance(item, OutputItem) else "input", "other", title, w, 24, w / 2, item)
         family = self.drawing.nodes[main_of(item)].family
         if family == "merge" and len(title) == 1:
             room = text_width(sub, SMALL) + 6 if sub else 0.0
@@ -218,6 +227,8 @@ class Measuring:
         """The two lines of a box: what its layer is, and the companions before it, with an arrow, and behind it."""
         if isinstance(item, InputItem):
             return shorten(self.drawing.inputs[item.input].name), ""
+        if isinstance(item, ValueItem):
+            return shorten(self.drawing.name_of(item.value)), ""
         if isinstance(item, OutputItem):
             return shorten(self.drawing.outputs[item.output].name), ""
         nodes = tuple(members(item))
@@ -302,6 +313,7 @@ class Measuring:
         if sided:
             deepest.tag = None
         height = max(branch.h for branch in order)
+        entered = entered and (item.skip or any(branch.entered for branch in order))
         forks = entered and (len(order) > 1 or item.skip)
         top = float(FORK + (TAG if any(b.tag is not None for b in order) else 0)) if forks else 0.0
         at, x = [], 0.0
@@ -312,7 +324,8 @@ class Measuring:
         ax = order[0].ax if sided else (at[0] + order[0].ax + at[-1] + order[-1].ax) / 2
         skip = None
         if item.skip:
-            skip = x + LANE - 4
+            reach = self.box(after, follows_fan=True).w / 2 + 16 if sided and after is not None else 0.0
+            skip = max(x + LANE - 4, ax + reach)
             x = skip + 6
         main, others = (order[:1], order[1:]) if sided else (order, [])
         outs = [left + out for left, branch in zip(at, main, strict=False) for out in branch.outs]
@@ -373,8 +386,6 @@ def find_taps(drawing: Drawing) -> Iterator[Tap]:
         sub = ""
         if head.weight is not None:
             sub = f"training only, loss × {head.weight:g}"
-            also = [drawing.nodes[i].path if i >= 0 else drawing.inputs[-1 - i].name for i in head.also]
-            sub = shorten(f"{sub}, also reads {', '.join(also)}" if also else sub)
         title = shorten(head.path) if head.weight is not None else ""
         yield Tap(f"head:{head.path}", head.source, head.items, title, sub)
 
@@ -386,6 +397,18 @@ def output_items(items: Sequence[Item]) -> Iterator[int]:
             yield item.output
         for inner in children(item):
             yield from output_items(inner)
+
+
+def takes_what_enters(items: Sequence[Item]) -> bool:
+    """Whether a series begins with something that reads what enters it, and not with values of its own."""
+    match items[:1]:
+        case [InputItem() | ValueItem()]:
+            return False
+        case [ParallelItem(branches, skip)]:
+            return skip or any(takes_what_enters(branch) for branch in branches)
+        case [ArcsItem(_, edges)]:
+            return any(a == 0 for a, _ in edges)
+    return True
 
 
 def deepest_branch(item: ParallelItem, drawing: Drawing) -> int:

@@ -101,7 +101,8 @@ class Beside:
 
 @dataclass(slots=True)
 class Column:
-    """Measured pieces on one axis. `outs` are the x at which it is left; `tail` is where its last piece ends."""
+    """Measured pieces on one axis. `outs` are the x at which it is left; `tail` is where its last piece ends; `entered` says whether
+    anything enters it."""
 
     pieces: list[Measured]
     w: float
@@ -109,6 +110,7 @@ class Column:
     ax: float
     outs: list[float]
     tail: float = 0.0
+    entered: bool = True
     tag: Item | None = None
     tag_text: str = ""
     beside: list[Beside] = field(default_factory=list)

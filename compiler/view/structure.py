@@ -18,7 +18,19 @@ from collections.abc import Collection, Hashable, Iterable, Sequence
 from itertools import pairwise, takewhile
 from typing import NamedTuple
 
-from .drawing import ArcsItem, Costs, FileLine, GroupItem, InputItem, Item, OpItem, OutputItem, ParallelItem, Shape
+from .drawing import (
+    ArcsItem,
+    Costs,
+    FileLine,
+    GroupItem,
+    InputItem,
+    Item,
+    OpItem,
+    OutputItem,
+    ParallelItem,
+    Shape,
+    ValueItem,
+)
 
 DEEPEST = 60  # levels; each takes a few of the 1000 calls that Python nests
 
@@ -58,13 +70,24 @@ class Structure:
     """The structure of some of the vertices: the trunk, or one head.
 
     `members` are vertices in their order; before them inputs of the net as -1 - k, behind them outputs as len(vertices) + k, where
-    `ends` has for each output the value that it is. Prefixes that are `taken` are no groups.
+    `ends` has for each output the value that it is. Of a `head`, `values` are what it reads beside its source: they stand first, as
+    inputs do, by numbers below all of these. Prefixes that are `taken` are no groups.
     """
 
     def __init__(
-        self, vertices: Sequence[Vertex], members: Sequence[int], ends: Sequence[int] = (), taken: Collection[str] = ()
+        self,
+        vertices: Sequence[Vertex],
+        members: Sequence[int],
+        ends: Sequence[int] = (),
+        head: str = "",
+        values: Sequence[int] = (),
+        taken: Collection[str] = (),
     ) -> None:
-        self.vertices, self.members, self.ends, self.taken = vertices, tuple(members), ends, taken
+        self.vertices, self.ends, self.head, self.taken = vertices, ends, head, taken
+        lowest = min((j for vertex in vertices for j in vertex.inputs), default=0) - 1
+        self.values = {lowest - k: value for k, value in enumerate(values)}
+        self.stands_for = {value: i for i, value in self.values.items()}
+        members = self.members = (*self.values, *members)
         self.prefixes = {i: path_prefixes(vertices[i].path) if self.is_vertex(i) else () for i in members}
         kept = self.find_groups()
         self.chains = {i: tuple(p for p in self.prefixes[i] if p in kept) for i in members}
@@ -77,7 +100,8 @@ class Structure:
         """The values that a member reads."""
         if i < 0:
             return ()
-        return self.vertices[i].inputs if i < len(self.vertices) else (self.ends[i - len(self.vertices)],)
+        read = self.vertices[i].inputs if i < len(self.vertices) else (self.ends[i - len(self.vertices)],)
+        return tuple(self.stands_for.get(j, j) for j in read) if self.values else read
 
     def find_groups(self) -> set[str]:
         """The prefixes of paths that are groups."""
@@ -131,22 +155,26 @@ class Structure:
             chain = self.chains[i]
             key = (chain[level], None) if len(chain) > level else ("", i)
             found.setdefault(key, []).append(i)
-        first = -len(self.members)
-        rank = {key: held[-1] if held[-1] >= 0 else first - held[-1] for key, held in found.items()}
+        lowest = min(self.members, default=0)
+        rank = {key: held[-1] if held[-1] >= 0 else lowest - held[-1] for key, held in found.items()}
         return [ScopePart(key[0], tuple(found[key])) for key in sorted(found, key=lambda key: rank[key])]
 
     def item(self, part: ScopePart, level: int, calls: int, depth: int) -> Item:
         """The item of a part."""
         i = part.members[0]
         if not part.prefix:
-            return (
-                InputItem(-1 - i) if i < 0 else OpItem(i) if self.is_vertex(i) else OutputItem(i - len(self.vertices))
-            )
+            return self.single(i)
         block, shared = self.called_block(part.members, calls)
         series, edges = self.scope(part.members, level + 1, shared, depth + 1)
         inner = series.arrange(tuple(range(1, len(series.parts) + 1)), edges, depth + 1)
         assert inner is not None  # one value leaves a group
         return GroupItem(part.prefix, block, inner)
+
+    def single(self, i: int) -> Item:
+        """The item of a single member."""
+        if i in self.values:
+            return ValueItem(self.values[i], self.head)
+        return InputItem(-1 - i) if i < 0 else OpItem(i) if self.is_vertex(i) else OutputItem(i - len(self.vertices))
 
     def called_block(self, members: Sequence[int], outer: int) -> tuple[str, int]:
         """The block whose call made all of these vertices, beyond `outer` frames, or ""; and how many frames they share."""

@@ -15,6 +15,7 @@ from .drawing import (
     ParallelItem,
     RepeatItem,
     Shape,
+    ValueItem,
     members,
 )
 from .layout import key_of
@@ -77,6 +78,8 @@ class Visible:
         for item in items:
             key = key_of(item, self.drawing)
             match item:
+                case ValueItem():  # its edge comes from where it is made
+                    continue
                 case ParallelItem(branches):
                     for branch in branches:
                         yield from self.show(branch, scope)

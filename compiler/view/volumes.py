@@ -21,6 +21,7 @@ from .drawing import (
     ParallelItem,
     RepeatItem,
     Shape,
+    ValueItem,
     exit_of,
 )
 from .layout import initially_open, key_of, open_to_depth
@@ -80,7 +81,7 @@ def walk_trunk(
     for item in items:
         value = exit_of(item)
         match item:
-            case OutputItem():
+            case OutputItem() | ValueItem():
                 continue
             case ParallelItem(branches, skip):
                 at = deepest_branch(item, drawing)
