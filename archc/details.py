@@ -1,22 +1,23 @@
-"""Explanations in a drawing: what its page shows on a click. The texts are those of `archc explain`."""
+"""Explanations in a drawing: what its page shows on a click."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
-from .text.explanations import field_text, onnx_row, sizes, tensor_rows, working_text
-
 if TYPE_CHECKING:
-    from .compiler.analysis.explanation import Explanations, Facts
+    from .compiler.analysis.explanation import Explanations
     from .compiler.view.drawing import Drawing
+
+TOLD_BY_THE_DRAWING = ("op", "inputs", "output", "flattens")
 
 
 def with_details(drawing: Drawing, explanations: Explanations) -> Drawing:
     """The drawing whose nodes have details, by their paths; a node that is not explained has none.
 
     What many nodes share stands once: a node's detail is {"receptive_field", "of": the number of the detail that it goes on from}, and
-    that one has {"inputs", "shape", "costs", "torch", "tensors", "onnx", "passes"}; keys without a value are left out.
+    that one has the "fields", "shape", "tensors", "costs", "torch" and "onnx" of Facts.to_json, and "passes": [[pass, what it did], …].
+    What is empty is left out.
     """
     details: list[dict[str, Any]] = []
     numbers: dict[Hashable, int] = {}
@@ -32,23 +33,13 @@ def with_details(drawing: Drawing, explanations: Explanations) -> Drawing:
     for node in drawing.nodes:
         each = by_path.get(node.path)
         if each is not None:
-            passes = tuple(f"{c.by}: it {c.text}" for c in (c.beside(each.path) for c in each.changes))
-            shared = number(shared_detail(each.facts, passes), (id(each.facts), passes))
-            field = field_text(each.field) if each.field else ""
-            node = node._replace(detail=number({"receptive_field": field, "of": shared}, (field, shared)))
+            passes = tuple((c.by, f"it {c.text}") for c in (c.beside(each.path) for c in each.changes))
+            key = (id(each.facts), passes)
+            shared = numbers.get(key)
+            if shared is None:
+                facts = {k: v for k, v in each.facts.to_json().items() if k not in TOLD_BY_THE_DRAWING}
+                shared = number({**facts, "passes": passes}, key)
+            field = each.field._asdict() if each.field else None
+            node = node._replace(detail=number({"receptive_field": field, "of": shared}, (each.field, shared)))
         nodes.append(node)
     return drawing._replace(nodes=tuple(nodes), details=tuple(details))
-
-
-def shared_detail(facts: Facts, passes: tuple[str, ...]) -> dict[str, Any]:
-    """What is true of a step wherever it stands, and what `passes` did to it, as texts."""
-    call = f"{facts.module} behind .flatten(1)" if facts.flattens else facts.module
-    return {
-        "inputs": [sizes(x) for x in facts.inputs],
-        "shape": {each.name: working_text(each) for each in facts.shape},
-        "costs": {each.name: working_text(each) for each in facts.costs},
-        "torch": call,
-        "tensors": dict(tensor_rows(facts, "")),
-        "onnx": [onnx_row(each, "")[1] for each in facts.onnx],
-        "passes": passes,
-    }

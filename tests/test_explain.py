@@ -421,9 +421,10 @@ def test_a_drawings_details_are_the_explanations(name: str) -> None:
         own = drawing.details[node.detail]
         shared = drawing.details[own["of"]]
         each = by_path[node.path]
-        assert shared["torch"].startswith(each.facts.module) and len(shared.get("onnx", ())) == len(each.facts.onnx)
-        assert len(shared.get("passes", ())) == len(each.changes) and "pixels, every" in own["receptive_field"]
-        assert list(shared.get("shape", ())) == [working.name for working in each.facts.shape]
+        assert shared["torch"] == each.facts.module and len(shared.get("onnx", ())) == len(each.facts.onnx)
+        assert [by for by, _ in shared.get("passes", ())] == [change.by for change in each.changes]
+        assert each.field and own["receptive_field"] == each.field._asdict()
+        assert [row[0] for row in shared.get("shape", ())] == [working.name for working in each.facts.shape]
     texts = [json.dumps(detail) for detail in drawing.details]
     assert len(texts) == len(set(texts)) < 2 * len(drawing.nodes)
     assert json.loads(json.dumps(drawing.to_json()))["details"] == json.loads(f"[{','.join(texts)}]")

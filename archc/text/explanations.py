@@ -15,11 +15,9 @@ from .layout import cut_middle, fold_line, terminal_width, text_width
 from .tables import count_of, format_number, format_pairs, format_table
 
 if TYPE_CHECKING:
-    from ..compiler.analysis.explanation import Explanation, Facts
-    from ..compiler.analysis.receptive_field import ReceptiveField
+    from ..compiler.analysis.explanation import Explanation, Facts, OnnxCall
     from ..compiler.ir.provenance import Frame
     from ..compiler.ir.types import TensorType
-    from ..compiler.ops.lowerings import OnnxNode
     from ..compiler.ops.working import Working
     from ..explanations import ExplainedGroup, NetExplanation
 
@@ -170,12 +168,6 @@ def fact_sections(node: Explanation, paint: Paint, placeless: bool = False) -> I
     yield from section("onnx", [onnx_row(each, "" if placeless else node.path) for each in facts.onnx], paint)
 
 
-def field_text(field: ReceptiveField) -> str:
-    """A receptive field in a line: `7×7 pixels, every 2×2, the first at 0, 0`."""
-    row, column = field.center
-    return f"{format_number(field.size)} pixels, every {plain_pair(field.stride)}, the first at {row:g}, {column:g}"
-
-
 def plain_pair(pair: tuple[float, float]) -> str:
     """Two numbers, rows first, without a fraction where there is none: `2×2`."""
     return "×".join(f"{each:g}" for each in pair)
@@ -234,7 +226,7 @@ def tensor_rows(facts: Facts, path: str) -> Pairs:
     return rows
 
 
-def onnx_row(each: OnnxNode, path: str) -> tuple[str, str]:
+def onnx_row(each: OnnxCall, path: str) -> tuple[str, str]:
     """An ONNX node: its type, and what it takes and has."""
     inputs = [name.lstrip("./") for name in each.inputs if name]
     attributes = [f"{key}={json.dumps(value)}" for key, value in each.attributes]

@@ -19,12 +19,26 @@ from ..ir.graph import Graph, Node
 from ..ir.operation import Param
 from ..ir.provenance import Frame
 from ..ir.types import TensorType
-from ..ops.lowerings import OnnxNode, OnnxRecorder, module_call
+from ..ops.lowerings import module_call
 from ..ops.op import Op, op_of
 from ..ops.working import Working, product
 from .changes import Change, Stages, changes_of
 from .cost import Layer, cost, op_cost
+from .onnx_nodes import OnnxNode, onnx_nodes
 from .receptive_field import ReceptiveField, receptive_fields
+
+
+class OnnxCall(NamedTuple):
+    """An ONNX node that a step becomes.
+
+    `name` is what stands behind the step's path in the file, empty for the node that gives the result. `inputs` are `x`, or `x0`,
+    `x1`, …, where several tensors arrive, and the step's own tensors, constants and nodes without its path: `.weight`, `/pads`.
+    """
+
+    name: str
+    op_type: str
+    inputs: tuple[str, ...]
+    attributes: tuple[tuple[str, Any], ...]
 
 
 class OwnTensor(NamedTuple):
@@ -51,7 +65,7 @@ class Facts(NamedTuple):
     costs: tuple[Working, ...]
     module: str
     flattens: bool
-    onnx: tuple[OnnxNode, ...]
+    onnx: tuple[OnnxCall, ...]
 
     def to_json(self) -> dict[str, Any]:
         """As JSON says it: {"op", "fields", "inputs", "output", "shape", "tensors", "costs", "torch", "flattens", "onnx"}.
@@ -172,7 +186,6 @@ class Explainer:
         self.layers = {layer.path: layer for layer in self.costs.layers}
         self.changes = changes_of(graph, self.stages)
         self.built_graph = self.stages[-1][1] if self.stages else graph
-        self.built = {node.path: node for node in self.built_graph.nodes}
         self.known: dict[Hashable, Facts] = {}
 
     @cached_property
@@ -190,13 +203,16 @@ class Explainer:
         }
 
     @cached_property
-    def readers(self) -> dict[str, list[Op]]:
-        """The ops that read each value of the built graph, by the value's name."""
-        found: dict[str, list[Op]] = {}
-        for node in self.built_graph.nodes:
-            for value in node.inputs:
-                found.setdefault(value.name, []).append(op_of(node))
-        return found
+    def calls(self) -> dict[str, tuple[OnnxCall, ...]]:
+        """The ONNX nodes of each node of the built graph by its path; none where it is no inference graph."""
+        if self.built_graph.phase != "inference":
+            return {}
+        built = {node.path: node for node in self.built_graph.nodes}
+        found: dict[str, list[OnnxCall]] = {}
+        for each in onnx_nodes(self.built_graph, self.opset):
+            if each.path in built:  # a second name for a value is no step
+                found.setdefault(each.path, []).append(onnx_call(each, built[each.path]))
+        return {path: tuple(calls) for path, calls in found.items()}
 
     def explain(self, node: Node) -> Explanation:
         """The explanation of a node of the graph."""
@@ -218,19 +234,22 @@ class Explainer:
 
     def facts_of(self, node: Node) -> Facts:
         """What is true of the node and of all that are equal to it."""
-        built = self.built.get(node.path)
-        key: Hashable = (node.op, node.input_types, built and (built.op, built.input_types))
-        if key in self.known:
-            return self.known[key]
-        recorder = OnnxRecorder(self.opset, self.readers.get(built.output.name, ()) if built else ())
-        onnx = recorder.lower(op_of(built), built.input_types) if built else ()
-        facts = state_facts(node, onnx)
-        if not recorder.asked_readers:  # else it is true of this place alone
-            self.known[key] = facts
-        return facts
+        onnx = self.calls.get(node.path, ())
+        key = (node.op, node.input_types, onnx)
+        if key not in self.known:
+            self.known[key] = state_facts(node, onnx)
+        return self.known[key]
 
 
-def state_facts(node: Node, onnx: tuple[OnnxNode, ...]) -> Facts:
+def onnx_call(each: OnnxNode, node: Node) -> OnnxCall:
+    """An ONNX node of a node, as it is wherever that stands."""
+    arriving = [value.name for value in node.inputs]
+    names = {name: f"x{at}" if arriving[1:] else "x" for at, name in enumerate(arriving)}
+    inputs = tuple(names.get(name, name.removeprefix(node.path)) for name in each.inputs)
+    return OnnxCall(each.name.removeprefix(node.path), each.type, inputs, tuple(each.attributes.items()))
+
+
+def state_facts(node: Node, onnx: tuple[OnnxCall, ...]) -> Facts:
     """The facts of a node of the training graph, of which `onnx` are the nodes in the built file."""
     op, x, y = op_of(node), node.input_types, node.output.type
     params = op.params(*x)
