@@ -91,6 +91,8 @@ class Doubt(NamedTuple):
 # added up one by one in half floats, as many equal numbers as this make a sum that one more does not change
 MOST_HALF_TERMS: int = 2**HALF_BITS
 FAMILIES = ("conv", "linear", "pool", "merge", "norm", "activation", "shape", "other")
+LAYER_FAMILIES = FAMILIES[:2]  # what counts as a layer
+VOLUME_FAMILIES = FAMILIES[:3]  # what makes a new volume
 POINTWISE_WINDOWS = Window(1, 0, 0), Window(1, 0, 0)
 
 
