@@ -12,20 +12,10 @@ export const SHORT_BRANCH = 8; // a branch under one name with at most so many i
 
 /** A measured box. */
 export function makePiece(fields) {
-  const piece = {
-    type: "piece",
-    item: null,
-    sub: "",
-    rounds: 0,
-    labelWidth: 0,
-    inner: null,
-    ix: 0,
-    iy: 0,
-    y: 0,
-    label: null,
-    ...fields,
-  };
-  return { ...piece, leaves: piece.shape !== "output" };
+  const { item = null, sub = "", rounds = 0, labelWidth = 0, inner = null, ix = 0, iy = 0 } = fields;
+  const { key, shape, family, title, w, h, ax } = fields;
+  const leaves = shape !== "output";
+  return { type: "piece", key, shape, family, title, w, h, ax, item, sub, rounds, labelWidth, inner, ix, iy, y: 0, label: null, leaves };
 }
 
 /** Measured pieces on one axis. */

@@ -58,8 +58,8 @@ export class Placing {
   /** A box, and what it holds. */
   placeBox(piece, x, y) {
     const { key, shape, family, title, sub, rounds, item } = piece;
-    const place = { x: tenth(x), y: tenth(y), w: tenth(piece.w), h: tenth(piece.h), labelWidth: tenth(piece.labelWidth) };
-    this.boxes.push({ key, ...place, shape, family, title, sub, rounds, item });
+    const [left, top, w, h, labelWidth] = [tenth(x), tenth(y), tenth(piece.w), tenth(piece.h), tenth(piece.labelWidth)];
+    this.boxes.push({ key, x: left, y: top, w, h, labelWidth, shape, family, title, sub, rounds, item });
     if (piece.inner === null) return;
     this.placeInner(piece.inner, x + piece.ix, y + HEADER - 2, y + piece.iy);
     const bottom = y + piece.iy + piece.inner.h;
