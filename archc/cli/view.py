@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..compiler.view.heat import HEATS
-from ..compiler.view.pictures import DEFAULT_FORMAT, FORMATS, PictureOptions, draw_picture
+from ..compiler.view.pictures import DEFAULT_FORMAT, FORMATS, STYLES, PictureOptions, draw_picture
 from ..compiler.view.theme import THEMES
 from .options import (
     Count,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from ..compiler.driver import Compilation
     from ..compiler.limits import Limits
 
-STYLES = ("blocks", "volumes")
 SUFFIXES = ", ".join(f".{form}" for form in FORMATS)
 
 
