@@ -64,7 +64,8 @@ def test_standard_output_holds_the_picture_alone(run: Run) -> None:
 
 
 def test_without_a_path_the_net_gives_the_name(run: Run) -> None:
-    assert run("view", "net.yaml").out == "wrote my net.svg\n"
+    assert run("view", "net.yaml").out == "wrote my net.html\n"
+    assert run("view", "net.yaml", "--to", "svg").out == "wrote my net.svg\n"
     assert run("view", "net.yaml", "--to", "mmd").out == "wrote my net.mmd\n"
     assert ElementTree.parse("my net.svg").getroot()[0].text == "my net: a net & its <tag>"
     ran = run("view", "net.yaml", "--format", "json", "-o", "b.svg")
@@ -95,11 +96,11 @@ def test_options_change_the_picture(run: Run) -> None:
     [
         (["-o", "net"], "does not say which format"),
         (["-o", "-"], "does not say which format"),
-        (["-o", "net.gif"], "end it in .svg, .dot, .mmd"),
+        (["-o", "net.gif"], "end it in .html, .svg, .dot, .mmd"),
         (["-o", "net.svg", "--to", "dot"], "asks for another"),
         (["-o", "net.mmd", "--theme", "dark"], "a mmd file has no theme"),
         (["-o", "net.json", "--depth", "1"], "a json file has no depth"),
-        (["--style", "volumes", "--heat", "macs"], "`volumes` has no heat"),
+        (["-o", "net.svg", "--style", "volumes", "--heat", "macs"], "`volumes` has no heat"),
         (["--only", "stage.7"], "no step `stage.7`"),
         (["--only", "stages"], "did you mean `stage`?"),
         (["--only", "\x1b[31m"], "no step `\\x1b[31m`"),
@@ -142,7 +143,7 @@ def test_python_has_the_picture(run: Run) -> None:
     picture = net.picture(heat="macs", depth=1)
     assert run("view", "net.yaml", "-o", "a.svg", "--heat", "macs", "--depth", "1").code == 0
     assert picture == Path("a.svg").read_text("utf-8")
-    assert picture._repr_svg_() == picture and "my net" in repr(picture) and len(repr(picture)) < 80
+    assert picture._repr_svg_() == picture and "SVG" in repr(picture) and len(repr(picture)) < 80
     for wrong in ({"theme": "blue"}, {"heat": "love"}, {"style": "cubes"}, {"depth": -1}, {"depth": "1"}):
         with pytest.raises(archc.Failure) as refused:
             net.picture(**wrong)  # type: ignore[arg-type]
