@@ -175,7 +175,8 @@ def test_without_torch(tmp_path: Path, wheel: Path, checkpoints: Path) -> None:
 def test_without_onnx_onnxruntime_and_numpy(tmp_path: Path, wheel: Path) -> None:
     there = Installed(tmp_path, wheel, FRONT)
     there.check_works(["check googlenet", "check tiny.yaml", "cost tiny.yaml", "show tiny.yaml", "list", "explain usage", "init mine",
-                       "ops", "schema"])  # fmt: skip
+                       "ops", "schema", "view tiny.yaml -o tiny.html", "view tiny.yaml -o tiny.svg"])  # fmt: skip
+    assert (tmp_path / "tiny.html").read_text("utf-8").count("</script>") == 2, "the page's own files are in the wheel"
     there.check_missing("build tiny.yaml --proof none -o e.onnx", "numpy", "is not installed", "numpy>=")
     there.link("numpy")
     there.check_works(["build tiny.yaml --proof none -o a.onnx"])

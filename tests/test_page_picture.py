@@ -54,11 +54,11 @@ JAVASCRIPT_LAYOUTS = (
     + join_modules(LAYOUT)
     + """
     const drawing = readDrawing(JSON.parse(given.drawing));
-    return given.opened.map((keys) => {
+    return JSON.stringify(JSON.parse(given.opened).map((keys) => {
         const { width, height, boxes, edges, labels } = layOut(drawing, new Set(keys));
         const box = (b) => [b.key, b.x, b.y, b.w, b.h, b.shape, b.family, b.title, b.sub, b.rounds, b.labelWidth];
         return [width, height, boxes.map(box), edges.map((e) => [e.path, e.arrow, e.kind]), labels.map((l) => [l.x, l.y, l.shape])];
-    });
+    }));
 }"""
 )
 
@@ -121,7 +121,8 @@ def python_layouts(drawing: Drawing, opened: Collection[Collection[str]]) -> lis
 
 def check_layouts(tab: Tab, drawing: Drawing, several: int = 3) -> None:
     opened = openings(drawing, several)
-    found = tab.run(JAVASCRIPT_LAYOUTS, {"drawing": json.dumps(drawing.to_json()), "opened": opened})
+    texts = {"drawing": json.dumps(drawing.to_json()), "opened": json.dumps(opened)}
+    found = json.loads(tab.run(JAVASCRIPT_LAYOUTS, texts))
     for keys, mine, theirs in zip(opened, python_layouts(drawing, opened), found, strict=True):
         for part, (a, b) in enumerate(zip(mine, theirs, strict=True)):
             assert a == b, f"{drawing.name}, part {part}, open {keys[:9]}"

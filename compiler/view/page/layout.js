@@ -10,8 +10,8 @@ export function layOut(drawing, opened) {
   return layout;
 }
 
-/** The heights between which a path runs, of what its M and V say. */
+/** The heights between which a path runs, by what its M and V say, with room for its corners. */
 function heights(path) {
-  const found = [...path.matchAll(/M\S+ (\S+?)(?=[VHq])|V([-\d.]+)/g)].map(([, from, to]) => Number(from ?? to));
-  return [Math.min(...found) - 12, Math.max(...found) + 12];
+  const downs = path.slice(path.indexOf(" ") + 1).split("V").map(parseFloat);
+  return [Math.min(...downs) - 12, Math.max(...downs) + 12];
 }

@@ -11,7 +11,7 @@ import {
   HEADER,
   HEAD_GAP,
   LANE,
-  LAYERS,
+  LAYER_FAMILIES,
   PAD,
   SHORT_BRANCH,
   SMALL,
@@ -274,7 +274,7 @@ export class Measuring {
     const fans = group.items.filter((item) => item.kind === "parallel");
     const branches = fans.filter((fan) => fan.branches.length > 1).map((fan) => fan.branches.length + (fan.skip ? 1 : 0));
     const held = new Set(group.members);
-    const layers = group.members.filter((i) => LAYERS.includes(this.drawing.nodes[i].family)).length;
+    const layers = group.members.filter((i) => LAYER_FAMILIES.includes(this.drawing.nodes[i].family)).length;
     const inside = this.taps.filter((tap) => held.has(tap.source)).length;
     const shape = branches.length ? `${Math.max(...branches)} branches` : fans.some((fan) => fan.skip) ? "skip" : null;
     return [shape, `${layers} layer${layers === 1 ? "" : "s"}`, inside && `${inside} beside`].filter(Boolean).join(", ");
@@ -455,7 +455,7 @@ function shortWeight(weight) {
 function deepestBranch(item, drawing) {
   const depths = item.branches.map((items) => {
     const nodes = items.flatMap((each) => each.members);
-    return [nodes.filter((i) => LAYERS.includes(drawing.nodes[i].family)).length, nodes.length];
+    return [nodes.filter((i) => LAYER_FAMILIES.includes(drawing.nodes[i].family)).length, nodes.length];
   });
   return depths.reduce(
     (best, [layers, nodes], i) =>

@@ -5,27 +5,17 @@ import { shapeText } from "./numbers.js";
 export const [CHAR, SMALL, BOLD, LONGEST] = [5.9, 0.85, 1.08, 60];
 export const [PAD, GAP, LABEL_GAP, TAP_GAP, HEADER] = [10, 18, 32, 14, 22];
 export const [FORK, TAG, LANE, BESIDE, ARC_LANE, HEAD_GAP, TAP_LANE, TAP_DROP] = [14, 8, 20, 14, 12, 40, 8, 16];
-export const LAYERS = ["conv", "linear"]; // families of what counts as a layer
+export const LAYER_FAMILIES = ["conv", "linear"]; // families of what counts as a layer
 export const SHORT_BRANCH = 8; // a branch under one name with at most so many items needs no frame
 
 // A piece is a measured box, a fan measured branches, a weave measured arcs, as in Python; `type` tells them apart.
 
 /** A measured box. */
 export function makePiece(fields) {
-  const piece = {
-    type: "piece",
-    item: null,
-    sub: "",
-    rounds: 0,
-    labelWidth: 0,
-    inner: null,
-    ix: 0,
-    iy: 0,
-    y: 0,
-    label: null,
-    ...fields,
-  };
-  return { ...piece, leaves: piece.shape !== "output" };
+  const { item = null, sub = "", rounds = 0, labelWidth = 0, inner = null, ix = 0, iy = 0 } = fields;
+  const { key, shape, family, title, w, h, ax } = fields;
+  const leaves = shape !== "output";
+  return { type: "piece", key, shape, family, title, w, h, ax, item, sub, rounds, labelWidth, inner, ix, iy, y: 0, label: null, leaves };
 }
 
 /** Measured pieces on one axis. */

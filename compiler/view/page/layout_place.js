@@ -58,25 +58,26 @@ export class Placing {
   /** A box, and what it holds. */
   placeBox(piece, x, y) {
     const { key, shape, family, title, sub, rounds, item } = piece;
-    const place = { x: tenth(x), y: tenth(y), w: tenth(piece.w), h: tenth(piece.h), labelWidth: tenth(piece.labelWidth) };
-    this.boxes.push({ key, ...place, shape, family, title, sub, rounds, item });
+    const [left, top, w, h, labelWidth] = [tenth(x), tenth(y), tenth(piece.w), tenth(piece.h), tenth(piece.labelWidth)];
+    this.boxes.push({ key, x: left, y: top, w, h, labelWidth, shape, family, title, sub, rounds, item });
     if (piece.inner === null) return;
-    this.placeInner(piece.inner, x + piece.ix, y + HEADER - 2, y + piece.iy);
-    const bottom = y + piece.iy + piece.inner.h;
-    for (const out of piece.inner.outs) this.draw(line(x + piece.ix + out, bottom, y + piece.h), false);
+    this.placeInner(piece.inner, x + piece.ix, y + HEADER - 2, y + piece.iy, y + piece.h);
   }
 
-  /** What a frame holds, with an edge from its header. */
-  placeInner(column, x, header, y) {
-    if (column.pieces.length && column.entered) this.draw(line(x + column.ax, header, y), column.pieces[0].type === "piece");
+  /** What a frame holds, with an edge from its header and one to its bottom. */
+  placeInner(column, x, header, y, bottom) {
+    const { pieces, entered, outs } = column;
+    if (pieces.length && entered) this.draw(line(x + column.ax, header, y), pieces[0].type === "piece");
     this.placeColumn(column, x, y);
+    for (const out of pieces.length ? outs : []) this.draw(line(x + out, y + column.h, bottom), false);
   }
 
   /** A head in its frame or an output, and the line from the axis to it. */
   placeBeside(beside, cx, x, y) {
     const [left, top, tap] = [x + beside.x, y + beside.y, beside.tap];
     const axis = left + (beside.w - beside.inner.w) / 2 + beside.inner.ax;
-    let path = `M${number(cx)} ${number(y + beside.fromY)}`;
+    const start = y + beside.fromY;
+    let path = `M${number(cx)} ${number(start - 7)}V${number(start - 6)}q0 6 -6 6`;
     if (beside.lane !== null) path += `H${number(x + beside.lane + 6)}q-6 0 -6 6V${number(top - 16)}q0 6 -6 6`;
     this.draw(`${path}H${number(axis + 6)}q-6 0 -6 6V${number(top)}`, true, tap.framed ? "tap" : "");
     if (!tap.framed) {
@@ -87,7 +88,7 @@ export class Placing {
     const item = this.drawing.items.get(tap.key) ?? null;
     this.boxes.push({ key: tap.key, ...place, shape: "head", family: "other", title: tap.title, sub: tap.sub, rounds: 0, item });
     const innerLeft = left + (beside.w - beside.inner.w) / 2;
-    this.placeInner(beside.inner, innerLeft, top + HEADER - 2, top + HEADER + GAP - 4);
+    this.placeInner(beside.inner, innerLeft, top + HEADER - 2, top + HEADER + GAP - 4, top + beside.h);
   }
 
   // ---- branches

@@ -13,7 +13,7 @@ import html
 import json
 import re
 from collections.abc import Sequence
-from importlib.resources import files
+from pathlib import Path
 
 from ..drawing import Drawing
 from ..heat import FIELDS
@@ -106,4 +106,4 @@ def join_modules(names: Sequence[str]) -> str:
 
 def read(name: str) -> str:
     """A file of the page."""
-    return (files(__package__) / name).read_text("utf-8")
+    return Path(__file__).with_name(name).read_text("utf-8")
