@@ -371,6 +371,9 @@ def test_bars_are_the_shares_along_the_depth() -> None:
     assert sum(shares_of(vgg, "params")[-3:]) > 89 and sum(shares_of(vgg, "activations")[:6]) > 71, (
         "what the lecture says of VGG-16"
     )
+    assert [stage.name for stage in deep.stages[-2:]] == ["global_avg_pool", "fc"], (
+        "a step without a name is called by its op"
+    )
     assert len(deep.stages) <= MAX_STAGES and sum(stage.macs for stage in deep.stages) == deep.figures.macs
 
 
