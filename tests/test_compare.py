@@ -279,6 +279,14 @@ def test_an_svg_is_text_by_text_with_tips(run: Run) -> None:
     first = Path("a.svg").read_bytes()
     assert run("compare", *nets, "-o", "a.svg").code == 0 and Path("a.svg").read_bytes() == first
     assert b"<dc:date>" not in first
+    import matplotlib
+
+    with matplotlib.rc_context(
+        {"font.size": 40, "svg.fonttype": "path", "savefig.bbox": "tight", "text.parse_math": True}
+    ):
+        assert run("compare", *nets, "-o", "a.svg").code == 0 and Path("a.svg").read_bytes() == first, (
+            "no setting of the user's counts"
+        )
 
 
 def test_a_page_has_all_figures_and_their_sources(run: Run) -> None:
