@@ -279,6 +279,14 @@ def test_an_svg_is_text_by_text_with_tips(run: Run) -> None:
     first = Path("a.svg").read_bytes()
     assert run("compare", *nets, "-o", "a.svg").code == 0 and Path("a.svg").read_bytes() == first
     assert b"<dc:date>" not in first
+    import matplotlib
+
+    with matplotlib.rc_context(
+        {"font.size": 40, "svg.fonttype": "path", "savefig.bbox": "tight", "text.parse_math": True}
+    ):
+        assert run("compare", *nets, "-o", "a.svg").code == 0 and Path("a.svg").read_bytes() == first, (
+            "no setting of the user's counts"
+        )
 
 
 def test_a_page_has_all_figures_and_their_sources(run: Run) -> None:
@@ -370,6 +378,9 @@ def test_bars_are_the_shares_along_the_depth() -> None:
     assert [stage.name for stage in vgg.stages[-3:]] == ["classifier.0", "classifier.3", "classifier.6"]
     assert sum(shares_of(vgg, "params")[-3:]) > 89 and sum(shares_of(vgg, "activations")[:6]) > 71, (
         "what the lecture says of VGG-16"
+    )
+    assert [stage.name for stage in deep.stages[-2:]] == ["global_avg_pool", "fc"], (
+        "a step without a name is called by its op"
     )
     assert len(deep.stages) <= MAX_STAGES and sum(stage.macs for stage in deep.stages) == deep.figures.macs
 

@@ -40,6 +40,7 @@ BROKEN = (
 COMMANDS = [
     ["check", "SPEC"], ["check", "SPEC", "--format", "json"], ["check", "SPEC", "--format", "sarif"], ["check", "SPEC", "--format", "github"],
     ["cost", "SPEC"], ["cost", "SPEC", "--format", "json"], ["cost", "SPEC", "--format", "csv"], ["cost", "SPEC", "--format", "markdown"],
+    ["compare", "SPEC"], ["compare", "SPEC", "--format", "csv"], ["compare", "lenet5_1998", "--bench", "SPEC"], ["compare", "--protocol", "SPEC"],
     ["diff", "SPEC", "lenet5_modern"], ["diff", "SPEC", "lenet5_modern", "--format", "json"], ["diff", "lenet5_modern", "SPEC", "--format", "markdown"],
     ["show", "SPEC"], ["build", "SPEC", "--export", "torch", "-o", "OUT.py"], ["explain", "SPEC"], ["explain", "SPEC", "SPEC"], ["explain", "SPEC:5"], ["explain", "SPEC", "first"], ["show", "SPEC", "--tree"], ["init", "new", "--from", "SPEC"],
     ["run", "SPEC", "SPEC"], ["run", "MODEL", "SPEC", "--format", "json"], ["run", "MODEL", "PHOTO"], ["run", "MODEL", "PHOTO", "--format", "json"],

@@ -197,7 +197,7 @@ WRONG_LIMITS: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG_LIMITS)
-@pytest.mark.parametrize("command", ["check", "show", "cost", "build"])
+@pytest.mark.parametrize("command", ["check", "show", "cost", "compare", "build"])
 def test_a_wrong_limit_is_wrong_usage(run: Run, command: str, name: str) -> None:
     setting, said = WRONG_LIMITS[name]
     ended = run(command, "lenet5_modern", "--limit", setting)

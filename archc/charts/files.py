@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 import warnings
 from collections.abc import Mapping
@@ -20,7 +21,9 @@ PNG_DPI = 200
 
 
 def require_matplotlib() -> None:
-    """Imports matplotlib. Raises RuntimeFault `package-missing` (environment) where it is not installed."""
+    """Imports matplotlib. Raises RuntimeFault `package-missing` (environment) where it is not installed, or does not import."""
+    # it tells of its list of fonts, and of a home where it can keep none: nothing that a user of archc can do something about
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     import_package("matplotlib", "a chart", "--format markdown prints the figures as a table")
 
 

@@ -100,10 +100,14 @@ def divide_into_stages(layers: Sequence[Layer]) -> tuple[Stage, ...]:
 
 
 def sum_stages(layers: Sequence[Layer], parts: int) -> Iterator[Stage]:
-    """A stage for each run of layers whose paths share their first `parts`. One that only normalises belongs to the stage before it."""
+    """A stage for each run of layers whose paths share their first `parts`. One that only normalises belongs to the stage before it.
+
+    A step without a name of its own, whose path is its number, is called by its op.
+    """
     stages: list[Stage] = []
-    for name, run in groupby(layers, lambda x: ".".join(x.path.split(".")[:parts])):
+    for path, run in groupby(layers, lambda x: ".".join(x.path.split(".")[:parts])):
         members = list(run)
+        name = members[0].op if path.isdigit() and len(members) == 1 else path
         found = Stage(
             name, sum(x.params for x in members), sum(x.macs for x in members), sum(x.activations for x in members)
         )
