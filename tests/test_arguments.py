@@ -223,6 +223,8 @@ OPTIONS = {
     "cost --depth": (["cost", "tiny.yaml", "--by", "block"], ["3"]),
     "cost --precision": (["cost", "tiny.yaml"], []),
     "cost --on": (["cost", "tiny.yaml"], []),
+    "cost --at": (["cost", "tiny.yaml"], ["3"]),
+    "cost --optimizer": (["cost", "tiny.yaml", "--training"], []),
     "check --format": (["check", "tiny.yaml"], []),
 }
 
