@@ -163,7 +163,7 @@ FAMILIES = (
 )
 
 
-@pytest.mark.parametrize("name", [*FAMILIES, pytest.param("densenet121", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", FAMILIES)
 def test_torch_takes_the_smallest_image_and_none_below(name: str) -> None:
     graph = graph_of_zoo(name).replace(heads=())
     with SkipInitialization(), torch.device("meta"):

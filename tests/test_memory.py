@@ -30,7 +30,6 @@ from .op_cases import CASES, Case
 from .six_nets import NoWeights, load, six
 from .test_ops import Positive, spread
 from .test_ops import graph_of as graph_of_op
-from .test_zoo_builds import MEMBERS
 
 
 class Step(NamedTuple):
@@ -112,7 +111,7 @@ def test_a_nets_peak_is_that_of_onnxruntimes_order(name: str, tmp_path: Path) ->
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["squeezenet1_0_complex_bypass", "inception_resnet_v2", "resnext50_32x4d", "resnet50", "lenet5_1998"]
+    "name", ["squeezenet1_0_complex_bypass", "inception_resnet_v2", "resnext50_32x4d", "lenet5_1998"]
 )
 def test_a_large_nets_peak_is_that_of_onnxruntimes_order(name: str, tmp_path: Path) -> None:
     graph = check(name).graph
@@ -208,13 +207,17 @@ def test_a_training_step_keeps_what_torch_keeps(name: str) -> None:
     check_saved(graph)
 
 
+# the other families; each net of the zoo was held so once, which takes minutes
+FAMILIES = ("vgg11_bn", "zfnet", "nin_cifar10", "squeezenet1_0_complex_bypass", "resnet50", "wrn_16_8_cifar",
+            "resnext29_8x64d_cifar", "inception_v3", "densenet121", "alexnet_ensemble")  # fmt: skip
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(MEMBERS))
-def test_a_training_step_of_the_whole_zoo_keeps_what_torch_keeps(name: str) -> None:
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_training_step_of_each_family_keeps_what_torch_keeps(name: str) -> None:
     graph = check(name).graph
     assert graph is not None
-    if len(graph.nodes) < 2000:
-        check_saved(graph)
+    check_saved(graph)
 
 
 @six
