@@ -232,6 +232,8 @@ OPTIONS = {
     "compare --style": (["compare", "tiny.yaml"], []),
     "compare --metric": (["compare", "tiny.yaml"], []),
     "compare --x": (["compare", "tiny.yaml"], []),
+    "cost --at": (["cost", "tiny.yaml"], ["3"]),
+    "cost --optimizer": (["cost", "tiny.yaml", "--training"], []),
     "check --format": (["check", "tiny.yaml"], []),
 }
 

@@ -69,6 +69,8 @@ FAILING = [
     Failing(["cost", "tiny.yaml", "--share"], 2, "usage"),
     Failing(["cost", "tiny.yaml", "--batch", "0"], 2, "usage"),
     Failing(["cost", "tiny.yaml", "--on", "h20"], 2, "usage"),
+    Failing(["cost", "tiny.yaml", "--at", "3x"], 2, "usage"),
+    Failing(["cost", "alexnet_2012", "--at", "200"], 2, "input-size"),
     Failing(["cost", "tiny.yaml", "--on", "v100-16gb", "--precision", "int8"], 2, "usage"),
     Failing(["cost", "tiny.yaml", "wrong.yaml"], 1, "unknown-op"),
     Failing(["cost", "open.yaml"], 1, "open-params"),
