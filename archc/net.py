@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .build.weights_map import NamesGiven
     from .compiler.backends.torch.network import Network
     from .compiler.ir.graph import Graph, Phase
+    from .compiler.view.pictures import Picture
     from .compiler.weights.input_channels import InputMethod
     from .compiler.weights.report import WeightReport
     from .text.costs import NetCost
@@ -96,6 +97,24 @@ class Net:
         from .text.costs import NetCost
 
         return NetCost(self.graph)
+
+    def picture(self, only: str | None = None, *, depth: int | None = None, style: str = "blocks", theme: str = "light",
+                heat: str | None = None) -> Picture:  # fmt: skip
+        """The picture of `archc view` as a text of SVG, which a notebook shows. docs/view.md tells what is seen.
+
+        only    the path of a step or block; the rest is left out
+        depth   how many levels of blocks are open; None is all
+        style   "blocks", or "volumes" for a strip of volumes
+        theme   "light" or "dark"
+        heat    "params", "macs", "activations" or "memory": boxes are coloured by what they cost
+
+        Raises Failure for a path that there is not, and for a value that an option does not take.
+        """
+        from .compiler.view.draw import draw_graph
+        from .compiler.view.pictures import Picture, PictureOptions, draw_picture
+
+        drawing = draw_graph(self.graph, self.checked.header.summary or "", self.checked.sources, only)
+        return Picture(draw_picture(drawing, "svg", PictureOptions(depth, style, theme, heat)))
 
     def to_torch(self, weights: Weights | None = None, seed: int = 0, weights_skip: Sequence[str] = (), *,
                  weights_key: str | None = None, weights_prefix: str | None = None, weights_map: NamesGiven | None = None,

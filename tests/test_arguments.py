@@ -179,6 +179,13 @@ MANY = [str(2**31), str(2**63)]
 # each option: the line before it, and which words it takes
 OPTIONS = {
     "cost --batch": (["cost", "tiny.yaml"], ["3"]),
+    "view --to": (["view", "tiny.yaml"], []),
+    "view --depth": (["view", "tiny.yaml", "-o", "x.svg"], ["0", "3", str(2**31), str(2**63), "9" * 400]),
+    "view --style": (["view", "tiny.yaml", "-o", "x.svg"], []),
+    "view --heat": (["view", "tiny.yaml", "-o", "x.svg"], []),
+    "view --theme": (["view", "tiny.yaml", "-o", "x.svg"], []),
+    "view --scale": (["view", "tiny.yaml", "-o", "x.png"], ["3", "3.0"]),
+    "view --port": (["view", "tiny.yaml"], []),
     "build --seed": (BUILD, ["0", "3", str(2**31)]),
     "build --opset": (BUILD, []),
     "build --batch": (BUILD, ["3"]),

@@ -73,6 +73,7 @@ def ask(words: str, folder: Path, shell: str = "bash") -> list[str]:
         ("archc check wrong.yaml --set c", []),
         ("archc check missing.yaml --set c", []),
         ("archc cost googlenet --by l", ["layer"]),
+        ("archc view googlenet --heat ma", ["macs"]),
         ("archc check tiny.yaml --format s", ["sarif"]),
         ("archc check nothing/of/the/kind/", []),
         ("archc ops nothing", []),

@@ -70,23 +70,22 @@ class Placing:
         self.boxes.append(Box(piece.key, tenth(x), tenth(y), tenth(piece.w), tenth(piece.h), piece.shape, piece.family,
                               piece.title, piece.sub, piece.rounds, tenth(piece.label_width), piece.item))  # fmt: skip
         if piece.inner is not None:
-            self.place_inner(piece.inner, x + piece.ix, y + HEADER - 2, y + piece.iy)
-            bottom = y + piece.iy + piece.inner.h
-            for out in piece.inner.outs:
-                self.draw(line(x + piece.ix + out, bottom, y + piece.h), arrow=False)
+            self.place_inner(piece.inner, x + piece.ix, y + HEADER - 2, y + piece.iy, y + piece.h)
 
-    def place_inner(self, column: Column, x: float, header: float, y: float) -> None:
-        """What a frame holds, with an edge from its header."""
+    def place_inner(self, column: Column, x: float, header: float, y: float, bottom: float) -> None:
+        """What a frame holds, with an edge from its header and one to its bottom."""
         if column.pieces and column.entered:
             self.draw(line(x + column.ax, header, y), arrow=isinstance(column.pieces[0], Piece))
         self.place_column(column, x, y)
+        for out in column.outs if column.pieces else []:
+            self.draw(line(x + out, y + column.h, bottom), arrow=False)
 
     def place_beside(self, beside: Beside, cx: float, x: float, y: float) -> None:
         """A head in its frame or an output, and the line from the axis to it."""
         left, top, tap = x + beside.x, y + beside.y, beside.tap
         axis = left + (beside.w - beside.inner.w) / 2 + beside.inner.ax
         start, lane = y + beside.from_y, None if beside.lane is None else x + beside.lane
-        path = f"M{number(cx)} {number(start)}"
+        path = f"M{number(cx)} {number(start - 7)}V{number(start - 6)}q0 6 -6 6"
         if lane is not None:
             path += f"H{number(lane + 6)}q-6 0 -6 6V{number(top - 16)}q0 6 -6 6"
         self.draw(f"{path}H{number(axis + 6)}q-6 0 -6 6V{number(top)}", kind="tap" if tap.framed else "")
@@ -97,7 +96,8 @@ class Placing:
             Box(tap.key, tenth(left), tenth(top), tenth(beside.w), tenth(beside.h), "head", "other", tap.title, tap.sub)
         )
         inner_left = left + (beside.w - beside.inner.w) / 2
-        self.place_inner(beside.inner, inner_left, top + HEADER - 2, top + HEADER + GAP - 4)
+        inner_top = top + HEADER + GAP - 4
+        self.place_inner(beside.inner, inner_left, top + HEADER - 2, inner_top, top + beside.h)
 
     # ---- branches
 

@@ -8,7 +8,11 @@ from typing import NamedTuple
 
 from ..diagnostics import Failure
 from .drawing import Drawing
+from .heat import HEATS
 from .layout import open_to_depth
+from .theme import THEMES
+
+STYLES = ("blocks", "volumes")
 
 
 class PictureOptions(NamedTuple):
@@ -18,6 +22,18 @@ class PictureOptions(NamedTuple):
     style: str | None = None
     theme: str | None = None
     heat: str | None = None
+
+
+class Picture(str):
+    """An SVG as a text, which a notebook shows as a picture."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: an SVG of {len(self):,} characters>"
+
+    def _repr_svg_(self) -> str:
+        return str(self)
 
 
 class PictureFormat(NamedTuple):
@@ -32,6 +48,19 @@ def write_html(drawing: Drawing, options: PictureOptions) -> str:
     from .page.page import page_html
 
     return page_html(drawing, theme=options.theme or "auto", heat=options.heat, depth=options.depth)
+
+
+def check_values(drawing: Drawing, options: PictureOptions) -> None:
+    """Raises Failure `bad-option` for a value that an option does not take."""
+    depth = options.depth
+    if depth is not None and (not isinstance(depth, int) or isinstance(depth, bool) or depth < 0):
+        raise Failure("bad-option", f"depth is a number of levels, not {depth!r}", "0 opens no block, None all", 2)
+    for name, values in (("style", STYLES), ("theme", THEMES), ("heat", HEATS)):
+        value = getattr(options, name)
+        if value is not None and value not in values:
+            raise Failure("bad-option", f"there is no {name} {value!r}", f"there are {', '.join(values)}", 2)
+    if options.heat == "time" and drawing.totals.time_ms is None:
+        raise Failure("bad-option", "the heat `time` wants times, and none were measured", exit_code=2)
 
 
 def write_svg(drawing: Drawing, options: PictureOptions) -> str:
@@ -84,8 +113,9 @@ DEFAULT_FORMAT = "html"
 
 
 def draw_picture(drawing: Drawing, form: str, options: PictureOptions) -> str:
-    """The text of a picture. Raises Failure `bad-option` for an option that the format has no use for."""
+    """The text of a picture. Raises Failure `bad-option` for a value that an option does not take, or one that the format has no use for."""
     row = FORMATS[form]
+    check_values(drawing, options)
     for name, value in options._asdict().items():
         if value is not None and name not in row.takes:
             takers = ", ".join(other for other, each in FORMATS.items() if name in each.takes)

@@ -66,12 +66,18 @@ def restrict(sketch: Sketch, path: str) -> Sketch:
     entering = list(dict.fromkeys(j for i in kept for j in vertices[i].inputs if j not in held))
     inputs = [DrawnInput(name_of(j, sketch), shape_of(j, vertices, sketch.inputs)) for j in entering]
     heads = [head for head in sketch.heads if head.value in held and is_under(head.name, path)]
-    return renumber(sketch._replace(inputs=inputs, outputs=leaving(sketch, held, heads), heads=heads), kept,
-                    {j: -1 - k for k, j in enumerate(entering)})  # fmt: skip
+    outputs = leaving(sketch, held, heads)
+    if not outputs:  # only heads are left
+        outputs, heads = [head._replace(weight=None) for head in heads], []
+    return renumber(
+        sketch._replace(inputs=inputs, outputs=outputs, heads=heads),
+        kept,
+        {j: -1 - k for k, j in enumerate(entering)},
+    )
 
 
 def leaving(sketch: Sketch, held: Collection[int], heads: Sequence[NamedEnd]) -> list[NamedEnd]:
-    """The outputs of a part: those of the net, and what something outside reads. Where only heads are left, they are its outputs."""
+    """The outputs of a part: those of the net, and what something outside reads. The latest is the last."""
     read_outside = {j for i, vertex in enumerate(sketch.vertices) if i not in held for j in vertex.inputs}
     found = [
         end._replace(weight=None) for end in (*sketch.outputs, *sketch.heads) if end.value in held and end not in heads
