@@ -184,6 +184,8 @@ OPTIONS = {
     "view --style": (["view", "tiny.yaml", "-o", "x.svg"], []),
     "view --heat": (["view", "tiny.yaml", "-o", "x.svg"], []),
     "view --theme": (["view", "tiny.yaml", "-o", "x.svg"], []),
+    "view --scale": (["view", "tiny.yaml", "-o", "x.png"], ["3", "3.0"]),
+    "view --port": (["view", "tiny.yaml"], []),
     "build --seed": (BUILD, ["0", "3", str(2**31)]),
     "build --opset": (BUILD, []),
     "build --batch": (BUILD, ["3"]),

@@ -30,7 +30,8 @@ __all__ = ["model"]  # the fixture
 SEED = 20140917
 MEMORY_MB = 2500  # of a process that read all of them, one after the other
 BASE = (CORPUS / "base.yaml").read_bytes()
-RUN_ALONE = {"run": WORKER}
+# the process of a model from elsewhere, and that in which onnx works out its shapes
+RUN_ALONE = {"run": WORKER, "view": r"archc\.model_view\.inference|^v?fork\(|^clone3?\("}
 # what a command's page says that it starts: the process of a model from elsewhere, contenders, builds of several specs
 SPAWNED = r"multiprocessing\.(spawn|resource_tracker)|^v?fork\(|^clone3?\("
 Line = tuple[dict[str, bytes], list[str]]  # files by name, and the arguments of a command beside them
@@ -107,6 +108,13 @@ def model_lines(count: int, random: Random, built: bytes) -> list[Line]:
             for _ in range(count)]  # fmt: skip
 
 
+def view_lines(count: int, random: Random, built: bytes) -> list[Line]:
+    """The same models for pictures: as they are found, and changed."""
+    found = [path.read_bytes() for path in sorted((CORPUS / "onnx").glob("*.onnx"))]
+    changed = [mutate_bytes(random.choice([built, *found]), random) for _ in range(count)]
+    return [({"model.onnx": data}, ["view", "model.onnx", "-o", "out.svg"]) for data in [*found[:: max(1, 48 // count)], *changed]]
+
+
 # ---- photos
 
 
@@ -154,7 +162,7 @@ WORDS = ["", " ", "0", "1", "-1", "8", "9" * 40, "1e9", "nan", "inf", "0x10", "d
          "@list", "list.txt", "~", "$HOME", "image=photo.jpg", "fc", "a.b", "relu", "conv", "shape-mismatch", "%s", "{}", "{file}"]  # fmt: skip
 UNWATCHED = ("doctor",)  # it looks at the machine
 STARTED = {
-    "run": WORKER,
+    **RUN_ALONE,
     "eval": WORKER,
     "profile": WORKER,
     "verify": WORKER,
@@ -186,10 +194,11 @@ def argument_lines(count: int, random: Random, built: bytes) -> list[Line]:
 MAKERS: dict[str, Callable[[int, Random, bytes], list[Line]]] = {
     "checkpoints": lambda count, random, built: checkpoint_lines(count, random),
     "models": lambda count, random, built: model_lines(count, random, built),
+    "pictures of models": view_lines,
     "photos": photo_lines,
     "arguments": argument_lines,
 }
-COUNTS = {"checkpoints": 300, "models": 80, "photos": 1000, "arguments": 300}
+COUNTS = {"checkpoints": 300, "models": 80, "pictures of models": 12, "photos": 1000, "arguments": 300}
 
 
 def started_by(what: str) -> Mapping[str, str]:

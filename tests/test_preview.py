@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +24,10 @@ from archc.compiler.limits import DEFAULT
 from archc.compiler.view.draw import draw_graph
 from archc.compiler.view.drawing import Drawing
 from archc.preview import Preview, Views, WatchedSpec, server
+
+from .program import program
+
+ROOT = Path(__file__).parent.parent
 
 SPEC = "archspec: 1\nname: net\ninput: {image: [3, 8, 8]}\ngraph: [{conv: {out: 4, kernel: 3}}, relu]\n"
 BASE = "archspec: 1\ninput: {image: [3, 8, 8]}\nblocks:\n  Part: {steps: [conv: 4]}\n"
@@ -328,3 +336,47 @@ def test_a_spec_that_becomes_a_pipe_is_not_read(folder: Path, start: Callable[..
     os.mkfifo(folder / "net.yaml")
     follow(preview)
     assert "not-a-file" in json.dumps(Tab(preview).read()["diagnostics"])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of another kind")
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_command_serves_until_ctrl_c(folder: Path, form: str) -> None:
+    """The address comes at once, a save reaches the page, and the end is one word."""
+    words = [sys.executable, "-m", "archc", "view", "net.yaml", "--watch", "--format", form]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    assert process.stdout
+    told = [process.stdout.readline() for _ in range(4 if form == "json" else 2)]
+    if form == "json":
+        assert (document := json.loads("".join(told)))["spec"] == "net.yaml" and {*document} == {"spec", "address"}
+    address = re.search(r"http://127\.0\.0\.1:(\d+)(/[\w-]{43}/)", "".join(told))
+    assert address
+    connections = [HTTPConnection("127.0.0.1", int(address[1]), timeout=30) for _ in range(2)]
+    for connection, path in zip(connections, ("", "events"), strict=True):
+        connection.request("GET", address[2] + path)
+    assert b"<title" in connections[0].getresponse().read()
+    events = connections[1].getresponse()
+    save_by_rename(folder / "net.yaml", SPEC.replace("relu", "convv"))
+    while b"unknown-op" not in (line := events.readline()):
+        assert line
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["net.yaml", "--watch", "-o", "net.html"], "usage"), (["net.yaml", "--watch", "--scale", "1"], "usage"),
+        (["net.yaml", "--port", "8000"], "usage"), (["net.yaml", "--open"], "usage"), (["-", "--watch"], "usage"),
+        (["gone.yaml", "--watch"], "no-such-spec"), (["net.yaml", "--watch", "--set", "a=1"], "set-unknown"),
+        (["net.yaml", "--watch", "--only", "nowhere"], "no-such-step"),
+    ],
+)  # fmt: skip
+def test_what_is_asked_wrongly_ends_at_once(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: str
+) -> None:
+    ran = program(capsys)("view", *words, "--format", "json")
+    assert (json.loads(ran.out)["error"]["code"], ran.code) == (code, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -102,9 +102,9 @@ def command(
     from ..compiler.files import atomic_write
 
     if watch:
-        refuse_beside_watch(output, form_of_picture, depth, style, heat, profile, scale)
+        refuse_beside_watch(output, form_of_picture, style, profile, scale)
         refuse_model(spec, "--watch follows a spec while it is edited")
-        serve(spec, settings, limits, only, theme, port, opens, form)
+        serve(spec, settings, limits, only, PictureOptions(depth, None, theme, heat), port, opens, form)
     if port is not None or opens:
         raise click.UsageError(f"`{'--open' if opens else '--port'}` is about the page of --watch")
     refuse_two_answers(output, form)
@@ -166,7 +166,7 @@ def serve(
     settings: tuple[str, ...],
     limits: Limits,
     only: str | None,
-    theme: str | None,
+    options: PictureOptions,
     port: int | None,
     opens: bool,
     form: str,
@@ -175,15 +175,17 @@ def serve(
     from ..compiler.view.page.page import page_html
     from .watching import watch_spec
 
+    theme: Any = options.theme or "auto"
+
     def make_page(drawing: Drawing, live: str) -> str:
-        return page_html(drawing, theme="light" if theme == "light" else "dark" if theme else "auto", live=live)
+        return page_html(drawing, theme=theme, live=live, heat=options.heat, depth=options.depth)
 
     watch_spec(spec, settings, limits, lambda checked: draw(checked, only), make_page, port, opens, form)
 
 
 def refuse_beside_watch(*of_files: object) -> None:
     """Raises UsageError for an option that is about a file: the page of --watch has all of that in itself."""
-    names = ("-o", "--to", "--depth", "--style", "--heat", "--profile", "--scale")
+    names = ("-o", "--to", "--style", "--profile", "--scale")
     given = [name for name, value in zip(names, of_files, strict=True) if value is not None]
     if given:
         raise click.UsageError(f"`--watch` serves a page, and `{given[0]}` is about a file; leave one of the two out")

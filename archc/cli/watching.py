@@ -46,6 +46,8 @@ def watch_spec(
 
 def print_address(preview: Preview, form: str) -> None:
     """Says where the page is, at once: a program may wait for it."""
+    if preview.spec.bundled:
+        print(f"using the bundled {preview.spec.bundled}", file=sys.stderr)
     if form == "json":
         print_json({"spec": preview.spec.name, "address": preview.address})
     else:
