@@ -108,6 +108,5 @@ def print_diff(diff: NetDiff, form: str) -> None:
         print_answer(diff_markdown(diff))
     else:
         from ..text.diff import diff_text
-        from .render import Paint
 
-        print(diff_text(diff, Paint(sys.stdout)))
+        print(diff_text(diff, sys.stdout))

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..compiler.diagnostics import Diagnostic, clean
+from ..text.excerpts import Paint
 from .answer import print_json
 from .errors import explain_ending
 from .formats import span_json
-from .render import Paint, diagnostic_lines, format_warning
+from .render import diagnostic_lines, format_warning
 
 if TYPE_CHECKING:
     from ..compiler.driver import Compilation

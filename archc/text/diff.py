@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TextIO
 
 from ..compiler.diagnostics import clean
 from .diff_report import report_diff
+from .excerpts import Paint
 from .layout import cut_end, cut_middle, fold_line, output_width, text_width
 from .tables import count_of, format_table
 
@@ -16,17 +17,12 @@ if TYPE_CHECKING:
 
 MAX_ENTRIES = 40  # of a section
 MAX_SUBJECT = 200  # columns of a path, which may be very deep
-Paint = Callable[[str, str], str]
 STYLES = {"+": "32", "-": "31", "~": "33", ">": "36"}
 
 
-def plain(text: str, style: str) -> str:
-    """No colour."""
-    return text
-
-
-def diff_text(diff: NetDiff, paint: Paint = plain) -> str:
-    """The report for a terminal, or a pipe; `paint` colours a text in a style."""
+def diff_text(diff: NetDiff, stream: TextIO | None = None) -> str:
+    """The report for a pipe, or for the terminal that `stream` writes to, in colour."""
+    paint = Paint(stream)
     report = report_diff(diff)
     width = output_width()
     blocks = [[paint(clean(report.title), "1")]]
