@@ -15,7 +15,7 @@ import pytest
 
 from archc.charts.bars import draw_bars, shares_of
 from archc.charts.bubbles import LARGEST_AREA, draw_bubbles, round_counts
-from archc.charts.labels import Box, Circle, overlap, place_labels
+from archc.charts.labels import Circle, Rectangle, overlap, place_labels
 from archc.charts.measured import Measurement, Setting
 from archc.charts.nets import MAX_STAGES
 from archc.charts.protocols import METRICS, Protocol
@@ -394,7 +394,7 @@ def test_too_many_bars_are_refused(run: Run) -> None:
 
 def test_labels_cover_no_other_while_there_is_room() -> None:
     marks = [Circle(60.0 + 40 * (i % 10), 80.0 + 60 * (i // 10), 4.0 + i % 7) for i in range(40)]
-    room = Box(0, 0, 560, 400)
+    room = Rectangle(0, 0, 560, 400)
     boxes = place_labels(marks, [(34.0, 9.0)] * len(marks), room)
     assert all(not overlap(a, b, 0.0) for i, a in enumerate(boxes) for b in boxes[:i])
     assert all(overlap(each, room, 0.0) == pytest.approx(34 * 9) for each in boxes)

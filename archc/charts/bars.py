@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..compiler.diagnostics import clean
 from ..text.tables import format_count
 from .bubbles import add_axes
-from .labels import Box
+from .labels import Rectangle
 from .nets import ComparedNet
 from .style import COLOURS, HATCHES, INK, drawing_settings, format_tick
 
@@ -45,7 +45,7 @@ def draw(nets: Sequence[ComparedNet]) -> Figure:
         figure.text(64 / WIDTH, (top - TITLE / 2) / height, title_of(net), fontsize=10, fontweight="bold", va="center")
         for row, kind in enumerate(KINDS):
             bottom = top - TITLE - (row + 1) * PANEL - row * GAP
-            axes = add_axes(figure, Box(64, bottom, WIDTH - 16, bottom + PANEL))
+            axes = add_axes(figure, Rectangle(64, bottom, WIDTH - 16, bottom + PANEL))
             draw_panel(axes, net, kind, row, f"bar-{index}-{kind}")
     return figure
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler.diagnostics import clean
 from ..text.tables import format_count
-from .labels import Box, Circle, place_labels
+from .labels import Circle, Rectangle, place_labels
 from .protocols import METRICS
 from .selection import MEASURED, Point, Selection
 from .style import INK, MARKS, OPACITY, PAPER, drawing_settings, format_tick, look_of
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 756.0, 500.0  # points
-FRAME = Box(56.0, 50.0, 592.0, 446.0)
+FRAME = Rectangle(56.0, 50.0, 592.0, 446.0)
 LARGEST_AREA, LARGEST_OF_MANY = 2400.0, 1100.0  # points²
 MANY = 24  # nets
 LOGARITHMIC_FROM = 30.0  # the largest over the smallest
@@ -64,7 +64,7 @@ def draw(chart: Selection) -> Figure:
     return figure
 
 
-def add_axes(figure: Figure, box: Box) -> Axes:
+def add_axes(figure: Figure, box: Rectangle) -> Axes:
     """Axes in a box of the figure, in points."""
     width, height = figure.get_size_inches() * 72
     return figure.add_axes(
@@ -144,7 +144,7 @@ def cut_label(label: str) -> str:
     return shown if len(shown) <= 40 else shown[:39] + "…"
 
 
-def draw_leader(figure: Figure, box: Box, mark: Circle) -> None:
+def draw_leader(figure: Figure, box: Rectangle, mark: Circle) -> None:
     """A line from the centre of a mark to its label, if that is far away: among marks that overlap, only the centre tells which it is."""
     from matplotlib.lines import Line2D
 
@@ -170,7 +170,7 @@ def draw_titles(figure: Figure, chart: Selection) -> None:
 
 def draw_legends(figure: Figure, chart: Selection, families: Sequence[str], scale: float) -> None:
     """Beside the chart: what an area is, what a colour is, and what a mark is where there are several."""
-    side = add_axes(figure, Box(604.0, 0.0, WIDTH, HEIGHT))
+    side = add_axes(figure, Rectangle(604.0, 0.0, WIDTH, HEIGHT))
     side.set_axis_off()
     side.set_xlim(604, WIDTH)
     side.set_ylim(0, HEIGHT)

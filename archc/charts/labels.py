@@ -21,7 +21,7 @@ class Circle(NamedTuple):
     radius: float
 
 
-class Box(NamedTuple):
+class Rectangle(NamedTuple):
     left: float
     bottom: float
     right: float
@@ -32,11 +32,11 @@ class Box(NamedTuple):
         return (self.left + self.right) / 2, (self.bottom + self.top) / 2
 
 
-def place_labels(marks: Sequence[Circle], sizes: Sequence[tuple[float, float]], room: Box) -> list[Box]:
+def place_labels(marks: Sequence[Circle], sizes: Sequence[tuple[float, float]], room: Rectangle) -> list[Rectangle]:
     """A box for each label of these `sizes` (width, height), one a mark. Each takes its best place; then each looks again, now that
     the others have theirs."""
-    around = [Box(m.x - m.radius, m.y - m.radius, m.x + m.radius, m.y + m.radius) for m in marks]
-    placed: dict[int, Box] = {}
+    around = [Rectangle(m.x - m.radius, m.y - m.radius, m.x + m.radius, m.y + m.radius) for m in marks]
+    placed: dict[int, Rectangle] = {}
     # those with many neighbours have the least choice, and choose first
     crowd = [sum(math.hypot(m.x - o.x, m.y - o.y) < 80 for o in marks) for m in marks]
     order = sorted(range(len(marks)), key=lambda i: (-crowd[i], i))
@@ -47,9 +47,11 @@ def place_labels(marks: Sequence[Circle], sizes: Sequence[tuple[float, float]], 
     return [placed[i] for i in range(len(marks))]
 
 
-def find_place(places: Iterable[tuple[Box, float]], labels: Sequence[Box], marks: Sequence[Box], room: Box) -> Box:
+def find_place(
+    places: Iterable[tuple[Rectangle, float]], labels: Sequence[Rectangle], marks: Sequence[Rectangle], room: Rectangle
+) -> Rectangle:
     """The cheapest of the places, which come with what each costs by itself, the cheapest first."""
-    best, least = Box(0, 0, 0, 0), math.inf
+    best, least = Rectangle(0, 0, 0, 0), math.inf
     for box, own in places:
         if own >= least:
             break
@@ -59,7 +61,7 @@ def find_place(places: Iterable[tuple[Box, float]], labels: Sequence[Box], marks
     return best
 
 
-def candidates(mark: Circle, size: tuple[float, float]) -> Iterator[tuple[Box, float]]:
+def candidates(mark: Circle, size: tuple[float, float]) -> Iterator[tuple[Rectangle, float]]:
     """The places that a label may take, each with what it costs to be there, the cheapest first: inside its mark if that is wide enough,
     then around it, farther and farther."""
     width, height = size
@@ -78,18 +80,18 @@ def reach(part: float) -> float:
     return max(-1.0, min(1.0, part * 1.5))
 
 
-def box_at(x: float, y: float, size: tuple[float, float]) -> Box:
-    return Box(x - size[0] / 2, y - size[1] / 2, x + size[0] / 2, y + size[1] / 2)
+def box_at(x: float, y: float, size: tuple[float, float]) -> Rectangle:
+    return Rectangle(x - size[0] / 2, y - size[1] / 2, x + size[0] / 2, y + size[1] / 2)
 
 
-def cost(box: Box, labels: Sequence[Box], marks: Sequence[Box], room: Box) -> float:
+def cost(box: Rectangle, labels: Sequence[Rectangle], marks: Sequence[Rectangle], room: Rectangle) -> float:
     """What a place costs: covering other labels or leaving the chart most, then covering other marks."""
     covered = sum(overlap(box, each) for each in labels)
     outside = (box.right - box.left) * (box.top - box.bottom) - overlap(box, room, 0.0)
     return 20.0 * (covered + outside) + 2.0 * sum(overlap(box, each) for each in marks)
 
 
-def overlap(one: Box, other: Box, gap: float = GAP) -> float:
+def overlap(one: Rectangle, other: Rectangle, gap: float = GAP) -> float:
     """The area that two boxes share, with a gap around."""
     width = min(one.right, other.right) - max(one.left, other.left) + gap
     height = min(one.top, other.top) - max(one.bottom, other.bottom) + gap

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .cost_details import NetReport, compared_details
-from .cost_tables import Layout, TableColumn, fit_columns, markdown_columns
+from .cost_tables import TableColumn, TableFit, fit_columns, markdown_columns
 from .costs import count_layers, describe_sizes
 from .tables import format_bytes, format_count, format_number
 
@@ -22,8 +22,8 @@ OPTIONAL = (
 )
 # columns are left out before numbers are rounded only as far as `layers`
 LAYOUTS = (
-    *(Layout(OPTIONAL[:count]) for count in range(5)),
-    *(Layout(OPTIONAL[:count], rounds=True) for count in range(len(OPTIONAL) + 1)),
+    *(TableFit(OPTIONAL[:count]) for count in range(5)),
+    *(TableFit(OPTIONAL[:count], rounds=True) for count in range(len(OPTIONAL) + 1)),
 )
 
 

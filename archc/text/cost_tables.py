@@ -88,7 +88,7 @@ class TableColumn(NamedTuple):
     short_cells: list[str] = []
 
 
-class Layout(NamedTuple):
+class TableFit(NamedTuple):
     """How a table is made narrower: columns that are left out, numbers that are rounded, and then ops that are cut to OP_ROOM at most."""
 
     left_out: tuple[str, ...] = ()
@@ -97,11 +97,11 @@ class Layout(NamedTuple):
 
 # the first that fits is taken
 LAYOUTS = (
-    Layout(),
-    Layout(("source",)),
-    Layout(("source",), rounds=True),
-    Layout(("source", "op"), rounds=True),
-    Layout(("source", "op", "share"), rounds=True),
+    TableFit(),
+    TableFit(("source",)),
+    TableFit(("source",), rounds=True),
+    TableFit(("source", "op"), rounds=True),
+    TableFit(("source", "op", "share"), rounds=True),
 )
 
 
@@ -160,7 +160,7 @@ def format_percent(share: float) -> str:
     return "100" if share >= 0.9995 else "<0.1" if share < 0.0005 else f"{100 * share:.1f}"
 
 
-def fit_columns(columns: Sequence[TableColumn], layouts: Sequence[Layout] = LAYOUTS) -> str:
+def fit_columns(columns: Sequence[TableColumn], layouts: Sequence[TableFit] = LAYOUTS) -> str:
     """The columns as a table, in the first of the layouts that fits; a last line says what is left out, and whether numbers are rounded."""
     room = table_width()
     for layout in layouts:

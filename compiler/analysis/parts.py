@@ -63,7 +63,7 @@ def divide_layers(layers: Sequence[Layer], frames: Sequence[Frames], by: By, dep
         for path, members in found.items()
     ]
     groups.sort(key=lambda group: group.members[-1])  # what joins branches stands behind them
-    return tuple(Folding(layers, frames).fold(groups, 0))
+    return tuple(RoundFolding(layers, frames).fold(groups, 0))
 
 
 def make_part(layers: Sequence[Layer], path: str, members: tuple[int, ...], op: str, times: int) -> CostPart:
@@ -85,7 +85,7 @@ def sum_part(part: CostPart, layers: Sequence[Layer]) -> Layer:
     )
 
 
-class Folding:
+class RoundFolding:
     """Makes one row of rounds that cost the same."""
 
     def __init__(self, layers: Sequence[Layer], frames: Sequence[Frames]) -> None:

@@ -19,7 +19,7 @@ from .sketch import NamedEnd, Sketch, needed_by, prune, restrict, shape_of
 from .structure import Structure, Vertex, path_prefixes
 
 
-class Side(NamedTuple):
+class SideEnding(NamedTuple):
     """An ending with the vertices that only it needs, and the values that they read."""
 
     ending: NamedEnd
@@ -110,7 +110,7 @@ def draw_vertices(
     sketch = prune(Sketch(inputs, vertices, outputs, heads))
     inputs, vertices, outputs, heads = restrict(sketch, only) if only else sketch
     needed = needed_by(vertices, [output.value for output in outputs])
-    sides: list[Side] = []
+    sides: list[SideEnding] = []
     trunk = make_trunk(vertices, len(inputs), needed, outputs)
     tree = trunk.items()
     if tree is None:
@@ -152,27 +152,27 @@ def make_trunk(
     return Structure(vertices, members, [output.value for output in outputs])
 
 
-def find_side_outputs(vertices: Sequence[Vertex], outputs: Sequence[NamedEnd]) -> list[Side]:
+def find_side_outputs(vertices: Sequence[Vertex], outputs: Sequence[NamedEnd]) -> list[SideEnding]:
     """The outputs but the last that need vertices of their own, behind one value of the others."""
     remaining = list(outputs)
     sides = []
     for output in outputs[:-1]:
         others = [other.value for other in remaining if other is not output]
         own = needed_by(vertices, [output.value]) - needed_by(vertices, others)
-        side = Side(output, tuple(sorted(own)), sources_of(vertices, own))
+        side = SideEnding(output, tuple(sorted(own)), sources_of(vertices, own))
         if len(side.sources) == 1:
             sides.append(side)
             remaining.remove(output)
     return sides
 
 
-def find_heads(vertices: Sequence[Vertex], heads: Sequence[NamedEnd], needed: Collection[int]) -> list[Side]:
+def find_heads(vertices: Sequence[Vertex], heads: Sequence[NamedEnd], needed: Collection[int]) -> list[SideEnding]:
     """The auxiliary heads, each with the vertices that it alone needs, or that it shares with a later one."""
     placed = set(needed)
     sides = []
     for head in heads:
         own = needed_by(vertices, [head.value]) - placed
-        sides.append(Side(head, tuple(sorted(own)), sources_of(vertices, own) or (head.value,)))
+        sides.append(SideEnding(head, tuple(sorted(own)), sources_of(vertices, own) or (head.value,)))
         placed |= own
     return sides
 
@@ -183,7 +183,7 @@ def sources_of(vertices: Sequence[Vertex], own: Collection[int]) -> tuple[int, .
 
 
 def make_head(
-    side: Side, vertices: Sequence[Vertex], outputs: Sequence[NamedEnd], folding: Folding, taken: set[str]
+    side: SideEnding, vertices: Sequence[Vertex], outputs: Sequence[NamedEnd], folding: Folding, taken: set[str]
 ) -> DrawnHead:
     """What stands beside the trunk. The prefixes that it has are `taken` from then on, so that each group's path is its alone."""
     ending = side.ending
