@@ -115,7 +115,7 @@ def command(
         raise click.UsageError("`--heat time` needs times: give --profile FILE")
     if profile is not None and heat is None and "heat" in FORMATS[PIXELS.get(kind, kind)].takes and style != "volumes":
         heat = "time"
-    drawing = draw_file(spec, settings, limits, only, profile)
+    drawing = draw_file(spec, settings, limits, only, profile, FORMATS[PIXELS.get(kind, kind)].explains)
     text = draw_picture(drawing, PIXELS.get(kind, kind), PictureOptions(depth, style, theme, heat))
     target = output if output is not None else f"{drawing.name}.{kind}"
     data = make_pixels(text, scale) if kind in PIXELS else text.encode()
@@ -129,8 +129,10 @@ def command(
         print(f"wrote {clean_path(target)}", file=text_stream(output))
 
 
-def draw_file(spec: str, settings: tuple[str, ...], limits: Limits, only: str | None, profile: str | None) -> Drawing:
-    """The drawing of a spec, or of a model's file."""
+def draw_file(
+    spec: str, settings: tuple[str, ...], limits: Limits, only: str | None, profile: str | None, explained: bool
+) -> Drawing:
+    """The drawing of a spec, whose steps are `explained` if a click shows them, or of a model's file."""
     if Path(spec).suffix.lower() == MODEL:
         if settings:
             raise click.UsageError(f"`--set` changes a spec, and `{clean_path(spec)}` is a model")
@@ -138,20 +140,27 @@ def draw_file(spec: str, settings: tuple[str, ...], limits: Limits, only: str | 
 
         return draw_model(spec, only, profile)
     checked, _ = compile_spec(spec, settings, limits)
+    drawing = draw(checked, only, explained)
     if profile is None:
-        return draw(checked, only)
+        return drawing
     from ..model_view.times import find_times, read_profile, with_times
 
-    times = find_times(draw(checked), read_profile(profile))
-    return with_times(draw(checked, only), times)
+    return with_times(drawing, find_times(draw(checked), read_profile(profile)))
 
 
-def draw(checked: Compilation, only: str | None = None) -> Drawing:
+def draw(checked: Compilation, only: str | None = None, explained: bool = False) -> Drawing:
     """The drawing of a checked spec."""
     from ..compiler.view.draw import draw_graph
     from ..net import graph_of
 
-    return draw_graph(graph_of(checked), checked.header.summary or "", checked.sources, only)
+    graph = graph_of(checked)
+    drawing = draw_graph(graph, checked.header.summary or "", checked.sources, only)
+    if not explained:
+        return drawing
+    from ..details import with_details
+    from ..explanations import explain_graph
+
+    return with_details(drawing, explain_graph(graph))
 
 
 def make_pixels(svg: str, scale: float | None) -> bytes:
@@ -180,7 +189,9 @@ def serve(
     def make_page(drawing: Drawing, live: str) -> str:
         return page_html(drawing, theme=theme, live=live, heat=options.heat, depth=options.depth)
 
-    watch_spec(spec, settings, limits, lambda checked: draw(checked, only), make_page, port, opens, form)
+    watch_spec(
+        spec, settings, limits, lambda checked: draw(checked, only, explained=True), make_page, port, opens, form
+    )
 
 
 def refuse_beside_watch(*of_files: object) -> None:

@@ -37,10 +37,11 @@ class SvgPicture(str):
 
 
 class PictureFormat(NamedTuple):
-    """A format: how its text is made, and which of the options it takes."""
+    """A format: how its text is made, which of the options it takes, and whether it shows the details of a drawing's nodes."""
 
     write: Callable[[Drawing, PictureOptions], str]
     takes: tuple[str, ...] = ()
+    explains: bool = False
 
 
 def write_html(drawing: Drawing, options: PictureOptions) -> str:
@@ -103,11 +104,11 @@ def write_json(drawing: Drawing, _options: PictureOptions) -> str:
 
 
 FORMATS = {
-    "html": PictureFormat(write_html, ("depth", "theme", "heat")),
+    "html": PictureFormat(write_html, ("depth", "theme", "heat"), explains=True),
     "svg": PictureFormat(write_svg, ("depth", "style", "theme", "heat")),
     "dot": PictureFormat(write_dot, ("depth",)),
     "mmd": PictureFormat(write_mermaid, ("depth",)),
-    "json": PictureFormat(write_json),
+    "json": PictureFormat(write_json, explains=True),
 }
 DEFAULT_FORMAT = "html"
 

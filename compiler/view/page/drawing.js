@@ -80,6 +80,12 @@ export function unrolled(drawing, cards = false) {
 
 const COSTS = ["params", "macs", "activations", "bytes", "time_ms"];
 
+/** A node's own detail, and what it shares with others, which stands once. */
+function readDetail(details, number) {
+  const { of: shared, ...own } = details[number] ?? {};
+  return number == null ? null : { ...(details[shared] ?? {}), ...own };
+}
+
 function readNode(json, [path, op, family, title, shape, params, macs, activations, bytes, time_ms, places, detail]) {
   const cost = { params, macs, activations, bytes, time_ms: time_ms ?? 0 };
   return {
@@ -90,7 +96,7 @@ function readNode(json, [path, op, family, title, shape, params, macs, activatio
     shape: json.shapes[shape],
     cost,
     places,
-    detail: json.details[detail] ?? null,
+    detail: readDetail(json.details, detail),
   };
 }
 
