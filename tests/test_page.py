@@ -54,18 +54,17 @@ def open_page(browser: Any, pages: Callable[[str], Path]) -> Iterator[Open]:
 
 
 @pytest.mark.parametrize(
-    "name, title, inside, state, scrolled",
+    "name, title, inside, scrolled",
     [
-        ("googlenet", "inception3b", "3×3 conv, 96", "", 0),
-        ("googlenet", "inception5b", "3×3 conv, 384", "", 10_000),
-        ("densenet121", "denseblock4", "denselayer1 … denselayer16", "", 10_000),
-        ("fractalnet40_cifar", "block3", "deep.0", "", 300),
+        ("googlenet", "inception5b", "3×3 conv, 384", 10_000),
+        ("densenet121", "denseblock4", "denselayer1 … denselayer16", 10_000),
+        ("fractalnet20_cifar", "block3", "deep.0", 300),
     ],
 )
 def test_a_click_opens_a_block_and_closes_it_and_it_stays_where_it_is(
-    open_page: Open, name: str, title: str, inside: str, state: str, scrolled: int
+    open_page: Open, name: str, title: str, inside: str, scrolled: int
 ) -> None:
-    tab = open_page(name, state)
+    tab = open_page(name)
     tab.run("(y) => document.getElementById('view').scrollTo(0, y)", scrolled)
     before, missing = tab.place(title), inside not in tab.titles()
     tab.click(title)
@@ -290,11 +289,13 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("state", HOSTILE, ids=range(len(HOSTILE)))
-def test_a_hostile_address_is_harmless(open_page: Open, state: str) -> None:
-    tab = open_page("lenet5_modern", state)
-    assert len(tab.titles()) > 5
-    assert 10 <= tab.run("() => parseFloat(document.getElementById('zoom').textContent)") <= 400
+def test_a_hostile_address_is_harmless(open_page: Open) -> None:
+    tab = open_page("lenet5_modern")
+    for state in HOSTILE:
+        tab.page.goto(f"{tab.page.url.split('#')[0]}#{state}")
+        tab.page.reload()
+        assert len(tab.titles()) > 5, state
+        assert 10 <= tab.run("() => parseFloat(document.getElementById('zoom').textContent)") <= 400, state
 
 
 # ---- other screens
@@ -339,6 +340,7 @@ def test_the_size_of_text_that_the_browser_is_set_to_is_the_pictures_too(open_pa
     assert tab.run(width) == pytest.approx(1.5 * before, rel=0.01)
 
 
+@pytest.mark.slow
 def test_print_has_the_whole_picture_and_no_panels(open_page: Open) -> None:
     tab = open_page("densenet201", "open=**&theme=dark")
     count = "() => document.querySelectorAll('.boxes > g').length"
@@ -353,6 +355,7 @@ def test_print_has_the_whole_picture_and_no_panels(open_page: Open) -> None:
     assert tab.run(count) == culled
 
 
+@pytest.mark.slow
 def test_a_thousand_layers_scroll_with_few_elements(open_page: Open) -> None:
     tab = open_page("resnet1202_cifar_optA", "open=**")
     count = "() => document.querySelectorAll('.boxes > g').length"

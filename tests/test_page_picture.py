@@ -22,7 +22,7 @@ from archc.compiler.view.page.page import LAYOUT, LIVE, MODULES, join_modules, p
 
 from .browser import Tab, draw_net, start_browser
 
-PLAIN = ["googlenet", "resnet50", "densenet121", "fractalnet20_cifar", "inception_v3"]
+PLAIN = ["googlenet", "densenet121", "fractalnet20_cifar"]
 BRIDGES = """archspec: 1
 name: bridges
 summary: what is not series-parallel, two inputs, heads and outputs on the way
@@ -267,16 +267,10 @@ def test_texts_can_be_read(tab: Tab, tmp_path: Path, theme: str) -> None:
 # ---- strangers' texts
 
 HOSTILE = [
-    "<script>alert(1)</script>",
-    "</script><img src=x onerror=alert(1)>",
-    "<!--<script>",
-    "\"'><svg onload=alert(1)>",
-    "{{script}}{{policy}}\\u003c${alert(1)}`",
-    "مرحبا \u202eabc\u202c \u2028\u2029",
-    "😀" * 30,
+    "<script>alert(1)</script></script><img src=x onerror=alert(1)><!--<script>\"'><svg onload=alert(1)>",
+    "{{script}}{{policy}}\\u003c${alert(1)}` مرحبا \u202eabc\u202c \u2028\u2029 a,b%2Cc&d=e#f",
+    "😀" * 30 + "深層学習" * 20,
     "W" * 10_000,
-    "深層学習" * 20,
-    "a,b%2Cc&d=e#f",
     "__proto__",
     "\x00\x01\x7f\ufffe",
 ]
@@ -294,7 +288,7 @@ def test_hostile_names_stay_texts(tab: Tab, tmp_path: Path, words: str) -> None:
                              files=((words, f"{words}: {words} # {words}\n"),))  # fmt: skip
     show(tab, drawing, tmp_path)
     shown = tab.page.locator("#name").text_content()
-    assert shown == words or (shown == f"{words[:80]}…{words[-80:]}" and len(words) > 160)
+    assert shown == (words if len(words) <= 160 else f"{words[:80]}…{words[-80:]}")
     assert tab.run("() => document.querySelectorAll('script, img, svg, iframe, object').length") == 3
     assert tab.run(TEXTS) == []
     assert tab.run("() => document.documentElement.scrollWidth") <= 1400
