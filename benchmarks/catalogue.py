@@ -135,6 +135,12 @@ PHOTOS = Benchmark(
             Column("code", "exit code"))),),
     goals=(Goal("500 photos: ≤ 400 MB", "peak_mb", {"pictures": "500 photos of 12 megapixels"}, most=400, form=".0f"),),
 )  # fmt: skip
+MEMORY = Benchmark(
+    "memory", "Memory of a run", "How much memory does a run take beside what `archc cost --memory` counts?", "memory.py --batch 8", minutes=5,
+    tables=(Table((NET, Column("counted_mb", "counted MB", ".0f"), Column("in_place_mb", "in place", ".0f"),
+            Column("written_mb", "as written", ".0f"), Column("written_ratio", "of in place", ".2f"), Column("usual_mb", "as usual", ".0f"),
+            Column("usual_ratio", "of in place", ".2f"))),),
+)  # fmt: skip
 CHECKPOINTS = Benchmark(
     "checkpoints", "Opening a checkpoint", "How long does it take to open a .pth, beside reading its bytes?", "checkpoints.py --runs 20", minutes=1,
     tables=(Table((Column("way", "way"), Column("ms", "ms", ".1f"), Column("ratio", "of reading", ".2f"))),),
@@ -197,5 +203,5 @@ GPU = Benchmark(
      *AGREEMENT),
     device="cuda", folder=True,
 )  # fmt: skip
-BENCHMARKS = (BUILD, START, PRECISION_HALF, PRECISION_INT8, INT8_KINDS, THREADS, FOLDERS, PHOTOS, CHECKPOINTS, PROOF, ZOO, PLACEMENT,
+BENCHMARKS = (BUILD, START, PRECISION_HALF, PRECISION_INT8, INT8_KINDS, THREADS, FOLDERS, PHOTOS, MEMORY, CHECKPOINTS, PROOF, ZOO, PLACEMENT,
               PLACEMENT_OPS, OPENVINO, CUDA, GPU)  # fmt: skip

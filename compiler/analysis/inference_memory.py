@@ -56,18 +56,18 @@ def executed_nodes(node: OnnxNode) -> list[OnnxNode]:
 
 def find_peak(nodes: Sequence[OnnxNode], inputs: Mapping[str, int], results: Collection[str], in_place: bool) -> Peak:
     """The peak of ONNX nodes; `inputs` are the bytes of the net's inputs by name, `results` the names of its outputs."""
-    memory = Memory(nodes, results, in_place)
+    buffers = LiveBuffers(nodes, results, in_place)
     alive = highest = sum(inputs.values())
     path = ""
     for node in execution_order(nodes):
-        alive += memory.allocate(node)
+        alive += buffers.allocate(node)
         if alive > highest:
             highest, path = alive, node.path
-        alive -= memory.release(node)
+        alive -= buffers.release(node)
     return Peak(highest, path)
 
 
-class Memory:
+class LiveBuffers:
     """Which value's memory each value has, and how many readers of it are still to come."""
 
     def __init__(self, nodes: Sequence[OnnxNode], results: Collection[str], in_place: bool) -> None:
