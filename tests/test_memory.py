@@ -225,6 +225,19 @@ def test_real_tensors_are_kept_as_those_without_data(name: str) -> None:
     check_saved(load(name).graph, "cpu")
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "[{multiply: [[], [global_avg_pool, {conv: 2}, sigmoid]]}, {conv: 3}]",
+        "[relu, {max_pool: 2}, {conv: 3}, {residual: {body: [relu, {conv: 3}]}}, {concat: [[], relu]}, flatten, {linear: 4}]",
+        "[{batch_norm: {}}, {slice: {height: [1, 7]}}, {conv: 3}, {slice: {channels: [0, 2]}}, {dropout: 0.0}, relu, {dropout: 0.0}, {conv: 2}]",
+        "[{conv: 4}, {add: [[]]}, relu, {multiply: [[]]}, {concat: [[]]}, {conv: 2}]",
+    ],
+)
+def test_a_tensor_that_several_keep_counts_once_and_one_without_gradient_not(steps: str) -> None:
+    check_saved(graph_of(steps))
+
+
 def test_what_training_takes() -> None:
     graph = graph_of(
         "[{name: a, conv: {out: 3, kernel: 3}}, {name: n, batch_norm: {}}, relu, flatten, {name: fc, linear: 5}]"

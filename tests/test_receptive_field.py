@@ -160,6 +160,7 @@ PLACES = {
     "between positions, by two": "[{upsample: {scale: 2, mode: bilinear}}, {conv: {out: 2, kernel: 3, stride: 3}}]",
     "rounded up": "[{max_pool: {kernel: 3, stride: 2, ceil_mode: true}}, {avg_pool: {kernel: 2, stride: 2, ceil_mode: true}}]",
     "padding as wide as a window": "[{pad: {height: [4, 3], width: [5, 0]}}, {conv: {out: 2, kernel: 3, stride: 2}}]",
+    "windows in padding alone": "[{conv: {out: 2, kernel: [1, 2], stride: [3, 2], padding: [2, 2, 1, 2]}}, {conv: {out: 2, kernel: [2, 3], dilation: [1, 2], padding: [1, 1, 0, 3]}}]",
     "a gate": "[{conv: {out: 2, kernel: 3, stride: 2}}, {Squeeze: {}}, {conv: {out: 2, kernel: 3}}]",
     "a map of one, enlarged": "[{slice: {height: [0, 24]}}, {concat: [[], [global_avg_pool, {upsample: 24}]]}]",
     "uneven bins": "[{conv: {out: 2, kernel: 3}}, {adaptive_avg_pool: [9, 5]}, {conv: {out: 2, kernel: 2}}]",

@@ -244,7 +244,7 @@ def seen_pixels(graph: Graph, value: Value, row: int, column: int) -> dict[str, 
     """What one position of a value sees of each input, by the input's name: the first and last row, and the first and last column.
 
     Unlike a receptive field it ends where the image, a map before its padding, or a crop does. A vector has row and column 0.
-    Inputs that it does not see are left out.
+    Inputs that it does not see are left out. Only where a map's outermost positions lie in padding alone may it be a little too wide.
     """
     seen: dict[str, Region] = {value.name: ((row, row), (column, column))}
     for node in reversed(graph.needed_by([value])):
@@ -261,16 +261,19 @@ def seen_pixels(graph: Graph, value: Value, row: int, column: int) -> dict[str, 
 
 def seen_of_input(node: Node, source: Value, region: Region) -> Region | None:
     """What a region of a node's result sees of one of its inputs; None where that is padding alone."""
-    spans = []
-    for axis, (first, last) in enumerate(region):
+    spans: list[Span] = []
+    for axis, span in enumerate(region):
         size = axis_size(source.type, axis)
         if len(node.inputs) == 1:
-            first, last = windows_of(op_of(node), source.type)[axis].span(first, last)
-        elif size != axis_size(node.output.type, axis):  # a gate
-            first, last = 0, size - 1
-        spans.append((max(first, 0), min(last, size - 1)))
+            window = windows_of(op_of(node), source.type)[axis]
+            inside = window.span_inside(*span, size)
+        else:
+            inside = span if size == axis_size(node.output.type, axis) else (0, size - 1)  # a gate
+        if inside is None:
+            return None
+        spans.append(inside)
     rows, columns = spans
-    return (rows, columns) if rows[0] <= rows[1] and columns[0] <= columns[1] else None
+    return rows, columns
 
 
 def cover(a: Span, b: Span) -> Span:

@@ -58,7 +58,10 @@ def saved_bytes(graph: Graph) -> tuple[int, int]:
             continue
         trained.add(node.output.name)
         saved = op.saved_for_backward(node.output.type, *node.input_types)
-        values = [*(inputs if saved.inputs else ()), *((node.output,) if saved.output else ())]
+        passes = [value.name in trained for value in node.inputs]
+        values = [node.output] if saved.output else []
+        if saved.inputs:  # a layer's for its weights and its input; a factor's for the other factors
+            values += [v for i, v in enumerate(inputs) if len(inputs) == 1 or any(passes[:i] + passes[i + 1 :])]
         kept.update((value.name, value) for value in values)
         own, once = own + saved.bytes, once + saved.bytes_once
     return own + sum(value.type.elements * value.type.dtype.size_bytes for value in kept.values()), once

@@ -65,7 +65,9 @@ def sliding_windows(
     kernel: tuple[int, int], stride: tuple[int, int], sides: Sides, dilation: tuple[int, int] = (1, 1)
 ) -> Windows:
     """The windows of a convolution or pool with the padding `sides`."""
-    rows, columns = (Window(stride[i], -sides[i], dilation[i] * (kernel[i] - 1) - sides[i]) for i in (0, 1))
+    rows, columns = (
+        Window(stride[i], -sides[i], dilation[i] * (kernel[i] - 1) - sides[i], spread=dilation[i]) for i in (0, 1)
+    )
     return rows, columns
 
 
