@@ -112,7 +112,10 @@ def view_lines(count: int, random: Random, built: bytes) -> list[Line]:
     """The same models for pictures: as they are found, and changed."""
     found = [path.read_bytes() for path in sorted((CORPUS / "onnx").glob("*.onnx"))]
     changed = [mutate_bytes(random.choice([built, *found]), random) for _ in range(count)]
-    return [({"model.onnx": data}, ["view", "model.onnx", "-o", "out.svg"]) for data in [*found[:: max(1, 48 // count)], *changed]]
+    return [
+        ({"model.onnx": data}, ["view", "model.onnx", "-o", "out.svg"])
+        for data in [*found[:: max(1, 48 // count)], *changed]
+    ]
 
 
 # ---- photos
