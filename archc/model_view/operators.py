@@ -16,7 +16,7 @@ from ..runtime.full_graph import FullNode
 Sizes = tuple[int | str | None, ...]
 
 
-class Use(NamedTuple):
+class OperatorUse(NamedTuple):
     """A node with the shapes of its inputs and of its first output, None where one is not known. `constant` says which inputs are constants;
     the shapes of all others have no batch.
     """
@@ -48,12 +48,12 @@ class Operator(NamedTuple):
     """
 
     family: str = "other"
-    title: Callable[[Use], str] = lambda use: use.node.kind
+    title: Callable[[OperatorUse], str] = lambda use: use.node.kind
     is_companion: bool = False
     params: tuple[int, ...] = ()
-    macs: Callable[[Use], int | None] = lambda use: 0
+    macs: Callable[[OperatorUse], int | None] = lambda use: 0
     keeps_shape: bool = False
-    makes: Callable[[Use], Any] = lambda use: None
+    makes: Callable[[OperatorUse], Any] = lambda use: None
 
 
 def count(shape: Sizes | None) -> int | None:
@@ -82,10 +82,10 @@ def window(kernel: Sizes, word: str, stride: Any) -> str:
     return f"{extent} {word}{{}}{' /' * bool(moved)}{moved}"
 
 
-def conv_title(at: int, transposed: bool = False) -> Callable[[Use], str]:
+def conv_title(at: int, transposed: bool = False) -> Callable[[OperatorUse], str]:
     """The title of a convolution whose weight is the input `at`."""
 
-    def title(use: Use) -> str:
+    def title(use: OperatorUse) -> str:
         weight = use.inputs[at] if at < len(use.inputs) else None
         group = use.get("group", 1)
         if weight is None or len(weight) < 3:
@@ -103,10 +103,10 @@ def conv_title(at: int, transposed: bool = False) -> Callable[[Use], str]:
     return title
 
 
-def conv_macs(at: int, transposed: bool = False) -> Callable[[Use], int | None]:
+def conv_macs(at: int, transposed: bool = False) -> Callable[[OperatorUse], int | None]:
     """Each element of the result, of a transposed one each of the input, times a window of the weight, the input `at`."""
 
-    def macs(use: Use) -> int | None:
+    def macs(use: OperatorUse) -> int | None:
         weight = use.inputs[at] if at < len(use.inputs) else None
         each = count(weight[1:]) if weight else None
         elements = count(use.inputs[0] if transposed else use.output)
@@ -115,29 +115,29 @@ def conv_macs(at: int, transposed: bool = False) -> Callable[[Use], int | None]:
     return macs
 
 
-def conv_makes(at: int) -> Callable[[Use], Any]:
+def conv_makes(at: int) -> Callable[[OperatorUse], Any]:
     """How many channels it gives, with what window."""
 
-    def makes(use: Use) -> Any:
+    def makes(use: OperatorUse) -> Any:
         weight = use.inputs[at] if at < len(use.inputs) else None
         return (weight[0], weight[2:]) if weight and len(weight) > 2 else None
 
     return makes
 
 
-def gemm_outputs(use: Use) -> Any:
+def gemm_outputs(use: OperatorUse) -> Any:
     """How many numbers it gives."""
     return use.output[-1] if use.output else None
 
 
-def linear_title(use: Use) -> str:
+def linear_title(use: OperatorUse) -> str:
     """A linear layer's, or a product's of two values."""
     out = gemm_outputs(use)
     is_layer = len(use.constant) > 1 and any(use.constant[1:])
     return f"linear, {out}" if is_layer and out is not None else "matmul"
 
 
-def gemm_macs(use: Use) -> int | None:
+def gemm_macs(use: OperatorUse) -> int | None:
     """Each element of the result times what is summed over."""
     first = use.inputs[0] if use.inputs else None
     elements = count(use.output)
@@ -148,10 +148,10 @@ def gemm_macs(use: Use) -> int | None:
     return elements * summed if isinstance(summed, int) else None
 
 
-def quantized_macs(at: int) -> Callable[[Use], int | None]:
+def quantized_macs(at: int) -> Callable[[OperatorUse], int | None]:
     """A product of rounded matrices, of which the second is the input `at`."""
 
-    def macs(use: Use) -> int | None:
+    def macs(use: OperatorUse) -> int | None:
         other = use.inputs[at] if at < len(use.inputs) else None
         elements, summed = count(use.output), other[-2] if other and len(other) > 1 else None
         return elements * summed if elements is not None and isinstance(summed, int) else None
@@ -159,17 +159,17 @@ def quantized_macs(at: int) -> Callable[[Use], int | None]:
     return macs
 
 
-def pool_title(word: str) -> Callable[[Use], str]:
+def pool_title(word: str) -> Callable[[OperatorUse], str]:
     """A pool's."""
     return lambda use: window(use.get("kernel_shape", ()), word, use.get("strides", ())).format("")
 
 
-def cast_title(use: Use) -> str:
+def cast_title(use: OperatorUse) -> str:
     """To which type of floats a cast leads."""
     return {1: "to float32", 10: "to float16", 16: "to bfloat16", 11: "to float64"}.get(use.get("to", 0), "cast")
 
 
-def named(title: str) -> Callable[[Use], str]:
+def named(title: str) -> Callable[[OperatorUse], str]:
     """A title that is the same for each."""
     return lambda use: title
 
@@ -194,7 +194,7 @@ def merge(title: str, params: tuple[int, ...] = ()) -> Operator:
     return Operator("merge", named(title), False, params)
 
 
-def linear(params: tuple[int, ...], macs: Callable[[Use], int | None]) -> Operator:
+def linear(params: tuple[int, ...], macs: Callable[[OperatorUse], int | None]) -> Operator:
     """A linear layer."""
     return Operator("linear", linear_title, False, params, macs, False, gemm_outputs)
 
