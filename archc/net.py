@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .build.weights_map import NamesGiven
     from .compiler.backends.torch.network import Network
     from .compiler.ir.graph import Graph, Phase
-    from .compiler.view.pictures import Picture
+    from .compiler.view.pictures import SvgPicture
     from .compiler.weights.input_channels import InputMethod
     from .compiler.weights.report import WeightReport
     from .text.costs import NetCost
@@ -99,7 +99,7 @@ class Net:
         return NetCost(self.graph)
 
     def picture(self, only: str | None = None, *, depth: int | None = None, style: str = "blocks", theme: str = "light",
-                heat: str | None = None) -> Picture:  # fmt: skip
+                heat: str | None = None) -> SvgPicture:  # fmt: skip
         """The picture of `archc view` as a text of SVG, which a notebook shows. docs/view.md tells what is seen.
 
         only    the path of a step or block; the rest is left out
@@ -111,10 +111,10 @@ class Net:
         Raises Failure for a path that there is not, and for a value that an option does not take.
         """
         from .compiler.view.draw import draw_graph
-        from .compiler.view.pictures import Picture, PictureOptions, draw_picture
+        from .compiler.view.pictures import PictureOptions, SvgPicture, draw_picture
 
         drawing = draw_graph(self.graph, self.checked.header.summary or "", self.checked.sources, only)
-        return Picture(draw_picture(drawing, "svg", PictureOptions(depth, style, theme, heat)))
+        return SvgPicture(draw_picture(drawing, "svg", PictureOptions(depth, style, theme, heat)))
 
     def to_torch(self, weights: Weights | None = None, seed: int = 0, weights_skip: Sequence[str] = (), *,
                  weights_key: str | None = None, weights_prefix: str | None = None, weights_map: NamesGiven | None = None,

@@ -122,7 +122,7 @@ def test_any_name_is_only_text(word: str) -> None:
 
 
 def test_random_nets_in_every_format() -> None:
-    for seed in range(40):
+    for seed in range(25):
         drawing = random_net(seed)
         for opened in (open_to_depth(drawing, None), frozenset[str]()):
             ElementTree.fromstring(svg_picture(drawing, opened, heat="activations"))
@@ -175,7 +175,7 @@ def contrast(a: str, b: str) -> float:
 @pytest.mark.parametrize("name", THEMES)
 def test_texts_are_readable_in_every_colour(name: str) -> None:
     theme = THEMES[name]
-    assert all(contrast(ink, fill) >= 4.5 for ink, fill in zip(theme.heat_ink, theme.heat, strict=True))
+    assert all(contrast(ink, fill) >= 5.3 for ink, fill in zip(theme.heat_ink, theme.heat, strict=True))
     for ground in (theme.background, theme.card, theme.frame):
         assert contrast(theme.ink, ground) >= 7 and contrast(theme.muted, ground) >= 4.5
     assert contrast(theme.background, theme.families["merge"]) >= 4.5

@@ -67,6 +67,8 @@ class Doubt(NamedTuple):
 # added up one by one in half floats, as many equal numbers as this make a sum that one more does not change
 MOST_HALF_TERMS: int = 2**HALF_BITS
 FAMILIES = ("conv", "linear", "pool", "merge", "norm", "activation", "shape", "other")
+LAYER_FAMILIES = FAMILIES[:2]  # what counts as a layer
+VOLUME_FAMILIES = FAMILIES[:3]  # what makes a new volume
 POINTWISE_WINDOW = Window((1, 1), (1, 1))
 
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from itertools import groupby
 
+from ..ops.op import LAYER_FAMILIES
 from .drawing import ArcsItem, CardItem, GroupItem, Item, OpItem, ParallelItem, RepeatItem, exit_of
 from .structure import Vertex
 
-LAYERS = ("conv", "linear")  # families that a pre-activation stands before
 MANY_BOXES = 5  # fewer stand each for themselves, as in the papers' figures
 
 
@@ -85,7 +85,7 @@ class Folding:
             if self.is_companion(box):
                 waiting += box.nodes
                 continue
-            if waiting and done and not (ahead and self.vertices[box.main].family in LAYERS):
+            if waiting and done and not (ahead and self.vertices[box.main].family in LAYER_FAMILIES):
                 done[-1] = done[-1]._replace(nodes=done[-1].nodes + waiting)
                 waiting = ()
             done.append(box._replace(nodes=waiting + box.nodes))

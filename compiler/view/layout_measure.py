@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
+from ..ops.op import LAYER_FAMILIES
 from .drawing import (
     ArcsItem,
     CardItem,
@@ -32,7 +33,6 @@ from .layout_pieces import (
     HEAD_GAP,
     HEADER,
     LANE,
-    LAYERS,
     PAD,
     SHORT_BRANCH,
     SMALL,
@@ -41,10 +41,10 @@ from .layout_pieces import (
     TAP_GAP,
     TAP_LANE,
     Beside,
-    Column,
     Fan,
     Measured,
     Piece,
+    PieceColumn,
     Tap,
     Weave,
     gap_before,
@@ -66,7 +66,7 @@ class Measuring:
         self.drawing, self.opened = drawing, opened
         self.taps = list(find_taps(drawing))
 
-    def measure(self) -> Column:
+    def measure(self) -> PieceColumn:
         """The whole net."""
         column = self.column(self.drawing.tree, "", None, is_top=True, entered=False)
         last = column.pieces[-1] if column.pieces else None
@@ -79,7 +79,7 @@ class Measuring:
 
     def column(
         self, items: Sequence[Item], scope: str, entering: Shape | None, is_top: bool = False, entered: bool = True
-    ) -> Column:
+    ) -> PieceColumn:
         """A series. `scope` is the group around, `entering` the shape of what enters."""
         hung = [self.take_taps(item) for item in items]
         entered = entered and takes_what_enters(items)
@@ -99,7 +99,7 @@ class Measuring:
         column.entered = entered
         return column
 
-    def stack(self, pieces: list[Measured], hung: list[list[Tap]], scope: str) -> Column:
+    def stack(self, pieces: list[Measured], hung: list[list[Tap]], scope: str) -> PieceColumn:
         """Pieces on one axis, with what hangs on each at its left."""
         for before, piece in pairwise(pieces):
             if isinstance(before, Fan) and isinstance(piece, Piece) and piece.shape == "bar":
@@ -113,7 +113,7 @@ class Measuring:
                 y += gap_before(pieces[i - 1], piece) + (TAP_GAP if hung[i - 1] else 0)
             piece.y = y
             y += piece.h
-        column = Column(pieces, left + right, y, left, [left], y)
+        column = PieceColumn(pieces, left + right, y, left, [left], y)
         last = pieces[-1] if pieces else None
         if isinstance(last, Fan):
             column.outs = [x - last.ax + left for x in last.outs]
@@ -122,7 +122,7 @@ class Measuring:
         self.hang(column, hung, scope)
         return column
 
-    def hang(self, column: Column, hung: list[list[Tap]], scope: str) -> None:
+    def hang(self, column: PieceColumn, hung: list[list[Tap]], scope: str) -> None:
         """Puts heads and outputs at the left of a column, each below the piece whose value it reads."""
         found: list[Beside] = []
         floor, lanes = 0.0, 0
@@ -278,7 +278,7 @@ class Measuring:
         ]
         skips = any(isinstance(item, ParallelItem) and item.skip for item in group.items)
         held = set(members(group))
-        layers = sum(self.drawing.nodes[i].family in LAYERS for i in held)
+        layers = sum(self.drawing.nodes[i].family in LAYER_FAMILIES for i in held)
         inside = sum(tap.source in held for tap in self.taps)
         parts = [f"{max(branches)} branches"] if branches else ["skip"] if skips else []
         parts += [f"{layers} layer{'' if layers == 1 else 's'}"]
@@ -292,7 +292,7 @@ class Measuring:
             return self.wrap(item, self.column(item.items, scope, entering), title, block)
         return self.wrap(item, self.column(first.items, first.id, entering), title, block, len(item.items))
 
-    def wrap(self, item: Item, inner: Column, title: str, block: str, rounds: int = 0) -> Piece:
+    def wrap(self, item: Item, inner: PieceColumn, title: str, block: str, rounds: int = 0) -> Piece:
         """A frame with a header around a column."""
         title, block = shorten(title), shorten(block)
         need = text_width(f"{title}  {block}" if block else title, BOLD) + 44 + (30 if rounds else 0)
@@ -335,7 +335,7 @@ class Measuring:
         h = height + top + (GAP if after is not None else 0)
         return Fan(order, at, x, h, ax, top, height, outs, sides, skip, entered)
 
-    def branch(self, items: Sequence[Item], scope: str, entering: Shape | None, entered: bool) -> Column:
+    def branch(self, items: Sequence[Item], scope: str, entering: Shape | None, entered: bool) -> PieceColumn:
         """One branch. One short group without a block, and one card with a name, are a tag at its beginning and no frame."""
         only = items[0] if len(items) == 1 else None
         if isinstance(only, GroupItem) and not only.block and len(only.items) <= SHORT_BRANCH:
@@ -414,5 +414,5 @@ def takes_what_enters(items: Sequence[Item]) -> bool:
 def deepest_branch(item: ParallelItem, drawing: Drawing) -> int:
     """The branch that is on the trunk: the first of those with the most layers, and of these of those with the most nodes."""
     held = [[drawing.nodes[i].family for each in items for i in members(each)] for items in item.branches]
-    depths = [(sum(family in LAYERS for family in families), len(families)) for families in held]
+    depths = [(sum(family in LAYER_FAMILIES for family in families), len(families)) for families in held]
     return depths.index(max(depths))

@@ -11,7 +11,6 @@ from .drawing import CardItem, Item, OpItem, Shape
 CHAR, SMALL, BOLD, LONGEST = 5.9, 0.85, 1.08, 60
 PAD, GAP, LABEL_GAP, TAP_GAP, HEADER = 10, 18, 32, 14, 22
 FORK, TAG, LANE, BESIDE, ARC_LANE, HEAD_GAP, TAP_LANE, TAP_DROP = 14, 8, 20, 14, 12, 40, 8, 16
-LAYERS = ("conv", "linear")  # families of what counts as a layer
 SHORT_BRANCH = 8  # a branch under one name with at most so many items needs no frame
 
 
@@ -30,7 +29,7 @@ class Piece:
     sub: str = ""
     rounds: int = 0
     label_width: float = 0.0
-    inner: Column | None = None
+    inner: PieceColumn | None = None
     ix: float = 0.0
     iy: float = 0.0
     y: float = 0.0
@@ -49,7 +48,7 @@ class Fan:
     lane of what passes the branches, or None. `entered` says whether anything forks.
     """
 
-    order: list[Column]
+    order: list[PieceColumn]
     at: list[float]
     w: float
     h: float
@@ -68,7 +67,7 @@ class Fan:
 class Weave:
     """A measured column of arcs. `far` are (from, to, lane); `near` are the pieces whose value the next one reads."""
 
-    inner: Column
+    inner: PieceColumn
     far: list[tuple[int, int, int]]
     near: set[int]
     w: float
@@ -90,7 +89,7 @@ class Beside:
     """
 
     tap: Tap
-    inner: Column
+    inner: PieceColumn
     w: float
     h: float
     x: float = 0.0
@@ -100,7 +99,7 @@ class Beside:
 
 
 @dataclass(slots=True)
-class Column:
+class PieceColumn:
     """Measured pieces on one axis. `outs` are the x at which it is left; `tail` is where its last piece ends; `entered` says whether
     anything enters it."""
 
@@ -147,7 +146,7 @@ def gap_before(before: Measured, piece: Measured) -> float:
     return LABEL_GAP if piece.label is not None else GAP
 
 
-def shift(column: Column, by: float) -> None:
+def shift(column: PieceColumn, by: float) -> None:
     """Moves what a column holds beside its axis to the right."""
     column.outs = [x + by for x in column.outs]
     for beside in column.beside:

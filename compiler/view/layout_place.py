@@ -6,7 +6,7 @@ from math import ceil, floor
 
 from .drawing import Drawing
 from .layout import Box, Edge, Label, Layout, key_of
-from .layout_pieces import GAP, HEADER, Beside, Column, Fan, Measured, Piece, Weave
+from .layout_pieces import GAP, HEADER, Beside, Fan, Measured, Piece, PieceColumn, Weave
 
 MARGIN = 16
 STRAIGHT = 0.5  # two x that differ by less are one
@@ -21,7 +21,7 @@ class Placing:
         self.edges: list[Edge] = []
         self.labels: list[Label] = []
 
-    def place(self, column: Column) -> Layout:
+    def place(self, column: PieceColumn) -> Layout:
         """The whole net."""
         self.place_column(column, MARGIN, MARGIN)
         width, height = ceil(column.w + 2 * MARGIN), ceil(column.h + 2 * MARGIN)
@@ -33,7 +33,7 @@ class Placing:
 
     # ---- columns
 
-    def place_column(self, column: Column, x: float, y: float, near: set[int] | None = None) -> None:
+    def place_column(self, column: PieceColumn, x: float, y: float, near: set[int] | None = None) -> None:
         """A column at its left top. In a weave only `near` pieces have an edge to the next."""
         cx = x + column.ax
         for i, piece in enumerate(column.pieces):
@@ -72,7 +72,7 @@ class Placing:
         if piece.inner is not None:
             self.place_inner(piece.inner, x + piece.ix, y + HEADER - 2, y + piece.iy, y + piece.h)
 
-    def place_inner(self, column: Column, x: float, header: float, y: float, bottom: float) -> None:
+    def place_inner(self, column: PieceColumn, x: float, header: float, y: float, bottom: float) -> None:
         """What a frame holds, with an edge from its header and one to its bottom."""
         if column.pieces and column.entered:
             self.draw(line(x + column.ax, header, y), arrow=isinstance(column.pieces[0], Piece))
@@ -138,7 +138,7 @@ class Placing:
             else:
                 self.draw(f"{path}V{number(bottom)}", arrow=after is not None, kind="skip")
 
-    def fork(self, cx: float, top: float, fork: float, axis: float, branch_top: float, branch: Column) -> None:
+    def fork(self, cx: float, top: float, fork: float, axis: float, branch_top: float, branch: PieceColumn) -> None:
         """The edge from the trunk to a branch."""
         arrow = isinstance(branch.pieces[0], Piece)
         if abs(axis - cx) < STRAIGHT:

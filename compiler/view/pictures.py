@@ -24,7 +24,7 @@ class PictureOptions(NamedTuple):
     heat: str | None = None
 
 
-class Picture(str):
+class SvgPicture(str):
     """An SVG as a text, which a notebook shows as a picture."""
 
     __slots__ = ()

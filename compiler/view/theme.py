@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from ..ops.op import FAMILIES
+
 
 class Theme(NamedTuple):
     """The colours of one picture. `heat` has six steps, from nothing to the most, and `heat_ink` the colour of a text on each."""
@@ -27,6 +29,11 @@ class Theme(NamedTuple):
     heat_ink: tuple[str, ...]
 
 
+def by_family(*colours: str) -> Mapping[str, str]:
+    """A colour for each family, in their order."""
+    return MappingProxyType(dict(zip(FAMILIES, colours, strict=True)))
+
+
 LIGHT = Theme(
     background="#ffffff",
     ink="#1b1f24",
@@ -39,10 +46,7 @@ LIGHT = Theme(
     tensor_dark="#d8b95e",
     tensor_pale="#fbe7a3",
     cost="#b35900",
-    families=MappingProxyType({
-        "conv": "#0072b2", "linear": "#7b3294", "pool": "#d55e00", "merge": "#00735c", "norm": "#9a6700",
-        "activation": "#bf3989", "shape": "#57606a", "other": "#8c959f",
-    }),
+    families=by_family("#0072b2", "#7b3294", "#d55e00", "#00735c", "#9a6700", "#bf3989", "#57606a", "#8c959f"),
     heat=("#ffffff", "#fff3df", "#ffe0b0", "#fdbe75", "#f08c3a", "#a63c06"),
     heat_ink=("#1b1f24", "#1b1f24", "#1b1f24", "#1b1f24", "#1b1f24", "#ffffff"),
 )  # fmt: skip
@@ -58,10 +62,7 @@ DARK = Theme(
     tensor_dark="#4d4015",
     tensor_pale="#8a7630",
     cost="#f2a93b",
-    families=MappingProxyType({
-        "conv": "#56b4e9", "linear": "#c59be0", "pool": "#f0894a", "merge": "#2bb594", "norm": "#e0b040",
-        "activation": "#f07ab8", "shape": "#9aa5b1", "other": "#8b98a5",
-    }),
+    families=by_family("#56b4e9", "#c59be0", "#f0894a", "#2bb594", "#e0b040", "#f07ab8", "#9aa5b1", "#8b98a5"),
     heat=("#1a2027", "#35281a", "#573a17", "#8a5413", "#d3811b", "#ffc966"),
     heat_ink=("#e6edf3", "#e6edf3", "#e6edf3", "#ffffff", "#101418", "#101418"),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from math import log2, sqrt
 from typing import NamedTuple
 
+from ..ops.op import VOLUME_FAMILIES
 from .drawing import (
     ArcsItem,
     CardItem,
@@ -34,7 +35,6 @@ from .theme import THEMES, Theme
 FEW_LAYERS = (
     26  # up to so many, each layer has its volume; beyond, groups stay closed, and each change of the shape has one
 )
-SHOWN = ("conv", "linear", "pool")  # families whose results are volumes
 HEIGHT, BASE, SHEAR = 270, 150, 0.42
 MOST_LINES = 3
 
@@ -58,7 +58,7 @@ def volumes_picture(drawing: Drawing, theme: str = "light") -> str:
 
 def find_volumes(drawing: Drawing) -> list[Volume]:
     """The volumes of the trunk, the input first."""
-    layers = sum(node.family in SHOWN for node in drawing.nodes)
+    layers = sum(node.family in VOLUME_FAMILIES for node in drawing.nodes)
     opened = open_to_depth(drawing, None) if layers <= FEW_LAYERS else initially_open(drawing)
     trunk = list(walk_trunk(drawing.tree, drawing, opened, ""))
     found: list[Volume] = []
@@ -116,7 +116,7 @@ def describe_step(item: Item, drawing: Drawing, scope: str) -> tuple[str, bool]:
         return f"{first.block if isinstance(first, GroupItem) and first.block else words} ×{len(item.items)}", is_layer
     assert isinstance(item, (OpItem, CardItem))
     node = drawing.nodes[main_of(item)]
-    return node.title, node.family in SHOWN
+    return node.title, node.family in VOLUME_FAMILIES
 
 
 def paint_volume(volume: Volume, x: float, theme: Theme) -> tuple[float, str]:
