@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from archc.cli.watching import open_browser
 from archc.compiler.diagnostics import Diagnostic, Failure
 from archc.compiler.driver import Compilation
 from archc.compiler.limits import DEFAULT
@@ -380,3 +381,13 @@ def test_what_is_asked_wrongly_ends_at_once(
 ) -> None:
     ran = program(capsys)("view", *words, "--format", "json")
     assert (json.loads(ran.out)["error"]["code"], ran.code) == (code, 2)
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_browser_is_opened_where_there_is_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, found: bool
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or found)
+    open_browser("http://127.0.0.1:1/token/")
+    assert opened == ["http://127.0.0.1:1/token/"] and ("warning[no-browser]" in capsys.readouterr().err) is not found

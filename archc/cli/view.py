@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -101,6 +101,8 @@ def command(
     """
     from ..compiler.files import atomic_write
 
+    if heat == "time" and profile is None:
+        raise click.UsageError("`--heat time` needs times: give --profile FILE")
     if watch:
         refuse_beside_watch(output, form_of_picture, style, profile, scale)
         refuse_model(spec, "--watch follows a spec while it is edited")
@@ -111,8 +113,6 @@ def command(
     kind = picture_format(output, form_of_picture)
     if scale is not None and kind not in PIXELS:
         raise click.UsageError(f"`--scale` is for a .png, and a {kind} file has no pixels")
-    if heat == "time" and profile is None:
-        raise click.UsageError("`--heat time` needs times: give --profile FILE")
     if profile is not None and heat is None and "heat" in FORMATS[PIXELS.get(kind, kind)].takes and style != "volumes":
         heat = "time"
     drawing = draw_file(spec, settings, limits, only, profile, FORMATS[PIXELS.get(kind, kind)].explains)
@@ -184,10 +184,8 @@ def serve(
     from ..compiler.view.page.page import page_html
     from .watching import watch_spec
 
-    theme: Any = options.theme or "auto"
-
     def make_page(drawing: Drawing, live: str) -> str:
-        return page_html(drawing, theme=theme, live=live, heat=options.heat, depth=options.depth)
+        return page_html(drawing, theme=options.theme or "auto", heat=options.heat, depth=options.depth, live=live)
 
     watch_spec(
         spec, settings, limits, lambda checked: draw(checked, only, explained=True), make_page, port, opens, form

@@ -14,7 +14,7 @@ from ..compiler.view.structure import Vertex
 from ..runtime.artifact import open_artifact
 from ..runtime.full_graph import FullGraph, FullNode, read_model, shorten_name
 from .graph import LiveGraph, find_live_graph, reads
-from .operators import COUNTED, Operator, Use, count, find_operator
+from .operators import COUNTED, Operator, OperatorUse, count, find_operator
 from .origin import Origin, find_origin
 from .paths import find_paths
 from .sizes import Shapes, has_open_sizes, shown_shape
@@ -89,14 +89,14 @@ class ModelDrawing:
         operator = find_operator(node, self.live.constants)
         result = node.outputs[0] if node.outputs else ""
         inputs = [self.shapes.find(name) for name in node.inputs]
-        use = Use(node, inputs, self.shapes.find(result), [name in self.live.constants for name in node.inputs])
+        use = OperatorUse(node, inputs, self.shapes.find(result), [name in self.live.constants for name in node.inputs])
         sources = tuple(dict.fromkeys(self.numbers[name] for name in reads(node) if name in self.numbers))
         shown = shown_shape(use.output)
         places, calls = self.origin.find(path)
         return Vertex(path, node.kind, operator.family, clean(operator.title(use)), sources, shown, self.signature(use, operator),
                       operator.is_companion, self.costs(use, operator, result, counted), places, calls)  # fmt: skip
 
-    def signature(self, use: Use, operator: Operator) -> Any:
+    def signature(self, use: OperatorUse, operator: Operator) -> Any:
         """What a node does, but for the sizes that flow through it."""
         node = use.node
         return (
@@ -108,7 +108,7 @@ class ModelDrawing:
             node.graphs,
         )
 
-    def costs(self, use: Use, operator: Operator, result: str, counted: set[str]) -> Costs:
+    def costs(self, use: OperatorUse, operator: Operator, result: str, counted: set[str]) -> Costs:
         """What a node costs for one image; a parameter that several nodes share counts at the first, and is `counted` then."""
         params = 0
         for at in operator.params:

@@ -20,6 +20,7 @@ Sizes = tuple[int | str | None, ...]
 MAX_BYTES = 2**26
 MAX_SECONDS = 20.0
 MAX_MEMORY = 2**31
+MADE_UP = "unk__"
 # as the process of a model from elsewhere is started (runtime/remote.py): -m would put the current folder before all others
 START = (
     "import sys, json; sys.path[:] = json.loads(sys.argv.pop(1)); from archc.model_view.inference import main; main()"
@@ -60,8 +61,9 @@ def has_shape(value: Any) -> bool:
 
 
 def read_shape(shape: Any) -> list[int | str | None]:
-    """A shape: a dimension is a number, a name, or None where it is open."""
-    return [d.dim_value if d.HasField("dim_value") else d.dim_param or None for d in shape.dim]
+    """A shape: a dimension is a number, a name, or None where it is open, for which inference has names of its own."""
+    names = [None if d.dim_param.startswith(MADE_UP) else d.dim_param or None for d in shape.dim]
+    return [d.dim_value if d.HasField("dim_value") else name for d, name in zip(shape.dim, names, strict=True)]
 
 
 def limit_memory() -> None:

@@ -23,14 +23,14 @@ LEAST_TOLD = 0.5
 CHANNELS = 16
 
 
-class StepTime(NamedTuple):
+class MeasuredStep(NamedTuple):
     """What a profile says of a step: milliseconds and multiply-accumulates of a run."""
 
     ms: float = 0.0
     macs: int = 0
 
 
-class Profile(NamedTuple):
+class MeasuredRun(NamedTuple):
     """A profile. `steps` are the times by step, `covered` all steps that some kernel worked out, `untold` what no step tells."""
 
     file: str
@@ -38,12 +38,12 @@ class Profile(NamedTuple):
     device: str
     batch: int
     runs: int
-    steps: Mapping[str, StepTime]
+    steps: Mapping[str, MeasuredStep]
     covered: frozenset[str]
-    untold: StepTime
+    untold: MeasuredStep
 
 
-def read_profile(file: str) -> Profile:
+def read_profile(file: str) -> MeasuredRun:
     """A profile from its file. Raises Failure `file-unreadable` where there is none, `not-a-profile` for any other file."""
     try:
         with Path(file).open("rb") as opened:
@@ -58,36 +58,36 @@ def read_profile(file: str) -> Profile:
         raise Failure("not-a-profile", f"`{clean(file)}` is no profile", HOW) from None
 
 
-def parse_profile(file: str, found: Any) -> Profile:
+def parse_profile(file: str, found: Any) -> MeasuredRun:
     """A profile from its JSON. Raises Failure where it is not by steps, and what a look-up raises where it is no profile."""
     if found["by"] in ("block", "op"):
         raise Failure(
             "not-a-profile", f"`{clean(file)}` has times by {found['by']}; a picture needs those of steps", HOW
         )
-    steps: dict[str, StepTime] = {}
+    steps: dict[str, MeasuredStep] = {}
     covered: set[str] = set()
     for row in found["rows"]:
         step, ms, macs = str(row["step"]), float(row["ms"]), int(row["macs"])
         if not (math.isfinite(ms) and ms >= 0 and macs >= 0):
             raise ValueError
         covered.update(map(str, row["covers"]))
-        before = steps.get(step, StepTime())
-        steps[step] = StepTime(before.ms + ms, before.macs + macs)
+        before = steps.get(step, MeasuredStep())
+        steps[step] = MeasuredStep(before.ms + ms, before.macs + macs)
     batch, runs = int(found["batch"]), int(found["runs"])
     if batch < 1 or not steps:
         raise ValueError
-    untold = steps.pop("", StepTime())
-    return Profile(
+    untold = steps.pop("", MeasuredStep())
+    return MeasuredRun(
         file, str(found["model"]), str(found["device"]), batch, runs, steps, frozenset(covered | {*steps}), untold
     )
 
 
-def rename_steps(profile: Profile, paths: Mapping[str, str]) -> Profile:
+def rename_steps(profile: MeasuredRun, paths: Mapping[str, str]) -> MeasuredRun:
     """The profile with `paths` for the names that nodes have in a file."""
-    steps: dict[str, StepTime] = {}
+    steps: dict[str, MeasuredStep] = {}
     for name, time in profile.steps.items():
-        before = steps.get(path := paths.get(name, name), StepTime())
-        steps[path] = StepTime(before.ms + time.ms, before.macs + time.macs)
+        before = steps.get(path := paths.get(name, name), MeasuredStep())
+        steps[path] = MeasuredStep(before.ms + time.ms, before.macs + time.macs)
     return profile._replace(steps=steps, covered=frozenset(paths.get(name, name) for name in profile.covered))
 
 
@@ -100,21 +100,21 @@ class Times(NamedTuple):
     told: str
 
 
-def find_times(drawing: Drawing, profile: Profile, others: Collection[str] = ()) -> Times:
+def find_times(drawing: Drawing, profile: MeasuredRun, others: Collection[str] = ()) -> Times:
     """The times of a whole net's steps. `others` are nodes of a model that its picture leaves out.
 
     Raises Failure `profile-mismatch` where the profile is of another net, or tells most of its time by no step.
     """
     numbers = {node.path: at for at, node in enumerate(drawing.nodes)}
     beside = {each.name for each in drawing.inputs} | {*others}
-    found: dict[int, StepTime] = {}
+    found: dict[int, MeasuredStep] = {}
     apart = profile.untold.ms
     for step, time in profile.steps.items():
         # what was added for a step is called `step/…`, and what was added for an input `input/…`
         owner = step if step in numbers or step in beside else step.partition("/")[0]
         if owner in numbers:
-            before = found.get(numbers[owner], StepTime())
-            found[numbers[owner]] = StepTime(before.ms + time.ms, before.macs + time.macs)
+            before = found.get(numbers[owner], MeasuredStep())
+            found[numbers[owner]] = MeasuredStep(before.ms + time.ms, before.macs + time.macs)
         elif owner in beside:
             apart += time.ms
         else:
@@ -128,7 +128,7 @@ def find_times(drawing: Drawing, profile: Profile, others: Collection[str] = ())
     return Times(steps, apart / profile.batch, whole / profile.batch, describe_run(profile, apart, whole))
 
 
-def describe_run(profile: Profile, apart: float, whole: float) -> str:
+def describe_run(profile: MeasuredRun, apart: float, whole: float) -> str:
     """What the times are of, for the summary of a picture."""
     told = (
         f"times of one image, of {clean(profile.model)} on {clean(profile.device)}, {profile.batch} at once, the median of {profile.runs} runs; "
@@ -150,14 +150,14 @@ def with_times(drawing: Drawing, times: Times) -> Drawing:
     return drawing._replace(nodes=nodes, summary=summary, totals=drawing.totals._replace(time_ms=total))
 
 
-def check_work(drawing: Drawing, profile: Profile, found: Mapping[int, StepTime]) -> None:
+def check_work(drawing: Drawing, profile: MeasuredRun, found: Mapping[int, MeasuredStep]) -> None:
     """Raises Failure `profile-mismatch` unless each layer of the net was run, and with as much work as it has."""
     beside = {at for head in drawing.heads if head.weight is not None for item in head.items for at in members(item)}
     channels = channel_counts(drawing)
     for at, node in enumerate(drawing.nodes):
         if not node.costs.macs or at in beside:
             continue
-        wanted, counted = profile.batch * node.costs.macs, found.get(at, StepTime()).macs
+        wanted, counted = profile.batch * node.costs.macs, found.get(at, MeasuredStep()).macs
         if not counted and node.path not in profile.covered and not profile.untold.macs:
             raise mismatch(drawing, profile, f"it has no time of `{node.path}`")
         # a product of matrices is not filled up
@@ -182,7 +182,7 @@ def channel_counts(drawing: Drawing) -> Callable[[int], tuple[int, ...]]:
     return channels
 
 
-def mismatch(drawing: Drawing, profile: Profile, why: str) -> Failure:
+def mismatch(drawing: Drawing, profile: MeasuredRun, why: str) -> Failure:
     """The Failure for a profile of another net."""
     return Failure("profile-mismatch", f"`{clean(profile.file)}` is of another net than {drawing.name} ({clean(profile.model)}): {why}",
                    "profile the model that is built from this spec, with the same --set")  # fmt: skip

@@ -40,7 +40,7 @@ PAGE_POLICY = (
 )
 
 
-class Message(NamedTuple):
+class Update(NamedTuple):
     """What tabs are told, as JSON in a line, and its number: the later, the higher."""
 
     number: int
@@ -51,17 +51,17 @@ class Channel:
     """The newest message, and the threads that wait for the next. Who is slow misses those between, and gets the newest."""
 
     def __init__(self) -> None:
-        self.newest = Message(0, b"")
+        self.newest = Update(0, b"")
         self.changed = threading.Condition()
 
     def publish(self, data: bytes) -> None:
         """Makes `data`, a line, the newest message; unless it is that already."""
         with self.changed:
             if data != self.newest.data:
-                self.newest = Message(self.newest.number + 1, data)
+                self.newest = Update(self.newest.number + 1, data)
                 self.changed.notify_all()
 
-    def wait_for_newer(self, number: int, seconds: float) -> Message | None:
+    def wait_for_newer(self, number: int, seconds: float) -> Update | None:
         """The newest message, as soon as its number is over `number`; None where none comes in so many seconds."""
         with self.changed:
             newer = self.changed.wait_for(lambda: self.newest.number > number, seconds)
