@@ -28,6 +28,7 @@ REFUSED = 0  # the number of no type
 # they are large enough, and a period that is too long to be tried counts as the step.
 MOST_TRIALS = 2_000_000
 MOST_SIZES = 4096
+GROWTH = 2  # of the stretches of sizes that are tried together
 
 
 class AxisLimits(NamedTuple):
@@ -77,18 +78,36 @@ def minimum_input(graph: Graph, nodes: tuple[Node, ...]) -> Size:
     if image is None:
         return 1, 1
     own = image.height, image.width
-    both = smallest_side(graph, nodes, 0, own), smallest_side(graph, nodes, 1, own)
+    both = smallest_sides(graph, nodes)
     return both if both == own or fitting_sizes(graph, nodes, [both]) else own
 
 
-def smallest_side(graph: Graph, nodes: tuple[Node, ...], axis: int, own: Size) -> int:
-    """The smallest size of an axis that fits, the other one being the net's own. Sizes are tried in growing stretches."""
-    size, most, begin = own[axis], tried_sizes(nodes), 1
-    while begin < size and begin <= most:
-        end = min(2 * begin, size, most + 1)
-        if fitting := fitting_sizes(graph, nodes, along(own, axis, range(begin, end))):
-            return min(each[axis] for each in fitting)
+def smallest_sides(graph: Graph, nodes: tuple[Node, ...]) -> Size:
+    """The smallest height and the smallest width that fit, the other axis being the net's own. Sizes are tried in growing stretches."""
+    image = image_type(graph)
+    assert image is not None
+    own = image.height, image.width
+    found: dict[int, int] = {}
+    begin, most = 1, tried_sizes(nodes)
+    while len(found) < 2 and begin <= most:
+        end = min(GROWTH * begin, most + 1)
+        tried = [along(own, axis, range(begin, min(end, own[axis] + 1))) for axis in (0, 1) if axis not in found]
+        fitting = fitting_sizes(graph, nodes, [size for sizes in tried for size in sizes])
+        for axis in (0, 1):
+            sides = [size[axis] for size in fitting if size[1 - axis] == own[1 - axis]]
+            if axis not in found and sides:
+                found[axis] = min(sides)
         begin = end
+    height, width = (found[axis] if axis in found else halve_size(graph, nodes, axis, begin) for axis in (0, 1))
+    return height, width
+
+
+def halve_size(graph: Graph, nodes: tuple[Node, ...], axis: int, begin: int) -> int:
+    """The smallest size of an axis that fits, from `begin` up to the net's own; if one fits, so does every larger one."""
+    image = image_type(graph)
+    assert image is not None
+    own = image.height, image.width
+    size = own[axis]
     while begin < size:
         middle = (begin + size) // 2
         fits = fitting_sizes(graph, nodes, along(own, axis, [middle]))
@@ -107,7 +126,7 @@ def limit_axis(graph: Graph, axis: int) -> AxisLimits:
     assert image is not None
     own = image.height, image.width
     size, period, most = own[axis], size_period(graph, axis), tried_sizes(graph.nodes)
-    smallest = smallest_side(graph, graph.nodes, axis, own)
+    smallest = smallest_sides(graph, graph.nodes)[axis]
     beyond = min(period, most)
     tried = {
         *range(smallest, min(size, smallest + most)),
