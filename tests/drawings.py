@@ -29,6 +29,7 @@ from archc.compiler.view.structure import Vertex
 Edges = set[tuple[str, str]]
 NEAR = 1.6  # pixels: a circle bends away from its corner
 HOLDERS = ("open", "head")
+BAND = 60  # pixels
 
 
 def items_of(items: Sequence[Item]) -> Iterator[Item]:
@@ -143,7 +144,9 @@ def find_faults(layout: Layout, planar: bool) -> list[str]:
     """What is wrong with the geometry of a layout; crossings only where the net is `planar`."""
     faults: list[str] = []
     leaves = [box for box in layout.boxes if box.shape not in (*HOLDERS, "tag")]
-    faults += [f"{a.key} overlaps {b.key}" for a, b in combinations(leaves, 2) if overlaps(a, b)]
+    bands = boxes_by_band(leaves)
+    pairs = {(a.key, b.key) for held in bands.values() for a, b in combinations(held, 2) if overlaps(a, b)}
+    faults += [f"{a} overlaps {b}" for a, b in sorted(pairs)]
     for frame in (box for box in layout.boxes if box.shape in HOLDERS):
         others = [b for b in layout.boxes if b is not frame and b.shape != "tag" and overlaps(frame, b)]
         faults += [f"{frame.key} cuts {b.key}" for b in others if not holds(frame, b) and not holds(b, frame)]
@@ -152,7 +155,7 @@ def find_faults(layout: Layout, planar: bool) -> list[str]:
         left, right, top, bottom = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
         if left < 0 or top < 0 or right > layout.width or bottom > layout.height:
             faults.append(f"{layout.edges[number].path} leaves the picture")
-        for box in leaves:
+        for box in boxes_near(bands, top, bottom):
             beside = left >= box.x + box.w - 1.5 or right <= box.x + box.label_width + 1.5
             if not beside and top < box.y + box.h - 1.5 and bottom > box.y + 1.5:
                 faults.append(f"{layout.edges[number].path} passes {box.key}")
@@ -164,17 +167,31 @@ def find_faults(layout: Layout, planar: bool) -> list[str]:
     return faults + (find_crossings(pieces) if planar else [])
 
 
+def boxes_by_band(boxes: Iterable[Box]) -> dict[int, list[Box]]:
+    """Boxes by the level bands of a picture that they touch, so that not each is held against each."""
+    bands: dict[int, list[Box]] = {}
+    for box in boxes:
+        for at in range(int(box.y // BAND), int((box.y + box.h) // BAND) + 1):
+            bands.setdefault(at, []).append(box)
+    return bands
+
+
+def boxes_near(bands: dict[int, list[Box]], top: float, bottom: float) -> Iterable[Box]:
+    """The boxes of the bands between two levels, each once."""
+    found = range(int(top // BAND), int(bottom // BAND) + 1)
+    return {box.key: box for at in found for box in bands.get(at, ())}.values()
+
+
 def find_loose_boxes(layout: Layout, leaves: Sequence[Box]) -> list[str]:
     """Boxes that no line reaches, or none leaves."""
     paths = [segments(edge.path) for edge in layout.edges]
-    begins = [path[0][:2] for path in paths if path]
-    ends = [path[-1][2:] for path in paths if path]
-    loose = [
-        f"nothing reaches {b.key}" for b in leaves if b.shape != "input" and not any(on_border(b, *p) for p in ends)
-    ]
-    return loose + [
-        f"nothing leaves {b.key}" for b in leaves if b.shape != "output" and not any(on_border(b, *p) for p in begins)
-    ]
+    bands = boxes_by_band(leaves)
+    left, reached = set(), set()
+    for path in paths:
+        for found, (x, y) in ((left, path[0][:2]), (reached, path[-1][2:])):
+            found.update(box.key for box in boxes_near(bands, y - NEAR, y + NEAR) if on_border(box, x, y))
+    loose = [f"nothing reaches {box.key}" for box in leaves if box.shape != "input" and box.key not in reached]
+    return loose + [f"nothing leaves {box.key}" for box in leaves if box.shape != "output" and box.key not in left]
 
 
 def find_crossings(pieces: Sequence[tuple[tuple[float, float, float, float], int]]) -> list[str]:

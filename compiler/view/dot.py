@@ -39,8 +39,11 @@ def part_lines(part: ShownBox | ShownFrame, names: dict[str, str], indent: str, 
     """The lines of a box, or of a frame and what is in it. `frames` numbers the frames."""
     if isinstance(part, ShownBox):
         title = f"{part.title}  ×{part.rounds}" if part.rounds else part.title
-        label = f"{title}\n{part.sub}" if part.sub else title
-        yield f"{indent}{names[part.key]} [label={quote(label)}, {box_style(part)}];"
+        if part.shape == "circle":  # too small for its companions
+            label = f"{quote(title)}, xlabel={quote(part.sub)}"
+        else:
+            label = quote(f"{title}\n{part.sub}" if part.sub else title)
+        yield f"{indent}{names[part.key]} [label={label}, {box_style(part)}];"
         return
     yield f"{indent}subgraph cluster_{next(frames)} {{"
     words = [part.title, part.sub, f"×{part.rounds}" if part.rounds else ""]
