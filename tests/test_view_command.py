@@ -64,7 +64,8 @@ def test_standard_output_holds_the_picture_alone(run: Run) -> None:
 
 
 def test_without_a_path_the_net_gives_the_name(run: Run) -> None:
-    assert run("view", "net.yaml").out == "wrote my net.svg\n"
+    assert run("view", "net.yaml").out == "wrote my net.html\n"
+    assert run("view", "net.yaml", "--to", "svg").out == "wrote my net.svg\n"
     assert run("view", "net.yaml", "--to", "mmd").out == "wrote my net.mmd\n"
     assert ElementTree.parse("my net.svg").getroot()[0].text == "my net: a net & its <tag>"
     ran = run("view", "net.yaml", "--format", "json", "-o", "b.svg")
@@ -95,11 +96,11 @@ def test_options_change_the_picture(run: Run) -> None:
     [
         (["-o", "net"], "does not say which format"),
         (["-o", "-"], "does not say which format"),
-        (["-o", "net.gif"], "end it in .svg, .dot, .mmd"),
+        (["-o", "net.gif"], "end it in .html, .svg, .dot, .mmd"),
         (["-o", "net.svg", "--to", "dot"], "asks for another"),
         (["-o", "net.mmd", "--theme", "dark"], "a mmd file has no theme"),
         (["-o", "net.json", "--depth", "1"], "a json file has no depth"),
-        (["--style", "volumes", "--heat", "macs"], "`volumes` has no heat"),
+        (["--to", "svg", "--style", "volumes", "--heat", "macs"], "`volumes` has no heat"),
         (["--only", "stage.7"], "no step `stage.7`"),
         (["--only", "stages"], "did you mean `stage`?"),
         (["--only", "\x1b[31m"], "no step `\\x1b[31m`"),
