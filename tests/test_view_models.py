@@ -132,7 +132,8 @@ MACS = 13_824 + 2 * (36_864 + 4_096) + 40
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    "exporter", ["scripted", "scripted with an open batch", pytest.param("dynamo", marks=pytest.mark.slow)]
+    "exporter",
+    ["scripted", *(pytest.param(each, marks=pytest.mark.slow) for each in ("scripted with an open batch", "dynamo"))],
 )
 def test_what_torch_exports(exporter: str, tmp_path: Path) -> None:
     path, image = tmp_path / "net.onnx", torch.zeros(1, 3, 16, 16)
