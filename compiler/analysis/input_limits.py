@@ -95,7 +95,7 @@ def smallest_sides(graph: Graph, nodes: tuple[Node, ...]) -> Size:
         tried = [along(own, axis, range(begin, min(end, own[axis] + 1))) for axis in (0, 1) if axis not in found]
         fitting = fitting_sizes(graph, nodes, [size for sizes in tried for size in sizes])
         for axis in (0, 1):
-            sides = [size[axis] for size in fitting if size[1 - axis] == own[1 - axis]]
+            sides = [each[axis] for each in fitting if each[1 - axis] == own[1 - axis] and each[axis] < end]
             if axis not in found and sides:
                 found[axis] = min(sides)
         begin = end
