@@ -137,9 +137,9 @@ PHOTOS = Benchmark(
 )  # fmt: skip
 MEMORY = Benchmark(
     "memory", "Memory of a run", "How much memory does a run take beside what `archc cost --memory` counts?", "memory.py --batch 8", minutes=5,
-    tables=(Table((NET, Column("counted_mb", "counted MB", ".0f"), Column("in_place_mb", "in place", ".0f"),
-            Column("written_mb", "as written", ".0f"), Column("written_ratio", "of in place", ".2f"), Column("usual_mb", "as usual", ".0f"),
-            Column("usual_ratio", "of in place", ".2f"))),),
+    tables=(Table((NET, Column("counted_mb", "count MB", ".0f"), Column("in_place_mb", "in place", ".0f"),
+            Column("written_mb", "written", ".0f"), Column("written_ratio", "ratio", ".2f"), Column("usual_mb", "usual", ".0f"),
+            Column("usual_ratio", "ratio", ".2f"))),),
 )  # fmt: skip
 CHECKPOINTS = Benchmark(
     "checkpoints", "Opening a checkpoint", "How long does it take to open a .pth, beside reading its bytes?", "checkpoints.py --runs 20", minutes=1,

@@ -4,10 +4,10 @@
 
 Each net is built from seeded weights and run once in a process of its own, for each way in each round. The process reads its resident memory
 when the session and the images are there, sets its peak (VmHWM) back, runs, and reads the peak; the difference is the run's. Counted is what the values need at once but
-for the images, which were there before. `as written` runs the file's nodes without optimisations and without an arena; it works in place, so the
+for the images, which were there before. `written` runs the file's nodes without optimisations and without an arena; it works in place, so the
 count in place is what it is held against. Beyond that it takes buffers of the convolutions' algorithm, and keeps some that are free for later
-values of their size. `as usual` is a session as anyone opens it: fused nodes need less, layouts of its own and the arena need more. Medians of the
-rounds; needs Linux.
+values of their size. `usual` is a session as anyone opens it: fused nodes need less, layouts of its own and the arena need more. Ratios are to
+the count in place. Medians of the rounds; needs Linux.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from archc.compiler.backends.onnx.opsets import OPSET
 from archc.compiler.driver import run_passes
 
 NETS = ("squeezenet1_1", "googlenet", "densenet121", "resnet50", "inception_v3", "vgg16")
-WAYS = ("as written", "as usual")
+WAYS = ("written", "usual")
 PACKAGES = ("onnxruntime", "onnxruntime-gpu")
 # each block goes back to the system when it is freed
 PLAIN_MALLOC = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
@@ -40,7 +40,7 @@ import numpy, onnxruntime
 path, way, shape = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads, options.log_severity_level = 1, 4
-if way == "as written":
+if way == "written":
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.enable_cpu_mem_arena = options.enable_mem_pattern = False
 session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -88,6 +88,16 @@ def test_each_axis_has_limits_of_its_own() -> None:
     assert all(takes(graph, 7, width) is ((width + 1) // 2 % 2 == 0) for width in range(1, 40))
 
 
+def test_an_axis_of_one_leaves_the_other_its_limits() -> None:
+    """The other axis is its own smallest size then, which is tried at once."""
+    rows, columns = input_limits(graph_of("[{conv: {out: 2, kernel: [5, 1]}}, global_avg_pool]", 36, 1))
+    assert (
+        (rows.smallest, columns.smallest)
+        == (5, 1)
+        == cost(graph_of("[{conv: {out: 2, kernel: [5, 1]}}]", 36, 1)).min_input
+    )
+
+
 def test_what_breaks_one_below_is_told() -> None:
     found = input_limits(graph_of("[{name: a, conv: {out: 2, kernel: 3}}, {name: b, max_pool: 4}, flatten]"))
     assert found.height == AxisLimits(6, 1, None, "b", "max_pool's window of 4 does not fit a height of 3")

@@ -91,7 +91,7 @@ def simulated_peak(steps: list[Step], inputs: dict[str, int], results: Iterable[
 
 def check_peaks(graph: Graph, folder: Path, batch: int = 1) -> None:
     steps = steps_of(graph, folder, batch)
-    nodes = [step for node in onnx_nodes(graph, OPSET, batch) for step in executed_nodes(node)]
+    nodes = executed_nodes(onnx_nodes(graph, OPSET, batch))
     assert [(n.type, n.bytes) for n in execution_order(nodes)] == [(s.type, s.bytes) for s in steps]
     inputs = {v.name: 4 * batch * v.type.elements for v in graph.inputs}
     results = {o.name for o in onnx.load(folder / "net.onnx").graph.output}
@@ -151,6 +151,12 @@ def test_peaks_by_hand(steps: str) -> None:
 def test_the_peak_names_its_step() -> None:
     graph = run_passes(graph_of("[{name: a, conv: 2}, {name: b, conv: 9}, {name: c, conv: 1}]"))
     assert inference_peak(graph, OPSET) == ((1 + 1 + 4.5) * IMAGE, "b")
+
+
+def test_nodes_of_a_definition_come_behind_all_others(tmp_path: Path) -> None:
+    """onnxruntime has no kernel for HardSwish, and runs the nodes of its definition, which are the last in its graph."""
+    steps = "[{conv: 2}, {concat: [hard_swish, [sigmoid, hard_swish, {prelu: {}}]]}, {conv: 2}, {add: [hard_swish, [], silu]}]"
+    check_peaks(run_passes(graph_of(steps)), tmp_path)
 
 
 class Saved(NamedTuple):

@@ -37,21 +37,27 @@ def inference_peak(graph: Graph, opset: int, batch: int = 1, in_place: bool = Fa
 
     `in_place` lets a ReLU, a sum and their like write over what they read, where nothing reads that later and it is no input of the net.
     """
-    nodes = [step for node in onnx_nodes(graph, opset, batch) for step in executed_nodes(node)]
+    nodes = executed_nodes(onnx_nodes(graph, opset, batch))
     inputs = {value.name: batch * value.type.elements * value.type.dtype.size_bytes for value in graph.inputs}
     results = {value.name for value in graph.results()} | {node.output for node in nodes if not node.path}
     return find_peak(nodes, inputs, results, in_place)
 
 
-def executed_nodes(node: OnnxNode) -> list[OnnxNode]:
-    """The nodes as which onnxruntime runs a node of the file: those of its definition, or itself. The last one also reads its inputs."""
-    *earlier, last = DEFINED_BY.get(node.type, (node.type,))
+def executed_nodes(nodes: Sequence[OnnxNode]) -> list[OnnxNode]:
+    """The nodes that onnxruntime runs for those of a file: those of a definition in place of their node, and behind all others."""
+    own = [node for node in nodes if node.type not in DEFINED_BY]
+    return own + [step for node in nodes if node.type in DEFINED_BY for step in expand_node(node)]
+
+
+def expand_node(node: OnnxNode) -> list[OnnxNode]:
+    """The nodes of a node's definition, of which each reads the one before, and the last one the inputs, too."""
+    *earlier, last = DEFINED_BY[node.type]
     steps: list[OnnxNode] = []
     for each in earlier:
         source = (steps[-1].output,) if steps else node.inputs
         name = f"{node.name}/{each}"
         steps.append(node._replace(name=name, type=each, inputs=source, output=name))
-    return [*steps, node._replace(type=last, inputs=(*node.inputs, *(step.output for step in steps[-1:])))]
+    return [*steps, node._replace(type=last, inputs=(*node.inputs, steps[-1].output))]
 
 
 def find_peak(nodes: Sequence[OnnxNode], inputs: Mapping[str, int], results: Collection[str], in_place: bool) -> Peak:
