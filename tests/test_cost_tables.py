@@ -95,8 +95,9 @@ def test_what_joins_branches_stands_behind_them() -> None:
     assert rows[0] == ("member0", "AlexNet", 7) and len(rows) == 2
 
 
-def test_a_table_in_python(tmp_path: Path) -> None:
+def test_a_table_in_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "net.yaml").write_text(TINY, "utf-8")
+    monkeypatch.setenv("COLUMNS", "120")
     costs = archc.load(tmp_path / "net.yaml").cost()
     table = costs.by("block")
     assert [x.path for x in table] == ["stem", "stage", "aux", "3", "fc"] and table[1].times == len(table) - 1

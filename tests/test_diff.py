@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import re
@@ -360,7 +361,11 @@ def test_text_fits_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(text, "output_width", lambda: 80)
     told = archc.load("alexnet").diff(archc.load("alexnet_2012"))
     assert max(map(len, str(told).splitlines())) <= 80
-    assert "\x1b" in text.diff_text(told, lambda part, style: f"\x1b[{style}m{part}\x1b[0m")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    assert "\x1b" in text.diff_text(told, terminal)
     assert "\x1b" not in run("diff", "net.yaml", "wide.yaml").out
 
 
@@ -371,8 +376,6 @@ def test_a_refuted_expectation_keeps_no_diff_back(run: Run) -> None:
 
 
 def test_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    import io
-
     class Input:
         buffer = io.BytesIO(NET.encode())
 

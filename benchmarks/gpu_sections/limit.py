@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from archc.compiler.analysis.cost import live_nodes, op_cost
 from archc.compiler.driver import check, run_passes
 from archc.compiler.ir.graph import Graph, Node
-from archc.compiler.ops.op import POINTWISE_WINDOW, op_of
+from archc.compiler.ops.op import POINTWISE_WINDOWS, op_of
 
 from .ceilings import COPY, name_product
 from .contender import KERNELS
@@ -86,7 +86,7 @@ def measure_layer(node: Node) -> LayerWork:
     # one number in, one number out, at the same place: relu, add, batch norm
     same = all(each.sizes == output.sizes for each in inputs)
     pointwise = (
-        same and not op.counts and op.window(*inputs) == POINTWISE_WINDOW and not op.needs_float32(*inputs)
+        same and not op.counts and op.windows(*inputs) == POINTWISE_WINDOWS and not op.needs_float32(*inputs)
     )  # fmt: skip
     view = not same and len(inputs) == 1 and inputs[0].elements == output.elements and not costs.macs
     elements = 0 if view else sum(each.elements for each in inputs) + output.elements

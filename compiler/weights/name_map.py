@@ -28,10 +28,13 @@ class NameMap:
         plain_first = sorted(names.items(), key=lambda pair: "*" in pair[0])
         self.pairs = [(ours, pattern(ours), theirs) for ours, theirs in plain_first]
         self.plain = {ours: (at, theirs) for at, (ours, _, theirs) in enumerate(self.pairs) if "*" not in ours}
+        self.longest = max(map(len, self.plain), default=0)
 
     def theirs(self, tensor: str) -> str:
         """The checkpoint's name of a tensor."""
-        plain = [(*self.plain[name], name) for name in (tensor, *enclosing_steps(tensor)) if name in self.plain]
+        plain = [
+            (*self.plain[name], name) for name in (tensor, *enclosing_steps(tensor, self.longest)) if name in self.plain
+        ]
         if plain:  # looked up: a map may have a line for each of many steps
             _, theirs, name = min(plain)
             return theirs + tensor.removeprefix(name)

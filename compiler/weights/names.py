@@ -9,13 +9,19 @@ from collections.abc import Iterable, Iterator, Mapping
 
 def belongs_to(name: str, steps: Iterable[str]) -> bool:
     """Whether a tensor or a step is one of `steps`, or lies inside one."""
-    return not {name, *enclosing_steps(name)}.isdisjoint(steps)
+    wanted = frozenset(steps)
+    longest = max(map(len, wanted), default=0)
+    return name in wanted or any(step in wanted for step in enclosing_steps(name, longest))
 
 
-def enclosing_steps(name: str) -> Iterator[str]:
-    """The steps around a tensor or a step, outermost first: `a` and `a.b` for `a.b.weight`."""
+def enclosing_steps(name: str, longest: int | None = None) -> Iterator[str]:
+    """The steps around a tensor or a step, outermost first: `a` and `a.b` for `a.b.weight`; those of up to `longest` characters, if that is said.
+
+    A checkpoint may have a name of any length: all of its steps together are that length squared.
+    """
+    end = len(name) if longest is None else longest
     place = name.find(".")
-    while place >= 0:
+    while 0 <= place <= end:
         yield name[:place]
         place = name.find(".", place + 1)
 
