@@ -89,7 +89,11 @@ def pair(builder: Builder, tmp_path: Path, request: pytest.FixtureRequest) -> Pa
     return Pair(builder, tmp_path, request.param)
 
 
-@pytest.mark.parametrize("how", ["fail 28", "kill before", "interrupt after"])
+@pytest.mark.parametrize(
+    ("pair", "how"),
+    [(".onnx", "fail 28"), (".onnx", "kill before"), (".onnx", "interrupt after"), (".py", "kill before")],
+    indirect=["pair"],
+)
 def test_every_step_towards_the_disk(pair: Pair, how: How) -> None:
     """The n-th fsync, rename and the like fails, or is the last that the process does, or Ctrl-C comes right after it."""
     check_every_step(pair, how, writes=False)
