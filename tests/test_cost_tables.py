@@ -260,7 +260,7 @@ REFUSED = [
     (["--by", "layer", "--fields", "--share"], "leave out"), (["--by", "layer", "--share", "--format", "csv"], "--format csv"),
     (["--optimizer", "adam"], "--training"), (["--training", "--precision", "fp16"], "float32"), (["--training", "--optimizer", "adamw"], "adam"),
     (["--at", "0"], "no size"), (["--at", "3x"], "no size"), (["--at", "3x4x5"], "no size"), (["--at", "-1x2"], "no size"), (["--at", "9999999"], "no size"),
-    (["--on", "h20"], "did you mean h200"), (["--on", "a100"], "a100-40gb or a100-80gb"), (["--on", ""], "no card"), (["--on", "v100-16gb", "--precision", "int8"], "in int8"),
+    (["--on", "h20"], "did you mean `h200`? known are"), (["--on", "a100"], "a100-40gb or a100-80gb"), (["--on", ""], "no card"), (["--on", "v100-16gb", "--precision", "int8"], "in int8"),
     (["--on", "flops=1T"], "bandwidth"), (["--on", "flops=0,bandwidth=1"], "over 0"), (["--on", "flops=nan,bandwidth=1"], "over 0"), (["--on", "flops=1e400,bandwidth=1"], "over 0"),
     (["--on", "flops=1,flops=2,bandwidth=1"], "each once"), (["--on", "flops=1,bandwidth=1,colour=2"], "not one of"), (["--on", "=,="], "not one of"),
 ]  # fmt: skip

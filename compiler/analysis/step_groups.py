@@ -29,6 +29,11 @@ class StepGroup(NamedTuple):
     rounds: int
 
     @property
+    def aux(self) -> bool:
+        """Whether auxiliary heads alone need it, so that it costs nothing at inference."""
+        return all(each.aux for each in self.layers)
+
+    @property
     def params(self) -> int:
         return sum(each.params for each in self.layers)
 
