@@ -51,7 +51,7 @@ def command(
 ) -> None:
     """Show the graph of a spec as text, or as a tree.
 
-    In a tree, a repeat's costs are those of all its rounds, and the rows under it are one round. What stands beside the trunk, as
+    In a tree, a repeat's costs are those of all its rounds, and the rows under it are one round, the first where they differ. What stands beside the trunk, as
     auxiliary heads do, comes last, and its costs are not in the first line.
     """
     _, graph = compile_spec(spec, settings, limits)
