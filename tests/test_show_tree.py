@@ -31,7 +31,7 @@ small                                                2.46 k   518 k
 ├─ stem  3×3 conv, 8 /2 · BN · ReLU         8×16×16     232  55.3 k
 ├─ body                                     8×16×16  1.78 k   442 k
 │  └─ 0 … 2 ×3                              8×16×16  1.78 k   442 k
-│     ├─ wit                                8×16×16     592   147 k
+│     ├─ with a skip around it              8×16×16     592   147 k
 │     │  └─ inner  3×3 conv, 8 · BN · ReLU  8×16×16     592   147 k
 │     └─ +                                  8×16×16
 ├─ pool  3×3 max pool /2                    8×8×8
