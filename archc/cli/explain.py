@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 
 LINE = re.compile(r"(?P<spec>.+?):(?P<line>[0-9]{1,7})(?::[0-9]{0,7})?")
 EXAMPLES = """\b
-Examples:
-  archc explain resnet50 layer1.0.conv2       a step, or all steps under layer1.0
-  archc explain googlenet.yaml:24             what a line of a spec makes
-  archc explain resnet50 resnet.yaml:48       a line of a file that the spec extends or imports
-  archc explain shape-mismatch                the code of a diagnostic
+Example: archc explain resnet50 layer1.0.conv2       a step, or all steps under layer1.0
+         archc explain googlenet.yaml:24             what a line of a spec makes
+         archc explain resnet50 resnet.yaml:48       a line of a file that it extends or imports
+         archc explain shape-mismatch                the code of a diagnostic
 """
 
 

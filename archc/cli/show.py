@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PASSES = "\b\nThe passes, in their order: " + ", ".join(pass_names())
 
 
-@click.command(epilog=f"{PASSES}\n\nExamples: archc show googlenet --after erase-training; archc show resnet50 --tree")
+@click.command(epilog=f"{PASSES}\n\nExample: archc show googlenet --after erase-training")
 @spec_argument
 @set_option
 @limit_option
