@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .compiler.analysis.explanation import Explanations
+    from .compiler.analysis.explanation import Explanation
     from .compiler.view.drawing import Drawing
 
 TOLD_BY_THE_DRAWING = ("op", "inputs", "output", "flattens")
 
 
-def with_details(drawing: Drawing, explanations: Explanations) -> Drawing:
+def with_details(drawing: Drawing, explanations: Iterable[Explanation]) -> Drawing:
     """The drawing whose nodes have details, by their paths; a node that is not explained has none.
 
     What many nodes share stands once: a node's detail is {"receptive_field", "of": the number of the detail that it goes on from}, and
@@ -28,7 +28,7 @@ def with_details(drawing: Drawing, explanations: Explanations) -> Drawing:
             details.append({name: value for name, value in detail.items() if value or value == 0})
         return numbers[key]
 
-    by_path = {each.path: each for each in explanations.nodes}
+    by_path = {each.path: each for each in explanations}
     nodes = []
     for node in drawing.nodes:
         each = by_path.get(node.path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .compiler.analysis.explanation import Explainer, Explanation, Explanations
+from .compiler.analysis.explanation import Explainer, Explanation
 from .compiler.analysis.step_groups import StepGroup, group_nodes, nodes_under
 from .compiler.backends.onnx.opsets import OPSET
 from .compiler.diagnostics import Source, Span
@@ -39,13 +39,14 @@ class ExplainedGroup(NamedTuple):
         return self.group.frames[: -1 if self.group.own else None]
 
     def to_json(self) -> dict[str, Any]:
-        """{"path", "source", "definition", "rounds", "nodes", "inputs", "outputs", "params", "macs", "activations", "shares"}."""
+        """{"path", "source", "definition", "rounds", "nodes", "aux", "inputs", "outputs", "params", "macs", "activations", "shares"}."""
         return {
             "path": self.group.path,
             "source": self.place.short if self.place else None,
             "definition": self.definition.short if self.definition else None,
             "rounds": self.group.rounds,
             "nodes": [each.path for each in self.members],
+            "aux": self.group.aux,
             "inputs": {value.name: value.type.sizes for value in self.group.inputs},
             "outputs": {value.name: value.type.sizes for value in self.group.outputs},
             "params": self.group.params,
@@ -91,10 +92,10 @@ def make_explainer(graph: Graph) -> Explainer:
     return Explainer(graph, pass_stages(graph), OPSET)
 
 
-def explain_graph(graph: Graph) -> Explanations:
-    """Every node of a training graph from all sides. Imports neither torch, onnx nor numpy."""
+def explain_graph(graph: Graph) -> tuple[Explanation, ...]:
+    """Every node of a training graph from all sides, in its order. Imports neither torch, onnx nor numpy."""
     explainer = make_explainer(graph)
-    return Explanations(tuple([explainer.explain(node) for node in graph.nodes]))
+    return tuple([explainer.explain(node) for node in graph.nodes])
 
 
 def explain_steps(checked: Compilation, graph: Graph, word: str) -> NetExplanation:

@@ -280,11 +280,11 @@ def explain_missing(error: SourceError, asked: RevisionPath, files: GitRevision,
     what = f"revision {shorten(asked.revision)}" if asked.revision.strip(":0") else "what is staged"
     if error.code == "path-outside":
         return Failure("no-such-spec", f"`{shorten(asked.path)}` is no path inside the repository", exit_code=2)
-    if "there is no file" not in error.message:
+    if error.near is None:
         code = "not-a-file" if error.code == "file-missing" else error.code
         return Failure(code, f"{what}: {error.message}", error.help, 2)
     message = f"there is no file `{shorten(asked.path)}` in {what}"
-    help = error.help if error.help.startswith("did you mean") else ""
+    help = f"did you mean `{error.near}`?" if error.near else ""
     try:
         files.walk(files.snapshot.repository.prefix.split("/"), asked.path)
         help = (

@@ -47,11 +47,14 @@ LABEL_SETS = {name: ZOO / "labels" / f"{name}.txt" for name in ("imagenet-1k", "
 
 
 class SourceError(Exception):
-    """A text cannot be found or read. The caller makes a diagnostic of it, at the place that names the text."""
+    """A text cannot be found or read. The caller makes a diagnostic of it, at the place that names the text.
 
-    def __init__(self, code: str, message: str, help: str = "") -> None:
+    `near` is set where there is no file of the name: what was probably meant, or empty.
+    """
+
+    def __init__(self, code: str, message: str, help: str = "", near: str | None = None) -> None:
         super().__init__(message)
-        self.code, self.message, self.help = code, message, help
+        self.code, self.message, self.help, self.near = code, message, help, near
 
 
 class SpecText(NamedTuple):
@@ -103,16 +106,16 @@ def outside_error(path: str) -> SourceError:
 def missing_error(path: str, beside: Iterable[str]) -> SourceError:
     """There is no such file. `beside` are the names of the files that are there."""
     name = posixpath.basename(path).removesuffix(".yaml")
-    help = ""
+    near = ""
     if re.search(r"[~$*?]", path):
         help = "`~`, variables and patterns are not expanded"
     elif name in zoo():
         help = f"the bundled one is written `{BUNDLED}{name}`; `archc init NAME --from {name}` begins a spec of your own from it"
     else:
-        near = nearest(posixpath.basename(path), [each for each in beside if each.endswith((".yaml", ".yml", ".txt"))])
-        near = near or nearest(name, zoo(), BUNDLED)
+        known = [each for each in beside if each.endswith((".yaml", ".yml", ".txt"))]
+        near = nearest(posixpath.basename(path), known) or nearest(name, zoo(), BUNDLED) or ""
         help = f"did you mean `{near}`?" if near else ""
-    return SourceError("file-missing", f"there is no file `{shorten(path)}` beside this one", help)
+    return SourceError("file-missing", f"there is no file `{shorten(path)}` beside this one", help, near)
 
 
 def resolve_label(referrer: str, path: str) -> str:

@@ -16,9 +16,11 @@ from archc.compiler.diagnostics import Failure
 from archc.text import bars
 from archc.text.bars import draw_bar
 from archc.text.interchange import csv_table, markdown_table
+from archc.text.layout import text_width
 from archc.text.tables import format_count
 
 from .program import Run, program
+from .test_cli import loaded
 
 HEAD = "archspec: 1\nname: net\ninput: {image: [3, 16, 16]}\n"
 BLOCKS = """blocks:
@@ -133,6 +135,49 @@ def test_bars_are_ascii_where_the_encoding_has_no_eighths(run: Run, monkeypatch:
     assert "####" in str(archc.load("net.yaml").cost().by("layer"))
 
 
+def test_an_op_of_several_steps_has_no_one_place(run: Run) -> None:
+    rows = {
+        row["op"]: row
+        for row in csv.DictReader(io.StringIO(run("cost", "net.yaml", "--by", "op", "--format", "csv").out))
+    }
+    several = [row for row in rows.values() if int(row["steps"]) > 1]
+    assert several and all((row["source"], row["output"], row["times"]) == ("", "", "1") for row in several)
+    assert all(row["source"] and row["output"] for row in rows.values() if row["steps"] == "1")
+
+
+ALL = ["--sizes", "--paths", "--training", "--memory"]
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_nets_that_are_too_wide_for_a_table_stand_below_each_other(
+    run: Run, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that was asked for is left out; there is a table where it has room."""
+    wide = run("cost", "net.yaml", "net.yaml", *ALL).out.splitlines()
+    monkeypatch.setenv("COLUMNS", str(columns))
+    told = run("cost", "net.yaml", "net.yaml", *ALL).out
+    assert max(map(text_width, told.splitlines())) <= columns and len(wide) == 3
+    for name in (
+        "peak activations",
+        "peak of a run",
+        "in place",
+        "training, sgd-momentum",
+        "sizes that fit",
+        "mean depth",
+    ):
+        assert name in wide[0] and told.count(f"  {name} ") == 2
+
+
+def test_the_default_imports_nothing_for_options(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY, "utf-8")
+    modules = loaded(f"from archc.cli import main\nassert main(['cost', {str(tmp_path / 'tiny.yaml')!r}]) == 0")
+    assert not modules & {
+        "archc.text.cost_details",
+        "archc.compiler.analysis.training_memory",
+        "archc.text.cost_tables",
+    }
+
+
 # -- forms for other programs --------------------------------------------------------------------------------------------
 
 MORE = [[], ["--at", "32", "--at", "48x40"], ["--memory", "--training", "--sizes", "--paths"], ["--on", "h200", "--on", "flops=1T,bandwidth=1G"],
@@ -231,7 +276,8 @@ def test_hostile_texts(text: str) -> None:
     assert one == "1" and found[0] not in "=+-@" and found.isprintable()
     line = markdown_table(["a", "b"], [[text, "1"]], "<>").splitlines()[2:]
     assert len(line) == 1 and line[0].isprintable() and len(re.findall(r"(?<!\\)(?:\\\\)*\|", line[0])) == 3
-    assert not re.search(r"(?<!\\)[<>`\[]", line[0])
+    assert not re.search(r"(?<!\\)[<>`\[]", line[0].replace("<!-- -->", ""))
+    assert not re.search(r"[@#](?!<!-- -->)", line[0])
 
 
 def test_a_net_without_steps(run: Run) -> None:
@@ -261,7 +307,7 @@ REFUSED = [
     (["--by", "layer", "--fields", "--share"], "leave out"), (["--by", "layer", "--share", "--format", "csv"], "--format csv"),
     (["--optimizer", "adam"], "--training"), (["--training", "--precision", "fp16"], "float32"), (["--training", "--optimizer", "adamw"], "adam"),
     (["--at", "0"], "no size"), (["--at", "3x"], "no size"), (["--at", "3x4x5"], "no size"), (["--at", "-1x2"], "no size"), (["--at", "9999999"], "no size"),
-    (["--on", "h20"], "did you mean h200"), (["--on", "a100"], "a100-40gb or a100-80gb"), (["--on", ""], "no card"), (["--on", "v100-16gb", "--precision", "int8"], "in int8"),
+    (["--on", "h20"], "did you mean `h200`? known are"), (["--on", "a100"], "a100-40gb or a100-80gb"), (["--on", ""], "no card"), (["--on", "v100-16gb", "--precision", "int8"], "in int8"),
     (["--on", "flops=1T"], "bandwidth"), (["--on", "flops=0,bandwidth=1"], "over 0"), (["--on", "flops=nan,bandwidth=1"], "over 0"), (["--on", "flops=1e400,bandwidth=1"], "over 0"),
     (["--on", "flops=1,flops=2,bandwidth=1"], "each once"), (["--on", "flops=1,bandwidth=1,colour=2"], "not one of"), (["--on", "=,="], "not one of"),
 ]  # fmt: skip
@@ -277,6 +323,7 @@ def test_sizes_that_do_not_fit_are_refused(run: Run) -> None:
     Path("flat.yaml").write_text(HEAD + "graph: [{conv: 4}, flatten, {name: fc, linear: 10}]\n", "utf-8")
     ran = run("cost", "flat.yaml", "--at", "16", "--at", "17")
     assert ran.code == 2 and not ran.out and "error[input-size]" in ran.err and "17×17" in ran.err and "`fc`" in ran.err
+    assert "`archc cost SPEC --sizes` tells which sizes fit" in " ".join(ran.err.split())
     told = json.loads(run("cost", "flat.yaml", "--at", "16", "--format", "json").out)
     assert told == json.loads(run("cost", "flat.yaml", "--format", "json").out)
 

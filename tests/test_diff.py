@@ -17,9 +17,11 @@ import pytest
 import archc
 from archc.compiler.analysis.diff.alignment import MAX_DIFFERENCES, align
 from archc.compiler.analysis.diff.changes import GraphDiff, diff_graphs
+from archc.compiler.analysis.diff.costs import CostChange
 from archc.compiler.diagnostics import Failure
 from archc.compiler.weights.name_map import NameMap
 from archc.difference import NetDiff, open_side
+from archc.text.diff_report import cost_row
 
 from .program import Run, program
 
@@ -367,6 +369,32 @@ def test_text_fits_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     assert "\x1b" in text.diff_text(told, terminal)
     assert "\x1b" not in run("diff", "net.yaml", "wide.yaml").out
+
+
+def test_an_encoding_without_arrows_gets_ascii(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that a command answers goes one way: of its own signs none is an escape."""
+    for line in (
+        ["diff", "net.yaml", "wide.yaml"],
+        ["cost", "net.yaml"],
+        ["cost", "net.yaml", "--on", "h200", "--sizes"],
+    ):
+        out = io.TextIOWrapper(io.BytesIO(), "ascii", errors="backslashreplace")
+        with monkeypatch.context() as context:
+            context.setattr("sys.stdout", out)
+            assert run(*line).code == 0
+            out.flush()
+        told = out.buffer.getvalue().decode()  # type: ignore[attr-defined]
+        assert "\\" not in told and len(told) > 100, told
+
+
+def test_costs_that_look_alike_are_told_to_the_byte() -> None:
+    def rows(a: tuple[int, int] | int, b: tuple[int, int] | int, name: str) -> tuple[str, ...]:
+        return cost_row(CostChange(name, a, b))
+
+    assert rows(1_150_000, 1_150_100, "peak_activation_bytes")[1:4] == ("1,150,000 B", "1,150,100 B", "+100 B")
+    assert rows(1024, 4096, "peak_activation_bytes")[1:4] == ("1.0 KiB", "4.0 KiB", "+3.0 KiB")
+    assert rows((99, 99), (643, 643), "receptive_field")[3] == "+544×544"
+    assert rows((9, 9), (3, 1), "receptive_field")[3] == "-6×8" and rows((9, 9), (10, 8), "min_input")[3] == "+1×-1"
 
 
 def test_a_refuted_expectation_keeps_no_diff_back(run: Run) -> None:

@@ -22,6 +22,7 @@ from archc.compiler.passes import PIPELINE
 from archc.compiler.view.draw import draw_graph
 from archc.details import with_details
 from archc.explanations import explain_graph
+from archc.text.explanations import number_ranges
 from archc.text.layout import encodable
 from archc.text.tables import format_number
 
@@ -140,7 +141,10 @@ SAID: dict[str, list[str]] = {
         "only an auxiliary head needs it: it costs nothing at inference",
         "remove-dead  it is taken out, as no output of the inference graph needs it",
     ],
-    "aux": ["aux: `Head`, 3 steps of small", "avg_pool"],
+    "aux": [
+        "aux: `Head`, 3 steps of small", "MACs         320\n", "aux.fc    linear             10         330   320",
+        "only an auxiliary head needs it: it costs nothing at inference",
+    ],
     "aux.1": ["C       8·2·2 = 32"],
     "pool": [
         "H, W    ceil((16 − 3) / 2) + 1 = 8  (`ceil_mode` rounds up)",
@@ -237,6 +241,36 @@ def test_a_spec_alone_is_asked_which_step(run: Run, word: str) -> None:
     assert ran.code == 2 and "say which step of it" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("paths", "ranges"),
+    [
+        (["a.0.x", "a.1.x", "a.2.x"], [3]),
+        (["inc3.1.pool.1", "inc3.2.one.0", "inc3.2.three.0"], [1, 1, 1]),
+        (["i.branch3.1.2", "i.branch4.1.2"], [1, 1]),
+        (["a.0.0", "a.0.1", "a.1.0", "a.1.1"], [2, 2]),
+        (["conv3", "conv4"], [1, 1]),
+        (["0", "1", "1.0"], [2, 1]),
+    ],
+)
+def test_a_range_keeps_to_one_scope(paths: list[str], ranges: list[int]) -> None:
+    found = number_ranges(paths)
+    assert [len(each) for each in found] == ranges and [path for each in found for path in each] == paths
+
+
+def test_a_group_of_a_head_says_what_its_steps_say(run: Run) -> None:
+    """What a head costs is there, in the group as in its steps, and is said to be no part of inference."""
+    (group,) = json.loads(run("explain", "small.yaml", "aux", "--format", "json").out)["groups"]
+    (node,) = json.loads(run("explain", "small.yaml", "aux.fc", "--format", "json").out)["nodes"]
+    assert group["aux"] and node["aux"] and group["shares"]["macs"] == node["shares"]["macs"] == 0
+    assert group["macs"] == 320 == next(terms[2] for terms in node["costs"] if terms[0] == "MACs")
+
+
+def test_a_table_of_steps_keeps_to_its_columns(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    table = run("explain", "small.yaml", f"{line_of('- {name: conv, conv')}").out.partition("path ")[2]
+    assert max(map(len, table.splitlines())) <= 50 and "left out at 50 columns" in table
+
+
 def test_settings_count(run: Run) -> None:
     assert (
         "params       70 + 7 = 77" in run("explain", "small.yaml", "fc", "--set", "classes=7", "--set", "classes=7").out
@@ -314,7 +348,7 @@ class NoWeights:
 def test_the_onnx_nodes_are_those_of_the_file(name: str) -> None:
     """Types, names, attributes, in their order; and the names of what they take, but for what arrives."""
     graph = graph_of(name)
-    explained = {each.path: each for each in explain_graph(graph).nodes}
+    explained = {each.path: each for each in explain_graph(graph)}
     built = run_passes(graph)
     model = lower_graph(built, NoWeights(), OPSET, None, {})  # type: ignore[arg-type]
     told = []
@@ -333,7 +367,7 @@ def test_what_passes_did_is_what_happened(name: str) -> None:
     """A node is told to be gone if it is, and to be other if it is; passes are named in their order."""
     graph, order = graph_of(name), [each.name for each in PIPELINE]
     built = {node.path: node for node in run_passes(graph).nodes}
-    for node, each in zip(graph.nodes, explain_graph(graph).nodes, strict=True):
+    for node, each in zip(graph.nodes, explain_graph(graph), strict=True):
         assert [c.by for c in each.changes] == sorted((c.by for c in each.changes), key=order.index)
         gone = [c for c in each.changes if c.what.startswith(("is taken out", "is folded"))]
         assert len(gone) == (node.path not in built)
@@ -376,21 +410,10 @@ def test_archcs_own_layers_are_all_known() -> None:
 
 
 @pytest.mark.parametrize("name", ["googlenet", "resnet18"])
-def test_all_of_a_net_is_whole_and_compact(name: str) -> None:
-    """Shares add up to the net; the compact form has what each node's own has; equal steps stand in it once."""
+def test_shares_add_up_to_the_net(name: str) -> None:
     explanations = explain_graph(graph_of(name))
     for key in ("params", "macs", "activations"):
-        assert sum(each.shares[key] for each in explanations.nodes) == pytest.approx(1)
-    document = json.loads(json.dumps(explanations.to_json()))
-    assert len(document["nodes"]) == len(explanations.nodes) > len(document["facts"])
-    for each, (facts, frames, passes, field) in zip(explanations.nodes, document["nodes"], strict=True):
-        own = json.loads(json.dumps(each.to_json()))
-        assert own.items() >= document["facts"][facts].items()
-        assert [[*frame.values()] for frame in own["frames"]] == [document["frames"][at] for at in frames]
-        assert [by for by, _ in own["passes"]] == [document["passes"][at][0] for at in passes]
-        assert field == [x for pair in own["receptive_field"].values() for x in pair]
-    texts = [json.dumps(facts) for facts in document["facts"]]
-    assert len(texts) == len(set(texts)) and "nothing" not in document
+        assert sum(each.shares[key] for each in explanations) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -404,7 +427,7 @@ def test_others_are_named_from_where_one_stands(path: str, other: str, relative:
 def test_a_receptive_field_is_that_of_the_net() -> None:
     """The field of the last map is the net's, as `archc cost` has it."""
     net = archc.load("resnet18")
-    last = next(each for each in explain_graph(net.graph).nodes if each.path == "layer4.1.1")
+    last = next(each for each in explain_graph(net.graph) if each.path == "layer4.1.1")
     assert last.field is not None and last.field.size == net.cost().receptive_field == (435, 435)
     assert format_number(last.field.size) == "435×435"
 
@@ -415,7 +438,7 @@ def test_a_drawings_details_are_the_explanations(name: str) -> None:
     graph = graph_of(name)
     explanations = explain_graph(graph)
     drawing = with_details(draw_graph(graph), explanations)
-    by_path = {each.path: each for each in explanations.nodes}
+    by_path = {each.path: each for each in explanations}
     for node in drawing.nodes:
         assert node.detail is not None
         own = drawing.details[node.detail]

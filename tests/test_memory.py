@@ -13,9 +13,10 @@ import onnxruntime
 import pytest
 import torch
 
+from archc.compiler.analysis.cost import OPTIMIZERS
 from archc.compiler.analysis.inference_memory import IN_PLACE, VIEWS, executed_nodes, execution_order, inference_peak
 from archc.compiler.analysis.onnx_nodes import onnx_nodes
-from archc.compiler.analysis.training_memory import OPTIMIZERS, saved_bytes, training_memory
+from archc.compiler.analysis.training_memory import saved_bytes, training_memory
 from archc.compiler.backends.onnx.opsets import OPSET
 from archc.compiler.backends.onnx.write import export_onnx
 from archc.compiler.backends.torch.module import SkipInitialization, to_torch

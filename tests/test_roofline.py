@@ -76,6 +76,7 @@ def test_training_needs_more_memory(net: archc.Net, capsys: pytest.CaptureFixtur
             for n in (batches[-1], batches[-1] + 1)
         )
         assert fits <= 10**6 < over
+    assert "of parameters, gradients and optimiser state, " in run(*training[:-1], "adam", "--format", "text").out
     assert inference > batches[0] > batches[1] > batches[2] > 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -30,7 +31,7 @@ small                                                2.46 k   518 k
 ├─ stem  3×3 conv, 8 /2 · BN · ReLU         8×16×16     232  55.3 k
 ├─ body                                     8×16×16  1.78 k   442 k
 │  └─ 0 … 2 ×3                              8×16×16  1.78 k   442 k
-│     ├─ with a skip around it                          592   147 k
+│     ├─ with a skip around it              8×16×16     592   147 k
 │     │  └─ inner  3×3 conv, 8 · BN · ReLU  8×16×16     592   147 k
 │     └─ +                                  8×16×16
 ├─ pool  3×3 max pool /2                    8×8×8
@@ -59,6 +60,24 @@ graph:
   - {name: e, conv: {out: 8, kernel: 3, padding: 1}}
   - {name: f, add: [identity, {from: b, conv: 8}]}
 """
+U_NET = """\
+archspec: 1
+name: u
+input: {image: [3, 16, 16]}
+blocks:
+  Two:
+    params: {out: int}
+    steps: [{conv: {out: $out, kernel: 3, padding: 1}}, relu]
+graph:
+  - {name: down, Two: {out: 16}}
+  - {name: pool, max_pool: 2}
+  - {name: low, Two: {out: 16}}
+  - {name: up, upsample: 2}
+  - {name: join, concat: [[], [{from: down}]]}
+  - name: dense
+    repeat: {i: 3}
+    concat: {old: identity, new: [{conv: {out: 8, kernel: 3, padding: 1}}, relu]}
+"""
 
 
 @pytest.fixture
@@ -76,11 +95,32 @@ def test_a_tree(run: Run) -> None:
 
 
 def test_depth_means_tree_and_ends_it(run: Run) -> None:
+    """What runs side by side is no level: its rows are shown as those around it."""
+    levels, around = [], [""] * 9
+    for line in TREE.splitlines()[2:]:
+        indent = line.index("─") // 3
+        around[indent] = line
+        levels.append(1 + sum("with a skip" not in each and "branches" not in each for each in around[:indent]))
     for depth in (1, 2, 3):
         lines = run("show", "small.yaml", "--depth", str(depth)).out.splitlines()
-        whole = [line for line in TREE.splitlines()[2:] if line.index("─") <= 3 * depth]
+        whole = [line for line, level in zip(TREE.splitlines()[2:], levels, strict=True) if level <= depth]
         assert [line.split("  ")[0] for line in lines[2:]] == [line.split("  ")[0] for line in whole]
     assert run("show", "small.yaml", "--tree", "--depth", "99").out == TREE
+
+
+def test_a_skip_is_no_level_and_a_merge_says_what_it_reads(run: Run) -> None:
+    """At the first level stand all blocks and steps of the top, those that a skip leads around, too."""
+    Path("u.yaml").write_text(U_NET, "utf-8")
+    out = run("show", "u.yaml", "--depth", "1").out
+    assert re.search(r"─ with a skip around it +16×16×16 ", out) and "concat ← up, down.1" in out
+    assert all(f"─ {name}  " in out for name in ("down", "pool", "low", "up"))
+
+
+def test_rounds_of_several_sizes_are_told(run: Run) -> None:
+    """The rows below such a repeat are the first round's, and do not add up to it; those below equal rounds do."""
+    Path("u.yaml").write_text(U_NET, "utf-8")
+    assert re.search(r"─ 0 … 2 ×3  below the first round +", run("show", "u.yaml", "--tree").out)
+    assert "first round" not in run("show", "small.yaml", "--tree").out + run("show", "u.yaml", "--depth", "1").out
 
 
 def test_what_is_not_series_parallel_says_what_it_reads(run: Run) -> None:
@@ -128,7 +168,7 @@ def test_costs_add_up(name: str) -> None:
     assert {row.name for row in rows if row.is_side} == {head.path for head in drawing.heads}
     for depth in (1, 2):
         cut = net_rows(drawing, depth)
-        assert [(r.name, r.what, r.costs, r.shape) for r in cut] == [(r.name, r.what, r.costs, r.shape) for r in rows]
+        assert [(r.name, r.costs, r.shape) for r in cut] == [(r.name, r.costs, r.shape) for r in rows]
 
 
 @pytest.mark.parametrize("name", ["resnet152", "googlenet", "alexnet_ensemble"])

@@ -1,10 +1,12 @@
-"""What a program reads on standard output. It needs no click, so that a command can say that click is missing."""
+"""What a command answers on standard output. It needs no click, so that a command can say that click is missing."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from ..interruption import State
+from ..text.layout import encodable
 
 
 def print_json(document: object) -> None:
@@ -15,9 +17,12 @@ def print_json(document: object) -> None:
 
 
 def print_answer(text: str) -> None:
-    """Prints what a program reads; an empty text prints no line. An interrupt that comes later prints no second document."""
+    """Prints a command's answer; an empty text prints no line. Signs that the output's encoding lacks are ASCII.
+
+    An interrupt that comes later prints no second document.
+    """
     State.answered = True
-    print(text, end="\n" if text else "")
+    print(encodable(text, sys.stdout), end="\n" if text else "")
 
 
 def as_json(value: Any) -> Any:

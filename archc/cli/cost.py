@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from ..compiler.analysis.cost import ELEMENT_BYTES, cost
-from ..compiler.analysis.training_memory import OPTIMIZERS
+from ..compiler.analysis.cost import ELEMENT_BYTES, OPTIMIZERS, cost
 from ..compiler.limits import Limits
-from ..text.costs import cost_text, report_costs
+from ..text.costs import CostDetails, NetReport, cost_text, report_costs
 from .options import (
     Count,
     compile_spec,
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from ..compiler.analysis.cards import Card
     from ..compiler.analysis.parts import By
     from ..compiler.ir.graph import Graph
-    from ..text.cost_details import CostDetails, NetReport, Training
+    from ..text.cost_details import Training
     from ..text.cost_tables import CostTable
 
 
@@ -104,7 +103,9 @@ class ImageSize(click.ParamType[tuple[int, int]]):
     help="Whose state training keeps.  [default: sgd-momentum]",
 )
 @click.option("--sizes", is_flag=True, help="Also the sizes of images that fit, and what breaks below.")
-@click.option("--paths", is_flag=True, help="Also the depths of all paths.")
+@click.option(
+    "--paths", is_flag=True, help="Also how many paths there are, and their depths; the mean is the effective depth."
+)
 @click.option(
     "--on",
     "cards",
@@ -157,8 +158,6 @@ def report_spec(spec: str, settings: tuple[str, ...], limits: Limits, asked: Ask
 
 def report_graph(spec: str, graph: Graph, label: str, asked: Asked) -> NetReport:
     """What a net costs, and what else was asked for."""
-    from ..text.cost_details import NetReport
-
     report = report_costs(cost(graph), asked.weights_only, asked.batch, asked.precision or "fp32", label)
     details = find_details(graph, asked)
     fields = {}
@@ -178,8 +177,6 @@ def report_graph(spec: str, graph: Graph, label: str, asked: Asked) -> NetReport
 
 def find_details(graph: Graph, asked: Asked) -> CostDetails:
     """What takes longer to know, as far as it was asked for."""
-    from ..text.cost_details import CostDetails
-
     found = CostDetails()
     if asked.memory:
         from ..compiler.analysis.inference_memory import inference_peak
@@ -226,7 +223,7 @@ def print_costs(nets: Sequence[NetReport], asked: Asked) -> None:
     elif asked.form == "markdown":
         print_answer("\n\n".join(markdown_parts(nets, asked)))
     else:
-        print("\n\n".join(text_parts(nets, asked)))
+        print_answer("\n\n".join(text_parts(nets, asked)))
 
 
 def text_parts(nets: Sequence[NetReport], asked: Asked) -> Iterator[str]:
@@ -257,6 +254,8 @@ def text_parts(nets: Sequence[NetReport], asked: Asked) -> Iterator[str]:
 
 def overview_text(net: NetReport) -> str:
     """A net's numbers, and those that were asked for beside them."""
+    if not any(net.details):
+        return cost_text(net.report)
     from ..text.cost_details import detail_rows
 
     return cost_text(net.report, detail_rows(net.details, net.report))

@@ -109,4 +109,4 @@ def print_diff(diff: NetDiff, form: str) -> None:
     else:
         from ..text.diff import diff_text
 
-        print(diff_text(diff, sys.stdout))
+        print_answer(diff_text(diff, sys.stdout))

@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..text.layout import encodable, fold_line, output_width
+from ..text.layout import fold_line, output_width
 from .completion import complete_explained, complete_spec_path
-from .options import compile_spec, format_option, limit_option, print_json, set_option
+from .options import compile_spec, format_option, limit_option, print_answer, print_json, set_option
 
 if TYPE_CHECKING:
     from ..compiler.limits import Limits
 
 LINE = re.compile(r"(?P<spec>.+?):(?P<line>[0-9]{1,7})(?::[0-9]{0,7})?")
 EXAMPLES = """\b
-Examples:
-  archc explain resnet50 layer1.0.conv2       a step, or all steps under layer1.0
-  archc explain googlenet.yaml:24             what a line of a spec makes
-  archc explain resnet50 resnet.yaml:48       a line of a file that the spec extends or imports
-  archc explain shape-mismatch                the code of a diagnostic
+Example: archc explain resnet50 layer1.0.conv2       a step, or all steps under layer1.0
+         archc explain googlenet.yaml:24             what a line of a spec makes
+         archc explain resnet50 resnet.yaml:48       a line of a file that it extends or imports
+         archc explain shape-mismatch                the code of a diagnostic
 """
 
 
@@ -56,7 +55,7 @@ def explain_step(spec: str, step: str, settings: tuple[str, ...], limits: Limits
     if form == "json":
         print_json(found.to_json())
     else:
-        print(encodable(explanation_text(found, sys.stdout), sys.stdout))
+        print_answer(explanation_text(found, sys.stdout))
 
 
 def explain_code(code: str, form: str) -> None:
@@ -70,7 +69,7 @@ def explain_code(code: str, form: str) -> None:
     if form == "json":
         print_json({"code": code, "page": text})
     else:
-        print(fold_page(text.rstrip("\n"), output_width()))
+        print_answer(fold_page(text.rstrip("\n"), output_width()))
 
 
 def fold_page(page: str, width: int) -> str:

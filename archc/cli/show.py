@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..text.layout import encodable, fold_line, output_width
+from ..text.layout import fold_line, output_width
 from .completion import offer, pass_names
-from .options import Count, compile_spec, format_option, limit_option, print_json, set_option, spec_argument
+from .options import (
+    Count,
+    compile_spec,
+    format_option,
+    limit_option,
+    print_answer,
+    print_json,
+    set_option,
+    spec_argument,
+)
 
 if TYPE_CHECKING:
     from ..compiler.ir.graph import Graph, Node
@@ -51,7 +60,7 @@ def command(
 ) -> None:
     """Show the graph of a spec as text, or as a tree.
 
-    In a tree, a repeat's costs are those of all its rounds, and the rows under it are one round. What stands beside the trunk, as
+    In a tree, a repeat's costs are those of all its rounds, and the rows under it are one round, the first where they differ. What stands beside the trunk, as
     auxiliary heads do, comes last, and its costs are not in the first line.
     """
     _, graph = compile_spec(spec, settings, limits)
@@ -66,7 +75,7 @@ def command(
         print_json({"name": graph.name, "text": str(graph), "nodes": [node_json(node) for node in graph.nodes]})
     else:
         width = output_width()
-        print(
+        print_answer(
             "\n".join(part for line in str(graph).splitlines() for part in fold_line(line, width, "      ", cut=False))
         )
 
@@ -80,7 +89,7 @@ def print_tree(graph: Graph, depth: int | None, form: str) -> None:
     if form == "json":
         print_json({"name": graph.name, "tree": [row.to_json() for row in net_rows(drawing, depth)]})
     else:
-        print(encodable(tree_text(drawing, depth, sys.stdout), sys.stdout))
+        print_answer(tree_text(drawing, depth, sys.stdout))
 
 
 def node_json(node: Node) -> dict[str, Any]:

@@ -1,13 +1,15 @@
-"""Several nets, or one at several sizes, in one table: a row each."""
+"""Several nets, or one at several sizes, in one table: a row each, or one below the other where the terminal is too narrow for that."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .cost_details import NetReport, compared_details
-from .cost_tables import TableColumn, TableFit, fit_columns, markdown_columns
-from .costs import count_layers, describe_sizes
-from .tables import format_bytes, format_count, format_number
+from ..compiler.diagnostics import clean
+from .cost_details import compared_details
+from .cost_tables import TableColumn, TableFit, fit_columns, markdown_columns, shorten
+from .costs import NetReport, count_layers, describe_sizes
+from .layout import table_width
+from .tables import MIN_CUT, format_bytes, format_count, format_number, format_pairs, table_columns
 
 # the least telling first
 OPTIONAL = (
@@ -16,7 +18,7 @@ OPTIONAL = (
     "receptive field",
     "layers",
     "without heads",
-    "peak memory",
+    "peak activations",
     "depth",
     "activations",
 )
@@ -39,7 +41,7 @@ def comparison_columns(nets: Sequence[NetReport]) -> list[TableColumn]:
         *([count_column("without heads", [x.params_without_aux for x in reports])] if with_heads else []),
         count_column("MACs", [x.cost.macs * x.batch for x in reports]),
         count_column("activations", [x.activations for x in reports]),
-        text_column("peak memory", [format_bytes(x.peak_bytes) for x in reports]),
+        text_column("peak activations", [format_bytes(x.peak_bytes) for x in reports]),
         *(text_column(name, [each[name] for each in details]) for name in details[0]),
         text_column("depth", [f"{x.cost.depth:,}" for x in reports]),
         text_column("layers", [f"{count_layers(x.cost.weight_layers):,}" for x in reports]),
@@ -60,8 +62,15 @@ def text_column(name: str, cells: list[str], right: bool = True) -> TableColumn:
 
 
 def compare_costs(nets: Sequence[NetReport]) -> str:
-    """The table for people."""
-    return fit_columns(comparison_columns(nets), LAYOUTS)
+    """The table for people; where it is too wide without all that may be left out, the nets stand one below the other."""
+    names, *others = comparison_columns(nets)
+    cells = [[x.head, *x.cells] for x in (shorten(x) for x in others if x.name not in OPTIONAL)]
+    if table_columns([["-" * MIN_CUT], *cells]) <= table_width():
+        return fit_columns([names, *others], LAYOUTS)
+    return "\n\n".join(
+        f"{clean(name)}\n{format_pairs([(x.head, x.cells[at]) for x in others], table_width())}"
+        for at, name in enumerate(names.cells)
+    )
 
 
 def compare_costs_markdown(nets: Sequence[NetReport]) -> str:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from math import log10
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .costs import PRECISION_NAMES, CostReport
+from .costs import PRECISION_NAMES, CostDetails, CostReport
 from .tables import format_bytes
 
 if TYPE_CHECKING:
-    from ..compiler.analysis.depth import PathDepths
-    from ..compiler.analysis.inference_memory import Peak
-    from ..compiler.analysis.input_limits import AxisLimits, InputLimits
-    from ..compiler.analysis.receptive_field import ReceptiveField
+    from ..compiler.analysis.input_limits import AxisLimits
     from ..compiler.analysis.training_memory import TrainingMemory
-    from .rooflines import CardReport
 
 MOST_PATHS = 2**53  # that are told to the unit
 
@@ -36,26 +31,6 @@ class Training(NamedTuple):
     @property
     def total(self) -> int:
         return self.memory.total(self.optimizer)
-
-
-class CostDetails(NamedTuple):
-    """What was asked for; the rest is None. `peaks` are those of a run, without and with results written over what they are made of,
-    in bytes of float32."""
-
-    peaks: tuple[Peak, Peak] | None = None
-    training: Training | None = None
-    sizes: InputLimits | None = None
-    paths: PathDepths | None = None
-
-
-class NetReport(NamedTuple):
-    """A net as it was asked for: its costs, what was asked for beside them, what it takes on cards, and its receptive fields by path."""
-
-    spec: str
-    report: CostReport
-    details: CostDetails
-    cards: Sequence[CardReport]
-    fields: Mapping[str, ReceptiveField]
 
 
 def detail_rows(found: CostDetails, report: CostReport) -> list[tuple[str, str]]:

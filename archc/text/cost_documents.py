@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler.analysis.cost import Layer
 from ..compiler.analysis.parts import By
-from .cost_details import NetReport, detail_cells, details_document
+from .cost_details import detail_cells, details_document
 from .cost_tables import CostTable
-from .costs import CostReport, count_layers
+from .costs import CostReport, NetReport, count_layers
 from .rooflines import CardReport, part_times
 
 if TYPE_CHECKING:

@@ -10,8 +10,14 @@ from ..compiler.diagnostics import clean
 from .tables import format_bytes, format_number, format_pairs
 
 if TYPE_CHECKING:
+    from ..compiler.analysis.depth import PathDepths
+    from ..compiler.analysis.inference_memory import Peak
+    from ..compiler.analysis.input_limits import InputLimits
     from ..compiler.analysis.parts import By
+    from ..compiler.analysis.receptive_field import ReceptiveField
+    from .cost_details import Training
     from .cost_tables import CostTable
+    from .rooflines import CardReport
 
 PRECISION_NAMES = {"fp32": "float32", "tf32": "float32", "fp16": "float16", "int8": "int8"}
 
@@ -73,6 +79,26 @@ class CostReport(NamedTuple):
     def with_input(self) -> int:
         """Activations, and the elements of the input."""
         return (self.cost.activations + self.cost.input_elements) * self.batch
+
+
+class CostDetails(NamedTuple):
+    """What was asked for; the rest is None. `peaks` are those of a run, without and with results written over what they are made of,
+    in bytes of float32."""
+
+    peaks: tuple[Peak, Peak] | None = None
+    training: Training | None = None
+    sizes: InputLimits | None = None
+    paths: PathDepths | None = None
+
+
+class NetReport(NamedTuple):
+    """A net as it was asked for: its costs, what was asked for beside them, what it takes on cards, and its receptive fields by path."""
+
+    spec: str
+    report: CostReport
+    details: CostDetails
+    cards: Sequence[CardReport]
+    fields: Mapping[str, ReceptiveField]
 
 
 def report_costs(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..compiler.diagnostics import clean
 from .diff_report import report_diff
+from .interchange import escape_markdown
 from .tables import count_of
 
 if TYPE_CHECKING:
@@ -21,19 +22,17 @@ if TYPE_CHECKING:
 MAX_OPEN = 6  # entries of a section that is not folded away
 MAX_ENTRIES = 60
 MAX_CODE = 200  # characters of a piece of code
-SPECIAL = re.compile(r"([\\`*_{}\[\]|~<>&$])")
-NOTIFYING = re.compile(r"(?<=[@#])")  # GitHub looks for people and issues after it has read the escapes
 
 
 def diff_markdown(diff: NetDiff) -> str:
     """The report as Markdown."""
     report = report_diff(diff)
-    blocks = [f"### archc diff: {escape(report.title)}", f"**{escape(report.headline)}**"]
+    blocks = [f"### archc diff: {escape_markdown(report.title)}", f"**{escape_markdown(report.headline)}**"]
     blocks.append("\n".join(f"- {name}: {code(side)}" for name, side in report.sides))
     if report.costs:
         blocks.append("\n".join(cost_table(report.costs)))
     if report.weights:
-        first, *rest = map(escape, report.weights)
+        first, *rest = map(escape_markdown, report.weights)
         lines = [f"**A's checkpoint for B**: {first}", *([""] if rest else []), *(f"- {line}" for line in rest)]
         blocks.append("\n".join(lines))
     blocks += ["\n".join(section_lines(section)) for section in report.sections]
@@ -45,7 +44,7 @@ def cost_table(rows: tuple[tuple[str, ...], ...]) -> Iterator[str]:
     yield "| cost | A | B | change | ratio |"
     yield "|---|--:|--:|--:|--:|"
     for name, a, b, change, ratio in rows:
-        yield f"| {escape(name.strip())} | {a} | {b} | {change or '='} | {ratio} |"
+        yield f"| {escape_markdown(name.strip())} | {a} | {b} | {change or '='} | {ratio} |"
 
 
 def section_lines(section: DiffSection) -> Iterator[str]:
@@ -81,8 +80,3 @@ def code(text: str) -> str:
     ticks = "`" * (1 + max(map(len, re.findall(r"`*", text))))
     space = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{ticks}{space}{text}{space}{ticks}"
-
-
-def escape(text: str) -> str:
-    """A text in which nothing is Markdown, HTML, a mention of somebody or a link to an issue."""
-    return NOTIFYING.sub("<!-- -->", SPECIAL.sub(r"\\\1", clean(text)))

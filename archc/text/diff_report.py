@@ -246,15 +246,21 @@ def cost_row(change: CostChange) -> tuple[str, ...]:
     """A cost's name, its values in A and B, their difference and ratio; empty where both are equal."""
 
     def form(value: object) -> str:
-        in_bytes = change.name == "peak_activation_bytes" and isinstance(value, int)
-        return format_bytes(value) if in_bytes and isinstance(value, int) else format_number(value)
+        if change.name != "peak_activation_bytes" or not isinstance(value, int):
+            return format_number(value)
+        return f"{value:,} B" if is_small else format_bytes(value)
 
+    sides = [format_bytes(x) for x in (change.a, change.b) if isinstance(x, int)]
+    # two that look alike are told to the byte
+    is_small = change.differs and len(sides) == 2 and sides[0] == sides[1]
     row = (COST_NAMES.get(change.name, change.name), form(change.a), form(change.b))
     difference, ratio = change.difference, change.ratio
     if not change.differs:
         return (*row, "", "")
     if isinstance(difference, tuple):
-        return (*row, "×".join(f"{each:+,}" for each in difference), "")
+        signs = {each < 0 for each in difference}
+        told = [f"{abs(each):,}" for each in difference] if len(signs) == 1 else [f"{each:+,}" for each in difference]
+        return (*row, ("-" if signs == {True} else "+" if len(signs) == 1 else "") + "×".join(told), "")
     sign = "+" if difference > 0 else "-"
     return (*row, sign + form(abs(difference)), "" if ratio is None else describe_ratio(ratio))
 

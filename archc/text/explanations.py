@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from itertools import groupby
-from typing import TYPE_CHECKING, TextIO
+from itertools import groupby, zip_longest
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..compiler.diagnostics import Source, Span, clean
 from ..compiler.frontend.reporting import describe_frame
 from ..compiler.ops.fields import quote_value
 from .excerpts import BLUE, BOLD, Paint, excerpt
-from .layout import cut_middle, fold_line, terminal_width, text_width
+from .layout import cut_middle, fold_line, table_width, terminal_width, text_width
 from .tables import count_of, format_number, format_pairs, format_table
 
 if TYPE_CHECKING:
+    from ..compiler.analysis.cost import Layer
     from ..compiler.analysis.explanation import Explanation, Facts, OnnxCall
     from ..compiler.ir.provenance import Frame
     from ..compiler.ir.types import TensorType
@@ -73,7 +74,8 @@ def group_lines(found: NetExplanation, explained: ExplainedGroup, paint: Paint) 
         ("MACs", "macs", group.macs),
         ("activations", "activations", group.activations),
     ]
-    yield from section("costs", [(name, with_share(f"{n:,}", explained.shares[key])) for name, key, n in sums], paint)
+    rows = [(name, with_share(f"{n:,}", explained.shares[key])) for name, key, n in sums]
+    yield from section("costs", [*rows, *aux_rows([each.layer for each in explained.members])], paint)
     yield from inside_lines([explained], paint)
 
 
@@ -192,9 +194,18 @@ def cost_rows(node: Explanation) -> Pairs:
     for each in node.facts.costs:
         text = working_text(each)
         rows.append((each.name, with_share(text, node.shares[shares[each.name]]) if each.name in shares else text))
-    if node.layer.aux:
-        rows.append(("", "only an auxiliary head needs it: it costs nothing at inference"))
-    return rows
+    return [*rows, *aux_rows([node.layer])]
+
+
+def aux_rows(layers: Sequence[Layer]) -> Pairs:
+    """What of these costs inference does without, as auxiliary heads alone need it; no row where that is nothing."""
+    aux = [each for each in layers if each.aux]
+    if not aux:
+        return []
+    if len(aux) == len(layers):
+        return [("", "only an auxiliary head needs it: it costs nothing at inference")]
+    macs = sum(each.macs for each in aux)
+    return [("", f"only auxiliary heads need {len(aux):,} of the steps: {macs:,} of the MACs are not for inference")]
 
 
 def with_share(text: str, share: float) -> str:
@@ -256,17 +267,37 @@ def parts_below(explained: ExplainedGroup) -> Parts:
 
 
 def parts_table(parts: Parts, paint: Paint) -> str:
-    """A row for each part, nodes or groups of them; neighbours that are equal but for their paths are one row with ×n."""
+    """A row for each part, nodes or groups of them; neighbours that are equal but for a number in their paths are one row with ×n."""
     rows = []
     for (_, *row), run in groupby(map(part_row, parts), key=lambda each: (each[0], *each[2:])):
-        paths = [each[1] for each in run]
-        name = paths[0] if len(paths) == 1 else f"{paths[0]} … {paths[-1]}"
-        rows.append([name, f"×{len(paths)}" if len(paths) > 1 else "", *row])
+        for paths in number_ranges([each[1] for each in run]):
+            name = paths[0] if len(paths) == 1 else f"{paths[0]} … {paths[-1]}"
+            rows.append([name, f"×{len(paths)}" if len(paths) > 1 else "", *row])
     head = ["path", "", "op", "output", "params", "MACs"]
-    return format_table(head, rows, "<><<>>", optional=("MACs", "params"), width=paint.width)
+    return format_table(head, rows, "<><<>>", optional=("MACs", "params"), width=min(paint.width, table_width()))
 
 
-def part_row(part: tuple[str, tuple[Explanation, ...]]) -> tuple[object, ...]:
+def number_ranges(paths: Sequence[str]) -> list[list[str]]:
+    """Runs of neighbours of which each range keeps to one scope: only one word of their paths differs, and that is a number."""
+    ranges: list[list[str]] = []
+    for path in paths:
+        last = ranges[-1] if ranges else []
+        place = differing_number(last[0], path) if last else None
+        if place is not None and (len(last) == 1 or place == differing_number(last[0], last[-1])):
+            last.append(path)
+        else:
+            ranges.append([path])
+    return ranges
+
+
+def differing_number(a: str, b: str) -> int | None:
+    """The index of the one word in which two paths differ, if that is a number in both; else None."""
+    words = list(zip_longest(a.split("."), b.split("."), fillvalue=""))
+    differing = [at for at, (x, y) in enumerate(words) if x != y]
+    return differing[0] if len(differing) == 1 and all(word.isdigit() for word in words[differing[0]]) else None
+
+
+def part_row(part: tuple[str, tuple[Explanation, ...]]) -> tuple[Any, ...]:
     """What tells parts apart, the path, and the cells behind it."""
     path, members = part
     kind = tuple(id(each.facts) for each in members)

@@ -10,7 +10,8 @@ from typing import Any
 from ..compiler.diagnostics import clean
 
 FORMULA = ("=", "+", "-", "@")
-MARKUP = re.compile(r"[\\|<>&\[\]`*~]|(?<![^\W_])_|_(?![^\W_])")
+MARKUP = re.compile(r"[\\`*_{}\[\]|~<>&$]")
+NOTIFYING = re.compile(r"(?<=[@#])")  # GitHub looks for people and issues after it has read the escapes
 
 
 def csv_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -48,5 +49,5 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], right: st
 
 
 def escape_markdown(text: str) -> str:
-    """A text that Markdown shows as it is, in one cell."""
-    return MARKUP.sub(lambda found: "\\" + found[0], clean(text))
+    """A text, in one cell, in which nothing is Markdown, HTML, a mention of somebody or a link to an issue."""
+    return NOTIFYING.sub("<!-- -->", MARKUP.sub(lambda found: "\\" + found[0], clean(text)))

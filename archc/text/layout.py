@@ -86,8 +86,8 @@ def text_width(text: str) -> int:
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
-# of the same width, so that what is laid out stays so
-PLAIN = str.maketrans("├└│─×·−…→←", "|`|-x*-~><")
+# of the same width, so that what is laid out stays so; `>` alone would say something else
+PLAIN = str.maketrans("├└│─×·−…→←µ", "|`|-x*-~><u") | str.maketrans({"≥": ">="})
 
 
 def encodable(text: str, stream: TextIO) -> str:

@@ -77,9 +77,8 @@ def describe_bound(total: LayerTime) -> str:
 
 def describe_largest(found: CardReport) -> str:
     """The largest batch that fits, and of what that is made."""
-    parts = (
-        f"{format_memory(found.fixed_bytes)} of parameters, {format_memory(found.image_bytes)} of activations an image"
-    )
+    fixed = "parameters, gradients and optimiser state" if found.training else "parameters"
+    parts = f"{format_memory(found.fixed_bytes)} of {fixed}, {format_memory(found.image_bytes)} of activations an image"
     batch = found.largest_batch
     return f"unknown: no memory is told ({parts})" if batch is None else f"{batch:,} ({parts})"
 

@@ -41,7 +41,7 @@ class TreeRow(NamedTuple):
     """A row with those under it. `name` is a path without what the rows around it say, `what` says in words what it is.
 
     `costs` are those of all rounds where it is a repeat of so many `times`, and the rows under it are one round. `shape` is that of what
-    leaves it; None where several values leave. `is_side` is set of what stands beside the trunk: a head, an output on the way.
+    leaves it; None where several values leave. Rounds that differ in size say that the rows are the first one's. `is_side` is set of what stands beside the trunk: a head, an output on the way.
     """
 
     name: str
@@ -72,7 +72,10 @@ def net_rows(drawing: Drawing, depth: int | None = None) -> tuple[TreeRow, ...]:
 
 
 class TreeMaker:
-    """Makes the rows of one drawing. In each method `levels` is how many levels of rows there may be, -1 for all."""
+    """Makes the rows of one drawing. In each method `levels` is how many levels of rows there may be, -1 for all.
+
+    A block, a named list, a round of a repeat and a head are levels; what runs side by side is none.
+    """
 
     def __init__(self, drawing: Drawing) -> None:
         self.drawing = drawing
@@ -95,7 +98,17 @@ class TreeMaker:
 
     def series(self, items: Sequence[Item], scope: str, levels: int) -> tuple[TreeRow, ...]:
         """The rows of a series whose paths begin with `scope`."""
-        return tuple(self.row(item, scope, levels) for item in items)
+        rows = [self.row(item, scope, levels) for item in items]
+        for at in range(1, len(items) - 1):
+            source, around, join = items[at - 1 : at + 2]
+            if isinstance(around, ParallelItem) and around.skip and not isinstance(join, OutputItem):
+                rows[at + 1] = read_from(rows[at + 1], [self.source_of(x) for x in (*around.branches, [source])])
+        return tuple(rows)
+
+    def source_of(self, items: Sequence[Item]) -> str:
+        """What the value is called that a series gives."""
+        last = items[-1]
+        return self.drawing.inputs[last.input].name if isinstance(last, InputItem) else self.value_name(exit_of(last))
 
     def row(self, item: Item, scope: str, levels: int) -> TreeRow:
         """The row of an item."""
@@ -115,24 +128,26 @@ class TreeMaker:
                 return TreeRow(below(id, scope), block, shape, costs, rows)
             case RepeatItem(rounds):
                 first, last = (self.row(each, scope, levels) for each in (rounds[0], rounds[-1]))
+                sizes = {(self.costs(members(each)), self.shape_behind([each])) for each in rounds}
+                note = ", below the first round" * (len(sizes) > 1 and bool(first.rows))
                 name = f"{first.name} … {last.name}"
-                return TreeRow(name, first.what, shape, costs, first.rows, len(rounds))
+                return TreeRow(name, f"{first.what}{note}".lstrip(", "), shape, costs, first.rows, len(rounds))
             case ParallelItem(branches, skip):
-                return self.parallel_row(branches, skip, scope, costs, inner)
+                return self.parallel_row(branches, skip, scope, costs, levels)
             case ArcsItem(inside, edges):
-                rows = self.arc_rows(inside, edges, scope, inner) if inner else ()
+                rows = self.arc_rows(inside, edges, scope, levels)
                 return TreeRow("", f"{count_of(len(inside), 'step')}, wired across", shape, costs, rows)
         raise AssertionError(item)
 
     def parallel_row(
-        self, branches: Sequence[Sequence[Item]], skip: bool, scope: str, costs: Costs, inner: int
+        self, branches: Sequence[Sequence[Item]], skip: bool, scope: str, costs: Costs, levels: int
     ) -> TreeRow:
         """What runs side by side; one branch alone stands beside a skip."""
         if len(branches) == 1:
-            rows = self.series(branches[0], scope, inner) if inner else ()
-            return TreeRow("", "with a skip around it", None, costs, rows)
-        rows = tuple(self.branch_row(branch, scope, inner) for branch in branches) if inner else ()
-        rows += (TreeRow("", "skip"),) * bool(skip and inner)
+            rows = self.series(branches[0], scope, levels)
+            return TreeRow("", "with a skip around it", self.shape_behind(branches[0]), costs, rows)
+        rows = tuple(self.branch_row(branch, scope, levels) for branch in branches)
+        rows += (TreeRow("", "skip"),) * skip
         return TreeRow("", f"{len(branches)} branches{' and a skip' * skip}", None, costs, rows)
 
     def branch_row(self, branch: Sequence[Item], scope: str, levels: int) -> TreeRow:
@@ -142,7 +157,7 @@ class TreeMaker:
         own = [n for item in branch for n in members(item)]
         name = shared_scope([self.drawing.nodes[n].path for n in own])
         is_below = len(name) > len(scope)
-        rows = self.series(branch, name if is_below else scope, levels - 1) if levels != 1 else ()
+        rows = self.series(branch, name if is_below else scope, levels)
         return TreeRow(
             below(name, scope) if is_below else "", "branch", self.shape_behind(branch), self.costs(own), rows
         )
@@ -155,9 +170,8 @@ class TreeMaker:
         for k, item in enumerate(items, 1):
             read = [a for a, b in edges if b == k]
             names = [self.value_name(exit_of(items[a - 1])) if a else "what enters" for a in read]
-            told = f" ← {', '.join(names)}" if read != [k - 1] else ""
             row = self.row(item, scope, levels)
-            rows.append(row._replace(what=row.what + told))
+            rows.append(read_from(row, names) if read != [k - 1] else row)
         return tuple(rows)
 
     def titles(self, nodes: Sequence[int]) -> str:
@@ -180,6 +194,11 @@ class TreeMaker:
     def costs(self, nodes: Iterable[int]) -> Costs:
         """What nodes cost together."""
         return sum((self.drawing.nodes[n].costs for n in nodes), Costs())
+
+
+def read_from(row: TreeRow, names: Sequence[str]) -> TreeRow:
+    """The row that says what it reads."""
+    return row._replace(what=f"{row.what} ← {', '.join(names)}")
 
 
 def below(path: str, scope: str) -> str:

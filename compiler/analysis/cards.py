@@ -84,9 +84,10 @@ def find_card(text: str) -> Card:
         return CARDS[name]
     meant = [each for each in CARDS if each.startswith(name + "-")] if name else []
     close = nearest(name, tuple(CARDS))
-    say = f"write {' or '.join(meant)}" if meant else f"did you mean {close}?" if close else ""
+    say = f"write {' or '.join(meant)}" if meant else f"did you mean `{close}`?" if close else ""
     known = f"known are {', '.join(CARDS)}; your own is {OWN}"
-    raise Failure("usage", f"there is no card `{text[:40]}`", f"{say}{'; ' if say else ''}{known}", 2)
+    end = "" if not say else " " if close and not meant else "; "
+    raise Failure("usage", f"there is no card `{text[:40]}`", f"{say}{end}{known}", 2)
 
 
 def read_own_card(text: str) -> Card:

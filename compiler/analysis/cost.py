@@ -25,6 +25,8 @@ from .depth import depth
 HeightWidth = tuple[int, int]
 # of an element, by the precision that bytes are told for
 ELEMENT_BYTES = {"fp32": 4, "tf32": 4, "fp16": 2, "int8": 1}
+# tensors of the parameters' size that an optimiser keeps: SGD with momentum one, Adam two averages
+OPTIMIZERS = {"sgd": 0, "sgd_momentum": 1, "adam": 2}
 
 
 class Params(NamedTuple):

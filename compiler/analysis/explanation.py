@@ -1,10 +1,9 @@
 """One node from all sides: where it comes from, its shapes and costs with their arithmetic, its receptive field, its torch module, the
 ONNX nodes that it becomes, and what each pass did to it.
 
-`explain_all(graph, stages, opset)` explains every node of a training graph at once; its `to_json()` is compact: what many nodes share
-stands in it once. `explain_node` explains one. `stages` are the passes' graphs, as driver.pass_stages(graph) gives them, and
-`opset` is the one that ONNX nodes are shown for; `archc.explanations.explain_graph(graph)` calls this with those of a plain build.
-Nothing here imports torch, onnx or numpy.
+`Explainer(graph, stages, opset)` explains nodes of a training graph. `stages` are the passes' graphs, as driver.pass_stages(graph)
+gives them, and `opset` is the one that ONNX nodes are shown for; `archc.explanations.make_explainer(graph)` takes those of a plain
+build. Nothing here imports torch, onnx or numpy.
 """
 
 from __future__ import annotations
@@ -92,8 +91,8 @@ class Facts(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """One node. `names` are those of its inputs. `layer` has its costs as the net's counts have them: of an auxiliary head's node no MACs.
-    `shares` are the parts of the whole net, by `params`, `macs` and `activations`, each from 0 to 1."""
+    """One node. `names` are those of its inputs. `layer` has its costs; those of an auxiliary head's node,
+    too, which inference does without. `shares` are the parts of the whole net, by `params`, `macs` and `activations`, each from 0 to 1."""
 
     path: str
     place: Span | None
@@ -120,62 +119,6 @@ class Explanation(NamedTuple):
         }
 
 
-class Explanations(NamedTuple):
-    """All nodes of a graph, in its order."""
-
-    nodes: tuple[Explanation, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """A compact form: {"facts", "frames", "passes", "nodes"}, in which what several nodes share stands once.
-
-        `facts` are as Facts.to_json has them, `frames` [kind, name, bindings, "file:line"], `passes` [pass, what it did], and each
-        node is [facts#, frames#s, passes#s, receptive field [height, width, stride, stride, center, center] or null], in the graph's order.
-        """
-        facts, frames, passes = Table(), Table(), Table()
-        rows = [
-            [
-                facts.number(each.facts, id(each.facts)),
-                [frames.number(frame, id(frame)) for frame in each.frames],
-                [passes.number(row, row) for row in ((c.by, c.beside(each.path).text) for c in each.changes)],
-                [x for pair in each.field for x in pair] if each.field else None,
-            ]
-            for each in self.nodes
-        ]
-        return {
-            "facts": [each.to_json() for each in facts.rows],
-            "frames": [[*frame_json(each).values()] for each in frames.rows],
-            "passes": passes.rows,
-            "nodes": rows,
-        }
-
-
-class Table:
-    """Rows that are each kept once, and known by their numbers."""
-
-    def __init__(self) -> None:
-        self.rows: list[Any] = []
-        self.numbers: dict[Hashable, int] = {}
-
-    def number(self, row: Any, key: Hashable) -> int:
-        """The number of a row, which is added if none has its key."""
-        found = self.numbers.setdefault(key, len(self.rows))
-        if found == len(self.rows):
-            self.rows.append(row)
-        return found
-
-
-def explain_node(graph: Graph, path: str, stages: Stages, opset: int) -> Explanation:
-    """The explanation of the node of a training graph at `path`. Raises KeyError where there is none."""
-    explainer = Explainer(graph, stages, opset)
-    return explainer.explain({node.path: node for node in graph.nodes}[path])
-
-
-def explain_all(graph: Graph, stages: Stages, opset: int) -> Explanations:
-    """The explanations of all nodes of a training graph; see the module."""
-    explainer = Explainer(graph, stages, opset)
-    return Explanations(tuple([explainer.explain(node) for node in graph.nodes]))
-
-
 class Explainer:
     """Explains nodes of one training graph. What equal steps share is worked out once."""
 
@@ -183,7 +126,9 @@ class Explainer:
         self.graph, self.opset = graph, opset
         self.stages = tuple(stages)
         self.costs = cost(graph)
-        self.layers = {layer.path: layer for layer in self.costs.layers}
+        self.layers = {
+            node.path: own_layer(node, layer) for node, layer in zip(graph.nodes, self.costs.layers, strict=True)
+        }
         self.changes = changes_of(graph, self.stages)
         self.built_graph = self.stages[-1][1] if self.stages else graph
         self.known: dict[Hashable, Facts] = {}
@@ -218,6 +163,8 @@ class Explainer:
         """The explanation of a node of the graph."""
         layer = self.layers[node.path]
         shares = {key: getattr(layer, key) / whole if whole else 0.0 for key, whole in self.totals.items()}
+        if layer.aux:
+            shares |= {"macs": 0.0, "activations": 0.0}
         names = tuple([value.name for value in node.inputs])
         changes = self.changes.get(node.path, ())
         return Explanation(
@@ -239,6 +186,14 @@ class Explainer:
         if key not in self.known:
             self.known[key] = state_facts(node, onnx)
         return self.known[key]
+
+
+def own_layer(node: Node, layer: Layer) -> Layer:
+    """The costs of a node by itself, which a net's counts leave out of an auxiliary head's nodes."""
+    if not layer.aux:
+        return layer
+    costs = op_cost(op_of(node), node.output.type, *node.input_types)
+    return layer._replace(macs=costs.macs, activations=costs.activations)
 
 
 def onnx_call(each: OnnxNode, node: Node) -> OnnxCall:
@@ -278,7 +233,7 @@ def cost_working(op: Op, y: TensorType, x: tuple[TensorType, ...], tensors: tupl
     """How the costs of a node come about: parameters, MACs, activations, and the bytes of its output."""
     learned = [each.working for each in tensors if not each.param.buffer]
     if learned:
-        terms = learned[0].terms if len(learned) == 1 else " + ".join(f"{each.result}" for each in learned)
+        terms = learned[0].terms if len(learned) == 1 else " + ".join(f"{each.result:,}" for each in learned)
         yield Working("params", terms, sum(each.result for each in learned))
     yield from op.mac_working(y, *x)
     if op_cost(op, y, *x).activations:

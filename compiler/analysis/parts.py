@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Literal, NamedTuple
 
-from ..ir.provenance import Frame
+from ..ir.provenance import Frame, shared_frames
 from .cost import Layer
 
 By = Literal["layer", "block", "op"]
@@ -23,7 +23,7 @@ class CostPart(NamedTuple):
     """A row: what it is called, what it holds, and the indexes of its layers.
 
     `op` is the op, the block that it is a call of, or how many steps it has. `times` is how many equal rounds it stands for; the
-    place and the path are those of the first, the output's sizes those of the last layer.
+    place and the path are those of the first, the output's sizes those of the last layer; both are empty of an op of several layers.
     """
 
     path: str
@@ -57,9 +57,9 @@ def divide_layers(layers: Sequence[Layer], frames: Sequence[Frames], by: By, dep
     for at, layer in enumerate(layers):
         found.setdefault(key(layer), []).append(at)
     if by == "op":
-        return tuple(make_part(layers, name, tuple(members), name, 1) for name, members in found.items())
+        return tuple(make_op_part(layers, name, tuple(members)) for name, members in found.items())
     groups = [
-        LayerGroup(path, tuple(members), common_start([frames[at] for at in members]))
+        LayerGroup(path, tuple(members), shared_frames([frames[at] for at in members]))
         for path, members in found.items()
     ]
     groups.sort(key=lambda group: group.members[-1])  # what joins branches stands behind them
@@ -70,6 +70,12 @@ def make_part(layers: Sequence[Layer], path: str, members: tuple[int, ...], op: 
     """The row of these layers."""
     first, last = layers[members[0]], layers[members[-1]]
     return CostPart(path, op, first.source, last.output, all(layers[at].aux for at in members), times, members)
+
+
+def make_op_part(layers: Sequence[Layer], op: str, members: tuple[int, ...]) -> CostPart:
+    """The row of all layers of an op, which have no place and no output's sizes in common."""
+    part = make_part(layers, op, members, op, 1)
+    return part if len(members) == 1 else part._replace(source="", output=())
 
 
 def sum_part(part: CostPart, layers: Sequence[Layer]) -> Layer:
@@ -165,14 +171,3 @@ def site_at(frames: Frames, level: int) -> tuple[object, ...] | None:
         return None
     frame = frames[level]
     return (frame.kind, frame.span) if frame.kind == "repeat" else (frame.kind, frame.span, frame.name, id(frame))
-
-
-def common_start(frames: Sequence[Frames]) -> Frames:
-    """The outermost frames that all have."""
-    first, *others = frames
-    count = len(first)
-    for each in others:
-        count = min(count, len(each))
-        while count and each[count - 1] is not first[count - 1]:
-            count -= 1
-    return first[:count]

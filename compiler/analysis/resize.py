@@ -15,7 +15,7 @@ class SizeRefused(Failure):
 
     def __init__(self, size: tuple[int, int], path: str, reason: str) -> None:
         message = f"an image of {size[0]}×{size[1]} does not fit: `{path}`: {reason}"
-        help = "`archc cost` tells the smallest image that a net takes; a linear layer behind `flatten` takes one size only"
+        help = "`archc cost SPEC --sizes` tells which sizes fit, and what breaks below; the weights stay as they are"
         super().__init__("input-size", message, help, 2)
         self.path, self.reason = path, reason
 

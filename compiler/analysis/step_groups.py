@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from ..ir.graph import Graph, Node, Value
-from ..ir.provenance import Frame
+from ..ir.provenance import Frame, shared_frames
 from .cost import Layer
 
 
@@ -27,6 +27,11 @@ class StepGroup(NamedTuple):
     frames: tuple[Frame, ...]
     own: tuple[Frame, ...]
     rounds: int
+
+    @property
+    def aux(self) -> bool:
+        """Whether auxiliary heads alone need it, so that it costs nothing at inference."""
+        return all(each.aux for each in self.layers)
 
     @property
     def params(self) -> int:
@@ -53,7 +58,7 @@ def group_nodes(graph: Graph, layers: Mapping[str, Layer], nodes: Sequence[Node]
     entering = {v.name: v for node in nodes for v in node.inputs if v.name not in made and not v.type.is_control}
     read = {v.name for node in graph.nodes if node.path not in within for v in node.inputs}
     read |= {value.name for value in graph.results()}
-    frames = shared_frames(nodes)
+    frames = shared_frames([node.frames for node in nodes])
     elsewhere = {id(frame) for node in graph.nodes if node.path not in within for frame in node.frames}
     return StepGroup(
         shared_scope([node.path for node in nodes]),
@@ -71,12 +76,6 @@ def shared_scope(paths: Sequence[str]) -> str:
     """The scope that paths have in common, or the one path; empty where there is none."""
     columns = zip(*(path.split(".") for path in paths), strict=False)
     return ".".join(column[0] for column in takewhile(lambda column: len({*column}) == 1, columns))
-
-
-def shared_frames(nodes: Sequence[Node]) -> tuple[Frame, ...]:
-    """The frames that all nodes have in common, outermost first."""
-    columns = zip(*(node.frames for node in nodes), strict=False)
-    return tuple(column[0] for column in takewhile(lambda column: len({id(frame) for frame in column}) == 1, columns))
 
 
 def count_rounds(nodes: Sequence[Node], level: int) -> int:

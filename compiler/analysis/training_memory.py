@@ -10,9 +10,7 @@ from typing import NamedTuple
 
 from ..ir.graph import Graph, Value
 from ..ops.op import op_of
-
-# tensors of the parameters' size that an optimiser keeps: SGD with momentum one, Adam two averages
-OPTIMIZERS = {"sgd": 0, "sgd_momentum": 1, "adam": 2}
+from .cost import OPTIMIZERS
 
 
 class TrainingMemory(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, Literal, NamedTuple
 
 from ..diagnostics import Span
@@ -24,3 +26,9 @@ class Frame(NamedTuple):
     name: str
     bindings: tuple[tuple[str, Any], ...]
     span: Span
+
+
+def shared_frames(stacks: Sequence[tuple[Frame, ...]]) -> tuple[Frame, ...]:
+    """The frames that all of some nodes were expanded from, outermost first; `stacks` are the nodes' own."""
+    columns = zip(*stacks, strict=False)
+    return tuple(column[0] for column in takewhile(lambda column: all(each is column[0] for each in column), columns))
