@@ -401,6 +401,13 @@ def test_what_is_asked_wrongly(run: Run, words: list[str], code: str) -> None:
     assert json.loads(ran.out)["error"]["code"] == code and ran.code in (1, 2)
 
 
+def test_a_model_is_known_by_its_first_byte(run: Run) -> None:
+    save(unnamed(), Path("copy.bin"))
+    assert run("view", "copy.bin", "-o", "a.svg").code == 0
+    refused = run("cost", "copy.bin")
+    assert refused.code == 2 and "`copy.bin` is a built model" in refused.err and "`archc view`" in refused.err
+
+
 def test_a_part_of_a_model(tmp_path: Path) -> None:
     path = str(save(unnamed(), tmp_path / "net.onnx"))
     assert titles(draw_model(path, only="layer2")) == ["3×3 conv, 3", "ReLU"]

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from ..compiler.diagnostics import Failure
+from ..compiler.other_files import MODEL_SUFFIX
 
 LARGEST_FILE = 64 * 1024 * 1024
 
@@ -91,5 +92,5 @@ def read_positive(value: Any) -> float:
 def is_of(measurement: Measurement, name: str, stem: str) -> bool:
     """Whether a measurement is of the net of this name, or of the file of this stem: models are told by their files' names."""
     model = PurePath(measurement.model)
-    told = model.stem if model.suffix in (".onnx", ".yaml", ".yml") else measurement.model
+    told = model.stem if model.suffix.lower() in (MODEL_SUFFIX, ".yaml", ".yml") else measurement.model
     return told in (name, stem)
