@@ -70,7 +70,6 @@ FAILING = [
             "show": ["model.ONNX"],
             "compare": ["w.pth"],
             "build": ["model.bin"],
-            "explain": ["w.pth"],
         }.items()
         for name in names
     ),
