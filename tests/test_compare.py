@@ -343,9 +343,18 @@ def test_programs_get_the_same_figures(run: Run, form: str) -> None:
     else:
         assert (
             "| a | 70.00 % |" in out
-            and "| a\\|b, \\\\, &lt;c> |" in out
+            and "| a\\|b, \\\\, \\<c\\> |" in out
             and out.startswith("ImageNet top-1 accuracy: val, 1 crop\n\n| net |")
         )
+
+
+def test_a_table_is_no_formula_and_no_markup(run: Run) -> None:
+    """What a spec says of its source stands in a spreadsheet and a page as it is."""
+    told = "=HYPERLINK(0) *a* _b_ `c` [d](e)"
+    spec = write_spec("a", 4, top1(30).replace("table 1", f"'{told}'"))
+    assert run("compare", spec, "--format", "csv").out.splitlines()[1].endswith(f",'{told}")
+    markdown = run("compare", spec, "--format", "markdown").out
+    assert "=HYPERLINK(0) \\*a\\* \\_b\\_ \\`c\\` \\[d\\](e)" in markdown
 
 
 def test_standard_output_takes_the_chart(

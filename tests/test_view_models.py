@@ -336,7 +336,7 @@ REFUSED: dict[str, tuple[Callable[[], ModelProto], str, str]] = {
     "a circle": (lambda: make([node("Relu", ["y"], ["a"], name="p\x1b"), node("Relu", ["a"], ["y"])]), "model-refused", "in a circle: `p\\x1b`"),
     "its own value": (lambda: make([node("Relu", ["y"], ["y"])]), "model-refused", "in a circle"),
     "a value twice": (lambda: make([node("Relu", ["x"], ["y"]), node("Relu", ["x"], ["y"])]), "model-refused", "make the value `y`"),
-    "no nodes": (lambda: make([]), "model-refused", "it has no nodes"),
+    "no nodes": (lambda: make([]), "model-refused", "no node in it works on an input"),
     "no outputs": (lambda: make([node("Relu", ["x"], ["y"])], outputs=[]), "model-refused", "no output comes from a node"),
     "an input alone": (lambda: make([node("Relu", ["x"], ["y"])], outputs=[port("x")]), "model-refused", "no output comes from a node"),
     "many nodes": (lambda: chain(20_001), "model-refused", "20,001 nodes"),
