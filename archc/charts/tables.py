@@ -59,11 +59,22 @@ def describe_chart(chart: Selection) -> list[str]:
     lines = (
         [f"{title}: {protocols[0]}" if len(protocols) == 1 else f"{title} by several protocols: {'; '.join(protocols)}"]
         if protocols
-        else []
+        else [describe_nothing(chart)]
     )
     if chart.setting and has_times(chart):
         lines.append(f"measured on {chart.setting.description}")
     return lines
+
+
+def describe_nothing(chart: Selection) -> str:
+    """That none of the nets reports the metric, and what they report instead."""
+    others = [
+        name
+        for name, metric in METRICS.items()
+        if any(metric.key in each.row.errors for point in chart.points for each in point.net.results)
+    ]
+    told = f"; --metric can be {' or '.join(others)}" if others else "; none reports any accuracy"
+    return f"{METRICS[chart.metric].title}: none of these nets reports it{told}"
 
 
 def group_left_out(chart: Selection) -> dict[str, list[str]]:

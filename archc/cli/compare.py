@@ -214,10 +214,8 @@ def text_parts(chart: Selection, target: str | None) -> Iterator[str]:
     yield format_table(
         head, table_rows(chart), alignment(head), ("source", "activations", "depth"), width=table_width()
     )
-    left_out = [
-        fold(clean(f"without a place in the chart, {why}: {', '.join(names)}"))
-        for why, names in group_left_out(chart).items()
-    ]
+    what = "without a place in the chart" if target else "without a figure to compare"
+    left_out = [fold(clean(f"{what}, {why}: {', '.join(names)}")) for why, names in group_left_out(chart).items()]
     if left_out:
         yield "\n".join(left_out)
     if target:
