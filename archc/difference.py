@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .compiler.analysis.diff.changes import FieldChange, GraphDiff, compare_facts, diff_graphs
@@ -13,14 +12,12 @@ from .compiler.analysis.diff.costs import CostChange, compare_costs
 from .compiler.diagnostics import Failure, SpecError
 from .compiler.driver import Compilation, check
 from .compiler.limits import DEFAULT, Limits
-from .compiler.sources import SpecText, find_spec
+from .compiler.sources import SpecText, find_spec, is_model
 from .compiler.weights.carried import CarriedWeights, compare_weights
 from .net import graph_of
 
 if TYPE_CHECKING:
     from .compiler.ir.graph import Graph
-
-MODEL_FIRST_BYTE = b"\x08"  # the tag of ir_version, which no YAML begins with
 
 
 class Side(NamedTuple):
@@ -115,9 +112,6 @@ def open_side(spec: str | SpecText, settings: Sequence[str] = (), limits: Limits
     if isinstance(spec, str) and is_model(spec):
         return open_model(spec, settings, limits)
     text = find_spec(spec) if isinstance(spec, str) else spec
-    if text.data[:1] == MODEL_FIRST_BYTE:
-        raise Failure("not-a-file", f"`{text.name}` is a model, and models are compared as files",
-                      f"git show {text.name} > old.onnx", 2)  # fmt: skip
     checked = check(text, settings, limits=limits)
     return Side(spec if isinstance(spec, str) else text.name, checked, sound_graph(checked))
 
@@ -127,18 +121,6 @@ def sound_graph(checked: Compilation) -> Graph:
     if any(each.severity == "error" and each.code != "expectation-refuted" for each in checked.diagnostics):
         raise SpecError(checked.diagnostics)
     return graph_of(checked)
-
-
-def is_model(spec: str) -> bool:
-    """Whether a file is an ONNX model, by its name or its first byte."""
-    path = Path(spec)
-    try:
-        if spec == "-" or not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return path.suffix == ".onnx" or file.read(1) == MODEL_FIRST_BYTE
-    except (OSError, ValueError):
-        return False
 
 
 def open_model(path: str, settings: Sequence[str], limits: Limits) -> Side:

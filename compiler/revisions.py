@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from .diagnostics import Failure, nearest
 from .limits import HIGHEST_BYTES
+from .other_files import refuse_other_file
 from .sources import BUNDLED, FilesAndZoo, SourceError, SpecText, check_path, missing_error, outside_error, shorten
 
 LINK, SUBMODULE, TREE = "120000", "160000", "040000"
@@ -254,7 +255,7 @@ class GitRevision(FilesAndZoo):
 def find_revision_spec(asked: RevisionPath, folder: Path) -> SpecText:
     """The text of a spec in a revision; a path that begins with `./` or `../` is relative to `folder`, any other to the repository's top.
 
-    Raises Failure where there is no repository, no such revision, or no such file in it.
+    Raises Failure where there is no repository, no such revision, or no such file in it, and for one that is clearly no spec.
     """
     spec = f"{asked.revision}:{asked.path}"
     try:
@@ -270,9 +271,11 @@ def find_revision_spec(asked: RevisionPath, folder: Path) -> SpecText:
         start = repository.prefix.split("/") if re.match(r"\.\.?/", asked.path) else []
         *parts, name = files.walk(start, asked.path)
         inside = GitRevision(files.snapshot, "/".join(parts))
-        return SpecText(inside, name, inside.read_own(name), spec)
+        data = inside.read_own(name)
     except SourceError as error:
         raise explain_missing(error, asked, files, folder) from None
+    refuse_other_file(spec, data, f"`git show {spec} > old{PurePosixPath(name).suffix}` gives the file")
+    return SpecText(inside, name, data, spec)
 
 
 def explain_missing(error: SourceError, asked: RevisionPath, files: GitRevision, folder: Path) -> Failure:

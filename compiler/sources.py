@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .diagnostics import Failure, nearest
 from .limits import HIGHEST_BYTES
+from .other_files import MODEL_FIRST_BYTE, has_model_suffix, refuse_other_file
 
 if TYPE_CHECKING:  # a protocol takes long to create, and only the type checker asks for it
     from typing import Protocol
@@ -245,8 +246,15 @@ def nearest_file(path: Path) -> str | None:
 def find_spec(spec: str) -> SpecText:
     """The text of the spec that a user names: a file, `-` for standard input, an entry of the zoo, or `REV:path` of a git revision.
 
-    Raises Failure (usage).
+    Raises Failure (usage) where there is none, `not-a-spec` for a model, weights or a picture, however large.
     """
+    found = locate_spec(spec)
+    refuse_other_file(found.name, found.data)
+    return found
+
+
+def locate_spec(spec: str) -> SpecText:
+    """The text that a user names, whatever it is. Raises Failure (usage)."""
     if spec == "-":
         return SpecText(Folder(Path.cwd()), "-", sys.stdin.buffer.read(HIGHEST_BYTES + 1), "<stdin>")
     path = Path(spec)
@@ -275,6 +283,18 @@ def find_spec(spec: str) -> SpecText:
     raise Failure(
         "no-such-spec", f"there is no file `{spec[:200]}`, and no bundled spec of that name", hint, exit_code=2
     )
+
+
+def is_model(name: str) -> bool:
+    """Whether a user's word names an ONNX model: a file whose suffix or first byte says so, or one of that suffix that is not there."""
+    path = Path(name)
+    try:
+        if name == "-" or not path.is_file():
+            return has_model_suffix(name) and ":" not in name
+        with path.open("rb") as file:
+            return has_model_suffix(name) or file.read(1) == MODEL_FIRST_BYTE
+    except (OSError, ValueError):
+        return False
 
 
 def names_spec(spec: str) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.colors import to_hex
 
 from archc.charts.bars import draw_bars, shares_of
 from archc.charts.bubbles import LARGEST_AREA, draw_bubbles, round_counts
@@ -20,9 +21,10 @@ from archc.charts.measured import Measurement, Setting
 from archc.charts.nets import MAX_STAGES
 from archc.charts.protocols import METRICS, Protocol
 from archc.charts.selection import AXES, ChartRequest, Selection, select
-from archc.charts.style import MARKS
+from archc.charts.style import MARKS, look_of
 from archc.cli.compare import AXIS_WORDS, LECTURE, METRIC_WORDS, read_nets
 from archc.compiler.limits import DEFAULT
+from archc.compiler.sources import zoo
 
 from .program import Run, program
 
@@ -343,9 +345,37 @@ def test_programs_get_the_same_figures(run: Run, form: str) -> None:
     else:
         assert (
             "| a | 70.00 % |" in out
-            and "| a\\|b, \\\\, &lt;c> |" in out
+            and "| a\\|b, \\\\, \\<c\\> |" in out
             and out.startswith("ImageNet top-1 accuracy: val, 1 crop\n\n| net |")
         )
+
+
+def test_a_metric_that_none_reports_is_told(run: Run) -> None:
+    spec, plain = write_spec("a", 4, top1(30)), write_spec("plain", 5)
+    out = run("compare", spec, plain, "--metric", "cifar10").out
+    assert out.startswith("CIFAR-10 accuracy: none of these nets reports it; --metric can be imagenet-top1\n")
+    assert "without a figure to compare, it reports no cifar10: a, plain" in out
+    assert "none reports any accuracy" in run("compare", plain).out
+    assert "did you mean `time`?" in run("compare", spec, "--x", "tim").err
+
+
+def test_a_family_looks_the_same_in_every_chart() -> None:
+    looks = {family: look_of(family) for family in ("", *{path.parent.name for path in zoo().values()})}
+    assert len({*looks.values()}) == len(looks) and not looks["resnet"][1]
+    for nets in (["resnet18", "vgg11"], ["vgg11", "alexnet", "resnet18"]):
+        chart = select(read_nets(nets, [], DEFAULT), (), ChartRequest())
+        marks = {each.get_gid(): each for axes in draw_bubbles(chart).axes for each in axes.collections}
+        for at, point in enumerate(chart.shown):
+            assert to_hex(marks[f"bubble-{at}"].get_facecolor()[0]) == look_of(point.net.family)[0]
+
+
+def test_a_table_is_no_formula_and_no_markup(run: Run) -> None:
+    """What a spec says of its source stands in a spreadsheet and a page as it is."""
+    told = "=HYPERLINK(0) *a* _b_ `c` [d](e)"
+    spec = write_spec("a", 4, top1(30).replace("table 1", f"'{told}'"))
+    assert run("compare", spec, "--format", "csv").out.splitlines()[1].endswith(f",'{told}")
+    markdown = run("compare", spec, "--format", "markdown").out
+    assert "=HYPERLINK(0) \\*a\\* \\_b\\_ \\`c\\` \\[d\\](e)" in markdown
 
 
 def test_standard_output_takes_the_chart(

@@ -29,6 +29,9 @@ input: {image: [3, 8, 8]}
 graph: [conv: 4, relu, global_avg_pool, {name: fc, linear: $classes}]
 """
 WRONG = TINY.replace("relu", "rleu")
+OTHER_FILES = {
+    "model.ONNX": b"\x08\x0a", "model.bin": b"\x08\x0a", "w.pth": b"PK\x03\x04", "w.safetensors": b'\x40\0\0\0\0\0\0\0{"a"', "picture": b"\x89PNG\r\n",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -40,6 +43,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     Path("wrong.yaml").write_text(WRONG, "utf-8")
     Path("open.yaml").write_text(TINY.replace("classes: 10", "classes: int"), "utf-8")
     Path("text.txt").write_text("no model\n", "utf-8")
+    for name, data in OTHER_FILES.items():
+        Path(name).write_bytes(data + bytes(64))
     return program(capsys)
 
 
@@ -57,6 +62,20 @@ FAILING = [
     Failing(["check", "tiny.yaml", "--frob"], 2, "usage"),
     Failing(["check", "tiny.yaml", "--set"], 2, "usage"),
     Failing(["check", "missing.yaml"], 2, "no-such-spec"),
+    *(
+        Failing([command, name], 2, "not-a-spec")
+        for command, names in {
+            "check": OTHER_FILES,
+            "cost": OTHER_FILES,
+            "show": ["model.ONNX"],
+            "compare": ["w.pth"],
+            "build": ["model.bin"],
+        }.items()
+        for name in names
+    ),
+    Failing(["init", "mine", "--from", "model.bin"], 2, "not-a-spec"),
+    Failing(["view", "w.pth"], 2, "not-a-spec"),
+    Failing(["explain", "picture", "conv1"], 2, "not-a-spec"),
     Failing(["check", "tiny.yaml", "--set", "classes"], 2, "set-unknown"),
     Failing(["check", "tiny.yaml", "--set", "classes=ten"], 2, "set-value"),
     Failing(["check", "tiny.yaml", "--set", "clases=1"], 2, "set-unknown"),

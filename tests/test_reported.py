@@ -58,6 +58,7 @@ MISTAKES = {
     f"{{{ROW}, with: {{clases: 100}}}}": "unknown-param: there is no parameter `clases` (did you mean `classes`?)",
     f"{{{ROW}, with: 100}}": "wrong-type: `with` wants a mapping of params to values, not 100",
     "{cifar10_error: 6, split: test, source: ''}": "empty: `source` is empty (`source` wants a string)",
+    "{cifar10_error: 6, split: test, source: our run, of May}": "unknown-key: unknown key of `reported`: `of May` (a text with a comma stands in quotes)",
     "4": "wrong-type: `reported` wants a list of rows, or one, not 4",
     "[]": "wrong-type: `reported` wants a list of rows, or one, not [], of 0",
     "[3]": "wrong-type: an item of `reported` wants a mapping, not 3",

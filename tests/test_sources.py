@@ -10,9 +10,9 @@ import pytest
 
 from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import check
-from archc.compiler.limits import Limits
+from archc.compiler.limits import HIGHEST_BYTES, Limits
 from archc.compiler.revisions import GitRevision, Repository, Snapshot
-from archc.compiler.sources import ZOO, Folder, Memory, SourceError, SpecText, find_spec
+from archc.compiler.sources import ZOO, Folder, Memory, SourceError, SpecText, find_spec, is_model
 
 FAMILY = "archspec: 1\nname: family\nparams: {width: int}\ninput: {image: [3, 8, 8]}\ngraph: [{conv: {out: $width}}]\n"
 MEMBER = "archspec: 1\nname: member\nextends: ../families/family.yaml\nparams: {width: 4}\n"
@@ -173,3 +173,14 @@ def test_a_misspelt_spec_is_answered_by_the_file_beside_it(asked, said, tmp_path
 def test_an_empty_name_is_called_empty():
     found = check(SpecText(Memory({}), "a.yaml", FAMILY.replace("family", '""', 1).encode(), "a.yaml"))
     assert [(d.code, d.message) for d in found.diagnostics] == [("empty", "`name` is empty")]
+
+
+def test_a_model_of_any_size_is_told_as_one(tmp_path):
+    large = tmp_path / "large.bin"
+    large.write_bytes(b"\x08\x0a" + bytes(HIGHEST_BYTES))
+    for name in (large, tmp_path / "text.onnx"):
+        name.touch()
+        with pytest.raises(Failure, match="is a built model") as error:
+            find_spec(str(name))
+        assert error.value.code == "not-a-spec" and is_model(str(name))
+    assert is_model("gone.ONNX") and not is_model("v1:gone.onnx") and not is_model("-") and not is_model(str(ZOO))

@@ -336,7 +336,7 @@ REFUSED: dict[str, tuple[Callable[[], ModelProto], str, str]] = {
     "a circle": (lambda: make([node("Relu", ["y"], ["a"], name="p\x1b"), node("Relu", ["a"], ["y"])]), "model-refused", "in a circle: `p\\x1b`"),
     "its own value": (lambda: make([node("Relu", ["y"], ["y"])]), "model-refused", "in a circle"),
     "a value twice": (lambda: make([node("Relu", ["x"], ["y"]), node("Relu", ["x"], ["y"])]), "model-refused", "make the value `y`"),
-    "no nodes": (lambda: make([]), "model-refused", "it has no nodes"),
+    "no nodes": (lambda: make([]), "model-refused", "no node in it works on an input"),
     "no outputs": (lambda: make([node("Relu", ["x"], ["y"])], outputs=[]), "model-refused", "no output comes from a node"),
     "an input alone": (lambda: make([node("Relu", ["x"], ["y"])], outputs=[port("x")]), "model-refused", "no output comes from a node"),
     "many nodes": (lambda: chain(20_001), "model-refused", "20,001 nodes"),
@@ -399,6 +399,33 @@ def test_what_is_asked_wrongly(run: Run, words: list[str], code: str) -> None:
     Path("text.onnx").write_text("no model", "utf-8")
     ran = run("view", *words, "--format", "json")
     assert json.loads(ran.out)["error"]["code"] == code and ran.code in (1, 2)
+
+
+def test_each_module_of_the_names_is_a_group(tmp_path: Path) -> None:
+    """Modules in a list are called by numbers; one that is like no sibling is as much a module as equal ones are."""
+    nodes, value = [], "x"
+    for scope, operator in (
+        ("a", "Tanh"),
+        ("stages/stages.0", "Relu"),
+        ("stages/stages.1", "Sigmoid"),
+        ("stages/stages.2", "Sigmoid"),
+    ):
+        for k in (1, 2):
+            name = f"/{scope}/c{k}"
+            nodes.append(conv(f"{name}/Conv", value, f"{name}:0", "v" if nodes else "w"))
+            nodes.append(node(operator, [f"{name}:0"], [name], name=f"/{scope}/act{k}/{operator}"))
+            value = name
+    nodes[-1].output[0] = "y"
+    model = make(nodes, inputs=[port("x", shape=[1, 3, 8, 8])], weights=[WEIGHT, constant("v", np.zeros((4, 4, 3, 3)), np.float32)])  # fmt: skip
+    drawing = draw_model(str(save(model, tmp_path / "net.onnx")))
+    assert [*groups(drawing.tree)] == ["a", "stages", "stages.0", "2×", "stages.1"]
+
+
+def test_a_model_is_known_by_its_first_byte(run: Run) -> None:
+    save(unnamed(), Path("copy.bin"))
+    assert run("view", "copy.bin", "-o", "a.svg").code == 0
+    refused = run("cost", "copy.bin")
+    assert refused.code == 2 and "`copy.bin` is a built model" in refused.err and "`archc view`" in refused.err
 
 
 def test_a_part_of_a_model(tmp_path: Path) -> None:

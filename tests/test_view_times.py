@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import archc
+from archc.model_view import times as model_times
 
 from .program import Run, program
 
@@ -85,7 +86,7 @@ def test_a_time_stands_where_it_was_measured(run: Run) -> None:
 
 
 WRONG: dict[str, tuple[Callable[[], None], list[str], str, str]] = {
-    "no file": (lambda: None, [], "file-unreadable", "cannot be read"),
+    "no file": (lambda: None, [], "file-missing", "no file `p.json`"),
     "no JSON": (lambda: Path("p.json").write_text("{") and None, [], "not-a-profile", "is no profile"),
     "deep JSON": (lambda: Path("p.json").write_text("[" * 10**5) and None, [], "not-a-profile", "is no profile"),
     "another document": (lambda: Path("p.json").write_text("[1]") and None, [], "not-a-profile", "is no profile"),
@@ -111,5 +112,13 @@ def test_what_is_no_profile_of_this_net(run: Run, what: str) -> None:
     given = [] if code == "usage" else ["--profile", "p.json"]
     ran = run("view", "small.yaml", *given, *words, "-o", "net.svg", "--format", "json")
     error = json.loads(ran.out)["error"]
-    assert (error["code"], ran.code) == (code, 2 if code in ("usage", "file-unreadable") else 1), error
+    assert (error["code"], ran.code) == (code, 2 if code in ("usage", "file-missing") else 1), error
     assert message in error["message"] and not Path("net.svg").exists()
+
+
+@pytest.mark.parametrize("least, code", [(0.8, 0), (0.9, 1)])
+def test_so_much_of_the_time_is_told_at_least(run: Run, monkeypatch: pytest.MonkeyPatch, least: float, code: int) -> None:  # fmt: skip
+    """85 % of the time is that of steps."""
+    write()
+    monkeypatch.setattr(model_times, "LEAST_TOLD", least)
+    assert run("view", "small.yaml", "--profile", "p.json", "-o", "net.svg").code == code

@@ -52,7 +52,7 @@ def draw(chart: Selection) -> Figure:
             axes,
             point,
             scale,
-            families.index(point.net.family),
+            point.net.family,
             chart,
             f"bubble-{index}",
             point.x or 0.0,
@@ -107,7 +107,7 @@ def widen(low: float, high: float, share: float, least: float) -> tuple[float, f
 
 
 def draw_mark(
-    axes: Axes, point: Point, scale: float, family: int, chart: Selection, gid: str, x: float, y: float
+    axes: Axes, point: Point, scale: float, family: str, chart: Selection, gid: str, x: float, y: float
 ) -> None:
     """A mark whose area is the net's parameters."""
     colour, hatch = look_of(family)
@@ -177,8 +177,8 @@ def draw_legends(figure: Figure, chart: Selection, families: Sequence[str], scal
     y = draw_areas(side, chart, scale, 440.0)
     if len(families) > 1:
         y = draw_heading(side, "family", y)
-        for index, family in enumerate(families):
-            y = draw_key(side, clean(family) or "own spec", MARKS[0].symbol, *look_of(index), y)
+        for family in families:
+            y = draw_key(side, clean(family) or "own spec", MARKS[0].symbol, *look_of(family), y)
     if len(chart.protocols) > 1:
         y = draw_heading(side, "protocol", y)
         for mark, protocol in zip(MARKS, chart.protocols, strict=False):

@@ -38,7 +38,9 @@ def render_chart(chart: Selection, style: str, suffix: str) -> tuple[bytes, bool
         *describe_chart(chart),
         *(f"Without a place in the chart, {why}: {', '.join(names)}." for why, names in group_left_out(chart).items()),
     ]
-    return format_page(title, svg, table_head(chart), table_rows(chart), notes).encode(
+    # the drawing has its own title inside
+    heading = title if bars else f"Accuracy and costs of {len(chart.shown)} nets"
+    return format_page(heading, svg, table_head(chart), table_rows(chart), notes).encode(
         "utf-8", "backslashreplace"
     ), True
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from ..compiler.diagnostics import Failure
+from ..compiler.diagnostics import Failure, clean
+from ..compiler.other_files import MODEL_SUFFIX
+from ..json_files import read_json_file
 
-LARGEST_FILE = 64 * 1024 * 1024
+HOW = "archc bench … --format json > FILE writes them"
 
 
 class Setting(NamedTuple):
@@ -40,26 +41,15 @@ def read_measurements(paths: Sequence[str]) -> tuple[Measurement, ...]:
 
 
 def read_file(path: str) -> list[Measurement]:
-    try:
-        with Path(path).open("rb") as file:
-            data = file.read(LARGEST_FILE + 1)
-    except FileNotFoundError:
-        raise Failure(
-            "file-missing", f"there is no file `{path}`", "archc bench … --format json > FILE writes one", 2
-        ) from None
-    except OSError as error:
-        raise Failure("file-unreadable", f"`{path}` cannot be read: {error.strerror or error}", exit_code=2) from error
-    try:
-        if len(data) > LARGEST_FILE:
-            raise ValueError
-        document = json.loads(data)
-        processor = (
-            read_text(document["machine"]["processor"]) if document["machine"].get("processor") else "unknown processor"
-        )
-        return [parse_timing(each, processor) for each in document["timings"]]
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-        raise Failure("not-bench-results", f"`{path}` holds no results of `archc bench`",
-                      "archc bench … --format json > FILE writes them") from None  # fmt: skip
+    wrong = Failure("not-bench-results", f"`{clean(path)}` holds no results of `archc bench`", HOW)
+    return read_json_file(path, parse_results, wrong)
+
+
+def parse_results(document: Any) -> list[Measurement]:
+    """The timings of a document. Raises what a look-up raises where it is none."""
+    told = document["machine"].get("processor")
+    processor = read_text(told) if told else "unknown processor"
+    return [parse_timing(each, processor) for each in document["timings"]]
 
 
 def parse_timing(timing: Any, processor: str) -> Measurement:
@@ -91,5 +81,5 @@ def read_positive(value: Any) -> float:
 def is_of(measurement: Measurement, name: str, stem: str) -> bool:
     """Whether a measurement is of the net of this name, or of the file of this stem: models are told by their files' names."""
     model = PurePath(measurement.model)
-    told = model.stem if model.suffix in (".onnx", ".yaml", ".yml") else measurement.model
+    told = model.stem if model.suffix.lower() in (MODEL_SUFFIX, ".yaml", ".yml") else measurement.model
     return told in (name, stem)

@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from ..compiler.sources import zoo
+
 INK, RULE, PAPER = "#1b1b1b", "#d4d4d4", "#ffffff"
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
 # a second family of a colour is told by its hatch
 HATCHES = ("", "////", "....", "xxxx")
+# these have colours without a hatch
+PLAIN_FAMILIES = ("resnet", "vgg", "googlenet", "inception", "alexnet", "densenet", "")
 OPACITY = 0.65
 FONT = "DejaVu Sans"  # matplotlib brings it along
 MISSING_GLYPH = "Glyph"  # how matplotlib's warning of a character begins that the font lacks
@@ -72,9 +76,12 @@ def drawing_settings() -> Iterator[None]:
         yield
 
 
-def look_of(index: int) -> tuple[str, str]:
-    """The colour and the hatch of the family of this number."""
-    return COLOURS[index % len(COLOURS)], HATCHES[index // len(COLOURS) % len(HATCHES)]
+def look_of(family: str) -> tuple[str, str]:
+    """The colour and the hatch of a family of the zoo, "" for specs of one's own: the same in each chart, whatever else is in it."""
+    others = sorted({path.parent.name for path in zoo().values()} - {*PLAIN_FAMILIES})
+    places = {name: at for at, name in enumerate((*PLAIN_FAMILIES, *others))}
+    at = places.get(family, len(places))
+    return COLOURS[at % len(COLOURS)], HATCHES[at // len(COLOURS) % len(HATCHES)]
 
 
 def format_tick(value: float, _position: object = None) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from ..compiler.diagnostics import clean
 from ..compiler.frontend.reported import Reported
+from ..text.interchange import csv_table, escape_markdown, markdown_table
 from ..text.tables import format_count
 from .protocols import METRICS, protocol_of
 from .selection import Point, Selection
@@ -58,11 +59,22 @@ def describe_chart(chart: Selection) -> list[str]:
     lines = (
         [f"{title}: {protocols[0]}" if len(protocols) == 1 else f"{title} by several protocols: {'; '.join(protocols)}"]
         if protocols
-        else []
+        else [describe_nothing(chart)]
     )
     if chart.setting and has_times(chart):
         lines.append(f"measured on {chart.setting.description}")
     return lines
+
+
+def describe_nothing(chart: Selection) -> str:
+    """That none of the nets reports the metric, and what they report instead."""
+    others = [
+        name
+        for name, metric in METRICS.items()
+        if any(metric.key in each.row.errors for point in chart.points for each in point.net.results)
+    ]
+    told = f"; --metric can be {' or '.join(others)}" if others else "; none reports any accuracy"
+    return f"{METRICS[chart.metric].title}: none of these nets reports it{told}"
 
 
 def group_left_out(chart: Selection) -> dict[str, list[str]]:
@@ -112,27 +124,18 @@ def net_json(chart: Selection, point: Point) -> dict[str, Any]:
 
 def format_csv(chart: Selection) -> str:
     """A row for each net, with whole numbers, and a head."""
-    import csv
-    import io
-
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
     columns = ("net", "accuracy", "protocol", "params", "macs", "activations", "depth", "time_ms", "joules", "source")
-    writer.writerow(columns)
-    for point in chart.points:
-        facts = net_json(chart, point)
-        writer.writerow(["" if facts[name] is None else clean(str(facts[name])) for name in columns])
-    return out.getvalue().rstrip("\n")
+    facts = [net_json(chart, point) for point in chart.points]
+    return csv_table(columns, [[each[name] for name in columns] for each in facts])
 
 
 def format_markdown(chart: Selection) -> str:
     """The table of `table_rows`, under the lines that say under what it holds."""
     head = table_head(chart)
-    rule = ["---" if name in ("net", "source") else "--:" for name in head]
-    rows = [
-        [clean(cell).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;") for cell in row]
-        for row in table_rows(chart)
-    ]
-    lines = ["| " + " | ".join(row) + " |" for row in (head, rule, *rows)]
-    told = [clean(line) for line in describe_chart(chart)]
-    return "\n".join([*told, *([""] if told else []), *lines])
+    told = [escape_markdown(line) for line in describe_chart(chart)]
+    return "\n".join([*told, *([""] if told else []), markdown_table(head, table_rows(chart), alignment(head))])
+
+
+def alignment(head: Sequence[str]) -> str:
+    """How each column of `table_rows` is aligned: names and sources at the left, numbers at the right."""
+    return "".join("<" if name in ("net", "source") else ">" for name in head)

@@ -15,6 +15,7 @@ import click
 
 from ..compiler.diagnostics import clean
 from ..compiler.limits import DEFAULT
+from ..compiler.sources import is_model
 from ..interruption import limit_long_calls
 from ..runtime.arguments import MAX_BATCH
 from ..text.layout import fold_line, output_width
@@ -98,7 +99,7 @@ def find_model(name: str, settings: Sequence[str], folder: Path) -> tuple[Path, 
     """The model file that a name means, and whether it is the user's own; a spec is built into `folder`, unproved and untrained."""
     from ..build.build import build
 
-    if Path(name).suffix == ".onnx" or (Path(name).is_file() and Path(name).suffix not in (".yaml", ".yml")):
+    if is_model(name):
         return Path(name), True
     folder.mkdir()
     checked = check_spec(name, tuple(settings), DEFAULT)

@@ -205,18 +205,17 @@ def chart_document(chart: Selection, target: str | None) -> dict[str, Any]:
 
 def text_parts(chart: Selection, target: str | None) -> Iterator[str]:
     """What people read: under what the figures hold, the table, what a chart leaves out, and where it is."""
-    from ..charts.tables import describe_chart, group_left_out, table_head, table_rows
+    from ..charts.tables import alignment, describe_chart, group_left_out, table_head, table_rows
 
     lines = describe_chart(chart)
     if lines:
         yield "\n".join(fold(clean(line)) for line in lines)
     head = table_head(chart)
-    aligned = "".join("<" if name in ("net", "source") else ">" for name in head)
-    yield format_table(head, table_rows(chart), aligned, ("source", "activations", "depth"), width=table_width())
-    left_out = [
-        fold(clean(f"without a place in the chart, {why}: {', '.join(names)}"))
-        for why, names in group_left_out(chart).items()
-    ]
+    yield format_table(
+        head, table_rows(chart), alignment(head), ("source", "activations", "depth"), width=table_width()
+    )
+    what = "without a place in the chart" if target else "without a figure to compare"
+    left_out = [fold(clean(f"{what}, {why}: {', '.join(names)}")) for why, names in group_left_out(chart).items()]
     if left_out:
         yield "\n".join(left_out)
     if target:

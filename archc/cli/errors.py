@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from typing import Any, NamedTuple
 
-from ..compiler.diagnostics import Diagnostic, Failure, SpecError
+from ..compiler.diagnostics import Diagnostic, Failure, SpecError, nearest
 from .render import BUG_HELP, describe_bug, format_bug, format_diagnostics, format_failure
 
 
@@ -112,7 +113,16 @@ def usage_failure(error: Any) -> Failure:
     message = error.format_message().rstrip(".")
     context = getattr(error, "ctx", None)
     where = context.command_path if context else "archc"
-    return Failure("usage", f"{message[:1].lower()}{message[1:]}", f"see `{where} --help`", error.exit_code)
+    near = nearest_choice(error)
+    hint = f"did you mean `{near}`?" if near else f"see `{where} --help`"
+    return Failure("usage", f"{message[:1].lower()}{message[1:]}", hint, error.exit_code)
+
+
+def nearest_choice(error: Any) -> str | None:
+    """Of an option that takes one of several words, the one that is like what was given; None for any other mistake."""
+    choices = getattr(getattr(getattr(error, "param", None), "type", None), "choices", None)
+    given = re.match(r"'(.{1,80}?)' is not one of ", str(getattr(error, "message", "")))
+    return nearest(given[1], [str(each) for each in choices]) if choices and given else None
 
 
 def is_runtime_fault(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from ..compiler.sources import is_model
 from ..compiler.view.heat import HEATS
 from ..compiler.view.pictures import DEFAULT_FORMAT, FORMATS, STYLES, PictureOptions, draw_picture
 from ..compiler.view.theme import THEMES
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 PIXELS = {"png": "svg"}
 FORMATS_OF_FILES = (*FORMATS, *PIXELS)
 SUFFIXES = ", ".join(f".{form}" for form in FORMATS_OF_FILES)
-MODEL = ".onnx"
 PIXELS_EACH = 2.0
 MOST_PIXELS_EACH = 16
 MAX_PORT = 2**16 - 1
@@ -132,8 +132,8 @@ def command(
 def draw_file(
     spec: str, settings: tuple[str, ...], limits: Limits, only: str | None, profile: str | None, explained: bool
 ) -> Drawing:
-    """The drawing of a spec, whose steps are `explained` if a click shows them, or of a model's file."""
-    if Path(spec).suffix.lower() == MODEL:
+    """The drawing of a spec, whose steps are `explained` if a click shows them, or of a model's file, whatever it is called."""
+    if is_model(spec):
         if settings:
             raise click.UsageError(f"`--set` changes a spec, and `{clean_path(spec)}` is a model")
         from ..model_view.draw import draw_model
@@ -202,7 +202,7 @@ def refuse_beside_watch(*of_files: object) -> None:
 
 def refuse_model(spec: str, why: str) -> None:
     """Raises UsageError for a model where only a spec will do."""
-    if Path(spec).suffix.lower() == MODEL:
+    if is_model(spec):
         raise click.UsageError(f"`{clean_path(spec)}` is a model; {why}")
 
 

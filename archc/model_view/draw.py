@@ -94,7 +94,7 @@ class ModelDrawing:
         shown = shown_shape(use.output)
         places, calls = self.origin.find(path)
         return Vertex(path, node.kind, operator.family, clean(operator.title(use)), sources, shown, self.signature(use, operator),
-                      operator.is_companion, self.costs(use, operator, result, counted), places, calls)  # fmt: skip
+                      operator.is_companion, self.costs(use, operator, result, counted), places, calls, not self.is_ours)  # fmt: skip
 
     def signature(self, use: OperatorUse, operator: Operator) -> Any:
         """What a node does, but for the sizes that flow through it."""

@@ -54,7 +54,7 @@ def find_live_graph(graph: FullGraph, name: str) -> LiveGraph:
     producers = {value: at for at, node in enumerate(kept) for value in node.outputs if value}
     outputs = tuple(value for value in dict.fromkeys(graph.outputs) if value in producers or value in graph.inputs)
     if not any(value in producers for value in outputs):
-        why = "it has no nodes" if not graph.nodes else "no output comes from a node"
+        why = "no node in it works on an input" if not graph.nodes else "no output comes from a node"
         raise RuntimeFault("model-refused", f"there is nothing to draw in {name}: {why}")
     return LiveGraph(tuple(kept), producers, constants, tuple(graph.inputs), outputs)
 

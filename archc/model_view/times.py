@@ -6,16 +6,15 @@ into it. So the time stands at that step, the others have none, and nothing is s
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
+from functools import partial
 from typing import Any, NamedTuple
 
 from ..compiler.diagnostics import Failure, clean
 from ..compiler.view.drawing import Drawing, members
+from ..json_files import read_json_file
 
-MAX_BYTES = 2**26
 HOW = "`archc profile MODEL --format json` writes one, without --by"
 # the share of the time that steps must tell, for the picture to say where time goes
 LEAST_TOLD = 0.5
@@ -44,18 +43,10 @@ class MeasuredRun(NamedTuple):
 
 
 def read_profile(file: str) -> MeasuredRun:
-    """A profile from its file. Raises Failure `file-unreadable` where there is none, `not-a-profile` for any other file."""
-    try:
-        with Path(file).open("rb") as opened:
-            data = opened.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise Failure("file-unreadable", f"`{clean(file)}` cannot be read: {why}", exit_code=2) from None
-    try:
-        found = json.loads(data) if len(data) <= MAX_BYTES else None
-        return parse_profile(file, found)
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
-        raise Failure("not-a-profile", f"`{clean(file)}` is no profile", HOW) from None
+    """A profile from its file. Raises Failure `file-missing` or `file-unreadable` where it cannot be read, `not-a-profile` for any other file."""
+    return read_json_file(
+        file, partial(parse_profile, file), Failure("not-a-profile", f"`{clean(file)}` is no profile", HOW)
+    )
 
 
 def parse_profile(file: str, found: Any) -> MeasuredRun:
@@ -120,7 +111,7 @@ def find_times(drawing: Drawing, profile: MeasuredRun, others: Collection[str] =
         else:
             raise mismatch(drawing, profile, f"it has the step `{clean(step)}`, which is not in {drawing.name}")
     whole = apart + sum(time.ms for time in found.values())
-    if whole and apart / whole > LEAST_TOLD:
+    if whole and 1 - apart / whole < LEAST_TOLD:
         message = f"`{clean(profile.file)}` tells {apart / whole:.0%} of its time by no step: onnxruntime ran what it made of the model instead"
         raise Failure("profile-mismatch", message, "profile a file of float32: its kernels are known by their steps")
     check_work(drawing, profile, found)

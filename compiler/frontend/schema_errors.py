@@ -172,10 +172,17 @@ def explain_unknown_keys(root: Located, node: Located, rule: Schema) -> Iterator
         for entry in unknown:
             help = (
                 advise_punctuation(entry.key)
+                or advise_quotes(entry)
                 or advise_top_key(rule, entry)
                 or advise_key(known_keys(rule), node, entry)
             )
             yield Diagnostic("unknown-key", entry.key.span, f"unknown {what}: `{entry.key.value}`", help=help)
+
+
+def advise_quotes(entry: Entry) -> str:
+    """The help for words without a value, which are the rest of a text that YAML cut at its comma: `{source: our run, of May}`."""
+    is_rest = entry.value.value is None and " " in str(entry.key.value)
+    return "a text with a comma stands in quotes" if is_rest else ""
 
 
 def is_rest_of_pair(entry: Entry) -> bool:

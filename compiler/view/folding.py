@@ -2,7 +2,7 @@
 
 - A layer takes the companions behind it into its card (convolution, BN, ReLU). In a run that begins with companions, as in nets with
   pre-activation, those before a convolution or a linear layer belong to that.
-- A group that only its position names, and no block, says nothing unless it is one of several rounds: it dissolves.
+- A group that only its position names, and neither a block nor a module, says nothing unless it is one of several rounds: it dissolves.
 - A value that something beside the series reads, a head or an output, ends its card and its rounds.
 - Equal groups behind each other are one `RepeatItem`; equal boxes are, if there are at least MANY_BOXES.
 """
@@ -13,7 +13,7 @@ from collections.abc import Collection, Hashable, Iterator, Sequence
 from itertools import groupby
 
 from ..ops.op import LAYER_FAMILIES
-from .drawing import ArcsItem, CardItem, GroupItem, Item, OpItem, ParallelItem, RepeatItem, exit_of
+from .drawing import ArcsItem, CardItem, GroupItem, Item, OpItem, ParallelItem, RepeatItem, exit_of, members
 from .structure import Vertex
 
 MANY_BOXES = 5  # fewer stand each for themselves, as in the papers' figures
@@ -50,9 +50,16 @@ class Folding:
         found: list[Item] = []
         for _, run in groupby(items, key=self.signature):
             rounds = list(run)
-            unnamed = len(rounds) == 1 and isinstance(rounds[0], GroupItem) and is_unnamed(rounds[0])
-            found += rounds[0].items if unnamed and isinstance(rounds[0], GroupItem) else rounds
+            only = rounds[0]
+            found += (
+                only.items if len(rounds) == 1 and isinstance(only, GroupItem) and self.is_unnamed(only) else rounds
+            )
         return found
+
+    def is_unnamed(self, group: GroupItem) -> bool:
+        """Whether a group is called by its position only, and neither a block nor a module made it."""
+        is_number = not group.block and group.id.rpartition(".")[2].isdecimal()
+        return is_number and not self.vertices[next(iter(members(group)))].in_modules
 
     # ---- cards
 
@@ -146,11 +153,6 @@ class Folding:
 def nodes_of(item: OpItem | CardItem) -> CardItem:
     """A box as a card."""
     return item if isinstance(item, CardItem) else CardItem((item.node,), item.node)
-
-
-def is_unnamed(group: GroupItem) -> bool:
-    """Whether a group is called by its position only, and no block made it."""
-    return not group.block and group.id.rpartition(".")[2].isdecimal()
 
 
 def join_rounds(run: Sequence[Item]) -> Iterator[Item]:

@@ -44,6 +44,7 @@ class Vertex(NamedTuple):
     - `signature`: equal for two vertices that do the same with inputs of any size
     - `is_companion`: it is written into the box of the layer beside it
     - `calls`: the names of blocks that it was expanded from, outermost first, each with what tells two calls apart; "" for what is no block
+    - `in_modules`: the names in its path are modules, so that a number is the name of one as well
     """
 
     path: str
@@ -57,6 +58,7 @@ class Vertex(NamedTuple):
     costs: Costs = Costs()
     places: tuple[FileLine, ...] = ()
     calls: tuple[tuple[str, Hashable], ...] = ()
+    in_modules: bool = False
 
 
 class ScopePart(NamedTuple):
