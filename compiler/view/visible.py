@@ -19,8 +19,10 @@ from .drawing import (
     members,
 )
 from .layout import key_of
-from .layout_measure import Measuring, find_taps
+from .layout_measure import Measuring
 from .layout_pieces import relative
+from .layout_taps import find_taps
+from .layout_texts import repeat_title
 
 
 class ShownBox(NamedTuple):
@@ -88,7 +90,7 @@ class Visible:
                 case GroupItem(id, block, inner) if id in self.opened:
                     yield ShownFrame(key, relative(id, scope), block, 0, tuple(self.show(inner, id)))
                 case RepeatItem(inner) if key in self.opened:
-                    yield self.show_rounds(inner, key, scope, self.texts.repeat_title(item, scope))
+                    yield self.show_rounds(inner, key, scope, repeat_title(item, self.drawing, scope))
                 case _:
                     yield self.show_box(item, key, scope)
 
