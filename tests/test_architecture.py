@@ -31,6 +31,7 @@ MAY_KNOW = {
         "archc.compiler.content_names",
     ),
     "archc.compiler.spelling": (),
+    "archc.compiler.counts": (),
     "archc.compiler.limits": ("archc.compiler.diagnostics", "archc.compiler.spelling"),
     "archc.compiler.sources": ("archc.compiler.diagnostics", "archc.compiler.limits", "archc.compiler.revisions"),
     "archc.compiler.revisions": ("archc.compiler.diagnostics", "archc.compiler.limits", "archc.compiler.sources"),
@@ -51,6 +52,7 @@ BELOW = (
     "archc.compiler.hashed_file",
     "archc.compiler.memory_map",
     "archc.compiler.spelling",
+    "archc.compiler.counts",
     "archc.compiler.ir",
     "archc.compiler.ops",
 )
