@@ -173,7 +173,7 @@ class Measuring:
     def beside(self, tap: Tap, scope: str) -> Beside:
         """A head in its frame, or an output without one."""
         shape = self.drawing.shape_of(tap.source)
-        inner = self.column(tap.items, tap.key if tap.framed else scope, shape, tells_end="always")
+        inner = self.column(tap.items, tap.path if tap.framed else scope, shape, tells_end="always")
         if not tap.framed:
             return Beside(tap, inner, inner.w, inner.h)
         tap.title = relative(tap.title, scope)
@@ -257,9 +257,10 @@ class Measuring:
         """An open repeat: its first round stands for all, unless all are shown."""
         first = item.items[0]
         title, block = repeat_title(item, self.drawing, scope), first.block if isinstance(first, GroupItem) else ""
-        if not isinstance(first, GroupItem) or f"{key_of(item, self.drawing)}*" in self.opened:
+        if f"{key_of(item, self.drawing)}*" in self.opened:
             return self.wrap(item, self.column(item.items, scope, entering), title, block)
-        return self.wrap(item, self.column(first.items, first.id, entering), title, block, len(item.items))
+        shown, around = (first.items, first.id) if isinstance(first, GroupItem) else ((first,), scope)
+        return self.wrap(item, self.column(shown, around, entering), title, block, len(item.items))
 
     def wrap(self, item: Item, inner: PieceColumn, title: str, block: str, rounds: int = 0) -> Piece:
         """A frame with a header around a column."""

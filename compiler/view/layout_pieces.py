@@ -136,6 +136,11 @@ class Tap:
     def framed(self) -> bool:
         return bool(self.title)
 
+    @property
+    def path(self) -> str:
+        """The path of the head, or the name of the output."""
+        return self.key.partition(":")[2]
+
 
 def span_bar(bar: Piece, outs: Sequence[float]) -> None:
     """Makes a bar as wide as what it merges; `outs` are relative to its axis."""

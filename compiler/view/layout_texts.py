@@ -46,11 +46,12 @@ def closed_texts(
     `taps` are those that are not yet drawn.
     """
     first = item.items[0] if isinstance(item, RepeatItem) else item
-    title, sub = box_texts(first, drawing) if not isinstance(first, GroupItem) else ("", "")
     if isinstance(first, GroupItem):
-        title, sub = relative(first.id, scope), joined(first.block, contents(first, drawing, taps))
+        title = repeat_title(item, drawing, scope) if isinstance(item, RepeatItem) else relative(first.id, scope)
+        sub = joined(first.block, contents(first, drawing, taps))
+    else:
+        title, sub = box_texts(first, drawing)
     if isinstance(item, RepeatItem):
-        title = repeat_title(item, drawing, scope)
         sub = joined(sub, channels_change(item, drawing, entering))
     return shorten(title), shorten(sub)
 

@@ -68,7 +68,7 @@ class Visible:
         self.side: set[str] = set()
         self.parts = list(self.show(drawing.tree, ""))
         for tap in find_taps(drawing):
-            inner = tuple(self.show(tap.items, tap.key))
+            inner = tuple(self.show(tap.items, tap.path))
             if tap.framed and inner:
                 self.parts.append(ShownFrame(tap.key, tap.title, tap.sub, 0, inner, is_side=True))
                 self.side |= {box.key for box in boxes_of(inner)}

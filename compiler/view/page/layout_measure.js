@@ -143,7 +143,7 @@ export class Measuring {
 
   /** A head in its frame, or an output without one. */
   beside(tap, scope) {
-    const inner = this.column(tap.items, tap.framed ? tap.key : scope, shapeOf(this.drawing, tap.source), { tellsEnd: "always" });
+    const inner = this.column(tap.items, tap.framed ? tap.path : scope, shapeOf(this.drawing, tap.source), { tellsEnd: "always" });
     const unplaced = { tap, inner, x: 0, y: 0, fromY: 0, lane: null, entry: 0 };
     if (!tap.framed) return { ...unplaced, w: inner.w, h: inner.h };
     tap.title = relative(tap.title, scope);
@@ -242,9 +242,9 @@ export class Measuring {
   openRepeat(item, scope, entering) {
     const first = item.items[0];
     const [title, block] = [repeatTitle(item, this.drawing, scope), first.kind === "group" ? first.block : ""];
-    const unrolled = first.kind !== "group" || this.opened.has(`${keyOf(item, this.drawing)}*`);
-    if (unrolled) return this.wrap(item, this.column(item.items, scope, entering), title, block);
-    return this.wrap(item, this.column(first.items, first.id, entering), title, block, item.items.length);
+    if (this.opened.has(`${keyOf(item, this.drawing)}*`)) return this.wrap(item, this.column(item.items, scope, entering), title, block);
+    const [shown, around] = first.kind === "group" ? [first.items, first.id] : [[first], scope];
+    return this.wrap(item, this.column(shown, around, entering), title, block, item.items.length);
   }
 
   /** A frame with a header around a column. */

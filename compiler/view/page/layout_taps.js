@@ -10,7 +10,7 @@ export function* findTaps(drawing) {
   );
   for (const [k, [name, node]] of drawing.outputs.entries()) {
     if (!inSeries.has(k))
-      yield { key: `out:${name}`, source: node, items: [drawing.items.get(`out:${name}`)], title: "", sub: "", framed: false };
+      yield { key: `out:${name}`, path: name, source: node, items: [drawing.items.get(`out:${name}`)], title: "", sub: "", framed: false };
   }
   for (const { path, weight, source, items } of drawing.heads) {
     let [title, sub] = ["", ""];
@@ -18,7 +18,7 @@ export function* findTaps(drawing) {
       title = shorten(path);
       sub = `training only, loss × ${shortWeight(weight)}`;
     }
-    yield { key: `head:${path}`, source, items, title, sub, framed: title !== "" };
+    yield { key: `head:${path}`, path, source, items, title, sub, framed: title !== "" };
   }
 }
 

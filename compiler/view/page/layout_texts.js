@@ -19,11 +19,11 @@ export function boxTexts(item, drawing) {
 export function closedTexts(item, drawing, scope, entering, taps) {
   const first = item.kind === "repeat" ? item.items[0] : item;
   let [title, sub] = first.kind === "group" ? ["", ""] : boxTexts(first, drawing);
-  if (first.kind === "group") [title, sub] = [relative(first.id, scope), joined(first.block, contents(first, drawing, taps))];
-  if (item.kind === "repeat") {
-    title = repeatTitle(item, drawing, scope);
-    sub = joined(sub, channelsChange(item, drawing, entering));
+  if (first.kind === "group") {
+    title = item.kind === "repeat" ? repeatTitle(item, drawing, scope) : relative(first.id, scope);
+    sub = joined(first.block, contents(first, drawing, taps));
   }
+  if (item.kind === "repeat") sub = joined(sub, channelsChange(item, drawing, entering));
   return [shorten(title), shorten(sub)];
 }
 
