@@ -31,6 +31,7 @@ MAY_KNOW = {
         "archc.compiler.content_names",
     ),
     "archc.compiler.spelling": (),
+    "archc.compiler.counts": (),
     "archc.compiler.limits": ("archc.compiler.diagnostics", "archc.compiler.spelling"),
     "archc.compiler.other_files": ("archc.compiler.diagnostics",),
     "archc.compiler.sources": (
@@ -62,6 +63,7 @@ BELOW = (
     "archc.compiler.hashed_file",
     "archc.compiler.memory_map",
     "archc.compiler.spelling",
+    "archc.compiler.counts",
     "archc.compiler.ir",
     "archc.compiler.ops",
 )

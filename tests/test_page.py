@@ -50,6 +50,20 @@ def open_page(browser: Any, pages: Callable[[str], Path]) -> Iterator[Open]:
         tab.close()
 
 
+# ---- the header and the tooltips
+
+
+def test_the_totals_are_whole_and_boxes_tell_their_paths(open_page: Open) -> None:
+    tab = open_page("googlenet", "heat=macs", viewport={"width": 1300, "height": 700})
+    told = tab.page.locator("#totals")
+    assert "bytes of all outputs" in told.inner_text()
+    assert told.evaluate(
+        "(e) => [...e.children].every((s) => s.getBoundingClientRect().right <= e.getBoundingClientRect().right + 1)"
+    )
+    titles = tab.run("() => [...document.querySelectorAll('.boxes title')].map((title) => title.textContent)")
+    assert {"conv1", "inception3a"} <= set(titles)
+
+
 # ---- opening and closing
 
 

@@ -85,6 +85,8 @@ def test_a_live_page_follows_its_spec(live: tuple[Server, Tab]) -> None:
     server.tell(None, problem)
     tab.page.wait_for_selector("#problems:not([hidden])")
     told = tab.page.inner_text("#problems")
+    bottom = tab.run("() => document.getElementById('problems').getBoundingClientRect().bottom")
+    assert bottom <= tab.run("() => document.getElementById('view').getBoundingClientRect().top"), "it covers no box"
     assert "error[unknown-key]: <b>no</b> key `kernal`" in told and "did you mean `kernel`?" in told
     assert tab.run("() => document.body.classList.contains('broken')"), "the last good picture is greyed"
     assert len(tab.titles()) == len(kept[0])

@@ -181,7 +181,7 @@ TEXTS = """() => {
             return [[at(from), at([x, y])]];
         });
     });
-    for (const label of document.querySelectorAll('.tensor text, .tag text')) {
+    for (const label of document.querySelectorAll('.tensor text, .tag text, .open > text, .head > text')) {
         const { left, right, top, bottom } = place(label);
         const inset = (bottom - top) / 4;
         const struck = ([[a, b], [c, d]]) => Math.min(a, c) < right - 1 && Math.max(a, c) > left + 1

@@ -98,7 +98,7 @@ def test_options_change_the_picture(run: Run) -> None:
         (["-o", "-"], "does not say which format"),
         (["-o", "net.gif"], "end it in .html, .svg, .dot, .mmd"),
         (["-o", "net.svg", "--to", "dot"], "asks for another"),
-        (["-o", "net.mmd", "--theme", "dark"], "a mmd file has no theme"),
+        (["-o", "net.mmd", "--theme", "dark"], "an mmd file has no theme"),
         (["-o", "net.json", "--depth", "1"], "a json file has no depth"),
         (["-o", "net.svg", "--style", "volumes", "--heat", "macs"], "`volumes` has no heat"),
         (["--only", "stage.7"], "no step `stage.7`"),

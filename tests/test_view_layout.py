@@ -13,6 +13,7 @@ from archc.compiler.sources import zoo
 from archc.compiler.view.draw import draw_graph
 from archc.compiler.view.drawing import CardItem, Drawing, GroupItem, RepeatItem, exit_of, members
 from archc.compiler.view.layout import Layout, initially_open, key_of, lay_out, open_to_depth
+from archc.compiler.view.layout_pieces import BOLD, shape_text, text_width
 
 from .drawings import find_faults, has_arcs, implied_edges, items_of, live_edges, named_edges, random_net
 
@@ -208,6 +209,70 @@ def test_equal_boxes_stand_alone_unless_they_are_many(tmp_path: Path) -> None:
         _, drawing = draw_spec(f"\n  - {{repeat: {{i: {count}}}, {CONV}}}", tmp_path)
         # the first one's input has other channels: what a layer does is the same
         assert sum(isinstance(item, RepeatItem) for item in items_of(drawing.tree)) == folded
+
+
+def told_shapes(drawing: Drawing, opened: frozenset[str] | None = None) -> list[str]:
+    """The shapes that stand on the edges of a layout, from its top to its bottom."""
+    layout = lay_out(drawing, open_to_depth(drawing, None) if opened is None else opened)
+    return [shape_text(label.shape) for label in sorted(layout.labels, key=lambda label: label.y)]
+
+
+def test_shapes_stand_where_they_change_within_branches(tmp_path: Path) -> None:
+    # in a branch of a skip the trunk is still the trunk, and its edge into the merge counts
+    steps = f"""
+  - {{name: s, conv: {{out: 8, kernel: 3, padding: 1}}}}
+  - {{name: p, max_pool: 2}}
+  - {{name: c, {CONV}}}
+  - {{name: u, upsample: 2}}
+  - {{concat: [[], [{{from: s}}]]}}
+  - {{name: b, steps: [{{name: x, conv: 4}}, {{name: y, conv: {{out: 4, kernel: 2, stride: 2}}}}, {{name: z, conv: 6}}]}}
+  - {{name: h, conv: 2}}"""
+    shapes = ["3×64×64", "8×64×64", "8×32×32", "16×32×32", "16×64×64", "24×64×64", "6×32×32", "2×32×32"]
+    for opened, inside in ((None, ["4×32×32"]), (frozenset[str](), [])):
+        _, drawing = draw_spec(steps, tmp_path)
+        assert told_shapes(drawing, opened) == shapes[:6] + inside + shapes[6:]
+    blocks = [
+        f"{{name: {name}, steps: [{{name: x, conv: {out}}}, relu, {{name: y, conv: {out}}}]}}"
+        for name, out in (("b", 4), ("c", 5))
+    ]
+    _, drawing = draw_spec(f"\n  - {{name: a, steps: [{', '.join(blocks)}]}}\n  - {{conv: 2}}", tmp_path)
+    assert told_shapes(drawing, frozenset({"a"})) == ["3×64×64", "4×64×64", "5×64×64", "2×64×64"]
+
+
+def test_a_head_ends_in_its_shape_and_is_called_from_its_own_path(tmp_path: Path) -> None:
+    steps = "[{name: c, conv: 4}, {aux: 0.1, name: h, steps: [{residual: {body: [{conv: 4}]}}, flatten, {linear: 7}]}, relu]"
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        f"archspec: 1\nname: net\ninput: {{image: [3, 8, 8]}}\nblocks: {{B: {{steps: {steps}}}}}\ngraph: [{{name: s, B: {{}}}}]\n",
+        "utf-8",
+    )
+    drawing = draw_graph(archc.load(path).graph)
+    layout = lay_out(drawing, open_to_depth(drawing, None))
+    head = next(box for box in layout.boxes if box.key == "head:s.h")
+    # the block around the head is no block in it
+    assert [box.sub for box in layout.boxes if box.shape == "open"] == ["B"]
+    end = next(label for label in layout.labels if label.shape == (7,))
+    assert head.y < end.y < head.y + head.h
+    assert any(edge.path.endswith(f"V{end.y:g}") for edge in layout.edges)
+
+
+def test_a_line_enters_a_frame_from_its_upper_side_beside_the_title() -> None:
+    drawing = drawing_of("googlenet")
+    layout = lay_out(drawing, open_to_depth(drawing, None))
+    starts = {tuple(map(float, edge.path[1:].partition("V")[0].split())) for edge in layout.edges}
+    for box in (box for box in layout.boxes if box.shape in ("open", "head")):
+        entries = [x for x, y in starts if abs(y - box.y) < 0.2 and box.x < x < box.x + box.w]
+        assert entries and min(entries) > box.x + 9 + text_width(box.title, BOLD), box.key
+
+
+def test_a_closed_group_of_rounds_tells_what_a_round_is(tmp_path: Path) -> None:
+    rounds = f"{{name: r, repeat: {{i: 3}}, steps: [{{concat: [[{{{CONV}}}], [{{{CONV}}}]]}}, relu]}}"
+    _, drawing = draw_spec(f"\n  - {rounds}\n  - relu", tmp_path)
+    closed = next(box for box in lay_out(drawing, frozenset()).boxes if box.key == "r")
+    assert (closed.title, closed.sub) == ("r", "3 × 2 branches, 2 layers")
+    _, drawing = draw_spec(f"\n  - {{name: r, repeat: {{i: 6}}, steps: [{{{CONV}}}, batch_norm, relu]}}", tmp_path)
+    for box in (b for opened in ((), ("r.0×",)) for b in lay_out(drawing, frozenset(opened)).boxes if b.key == "r.0×"):
+        assert box.rounds == 6  # of boxes, too, an open repeat shows the first round
 
 
 def test_totals_are_those_of_cost_without_heads() -> None:

@@ -16,7 +16,7 @@ import archc
 from archc.compiler.view.dot import dot_picture
 from archc.compiler.view.draw import draw_graph, draw_vertices
 from archc.compiler.view.drawing import Costs, Drawing, DrawnInput
-from archc.compiler.view.heat import HEATS, format_count, measure_boxes
+from archc.compiler.view.heat import HEATS, format_measure, measure_boxes
 from archc.compiler.view.layout import lay_out, open_to_depth
 from archc.compiler.view.layout_pieces import LONGEST, shorten, text_width
 from archc.compiler.view.mermaid import count_edges, mermaid_picture
@@ -156,8 +156,8 @@ def test_heat_is_the_costs_of_what_a_box_holds() -> None:
         assert set(map(heat.step, boxes)) <= set(range(6))
         assert name == "time" or max(map(heat.step, boxes)) == 5
     macs = measure_boxes(drawing, boxes, "macs")
-    assert macs.peak == macs.values["layer3"] and format_count(macs.peak) == "1.46G"
-    assert "up to 1.46G MACs, 36% of the net" in texts_of(svg_picture(drawing, frozenset(), heat="macs"))
+    assert macs.peak == macs.values["layer3"] and format_measure(macs.peak, "macs") == "1.46 G MACs"
+    assert "up to 1.46 G MACs, 36 % of the net" in texts_of(svg_picture(drawing, frozenset(), heat="macs"))
 
 
 def contrast(a: str, b: str) -> float:
@@ -189,6 +189,37 @@ def test_volumes() -> None:
     assert "5×5 conv, 256, 2 groups" in texts_of(volumes_picture(alexnet))
     beside = find_volumes(draw_graph(archc.load("resnet_two_3x3").graph))
     assert any("a skip" in step for volume in beside for step in volume.steps)
+
+
+def test_volumes_follow_the_most_macs_and_name_other_inputs(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "archspec: 1\nname: net\ninput: {rgb: [3, 64, 64], depth: [1, 64, 64]}\ngraph:\n"
+        "  - {name: a, from: rgb, conv: {out: 16, kernel: 3, stride: 2, padding: 1}}\n"
+        "  - {name: b, from: depth, conv: {out: 16, kernel: 3, stride: 2, padding: 1}}\n"
+        "  - {name: c, relu: }\n  - {concat: [[{from: a}], [{from: c}]]}\n  - {linear: 5}\n".replace(
+            "{linear", "global_avg_pool\n  - {linear"
+        ),
+        "utf-8",
+    )
+    found = find_volumes(draw_graph(archc.load(path).graph))
+    assert [volume.shape for volume in found][:3] == [(3, 64, 64), (16, 32, 32), (32, 32, 32)]
+    assert found[2].steps == ("concat, depth 1×64×64 beside",)
+
+
+@pytest.mark.parametrize(
+    ("value", "heat", "text"),
+    [(999_600, "macs", "1.00 M MACs"), (604e6, "macs", "604 M MACs"), (6_624_904, "params", "6.62 M parameters"), (1234.5, "time", "1234 ms"),
+     (0.1234, "time", "0.123 ms"), (49_800_000, "memory", "49.8 MB"), (12, "memory", "12 B")],
+)  # fmt: skip
+def test_figures_of_heat(value: float, heat: str, text: str) -> None:
+    assert format_measure(value, heat) == text
+
+
+def test_boxes_tell_their_paths() -> None:
+    root = ElementTree.fromstring(svg_picture(draw_graph(archc.load("resnet50").graph)))
+    titles = {each.text for each in root.iter(f"{SVG}title")}
+    assert {"conv1", "layer1.0", "layer1.1×", "layer1.0.conv1"} <= titles
 
 
 def test_repeats_are_one_box_in_graphs() -> None:

@@ -10,7 +10,7 @@ import click
 
 from ..compiler.sources import is_model
 from ..compiler.view.heat import HEATS
-from ..compiler.view.pictures import DEFAULT_FORMAT, FORMATS, STYLES, PictureOptions, draw_picture
+from ..compiler.view.pictures import DEFAULT_FORMAT, FORMATS, STYLES, PictureOptions, draw_picture, with_article
 from ..compiler.view.theme import THEMES
 from .options import (
     Count,
@@ -47,6 +47,7 @@ MAX_PORT = 2**16 - 1
 @limit_option
 @click.option(
     "-o",
+    "--output",
     "output",
     metavar="PATH",
     help=f"Where to write it, {SUFFIXES}; - is standard output.  [default: NAME.{DEFAULT_FORMAT}]",
@@ -54,7 +55,12 @@ MAX_PORT = 2**16 - 1
 @click.option(
     "--to", "form_of_picture", type=click.Choice(list(FORMATS_OF_FILES)), help="The format, where no suffix says it."
 )
-@click.option("--depth", type=Count(0), metavar="N", help="How many levels of blocks are open.  [default: all]")
+@click.option(
+    "--depth",
+    type=Count(0),
+    metavar="N",
+    help="How many levels of blocks are open.  [default: all; a page opens what holds most of the net]",
+)
 @click.option("--only", metavar="PATH", help="Draw one step or block alone.")
 @click.option(
     "--style",
@@ -112,7 +118,7 @@ def command(
     refuse_two_answers(output, form)
     kind = picture_format(output, form_of_picture)
     if scale is not None and kind not in PIXELS:
-        raise click.UsageError(f"`--scale` is for a .png, and a {kind} file has no pixels")
+        raise click.UsageError(f"`--scale` is for a .png, and {with_article(kind)} file has no pixels")
     if profile is not None and heat is None and "heat" in FORMATS[PIXELS.get(kind, kind)].takes and style != "volumes":
         heat = "time"
     drawing = draw_file(spec, settings, limits, only, profile, FORMATS[PIXELS.get(kind, kind)].explains)
@@ -210,7 +216,7 @@ def picture_format(output: str | None, asked: str | None) -> str:
     """The format of a picture, by its suffix or by `--to`. Raises UsageError where neither says it, or the two differ."""
     suffix = Path(output).suffix.lower().removeprefix(".") if output not in (None, "-") else ""
     if suffix in FORMATS_OF_FILES and asked not in (None, suffix):
-        raise click.UsageError(f"`-o {output}` is a {suffix} file, and `--to {asked}` asks for another")
+        raise click.UsageError(f"`-o {output}` is {with_article(suffix)} file, and `--to {asked}` asks for another")
     if suffix in FORMATS_OF_FILES or asked:
         return asked or suffix
     if output is None:

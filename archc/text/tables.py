@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..compiler.counts import format_count as format_count  # a table is made with both
 from ..compiler.diagnostics import clean
 from .layout import cut_middle, fold_line, output_width, text_width
 
@@ -93,19 +94,6 @@ def format_plain(value: object) -> str:
 def count_of(count: int, noun: str) -> str:
     """`1 error`, `2 errors`, `1,000 errors`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def format_count(count: int | None) -> str:
-    """A count to three digits, as papers print it: `25.6 M`, `4.09 G`; empty for None."""
-    if count is None:
-        return ""
-    value, units = float(count), iter(("", " k", " M", " G", " T"))
-    unit = next(units)
-    while value >= 999.5 and unit != " T":
-        value, unit = value / 1000, next(units)
-    if not unit or value >= 99.95:
-        return f"{value:.0f}{unit}"
-    return f"{value:.1f}{unit}" if value >= 9.995 else f"{value:.2f}{unit}"
 
 
 def format_bytes(count: int) -> str:

@@ -7,6 +7,7 @@ of its own need, where the trunk would not be series-parallel with it.
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from ..analysis.cost import Cost
@@ -182,6 +183,16 @@ def sources_of(vertices: Sequence[Vertex], own: Collection[int]) -> tuple[int, .
     return tuple(sorted({j for i in own for j in vertices[i].inputs} - set(own), reverse=True))
 
 
+def count_calls_around(own: Collection[int], vertices: Sequence[Vertex]) -> int:
+    """How many calls of blocks are around these vertices: those that made others, too."""
+    first = vertices[min(own)].calls if own else ()
+    around = 0
+    for i in set(range(len(vertices))).difference(own) if first else ():
+        pairs = zip(first, vertices[i].calls, strict=False)
+        around = max(around, sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs)))
+    return around
+
+
 def make_head(
     side: SideEnding, vertices: Sequence[Vertex], outputs: Sequence[NamedEnd], folding: Folding, taken: set[str]
 ) -> DrawnHead:
@@ -197,5 +208,5 @@ def make_head(
         {*taken, *path_prefixes(ending.name)},
     )
     taken.update(prefix for i in side.own for prefix in structure.prefixes[i])
-    items = folding.fold(structure.items() or ())
+    items = folding.fold(structure.items(count_calls_around(side.own, vertices)) or ())
     return DrawnHead(ending.name, ending.weight, side.sources[0], items)

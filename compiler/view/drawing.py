@@ -7,7 +7,7 @@ At the top of the tree nothing enters: its series, or each branch of its first `
 The edges of the net follow from the tree alone, and a test holds the two against each other.
 
 Nodes are known by their numbers, which are a topological order; the inputs of the net are -1, -2, … .
-`to_json()` gives the form that the page reads; JSON_FORM tells it.
+`to_json()` gives the form that the page reads; docs/view.md tells it.
 """
 
 from __future__ import annotations
@@ -16,27 +16,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 Shape = tuple[int | str, ...]
-
-JSON_FORM = """
-{"name", "summary", "totals": {"params", "macs", "activations", "bytes"[, "time_ms"]},
- "inputs": [[name, shape#]], "outputs": [[name, node#, shape#]],
- "shapes": [[64, 112, 112], …], "titles": ["7×7 conv, 64 /2", …],
- "nodes": [[path, op, family, title#, shape#, params, macs, activations, bytes, time_ms or null, [[file#, line], …], detail# or null], …],
- "edges": [[a, b], …]                    a < 0: input -1-a
- "tree": [item, …],
- "heads": [{"path", "weight" or null, "source": a, "items": [item, …]}, …],
- "details": [{…}, …], "files": [[name, text], …]}
-
-item: {"kind": "input", "input": k}        the input of that number
-      {"kind": "output", "output": k}      the output of that number, behind the item that gives it
-      {"kind": "value", "value": a, "head": path}        what a head reads beside its source; a < 0: input -1-a
-      {"kind": "op", "node": n}
-      {"kind": "card", "nodes": [n, …], "main": n[, "id": path]}        a chain of nodes in one box; `main` gives its title
-      {"kind": "group", "id": path, "block": name or "", "items": [item, …]}
-      {"kind": "repeat", "items": [item, …]}                            equal rounds: groups, cards or ops
-      {"kind": "parallel", "branches": [[item, …], …], "skip": bool}    `skip`: what enters also leaves as it is
-      {"kind": "arcs", "items": [item, …], "edges": [[a, b], …]}        0 is what enters, k the k-th item; the last one leaves
-"""
 
 
 class Costs(NamedTuple):
@@ -229,7 +208,7 @@ class Drawing(NamedTuple):
         return self.nodes[value].shape if value >= 0 else self.inputs[-1 - value].shape
 
     def to_json(self) -> dict[str, Any]:
-        """The drawing in the form that JSON_FORM tells: dicts, lists, tuples, texts and numbers."""
+        """The drawing in the form that docs/view.md tells: dicts, lists, tuples, texts and numbers."""
         shapes: dict[Shape, int] = {}
         titles: dict[str, int] = {}
 

@@ -69,7 +69,7 @@ class Folding:
             if not boxes:
                 yield from run
                 continue
-            for piece in self.split_at_taps([nodes_of(item) for item in run if isinstance(item, (OpItem, CardItem))]):
+            for piece in self.split_at_taps([card_of(item) for item in run if isinstance(item, (OpItem, CardItem))]):
                 yield from self.make_cards(piece)
 
     def split_at_taps(self, boxes: Sequence[CardItem]) -> Iterator[list[CardItem]]:
@@ -150,7 +150,7 @@ class Folding:
         return (taps, *(self.signature(item) for item in items))
 
 
-def nodes_of(item: OpItem | CardItem) -> CardItem:
+def card_of(item: OpItem | CardItem) -> CardItem:
     """A box as a card."""
     return item if isinstance(item, CardItem) else CardItem((item.node,), item.node)
 

@@ -6,11 +6,18 @@ from collections.abc import Iterable
 from math import ceil, sqrt
 from typing import NamedTuple
 
+from ..counts import format_count
 from .drawing import Costs, Drawing, members
 from .layout import Box
 
 STEPS = 5  # above nothing
-HEATS = {"params": "parameters", "macs": "MACs", "activations": "activations", "memory": "bytes", "time": "ms"}
+HEATS = {
+    "params": "parameters",
+    "macs": "MACs",
+    "activations": "activations",
+    "memory": "bytes of all outputs",
+    "time": "ms",
+}
 FIELDS = {"memory": "bytes", "time": "time_ms"}
 
 
@@ -46,9 +53,11 @@ def measure_boxes(drawing: Drawing, boxes: Iterable[Box], name: str) -> Heat:
     return Heat(name, values, max(values.values(), default=0.0), measure_of(drawing.totals, name))
 
 
-def format_count(value: float) -> str:
-    """A figure of three digits: `3.86G`, `25.6M`, `640`."""
-    for limit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= limit:
-            return f"{value / limit:.3g}{letter}"
-    return f"{value:.3g}"
+def format_measure(value: float, heat: str) -> str:
+    """A figure with its unit: `604 M MACs`, `1.20 MB`, `3.86 ms`."""
+    if heat == "time":
+        return f"{value:.0f} ms" if value >= 99.95 else f"{value:.3g} ms"
+    count = format_count(value)
+    if heat == "memory":
+        return f"{count}B" if " " in count else f"{count} B"
+    return f"{count} {HEATS[heat]}"

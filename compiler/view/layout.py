@@ -13,8 +13,8 @@ languages come to the same numbers:
   `value:PATH:NAME` for what a head reads beside its source, and `tag:KEY` for the name of a branch.
 - What is open is a set of keys. Groups, repeats and cards that are no merges can be open.
 
-layout_pieces.py has what is measured, layout_measure.py how, layout_place.py where it goes; their functions stand in the order in which
-layout.js has them.
+layout_pieces.py has what is measured, layout_taps.py what stands beside a column, layout_texts.py what boxes and edges say,
+layout_measure.py how all is measured, layout_place.py where it goes; their functions stand in the order in which layout.js has them.
 """
 
 from __future__ import annotations

@@ -9,14 +9,17 @@ from math import log2
 from .drawing import CardItem, Item, OpItem, Shape
 
 CHAR, SMALL, BOLD, LONGEST = 5.9, 0.85, 1.08, 60
-PAD, GAP, LABEL_GAP, TAP_GAP, HEADER = 10, 18, 32, 14, 22
+PAD, GAP, LABEL_GAP, END_GAP, TAP_GAP, HEADER = 10, 18, 32, 24, 14, 22
 FORK, TAG, LANE, BESIDE, ARC_LANE, HEAD_GAP, TAP_LANE, TAP_DROP = 14, 8, 20, 14, 12, 40, 8, 16
 SHORT_BRANCH = 8  # a branch under one name with at most so many items needs no frame
 
 
 @dataclass(slots=True)
 class Piece:
-    """A measured box. What an open one holds is `inner`, at (`ix`, `iy`) in it. `y` and `label` are set by its column."""
+    """A measured box. What an open one holds is `inner`, at (`ix`, `iy`) in it, and `entry` the x at which a line enters its frame.
+
+    `y` and `label` are set by its column.
+    """
 
     key: str
     shape: str
@@ -32,6 +35,7 @@ class Piece:
     inner: PieceColumn | None = None
     ix: float = 0.0
     iy: float = 0.0
+    entry: float = 0.0
     y: float = 0.0
     label: Shape | None = None
 
@@ -85,7 +89,7 @@ Measured = Piece | Fan | Weave
 class Beside:
     """What stands at the left of a column, its frame at (`x`, `y`) in the column, and the `from_y` at which its line leaves the axis.
 
-    The line goes down in the `lane` of that x where another frame is in its way.
+    The line goes down in the `lane` of that x where another frame is in its way. It goes on in the frame from the `entry` of that x.
     """
 
     tap: Tap
@@ -96,12 +100,13 @@ class Beside:
     y: float = 0.0
     from_y: float = 0.0
     lane: float | None = None
+    entry: float = 0.0
 
 
 @dataclass(slots=True)
 class PieceColumn:
     """Measured pieces on one axis. `outs` are the x at which it is left; `tail` is where its last piece ends; `entered` says whether
-    anything enters it."""
+    anything enters it. `label` is the shape that is told at its end, at `label_y`."""
 
     pieces: list[Measured]
     w: float
@@ -113,6 +118,8 @@ class PieceColumn:
     tag: Item | None = None
     tag_text: str = ""
     beside: list[Beside] = field(default_factory=list)
+    label: Shape | None = None
+    label_y: float = 0.0
 
 
 @dataclass(slots=True)
@@ -129,6 +136,11 @@ class Tap:
     def framed(self) -> bool:
         return bool(self.title)
 
+    @property
+    def path(self) -> str:
+        """The path of the head, or the name of the output."""
+        return self.key.partition(":")[2]
+
 
 def span_bar(bar: Piece, outs: Sequence[float]) -> None:
     """Makes a bar as wide as what it merges; `outs` are relative to its axis."""
@@ -144,6 +156,11 @@ def gap_before(before: Measured, piece: Measured) -> float:
     if isinstance(piece, Fan):
         return (LABEL_GAP - 8 if piece.label is not None else 6) if piece.entered else GAP
     return LABEL_GAP if piece.label is not None else GAP
+
+
+def entry_x(axis: float, title: float, limit: float) -> float:
+    """The x at which a line enters a frame: on the axis, or where its header is clear, between the end of its title and a limit."""
+    return min(max(axis, title), limit)
 
 
 def shift(column: PieceColumn, by: float) -> None:

@@ -44,6 +44,10 @@ class Placing:
         if column.h > column.tail:
             for out in column.outs:
                 self.draw(line(x + out, y + column.tail, y + column.h), arrow=False)
+        if column.label is not None:
+            if not column.outs:
+                self.draw(line(cx, y + column.tail, y + column.label_y), arrow=False)
+            self.labels.append(Label(tenth(cx), tenth(y + column.label_y), column.label))
         for beside in column.beside:
             self.place_beside(beside, cx, x, y)
 
@@ -70,12 +74,13 @@ class Placing:
         self.boxes.append(Box(piece.key, tenth(x), tenth(y), tenth(piece.w), tenth(piece.h), piece.shape, piece.family,
                               piece.title, piece.sub, piece.rounds, tenth(piece.label_width), piece.item))  # fmt: skip
         if piece.inner is not None:
-            self.place_inner(piece.inner, x + piece.ix, y + HEADER - 2, y + piece.iy, y + piece.h)
+            self.place_inner(piece.inner, x + piece.ix, y + piece.iy, x + piece.entry, y, y + piece.h)
 
-    def place_inner(self, column: PieceColumn, x: float, header: float, y: float, bottom: float) -> None:
-        """What a frame holds, with an edge from its header and one to its bottom."""
+    def place_inner(self, column: PieceColumn, x: float, y: float, entry: float, top: float, bottom: float) -> None:
+        """What a frame holds, with an edge from its upper side, beside its title, and one to its lower side."""
         if column.pieces and column.entered:
-            self.draw(line(x + column.ax, header, y), arrow=isinstance(column.pieces[0], Piece))
+            arrow = isinstance(column.pieces[0], Piece)
+            self.draw(step_aside(entry, top, top + HEADER, x + column.ax, y), arrow)
         self.place_column(column, x, y)
         for out in column.outs if column.pieces else []:
             self.draw(line(x + out, y + column.h, bottom), arrow=False)
@@ -97,7 +102,7 @@ class Placing:
         )
         inner_left = left + (beside.w - beside.inner.w) / 2
         inner_top = top + HEADER + GAP - 4
-        self.place_inner(beside.inner, inner_left, top + HEADER - 2, inner_top, top + beside.h)
+        self.place_inner(beside.inner, inner_left, inner_top, left + beside.entry, top, top + beside.h)
 
     # ---- branches
 
@@ -140,14 +145,7 @@ class Placing:
 
     def fork(self, cx: float, top: float, fork: float, axis: float, branch_top: float, branch: PieceColumn) -> None:
         """The edge from the trunk to a branch."""
-        arrow = isinstance(branch.pieces[0], Piece)
-        if abs(axis - cx) < STRAIGHT:
-            self.draw(line(cx, top, branch_top), arrow)
-            return
-        q = min(5, abs(axis - cx) / 2)
-        s = 1 if axis > cx else -1
-        self.draw(f"M{number(cx)} {number(top)}V{number(fork - q)}q0 {number(q)} {number(s * q)} {number(q)}H{number(axis - s * q)}"
-                  f"q{number(s * q)} 0 {number(s * q)} {number(q)}V{number(branch_top)}", arrow)  # fmt: skip
+        self.draw(step_aside(cx, top, fork, axis, branch_top), isinstance(branch.pieces[0], Piece))
 
     def join(self, x: float, y: float, after: Measured | None, cx: float, bottom: float) -> None:
         """The edge from the end of a branch to its merge from above, or to where an outer merge takes it."""
@@ -212,6 +210,18 @@ class Placing:
 def line(x: float, y: float, end: float) -> str:
     """A vertical line."""
     return f"M{number(x)} {number(y)}V{number(end)}"
+
+
+def step_aside(x: float, y: float, level: float, end_x: float, end_y: float) -> str:
+    """Down, across at a level, and down again."""
+    if abs(end_x - x) < STRAIGHT:
+        return line(x, y, end_y)
+    q = min(5, abs(end_x - x) / 2)
+    s = 1 if end_x > x else -1
+    return (
+        f"M{number(x)} {number(y)}V{number(level - q)}q0 {number(q)} {number(s * q)} {number(q)}H{number(end_x - s * q)}"
+        f"q{number(s * q)} 0 {number(s * q)} {number(q)}V{number(end_y)}"
+    )
 
 
 def elbow(x: float, y: float, end_x: float, end_y: float) -> str:

@@ -113,6 +113,11 @@ FORMATS = {
 DEFAULT_FORMAT = "html"
 
 
+def with_article(form: str) -> str:
+    """A format's name as it is read aloud: `an svg`, `a dot`."""
+    return f"{'an' if form in ('html', 'svg', 'mmd') else 'a'} {form}"
+
+
 def draw_picture(drawing: Drawing, form: str, options: PictureOptions) -> str:
     """The text of a picture. Raises Failure `bad-option` for a value that an option does not take, or one that the format has no use for."""
     row = FORMATS[form]
@@ -120,5 +125,5 @@ def draw_picture(drawing: Drawing, form: str, options: PictureOptions) -> str:
     for name, value in options._asdict().items():
         if value is not None and name not in row.takes:
             takers = ", ".join(other for other, each in FORMATS.items() if name in each.takes)
-            raise Failure("bad-option", f"a {form} file has no {name}", f"it is for {takers}", 2)
+            raise Failure("bad-option", f"{with_article(form)} file has no {name}", f"it is for {takers}", 2)
     return row.write(drawing, options)

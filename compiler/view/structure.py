@@ -125,9 +125,12 @@ class Structure:
         outer = {p: p.rpartition(".")[0] for p in kept}
         return {p for p in kept if outer[p] not in kept or sizes[outer[p]] != sizes[p]}
 
-    def items(self) -> tuple[Item, ...] | None:
-        """The items of all members; None where they are not series-parallel up to their end, which only several outputs can cause."""
-        series, edges = self.scope(self.members, 0, 0, 0)
+    def items(self, calls: int = 0) -> tuple[Item, ...] | None:
+        """The items of all members; None where they are not series-parallel up to their end, which only several outputs can cause.
+
+        The first `calls` frames of each belong to what is around.
+        """
+        series, edges = self.scope(self.members, 0, calls, 0)
         return series.arrange(tuple(range(1, len(series.parts) + 1)), edges, 0)
 
     def as_arcs(self) -> tuple[Item, ...]:

@@ -9,10 +9,11 @@ import re
 from collections.abc import Collection, Iterator
 from math import log2
 
-from .drawing import Drawing, Shape
-from .heat import HEATS, STEPS, Heat, format_count, measure_boxes
+from ..counts import format_count, format_share
+from .drawing import CardItem, Drawing, GroupItem, OpItem, RepeatItem, Shape
+from .heat import STEPS, Heat, format_measure, measure_boxes
 from .layout import Box, Edge, Label, Layout, lay_out, open_to_depth
-from .layout_pieces import SMALL, channels, shape_text, text_width
+from .layout_pieces import SMALL, channels, shape_text, shorten, text_width
 from .layout_place import number
 from .theme import THEMES, Theme
 
@@ -71,7 +72,7 @@ class Painter:
     def paint(self, layout: Layout) -> Iterator[str]:
         """All parts: frames and boxes, edges, labels, a legend."""
         for box in layout.boxes:
-            yield f'<g transform="translate({number(box.x)} {number(box.y)})">{"".join(self.paint_box(box))}</g>'
+            yield f'<g transform="translate({number(box.x)} {number(box.y)})">{tooltip(box)}{"".join(self.paint_box(box))}</g>'
         for kind in EDGE_WIDTHS:
             edges = [edge for edge in layout.edges if edge.kind == kind]
             if edges:
@@ -211,10 +212,16 @@ class Painter:
         yield f"{self.small(legend_text(heat), (STEPS + 1) * 16 + 8, 9.5)}</g>"
 
 
+def tooltip(box: Box) -> str:
+    """The path of what a box stands for, which a pointer on it shows; nothing for what is no step."""
+    is_step = isinstance(box.item, (OpItem, CardItem, GroupItem, RepeatItem))
+    return f"<title>{escape(shorten(re.sub('^##?', '', box.key)))}</title>" if is_step else ""
+
+
 def legend_text(heat: Heat) -> str:
     """What the darkest colour of a heat stands for."""
-    share = f", {heat.peak / heat.total:.0%} of the net" if heat.total else ""
-    return f"up to {format_count(heat.peak)} {HEATS[heat.name]}{share}"
+    share = f", {format_share(heat.peak / heat.total)} of the net" if heat.total else ""
+    return f"up to {format_measure(heat.peak, heat.name)}{share}"
 
 
 def slab_size(shape: Shape) -> tuple[float, float]:

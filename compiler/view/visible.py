@@ -19,8 +19,10 @@ from .drawing import (
     members,
 )
 from .layout import key_of
-from .layout_measure import Measuring, find_taps
+from .layout_measure import Measuring
 from .layout_pieces import relative
+from .layout_taps import find_taps
+from .layout_texts import repeat_title
 
 
 class ShownBox(NamedTuple):
@@ -66,7 +68,7 @@ class Visible:
         self.side: set[str] = set()
         self.parts = list(self.show(drawing.tree, ""))
         for tap in find_taps(drawing):
-            inner = tuple(self.show(tap.items, tap.key))
+            inner = tuple(self.show(tap.items, tap.path))
             if tap.framed and inner:
                 self.parts.append(ShownFrame(tap.key, tap.title, tap.sub, 0, inner, is_side=True))
                 self.side |= {box.key for box in boxes_of(inner)}
@@ -88,7 +90,7 @@ class Visible:
                 case GroupItem(id, block, inner) if id in self.opened:
                     yield ShownFrame(key, relative(id, scope), block, 0, tuple(self.show(inner, id)))
                 case RepeatItem(inner) if key in self.opened:
-                    yield self.show_rounds(inner, key, scope, self.texts.repeat_title(item, scope))
+                    yield self.show_rounds(inner, key, scope, repeat_title(item, self.drawing, scope))
                 case _:
                     yield self.show_box(item, key, scope)
 

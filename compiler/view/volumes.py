@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from math import log2, sqrt
 from typing import NamedTuple
 
-from ..ops.op import VOLUME_FAMILIES
+from ..ops.op import LAYER_FAMILIES, VOLUME_FAMILIES
 from .drawing import (
     ArcsItem,
     CardItem,
@@ -24,9 +24,9 @@ from .drawing import (
     Shape,
     ValueItem,
     exit_of,
+    members,
 )
 from .layout import initially_open, key_of, open_to_depth
-from .layout_measure import deepest_branch
 from .layout_pieces import SMALL, channels, main_of, relative, shape_text, shorten, text_width
 from .layout_place import number
 from .svg import arrowhead, svg_document, text
@@ -84,10 +84,9 @@ def walk_trunk(
             case OutputItem() | ValueItem():
                 continue
             case ParallelItem(branches, skip):
-                at = deepest_branch(item, drawing)
+                at = costliest_branch(item, drawing)
                 yield from walk_trunk(branches[at], drawing, opened, scope)
-                others = len(branches) - 1
-                beside = " and ".join([f"{others} beside"] * bool(others) + ["a skip"] * skip)
+                beside = describe_beside([*branches[:at], *branches[at + 1 :]], skip, drawing)
                 continue
             case GroupItem(id, _, inner) if id in opened:
                 yield from walk_trunk(inner, drawing, opened, id)
@@ -102,6 +101,25 @@ def walk_trunk(
         words, is_layer = describe_step(item, drawing, scope)
         yield f"{words}, {beside}" if beside else words, drawing.shape_of(value), is_layer
         beside = ""
+
+
+def costliest_branch(item: ParallelItem, drawing: Drawing) -> int:
+    """The branch that the strip follows: the first of those with the most MACs, and of these of those with the most layers and nodes."""
+    held = [[drawing.nodes[i] for each in items for i in members(each)] for items in item.branches]
+    sizes = [
+        (sum(n.costs.macs for n in nodes), sum(n.family in LAYER_FAMILIES for n in nodes), len(nodes)) for nodes in held
+    ]
+    return sizes.index(max(sizes))
+
+
+def describe_beside(branches: Sequence[Sequence[Item]], skip: bool, drawing: Drawing) -> str:
+    """What runs beside the branch that is followed: inputs by name and shape, the other branches by their number."""
+    firsts = [items[0] for items in branches if items]
+    inputs = [drawing.inputs[first.input] for first in firsts if isinstance(first, InputItem)]
+    others = len(branches) - len(inputs)
+    named = [f"{value.name} {shape_text(value.shape)}" for value in inputs]
+    words = [f"{' and '.join(named)} beside"] * bool(named) + [f"{others} beside"] * bool(others) + ["a skip"] * skip
+    return " and ".join(words)
 
 
 def describe_step(item: Item, drawing: Drawing, scope: str) -> tuple[str, bool]:

@@ -3,7 +3,7 @@
 import { svg } from "./dom.js";
 import { slabHalf } from "./layout_pieces.js";
 import { tenth } from "./layout_place.js";
-import { shapeText } from "./numbers.js";
+import { shapeText, shortText } from "./numbers.js";
 
 const SQUARE = 24; // CSS pixels: the least that a finger meets
 
@@ -138,11 +138,18 @@ const DRAW = {
   tag: (box) => [rect("reach", -2, -6, 4 + widthOf("note", box.title), SQUARE), words("note", 0, 11, box.title)],
 };
 
+/** The path of what a box stands for, as its tooltip has it; "" for what is no step. */
+function pathOf({ item, key }) {
+  return ["op", "card", "group", "repeat"].includes(item?.kind) ? key.replace(/^##?/, "") : "";
+}
+
 /** The class of a box and what is drawn in it. `share` and `peak` are its cost and the largest that is seen, as parts of the whole. */
 export function drawBox(box, share, peak) {
   const hot = carriesHeat(box);
   const kinds = [box.shape, `of-${box.family}`, hot && `heat${heatLevel(share, peak)}`];
   const parts = DRAW[box.shape](box).flat(2).filter(Boolean);
+  const path = pathOf(box);
+  if (path) parts.unshift(svg("title", {}, shortText(path)));
   return { kinds: kinds.filter(Boolean).join(" "), parts: hot && share > 0.0005 ? [...parts, ...bar(box, share, peak)] : parts };
 }
 

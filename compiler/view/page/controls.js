@@ -63,7 +63,7 @@ export function showHeader() {
   byId("totals").replaceChildren(...told);
   const choices = costs
     .filter((metric) => totals[metric])
-    .map((metric) => html("option", { value: metric }, `Heat: ${METRICS[metric].name}`));
+    .map((metric) => html("option", { value: metric }, `Heat: ${METRICS[metric].short ?? METRICS[metric].name}`));
   byId("heat").replaceChildren(html("option", { value: "" }, "No heat"), ...choices);
   showHeat();
 }

@@ -1,11 +1,12 @@
 // How large everything is, from the inside to the outside: layout_measure.py in JavaScript, function for function.
 // layout.py tells the rules by which both come to the same numbers.
 
-import { childrenOf, exitOf, keyOf, nameOf, shapeOf } from "./drawing.js";
+import { exitOf, keyOf, shapeOf } from "./drawing.js";
 import {
   ARC_LANE,
   BESIDE,
   BOLD,
+  END_GAP,
   FORK,
   GAP,
   HEADER,
@@ -21,9 +22,8 @@ import {
   TAP_LANE,
 } from "./layout_pieces.js";
 import {
-  equalShapes,
+  entryX,
   gapBefore,
-  joined,
   labelWidth,
   mainOf,
   makeColumn,
@@ -35,6 +35,8 @@ import {
   spanBar,
   textWidth,
 } from "./layout_pieces.js";
+import { findTaps } from "./layout_taps.js";
+import { boxTexts, closedTexts, repeatTitle, toldShape } from "./layout_texts.js";
 
 /** Measures one drawing with some of its items open. */
 export class Measuring {
@@ -46,16 +48,17 @@ export class Measuring {
 
   /** The whole net. */
   measure() {
-    const column = this.column(this.drawing.tree, "", null, { isTop: true, entered: false });
+    const column = this.column(this.drawing.tree, "", null, { isTrunk: true, entered: false });
     const last = column.pieces.at(-1);
-    if (last?.type === "fan") for (const branch of last.order) branch.outs = []; // nothing reads on: an input that nothing reads has no line
+    // nothing reads on: an input that nothing reads has no line
+    if (last?.type === "fan") for (const branch of last.order) [branch.outs, branch.label] = [[], null];
     return column;
   }
 
   // ---- columns
 
-  /** A series. `scope` is the group around, `entering` the shape of what enters. */
-  column(items, scope, entering, { isTop = false, entered: isEntered = true } = {}) {
+  /** A series. `scope` is the group around, `entering` the shape of what enters, `tellsEnd` when the shape that leaves is told. */
+  column(items, scope, entering, { isTrunk = false, entered: isEntered = true, tellsEnd = "no" } = {}) {
     const hung = items.map((item) => this.takeTaps(item));
     const entered = isEntered && takesWhatEnters(items);
     const pieces = [];
@@ -63,19 +66,21 @@ export class Measuring {
     let shape = entering;
     items.forEach((item, i) => {
       const followsFan = i > 0 && items[i - 1].kind === "parallel";
-      pieces.push(this.piece(item, scope, shape, items[i + 1] ?? null, followsFan, entered || i > 0));
+      pieces.push(this.piece(item, scope, shape, items[i + 1] ?? null, followsFan, entered || i > 0, isTrunk));
       const value = exitOf(item);
       shapes.push(shape);
       if (value !== null) shape = shapeOf(this.drawing, value);
     });
-    for (let i = 1; i < items.length; i++) pieces[i].label = this.labelBetween(items, shapes, i, isTop);
-    const column = this.stack(pieces, hung, scope);
+    for (let i = 1; i < items.length; i++) pieces[i].label = toldShape(items, shapes, i, this.drawing, isTrunk);
+    let ending = tellsEnd === "changed" ? toldShape(items, shapes, items.length, this.drawing, isTrunk) : null;
+    if (tellsEnd === "always" && items.length && exitOf(items.at(-1)) !== null) ending = shape;
+    const column = this.stack(pieces, hung, scope, ending);
     column.entered = entered;
     return column;
   }
 
-  /** Pieces on one axis, with what hangs on each at its left. */
-  stack(pieces, hung, scope) {
+  /** Pieces on one axis, with what hangs on each at its left, and the shape of what leaves, if it is told. */
+  stack(pieces, hung, scope, ending) {
     pieces.slice(1).forEach((piece, i) => {
       const before = pieces[i];
       if (before.type === "fan" && piece.shape === "bar")
@@ -92,7 +97,12 @@ export class Measuring {
       piece.y = y;
       y += piece.h;
     });
-    const column = makeColumn(pieces, left + right, y, left);
+    if (ending) [left, right] = [Math.max(left, slabHalf(ending)), Math.max(right, labelWidth(ending))];
+    const column = makeColumn(pieces, left + right, y, left, ending);
+    if (ending) {
+      column.labelY = y + (hung.at(-1).length ? TAP_GAP : 0) + END_GAP / 2;
+      column.h = column.labelY + END_GAP / 2;
+    }
     const last = pieces.at(-1);
     if (last?.type === "fan") column.outs = last.outs.map((x) => x - last.ax + left);
     else if (last && !last.leaves) column.outs = [];
@@ -133,16 +143,19 @@ export class Measuring {
 
   /** A head in its frame, or an output without one. */
   beside(tap, scope) {
-    const inner = this.column(tap.items, tap.framed ? tap.key : scope, shapeOf(this.drawing, tap.source));
-    const unplaced = { tap, inner, x: 0, y: 0, fromY: 0, lane: null };
+    const inner = this.column(tap.items, tap.framed ? tap.path : scope, shapeOf(this.drawing, tap.source), { tellsEnd: "always" });
+    const unplaced = { tap, inner, x: 0, y: 0, fromY: 0, lane: null, entry: 0 };
     if (!tap.framed) return { ...unplaced, w: inner.w, h: inner.h };
     tap.title = relative(tap.title, scope);
-    const need = textWidth(tap.title, BOLD) + 8 + textWidth(tap.sub, SMALL) + 2 * PAD;
+    inner.outs = [];
+    const title = textWidth(tap.title, BOLD) + 8 + textWidth(tap.sub, SMALL);
+    const need = title + 2 * PAD + 14;
     const extra = Math.max(0, need - inner.w - 2 * PAD);
     inner.w += extra;
     inner.ax += extra / 2;
     shiftColumn(inner, extra / 2);
-    return { ...unplaced, w: inner.w + 2 * PAD, h: inner.h + HEADER + GAP - 4 + PAD };
+    const w = inner.w + 2 * PAD;
+    return { ...unplaced, w, h: inner.h + HEADER + GAP - 4 + PAD, entry: entryX(PAD + inner.ax, title + 15, w - 8) };
   }
 
   /** What reads the value that leaves an item; each is taken once, by the outermost item that it leaves. */
@@ -153,30 +166,20 @@ export class Measuring {
     return taken;
   }
 
-  /** The shape to tell between an item and the one before it, or null: where it changes, inside of groups where the resolution does. */
-  labelBetween(items, shapes, i, isTop) {
-    const value = exitOf(items[i - 1]);
-    if (value === null) return null;
-    const [shape, before] = [shapeOf(this.drawing, value), shapes[i - 1]];
-    if (["input", "value"].includes(items[i - 1].kind) || items[i].kind === "output" || before === null) return shape;
-    const same = isTop ? equalShapes(before, shape) : equalShapes(before.slice(1), shape.slice(1));
-    return same ? null : shape;
-  }
-
   // ---- pieces
 
   /** Any item. */
-  piece(item, scope, entering, after, followsFan, entered) {
+  piece(item, scope, entering, after, followsFan, entered, isTrunk) {
     const isOpened = this.opened.has(keyOf(item, this.drawing));
-    if (item.kind === "parallel") return this.fan(item, scope, entering, after, entered);
-    if (item.kind === "arcs") return this.weave(item, scope, entering);
+    if (item.kind === "parallel") return this.fan(item, scope, entering, after, entered, isTrunk);
+    if (item.kind === "arcs") return this.weave(item, scope, entering, isTrunk);
     if (item.kind === "group" && isOpened)
       return this.wrap(item, this.column(item.items, item.id, entering), relative(item.id, scope), item.block);
     if (item.kind === "repeat" && isOpened) return this.openRepeat(item, scope, entering);
     if (item.kind === "group" || item.kind === "repeat") return this.closed(item, scope, entering);
     if (item.kind === "card" && isOpened && !this.isMerge(item)) {
       const inner = this.column(item.ops, scope, entering);
-      return this.wrap(item, inner, item.id ? relative(item.id, scope) : this.boxTexts(item)[0], "");
+      return this.wrap(item, inner, item.id ? relative(item.id, scope) : boxTexts(item, this.drawing)[0], "");
     }
     return this.box(item, followsFan);
   }
@@ -184,7 +187,7 @@ export class Measuring {
   /** An input, an output, an op or a card. */
   box(item, followsFan) {
     const key = keyOf(item, this.drawing);
-    const [title, sub] = this.boxTexts(item);
+    const [title, sub] = boxTexts(item, this.drawing);
     if (["input", "output", "value"].includes(item.kind)) {
       const w = Math.max(72, textWidth(title) + 2 * PAD);
       return makePiece({
@@ -212,35 +215,15 @@ export class Measuring {
     return makePiece({ key, shape: "box", family, title, w, h: sub ? 36 : 24, ax: w / 2, item, sub });
   }
 
-  /** The two lines of a box: what its layer is, and the companions before it, with an arrow, and behind it. */
-  boxTexts(item) {
-    if (item.kind === "input") return [shorten(this.drawing.inputs[item.input][0]), ""];
-    if (item.kind === "value") return [shorten(nameOf(this.drawing, item.value)), ""];
-    if (item.kind === "output") return [shorten(this.drawing.outputs[item.output][0]), ""];
-    const titles = item.members.map((node) => this.drawing.nodes[node].title);
-    const at = item.members.indexOf(mainOf(item));
-    const [before, behind] = [titles.slice(0, at).join(" · "), titles.slice(at + 1).join(" · ")];
-    const sub = before && behind ? `${before} → · ${behind}` : before ? `${before} →` : behind;
-    return [shorten(titles[at]), shorten(sub)];
-  }
-
   /** A closed group or repeat: its name, its block, what is in it. */
   closed(item, scope, entering) {
-    const rounds = item.kind === "repeat" ? item.items : [];
-    const first = rounds[0] ?? item;
-    const room = rounds.length ? 30 : 0;
-    let [title, sub, family] = ["", "", "group"];
-    if (first.kind === "group") {
-      title = rounds.length ? this.repeatTitle(item, scope) : relative(first.id, scope);
-      sub = joined([first.block, this.summary(first)]);
-    } else {
-      [title, sub] = this.boxTexts(first);
-      family = this.drawing.nodes[mainOf(first)].family;
-    }
-    if (rounds.length) sub = joined([sub, this.channelsChange(item, entering)]);
-    [title, sub] = [shorten(title), shorten(sub)];
+    const rounds = item.kind === "repeat" ? item.items.length : 0;
+    const first = rounds ? item.items[0] : item;
+    const family = first.kind === "group" ? "group" : this.drawing.nodes[mainOf(first)].family;
+    const [title, sub] = closedTexts(item, this.drawing, scope, entering, this.taps);
+    const room = rounds ? 30 : 0;
     const w = Math.max(96, textWidth(title, BOLD) + 2 * PAD + 14 + room, textWidth(sub, SMALL) + 2 * PAD);
-    const shape = rounds.length ? "stack" : "group";
+    const shape = rounds ? "stack" : "group";
     return makePiece({
       key: keyOf(item, this.drawing),
       shape,
@@ -251,51 +234,28 @@ export class Measuring {
       ax: w / 2,
       item,
       sub,
-      rounds: rounds.length,
+      rounds,
     });
-  }
-
-  /** The names of the first and the last round: `denselayer1 … denselayer6`. */
-  repeatTitle(item, scope) {
-    const [first, last] = [item.items[0], item.items.at(-1)];
-    if (!first.id || !last.id) return this.boxTexts(first)[0];
-    return `${relative(first.id, scope)} … ${last.id.split(".").at(-1)}`;
-  }
-
-  /** How the channels change over a repeat: `64→256`, or nothing. */
-  channelsChange(item, entering) {
-    const value = exitOf(item);
-    const leaving = value === null ? null : shapeOf(this.drawing, value);
-    return entering?.length && leaving?.length && !equalShapes(entering, leaving) ? `${entering[0]}→${leaving[0]}` : "";
-  }
-
-  /** What is in a closed group, in words. */
-  summary(group) {
-    const fans = group.items.filter((item) => item.kind === "parallel");
-    const branches = fans.filter((fan) => fan.branches.length > 1).map((fan) => fan.branches.length + (fan.skip ? 1 : 0));
-    const held = new Set(group.members);
-    const layers = group.members.filter((i) => LAYER_FAMILIES.includes(this.drawing.nodes[i].family)).length;
-    const inside = this.taps.filter((tap) => held.has(tap.source)).length;
-    const shape = branches.length ? `${Math.max(...branches)} branches` : fans.some((fan) => fan.skip) ? "skip" : null;
-    return [shape, `${layers} layer${layers === 1 ? "" : "s"}`, inside && `${inside} beside`].filter(Boolean).join(", ");
   }
 
   /** An open repeat: its first round stands for all, unless all are shown. */
   openRepeat(item, scope, entering) {
     const first = item.items[0];
-    const [title, block] = [this.repeatTitle(item, scope), first.kind === "group" ? first.block : ""];
-    const unrolled = first.kind !== "group" || this.opened.has(`${keyOf(item, this.drawing)}*`);
-    if (unrolled) return this.wrap(item, this.column(item.items, scope, entering), title, block);
-    return this.wrap(item, this.column(first.items, first.id, entering), title, block, item.items.length);
+    const [title, block] = [repeatTitle(item, this.drawing, scope), first.kind === "group" ? first.block : ""];
+    if (this.opened.has(`${keyOf(item, this.drawing)}*`)) return this.wrap(item, this.column(item.items, scope, entering), title, block);
+    const [shown, around] = first.kind === "group" ? [first.items, first.id] : [[first], scope];
+    return this.wrap(item, this.column(shown, around, entering), title, block, item.items.length);
   }
 
   /** A frame with a header around a column. */
   wrap(item, inner, fullTitle, fullBlock, rounds = 0) {
     const [title, sub] = [shorten(fullTitle), shorten(fullBlock)];
-    const need = textWidth(sub ? `${title}  ${sub}` : title, BOLD) + 44 + (rounds ? 30 : 0);
+    const badge = rounds ? 20 + 7 * String(rounds).length : 0;
+    const need = textWidth(sub ? `${title}  ${sub}` : title, BOLD) + 44 + badge;
     const extra = Math.max(0, need - (inner.w + 2 * PAD));
     const left = PAD + extra / 2;
     const [w, h] = [inner.w + 2 * PAD + extra, inner.h + HEADER + 2 * GAP - 6];
+    const header = 27 + textWidth(title, BOLD) + (sub ? 8 + textWidth(sub, SMALL) : 0);
     const key = keyOf(item, this.drawing);
     return makePiece({
       key,
@@ -311,14 +271,15 @@ export class Measuring {
       inner,
       ix: left,
       iy: HEADER + GAP - 4,
+      entry: entryX(left + inner.ax, header, w - 8 - badge),
     });
   }
 
   // ---- branches and arcs
 
   /** Branches. Into a circle, or where there is one branch only, the deepest is on the trunk and the others enter from the right. */
-  fan(item, scope, entering, after, isEntered) {
-    const branches = item.branches.map((items) => this.branch(items, scope, entering, isEntered));
+  fan(item, scope, entering, after, isEntered, isTrunk) {
+    const branches = item.branches.map((items) => this.branch(items, scope, entering, isEntered, isTrunk));
     const deepest = branches[deepestBranch(item, this.drawing)];
     const sided = after !== null && (this.isCircle(after) || branches.length === 1);
     const order = sided ? [deepest, ...branches.filter((branch) => branch !== deepest)] : branches;
@@ -350,12 +311,12 @@ export class Measuring {
   }
 
   /** One branch. One short group without a block, and one card with a name, are a tag at its beginning and no frame. */
-  branch(items, scope, entering, entered) {
+  branch(items, scope, entering, entered, isTrunk) {
     const only = items.length === 1 ? items[0] : null;
     const isPlain = only?.kind === "group" && !only.block && only.items.length <= SHORT_BRANCH;
     const column = isPlain
-      ? this.column(only.items, only.id, entering, { entered })
-      : this.column(items, scope, entering, { entered });
+      ? this.column(only.items, only.id, entering, { entered, tellsEnd: "changed" })
+      : this.column(items, scope, entering, { entered, isTrunk, tellsEnd: "changed" });
     if (!isPlain && (only?.kind !== "card" || !only.id || this.opened.has(only.id))) return column;
     column.tag = only;
     column.tagText = shorten(relative(only.id, scope));
@@ -364,8 +325,8 @@ export class Measuring {
   }
 
   /** What is not series-parallel: one column, its far edges in lanes at the right. */
-  weave(item, scope, entering) {
-    const inner = this.column(item.items, scope, entering, { entered: false });
+  weave(item, scope, entering, isTrunk) {
+    const inner = this.column(item.items, scope, entering, { isTrunk, entered: false });
     const near = new Set(item.edges.filter(([a, b]) => b - a === 1).map(([a]) => a));
     inner.pieces.forEach((piece, number) => {
       if (!near.has(number)) piece.label = null;
@@ -405,50 +366,12 @@ export class Measuring {
   }
 }
 
-/** Everything that stands beside a column. */
-function* findTaps(drawing) {
-  const inSeries = new Set(
-    [drawing.tree, ...drawing.heads.map((head) => head.items)].flatMap((items) => [...outputItems(items)]),
-  );
-  for (const [k, [name, node]] of drawing.outputs.entries()) {
-    if (!inSeries.has(k))
-      yield { key: `out:${name}`, source: node, items: [drawing.items.get(`out:${name}`)], title: "", sub: "", framed: false };
-  }
-  for (const { path, weight, source, items } of drawing.heads) {
-    let [title, sub] = ["", ""];
-    if (weight !== null) {
-      title = shorten(path);
-      sub = `training only, loss × ${shortWeight(weight)}`;
-    }
-    yield { key: `head:${path}`, source, items, title, sub, framed: title !== "" };
-  }
-}
-
-/** The outputs that stand in a series, or in one inside of it. */
-function* outputItems(items) {
-  for (const item of items) {
-    if (item.kind === "output") yield item.output;
-    for (const inner of childrenOf(item)) yield* outputItems(inner);
-  }
-}
-
 /** Whether a series begins with something that reads what enters it, and not with values of its own. */
 function takesWhatEnters(items) {
   const first = items[0];
   if (first?.kind === "input" || first?.kind === "value") return false;
   if (first?.kind === "parallel") return first.skip || first.branches.some(takesWhatEnters);
   return first?.kind === "arcs" ? first.edges.some(([a]) => a === 0) : true;
-}
-
-/** A weight with six digits, as Python's `:g` writes it. */
-function shortWeight(weight) {
-  const size = Math.abs(weight);
-  if (size !== 0 && (size < 1e-4 || size >= 1e6))
-    return weight
-      .toExponential(5)
-      .replace(/\.?0*e/, "e")
-      .replace(/e([+-])(\d)$/, "e$10$2");
-  return String(Number(weight.toPrecision(6)));
 }
 
 /** The branch that is on the trunk: the first of those with the most layers, and of these of those with the most nodes. */

@@ -3,7 +3,7 @@
 import { shapeText } from "./numbers.js";
 
 export const [CHAR, SMALL, BOLD, LONGEST] = [5.9, 0.85, 1.08, 60];
-export const [PAD, GAP, LABEL_GAP, TAP_GAP, HEADER] = [10, 18, 32, 14, 22];
+export const [PAD, GAP, LABEL_GAP, END_GAP, TAP_GAP, HEADER] = [10, 18, 32, 24, 14, 22];
 export const [FORK, TAG, LANE, BESIDE, ARC_LANE, HEAD_GAP, TAP_LANE, TAP_DROP] = [14, 8, 20, 14, 12, 40, 8, 16];
 export const LAYER_FAMILIES = ["conv", "linear"]; // families of what counts as a layer
 export const SHORT_BRANCH = 8; // a branch under one name with at most so many items needs no frame
@@ -12,14 +12,14 @@ export const SHORT_BRANCH = 8; // a branch under one name with at most so many i
 
 /** A measured box. */
 export function makePiece(fields) {
-  const { item = null, sub = "", rounds = 0, labelWidth = 0, inner = null, ix = 0, iy = 0 } = fields;
+  const { item = null, sub = "", rounds = 0, labelWidth = 0, inner = null, ix = 0, iy = 0, entry = 0 } = fields;
   const { key, shape, family, title, w, h, ax } = fields;
   const leaves = shape !== "output";
-  return { type: "piece", key, shape, family, title, w, h, ax, item, sub, rounds, labelWidth, inner, ix, iy, y: 0, label: null, leaves };
+  return { type: "piece", key, shape, family, title, w, h, ax, item, sub, rounds, labelWidth, inner, ix, iy, entry, y: 0, label: null, leaves };
 }
 
 /** Measured pieces on one axis. */
-export const makeColumn = (pieces, w, h, ax) => ({
+export const makeColumn = (pieces, w, h, ax, label = null) => ({
   pieces,
   w,
   h,
@@ -30,6 +30,8 @@ export const makeColumn = (pieces, w, h, ax) => ({
   tag: null,
   tagText: "",
   beside: [],
+  label,
+  labelY: 0,
 });
 
 /** Makes a bar as wide as what it merges; `outs` are relative to its axis. */
@@ -45,6 +47,9 @@ export function gapBefore(before, piece) {
   if (piece.type === "fan") return piece.entered ? (piece.label ? LABEL_GAP - 8 : 6) : GAP;
   return piece.label ? LABEL_GAP : GAP;
 }
+
+/** The x at which a line enters a frame: on the axis, or where its header is clear, between the end of its title and a limit. */
+export const entryX = (axis, title, limit) => Math.min(Math.max(axis, title), limit);
 
 /** Moves what a column holds beside its axis to the right. */
 export function shiftColumn(column, by) {
@@ -77,7 +82,6 @@ export function shorten(text) {
 /** A path without that of the group around. */
 export const relative = (path, scope) => (scope && path.startsWith(`${scope}.`) ? path.slice(scope.length + 1) : path);
 
-export const joined = (texts) => texts.filter(Boolean).join(" · ");
 export const equalShapes = (a, b) => a.length === b.length && a.every((size, i) => size === b[i]);
 
 /** The first size; 1 where it is none, or not known. */

@@ -37,6 +37,10 @@ export class Placing {
       if (i && (near === null || near.has(i))) this.connect(column.pieces[i - 1], piece, cx, y);
     });
     if (column.h > column.tail) for (const out of column.outs) this.draw(line(x + out, y + column.tail, y + column.h), false);
+    if (column.label !== null) {
+      if (!column.outs.length) this.draw(line(cx, y + column.tail, y + column.labelY), false);
+      this.labels.push({ x: tenth(cx), y: tenth(y + column.labelY), shape: column.label });
+    }
     for (const beside of column.beside) this.placeBeside(beside, cx, x, y);
   }
 
@@ -61,13 +65,13 @@ export class Placing {
     const [left, top, w, h, labelWidth] = [tenth(x), tenth(y), tenth(piece.w), tenth(piece.h), tenth(piece.labelWidth)];
     this.boxes.push({ key, x: left, y: top, w, h, labelWidth, shape, family, title, sub, rounds, item });
     if (piece.inner === null) return;
-    this.placeInner(piece.inner, x + piece.ix, y + HEADER - 2, y + piece.iy, y + piece.h);
+    this.placeInner(piece.inner, x + piece.ix, y + piece.iy, x + piece.entry, y, y + piece.h);
   }
 
-  /** What a frame holds, with an edge from its header and one to its bottom. */
-  placeInner(column, x, header, y, bottom) {
+  /** What a frame holds, with an edge from its upper side, beside its title, and one to its lower side. */
+  placeInner(column, x, y, entry, top, bottom) {
     const { pieces, entered, outs } = column;
-    if (pieces.length && entered) this.draw(line(x + column.ax, header, y), pieces[0].type === "piece");
+    if (pieces.length && entered) this.draw(stepAside(entry, top, top + HEADER, x + column.ax, y), pieces[0].type === "piece");
     this.placeColumn(column, x, y);
     for (const out of pieces.length ? outs : []) this.draw(line(x + out, y + column.h, bottom), false);
   }
@@ -88,7 +92,7 @@ export class Placing {
     const item = this.drawing.items.get(tap.key) ?? null;
     this.boxes.push({ key: tap.key, ...place, shape: "head", family: "other", title: tap.title, sub: tap.sub, rounds: 0, item });
     const innerLeft = left + (beside.w - beside.inner.w) / 2;
-    this.placeInner(beside.inner, innerLeft, top + HEADER - 2, top + HEADER + GAP - 4, top + beside.h);
+    this.placeInner(beside.inner, innerLeft, top + HEADER + GAP - 4, left + beside.entry, top, top + beside.h);
   }
 
   // ---- branches
@@ -138,18 +142,7 @@ export class Placing {
 
   /** The edge from the trunk to a branch. */
   fork(cx, top, fork, axis, branchTop, branch) {
-    const arrow = branch.pieces[0].type === "piece";
-    if (Math.abs(axis - cx) < STRAIGHT) {
-      this.draw(line(cx, top, branchTop), arrow);
-      return;
-    }
-    const q = Math.min(5, Math.abs(axis - cx) / 2);
-    const s = axis > cx ? 1 : -1;
-    this.draw(
-      `M${number(cx)} ${number(top)}V${number(fork - q)}q0 ${number(q)} ${number(s * q)} ${number(q)}H${number(axis - s * q)}` +
-        `q${number(s * q)} 0 ${number(s * q)} ${number(q)}V${number(branchTop)}`,
-      arrow,
-    );
+    this.draw(stepAside(cx, top, fork, axis, branchTop), branch.pieces[0].type === "piece");
   }
 
   /** The edge from the end of a branch to its merge from above, or to where an outer merge takes it. */
@@ -204,6 +197,17 @@ export class Placing {
 
 /** A vertical line. */
 const line = (x, y, end) => `M${number(x)} ${number(y)}V${number(end)}`;
+
+/** Down, across at a level, and down again. */
+function stepAside(x, y, level, endX, endY) {
+  if (Math.abs(endX - x) < STRAIGHT) return line(x, y, endY);
+  const q = Math.min(5, Math.abs(endX - x) / 2);
+  const s = endX > x ? 1 : -1;
+  return (
+    `M${number(x)} ${number(y)}V${number(level - q)}q0 ${number(q)} ${number(s * q)} ${number(q)}H${number(endX - s * q)}` +
+    `q${number(s * q)} 0 ${number(s * q)} ${number(q)}V${number(endY)}`
+  );
+}
 
 /** Down, across and down again. */
 function elbow(x, y, endX, endY) {

@@ -30,7 +30,6 @@ function problemElement(diagnostic) {
 
 function showProblems(diagnostics, broken) {
   problems.hidden = diagnostics.length === 0;
-  problems.style.setProperty("--header", `${document.querySelector("header").offsetHeight}px`);
   problems.replaceChildren(html("ul", {}, diagnostics.map(problemElement)));
   document.body.classList.toggle("broken", broken);
   if (diagnostics.length) announce(`${diagnostics.length} diagnostics: ${diagnostics[0].message}`);
@@ -49,7 +48,7 @@ function showConnection(connected) {
 
 /** Follows the stream of events at the page's own address. */
 export function startLive() {
-  byId("view").after(problems);
+  document.querySelector("header").append(problems);
   const events = new EventSource(document.documentElement.dataset.live);
   events.addEventListener("message", receive);
   events.addEventListener("open", () => showConnection(true));

@@ -1,11 +1,11 @@
 // Costs and shapes as people read them.
 
-/** What a box can cost: the place in a node's record, its name, its unit behind a rounded number, and its whole number. */
+/** What a box can cost: the place in a node's record, its name, a short one for the choice of heat, and its whole number. */
 export const METRICS = {
   macs: { name: "MACs", exact: (n) => grouped(n) },
   params: { name: "parameters", exact: (n) => grouped(n) },
   activations: { name: "activations", exact: (n) => grouped(n) },
-  bytes: { name: "memory", exact: (n) => `${grouped(n)} bytes` },
+  bytes: { name: "bytes of all outputs", short: "bytes", exact: (n) => `${grouped(n)} bytes: what all steps give, for one image` },
   time_ms: { name: "time", exact: (n) => `${rounded(n)} ms` },
 };
 

@@ -20,7 +20,16 @@ from ..heat import FIELDS
 from ..theme import THEMES, Theme
 
 # in the order in which they are joined: a module stands behind those that it uses while it is loaded
-LAYOUT = ("numbers.js", "drawing.js", "layout_pieces.js", "layout_measure.js", "layout_place.js", "layout.js")
+LAYOUT = (
+    "numbers.js",
+    "drawing.js",
+    "layout_pieces.js",
+    "layout_taps.js",
+    "layout_texts.js",
+    "layout_measure.js",
+    "layout_place.js",
+    "layout.js",
+)
 MODULES = ("dom.js", *LAYOUT, "state.js", "boxes.js", "tree.js", "picture.js", "selection.js", "source.js", "explanation.js", "details.js", "search.js",
            "strip.js", "controls.js", "pointing.js", "download.js", "main.js")  # fmt: skip
 LIVE = "live.js"

@@ -1,0 +1,23 @@
+"""How people read a count and a share: in messages, tables and pictures alike."""
+
+from __future__ import annotations
+
+
+def format_count(count: float | None) -> str:
+    """A count to three digits, as papers print it: `25.6 M`, `4.09 G`; empty for None."""
+    if count is None:
+        return ""
+    value, units = float(count), iter(("", " k", " M", " G", " T"))
+    unit = next(units)
+    while value >= 999.5 and unit != " T":
+        value, unit = value / 1000, next(units)
+    if not unit or value >= 99.95:
+        return f"{value:.0f}{unit}"
+    return f"{value:.1f}{unit}" if value >= 9.995 else f"{value:.2f}{unit}"
+
+
+def format_share(share: float) -> str:
+    """A part of the whole in per cent: `23 %`, `4.1 %`."""
+    if 0 < share < 0.0005:
+        return "< 0.1 %"
+    return f"{100 * share:.1f} %" if 0 < share < 0.0995 else f"{100 * share:.0f} %"
