@@ -140,6 +140,7 @@ def test_one_protocol_is_shown_and_the_others_are_told() -> None:
     assert {each.description for each in mixed.protocols} <= texts, "the legend tells the marks"
 
 
+@pytest.mark.usefixtures("run")
 def test_every_protocol_and_word_is_named() -> None:
     assert Protocol("cifar10", "test", None, None, 1, True, "").name == "test-augmented"
     assert Protocol("imagenet-top1", "val", "multiscale", None, 2, False, "").description == "val, multiscale, 2 models"
@@ -152,7 +153,7 @@ def test_every_protocol_and_word_is_named() -> None:
         },
         more=top1(30, "crops: 1, models: 7"),
     )
-    for net in nets:
+    for net in read_nets(nets, [], DEFAULT):
         (result,) = net.results
         name = protocol_of("imagenet-top1", result.row).name
         assert [point.net.name for point in chart_of(nets, protocol=name).shown] == [net.name], name

@@ -45,7 +45,7 @@ def training_memory(graph: Graph, batch: int = 1) -> TrainingMemory:
     return TrainingMemory(batch, sizes[False] + sizes[True], sizes[False], batch * image + once)
 
 
-class Layout(NamedTuple):
+class Placement(NamedTuple):
     """How a value lies in memory: in that of which value, whether channels last, and its strides."""
 
     memory: Value
@@ -65,17 +65,17 @@ def dense_strides(type: TensorType, channels_last: bool) -> Strides:
     return tuple(prod(type.sizes[axis:]) for axis in range(len(type.sizes) + 1))
 
 
-def layouts(graph: Graph, nodes: Iterable[Node]) -> dict[str, Layout]:
+def place_values(graph: Graph, nodes: Iterable[Node]) -> dict[str, Placement]:
     """How the values of a training step lie in torch's memory, by their names; images arrive channels first."""
-    found = {value.name: Layout(value, False, dense_strides(value.type, False)) for value in graph.inputs}
+    found = {value.name: Placement(value, False, dense_strides(value.type, False)) for value in graph.inputs}
     for node in nodes:
         op, given, y = op_of(node), [found[value.name] for value in node.inputs], node.output
         strides = op.view_strides(given[0].strides, *node.input_types) if given else None
         last = op.gives_channels_last([each.channels_last for each in given], *node.input_types)
         if strides is None:
-            found[y.name] = Layout(y, last, dense_strides(y.type, last))
+            found[y.name] = Placement(y, last, dense_strides(y.type, last))
         else:
-            found[y.name] = Layout(given[0].memory, last, strides)
+            found[y.name] = Placement(given[0].memory, last, strides)
     return found
 
 
@@ -85,7 +85,7 @@ def saved_bytes(graph: Graph) -> tuple[int, int]:
     An op keeps nothing where no gradient passes: it has no parameters, and none come before it.
     """
     nodes = graph.needed_by(graph.results())
-    layout = layouts(graph, nodes)
+    places = place_values(graph, nodes)
     trained: set[str] = set()
     kept: dict[str, Value] = {}
     own = once = 0
@@ -95,12 +95,12 @@ def saved_bytes(graph: Graph) -> tuple[int, int]:
             continue
         trained.add(node.output.name)
         saved = op.saved_for_backward(node.output.type, *node.input_types)
-        values = [layout[node.output.name].memory] if saved.output else []
+        values = [places[node.output.name].memory] if saved.output else []
         for value, is_kept in zip(node.inputs, kept_inputs(saved, passes), strict=True):
-            if is_kept and saved.without_gaps and layout[value.name].has_gaps(value.type):
+            if is_kept and saved.without_gaps and places[value.name].has_gaps(value.type):
                 own += bytes_of(value)
             elif is_kept:
-                values.append(layout[value.name].memory)
+                values.append(places[value.name].memory)
         kept.update((value.name, value) for value in values)
         # a product is kept for the gradient of the next factor
         own += saved.bytes + sum(compress(saved.products, passes[2:]))
