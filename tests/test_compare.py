@@ -19,7 +19,7 @@ from archc.charts.bubbles import LARGEST_AREA, draw_bubbles, round_counts
 from archc.charts.labels import Circle, Rectangle, overlap, place_labels
 from archc.charts.measured import Measurement, Setting
 from archc.charts.nets import MAX_STAGES
-from archc.charts.protocols import METRICS, Protocol
+from archc.charts.protocols import METRICS, Protocol, protocol_of
 from archc.charts.selection import AXES, ChartRequest, Selection, select
 from archc.charts.style import MARKS, look_of
 from archc.cli.compare import AXIS_WORDS, LECTURE, METRIC_WORDS, read_nets
@@ -100,7 +100,7 @@ def test_the_nets_of_the_lecture_stand_where_their_specs_say() -> None:
     assert at["googlenet"][2] == pytest.approx(6_624_904 / 143_667_240), "inference needs no auxiliary head"
     assert dict(chart.left_out) == {
         "zfnet": "it has imagenet-top1 by val-crops-not-told",
-        "inception_v4": "it has imagenet-top1 by val-12-crops, val-144-crops, val-1-crop-without-the-blacklisted-pictures",
+        "inception_v4": "it has imagenet-top1 by val-12-crops, val-144-crops, val-1-crop.without-the-blacklisted-pictures",
     }
 
 
@@ -129,7 +129,7 @@ def test_one_protocol_is_shown_and_the_others_are_told() -> None:
     assert dict(chart.left_out) == {
         "a": "it has imagenet-top1 by val-1-crop", "d": "it reports no imagenet-top1", "e": "it reports no imagenet-top1",
         "f": "it has imagenet-top1 by val-10-crops-3-models", "g": "it has imagenet-top1 by val-10-crops-of-320-px",
-        "h": "it has imagenet-top1 by val-10-crops-half",
+        "h": "it has imagenet-top1 by val-10-crops.half",
     }  # fmt: skip
     assert [point.net.name for point in chart_of(nets, protocol="val-1-crop").shown] == ["a"]
     assert [point.net.name for point in chart_of(nets, metric="cifar10").shown] == ["d"]
@@ -142,10 +142,23 @@ def test_one_protocol_is_shown_and_the_others_are_told() -> None:
     assert {each.description for each in mixed.protocols} <= texts, "the legend tells the marks"
 
 
+@pytest.mark.usefixtures("run")
 def test_every_protocol_and_word_is_named() -> None:
     assert Protocol("cifar10", "test", None, None, 1, True, "").name == "test-augmented"
     assert Protocol("imagenet-top1", "val", "multiscale", None, 2, False, "").description == "val, multiscale, 2 models"
     assert Protocol("mnist", "test", None, None, 1, False, "").name == "test"
+    subsets = ("", "a b", "a-b", "a|b", "A b", "a  b", "a_2d_b", "密", "集", "7 models", "augmented", ".")
+    nets = spread(
+        **{
+            f"n{i}": top1(30, f"crops: 1, subset: {json.dumps(subset)}" if subset else "crops: 1")
+            for i, subset in enumerate(subsets)
+        },
+        more=top1(30, "crops: 1, models: 7"),
+    )
+    for net in read_nets(nets, [], DEFAULT):
+        (result,) = net.results
+        name = protocol_of("imagenet-top1", result.row).name
+        assert [point.net.name for point in chart_of(nets, protocol=name).shown] == [net.name], name
     assert tuple(METRICS) == METRIC_WORDS and tuple(AXES) == AXIS_WORDS
 
 

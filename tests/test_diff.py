@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import re
 import subprocess
@@ -320,6 +321,25 @@ def test_exit_codes(run: Run, arguments: list[str], code: int) -> None:
     )
     if "json" in arguments:
         assert json.loads(ran.out)["error"]["exit_code"] == 2
+
+
+@pytest.mark.parametrize(
+    "options, code", [(["--exit-code"], 1), (["-q"], 1), (["--exit-code", "--format", "json"], 1), ([], 0)]
+)
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+@pytest.mark.usefixtures("run")
+def test_a_reader_that_goes_away_changes_no_code(options: list[str], code: int, closed: str) -> None:
+    """A bundled spec is named on standard error."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE} | {closed: writer}
+    call = "import sys; from archc.cli import main; sys.exit(main(sys.argv[1:]))"
+    environment = {**os.environ, "PYTHONPATH": str(Path(archc.__file__).parents[1])}
+    words = [sys.executable, "-c", call, "diff", "net.yaml", "lenet5_modern", *options]
+    done = subprocess.run(words, **streams, text=True, env=environment, check=False)  # type: ignore[call-overload]
+    os.close(writer)
+    assert done.returncode == code
+    assert closed == "stderr" or done.stderr.splitlines() == ["using the bundled lenet5_modern"]
 
 
 def test_json_has_every_difference(run: Run) -> None:

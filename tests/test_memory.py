@@ -245,6 +245,36 @@ def test_a_tensor_that_several_keep_counts_once_and_one_without_gradient_not(ste
     check_saved(graph_of(steps))
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "[{slice: {height: [0, 3], width: [0, 3]}}, flatten, {linear: 3}]",
+        "[{conv: 4}, {slice: {height: [0, 7, 2]}}, {avg_pool: 2}, {slice: {width: [0, 1]}}, flatten, {linear: 3}]",
+        "[{conv: 4}, {slice: {channels: [1, 4, 2]}}, {group_norm: {groups: 1}}, {slice: {channels: [0, 1]}}, flatten, {linear: 3}]",
+        "[layer_norm, sigmoid, flatten, {linear: 3}]",
+        "[layer_norm, {conv: 4}, {max_pool: 2}, {slice: {channels: [1, 4]}}, {group_norm: {groups: 3}}, sigmoid, flatten, {linear: 3}]",
+        "[layer_norm, {concat: [[], {affine: {}}]}, tanh, {concat: [[], [{conv: 4}, softmax]]}, tanh, flatten, {linear: 3}]",
+        "[layer_norm, {multiply: [[global_avg_pool, {conv: 2}], [], [tanh]]}, {select: {channels: [1, 0]}}, flatten, {linear: 3}]",
+        "[layer_norm, {mean: [[tanh], [affine]]}, sigmoid, flatten, {linear: 3}]",
+    ],
+)
+def test_what_is_copied_depends_on_how_it_lies_in_memory(steps: str) -> None:
+    """On the CPU: tensors without data lie otherwise behind a convolution."""
+    check_saved(graph_of(steps), "cpu")
+
+
+@pytest.mark.parametrize("learned", range(8))
+def test_what_is_kept_of_factors_depends_on_their_order(learned: int) -> None:
+    """torch multiplies from left to right; a gate among them makes the products of several sizes."""
+    for factors in (
+        ["tanh", "relu", "silu"],
+        ["tanh", "global_avg_pool", "relu"],
+        ["global_avg_pool", "global_avg_pool", "relu"],
+    ):
+        branches = [f"[{f}, {{affine: {{}}}}]" if learned >> at & 1 else f"[{f}]" for at, f in enumerate(factors)]
+        check_saved(graph_of(f"[{{multiply: [{', '.join(branches)}]}}, {{scale: 2}}]"))
+
+
 def test_what_training_takes() -> None:
     graph = graph_of(
         "[{name: a, conv: {out: 3, kernel: 3}}, {name: n, batch_norm: {}}, relu, flatten, {name: fc, linear: 5}]"

@@ -12,6 +12,7 @@ from archc.compiler.analysis.cards import CARDS, find_card
 from archc.compiler.analysis.cost import ELEMENT_BYTES
 from archc.compiler.analysis.roofline import largest_batch, roofline
 from archc.compiler.diagnostics import Failure
+from archc.text.rooflines import format_micros
 
 from .program import program
 
@@ -52,6 +53,11 @@ def test_layers_by_hand(net: archc.Net, precision: str, batch: int) -> None:
     assert roof.total.seconds == pytest.approx(sum(max(flops / 1e9, moved / 2e8) for flops, moved in work.values()))
     assert roof.images_per_second == pytest.approx(batch / roof.total.seconds)
     assert times["pool"].bound == "memory" and times["wide"].bound == "arithmetic"
+
+
+def test_small_times_keep_three_digits() -> None:
+    times = [3.15841e-3, 1e-6, 4.5678e-9, 1.7e-12]
+    assert [format_micros(seconds) for seconds in times] == ["3,158.41", "1.00", "0.00457", "1.7e-06"]
 
 
 @pytest.mark.parametrize("memory, fixed, image, expected", [

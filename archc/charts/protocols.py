@@ -38,8 +38,11 @@ class Protocol(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The word for --protocol: `val-1-crop`, `test-augmented`."""
-        return re.sub(r"[^a-z0-9]+", "-", self.description.lower()).strip("-")
+        """The word for --protocol: `val-1-crop`, `test-augmented`, `val-1-crop.without-two`. Each protocol has a word of its own:
+        the subset stands behind a dot, and what is neither letter, digit nor space in it is its code point, `_2d_`."""
+        word = re.sub(r"[^a-z0-9]+", "-", self._replace(subset="").description.lower())
+        subset = "".join(c if c.isalnum() else "-" if c == " " else f"_{ord(c):x}_" for c in self.subset)
+        return f"{word}.{subset}" if subset else word
 
     @property
     def description(self) -> str:

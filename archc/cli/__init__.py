@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import TextIO
 
 from ..interruption import end_if_interrupted, requested_format
 
@@ -64,10 +66,9 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def leave_pipe() -> None:
-    """Sends the rest of the output to the null device: the reader has gone, and the interpreter's last flush would fail."""
-    try:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-    except (OSError, ValueError):
-        pass
+def leave_pipe(*streams: TextIO) -> None:
+    """Sends the rest of standard output, or of `streams`, to the null device: the reader has gone, and the interpreter's last flush
+    would fail."""
+    for stream in streams or (sys.stdout,):
+        with suppress(OSError, ValueError), open(os.devnull, "w") as null:
+            os.dup2(null.fileno(), stream.fileno())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -60,7 +62,8 @@ def command(
     try:
         diff = open_diff(a, b, own, limits)
         if not quiet:
-            print_diff(diff, form)
+            with reader_may_leave(sys.stdout):
+                print_diff(diff, form)
         return int(wants_code and diff.differs)
     except SpecError as error:
         raise SpecError(error.diagnostics, TROUBLE if wants_code else 1) from None
@@ -82,8 +85,21 @@ def open_diff(a: str, b: str | None, settings: tuple[tuple[str, ...], tuple[str,
     except RuntimeFault as fault:
         raise Failure.of(fault) from None
     for side in sides if b is not None else sides[1:]:
-        tell_of(side)
+        with reader_may_leave(sys.stderr):
+            tell_of(side)
     return NetDiff(*sides)
+
+
+@contextmanager
+def reader_may_leave(stream: TextIO) -> Iterator[None]:
+    """What is printed to a stream, all of it or as much as somebody reads: the exit code says whether the nets differ all the same."""
+    from . import leave_pipe
+
+    try:
+        yield
+        stream.flush()
+    except BrokenPipeError:
+        leave_pipe(stream)
 
 
 def tell_of(side: Side) -> None:

@@ -96,6 +96,12 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds < 1000 else f"{seconds:,.0f} s"
 
 
+def format_micros(seconds: float) -> str:
+    """Microseconds: to a hundredth, and small ones to three digits."""
+    micros = 1e6 * seconds
+    return f"{micros:,.2f}" if micros >= 1 else f"{micros:.3g}"
+
+
 def format_speed(speed: float) -> str:
     """Images a second: whole from 100 on."""
     return f"{speed:,.0f}" if speed >= 100 else f"{speed:.3g}"
@@ -121,7 +127,7 @@ def card_columns(table: CostTable, roof: Roofline) -> list[TableColumn]:
         ),
         TableColumn("FLOPs/byte", "FLOPs/byte", [f"{x.intensity:.3g}" if x.bytes else "" for x in times], True),
         TableColumn("bound by", "bound by", [x.bound for x in times]),
-        TableColumn("least µs", "least µs", [f"{1e6 * x.seconds:,.2f}" if x.bytes else "" for x in times], True),
+        TableColumn("least µs", "least µs", [format_micros(x.seconds) if x.bytes else "" for x in times], True),
         TableColumn("share", "of time", [*shares, ""]),
     ]
 

@@ -227,6 +227,9 @@ class Softmax(Activation):
     def needs_float32(self, x: TensorType) -> bool:
         return True
 
+    def gives_channels_last(self, given: Sequence[bool], x: TensorType) -> bool:
+        return False
+
     def torch(self, nn: Any, x: TensorType) -> Any:
         return getattr(nn, self.module)(dim=1)
 

@@ -10,7 +10,7 @@ from ..ir.dtypes import I64
 from ..ir.graph import Value
 from ..ir.types import TensorType, format_sizes
 from .fields import Float, Int
-from .op import OnnxBuilder, Op, Saved, field, op
+from .op import OnnxBuilder, Op, Saved, Strides, field, op
 from .working import AXES, Working, total
 
 
@@ -63,8 +63,8 @@ class Add(Merge):
     def caption(self, *x: TensorType) -> str:
         return "+"
 
-    def gives_view(self, *x: TensorType) -> bool:
-        return len(x) == 1
+    def view_strides(self, strides: Strides, *x: TensorType) -> Strides | None:
+        return strides if len(x) == 1 else None
 
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Add()
@@ -88,6 +88,9 @@ class Mean(Merge):
 
     def gives_distribution(self, given: Sequence[bool], *x: TensorType) -> bool:
         return all(given)
+
+    def gives_channels_last(self, given: Sequence[bool], *x: TensorType) -> bool:
+        return False
 
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Mean()
@@ -123,6 +126,9 @@ class Concat(Merge):
     def shape_working(self, *x: TensorType) -> tuple[Working, ...]:
         channels = [t.channels for t in x]
         return (Working("C", total(channels), sum(channels), "the branches one after the other"),)
+
+    def gives_channels_last(self, given: Sequence[bool], *x: TensorType) -> bool:
+        return all(given)
 
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Concat()
@@ -167,11 +173,15 @@ class Multiply(Merge):
 
     def saved_for_backward(self, y: TensorType, *x: TensorType) -> Saved:
         """Its factors, and the products of the first two, three, … of them but for the last."""
-        sizes = [max(a.elements for a in x[:count]) for count in range(2, len(x))]
-        return Saved(inputs=len(x) > 1, bytes=sum(sizes) * y.dtype.size_bytes)
+        sizes = (max(a.elements for a in x[:count]) for count in range(2, len(x)))
+        return Saved(inputs=len(x) > 1, products=tuple(size * y.dtype.size_bytes for size in sizes))
 
-    def gives_view(self, *x: TensorType) -> bool:
-        return len(x) == 1
+    def gives_channels_last(self, given: Sequence[bool], *x: TensorType) -> bool:
+        """As its first factor that is no gate."""
+        return max(zip(x, given, strict=True), key=lambda factor: factor[0].elements)[1]
+
+    def view_strides(self, strides: Strides, *x: TensorType) -> Strides | None:
+        return strides if len(x) == 1 else None
 
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Multiply()
@@ -219,6 +229,9 @@ class Join(Merge):
     def saved_for_backward(self, y: TensorType, *x: TensorType) -> Saved:
         """The share of each branch."""
         return Saved(bytes_once=sum(not t.is_control for t in x) * y.dtype.size_bytes)
+
+    def gives_channels_last(self, given: Sequence[bool], *x: TensorType) -> bool:
+        return False
 
     def torch(self, nn: Any, *x: TensorType) -> Any:
         return nn.Join(local=self.local, drawn=x[-1].is_control)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from ..diagnostics import Reject
@@ -136,7 +136,7 @@ class GroupNorm(Op):
 
     def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
         """Its input, and the mean and standard deviation of each group."""
-        return Saved(inputs=True, bytes=2 * self.groups * x.dtype.size_bytes)
+        return Saved(inputs=True, bytes=2 * self.groups * x.dtype.size_bytes, without_gaps=True)
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.GroupNorm(self.groups, x.channels, eps=self.eps)
@@ -183,6 +183,9 @@ class LayerNorm(Op):
     def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
         """Its input, and the mean and standard deviation of each position."""
         return Saved(inputs=True, bytes=2 * x.elements // x.channels * x.dtype.size_bytes)
+
+    def gives_channels_last(self, given: Sequence[bool], x: TensorType) -> bool:
+        return True
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.LayerNorm(x.channels, eps=self.eps) if x.is_vector else nn.ChannelNorm(x.channels, eps=self.eps)

@@ -86,17 +86,24 @@ class Window(NamedTuple):
 Windows = tuple[Window, Window]  # of the rows, and of the columns
 
 
+Strides = tuple[int, ...]  # of the batch and of each axis: how many elements apart neighbours lie in memory
+
+
 class Saved(NamedTuple):
     """What training keeps of an op until its backward pass, as torch's autograd does.
 
     `inputs` and `output` say whether these are kept; `bytes` are those of tensors of its own for each image (a mask, indices), and
-    `bytes_once` those that do not grow with the batch (the statistics of a batch).
+    `bytes_once` those that do not grow with the batch (the statistics of a batch). Several inputs are factors, multiplied from left
+    to right: `products` are the bytes of the product of the first two, three, … for each image. `without_gaps` says that an input
+    with gaps is kept as a copy of its own elements.
     """
 
     inputs: bool = False
     output: bool = False
     bytes: int = 0
     bytes_once: int = 0
+    products: tuple[int, ...] = ()
+    without_gaps: bool = False
 
 
 class Doubt(NamedTuple):
@@ -286,9 +293,17 @@ class Op:
         """What its torch module keeps for the backward pass of a training step, beside its parameters."""
         return Saved()
 
-    def gives_view(self, *x: Any, **_: Any) -> bool:
-        """Whether its torch module's result has the memory of its one input in training: it moves and copies nothing."""
-        return False
+    def view_strides(self, strides: Strides, *x: Any, **_: Any) -> Strides | None:
+        """The strides of its torch module's result in training where that has the memory of its one input, which has `strides`.
+
+        None where the result has memory of its own.
+        """
+        return None
+
+    def gives_channels_last(self, given: Sequence[bool], *x: Any, **_: Any) -> bool:
+        """Whether the channels of a position lie side by side in the memory of its torch module's result. `given` says the same of
+        each input; what works element by element keeps their order."""
+        return any(given[:1])
 
     def needs_float32(self, *x: Any, **_: Any) -> bool:
         """Whether half floats would lose what it computes: sums of squares or of exponentials, sums of very many numbers, and

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..ir.types import TensorType
 from .fields import Choice, Float
-from .op import Op, Saved, field, op
+from .op import Op, Saved, Strides, field, op
 from .scale import Scale
 
 
@@ -43,8 +43,8 @@ class Dropout(Op):
         """Its mask, in the type of its input, as on a CPU; a GPU's takes a byte an element."""
         return Saved(bytes=0 if self.p == 0 else y.elements * y.dtype.size_bytes)
 
-    def gives_view(self, x: TensorType) -> bool:
-        return self.p == 0
+    def view_strides(self, strides: Strides, x: TensorType) -> Strides | None:
+        return strides if self.p == 0 else None
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Dropout(self.p)

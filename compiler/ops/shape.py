@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +18,7 @@ from .op import (
     OnnxBuilder,
     Op,
     Saved,
+    Strides,
     Window,
     Windows,
     field,
@@ -57,8 +59,8 @@ class Identity(Op):
     def gives_distribution(self, given: Sequence[bool], x: TensorType) -> bool:
         return given[0]
 
-    def gives_view(self, x: TensorType) -> bool:
-        return True
+    def view_strides(self, strides: Strides, x: TensorType) -> Strides | None:
+        return strides
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Identity()
@@ -87,8 +89,12 @@ class Flatten(Op):
     def shape_working(self, x: TensorType) -> tuple[Working, ...]:
         return (Working("C", product(x.sizes), x.elements),)
 
-    def gives_view(self, x: TensorType) -> bool:
-        return True
+    def view_strides(self, strides: Strides, x: TensorType) -> Strides | None:
+        """One step for all elements of an image, where each axis goes on where the next one ends; otherwise they are copied."""
+        axes = [(size, step) for size, step in zip(x.sizes, strides[1:], strict=True) if size > 1]
+        if any(step != size * inner for (_, step), (size, inner) in pairwise(axes)):
+            return None
+        return strides[0], axes[-1][1] if axes else 1
 
     def windows(self, x: TensorType) -> Windows:
         return (whole_window(x.height), whole_window(x.width)) if x.is_image else POINTWISE_WINDOWS
@@ -204,8 +210,9 @@ class Slice(Op):
                 found.append(Working(axis, terms, len(range(start, stop, step))))
         return tuple(found)
 
-    def gives_view(self, x: TensorType) -> bool:
-        return True
+    def view_strides(self, strides: Strides, x: TensorType) -> Strides | None:
+        steps = (step for _, _, step in self.ranges(x))
+        return strides[0], *(stride * step for stride, step in zip(strides[1:], steps, strict=True))
 
     def windows(self, x: TensorType) -> Windows:
         if not x.is_image:
@@ -267,6 +274,9 @@ class Select(Op):
     def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
         """The numbers of the channels."""
         return Saved(bytes_once=len(self.channels) * I64.size_bytes)
+
+    def gives_channels_last(self, given: Sequence[bool], x: TensorType) -> bool:
+        return False
 
     def torch(self, nn: Any, x: TensorType) -> Any:
         return nn.Select(self.channels)
