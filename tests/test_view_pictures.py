@@ -210,7 +210,7 @@ def test_volumes_follow_the_most_macs_and_name_other_inputs(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("value", "heat", "text"),
     [(999_600, "macs", "1.00 M MACs"), (604e6, "macs", "604 M MACs"), (6_624_904, "params", "6.62 M parameters"), (1234.5, "time", "1234 ms"),
-     (0.1234, "time", "0.123 ms"), (49_800_000, "memory", "49.8 MB"), (12, "memory", "12 B")],
+     (0.1234, "time", "0.123 ms"), (49_800_000, "memory", "49.8 MB of all outputs"), (12, "memory", "12 B of all outputs")],
 )  # fmt: skip
 def test_figures_of_heat(value: float, heat: str, text: str) -> None:
     assert format_measure(value, heat) == text

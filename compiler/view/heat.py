@@ -54,10 +54,10 @@ def measure_boxes(drawing: Drawing, boxes: Iterable[Box], name: str) -> Heat:
 
 
 def format_measure(value: float, heat: str) -> str:
-    """A figure with its unit: `604 M MACs`, `1.20 MB`, `3.86 ms`."""
+    """A figure with its unit: `604 M MACs`, `1.20 MB of all outputs`, `3.86 ms`."""
     if heat == "time":
         return f"{value:.0f} ms" if value >= 99.95 else f"{value:.3g} ms"
     count = format_count(value)
     if heat == "memory":
-        return f"{count}B" if " " in count else f"{count} B"
+        return f"{count}{'' if ' ' in count else ' '}B of all outputs"
     return f"{count} {HEATS[heat]}"
