@@ -13,7 +13,7 @@ from archc.compiler.sources import zoo
 from archc.compiler.view.draw import draw_graph
 from archc.compiler.view.drawing import CardItem, Drawing, GroupItem, RepeatItem, exit_of, members
 from archc.compiler.view.layout import Layout, initially_open, key_of, lay_out, open_to_depth
-from archc.compiler.view.layout_pieces import BOLD, shape_text, text_width
+from archc.compiler.view.layout_pieces import BOLD, HEADER, shape_text, text_width
 
 from .drawings import find_faults, has_arcs, implied_edges, items_of, live_edges, named_edges, random_net
 
@@ -256,13 +256,18 @@ def test_a_head_ends_in_its_shape_and_is_called_from_its_own_path(tmp_path: Path
     assert any(edge.path.endswith(f"V{end.y:g}") for edge in layout.edges)
 
 
-def test_a_line_enters_a_frame_from_its_upper_side_beside_the_title() -> None:
+def test_a_line_enters_a_frame_from_its_upper_side_or_below_its_title() -> None:
     drawing = drawing_of("googlenet")
     layout = lay_out(drawing, open_to_depth(drawing, None))
     starts = {tuple(map(float, edge.path[1:].partition("V")[0].split())) for edge in layout.edges}
+    kinds = set()
     for box in (box for box in layout.boxes if box.shape in ("open", "head")):
-        entries = [x for x, y in starts if abs(y - box.y) < 0.2 and box.x < x < box.x + box.w]
-        assert entries and min(entries) > box.x + 9 + text_width(box.title, BOLD), box.key
+        entries = [(x, y - box.y) for x, y in starts if -0.2 < y - box.y <= HEADER and box.x < x < box.x + box.w]
+        assert entries, box.key
+        x, below = min(entries)
+        kinds.add(below > 1)
+        assert below > 14 or x > box.x + 9 + text_width(box.title, BOLD), box.key
+    assert kinds == {True, False}
 
 
 def test_a_closed_group_of_rounds_tells_what_a_round_is(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ from .layout_pieces import (
     PieceColumn,
     Tap,
     Weave,
-    entry_x,
+    entry_y,
     gap_before,
     label_width,
     main_of,
@@ -185,7 +185,7 @@ class Measuring:
         inner.ax += extra / 2
         shift(inner, extra / 2)
         w = inner.w + 2 * PAD
-        return Beside(tap, inner, w, inner.h + HEADER + GAP - 4 + PAD, entry=entry_x(PAD + inner.ax, title + 15, w - 8))
+        return Beside(tap, inner, w, inner.h + HEADER + GAP - 4 + PAD, entry=entry_y(PAD + inner.ax, title + 15, w - 8))
 
     def take_taps(self, item: Item) -> list[Tap]:
         """What reads the value that leaves an item; each is taken once, by the outermost item that it leaves."""
@@ -272,7 +272,7 @@ class Measuring:
         header = 27 + text_width(title, BOLD) + (8 + text_width(block, SMALL) if block else 0)
         return Piece(key_of(item, self.drawing), "open", "group", title, w,
                      inner.h + HEADER + 2 * GAP - 6, inner.ax + left, item, block, rounds,
-                     inner=inner, ix=left, iy=HEADER + GAP - 4, entry=entry_x(left + inner.ax, header, w - 8 - badge))  # fmt: skip
+                     inner=inner, ix=left, iy=HEADER + GAP - 4, entry=entry_y(left + inner.ax, header, w - 8 - badge))  # fmt: skip
 
     # ---- branches and arcs
 

@@ -16,7 +16,7 @@ SHORT_BRANCH = 8  # a branch under one name with at most so many items needs no 
 
 @dataclass(slots=True)
 class Piece:
-    """A measured box. What an open one holds is `inner`, at (`ix`, `iy`) in it, and `entry` the x at which a line enters its frame.
+    """A measured box. What an open one holds is `inner`, at (`ix`, `iy`) in it, and `entry` how far below its upper edge the line on its axis begins.
 
     `y` and `label` are set by its column.
     """
@@ -89,7 +89,7 @@ Measured = Piece | Fan | Weave
 class Beside:
     """What stands at the left of a column, its frame at (`x`, `y`) in the column, and the `from_y` at which its line leaves the axis.
 
-    The line goes down in the `lane` of that x where another frame is in its way. It goes on in the frame from the `entry` of that x.
+    The line goes down in the `lane` of that x where another frame is in its way. It goes on in the frame `entry` below its upper edge.
     """
 
     tap: Tap
@@ -158,9 +158,9 @@ def gap_before(before: Measured, piece: Measured) -> float:
     return LABEL_GAP if piece.label is not None else GAP
 
 
-def entry_x(axis: float, title: float, limit: float) -> float:
-    """The x at which a line enters a frame: on the axis, or where its header is clear, between the end of its title and a limit."""
-    return min(max(axis, title), limit)
+def entry_y(axis: float, title: float, limit: float) -> float:
+    """How far below a frame's upper edge the line on its axis begins: below the title, if that ends behind the axis."""
+    return 0 if title <= axis <= limit else HEADER - 2
 
 
 def shift(column: PieceColumn, by: float) -> None:

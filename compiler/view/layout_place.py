@@ -74,13 +74,13 @@ class Placing:
         self.boxes.append(Box(piece.key, tenth(x), tenth(y), tenth(piece.w), tenth(piece.h), piece.shape, piece.family,
                               piece.title, piece.sub, piece.rounds, tenth(piece.label_width), piece.item))  # fmt: skip
         if piece.inner is not None:
-            self.place_inner(piece.inner, x + piece.ix, y + piece.iy, x + piece.entry, y, y + piece.h)
+            self.place_inner(piece.inner, x + piece.ix, y + piece.iy, y + piece.entry, y + piece.h)
 
-    def place_inner(self, column: PieceColumn, x: float, y: float, entry: float, top: float, bottom: float) -> None:
-        """What a frame holds, with an edge from its upper side, beside its title, and one to its lower side."""
+    def place_inner(self, column: PieceColumn, x: float, y: float, top: float, bottom: float) -> None:
+        """What a frame holds, with an edge from its upper side, or from below its title, and one to its lower side."""
         if column.pieces and column.entered:
             arrow = isinstance(column.pieces[0], Piece)
-            self.draw(step_aside(entry, top, top + HEADER, x + column.ax, y), arrow)
+            self.draw(line(x + column.ax, top, y), arrow)
         self.place_column(column, x, y)
         for out in column.outs if column.pieces else []:
             self.draw(line(x + out, y + column.h, bottom), arrow=False)
@@ -102,7 +102,7 @@ class Placing:
         )
         inner_left = left + (beside.w - beside.inner.w) / 2
         inner_top = top + HEADER + GAP - 4
-        self.place_inner(beside.inner, inner_left, inner_top, left + beside.entry, top, top + beside.h)
+        self.place_inner(beside.inner, inner_left, inner_top, top + beside.entry, top + beside.h)
 
     # ---- branches
 

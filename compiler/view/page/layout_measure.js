@@ -22,7 +22,7 @@ import {
   TAP_LANE,
 } from "./layout_pieces.js";
 import {
-  entryX,
+  entryY,
   gapBefore,
   labelWidth,
   mainOf,
@@ -155,7 +155,7 @@ export class Measuring {
     inner.ax += extra / 2;
     shiftColumn(inner, extra / 2);
     const w = inner.w + 2 * PAD;
-    return { ...unplaced, w, h: inner.h + HEADER + GAP - 4 + PAD, entry: entryX(PAD + inner.ax, title + 15, w - 8) };
+    return { ...unplaced, w, h: inner.h + HEADER + GAP - 4 + PAD, entry: entryY(PAD + inner.ax, title + 15, w - 8) };
   }
 
   /** What reads the value that leaves an item; each is taken once, by the outermost item that it leaves. */
@@ -271,7 +271,7 @@ export class Measuring {
       inner,
       ix: left,
       iy: HEADER + GAP - 4,
-      entry: entryX(left + inner.ax, header, w - 8 - badge),
+      entry: entryY(left + inner.ax, header, w - 8 - badge),
     });
   }
 

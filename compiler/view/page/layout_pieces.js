@@ -48,8 +48,8 @@ export function gapBefore(before, piece) {
   return piece.label ? LABEL_GAP : GAP;
 }
 
-/** The x at which a line enters a frame: on the axis, or where its header is clear, between the end of its title and a limit. */
-export const entryX = (axis, title, limit) => Math.min(Math.max(axis, title), limit);
+/** How far below a frame's upper edge the line on its axis begins: below the title, if that ends behind the axis. */
+export const entryY = (axis, title, limit) => (title <= axis && axis <= limit ? 0 : HEADER - 2);
 
 /** Moves what a column holds beside its axis to the right. */
 export function shiftColumn(column, by) {

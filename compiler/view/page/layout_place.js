@@ -65,13 +65,13 @@ export class Placing {
     const [left, top, w, h, labelWidth] = [tenth(x), tenth(y), tenth(piece.w), tenth(piece.h), tenth(piece.labelWidth)];
     this.boxes.push({ key, x: left, y: top, w, h, labelWidth, shape, family, title, sub, rounds, item });
     if (piece.inner === null) return;
-    this.placeInner(piece.inner, x + piece.ix, y + piece.iy, x + piece.entry, y, y + piece.h);
+    this.placeInner(piece.inner, x + piece.ix, y + piece.iy, y + piece.entry, y + piece.h);
   }
 
-  /** What a frame holds, with an edge from its upper side, beside its title, and one to its lower side. */
-  placeInner(column, x, y, entry, top, bottom) {
+  /** What a frame holds, with an edge from its upper side, or from below its title, and one to its lower side. */
+  placeInner(column, x, y, top, bottom) {
     const { pieces, entered, outs } = column;
-    if (pieces.length && entered) this.draw(stepAside(entry, top, top + HEADER, x + column.ax, y), pieces[0].type === "piece");
+    if (pieces.length && entered) this.draw(line(x + column.ax, top, y), pieces[0].type === "piece");
     this.placeColumn(column, x, y);
     for (const out of pieces.length ? outs : []) this.draw(line(x + out, y + column.h, bottom), false);
   }
@@ -92,7 +92,7 @@ export class Placing {
     const item = this.drawing.items.get(tap.key) ?? null;
     this.boxes.push({ key: tap.key, ...place, shape: "head", family: "other", title: tap.title, sub: tap.sub, rounds: 0, item });
     const innerLeft = left + (beside.w - beside.inner.w) / 2;
-    this.placeInner(beside.inner, innerLeft, top + HEADER + GAP - 4, left + beside.entry, top, top + beside.h);
+    this.placeInner(beside.inner, innerLeft, top + HEADER + GAP - 4, top + beside.entry, top + beside.h);
   }
 
   // ---- branches
