@@ -39,7 +39,7 @@ def find_kind(name: str, data: bytes) -> str | None:
 
 
 def refuse_other_file(name: str, data: bytes, first: str = "") -> None:
-    """Raises Failure `not-a-spec` (usage) for a file that is clearly something else. `first` is what to do before the rest of the help."""
+    """Raises Failure `not-a-spec` for a file that is clearly something else. `first` is what to do before the rest of the help."""
     kind = find_kind(name, data)
     if kind is not None:
         verb = "are" if kind == WEIGHTS else "is"
@@ -47,5 +47,4 @@ def refuse_other_file(name: str, data: bytes, first: str = "") -> None:
             "not-a-spec",
             f"`{clean(name)}` {verb} {kind}, and no spec",
             "; ".join(filter(None, (first, HELPS[kind]))),
-            2,
         )

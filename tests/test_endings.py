@@ -63,7 +63,7 @@ FAILING = [
     Failing(["check", "tiny.yaml", "--set"], 2, "usage"),
     Failing(["check", "missing.yaml"], 2, "no-such-spec"),
     *(
-        Failing([command, name], 2, "not-a-spec")
+        Failing([command, name], 1, "not-a-spec")
         for command, names in {
             "check": OTHER_FILES,
             "cost": OTHER_FILES,
@@ -73,9 +73,9 @@ FAILING = [
         }.items()
         for name in names
     ),
-    Failing(["init", "mine", "--from", "model.bin"], 2, "not-a-spec"),
-    Failing(["view", "w.pth"], 2, "not-a-spec"),
-    Failing(["explain", "picture", "conv1"], 2, "not-a-spec"),
+    Failing(["init", "mine", "--from", "model.bin"], 1, "not-a-spec"),
+    Failing(["view", "w.pth"], 1, "not-a-spec"),
+    Failing(["explain", "picture", "conv1"], 1, "not-a-spec"),
     Failing(["check", "tiny.yaml", "--set", "classes"], 2, "set-unknown"),
     Failing(["check", "tiny.yaml", "--set", "classes=ten"], 2, "set-value"),
     Failing(["check", "tiny.yaml", "--set", "clases=1"], 2, "set-unknown"),

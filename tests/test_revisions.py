@@ -139,7 +139,7 @@ REFUSED = [
     (".", ":nets/none.yaml", 2, "no-such-spec", "in what is staged"),
     (".", ":1:nets/member.yaml", 2, "no-such-spec", "no file"),
     (".", "v1:binary.yaml", 1, "not-utf8", "binary.yaml"),
-    (".", "v1:model.onnx", 2, "not-a-spec", "git show v1:model.onnx > old.onnx"),
+    (".", "v1:model.onnx", 1, "not-a-spec", "git show v1:model.onnx > old.onnx"),
     (".", "--help:x", 2, "no-such-revision", "no revision"),
     (".", "v1..main:nets/member.yaml", 2, "no-such-revision", "no revision"),
     (".", "$(touch x):nets/member.yaml", 2, "no-such-revision", "no revision"),
