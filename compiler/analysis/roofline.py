@@ -69,6 +69,7 @@ def roofline(graph: Graph, card: Card, precision: str, batch: int) -> Roofline:
     alive = {node.path for node in live_nodes(graph)}
 
     def time(node: Node) -> LayerTime:
+        """The longer of a layer's arithmetic and its bytes."""
         costs = op_cost(op_of(node), node.output.type, *node.input_types)
         if node.path not in alive or not costs.activations:
             return NO_TIME

@@ -83,6 +83,7 @@ def parse_reported(node: Located) -> tuple[Reported, ...]:
 
 
 def parse_row(node: Located) -> Reported:
+    """One row of `reported`, which the schema has passed."""
     values: dict[str, Located] = {key: entry.value for key, entry in node.value.items()}
     params: Mapping[str, Entry] = values.pop("with").value if "with" in values else {}
     errors = {key: values.pop(key) for key in FIGURES if key in values}

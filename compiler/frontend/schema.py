@@ -4,8 +4,7 @@ One schema has three readers: jsonschema here, the editor (compiler/archspec.sch
 `anyOf`: a step is `type: [string, object]`, with operations as plain properties and blocks as a pattern. So an error is about
 one key or one value, and an editor completes all operations everywhere. The parts of the schema are called rules here. Their
 keys that begin with `x-` are for schema_errors.py: what a rule describes (`x-what`), what it wants, in words (`x-wants`), the op
-whose fields it holds (`x-op`), synonyms of a key (`x-also-called`), what to write for a value of a wrong type (`x-instead`), and what to say of
-other formats' keys (`x-other-keys`).
+whose fields it holds (`x-op`), synonyms (`x-also-called`), what to write instead (`x-instead`), and what other formats' keys mean (`x-other-keys`).
 """
 
 from __future__ import annotations

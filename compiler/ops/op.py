@@ -84,8 +84,6 @@ class Window(NamedTuple):
 
 
 Windows = tuple[Window, Window]  # of the rows, and of the columns
-
-
 Strides = tuple[int, ...]  # of the batch and of each axis: how many elements apart neighbours lie in memory
 
 
