@@ -206,8 +206,9 @@ GPU = Benchmark(
 PICTURE = Benchmark(
     "picture", "Pictures", "How long does `archc view` take, how large are its pages, and how do they move?", "picture.py --rounds 9", minutes=5,
     tables=(Table((NET, Column("view_s", "view, s", ".2f"), Column("of_check", "of check", ".2f"), Column("page_kb", "page, kB"),
-            Column("boxes", "boxes, all open"), Column("layout_ms", "layout, ms", ".1f"), Column("open_ms", "open all, ms", ".0f"),
-            Column("frame_ms", "frame, ms", ".1f"), Column("frame_p95_ms", "95 %", ".1f"))),),
+            Column("boxes", "boxes, all open"))),
+            Table((NET, Column("layout_ms", "layout, ms", ".1f"), Column("open_ms", "open all, ms", ".0f"),
+            Column("frame_ms", "frame, ms", ".1f"), Column("frame_p95_ms", "95 %", ".1f")))),
     goals=(
         Goal("`resnet152`: whole process ≤ 0.5 s", "view_s", {"net": "resnet152"}, most=0.5, form=".2f"),
         Goal("`resnet152`: page ≤ 300 kB", "page_kb", {"net": "resnet152"}, most=300),
