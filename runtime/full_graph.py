@@ -16,15 +16,11 @@ from .faults import RuntimeFault
 from .outline import (
     ATTRIBUTE,
     GRAPH,
-    MAX_METADATA,
-    MAX_PAIRS,
     MAX_PARTS,
-    MAX_PRODUCER,
-    MODEL,
     NODE,
     TENSOR,
     Shape,
-    read_opset,
+    read_notes,
     read_pair,
     read_port,
     signed,
@@ -107,27 +103,8 @@ def read_model(path: Path) -> FullGraph:
 def read_full_graph(reader: WireReader) -> FullGraph:
     """The graph of a ModelProto. Raises ValueError where the file is no model."""
     found = FullGraph()
-    graphs = read = 0
-    for field, wire, length in reader.walk(reader.size, MODEL):
-        if wire != BYTES:
-            continue
-        if field in (2, 3):
-            made_by = reader.read(min(length, MAX_PRODUCER)).decode(errors="replace")
-            found.producer = f"{found.producer} {made_by}".strip()[:MAX_PRODUCER]
-        elif field == 7:
-            graphs += 1
-            read_graph(reader, reader.end(length), found)
-        elif field == 8:
-            domain, version = read_opset(reader, reader.end(length))
-            found.opsets[domain] = version
-        elif field == 14:
-            read += length
-            if read > MAX_METADATA or len(found.metadata) > MAX_PAIRS:
-                raise ValueError("too much metadata")
-            key, value = read_pair(reader, reader.end(length), MAX_METADATA)
-            found.metadata[key] = value
-    if not graphs:
-        raise ValueError("no graph")
+    notes = read_notes(reader, lambda end: read_graph(reader, end, found))
+    found.producer, found.opsets, found.metadata = notes
     found.inputs = [name for name in dict.fromkeys(found.inputs) if name not in found.constants]
     return found
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from .wire import BYTES, FIXED32, VARINT, Message, WireReader
@@ -141,9 +141,27 @@ class Outline:
         return False
 
 
+class ModelNotes(NamedTuple):
+    """What a ModelProto says beside its graph: what made it, the opsets by domain, and its metadata."""
+
+    producer: str
+    opsets: dict[str, int]
+    metadata: dict[str, str]
+
+
 def read_outline(reader: WireReader) -> tuple[Outline, dict[str, str]]:
     """The outline of a ModelProto, and its metadata. Raises ValueError where the file is no model."""
     outline = Outline()
+    notes = read_notes(reader, lambda end: read_graph(reader, end, outline))
+    outline.producer, outline.opsets = notes.producer, notes.opsets
+    outline.surprise = outline.surprise or reader.surprise
+    return outline, notes.metadata
+
+
+def read_notes(reader: WireReader, read_graph_to: Callable[[int], None]) -> ModelNotes:
+    """Reads a ModelProto; `read_graph_to` reads its graph up to an end. Raises ValueError where the file is no model."""
+    producer = ""
+    opsets: dict[str, int] = {}
     metadata: dict[str, str] = {}
     graphs = read = 0
     for field, wire, length in reader.walk(reader.size, MODEL):
@@ -151,13 +169,13 @@ def read_outline(reader: WireReader) -> tuple[Outline, dict[str, str]]:
             continue
         if field in (2, 3):
             made_by = reader.read(min(length, MAX_PRODUCER)).decode(errors="replace")
-            outline.producer = f"{outline.producer} {made_by}".strip()[:MAX_PRODUCER]
+            producer = f"{producer} {made_by}".strip()[:MAX_PRODUCER]
         elif field == 7:
             graphs += 1
-            read_graph(reader, reader.end(length), outline)
+            read_graph_to(reader.end(length))
         elif field == 8:
             domain, version = read_opset(reader, reader.end(length))
-            outline.opsets[domain] = version
+            opsets[domain] = version
         elif field == 14:
             read += length
             if read > MAX_METADATA or len(metadata) > MAX_PAIRS:
@@ -166,8 +184,7 @@ def read_outline(reader: WireReader) -> tuple[Outline, dict[str, str]]:
             metadata[key] = value
     if not graphs:
         raise ValueError("no graph")
-    outline.surprise = outline.surprise or reader.surprise
-    return outline, metadata
+    return ModelNotes(producer, opsets, metadata)
 
 
 # where tensors may stand in any model: the messages by name, and in each the fields that lead on, with the message in them

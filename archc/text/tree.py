@@ -22,7 +22,6 @@ from ..compiler.view.drawing import (
     ParallelItem,
     RepeatItem,
     Shape,
-    children,
     exit_of,
     members,
 )
@@ -79,7 +78,7 @@ class TreeMaker:
 
     def __init__(self, drawing: Drawing) -> None:
         self.drawing = drawing
-        drawn = {*outputs_in(drawing.tree), *(k for head in drawing.heads for k in outputs_in(head.items))}
+        drawn = drawing.outputs_in_series
         # outputs that are read on, by the node that gives them
         self.on_the_way = {o.node: o.name for k, o in enumerate(drawing.outputs) if k not in drawn}
 
@@ -204,15 +203,6 @@ def read_from(row: TreeRow, names: Sequence[str]) -> TreeRow:
 def below(path: str, scope: str) -> str:
     """A path without the scope that it is in; empty for the scope's own, which a named merge has."""
     return "" if path == scope else path.removeprefix(f"{scope}.") if scope else path
-
-
-def outputs_in(items: Sequence[Item]) -> Iterator[int]:
-    """The outputs that have an item of their own in a series."""
-    for item in items:
-        if isinstance(item, OutputItem):
-            yield item.output
-        for inner in children(item):
-            yield from outputs_in(inner)
 
 
 class TreeLine(NamedTuple):

@@ -6,7 +6,6 @@ Each op lowers itself, as it does for the file; here its nodes are noted, with t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple
 
@@ -14,7 +13,8 @@ from ..diagnostics import InternalError
 from ..ir.dtypes import DType
 from ..ir.graph import Graph, Node
 from ..ir.types import TensorType
-from ..ops.op import Op, op_of
+from ..ops.onnx_lowering import OnnxLowering
+from ..ops.op import op_of
 
 Shape = tuple[int, ...]
 
@@ -49,16 +49,15 @@ def onnx_nodes(graph: Graph, opset: int, batch: int = 1) -> tuple[OnnxNode, ...]
     return tuple(recorder.nodes)
 
 
-class Recorder:
+class Recorder(OnnxLowering):
     """What `Op.onnx` writes to (ops.op.OnnxBuilder), which only notes the nodes."""
 
     def __init__(self, graph: Graph, opset: int, batch: int) -> None:
-        self.graph, self.opset, self.batch = graph, opset, batch
+        super().__init__(graph, opset)
+        self.batch = batch
         self.nodes: list[OnnxNode] = []
-        self.current: Node
         self.shapes: dict[str, Shape] = {value.name: self.full_shape(value.type) for value in graph.inputs}
         self.constants: dict[str, tuple[int, ...]] = {}
-        self.names: set[str] = set()
 
     def full_shape(self, x: TensorType) -> Shape:
         """The shape of a value, with the batch in it."""
@@ -82,17 +81,12 @@ class Recorder:
 
     def node(self, op_type: str, *inputs: str, **attributes: Any) -> str:
         """Notes a node with one output, and returns the output's name."""
-        path = self.current.path
-        name, count = f"{path}/{op_type}", 1
-        while name in self.names:
-            count += 1
-            name = f"{path}/{op_type}_{count}"
-        self.names.add(name)
+        name = self.new_name(op_type)
         read = tuple(each for each in inputs if each)
         rule = SHAPE_RULES.get(op_type)
         shape = rule([self.shapes[each] for each in read], self.numbers(read), attributes) if rule else None
         size = prod(shape or ()) * self.current.output.type.dtype.size_bytes
-        self.nodes.append(OnnxNode(path, name, op_type, read, name, shape, size, attributes))
+        self.nodes.append(OnnxNode(self.current.path, name, op_type, read, name, shape, size, attributes))
         if shape is not None:
             self.shapes[name] = shape
         return name
@@ -126,19 +120,6 @@ class Recorder:
         name = f"{self.current.path}/{hint}"
         self.shapes[name] = shape
         return name
-
-    def readers(self) -> tuple[Op, ...]:
-        """The ops that read the result of the current node, in the order of the graph."""
-        return tuple(self.readers_by_value.get(self.current.output.name, ()))
-
-    @cached_property
-    def readers_by_value(self) -> dict[str, list[Op]]:
-        """The ops that read each value of the graph, by the value's name."""
-        found: dict[str, list[Op]] = {}
-        for node in self.graph.nodes:
-            for value in node.inputs:
-                found.setdefault(value.name, []).append(op_of(node))
-        return found
 
 
 # The shape of a node's result: of the shapes that it reads, the whole numbers that it reads, and its attributes. A node that always gives

@@ -207,6 +207,11 @@ class Drawing(NamedTuple):
         """The shape of a node's output, or of an input (-1 - its number)."""
         return self.nodes[value].shape if value >= 0 else self.inputs[-1 - value].shape
 
+    @property
+    def outputs_in_series(self) -> set[int]:
+        """The outputs that stand in a series; the others stand beside their nodes."""
+        return {k for items in (self.tree, *(head.items for head in self.heads)) for k in output_items(items)}
+
     def to_json(self) -> dict[str, Any]:
         """The drawing in the form that docs/view.md tells: dicts, lists, tuples, texts and numbers."""
         shapes: dict[Shape, int] = {}
@@ -259,6 +264,15 @@ def members(item: Item) -> Iterator[int]:
     for items in children(item):
         for inner in items:
             yield from members(inner)
+
+
+def output_items(items: Sequence[Item]) -> Iterator[int]:
+    """The outputs that stand in a series, or in one inside of it."""
+    for item in items:
+        if isinstance(item, OutputItem):
+            yield item.output
+        for inner in children(item):
+            yield from output_items(inner)
 
 
 def exit_of(item: Item) -> int | None:

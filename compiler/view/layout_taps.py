@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from .drawing import Drawing, Item, OutputItem, children
+from .drawing import Drawing, OutputItem
 from .layout_pieces import Tap, shorten
 
 
 def find_taps(drawing: Drawing) -> Iterator[Tap]:
     """Everything that stands beside a column."""
-    in_series = set(output_items(drawing.tree)) | {k for head in drawing.heads for k in output_items(head.items)}
+    in_series = drawing.outputs_in_series
     for k, output in enumerate(drawing.outputs):
         if k not in in_series:
             yield Tap(f"out:{output.name}", output.node, (OutputItem(k),))
@@ -20,12 +20,3 @@ def find_taps(drawing: Drawing) -> Iterator[Tap]:
             sub = f"training only, loss × {head.weight:g}"
         title = shorten(head.path) if head.weight is not None else ""
         yield Tap(f"head:{head.path}", head.source, head.items, title, sub)
-
-
-def output_items(items: Sequence[Item]) -> Iterator[int]:
-    """The outputs that stand in a series, or in one inside of it."""
-    for item in items:
-        if isinstance(item, OutputItem):
-            yield item.output
-        for inner in children(item):
-            yield from output_items(inner)

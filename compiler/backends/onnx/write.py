@@ -7,7 +7,6 @@ IR version are always written as asked or refused. The file holds no absolute pa
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from ...hashed_file import HashedFile
 from ...ir.dtypes import F16, F64, I64, DType
 from ...ir.graph import Graph, Node, Value
 from ...memory_map import blocks
-from ...ops.op import Op, op_of
+from ...ops.onnx_lowering import OnnxLowering
+from ...ops.op import op_of
 from ...weights.source import WeightSource
 from .. import Export
 from . import wire
@@ -30,7 +30,7 @@ ALIGNMENT = 4096
 EXTERNAL_OVER = 2_000_000_000
 
 
-class Emitter:
+class Emitter(OnnxLowering):
     """What `Op.onnx` writes to (ops.op.OnnxBuilder): gathers the ONNX nodes and tensors of a graph, one graph node at a time.
 
     `current` is the graph node that is being lowered; `onnx_names` are the names of values that differ from the graph's. The tensors
@@ -38,21 +38,15 @@ class Emitter:
     """
 
     def __init__(self, graph: Graph, weights: WeightSource, opset: int, stored_half: Collection[str] = ()) -> None:
-        self.graph, self.weights, self.opset, self.stored_half = graph, weights, opset, stored_half
+        super().__init__(graph, opset)
+        self.weights, self.stored_half = weights, stored_half
         self.nodes: list[wire.NodeProto] = []
         self.tensors: dict[str, wire.TensorProto] = {}
-        self.current: Node
         self.onnx_names = onnx_names(graph)
-        self.node_names: set[str] = set()
 
     def node(self, op_type: str, *inputs: str, **attributes: Any) -> str:
         """Adds an ONNX node of the current graph node, and returns the name of its one output."""
-        path, doc = self.current.path, self.current.span.short if self.current.span else ""
-        name, count = f"{path}/{op_type}", 1
-        while name in self.node_names:
-            count += 1
-            name = f"{path}/{op_type}_{count}"
-        self.node_names.add(name)
+        name, doc = self.new_name(op_type), self.current.span.short if self.current.span else ""
         self.nodes.append(wire.NodeProto(op_type, inputs, name, name, attributes, doc))
         return name
 
@@ -86,19 +80,6 @@ class Emitter:
         data = dtype.encode(np.array(values, I64.numpy if dtype.kind == "int" else F64.numpy)).tobytes()
         self.tensors[name] = wire.TensorProto(name, shape, dtype, lambda: (data,))
         return name
-
-    def readers(self) -> tuple[Op, ...]:
-        """The ops that read the result of the current graph node, in the order of the graph."""
-        return tuple(self.readers_by_value.get(self.current.output.name, ()))
-
-    @cached_property
-    def readers_by_value(self) -> dict[str, list[Op]]:
-        """The ops that read each value of the graph, by the value's name."""
-        found: dict[str, list[Op]] = {}
-        for node in self.graph.nodes:
-            for value in node.inputs:
-                found.setdefault(value.name, []).append(op_of(node))
-        return found
 
     def onnx_name(self, value: Value) -> str:
         """What a value of the graph is called in the file."""
