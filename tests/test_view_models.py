@@ -425,7 +425,7 @@ def test_a_model_is_known_by_its_first_byte(run: Run) -> None:
     save(unnamed(), Path("copy.bin"))
     assert run("view", "copy.bin", "-o", "a.svg").code == 0
     refused = run("cost", "copy.bin")
-    assert refused.code == 2 and "`copy.bin` is a built model" in refused.err and "`archc view`" in refused.err
+    assert refused.code == 1 and "`copy.bin` is a built model" in refused.err and "`archc view`" in refused.err
 
 
 def test_a_part_of_a_model(tmp_path: Path) -> None:
