@@ -44,6 +44,7 @@ MAX_SHOWN = 80  # letters of a path in a message
 MAX_DOCUMENTS = 64  # in a row, each extending or importing the next
 ZOO = Path(__file__).parent.parent / "archspecs"
 BUNDLED = "zoo:"  # begins the path and the label of a bundled spec
+RECIPES = ZOO / "recipes"  # how the nets are trained: no specs
 LABEL_SETS = {name: ZOO / "labels" / f"{name}.txt" for name in ("imagenet-1k", "cifar-10", "cifar-100")}
 
 
@@ -232,7 +233,7 @@ class Memory(FilesAndZoo):
 
 def zoo() -> dict[str, Path]:
     """The bundled specs by name, families included."""
-    return {path.stem: path for path in sorted(ZOO.glob("*/*.yaml"))}
+    return {path.stem: path for path in sorted(ZOO.glob("*/*.yaml")) if path.parent != RECIPES}
 
 
 def nearest_file(path: Path) -> str | None:

@@ -16,7 +16,12 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = {"archc.compiler": ROOT / "compiler", "archc.runtime": ROOT / "runtime", "archc": ROOT / "archc"}
+FOLDERS = {
+    "archc.compiler": ROOT / "compiler",
+    "archc.runtime": ROOT / "runtime",
+    "archc.training": ROOT / "training",
+    "archc": ROOT / "archc",
+}
 
 # each room and the rooms that it may know; longest prefix wins
 MAY_KNOW = {
@@ -49,6 +54,7 @@ MAY_KNOW = {
     "archc.compiler.ir": ("archc.compiler.diagnostics", "archc.compiler.ir"),
     "archc.compiler.ops": ("archc.compiler.diagnostics", "archc.compiler.ir", "archc.compiler.ops"),
     "archc.runtime": ("archc.runtime",),
+    "archc.training": ("archc.training", "archc.compiler", "archc.runtime"),
     "archc.compiler.driver": ("archc.compiler",),
     "archc": ("archc",),
 }
@@ -74,7 +80,7 @@ MAY_KNOW["archc.compiler.view"] = (*BELOW, "archc.compiler.view", "archc.compile
 PROTOCOLS = {"archc.compiler.weights.source"}
 
 HEAVY = {
-    "torch": ("compiler/backends/torch/", "archc/build/proof/", "archc/build/torch_runner.py"),
+    "torch": ("compiler/backends/torch/", "archc/build/proof/", "archc/build/torch_runner.py", "training/"),
     "onnx": (
         "compiler/backends/onnx/",
         "archc/build/proof/",
@@ -85,7 +91,9 @@ HEAVY = {
     "yaml": ("compiler/frontend/located_yaml.py",),
     "jsonschema": ("compiler/frontend/schema.py",),
     "click": ("archc/cli/",),
-    "matplotlib": ("archc/charts/",),
+    "matplotlib": ("archc/charts/", "training/report/"),
+    "lightning_fabric": ("training/",),
+    "torchvision": ("training/augment/",),
     "compiler": (),
     "runtime": (),
 }
@@ -96,7 +104,7 @@ def sources() -> Iterator[tuple[str, Path]]:
     for package, folder in FOLDERS.items():
         for path in sorted(folder.rglob("*.py")):
             inside = path.relative_to(folder)
-            if package == "archc" and inside.parts[0] in ("compiler", "runtime", "archspecs"):
+            if package == "archc" and inside.parts[0] in ("compiler", "runtime", "training", "archspecs"):
                 continue  # the links
             parts = inside.with_suffix("").parts
             yield ".".join((package, *parts[: -1 if parts[-1] == "__init__" else None])), path
@@ -203,7 +211,7 @@ def test_one_version() -> None:
 
 
 def test_links_point_at_the_folders() -> None:
-    for name in ("compiler", "runtime", "archspecs"):
+    for name in ("compiler", "runtime", "training", "archspecs"):
         link = ROOT / "archc" / name
         if link.is_symlink():  # an sdist or a checkout without links has none, and needs none
             assert link.readlink().as_posix() == f"../{name}"
