@@ -14,7 +14,6 @@ DataFormat = Literal["imagefolder", "idx", "csv"]
 OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop"]
 ScheduleName = Literal["constant", "plateau", "steps", "cosine", "exponential", "polynomial", "one_cycle"]
 TrainingPrecision = Literal["fp32", "bf16", "fp16"]
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class ScheduleRules:
     """How the learning rate goes on; `values` are the schedule's own (docs/recipes.md)."""
 
     name: ScheduleName = "constant"
-    values: Mapping[str, Any] = NOTHING
+    values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     warmup: Warmup | None = None
 
 
@@ -89,7 +88,7 @@ class Augmentation:
     """One step of `augment` by its name, with its values."""
 
     name: str
-    values: Mapping[str, Any] = NOTHING
+    values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)
