@@ -80,7 +80,7 @@ def minimum_input(graph: Graph, nodes: tuple[Node, ...]) -> Size:
     own = image.height, image.width
     least = least_sides(graph, nodes)
     tried = {least, (least[0], own[1]), (own[0], least[1])}
-    if fitting_sizes(graph, nodes, [*tried]) == tried:  # as in most nets
+    if least == own or fitting_sizes(graph, nodes, [*tried]) == tried:  # as in most nets
         return least
     both = smallest_sides(graph, nodes)
     return both if both == own or fitting_sizes(graph, nodes, [both]) else own

@@ -147,12 +147,11 @@ def look_through(view: View, window: Window, longest: int) -> View:
     return View(min(step, LARGEST), tuple(spans))
 
 
-@lru_cache(maxsize=4096)
 def look_plainly(view: View, window: Window) -> View:
-    """The same where no map was enlarged, as in most nets, whose few kinds of layers are worked out once."""
-    first, last = window.span(0, 0)
-    span = clamp_span(view.at(first)[0], view.at(last)[1])
-    return View(min(view.step * window.stride, LARGEST), (span,))
+    """The same where no map was enlarged, as in most nets."""
+    step, ((first, last),) = view
+    span = clamp_span(first + window.first * step, last + window.last * step)
+    return View(min(step * window.stride, LARGEST), (span,))
 
 
 def bound_view(view: View, window: Window) -> View:
@@ -178,6 +177,10 @@ def unite(branches: Sequence[tuple[View, int]], size: int, longest: int) -> View
     Branches that move alike are united place by place. One that moves otherwise, as a gate of 1×1 does, is united where the middle
     of the map sees it.
     """
+    step = branches[0][0].step
+    if all([view.step == step and len(view.spans) == 1 and own == size for view, own in branches]):  # noqa: C419  as in most nets
+        firsts, lasts = zip(*[view.spans[0] for view, _ in branches], strict=True)
+        return View(step, ((min(firsts), max(lasts)),))
     alike = [view for view, own in branches if own == size] or [branches[0][0]]
     main = max(alike, key=lambda view: view.stride)
     moving = []
