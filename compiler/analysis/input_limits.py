@@ -1,7 +1,8 @@
 """Which sizes of image a net takes with the weights that it has: the smallest, and the step in which they may grow.
 
-All sizes of an axis are tried at once over the ops' shape rules, while the other axis keeps its own: a deep map has few different sizes,
-and equal layers over equal maps are worked out once. Nothing is assumed of how the sizes that fit are spread.
+What each op needs, from the outputs back, is a size below which none fits. From there sizes of an axis are tried, many at once, over
+the ops' shape rules, while the other axis keeps its own: a deep map has few different sizes, and equal layers over equal sizes are
+worked out once. Nothing is assumed of how the sizes that fit are spread.
 
 That a step holds for ever needs no trial: every map's size grows by a whole number when the image grows by the period, the least
 common multiple of all strides. Where the net's own size fits, and that plus one period, what must be equal grows alike, and what
@@ -92,12 +93,13 @@ def least_sides(graph: Graph, nodes: Sequence[Node]) -> Size:
     assert image is not None
     least: dict[str, Lengths] = {}
     for node in reversed(nodes):
-        wanted = least.get(node.output.name, (1, 1) if node.output.type.is_image else (1,))
+        output, least_input = node.output, op_of(node).least_input
+        wanted = least.get(output.name) or (1,) * len(output.type.lengths)
         for value in node.inputs:
-            if not value.type.is_control:
-                needed = op_of(node).least_input(wanted, value.type)
+            if value.type.shape:  # a control value has no lengths
+                needed = least_input(wanted, value.type)
                 before = least.setdefault(value.name, needed)
-                if before != needed:
+                if before is not needed:
                     least[value.name] = tuple(map(max, before, needed))
     resized = [least.get(value.name, (1, 1)) for value in graph.inputs if value.type.lengths == image.lengths]
     height, width = (max(sides) for sides in zip(*resized, strict=True))

@@ -100,7 +100,7 @@ def trace_views(graph: Graph, nodes: tuple[Node, ...]) -> dict[str, Views]:
         if len(sources) == 1:
             seen, windows = views[sources[0].name], windows_of(op_of(node), *node.input_types)
             if windows is not POINTWISE_WINDOWS:
-                rows, columns = ((seen[axis], windows[axis], longest) for axis in (0, 1))
+                rows, columns = (seen[0], windows[0], longest), (seen[1], windows[1], longest)
                 seen = on_both_axes(look_through, rows, columns)
         else:
             united = [[(views[v.name][axis], axis_size(v.type, axis)) for v in sources] for axis in (0, 1)]
