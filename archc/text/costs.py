@@ -48,11 +48,28 @@ class CostReport(NamedTuple):
     """
 
     cost: Cost
-    layers: tuple[Layer, ...]
-    counted: str
+    weights_only: bool
     batch: int
     precision: str = "fp32"
     label: str = ""
+
+    @property
+    def counted(self) -> str:
+        return "weights" if self.weights_only else "parameters"
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The costs of each layer."""
+        if not self.weights_only and self.batch == 1:
+            return self.cost.layers
+        return tuple(
+            x._replace(
+                params=self.cost.weights.get(x.path, 0) if self.weights_only else x.params,
+                macs=x.macs * self.batch,
+                activations=x.activations * self.batch,
+            )
+            for x in self.cost.layers
+        )
 
     @property
     def element_bytes(self) -> int:
@@ -65,11 +82,11 @@ class CostReport(NamedTuple):
 
     @property
     def params(self) -> int:
-        return sum(x.params for x in self.layers)
+        return sum(self.cost.weights.values()) if self.weights_only else self.cost.params.total
 
     @property
     def params_without_aux(self) -> int:
-        return sum(x.params for x in self.layers if not x.aux)
+        return sum(x.params for x in self.layers if not x.aux) if self.weights_only else self.cost.params.without_aux
 
     @property
     def activations(self) -> int:
@@ -105,16 +122,7 @@ def report_costs(
     costs: Cost, weights_only: bool = False, batch: int = 1, precision: str = "fp32", label: str = ""
 ) -> CostReport:
     """The costs of `batch` images; `weights_only` leaves out biases and normalisation."""
-    layers = tuple(
-        x._replace(
-            params=costs.weights.get(x.path, 0) if weights_only else x.params,
-            macs=x.macs * batch,
-            activations=x.activations * batch,
-        )
-        for x in costs.layers
-    )
-    counted = "weights" if weights_only else "parameters"
-    return CostReport(costs, layers, counted, batch, precision, label or costs.name)
+    return CostReport(costs, weights_only, batch, precision, label or costs.name)
 
 
 def cost_text(report: CostReport, more: Sequence[tuple[str, str]] = ()) -> str:

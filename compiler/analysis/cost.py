@@ -80,15 +80,19 @@ class Cost:
         return live_nodes(self._graph)
 
     @cached_property
+    def _alive(self) -> frozenset[str]:
+        """The paths of the nodes that the outputs need."""
+        return frozenset([node.path for node in self._live])
+
+    @cached_property
     def _live_costs(self) -> tuple[OpCost, ...]:
         """The costs of the nodes that the outputs need."""
-        alive = {node.path for node in self._live}
-        return tuple(x for node, x in zip(self._graph.nodes, self._costs, strict=True) if node.path in alive)
+        return tuple([x for node, x in zip(self._graph.nodes, self._costs, strict=True) if node.path in self._alive])
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        alive = {node.path for node in self._live}
-        return tuple(make_layer(n, x, n.path not in alive) for n, x in zip(self._graph.nodes, self._costs, strict=True))
+        both = zip(self._graph.nodes, self._costs, strict=True)
+        return tuple(make_layer(node, costs, node.path not in self._alive) for node, costs in both)
 
     @property
     def frames(self) -> tuple[tuple[Frame, ...], ...]:
@@ -120,7 +124,8 @@ class Cost:
     @cached_property
     def weight_layers(self) -> Mapping[str, int]:
         """How many convolutions and linear layers there are, by op; those of auxiliary heads are counted as `aux`."""
-        return Counter("aux" if x.aux else x.op for x in self.layers if x.path in self.weights)
+        counted = (node for node in self._graph.nodes if op_of(node).counts == "weight")
+        return Counter(node.op.name if node.path in self._alive else "aux" for node in counted)
 
     @cached_property
     def depth(self) -> int:

@@ -1,7 +1,8 @@
 """Which sizes of image a net takes with the weights that it has: the smallest, and the step in which they may grow.
 
-All sizes of an axis are tried at once over the ops' shape rules, while the other axis keeps its own: a deep map has few different sizes,
-and equal layers over equal maps are worked out once. Nothing is assumed of how the sizes that fit are spread.
+What each op needs, from the outputs back, is a size below which none fits. From there sizes of an axis are tried, many at once, over
+the ops' shape rules, while the other axis keeps its own: a deep map has few different sizes, and equal layers over equal sizes are
+worked out once. Nothing is assumed of how the sizes that fit are spread.
 
 That a step holds for ever needs no trial: every map's size grows by a whole number when the image grows by the period, the least
 common multiple of all strides. Where the net's own size fits, and that plus one period, what must be equal grows alike, and what
@@ -10,15 +11,14 @@ must be large enough only grows.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from math import gcd, lcm
 from typing import Any, NamedTuple
 
 from ..diagnostics import InternalError, Reject
 from ..ir.graph import Graph, Node
-from ..ir.operation import Param
 from ..ir.types import TensorType
-from ..ops.op import op_of
+from ..ops.op import Lengths, op_of
 from .receptive_field import trace_views
 from .resize import SizeRefused, image_type, resize, with_image_size
 
@@ -79,8 +79,31 @@ def minimum_input(graph: Graph, nodes: tuple[Node, ...]) -> Size:
     if image is None:
         return 1, 1
     own = image.height, image.width
+    least = least_sides(graph, nodes)
+    tried = {least, (least[0], own[1]), (own[0], least[1])}
+    if least == own or fitting_sizes(graph, nodes, [*tried]) == tried:  # as in most nets
+        return least
     both = smallest_sides(graph, nodes)
     return both if both == own or fitting_sizes(graph, nodes, [both]) else own
+
+
+def least_sides(graph: Graph, nodes: Sequence[Node]) -> Size:
+    """A height and a width below which no size fits, the other axis being the net's own: what each op needs, from the outputs back."""
+    image = image_type(graph)
+    assert image is not None
+    least: dict[str, Lengths] = {}
+    for node in reversed(nodes):
+        output, least_input = node.output, op_of(node).least_input
+        wanted = least.get(output.name) or (1,) * len(output.type.lengths)
+        for value in node.inputs:
+            if value.type.shape:  # a control value has no lengths
+                needed = least_input(wanted, value.type)
+                before = least.setdefault(value.name, needed)
+                if before is not needed:
+                    least[value.name] = tuple(map(max, before, needed))
+    resized = [least.get(value.name, (1, 1)) for value in graph.inputs if value.type.lengths == image.lengths]
+    height, width = (max(sides) for sides in zip(*resized, strict=True))
+    return height, width
 
 
 def smallest_sides(graph: Graph, nodes: tuple[Node, ...]) -> Size:
@@ -88,18 +111,17 @@ def smallest_sides(graph: Graph, nodes: tuple[Node, ...]) -> Size:
     image = image_type(graph)
     assert image is not None
     own = image.height, image.width
-    found: dict[int, int] = {}
-    begin, most = 1, tried_sizes(nodes)
-    while len(found) < 2 and begin <= most:
-        end = min(GROWTH * begin, most + 1)
-        tried = [along(own, axis, range(begin, min(end, own[axis] + 1))) for axis in (0, 1) if axis not in found]
-        fitting = fitting_sizes(graph, nodes, [size for sizes in tried for size in sizes])
-        for axis in (0, 1):
-            sides = [each[axis] for each in fitting if each[1 - axis] == own[1 - axis] and each[axis] < end]
-            if axis not in found and sides:
+    begin, found = [*least_sides(graph, nodes)], dict[int, int]()
+    length, most = 1, tried_sizes(nodes)
+    while len(found) < 2 and length <= most:
+        tried = {a: range(begin[a], min(begin[a] + length, own[a] + 1)) for a in (0, 1) if a not in found}
+        fitting = fitting_sizes(graph, nodes, [size for axis in tried for size in along(own, axis, tried[axis])])
+        for axis, sizes in tried.items():
+            begin[axis] = sizes.stop
+            if sides := [size[axis] for size in along(own, axis, sizes) if size in fitting]:
                 found[axis] = min(sides)
-        begin = end
-    height, width = (found[axis] if axis in found else halve_size(graph, nodes, axis, begin) for axis in (0, 1))
+        length *= GROWTH
+    height, width = (found[axis] if axis in found else halve_size(graph, nodes, axis, begin[axis]) for axis in (0, 1))
     return height, width
 
 
@@ -198,26 +220,36 @@ def fitting_sizes(graph: Graph, nodes: Iterable[Node], sizes: Sequence[Size]) ->
 
 
 class Trials:
-    """What nodes make of many sizes at once. A value is a tuple of types, one for each size, each as its number."""
+    """What nodes make of many sizes at once. A value is a tuple of numbers, one for each size.
+
+    A number stands for the height and width of an image, which has the channels that it has in the net as it is; for all else it
+    stands for a type.
+    """
 
     def __init__(self) -> None:
-        self._types: list[TensorType | None] = [None]
+        self._kinds: list[TensorType | Lengths] = [()]
         self._numbers: dict[tuple[Any, ...], int] = {}
         self._values: dict[Numbers, Numbers] = {}
         self._results: dict[tuple[Any, ...], Numbers] = {}
 
     def number(self, x: TensorType) -> int:
         """The number of a type."""
-        key = x.shape, x.dtype.name  # takes a fifth of the time that a type takes to be looked up
+        key = (
+            x.shape[2:] if x.is_image else (x.shape, x.dtype.name)
+        )  # a type would take five times as long to be looked up
         found = self._numbers.get(key)
         if found is None:
-            found = self._numbers[key] = len(self._types)
-            self._types.append(x)
+            found = self._numbers[key] = len(self._kinds)
+            self._kinds.append(x.lengths if x.is_image else x)
         return found
 
     def run(self, node: Node, inputs: Sequence[Numbers]) -> Numbers:
-        """What a node makes of its inputs. Equal layers over equal maps are worked out once."""
-        key = (node.op, *[value.type for value in node.inputs], *map(id, inputs))
+        """What a node makes of its inputs. Equal layers over equal sizes are worked out once, with any channels."""
+        op = op_of(node)
+        if node.output.type.is_image and not op.channels_limit_sizes:
+            key: tuple[Any, ...] = (op, *{id(value): None for value in inputs})
+        else:
+            key = (op, *node.input_types, *map(id, inputs))
         if key not in self._results:
             result = self._try(node, inputs)
             self._results[key] = self._values.setdefault(result, result)
@@ -225,27 +257,28 @@ class Trials:
 
     def _try(self, node: Node, inputs: Sequence[Numbers]) -> Numbers:
         """The same, size by size: REFUSED where the node does not take them, or would have other weights."""
-        weights = node.op.params(*node.input_types)
-        if len(inputs) == 1:
-            made = {number: self._make(node, weights, (number,)) for number in set(inputs[0])}
-            return tuple([made[number] for number in inputs[0]])
         rounds = list(zip(*inputs, strict=True))
-        each = {numbers: self._make(node, weights, numbers) for numbers in set(rounds)}
+        each = {numbers: self._make(node, numbers) for numbers in set(rounds)}
         return tuple([each[numbers] for numbers in rounds])
 
-    def _make(self, node: Node, weights: Mapping[str, Param], numbers: Numbers) -> int:
-        """The number of what a node makes of one size; `weights` are those that it has in the net as it is."""
+    def _make(self, node: Node, numbers: Numbers) -> int:
+        """The number of what a node makes of one size."""
         if REFUSED in numbers:
             return REFUSED
-        x: list[Any] = [self._types[number] for number in numbers]
+        x = [self._type(number, own) for number, own in zip(numbers, node.input_types, strict=True)]
         try:
             result = op_of(node).infer(*x)
         except Reject:
             return REFUSED
         # only other channels can make other weights: `Op.params` promises it
-        if weights and channels_of(x) != channels_of(node.input_types) and node.op.params(*x) != weights:
+        if channels_of(x) != channels_of(node.input_types) and node.op.params(*x) != node.op.params(*node.input_types):
             return REFUSED
         return self.number(result)
+
+    def _type(self, number: int, own: TensorType) -> TensorType:
+        """The type that a number stands for, for a value that has the type `own` in the net as it is."""
+        kind = self._kinds[number]
+        return kind if isinstance(kind, TensorType) else own.with_sizes(own.channels, *kind)
 
 
 def channels_of(types: Iterable[TensorType]) -> list[Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ..ir.graph import Graph, Node, Value
+from ..ir.types import TensorType
 from ..ops.op import op_of
 
 
@@ -23,13 +26,19 @@ def peak_bytes(graph: Graph, nodes: tuple[Node, ...]) -> int:
     for output in graph.outputs:
         last[aliases.get(output.value.name, output.value.name)] = len(steps)
     values = (*graph.inputs, *(value for value, _ in steps))
-    size = {
-        value.name: 0 if value.type.is_control else value.type.elements * value.type.dtype.size_bytes
-        for value in values
-    }
+    size = {value.name: size_bytes(value.type) for value in values}
     alive = peak = sum(size[value.name] for value in graph.inputs if value.name in last)
     for at, (value, reads) in enumerate(steps):
         alive += size[value.name]
-        peak = max(peak, alive)
-        alive -= sum(size[name] for name in set(reads) if last[name] == at)
+        if alive > peak:
+            peak = alive
+        for name in reads if len(reads) < 2 else set(reads):
+            if last[name] == at:
+                alive -= size[name]
     return peak
+
+
+@lru_cache(maxsize=4096)
+def size_bytes(x: TensorType) -> int:
+    """The bytes of a value for one image; none for a control value. Cached, as a deep net has few distinct types."""
+    return 0 if x.is_control else x.elements * x.dtype.size_bytes

@@ -8,14 +8,14 @@ flattening. A global pool on the way (a squeeze) sees its whole map.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import gcd, lcm
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..ir.graph import Graph, Node, Value
 from ..ir.types import TensorType
-from ..ops.op import Op, Window, Windows, op_of
+from ..ops.op import POINTWISE_WINDOWS, Op, Window, Windows, op_of
 
 # pixels: strides on a map of one pixel would multiply for ever
 LARGEST = 2**53
@@ -98,22 +98,22 @@ def trace_views(graph: Graph, nodes: tuple[Node, ...]) -> dict[str, Views]:
         if not sources:
             continue
         if len(sources) == 1:
-            rows, columns = views[sources[0].name]
-            row_window, column_window = windows_of(op_of(node), *node.input_types)
-            views[node.output.name] = (
-                look_through(rows, row_window, longest),
-                look_through(columns, column_window, longest),
-            )
+            seen, windows = views[sources[0].name], windows_of(op_of(node), *node.input_types)
+            if windows is not POINTWISE_WINDOWS:
+                rows, columns = (seen[0], windows[0], longest), (seen[1], windows[1], longest)
+                seen = on_both_axes(look_through, rows, columns)
         else:
-            views[node.output.name] = (
-                unite(
-                    [(views[v.name][0], axis_size(v.type, 0)) for v in sources], axis_size(node.output.type, 0), longest
-                ),
-                unite(
-                    [(views[v.name][1], axis_size(v.type, 1)) for v in sources], axis_size(node.output.type, 1), longest
-                ),
-            )
+            united = [[(views[v.name][axis], axis_size(v.type, axis)) for v in sources] for axis in (0, 1)]
+            height, width = (axis_size(node.output.type, axis) for axis in (0, 1))
+            seen = on_both_axes(unite, (united[0], height, longest), (united[1], width, longest))
+        views[node.output.name] = seen
     return views
+
+
+def on_both_axes(view: Callable[..., View], rows: tuple[Any, ...], columns: tuple[Any, ...]) -> Views:
+    """The view that `view` makes of the arguments `rows`, and of `columns`: worked out once where they are alike, as in most nets."""
+    seen = view(*rows)
+    return seen, seen if columns == rows else view(*columns)
 
 
 @lru_cache(maxsize=4096)
@@ -147,12 +147,11 @@ def look_through(view: View, window: Window, longest: int) -> View:
     return View(min(step, LARGEST), tuple(spans))
 
 
-@lru_cache(maxsize=4096)
 def look_plainly(view: View, window: Window) -> View:
-    """The same where no map was enlarged, as in most nets, whose few kinds of layers are worked out once."""
-    first, last = window.span(0, 0)
-    span = clamp_span(view.at(first)[0], view.at(last)[1])
-    return View(min(view.step * window.stride, LARGEST), (span,))
+    """The same where no map was enlarged, as in most nets."""
+    step, ((first, last),) = view
+    span = clamp_span(first + window.first * step, last + window.last * step)
+    return View(min(step * window.stride, LARGEST), (span,))
 
 
 def bound_view(view: View, window: Window) -> View:
@@ -178,6 +177,10 @@ def unite(branches: Sequence[tuple[View, int]], size: int, longest: int) -> View
     Branches that move alike are united place by place. One that moves otherwise, as a gate of 1×1 does, is united where the middle
     of the map sees it.
     """
+    step = branches[0][0].step
+    if all([view.step == step and len(view.spans) == 1 and own == size for view, own in branches]):  # noqa: C419  as in most nets
+        firsts, lasts = zip(*[view.spans[0] for view, _ in branches], strict=True)
+        return View(step, ((min(firsts), max(lasts)),))
     alike = [view for view, own in branches if own == size] or [branches[0][0]]
     main = max(alike, key=lambda view: view.stride)
     moving = []

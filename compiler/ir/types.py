@@ -46,6 +46,11 @@ class TensorType(NamedTuple):
         return cast("tuple[int, ...]", self.shape[1:])
 
     @property
+    def lengths(self) -> tuple[int, ...]:
+        """The height and width of an image, the length of a vector."""
+        return self.sizes[1:] if self.is_image else self.sizes
+
+    @property
     def channels(self) -> int:
         return int(self.shape[1])
 

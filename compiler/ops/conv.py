@@ -14,7 +14,20 @@ from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, InitKind, Int, Padding, Pair
-from .op import Doubt, OnnxBuilder, Op, Saved, Window, Windows, field, format_extent, format_stride, op, require_image
+from .op import (
+    Doubt,
+    Lengths,
+    OnnxBuilder,
+    Op,
+    Saved,
+    Window,
+    Windows,
+    field,
+    format_extent,
+    format_stride,
+    op,
+    require_image,
+)
 from .working import Working, padding_note, product, window_terms
 
 Sides = tuple[int, int, int, int]
@@ -59,6 +72,11 @@ def output_size(
             field="dilation" if dilation > 1 else "kernel",
         )
     return (size + before + after - span) // stride + 1
+
+
+def least_input_size(least: int, before: int, after: int, kernel: int, stride: int, dilation: int = 1) -> int:
+    """The least size of an axis on which at least `least` windows fit; see output_size."""
+    return max((least - 1) * stride + dilation * (kernel - 1) + 1 - before - after, 1)
 
 
 def sliding_windows(
@@ -183,6 +201,13 @@ class Conv(Op):
         height = output_size(self, "height", x.height, top, bottom, kh, sh, dh)
         width = output_size(self, "width", x.width, left, right, kw, sw, dw)
         return x.with_sizes(self.out, height, width)
+
+    def least_input(self, least: Lengths, x: TensorType) -> Lengths:
+        (height, width), (kh, kw), (sh, sw), (dh, dw) = least, self.kernel, self.stride, self.dilation
+        if self.padding == "same":
+            return (height - 1) * sh + 1, (width - 1) * sw + 1
+        top, left, bottom, right = padding_sides(self, x)
+        return least_input_size(height, top, bottom, kh, sh, dh), least_input_size(width, left, right, kw, sw, dw)
 
     def shape_working(self, x: TensorType) -> tuple[Working, ...]:
         y, (top, left, bottom, right) = self.infer(x), padding_sides(self, x, self.dilation)

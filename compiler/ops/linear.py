@@ -10,7 +10,7 @@ from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, InitKind, Int, Matrix
-from .op import OnnxBuilder, Op, Saved, field, op
+from .op import Lengths, OnnxBuilder, Op, Saved, field, op
 from .working import Working
 
 
@@ -75,6 +75,9 @@ class Linear(Op):
         vector_length(self, x)
         return x.with_sizes(self.out)
 
+    def least_input(self, least: Lengths, x: TensorType) -> Lengths:
+        return x.lengths
+
     def shape_working(self, x: TensorType) -> tuple[Working, ...]:
         return (Working("C", f"{self.out}", self.out, "`out`"),)
 
@@ -133,6 +136,9 @@ class Rbf(Op):
                 field="centers",
             )
         return x.with_sizes(self.out)
+
+    def least_input(self, least: Lengths, x: TensorType) -> Lengths:
+        return x.lengths
 
     def shape_working(self, x: TensorType) -> tuple[Working, ...]:
         return (Working("C", f"{self.out}", self.out, "`out`"),)

@@ -10,7 +10,7 @@ from ..ir.dtypes import I64
 from ..ir.graph import Value
 from ..ir.types import TensorType, format_sizes
 from .fields import Float, Int
-from .op import OnnxBuilder, Op, Saved, Strides, field, op
+from .op import Lengths, OnnxBuilder, Op, Saved, Strides, field, op
 from .working import AXES, Working, total
 
 
@@ -123,6 +123,9 @@ class Concat(Merge):
                 )
         return x[0].with_sizes(sum(t.channels for t in x), *x[0].sizes[1:])
 
+    def least_input(self, least: Lengths, x: TensorType) -> Lengths:
+        return least if x.is_image else (1,)
+
     def shape_working(self, *x: TensorType) -> tuple[Working, ...]:
         channels = [t.channels for t in x]
         return (Working("C", total(channels), sum(channels), "the branches one after the other"),)
@@ -164,6 +167,10 @@ class Multiply(Merge):
                     "a gate has as many channels, and 1×1 or the same size",
                 )
         return largest
+
+    def least_input(self, least: Lengths, x: TensorType) -> Lengths:
+        """A gate of one position is one for smaller images, too."""
+        return (1, 1) if x.lengths == (1, 1) else least
 
     def shape_working(self, *x: TensorType) -> tuple[Working, ...]:
         axes = zip(AXES, zip(*(t.sizes for t in x), strict=True), strict=False)

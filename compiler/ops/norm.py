@@ -108,6 +108,7 @@ class GroupNorm(Op):
     eps: float = field(Float(over=0), "added to the variance", 1e-5, also_called=("epsilon",))
 
     family = "norm"
+    channels_limit_sizes = True
     is_companion = True
 
     def caption(self, x: TensorType) -> str:

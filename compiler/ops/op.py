@@ -84,6 +84,7 @@ class Window(NamedTuple):
 
 
 Windows = tuple[Window, Window]  # of the rows, and of the columns
+Lengths = tuple[int, ...]  # the height and width of an image, the length of a vector
 Strides = tuple[int, ...]  # of the batch and of each axis: how many elements apart neighbours lie in memory
 
 
@@ -163,6 +164,7 @@ class Op:
       so that another module may take its place
     - `counts`: what cost reports count its output as: "weight" (convolution, linear: MACs, depth, activations), "pool"
       (activations) or ""; `pools_to_size`: its output has a fixed size, whatever the input's size
+    - `channels_limit_sizes`: which heights and widths it takes depends on how many channels arrive
     - `pads_with_zeros`: it may pad what it reads, and pads with zeros: a pad of zeros before it may become a part of its own
     - `since_opset`: the first ONNX opset that has a form of it
     - `family`: what a picture shows it as, one of FAMILIES; `is_companion`: a picture writes it into the box of the layer beside it
@@ -182,6 +184,7 @@ class Op:
     takes_vector: ClassVar[bool] = False
     counts: ClassVar[str] = ""
     pools_to_size: ClassVar[bool] = False
+    channels_limit_sizes: ClassVar[bool] = False
     pads_with_zeros: ClassVar[bool] = False
     since_opset: ClassVar[int] = 13
     family: ClassVar[str] = "other"
@@ -254,8 +257,20 @@ class Op:
     # state its own arity and types. Each `…_working` is a rule's own arithmetic, as text.
 
     def infer(self, *x: Any, **_: Any) -> TensorType:
-        """The output's type, or raises Reject."""
+        """The output's type, or raises Reject.
+
+        An image comes of images. Its heights and widths are a matter of those that arrive, each axis by itself, whatever the
+        channels and the order of the inputs; `channels_limit_sizes` says where channels decide about a Reject.
+        """
         raise NotImplementedError
+
+    def least_input(self, least: Lengths, x: TensorType) -> Lengths:
+        """The least lengths of an input for a result of at least the lengths `least`, with the weights that it has for `x`.
+
+        `x` is that input in the net as it is; nothing is asked of inputs that are larger. Each axis is told by itself, with
+        `x`'s own size on the other one.
+        """
+        return least
 
     def params(self, *x: Any, **_: Any) -> dict[str, Param]:
         """The tensors it owns by name, in torch's order; both backends and every checkpoint agree with this.

@@ -13,10 +13,11 @@ from ..diagnostics import Reject
 from ..ir.dtypes import I64
 from ..ir.graph import Value
 from ..ir.types import TensorType
-from .conv import UNFUSABLE_ZERO, Sides, output_size, padded_bytes, padding_sides, sliding_windows
+from .conv import UNFUSABLE_ZERO, Sides, least_input_size, output_size, padded_bytes, padding_sides, sliding_windows
 from .fields import Bool, Padding, Pair
 from .op import (
     MOST_HALF_TERMS,
+    Lengths,
     OnnxBuilder,
     Op,
     Saved,
@@ -43,6 +44,16 @@ def pool_output_size(op: Pool, axis: str, size: int, before: int, after: int, ke
         return output_size(op, axis, size, before, after, kernel, stride)
     count = -(-room // stride) + 1
     return count - 1 if (count - 1) * stride >= size + before else count
+
+
+def least_pool_input_size(op: Pool, least: int, before: int, after: int, kernel: int, stride: int) -> int:
+    """The least size of an axis on which a pool has at least `least` windows; see pool_output_size."""
+    if op.padding == "same":
+        return (least - 1) * stride + 1
+    if not op.ceil_mode:
+        return least_input_size(least, before, after, kernel, stride)
+    begun = (least - 1) * stride + 1 - before  # the last window begins before the padding at the end
+    return max(least_input_size(least, before, after, kernel, stride) - stride + 1, begun, 1)
 
 
 def pool_working(op: Pool, axis: str, size: int, before: int, after: int, kernel: int, stride: int) -> Working:
@@ -100,6 +111,14 @@ class Pool(Op):
             x.channels,
             pool_output_size(self, "height", x.height, top, bottom, self.kernel[0], self.resolved_stride[0]),
             pool_output_size(self, "width", x.width, left, right, self.kernel[1], self.resolved_stride[1]),
+        )
+
+    def least_input(self, least: Lengths, x: TensorType) -> Lengths:
+        (height, width), (kh, kw), (sh, sw) = least, self.kernel, self.resolved_stride
+        top, left, bottom, right = padding_sides(self, x)
+        return (
+            least_pool_input_size(self, height, top, bottom, kh, sh),
+            least_pool_input_size(self, width, left, right, kw, sw),
         )
 
     def shape_working(self, x: TensorType) -> tuple[Working, ...]:
@@ -254,6 +273,9 @@ class AdaptiveAvgPool(Op):
         require_image(self, x)
         return x.with_sizes(x.channels, *self.size)
 
+    def least_input(self, least: Lengths, x: TensorType) -> Lengths:
+        return 1, 1
+
     def shape_working(self, x: TensorType) -> tuple[Working, ...]:
         (h, w), note = self.size, "`size`, whatever arrives"
         return Working("H", f"{h}", h, note), Working("W", f"{w}", w, note)
@@ -324,6 +346,9 @@ class GlobalPool(Op):
     def infer(self, x: TensorType) -> TensorType:
         require_image(self, x)
         return x.with_sizes(x.channels, 1, 1)
+
+    def least_input(self, least: Lengths, x: TensorType) -> Lengths:
+        return 1, 1
 
     def shape_working(self, x: TensorType) -> tuple[Working, ...]:
         note = "the whole map becomes one position"

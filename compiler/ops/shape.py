@@ -15,6 +15,7 @@ from .conv import UNFUSABLE_ZERO
 from .fields import Choice, Float, Int, IntList
 from .op import (
     POINTWISE_WINDOWS,
+    Lengths,
     OnnxBuilder,
     Op,
     Saved,
@@ -86,6 +87,9 @@ class Flatten(Op):
     def infer(self, x: TensorType) -> TensorType:
         return x.with_sizes(x.elements)
 
+    def least_input(self, least: Lengths, x: TensorType) -> Lengths:
+        return tuple(-(-least[0] * size // x.elements) for size in x.lengths)
+
     def shape_working(self, x: TensorType) -> tuple[Working, ...]:
         return (Working("C", product(x.sizes), x.elements),)
 
@@ -136,6 +140,9 @@ class Pad(Op):
     def infer(self, x: TensorType) -> TensorType:
         found = axis_sizes(self, x, (self.channels, self.height, self.width))
         return x.with_sizes(*(n + a + b for n, (a, b) in zip(found, self.pads(x), strict=True)))
+
+    def least_input(self, least: Lengths, x: TensorType) -> Lengths:
+        return tuple(max(n - a - b, 1) for n, (a, b) in zip(least, self.pads(x)[-len(least) :], strict=True))
 
     def shape_working(self, x: TensorType) -> tuple[Working, ...]:
         axes = zip(LETTERS, x.sizes, self.pads(x), strict=False)
@@ -202,6 +209,10 @@ class Slice(Op):
     def infer(self, x: TensorType) -> TensorType:
         return x.with_sizes(*(len(range(*r)) for r in self.ranges(x)))
 
+    def least_input(self, least: Lengths, x: TensorType) -> Lengths:
+        stated = (self.height, self.width) if x.is_image else (self.channels,)
+        return tuple(n if r is None else r[1] for n, r in zip(least, stated, strict=True))
+
     def shape_working(self, x: TensorType) -> tuple[Working, ...]:
         found = []
         for axis, size, (start, stop, step) in zip(LETTERS, x.sizes, self.ranges(x), strict=False):
@@ -264,6 +275,9 @@ class Select(Op):
             raise Reject("select-out-of-range", f"there is no channel {max(self.channels)}: {x.channels} channels are numbered 0 to {x.channels - 1}",
                          field="channels")  # fmt: skip
         return x.with_sizes(len(self.channels), *x.sizes[1:])
+
+    def least_input(self, least: Lengths, x: TensorType) -> Lengths:
+        return least if x.is_image else (max(self.channels) + 1,)
 
     def shape_working(self, x: TensorType) -> tuple[Working, ...]:
         return (Working("C", f"{len(self.channels)}", len(self.channels), "as many as `channels` lists"),)
@@ -350,6 +364,9 @@ class Upsample(Op):
     def infer(self, x: TensorType) -> TensorType:
         require_image(self, x)
         return x.with_sizes(x.channels, x.height * self.scale, x.width * self.scale)
+
+    def least_input(self, least: Lengths, x: TensorType) -> Lengths:
+        return tuple(-(-n // self.scale) for n in least)
 
     def shape_working(self, x: TensorType) -> tuple[Working, ...]:
         sizes = zip(("H", "W"), (x.height, x.width), strict=True)
