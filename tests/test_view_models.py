@@ -365,7 +365,6 @@ STRANGE: dict[str, Callable[[], ModelProto]] = {
     "sizes that are none": lambda: make(
         [node("Conv", ["x", "w"], ["a"], strides=[2**62, -1], group=-5), node("MaxPool", ["a"], ["b"], kernel_shape=[2] * 9),
          node("Gemm", ["b", "w"], ["y"])], inputs=[port("x", shape=[-1, 2**62, 0])], weights=[constant("w", np.zeros((0, 3)), np.float32)]),
-    "a value that nobody makes": lambda: make([node("Relu", ["gone"], ["a"]), node("Add", ["a", "x"], ["y"])]),
     "many outputs": lambda: make([node("Relu", ["x"], [f"y{at}"]) for at in range(500)], outputs=[port(f"y{at}") for at in range(500)]),
 }  # fmt: skip
 
@@ -379,6 +378,41 @@ def test_what_is_strange_is_drawn(run: Run, what: str) -> None:
         text = Path(f"net.{form}").read_text("utf-8")
         assert "\x1b" not in text and "\u202e" not in text and "\x00" not in text
     assert len({node[0] for node in json.loads(text)["nodes"]}) == len(json.loads(text)["nodes"])
+
+
+def captured_value() -> ModelProto:
+    """A graph in a node reads what nothing around it makes, and its own weights."""
+    inner = helper.make_graph(
+        [node("Add", ["gone", "own"], ["i"])], "inner", [], [port("i")], [constant("own", 1.0, np.float32)]
+    )
+    return make([node("If", ["x"], ["y"], name="choose", then_branch=inner, else_branch=inner)])
+
+
+# what each says on standard error
+DANGLING: dict[str, tuple[Callable[[], ModelProto], list[str]]] = {
+    "a node": (lambda: make([node("Relu", ["gone"], ["a"]), node("Add", ["a", "x"], ["y"])]), ["the node `Relu` reads `gone`, which"]),
+    "a name that bites": (lambda: make([node("Add", ["x", "\x1b[31m"], ["y"], name="sum\u202e")]), ["the node `sum\\u202e` reads `\\x1b[31m`"]),
+    "a node that is not drawn": (lambda: make([node("Relu", ["x"], ["y"]), node("Neg", ["gone"], ["z"], name="dead")]), ["`dead` reads `gone`"]),
+    "a graph in a node": (captured_value, ["the node `choose` reads `gone`"]),
+    "an output": (lambda: make([node("Relu", ["x"], ["y"])], outputs=[port("y"), port("gone")]), ["the output `gone` is made by no node"]),
+    "read twice": (lambda: make([node("Add", ["gone", "x"], ["a"]), node("Mul", ["a", "gone"], ["y"])]), ["the node `Add` reads `gone`"]),
+    "many": (lambda: make([node("Concat", ["x", *(f"g{at}" for at in range(30))], ["y"], axis=1)]),
+             [*(f"`Concat` reads `g{at}`" for at in range(5)), "25 more values are made by nothing"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", DANGLING)
+def test_a_value_that_nobody_makes_is_told_and_drawn(run: Run, what: str) -> None:
+    maker, told = DANGLING[what]
+    save(maker(), Path("net.onnx"))
+    ran = run("view", "net.onnx", "-o", "net.json")
+    lines = ran.err.splitlines()
+    assert ran.code == 0 and len(lines) == len(told)
+    assert all(
+        line.startswith("warning[onnx-dangling]: ") and words in line for line, words in zip(lines, told, strict=True)
+    )
+    drawing = json.loads(Path("net.json").read_text("utf-8"))
+    assert all(words in drawing["summary"] for words in told) and drawing["nodes"]
 
 
 def test_inference_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,6 +122,7 @@ def command(
     if profile is not None and heat is None and "heat" in FORMATS[PIXELS.get(kind, kind)].takes and style != "volumes":
         heat = "time"
     drawing = draw_file(spec, settings, limits, only, profile, FORMATS[PIXELS.get(kind, kind)].explains)
+    tell_warnings(drawing)
     text = draw_picture(drawing, PIXELS.get(kind, kind), PictureOptions(depth, style, theme, heat))
     target = output if output is not None else f"{drawing.name}.{kind}"
     data = make_pixels(text, scale) if kind in PIXELS else text.encode()
@@ -233,6 +234,14 @@ def warn_of_edges(mermaid: str) -> None:
     if edges > MOST_EDGES:
         message = f"the flowchart has {edges} edges, and Mermaid draws {MOST_EDGES} unless told otherwise: use --depth or --only"
         print(format_warning("large-picture", message, sys.stderr), file=sys.stderr)
+
+
+def tell_warnings(drawing: Drawing) -> None:
+    """Says on standard error what is wrong with a net that is drawn all the same."""
+    from .render import format_warning
+
+    for code, message in drawing.warnings:
+        print(format_warning(code, message, sys.stderr), file=sys.stderr)
 
 
 def clean_path(path: str) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 
 from ..compiler.diagnostics import clean
 from ..compiler.view.draw import draw_vertices
-from ..compiler.view.drawing import Costs, Drawing, DrawnInput
+from ..compiler.view.drawing import Costs, Drawing, DrawingWarning, DrawnInput
 from ..compiler.view.sketch import NamedEnd
 from ..compiler.view.structure import Vertex
 from ..runtime.artifact import open_artifact
 from ..runtime.full_graph import FullGraph, FullNode, read_model, shorten_name
-from .graph import LiveGraph, find_live_graph, reads
+from .graph import LiveGraph, find_dangling_reads, find_live_graph, reads
 from .operators import COUNTED, Operator, OperatorUse, count, find_operator
 from .origin import Origin, find_origin
 from .paths import find_paths
@@ -21,6 +21,8 @@ from .sizes import Shapes, has_open_sizes, shown_shape
 from .times import find_times, read_profile, rename_steps, with_times
 
 OPEN = "some sizes are open: what depends on them counts as 0"
+# values without a maker that are told one by one
+TOLD_VALUES = 5
 
 
 def draw_model(file: str, only: str | None = None, profile: str | None = None) -> Drawing:
@@ -52,6 +54,7 @@ class ModelDrawing:
         self.graph, self.live, self.shapes, self.name = graph, live, shapes, name
         self.is_ours = "archc.version" in graph.metadata
         self.origin = origin
+        self.dangling = find_dangling_reads(graph)
         self.numbers = {name: -1 - at for at, name in enumerate(live.inputs)} | dict(live.producers)
         self.paths = find_paths(live.nodes, live.producers, self.is_ours)
 
@@ -73,7 +76,8 @@ class ModelDrawing:
         outputs = [NamedEnd(clean(shorten_name(each)), self.numbers[each]) for each in self.live.outputs]
         if not self.is_ours:
             outputs = deepest_last(outputs, vertices)
-        return draw_vertices(self.name, self.summary, inputs, vertices, outputs, files=self.origin.texts, only=only)
+        drawing = draw_vertices(self.name, self.summary, inputs, vertices, outputs, files=self.origin.texts, only=only)
+        return drawing._replace(warnings=self.warnings)
 
     @property
     def summary(self) -> str:
@@ -82,7 +86,15 @@ class ModelDrawing:
         parts = [clean(self.graph.producer), f"opset {opset}" if opset else ""]
         results = [node.outputs[0] for node in self.live.nodes if node.outputs and node.outputs[0]]
         parts += [OPEN] if has_open_sizes(self.shapes.without_batch, results) else []
-        return ", ".join(filter(None, parts))
+        return "; ".join([", ".join(filter(None, parts)), *(warning.message for warning in self.warnings)])
+
+    @property
+    def warnings(self) -> tuple[DrawingWarning, ...]:
+        """The values that the file reads and does not make."""
+        told = [str(each) for each in self.dangling[:TOLD_VALUES]]
+        more = len(self.dangling) - len(told)
+        told += [f"{more:,} more values are made by nothing"] if more else []
+        return tuple(DrawingWarning("onnx-dangling", text) for text in told)
 
     def make_vertex(self, node: FullNode, path: str, counted: set[str]) -> Vertex:
         """The vertex of a node. `counted` are the parameters that those before it have."""
