@@ -11,11 +11,13 @@ from .compiler.backends.onnx.opsets import OPSET
 from .compiler.diagnostics import Source, Span
 from .compiler.driver import pass_stages
 from .compiler.ir.provenance import Frame
+from .compiler.limits import DEFAULT, Limits
 from .steps import find_steps
 
 if TYPE_CHECKING:
     from .compiler.driver import Compilation
     from .compiler.ir.graph import Graph
+    from .difference import Side
 
 
 class ExplainedGroup(NamedTuple):
@@ -96,6 +98,19 @@ def explain_graph(graph: Graph) -> tuple[Explanation, ...]:
     """Every node of a training graph from all sides, in its order. Imports neither torch, onnx nor numpy."""
     explainer = make_explainer(graph)
     return tuple([explainer.explain(node) for node in graph.nodes])
+
+
+def open_explained_model(path: str, settings: Sequence[str] = (), limits: Limits = DEFAULT) -> Side:
+    """The net of a model that archc built, by the spec inside it. Raises RuntimeFault for what is no model, Failure `nothing-to-explain`
+    for one that archc did not build.
+    """
+    from .difference import SpecUse, open_model
+
+    help = (
+        f"`archc view {path}` draws it, and a click in the page tells what the file says of a node; "
+        f"`archc verify {path} OTHER.onnx` finds the first node in which two models differ"
+    )
+    return open_model(path, settings, limits, SpecUse("explain", "nothing-to-explain", help))
 
 
 def explain_steps(checked: Compilation, graph: Graph, word: str) -> NetExplanation:
