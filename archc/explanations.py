@@ -17,6 +17,7 @@ from .steps import find_steps
 if TYPE_CHECKING:
     from .compiler.driver import Compilation
     from .compiler.ir.graph import Graph
+    from .compiler.passes import PassOptions
     from .difference import Side
 
 
@@ -89,14 +90,14 @@ class NetExplanation(NamedTuple):
         }
 
 
-def make_explainer(graph: Graph) -> Explainer:
-    """Explains nodes of a training graph by the passes and the opset of a plain build."""
-    return Explainer(graph, pass_stages(graph), OPSET)
+def make_explainer(graph: Graph, options: PassOptions | None = None) -> Explainer:
+    """Explains nodes of a training graph by the passes of a plain build, or of one with these options, and the opset of a plain one."""
+    return Explainer(graph, pass_stages(graph, options), OPSET)
 
 
-def explain_graph(graph: Graph) -> tuple[Explanation, ...]:
+def explain_graph(graph: Graph, options: PassOptions | None = None) -> tuple[Explanation, ...]:
     """Every node of a training graph from all sides, in its order. Imports neither torch, onnx nor numpy."""
-    explainer = make_explainer(graph)
+    explainer = make_explainer(graph, options)
     return tuple([explainer.explain(node) for node in graph.nodes])
 
 

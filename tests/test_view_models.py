@@ -317,6 +317,74 @@ def test_without_onnx_the_file_s_own_shapes_are_shown(tmp_path: Path, monkeypatc
     assert drawing.nodes[0].shape == () and drawing.nodes[-1].shape == (3, 8, 8) and "open" in drawing.summary
 
 
+# ---- what a click shows
+
+
+def details_of(drawing: Drawing) -> dict[str, dict[str, Any]]:
+    """The details of each node, its own before what it shares, as the page reads them from JSON."""
+    form = json.loads(json.dumps(drawing.to_json(), allow_nan=False))
+    found = {}
+    for each in form["nodes"]:
+        own = form["details"][each[-1]]
+        found[each[0]] = {**(form["details"][own["of"]] if "of" in own else {}), **own}
+    return found
+
+
+def test_a_click_in_a_file_of_archc_tells_what_its_spec_tells(spec: Path, tmp_path: Path) -> None:
+    archc.load(spec).export_onnx(tmp_path / "small.onnx", proof="none", fold=False)
+    assert not draw_model(str(tmp_path / "small.onnx")).details
+    found = details_of(draw_model(str(tmp_path / "small.onnx"), explained=True))
+    stem = found["stem.conv"]
+    assert stem["torch"].startswith("nn.Conv2d(3, 8, kernel_size=(3, 3)") and stem["receptive_field"]["size"] == [3, 3]
+    assert stem["shape"][1] == ["H, W", "(16 + 2·1 − 3) // 1 + 1", 16] and "passes" not in stem
+    ((name, operator, inputs, attributes),) = stem["onnx"]
+    assert (name, operator, inputs, attributes["pads"]) == ("", "Conv", ["image", "stem.conv.weight"], [1, 1, 1, 1])
+    assert stem["reads"] == [["image", [3, 16, 16], "f32"]] and stem["gives"] == [["stem.conv", [8, 16, 16], "f32"]]
+    assert stem["weights"] == [["stem.conv.weight", [8, 3, 3, 3], "f32"]]
+    assert found["fc"]["fields"] == {"out": 5} and found["fc/Flatten"]["onnx"][0][0] == ""
+    only = details_of(draw_model(str(tmp_path / "small.onnx"), "body", explained=True))
+    assert only == {path: each for path, each in found.items() if path.startswith("body.")} | {p: only[p] for p in only}
+
+
+def test_a_spec_that_gives_another_net_explains_nothing(spec: Path, tmp_path: Path) -> None:
+    """Details are the file's own then."""
+    import onnx
+
+    archc.load(spec).export_onnx(tmp_path / "small.onnx", proof="none")
+    model = onnx.load(tmp_path / "small.onnx")
+    sources = next(each for each in model.metadata_props if each.key == "archc.sources")
+    sources.value = json.dumps(
+        {"small.yaml": SPEC.replace("padding: 1", "padding: 1, dilation: 1").replace("relu]", "tanh]")}
+    )
+    found = details_of(draw_model(str(save(model, tmp_path / "changed.onnx")), explained=True))
+    assert all("torch" not in each and each["onnx"] and each["gives"] for each in found.values())
+
+
+def odd_attributes() -> ModelProto:
+    """Numbers that are none in JSON, names that bite, and thousands of values."""
+    weights = [WEIGHT, *(constant(f"c{at}", np.zeros((1, 3, 8, 8)), np.float32) for at in range(50))]
+    nodes = [node("LeakyRelu", ["x"], ["a"], name="leak\x1b", alpha=float("nan"), domain="mine", other=[0.1, float("inf")], long=2**60, text="t\u202e"),
+             node("Concat", ["a", *(f"c{at}" for at in range(50))], ["y\x07"], name="join", axis=1)]  # fmt: skip
+    return make(
+        nodes,
+        outputs=[port("y\x07", shape=["N", "C\x1b", None, 8])],
+        weights=weights,
+        imports=[helper.make_opsetid("mine", 1)],
+    )
+
+
+def test_a_click_in_any_file_tells_what_the_file_says(tmp_path: Path) -> None:
+    found = details_of(draw_model(str(save(odd_attributes(), tmp_path / "net.onnx")), explained=True))
+    leak, join = found["leak\\x1b"], found["join"]
+    assert (leak["operator"], leak["name"]) == ("mine.LeakyRelu", "leak\\x1b")
+    assert leak["attributes"] == {"alpha": "nan", "other": [0.1, "inf"], "long": str(2**60), "text": "t\\u202e"}
+    assert leak["reads"] == [["x", [3, 8, 8], "f32"]] and leak["gives"] == [["a", None, ""]]
+    assert len(join["weights"]) == 41 and join["weights"][-1] == ["and 10 more", None, ""]
+    assert join["weights"][0] == ["c0", [1, 3, 8, 8], "f32"] and join["gives"] == [
+        ["y\\x07", ["C\\x1b", "?", 8], "f32"]
+    ]
+
+
 # ---- files that mean harm
 
 

@@ -145,7 +145,7 @@ def draw_file(
             raise click.UsageError(f"`--set` changes a spec, and `{clean_path(spec)}` is a model")
         from ..model_view.draw import draw_model
 
-        return draw_model(spec, only, profile)
+        return draw_model(spec, only, profile, explained)
     checked, _ = compile_spec(spec, settings, limits)
     drawing = draw(checked, only, explained)
     if profile is None:

@@ -11,9 +11,11 @@ from ..compiler.view.draw import draw_vertices
 from ..compiler.view.drawing import Costs, Drawing, DrawingWarning, DrawnInput
 from ..compiler.view.sketch import NamedEnd
 from ..compiler.view.structure import Vertex
+from ..details import with_details
 from ..runtime.artifact import open_artifact
 from ..runtime.full_graph import FullGraph, FullNode, read_model, shorten_name
 from .graph import LiveGraph, find_dangling_reads, find_live_graph, reads
+from .node_facts import node_facts
 from .operators import COUNTED, Operator, OperatorUse, count, find_operator
 from .origin import Origin, find_origin
 from .paths import find_paths
@@ -25,8 +27,9 @@ OPEN = "some sizes are open: what depends on them counts as 0"
 TOLD_VALUES = 5
 
 
-def draw_model(file: str, only: str | None = None, profile: str | None = None) -> Drawing:
-    """The drawing of an ONNX file, with the times of a `profile` of it; `only` is the path of a part that is drawn alone.
+def draw_model(file: str, only: str | None = None, profile: str | None = None, explained: bool = False) -> Drawing:
+    """The drawing of an ONNX file, with the times of a `profile` of it; `only` is the path of a part that is drawn alone. Where it is
+    `explained`, its nodes have details: what the file says of them, and, in a file of archc's, what the spec inside it tells of its steps.
 
     Raises RuntimeFault for what is no such file, and for one that cannot be drawn; Failure where there is no such part, and for a profile
     that is none of this model.
@@ -39,12 +42,12 @@ def draw_model(file: str, only: str | None = None, profile: str | None = None) -
     model = ModelDrawing(
         graph, live, Shapes(artifact, graph, live), find_origin(artifact), clean(shorten_name(artifact.name))
     )
-    if profile is None:
-        return model.draw(only)
-    whole = model.draw()
-    measured = rename_steps(read_profile(profile), model.paths_by_name)
-    times = find_times(whole, measured, [node.name for node in graph.nodes])
-    return with_times(model.draw(only) if only else whole, times)
+    drawing = model.draw(only)
+    if profile is not None:
+        whole = model.draw() if only else drawing
+        measured = rename_steps(read_profile(profile), model.paths_by_name)
+        drawing = with_times(drawing, find_times(whole, measured, [node.name for node in graph.nodes]))
+    return model.explain(drawing, artifact.spec_sha256) if explained else drawing
 
 
 class ModelDrawing:
@@ -78,6 +81,19 @@ class ModelDrawing:
             outputs = deepest_last(outputs, vertices)
         drawing = draw_vertices(self.name, self.summary, inputs, vertices, outputs, files=self.origin.texts, only=only)
         return drawing._replace(warnings=self.warnings)
+
+    def explain(self, drawing: Drawing, sha256: str | None) -> Drawing:
+        """The drawing of it with details. What the spec tells of a step is left out where its shape is another than the file's, or its
+        graph is not the one of this hash.
+        """
+        nodes = dict(zip(self.paths, self.live.nodes, strict=True))
+        own = {
+            each.path: node_facts(nodes[each.path], self.shapes, self.live.constants, each.path, self.is_ours)
+            for each in drawing.nodes
+        }
+        sizes = {each.path: each.shape for each in drawing.nodes}
+        steps = self.origin.explain(sha256)
+        return with_details(drawing, [each for each in steps if sizes.get(each.path) == each.facts.output.sizes], own)
 
     @property
     def summary(self) -> str:
