@@ -150,7 +150,7 @@ def test_init_does_not_take_it_over() -> None:
 
 def test_an_ill_fitting_with_is_told() -> None:
     write("tiny.yaml", SPEC + f"reported: {{{ROW}, with: {{classes: ten}}}}\n")
-    from archc.cli.compare import read_nets
+    from archc.comparison import read_nets
     from archc.compiler.diagnostics import Failure
     from archc.compiler.limits import DEFAULT
 
