@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from .net import Net
 
 __version__ = "0.1.0"
-__all__ = ["Diagnostic", "Failure", "InternalError", "Net", "SpecError", "__version__", "compare", "load", "runtime"]
+__all__ = [
+    "Diagnostic",
+    "Failure",
+    "InternalError",
+    "Net",
+    "SpecError",
+    "__version__",
+    "compare",
+    "load",
+    "runtime",
+    "view",
+]
 
 
 def load(
@@ -68,6 +79,41 @@ def compare(
     from .comparison import compare as compare_specs
 
     return compare_specs(nets, metric, protocol, mix, x, bench, limits)
+
+
+def view(
+    source: "str | PathLike[str] | Net",
+    path: "str | PathLike[str]",
+    params: "Mapping[str, Any] | None" = None,
+    *,
+    only: "str | None" = None,
+    depth: "int | None" = None,
+    style: "str | None" = None,
+    theme: "str | None" = None,
+    heat: "str | None" = None,
+    profile: "str | PathLike[str] | None" = None,
+    scale: "float | None" = None,
+    limits: "Mapping[str, int] | None" = None,
+) -> None:
+    """Draws a spec, a net of `load`, or a model's file, into a file whose suffix says how: .html, .svg, .png, .dot, .mmd or .json.
+
+    The options are those of `archc view`, and docs/view.md tells what is seen; None is the format's own choice.
+
+    only     the path of a step or block; the rest is left out
+    depth    how many levels of blocks are open
+    style    "blocks", or "volumes" for a strip of volumes
+    theme    "light" or "dark"
+    heat     "params", "macs", "activations", "memory" or "time": boxes are coloured by what they cost
+    profile  a file of `archc profile MODEL --format json`, for times
+    scale    pixels of a .png for each of the .svg
+
+    A UserWarning tells what is wrong with a net that is drawn all the same. Raises SpecError for a wrong spec, Failure for a value that
+    an option or a format does not take, and archc.runtime's RuntimeFault for a model that cannot be read.
+    """
+    from .compiler.view.pictures import PictureOptions
+    from .pictures import view as write_view
+
+    write_view(source, path, params, PictureOptions(depth, style, theme, heat), only, profile, scale, limits)
 
 
 def __getattr__(name: str) -> "Any":
