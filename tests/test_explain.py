@@ -190,7 +190,7 @@ def test_what_is_said_of_a_step(run: Run, word: str) -> None:
 REFUSED = {
     "stem.con": "did you mean `stem.conv`?",
     "bn": "did you mean `stem.bn`, `body.0.inner.bn`, `body.1.inner.bn` or 1 more?",
-    "nothing_like_it": "`archc show SPEC` tells the paths of all steps",
+    "nothing_like_it": "at the top are `stem`, `body`, `aux`, `pool`, `wide`, `scaled`",
     "image": "`image` is an input, f32[N,3,32,32], and no step",
     ":2": "line 2 of `small.yaml` is no step",
     ":6": "line 6 of `small.yaml` is empty",
@@ -208,6 +208,19 @@ def test_what_makes_no_step_is_told(run: Run, word: str) -> None:
     ran = run("explain", "small.yaml", word)
     assert ran.code == 2 and not ran.out and "error[no-such-step]" in ran.err
     assert REFUSED[word] in " ".join(ran.err.split()), ran.err
+
+
+@pytest.mark.parametrize("word", ["stem.con", "bn", "nothing_like_it", "body.7", "%7.x", "x" * 5000, "fc.\x1b"])
+def test_every_command_says_the_same_of_a_path_that_is_none(run: Run, word: str) -> None:
+    """`explain`, `--only` for a spec and for a model; that of an input has its type in the words of each."""
+    Path("small.onnx").touch()
+    archc.load("small.yaml").export_onnx("small.onnx", proof="none", keep_aux=True, fold=False)
+    path = word.removeprefix("%")
+    errors = [run(*words).err for words in (["explain", "small.yaml", word], ["view", "small.yaml", "--only", path])]
+    assert errors[0] == errors[1] and "error[no-such-step]" in errors[0]
+    drawn = run("view", "small.onnx", "--only", path)
+    assert drawn.code == 2 and drawn.err.splitlines()[0] == errors[0].splitlines()[0]
+    assert "`image` is an input, 3×32×32, and no step" in run("view", "small.yaml", "--only", "image").err
 
 
 def test_a_line_without_steps_names_those_near_it(run: Run) -> None:
