@@ -104,6 +104,17 @@ def compare_mappings(a: dict[str, Any], b: dict[str, Any]) -> Iterator[FieldChan
     yield from compare_facts({key: (a.get(key), b.get(key)) for key in dict.fromkeys((*a, *b))})
 
 
+class SpecUse(NamedTuple):
+    """What a spec inside a model is wanted for, and what is told where archc did not build the model: a code, and what can be done."""
+
+    verb: str
+    code: str
+    help: str
+
+
+COMPARING = SpecUse("compare", "nothing-to-verify", "archc verify A.onnx B.onnx compares what two models answer")
+
+
 def open_side(spec: str | SpecText, settings: Sequence[str] = (), limits: Limits = DEFAULT) -> Side:
     """A net from a spec, or from the spec in a built model. Raises SpecError, Failure or RuntimeFault where there is no net.
 
@@ -123,16 +134,19 @@ def sound_graph(checked: Compilation) -> Graph:
     return graph_of(checked)
 
 
-def open_model(path: str, settings: Sequence[str], limits: Limits) -> Side:
-    """The net of a model that archc built: its file holds the spec, with all that it extends and imports."""
+def open_model(path: str, settings: Sequence[str], limits: Limits, use: SpecUse = COMPARING) -> Side:
+    """The net of a model that archc built: its file holds the spec, with all that it extends and imports.
+
+    Raises RuntimeFault for what is no model, Failure for one that archc did not build, or whose spec is not whole or compiles no more.
+    """
     from .build.verify.stored import read_spec
     from .runtime.artifact import open_artifact
 
     artifact = open_artifact(path)
     if artifact.version is None:
         made = f" ({artifact.producer} made it)" if artifact.producer else ""
-        raise Failure("nothing-to-verify", f"`{os.fspath(path)}` was not built by archc{made}, so there is no spec in it to compare",
-                      "archc verify A.onnx B.onnx compares what two models answer")  # fmt: skip
+        message = f"`{os.fspath(path)}` was not built by archc{made}, so there is no spec in it to {use.verb}"
+        raise Failure(use.code, message, use.help)
     stored = read_spec(artifact)
     now = stored.check(limits)
     wrong = next((d for d in now.diagnostics if d.severity == "error" and d.code != "expectation-refuted"), None)

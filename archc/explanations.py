@@ -11,11 +11,14 @@ from .compiler.backends.onnx.opsets import OPSET
 from .compiler.diagnostics import Source, Span
 from .compiler.driver import pass_stages
 from .compiler.ir.provenance import Frame
+from .compiler.limits import DEFAULT, Limits
 from .steps import find_steps
 
 if TYPE_CHECKING:
     from .compiler.driver import Compilation
     from .compiler.ir.graph import Graph
+    from .compiler.passes import PassOptions
+    from .difference import Side
 
 
 class ExplainedGroup(NamedTuple):
@@ -87,15 +90,28 @@ class NetExplanation(NamedTuple):
         }
 
 
-def make_explainer(graph: Graph) -> Explainer:
-    """Explains nodes of a training graph by the passes and the opset of a plain build."""
-    return Explainer(graph, pass_stages(graph), OPSET)
+def make_explainer(graph: Graph, options: PassOptions | None = None) -> Explainer:
+    """Explains nodes of a training graph by the passes of a plain build, or of one with these options, and the opset of a plain one."""
+    return Explainer(graph, pass_stages(graph, options), OPSET)
 
 
-def explain_graph(graph: Graph) -> tuple[Explanation, ...]:
+def explain_graph(graph: Graph, options: PassOptions | None = None) -> tuple[Explanation, ...]:
     """Every node of a training graph from all sides, in its order. Imports neither torch, onnx nor numpy."""
-    explainer = make_explainer(graph)
+    explainer = make_explainer(graph, options)
     return tuple([explainer.explain(node) for node in graph.nodes])
+
+
+def open_explained_model(path: str, settings: Sequence[str] = (), limits: Limits = DEFAULT) -> Side:
+    """The net of a model that archc built, by the spec inside it. Raises RuntimeFault for what is no model, Failure `nothing-to-explain`
+    for one that archc did not build.
+    """
+    from .difference import SpecUse, open_model
+
+    help = (
+        f"`archc view {path}` draws it, and a click in the page tells what the file says of a node; "
+        f"`archc verify {path} OTHER.onnx` finds the first node in which two models differ"
+    )
+    return open_model(path, settings, limits, SpecUse("explain", "nothing-to-explain", help))
 
 
 def explain_steps(checked: Compilation, graph: Graph, word: str) -> NetExplanation:

@@ -12,6 +12,9 @@ from typing import Any
 from .compiler.diagnostics import Failure
 from .runtime.packages import import_package
 
+# the formats that are pixels, and the picture that they are made of; and how many pixels there are for each of that, unless told
+PIXELS = {"png": "svg"}
+PIXELS_EACH = 2.0
 # as bytes of four each they are 256 MB; resvg ends the process where it gets no memory
 MAX_PIXELS = 2**26
 # families without serifs, of widths that fit the boxes first: those of Windows, macOS, and the Linux distributions

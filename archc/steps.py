@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from .compiler.analysis.missing_steps import EnteringValue, no_such_step
 from .compiler.analysis.step_groups import nodes_under
-from .compiler.diagnostics import MAX_WORD, Failure, Source, Span, list_names, nearest
+from .compiler.diagnostics import Failure, Source, Span, list_names, nearest
 from .compiler.driver import Compilation
 from .compiler.frontend.located_yaml import Located
 from .compiler.ir.graph import Graph, Node
@@ -179,23 +180,9 @@ def unknown_path(graph: Graph, path: str, sources: Sequence[Source], file: str) 
         known = list_names([source.label.rsplit("/", 1)[-1] for source in sources], "`{}`")
         help = f"did you mean `{near}`?" if near else f"its files are {known}"
         return Failure("no-such-step", f"`{file[:200]}` is no file of this spec", help, 2)
-    given = next((value for value in graph.inputs if value.name == path), None)
-    if given:
-        readers = [node.path for node in graph.nodes if given in node.inputs]
-        what = f"`{path}` is an input, {given.type}, and no step"
-        return Failure("no-such-step", what, f"it is read by {list_names(readers, '`{}`')}", 2)
-    paths = dict.fromkeys(scope for node in graph.nodes for scope in scopes_of(node.path))
-    ending = [known for known in paths if known.endswith(f".{path}")]
-    near = nearest(path, paths) if len(path) < MAX_WORD else None
-    hint = f"did you mean {list_names(ending[:3], '`{}`')}{f' or {len(ending) - 3} more' if ending[3:] else ''}?"
-    hint = hint if ending else f"did you mean `{near}`?" if near else "`archc show SPEC` tells the paths of all steps"
-    return Failure("no-such-step", f"the net has no step `{path[:200]}`", hint, 2)
-
-
-def scopes_of(path: str) -> Iterator[str]:
-    """`a`, `a.b` and `a.b.c` of `a.b.c`."""
-    parts = path.split(".")
-    return (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+    readers = {value.name: [node.path for node in graph.nodes if value in node.inputs] for value in graph.inputs}
+    inputs = {value.name: EnteringValue(str(value.type), readers[value.name]) for value in graph.inputs}
+    return no_such_step(path, (node.path for node in graph.nodes), inputs)
 
 
 def empty_line(checked: Compilation, graph: Graph, source: Source, line: int) -> Failure:

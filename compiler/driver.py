@@ -22,7 +22,7 @@ from .frontend.located_yaml import Located
 from .frontend.names import Resolver, Scope
 from .frontend.preprocessing import check_input_order, check_preprocessing
 from .frontend.recovery import Incomplete
-from .frontend.reported import check_reported
+from .frontend.reported import check_reported, check_reported_classes
 from .garbage import without_collection
 from .ir.graph import Graph, Node
 from .ir.verify import verify
@@ -182,6 +182,10 @@ def examine(
     header = document.header
     labels = fitting_labels(header.labels, names, document, graph, diagnostics) if header.labels and names else None
     expectations = tuple(check_expectations(header.expect, graph, bool(found.settings)))
+    # as settings make another net, of which nothing is reported
+    if header.reported and not found.settings:
+        scores = [output.value.type.sizes[0] for output in graph.outputs if output.value.type.sizes]
+        check_reported_classes(document, scores, diagnostics)
     for expectation in expectations:
         if expectation.holds is False:
             diagnostics.add(expectation.diagnostic())

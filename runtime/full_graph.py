@@ -255,8 +255,8 @@ def read_inside(reader: WireReader, end: int, depth: int) -> Inside:
             nodes += 1
             known.update(node.outputs)
             read.update(dict.fromkeys((*node.inputs, *node.captured)))
-        elif field == 5:
-            known.add(read_tensor(reader, inside)[0])
+        elif field in (5, 15):
+            known.add((read_tensor if field == 5 else read_sparse)(reader, inside)[0])
         elif field == 11:
             known.add(read_port(reader, inside)[0])
         elif field == 12:

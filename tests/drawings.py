@@ -276,3 +276,23 @@ def random_net(seed: int) -> Drawing:
         heads.append(NamedEnd(f"aux{k}", value, 0.3))
     names = [DrawnInput(f"in{k}", (3, 8, 8)) for k in range(inputs)]
     return draw_vertices(f"net {seed}", "", names, vertices, outputs, heads)
+
+
+def nested_skips(depth: int) -> Drawing:
+    """A net of skips inside one another, `depth` of them: the inner ones are deeper than branches are told apart, and are arcs."""
+    vertices: list[Vertex] = []
+
+    def add(path: str, inputs: Sequence[int], family: str, title: str) -> int:
+        # no two are equal: nothing folds
+        vertices.append(Vertex(path, title, family, title, tuple(inputs), (8, 8, 8), len(vertices)))
+        return len(vertices) - 1
+
+    entering: list[int] = []
+    value = -1
+    for level in range(depth):
+        entering.append(value)
+        value = add(f"a{level}", [value], "conv", "3×3 conv, 8")
+    for level in reversed(range(depth)):
+        value = add(f"b{level}", [value], "conv", "1×1 conv, 8")
+        value = add(f"s{level}", [value, entering[level]], "merge", "+")
+    return draw_vertices("nested", "", [DrawnInput("image", (8, 8, 8))], vertices, [NamedEnd("y", value)])

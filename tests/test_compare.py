@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from matplotlib.colors import to_hex
 
+import archc
 from archc.charts.bars import draw_bars, shares_of
 from archc.charts.bubbles import LARGEST_AREA, draw_bubbles, round_counts
 from archc.charts.labels import Circle, Rectangle, overlap, place_labels
@@ -22,7 +23,8 @@ from archc.charts.nets import MAX_STAGES
 from archc.charts.protocols import METRICS, Protocol, protocol_of
 from archc.charts.selection import AXES, ChartRequest, Selection, select
 from archc.charts.style import MARKS, look_of
-from archc.cli.compare import AXIS_WORDS, LECTURE, METRIC_WORDS, read_nets
+from archc.cli.compare import AXIS_WORDS, METRIC_WORDS
+from archc.comparison import LECTURE, read_nets
 from archc.compiler.limits import DEFAULT
 from archc.compiler.sources import zoo
 
@@ -162,6 +164,53 @@ def test_every_protocol_and_word_is_named() -> None:
     assert tuple(METRICS) == METRIC_WORDS and tuple(AXES) == AXIS_WORDS
 
 
+def test_python_prints_and_draws_the_same(run: Run) -> None:
+    specs = [write_spec("small", 4, top1(40.0)), write_spec("large", 64, top1(30.25))]
+    found = archc.compare([specs[0], archc.load(specs[1]), "alexnet"])
+    assert f"{found}\n" == run("compare", *specs, "alexnet").out
+    assert found.to_json() == json.loads(run("compare", *specs, "alexnet", "--format", "json").out)
+    assert f"{found.to_markdown()}\n" == run("compare", *specs, "alexnet", "--format", "markdown").out
+    assert found.to_csv().split() == run("compare", *specs, "alexnet", "--format", "csv").out.split()
+    assert found.save("a.svg") and run("compare", *specs, "alexnet", "-o", "b.svg").code == 0
+    assert Path("a.svg").read_bytes() == Path("b.svg").read_bytes()
+    assert found.save(Path("bars.png"), style="bars") and Path("bars.png").read_bytes().startswith(b"\x89PNG")
+    assert (
+        repr(found)
+        == "<NetComparison of small, large, alexnet>"
+        == repr(archc.compare((*specs, "alexnet"), x="params"))
+    )
+    assert repr(archc.compare(specs[0])) == "<NetComparison of small>"
+    assert [point.net.name for point in archc.compare(metric="imagenet-top5").chart.points] == [*LECTURE]
+
+
+def test_what_is_reported_is_of_the_net_itself_in_python_too() -> None:
+    """A net of other params has the costs of these, and no figures; `with` is worked out from the texts that a net was made of."""
+    net = archc.load("densenet_100_24_cifar", params={"classes": 100})
+    (point,) = archc.compare([net]).chart.points
+    assert point.accuracy is None and point.figures.params == net.cost().params.total
+    (point,) = archc.compare([archc.load("densenet_100_24_cifar")], metric="cifar100").chart.points
+    assert point.accuracy and point.figures.params == net.cost().params.total
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"metric": "top1"}, "there is no metric 'top1'"), ({"x": "depth"}, "there is no x 'depth'"), ({"x": "time"}, "wants what was measured"),
+        ({"mix": True, "protocol": "val-1-crop"}, "mix takes all protocols"), ({"nets": ["no_such_net"]}, "no_such_net"),
+        ({"bench": ["gone.json"]}, "gone.json"), ({"limits": {"nodes": 0}}, "nodes"), ({"protocol": "odd"}, "odd"),
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.usefixtures("run")
+def test_python_refuses_in_words(asked: dict[str, Any], words: str) -> None:
+    with pytest.raises(archc.Failure, match=words):
+        archc.compare(**{"nets": ["alexnet"], **asked})
+    found = archc.compare(["alexnet"])
+    for path, style in (("a.pdf", "bubbles"), ("a.svg", "pie")):
+        with pytest.raises(archc.Failure, match=r"pdf|pie"):
+            found.save(path, style)
+
+
 SETTING = Setting("a processor", "cpu", 1)
 
 
@@ -273,7 +322,7 @@ def test_names_of_every_kind_are_texts_and_nothing_else(run: Run) -> None:
 def test_a_png_says_which_names_it_cannot_write(run: Run) -> None:
     ran = run("compare", write_spec("网络", 4, top1(30), file="a.yaml"), "-o", "a.png")
     assert ran.code == 0 and "boxes in a png" in ran.err and Path("a.png").exists()
-    assert run("compare", write_spec("net", 4, top1(30)), "-o", "b.png").err == ""
+    assert "boxes" not in run("compare", write_spec("net", 4, top1(30)), "-o", "b.png").err
 
 
 def test_an_svg_is_text_by_text_with_tips(run: Run) -> None:

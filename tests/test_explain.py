@@ -26,6 +26,7 @@ from archc.text.explanations import number_ranges
 from archc.text.layout import encodable
 from archc.text.tables import format_number
 
+from . import foreign_models
 from .op_cases import CASES, Case
 from .program import Run, program
 from .test_cli import loaded
@@ -189,7 +190,7 @@ def test_what_is_said_of_a_step(run: Run, word: str) -> None:
 REFUSED = {
     "stem.con": "did you mean `stem.conv`?",
     "bn": "did you mean `stem.bn`, `body.0.inner.bn`, `body.1.inner.bn` or 1 more?",
-    "nothing_like_it": "`archc show SPEC` tells the paths of all steps",
+    "nothing_like_it": "at the top are `stem`, `body`, `aux`, `pool`, `wide`, `scaled`",
     "image": "`image` is an input, f32[N,3,32,32], and no step",
     ":2": "line 2 of `small.yaml` is no step",
     ":6": "line 6 of `small.yaml` is empty",
@@ -207,6 +208,19 @@ def test_what_makes_no_step_is_told(run: Run, word: str) -> None:
     ran = run("explain", "small.yaml", word)
     assert ran.code == 2 and not ran.out and "error[no-such-step]" in ran.err
     assert REFUSED[word] in " ".join(ran.err.split()), ran.err
+
+
+@pytest.mark.parametrize("word", ["stem.con", "bn", "nothing_like_it", "body.7", "%7.x", "x" * 5000, "fc.\x1b"])
+def test_every_command_says_the_same_of_a_path_that_is_none(run: Run, word: str) -> None:
+    """`explain`, `--only` for a spec and for a model; that of an input has its type in the words of each."""
+    Path("small.onnx").touch()
+    archc.load("small.yaml").export_onnx("small.onnx", proof="none", keep_aux=True, fold=False)
+    path = word.removeprefix("%")
+    errors = [run(*words).err for words in (["explain", "small.yaml", word], ["view", "small.yaml", "--only", path])]
+    assert errors[0] == errors[1] and "error[no-such-step]" in errors[0]
+    drawn = run("view", "small.onnx", "--only", path)
+    assert drawn.code == 2 and drawn.err.splitlines()[0] == errors[0].splitlines()[0]
+    assert "`image` is an input, 3×32×32, and no step" in run("view", "small.yaml", "--only", "image").err
 
 
 def test_a_line_without_steps_names_those_near_it(run: Run) -> None:
@@ -269,6 +283,51 @@ def test_a_table_of_steps_keeps_to_its_columns(run: Run, monkeypatch: pytest.Mon
     monkeypatch.setenv("COLUMNS", "50")
     table = run("explain", "small.yaml", f"{line_of('- {name: conv, conv')}").out.partition("path ")[2]
     assert max(map(len, table.splitlines())) <= 50 and "left out at 50 columns" in table
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of archc's, of seven classes, and one from elsewhere, `bare` being the first in another name."""
+    folder = tmp_path_factory.mktemp("models")
+    (folder / "small.yaml").write_text(SMALL, "utf-8")
+    (folder / "norm.yaml").write_text(NORM, "utf-8")
+    archc.load(folder / "small.yaml", params={"classes": 7}).export_onnx(
+        folder / "small.onnx", proof="none", precision="fp16"
+    )
+    (folder / "bare").write_bytes((folder / "small.onnx").read_bytes())
+    foreign = foreign_models.make([foreign_models.node("Relu", ["x"], ["y"])], producer_name="mine\x1b")
+    foreign_models.save(foreign, folder / "foreign.onnx")
+    (folder / "text.onnx").write_text("no model", "utf-8")
+    return folder
+
+
+OF_MODELS: list[tuple[list[str], int, str]] = [
+    (["small.onnx", "stem.conv"], 0, "stem.conv: conv of small\n  --> small.yaml:11:"),
+    (["small.onnx", "fc"], 0, "params       70 + 7 = 77"),
+    (["small.onnx", "fc", "--set", "classes=9"], 0, "params       90 + 9 = 99"),
+    (["small.onnx", "norm.yaml:6"], 0, "scaled.0: batch_norm of small"),
+    (["small.onnx:21"], 0, "stem: `ConvBN`, 3 steps of small"),
+    (["bare", "stem"], 0, "stem: `ConvBN`, 3 steps of small"),
+    (["small.onnx"], 2, "`small.onnx` is a model of small; say which step of it: archc explain small.onnx PATH"),
+    (["small.onnx", "stem.con"], 2, "did you mean `stem.conv`?"),
+    (["foreign.onnx"], 1, "error[nothing-to-explain]: `foreign.onnx` was not built by archc (mine\\x1b made it)"),
+    (["foreign.onnx", "conv1"], 1, "`archc view foreign.onnx` draws it"),
+    (["text.onnx", "conv1"], 1, "error[not-a-model]"),
+    (["gone.onnx"], 2, "error[no-such-model]"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), OF_MODELS, ids=lambda value: str(value)[:40])
+def test_a_step_of_a_model(
+    run: Run, models: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, words: str
+) -> None:
+    """By the spec inside it: the files that it was made of may be gone."""
+    for name in ("small.onnx", "bare", "foreign.onnx", "text.onnx"):
+        Path(name).write_bytes((models / name).read_bytes())
+    Path("small.yaml").unlink()
+    ran = run("explain", *arguments)
+    assert ran.code == code and words in (ran.out if code == 0 else " ".join(ran.err.split())), ran
+    assert not (ran.err if code == 0 else ran.out)
 
 
 def test_settings_count(run: Run) -> None:

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
+import archc
 from archc.compiler.view.page.page import page_html
+from archc.model_view.draw import draw_model
 
 from .browser import Tab, draw_net, start_browser
 
@@ -183,6 +186,34 @@ def test_a_click_shows_all_that_the_compiler_explains(browser: Any, tmp_path: Pa
     for words in ("kernel [5, 5]", "height = (28 + 2·2 − 5) // 1 + 1 = 28", "width = 28 as it came", "weight 6×1×5×5: 6·1·5·5 = 150",
                   "MACs = 150·28·28 = 117600", "height 5", "Conv2d(1, 6, kernel_size=(5, 5))", "Conv", "fold-batch-norm took the norm in",
                   "of later versions", "1×2", nodes[0].path):  # fmt: skip
+        assert words in told, (words, told)
+    tab.close()
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["archc's", "foreign"])
+def test_a_click_tells_what_a_models_file_says(browser: Any, tmp_path: Path, ours: bool) -> None:
+    model = tmp_path / "net.onnx"
+    archc.load("lenet5_modern").export_onnx(model, proof="none")
+    if not ours:
+        foreign = onnx.load(model)
+        onnx.helper.set_model_props(foreign, {})
+        onnx.save(foreign, model)
+    path = tmp_path / "page.html"
+    path.write_text(page_html(draw_model(str(model), explained=True)), "utf-8")
+    tab = Tab(browser).open(path)
+    tab.press("ArrowDown", "ArrowDown")
+    told = " ".join(tab.details().split())
+    common = (
+        "Reads",
+        "image 1×32×32, f32",
+        "Weights and constants",
+        "c1.weight 6×1×5×5, f32",
+        "Gives",
+        "c1 6×28×28, f32",
+        "Conv",
+    )
+    own = ("nn.Conv2d(1, 6,", "(32 − 5) // 1 + 1 = 28", "Receptive field", "lenet5_modern.yaml:17", "ONNX")
+    for words in (*common, *(own if ours else ("Operator", "Name in the file", "Attributes", "kernel shape [5, 5]"))):
         assert words in told, (words, told)
     tab.close()
 

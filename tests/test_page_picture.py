@@ -21,6 +21,7 @@ from archc.compiler.view.page import page as page_module
 from archc.compiler.view.page.page import LAYOUT, LIVE, MODULES, join_modules, page_html
 
 from .browser import Tab, draw_net, start_browser
+from .drawings import nested_skips
 
 PLAIN = ["googlenet", "densenet121", "fractalnet20_cifar"]
 BRIDGES = """archspec: 1
@@ -131,6 +132,10 @@ def check_layouts(tab: Tab, drawing: Drawing, several: int = 3) -> None:
 @pytest.mark.parametrize("name", PLAIN)
 def test_the_page_lays_out_as_python_does(tab: Tab, name: str) -> None:
     check_layouts(tab, draw_net(name))
+
+
+def test_the_page_lays_out_skips_in_skips_as_python_does(tab: Tab) -> None:
+    check_layouts(tab, nested_skips(90), 1)
 
 
 def test_the_page_lays_out_what_is_not_series_parallel_as_python_does(tab: Tab, bridges: Drawing) -> None:

@@ -88,6 +88,8 @@ def test_a_model_from_elsewhere_is_profiled_in_a_process_of_its_own(run):
     [
         ("Conv", [[1, 4, 8, 8], [6, 2, 3, 3], [6]], [1, 6, 8, 8], 6 * 64 * 2 * 9),
         ("QLinearConv", [[1, 4, 8, 8], [1], [1], [6, 4, 1, 1], [1]], [1, 6, 8, 8], 6 * 64 * 4),
+        # the weight is packed, and its scales are in its place
+        ("QLinearConv", [[1, 8, 8, 4], [], [], [6], [6], [], [], [6]], [1, 8, 8, 6], 0),
         ("Gemm", [[2, 7], [5, 7], [5]], [2, 5], 70),
         ("Gemm", [[2, 7], [7, 5], [5]], [2, 5], 70),
         ("MatMul", [[3, 2, 7], [3, 7, 5]], [3, 2, 5], 210),
@@ -142,6 +144,11 @@ CHAIN = outline_of(("conv", "Conv", ["x", "w"], "conv"), ("bn", "BatchNormalizat
         # what makes a value that the file does not know is told by its own name, or not at all
         ([("relu", "Relu", ("token",)), ("in", "ReorderInput", ("token2",)), ("pool", "MaxPool", ("pool",))],
          [("relu", ("conv", "bn", "relu")), ("", ()), ("pool", ("pool",))]),
+        # names that onnxruntime makes of those of the file: in float32 instead of half floats, and with channels last
+        ([("InsertedPrecisionFreeCast_relu_nchwc", "Conv", ("InsertedPrecisionFreeCast_relu",)), ("pool_token_9", "NhwcMaxPool", ("pool_token_8",))],
+         [("conv", ("conv", "bn", "relu")), ("pool", ("pool",))]),
+        ([("conv_token_2", "QLinearConv", ("conv_token_1",)), ("pool", "NhwcMaxPool", ("odd_token_1",)), ("_token_3", "Transpose", ("_token_4",))],
+         [("conv", ("conv",)), ("pool", ("bn", "relu", "pool")), ("", ())]),
     ],
 )  # fmt: skip
 def test_kernels_are_told_by_steps(kernels, told):

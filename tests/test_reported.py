@@ -70,6 +70,39 @@ def test_a_mistake_is_told_once_with_what_to_write(reported: str) -> None:
     assert told_of(reported) == [MISTAKES[reported]]
 
 
+IMAGENET = "imagenet_top1_error: 30, imagenet_top5_error: 9, split: val, source: here"
+# what a net of ten classes, or of so many, says of each
+CLASSES: list[tuple[str, int, str]] = [
+    (f"{{{IMAGENET}}}", 10, "reported-classes: `imagenet_top1_error` is of 1000 classes, and the net has 10 (a figure is of this very net: leave out what another"
+     " one reached, or say that it is of the net with {classes: 1000}, under `with`)"),
+    (f"{{{IMAGENET}}}", 1000, ""), (f"{{{IMAGENET}}}", 1001, ""), (f"{{{IMAGENET}, with: {{classes: 1000}}}}", 10, ""),
+    (f"{{{ROW}}}", 10, ""), (f"{{{ROW}}}", 100, "`cifar10_error` is of 10 classes, and the net has 100"),
+    ("{cifar100_error: 6, split: test, source: here}", 10, "`cifar100_error` is of 100 classes, and the net has 10"),
+    ("{mnist_error: 6, split: test, source: here}", 26, "`mnist_error` is of 10 classes, and the net has 26"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reported", "classes", "told"), CLASSES)
+def test_a_figure_of_other_classes_is_told(reported: str, classes: int, told: str) -> None:
+    text = SPEC.replace("classes: 10", f"classes: {classes}") + f"reported: {reported}\n"
+    Path("tiny.yaml").write_text(text, "utf-8")
+    found = check("tiny.yaml").diagnostics
+    assert [each.severity for each in found] == ["warning"] * bool(told)
+    assert not told or told in f"{found[0].code}: {found[0].message} ({found[0].help})"
+    # of a net that settings make nothing is reported
+    assert not check("tiny.yaml", ["classes=7"]).diagnostics
+
+
+def test_a_figure_that_one_of_several_outputs_can_have_is_right() -> None:
+    steps = "[{name: c, conv: 4}, global_avg_pool, {name: fc, linear: 10, output: small}, {from: c, global_avg_pool}, {name: top, linear: 1000}]"
+    text = f"archspec: 1\nname: tiny\ninput: {{image: [3, 8, 8]}}\ngraph: {steps}\nreported: "
+    Path("tiny.yaml").write_text(f"{text}{{{ROW}}}\n", "utf-8")
+    assert not check("tiny.yaml").diagnostics
+    Path("tiny.yaml").write_text(f"{text}{{cifar100_error: 3, split: test, source: here}}\n", "utf-8")
+    (found,) = check("tiny.yaml").diagnostics
+    assert (found.code, found.severity) == ("reported-classes", "warning")
+
+
 def test_a_wrong_row_hides_no_other() -> None:
     found = told_of(
         "[{cifar10_error: 130, split: test, source: a}, {split: val, source: b}, {cifar_error: 3, split: val, source: c}]"
@@ -117,7 +150,7 @@ def test_init_does_not_take_it_over() -> None:
 
 def test_an_ill_fitting_with_is_told() -> None:
     write("tiny.yaml", SPEC + f"reported: {{{ROW}, with: {{classes: ten}}}}\n")
-    from archc.cli.compare import read_nets
+    from archc.comparison import read_nets
     from archc.compiler.diagnostics import Failure
     from archc.compiler.limits import DEFAULT
 

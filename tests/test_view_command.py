@@ -12,6 +12,7 @@ import pytest
 
 import archc
 
+from . import foreign_models
 from .program import Run, program
 
 NET = """archspec: 1
@@ -136,6 +137,28 @@ def test_it_is_written_without_heavy_libraries(run: Run) -> None:
             "print([m for m in ('torch', 'onnx', 'onnxruntime', 'numpy', 'jinja2', 'matplotlib') if m in sys.modules])")  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "wrote x.svg\n[]\n"
+
+
+@pytest.mark.parametrize("name", ["a.svg", "a.html", "a.json", "a.mmd", "a.dot"])
+def test_python_writes_the_same_files(run: Run, name: str) -> None:
+    """Of a spec, a net and a model, those of the command to the byte."""
+    net = archc.load("net.yaml", params={})
+    net.export_onnx("built.onnx", proof="none")
+    for source, word in (("net.yaml", "net.yaml"), (net, "net.yaml"), (Path("built.onnx"), "built.onnx")):
+        archc.view(source, f"python_{name}", only="stage")
+        assert run("view", word, "-o", name, "--only", "stage").code == 0
+        assert Path(f"python_{name}").read_bytes() == Path(name).read_bytes()
+
+
+def test_python_refuses_in_words_and_warns(run: Run) -> None:
+    for options, words in (({"path": "a.gif"}, "which format"), ({"scale": 2.0}, "no pixels"), ({"heat": "love"}, "love"), ({"only": "stages"}, "stages"),
+                           ({"source": "gone.yaml"}, "gone"), ({"source": archc.load("net.yaml"), "params": {"a": 1}}, "params are those of a spec")):  # fmt: skip
+        with pytest.raises(archc.Failure, match=words):
+            archc.view(**{"source": "net.yaml", "path": "a.svg", **options})
+    foreign_models.save(foreign_models.make([foreign_models.node("Add", ["x", "gone"], ["y"])]), Path("foreign.onnx"))
+    with pytest.warns(UserWarning, match="`Add` reads `gone`"):
+        archc.view("foreign.onnx", "foreign.svg")
+    assert not Path("a.svg").exists() and Path("foreign.svg").exists()
 
 
 def test_python_has_the_picture(run: Run) -> None:

@@ -15,7 +15,7 @@ from archc.compiler.view.drawing import CardItem, Drawing, GroupItem, RepeatItem
 from archc.compiler.view.layout import Layout, initially_open, key_of, lay_out, open_to_depth
 from archc.compiler.view.layout_pieces import BOLD, HEADER, shape_text, text_width
 
-from .drawings import find_faults, has_arcs, implied_edges, items_of, live_edges, named_edges, random_net
+from .drawings import find_faults, has_arcs, implied_edges, items_of, live_edges, named_edges, nested_skips, random_net
 
 FEW = ("alexnet", "densenet_40_12_cifar", "fractalnet20_cifar", "googlenet", "inception_v3", "lenet5_1998", "nin_cifar10",
        "preresnet110_cifar_conv", "resnet50", "squeezenet1_0_complex_bypass", "vgg11", "alexnet_ensemble")  # fmt: skip
@@ -360,3 +360,14 @@ def test_every_item_has_a_key_or_is_none() -> None:
     drawing = drawing_of("fractalnet20_cifar")
     boxed = [item for item in items_of(drawing.tree) if key_of(item, drawing)]
     assert all(exit_of(item) is not None or key_of(item, drawing).startswith("out:") for item in boxed)
+
+
+@pytest.mark.parametrize("depth", [70, 700])
+def test_skips_in_skips_are_drawn_whole(depth: int) -> None:
+    """What is too deep for branches is arcs; each arc that spans another has a lane of its own."""
+    drawing = nested_skips(depth)
+    assert implied_edges(drawing) == {*drawing.edges} and has_arcs(drawing)
+    layout = lay_out(drawing, open_to_depth(drawing, None))
+    assert {f"#{node.path}" for node in drawing.nodes} <= {box.key for box in layout.boxes}
+    lanes = [edge.path.partition("H")[2].partition("q")[0] for edge in layout.edges if edge.kind == "skip"]
+    assert len({*lanes}) == len(lanes) == depth

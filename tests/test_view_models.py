@@ -317,6 +317,74 @@ def test_without_onnx_the_file_s_own_shapes_are_shown(tmp_path: Path, monkeypatc
     assert drawing.nodes[0].shape == () and drawing.nodes[-1].shape == (3, 8, 8) and "open" in drawing.summary
 
 
+# ---- what a click shows
+
+
+def details_of(drawing: Drawing) -> dict[str, dict[str, Any]]:
+    """The details of each node, its own before what it shares, as the page reads them from JSON."""
+    form = json.loads(json.dumps(drawing.to_json(), allow_nan=False))
+    found = {}
+    for each in form["nodes"]:
+        own = form["details"][each[-1]]
+        found[each[0]] = {**(form["details"][own["of"]] if "of" in own else {}), **own}
+    return found
+
+
+def test_a_click_in_a_file_of_archc_tells_what_its_spec_tells(spec: Path, tmp_path: Path) -> None:
+    archc.load(spec).export_onnx(tmp_path / "small.onnx", proof="none", fold=False)
+    assert not draw_model(str(tmp_path / "small.onnx")).details
+    found = details_of(draw_model(str(tmp_path / "small.onnx"), explained=True))
+    stem = found["stem.conv"]
+    assert stem["torch"].startswith("nn.Conv2d(3, 8, kernel_size=(3, 3)") and stem["receptive_field"]["size"] == [3, 3]
+    assert stem["shape"][1] == ["H, W", "(16 + 2·1 − 3) // 1 + 1", 16] and "passes" not in stem
+    ((name, operator, inputs, attributes),) = stem["onnx"]
+    assert (name, operator, inputs, attributes["pads"]) == ("", "Conv", ["image", "stem.conv.weight"], [1, 1, 1, 1])
+    assert stem["reads"] == [["image", [3, 16, 16], "f32"]] and stem["gives"] == [["stem.conv", [8, 16, 16], "f32"]]
+    assert stem["weights"] == [["stem.conv.weight", [8, 3, 3, 3], "f32"]]
+    assert found["fc"]["fields"] == {"out": 5} and found["fc/Flatten"]["onnx"][0][0] == ""
+    only = details_of(draw_model(str(tmp_path / "small.onnx"), "body", explained=True))
+    assert only == {path: each for path, each in found.items() if path.startswith("body.")} | {p: only[p] for p in only}
+
+
+def test_a_spec_that_gives_another_net_explains_nothing(spec: Path, tmp_path: Path) -> None:
+    """Details are the file's own then."""
+    import onnx
+
+    archc.load(spec).export_onnx(tmp_path / "small.onnx", proof="none")
+    model = onnx.load(tmp_path / "small.onnx")
+    sources = next(each for each in model.metadata_props if each.key == "archc.sources")
+    sources.value = json.dumps(
+        {"small.yaml": SPEC.replace("padding: 1", "padding: 1, dilation: 1").replace("relu]", "tanh]")}
+    )
+    found = details_of(draw_model(str(save(model, tmp_path / "changed.onnx")), explained=True))
+    assert all("torch" not in each and each["onnx"] and each["gives"] for each in found.values())
+
+
+def odd_attributes() -> ModelProto:
+    """Numbers that are none in JSON, names that bite, and thousands of values."""
+    weights = [WEIGHT, *(constant(f"c{at}", np.zeros((1, 3, 8, 8)), np.float32) for at in range(50))]
+    nodes = [node("LeakyRelu", ["x"], ["a"], name="leak\x1b", alpha=float("nan"), domain="mine", other=[0.1, float("inf")], long=2**60, text="t\u202e"),
+             node("Concat", ["a", *(f"c{at}" for at in range(50))], ["y\x07"], name="join", axis=1)]  # fmt: skip
+    return make(
+        nodes,
+        outputs=[port("y\x07", shape=["N", "C\x1b", None, 8])],
+        weights=weights,
+        imports=[helper.make_opsetid("mine", 1)],
+    )
+
+
+def test_a_click_in_any_file_tells_what_the_file_says(tmp_path: Path) -> None:
+    found = details_of(draw_model(str(save(odd_attributes(), tmp_path / "net.onnx")), explained=True))
+    leak, join = found["leak\\x1b"], found["join"]
+    assert (leak["operator"], leak["name"]) == ("mine.LeakyRelu", "leak\\x1b")
+    assert leak["attributes"] == {"alpha": "nan", "other": [0.1, "inf"], "long": str(2**60), "text": "t\\u202e"}
+    assert leak["reads"] == [["x", [3, 8, 8], "f32"]] and leak["gives"] == [["a", None, ""]]
+    assert len(join["weights"]) == 41 and join["weights"][-1] == ["and 10 more", None, ""]
+    assert join["weights"][0] == ["c0", [1, 3, 8, 8], "f32"] and join["gives"] == [
+        ["y\\x07", ["C\\x1b", "?", 8], "f32"]
+    ]
+
+
 # ---- files that mean harm
 
 
@@ -365,7 +433,6 @@ STRANGE: dict[str, Callable[[], ModelProto]] = {
     "sizes that are none": lambda: make(
         [node("Conv", ["x", "w"], ["a"], strides=[2**62, -1], group=-5), node("MaxPool", ["a"], ["b"], kernel_shape=[2] * 9),
          node("Gemm", ["b", "w"], ["y"])], inputs=[port("x", shape=[-1, 2**62, 0])], weights=[constant("w", np.zeros((0, 3)), np.float32)]),
-    "a value that nobody makes": lambda: make([node("Relu", ["gone"], ["a"]), node("Add", ["a", "x"], ["y"])]),
     "many outputs": lambda: make([node("Relu", ["x"], [f"y{at}"]) for at in range(500)], outputs=[port(f"y{at}") for at in range(500)]),
 }  # fmt: skip
 
@@ -379,6 +446,41 @@ def test_what_is_strange_is_drawn(run: Run, what: str) -> None:
         text = Path(f"net.{form}").read_text("utf-8")
         assert "\x1b" not in text and "\u202e" not in text and "\x00" not in text
     assert len({node[0] for node in json.loads(text)["nodes"]}) == len(json.loads(text)["nodes"])
+
+
+def captured_value() -> ModelProto:
+    """A graph in a node reads what nothing around it makes, and its own weights."""
+    inner = helper.make_graph(
+        [node("Add", ["gone", "own"], ["i"])], "inner", [], [port("i")], [constant("own", 1.0, np.float32)]
+    )
+    return make([node("If", ["x"], ["y"], name="choose", then_branch=inner, else_branch=inner)])
+
+
+# what each says on standard error
+DANGLING: dict[str, tuple[Callable[[], ModelProto], list[str]]] = {
+    "a node": (lambda: make([node("Relu", ["gone"], ["a"]), node("Add", ["a", "x"], ["y"])]), ["the node `Relu` reads `gone`, which"]),
+    "a name that bites": (lambda: make([node("Add", ["x", "\x1b[31m"], ["y"], name="sum\u202e")]), ["the node `sum\\u202e` reads `\\x1b[31m`"]),
+    "a node that is not drawn": (lambda: make([node("Relu", ["x"], ["y"]), node("Neg", ["gone"], ["z"], name="dead")]), ["`dead` reads `gone`"]),
+    "a graph in a node": (captured_value, ["the node `choose` reads `gone`"]),
+    "an output": (lambda: make([node("Relu", ["x"], ["y"])], outputs=[port("y"), port("gone")]), ["the output `gone` is made by no node"]),
+    "read twice": (lambda: make([node("Add", ["gone", "x"], ["a"]), node("Mul", ["a", "gone"], ["y"])]), ["the node `Add` reads `gone`"]),
+    "many": (lambda: make([node("Concat", ["x", *(f"g{at}" for at in range(30))], ["y"], axis=1)]),
+             [*(f"`Concat` reads `g{at}`" for at in range(5)), "25 more values are made by nothing"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", DANGLING)
+def test_a_value_that_nobody_makes_is_told_and_drawn(run: Run, what: str) -> None:
+    maker, told = DANGLING[what]
+    save(maker(), Path("net.onnx"))
+    ran = run("view", "net.onnx", "-o", "net.json")
+    lines = ran.err.splitlines()
+    assert ran.code == 0 and len(lines) == len(told)
+    assert all(
+        line.startswith("warning[onnx-dangling]: ") and words in line for line, words in zip(lines, told, strict=True)
+    )
+    drawing = json.loads(Path("net.json").read_text("utf-8"))
+    assert all(words in drawing["summary"] for words in told) and drawing["nodes"]
 
 
 def test_inference_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

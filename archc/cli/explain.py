@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..compiler.sources import is_model
 from ..text.layout import fold_line, output_width
 from .completion import complete_explained, complete_spec_path
 from .options import compile_spec, format_option, limit_option, print_answer, print_json, set_option
 
 if TYPE_CHECKING:
+    from ..compiler.driver import Compilation
+    from ..compiler.ir.graph import Graph
     from ..compiler.limits import Limits
 
 LINE = re.compile(r"(?P<spec>.+?):(?P<line>[0-9]{1,7})(?::[0-9]{0,7})?")
@@ -20,18 +23,19 @@ EXAMPLES = """\b
 Example: archc explain resnet50 layer1.0.conv2       a step, or all steps under layer1.0
          archc explain googlenet.yaml:24             what a line of a spec makes
          archc explain resnet50 resnet.yaml:48       a line of a file that it extends or imports
+         archc explain built.onnx layer1.0.conv2     a step of a model of archc's, by the spec inside it
          archc explain shape-mismatch                the code of a diagnostic
 """
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("what", metavar="CODE|SPEC|SPEC:LINE", shell_complete=complete_explained)
+@click.argument("what", metavar="CODE|SPEC|SPEC:LINE|MODEL", shell_complete=complete_explained)
 @click.argument("step", metavar="[PATH|LINE|FILE:LINE]", required=False, shell_complete=complete_spec_path)
 @set_option
 @limit_option
 @format_option()
 def command(what: str, step: str | None, settings: tuple[str, ...], limits: Limits, form: str) -> None:
-    """Explain a step of a spec from all sides, or the code of a diagnostic.
+    """Explain a step of a spec, or of a model that archc built, from all sides, or the code of a diagnostic.
 
     Of a step: where it is written and what it was expanded from, its shapes and costs with their arithmetic, its receptive field, its
     PyTorch module and tensors, the ONNX nodes that it becomes, and what each pass does to it. A block or a repeat is summed up.
@@ -39,23 +43,43 @@ def command(what: str, step: str | None, settings: tuple[str, ...], limits: Limi
     place = LINE.fullmatch(what) if step is None else None
     if place:
         what, step = place["spec"], f":{place['line']}"
-    if step is None:
+    if step is None and not is_model(what):
         explain_code(what, form)
     else:
         explain_step(what, step, settings, limits, form)
 
 
-def explain_step(spec: str, step: str, settings: tuple[str, ...], limits: Limits, form: str) -> None:
-    """Prints the explanation of a step."""
+def explain_step(spec: str, step: str | None, settings: tuple[str, ...], limits: Limits, form: str) -> None:
+    """Prints the explanation of a step. Raises UsageError for a model of archc's without a step."""
     from ..explanations import explain_steps
     from ..text.explanations import explanation_text
 
-    checked, graph = compile_spec(spec, settings, limits)
+    checked, graph = compile_model(spec, settings, limits) if is_model(spec) else compile_spec(spec, settings, limits)
+    if step is None:
+        raise click.UsageError(
+            f"`{spec}` is a model of {checked.name}; say which step of it: archc explain {spec} PATH"
+        )
     found = explain_steps(checked, graph, step)
     if form == "json":
         print_json(found.to_json())
     else:
         print_answer(explanation_text(found, sys.stdout))
+
+
+def compile_model(path: str, settings: tuple[str, ...], limits: Limits) -> tuple[Compilation, Graph]:
+    """The checked spec inside a model of archc's and its training graph. Says on standard error where it gives another net today."""
+    from ..explanations import open_explained_model
+    from .render import format_diagnostics
+
+    side = open_explained_model(path, settings, limits)
+    if side.checked.diagnostics:
+        print(format_diagnostics(side.checked.diagnostics, sys.stderr), file=sys.stderr)
+    if not side.is_current:
+        print(
+            f"note: archc {side.built_by} built this model; today its spec gives another graph, which is explained",
+            file=sys.stderr,
+        )
+    return side.checked, side.graph
 
 
 def explain_code(code: str, form: str) -> None:

@@ -10,8 +10,9 @@ import click
 
 from ..compiler.sources import is_model
 from ..compiler.view.heat import HEATS
-from ..compiler.view.pictures import DEFAULT_FORMAT, FORMATS, STYLES, PictureOptions, draw_picture, with_article
+from ..compiler.view.pictures import DEFAULT_FORMAT, FORMATS, STYLES, PictureOptions, with_article
 from ..compiler.view.theme import THEMES
+from ..rasterise import PIXELS, PIXELS_EACH
 from .options import (
     Count,
     Positive,
@@ -31,12 +32,10 @@ if TYPE_CHECKING:
     from ..compiler.driver import Compilation
     from ..compiler.limits import Limits
     from ..compiler.view.drawing import Drawing
+    from ..pictures import MadePicture
 
-# the pixels of a picture are made of its svg
-PIXELS = {"png": "svg"}
 FORMATS_OF_FILES = (*FORMATS, *PIXELS)
 SUFFIXES = ", ".join(f".{form}" for form in FORMATS_OF_FILES)
-PIXELS_EACH = 2.0
 MOST_PIXELS_EACH = 16
 MAX_PORT = 2**16 - 1
 
@@ -106,6 +105,7 @@ def command(
     A block that is repeated is drawn once, with how often; equal shapes are told once.
     """
     from ..compiler.files import atomic_write
+    from ..pictures import make_picture
 
     if heat == "time" and profile is None:
         raise click.UsageError("`--heat time` needs times: give --profile FILE")
@@ -119,61 +119,25 @@ def command(
     kind = picture_format(output, form_of_picture)
     if scale is not None and kind not in PIXELS:
         raise click.UsageError(f"`--scale` is for a .png, and {with_article(kind)} file has no pixels")
-    if profile is not None and heat is None and "heat" in FORMATS[PIXELS.get(kind, kind)].takes and style != "volumes":
-        heat = "time"
-    drawing = draw_file(spec, settings, limits, only, profile, FORMATS[PIXELS.get(kind, kind)].explains)
-    text = draw_picture(drawing, PIXELS.get(kind, kind), PictureOptions(depth, style, theme, heat))
-    target = output if output is not None else f"{drawing.name}.{kind}"
-    data = make_pixels(text, scale) if kind in PIXELS else text.encode()
+    source = find_source(spec, settings, limits)
+    made = make_picture(source, kind, PictureOptions(depth, style, theme, heat), only, profile, scale)
+    target = output if output is not None else f"{made.name}.{kind}"
     with atomic_write(output_path(target)) as partial:
-        partial.write_bytes(data)
-    if kind == "mmd":
-        warn_of_edges(text)
+        partial.write_bytes(made.data)
+    tell_warnings(made)
     if form == "json":
-        print_json({"name": drawing.name, "file": target, "format": kind, "bytes": len(data)})
+        print_json({"name": made.name, "file": target, "format": kind, "bytes": len(made.data)})
     elif not writes_to_stdout(output):
         print(f"wrote {clean_path(target)}", file=text_stream(output))
 
 
-def draw_file(
-    spec: str, settings: tuple[str, ...], limits: Limits, only: str | None, profile: str | None, explained: bool
-) -> Drawing:
-    """The drawing of a spec, whose steps are `explained` if a click shows them, or of a model's file, whatever it is called."""
-    if is_model(spec):
-        if settings:
-            raise click.UsageError(f"`--set` changes a spec, and `{clean_path(spec)}` is a model")
-        from ..model_view.draw import draw_model
-
-        return draw_model(spec, only, profile)
-    checked, _ = compile_spec(spec, settings, limits)
-    drawing = draw(checked, only, explained)
-    if profile is None:
-        return drawing
-    from ..model_view.times import find_times, read_profile, with_times
-
-    return with_times(drawing, find_times(draw(checked), read_profile(profile)))
-
-
-def draw(checked: Compilation, only: str | None = None, explained: bool = False) -> Drawing:
-    """The drawing of a checked spec."""
-    from ..compiler.view.draw import draw_graph
-    from ..net import graph_of
-
-    graph = graph_of(checked)
-    drawing = draw_graph(graph, checked.header.summary or "", checked.sources, only)
-    if not explained:
-        return drawing
-    from ..details import with_details
-    from ..explanations import explain_graph
-
-    return with_details(drawing, explain_graph(graph))
-
-
-def make_pixels(svg: str, scale: float | None) -> bytes:
-    """The .png of a picture."""
-    from ..rasterise import rasterise
-
-    return rasterise(svg, PIXELS_EACH if scale is None else scale)
+def find_source(spec: str, settings: tuple[str, ...], limits: Limits) -> str | Compilation:
+    """What is drawn: the path of a model, whatever that is called, or the checked spec."""
+    if not is_model(spec):
+        return compile_spec(spec, settings, limits)[0]
+    if settings:
+        raise click.UsageError(f"`--set` changes a spec, and `{clean_path(spec)}` is a model")
+    return spec
 
 
 def serve(
@@ -188,13 +152,14 @@ def serve(
 ) -> NoReturn:
     """Serves the page of a spec until it is interrupted."""
     from ..compiler.view.page.page import page_html
+    from ..pictures import draw_spec
     from .watching import watch_spec
 
     def make_page(drawing: Drawing, live: str) -> str:
         return page_html(drawing, theme=options.theme or "auto", heat=options.heat, depth=options.depth, live=live)
 
     watch_spec(
-        spec, settings, limits, lambda checked: draw(checked, only, explained=True), make_page, port, opens, form
+        spec, settings, limits, lambda checked: draw_spec(checked, only, explained=True), make_page, port, opens, form
     )
 
 
@@ -224,15 +189,12 @@ def picture_format(output: str | None, asked: str | None) -> str:
     raise click.UsageError(f"`-o {output}` does not say which format: end it in {SUFFIXES}, or give --to")
 
 
-def warn_of_edges(mermaid: str) -> None:
-    """Warns where Mermaid will refuse a flowchart for its size."""
-    from ..compiler.view.mermaid import MOST_EDGES, count_edges
+def tell_warnings(made: MadePicture) -> None:
+    """Says on standard error what is wrong with a picture."""
     from .render import format_warning
 
-    edges = count_edges(mermaid)
-    if edges > MOST_EDGES:
-        message = f"the flowchart has {edges} edges, and Mermaid draws {MOST_EDGES} unless told otherwise: use --depth or --only"
-        print(format_warning("large-picture", message, sys.stderr), file=sys.stderr)
+    for code, message in made.warnings:
+        print(format_warning(code, message, sys.stderr), file=sys.stderr)
 
 
 def clean_path(path: str) -> str:

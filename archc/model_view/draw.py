@@ -8,12 +8,14 @@ from typing import Any
 
 from ..compiler.diagnostics import clean
 from ..compiler.view.draw import draw_vertices
-from ..compiler.view.drawing import Costs, Drawing, DrawnInput
+from ..compiler.view.drawing import Costs, Drawing, DrawingWarning, DrawnInput
 from ..compiler.view.sketch import NamedEnd
 from ..compiler.view.structure import Vertex
+from ..details import with_details
 from ..runtime.artifact import open_artifact
 from ..runtime.full_graph import FullGraph, FullNode, read_model, shorten_name
-from .graph import LiveGraph, find_live_graph, reads
+from .graph import LiveGraph, find_dangling_reads, find_live_graph, reads
+from .node_facts import node_facts
 from .operators import COUNTED, Operator, OperatorUse, count, find_operator
 from .origin import Origin, find_origin
 from .paths import find_paths
@@ -21,10 +23,13 @@ from .sizes import Shapes, has_open_sizes, shown_shape
 from .times import find_times, read_profile, rename_steps, with_times
 
 OPEN = "some sizes are open: what depends on them counts as 0"
+# values without a maker that are told one by one
+TOLD_VALUES = 5
 
 
-def draw_model(file: str, only: str | None = None, profile: str | None = None) -> Drawing:
-    """The drawing of an ONNX file, with the times of a `profile` of it; `only` is the path of a part that is drawn alone.
+def draw_model(file: str, only: str | None = None, profile: str | None = None, explained: bool = False) -> Drawing:
+    """The drawing of an ONNX file, with the times of a `profile` of it; `only` is the path of a part that is drawn alone. Where it is
+    `explained`, its nodes have details: what the file says of them, and, in a file of archc's, what the spec inside it tells of its steps.
 
     Raises RuntimeFault for what is no such file, and for one that cannot be drawn; Failure where there is no such part, and for a profile
     that is none of this model.
@@ -37,12 +42,12 @@ def draw_model(file: str, only: str | None = None, profile: str | None = None) -
     model = ModelDrawing(
         graph, live, Shapes(artifact, graph, live), find_origin(artifact), clean(shorten_name(artifact.name))
     )
-    if profile is None:
-        return model.draw(only)
-    whole = model.draw()
-    measured = rename_steps(read_profile(profile), model.paths_by_name)
-    times = find_times(whole, measured, [node.name for node in graph.nodes])
-    return with_times(model.draw(only) if only else whole, times)
+    drawing = model.draw(only)
+    if profile is not None:
+        whole = model.draw() if only else drawing
+        measured = rename_steps(read_profile(profile), model.paths_by_name)
+        drawing = with_times(drawing, find_times(whole, measured, [node.name for node in graph.nodes]))
+    return model.explain(drawing, artifact.spec_sha256) if explained else drawing
 
 
 class ModelDrawing:
@@ -52,6 +57,7 @@ class ModelDrawing:
         self.graph, self.live, self.shapes, self.name = graph, live, shapes, name
         self.is_ours = "archc.version" in graph.metadata
         self.origin = origin
+        self.dangling = find_dangling_reads(graph)
         self.numbers = {name: -1 - at for at, name in enumerate(live.inputs)} | dict(live.producers)
         self.paths = find_paths(live.nodes, live.producers, self.is_ours)
 
@@ -73,7 +79,21 @@ class ModelDrawing:
         outputs = [NamedEnd(clean(shorten_name(each)), self.numbers[each]) for each in self.live.outputs]
         if not self.is_ours:
             outputs = deepest_last(outputs, vertices)
-        return draw_vertices(self.name, self.summary, inputs, vertices, outputs, files=self.origin.texts, only=only)
+        drawing = draw_vertices(self.name, self.summary, inputs, vertices, outputs, files=self.origin.texts, only=only)
+        return drawing._replace(warnings=self.warnings)
+
+    def explain(self, drawing: Drawing, sha256: str | None) -> Drawing:
+        """The drawing of it with details. What the spec tells of a step is left out where its shape is another than the file's, or its
+        graph is not the one of this hash.
+        """
+        nodes = dict(zip(self.paths, self.live.nodes, strict=True))
+        own = {
+            each.path: node_facts(nodes[each.path], self.shapes, self.live.constants, each.path, self.is_ours)
+            for each in drawing.nodes
+        }
+        sizes = {each.path: each.shape for each in drawing.nodes}
+        steps = self.origin.explain(sha256)
+        return with_details(drawing, [each for each in steps if sizes.get(each.path) == each.facts.output.sizes], own)
 
     @property
     def summary(self) -> str:
@@ -82,7 +102,15 @@ class ModelDrawing:
         parts = [clean(self.graph.producer), f"opset {opset}" if opset else ""]
         results = [node.outputs[0] for node in self.live.nodes if node.outputs and node.outputs[0]]
         parts += [OPEN] if has_open_sizes(self.shapes.without_batch, results) else []
-        return ", ".join(filter(None, parts))
+        return "; ".join([", ".join(filter(None, parts)), *(warning.message for warning in self.warnings)])
+
+    @property
+    def warnings(self) -> tuple[DrawingWarning, ...]:
+        """The values that the file reads and does not make."""
+        told = [str(each) for each in self.dangling[:TOLD_VALUES]]
+        more = len(self.dangling) - len(told)
+        told += [f"{more:,} more values are made by nothing"] if more else []
+        return tuple(DrawingWarning("onnx-dangling", text) for text in told)
 
     def make_vertex(self, node: FullNode, path: str, counted: set[str]) -> Vertex:
         """The vertex of a node. `counted` are the parameters that those before it have."""

@@ -59,6 +59,30 @@ def find_live_graph(graph: FullGraph, name: str) -> LiveGraph:
     return LiveGraph(tuple(kept), producers, constants, tuple(graph.inputs), outputs)
 
 
+class DanglingRead(NamedTuple):
+    """A value that nothing makes, and who reads it: a node, by its name or its operator; empty for an output of the model."""
+
+    reader: str
+    value: str
+
+    def __str__(self) -> str:
+        value = f"`{clean(shorten_name(self.value))}`"
+        if not self.reader:
+            return f"the output {value} is made by no node"
+        return f"the node `{clean(shorten_name(self.reader))}` reads {value}, which is no input, no weight and no node's value"
+
+
+def find_dangling_reads(graph: FullGraph) -> list[DanglingRead]:
+    """The values that nothing makes, each with its first reader, in the file's order."""
+    made = {"", *graph.inputs, *graph.constants, *(value for node in graph.nodes for value in node.outputs)}
+    read = [(node.name or node.kind, value) for node in graph.nodes for value in reads(node)]
+    first: dict[str, str] = {}
+    for reader, value in [*read, *(("", value) for value in graph.outputs)]:
+        if value not in made:
+            first.setdefault(value, reader)
+    return [DanglingRead(reader, value) for value, reader in first.items()]
+
+
 def reads(node: FullNode) -> tuple[str, ...]:
     """The values that a node reads, with those that graphs inside it read from around it."""
     return (*node.inputs, *node.captured)

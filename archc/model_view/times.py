@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..compiler.diagnostics import Failure, clean
+from ..compiler.diagnostics import Failure, clean, list_names
 from ..compiler.view.drawing import Drawing, members
 from ..json_files import read_json_file
 
@@ -30,7 +30,9 @@ class MeasuredStep(NamedTuple):
 
 
 class MeasuredRun(NamedTuple):
-    """A profile. `steps` are the times by step, `covered` all steps that some kernel worked out, `untold` what no step tells."""
+    """A profile. `steps` are the times by step, `covered` all steps that some kernel worked out, `untold` what no step tells, of the
+    kernels `untold_ops`, the longest first.
+    """
 
     file: str
     model: str
@@ -40,6 +42,7 @@ class MeasuredRun(NamedTuple):
     steps: Mapping[str, MeasuredStep]
     covered: frozenset[str]
     untold: MeasuredStep
+    untold_ops: tuple[str, ...]
 
 
 def read_profile(file: str) -> MeasuredRun:
@@ -57,11 +60,14 @@ def parse_profile(file: str, found: Any) -> MeasuredRun:
         )
     steps: dict[str, MeasuredStep] = {}
     covered: set[str] = set()
+    ops: dict[str, None] = {}
     for row in found["rows"]:
         step, ms, macs = str(row["step"]), float(row["ms"]), int(row["macs"])
         if not (math.isfinite(ms) and ms >= 0 and macs >= 0):
             raise ValueError
         covered.update(map(str, row["covers"]))
+        if not step:
+            ops[str(row["op"])] = None
         before = steps.get(step, MeasuredStep())
         steps[step] = MeasuredStep(before.ms + ms, before.macs + macs)
     batch, runs = int(found["batch"]), int(found["runs"])
@@ -69,7 +75,15 @@ def parse_profile(file: str, found: Any) -> MeasuredRun:
         raise ValueError
     untold = steps.pop("", MeasuredStep())
     return MeasuredRun(
-        file, str(found["model"]), str(found["device"]), batch, runs, steps, frozenset(covered | {*steps}), untold
+        file,
+        str(found["model"]),
+        str(found["device"]),
+        batch,
+        runs,
+        steps,
+        frozenset(covered | {*steps}),
+        untold,
+        tuple(ops),
     )
 
 
@@ -112,11 +126,23 @@ def find_times(drawing: Drawing, profile: MeasuredRun, others: Collection[str] =
             raise mismatch(drawing, profile, f"it has the step `{clean(step)}`, which is not in {drawing.name}")
     whole = apart + sum(time.ms for time in found.values())
     if whole and 1 - apart / whole < LEAST_TOLD:
-        message = f"`{clean(profile.file)}` tells {apart / whole:.0%} of its time by no step: onnxruntime ran what it made of the model instead"
-        raise Failure("profile-mismatch", message, "profile a file of float32: its kernels are known by their steps")
+        raise untold_time(profile, apart / whole)
     check_work(drawing, profile, found)
     steps = {drawing.nodes[at].path: time.ms / profile.batch for at, time in found.items()}
     return Times(steps, apart / profile.batch, whole / profile.batch, describe_run(profile, apart, whole))
+
+
+def untold_time(profile: MeasuredRun, share: float) -> Failure:
+    """The Failure for a profile of which no step tells most of the time: a picture of the rest would mislead."""
+    kernels = list_names([clean(each) for each in profile.untold_ops], "{}")
+    why = (
+        f"is of kernels that onnxruntime made of the model and named after none of its nodes ({kernels})"
+        if kernels
+        else "is of nodes that its picture leaves out"
+    )
+    return Failure("profile-mismatch", f"{share:.0%} of the time in `{clean(profile.file)}` {why}",
+                   "`archc profile MODEL --by op` tells that time by kernels; for a picture profile the same net built with --precision fp32, "
+                   "whose kernels are known by their steps")  # fmt: skip
 
 
 def describe_run(profile: MeasuredRun, apart: float, whole: float) -> str:

@@ -5,11 +5,11 @@ It says nothing about the graph: no stage reads it but the check of its own word
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..diagnostics import Collector, Span, nearest
+from ..diagnostics import Collector, Diagnostic, Span, nearest
 from ..ops.fields import MAX_INT, Schema
 from .located_yaml import Entry, Located, is_broken, plain_value
 
@@ -23,6 +23,14 @@ FIGURES = {
     "cifar10_error": "CIFAR-10",
     "cifar100_error": "CIFAR-100",
     "mnist_error": "MNIST",
+}
+# how many classes the pictures of a figure have: a net tells them with one of these numbers of scores, ImageNet with one for none of them, too
+CLASSES = {
+    "imagenet_top1_error": (1000, 1001),
+    "imagenet_top5_error": (1000, 1001),
+    "cifar10_error": (10,),
+    "cifar100_error": (100,),
+    "mnist_error": (10,),
 }
 SPLITS = ("val", "test")
 # ways of looking at a picture that are no number of crops: the net slides over the whole, at one scale or at several
@@ -113,3 +121,19 @@ def check_reported(document: Document, diagnostics: Collector) -> None:
                 near = nearest(name, document.params)
                 help = f"did you mean `{near}`?" if near else "`with` takes the names under `params`"
                 diagnostics.error("unknown-param", row.spans[name], f"there is no parameter `{name}`", help)
+
+
+def check_reported_classes(document: Document, scores: Collection[int], diagnostics: Collector) -> None:
+    """Warns of figures that no net with so many `scores`, one number for each output, can have reached.
+
+    A row with `with` is of another net, which is compiled only where it is compared.
+    """
+    for row in document.header.reported:
+        wrong = [name for name in row.errors if not {*CLASSES[name]} & {*scores}]
+        if row.params or not wrong or not scores:
+            continue
+        message = f"`{wrong[0]}` is of {CLASSES[wrong[0]][0]} classes, and the net has {[*scores][-1]}"
+        help = "a figure is of this very net: leave out what another one reached"
+        if "classes" in document.params:
+            help += f", or say that it is of the net with {{classes: {CLASSES[wrong[0]][0]}}}, under `with`"
+        diagnostics.add(Diagnostic("reported-classes", row.spans[wrong[0]], message, help=help, severity="warning"))

@@ -184,8 +184,18 @@ class DrawnHead(NamedTuple):
         return {"path": self.path, "weight": self.weight, "source": self.source, "items": items_json(self.items)}
 
 
+class DrawingWarning(NamedTuple):
+    """What is wrong with a net that can be drawn all the same: a code, and a sentence."""
+
+    code: str
+    message: str
+
+
 class Drawing(NamedTuple):
-    """A whole net. `files` are names and texts of what it was written in; `details` are what a click on a node shows."""
+    """A whole net. `files` are names and texts of what it was written in; `details` are what a click on a node shows.
+
+    `warnings` are for who draws it: the form for programs has them in its `summary`.
+    """
 
     name: str
     summary: str
@@ -198,6 +208,7 @@ class Drawing(NamedTuple):
     heads: tuple[DrawnHead, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     details: tuple[dict[str, Any], ...] = ()
+    warnings: tuple[DrawingWarning, ...] = ()
 
     def name_of(self, value: int) -> str:
         """The path of a node, or the name of an input (-1 - its number)."""

@@ -25,6 +25,8 @@ class Folding:
     def __init__(self, vertices: Sequence[Vertex], tapped: Collection[int]) -> None:
         self.vertices, self.tapped = vertices, tapped
         self.numbers: dict[Hashable, int] = {}
+        # by the item's id, with the item, so that the id stays its own: what nests is asked for at each level around it
+        self.signatures: dict[int, tuple[Item, int]] = {}
 
     def fold(self, items: Sequence[Item]) -> tuple[Item, ...]:
         """A series with everything in it folded."""
@@ -124,6 +126,13 @@ class Folding:
 
     def signature(self, item: Item) -> int:
         """A number that two items share that do the same with values of any size; what is read beside the series of one tells them apart."""
+        known = self.signatures.get(id(item))
+        if known is None:
+            known = self.signatures[id(item)] = (item, self.find_signature(item))
+        return known[1]
+
+    def find_signature(self, item: Item) -> int:
+        """The number of an item that was not asked for before."""
         found: Hashable
         match item:
             case OpItem(node):

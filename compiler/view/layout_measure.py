@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from itertools import pairwise
+from collections.abc import Collection, Iterable, Sequence
+from itertools import count, pairwise
 from typing import Literal
 
 from ..ops.op import LAYER_FAMILIES
@@ -20,6 +20,7 @@ from .drawing import (
     RepeatItem,
     Shape,
     ValueItem,
+    children,
     exit_of,
     members,
 )
@@ -69,6 +70,7 @@ class Measuring:
     def __init__(self, drawing: Drawing, opened: Collection[str]) -> None:
         self.drawing, self.opened = drawing, opened
         self.taps = list(find_taps(drawing))
+        self.sizes: dict[int, tuple[int, int]] = {}
 
     def measure(self) -> PieceColumn:
         """The whole net."""
@@ -287,7 +289,7 @@ class Measuring:
     ) -> Fan:
         """Branches. Into a circle, or where there is one branch only, the deepest is on the trunk and the others enter from the right."""
         branches = [self.branch(items, scope, entering, entered, is_trunk) for items in item.branches]
-        deepest = branches[deepest_branch(item, self.drawing)]
+        deepest = branches[self.deepest_branch(item)]
         sided = after is not None and (self.is_circle(after) or len(branches) == 1)
         order = [deepest, *(b for b in branches if b is not deepest)] if sided else branches
         if sided:
@@ -337,17 +339,33 @@ class Measuring:
         for number, piece in enumerate(inner.pieces):
             if number not in near:
                 piece.label = None
-        lanes: list[list[tuple[int, int]]] = []
-        far = []
+        lanes = 0
+        far: list[tuple[int, int, int]] = []
         for a, b in sorted((e for e in item.edges if e[1] - e[0] > 1), key=lambda edge: edge[1] - edge[0]):
-            lane = next((k for k, used in enumerate(lanes) if all(b <= c or d <= a for c, d in used)), len(lanes))
-            if lane == len(lanes):
-                lanes.append([])
-            lanes[lane].append((a, b))
+            taken = {lane for c, d, lane in far if c < b and a < d}
+            lane = next(k for k in count() if k not in taken)
+            lanes = max(lanes, lane + 1)
             far.append((a, b, lane))
         leaves = exit_of(item) is not None
-        w = inner.w + len(lanes) * ARC_LANE + 14
+        w = inner.w + lanes * ARC_LANE + 14
         return Weave(inner, far, near, w, inner.h + 2 * GAP, inner.ax, leaves)
+
+    def deepest_branch(self, item: ParallelItem) -> int:
+        """The branch that is on the trunk: the first of those with the most layers, and of these of those with the most nodes."""
+        depths = [sum_sizes(map(self.size_of, items)) for items in item.branches]
+        return depths.index(max(depths))
+
+    def size_of(self, item: Item) -> tuple[int, int]:
+        """The layers of an item, and its nodes. What nests is asked for at each level around it, so that it is kept."""
+        found = self.sizes.get(id(item))
+        if found is None:
+            if isinstance(item, (OpItem, CardItem)):
+                held = [self.drawing.nodes[i].family in LAYER_FAMILIES for i in members(item)]
+                found = (sum(held), len(held))
+            else:
+                found = sum_sizes(self.size_of(inner) for items in children(item) for inner in items)
+            self.sizes[id(item)] = found
+        return found
 
     def is_merge(self, item: Item) -> bool:
         """Whether an item is a merge, alone or with companions."""
@@ -370,8 +388,9 @@ def takes_what_enters(items: Sequence[Item]) -> bool:
     return True
 
 
-def deepest_branch(item: ParallelItem, drawing: Drawing) -> int:
-    """The branch that is on the trunk: the first of those with the most layers, and of these of those with the most nodes."""
-    held = [[drawing.nodes[i].family for each in items for i in members(each)] for items in item.branches]
-    depths = [(sum(family in LAYER_FAMILIES for family in families), len(families)) for families in held]
-    return depths.index(max(depths))
+def sum_sizes(sizes: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """The layers and the nodes of several items together."""
+    layers = nodes = 0
+    for each in sizes:
+        layers, nodes = layers + each[0], nodes + each[1]
+    return layers, nodes

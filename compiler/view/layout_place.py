@@ -186,16 +186,19 @@ class Placing:
             self.draw(line(cx, y, y + GAP), arrow=isinstance(inner.pieces[0], Piece))
         if weave.leaves:
             self.draw(line(cx, y + weave.h - GAP, y + weave.h), arrow=False)
+        into: dict[int, list[int]] = {}
+        for _, b, lane in weave.far:
+            into.setdefault(b, []).append(lane)
+        sources = {a for a, _, _ in weave.far}
         for a, b, lane in weave.far:
             lane_x = x + inner.w + 10 + lane * 12
-            into = [edge for edge in weave.far if edge[1] == b]
             target = inner.pieces[b - 1]
-            slots = len(into) + any(edge[0] == b for edge in weave.far) + 1
-            slot = sum(1 for edge in into if edge[2] >= lane)
+            slots = len(into[b]) + (b in sources) + 1
+            slot = sum(other >= lane for other in into[b])
             end = y + GAP + target.y + target.h * slot / slots
             if a:
                 source = inner.pieces[a - 1]
-                entering = sum(1 for edge in weave.far if edge[1] == a)
+                entering = len(into.get(a, ()))
                 start = y + GAP + source.y + source.h * (entering + 1) / (entering + 2)
                 path = f"M{number(cx + source.w - source.ax)} {number(start)}"
             else:

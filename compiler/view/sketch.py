@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ..diagnostics import Failure, clean, nearest
+from ..analysis.missing_steps import EnteringValue, no_such_step
 from .drawing import DrawnInput, Shape
-from .structure import Vertex, path_prefixes
+from .structure import Vertex
 
 
 class NamedEnd(NamedTuple):
@@ -61,7 +61,7 @@ def restrict(sketch: Sketch, path: str) -> Sketch:
     vertices = sketch.vertices
     kept = [i for i, vertex in enumerate(vertices) if is_under(vertex.path, path)]
     if not kept:
-        raise no_such_step(vertices, path)
+        raise no_such_step(path, (vertex.path for vertex in vertices), entering_values(sketch))
     held = set(kept)
     entering = list(dict.fromkeys(j for i in kept for j in vertices[i].inputs if j not in held))
     inputs = [DrawnInput(name_of(j, sketch), shape_of(j, vertices, sketch.inputs)) for j in entering]
@@ -102,10 +102,14 @@ def shape_of(value: int, vertices: Sequence[Vertex], inputs: Sequence[DrawnInput
     return vertices[value].shape if value >= 0 else inputs[-1 - value].shape
 
 
-def no_such_step(vertices: Sequence[Vertex], path: str) -> Failure:
-    """The Failure that says that a net has nothing at a path."""
-    paths = dict.fromkeys(prefix for vertex in vertices for prefix in path_prefixes(vertex.path))
-    near = nearest(path, paths)
-    tops = ", ".join(dict.fromkeys(vertex.path.partition(".")[0] for vertex in vertices[:200]))
-    help = f"did you mean `{near}`?" if near else f"at the top are {tops}"
-    return Failure("no-such-step", f"the net has no step `{clean(path)}`, and nothing under it", help, 2)
+def entering_values(sketch: Sketch) -> dict[str, EnteringValue]:
+    """The inputs of a net by name, each with the paths of the vertices that read it."""
+    readers: dict[int, list[str]] = {}
+    for vertex in sketch.vertices:
+        for value in vertex.inputs:
+            if value < 0:
+                readers.setdefault(-1 - value, []).append(vertex.path)
+    return {
+        each.name: EnteringValue("×".join(map(str, each.shape)) or "of no known shape", readers.get(at, ()))
+        for at, each in enumerate(sketch.inputs)
+    }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..outline import Outline, OutlineNode
 from .record import KernelTime
+
+# how onnxruntime names what it makes of a node or a value: in float32 on processors without half floats, with channels last, in blocks
+DERIVED = re.compile(r"(?:InsertedPrecisionFreeCast_|InsertedCast_)*(?P<name>.*?)(?:_token_[0-9]+|_nchwc)*", re.DOTALL)
 
 
 class StepTime(NamedTuple):
@@ -32,16 +36,30 @@ def attribute_kernels(kernels: Sequence[KernelTime], outline: Outline) -> list[S
     A value that no kernel makes has vanished into what reads it: a kernel covers the node that makes its value, and those before it
     whose values have vanished.
     """
-    kernels = [kernel._replace(values=known_values(kernel, outline)) for kernel in kernels]
+    named = {node.name: node.outputs for node in reversed(outline.nodes) if node.name}
+    kernels = [kernel._replace(values=known_values(kernel, outline, named)) for kernel in kernels]
     made = {value for kernel in kernels for value in kernel.values}
     taken: dict[str, OutlineNode] = {}
     return [attribute_kernel(kernel, outline, made, taken) for kernel in kernels]
 
 
-def known_values(kernel: KernelTime, outline: Outline) -> tuple[str, ...]:
-    """The values that a kernel makes and the file knows; where those are in a layout of onnxruntime's own, its name tells the node."""
+def known_values(kernel: KernelTime, outline: Outline, named: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The values that a kernel makes and the file knows. Where those are in a layout or a type of onnxruntime's own, its name or theirs
+    tell the node, as they are made of the file's. `named` are the values that each node of the file makes, by its name.
+    """
     known = tuple(value for value in kernel.values if value in outline.producers or value in outline.outputs)
-    return known or next((node.outputs for node in outline.nodes if node.name == kernel.name), ())
+    if known:
+        return known
+    if kernel.name in named:
+        return named[kernel.name]
+    for made in (*kernel.values, kernel.name):
+        found = DERIVED.fullmatch(made)
+        name = found["name"] if found else made
+        if name in outline.producers:
+            return (name,)
+        if name in named:
+            return named[name]
+    return ()
 
 
 def attribute_kernel(kernel: KernelTime, outline: Outline, made: set[str], taken: dict[str, OutlineNode]) -> StepTime:  # fmt: skip

@@ -33,7 +33,7 @@ class KernelTime(NamedTuple):
     """A kernel of the optimised graph. `seconds` is the median of its runs.
 
     `values` are what it makes, as the file calls it; none where only onnxruntime knows it, as a change of layout. `macs` are its
-    multiply-accumulates, 0 for a kernel that is no convolution and no product; `bytes` is what it reads and writes.
+    multiply-accumulates, 0 for a kernel that is no convolution and no product, and where they are not known; `bytes` is what it reads and writes.
     """
 
     name: str
@@ -123,7 +123,9 @@ def count_macs(op: str, facts: Mapping[str, Any]) -> int:
         return 0
     result, weight = outputs[0], inputs[at]
     if op in CONVOLUTIONS:
-        # (N, C, H, W) of a weight (C, C / groups, kh, kw)
+        # (N, C, H, W) of a weight (C, C / groups, kh, kw). One that onnxruntime has packed for itself is not told, and another input is in its place
+        if len(weight) != len(result):
+            return 0
         return int(prod(result) * prod(weight[1:]))
     # what is summed over is what is in one factor and not in the result
     rows = prod(result) // max(result[-1], 1)

@@ -16,6 +16,7 @@ export const facts = (rows) =>
   );
 
 const isList = (value) => Array.isArray(value);
+const isText = (value) => typeof value === "string";
 const isTable = (value) => value !== null && typeof value === "object" && !isList(value);
 const isGiven = (value) => value !== null && value !== "" && !(typeof value === "object" && Object.keys(value).length === 0);
 const worded = (key) => shortText(key.replace(/_/g, " "));
@@ -71,6 +72,12 @@ const onnxNodes = (rows) =>
     ]),
   );
 
+/** Values of a file [name, shape or null, element type]. */
+const values = (rows) =>
+  list(
+    rows.map(([name, shape, kind]) => [inLine(name), shape && ` ${shapeText(shape.map(inLine))}`, kind && `, ${inLine(kind)}`]),
+  );
+
 const passes = (rows) => list(rows.map(([pass, text]) => [html("b", {}, inLine(pass)), ` ${inLine(text)}`]));
 const frames = (rows) =>
   list(
@@ -81,14 +88,19 @@ const code = (text) => html("code", {}, inLine(text));
 
 // the sections in their order; each has the key, its title, and how it is shown if it has the expected form
 const SECTIONS = [
+  ["operator", "Operator", isText, code],
+  ["name", "Name in the file", isText, code],
   ["fields", "Attributes", isTable, attributes],
   ["attributes", "Attributes", isTable, attributes],
   ["shape", "Shape", isList, workings],
   ["tensors", "Parameters", isList, tensors],
   ["costs", "Cost", isList, workings],
   ["receptive_field", "Receptive field", isTable, attributes],
-  ["torch", "PyTorch", (value) => typeof value === "string", code],
+  ["torch", "PyTorch", isText, code],
   ["onnx", "ONNX", isList, onnxNodes],
+  ["reads", "Reads", isList, values],
+  ["weights", "Weights and constants", isList, values],
+  ["gives", "Gives", isList, values],
   ["passes", "Passes", isList, passes],
   ["frames", "Expanded from", isList, frames],
 ];

@@ -331,16 +331,17 @@ export class Measuring {
     inner.pieces.forEach((piece, number) => {
       if (!near.has(number)) piece.label = null;
     });
-    const lanes = [];
+    let lanes = 0;
     const far = [];
     const spanning = item.edges.filter(([a, b]) => b - a > 1).sort(([a, b], [c, d]) => b - a - (d - c));
     for (const [a, b] of spanning) {
-      let lane = lanes.findIndex((used) => used.every(([c, d]) => b <= c || d <= a));
-      if (lane < 0) lane = lanes.push([]) - 1;
-      lanes[lane].push([a, b]);
+      const taken = new Set(far.filter(([c, d]) => c < b && a < d).map(([, , lane]) => lane));
+      let lane = 0;
+      while (taken.has(lane)) lane += 1;
+      lanes = Math.max(lanes, lane + 1);
       far.push([a, b, lane]);
     }
-    const w = inner.w + lanes.length * ARC_LANE + 14;
+    const w = inner.w + lanes * ARC_LANE + 14;
     return {
       type: "weave",
       inner,

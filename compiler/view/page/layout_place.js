@@ -172,17 +172,19 @@ export class Placing {
     this.placeColumn(inner, x, y + GAP, near);
     if (near.has(0)) this.draw(line(cx, y, y + GAP), inner.pieces[0].type === "piece");
     if (weave.leaves) this.draw(line(cx, y + weave.h - GAP, y + weave.h), false);
+    const into = new Map();
+    for (const [, b, lane] of far) into.set(b, [...(into.get(b) ?? []), lane]);
+    const sources = new Set(far.map(([a]) => a));
     for (const [a, b, lane] of far) {
       const laneX = x + inner.w + 10 + lane * 12;
-      const into = far.filter((edge) => edge[1] === b);
       const target = inner.pieces[b - 1];
-      const slots = into.length + (far.some((edge) => edge[0] === b) ? 1 : 0) + 1;
-      const slot = into.filter((edge) => edge[2] >= lane).length;
+      const slots = into.get(b).length + (sources.has(b) ? 1 : 0) + 1;
+      const slot = into.get(b).filter((other) => other >= lane).length;
       const end = y + GAP + target.y + (target.h * slot) / slots;
       let path = `M${number(cx)} ${number(y)}q0 6 6 6`;
       if (a) {
         const source = inner.pieces[a - 1];
-        const entering = far.filter((edge) => edge[1] === a).length;
+        const entering = into.get(a)?.length ?? 0;
         const start = y + GAP + source.y + (source.h * (entering + 1)) / (entering + 2);
         path = `M${number(cx + source.w - source.ax)} ${number(start)}`;
       }
