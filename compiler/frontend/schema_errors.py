@@ -134,7 +134,8 @@ def explain_missing_key(root: Located, node: Located, place: Span, rule: Schema,
         missing = ["archspec` and a `name"]
     # a field that nobody knows may be meant for it
     if missing and not (known.op and None in meant):
-        help = "write `archspec: 1` first" if missing[0] == "archspec" else ""
+        first = known.keys.get(missing[0].partition("`")[0], {}).get("const")
+        help = f"write `{missing[0].partition('`')[0]}: {first}` first" if first is not None else ""
         yield Diagnostic("missing-key", place, f"{subject or 'the document '}needs `{missing[0]}`", help=help)
 
 
