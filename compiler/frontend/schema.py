@@ -5,6 +5,7 @@ One schema has three readers: jsonschema, the editor (compiler/archspec.schema.j
 one key or one value, and an editor completes all operations everywhere. The parts of the schema are called rules here. Their
 keys that begin with `x-` are for schema_errors.py: what a rule describes (`x-what`), what it wants, in words (`x-wants`), the op
 whose fields it holds (`x-op`), synonyms (`x-also-called`), what to write instead (`x-instead`), and what other formats' keys mean (`x-other-keys`).
+To a string that may be only some words belong these (`x-words`), and what other formats' words mean (`x-other-words`).
 """
 
 from __future__ import annotations

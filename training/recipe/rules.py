@@ -39,7 +39,7 @@ def one_of(what: str, choices: Schema, kind: str, words: tuple[str, ...] = (), *
     rule = mapping_rule(choices, kind, minProperties=1, maxProperties=1, description=what)
     rule["x-wants"] = wants
     if words:
-        rule |= {"type": ["string", "object"], "pattern": f"^({'|'.join(words)})$"}
+        rule |= {"type": ["string", "object"], "pattern": f"^({'|'.join(words)})$", "x-words": list(words)}
     return rule | more
 
 
@@ -174,7 +174,14 @@ def stands_elsewhere(keys: Schema) -> list[list[Any]]:
         return [word for key, rule in rules.items() for word in (key, *rule.get("x-also-called", ()))]
 
     taken = set(words(keys))
-    inside = {name: [w for w in words(keys[name]["properties"]) if w not in taken] for name in ("data", "loss")}
+    inside = [
+        (
+            [word for word in words({key: rule}) if word not in taken],
+            f"it stands in `{name}`: write `{name}: {{{key}: …}}`",
+        )
+        for name in ("data", "loss")
+        for key, rule in keys[name]["properties"].items()
+    ]
     of_optimizer = [w for rule in keys["optimizer"]["properties"].values() for w in words(rule["properties"])]
     steps = keys["augment"]["items"]["properties"]
     lr = keys["optimizer"]["properties"]["sgd"]["properties"]["lr"]["x-also-called"]
@@ -183,8 +190,8 @@ def stands_elsewhere(keys: Schema) -> list[list[Any]]:
         [list(dict.fromkeys(of_optimizer)), "it stands in `optimizer`, among the fields of the one that is chosen: `optimizer: {sgd: {lr: 0.1, …}}`"],
         [list(keys["optimizer"]["properties"]), "an optimizer is written `optimizer: {KEY: {lr: 0.1}}`"],
         [list(keys["schedule"]["properties"]), "a schedule is written `schedule: {KEY: {…}}`"],
-        *([found, f"it stands in `{name}`: write `{name}: {{KEY: …}}`"] for name, found in inside.items()),
-        [[w for w in words(steps) if w not in taken], "it is a step of `augment`: write `augment: [{KEY: …}]`"],
+        *([found, advice] for found, advice in inside),
+        *([words({name: rule}), f"it is a step of `augment`: write `augment: [{{{name}: …}}]`"] for name, rule in steps.items()),
         [["min_lr", "gamma", "milestones", "patience"], "it stands in `schedule`, among the fields of the one that is chosen"],
         [["model", "net", "arch", "spec"], "a recipe names no net: `archc train SPEC RECIPE`; `nets` are bundled ones that it is the own recipe of"],
         [["device", "devices", "gpus", "strategy"], "where a run takes place is said on the command line: `archc train --help`"],

@@ -147,8 +147,9 @@ def refuse_name(override: Override, path: list[str], part: str, keys: Mapping[st
     place = place_of(override.name)
     if near:
         help = f"did you mean `{'.'.join([*(path[:1] if path[:1] and path[0] in CHOICES else path), near])}`?"
-    elif place:
+    elif place and not path:
         help = f"did you mean `{place}`?"
     else:
-        help = f"it can be {', '.join(keys)}" if keys else "a list, and a value without keys, is set as a whole"
+        known = [key for key in keys if path or key not in FIXED]
+        help = f"it can be {', '.join(known)}" if known else "a list, and a value without keys, is set as a whole"
     raise Failure("set-unknown", f"{override.origin}: {where}", help, 2)
