@@ -111,7 +111,7 @@ STEPS: Mapping[str, AugmentStep] = {
         {
             "p": PROBABILITY,
             "scale": StepField("range", "its share of the area", (0.02, 0.33), low=0, high=1, above=True),
-            "ratio": StepField("range", "its width over its height", (0.3, 3.3), low=0, high=100, above=True),
+            "ratio": StepField("range", "its height over its width", (0.3, 3.3), low=0, high=100, above=True),
         },
         "p",
     ),
@@ -140,7 +140,7 @@ def fill_values(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def find_conflict(names: Sequence[str]) -> str:
     """Why these steps cannot stand together, in words; empty where they can."""
-    twice = next((name for name in SIZE_STEPS + ("mixup", "cutmix") if names.count(name) > 1), None)
+    twice = next((name for name in (*SIZE_STEPS, "mixup", "cutmix") if names.count(name) > 1), None)
     if twice:
         return f"`{twice}` stands twice"
     sizes = [name for name in names if name in SIZE_STEPS]
