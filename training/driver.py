@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -10,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..compiler.diagnostics import Failure, SpecError
+from ..compiler.diagnostics import Failure, InternalError, SpecError, clean
 from ..compiler.driver import Compilation, check, explain_open_params
 from ..compiler.limits import DEFAULT, Limits
 from ..compiler.weights.loading import CheckpointsByStep, NetTensors, load_checkpoints
@@ -53,7 +54,8 @@ class TrainingRequest(NamedTuple):
     """What is asked for.
 
     `spec` is a path or a bundled name, with its parameters as name=value in `settings`. `data` is the folder of the pictures, which may
-    also be given as they are. `resume` goes on with what lies in `output`; spec and recipe come from there then. `tell` gets remarks
+    also be given as they are. `part` is the graph of a member of the spec, which alone is trained, in the processes of `fabric`, which are
+    there already. `resume` goes on with what lies in `output`; spec and recipe come from there then. `tell` gets remarks
     for people while the run is prepared.
     """
 
@@ -68,6 +70,8 @@ class TrainingRequest(NamedTuple):
     limits: Limits = DEFAULT
     watchers: Sequence[Watcher] = ()
     tell: Callable[[str], None] = lambda text: None
+    part: Graph | None = None
+    fabric: Fabric | None = None
 
 
 class PreparedNet(NamedTuple):
@@ -90,7 +94,7 @@ def run_training(request: TrainingRequest) -> TrainingResult:
     folder.check_begun() if request.resume else folder.check_new()
     net = prepare_net(request)
     recipe = request.recipe
-    fabric = start_fabric(recipe, request.device, all_used=len(net.graph.outputs) == 1)
+    fabric = request.fabric or start_fabric(recipe, request.device, all_used=len(net.graph.outputs) == 1)
     if fabric.is_global_zero and not request.resume:
         begin_folder(folder, request, net, fabric)
     fabric.barrier()
@@ -163,6 +167,8 @@ def prepare_net(request: TrainingRequest) -> PreparedNet:
     if len(graph.inputs) != 1 or len(graph.inputs[0].type.sizes) != 3:
         raise Failure("not-an-image-model", "training feeds one picture at a time into one input, and this net takes "
                       + ", ".join(f"`{each.name}` {each.type}" for each in graph.inputs))  # fmt: skip
+    if request.part is not None:
+        graph, output = request.part, class_output(request.part)
     stated = checked.header.preprocess.to_dict() if checked.header.preprocess else {}
     channels, height, width = graph.inputs[0].type.sizes
     return PreparedNet(checked, graph, output, Preprocess.parse(stated, (channels, height, width)), data)
@@ -217,20 +223,17 @@ def batch_of_process(recipe: Recipe, world_size: int) -> int:
 
 def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, fabric: Fabric) -> None:
     """Writes what a run begins with; run.json comes last."""
-    import json
-
     try:
         folder.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Failure("cannot-write", f"`{folder.path}` cannot be made: {error.strerror}", exit_code=3) from None
-    write_spec(folder, net.checked, net.data.classes)
-    again = check(str(folder.spec), limits=request.limits)
-    if again.graph is None or again.graph.sha256() != net.graph.sha256():
-        raise Failure("internal", f"`{folder.spec}` is not the net that is trained", exit_code=70)
+    if request.part is None:
+        write_spec(folder, net.checked, net.data.classes)
+        again = check(str(folder.spec), limits=request.limits)
+        if again.graph is None or again.graph.sha256() != net.graph.sha256():
+            raise InternalError(f"{folder.spec} is not the net that is trained")
     folder.write_text(folder.recipe, recipe_text(request.recipe))
     data = request.data if isinstance(request.data, (str, os.PathLike)) else None
-    from ..compiler.diagnostics import clean
-
     record = {
         "net": net.checked.name,
         "recipe": request.recipe.name,
