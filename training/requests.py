@@ -31,12 +31,16 @@ def ignore(text: str) -> None:
 
 
 def plan_request(
-    spec: str, recipe: RecipeGiven, output: Path, *, data: Any = None, params: Mapping[str, Any] | None = None, settings: Sequence[str] = (),
+    spec: str, recipe: RecipeGiven, output: Path | None, *, data: Any = None, params: Mapping[str, Any] | None = None, settings: Sequence[str] = (),
     epochs: int | None = None, weights: Any = None, weights_skip: Sequence[str] = (), start: StartWeights | None = None, device: str = "auto",
     limits: Limits = DEFAULT, watchers: Sequence[Watcher] = (), tell: Callable[[str], None] = ignore,
 ) -> TrainingRequest:  # fmt: skip
-    """The request for a new run. Raises SpecError for a wrong spec or recipe, Failure (usage) for what does not fit together."""
-    RunFolder(output).check_new()
+    """The request for a new run. Raises SpecError for a wrong spec or recipe, Failure (usage) for what does not fit together.
+
+    `output` is None for a rehearsal, which writes nothing.
+    """
+    if output is not None:
+        RunFolder(output).check_new()
     of_spec, of_recipe = tuple(settings), ()
     if settings:
         checked = check(spec, limits=limits)
@@ -48,7 +52,9 @@ def plan_request(
         start = StartWeights(by_step(weights), CheckpointOptions(skip=tuple(weights_skip)))
     given = tuple(f"{name}={as_setting(value)}" for name, value in (params or {}).items())
     where = data if data is not None else folder_of(found)
-    return TrainingRequest(spec, found, output, where, (*of_spec, *given), start, device, False, limits, watchers, tell)
+    return TrainingRequest(
+        spec, found, output or Path(), where, (*of_spec, *given), start, device, False, limits, watchers, tell
+    )
 
 
 def plan_resume(
