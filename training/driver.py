@@ -97,6 +97,9 @@ def run_training(request: TrainingRequest) -> TrainingResult:
     fabric = request.fabric or start_fabric(recipe, request.device, all_used=len(net.graph.outputs) == 1)
     if fabric.is_global_zero and not request.resume:
         begin_folder(folder, request, net, fabric)
+    elif fabric.is_global_zero:
+        # it may be a longer one now
+        folder.write_text(folder.recipe, recipe_text(recipe))
     fabric.barrier()
     network = build_network(net.graph, request)
     learner = make_learner(network, recipe, fabric)
@@ -303,7 +306,7 @@ def resume_progress(folder: RunFolder, learner: Learner, course: Course) -> tupl
         learner.fabric.barrier()
         return Progress(), []
     changes = check_identity(str(newest.path), newest.identity, course.identity)
-    learner.restore(newest.tensors, newest.progress.scaler)
+    learner.restore(newest.tensors, newest.progress.step, newest.progress.scaler)
     different = f"goes on, though not to the last bit as before: {'; '.join(changes)}"
     return newest.progress, [different] if changes else []
 
