@@ -18,7 +18,7 @@ from ..compiler.weights.loading import CheckpointsByStep, NetTensors, load_check
 from ..compiler.weights.options import READ_AS_IT_FITS, CheckpointOptions
 from ..runtime.preprocess import Preprocess
 from .broken import BrokenPictures
-from .checkpoint.identity import Identity, check_identity, current_versions, hash_document
+from .checkpoint.identity import Identity, check_identity, current_versions, hash_recipe
 from .checkpoint.progress import Progress
 from .checkpoint.read import read_newest
 from .checkpoint.write import find_checkpoints, write_checkpoint
@@ -27,7 +27,7 @@ from .learner import Learner, make_learner
 from .loop import Course, run_course
 from .losses import ClassOutput, TrainingLoss, class_output, class_weights
 from .recipe.recipe import Recipe
-from .recipe.write import computed_document, recipe_text
+from .recipe.write import to_yaml
 from .result import TrainingResult
 from .run_folder import RunFolder, find_revision, write_spec
 from .schedules import DEPENDS_ON_LENGTH, Length
@@ -99,7 +99,7 @@ def run_training(request: TrainingRequest) -> TrainingResult:
         begin_folder(folder, request, net, fabric)
     elif fabric.is_global_zero:
         # it may be a longer one now
-        folder.write_text(folder.recipe, recipe_text(recipe))
+        folder.write_text(folder.recipe, to_yaml(recipe))
     fabric.barrier()
     network = build_network(net.graph, request)
     learner = make_learner(network, recipe, fabric)
@@ -235,7 +235,7 @@ def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, 
         again = check(str(folder.spec), limits=request.limits)
         if again.graph is None or again.graph.sha256() != net.graph.sha256():
             raise InternalError(f"{folder.spec} is not the net that is trained")
-    folder.write_text(folder.recipe, recipe_text(request.recipe))
+    folder.write_text(folder.recipe, to_yaml(request.recipe))
     data = request.data if isinstance(request.data, (str, os.PathLike)) else None
     record = {
         "net": net.checked.name,
@@ -246,7 +246,7 @@ def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, 
         "pictures": net.data.how,
         "world_size": fabric.world_size,
         "spec_sha256": net.graph.sha256(),
-        "recipe_sha256": hash_document(computed_document(request.recipe)),
+        "recipe_sha256": hash_recipe(request.recipe),
         "versions": {"python": sys.version.split()[0], **current_versions(fabric.device.type)},
         "revision": find_revision(Path.cwd()),
     }
@@ -289,7 +289,7 @@ def plan_course(
     loss = TrainingLoss(
         learner.network, net.output, recipe.loss, weights if weights is None else fabric.to_device(weights)
     )
-    identity = Identity(net.graph.sha256(), hash_document(computed_document(recipe)), fabric.world_size, torch.get_num_threads(),
+    identity = Identity(net.graph.sha256(), hash_recipe(recipe), fabric.world_size, torch.get_num_threads(),
                         current_versions(fabric.device.type))  # fmt: skip
     limit = recipe.data.broken
     return Course(recipe, Length(steps, per_epoch), net.output, loss, train, val, folder.checkpoints, folder.best, identity,
