@@ -16,6 +16,7 @@ from ..compiler.driver import Compilation, check, explain_open_params
 from ..compiler.limits import DEFAULT, Limits
 from ..compiler.weights.loading import CheckpointsByStep, NetTensors, load_checkpoints
 from ..compiler.weights.options import READ_AS_IT_FITS, CheckpointOptions
+from ..runtime.faults import RuntimeFault
 from ..runtime.preprocess import Preprocess
 from .broken import BrokenPictures
 from .checkpoint.identity import Identity, check_identity, current_versions, hash_recipe
@@ -26,6 +27,8 @@ from .devices import start_fabric
 from .learner import Learner, make_learner
 from .loop import Course, run_course
 from .losses import ClassOutput, TrainingLoss, class_output, class_weights
+from .machine_memory import local_processes
+from .memory import failed_batch, is_out_of_memory, refuse_large_batch
 from .recipe.recipe import Recipe
 from .recipe.write import to_yaml
 from .result import TrainingResult
@@ -101,17 +104,28 @@ def run_training(request: TrainingRequest) -> TrainingResult:
         # it may be a longer one now
         folder.write_text(folder.recipe, to_yaml(recipe))
     fabric.barrier()
+    device, world = str(fabric.device), fabric.world_size
+    memory = refuse_large_batch(net.graph, recipe, device, world_size=world, processes=local_processes(world))
     network = build_network(net.graph, request)
     learner = make_learner(network, recipe, fabric)
     loaders = open_loaders(net, recipe, fabric)
     course = plan_course(folder, request, net, learner, loaders)
+    lacking = False
     try:
         with StopRequest(fabric.world_size) as stop:
             return follow_course(request, net, learner, course, stop, began)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        # what to do is worked out when the frames of the error, and the tensors in them, are gone
+        lacking = True
     finally:
         for each in loaders:
             if each is not None:
                 each.close()
+    if lacking:
+        raise failed_batch(memory, recipe, device, world_size=world, processes=local_processes(world))
+    raise InternalError("a run ended without a result")
 
 
 def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, course: Course, stop: StopRequest,
@@ -142,6 +156,8 @@ def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, 
     finally:
         for each in course.watchers:
             each.end(ended)
+    if reason == "finished" and fabric.is_global_zero:
+        notes += report_run(net, learner, course, plan)
     fabric.barrier()
     return TrainingResult(
         folder.path, net.checked.name, course.recipe.name, reason, progress.step, course.length.steps, course.recipe.checkpoint.best,
@@ -334,6 +350,29 @@ def describe_run(
         tuple(head.path for head in net.graph.heads), (net.output.name,),
         sum(each.numel() for each in learner.network.parameters() if each.requires_grad),
     )  # fmt: skip
+
+
+def report_run(net: PreparedNet, learner: Learner, course: Course, plan: RunPlan) -> list[str]:
+    """Writes report.html at the end of a run, with the best weights on the validation pictures; gives remarks. A report that cannot be
+    written costs no run: that is said."""
+    from .data.loader import ValidationLoader
+    from .report import evaluate_module, write_report
+    from .report.weights import load_best
+
+    versions = {"python": sys.version.split()[0], **current_versions(learner.fabric.device.type)}
+    try:
+        evaluation = None
+        if net.data.val is not None and course.best.is_file():
+            module = load_best(learner.network, course.best)
+            batches = ValidationLoader(
+                net.data.val, net.how, batch_of_process(course.recipe, learner.fabric.world_size)
+            )
+            evaluation = evaluate_module(module, batches, net.data.val, net.output, net.data.classes, model=net.checked.name,
+                                         place=course.recipe.data.val or course.recipe.data.train, matched=net.data.how)  # fmt: skip
+        write_report(plan, "finished", versions, evaluation)
+    except (Failure, RuntimeFault) as fault:
+        return [f"there is no report.html: {fault.message}"]
+    return []
 
 
 def extend_recipe(recipe: Recipe, epochs: int | None) -> Recipe:
