@@ -309,7 +309,7 @@ def plan_course(
                         current_versions(fabric.device.type))  # fmt: skip
     limit = recipe.data.broken
     return Course(recipe, Length(steps, per_epoch), net.output, loss, train, val, folder.checkpoints, folder.best, identity,
-                  BrokenPictures(folder.path, limit))  # fmt: skip
+                  BrokenPictures(folder.path if fabric.is_global_zero else None, limit))  # fmt: skip
 
 
 def resume_progress(folder: RunFolder, learner: Learner, course: Course) -> tuple[Progress, list[str]]:
