@@ -19,7 +19,7 @@ from ..compiler.weights.options import READ_AS_IT_FITS, CheckpointOptions
 from ..runtime.faults import RuntimeFault
 from ..runtime.preprocess import Preprocess
 from .broken import BrokenPictures
-from .checkpoint.identity import Identity, check_identity, current_versions, hash_document
+from .checkpoint.identity import Identity, check_identity, current_versions, hash_recipe
 from .checkpoint.progress import Progress
 from .checkpoint.read import read_newest
 from .checkpoint.write import find_checkpoints, write_checkpoint
@@ -30,7 +30,7 @@ from .losses import ClassOutput, TrainingLoss, class_output, class_weights
 from .machine_memory import local_processes
 from .memory import failed_batch, is_out_of_memory, refuse_large_batch
 from .recipe.recipe import Recipe
-from .recipe.write import computed_document, recipe_text
+from .recipe.write import to_yaml
 from .result import TrainingResult
 from .run_folder import RunFolder, find_revision, write_spec
 from .schedules import DEPENDS_ON_LENGTH, Length
@@ -100,6 +100,9 @@ def run_training(request: TrainingRequest) -> TrainingResult:
     fabric = request.fabric or start_fabric(recipe, request.device, all_used=len(net.graph.outputs) == 1)
     if fabric.is_global_zero and not request.resume:
         begin_folder(folder, request, net, fabric)
+    elif fabric.is_global_zero:
+        # it may be a longer one now
+        folder.write_text(folder.recipe, to_yaml(recipe))
     fabric.barrier()
     device, world = str(fabric.device), fabric.world_size
     memory = refuse_large_batch(net.graph, recipe, device, world_size=world, processes=local_processes(world))
@@ -248,7 +251,7 @@ def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, 
         again = check(str(folder.spec), limits=request.limits)
         if again.graph is None or again.graph.sha256() != net.graph.sha256():
             raise InternalError(f"{folder.spec} is not the net that is trained")
-    folder.write_text(folder.recipe, recipe_text(request.recipe))
+    folder.write_text(folder.recipe, to_yaml(request.recipe))
     data = request.data if isinstance(request.data, (str, os.PathLike)) else None
     record = {
         "net": net.checked.name,
@@ -259,7 +262,7 @@ def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, 
         "pictures": net.data.how,
         "world_size": fabric.world_size,
         "spec_sha256": net.graph.sha256(),
-        "recipe_sha256": hash_document(computed_document(request.recipe)),
+        "recipe_sha256": hash_recipe(request.recipe),
         "versions": {"python": sys.version.split()[0], **current_versions(fabric.device.type)},
         "revision": find_revision(Path.cwd()),
     }
@@ -302,11 +305,11 @@ def plan_course(
     loss = TrainingLoss(
         learner.network, net.output, recipe.loss, weights if weights is None else fabric.to_device(weights)
     )
-    identity = Identity(net.graph.sha256(), hash_document(computed_document(recipe)), fabric.world_size, torch.get_num_threads(),
+    identity = Identity(net.graph.sha256(), hash_recipe(recipe), fabric.world_size, torch.get_num_threads(),
                         current_versions(fabric.device.type))  # fmt: skip
     limit = recipe.data.broken
     return Course(recipe, Length(steps, per_epoch), net.output, loss, train, val, folder.checkpoints, folder.best, identity,
-                  BrokenPictures(folder.path, limit))  # fmt: skip
+                  BrokenPictures(folder.path if fabric.is_global_zero else None, limit))  # fmt: skip
 
 
 def resume_progress(folder: RunFolder, learner: Learner, course: Course) -> tuple[Progress, list[str]]:
@@ -319,7 +322,7 @@ def resume_progress(folder: RunFolder, learner: Learner, course: Course) -> tupl
         learner.fabric.barrier()
         return Progress(), []
     changes = check_identity(str(newest.path), newest.identity, course.identity)
-    learner.restore(newest.tensors, newest.progress.scaler)
+    learner.restore(newest.tensors, newest.progress.step, newest.progress.scaler)
     different = f"goes on, though not to the last bit as before: {'; '.join(changes)}"
     return newest.progress, [different] if changes else []
 
