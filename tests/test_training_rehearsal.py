@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from PIL import Image
 
 from archc.compiler.diagnostics import Failure
 from archc.text.rehearsals import overfit_json, overfit_text, rehearsal_json, rehearsal_text
+from archc.training.broken import read_broken
 from archc.training.driver import TrainingRequest, run_training
 from archc.training.overfitting import advise_overfit, count_contradictions, try_overfitting
 from archc.training.recipe.recipe import Augmentation, DataRules, LogRules, OptimizerRules, Recipe, ScheduleRules
@@ -142,3 +144,13 @@ def test_pictures_that_contradict_each_other() -> None:
         and count_contradictions(images, torch.tensor([0, 1, 0, 1])) == 0
     )
     assert "1 pictures of the batch are equal" in next(advise_overfit([2.0, 1.9], [], 1.0, 1, 0.1))
+
+
+def test_a_run_that_too_many_broken_pictures_stop_lists_them(ask: Callable[..., TrainingRequest]) -> None:
+    Path("photos/train/dark/bad.png").write_bytes(b"\x89PNG\r\n\x1a\n1234")
+    request = ask()
+    recipe = replace(request.recipe, data=DataRules(workers=0, broken=0))
+    with pytest.raises(Failure) as failed:
+        run_training(request._replace(recipe=recipe))
+    assert failed.value.code == "broken-pictures"
+    assert [Path(name).name for name in read_broken(Path("RUN/broken.csv"))] == ["bad.png"]
