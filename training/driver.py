@@ -156,11 +156,12 @@ def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, 
     finally:
         for each in course.watchers:
             each.end(ended)
-    if reason == "finished" and fabric.is_global_zero:
+    is_new = plan.first_step < progress.step or not (folder.path / "report.html").exists()
+    if reason == "finished" and is_new and fabric.is_global_zero:
         notes += report_run(net, learner, course, plan)
     fabric.barrier()
     return TrainingResult(
-        folder.path, net.checked.name, course.recipe.name, reason, progress.step, course.length.steps, course.recipe.checkpoint.best,
+        folder.path, net.graph.name, course.recipe.name, reason, progress.step, course.length.steps, course.recipe.checkpoint.best,
         progress.best, folder.best if progress.best else None, time.monotonic() - began, fabric.world_size,
         (*notes, *filter(None, [course.broken.note()])),
     )  # fmt: skip
@@ -254,7 +255,7 @@ def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, 
     folder.write_text(folder.recipe, to_yaml(request.recipe))
     data = request.data if isinstance(request.data, (str, os.PathLike)) else None
     record = {
-        "net": net.checked.name,
+        "net": net.graph.name,
         "recipe": request.recipe.name,
         "recipe_origin": request.recipe.origin,
         "command": [clean(word) for word in sys.argv],
@@ -345,7 +346,7 @@ def describe_run(
     """What the watchers are told before the first step."""
     data, fabric = net.data, learner.fabric
     return RunPlan(
-        net.checked.name, course.recipe, request.output, data.classes, len(data.train), len(data.val) if data.val else 0,
+        net.graph.name, course.recipe, request.output, data.classes, len(data.train), len(data.val) if data.val else 0,
         course.length.per_epoch, course.length.steps, progress.step, str(fabric.device), fabric.world_size,
         tuple(head.path for head in net.graph.heads), (net.output.name,),
         sum(each.numel() for each in learner.network.parameters() if each.requires_grad),
