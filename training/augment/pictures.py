@@ -13,15 +13,12 @@ from ...compiler.diagnostics import Failure
 from ...runtime.faults import PictureFault
 from ...runtime.images import (
     MAX_PIXELS,
-    NUMPY_SIGNATURE,
     channel_image,
     decoding,
-    find_file,
     normalize,
     open_image,
     pixel_values,
     read_input,
-    read_start,
     resize_and_crop,
     shorter_side,
 )  # fmt: skip
@@ -71,6 +68,7 @@ class Augmenter:
         self.steps = [(name, values) for name, values in steps if STEPS[name].works_on in ("frame", "pixels") and name not in OPENING_STEPS]  # fmt: skip
         self.erasing = [values for name, values in steps if STEPS[name].works_on == "input"]
         self.changes = bool(self.opening or self.steps)
+        self.tables = {bands: ShadeTable(how, bands) for bands in (1, 3)} if self.changes and channels in (1, 3) else {}
         for name, values in steps:
             check_size(name, values, how)
             check_channels(name, values, channels, how.size[0])
@@ -99,19 +97,14 @@ class Augmenter:
         if pixels.shape[:2] != (height, width):
             top, left = round((pixels.shape[0] - height) / 2), round((pixels.shape[1] - width) / 2)
             pixels = pixels[top : top + height, left : left + width]
-        return normalize(pixels.astype(np.float32), self.how)
+        return self.tables[pixels.shape[2]](pixels)
 
     def open(self, source: Any, name: str, draws: np.random.Generator) -> Any:
         """The picture, upright, in its first size: a Pillow image of L, RGB, or F (0 to 255, of 16 bits)."""
-        file = find_file(source, name)
-        if file is None:
+        if hasattr(source, "__array__"):
             from PIL import Image
 
             return self.frame(channel_image(Image.fromarray(source), self.how, name, 1), None, draws)
-        if read_start(file).startswith(NUMPY_SIGNATURE):
-            raise PictureFault(
-                "image-unreadable", f"`{name}` is an array; `augment` changes pictures in files of pictures"
-            )
         window: CropWindow | None = None
         whole = (0, 0)
 
@@ -125,7 +118,7 @@ class Augmenter:
             if times > 1:
                 image.draft(None, (image.width // times, image.height // times))
 
-        with open_image(file, name, MAX_PIXELS, shrink) as image, decoding(name):
+        with open_image(source, name, MAX_PIXELS, shrink) as image, decoding(name):
             upright = channel_image(rotate_by_exif(image, in_place=True), self.how, name, 1)
             if window and upright.size != whole:
                 across, down = upright.width / whole[0], upright.height / whole[1]
@@ -141,6 +134,28 @@ class Augmenter:
         window = window or find_window(*self.opening, upright.size, draws, self.how)
         box = (window.left, window.top, min(window.left + window.width, upright.width), min(window.top + window.height, upright.height))  # fmt: skip
         return upright.resize(window.size, resampling(self.opening[1]["interpolation"] or self.how.interpolation), box)
+
+
+class ShadeTable:
+    """What `runtime.images.normalize` makes of each shade of 8 bits, looked up: the same numbers in a tenth of the time."""
+
+    def __init__(self, how: Preprocess, bands: int) -> None:
+        import numpy as np
+
+        shades = np.arange(256, dtype=np.float32)[:, None, None]
+        self.shades = normalize(np.repeat(shades, bands, axis=2), how)[:, :, 0]
+        # raw, the numbers of the bands show which of them each channel is made of
+        self.bands = normalize(np.arange(bands, dtype=np.float32)[None, None], how._replace(raw=True))[:, 0, 0]
+
+    def __call__(self, pixels: Any) -> Any:
+        """Pixels uint8 (H, W, bands) as the model's input, float32 (C, H, W)."""
+        import numpy as np
+
+        result = np.empty((len(self.bands), *pixels.shape[:2]), np.float32)
+        for channel, band in enumerate(self.bands.tolist()):
+            # "clip" needs no check of each, and no shade is out of range
+            np.take(self.shades[channel], pixels[:, :, band], out=result[channel], mode="clip")
+        return result
 
 
 def resampling(word: str) -> Any:
@@ -239,7 +254,7 @@ def change_pixels(
     import numpy as np
     import torch
 
-    tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+    tensor = torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C"))
     return PIXEL_STEPS[name](tensor, values, draws).numpy().transpose(1, 2, 0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .draws import seed_torch
@@ -45,16 +46,22 @@ def light_by_pca(pixels: Any, values: Mapping[str, Any], draws: np.random.Genera
     return (pixels + (added.float() * 255)[:, None, None]).round_().clamp_(0, 255).to(torch.uint8)
 
 
+@cache
+def make_transform(name: str, **values: Any) -> Any:
+    """One of torchvision's transforms; they keep nothing from picture to picture."""
+    return getattr(import_transforms(), name)(**values)
+
+
 def rand_augment(pixels: Any, values: Mapping[str, Any], draws: np.random.Generator) -> Any:
     """torchvision's RandAugment."""
     with seed_torch(draws):
-        return import_transforms().RandAugment(num_ops=values["ops"], magnitude=values["magnitude"])(pixels)
+        return make_transform("RandAugment", num_ops=values["ops"], magnitude=values["magnitude"])(pixels)
 
 
 def trivial_augment(pixels: Any, values: Mapping[str, Any], draws: np.random.Generator) -> Any:
     """torchvision's TrivialAugmentWide."""
     with seed_torch(draws):
-        return import_transforms().TrivialAugmentWide()(pixels)
+        return make_transform("TrivialAugmentWide")(pixels)
 
 
 PIXEL_STEPS: Mapping[str, Callable[..., Any]] = {
