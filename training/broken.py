@@ -10,6 +10,7 @@ from ..compiler.destinations import write_failure
 from ..compiler.diagnostics import Failure
 
 NAME = "broken.csv"
+HEAD = ("picture", "why")
 
 
 class BrokenPictures:
@@ -29,20 +30,26 @@ class BrokenPictures:
 
     def add(self, pictures: Iterable[tuple[str, str]]) -> int:
         """Keeps pictures by their name, with why each is broken; gives how many are new."""
+        new = self.keep(pictures)
+        if self.count > self.limit:
+            last, why = next(reversed(self.found.items()))
+            what = "1 picture" if self.count == 1 else f"{self.count:,} pictures"
+            raise Failure("broken-pictures", f"{what} could not be read, and the recipe allows {self.limit:,}; the last: {name_once(last, why)}",
+                          f"mend or remove those that {self.path or NAME} lists; or allow more: --set data.broken={2 * self.count}", 1)  # fmt: skip
+        return new
+
+    def keep(self, pictures: Iterable[tuple[str, str]]) -> int:
+        """Keeps pictures, however many there are: what stopped a run is in the list, too. Gives how many are new."""
         new = {name: why for name, why in pictures if name not in self.found}
-        if new:
-            self.found.update(new)
+        self.found.update(new)
         if new and self.path:
             try:
                 starts = not self.path.exists()
+                # processes of one run write to the same file, each what it found, in one call
                 with open(self.path, "a", encoding="utf-8", errors="surrogateescape", newline="") as file:
-                    csv.writer(file, lineterminator="\n").writerows([("picture", "why")] * starts + [*new.items()])
+                    csv.writer(file, lineterminator="\n").writerows([HEAD] * starts + [*new.items()])
             except OSError as error:
                 raise write_failure(self.path, error) from None
-        if self.count > self.limit:
-            last, why = next(reversed(self.found.items()))
-            raise Failure("broken-pictures", f"{self.count:,} pictures could not be read, and the recipe allows {self.limit:,}; the last: {name_once(last, why)}",
-                          f"mend or remove those that {self.path or NAME} lists; or allow more: --set data.broken={2 * self.count}", 1)  # fmt: skip
         return len(new)
 
     def note(self) -> str:
@@ -68,4 +75,4 @@ def read_broken(path: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     rows = [row for row in csv.reader(text[: text.rfind("\n") + 1].splitlines()) if len(row) == 2]
-    return {row[0]: row[1] for row in rows[1:]}
+    return {row[0]: row[1] for row in rows if tuple(row) != HEAD}

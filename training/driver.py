@@ -149,6 +149,8 @@ def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, 
         raise failure from None
     except Failure as failure:
         ended = failure.message
+        # what a loader stopped at has not come with a batch
+        course.broken.keep(getattr(course.train, "broken", {}).items())
         raise
     except KeyboardInterrupt:
         ended = "interrupted"
