@@ -120,11 +120,11 @@ def test_ctrl_c_says_how_to_go_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
         if step == 4:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(TrainingProgress, "tick", tick)
-    ran = run(*TRAIN, "-o", "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingProgress, "tick", tick)
+        ran = run(*TRAIN, "-o", "run")
     assert ran.code == 130 and "step 4 of 9 is kept; this goes on: archc train --resume run" in ran.err
     assert "interrupted" in ran.err and not ran.out
-    monkeypatch.undo()
     assert run("train", "--resume", "run").code == 0
 
 
