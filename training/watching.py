@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 class RunPlan(NamedTuple):
     """What a run will do: `train` and `val` pictures, `steps_per_epoch` optimizer steps, `steps` in all, on `device` with `world_size`
-    processes. `first_step` is over 0 where the run goes on from a checkpoint; `heads` are the paths of the auxiliary heads."""
+    processes. `first_step` is over 0 where the run goes on from a checkpoint; `outputs` are the names of the net's outputs, `heads` the
+    paths of its auxiliary heads; `parameters` is how many numbers it learns."""
 
     net: str
     recipe: Recipe
@@ -29,13 +30,27 @@ class RunPlan(NamedTuple):
     device: str
     world_size: int
     heads: tuple[str, ...]
+    outputs: tuple[str, ...] = ()
+    parameters: int = 0
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs the run has; the last may be a part of one."""
+        return -(-self.steps // max(self.steps_per_epoch, 1))
+
+    @property
+    def measured_losses(self) -> tuple[str, ...]:
+        """The names whose own losses are told beside the whole one: outputs and heads, where there is more than one of them."""
+        names = (*self.outputs, *self.heads)
+        return names if len(names) > 1 else ()
 
 
 class StepReport(NamedTuple):
     """One optimizer step, told every `log.every` steps: means over the steps since the last report.
 
     `step` counts from 1 over the whole run, `epoch` from 1. `losses` are the unweighted losses of the outputs and heads, by name.
-    `images_per_second` is of all processes.
+    `images_per_second` is of all processes. `top1` is the share of the training pictures that were told right, None where that was not
+    counted (mixed pictures have no one class).
     """
 
     step: int
@@ -44,6 +59,7 @@ class StepReport(NamedTuple):
     losses: Mapping[str, float]
     lr: float
     images_per_second: float
+    top1: float | None = None
 
 
 class Measures(NamedTuple):
@@ -72,13 +88,19 @@ class EpochReport(NamedTuple):
 
 
 class Watcher(Protocol):
-    """Who is told of a run. Only the first process has watchers."""
+    """Who is told of a run. Only the first process has watchers. What a watcher does not care for, it leaves as it is here."""
 
-    def begin(self, plan: RunPlan) -> None: ...
+    def begin(self, plan: RunPlan) -> None:
+        """Before the first step."""
 
-    def step(self, report: StepReport) -> None: ...
+    def tick(self, step: int, epoch: int) -> None:
+        """After each optimizer step, whether it is reported or not; it must cost nothing."""
 
-    def epoch(self, report: EpochReport) -> None: ...
+    def step(self, report: StepReport) -> None:
+        """After every `log.every` steps."""
+
+    def epoch(self, report: EpochReport) -> None:
+        """After each epoch, with its validation."""
 
     def end(self, reason: str) -> None:
         """`reason` is "finished", "interrupted" or what went wrong, in words."""

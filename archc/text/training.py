@@ -1,0 +1,89 @@
+"""A training run in words: what will be done, the line of a step, the line of an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ..compiler.counts import format_count
+
+if TYPE_CHECKING:
+    from ..training.watching import EpochReport, RunPlan, StepReport
+
+# no line of a run is wider: terminals and logs have as many columns
+COLUMNS = 79
+
+
+def describe_plan(plan: RunPlan) -> Iterator[str]:
+    """The lines that a run begins with."""
+    recipe = plan.recipe
+    yield f"training {plan.net}" + (f", {format_count(plan.parameters)} parameters" if plan.parameters else "")
+    from_where = f" from {recipe.origin}" if recipe.origin and recipe.origin != recipe.name else ""
+    yield f"  recipe    {recipe.name}{from_where}" + (f" ({recipe.source})" if recipe.source else "")
+    val = f", {plan.val:,} for validation" if plan.val else ", none for validation"
+    yield f"  pictures  {plan.train:,} of {len(plan.classes):,} classes{val}"
+    processes = f", {plan.world_size} processes" if plan.world_size > 1 else ""
+    parts = f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else ""
+    yield f"  device    {plan.device}{processes}, {recipe.precision}"
+    yield f"  steps     {plan.steps:,} of {recipe.batch:,} pictures{parts}: {count_epochs(plan)} of {plan.steps_per_epoch:,}"
+    if plan.first_step:
+        yield f"  goes on   behind step {plan.first_step:,}"
+    yield f"  writes    {plan.folder}"
+
+
+def count_epochs(plan: RunPlan) -> str:
+    """`90 epochs`."""
+    return f"{plan.epochs:,} epoch{'' if plan.epochs == 1 else 's'}"
+
+
+def describe_step(
+    plan: RunPlan, step: int, epoch: int, report: StepReport | None, left: str, columns: int = COLUMNS
+) -> str:
+    """Where the run is: epoch, step of the epoch, rate, time left, loss, accuracy, learning rate; what has no room is left out, the last first."""
+    inside = step - (epoch - 1) * plan.steps_per_epoch
+    parts = [(9, f"epoch {epoch:,}/{plan.epochs:,}"), (8, f"{inside:,}/{plan.steps_per_epoch:,}")]
+    if report:
+        parts.append((4, f"{format_rate(report.images_per_second)} img/s"))
+    if left:
+        parts.append((6, f"{left} left"))
+    if report:
+        parts.append((7, f"loss {format_loss(report.loss)}"))
+        if report.top1 is not None:
+            parts.append((3, f"top1 {report.top1:.1%}"))
+        parts.append((2, f"lr {report.lr:.3g}"))
+    return join_parts(parts, columns)
+
+
+def join_parts(parts: Sequence[tuple[int, str]], columns: int) -> str:
+    """The parts of a line; those of the least weight go first where it is too long."""
+    kept = list(parts)
+    while len(kept) > 1 and len(line := "  ".join(text for _, text in kept)) > columns:
+        kept.remove(min(kept))
+    return "  ".join(text for _, text in kept) if kept else line
+
+
+def describe_epoch(plan: RunPlan, report: EpochReport, took: str) -> str:
+    """The line that stays of an epoch."""
+    width = len(f"{plan.epochs:,}")
+    parts = [(9, f"epoch {report.epoch:>{width},}/{plan.epochs:,}"), (8, f"loss {format_loss(report.train_loss)}")]
+    if report.val:
+        parts += [(7, f"val {format_loss(report.val.loss)}"), (7, f"top1 {report.val.top1:6.2%}")]
+        parts += [(1, f"top5 {report.val.top5:6.2%}")] * (len(plan.classes) > 5)
+    parts += [(2, f"lr {report.lr:.3g}"), (3, took)]
+    if report.broken:
+        parts.append((5, f"{report.broken:,} broken"))
+    if report.best:
+        parts.append((6, "best"))
+    return join_parts(parts, COLUMNS)
+
+
+def format_rate(rate: float) -> str:
+    """`4.27`, `412`, `12,480`."""
+    return f"{rate:.3g}" if rate < 999.5 else f"{rate:,.0f}"
+
+
+def format_loss(loss: float) -> str:
+    """`2.314`, `0.0231`: four digits tell more than a run repeats."""
+    return (
+        f"{loss:.3e}" if 0 < abs(loss) < 1e-3 or abs(loss) >= 1e5 else f"{loss:.4f}" if abs(loss) < 1 else f"{loss:.3f}"
+    )

@@ -1,0 +1,71 @@
+"""What a checkpoint belongs to: a spec, a recipe, a number of processes, and the versions that computed it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ...compiler.diagnostics import Failure
+
+
+class Identity(NamedTuple):
+    """`spec` and `recipe` are hashes; the recipe's is without its length, which may be extended. `versions` and `threads` decide
+    about the last bit of a sum."""
+
+    spec: str
+    recipe: str
+    world_size: int
+    threads: int
+    versions: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        return self._asdict() | {"versions": dict(self.versions)}
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> Identity:
+        """The value that to_json wrote. Raises KeyError for anything else."""
+        return cls(*(given[key] for key in cls._fields))
+
+
+def hash_document(document: object) -> str:
+    """The SHA-256 of JSON values."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def current_versions(device: str) -> dict[str, str]:
+    """The versions of what computes: torch's has the build for CUDA in it."""
+    import torch
+    from lightning_fabric.__version__ import version
+
+    return {"torch": torch.__version__, "lightning_fabric": version, "device": device}
+
+
+def check_identity(name: str, found: Identity, now: Identity) -> list[str]:
+    """Raises Failure where a checkpoint `name` belongs to another spec, recipe or number of processes.
+
+    Gives what else is different, in words: the run goes on then, though not to the same bits.
+    """
+    if found.spec != now.spec:
+        raise Failure("checkpoint-other-spec", f"{name} was made with another net: its graph has the hash {found.spec[:12]}…, and the spec's "
+                      f"is {now.spec[:12]}…", "put spec.yaml and spec/ back as they were, or begin a new run with "
+                      "--weights RUN/best.safetensors")  # fmt: skip
+    if found.recipe != now.recipe:
+        raise Failure("checkpoint-other-recipe", f"{name} was made with another recipe than the run's recipe.yaml says now",
+                      "put recipe.yaml back as it was, or begin a new run with --weights RUN/best.safetensors; only the "
+                      "length of a run may change: --resume RUN --epochs N")  # fmt: skip
+    if found.world_size != now.world_size:
+        ran, runs = count_processes(found.world_size), count_processes(now.world_size)
+        start = "archc" if found.world_size == 1 else f"torchrun --nproc-per-node {found.world_size} -m archc"
+        raise Failure("checkpoint-world-size", f"{name} was made by {ran}, and {runs} would go on with it",
+                      f"{start} train --resume RUN goes on; each process has its own share of the pictures")  # fmt: skip
+    changes = [f"{key} {found.versions.get(key, 'none')} → {value}" for key, value in now.versions.items()
+               if found.versions.get(key) != value]  # fmt: skip
+    return changes + ([f"threads {found.threads} → {now.threads}"] if found.threads != now.threads else [])
+
+
+def count_processes(count: int) -> str:
+    """A number of processes in words."""
+    return "one process" if count == 1 else f"{count} processes"

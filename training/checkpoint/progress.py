@@ -1,0 +1,83 @@
+"""How far a run is: all that it knows beside its tensors, as a frozen value that a checkpoint's header holds as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from ..schedules import Plateau
+
+
+class LossSums(NamedTuple):
+    """Losses added one step after the other, so that the sum does not depend on when it was read: `steps` of them, `values` by name.
+
+    The loss that is differentiated has the name "".
+    """
+
+    steps: int = 0
+    values: Mapping[str, float] = MappingProxyType({})
+
+    def add(self, names: tuple[str, ...], rows: list[list[float]]) -> LossSums:
+        """The sums with more steps; a row has a value for each name."""
+        values = dict.fromkeys(names, 0.0) | dict(self.values)
+        for row in rows:
+            for name, value in zip(names, row, strict=True):
+                values[name] += value
+        return LossSums(self.steps + len(rows), values)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        return {"steps": self.steps, "values": dict(self.values)}
+
+    def mean(self, name: str = "") -> float:
+        """The mean over the steps; NaN without any."""
+        return self.values[name] / self.steps if self.steps else float("nan")
+
+
+class Best(NamedTuple):
+    """The best weights so far: after which `step`, and the `value` of the metric."""
+
+    step: int
+    value: float
+
+
+class Progress(NamedTuple):
+    """After `step` steps of the run.
+
+    `epoch_losses` are of the epoch that is under way, `report_losses` since the last report. `broken` are the names of the training
+    pictures that could not be read. `scaler` is the state of the gradients' scaling in fp16.
+    """
+
+    step: int = 0
+    plateau: Plateau = Plateau()
+    best: Best | None = None
+    broken: tuple[str, ...] = ()
+    epoch_losses: LossSums = LossSums()
+    report_losses: LossSums = LossSums()
+    scaler: Mapping[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values; Python writes a float so that it is read as the same one."""
+        return {
+            "step": self.step,
+            "plateau": self.plateau._asdict(),
+            "best": self.best._asdict() if self.best else None,
+            "broken": list(self.broken),
+            "epoch_losses": self.epoch_losses.to_json(),
+            "report_losses": self.report_losses.to_json(),
+            "scaler": dict(self.scaler) if self.scaler else None,
+        }
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> Progress:
+        """The value that to_json wrote. Raises KeyError and TypeError for anything else."""
+        return cls(
+            step=int(given["step"]),
+            plateau=Plateau(**given["plateau"]),
+            best=Best(**given["best"]) if given["best"] else None,
+            broken=tuple(given["broken"]),
+            epoch_losses=LossSums(**given["epoch_losses"]),
+            report_losses=LossSums(**given["report_losses"]),
+            scaler=given["scaler"],
+        )

@@ -1,0 +1,49 @@
+"""Writes a run's checkpoints and its best weights. A file appears whole or not at all, so the last good one is never lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...compiler.files import atomic_write
+from ..learner import Learner
+from .identity import Identity
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+HEADER = "archc.training"
+
+
+def write_checkpoint(folder: Path, learner: Learner, progress: Progress, identity: Identity, keep: int) -> Path:
+    """Writes `folder`/NNNNNNNN.safetensors, and removes all but the newest `keep`. Raises Failure where the disk is full."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{progress.step:08d}.safetensors"
+    scaler = learner.scaler.state_dict() if learner.scaler is not None else None
+    header = {"identity": identity.to_json(), "progress": progress._replace(scaler=scaler).to_json()}
+    write_tensors(path, learner.tensors(), {HEADER: json.dumps(header, sort_keys=True)})
+    for old in find_checkpoints(folder)[:-keep]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def write_best(path: Path, learner: Learner) -> None:
+    """Writes the weights that are kept, under the spec's own names."""
+    write_tensors(path, learner.evaluated.state_dict(), {})
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: dict[str, str]) -> None:
+    """Writes a .safetensors, whole or not at all."""
+    from safetensors.torch import save_file
+
+    plain: dict[str, Any] = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    with atomic_write(path) as partial:
+        save_file(plain, partial, metadata=notes or None)
+
+
+def find_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, the oldest first."""
+    return sorted(folder.glob("[0-9]" * 8 + ".safetensors"))

@@ -1,0 +1,41 @@
+"""Steps that are not trained: their weights get no gradient, and their norms keep their statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..compiler.diagnostics import Failure, list_names, nearest
+from ..compiler.weights.names import belongs_to
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def freeze(module: nn.Module, paths: Sequence[str]) -> None:
+    """Takes the parameters inside `paths` out of training. Raises Failure `no-such-step` for a path that the net does not have, and
+    `nothing-to-train` where no parameter is left."""
+    known = [name for name, _ in module.named_modules() if name]
+    for path in paths:
+        if path not in known:
+            near = nearest(path, known)
+            outermost = list_names(dict.fromkeys(each.partition(".")[0] for each in known), "`{}`")
+            hint = f"did you mean `{near}`?" if near else f"its steps are {outermost}"
+            raise Failure("no-such-step", f"the recipe freezes `{path}`, and the net has no such step", hint)
+    for name, parameter in module.named_parameters():
+        if belongs_to(name, paths):
+            parameter.requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise Failure(
+            "nothing-to-train",
+            "no parameter is left to train",
+            "freeze fewer steps" if paths else "the net has no weights",
+        )
+
+
+def training_mode(wrapped: nn.Module, network: nn.Module, paths: Sequence[str]) -> None:
+    """Training mode for the whole net, and evaluation mode for what is frozen, so that its norms keep their statistics."""
+    wrapped.train()
+    network.train()
+    for path in paths:
+        network.get_submodule(path).eval()

@@ -1,0 +1,227 @@
+"""The loop: for each epoch, for each batch, a step down the gradient; at an epoch's end validation, the best weights, a checkpoint.
+
+Every random number of a step comes from (seed, step, rank), and the learning rate from the step alone, so a run that goes on from a
+checkpoint computes what it would have computed without having been ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from .checkpoint.identity import Identity
+from .checkpoint.progress import Best, LossSums, Progress
+from .checkpoint.write import write_best, write_checkpoint
+from .freezing import training_mode
+from .learner import Learner
+from .losses import ClassOutput, TrainingLoss
+from .optimizers import set_learning_rate
+from .recipe.recipe import Recipe
+from .schedules import LOSSES, Length, after_epoch, learning_rate
+from .seeds import step_seed
+from .stopping import StopRequest
+from .tally import StepLosses, Tally
+from .validation import validate
+from .watching import EpochReport, Measures, StepReport, Watcher
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Reason = Literal["finished", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Course:
+    """All that a run goes by and that does not change: the net's `output` and `loss`, the pictures, the places, and who is told.
+
+    `train` gives the batches of an epoch, `val` those of the validation pictures; None without such.
+    """
+
+    recipe: Recipe
+    length: Length
+    output: ClassOutput
+    loss: TrainingLoss
+    train: Any
+    val: Iterable[Any] | None
+    checkpoints: Path
+    best: Path
+    identity: Identity
+    watchers: Sequence[Watcher] = ()
+
+
+def run_course(learner: Learner, course: Course, progress: Progress, stop: StopRequest) -> tuple[Progress, Reason]:
+    """Trains from `progress` to the end of the course, or until the run is asked to stop. Gives where it came to, and why it ended.
+
+    Raises NotFinite where a loss is no finite number, and Failure where a checkpoint cannot be written.
+    """
+    reason: Reason = "finished"
+    while progress.step < course.length.steps and reason == "finished":
+        began = time.monotonic()
+        progress, reason = run_epoch(learner, course, progress, stop)
+        if is_epoch_end(progress.step, course.length):
+            progress = end_epoch(learner, course, progress, time.monotonic() - began)
+            save_if(is_due(course, progress) or reason == "interrupted", learner, course, progress)
+        else:
+            save_if(True, learner, course, progress)
+    return progress, reason
+
+
+def run_epoch(learner: Learner, course: Course, progress: Progress, stop: StopRequest) -> tuple[Progress, Reason]:
+    """The rest of the epoch in which `progress` is."""
+    import torch
+
+    recipe, length = course.recipe, course.length
+    epoch, done = divmod(progress.step, length.per_epoch)
+    batches = course.train.epoch(epoch, start_batch=done * recipe.accumulate)
+    tally, watch = Tally(learner.fabric), Stopwatch(recipe.batch)
+    training_mode(learner.wrapped, learner.network, recipe.freeze)
+    for step in range(progress.step, min((epoch + 1) * length.per_epoch, length.steps)):
+        lr = learning_rate(recipe, step, length, progress.plateau)
+        set_learning_rate(learner.optimizer, lr)
+        torch.manual_seed(step_seed(recipe.seed, step, learner.fabric.global_rank))
+        seen: list[Any] = []
+        tally.add(take_step(learner, course, remember(islice(batches, recipe.accumulate), seen)))
+        progress = progress._replace(step=step + 1, broken=with_broken(progress.broken, seen))
+        if progress.step % recipe.log.every == 0 or progress.step == length.steps:
+            progress = report_step(learner, course, tally.read_into(progress), lr, watch)
+        if is_epoch_end(progress.step, length):
+            break
+        if recipe.checkpoint.every_steps and progress.step % recipe.checkpoint.every_steps == 0:
+            progress = tally.read_into(progress)
+            save_if(True, learner, course, progress)
+        if stop.agreed():
+            return tally.read_into(progress), "interrupted"
+    return tally.read_into(progress), "interrupted" if stop.agreed() else "finished"
+
+
+def take_step(learner: Learner, course: Course, batches: Iterable[Any]) -> StepLosses:
+    """One step of the optimizer, down the gradient of `accumulate` batches. Gives the mean losses of these."""
+    fabric, passes = learner.fabric, course.recipe.accumulate
+    learner.optimizer.zero_grad()
+    found: list[StepLosses] = []
+    for at, batch in enumerate(batches):
+        images, targets = to_device(learner, course.recipe, batch)
+        with fabric.no_backward_sync(learner.wrapped, enabled=at + 1 < passes):  # type: ignore[arg-type]
+            losses = course.loss(learner.wrapped(images), targets)
+            fabric.backward(losses.total / passes if passes > 1 else losses.total)
+        found.append(StepLosses(losses.total.detach(), losses.by_result))
+    if course.recipe.clip is not None:
+        fabric.clip_gradients(learner.wrapped, learner.optimizer, max_norm=course.recipe.clip, error_if_nonfinite=False)
+    learner.optimizer.step()
+    if learner.average is not None:
+        learner.average.update_parameters(learner.network)
+    return found[0] if len(found) == 1 else mean_losses(found)
+
+
+def to_device(learner: Learner, recipe: Recipe, batch: Any) -> tuple[Tensor, Tensor]:
+    """A batch's images and targets where they are computed with."""
+    import torch
+
+    images, targets = learner.fabric.to_device((batch.images, batch.targets))
+    return (images.contiguous(memory_format=torch.channels_last) if recipe.channels_last else images), targets
+
+
+def mean_losses(found: Sequence[StepLosses]) -> StepLosses:
+    """The means over the passes of a step."""
+    import torch
+
+    by_result = {name: torch.stack([each.by_result[name] for each in found]).mean() for name in found[0].by_result}
+    return StepLosses(torch.stack([each.total for each in found]).mean(), by_result)
+
+
+def report_step(learner: Learner, course: Course, progress: Progress, lr: float, watch: Stopwatch) -> Progress:
+    """Tells the watchers of the steps since the last report."""
+    sums = progress.report_losses
+    losses = {name: sums.mean(name) for name in sums.values if name}
+    epoch = (progress.step - 1) // course.length.per_epoch + 1
+    report = StepReport(progress.step, epoch, sums.mean(), losses, lr, watch.images_per_second(progress.step))
+    for each in course.watchers:
+        each.step(report)
+    return progress._replace(report_losses=LossSums())
+
+
+def end_epoch(learner: Learner, course: Course, progress: Progress, seconds: float) -> Progress:
+    """Validates, keeps the best weights, and tells the watchers."""
+    recipe, fabric = course.recipe, learner.fabric
+    measures = None if course.val is None else validate(learner.evaluated, course.val, course.output, fabric)
+    train_loss = progress.epoch_losses.mean()
+    lr = learning_rate(recipe, progress.step - 1, course.length, progress.plateau)
+    wanted = recipe.schedule.values.get("metric", "top1")
+    progress = progress._replace(
+        plateau=after_epoch(progress.plateau, metric(wanted, measures, train_loss), recipe.schedule),
+        epoch_losses=LossSums(),
+    )
+    value = metric(recipe.checkpoint.best, measures, train_loss)
+    # without validation the last weights are the best that there are
+    best = measures is None or is_better(recipe.checkpoint.best, value, progress.best)
+    if best:
+        progress = progress._replace(best=Best(progress.step, value))
+        if fabric.is_global_zero:
+            write_best(course.best, learner)
+    epoch = (progress.step - 1) // course.length.per_epoch + 1
+    for each in course.watchers:
+        each.epoch(EpochReport(epoch, progress.step, train_loss, measures, best, lr, seconds, len(progress.broken)))
+    return progress
+
+
+def metric(name: str, measures: Measures | None, train_loss: float) -> float:
+    """A metric by its name; without validation pictures it is the training loss, negative where more is better."""
+    if name == "train_loss":
+        return train_loss
+    if measures is None:
+        return train_loss if name in LOSSES else -train_loss
+    return float(getattr(measures, name))
+
+
+def is_better(name: str, value: float, best: Best | None) -> bool:
+    """Whether `value` is better than the best so far. Of equal ones the first stays."""
+    return best is None or (value < best.value if name in LOSSES else value > best.value)
+
+
+def is_epoch_end(step: int, length: Length) -> bool:
+    """Whether an epoch is whole after `step` steps, or the run is."""
+    return step % length.per_epoch == 0 or step == length.steps
+
+
+def is_due(course: Course, progress: Progress) -> bool:
+    """Whether there is a checkpoint at this end of an epoch."""
+    rules, length = course.recipe.checkpoint, course.length
+    by_epochs = rules.every_epochs and (progress.step // length.per_epoch) % rules.every_epochs == 0
+    by_steps = rules.every_steps and progress.step % rules.every_steps == 0
+    return bool(by_epochs or by_steps or progress.step == length.steps)
+
+
+def save_if(due: bool, learner: Learner, course: Course, progress: Progress) -> None:
+    """Writes a checkpoint, if one is due; the first process does."""
+    if due and learner.fabric.is_global_zero:
+        write_checkpoint(course.checkpoints, learner, progress, course.identity, course.recipe.checkpoint.keep)
+
+
+def remember(batches: Iterable[Any], seen: list[Any]) -> Iterator[Any]:
+    """The batches, and in `seen` what could not be read for them."""
+    for batch in batches:
+        seen += [name for name, _ in batch.broken]
+        yield batch
+
+
+def with_broken(known: tuple[str, ...], seen: Iterable[str]) -> tuple[str, ...]:
+    """The names of broken pictures, each once."""
+    return tuple(dict.fromkeys((*known, *seen))) if seen else known
+
+
+class Stopwatch:
+    """How many images of all processes a second takes, since it was last asked."""
+
+    def __init__(self, batch: int) -> None:
+        self.batch, self.at, self.step = batch, time.monotonic(), -1
+
+    def images_per_second(self, step: int) -> float:
+        """The rate up to the end of `step`; 0 the first time, when nothing is known."""
+        now, before = time.monotonic(), self.step
+        rate = (step - before) * self.batch / max(now - self.at, 1e-9) if before >= 0 else 0.0
+        self.at, self.step = now, step
+        return rate
