@@ -1,1 +1,60 @@
 """A net and pictures in, weights out. torch and lightning_fabric are imported when training begins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .data import TrainingData
+    from .recipe.recipe import Recipe
+    from .result import TrainingResult
+    from .watching import Watcher
+
+__all__ = ["train"]
+
+
+def train(
+    spec: str | os.PathLike[str], recipe: Recipe | str | os.PathLike[str] | None = None, *, output: str | os.PathLike[str],
+    data: TrainingData | str | os.PathLike[str] | None = None, params: Mapping[str, Any] | None = None, settings: Sequence[str] = (),
+    epochs: int | None = None, weights: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]] | None = None,
+    weights_skip: Sequence[str] = (), device: str = "auto", watchers: Sequence[Watcher] = (),
+) -> TrainingResult:  # fmt: skip
+    """Trains a net, and gives what came of it: `archc train` from Python. docs/train.md tells what the folder `output` holds.
+
+    spec      a spec's path, or the name of a bundled one
+    recipe    a recipe's path, the name of a bundled one, or a Recipe; None takes the bundled recipe of a bundled spec
+    output    the folder of the run, which must be new
+    data      the folder of the pictures, or a TrainingData; None is the recipe's own folder
+    params    parameters of the spec by name
+    settings  values of the recipe or the spec as `--set` takes them: "batch=64", "optimizer.sgd.lr=0.05"
+    epochs    how long, instead of what the recipe says
+    weights   a checkpoint that the net starts from, or one for each step by its path
+    weights_skip  steps that are left out of it
+    device    "auto", "cpu", "cuda" or "mps"
+    watchers  who is told of the steps and epochs
+
+    Ctrl-C ends the run after its step, with a checkpoint: the result's `reason` is "interrupted" then. Raises SpecError for a wrong
+    spec or recipe, and Failure for what else stands in the way.
+    """
+    from .members import train_any
+    from .requests import plan_request
+
+    return train_any(plan_request(
+        os.fspath(spec), recipe, Path(output), data=data, params=params or {}, settings=tuple(settings), epochs=epochs, weights=weights,
+        weights_skip=tuple(weights_skip), device=device, watchers=tuple(watchers),
+    ))  # fmt: skip
+
+
+def resume(output: str | os.PathLike[str], *, data: TrainingData | str | os.PathLike[str] | None = None, epochs: int | None = None,
+           device: str = "auto", watchers: Sequence[Watcher] = ()) -> TrainingResult:  # fmt: skip
+    """Goes on with the run in the folder `output`, from its newest checkpoint: `archc train --resume`.
+
+    With more `epochs` than the run has it becomes longer, where the schedule allows it. Raises as `train` does.
+    """
+    from .members import train_any
+    from .requests import plan_resume
+
+    return train_any(plan_resume(Path(output), data=data, epochs=epochs, device=device, watchers=tuple(watchers)))

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from .broken import BrokenPictures
 from .checkpoint.identity import Identity
 from .checkpoint.progress import Best, LossSums, Progress
 from .checkpoint.write import write_best, write_checkpoint
@@ -50,6 +51,7 @@ class Course:
     checkpoints: Path
     best: Path
     identity: Identity
+    broken: BrokenPictures
     watchers: Sequence[Watcher] = ()
 
 
@@ -72,30 +74,37 @@ def run_course(learner: Learner, course: Course, progress: Progress, stop: StopR
 
 def run_epoch(learner: Learner, course: Course, progress: Progress, stop: StopRequest) -> tuple[Progress, Reason]:
     """The rest of the epoch in which `progress` is."""
+    recipe, length = course.recipe, course.length
+    tally, watch = Tally(learner.fabric), Stopwatch(recipe.batch)
+    for step, lr, losses in steps_of_epoch(learner, course, progress):
+        tally.add(losses)
+        progress = progress._replace(step=step)
+        for each in course.watchers:
+            each.tick(step, (step - 1) // length.per_epoch + 1)
+        if step % recipe.log.every == 0 or step == length.steps:
+            progress = report_step(course, tally.read_into(progress), lr, watch)
+        if not is_epoch_end(step, length):
+            if recipe.checkpoint.every_steps and step % recipe.checkpoint.every_steps == 0:
+                progress = tally.read_into(progress)
+                save_if(True, learner, course, progress)
+            if stop.agreed():
+                return tally.read_into(progress), "interrupted"
+    return tally.read_into(progress), "interrupted" if stop.agreed() else "finished"
+
+
+def steps_of_epoch(learner: Learner, course: Course, progress: Progress) -> Iterator[tuple[int, float, StepLosses]]:
+    """Takes the steps that are left of an epoch; gives after each how many there were so far, its learning rate, and its losses."""
     import torch
 
     recipe, length = course.recipe, course.length
     epoch, done = divmod(progress.step, length.per_epoch)
     batches = course.train.epoch(epoch, start_batch=done * recipe.accumulate)
-    tally, watch = Tally(learner.fabric), Stopwatch(recipe.batch)
     training_mode(learner.wrapped, learner.network, recipe.freeze)
     for step in range(progress.step, min((epoch + 1) * length.per_epoch, length.steps)):
         lr = learning_rate(recipe, step, length, progress.plateau)
         set_learning_rate(learner.optimizer, lr)
         torch.manual_seed(step_seed(recipe.seed, step, learner.fabric.global_rank))
-        seen: list[Any] = []
-        tally.add(take_step(learner, course, remember(islice(batches, recipe.accumulate), seen)))
-        progress = progress._replace(step=step + 1, broken=with_broken(progress.broken, seen))
-        if progress.step % recipe.log.every == 0 or progress.step == length.steps:
-            progress = report_step(learner, course, tally.read_into(progress), lr, watch)
-        if is_epoch_end(progress.step, length):
-            break
-        if recipe.checkpoint.every_steps and progress.step % recipe.checkpoint.every_steps == 0:
-            progress = tally.read_into(progress)
-            save_if(True, learner, course, progress)
-        if stop.agreed():
-            return tally.read_into(progress), "interrupted"
-    return tally.read_into(progress), "interrupted" if stop.agreed() else "finished"
+        yield step + 1, lr, take_step(learner, course, islice(batches, recipe.accumulate))
 
 
 def take_step(learner: Learner, course: Course, batches: Iterable[Any]) -> StepLosses:
@@ -104,6 +113,7 @@ def take_step(learner: Learner, course: Course, batches: Iterable[Any]) -> StepL
     learner.optimizer.zero_grad()
     found: list[StepLosses] = []
     for at, batch in enumerate(batches):
+        course.broken.add(batch.broken)
         images, targets = to_device(learner, course.recipe, batch)
         with fabric.no_backward_sync(learner.wrapped, enabled=at + 1 < passes):  # type: ignore[arg-type]
             losses = course.loss(learner.wrapped(images), targets)
@@ -133,7 +143,7 @@ def mean_losses(found: Sequence[StepLosses]) -> StepLosses:
     return StepLosses(torch.stack([each.total for each in found]).mean(), by_result)
 
 
-def report_step(learner: Learner, course: Course, progress: Progress, lr: float, watch: Stopwatch) -> Progress:
+def report_step(course: Course, progress: Progress, lr: float, watch: Stopwatch) -> Progress:
     """Tells the watchers of the steps since the last report."""
     sums = progress.report_losses
     losses = {name: sums.mean(name) for name in sums.values if name}
@@ -164,7 +174,7 @@ def end_epoch(learner: Learner, course: Course, progress: Progress, seconds: flo
             write_best(course.best, learner)
     epoch = (progress.step - 1) // course.length.per_epoch + 1
     for each in course.watchers:
-        each.epoch(EpochReport(epoch, progress.step, train_loss, measures, best, lr, seconds, len(progress.broken)))
+        each.epoch(EpochReport(epoch, progress.step, train_loss, measures, best, lr, seconds, course.broken.count))
     return progress
 
 
@@ -199,18 +209,6 @@ def save_if(due: bool, learner: Learner, course: Course, progress: Progress) -> 
     """Writes a checkpoint, if one is due; the first process does."""
     if due and learner.fabric.is_global_zero:
         write_checkpoint(course.checkpoints, learner, progress, course.identity, course.recipe.checkpoint.keep)
-
-
-def remember(batches: Iterable[Any], seen: list[Any]) -> Iterator[Any]:
-    """The batches, and in `seen` what could not be read for them."""
-    for batch in batches:
-        seen += [name for name, _ in batch.broken]
-        yield batch
-
-
-def with_broken(known: tuple[str, ...], seen: Iterable[str]) -> tuple[str, ...]:
-    """The names of broken pictures, each once."""
-    return tuple(dict.fromkeys((*known, *seen))) if seen else known
 
 
 class Stopwatch:

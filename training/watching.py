@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from .recipe.recipe import Recipe
@@ -87,7 +87,7 @@ class EpochReport(NamedTuple):
     broken: int
 
 
-class Watcher(Protocol):
+class Watcher:
     """Who is told of a run. Only the first process has watchers. What a watcher does not care for, it leaves as it is here."""
 
     def begin(self, plan: RunPlan) -> None:

@@ -16,6 +16,7 @@ COMMANDS = {
     "diff": "Say what differs between two nets, or two revisions of one.",
     "compare": "Compare nets by accuracy and costs, as a table or a chart.",
     "build": "Build a model: ONNX or PyTorch.",
+    "train": "Train a net on pictures, as a recipe says.",
     "run": "Run a built model on pictures.",
     "eval": "Say how well a built classifier does on pictures.",
     "bench": "Time models, and say which differ.",

@@ -25,17 +25,25 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 def format_page(found: ClassificationReport) -> str:
     """The whole page."""
     title = f"{found.model}: {format_answered(found, found.top1)} of {found.answered:,} pictures"
-    parts = [
-        format_heading(found),
+    return format_document(title, [format_heading(found), *format_findings(found)])
+
+
+def format_findings(found: ClassificationReport) -> list[str]:
+    """All of the page but its heading, for another page that has it as a part."""
+    return [
         format_notes(found),
         format_classes(found),
         format_confusions(found),
         format_mistakes(found),
         format_unreadable(found),
     ]
+
+
+def format_document(title: str, parts: Iterable[str], style: str = "") -> str:
+    """A page of HTML that needs nothing else; `parts` are HTML, `style` is added to the look of all such pages."""
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape_text(title)}</title>\n<style>\n{STYLE}</style>\n</head>\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape_text(title)}</title>\n<style>\n{STYLE}{style}</style>\n</head>\n'
         f"<body>\n<main>\n{''.join(parts)}</main>\n</body>\n</html>\n"
     )  # fmt: skip
 
@@ -65,13 +73,21 @@ def format_html_table(head: Sequence[str], rows: Iterable[Sequence[str]], number
     return f'<div class="wide" tabindex="0" role="region" aria-label="{label}"><table><thead><tr>{top}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n'
 
 
+def format_figures(figures: Iterable[tuple[str, str]]) -> str:
+    """Numbers with their names, large; both are HTML."""
+    return f"<dl>{''.join(f'<div><dt>{name}</dt><dd>{value}</dd></div>' for name, value in figures)}</dl>"
+
+
+def format_totals(found: ClassificationReport) -> str:
+    """The two figures, and of how many pictures and classes they are."""
+    return format_figures((("top-1", format_answered(found, found.top1)), ("top-5", format_answered(found, found.top5)), ("pictures", f"{found.answered:,}"),
+                           ("classes", f"{len(found.classes):,}")))  # fmt: skip
+
+
 def format_heading(found: ClassificationReport) -> str:
     """The model, the two figures, and where they come from."""
-    figures = (("top-1", format_answered(found, found.top1)), ("top-5", format_answered(found, found.top5)), ("pictures", f"{found.answered:,}"),
-               ("classes", f"{len(found.classes):,}"))  # fmt: skip
-    shown = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures)
     return (f"<header><h1>{escape_text(found.model)}</h1><p>on {escape_text(found.device)}, with the pictures in <code>{escape_text(found.place)}</code>; "
-            f"names of classes were matched {escape_text(found.matched)}.</p><dl>{shown}</dl></header>\n")  # fmt: skip
+            f"names of classes were matched {escape_text(found.matched)}.</p>{format_totals(found)}</header>\n")  # fmt: skip
 
 
 def format_notes(found: ClassificationReport) -> str:

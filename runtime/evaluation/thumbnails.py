@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from ..faults import PictureFault
 from ..images import MAX_PIXELS, read_image
@@ -20,12 +21,17 @@ def add_thumbnails(evaluation: ClassificationReport, max_pixels: int = MAX_PIXEL
 
 def make_thumbnail(mistake: Mistake, max_pixels: int) -> bytes:
     """A small JPEG of a picture; nothing where it cannot be read."""
-    from PIL import Image
-
     try:
-        image = Image.fromarray(read_image(mistake.path, max_pixels))
+        return encode_thumbnail(read_image(mistake.path, max_pixels))
     except PictureFault:
         return b""
+
+
+def encode_thumbnail(pixels: Any) -> bytes:
+    """A small JPEG of pixels, uint8 (H, W) or (H, W, 3)."""
+    from PIL import Image
+
+    image = Image.fromarray(pixels)
     scale = SIDE / max(image.size)
     # a tiny picture is enlarged with its pixels seen
     how = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.NEAREST

@@ -45,14 +45,13 @@ class Best(NamedTuple):
 class Progress(NamedTuple):
     """After `step` steps of the run.
 
-    `epoch_losses` are of the epoch that is under way, `report_losses` since the last report. `broken` are the names of the training
-    pictures that could not be read. `scaler` is the state of the gradients' scaling in fp16.
+    `epoch_losses` are of the epoch that is under way, `report_losses` since the last report. `scaler` is the state of the scaling
+    of fp16's gradients.
     """
 
     step: int = 0
     plateau: Plateau = Plateau()
     best: Best | None = None
-    broken: tuple[str, ...] = ()
     epoch_losses: LossSums = LossSums()
     report_losses: LossSums = LossSums()
     scaler: Mapping[str, Any] | None = None
@@ -63,7 +62,6 @@ class Progress(NamedTuple):
             "step": self.step,
             "plateau": self.plateau._asdict(),
             "best": self.best._asdict() if self.best else None,
-            "broken": list(self.broken),
             "epoch_losses": self.epoch_losses.to_json(),
             "report_losses": self.report_losses.to_json(),
             "scaler": dict(self.scaler) if self.scaler else None,
@@ -76,7 +74,6 @@ class Progress(NamedTuple):
             step=int(given["step"]),
             plateau=Plateau(**given["plateau"]),
             best=Best(**given["best"]) if given["best"] else None,
-            broken=tuple(given["broken"]),
             epoch_losses=LossSums(**given["epoch_losses"]),
             report_losses=LossSums(**given["report_losses"]),
             scaler=given["scaler"],

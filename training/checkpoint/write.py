@@ -41,7 +41,10 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: dict[str, st
 
     plain: dict[str, Any] = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with atomic_write(path) as partial:
+        mode = partial.stat().st_mode
         save_file(plain, partial, metadata=notes or None)
+        # the library makes the file anew, and for its owner alone
+        partial.chmod(mode & 0o777)
 
 
 def find_checkpoints(folder: Path) -> list[Path]:

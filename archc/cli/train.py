@@ -1,0 +1,219 @@
+"""`archc train`: a net and pictures in, weights out. Progress goes to standard error, the answer to standard output."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..compiler.diagnostics import Failure, SpecError, clean
+from ..compiler.spelling import as_flag
+from ..compiler.weights.formats import checkpoint_suffixes
+from ..text.tables import format_pairs
+from .completion import complete_spec
+from .options import Count, format_option, limit_option, print_answer, print_json, set_option
+
+if TYPE_CHECKING:
+    from ..compiler.limits import Limits
+    from ..training.driver import StartWeights, TrainingRequest
+    from ..training.result import TrainingResult
+
+EPILOG = """Example: archc train resnet18 --data photos/ -o runs/first --epochs 30
+
+After Ctrl-C or a crash: archc train --resume runs/first
+
+New classes on trained features: archc train resnet50 --data photos/ -o runs/second --weights resnet50.pth --weights-skip fc
+
+All GPUs of this machine: torchrun --nproc-per-node gpu -m archc train resnet50 --data photos/ -o runs/third"""
+DEVICES = ("auto", "cpu", "cuda", "mps")
+# torchrun ends the other processes when one has failed; what each of them has to say of the same mistake is said once
+OTHERS_WAIT_S = 20.0
+
+
+@click.command(epilog=EPILOG)
+@click.argument("spec", required=False, shell_complete=complete_spec)
+@click.argument("recipe", required=False)
+@click.option("--data", metavar="DIR", help="The folder of the pictures.  [default: the recipe's own folder]")
+@click.option("-o", "--output", metavar="RUN", help="The folder of the run, a new one.")
+@click.option("--resume", metavar="RUN", help="Go on with the run in this folder, from its newest checkpoint.")
+@set_option
+@limit_option
+@click.option("--epochs", type=Count(1), metavar="N", help="How long, instead of what the recipe says.")
+@click.option(
+    "--weights",
+    multiple=True,
+    metavar="[STEP=]FILE",
+    help=f"A checkpoint ({checkpoint_suffixes()}) that the net starts from; or one step does, repeatable.",
+)
+@click.option("--weights-skip", multiple=True, metavar="STEP", help="A step that is left out of it; repeatable.")
+@click.option("--weights-key", metavar="KEY", help="The state dict in the checkpoint; `.` is the top.")
+@click.option("--weights-prefix", metavar="PREFIX", help="What is taken off the checkpoint's names.")
+@click.option("--weights-map", metavar="FILE", help="A YAML file, ours: theirs, where names differ.")
+@click.option(
+    "--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where the net is trained."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and what a step takes; write nothing.")
+@click.option("--overfit-batch", is_flag=True, help="Train on one batch until it is known by heart; write nothing.")
+@format_option()
+def command(
+    spec: str | None, recipe: str | None, data: str | None, output: str | None, resume: str | None, settings: tuple[str, ...], limits: Limits,
+    epochs: int | None, device: str, dry_run: bool, overfit_batch: bool, form: str, weights: tuple[str, ...], **given: Any,
+) -> int:  # fmt: skip
+    """Train a net on a folder of pictures, as a RECIPE says.
+
+    Without RECIPE a bundled net takes its own one (archc list --recipes).
+    """
+    from ..runtime.packages import import_package
+
+    with one_voice():
+        refuse_combinations(spec, output, resume, settings, weights, given, dry_run, overfit_batch)
+        import_package("lightning_fabric", "training")
+        request = make_request(spec, recipe, data, output, resume, settings, limits, epochs, device, weights, given,
+                               dry_run or overfit_batch)  # fmt: skip
+        if dry_run or overfit_batch:
+            return rehearse(request, overfit_batch, form)
+        from ..training.members import train_any
+
+        result = train_any(request)
+    if result.reason == "interrupted":
+        if is_first():
+            print(f"note: step {result.step:,} of {result.steps:,} is kept; this goes on: archc train --resume {clean(str(result.folder))}",
+                  file=sys.stderr)  # fmt: skip
+        raise KeyboardInterrupt
+    if is_first():
+        answer(result, form)
+    return 0
+
+
+def refuse_combinations(spec: str | None, output: str | None, resume: str | None, settings: tuple[str, ...], weights: tuple[str, ...],
+                        given: dict[str, Any], dry_run: bool, overfit_batch: bool) -> None:  # fmt: skip
+    """Raises a UsageError for words that make no sense together."""
+    if dry_run and overfit_batch:
+        raise click.UsageError("--dry-run writes and trains nothing, and --overfit-batch trains; choose one")
+    if resume is not None:
+        others = {"SPEC": spec, "-o": output, "--set": settings, "--weights": weights, "--weights-skip": given["weights_skip"],
+                  "--dry-run": dry_run, "--overfit-batch": overfit_batch}  # fmt: skip
+        if wrong := next((name for name, value in others.items() if value), None):
+            raise click.UsageError(f"--resume goes on with a run as it is: leave out {wrong}")
+    elif spec is None:
+        raise click.UsageError(
+            "name a spec, as in `archc train resnet18 --data photos/ -o RUN`, or a run: --resume RUN"
+        )
+    elif output is None and not (dry_run or overfit_batch):
+        raise click.UsageError("-o RUN is missing: the folder of the run")
+
+
+def make_request(
+    spec: str | None, recipe: str | None, data: str | None, output: str | None, resume: str | None, settings: tuple[str, ...], limits: Limits,
+    epochs: int | None, device: str, weights: tuple[str, ...], given: dict[str, Any], rehearsal: bool,
+) -> TrainingRequest:  # fmt: skip
+    """What the command line asks for; the first process alone tells of it."""
+    from ..training.requests import plan_request, plan_resume
+    from .training_progress import TrainingProgress
+
+    watchers = () if rehearsal or not is_first() else (TrainingProgress(),)
+    if resume is not None:
+        return plan_resume(
+            Path(resume), data=data, epochs=epochs, device=device, limits=limits, watchers=watchers, tell=tell
+        )
+    return plan_request(str(spec), recipe, Path(output) if output else None, data=data, settings=settings, epochs=epochs,
+                        start=start_weights(weights, given), device=device, limits=limits, watchers=watchers, tell=tell)  # fmt: skip
+
+
+def start_weights(weights: tuple[str, ...], given: dict[str, Any]) -> StartWeights:
+    """The options of weights, as a build has them."""
+    from ..build.options import BuildOptions
+    from ..training.driver import StartWeights
+    from .build import parse_weights
+
+    options = BuildOptions(weights=parse_weights(weights), spelling=as_flag, **given)
+    return StartWeights(options.weights, options.checkpoint_options)
+
+
+def rehearse(request: TrainingRequest, overfit_batch: bool, form: str) -> int:
+    """`--dry-run` and `--overfit-batch`."""
+    raise Failure("not-yet", "this is not there yet")
+
+
+def tell(text: str) -> None:
+    """A remark on standard error, by the first process."""
+    if is_first():
+        print(clean(text), file=sys.stderr)
+
+
+def is_first() -> bool:
+    """Whether this is the first of the processes that torchrun has started, or the only one."""
+    return "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def one_voice() -> Iterator[None]:
+    """A mistake that all processes meet is told by the first one: the others wait until torchrun ends them."""
+    try:
+        yield
+    except (Failure, SpecError, KeyboardInterrupt):
+        if not is_first():
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            time.sleep(OTHERS_WAIT_S)
+        raise
+
+
+def answer(result: TrainingResult, form: str) -> None:
+    """Prints what came of a run."""
+    if form == "json":
+        print_json(result_json(result))
+    else:
+        print_answer(result_text(result))
+
+
+def result_json(result: TrainingResult) -> dict[str, Any]:
+    """What `--format json` prints. The best weights are told with the metric that chose them."""
+    best = (
+        None if result.best is None else {"metric": result.metric, "value": result.best.value, "step": result.best.step}
+    )
+    return {
+        "name": result.net,
+        "recipe": result.recipe,
+        "folder": str(result.folder),
+        "weights": str(result.weights) if result.weights else None,
+        "step": result.step,
+        "steps": result.steps,
+        "best": best,
+        "processes": result.world_size,
+        "seconds": round(result.seconds, 3),
+        "notes": list(result.notes),
+    }
+
+
+def result_text(result: TrainingResult) -> str:
+    """What people read: what was reached, where the weights are, and what to do with them."""
+    rows = [
+        ("trained", f"{result.net} by {result.recipe}, {result.step:,} steps in {describe_seconds(result.seconds)}")
+    ]
+    if result.best is not None:
+        value = f"{result.best.value:.4f}" if result.metric == "loss" else f"{result.best.value:.2%}"
+        rows.append(("best", f"{result.metric} {value} after step {result.best.step:,}"))
+    rows.append(("weights", str(result.weights)))
+    rows += [("note", note) for note in result.notes]
+    build = f"archc build {result.folder / 'spec.yaml'} --weights {result.weights}"
+    return clean_text([format_pairs([(name, clean(value)) for name, value in rows]), clean(build)])
+
+
+def clean_text(parts: list[str]) -> str:
+    """Parts of an answer, with an empty line between them."""
+    return "\n\n".join(parts)
+
+
+def describe_seconds(seconds: float) -> str:
+    """A time for people."""
+    from .progress import describe_time
+
+    return describe_time(seconds)

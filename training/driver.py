@@ -1,0 +1,352 @@
+"""The stages of a training run in order: the spec, the recipe, the pictures, the folder, the net, the loop."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..compiler.diagnostics import Failure, InternalError, SpecError, clean
+from ..compiler.driver import Compilation, check, explain_open_params
+from ..compiler.limits import DEFAULT, Limits
+from ..compiler.weights.loading import CheckpointsByStep, NetTensors, load_checkpoints
+from ..compiler.weights.options import READ_AS_IT_FITS, CheckpointOptions
+from ..runtime.preprocess import Preprocess
+from .broken import BrokenPictures
+from .checkpoint.identity import Identity, check_identity, current_versions, hash_document
+from .checkpoint.progress import Progress
+from .checkpoint.read import read_newest
+from .checkpoint.write import find_checkpoints, write_checkpoint
+from .devices import start_fabric
+from .learner import Learner, make_learner
+from .loop import Course, run_course
+from .losses import ClassOutput, TrainingLoss, class_output, class_weights
+from .recipe.recipe import Recipe
+from .recipe.write import computed_document, recipe_text
+from .result import TrainingResult
+from .run_folder import RunFolder, find_revision, write_spec
+from .schedules import DEPENDS_ON_LENGTH, Length
+from .stopping import StopRequest
+from .tally import NotFinite
+from .watching import RunPlan, Watcher
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from ..compiler.backends.torch.network import Network
+    from ..compiler.ir.graph import Graph
+    from .data import TrainingData
+
+
+class StartWeights(NamedTuple):
+    """What a net starts from: checkpoints by step, "" is the whole net; what none of them has starts from the recipe's seed."""
+
+    checkpoints: CheckpointsByStep | None = None
+    options: CheckpointOptions = READ_AS_IT_FITS
+
+
+class TrainingRequest(NamedTuple):
+    """What is asked for.
+
+    `spec` is a path or a bundled name, with its parameters as name=value in `settings`. `data` is the folder of the pictures, which may
+    also be given as they are. `part` is the graph of a member of the spec, which alone is trained, in the processes of `fabric`, which are
+    there already. `resume` goes on with what lies in `output`; spec and recipe come from there then. `tell` gets remarks
+    for people while the run is prepared.
+    """
+
+    spec: str
+    recipe: Recipe
+    output: Path
+    data: Path | TrainingData
+    settings: Sequence[str] = ()
+    weights: StartWeights = StartWeights()
+    device: str = "auto"
+    resume: bool = False
+    limits: Limits = DEFAULT
+    watchers: Sequence[Watcher] = ()
+    tell: Callable[[str], None] = lambda text: None
+    part: Graph | None = None
+    fabric: Fabric | None = None
+
+
+class PreparedNet(NamedTuple):
+    """The spec for the classes of the pictures, and what of it training needs."""
+
+    checked: Compilation
+    graph: Graph
+    output: ClassOutput
+    how: Preprocess
+    data: TrainingData
+
+
+def run_training(request: TrainingRequest) -> TrainingResult:
+    """Trains a net as `request` says, in this process as one of those that torchrun has started.
+
+    Raises SpecError for a wrong spec, Failure for what else stands in the way, and KeyboardInterrupt at a second Ctrl-C.
+    """
+    began = time.monotonic()
+    folder = RunFolder(request.output)
+    folder.check_begun() if request.resume else folder.check_new()
+    net = prepare_net(request)
+    recipe = request.recipe
+    fabric = request.fabric or start_fabric(recipe, request.device, all_used=len(net.graph.outputs) == 1)
+    if fabric.is_global_zero and not request.resume:
+        begin_folder(folder, request, net, fabric)
+    fabric.barrier()
+    network = build_network(net.graph, request)
+    learner = make_learner(network, recipe, fabric)
+    loaders = open_loaders(net, recipe, fabric)
+    course = plan_course(folder, request, net, learner, loaders)
+    try:
+        with StopRequest(fabric.world_size) as stop:
+            return follow_course(request, net, learner, course, stop, began)
+    finally:
+        for each in loaders:
+            if each is not None:
+                each.close()
+
+
+def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, course: Course, stop: StopRequest,
+                  began: float) -> TrainingResult:  # fmt: skip
+    """Goes on from the newest checkpoint, or begins; tells the watchers how the run ends, however it does."""
+    fabric, folder = learner.fabric, RunFolder(request.output)
+    progress, notes = resume_progress(folder, learner, course)
+    course = replace(course, watchers=watch(request, folder, progress) if fabric.is_global_zero else ())
+    plan = describe_run(request, net, learner, course, progress)
+    for each in course.watchers:
+        each.begin(plan)
+    ended = "ended by an error"
+    try:
+        progress, reason = run_course(learner, course, progress, stop)
+        ended = reason
+    except NotFinite as fault:
+        from .rewind import explain_divergence
+
+        failure = explain_divergence(learner, course, fault, net.graph)
+        ended = failure.message
+        raise failure from None
+    except Failure as failure:
+        ended = failure.message
+        raise
+    except KeyboardInterrupt:
+        ended = "interrupted"
+        raise
+    finally:
+        for each in course.watchers:
+            each.end(ended)
+    fabric.barrier()
+    return TrainingResult(
+        folder.path, net.checked.name, course.recipe.name, reason, progress.step, course.length.steps, course.recipe.checkpoint.best,
+        progress.best, folder.best if progress.best else None, time.monotonic() - began, fabric.world_size,
+        (*notes, *filter(None, [course.broken.note()])),
+    )  # fmt: skip
+
+
+# -- the spec and the pictures ----------------------------------------------------------------------------------------------
+
+
+def prepare_net(request: TrainingRequest) -> PreparedNet:
+    """The checked spec with as many classes as the pictures have. Raises SpecError and Failure."""
+    checked, graph = check_graph(request, {})
+    output = class_output(graph)
+    free = "classes" in checked.document.params and not any(each.startswith("classes=") for each in request.settings) if checked.document else False  # fmt: skip
+    data = open_pictures(request, checked.labels, None if free else output.classes)
+    count = len(data.classes)
+    if count != output.classes:
+        if not free:
+            raise Failure("class-count", f"the pictures have {count} classes, and `{output.name}` has {output.classes}",
+                          f"give the spec a parameter `classes`, and its last layer as many outputs; or --set classes={count}")  # fmt: skip
+        request.tell(f"classes = {count}, as the pictures have")
+        checked, graph = check_graph(request, {"classes": count})
+        output = class_output(graph)
+    if len(graph.inputs) != 1 or len(graph.inputs[0].type.sizes) != 3:
+        raise Failure("not-an-image-model", "training feeds one picture at a time into one input, and this net takes "
+                      + ", ".join(f"`{each.name}` {each.type}" for each in graph.inputs))  # fmt: skip
+    if request.part is not None:
+        graph, output = request.part, class_output(request.part)
+    stated = checked.header.preprocess.to_dict() if checked.header.preprocess else {}
+    channels, height, width = graph.inputs[0].type.sizes
+    return PreparedNet(checked, graph, output, Preprocess.parse(stated, (channels, height, width)), data)
+
+
+def check_graph(request: TrainingRequest, params: Mapping[str, Any]) -> tuple[Compilation, Graph]:
+    """The spec and its training graph; what is wrong with it is raised, and warnings are told."""
+    checked = check(request.spec, request.settings, params, request.limits)
+    if checked.failed:
+        raise SpecError(checked.diagnostics)
+    if checked.graph is None:
+        raise SpecError([*checked.diagnostics, *explain_open_params(checked)])
+    return checked, checked.graph
+
+
+def open_pictures(request: TrainingRequest, labels: tuple[str, ...] | None, count: int | None) -> TrainingData:
+    """The pictures, read from a folder or given."""
+    if not isinstance(request.data, (str, os.PathLike)):
+        return request.data
+    from .data import open_data
+
+    return open_data(request.recipe.data, Path(request.data), labels, count)
+
+
+def open_loaders(net: PreparedNet, recipe: Recipe, fabric: Fabric) -> tuple[Any, Any]:
+    """The loaders of this process: of the training pictures, and of those for validation, None without."""
+    from .data.loader import TrainingLoader, ValidationLoader, share_workers
+
+    batch = batch_of_process(recipe, fabric.world_size)
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if fabric.world_size > 1 else 1
+    workers, pin = share_workers(recipe.data.workers, local), fabric.device.type == "cuda"
+    rank, world = fabric.global_rank, fabric.world_size
+    train = TrainingLoader(net.data.train, net.how, recipe.augment, batch, recipe.seed, rank, world, workers, recipe.data.broken, pin)  # fmt: skip
+    if net.data.val is None:
+        return train, None
+    return train, ValidationLoader(net.data.val, net.how, batch, workers, rank, world, pin)
+
+
+def batch_of_process(recipe: Recipe, world_size: int) -> int:
+    """The pictures of one pass of one process. Raises Failure `batch-share` where the batch is not so many equal parts."""
+    parts = world_size * recipe.accumulate
+    if recipe.batch % parts:
+        shares = " and ".join([f"{world_size} processes"] * (world_size > 1) + [f"{recipe.accumulate} passes a step"] * (recipe.accumulate > 1))  # fmt: skip
+        lower = recipe.batch // parts * parts or parts
+        raise Failure("batch-share", f"a batch of {recipe.batch} is not shared equally by {shares}",
+                      f"take a multiple of {parts}: --set batch={lower}", 2)  # fmt: skip
+    return recipe.batch // parts
+
+
+# -- the folder -------------------------------------------------------------------------------------------------------------
+
+
+def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, fabric: Fabric) -> None:
+    """Writes what a run begins with; run.json comes last."""
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure("cannot-write", f"`{folder.path}` cannot be made: {error.strerror}", exit_code=3) from None
+    if request.part is None:
+        write_spec(folder, net.checked, net.data.classes)
+        again = check(str(folder.spec), limits=request.limits)
+        if again.graph is None or again.graph.sha256() != net.graph.sha256():
+            raise InternalError(f"{folder.spec} is not the net that is trained")
+    folder.write_text(folder.recipe, recipe_text(request.recipe))
+    data = request.data if isinstance(request.data, (str, os.PathLike)) else None
+    record = {
+        "net": net.checked.name,
+        "recipe": request.recipe.name,
+        "recipe_origin": request.recipe.origin,
+        "command": [clean(word) for word in sys.argv],
+        "data": os.path.abspath(data) if data is not None else None,
+        "pictures": net.data.how,
+        "world_size": fabric.world_size,
+        "spec_sha256": net.graph.sha256(),
+        "recipe_sha256": hash_document(computed_document(request.recipe)),
+        "versions": {"python": sys.version.split()[0], **current_versions(fabric.device.type)},
+        "revision": find_revision(Path.cwd()),
+    }
+    folder.write_text(folder.record, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+
+# -- the net and the loop ---------------------------------------------------------------------------------------------------
+
+
+def build_network(graph: Graph, request: TrainingRequest) -> Network:
+    """The net as a torch module with the weights that it starts from."""
+    from ..compiler.backends.torch.module import to_torch
+    from ..compiler.weights.seeded import SeededSource
+
+    seed = request.recipe.seed
+    start = SeededSource(graph.params(), seed)
+    given, going_on = request.weights, request.resume and bool(find_checkpoints(RunFolder(request.output).checkpoints))
+    if given.checkpoints and not going_on:
+        loaded = load_checkpoints(given.checkpoints, NetTensors.of(graph), start, given.options)
+        request.tell(f"weights from {loaded.report.source}: {loaded.report.loaded} tensors"
+                     + (f", and {len(loaded.report.missing)} from the seed" if loaded.report.missing else ""))  # fmt: skip
+        return to_torch(graph, loaded.source, seed)
+    return to_torch(graph, start, seed)
+
+
+def plan_course(
+    folder: RunFolder, request: TrainingRequest, net: PreparedNet, learner: Learner, loaders: tuple[Any, Any]
+) -> Course:
+    """What the loop goes by."""
+    import torch
+
+    recipe, fabric = request.recipe, learner.fabric
+    train, val = loaders
+    per_epoch = train.batches_per_epoch // recipe.accumulate
+    if per_epoch < 1:
+        raise Failure("too-few-pictures", f"{len(net.data.train)} training pictures are less than one batch of {recipe.batch}",
+                      f"--set batch={max(len(net.data.train), 1)} or less")  # fmt: skip
+    steps = recipe.steps if recipe.steps is not None else (recipe.epochs or 1) * per_epoch
+    weights = class_weights(recipe.loss, net.data.train.targets(), net.output.classes)
+    loss = TrainingLoss(
+        learner.network, net.output, recipe.loss, weights if weights is None else fabric.to_device(weights)
+    )
+    identity = Identity(net.graph.sha256(), hash_document(computed_document(recipe)), fabric.world_size, torch.get_num_threads(),
+                        current_versions(fabric.device.type))  # fmt: skip
+    limit = recipe.data.broken
+    return Course(recipe, Length(steps, per_epoch), net.output, loss, train, val, folder.checkpoints, folder.best, identity,
+                  BrokenPictures(folder.path, limit))  # fmt: skip
+
+
+def resume_progress(folder: RunFolder, learner: Learner, course: Course) -> tuple[Progress, list[str]]:
+    """Where the newest checkpoint is, with its tensors put back; at a run's start the checkpoint of step 0 is written, which has what
+    the net starts from. Gives remarks, too."""
+    newest = read_newest(folder.checkpoints)
+    if newest is None:
+        if learner.fabric.is_global_zero:
+            write_checkpoint(course.checkpoints, learner, Progress(), course.identity, course.recipe.checkpoint.keep)
+        learner.fabric.barrier()
+        return Progress(), []
+    changes = check_identity(str(newest.path), newest.identity, course.identity)
+    learner.restore(newest.tensors, newest.progress.scaler)
+    different = f"goes on, though not to the last bit as before: {'; '.join(changes)}"
+    return newest.progress, [different] if changes else []
+
+
+def watch(request: TrainingRequest, folder: RunFolder, progress: Progress) -> list[Watcher]:
+    """Who is told: metrics.csv, TensorBoard where the recipe asks for it, and whoever the caller brings."""
+    from .metrics import MetricsFile
+
+    found: list[Watcher] = [MetricsFile(folder.path, progress.step)]
+    if request.recipe.log.tensorboard:
+        from .tensorboard import EventFiles
+
+        found.append(EventFiles(folder.path, progress.step))
+    return [*found, *request.watchers]
+
+
+def describe_run(
+    request: TrainingRequest, net: PreparedNet, learner: Learner, course: Course, progress: Progress
+) -> RunPlan:
+    """What the watchers are told before the first step."""
+    data, fabric = net.data, learner.fabric
+    return RunPlan(
+        net.checked.name, course.recipe, request.output, data.classes, len(data.train), len(data.val) if data.val else 0,
+        course.length.per_epoch, course.length.steps, progress.step, str(fabric.device), fabric.world_size,
+        tuple(head.path for head in net.graph.heads), (net.output.name,),
+        sum(each.numel() for each in learner.network.parameters() if each.requires_grad),
+    )  # fmt: skip
+
+
+def extend_recipe(recipe: Recipe, epochs: int | None) -> Recipe:
+    """The recipe of a run that goes on, with more epochs. Raises Failure `cannot-extend` where its schedule depends on the length."""
+    if epochs is None or epochs == recipe.epochs:
+        return recipe
+    if recipe.epochs is None:
+        raise Failure("cannot-extend", f"the recipe counts steps ({recipe.steps:,}), not epochs", "begin a new run with --weights RUN/best.safetensors", 2)  # fmt: skip
+    if epochs < recipe.epochs:
+        raise Failure(
+            "cannot-extend",
+            f"the run has {recipe.epochs} epochs, and --epochs {epochs} is less",
+            "give more, or leave it out",
+            2,
+        )
+    if recipe.schedule.name in DEPENDS_ON_LENGTH:
+        raise Failure("cannot-extend", f"the schedule `{recipe.schedule.name}` spans the whole run: with {epochs} epochs each step so far would have "
+                      "had another learning rate", "begin a new run with --weights RUN/best.safetensors", 2)  # fmt: skip
+    return replace(recipe, epochs=epochs)

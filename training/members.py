@@ -1,0 +1,125 @@
+"""A net that is the mean of members: each member is trained by a seed of its own, and the weights of all become one file.
+
+Krizhevsky et al. 2012, section 6.1, average the probabilities of several nets that were trained apart. Here that is told by the graph:
+the output merges branches that share nothing but the picture, and each of them gives probabilities.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from ..compiler.analysis.distributions import distributions
+from ..compiler.ir.graph import Graph, Head, Output, Value
+from ..compiler.ops.op import op_of
+from ..compiler.weights.names import belongs_to
+from .checkpoint.write import write_tensors
+from .devices import start_fabric
+from .driver import TrainingRequest, begin_folder, check_graph, prepare_net, run_training
+from .result import TrainingResult
+from .run_folder import RunFolder
+
+
+class Member(NamedTuple):
+    """A member of an ensemble: its `name`, the path of its steps, and its graph, whose tensors have the ensemble's own names."""
+
+    name: str
+    graph: Graph
+
+
+def find_members(graph: Graph) -> tuple[Member, ...]:
+    """The members of a training graph; none where it is no mean of nets that share nothing."""
+    result = graph.outputs[-1].value
+    merge = next((node for node in graph.nodes if node.output.name == result.name), None)
+    if merge is None or len(graph.outputs) != 1 or len(merge.inputs) < 2:
+        return ()
+    ends = tuple(Output(value.name, value) for value in merge.inputs)
+    branches = [graph.needed_by([value]) for value in merge.inputs]
+    paths = [node.path for branch in branches for node in branch]
+    shared = len(set(paths)) != len(paths)
+    if shared or len(distributions(graph.replace(outputs=ends))) != len(ends) or not all(branches):
+        return ()
+    names = [common_scope([node.path for node in branch if node.op.params(*node.input_types)]) for branch in branches]
+    if not all(names) or len(set(names)) != len(names):
+        return ()
+    return tuple(member_graph(graph, name, value) for name, value in zip(names, merge.inputs, strict=True))
+
+
+def member_graph(graph: Graph, name: str, end: Value) -> Member:
+    """The graph of one member. It is trained on its scores: what only makes probabilities of them at the end is left out."""
+    made = {node.output.name: node for node in graph.nodes}
+    value = end
+    while not belongs_to(made[value.name].path, [name]):
+        node = made[value.name]
+        if len(node.inputs) != 1 or not op_of(node).gives_distribution([False], *node.input_types):
+            break
+        value = node.inputs[0]
+    heads = tuple(Head(*head) for head in graph.heads if belongs_to(head.path, [name]))
+    part = graph.replace(name=f"{graph.name}.{name}", outputs=(Output("logits", value),), heads=heads)
+    return Member(name, part.replace(nodes=part.needed_by(part.results())))
+
+
+def common_scope(paths: Sequence[str]) -> str:
+    """The longest path of steps that all of the paths lie in."""
+    if not paths:
+        return ""
+    parts = [path.split(".") for path in paths]
+    count = 0
+    while all(len(each) > count + 1 and each[count] == parts[0][count] for each in parts):
+        count += 1
+    return ".".join(parts[0][:count])
+
+
+def train_any(request: TrainingRequest) -> TrainingResult:
+    """Trains a net, or each member of an ensemble in turn."""
+    _, graph = check_graph(request, {})
+    return train_members(request) if find_members(graph) else run_training(request)
+
+
+def train_members(request: TrainingRequest) -> TrainingResult:
+    """Trains the members of an ensemble one after the other, each in RUN/members/NAME, and writes RUN/best.safetensors of all.
+
+    A member whose run is finished is not trained again, so that an ensemble is resumed as a net is.
+    """
+    began, folder = time.monotonic(), RunFolder(request.output)
+    results: list[TrainingResult] = []
+    folder.check_begun() if request.resume else folder.check_new()
+    net, fabric = prepare_net(request), start_fabric(request.recipe, request.device)
+    if fabric.is_global_zero and not request.resume:
+        begin_folder(folder, request, net, fabric)
+    fabric.barrier()
+    request, members = request._replace(data=net.data), find_members(net.graph)
+    for at, member in enumerate(members):
+        place = folder.member(member.name)
+        request.tell(f"member {at + 1} of {len(members)}: {member.name}")
+        recipe = replace(request.recipe, seed=request.recipe.seed + at)
+        own = request._replace(
+            output=place.path, recipe=recipe, resume=place.record.exists(), part=member.graph, fabric=fabric
+        )
+        results.append(run_training(own))
+        if results[-1].reason == "interrupted":
+            break
+    weights = None
+    if len(results) == len(members) and all(each.reason == "finished" for each in results):
+        weights = folder.best
+        if fabric.is_global_zero:
+            join_weights(weights, [folder.member(each.name).best for each in members])
+        fabric.barrier()
+    last = results[-1]
+    notes = tuple(
+        f"{member.name}: {note}" for member, each in zip(members, results, strict=False) for note in each.notes
+    )
+    return last._replace(
+        folder=folder.path, net=net.checked.name, step=sum(each.step for each in results), steps=last.steps * len(members), best=None,
+        weights=weights, seconds=time.monotonic() - began, notes=notes,
+    )  # fmt: skip
+
+
+def join_weights(place: Path, parts: Sequence[Path]) -> None:
+    """Writes the tensors of several files into one; their names are different ones."""
+    from safetensors.torch import load_file
+
+    write_tensors(place, {name: tensor for part in parts for name, tensor in load_file(part).items()}, {})

@@ -1,0 +1,114 @@
+"""What is asked for, made into a TrainingRequest: which recipe, whose settings, which pictures, which weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..compiler.diagnostics import Failure
+from ..compiler.driver import check
+from ..compiler.limits import DEFAULT, Limits
+from ..compiler.weights.options import CheckpointOptions
+from .driver import StartWeights, TrainingRequest, extend_recipe
+from .recipe.find import recipe_for
+from .recipe.read import read_recipe
+from .recipe.recipe import Recipe
+from .recipe.settings import split_settings
+from .run_folder import RunFolder
+from .watching import Watcher
+
+if TYPE_CHECKING:
+    pass
+
+RecipeGiven = Recipe | str | os.PathLike[str] | None
+
+
+def ignore(text: str) -> None:
+    """Tells nobody."""
+
+
+def plan_request(
+    spec: str, recipe: RecipeGiven, output: Path | None, *, data: Any = None, params: Mapping[str, Any] | None = None, settings: Sequence[str] = (),
+    epochs: int | None = None, weights: Any = None, weights_skip: Sequence[str] = (), start: StartWeights | None = None, device: str = "auto",
+    limits: Limits = DEFAULT, watchers: Sequence[Watcher] = (), tell: Callable[[str], None] = ignore,
+) -> TrainingRequest:  # fmt: skip
+    """The request for a new run. Raises SpecError for a wrong spec or recipe, Failure (usage) for what does not fit together.
+
+    `output` is None for a rehearsal, which writes nothing.
+    """
+    if output is not None:
+        RunFolder(output).check_new()
+    of_spec, of_recipe = tuple(settings), ()
+    if settings:
+        checked = check(spec, limits=limits)
+        of_recipe, of_spec = split_settings(settings, checked.document.params if checked.document else ())  # type: ignore[assignment]
+    found = choose_recipe(spec, recipe, of_recipe, limits, tell)
+    if epochs is not None:
+        found = replace(found, epochs=epochs, steps=None)
+    if start is None:
+        start = StartWeights(by_step(weights), CheckpointOptions(skip=tuple(weights_skip)))
+    given = tuple(f"{name}={as_setting(value)}" for name, value in (params or {}).items())
+    where = data if data is not None else folder_of(found)
+    return TrainingRequest(
+        spec, found, output or Path(), where, (*of_spec, *given), start, device, False, limits, watchers, tell
+    )
+
+
+def plan_resume(
+    output: Path, *, data: Any = None, epochs: int | None = None, device: str = "auto", limits: Limits = DEFAULT,
+    watchers: Sequence[Watcher] = (), tell: Callable[[str], None] = ignore,
+) -> TrainingRequest:  # fmt: skip
+    """The request to go on with the run in `output`. Raises Failure where there is none, or it cannot become longer."""
+    folder = RunFolder(output)
+    record = folder.read_record()
+    recipe = extend_recipe(read_recipe(folder.recipe), epochs)
+    where = data if data is not None else record.get("data")
+    if where is None:
+        raise Failure("no-pictures", f"`{folder.record}` does not say where the pictures are: they were given in memory", "give --data DIR", 2)  # fmt: skip
+    return TrainingRequest(str(folder.spec), recipe, output, where if data is not None else Path(where), (), StartWeights(), device, True,
+                           limits, watchers, tell)  # fmt: skip
+
+
+def choose_recipe(
+    spec: str, recipe: RecipeGiven, settings: Sequence[str], limits: Limits, tell: Callable[[str], None]
+) -> Recipe:
+    """The recipe as it is given, or the bundled one of a bundled net, which is said."""
+    if isinstance(recipe, Recipe):
+        return recipe
+    if recipe is not None:
+        return read_recipe(os.fspath(recipe), settings, limits=limits)
+    found = None if Path(spec).exists() else recipe_for(spec)
+    if found is None:
+        raise Failure("no-such-recipe", f"there is no bundled recipe for `{spec}`",
+                      "name one: archc train SPEC RECIPE; `archc list --recipes` shows those that there are", 2)  # fmt: skip
+    tell(f"using the bundled recipe {found.bundled}")
+    return read_recipe(found, settings, limits=limits)
+
+
+def folder_of(recipe: Recipe) -> Path:
+    """Where a recipe's paths begin without --data: its own folder. Raises Failure where it is a bundled one, which has no pictures."""
+    origin = Path(recipe.origin)
+    if not recipe.origin or not origin.is_file():
+        raise Failure(
+            "no-pictures", f"the recipe `{recipe.name}` does not say where the pictures are", "give --data DIR", 2
+        )
+    return origin.parent
+
+
+def by_step(weights: Any) -> Mapping[str, Path] | None:
+    """Checkpoints by the step that each is for; "" is the whole net."""
+    if weights is None:
+        return None
+    if isinstance(weights, (str, os.PathLike)):
+        return {"": Path(weights)}
+    return {step: Path(each) for step, each in weights.items()}
+
+
+def as_setting(value: Any) -> str:
+    """A parameter's value as `--set` takes it."""
+    import json
+
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,121 @@
+"""RUN, the folder of a run: what lies in it, how it begins, and what `--resume` reads back.
+
+run.json       what ran: command, versions, hashes, processes, data, git revision; written last, so that its being there means a run has begun
+recipe.yaml    the whole recipe, with the defaults and with what was set
+spec.yaml      a small spec that extends the user's own or a bundled one: its parameters and labels as they were trained
+spec/          the user's own texts
+checkpoints/   the newest checkpoints
+best.safetensors   the best weights, under the spec's own names
+metrics.csv, broken.csv, tensorboard/, report.html, members/
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..compiler.diagnostics import Failure
+from ..compiler.driver import Compilation
+from ..compiler.files import atomic_write
+from ..compiler.revisions import FIXED, HARMLESS, KEPT
+from ..compiler.sources import BUNDLED
+
+OWN = ("spec.yaml", "spec", "recipe.yaml", "run.json")
+
+
+class RunFolder(NamedTuple):
+    """The places in the folder of a run."""
+
+    path: Path
+
+    @property
+    def spec(self) -> Path:
+        return self.path / "spec.yaml"
+
+    @property
+    def recipe(self) -> Path:
+        return self.path / "recipe.yaml"
+
+    @property
+    def record(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        return self.path / "best.safetensors"
+
+    def member(self, name: str) -> RunFolder:
+        """The folder of a member of an ensemble, a run of its own."""
+        return RunFolder(self.path / "members" / name)
+
+    def check_new(self) -> None:
+        """Raises Failure `run-exists` where there is a run already, or anything else."""
+        if self.path.exists() and not self.path.is_dir():
+            raise Failure("run-exists", f"`{self.path}` is a file; a run is a folder", "give -o another name", 2)
+        inside = [each.name for each in self.path.iterdir()] if self.path.exists() else []
+        if self.record.exists():
+            raise Failure("run-exists", f"`{self.path}` holds a run already",
+                          f"go on with it: archc train --resume {self.path}; or begin another: -o ANOTHER", 2)  # fmt: skip
+        # a start that was killed leaves some of these, and no run.json
+        if others := [each for each in inside if each not in OWN and not each.startswith(".")]:
+            raise Failure("run-exists", f"`{self.path}` is not empty: it has `{others[0]}`", "give -o a new name", 2)
+
+    def check_begun(self) -> None:
+        """Raises Failure `no-such-run` where there is no run to go on with."""
+        if not self.record.is_file():
+            why = "has no run.json" if self.path.is_dir() else "is no folder"
+            raise Failure("no-such-run", f"`{self.path}` is no run: it {why}", "archc train SPEC -o RUN begins one", 2)
+
+    def read_record(self) -> dict[str, Any]:
+        """What run.json says. Raises Failure `no-such-run` where it cannot be read."""
+        self.check_begun()
+        try:
+            found = json.loads(self.record.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise Failure("no-such-run", f"`{self.record}` cannot be read: {error}", exit_code=2) from None
+        return dict(found) if isinstance(found, dict) else {}
+
+    def write_text(self, place: Path, text: str) -> None:
+        """Writes a file of the run, whole or not at all."""
+        with atomic_write(place) as partial:
+            partial.write_text(text, "utf-8", newline="")
+
+
+def write_spec(folder: RunFolder, checked: Compilation, labels: tuple[str, ...]) -> None:
+    """Writes RUN/spec.yaml, and the user's own texts beside it in RUN/spec/."""
+    own = [source for source in checked.sources if not source.label.startswith(BUNDLED)]
+    base = f"{BUNDLED}{checked.bundled}"
+    if not checked.bundled:
+        base = f"spec/{own[0].label if own[0].label != '-' else 'spec.yaml'}"
+        for source in own:
+            place = folder.path / "spec" / (source.label if source.label != "-" else "spec.yaml")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            folder.write_text(place, source.text)
+    params = [setting.partition("=") for setting in checked.settings]
+    lines = ["archspec: 1", f"name: {as_yaml(checked.name)}", f"extends: {as_yaml(base)}"]
+    lines += ["params:", *(f"  {name}: {value}" for name, _, value in params)] if params else []
+    lines += [f"labels: {as_yaml(list(labels))}"] if labels else []
+    folder.write_text(folder.spec, "\n".join(lines) + "\n")
+
+
+def as_yaml(value: Any) -> str:
+    """A value as YAML on one line: JSON, which YAML takes."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def find_revision(folder: Path) -> str | None:
+    """The git revision of the folder that a run is started in; None where there is none. No filters, hooks or pagers run."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or key in KEPT}
+    try:
+        found = subprocess.run(["git", *HARMLESS, "rev-parse", "HEAD"], cwd=folder, env={**kept, **FIXED}, stdin=subprocess.DEVNULL,
+                               capture_output=True, text=True, timeout=10, check=True)  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() or None
