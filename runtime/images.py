@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
@@ -160,8 +160,13 @@ def read_array(source: Any, name: str) -> Any:
 
 
 @contextmanager
-def open_image(source: Any, name: str, max_pixels: int) -> Iterator[Any]:
-    """The Pillow image of a path or an open file; whatever its decoder raises inside the block becomes a PictureFault."""
+def open_image(
+    source: Any, name: str, max_pixels: int, before_load: Callable[[Any], None] | None = None
+) -> Iterator[Any]:
+    """The Pillow image of a path or an open file; whatever its decoder raises inside the block becomes a PictureFault.
+
+    `before_load` is called with an image of which only the header is read: it may ask the decoder for a smaller one.
+    """
     Image = import_package("PIL.Image", "a picture")
     if isinstance(source, (str, Path)):
         check_file(source)
@@ -169,6 +174,8 @@ def open_image(source: Any, name: str, max_pixels: int) -> Iterator[Any]:
     formats = readable_formats(name if isinstance(source, (str, Path)) else "", start)
     with decoding(name, start), lift_pillow_limit(max_pixels), Image.open(source, formats=formats) as image:
         check_pixels(image, name, max_pixels)
+        if before_load:
+            before_load(image)
         yield load_jpeg(image, source) if image.format == "JPEG" else image
 
 

@@ -13,14 +13,14 @@ NAME = "broken.csv"
 
 
 class BrokenPictures:
-    """The pictures of a run that could not be read; a run that goes on knows those of before.
+    """The pictures of a run that could not be read; a run that goes on knows those of before. Without a folder nothing is written.
 
     `add` raises Failure `broken-pictures` where there are more than `limit`.
     """
 
-    def __init__(self, folder: Path, limit: int) -> None:
-        self.path, self.limit = folder / NAME, limit
-        self.found = read_broken(self.path)
+    def __init__(self, folder: Path | None, limit: int) -> None:
+        self.path, self.limit = folder / NAME if folder else None, limit
+        self.found = read_broken(self.path) if self.path else {}
 
     @property
     def count(self) -> int:
@@ -32,6 +32,7 @@ class BrokenPictures:
         new = {name: why for name, why in pictures if name not in self.found}
         if new:
             self.found.update(new)
+        if new and self.path:
             try:
                 starts = not self.path.exists()
                 with open(self.path, "a", encoding="utf-8", errors="surrogateescape", newline="") as file:
@@ -41,7 +42,7 @@ class BrokenPictures:
         if self.count > self.limit:
             last, why = next(reversed(self.found.items()))
             raise Failure("broken-pictures", f"{self.count:,} pictures could not be read, and the recipe allows {self.limit:,}; the last is `{last}`: {why}",
-                          f"mend or remove those that {self.path} lists; or allow more: --set data.broken={2 * self.count}", 1)  # fmt: skip
+                          f"mend or remove those that {self.path or NAME} lists; or allow more: --set data.broken={2 * self.count}", 1)  # fmt: skip
         return len(new)
 
     def note(self) -> str:
@@ -51,7 +52,7 @@ class BrokenPictures:
         first, why = next(iter(self.found.items()))
         what = "1 picture was skipped, as it" if self.count == 1 else f"{self.count:,} pictures were skipped, as they"
         return f"{what} could not be read: `{first}` ({why})" + (
-            f" …; {self.path} lists them" if self.count > 1 else ""
+            f" …; {self.path} lists them" if self.count > 1 and self.path else ""
         )
 
 

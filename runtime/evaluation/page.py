@@ -41,6 +41,8 @@ def format_findings(found: ClassificationReport) -> list[str]:
 
 def format_document(title: str, parts: Iterable[str], style: str = "") -> str:
     """A page of HTML that needs nothing else; `parts` are HTML, `style` is added to the look of all such pages."""
+    # a window's title has no use for it, and it would be escaped as a sign that does not print
+    title = title.replace("\N{NO-BREAK SPACE}", " ")
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape_text(title)}</title>\n<style>\n{STYLE}{style}</style>\n</head>\n'

@@ -1,0 +1,299 @@
+"""Batches of pictures, made by worker processes, in an order and with random numbers that do not depend on how many of them there are.
+
+A worker makes a whole batch from its plan, so what a batch holds depends on the plan alone. Workers are forked where the system can do that. torch's threads are about then, as
+in every training loop with torch's own default: a worker computes with one thread, so that it never needs the threads that a fork leaves behind, does not touch the
+device, and imports nothing, as all that it needs is loaded before. A fresh interpreter a worker (spawn, forkserver) would import torch again, which takes seconds, and copy
+the list of pictures. Where there is no fork, the system's own way is taken.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils.data import DataLoader, Dataset, get_worker_info
+
+from ...compiler.diagnostics import Failure
+from ...runtime.cores import count_cores
+from ...runtime.faults import PictureFault, RuntimeFault
+from ...runtime.images import read_input
+from ...runtime.preprocess import Preprocess
+from ...runtime.processes import receive_signals, signals_blocked
+from ..augment.batches import BatchMixer
+from ..augment.draws import Purpose, open_draws
+from ..augment.pictures import Augmenter
+from ..recipe.recipe import Augmentation
+from .order import BatchPlan, EpochOrder
+from .pictures import PictureSet
+
+MOST_WORKERS = 8
+# the batches that a worker has ready or in work
+PREFETCH = 2
+
+
+class PictureBatch(NamedTuple):
+    """`images` float32 (n, C, H, W); `targets` int64 (n,), or float32 (n, classes) where pictures are mixed.
+
+    `broken` are the pictures that could not be read and were not told before: name and why.
+    """
+
+    images: torch.Tensor
+    targets: torch.Tensor
+    broken: tuple[tuple[str, str], ...] = ()
+
+
+class MadeBatch(NamedTuple):
+    """What a worker sends: a batch with all of its broken pictures, or the fault that it met."""
+
+    batch: PictureBatch | None
+    fault: RuntimeFault | Failure | None = None
+
+
+def share_workers(wanted: int | None, processes: int = 1) -> int:
+    """How many workers each of `processes` on this machine has: as the recipe says, or a core each of the process's share, at most 8."""
+    return wanted if wanted is not None else max(1, min(MOST_WORKERS, count_cores() // processes))
+
+
+class TrainingBatches(Dataset[MadeBatch]):
+    """Plans to batches: each picture decoded, changed by its own random numbers, normalised; all mixed if the recipe says so.
+
+    A picture that cannot be read is replaced by the next one of the epoch's order that can, with the random numbers of the first.
+    """
+
+    def __init__(self, pictures: PictureSet, augmenter: Augmenter, mixer: BatchMixer, order: EpochOrder, broken: int):
+        self.pictures, self.augmenter, self.mixer, self.order, self.broken = pictures, augmenter, mixer, order, broken
+        self.known: tuple[int, Any] = (-1, None)
+
+    def __getitem__(self, plan: BatchPlan) -> MadeBatch:
+        with one_thread():
+            try:
+                return MadeBatch(self.make(plan))
+            except (RuntimeFault, Failure) as fault:
+                return MadeBatch(None, fault)
+
+    def make(self, plan: BatchPlan) -> PictureBatch:
+        """The batch of a plan."""
+        broken: list[tuple[str, str]] = []
+        targets: list[int] = []
+        images = empty_images(len(plan.pictures), self.augmenter.how)
+        for at, (place, index) in enumerate(zip(plan.places.tolist(), plan.pictures.tolist(), strict=True)):
+            draws = (plan.epoch, index)
+            for tried in range(len(self.pictures)):
+                try:
+                    images[at] = torch.from_numpy(self.read(index, *draws))
+                    break
+                except PictureFault as fault:
+                    broken.append((self.pictures.name(index), fault.message))
+                    # over the limit it ends anyway
+                    if len(dict(broken)) > self.broken:
+                        return PictureBatch(images[:0], torch.empty(0), tuple(broken))
+                index = int(self.permute(plan.epoch)[(place + tried + 1) % len(self.pictures)])
+            else:
+                raise Failure("broken-pictures", f"none of the {len(self.pictures):,} training pictures can be read: {broken[0][1]}")  # fmt: skip
+            targets.append(self.pictures.target(index))
+        mixed = self.mixer(images, torch.tensor(targets, dtype=torch.int64), plan.epoch, plan.number)
+        return PictureBatch(*mixed, tuple(dict.fromkeys(broken)))
+
+    def read(self, index: int, epoch: int, drawn_for: int) -> Any:
+        """A picture as the model's input, changed by the random numbers of the picture `drawn_for`."""
+        draws = open_draws(Purpose.PICTURE, self.order.seed, epoch, drawn_for)
+        return self.augmenter(self.pictures.source(index), self.pictures.name(index), draws)
+
+    def permute(self, epoch: int) -> Any:
+        """The order of an epoch, which is worked out anew only where a picture is broken."""
+        if self.known[0] != epoch:
+            self.known = (epoch, self.order.permute(epoch))
+        return self.known[1]
+
+
+class ValidationBatches(Dataset[MadeBatch]):
+    """Numbers of pictures to batches, as the model will see them; what cannot be read is left out."""
+
+    def __init__(self, pictures: PictureSet, how: Preprocess) -> None:
+        self.pictures, self.how = pictures, how
+
+    def __getitem__(self, chosen: Sequence[int]) -> MadeBatch:
+        images = empty_images(len(chosen), self.how)
+        targets: list[int] = []
+        broken: list[tuple[str, str]] = []
+        for index in chosen:
+            name = self.pictures.name(index)
+            try:
+                images[len(targets)] = torch.from_numpy(read_input(self.pictures.source(index), name, self.how))
+                targets.append(self.pictures.target(index))
+            except PictureFault as fault:
+                broken.append((name, fault.message))
+            except RuntimeFault as fault:
+                return MadeBatch(None, fault)
+        return MadeBatch(
+            PictureBatch(images[: len(targets)], torch.tensor(targets, dtype=torch.int64), tuple(dict.fromkeys(broken)))
+        )
+
+
+def empty_images(count: int, how: Preprocess) -> torch.Tensor:
+    """Memory for a batch; in a worker it is shared with the first process, so that the batch is not copied."""
+    images = torch.empty((count, *how.size), dtype=torch.float32)
+    # torch does not say what it gives
+    share: Any = images.share_memory_
+    return share() if get_worker_info() else images
+
+
+class PlanSource:
+    """What the workers are to make next; set anew for each pass, as they stay from pass to pass."""
+
+    def __init__(self) -> None:
+        self.plans: Iterable[Any] = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.plans)
+
+
+class BatchWorkers:
+    """Worker processes that make batches of a dataset; they are started at the first pass and stay for all others."""
+
+    def __init__(self, dataset: Dataset[MadeBatch], workers: int, pin: bool) -> None:
+        self.plans = PlanSource()
+        several: dict[str, Any] = {}
+        if workers:
+            fork = "fork" in multiprocessing.get_all_start_methods() and multiprocessing.get_start_method() != "spawn"
+            several = {"multiprocessing_context": "fork" if fork else None, "persistent_workers": True,
+                       "prefetch_factor": PREFETCH, "worker_init_fn": begin_worker}  # fmt: skip
+        # its own generator, as it draws from torch's otherwise, which belongs to the net
+        self.loader = DataLoader(dataset, batch_size=None, sampler=self.plans, num_workers=workers, collate_fn=keep,
+                                 pin_memory=pin, generator=torch.Generator(), **several)  # fmt: skip
+
+    def make(self, plans: Iterable[Any]) -> Iterator[PictureBatch]:
+        """The batches of these plans, in their order."""
+        self.plans.plans = plans
+        with warnings.catch_warnings(), signals_blocked():
+            # of Python 3.12 and later, that threads are about; and of torch, that the machine has fewer cores
+            warnings.simplefilter("ignore")
+            made = iter(self.loader)
+        with worker_faults():
+            for each in made:
+                if each.fault:
+                    raise Failure.of(each.fault)
+                yield each.batch
+
+    def close(self) -> None:
+        """Ends the workers. What stands behind it may use the loader again, which starts new ones."""
+        made, self.loader._iterator = self.loader._iterator, None
+        if made is not None:
+            made._shutdown_workers()  # type: ignore[attr-defined]
+
+
+def keep(made: Any) -> Any:
+    """A batch as the dataset gave it."""
+    return made
+
+
+def begin_worker(number: int) -> None:
+    """Said in a worker when it starts. Ctrl-C reaches all processes, and the first one ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.set_wakeup_fd(-1)
+    torch.set_num_threads(1)
+    receive_signals()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Inside it torch computes with one thread, as a worker does: a mean over a picture rounds otherwise with several."""
+    before = torch.get_num_threads()
+    if before != 1:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if before != 1:
+            torch.set_num_threads(before)
+
+
+@contextmanager
+def worker_faults() -> Iterator[None]:
+    """Turns the end of a worker into a Failure `worker-ended`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise Failure("worker-ended", f"a process that reads pictures ended: {' '.join(str(error).split())[:200]}",
+                      "memory may be short: take fewer of them (--set data.workers=1), a smaller batch, or more shared memory (docker run --shm-size=8g)", 3) from None  # fmt: skip
+
+
+class TrainingLoader:
+    """The training pictures in batches, epoch by epoch. `batch` is that of this process.
+
+    `broken` is how many pictures may be unreadable; each process counts its own. `pin` puts batches where a CUDA device loads them faster.
+    """
+
+    def __init__(
+        self, pictures: PictureSet, how: Preprocess, augment: Sequence[Augmentation], batch: int, seed: int, rank: int = 0,
+        world_size: int = 1, workers: int = 0, broken: int = 100, pin: bool = False,
+    ) -> None:  # fmt: skip
+        if batch * world_size > len(pictures):
+            raise Failure("too-few-pictures", f"the batch of {batch * world_size:,} is larger than the {len(pictures):,} training pictures",
+                          f"--set batch={len(pictures) // world_size * world_size or world_size} or less")  # fmt: skip
+        self.order = EpochOrder(len(pictures), batch, seed, rank, world_size)
+        self.limit = broken
+        # the pictures that could not be read so far, and why
+        self.broken: dict[str, str] = {}
+        mixer = BatchMixer(augment, pictures.classes, seed, rank)
+        dataset = TrainingBatches(pictures, Augmenter(how, augment), mixer, self.order, broken)
+        self._workers = BatchWorkers(dataset, workers, pin)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """How many batches `epoch` gives from its beginning on."""
+        return self.order.batches
+
+    def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[PictureBatch]:
+        """The batches of an epoch from `start_batch` on; the same ones, whatever came before.
+
+        Raises Failure `broken-pictures` where more pictures cannot be read than may be.
+        """
+        for batch in self._workers.make(self.order.plan(epoch, start_batch)):
+            new = tuple((name, why) for name, why in batch.broken if name not in self.broken)
+            self.broken.update(new)
+            # whoever takes the batch may write down what is broken before it ends
+            if len(batch.targets):
+                yield batch._replace(broken=new)
+            if len(self.broken) > self.limit:
+                last = list(self.broken.values())[-1]
+                raise Failure("broken-pictures", f"{len(self.broken):,} pictures could not be read, and the recipe allows {self.limit:,}; the last: {last}",
+                              f"mend or remove them; or allow more: --set data.broken={2 * len(self.broken)}")  # fmt: skip
+
+    def close(self) -> None:
+        """Ends the worker processes."""
+        self._workers.close()
+
+
+class ValidationLoader:
+    """The validation pictures in their order, each once over all processes, as the runtime prepares them.
+
+    Process r has every `world_size`-th from the r-th on, so one process may have a batch less than another. What cannot be read is left out.
+    """
+
+    def __init__(
+        self, pictures: PictureSet, how: Preprocess, batch: int, workers: int = 0, rank: int = 0, world_size: int = 1, pin: bool = False,
+    ) -> None:  # fmt: skip
+        self.pictures, self.batch, self.rank, self.world_size = pictures, batch, rank, world_size
+        self.broken: dict[str, str] = {}
+        self._workers = BatchWorkers(ValidationBatches(pictures, how), workers, pin)
+
+    def __iter__(self) -> Iterator[PictureBatch]:
+        """No batch is empty; `broken` has all pictures that could not be read."""
+        mine = range(self.rank, len(self.pictures), self.world_size)
+        for batch in self._workers.make(mine[at : at + self.batch] for at in range(0, len(mine), self.batch)):
+            new = tuple((name, why) for name, why in batch.broken if name not in self.broken)
+            self.broken.update(new)
+            if len(batch.targets):
+                yield batch._replace(broken=new)
+
+    def close(self) -> None:
+        """Ends the worker processes."""
+        self._workers.close()

@@ -1,0 +1,148 @@
+"""`--dry-run`: what a run would do, and one real step of it. Nothing is written."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from .broken import BrokenPictures
+from .checkpoint.progress import Progress
+from .devices import start_fabric
+from .driver import PreparedNet, TrainingRequest, build_network, describe_run, open_loaders, plan_course, prepare_net
+from .freezing import training_mode
+from .learner import Learner, make_learner
+from .loop import Course, take_step
+from .machine_memory import available_bytes
+from .memory import StepMemory, pictures_at_once, refuse_large_batch
+from .optimizers import set_learning_rate
+from .recipe.recipe import Augmentation
+from .run_folder import RunFolder
+from .schedules import learning_rate
+from .seeds import step_seed
+from .watching import RunPlan
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+class ClassPictures(NamedTuple):
+    """How many pictures there are of a class."""
+
+    name: str
+    train: int
+    val: int
+
+
+class EpochStart(NamedTuple):
+    """The learning rate with which an epoch begins."""
+
+    epoch: int
+    lr: float
+
+
+class TrialStep(NamedTuple):
+    """One real step of this process: its `pictures`, the seconds until they were there, those of the step, and its loss."""
+
+    pictures: int
+    loading_s: float
+    step_s: float
+    loss: float
+
+
+class RunFile(NamedTuple):
+    """A file that a run would hold: at most so many bytes; 0 for a small text."""
+
+    name: str
+    bytes: int
+
+
+class Rehearsal(NamedTuple):
+    """All that `--dry-run` tells. `at_once` are the pictures of one pass in one process, `available` the bytes that the device has left."""
+
+    plan: RunPlan
+    how: str
+    classes: tuple[ClassPictures, ...]
+    augment: tuple[Augmentation, ...]
+    epochs: tuple[EpochStart, ...]
+    memory: StepMemory
+    at_once: int
+    available: int | None
+    files: tuple[RunFile, ...]
+    step: TrialStep
+    broken: tuple[tuple[str, str], ...]
+
+    @property
+    def least_seconds(self) -> float:
+        """How long all steps take if each takes what the first did, without validation."""
+        return self.plan.steps * self.step.step_s
+
+
+def rehearse(request: TrainingRequest) -> Rehearsal:
+    """What the run would do. Raises what the run would raise before its first step, and Failure `batch-too-large`."""
+    RunFolder(request.output).check_new()
+    net = prepare_net(request)
+    fabric = request.fabric or start_fabric(request.recipe, request.device, all_used=len(net.graph.outputs) == 1)
+    device = str(fabric.device)
+    memory = refuse_large_batch(
+        net.graph, request.recipe, device, world_size=fabric.world_size, processes=local_processes(fabric)
+    )
+    available = available_bytes(device)
+    learner = make_learner(build_network(net.graph, request), request.recipe, fabric)
+    loaders = open_loaders(net, request.recipe, fabric)
+    try:
+        course = plan_course(RunFolder(request.output), request, net, learner, loaders)
+        course = replace(course, broken=BrokenPictures(None, request.recipe.data.broken))
+        step = try_step(learner, course)
+    finally:
+        for each in loaders:
+            if each is not None:
+                each.close()
+    plan = describe_run(request, net, learner, course, Progress())
+    starts = (
+        EpochStart(at + 1, learning_rate(request.recipe, at * plan.steps_per_epoch, course.length))
+        for at in range(plan.epochs)
+    )
+    return Rehearsal(plan, net.data.how, count_classes(net), request.recipe.augment, tuple(starts), memory,
+                     pictures_at_once(request.recipe, fabric.world_size), available, list_files(memory, plan), step, tuple(course.broken.found.items()))  # fmt: skip
+
+
+def local_processes(fabric: Fabric) -> int:
+    """How many processes of the run share this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if fabric.world_size > 1 else 1
+
+
+def try_step(learner: Learner, course: Course) -> TrialStep:
+    """The first step of the run, with its pictures, its learning rate and its random draws."""
+    import torch
+
+    recipe = course.recipe
+    began = time.monotonic()
+    batches = [*islice(course.train.epoch(0), recipe.accumulate)]
+    loaded = time.monotonic()
+    training_mode(learner.wrapped, learner.network, recipe.freeze)
+    set_learning_rate(learner.optimizer, learning_rate(recipe, 0, course.length))
+    torch.manual_seed(step_seed(recipe.seed, 0, learner.fabric.global_rank))
+    loss = float(take_step(learner, course, batches).total)
+    return TrialStep(sum(len(each.images) for each in batches), loaded - began, time.monotonic() - loaded, loss)
+
+
+def count_classes(net: PreparedNet) -> tuple[ClassPictures, ...]:
+    """The pictures of each class."""
+    import numpy as np
+
+    data, size = net.data, len(net.data.classes)
+    train = np.bincount(data.train.targets(), minlength=size)
+    val = np.bincount(data.val.targets(), minlength=size) if data.val is not None else np.zeros(size, np.int64)
+    return tuple(ClassPictures(name, int(train[at]), int(val[at])) for at, name in enumerate(data.classes))
+
+
+def list_files(memory: StepMemory, plan: RunPlan) -> tuple[RunFile, ...]:
+    """What the run's folder would hold, in the order of size."""
+    keep = plan.recipe.checkpoint.keep
+    checkpoint = memory.weights + memory.average + memory.optimizer
+    texts = ("metrics.csv", "report.html", "recipe.yaml", "spec.yaml", "run.json")
+    return (RunFile(f"checkpoints/ ({keep} of {checkpoint / 1e6:,.1f} MB)", keep * checkpoint), RunFile("best.safetensors", memory.weights),
+            *(RunFile(name, 0) for name in texts))  # fmt: skip
