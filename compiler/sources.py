@@ -256,19 +256,9 @@ def find_spec(spec: str) -> SpecText:
 
 def locate_spec(spec: str) -> SpecText:
     """The text that a user names, whatever it is. Raises Failure (usage)."""
-    if spec == "-":
-        return SpecText(Folder(Path.cwd()), "-", sys.stdin.buffer.read(HIGHEST_BYTES + 1), "<stdin>")
+    if text := read_user_file(spec, "spec"):
+        return text
     path = Path(spec)
-    try:
-        if path.is_dir():
-            raise Failure("not-a-file", f"`{spec}` is a folder; a spec is a file", exit_code=2)
-        if path.exists() and not path.is_file():  # reading a pipe could wait for ever
-            raise Failure("not-a-file", f"`{spec}` is a device or a pipe; a spec is a file, or `-`", exit_code=2)
-        if path.exists():
-            return read_spec_file(path.resolve(), spec)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise Failure("file-unreadable", f"`{spec[:200]}` cannot be read: {why}", exit_code=2) from None
     entries = zoo()
     name = spec.removeprefix(BUNDLED).removesuffix(".yaml")
     if name in entries:
@@ -284,6 +274,25 @@ def locate_spec(spec: str) -> SpecText:
     raise Failure(
         "no-such-spec", f"there is no file `{spec[:200]}`, and no bundled spec of that name", hint, exit_code=2
     )
+
+
+def read_user_file(word: str, kind: str) -> SpecText | None:
+    """The text of the file that a user's word names, `-` for standard input; None where there is none. `kind` is what is looked for.
+
+    Raises Failure (usage).
+    """
+    if word == "-":
+        return SpecText(Folder(Path.cwd()), "-", sys.stdin.buffer.read(HIGHEST_BYTES + 1), "<stdin>")
+    path = Path(word)
+    try:
+        if path.is_dir():
+            raise Failure("not-a-file", f"`{word}` is a folder; a {kind} is a file", exit_code=2)
+        if path.exists() and not path.is_file():  # reading a pipe could wait for ever
+            raise Failure("not-a-file", f"`{word}` is a device or a pipe; a {kind} is a file, or `-`", exit_code=2)
+        return read_spec_file(path.resolve(), word) if path.exists() else None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise Failure("file-unreadable", f"`{word[:200]}` cannot be read: {why}", exit_code=2) from None
 
 
 def is_model(name: str) -> bool:

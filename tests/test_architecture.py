@@ -89,7 +89,7 @@ HEAVY = {
     ),
     "onnxruntime": ("runtime/", "archc/build/precision/"),
     "yaml": ("compiler/frontend/located_yaml.py",),
-    "jsonschema": ("compiler/frontend/schema.py",),
+    "jsonschema": ("compiler/frontend/validation.py",),
     "click": ("archc/cli/",),
     "matplotlib": ("archc/charts/", "training/report/"),
     "lightning_fabric": ("training/",),

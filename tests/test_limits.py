@@ -19,7 +19,7 @@ import archc
 from archc.catalog import models
 from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import Compilation, check
-from archc.compiler.frontend.schema import validator
+from archc.compiler.frontend.validation import validator
 from archc.compiler.garbage import without_collection
 from archc.compiler.limits import DEFAULT, Limits, double_limit, highest_of, limits_from, raise_limit, read_limits
 from archc.compiler.sources import Memory, SpecText

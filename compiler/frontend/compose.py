@@ -7,19 +7,15 @@ The base comes first, with what it extends itself, and the document is laid over
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..diagnostics import Collector, Diagnostic, LimitReached, Note, Source, Span
-from ..limits import DEFAULT, Limits, double_limit
-from ..sources import MAX_DOCUMENTS, SourceError
-from .budget import BYTES_PER_UNIT, READ_AGAIN, REFUSED_BYTES_PER_UNIT, YAML_NODE, Budget
-from .decoding import decode_text
+from ..diagnostics import Collector, Note
+from .budget import Budget
+from .documents import DocumentReader
 from .header import Header, parse_header
-from .located_yaml import BROKEN, MAX_READ_AGAIN, Entry, Located, UnreadableText, YamlComposer, is_broken
-from .recovery import Incomplete, join_cut_expressions, repair
-from .schema import validate
+from .located_yaml import BROKEN, Entry, Located, is_broken
+from .recovery import Incomplete
 from .spec import Block, Builder, Declaration, Place
 
 if TYPE_CHECKING:
@@ -53,60 +49,8 @@ class Document(NamedTuple):
         return tuple(name for name, param in self.params.items() if param.default is None)
 
 
-class ParsedText(NamedTuple):
-    """A text and its tree, `root`, of so many YAML nodes and characters, with what aliases stand for.
-
-    `source` is None where it is no text, `root` where it is no document; `diagnostics` say why. `ended` is the limit at which the
-    reading ended, if one was reached.
-    """
-
-    source: Source | None
-    root: Located | None
-    nodes: int
-    characters: int
-    diagnostics: tuple[Diagnostic, ...]
-    ended: Diagnostic | None = None
-
-
-MAX_CACHED = 2**16  # bytes of a text: the tree of a larger one is not kept when its check has ended
-
-
-@lru_cache(maxsize=16)
-def parse_and_validate(
-    data: bytes, name: str, label: str, trusted: bool = False, limits: Limits = DEFAULT
-) -> ParsedText:
-    """Parses a text and, unless it is `trusted`, checks it against the schema. Cached: members of a family read it again.
-
-    What the schema refuses is reported and becomes BROKEN in the tree, so that all the rest can still be checked.
-    """
-    yaml_faults, schema_faults = Collector(limits.mistakes), Collector(limits.mistakes)
-    source = decode_text(data, name, yaml_faults, limits)
-    if source is None:
-        return ParsedText(None, None, 0, 0, tuple(yaml_faults))
-    source.label = label
-    reader = YamlComposer(source, yaml_faults, limits)
-    root: Located | None = None
-    ended: Diagnostic | None = None
-    try:
-        root = reader.compose_document()
-        if not isinstance(root.value, dict):
-            what = "a document is a mapping of keys such as archspec, name, input and graph"
-            schema_faults.add(Diagnostic("not-a-document", root.span, what))
-            root = None
-        elif not trusted:
-            root = join_cut_expressions(root)
-            root = repair(root, validate(root, schema_faults))
-    except UnreadableText:
-        pass
-    except LimitReached as limit:
-        ended = limit.diagnostic
-    characters = max(len(source.text), reader.characters)
-    return ParsedText(source, root, reader.nodes, characters, (*yaml_faults, *schema_faults), ended)
-
-
-class Composer:
-    """Loads documents from `files`, each file once: what it is called by is where it lies, its label. `trusted` ones are not
-    checked against the schema.
+class Composer(DocumentReader[Document]):
+    """Composes specs.
 
     `incomplete` says that a base could not be loaded, so that nothing is known of the document; `lacks_names` that an import could
     not be, or that params, blocks or a key of the document were refused: no name may be reported as unknown then.
@@ -115,49 +59,10 @@ class Composer:
     def __init__(
         self, files: SpecFiles, diagnostics: Collector, trusted: bool = False, budget: Budget | None = None
     ) -> None:
-        self.files, self.trusted = files, trusted
-        self.diagnostics, self.budget = diagnostics, budget or Budget()
-        self.documents: dict[str, Document | None] = {}
+        super().__init__(files, diagnostics, trusted, budget)
         self.imported: dict[int, dict[str, Block]] = {}
         self.builder = Builder(diagnostics)
-        self.sources: list[Source] = []
         self.incomplete = self.lacks_names = False
-
-    def read_document(self, data: bytes, name: str, label: str, chain: tuple[str, ...] = ()) -> Document | None:
-        """The composed document of a text; None where it cannot be read, which is reported.
-
-        `chain` holds the labels of the documents that lead here, each extending or importing the next. Raises LimitReached where
-        the budget is spent.
-        """
-        limits = self.budget.limits
-        # too much to be kept in a cache
-        if len(data) > limits.bytes:
-            decode_text(data, name, self.diagnostics, limits)
-            self.budget.spend_at(len(data) // REFUSED_BYTES_PER_UNIT, Span(Source(name, ""), 1, 1, 1, 2))
-            return None
-        read = parse_and_validate if len(data) <= MAX_CACHED else parse_and_validate.__wrapped__
-        text = read(data, name, label, self.trusted, limits)
-        self.sources += [text.source] if text.source else []
-        for diagnostic in text.diagnostics:
-            self.diagnostics.add(diagnostic)
-        if text.ended:
-            raise LimitReached(text.ended)
-        if text.root is None:
-            if chain:  # else the check ends here
-                self.count_refused(data, text)
-            return None
-        self.budget.count_text(text.characters, text.nodes, text.root)
-        return self.compose(text.root, (*chain, label))
-
-    def count_refused(self, data: bytes, text: ParsedText) -> None:
-        """Counts a text without a tree: what was read of it, and its explanation, which reads its beginning again.
-
-        Raises LimitReached where the budget is spent.
-        """
-        again = READ_AGAIN * min(len(data), MAX_READ_AGAIN)
-        place = next((each.span for each in text.diagnostics if each.span), None)
-        if place:
-            self.budget.spend_at(len(data) // BYTES_PER_UNIT + YAML_NODE * text.nodes + again, place)
 
     def compose(self, root: Located, chain: tuple[str, ...]) -> Document:
         """The document of a tree: laid over what it extends, and with the blocks of what it imports.
@@ -290,31 +195,6 @@ class Composer:
         if document:
             self.budget.spend(len(document.blocks) + len(document.params), node)
         return document
-
-    def read_referenced(self, node: Located, chain: tuple[str, ...]) -> Document | None:
-        """Finds, reads and composes the document, once; refuses a circle, and more than MAX_DOCUMENTS in a row."""
-        if node.value is BROKEN:
-            return None
-        try:
-            label = self.files.locate(chain[-1], str(node.value))
-            if label in chain:
-                circle = " → ".join(PurePosixPath(each).name for each in (*chain[chain.index(label) :], label))
-                raise SourceError("compose-cycle", f"documents in a circle: {circle}")
-            if label in self.documents:
-                return self.documents[label]
-            if len(chain) >= MAX_DOCUMENTS:
-                raise SourceError("too-deep", f"more than {MAX_DOCUMENTS} documents extend or import one another")
-            most = self.budget.limits.documents
-            if len(self.documents) >= most:
-                message = f"the spec extends and imports over {most} files, the limit"
-                raise SourceError("too-many-documents", message, double_limit("documents", most))
-            data = self.files.read(label)
-        except SourceError as error:
-            self.diagnostics.error(error.code, node.span, error.message, error.help)
-            return None
-        name = self.files.name_beside(node.span.source.name, str(node.value), label)
-        self.documents[label] = self.read_document(data, name, label, chain)
-        return self.documents[label]
 
 
 def own_blocks(fields: Mapping[str, Entry]) -> Mapping[str, Entry]:

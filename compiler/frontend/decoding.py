@@ -6,11 +6,12 @@ import re
 
 from ..diagnostics import Collector, Source, Span
 from ..limits import DEFAULT, Limits, raise_limit
+from .language import SPECS, Language
 
-SMALLEST = "the smallest spec: archspec: 1, name: tiny, input: {image: [3, 32, 32]}, graph: [relu]"
 
-
-def decode_text(data: bytes, name: str, diagnostics: Collector, limits: Limits = DEFAULT) -> Source | None:
+def decode_text(
+    data: bytes, name: str, diagnostics: Collector, limits: Limits = DEFAULT, language: Language = SPECS
+) -> Source | None:
     """The text of a file: UTF-8, within the limit of bytes, without control characters.
 
     Reports what is wrong, and then gives None.
@@ -25,17 +26,21 @@ def decode_text(data: bytes, name: str, diagnostics: Collector, limits: Limits =
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8", "replace")
         span = span_behind(Source(name, data.decode("utf-8", "replace")), before)
-        diagnostics.error("not-utf8", span, f"byte 0x{data[error.start]:02X} is not UTF-8: a spec is UTF-8 text")
+        diagnostics.error(
+            "not-utf8", span, f"byte 0x{data[error.start]:02X} is not UTF-8: a {language.kind} is UTF-8 text"
+        )
         return None
     source = Source(name, text)
     # U+0085, U+2028 and U+2029 end a line for PyYAML and not for an editor: every place after them would be wrong
     bad = re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]", text)
     if bad:
         span = span_behind(source, text[: bad.start()])
-        diagnostics.error("control-character", span, f"the character U+{ord(bad[0]):04X} may not stand in a spec")
+        diagnostics.error(
+            "control-character", span, f"the character U+{ord(bad[0]):04X} may not stand in a {language.kind}"
+        )
         return None
     if not text.strip():
-        diagnostics.error("empty-file", start, "the file is empty", help=SMALLEST)
+        diagnostics.error("empty-file", start, "the file is empty", help=language.smallest)
         return None
     return source
 

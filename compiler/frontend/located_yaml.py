@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from ..diagnostics import Collector, Diagnostic, Note, Source, Span
 from ..limits import DEFAULT, Limits, double_limit, raise_limit
-from .decoding import SMALLEST, span_behind
+from .decoding import span_behind
+from .language import SPECS, Language
 
 MAX_DEPTH = 100
 # characters of a text with a mistake
@@ -131,10 +132,10 @@ class YamlComposer:
     `nodes` and `characters` are how many there are so far; what stands between scalars is no part of the characters.
     """
 
-    def __init__(self, source: Source, diagnostics: Collector, limits: Limits) -> None:
+    def __init__(self, source: Source, diagnostics: Collector, limits: Limits, language: Language = SPECS) -> None:
         import yaml
 
-        self.yaml, self.limits = yaml, limits
+        self.yaml, self.limits, self.language = yaml, limits, language
         self.source, self.diagnostics = source, diagnostics
         self.anchors: dict[str, tuple[Located, int, int] | None] = {}
         self.nodes = self.characters = 0
@@ -205,7 +206,7 @@ class YamlComposer:
         self.next_event()
         start = self.next_event()
         if isinstance(start, y.StreamEndEvent):
-            raise self.refuse("empty-file", Span(self.source, 1, 1, 1, 2), "the file is empty", SMALLEST)
+            raise self.refuse("empty-file", Span(self.source, 1, 1, 1, 2), "the file is empty", self.language.smallest)
         self.check_version(start)
         root = self.compose_node(self.next_event(), 0)
         self.next_event()
@@ -221,7 +222,7 @@ class YamlComposer:
         text = self.source.text
         if "%TAG" in text and (directive := TAG_DIRECTIVE.search(text)):
             span = span_behind(self.source, text[: directive.start(1)]).at(0, len("%TAG"))
-            message = "the directive `%TAG` is refused: a spec holds plain values only"
+            message = f"the directive `%TAG` is refused: a {self.language.kind} holds plain values only"
             raise self.refuse("yaml-tag", span, message, "take the line away")
 
     def check_version(self, start: Any) -> None:
@@ -231,7 +232,7 @@ class YamlComposer:
         version = ".".join(map(str, start.version))
         line = next((i for i, each in enumerate(self.source.text.splitlines(), 1) if each.startswith("%YAML")), 1)
         span = Span(self.source, line, 1, line, len(self.source.line(line)) + 1)
-        message = f"`%YAML {version}` asks for YAML {version}, but a spec is read as YAML 1.2"
+        message = f"`%YAML {version}` asks for YAML {version}, but a {self.language.kind} is read as YAML 1.2"
         help = (
             "take the line away; `no`, `on` and `010` are a string, a string and ten here"
             if version == "1.1"
@@ -251,7 +252,7 @@ class YamlComposer:
         if depth > MAX_DEPTH:
             raise self.nesting_error(span)
         if event.tag is not None:
-            raise self.refuse("yaml-tag", span, f"the tag {event.tag[:60]} is refused: a spec holds plain values only",
+            raise self.refuse("yaml-tag", span, f"the tag {event.tag[:60]} is refused: a {self.language.kind} holds plain values only",
                               "take the tag away")  # fmt: skip
         nodes, characters = self.nodes, self.characters
         if event.anchor:

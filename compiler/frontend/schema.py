@@ -1,30 +1,27 @@
-"""The JSON Schema of a document (2020-12), made from the fields of the ops, and the check of a document against it.
+"""The JSON Schema of a spec (2020-12), made from the fields of the ops. validation.py checks a document against it.
 
-One schema has three readers: jsonschema here, the editor (compiler/archspec.schema.json), and `archc schema`. It has no
+One schema has three readers: jsonschema, the editor (compiler/archspec.schema.json), and `archc schema`. It has no
 `anyOf`: a step is `type: [string, object]`, with operations as plain properties and blocks as a pattern. So an error is about
 one key or one value, and an editor completes all operations everywhere. The parts of the schema are called rules here. Their
 keys that begin with `x-` are for schema_errors.py: what a rule describes (`x-what`), what it wants, in words (`x-wants`), the op
 whose fields it holds (`x-op`), synonyms (`x-also-called`), what to write instead (`x-instead`), and what other formats' keys mean (`x-other-keys`).
+To a string that may be only some words belong these (`x-words`), and what other formats' words mean (`x-other-words`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from ..diagnostics import Collector, Diagnostic, LimitReached
 from ..ops import OPS
 from ..ops.fields import EXPRESSION, Bool, Float, Schema
 from ..ops.op import Op
-from .located_yaml import Located, plain_value
 from .reported import RULES
 from .spec import MERGES, TYPES
 
 BLOCK_NAME = "^[A-Z][A-Za-z0-9_]*$"
 USER_KEY = "^x-"
-ERRORS_A_MISTAKE = 10  # errors of the schema for each mistake that is allowed: many may say the same
 PLACE: Schema = {"$ref": "#/$defs/place"}
 SIZE: Schema = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1, "x-wants": "an integer of at least 1"}
 SIZES: Schema = {"type": "array", "items": SIZE, "x-wants": "a list of sizes"}
@@ -346,55 +343,3 @@ def schema() -> Schema:
 def schema_text() -> str:
     """The schema as JSON text, which is also committed as compiler/archspec.schema.json for editors."""
     return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
-
-
-@lru_cache(maxsize=1)
-def validator() -> Any:
-    """jsonschema's validator of the schema, with the types of the language: neither 1.0 nor `true` is an integer."""
-    from jsonschema import Draft202012Validator, validators
-
-    strict = Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
-    )
-    extend: Any = validators.extend
-    return extend(Draft202012Validator, {"$ref": follow_reference, "items": check_items}, type_checker=strict)(schema())
-
-
-def check_items(validator: Any, rule: Schema, instance: Any, _: Schema) -> Iterator[Any]:
-    """jsonschema's keyword `items`, which looks at a word once: a net written out says `relu` and `ConvBN` thousands of times."""
-    sound: set[str] = set()
-    for index, item in enumerate(instance if isinstance(instance, list) else ()):
-        if type(item) is str and item in sound:
-            continue
-        is_sound = True
-        for error in validator.descend(item, rule, path=index):
-            is_sound = False
-            yield error
-        if is_sound and type(item) is str:
-            sound.add(item)
-
-
-def follow_reference(validator: Any, reference: str, instance: Any, _: Schema) -> Iterator[Any]:
-    """jsonschema's keyword `$ref`, for references into `$defs`: to resolve them anew for each step is half of a check's time."""
-    yield from validator.descend(instance, schema()["$defs"][reference.rpartition("/")[2]])
-
-
-def validate(root: Located, diagnostics: Collector) -> list[Any]:
-    """Checks a document against the schema, and reports each mistake at its own key or value.
-
-    Returns the errors of jsonschema, for recovery.py. Raises LimitReached where there are too many.
-    """
-    errors: list[Any] = []
-    most = ERRORS_A_MISTAKE * (diagnostics.limit or 1)
-    for error in validator().iter_errors(plain_value(root)):
-        # late: only a mistake pays for its explanation
-        from .schema_errors import explain
-        from .schema_rules import find_node
-
-        errors.append(error)
-        if len(errors) > most:
-            place = find_node(root, list(error.absolute_path))[1].span
-            raise LimitReached(Diagnostic("too-many-mistakes", place, f"over {most} values do not fit the schema"))
-        for diagnostic in explain(root, error):
-            diagnostics.add(diagnostic)
-    return errors

@@ -54,12 +54,15 @@ def explain(root: Located, error: Any) -> Iterator[Diagnostic]:
         yield unknown_step(root, Located(path[-1], key), node)
     elif rule.get("x-what") == "step":
         yield from explain_not_a_step(root, path, node, wants)
-    elif error.validator in ("minimum", "maximum", "exclusiveMinimum"):
+    elif error.validator in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
         limit = f"wants {wants}" if "x-wants" in rule else f"wants a number in range ({wants})"
         help = advise_fraction(node, rule)
         yield Diagnostic("out-of-range", node.span, f"{subject}{limit}, not {quote_value(error.instance)}", help=help)
     elif error.validator in ("minProperties", "minLength") and path:
         yield Diagnostic("empty", node.span, f"{subject}is empty", help=f"{subject}wants {wants}")
+    elif error.validator == "maxProperties":
+        second = list(node.value.values())[1].key.span
+        yield Diagnostic("wrong-type", second, f"{subject}wants {wants}, not {len(node.value)} of them")
     elif not has_unknown_rest(root, path, node):
         size = f", of {len(error.instance)}" if error.validator in ("minItems", "maxItems") else ""
         message = f"{subject}wants {wants}, not {quote_value(error.instance)}{size}"
@@ -134,7 +137,8 @@ def explain_missing_key(root: Located, node: Located, place: Span, rule: Schema,
         missing = ["archspec` and a `name"]
     # a field that nobody knows may be meant for it
     if missing and not (known.op and None in meant):
-        help = "write `archspec: 1` first" if missing[0] == "archspec" else ""
+        first = known.keys.get(missing[0].partition("`")[0], {}).get("const")
+        help = f"write `{missing[0].partition('`')[0]}: {first}` first" if first is not None else ""
         yield Diagnostic("missing-key", place, f"{subject or 'the document '}needs `{missing[0]}`", help=help)
 
 

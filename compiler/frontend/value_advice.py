@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ..diagnostics import nearest
 from ..ops import OPS
 from ..ops.fields import Schema
 from . import foreign_steps as foreign
@@ -41,6 +42,10 @@ def advise_text(text: str, node: Located, rule: Schema) -> str:
     kinds, is_plain = rule.get("type", []), node.style == ""
     if text.lower() in rule.get("x-other-words", {}):
         return f"`{text}` is `{rule['x-other-words'][text.lower()]}` here"
+    if near := nearest(
+        text, [*rule.get("x-words", ()), *(word for word in rule.get("enum", ()) if isinstance(word, str))]
+    ):
+        return f"did you mean `{near}`?"
     scalar = foreign.parse_scalar(text)
     boolean = BOOLEANS.get(text.lower()) or (foreign.format_flow(scalar) if isinstance(scalar, bool) else "")
     if is_plain and "boolean" in kinds and boolean:

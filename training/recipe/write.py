@@ -1,12 +1,16 @@
-"""A recipe as text: whole, with the defaults of what it leaves out, a line for each key. It is what a run's recipe.yaml holds."""
+"""A whole Recipe as YAML, defaults and settings applied: what a run's recipe.yaml holds. It reads back to an equal Recipe."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from .recipe import Recipe
+
+# what JSON leaves as it is and the reader refuses, or another reader takes for the end of a line
+UNSEEN = re.compile("[\x7f-\x9f\u2028\u2029\ufffe\uffff\ufeff]")
 
 # that a recipe says of itself, and that does not change what is computed
 ABOUT = ("name", "summary", "source", "nets", "data", "log", "checkpoint")
@@ -15,56 +19,78 @@ LENGTH = ("epochs", "steps")
 
 def recipe_text(recipe: Recipe) -> str:
     """The recipe as YAML."""
-    return "".join(
-        f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in recipe_document(recipe).items()
-    )
-
-
-def recipe_document(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as JSON values under the keys of its language, without those that have no value."""
-    return {key: value for key, value in entries(recipe) if value not in (None, "", [])}
+    return to_yaml(recipe)
 
 
 def computed_document(recipe: Recipe) -> dict[str, Any]:
     """What of a recipe decides which numbers a step computes, but for how long it goes on."""
-    whole = recipe_document(recipe)
     best = {"best": recipe.checkpoint.best, "split": repr(recipe.data.split)}
-    return {key: value for key, value in whole.items() if key not in (*ABOUT, *LENGTH)} | best
+    return {key: value for key, value in to_plain(recipe).items() if key not in (*ABOUT, *LENGTH)} | best
 
 
-def entries(recipe: Recipe) -> Iterator[tuple[str, Any]]:
-    """Each key with its value."""
-    yield "recipe", 1
-    for key in ("name", "summary", "source"):
-        yield key, getattr(recipe, key)
-    yield "nets", list(recipe.nets)
-    data, split = recipe.data, recipe.data.split
-    yield "data", {
-        "format": data.format, "train": data.train, "val": data.val, "split": {"val": split.val, "seed": split.seed} if split else None,
-        "classes": list(data.classes) if data.classes else None, "broken": data.broken, "workers": data.workers,
+def to_yaml(recipe: Recipe) -> str:
+    """The text of a recipe, each key on its line. `origin` is not written: a text's origin is where it lies."""
+    lines = [f"{key}: {flow(value)}" for key, value in to_plain(recipe).items() if key != "augment"]
+    steps = [f"  - {flow(step)}" for step in to_plain(recipe)["augment"]]
+    return "\n".join([*lines, "augment:" if steps else "augment: []", *steps]) + "\n"
+
+
+def to_plain(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as the plain values of its text."""
+    data, loss, log = recipe.data, recipe.loss, recipe.log
+    warmup, kept = recipe.schedule.warmup, recipe.checkpoint
+    split = {} if data.split is None else {"split": {"val": data.split.val, "seed": data.split.seed}}
+    whole = {
+        "recipe": 1,
+        "name": recipe.name,
+        "summary": recipe.summary,
+        "source": recipe.source,
+        "nets": recipe.nets,
+        "data": {"format": data.format, "train": data.train, "val": data.val, **split, "classes": data.classes, "broken": data.broken,
+                 "workers": data.workers},
+        **({"epochs": recipe.epochs} if recipe.epochs is not None else {}),
+        **({"steps": recipe.steps} if recipe.steps is not None else {}),
+        "batch": recipe.batch,
+        "optimizer": {recipe.optimizer.name: {**recipe.optimizer.values, "decay_norms": recipe.optimizer.decay_norms}},
+        "schedule": {recipe.schedule.name: dict(recipe.schedule.values)},
+        "warmup": None if warmup is None else {"epochs": warmup.epochs, "steps": warmup.steps, "start": warmup.start},
+        "loss": {"label_smoothing": loss.label_smoothing, "class_weights": loss.class_weights},
+        "augment": [{step.name: dict(step.values)} for step in recipe.augment],
+        "ema": recipe.ema,
+        "precision": recipe.precision,
+        "compile": recipe.compile,
+        "channels_last": recipe.channels_last,
+        "accumulate": recipe.accumulate,
+        "clip": recipe.clip,
+        "freeze": recipe.freeze,
+        "checkpoint": {
+            "every": {"epochs": kept.every_epochs} if kept.every_epochs is not None else {"steps": kept.every_steps},
+            "keep": kept.keep,
+            "best": kept.best,
+        },
+        "seed": recipe.seed,
+        "log": {"every": log.every, "tensorboard": log.tensorboard},
     }  # fmt: skip
-    for key in ("epochs", "steps", "batch"):
-        yield key, getattr(recipe, key)
-    optimizer, schedule, warmup = recipe.optimizer, recipe.schedule, recipe.schedule.warmup
-    yield "optimizer", {optimizer.name: plain(optimizer.values) | {"decay_norms": optimizer.decay_norms}}
-    yield "schedule", {schedule.name: plain(schedule.values)}
-    if warmup:
-        length = {"steps": warmup.steps} if warmup.steps is not None else {"epochs": warmup.epochs}
-        yield "warmup", length | {"start": warmup.start}
-    weights = recipe.loss.class_weights
-    yield "loss", {"label_smoothing": recipe.loss.label_smoothing,
-                   "class_weights": list(weights) if isinstance(weights, tuple) else weights}  # fmt: skip
-    yield "augment", [{each.name: plain(each.values)} for each in recipe.augment]
-    for key in ("ema", "precision", "compile", "channels_last", "accumulate", "clip"):
-        yield key, getattr(recipe, key)
-    yield "freeze", list(recipe.freeze)
-    rules = recipe.checkpoint
-    every = {"steps": rules.every_steps} if rules.every_steps else {"epochs": rules.every_epochs}
-    yield "checkpoint", {"every": every, "keep": rules.keep, "best": rules.best}
-    yield "seed", recipe.seed
-    yield "log", {"every": recipe.log.every, "tensorboard": recipe.log.tensorboard}
+    return {key: value for key, value in whole.items() if value != "" or key == "name"}
 
 
-def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A mapping as JSON values."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+def flow(value: Any) -> str:
+    """A value in YAML's flow style, on one line, as YAML 1.1 and 1.2 read it alike."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {flow(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    if isinstance(value, float):
+        return number_text(value)
+    if isinstance(value, str):
+        return UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
+    return json.dumps(value)
+
+
+def number_text(value: float) -> str:
+    """A number with a point, which YAML 1.1 wants before an exponent: `1.0e-05`."""
+    digits, e, exponent = repr(value).partition("e")
+    if not e:
+        return digits
+    sign = "" if exponent[0] in "+-" else "+"
+    return f"{digits}{'' if '.' in digits else '.0'}e{sign}{exponent}"

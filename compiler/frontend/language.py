@@ -1,0 +1,39 @@
+"""The languages that the front end reads: specs, and, in training/recipe, recipes. What differs is in their words and their rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..ops.fields import Schema
+
+
+class Language(NamedTuple):
+    """What a text is read as: a `kind` in a word, by `rules`, its JSON Schema.
+
+    `keys` are examples of its keys and `smallest` the help for an empty file. `others` are the first keys of other languages, each with
+    what such a text is, and what to do with it. It is hashed: a cache of trees has it in its key.
+    """
+
+    kind: str
+    rules: Callable[[], Schema]
+    keys: str
+    smallest: str
+    others: tuple[tuple[str, str, str], ...] = ()
+
+
+def spec_rules() -> Schema:
+    """The JSON Schema of specs."""
+    # late: to make the schema costs time, and a bundled spec is not held against it
+    from .schema import schema
+
+    return schema()
+
+
+SPECS = Language(
+    "spec",
+    spec_rules,
+    "archspec, name, input and graph",
+    "the smallest spec: archspec: 1, name: tiny, input: {image: [3, 32, 32]}, graph: [relu]",
+    (("recipe", "a recipe", "`archc check` and `archc train SPEC RECIPE` take recipes"),),
+)

@@ -1,0 +1,68 @@
+"""The check of a document against the JSON Schema of its language, each mistake in our words at its own key or value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from ..diagnostics import Collector, Diagnostic, LimitReached
+from ..ops.fields import Schema
+from .language import spec_rules
+from .located_yaml import Located, plain_value
+
+ERRORS_A_MISTAKE = 10  # errors of the schema for each mistake that is allowed: many may say the same
+
+
+@lru_cache(maxsize=4)
+def validator(rules: Callable[[], Schema] = spec_rules) -> Any:
+    """jsonschema's validator of a schema, with the types of the language: neither 1.0 nor `true` is an integer."""
+    from jsonschema import Draft202012Validator, validators
+
+    strict = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    )
+    extend: Any = validators.extend
+    shared = rules().get("$defs", {})
+
+    def follow_reference(validator: Any, reference: str, instance: Any, _: Schema) -> Iterator[Any]:
+        """jsonschema's keyword `$ref`, into `$defs`: to resolve references anew for each step is half of a check's time."""
+        yield from validator.descend(instance, shared[reference.rpartition("/")[2]])
+
+    words = {"$ref": follow_reference, "items": check_items}
+    return extend(Draft202012Validator, words, type_checker=strict)(rules())
+
+
+def check_items(validator: Any, rule: Schema, instance: Any, _: Schema) -> Iterator[Any]:
+    """jsonschema's keyword `items`, which looks at a word once: a net written out says `relu` and `ConvBN` thousands of times."""
+    sound: set[str] = set()
+    for index, item in enumerate(instance if isinstance(instance, list) else ()):
+        if type(item) is str and item in sound:
+            continue
+        is_sound = True
+        for error in validator.descend(item, rule, path=index):
+            is_sound = False
+            yield error
+        if is_sound and type(item) is str:
+            sound.add(item)
+
+
+def validate(root: Located, diagnostics: Collector, rules: Callable[[], Schema] = spec_rules) -> list[Any]:
+    """Checks a document against the schema, and reports each mistake at its own key or value.
+
+    Returns the errors of jsonschema, for recovery.py. Raises LimitReached where there are too many.
+    """
+    errors: list[Any] = []
+    most = ERRORS_A_MISTAKE * (diagnostics.limit or 1)
+    for error in validator(rules).iter_errors(plain_value(root)):
+        # late: only a mistake pays for its explanation
+        from .schema_errors import explain
+        from .schema_rules import find_node
+
+        errors.append(error)
+        if len(errors) > most:
+            place = find_node(root, list(error.absolute_path))[1].span
+            raise LimitReached(Diagnostic("too-many-mistakes", place, f"over {most} values do not fit the schema"))
+        for diagnostic in explain(root, error):
+            diagnostics.add(diagnostic)
+    return errors

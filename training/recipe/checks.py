@@ -1,0 +1,222 @@
+"""What a schema cannot say of a recipe: what it lacks once it is composed, and values that do not go together.
+
+The tree may have parts that are reported as wrong already; nothing that follows from these is reported.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+from ...compiler.diagnostics import Collector, Diagnostic, Note, Span
+from ...compiler.frontend.located_yaml import BROKEN, Located
+from ...compiler.ops.fields import is_number, quote_value
+from .layers import chosen, find
+from .rules import recipe_schema
+
+Found = Iterator[Diagnostic]
+
+
+def check_recipe_values(root: Located, diagnostics: Collector, complete: bool) -> None:
+    """Reports what is wrong in a composed tree. Where it is not `complete`, because a key or the base is refused, nothing is missed."""
+    for check in CHECKS if complete else CHECKS[1:]:
+        for diagnostic in check(root):
+            diagnostics.add(diagnostic)
+
+
+def holds(node: Located, key: str) -> bool:
+    """Whether a mapping states the key, and not as null; also where its value is refused."""
+    return isinstance(node.value, dict) and key in node.value and node.value[key].value.value is not None
+
+
+def number(root: Located, *path: str) -> float | None:
+    """The number at a path; None where there is none."""
+    node = find(root, *path)
+    return node.value if node is not None and is_number(node.value) else None
+
+
+def missing_keys(root: Located) -> Found:
+    """What no recipe goes without."""
+    place = root.value["recipe"].key.span if "recipe" in root.value else root.span
+    if not holds(root, "epochs") and not holds(root, "steps"):
+        help = "write `epochs: 90`, or `steps: 600000`"
+        yield Diagnostic("missing-key", place, "the recipe needs `epochs` or `steps`: how long it trains", help=help)
+    if not holds(root, "batch"):
+        message = "the recipe needs `batch`: how many pictures a step takes"
+        yield Diagnostic("missing-key", place, message, help="write `batch: 256`")
+    optimizer = find(root, "optimizer")
+    name = chosen(optimizer) if optimizer else None
+    fields = find(root, "optimizer", name) if name else None
+    if optimizer and name and fields and not holds(fields, "lr") and is_sound_mapping(fields):
+        span = optimizer.value[name].key.span
+        yield Diagnostic(
+            "missing-key", span, f"`{name}` needs `lr`, its learning rate", help=f"write `{name}: {{lr: 0.1}}`"
+        )
+    steps = find(root, "schedule", "steps")
+    if steps and not holds(steps, "at") and not holds(steps, "at_steps") and is_sound_mapping(steps):
+        help = "write `steps: {at: [30, 60]}`, in epochs, or `at_steps: [32000, 48000]`"
+        yield Diagnostic("missing-key", steps.span, "`steps` needs `at` or `at_steps`: when it is lowered", help=help)
+    warmup = find(root, "warmup")
+    if warmup and not holds(warmup, "epochs") and not holds(warmup, "steps") and is_sound_mapping(warmup):
+        help = "write `warmup: {epochs: 5}`"
+        yield Diagnostic("missing-key", warmup.span, "`warmup` needs `epochs` or `steps`: how long it takes", help=help)
+
+
+def is_sound_mapping(node: Located) -> bool:
+    """Whether no entry of a mapping is refused: an unknown key may mean one that is missing."""
+    return isinstance(node.value, dict) and all(entry.value.value is not BROKEN for entry in node.value.values())
+
+
+def two_ways(root: Located) -> Found:
+    """Two keys that say the same."""
+    places: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
+        ((), "epochs", "steps", "how long the run is"),
+        (("warmup",), "epochs", "steps", "how long the warm-up is"),
+        (("schedule", "steps"), "at", "at_steps", "when the learning rate is lowered"),
+        (("data",), "val", "split", "which pictures validate"),
+    )
+    for path, first, second, what in places:
+        node = find(root, *path)
+        if node and holds(node, first) and holds(node, second):
+            one, two = sorted(
+                (node.value[first].key, node.value[second].key), key=lambda key: (key.span.line, key.span.column)
+            )
+            note = Note("the first is here", one.span)
+            message = f"`{one.value}` and `{two.value}` both say {what}"
+            yield Diagnostic("keys-conflict", two.span, message, notes=(note,), help="leave one of them out")
+
+
+def validation(root: Located) -> Found:
+    """A split that leaves no pictures on one side, and a plateau that has nothing to look at."""
+    split = find(root, "data", "split")
+    share = find(root, "data", "split", "val") if split and isinstance(split.value, dict) else split
+    if share and is_number(share.value) and share.value in (0, 1):
+        left = "validation" if share.value == 0 else "training"
+        help = (
+            "leave `split` out: with `val: null` nothing is validated"
+            if share.value == 0
+            else "write `split: {val: 0.1}`"
+        )
+        message = f"a split of {quote_value(share.value)} leaves no pictures for {left}"
+        yield Diagnostic("out-of-range", share.span, message, help=help)
+    schedule = find(root, "schedule")
+    data = find(root, "data")
+    has_none = bool(data and "val" in data.value and data.value["val"].value.value is None and not holds(data, "split"))
+    if schedule and data and chosen(schedule) == "plateau" and has_none:
+        note = Note("nothing is validated: this is null, and there is no `split`", data.value["val"].key.span)
+        message = "`plateau` looks at the validation pictures, and there are none"
+        help = "name a folder as `val`, write `split: {val: 0.1}`, or take another schedule"
+        yield Diagnostic("no-validation", chosen_span(schedule), message, notes=(note,), help=help)
+
+
+def chosen_span(node: Located) -> Span:
+    """Where the name of a choice stands."""
+    entry = next(iter(node.value.values()), None) if isinstance(node.value, dict) else None
+    return entry.key.span if entry else node.span
+
+
+def rising_lists(root: Located) -> Found:
+    """Lists whose numbers have to rise, and lie within the run."""
+    for key, length in (("at", "epochs"), ("at_steps", "steps")):
+        node, end = find(root, "schedule", "steps", key), number(root, length)
+        if node is None or not isinstance(node.value, list):
+            continue
+        items = [item for item in node.value if is_number(item.value)]
+        for one, two in pairwise(items):
+            if two.value <= one.value:
+                message = f"`{key}` does not rise: {quote_value(two.value)} follows {quote_value(one.value)}"
+                yield Diagnostic("not-rising", two.span, message, help="write the numbers in rising order, each once")
+        for item in items:
+            if end is not None and item.value >= end:
+                message = f"`{key}` names {quote_value(item.value)}, and the run ends after {quote_value(end)} {length}"
+                yield Diagnostic("beyond-end", item.span, message, severity="warning",
+                                 help="it has no effect: leave it out, or train longer")  # fmt: skip
+    for name, fields in augment_steps(root):
+        for key in ("scale", "ratio"):
+            pair = find(fields, key)
+            if pair and isinstance(pair.value, list) and len(pair.value) == 2:
+                yield from falling(key, pair.value[0], pair.value[1], pair.span)
+        if name == "scale_jitter" and (least := find(fields, "min")) and (most := find(fields, "max")):
+            yield from falling("min", least, most, most.span)
+
+
+def falling(key: str, low: Located, high: Located, place: Span) -> Found:
+    """The diagnostic of two numbers of which the first is the larger."""
+    if is_number(low.value) and is_number(high.value) and low.value > high.value:
+        message = f"the lowest of `{key}`, {quote_value(low.value)}, is over the highest, {quote_value(high.value)}"
+        yield Diagnostic("not-rising", place, message, help="let them change places")
+
+
+def augment_steps(root: Located) -> Iterator[tuple[str, Located]]:
+    """The steps of `augment` that have fields, by name."""
+    steps = find(root, "augment")
+    for step in steps.value if steps and isinstance(steps.value, list) else ():
+        for name, entry in step.value.items() if isinstance(step.value, dict) else ():
+            if isinstance(entry.value.value, dict):
+                yield name, entry.value
+
+
+def lengths(root: Located) -> Found:
+    """A warm-up that is longer than the run, and passes that do not add up to the batch."""
+    for key in ("epochs", "steps"):
+        node, end = find(root, "warmup", key), number(root, key)
+        if node and end is not None and is_number(node.value) and node.value > end:
+            message = f"the warm-up takes {quote_value(node.value)} {key}, and the run only {quote_value(end)}"
+            yield Diagnostic(
+                "beyond-end", node.span, message, help="the learning rate would never be reached: make it shorter"
+            )
+    node, batch = find(root, "accumulate"), number(root, "batch")
+    if node and batch and is_number(node.value) and batch % node.value:
+        message = f"a batch of {quote_value(batch)} cannot be taken in {quote_value(node.value)} equal passes"
+        yield Diagnostic("out-of-range", node.span, message, help="let `accumulate` divide `batch`")
+
+
+def optimizer_values(root: Located) -> Found:
+    """Numbers of the optimizer and the schedule that do not go together."""
+    sgd = find(root, "optimizer", "sgd")
+    nesterov = find(root, "optimizer", "sgd", "nesterov")
+    if sgd and nesterov and nesterov.value is True:
+        if not number(root, "optimizer", "sgd", "momentum") and not is_refused(sgd, "momentum"):
+            help = "write `momentum: 0.9` beside it"
+            yield Diagnostic("keys-conflict", nesterov.span, "`nesterov` needs a `momentum` over 0", help=help)
+        elif number(root, "optimizer", "sgd", "dampening"):
+            yield Diagnostic(
+                "keys-conflict", nesterov.span, "`nesterov` goes with no `dampening`", help="leave `dampening` out"
+            )
+    optimizer, schedule = find(root, "optimizer"), find(root, "schedule")
+    name, course = chosen(optimizer) if optimizer else None, chosen(schedule) if schedule else None
+    rate = number(root, "optimizer", name, "lr") if name else None
+    low = find(root, "schedule", course, "min_lr") if course else None
+    if low and rate is not None and is_number(low.value) and low.value > rate:
+        message = f"`min_lr` {quote_value(low.value)} is over the learning rate, {quote_value(rate)}"
+        yield Diagnostic("out-of-range", low.span, message, help="write a `min_lr` below `lr`")
+
+
+def is_refused(node: Located, key: str) -> bool:
+    """Whether the value of the key is reported as wrong already."""
+    return key in node.value and node.value[key].value.value is BROKEN
+
+
+def finite(root: Located) -> Found:
+    """Numbers that are none: .nan passes every bound of a schema, and .inf those without an upper one."""
+    waiting = [(key, entry.value) for key, entry in root.value.items() if key in recipe_schema()["properties"]]
+    while waiting:
+        key, node = waiting.pop()
+        if isinstance(node.value, dict):
+            waiting += [(name, entry.value) for name, entry in node.value.items()]
+        elif isinstance(node.value, list):
+            waiting += [(key, item) for item in node.value]
+        elif isinstance(node.value, float) and not math.isfinite(node.value):
+            yield Diagnostic("out-of-range", node.span, f"`{key}` wants a finite number, not {node.raw}")
+
+
+CHECKS: tuple[Callable[[Located], Found], ...] = (
+    missing_keys,
+    two_ways,
+    validation,
+    rising_lists,
+    lengths,
+    optimizer_values,
+    finite,
+)

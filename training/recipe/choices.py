@@ -1,0 +1,280 @@
+"""The rules of what a recipe chooses by name: an optimizer, a schedule, and the steps of `augment`.
+
+A choice is written `NAME: {FIELD: VALUE, …}`; one that has a bare field also `NAME: VALUE`, and one that needs no field as the word
+alone. The fields carry their defaults (`default`), which read.py lays in and docs/recipes.md lists. `x-bare` names the bare field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...compiler.frontend.schema import mapping_rule, with_synonyms
+from ...compiler.ops.fields import Schema
+
+MAX_INT = 2**31 - 1
+METRICS = ("top1", "top5", "loss")
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
+
+
+def number_rule(what: str, wants: str, *, optional: bool = False, kind: str = "number", **more: Any) -> Schema:
+    """The rule of a number; `wants` says in words which. An `optional` one may also be null."""
+    words = wants + (", or null" if optional else "")
+    return {"type": [kind, "null"] if optional else kind, "description": what, "x-wants": words, **more}
+
+
+def count_rule(what: str, least: int = 1, **more: Any) -> Schema:
+    """The rule of an integer of at least `least`."""
+    words = f"an integer of at least {least}"
+    return number_rule(what, words, kind="integer", minimum=least, maximum=MAX_INT, **more)
+
+
+def positive_rule(what: str, **more: Any) -> Schema:
+    """The rule of a number over 0."""
+    return number_rule(what, "a number over 0", exclusiveMinimum=0, **more)
+
+
+def from_zero_rule(what: str, **more: Any) -> Schema:
+    """The rule of a number of at least 0."""
+    return number_rule(what, "a number of at least 0", minimum=0, **more)
+
+
+def share_rule(what: str, **more: Any) -> Schema:
+    """The rule of a number from 0 to 1."""
+    return number_rule(what, "a number from 0 to 1", minimum=0, maximum=1, **more)
+
+
+def below_one_rule(what: str, **more: Any) -> Schema:
+    """The rule of a number from 0 up to 1, which is not included."""
+    return number_rule(what, "a number of at least 0 and under 1", minimum=0, exclusiveMaximum=1, **more)
+
+
+def switch_rule(what: str, default: bool) -> Schema:
+    """The rule of a boolean."""
+    return {"type": "boolean", "description": what, "default": default, "x-wants": "true or false"}
+
+
+def word_rule(what: str, words: tuple[str, ...], default: str | None, **more: Any) -> Schema:
+    """The rule of one of the `words`."""
+    return {"type": "string", "description": what, "enum": list(words), "default": default, **more}
+
+
+def range_rule(what: str, default: list[float]) -> Schema:
+    """The rule of two numbers over 0, the lower first."""
+    wants = "[lowest, highest], 2 numbers over 0"
+    item = {"type": "number", "exclusiveMinimum": 0, "x-wants": "a number over 0"}
+    return {"type": "array", "description": what, "items": item, "minItems": 2, "maxItems": 2, "default": default, "x-wants": wants}  # fmt: skip
+
+
+def size_rule(what: str, default: int | None = None) -> Schema:
+    """The rule of a size in pixels: of a square, or [height, width]."""
+    wants = "a size in pixels, or [height, width]"
+    item = {"type": "integer", "minimum": 1, "maximum": MAX_INT, "x-wants": "a size in pixels"}
+    kinds = ["integer", "array", "null"] if default is None else ["integer", "array"]
+    return {"type": kinds, "description": what, "minimum": 1, "maximum": MAX_INT, "items": item, "minItems": 2, "maxItems": 2,
+            "default": default, "x-wants": wants}  # fmt: skip
+
+
+def choice_rule(
+    name: str, what: str, fields: Mapping[str, Schema], *, bare: str = "", needs: tuple[str, ...] = (), **more: Any
+) -> Schema:
+    """The rule of the fields of one choice; `needs` are those that it does not go without."""
+    rule = mapping_rule(dict(fields), f"field of `{name}`", needs, description=what) | more
+    kinds = ["object"] if needs else ["object", "null"]
+    wants = "a mapping of its fields" if fields else "no value: it has no fields"
+    if bare:
+        one = fields[bare]
+        own = [one["type"]] if isinstance(one["type"], str) else one["type"]
+        kinds += [kind for kind in own if kind not in (*kinds, "null")]
+        keep = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "items", "minItems", "maxItems")
+        rule |= {key: one[key] for key in keep if key in one} | {"x-bare": bare}
+        wants += f", or `{bare}` alone: {one['x-wants']}"
+    return rule | {"type": kinds, "x-wants": wants}
+
+
+def optimizer_rules() -> Schema:
+    """The optimizers by name; their fields are torch.optim's."""
+    lr = with_synonyms(
+        positive_rule("the learning rate, before the schedule"), "learning_rate", "lr0", "base_lr", "max_lr"
+    )
+    decay_norms = with_synonyms(
+        switch_rule("whether norms and biases are decayed, too", True), "norm_decay", "bias_decay", "decay_bias"
+    )
+
+    def weight_decay(default: float) -> Schema:
+        return with_synonyms(
+            from_zero_rule("the share of the weights that a step takes off", default=default), "wd", "decay", "l2"
+        )
+
+    def momentum() -> Schema:
+        return with_synonyms(below_one_rule("how much of the last step goes on", default=0.0), "mom")
+
+    def eps() -> Schema:
+        return with_synonyms(positive_rule("added to the divisor", default=1e-8), "epsilon")
+
+    one = {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "x-wants": "a number of at least 0 and under 1"}
+    betas = {"type": "array", "description": "the decays of the means of the gradient and of its square", "items": one, "minItems": 2,
+             "maxItems": 2, "default": [0.9, 0.999], "x-wants": "2 numbers of at least 0 and under 1"}  # fmt: skip
+    amsgrad = switch_rule("divide by the largest mean so far", False)
+    last = {"decay_norms": decay_norms}
+    fields = {
+        "sgd": {
+            "lr": lr,
+            "momentum": momentum(),
+            "dampening": from_zero_rule("how much of the gradient is left out of the momentum", default=0.0),
+            "weight_decay": weight_decay(0.0),
+            "nesterov": switch_rule("Nesterov's momentum", False),
+            **last,
+        },
+        "adam": {"lr": lr, "betas": betas, "eps": eps(), "weight_decay": weight_decay(0.0), "amsgrad": amsgrad, **last},
+        "adamw": {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps(),
+            "weight_decay": weight_decay(0.01),
+            "amsgrad": amsgrad,
+            **last,
+        },
+        "rmsprop": {
+            "lr": lr,
+            "alpha": below_one_rule("the decay of the mean of the gradient's square", default=0.99),
+            "eps": eps(),
+            "momentum": momentum(),
+            "centered": switch_rule("divide by the gradient's deviation, not by its size", False),
+            "weight_decay": weight_decay(0.0),
+            **last,
+        },
+    }
+    docs = {
+        "sgd": "stochastic gradient descent with momentum",
+        "adam": "Adam (Kingma and Ba 2015); weight decay is added to the gradient",
+        "adamw": "Adam with weight decay beside the gradient (Loshchilov and Hutter 2019)",
+        "rmsprop": "RMSProp (Tieleman and Hinton 2012)",
+    }
+    # `lr` is missed in checks.py: a recipe that extends another may leave it out
+    only = {"type": ["object"], "minProperties": 1}
+    return {name: choice_rule(name, docs[name], each) | only for name, each in fields.items()}
+
+
+def schedule_rules() -> Schema:
+    """The schedules of the learning rate by name."""
+    min_lr = with_synonyms(from_zero_rule("the lowest learning rate", default=0.0), "eta_min", "end_lr")
+
+    def factor(default: float) -> Schema:
+        return with_synonyms(
+            number_rule("what the learning rate is multiplied by", "a number over 0 and at most 1", exclusiveMinimum=0, maximum=1,
+                        default=default), "gamma", "decay_rate", "decay")  # fmt: skip
+
+    when = {"type": "number", "exclusiveMinimum": 0, "x-wants": "epochs: a number over 0"}
+    at = {"type": ["array", "null"], "description": "after which epochs it is multiplied", "items": when, "minItems": 1, "default": None,
+          "x-wants": "a list of epochs"}  # fmt: skip
+    step = {"type": "integer", "minimum": 1, "x-wants": "an integer of at least 1"}
+    at_steps = at | {
+        "description": "after which optimizer steps, instead of `at`",
+        "items": step,
+        "x-wants": "a list of steps",
+    }
+    waits = count_rule("epochs without progress that it waits", 0, default=10)
+    return {
+        "constant": choice_rule("constant", "the same learning rate at every step", {}),
+        "plateau": choice_rule("plateau", "lower where the metric makes no progress", {
+            "metric": with_synonyms(word_rule("what is looked at, on the validation pictures", METRICS, "top1"), "monitor"),
+            "factor": factor(0.1),
+            "patience": waits,
+            "min_lr": min_lr,
+        }),
+        "steps": choice_rule("steps", "lower at the given times", {
+            "at": with_synonyms(at, "milestones", "epochs"), "at_steps": at_steps, "factor": factor(0.1),
+        }) | {"type": ["object"], "x-instead": {"array": "steps: {at: VALUE}"}},
+        "cosine": choice_rule("cosine", "half a cosine down to `min_lr`", {"min_lr": min_lr}),
+        "exponential": choice_rule("exponential", "lower every so many epochs", {
+            "factor": factor(0.94), "every": with_synonyms(positive_rule("epochs from one to the next", default=1.0), "decay_epochs"),
+        }),
+        "polynomial": choice_rule("polynomial", "down to `min_lr` by a power of what is left of the run", {
+            "power": positive_rule("1 is a straight line", default=1.0), "min_lr": min_lr,
+        }),
+        "one_cycle": choice_rule("one_cycle", "up and down again by cosines (Smith and Topin 2018)", {
+            "peak": with_synonyms(share_rule("the share of the run after which the learning rate is `lr`", default=0.3), "pct_start"),
+            "start_factor": with_synonyms(positive_rule("it starts at lr / start_factor", default=25.0), "div_factor"),
+            "end_factor": with_synonyms(positive_rule("it ends at lr / (start_factor · end_factor)", default=1e4),
+                                        "final_div_factor"),
+        }),
+    }  # fmt: skip
+
+
+SCHEDULE_WORDS = {
+    "plateau": ("ReduceLROnPlateau", "on_plateau"),
+    "steps": ("StepLR", "MultiStepLR", "step", "multistep"),
+    "cosine": ("CosineAnnealingLR", "cosine_annealing", "cosineannealing"),
+    "exponential": ("ExponentialLR",),
+    "polynomial": ("PolynomialLR", "poly", "linear", "LinearLR"),
+    "one_cycle": ("OneCycleLR",),
+    "constant": ("ConstantLR", "none", "fixed"),
+}
+AUGMENT_WORDS = {
+    "random_resized_crop": ("RandomResizedCrop", "RandomSizedCrop"),
+    "scale_jitter": ("ScaleJitter", "RandomShortestSize", "RandomScale", "SmallestMaxSize"),
+    "random_crop": ("RandomCrop", "crop"),
+    "flip": ("RandomHorizontalFlip", "HorizontalFlip", "hflip", "fliplr", "horizontal_flip", "random_flip"),
+    "color_jitter": ("ColorJitter", "colour_jitter", "jitter"),
+    "pca_lighting": ("lighting", "FancyPCA", "pca", "pca_jitter", "PCAJitter"),
+    "rand_augment": ("RandAugment", "randaug"),
+    "trivial_augment": ("TrivialAugmentWide", "TrivialAugment", "trivialaug"),
+    "random_erasing": ("RandomErasing", "erasing", "cutout", "CoarseDropout"),
+    "mixup": ("MixUp",),
+    "cutmix": ("CutMix",),
+}
+
+
+def augment_rules() -> Schema:
+    """The steps of `augment` by name, with the words of torchvision, albumentations and timm."""
+    interpolation = word_rule("how pixels are resized", INTERPOLATIONS, "bilinear")
+    own_size = "pixels of the result; null: the net's input"
+    p = with_synonyms(share_rule("the share of the pictures that it changes"), "prob", "probability")
+    strength = from_zero_rule("drawn from 1 - it up to 1 + it", default=0.0)
+    alpha = positive_rule("of the beta distribution of the shares of the two pictures")
+    rules = {
+        "random_resized_crop": choice_rule("random_resized_crop", "a part of the picture, resized (Inception's)", {
+            "size": size_rule(own_size),
+            "scale": range_rule("the part's area as a share of the picture's", [0.08, 1.0]),
+            "ratio": range_rule("the part's width to its height", [0.75, 1.3333]),
+            "interpolation": interpolation,
+        }, bare="size"),
+        "scale_jitter": choice_rule("scale_jitter", "the shorter side gets a length drawn between two (VGG's)", {
+            "min": count_rule("the shortest, pixels"),
+            "max": count_rule("the longest, pixels"),
+            "interpolation": interpolation,
+        }, needs=("min", "max")),
+        "random_crop": choice_rule("random_crop", "a window of the picture", {
+            "size": size_rule(own_size),
+            "padding": count_rule("pixels that are added on each side first", 0, default=0),
+        }, bare="size"),
+        "flip": choice_rule("flip", "left and right change places", {"p": p | {"default": 0.5}}, bare="p"),
+        "color_jitter": choice_rule("color_jitter", "other colours", {
+            "brightness": strength,
+            "contrast": strength,
+            "saturation": strength,
+            "hue": number_rule("drawn from -it up to it, as a share of the circle", "a number from 0 to 0.5", minimum=0, maximum=0.5,
+                               default=0.0),
+        }, minProperties=1) | {"type": ["object"]},
+        "pca_lighting": choice_rule("pca_lighting", "other light along the colours' principal components (AlexNet's)", {
+            "std": with_synonyms(from_zero_rule("the deviation of the draws", default=0.1), "alpha", "alphastd"),
+        }, bare="std"),
+        "rand_augment": choice_rule("rand_augment", "operations drawn at one magnitude (Cubuk et al. 2020)", {
+            "ops": with_synonyms(count_rule("operations for a picture", default=2), "num_ops", "n"),
+            "magnitude": with_synonyms(count_rule("of 0 to 30", 0, default=9) | {"maximum": 30, "x-wants": "an integer from 0 to 30"}, "m"),
+        }),
+        "trivial_augment": choice_rule("trivial_augment", "one operation at a magnitude drawn (Müller and Hutter 2021)", {}),
+        "random_erasing": choice_rule("random_erasing", "a rectangle without a picture (Zhong et al. 2020)", {
+            "p": p | {"default": 0.25},
+            "scale": range_rule("the rectangle's area as a share of the picture's", [0.02, 0.33]),
+            "ratio": range_rule("its width to its height", [0.3, 3.3]),
+        }, bare="p"),
+        "mixup": choice_rule("mixup", "two pictures and their classes are mixed (Zhang et al. 2018)", {
+            "alpha": alpha | {"default": 0.2},
+        }, bare="alpha"),
+        "cutmix": choice_rule("cutmix", "a part of another picture, with its share of the class (Yun et al. 2019)", {
+            "alpha": alpha | {"default": 1.0},
+        }, bare="alpha"),
+    }  # fmt: skip
+    return {name: with_synonyms(rule, *AUGMENT_WORDS[name]) for name, rule in rules.items()}

@@ -1,0 +1,82 @@
+"""A recipe laid over what it extends, and settings over both: trees of YAML in, one tree out, in which every value keeps its place.
+
+Mappings are laid over key by key. A list replaces the other, and so does an optimizer or a schedule of another name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ...compiler.frontend.documents import DocumentReader
+from ...compiler.frontend.located_yaml import BROKEN, Entry, Located
+from .rules import RECIPES_LANGUAGE
+
+# what one recipe says of itself is not true of those that extend it
+OWN = ("recipe", "extends", "name", "summary", "source", "nets")
+CHOICES = ("optimizer", "schedule")
+# two ways to say the same: the one that comes later takes the place of the other
+EXCLUSIVE = (("epochs", "steps"), ("val", "split"), ("at", "at_steps"))
+
+
+class RecipeComposer(DocumentReader[Located]):
+    """Composes recipes. `incomplete` says that a base could not be loaded, so that nothing may be missed."""
+
+    language = RECIPES_LANGUAGE
+    incomplete = False
+
+    def compose(self, root: Located, chain: tuple[str, ...]) -> Located:
+        """The tree of a recipe, laid over that of the one that it extends."""
+        if "extends" not in root.value:
+            return root
+        base = self.read_referenced(root.value["extends"].value, chain)
+        if base is None:
+            self.incomplete = True
+            return root
+        kept = {key: entry for key, entry in base.value.items() if key not in OWN}
+        return lay_over(Located(kept, base.span), root)
+
+
+def lay_over(base: Located, own: Located) -> Located:
+    """The mapping `own` laid over the mapping `base`."""
+    entries: dict[str, Entry] = {
+        key: entry for key, entry in base.value.items() if not is_displaced(key, base.value, own.value)
+    }
+    for key, entry in own.value.items():
+        below = entries[key].value if key in entries else None
+        value = entry.value
+        if below is not None and key in CHOICES:
+            value = lay_choice(below, value)
+        elif below is not None and isinstance(below.value, dict) and isinstance(value.value, dict):
+            value = lay_over(below, value)
+        entries[key] = Entry(entry.key, value)
+    return type(own)(entries, own.span, own.raw, own.style)
+
+
+def is_displaced(key: str, base: Mapping[str, Entry], own: Mapping[str, Entry]) -> bool:
+    """Whether `own` says in another key what the `key` of `base` says."""
+    others = [pair[1 - pair.index(key)] for pair in EXCLUSIVE if key in pair]
+    return any(other in own and other not in base and own[other].value.value is not None for other in others)
+
+
+def lay_choice(base: Located, own: Located) -> Located:
+    """An optimizer or a schedule laid over another one, whose fields it takes over where it has the same name."""
+    if not isinstance(base.value, dict) or not isinstance(own.value, dict) or list(base.value) != list(own.value):
+        return own
+    return lay_over(base, own)
+
+
+def chosen(node: Located) -> str | None:
+    """The name of what an optimizer's or a schedule's node chooses; None where it is reported as wrong."""
+    if isinstance(node.value, str):
+        return node.value
+    return next(iter(node.value), None) if isinstance(node.value, dict) else None
+
+
+def find(root: Located, *path: str) -> Located | None:
+    """The node at a path of keys; None where there is none, where it is null, and where it is reported as wrong."""
+    node = root
+    for key in path:
+        if not isinstance(node.value, dict) or key not in node.value:
+            return None
+        node = node.value[key].value
+    return None if node.value is BROKEN or node.value is None else node

@@ -1,0 +1,224 @@
+"""The JSON Schema of a recipe (2020-12), in the style of compiler/frontend/schema.py.
+
+It has three readers: the front end's check, editors (training/recipe.schema.json), and `archc schema --recipe`. What a recipe needs
+once it is composed (`batch`, and `epochs` or `steps`) is checked in checks.py, because a recipe that extends another leaves it out.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any
+
+from ...compiler.frontend.language import Language
+from ...compiler.frontend.schema import USER_KEY, mapping_rule, string_rule, with_synonyms
+from ...compiler.ops.fields import Schema
+from .choices import (
+    AUGMENT_WORDS,
+    METRICS,
+    SCHEDULE_WORDS,
+    augment_rules,
+    below_one_rule,
+    count_rule,
+    number_rule,
+    optimizer_rules,
+    positive_rule,
+    schedule_rules,
+    share_rule,
+    switch_rule,
+    word_rule,
+)
+
+PRECISIONS = {"float32": "fp32", "32": "fp32", "full": "fp32", "bfloat16": "bf16", "bf16-mixed": "bf16", "float16": "fp16",
+              "half": "fp16", "16-mixed": "fp16", "amp": "fp16"}  # fmt: skip
+
+
+def one_of(what: str, choices: Schema, kind: str, words: tuple[str, ...] = (), **more: Any) -> Schema:
+    """The rule of one choice by name: a mapping of one key, or one of the `words` alone."""
+    wants = f"one {kind}: {{NAME: {{FIELD: VALUE}}}}" + (" or a name alone" if words else "")
+    rule = mapping_rule(choices, kind, minProperties=1, maxProperties=1, description=what)
+    rule["x-wants"] = wants
+    if words:
+        rule |= {"type": ["string", "object"], "pattern": f"^({'|'.join(words)})$", "x-words": list(words)}
+    return rule | more
+
+
+def without_needs(choices: Schema) -> tuple[str, ...]:
+    """The names of the choices that may stand as a word alone."""
+    return tuple(name for name, rule in choices.items() if "null" in rule["type"])
+
+
+def data_rule() -> Schema:
+    """The rule of `data`: where the pictures are."""
+    split = mapping_rule(
+        {"val": share_rule("the share of each class that is kept"), "seed": with_synonyms(count_rule("of the draw", 0, default=0), "random_state")},
+        "key of `split`", ("val",),
+    ) | {"type": ["object", "number", "null"], "minimum": 0, "maximum": 1, "x-bare": "val",
+         "description": "a part of `train` for validation, instead of `val`", "default": None,
+         "x-wants": "a share from 0 to 1, or {val: SHARE, seed: NUMBER}"}  # fmt: skip
+    names = {"type": ["array", "null"], "items": {"type": "string", "x-wants": "a class's name"}, "minItems": 1, "default": None,
+             "description": "names of the classes, where the data have only numbers", "x-wants": "a list of names"}  # fmt: skip
+    keys = {
+        "format": word_rule("how the pictures lie there; null: told by what is there", ("imagefolder", "idx", "csv"), None,
+                            **{"x-other-words": {"folder": "imagefolder", "folders": "imagefolder", "mnist": "idx", "tsv": "csv"}}),
+        "train": with_synonyms(string_rule("the training pictures, below --data", minLength=1, default="train"), "path", "root", "train_dir"),
+        "val": with_synonyms(string_rule("the validation pictures, below --data", minLength=1, default="val")
+                             | {"type": ["string", "null"]}, "valid", "validation", "test", "val_dir"),
+        "split": with_synonyms(split, "val_split", "validation_split", "holdout"),
+        "classes": with_synonyms(names, "names", "labels", "class_names"),
+        "broken": with_synonyms(count_rule("unreadable pictures that are skipped before the run stops", 0, default=100), "max_broken"),
+        "workers": with_synonyms(number_rule("processes that read pictures; null: one a core, at most 8", "an integer of at least 0",
+                                             kind="integer", optional=True, minimum=0, maximum=1024, default=None),
+                                 "num_workers", "n_workers", "threads"),
+    }  # fmt: skip
+    keys["format"]["type"] = ["string", "null"]
+    keys["format"]["enum"] = [*keys["format"]["enum"], None]
+    keys["format"]["x-wants"] = "one of `imagefolder`, `idx`, `csv`"
+    return mapping_rule(keys, "key of `data`") | {"x-instead": {"string": "data: {train: VALUE}"}}
+
+
+def warmup_rule() -> Schema:
+    """The rule of `warmup`."""
+    keys = {
+        "epochs": number_rule("how long, in epochs", "a number over 0", optional=True, exclusiveMinimum=0, default=None),
+        "steps": number_rule("how long, in optimizer steps", "an integer of at least 1", kind="integer", optional=True, minimum=1,
+                             maximum=2**31 - 1, default=None),
+        "start": with_synonyms(share_rule("the share of the learning rate at the start", default=0.0), "start_factor", "warmup_factor"),
+    }  # fmt: skip
+    rule = mapping_rule(keys, "key of `warmup`", minProperties=1) | {"type": ["object", "null"], "default": None}
+    return with_synonyms(rule, "warm_up", "warmup_epochs", integer="warmup: {epochs: VALUE}")
+
+
+def loss_rule() -> Schema:
+    """The rule of `loss`: cross-entropy and its options."""
+    weight = {"type": "number", "exclusiveMinimum": 0, "x-wants": "a number over 0"}
+    keys = {
+        "label_smoothing": with_synonyms(below_one_rule("the share of the target that goes to all classes", default=0.0), "smoothing"),
+        "class_weights": with_synonyms({
+            "type": ["string", "array", "null"], "pattern": "^balanced$", "items": weight, "minItems": 1, "default": None,
+            "description": "a weight for each class, or `balanced`: by how rare a class is",
+            "x-wants": "`balanced`, or a list of numbers over 0",
+        }, "weights", "weight"),
+    }  # fmt: skip
+    return mapping_rule(keys, "key of `loss`")
+
+
+def checkpoint_rule() -> Schema:
+    """The rule of `checkpoint`."""
+    every = mapping_rule(
+        {"epochs": count_rule("epochs"), "steps": count_rule("optimizer steps")},
+        "key of `every`", minProperties=1, maxProperties=1, description="how often one is written", default={"epochs": 1},
+    ) | {"x-wants": "{epochs: NUMBER} or {steps: NUMBER}"}  # fmt: skip
+    keys = {
+        "every": with_synonyms(every, "interval", "frequency", integer="every: {epochs: VALUE}"),
+        "keep": with_synonyms(count_rule("how many of the newest stay", default=2), "save_total_limit", "max_to_keep"),
+        "best": with_synonyms(word_rule("by what the best weights are told", METRICS, "top1"), "metric", "monitor"),
+    }
+    return mapping_rule(keys, "key of `checkpoint`")
+
+
+def top_rules() -> Schema:
+    """The rules of the keys of a recipe, in the order in which they are written."""
+    schedules, steps = schedule_rules(), augment_rules()
+    words = {
+        word.lower(): name
+        for name, others in SCHEDULE_WORDS.items()
+        for word in others
+        if name in without_needs(schedules)
+    }
+    alone = {word.lower(): name for name, others in AUGMENT_WORDS.items() for word in others}
+    strings = {"type": "array", "items": string_rule("a name", minLength=1)}
+    augment = one_of("one step", steps, "augment step", without_needs(steps), **{"x-other-words": alone})
+    logs = {"every": with_synonyms(count_rule("steps from one row of metrics.csv to the next", default=50), "log_interval", "print_freq"),
+            "tensorboard": switch_rule("whether event files for TensorBoard are written", False)}  # fmt: skip
+    return {
+        "recipe": {"type": "integer", "const": 1, "description": "version of the language", "x-wants": "the integer 1"},
+        "name": string_rule("the recipe's name; else the file's", minLength=1),
+        "summary": with_synonyms(string_rule("one line on the recipe", default=""), "description"),
+        "source": with_synonyms(string_rule("the paper and section it follows", default=""), "paper"),
+        "nets": with_synonyms(strings | {"description": "bundled specs whose own recipe this is", "default": []}, "models", string="nets: [VALUE]"),
+        "extends": with_synonyms(string_rule("another recipe: a file beside this one, or zoo:NAME", minLength=1), "base", "inherits"),
+        "data": with_synonyms(data_rule(), "dataset", "datasets"),
+        "epochs": with_synonyms(count_rule("passes over the training pictures"), "max_epochs", "num_epochs", "n_epochs", "max_epoch"),
+        "steps": with_synonyms(count_rule("optimizer steps, instead of epochs"), "max_steps", "iterations", "max_iter", "num_steps"),
+        "batch": with_synonyms(count_rule("pictures of a step: of all processes and accumulated passes"), "batch_size", "global_batch_size", "bs"),
+        "optimizer": with_synonyms(one_of("the optimizer and its numbers", optimizer_rules(), "optimizer", default={"sgd": {"lr": 0.1}}),
+                                    "optimiser", "optim", "opt", string="optimizer: {VALUE: {lr: 0.1}}"),
+        "schedule": with_synonyms(one_of("how the learning rate goes on",
+            {name: with_synonyms(rule, *SCHEDULE_WORDS[name]) for name, rule in schedules.items()}, "schedule",
+            without_needs(schedules), default="constant", **{"x-other-words": words}), "lr_scheduler", "scheduler", "lr_schedule", "sched"),
+        "warmup": warmup_rule() | {"description": "a straight line up to the learning rate at the start"},
+        "loss": with_synonyms(loss_rule(), "criterion"),
+        "augment": with_synonyms({"type": "array", "items": augment, "description": "steps on the training pictures, in their order", "default": [],
+                    "x-wants": "a list of steps"}, "augmentation", "augmentations", "transforms", "transform"),
+        "ema": with_synonyms(number_rule("the decay of the average of the weights", "a number over 0 and under 1", optional=True,
+                                         exclusiveMinimum=0, exclusiveMaximum=1, default=None), "ema_decay", "model_ema"),
+        "precision": with_synonyms(word_rule("of the passes", ("fp32", "bf16", "fp16"), "fp32", **{"x-other-words": PRECISIONS}), "amp", "dtype"),
+        "compile": with_synonyms(switch_rule("whether torch.compile compiles the net", False), "torchcompile", "torch_compile"),
+        "channels_last": switch_rule("whether pixels lie together in memory, channels innermost", False),
+        "accumulate": with_synonyms(count_rule("passes of a step", default=1), "accumulate_grad_batches", "grad_accum_steps",
+                                    "gradient_accumulation_steps"),
+        "clip": with_synonyms(positive_rule("the largest norm of the gradient", optional=True, default=None), "clip_grad", "gradient_clip_val",
+                              "max_grad_norm", "clip_norm", "clip_grad_norm"),
+        "freeze": with_synonyms(strings | {"description": "paths of steps that are not trained", "default": []}, "frozen", string="freeze: [VALUE]"),
+        "checkpoint": with_synonyms(checkpoint_rule(), "checkpoints", "save"),
+        "seed": with_synonyms(count_rule("of all draws", 0, default=0), "random_seed", "manual_seed"),
+        "log": with_synonyms(mapping_rule(logs, "key of `log`"), "logging", "logger"),
+    }  # fmt: skip
+
+
+def stands_elsewhere(keys: Schema) -> list[list[Any]]:
+    """For words that stand deeper in a recipe than at its top: what to write."""
+
+    def words(rules: Schema) -> list[str]:
+        return [word for key, rule in rules.items() for word in (key, *rule.get("x-also-called", ()))]
+
+    taken = set(words(keys))
+    inside = [
+        (
+            [word for word in words({key: rule}) if word not in taken],
+            f"it stands in `{name}`: write `{name}: {{{key}: …}}`",
+        )
+        for name in ("data", "loss")
+        for key, rule in keys[name]["properties"].items()
+    ]
+    of_optimizer = [w for rule in keys["optimizer"]["properties"].values() for w in words(rule["properties"])]
+    steps = keys["augment"]["items"]["properties"]
+    lr = keys["optimizer"]["properties"]["sgd"]["properties"]["lr"]["x-also-called"]
+    return [
+        [["lr", *lr], "it stands in `optimizer`: write `optimizer: {sgd: {lr: VALUE}}`"],
+        [list(dict.fromkeys(of_optimizer)), "it stands in `optimizer`, among the fields of the one that is chosen: `optimizer: {sgd: {lr: 0.1, …}}`"],
+        [list(keys["optimizer"]["properties"]), "an optimizer is written `optimizer: {KEY: {lr: 0.1}}`"],
+        [list(keys["schedule"]["properties"]), "a schedule is written `schedule: {KEY: {…}}`"],
+        *([found, advice] for found, advice in inside),
+        *([words({name: rule}), f"it is a step of `augment`: write `augment: [{{{name}: …}}]`"] for name, rule in steps.items()),
+        [["min_lr", "gamma", "milestones", "patience"], "it stands in `schedule`, among the fields of the one that is chosen"],
+        [["model", "net", "arch", "spec"], "a recipe names no net: `archc train SPEC RECIPE`; `nets` are bundled ones that it is the own recipe of"],
+        [["device", "devices", "gpus", "strategy"], "where a run takes place is said on the command line: `archc train --help`"],
+    ]  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def recipe_schema() -> Schema:
+    """The whole schema, as JSON values. Cached, so do not change it."""
+    keys = top_rules()
+    other_keys = {"x-other-keys": stands_elsewhere(keys)}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "archc recipe, version 1",
+        **mapping_rule(keys, "key of a recipe", ("recipe",), patternProperties={USER_KEY: {}}, **other_keys),
+    }
+
+
+def recipe_schema_text() -> str:
+    """The schema as JSON text, which is also committed as training/recipe.schema.json for editors."""
+    return json.dumps(recipe_schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+RECIPES_LANGUAGE = Language(
+    "recipe",
+    recipe_schema,
+    "recipe, epochs, batch and optimizer",
+    "the smallest recipe: recipe: 1, epochs: 10, batch: 32, optimizer: {sgd: {lr: 0.1}}",
+    (("archspec", "a spec", "a recipe says how a net is trained: `archc train SPEC RECIPE` takes both"),),
+)
