@@ -41,7 +41,7 @@ class BrokenPictures:
                 raise write_failure(self.path, error) from None
         if self.count > self.limit:
             last, why = next(reversed(self.found.items()))
-            raise Failure("broken-pictures", f"{self.count:,} pictures could not be read, and the recipe allows {self.limit:,}; the last is `{last}`: {why}",
+            raise Failure("broken-pictures", f"{self.count:,} pictures could not be read, and the recipe allows {self.limit:,}; the last: {name_once(last, why)}",
                           f"mend or remove those that {self.path or NAME} lists; or allow more: --set data.broken={2 * self.count}", 1)  # fmt: skip
         return len(new)
 
@@ -51,9 +51,14 @@ class BrokenPictures:
             return ""
         first, why = next(iter(self.found.items()))
         what = "1 picture was skipped, as it" if self.count == 1 else f"{self.count:,} pictures were skipped, as they"
-        return f"{what} could not be read: `{first}` ({why})" + (
+        return f"{what} could not be read: {name_once(first, why)}" + (
             f" …; {self.path} lists them" if self.count > 1 and self.path else ""
         )
+
+
+def name_once(name: str, why: str) -> str:
+    """A picture and why it cannot be read; most reasons name it."""
+    return why if name in why else f"`{name}`: {why}"
 
 
 def read_broken(path: Path) -> dict[str, str]:

@@ -16,9 +16,10 @@ from ..compiler.driver import Compilation, check, explain_open_params
 from ..compiler.limits import DEFAULT, Limits
 from ..compiler.weights.loading import CheckpointsByStep, NetTensors, load_checkpoints
 from ..compiler.weights.options import READ_AS_IT_FITS, CheckpointOptions
+from ..runtime.faults import RuntimeFault
 from ..runtime.preprocess import Preprocess
 from .broken import BrokenPictures
-from .checkpoint.identity import Identity, check_identity, current_versions, hash_document
+from .checkpoint.identity import Identity, check_identity, current_versions, hash_recipe
 from .checkpoint.progress import Progress
 from .checkpoint.read import read_newest
 from .checkpoint.write import find_checkpoints, write_checkpoint
@@ -26,8 +27,10 @@ from .devices import start_fabric
 from .learner import Learner, make_learner
 from .loop import Course, run_course
 from .losses import ClassOutput, TrainingLoss, class_output, class_weights
+from .machine_memory import local_processes
+from .memory import failed_batch, is_out_of_memory, refuse_large_batch
 from .recipe.recipe import Recipe
-from .recipe.write import computed_document, recipe_text
+from .recipe.write import to_yaml
 from .result import TrainingResult
 from .run_folder import RunFolder, find_revision, write_spec
 from .schedules import DEPENDS_ON_LENGTH, Length
@@ -97,18 +100,32 @@ def run_training(request: TrainingRequest) -> TrainingResult:
     fabric = request.fabric or start_fabric(recipe, request.device, all_used=len(net.graph.outputs) == 1)
     if fabric.is_global_zero and not request.resume:
         begin_folder(folder, request, net, fabric)
+    elif fabric.is_global_zero:
+        # it may be a longer one now
+        folder.write_text(folder.recipe, to_yaml(recipe))
     fabric.barrier()
+    device, world = str(fabric.device), fabric.world_size
+    memory = refuse_large_batch(net.graph, recipe, device, world_size=world, processes=local_processes(world))
     network = build_network(net.graph, request)
     learner = make_learner(network, recipe, fabric)
     loaders = open_loaders(net, recipe, fabric)
     course = plan_course(folder, request, net, learner, loaders)
+    lacking = False
     try:
         with StopRequest(fabric.world_size) as stop:
             return follow_course(request, net, learner, course, stop, began)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        # what to do is worked out when the frames of the error, and the tensors in them, are gone
+        lacking = True
     finally:
         for each in loaders:
             if each is not None:
                 each.close()
+    if lacking:
+        raise failed_batch(memory, recipe, device, world_size=world, processes=local_processes(world))
+    raise InternalError("a run ended without a result")
 
 
 def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, course: Course, stop: StopRequest,
@@ -139,6 +156,8 @@ def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, 
     finally:
         for each in course.watchers:
             each.end(ended)
+    if reason == "finished" and fabric.is_global_zero:
+        notes += report_run(net, learner, course, plan)
     fabric.barrier()
     return TrainingResult(
         folder.path, net.checked.name, course.recipe.name, reason, progress.step, course.length.steps, course.recipe.checkpoint.best,
@@ -232,7 +251,7 @@ def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, 
         again = check(str(folder.spec), limits=request.limits)
         if again.graph is None or again.graph.sha256() != net.graph.sha256():
             raise InternalError(f"{folder.spec} is not the net that is trained")
-    folder.write_text(folder.recipe, recipe_text(request.recipe))
+    folder.write_text(folder.recipe, to_yaml(request.recipe))
     data = request.data if isinstance(request.data, (str, os.PathLike)) else None
     record = {
         "net": net.checked.name,
@@ -243,7 +262,7 @@ def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, 
         "pictures": net.data.how,
         "world_size": fabric.world_size,
         "spec_sha256": net.graph.sha256(),
-        "recipe_sha256": hash_document(computed_document(request.recipe)),
+        "recipe_sha256": hash_recipe(request.recipe),
         "versions": {"python": sys.version.split()[0], **current_versions(fabric.device.type)},
         "revision": find_revision(Path.cwd()),
     }
@@ -286,11 +305,11 @@ def plan_course(
     loss = TrainingLoss(
         learner.network, net.output, recipe.loss, weights if weights is None else fabric.to_device(weights)
     )
-    identity = Identity(net.graph.sha256(), hash_document(computed_document(recipe)), fabric.world_size, torch.get_num_threads(),
+    identity = Identity(net.graph.sha256(), hash_recipe(recipe), fabric.world_size, torch.get_num_threads(),
                         current_versions(fabric.device.type))  # fmt: skip
     limit = recipe.data.broken
     return Course(recipe, Length(steps, per_epoch), net.output, loss, train, val, folder.checkpoints, folder.best, identity,
-                  BrokenPictures(folder.path, limit))  # fmt: skip
+                  BrokenPictures(folder.path if fabric.is_global_zero else None, limit))  # fmt: skip
 
 
 def resume_progress(folder: RunFolder, learner: Learner, course: Course) -> tuple[Progress, list[str]]:
@@ -303,7 +322,7 @@ def resume_progress(folder: RunFolder, learner: Learner, course: Course) -> tupl
         learner.fabric.barrier()
         return Progress(), []
     changes = check_identity(str(newest.path), newest.identity, course.identity)
-    learner.restore(newest.tensors, newest.progress.scaler)
+    learner.restore(newest.tensors, newest.progress.step, newest.progress.scaler)
     different = f"goes on, though not to the last bit as before: {'; '.join(changes)}"
     return newest.progress, [different] if changes else []
 
@@ -331,6 +350,29 @@ def describe_run(
         tuple(head.path for head in net.graph.heads), (net.output.name,),
         sum(each.numel() for each in learner.network.parameters() if each.requires_grad),
     )  # fmt: skip
+
+
+def report_run(net: PreparedNet, learner: Learner, course: Course, plan: RunPlan) -> list[str]:
+    """Writes report.html at the end of a run, with the best weights on the validation pictures; gives remarks. A report that cannot be
+    written costs no run: that is said."""
+    from .data.loader import ValidationLoader
+    from .report import evaluate_module, write_report
+    from .report.weights import load_best
+
+    versions = {"python": sys.version.split()[0], **current_versions(learner.fabric.device.type)}
+    try:
+        evaluation = None
+        if net.data.val is not None and course.best.is_file():
+            module = load_best(learner.network, course.best)
+            batches = ValidationLoader(
+                net.data.val, net.how, batch_of_process(course.recipe, learner.fabric.world_size)
+            )
+            evaluation = evaluate_module(module, batches, net.data.val, net.output, net.data.classes, model=net.checked.name,
+                                         place=course.recipe.data.val or course.recipe.data.train, matched=net.data.how)  # fmt: skip
+        write_report(plan, "finished", versions, evaluation)
+    except (Failure, RuntimeFault) as fault:
+        return [f"there is no report.html: {fault.message}"]
+    return []
 
 
 def extend_recipe(recipe: Recipe, epochs: int | None) -> Recipe:

@@ -61,12 +61,13 @@ class Learner:
             if value is not None
         }
 
-    def restore(self, tensors: Mapping[str, Tensor], scaler: Mapping[str, Any] | None) -> None:
-        """Puts back what `tensors` kept. Raises RuntimeError, as torch does, where a tensor is missing or has another shape."""
+    def restore(self, tensors: Mapping[str, Tensor], step: int, scaler: Mapping[str, Any] | None) -> None:
+        """Puts back what `tensors` kept after `step` steps. Raises RuntimeError, as torch does, where a tensor is missing or has another shape."""
         self.network.load_state_dict(inside(tensors, MODEL))
         if self.average is not None:
             self.average.module.load_state_dict(inside(tensors, EMA))
-            self.average.n_averaged.fill_(1)
+            # the first step makes the average equal to the weights
+            self.average.n_averaged.fill_(step)
         states: dict[int, dict[str, Tensor]] = {}
         for name, value in inside(tensors, OPTIMIZER).items():
             i, _, key = name.partition(".")

@@ -134,11 +134,12 @@ def failed_batch(memory: StepMemory, recipe: Recipe, device: str, *, world_size:
                  available: int | None = None) -> Failure:  # fmt: skip
     """What is told when a step ran out of memory: the largest batch that should fit, which is less than the one that did not.
 
-    Called when the step's tensors are gone.
+    Called when the step's tensors are gone, and the net and the optimizer's state are still there.
     """
     free = available if available is not None else available_bytes(device)
     tried = pictures_at_once(recipe, world_size)
-    fits = memory.largest(free // (processes if device == "cpu" else 1)) if free is not None else tried // 2
+    held = memory.weights + memory.optimizer + memory.average
+    fits = memory.largest(free // (processes if device == "cpu" else 1) + held) if free is not None else tried // 2
     return describe_large_batch(memory, recipe, device, world_size, fits if fits < tried else tried // 2, free)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 from .broken import BrokenPictures
 from .checkpoint.progress import Progress
@@ -15,7 +15,7 @@ from .driver import PreparedNet, TrainingRequest, build_network, describe_run, o
 from .freezing import training_mode
 from .learner import Learner, make_learner
 from .loop import Course, take_step
-from .machine_memory import available_bytes
+from .machine_memory import available_bytes, local_processes
 from .memory import StepMemory, pictures_at_once, refuse_large_batch
 from .optimizers import set_learning_rate
 from .recipe.recipe import Augmentation
@@ -23,9 +23,6 @@ from .run_folder import RunFolder
 from .schedules import learning_rate
 from .seeds import step_seed
 from .watching import RunPlan
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 
 class ClassPictures(NamedTuple):
@@ -81,13 +78,14 @@ class Rehearsal(NamedTuple):
 
 
 def rehearse(request: TrainingRequest) -> Rehearsal:
-    """What the run would do. Raises what the run would raise before its first step, and Failure `batch-too-large`."""
-    RunFolder(request.output).check_new()
+    """What the run would do. Raises what the run would raise before its first step."""
+    if request.output == Path():
+        request = request._replace(output=Path("RUN"))
     net = prepare_net(request)
     fabric = request.fabric or start_fabric(request.recipe, request.device, all_used=len(net.graph.outputs) == 1)
     device = str(fabric.device)
     memory = refuse_large_batch(
-        net.graph, request.recipe, device, world_size=fabric.world_size, processes=local_processes(fabric)
+        net.graph, request.recipe, device, world_size=fabric.world_size, processes=local_processes(fabric.world_size)
     )
     available = available_bytes(device)
     learner = make_learner(build_network(net.graph, request), request.recipe, fabric)
@@ -107,11 +105,6 @@ def rehearse(request: TrainingRequest) -> Rehearsal:
     )
     return Rehearsal(plan, net.data.how, count_classes(net), request.recipe.augment, tuple(starts), memory,
                      pictures_at_once(request.recipe, fabric.world_size), available, list_files(memory, plan), step, tuple(course.broken.found.items()))  # fmt: skip
-
-
-def local_processes(fabric: Fabric) -> int:
-    """How many processes of the run share this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if fabric.world_size > 1 else 1
 
 
 def try_step(learner: Learner, course: Course) -> TrialStep:

@@ -46,6 +46,8 @@ def plan_request(
         checked = check(spec, limits=limits)
         of_recipe, of_spec = split_settings(settings, checked.document.params if checked.document else ())  # type: ignore[assignment]
     found = choose_recipe(spec, recipe, of_recipe, limits, tell)
+    if found.checkpoint.every_steps is not None:
+        found = replace(found, checkpoint=replace(found.checkpoint, every_epochs=None))
     if epochs is not None:
         found = replace(found, epochs=epochs, steps=None)
     if start is None:

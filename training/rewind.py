@@ -28,7 +28,7 @@ def explain_divergence(learner: Learner, course: Course, fault: NotFinite, graph
     epoch, within = divmod(step, length.per_epoch)
     newest = read_newest(course.checkpoints)
     if newest is not None:
-        learner.restore(newest.tensors, newest.progress.scaler)
+        learner.restore(newest.tensors, newest.progress.step, newest.progress.scaler)
         # a checkpoint lies in the epoch of the step, or at the end of the one before: or there are several between
         progress = newest.progress
         while progress.step < step:

@@ -37,7 +37,10 @@ WORK_TO_FREE = 100_000  # of a check after which its memory is freed before the 
 @limit_option
 @format_option("sarif", "github")
 def command(specs: tuple[str, ...], settings: tuple[str, ...], limits: Limits, form: str) -> int:
-    """Check specs and prove or refute what they expect."""
+    """Check specs and prove or refute what they expect; or check recipes.
+
+    A recipe, which says how a net is trained, is known by its first key, `recipe`.
+    """
     results, code = check_each(specs, settings, limits)
     if form == "text":
         for each in results:
@@ -79,7 +82,7 @@ def check_each(specs: tuple[str, ...], settings: tuple[str, ...], limits: Limits
     codes = [0]
     for spec in specs:
         try:
-            result = check_spec(spec, settings, limits)
+            result = check_either(spec, settings, limits)
             codes.append(int(result.failed))
         except Failure as failure:
             if len(specs) == 1 or failure.code != "no-such-spec":
@@ -92,6 +95,28 @@ def check_each(specs: tuple[str, ...], settings: tuple[str, ...], limits: Limits
             gc.unfreeze()
             gc.collect()
     return results, max(codes)
+
+
+def check_either(spec: str, settings: tuple[str, ...], limits: Limits) -> Compilation:
+    """What the check of a spec found, or of a recipe. Raises Failure (usage) where there is neither."""
+    from ..compiler.diagnostics import Failure
+    from ..compiler.sources import find_spec
+    from ..training.recipe.find import bundled_recipes, find_recipe, is_recipe
+
+    try:
+        text = find_spec(spec)
+    except Failure:
+        if spec not in bundled_recipes():
+            raise
+        text = find_recipe(spec)
+    if not is_recipe(text.data):
+        return check_spec(text, settings, limits)
+    # late: who checks specs pays no import for recipes
+    from ..compiler.driver import Compilation
+    from ..training.recipe.read import check_recipe
+
+    found = check_recipe(text, settings, limits=limits)
+    return Compilation(found.name, found.diagnostics, sources=found.sources, work=found.work)
 
 
 def print_result(checked: Checked) -> None:

@@ -1,4 +1,4 @@
-"""`archc list`: the bundled nets by family, for a terminal, a program, or docs/zoo.md."""
+"""`archc list`: the bundled nets by family, or the recipes, for a terminal, a program, or docs/zoo.md and docs/zoo_recipes.md."""
 
 from __future__ import annotations
 
@@ -36,12 +36,16 @@ resnet50`. The numbers are those that the spec's `expect` states, from its paper
 
 @click.command(epilog="Example: archc list resnet cifar")
 @click.argument("words", metavar="[WORD]...", nargs=-1, shell_complete=offer(spec_names))
+@click.option("--recipes", is_flag=True, help="List the bundled recipes instead, which say how nets are trained.")
 @format_option("markdown")
-def command(words: tuple[str, ...], form: str) -> None:
+def command(words: tuple[str, ...], recipes: bool, form: str) -> None:
     """List the bundled specs by family, or those with each WORD in their name or family.
 
     MACs are those of convolutions and linear layers; 1 MAC is 2 FLOPs.
     """
+    if recipes:
+        list_recipes(words, form)
+        return
     from ..catalog import find_models
 
     found = find_models(words)
@@ -51,6 +55,20 @@ def command(words: tuple[str, ...], form: str) -> None:
         print(list_markdown(found), end="")
     else:
         print(list_text(found))
+
+
+def list_recipes(words: tuple[str, ...], form: str) -> None:
+    """Prints the bundled recipes that have each of the words in their name, or among their nets."""
+    from ..text.recipes import recipes_markdown, recipes_text
+    from ..training.recipe.catalog import find_recipes
+
+    found = find_recipes(words)
+    if form == "json":
+        print_json([each._asdict() for each in found])
+    elif form == "markdown":
+        print(recipes_markdown(found), end="")
+    else:
+        print(recipes_text(found))
 
 
 def list_text(found: Sequence[Model]) -> str:

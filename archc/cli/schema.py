@@ -1,4 +1,4 @@
-"""`archc schema`: the JSON Schema of specs, as editors use it."""
+"""`archc schema`: the JSON Schema of specs or recipes, as editors use it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from .options import format_option
 
 
 @click.command(epilog="Example: archc schema > archspec.schema.json")
+@click.option("--recipe", "of_recipes", is_flag=True, help="Print that of recipes, which say how a net is trained.")
 @format_option()
-def command(form: str) -> None:
+def command(of_recipes: bool, form: str) -> None:
     """Print the JSON Schema of specs, for editors."""
-    from ..compiler.frontend.schema import schema_text
+    if of_recipes:
+        from ..training.recipe.rules import recipe_schema_text as text
+    else:
+        from ..compiler.frontend.schema import schema_text as text
 
-    print(schema_text().rstrip("\n"))
+    print(text().rstrip("\n"))

@@ -138,8 +138,27 @@ def start_weights(weights: tuple[str, ...], given: dict[str, Any]) -> StartWeigh
 
 
 def rehearse(request: TrainingRequest, overfit_batch: bool, form: str) -> int:
-    """`--dry-run` and `--overfit-batch`."""
-    raise Failure("not-yet", "this is not there yet")
+    """`--dry-run` and `--overfit-batch`; the exit code is 1 where a net does not learn one batch."""
+    from ..text import rehearsals
+    from ..training.overfitting import STEPS, try_overfitting
+    from ..training.rehearsal import rehearse as rehearse_run
+    from .progress import counting
+
+    if not overfit_batch:
+        plan = rehearse_run(request)
+        if is_first():
+            print_json(rehearsals.rehearsal_json(plan)) if form == "json" else print_answer(clean_lines(rehearsals.rehearsal_text(plan)))  # fmt: skip
+        return 0
+    with counting("learning one batch by heart", "steps") as count:
+        found = try_overfitting(request, progress=lambda step, loss: count(step, STEPS))
+    if is_first():
+        print_json(rehearsals.overfit_json(found)) if form == "json" else print_answer(clean_lines(rehearsals.overfit_text(found)))  # fmt: skip
+    return int(not found.learned)
+
+
+def clean_lines(text: str) -> str:
+    """Lines that may be printed."""
+    return "\n".join(map(clean, text.splitlines()))
 
 
 def tell(text: str) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ...compiler.diagnostics import Failure
+from ..recipe.recipe import Recipe
+from ..recipe.write import to_plain
 
 
 class Identity(NamedTuple):
@@ -30,9 +32,16 @@ class Identity(NamedTuple):
         return cls(*(given[key] for key in cls._fields))
 
 
-def hash_document(document: object) -> str:
-    """The SHA-256 of JSON values."""
-    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+# what a recipe says of itself or of where it writes, and for how long it goes on: no step computes other numbers for it
+NOT_COMPUTED = ("name", "summary", "source", "nets", "data", "log", "checkpoint", "epochs", "steps")
+
+
+def hash_recipe(recipe: Recipe) -> str:
+    """The SHA-256 of what in a recipe decides which numbers a step computes, and which weights are kept as the best."""
+    plain = to_plain(recipe)
+    computed = {key: value for key, value in plain.items() if key not in NOT_COMPUTED}
+    kept = {"split": plain["data"].get("split"), "best": recipe.checkpoint.best}
+    return hashlib.sha256(json.dumps(computed | kept, sort_keys=True).encode()).hexdigest()
 
 
 def current_versions(device: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ from ...compiler.sources import (
 
 if TYPE_CHECKING:
     from ...compiler.sources import SpecFiles
+
+FIRST_KEY = re.compile(rb"[{\s]*(['\"]?)recipe\1\s*:")
 
 
 class RecipeFiles:
@@ -119,3 +122,12 @@ def recipe_for(net: str) -> SpecText | None:
     family = entries[word].parent.name if word in entries else ""
     name = own.get(word) or own.get(family)
     return find_recipe(name) if name else None
+
+
+def is_recipe(data: bytes) -> bool:
+    """Whether a text is a recipe and no spec: its first key is `recipe`."""
+    for line in data.lstrip(b"\xef\xbb\xbf").splitlines():
+        words = line.strip()
+        if words and not words.startswith((b"#", b"---", b"%")):
+            return bool(FIRST_KEY.match(words))
+    return False

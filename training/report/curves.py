@@ -27,6 +27,8 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 DASHES: Sequence[Any] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), (0, (10, 3)), (0, (1, 1)))
 VARIABLES = {INK: "--ink", RULE: "--line"} | {colour: f"--line-{at}" for at, colour in enumerate(COLOURS)}
 SIZE = (5.6, 3.1)  # inches of 72 points: a point is a pixel where the page is as wide as two charts
+# of the figure: left, bottom, width, height. Margins of one size, as a layout that is searched for takes as long as the drawing
+AXES = (0.15, 0.17, 0.83, 0.74)
 LOG_RANGE = 30  # a learning rate that falls further is drawn on a logarithmic scale
 
 SETTINGS: dict[str, Any] = {
@@ -81,9 +83,9 @@ def draw_chart(chart: Chart) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=SIZE, layout="constrained")
+    figure = Figure(figsize=SIZE)
     FigureCanvasSVG(figure)
-    axes = figure.add_subplot()
+    axes = figure.add_axes(AXES)
     for at, line in enumerate(chart.lines):
         draw_line(axes, line, at)
     set_scales(axes, chart)

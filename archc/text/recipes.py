@@ -1,0 +1,67 @@
+"""The bundled recipes as a table, for a terminal and for docs/zoo_recipes.md."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..compiler.diagnostics import clean
+from .layout import cut_end, table_width
+from .tables import format_number, format_table
+
+if TYPE_CHECKING:
+    from ..training.recipe.catalog import ListedRecipe
+
+PAGE = """\
+# Recipes of the zoo
+
+{count} recipes. Written by `archc list --recipes --format markdown > docs/zoo_recipes.md`.
+
+`archc train NET` takes the recipe that names the net, and says so; each name is also a recipe that a command takes, `archc train NET
+RECIPE`, and that a recipe of your own extends, `extends: zoo:NAME`. Each value has its place in the paper beside it in the file, or says that
+the paper is silent. [recipes.md](recipes.md) is the language.
+
+| recipe | nets | length | batch | optimizer | schedule | source |
+|---|---|---|--:|---|---|---|
+"""
+
+
+def length_of(recipe: ListedRecipe) -> str:
+    """How long a recipe trains: `90 epochs`."""
+    count, unit = (recipe.epochs, "epoch") if recipe.epochs is not None else (recipe.steps, "step")
+    return f"{format_number(count)} {unit}" + ("" if count == 1 else "s")
+
+
+def recipes_text(found: Sequence[ListedRecipe]) -> str:
+    """What is printed for people: a line a recipe, cut to the terminal's width."""
+    if not found:
+        return "there are no bundled recipes"
+    rows = [
+        [each.name, length_of(each), format_number(each.batch), f"{each.optimizer} {each.lr:g}", each.schedule,
+         ", ".join(each.nets), each.source]
+        for each in found
+    ]  # fmt: skip
+    head = ["recipe", "length", "batch", "optimizer", "schedule", "nets", "source"]
+    lines = format_table(
+        head, [[clean(cell) for cell in row] for row in rows], "<<><<<<", width=sys.maxsize
+    ).splitlines()
+    return "\n".join(cut_end(line, table_width()) for line in lines)
+
+
+def recipes_markdown(found: Sequence[ListedRecipe]) -> str:
+    """The page docs/zoo_recipes.md."""
+    rows = [
+        [
+            each.name,
+            ", ".join(each.nets),
+            length_of(each),
+            format_number(each.batch),
+            f"{each.optimizer}, {each.lr:g}",
+            each.schedule,
+            each.source,
+        ]
+        for each in found
+    ]
+    table = ["| " + " | ".join(clean(cell).replace("|", "\\|") for cell in row) + " |\n" for row in rows]
+    return PAGE.format(count=len(found)) + "".join(table)
