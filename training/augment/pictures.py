@@ -239,7 +239,7 @@ def change_pixels(
     import numpy as np
     import torch
 
-    tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+    tensor = torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C"))
     return PIXEL_STEPS[name](tensor, values, draws).numpy().transpose(1, 2, 0)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -51,7 +52,7 @@ class MadeBatch(NamedTuple):
     """What a worker sends: a batch with all of its broken pictures, or the fault that it met."""
 
     batch: PictureBatch | None
-    fault: RuntimeFault | Failure | None = None
+    fault: RuntimeFault | None = None
 
 
 def share_workers(wanted: int | None, processes: int = 1) -> int:
@@ -73,7 +74,7 @@ class TrainingBatches(Dataset[MadeBatch]):
         with one_thread():
             try:
                 return MadeBatch(self.make(plan))
-            except (RuntimeFault, Failure) as fault:
+            except RuntimeFault as fault:
                 return MadeBatch(None, fault)
 
     def make(self, plan: BatchPlan) -> PictureBatch:
@@ -94,7 +95,7 @@ class TrainingBatches(Dataset[MadeBatch]):
                         return PictureBatch(images[:0], torch.empty(0), tuple(broken))
                 index = int(self.permute(plan.epoch)[(place + tried + 1) % len(self.pictures)])
             else:
-                raise Failure("broken-pictures", f"none of the {len(self.pictures):,} training pictures can be read: {broken[0][1]}")  # fmt: skip
+                raise RuntimeFault("broken-pictures", f"none of the {len(self.pictures):,} training pictures can be read: {broken[0][1]}")  # fmt: skip
             targets.append(self.pictures.target(index))
         mixed = self.mixer(images, torch.tensor(targets, dtype=torch.int64), plan.epoch, plan.number)
         return PictureBatch(*mixed, tuple(dict.fromkeys(broken)))
@@ -196,8 +197,15 @@ def begin_worker(number: int) -> None:
     """Said in a worker when it starts. Ctrl-C reaches all processes, and the first one ends the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.set_wakeup_fd(-1)
+    sys.excepthook = tell_unless_cut_off
     torch.set_num_threads(1)
     receive_signals()
+
+
+def tell_unless_cut_off(kind: type[BaseException], error: BaseException, frames: Any) -> None:
+    """A worker says nothing where the first process ended while it was sending to it."""
+    if not issubclass(kind, (OSError, EOFError)):
+        sys.__excepthook__(kind, error, frames)
 
 
 @contextmanager
