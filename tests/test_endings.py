@@ -149,6 +149,7 @@ FAILING = [
     Failing(["init", "mine", "--from", "wrongest.yaml"], 2, "no-such-spec"),
     Failing(["init", "mine", "-o", "-"], 2, "usage"),
     Failing(["list", "nothing-of-that-name"], 2, "no-such-spec"),
+    Failing(["list", "--recipes", "nothing-of-that-name"], 2, "no-such-recipe"),
     Failing(["schema", "much"], 2, "usage"),
     Failing(["ops", "covn"], 2, "no-such-op"),
     Failing(["explain"], 2, "usage"),

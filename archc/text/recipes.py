@@ -13,6 +13,7 @@ from .tables import format_number, format_table
 if TYPE_CHECKING:
     from ..training.recipe.catalog import ListedRecipe
 
+MAX_NETS = 2  # named in a line of a terminal
 PAGE = """\
 # Recipes of the zoo
 
@@ -33,13 +34,18 @@ def length_of(recipe: ListedRecipe) -> str:
     return f"{format_number(count)} {unit}" + ("" if count == 1 else "s")
 
 
+def list_nets(nets: Sequence[str]) -> str:
+    """The first nets of a recipe, and how many more there are."""
+    return ", ".join(nets[:MAX_NETS]) + (f" and {len(nets) - MAX_NETS} more" if len(nets) > MAX_NETS else "")
+
+
 def recipes_text(found: Sequence[ListedRecipe]) -> str:
     """What is printed for people: a line a recipe, cut to the terminal's width."""
     if not found:
         return "there are no bundled recipes"
     rows = [
         [each.name, length_of(each), format_number(each.batch), f"{each.optimizer} {each.lr:g}", each.schedule,
-         ", ".join(each.nets), each.source]
+         list_nets(each.nets), each.source]
         for each in found
     ]  # fmt: skip
     head = ["recipe", "length", "batch", "optimizer", "schedule", "nets", "source"]

@@ -39,12 +39,14 @@ def number(root: Located, *path: str) -> float | None:
 def missing_keys(root: Located) -> Found:
     """What no recipe goes without."""
     place = root.value["recipe"].key.span if "recipe" in root.value else root.span
+    missing = []
     if not holds(root, "epochs") and not holds(root, "steps"):
-        help = "write `epochs: 90`, or `steps: 600000`"
-        yield Diagnostic("missing-key", place, "the recipe needs `epochs` or `steps`: how long it trains", help=help)
+        missing.append(("`epochs` or `steps`: how long it trains", "`epochs: 90`, or `steps: 600000`"))
     if not holds(root, "batch"):
-        message = "the recipe needs `batch`: how many pictures a step takes"
-        yield Diagnostic("missing-key", place, message, help="write `batch: 256`")
+        missing.append(("`batch`: how many pictures a step takes", "`batch: 256`"))
+    if missing:
+        what, example = (" and ".join(texts) for texts in zip(*missing, strict=True))
+        yield Diagnostic("missing-key", place, f"the recipe needs {what}", help=f"write {example}")
     optimizer = find(root, "optimizer")
     name = chosen(optimizer) if optimizer else None
     fields = find(root, "optimizer", name) if name else None

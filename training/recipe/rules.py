@@ -74,7 +74,9 @@ def data_rule() -> Schema:
     keys["format"]["type"] = ["string", "null"]
     keys["format"]["enum"] = [*keys["format"]["enum"], None]
     keys["format"]["x-wants"] = "one of `imagefolder`, `idx`, `csv`"
-    return mapping_rule(keys, "key of `data`") | {"x-instead": {"string": "data: {train: VALUE}"}}
+    return mapping_rule(keys, "key of `data`", description="where the pictures are") | {
+        "x-instead": {"string": "data: {train: VALUE}"}
+    }
 
 
 def warmup_rule() -> Schema:
@@ -100,7 +102,7 @@ def loss_rule() -> Schema:
             "x-wants": "`balanced`, or a list of numbers over 0",
         }, "weights", "weight"),
     }  # fmt: skip
-    return mapping_rule(keys, "key of `loss`")
+    return mapping_rule(keys, "key of `loss`", description="cross-entropy, and its options")
 
 
 def checkpoint_rule() -> Schema:
@@ -114,7 +116,9 @@ def checkpoint_rule() -> Schema:
         "keep": with_synonyms(count_rule("how many of the newest stay", default=2), "save_total_limit", "max_to_keep"),
         "best": with_synonyms(word_rule("by what the best weights are told", METRICS, "top1"), "metric", "monitor"),
     }
-    return mapping_rule(keys, "key of `checkpoint`")
+    return mapping_rule(
+        keys, "key of `checkpoint`", description="how often the state of a run is written, and what stays"
+    )
 
 
 def top_rules() -> Schema:
@@ -163,7 +167,7 @@ def top_rules() -> Schema:
         "freeze": with_synonyms(strings | {"description": "paths of steps that are not trained", "default": []}, "frozen", string="freeze: [VALUE]"),
         "checkpoint": with_synonyms(checkpoint_rule(), "checkpoints", "save"),
         "seed": with_synonyms(count_rule("of all draws", 0, default=0), "random_seed", "manual_seed"),
-        "log": with_synonyms(mapping_rule(logs, "key of `log`"), "logging", "logger"),
+        "log": with_synonyms(mapping_rule(logs, "key of `log`", description="what a run writes beside its checkpoints"), "logging", "logger"),
     }  # fmt: skip
 
 

@@ -12,21 +12,6 @@ from .recipe import Recipe
 # what JSON leaves as it is and the reader refuses, or another reader takes for the end of a line
 UNSEEN = re.compile("[\x7f-\x9f\u2028\u2029\ufffe\uffff\ufeff]")
 
-# that a recipe says of itself, and that does not change what is computed
-ABOUT = ("name", "summary", "source", "nets", "data", "log", "checkpoint")
-LENGTH = ("epochs", "steps")
-
-
-def recipe_text(recipe: Recipe) -> str:
-    """The recipe as YAML."""
-    return to_yaml(recipe)
-
-
-def computed_document(recipe: Recipe) -> dict[str, Any]:
-    """What of a recipe decides which numbers a step computes, but for how long it goes on."""
-    best = {"best": recipe.checkpoint.best, "split": repr(recipe.data.split)}
-    return {key: value for key, value in to_plain(recipe).items() if key not in (*ABOUT, *LENGTH)} | best
-
 
 def to_yaml(recipe: Recipe) -> str:
     """The text of a recipe, each key on its line. `origin` is not written: a text's origin is where it lies."""

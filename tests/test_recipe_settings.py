@@ -1,0 +1,121 @@
+"""`--set` for recipes: what each setting changes, whose it is, and what is said of one that fits nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archc import Failure, SpecError
+from archc.training.recipe.read import read_recipe
+from archc.training.recipe.recipe import Recipe, ValidationSplit
+from archc.training.recipe.settings import split_settings
+
+SMALL = Path(__file__).parent / "data" / "recipes" / "small.yaml"
+
+# a setting, what is looked at, and its value; the recipe has sgd and the schedule `steps`
+CHANGES: list[tuple[str, Callable[[Recipe], Any], Any]] = [
+    ("epochs=3", lambda r: (r.epochs, r.steps), (3, None)),
+    ("recipe.epochs=3", lambda r: r.epochs, 3),
+    ("steps=100", lambda r: (r.epochs, r.steps), (None, 100)),
+    ("optimizer.lr=0.05", lambda r: (r.optimizer.name, r.optimizer.values["lr"], r.optimizer.values["momentum"]), ("sgd", 0.05, 0.9)),
+    ("optimizer.sgd.lr=1", lambda r: r.optimizer.values["lr"], 1.0),
+    ("optimizer.decay_norms=false", lambda r: r.optimizer.decay_norms, False),
+    ("optimizer.adam.lr=0.001", lambda r: (r.optimizer.name, r.optimizer.values["lr"]), ("adam", 0.001)),
+    ("optimizer={adamw: {lr: 0.001}}", lambda r: (r.optimizer.name, r.optimizer.values["weight_decay"]), ("adamw", 0.01)),
+    ("schedule=cosine", lambda r: (r.schedule.name, dict(r.schedule.values)), ("cosine", {"min_lr": 0.0})),
+    ("schedule.factor=0.5", lambda r: (r.schedule.values["at"], r.schedule.values["factor"]), ((2.0, 3.0), 0.5)),
+    ("schedule.at_steps=[10]", lambda r: (r.schedule.values["at"], r.schedule.values["at_steps"]), (None, (10,))),
+    ("warmup=null", lambda r: r.schedule.warmup, None),
+    ("warmup.steps=7", lambda r: (r.schedule.warmup.epochs, r.schedule.warmup.steps), (None, 7)),
+    ("data.workers=0", lambda r: (r.data.workers, r.data.split), (0, ValidationSplit(0.2, 3))),
+    ("data.split.val=0.4", lambda r: r.data.split, ValidationSplit(0.4, 3)),
+    ("data.split=0.4", lambda r: r.data.split, ValidationSplit(0.4)),
+    ("augment=[]", lambda r: r.augment, ()),
+    ("augment=[flip, mixup: 0.2]", lambda r: [step.name for step in r.augment], ["flip", "mixup"]),
+    ("loss.class_weights=balanced", lambda r: r.loss.class_weights, "balanced"),
+    ("checkpoint.every.steps=50", lambda r: (r.checkpoint.every_epochs, r.checkpoint.every_steps), (None, 50)),
+    ("ema=0.99", lambda r: r.ema, 0.99),
+    ("seed=5", lambda r: r.seed, 5),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("setting", "look", "expected"), CHANGES, ids=[setting for setting, _, _ in CHANGES])
+def test_a_setting_changes_one_value(setting: str, look: Callable[[Recipe], Any], expected: object) -> None:
+    assert look(read_recipe(SMALL, [setting])) == expected
+
+
+def test_later_settings_win_and_python_gives_values() -> None:
+    assert read_recipe(SMALL, ["seed=1", "seed=2"]).seed == 2
+    recipe = read_recipe(SMALL, (), {"optimizer.lr": 0.3, "augment": [{"flip": 0.1}, "trivial_augment"], "clip": None})
+    assert recipe.optimizer.values["lr"] == 0.3 and [step.name for step in recipe.augment] == [
+        "flip",
+        "trivial_augment",
+    ]
+
+
+WRONG = [
+    ("lr=1", "set-unknown", "did you mean `optimizer.lr`?"),
+    ("learning_rate=1", "set-unknown", "did you mean `optimizer.lr`?"),
+    ("batch_size=1", "set-unknown", "did you mean `batch`?"),
+    ("optimizer.learning_rate=1", "set-unknown", "did you mean `optimizer.lr`?"),
+    ("data.worker=1", "set-unknown", "did you mean `data.workers`?"),
+    ("data.frobnicate=1", "set-unknown", "it can be format, train"),
+    ("augment.0=1", "set-unknown", "is set as a whole"),
+    ("schedule.min_lr=1", "set-unknown", "`steps` has no `min_lr`"),
+    ("recipe=1", "set-unknown", "no value that can be set"),
+    ("extends=x.yaml", "set-unknown", "no value that can be set"),
+    ("epochs=0", "set-value", "wants an integer of at least 1, not 0"),
+    ("epochs=three", "set-value", "not 'three'"),
+    ("optimizer.momentum=1.5", "set-value", "under 1"),
+    ("optimizer=adam", "set-value", "write `optimizer: {adam: {lr: 0.1}}`"),
+    ("augment=[flop]", "set-value", "did you mean `flip`?"),
+    ("epochs=", "set-value", "no value"),
+    ("epochs", "set-unknown", "no name=value"),
+]
+
+
+@pytest.mark.parametrize(("setting", "code", "part"), WRONG, ids=[setting for setting, _, _ in WRONG])
+def test_a_setting_that_does_not_fit(setting: str, code: str, part: str) -> None:
+    with pytest.raises(Failure) as caught:
+        read_recipe(SMALL, [setting])
+    assert (caught.value.code, caught.value.exit_code) == (code, 2)
+    assert part in str(caught.value)
+
+
+def test_a_setting_that_does_not_go_with_the_rest() -> None:
+    with pytest.raises(SpecError, match=r"--set warmup.epochs:1:1: beyond-end: the warm-up takes 9 epochs"):
+        read_recipe(SMALL, ["warmup.epochs=9"])
+
+
+def test_whose_a_setting_is() -> None:
+    settings = [
+        "optimizer.lr=1",
+        "epochs=3",
+        "depths=[1]",
+        "recipe.seed=1",
+        "spec.seed=2",
+        "classes=4",
+        "data.split.val=0.1",
+    ]
+    found = split_settings(settings, ("depths", "classes", "seed"))
+    assert found.recipe == ("optimizer.lr=1", "epochs=3", "seed=1", "data.split.val=0.1")
+    assert found.spec == ("depths=[1]", "seed=2", "classes=4")
+
+
+@pytest.mark.parametrize(
+    ("setting", "part"),
+    [("seed=1", "write --set recipe.seed=… or --set spec.seed=…"), ("lr=1", "did you mean `optimizer.lr`?"),
+     ("optimiser.lr=1", "did you mean `optimizer.lr`?"), ("clases=3", "did you mean `classes`?"), ("epoch=3", "did you mean `epochs`?"),
+     ("no.such=3", "the first part is a key of a recipe")],
+)  # fmt: skip
+def test_a_setting_that_is_nobodys_or_both(setting: str, part: str) -> None:
+    with pytest.raises(Failure) as caught:
+        split_settings([setting], ("classes", "seed"))
+    assert caught.value.exit_code == 2 and part in caught.value.help
+
+
+def test_what_nothing_is_like_is_left_to_the_spec() -> None:
+    assert split_settings(["frobnicate=1"], ("classes",)).spec == ("frobnicate=1",)
