@@ -19,7 +19,7 @@ from ..compiler.weights.options import READ_AS_IT_FITS, CheckpointOptions
 from ..runtime.faults import RuntimeFault
 from ..runtime.preprocess import Preprocess
 from .broken import BrokenPictures
-from .checkpoint.identity import Identity, check_identity, current_versions, hash_recipe
+from .checkpoint.identity import RunIdentity, check_identity, current_versions, hash_recipe
 from .checkpoint.progress import Progress
 from .checkpoint.read import read_newest
 from .checkpoint.write import find_checkpoints, write_checkpoint
@@ -308,7 +308,7 @@ def plan_course(
     loss = TrainingLoss(
         learner.network, net.output, recipe.loss, weights if weights is None else fabric.to_device(weights)
     )
-    identity = Identity(net.graph.sha256(), hash_recipe(recipe), fabric.world_size, torch.get_num_threads(),
+    identity = RunIdentity(net.graph.sha256(), hash_recipe(recipe), fabric.world_size, torch.get_num_threads(),
                         current_versions(fabric.device.type))  # fmt: skip
     limit = recipe.data.broken
     return Course(recipe, Length(steps, per_epoch), net.output, loss, train, val, folder.checkpoints, folder.best, identity,
