@@ -25,7 +25,7 @@ from .recipe.recipe import Recipe
 from .schedules import LOSSES, Length, after_epoch, learning_rate
 from .seeds import step_seed
 from .stopping import StopRequest
-from .tally import StepLosses, LossTally
+from .tally import LossTally, StepLosses
 from .validation import validate
 from .watching import EpochReport, Measures, StepReport, Watcher
 
