@@ -215,5 +215,19 @@ PICTURE = Benchmark(
     ),
     packages=("playwright",),
 )  # fmt: skip
+TRAINING = Benchmark(
+    "training", "Training", "What does `archc train` cost over a plain torch loop with the same module and loader, and its loader over torchvision's?",
+    "training.py --rounds 7", minutes=20,
+    tables=(Table((NET, Column("archc_rate", "archc, pictures/s", ",.0f"), Column("plain_rate", "plain", ",.0f"), Column("rate_ratio", "ratio", ".3f"),
+            Column("start_over_s", "start over it, s", ".2f"), Column("memory_over_mb", "memory over it, MB", ".0f")), keep(what="training")),
+            Table((Column("archc_rate", "archc, photos/s", ",.0f"), Column("plain_rate", "torchvision", ",.0f"), Column("rate_ratio", "ratio", ".3f")),
+            keep(what="loader"), "The loader: JPEG decoded, cropped at random, mirrored")),
+    goals=(
+        Goal("pictures a second: ≥ 0.97 of the plain loop's", "rate_ratio", {"what": "training"}, least=0.97, form=".3f"),
+        Goal("start: ≤ 2.5 s over it", "start_over_s", {"what": "training"}, most=2.5, form=".2f"),
+        Goal("memory: ≤ 100 MB over it", "memory_over_mb", {"what": "training"}, most=100, form=".0f"),
+    ),
+    packages=("torchvision", "lightning_fabric", "sklearn", "skimage"),
+)  # fmt: skip
 BENCHMARKS = (BUILD, START, PRECISION_HALF, PRECISION_INT8, INT8_KINDS, THREADS, FOLDERS, PHOTOS, MEMORY, CHECKPOINTS, PROOF, ZOO, PLACEMENT,
-              PLACEMENT_OPS, OPENVINO, CUDA, GPU, PICTURE)  # fmt: skip
+              PLACEMENT_OPS, OPENVINO, CUDA, GPU, PICTURE, TRAINING)  # fmt: skip

@@ -236,6 +236,8 @@ OPTIONS = {
     "compare --x": (["compare", "tiny.yaml"], []),
     "cost --at": (["cost", "tiny.yaml"], ["3"]),
     "cost --optimizer": (["cost", "tiny.yaml", "--training"], []),
+    "train --epochs": (["train", "--resume", "nowhere"], []),
+    "train --device": (["train", "--resume", "nowhere"], []),
     "check --format": (["check", "tiny.yaml"], []),
 }
 

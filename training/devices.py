@@ -46,6 +46,8 @@ def start_fabric(recipe: Recipe, device: str = "auto", all_used: bool = True) ->
         raise Failure("device-unavailable", "half floats are trained on a GPU, and this is the CPU",
                       "take `precision: bf16`, which needs no scaling of gradients, or fp32", 3)  # fmt: skip
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # it would write over all memory first, to show who reads what nobody wrote
+    torch.utils.deterministic.fill_uninitialized_memory = False
     quieten()
     fabric = Fabric(accelerator=kind, precision=PRECISIONS[recipe.precision], **processes(all_used))  # type: ignore[arg-type]
     fabric.launch()

@@ -19,7 +19,7 @@ from ..compiler.weights.options import READ_AS_IT_FITS, CheckpointOptions
 from ..runtime.faults import RuntimeFault
 from ..runtime.preprocess import Preprocess
 from .broken import BrokenPictures
-from .checkpoint.identity import Identity, check_identity, current_versions, hash_recipe
+from .checkpoint.identity import RunIdentity, check_identity, current_versions, hash_recipe
 from .checkpoint.progress import Progress
 from .checkpoint.read import read_newest
 from .checkpoint.write import find_checkpoints, write_checkpoint
@@ -158,11 +158,12 @@ def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, 
     finally:
         for each in course.watchers:
             each.end(ended)
-    if reason == "finished" and fabric.is_global_zero:
+    is_new = plan.first_step < progress.step or not (folder.path / "report.html").exists()
+    if reason == "finished" and is_new and fabric.is_global_zero:
         notes += report_run(net, learner, course, plan)
     fabric.barrier()
     return TrainingResult(
-        folder.path, net.checked.name, course.recipe.name, reason, progress.step, course.length.steps, course.recipe.checkpoint.best,
+        folder.path, net.graph.name, course.recipe.name, reason, progress.step, course.length.steps, course.recipe.checkpoint.best,
         progress.best, folder.best if progress.best else None, time.monotonic() - began, fabric.world_size,
         (*notes, *filter(None, [course.broken.note()])),
     )  # fmt: skip
@@ -256,7 +257,7 @@ def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, 
     folder.write_text(folder.recipe, to_yaml(request.recipe))
     data = request.data if isinstance(request.data, (str, os.PathLike)) else None
     record = {
-        "net": net.checked.name,
+        "net": net.graph.name,
         "recipe": request.recipe.name,
         "recipe_origin": request.recipe.origin,
         "command": [clean(word) for word in sys.argv],
@@ -307,7 +308,7 @@ def plan_course(
     loss = TrainingLoss(
         learner.network, net.output, recipe.loss, weights if weights is None else fabric.to_device(weights)
     )
-    identity = Identity(net.graph.sha256(), hash_recipe(recipe), fabric.world_size, torch.get_num_threads(),
+    identity = RunIdentity(net.graph.sha256(), hash_recipe(recipe), fabric.world_size, torch.get_num_threads(),
                         current_versions(fabric.device.type))  # fmt: skip
     limit = recipe.data.broken
     return Course(recipe, Length(steps, per_epoch), net.output, loss, train, val, folder.checkpoints, folder.best, identity,
@@ -347,7 +348,7 @@ def describe_run(
     """What the watchers are told before the first step."""
     data, fabric = net.data, learner.fabric
     return RunPlan(
-        net.checked.name, course.recipe, request.output, data.classes, len(data.train), len(data.val) if data.val else 0,
+        net.graph.name, course.recipe, request.output, data.classes, len(data.train), len(data.val) if data.val else 0,
         course.length.per_epoch, course.length.steps, progress.step, str(fabric.device), fabric.world_size,
         tuple(head.path for head in net.graph.heads), (net.output.name,),
         sum(each.numel() for each in learner.network.parameters() if each.requires_grad),

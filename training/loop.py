@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .broken import BrokenPictures
-from .checkpoint.identity import Identity
+from .checkpoint.identity import RunIdentity
 from .checkpoint.progress import Best, LossSums, Progress
 from .checkpoint.write import write_best, write_checkpoint
 from .freezing import training_mode
@@ -25,7 +25,7 @@ from .recipe.recipe import Recipe
 from .schedules import LOSSES, Length, after_epoch, learning_rate
 from .seeds import step_seed
 from .stopping import StopRequest
-from .tally import StepLosses, Tally
+from .tally import LossTally, StepLosses
 from .validation import validate
 from .watching import EpochReport, Measures, StepReport, Watcher
 
@@ -50,7 +50,7 @@ class Course:
     val: Iterable[Any] | None
     checkpoints: Path
     best: Path
-    identity: Identity
+    identity: RunIdentity
     broken: BrokenPictures
     watchers: Sequence[Watcher] = ()
 
@@ -75,7 +75,7 @@ def run_course(learner: Learner, course: Course, progress: Progress, stop: StopR
 def run_epoch(learner: Learner, course: Course, progress: Progress, stop: StopRequest) -> tuple[Progress, Reason]:
     """The rest of the epoch in which `progress` is."""
     recipe, length = course.recipe, course.length
-    tally, watch = Tally(learner.fabric), Stopwatch(recipe.batch)
+    tally, watch = LossTally(learner.fabric), Stopwatch(recipe.batch)
     for step, lr, losses in steps_of_epoch(learner, course, progress):
         tally.add(losses)
         progress = progress._replace(step=step)

@@ -91,7 +91,7 @@ def train_members(request: TrainingRequest) -> TrainingResult:
     if fabric.is_global_zero and not request.resume:
         begin_folder(folder, request, net, fabric)
     fabric.barrier()
-    request, members = request._replace(data=net.data), find_members(net.graph)
+    request, members = request._replace(data=net.data, settings=net.checked.settings), find_members(net.graph)
     for at, member in enumerate(members):
         place = folder.member(member.name)
         request.tell(f"member {at + 1} of {len(members)}: {member.name}")
@@ -109,13 +109,20 @@ def train_members(request: TrainingRequest) -> TrainingResult:
             join_weights(weights, [folder.member(each.name).best for each in members])
         fabric.barrier()
     last = results[-1]
+    told = zip(members, results, strict=False)
     notes = tuple(
-        f"{member.name}: {note}" for member, each in zip(members, results, strict=False) for note in each.notes
+        f"{member.name}: {note}" for member, each in told for note in (describe_best(each), *each.notes) if note
     )
     return last._replace(
         folder=folder.path, net=net.checked.name, step=sum(each.step for each in results), steps=last.steps * len(members), best=None,
         weights=weights, seconds=time.monotonic() - began, notes=notes,
     )  # fmt: skip
+
+
+def describe_best(result: TrainingResult) -> str:
+    """What a member reached, in words."""
+    best = result.best
+    return f"{result.metric} {best.value:.4f} after step {best.step:,}" if best else ""
 
 
 def join_weights(place: Path, parts: Sequence[Path]) -> None:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from ..compiler.diagnostics import Failure
 from ..compiler.driver import check
 from ..compiler.limits import DEFAULT, Limits
+from ..compiler.sources import Memory, SpecText
 from ..compiler.weights.options import CheckpointOptions
 from .driver import StartWeights, TrainingRequest, extend_recipe
 from .recipe.find import recipe_for
 from .recipe.read import read_recipe
 from .recipe.recipe import Recipe
 from .recipe.settings import split_settings
+from .recipe.write import to_yaml
 from .run_folder import RunFolder
 from .watching import Watcher
 
@@ -46,8 +48,6 @@ def plan_request(
         checked = check(spec, limits=limits)
         of_recipe, of_spec = split_settings(settings, checked.document.params if checked.document else ())  # type: ignore[assignment]
     found = choose_recipe(spec, recipe, of_recipe, limits, tell)
-    if found.checkpoint.every_steps is not None:
-        found = replace(found, checkpoint=replace(found.checkpoint, every_epochs=None))
     if epochs is not None:
         found = replace(found, epochs=epochs, steps=None)
     if start is None:
@@ -79,15 +79,28 @@ def choose_recipe(
 ) -> Recipe:
     """The recipe as it is given, or the bundled one of a bundled net, which is said."""
     if isinstance(recipe, Recipe):
-        return recipe
+        # read as a file would be: what it leaves out gets its defaults, and a wrong value is told
+        text = to_yaml(with_one_interval(recipe)).encode()
+        found = read_recipe(
+            SpecText(Memory({recipe.name: text}), recipe.name, text, f"{recipe.name} (a Recipe)"),
+            settings,
+            limits=limits,
+        )
+        return replace(found, name=recipe.name, origin=recipe.origin)
     if recipe is not None:
         return read_recipe(os.fspath(recipe), settings, limits=limits)
-    found = None if Path(spec).exists() else recipe_for(spec)
-    if found is None:
+    own = None if Path(spec).exists() else recipe_for(spec)
+    if own is None:
         raise Failure("no-such-recipe", f"there is no bundled recipe for `{spec}`",
                       "name one: archc train SPEC RECIPE; `archc list --recipes` shows those that there are", 2)  # fmt: skip
-    tell(f"using the bundled recipe {found.bundled}")
-    return read_recipe(found, settings, limits=limits)
+    tell(f"using the bundled recipe {own.bundled}")
+    return read_recipe(own, settings, limits=limits)
+
+
+def with_one_interval(recipe: Recipe) -> Recipe:
+    """The recipe, whose checkpoints come after so many steps or so many epochs, and not both."""
+    kept = recipe.checkpoint
+    return recipe if kept.every_steps is None else replace(recipe, checkpoint=replace(kept, every_epochs=None))
 
 
 def folder_of(recipe: Recipe) -> Path:

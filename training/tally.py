@@ -29,7 +29,7 @@ class StepLosses(NamedTuple):
     by_result: Mapping[str, Tensor]
 
 
-class Tally:
+class LossTally:
     """Losses that wait to be read."""
 
     def __init__(self, fabric: Fabric) -> None:

@@ -70,11 +70,8 @@ def command(
 
     Without RECIPE a bundled net takes its own one (archc list --recipes).
     """
-    from ..runtime.packages import import_package
-
     with one_voice():
         refuse_combinations(spec, output, resume, settings, weights, given, dry_run, overfit_batch)
-        import_package("lightning_fabric", "training")
         request = make_request(spec, recipe, data, output, resume, settings, limits, epochs, device, weights, given,
                                dry_run or overfit_batch)  # fmt: skip
         if dry_run or overfit_batch:

@@ -12,7 +12,7 @@ from ..recipe.recipe import Recipe
 from ..recipe.write import to_plain
 
 
-class Identity(NamedTuple):
+class RunIdentity(NamedTuple):
     """`spec` and `recipe` are hashes; the recipe's is without its length, which may be extended. `versions` and `threads` decide
     about the last bit of a sum."""
 
@@ -27,7 +27,7 @@ class Identity(NamedTuple):
         return self._asdict() | {"versions": dict(self.versions)}
 
     @classmethod
-    def from_json(cls, given: Mapping[str, Any]) -> Identity:
+    def from_json(cls, given: Mapping[str, Any]) -> RunIdentity:
         """The value that to_json wrote. Raises KeyError for anything else."""
         return cls(*(given[key] for key in cls._fields))
 
@@ -52,7 +52,7 @@ def current_versions(device: str) -> dict[str, str]:
     return {"torch": torch.__version__, "lightning_fabric": version, "device": device}
 
 
-def check_identity(name: str, found: Identity, now: Identity) -> list[str]:
+def check_identity(name: str, found: RunIdentity, now: RunIdentity) -> list[str]:
     """Raises Failure where a checkpoint `name` belongs to another spec, recipe or number of processes.
 
     Gives what else is different, in words: the run goes on then, though not to the same bits.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...compiler.diagnostics import Failure
-from .identity import Identity
+from .identity import RunIdentity
 from .progress import Progress
 from .write import HEADER, find_checkpoints
 
@@ -19,7 +19,7 @@ class TrainingCheckpoint(NamedTuple):
     """A checkpoint, read: whose it is, how far the run was, and its tensors on the CPU."""
 
     path: Path
-    identity: Identity
+    identity: RunIdentity
     progress: Progress
     tensors: dict[str, Tensor]
 
@@ -39,7 +39,7 @@ def read_checkpoint(path: Path) -> TrainingCheckpoint:
             header = json.loads((file.metadata() or {})[HEADER])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
         return TrainingCheckpoint(
-            path, Identity.from_json(header["identity"]), Progress.from_json(header["progress"]), tensors
+            path, RunIdentity.from_json(header["made_by"]), Progress.from_json(header["progress"]), tensors
         )
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         why = str(error).partition("\n")[0][:120] or type(error).__name__

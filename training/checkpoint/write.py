@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...compiler.files import atomic_write
 from ..learner import Learner
-from .identity import Identity
+from .identity import RunIdentity
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 HEADER = "archc.training"
 
 
-def write_checkpoint(folder: Path, learner: Learner, progress: Progress, identity: Identity, keep: int) -> Path:
+def write_checkpoint(folder: Path, learner: Learner, progress: Progress, identity: RunIdentity, keep: int) -> Path:
     """Writes `folder`/NNNNNNNN.safetensors, and removes all but the newest `keep`. Raises Failure where the disk is full."""
     folder.mkdir(exist_ok=True)
     path = folder / f"{progress.step:08d}.safetensors"
     scaler = learner.scaler.state_dict() if learner.scaler is not None else None
-    header = {"identity": identity.to_json(), "progress": progress._replace(scaler=scaler).to_json()}
+    header = {"made_by": identity.to_json(), "progress": progress._replace(scaler=scaler).to_json()}
     write_tensors(path, learner.tensors(), {HEADER: json.dumps(header, sort_keys=True)})
     for old in find_checkpoints(folder)[:-keep]:
         old.unlink(missing_ok=True)

@@ -84,11 +84,13 @@ def locate_bundled_recipe(path: str) -> str:
 
 def find_recipe(recipe: str) -> SpecText:
     """The text of the recipe that a user names: a file, `-` for standard input, or a bundled one. Raises Failure (usage)."""
-    if text := read_user_file(recipe, "recipe"):
-        return text
     found, name = bundled_recipes(), recipe.removeprefix(BUNDLED).removesuffix(".yaml")
+    # the folder of the pictures may well be called as a recipe is: digits, fashion_mnist
+    is_folder = name in found and Path(recipe).is_dir()
+    if not is_folder and (text := read_user_file(recipe, "recipe")):
+        return text
     if name in found:
-        return read_spec_file(found[name].resolve(), found[name].name)._replace(bundled=name)
+        return read_bundled_recipe(name)
     near, path = nearest(name, found), Path(recipe)
     beside = [each for each in names_in_folder(path.parent) if each.endswith((".yaml", ".yml"))]
     file = nearest(path.name, beside)
@@ -102,13 +104,19 @@ def find_recipe(recipe: str) -> SpecText:
     raise Failure("no-such-recipe", message, hint, 2)
 
 
+def read_bundled_recipe(name: str) -> SpecText:
+    """The text of a bundled recipe, whatever lies in the folder that one is in."""
+    path = bundled_recipes()[name]
+    return read_spec_file(path.resolve(), path.name)._replace(bundled=name)
+
+
 @lru_cache(maxsize=1)
 def recipes_by_net() -> dict[str, str]:
     """The names of the bundled recipes by the nets whose own they are."""
     # late: read.py calls this module
     from .read import check_recipe
 
-    checked = {name: check_recipe(name).recipe for name in bundled_recipes()}
+    checked = {name: check_recipe(read_bundled_recipe(name)).recipe for name in bundled_recipes()}
     return {net: name for name, recipe in checked.items() if recipe for net in recipe.nets}
 
 
@@ -121,7 +129,7 @@ def recipe_for(net: str) -> SpecText | None:
     own, entries = recipes_by_net(), zoo()
     family = entries[word].parent.name if word in entries else ""
     name = own.get(word) or own.get(family)
-    return find_recipe(name) if name else None
+    return read_bundled_recipe(name) if name else None
 
 
 def is_recipe(data: bytes) -> bool:

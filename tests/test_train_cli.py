@@ -1,0 +1,166 @@
+"""`archc train` as its users run it: a folder of pictures in, a run's folder out."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from archc.cli.training_progress import TrainingProgress
+
+from .program import Run, program
+
+SPEC = """archspec: 1
+name: tiny
+params: {classes: 10, width: 4}
+input: {image: [3, 8, 8]}
+graph: [{name: conv, conv: $width}, relu, global_avg_pool, {name: fc, linear: $classes}]
+"""
+RECIPE = """recipe: 1
+epochs: 3
+batch: 6
+optimizer: {sgd: {lr: 0.1, momentum: 0.9}}
+augment: [{random_crop: {size: 8, padding: 1}}, {flip: 0.5}]
+data: {workers: 0}
+log: {every: 2}
+"""
+FILES = ["best.safetensors", "checkpoints", "metrics.csv", "recipe.yaml", "run.json", "spec", "spec.yaml"]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command line in a folder with a spec, a recipe, and pictures of three colours."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("archc.training.driver.report_run", lambda *_: [])
+    Path("tiny.yaml").write_text(SPEC, "utf-8")
+    Path("recipe.yaml").write_text(RECIPE, "utf-8")
+    draws = np.random.default_rng(0)
+    for part, count in {"train": 6, "val": 2}.items():
+        for at, name in enumerate(("blue", "green", "red")):
+            folder = Path("photos", part, name)
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = draws.integers(0, 100, (9, 9, 3)).astype(np.uint8)
+                pixels[..., 2 - at] += 120
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+    return program(capsys)
+
+
+TRAIN = ("train", "tiny.yaml", "recipe.yaml", "--data", "photos", "--device", "cpu")
+
+
+def test_a_folder_of_photos_becomes_a_model(run: Run) -> None:
+    ran = run(*TRAIN, "-o", "run", "--set", "width=5", "--set", "optimizer.lr=0.2", "--epochs", "6")
+    assert ran.code == 0, ran.err
+    assert "classes = 3, as the pictures have" in ran.err and "epoch 6/6" in ran.err and "best" in ran.out
+    assert sorted(os.listdir("run")) == FILES
+    record = json.loads(Path("run/run.json").read_text("utf-8"))
+    assert record["net"] == "tiny" and record["world_size"] == 1 and record["data"] == os.path.abspath("photos")
+    assert 'labels: ["blue", "green", "red"]' in Path("run/spec.yaml").read_text("utf-8")
+    recipe = Path("run/recipe.yaml").read_text("utf-8")
+    assert "epochs: 6" in recipe and "lr: 0.2" in recipe
+    built = run("build", "run/spec.yaml", "--weights", "run/best.safetensors", "-o", "tiny.onnx", "--format", "json")
+    assert built.code == 0 and json.loads(built.out)["weights"]["missing"] == []
+    told = json.loads(run("eval", "tiny.onnx", "photos/val", "--device", "cpu", "--format", "json").out)
+    assert told["pictures"] == 6 and told["top1"] > 0.3
+    assert run("check", "run/spec.yaml").code == 0
+
+
+def test_a_run_is_resumed_and_made_longer(run: Run) -> None:
+    document = json.loads(run(*TRAIN, "-o", "run", "--format", "json").out)
+    assert document["step"] == document["steps"] == 9 and document["best"]["metric"] == "top1"
+    assert document["weights"] == "run/best.safetensors"
+    refused = run(*TRAIN, "-o", "run")
+    assert (
+        refused.code == 2
+        and "run-exists" in refused.err
+        and "--resume run" in refused.err
+        and "-o ANOTHER" in refused.err
+    )
+    longer = json.loads(run("train", "--resume", "run", "--epochs", "4", "--format", "json").out)
+    assert longer["step"] == 12
+    assert run("train", "--resume", "run", "--epochs", "2").code == 2
+    assert json.loads(run("train", "--resume", "run", "--format", "json").out)["step"] == 12
+    text = RECIPE + "schedule: cosine\n"
+    Path("cosine.yaml").write_text(text, "utf-8")
+    assert run("train", "tiny.yaml", "cosine.yaml", "--data", "photos", "-o", "cosine").code == 0
+    refused = run("train", "--resume", "cosine", "--epochs", "5")
+    assert refused.code == 2 and "cannot-extend" in refused.err and "spans the whole run" in refused.err
+
+
+def test_weights_of_another_run(run: Run) -> None:
+    assert run(*TRAIN, "-o", "first").code == 0
+    ran = run(
+        *TRAIN, "-o", "second", "--weights", "first/best.safetensors", "--weights-skip", "fc", "--set", "freeze=[conv]"
+    )
+    assert ran.code == 0 and "weights from best.safetensors: 2 tensors, and 2 from the seed" in ran.err
+    refused = run(*TRAIN, "-o", "third", "--weights", "first/best.safetensors", "--set", "width=7")
+    assert refused.code == 1 and "weights-misshapen" in refused.err
+    refused = run(*TRAIN, "-o", "fourth", "--weights-skip", "fc")
+    assert refused.code == 2 and "--weights" in refused.err
+
+
+def test_rehearsals_write_nothing(run: Run) -> None:
+    before = sorted(Path().rglob("*"))
+    assert json.loads(run(*TRAIN, "--dry-run", "--format", "json").out)
+    assert run(*TRAIN, "--overfit-batch", "--set", "optimizer.lr=0.5").code in (0, 1)
+    assert sorted(Path().rglob("*")) == before
+    assert run(*TRAIN, "--dry-run", "--overfit-batch").code == 2
+
+
+def test_ctrl_c_says_how_to_go_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def tick(self: TrainingProgress, step: int, epoch: int) -> None:
+        if step == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingProgress, "tick", tick)
+        ran = run(*TRAIN, "-o", "run")
+    assert ran.code == 130 and "step 4 of 9 is kept; this goes on: archc train --resume run" in ran.err
+    assert "interrupted" in ran.err and not ran.out
+    assert run("train", "--resume", "run").code == 0
+
+
+def test_a_bundled_net_takes_its_own_recipe(run: Run) -> None:
+    ran = run("train", "lenet5_modern", "--data", "photos", "--dry-run", "--set", "batch=6")
+    assert "using the bundled recipe digits" in ran.err, ran.err
+
+
+def torchrun(folder: Path, *words: str, nodes: int = 1) -> list[subprocess.CompletedProcess[str]]:
+    """The command under torchrun: two processes on one node, or one on each of two that meet on this machine."""
+    start = [sys.executable, "-m", "torch.distributed.run"]
+    port = str(20_000 + os.getpid() % 20_000)
+    places = [["--nproc-per-node", "2", "--master-port", port]]
+    if nodes == 2:
+        places = [["--nnodes", "2", "--node-rank", str(rank), "--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", port]
+                  for rank in range(2)]  # fmt: skip
+    running = [
+        subprocess.Popen([*start, *place, "-m", "archc", *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                         env=os.environ | {"OMP_NUM_THREADS": "1"})
+        for place in places
+    ]  # fmt: skip
+    found = []
+    for process in running:
+        out, err = process.communicate(timeout=240)
+        found.append(subprocess.CompletedProcess(process.args, process.returncode, out, err))
+    return found
+
+
+@pytest.mark.slow
+def test_torchrun_on_one_node_and_on_two(run: Run, tmp_path: Path) -> None:
+    one = torchrun(tmp_path, *TRAIN, "-o", "one", "--format", "json")
+    two = torchrun(tmp_path, *TRAIN, "-o", "two", "--format", "json", nodes=2)
+    assert [each.returncode for each in (*one, *two)] == [0, 0, 0], [each.stderr[-2000:] for each in (*one, *two)]
+    # the first process alone answers
+    documents = [json.loads(each.stdout) for each in (*one, *two) if each.stdout]
+    assert [each["processes"] for each in documents] == [2, 2] and one[0].stderr.count("epoch 1/3") == 1
+    assert (tmp_path / "one/best.safetensors").read_bytes() == (tmp_path / "two/best.safetensors").read_bytes()
+    ran = run("train", "--resume", "one")
+    assert ran.code == 1 and "checkpoint-world-size" in ran.err and "torchrun --nproc-per-node 2" in ran.err
