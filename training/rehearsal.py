@@ -16,7 +16,7 @@ from .freezing import training_mode
 from .learner import Learner, make_learner
 from .loop import Course, take_step
 from .machine_memory import available_bytes, local_processes
-from .memory import StepMemory, pictures_at_once, refuse_large_batch
+from .memory import StepMemory, format_bytes, pictures_at_once, refuse_large_batch
 from .optimizers import set_learning_rate
 from .recipe.recipe import Augmentation
 from .run_folder import RunFolder
@@ -137,5 +137,5 @@ def list_files(memory: StepMemory, plan: RunPlan) -> tuple[RunFile, ...]:
     keep = plan.recipe.checkpoint.keep
     checkpoint = memory.weights + memory.average + memory.optimizer
     texts = ("metrics.csv", "report.html", "recipe.yaml", "spec.yaml", "run.json")
-    return (RunFile(f"checkpoints/ ({keep} of {checkpoint / 1e6:,.1f} MB)", keep * checkpoint), RunFile("best.safetensors", memory.weights),
+    return (RunFile(f"checkpoints/ ({keep} of {format_bytes(checkpoint)})", keep * checkpoint), RunFile("best.safetensors", memory.weights),
             *(RunFile(name, 0) for name in texts))  # fmt: skip
