@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .draws import seed_torch
-from .torchvision import import_transforms
+from .torchvision import import_transforms, make_transform
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,12 +43,6 @@ def light_by_pca(pixels: Any, values: Mapping[str, Any], draws: np.random.Genera
     amounts = draws.normal(0, values["std"], 3) * PCA_VALUES
     added = torch.tensor([sum(part * amount for part, amount in zip(row, amounts, strict=True)) for row in PCA_VECTORS])
     return (pixels + (added.float() * 255)[:, None, None]).round_().clamp_(0, 255).to(torch.uint8)
-
-
-@cache
-def make_transform(name: str, **values: Any) -> Any:
-    """One of torchvision's transforms; they keep nothing from picture to picture."""
-    return getattr(import_transforms(), name)(**values)
 
 
 def rand_augment(pixels: Any, values: Mapping[str, Any], draws: np.random.Generator) -> Any:

@@ -34,6 +34,12 @@ def import_transforms() -> Any:
                            "pip install --no-deps torchvision, or leave the step out", 3) from None  # fmt: skip
 
 
+@cache
+def make_transform(name: str, **values: Any) -> Any:
+    """One of torchvision's transforms; they keep nothing from picture to picture."""
+    return getattr(import_transforms(), name)(**values)
+
+
 def declare_operators() -> None:
     """Declares the operators that torchvision's compiled part would bring, and forgets the half of torchvision that came."""
     import torch
