@@ -47,7 +47,7 @@ def start_fabric(recipe: Recipe, device: str = "auto", all_used: bool = True) ->
                       "take `precision: bf16`, which needs no scaling of gradients, or fp32", 3)  # fmt: skip
     torch.use_deterministic_algorithms(True, warn_only=True)
     # it would write over all memory first, to show who reads what nobody wrote
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     quieten()
     fabric = Fabric(accelerator=kind, precision=PRECISIONS[recipe.precision], **processes(all_used))  # type: ignore[arg-type]
     fabric.launch()
