@@ -133,7 +133,10 @@ class Fault(NamedTuple):
 
 FAULTS = {
     "an empty class folder": Fault(empty_class, (), 1, "empty-class", ("dog", "photos/train")),
-    "no pictures": Fault(no_pictures, (), 1, "no-pictures", ("photos/train",)),
+    "no pictures": Fault(no_pictures, (), 2, "no-pictures", ("photos", "train")),
+    "a folder that is not there": Fault(
+        lambda _: None, ("--set", "data.train=trian"), 2, "no-pictures", ("photos", "trian")
+    ),
     "a folder that is no class": Fault(odd_class, (), 1, "classes-unmatched", ("cow",)),
     "a word that is no class": Fault(odd_word, CSV, 1, "classes-unmatched", ("cow", "val.csv")),
     "another number of classes": Fault(fixed_classes, (), 1, "class-count", ("5", "3")),
@@ -215,7 +218,7 @@ sys.exit(main())
 @pytest.mark.slow
 def test_a_full_disk_leaves_the_last_checkpoint(folder: Path) -> None:
     """The run ends with the environment's code; what is there is whole, and goes on where there is room."""
-    arguments = ("train", "tiny.yaml", "tiny.recipe.yaml", "--data", "photos", "-o", "run", "--epochs", "400",
+    arguments = ("train", "tiny.yaml", "tiny.recipe.yaml", "--data", "photos", "-o", "run", "--epochs", "5",
                  "--set", "checkpoint.every.epochs=20", "--set", "checkpoint.keep=3", "--set", "log.every=1000")  # fmt: skip
     wide = SPEC.replace("out: 4", "out: 400")
     (folder / "tiny.yaml").write_text(wide, "utf-8")
@@ -229,7 +232,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(folder: Path) -> None:
     for path in kept:
         with safe_open(path, "numpy") as file:
             assert len(file.keys()) >= 4
-    done = archc(folder, "train", "--resume", "run", "--epochs", "41")
+    done = archc(folder, "train", "--resume", "run")
     assert done.code == 0, done.err
 
 
