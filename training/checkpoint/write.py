@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 HEADER = "archc.training"
+# how the library ends a message whose reason is the system's: a full disk, no permission
+SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 def write_checkpoint(folder: Path, learner: Learner, progress: Progress, identity: RunIdentity, keep: int) -> Path:
@@ -37,12 +41,18 @@ def write_best(path: Path, learner: Learner) -> None:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: dict[str, str]) -> None:
     """Writes a .safetensors, whole or not at all."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     plain: dict[str, Any] = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with atomic_write(path) as partial:
         mode = partial.stat().st_mode
-        save_file(plain, partial, metadata=notes or None)
+        try:
+            save_file(plain, partial, metadata=notes or None)
+        except SafetensorError as error:
+            if found := SYSTEM_ERROR.search(str(error)):
+                raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
+            raise
         # the library makes the file anew, and for its owner alone
         partial.chmod(mode & 0o777)
 

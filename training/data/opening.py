@@ -89,7 +89,9 @@ def find_place(rules: DataRules, root: Path, part: str) -> DataPlace | None:
             if path.exists() and (found := recognise(path, rules.format, part)):
                 return found
     whole = recognise(root, rules.format, part) if part == "train" or rules.format in (None, "idx") else None
-    if whole and (part == "train" or whole.format == "idx"):
+    # folders of classes may be the root's own only where nothing says that they are elsewhere: a misspelt `train` is no class, nor is an empty one
+    of_root = part == "train" and stated == part and not (root / part).exists()
+    if whole and (whole.format == "idx" or (part == "train" and whole.format == "csv") or of_root):
         return whole
     if part == "val" and stated == part:
         return None
