@@ -95,8 +95,8 @@ which, folder, out = sys.argv[1:]
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from archc.training.augment.torchvision import import_torchvision
-import_torchvision()
+from archc.training.augment.torchvision import import_transforms
+import_transforms()
 def batches():
     if which == "archc":
         from archc.training.data import open_data

@@ -75,7 +75,7 @@ def run_course(learner: Learner, course: Course, progress: Progress, stop: StopR
 def run_epoch(learner: Learner, course: Course, progress: Progress, stop: StopRequest) -> tuple[Progress, Reason]:
     """The rest of the epoch in which `progress` is."""
     recipe, length = course.recipe, course.length
-    tally, watch = LossTally(learner.fabric), Stopwatch(recipe.batch)
+    tally, watch = LossTally(learner.fabric), Stopwatch(recipe.batch, progress.step)
     for step, lr, losses in steps_of_epoch(learner, course, progress):
         tally.add(losses)
         progress = progress._replace(step=step)
@@ -212,14 +212,14 @@ def save_if(due: bool, learner: Learner, course: Course, progress: Progress) -> 
 
 
 class Stopwatch:
-    """How many images of all processes a second takes, since it was last asked."""
+    """How many images of all processes a second takes, since it was last asked; it starts after `step` steps."""
 
-    def __init__(self, batch: int) -> None:
-        self.batch, self.at, self.step = batch, time.monotonic(), -1
+    def __init__(self, batch: int, step: int) -> None:
+        self.batch, self.at, self.step = batch, time.monotonic(), step
 
     def images_per_second(self, step: int) -> float:
-        """The rate up to the end of `step`; 0 the first time, when nothing is known."""
+        """The rate up to the end of `step`."""
         now, before = time.monotonic(), self.step
-        rate = (step - before) * self.batch / max(now - self.at, 1e-9) if before >= 0 else 0.0
-        self.at, self.step = now, step
-        return rate
+        self.at, started = now, self.at
+        self.step = step
+        return (step - before) * self.batch / max(now - started, 1e-9)
