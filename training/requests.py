@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..compiler.diagnostics import Failure
+from ..compiler.diagnostics import Failure, SpecError
 from ..compiler.driver import check
 from ..compiler.limits import DEFAULT, Limits
 from ..compiler.sources import Memory, SpecText
@@ -46,7 +46,9 @@ def plan_request(
     of_spec, of_recipe = tuple(settings), ()
     if settings:
         checked = check(spec, limits=limits)
-        of_recipe, of_spec = split_settings(settings, checked.document.params if checked.document else ())  # type: ignore[assignment]
+        if checked.document is None:
+            raise SpecError(checked.diagnostics)
+        of_recipe, of_spec = split_settings(settings, checked.document.params)  # type: ignore[assignment]
     found = choose_recipe(spec, recipe, of_recipe, limits, tell)
     if epochs is not None:
         found = replace(found, epochs=epochs, steps=None)

@@ -268,7 +268,7 @@ def augment_rules() -> Schema:
         "center_crop": choice_rule("center_crop", "the middle of the picture", {"size": size_rule(own_size)}, bare="size"),
         "random_crop": choice_rule("random_crop", "a window of the picture", {
             "size": size_rule(own_size),
-            "padding": with_synonyms(count_rule("pixels that are added on each side first", 0, default=0), "pad"),
+            "padding": count_rule("pixels that are added on each side first", 0, default=0),
             "fill": with_synonyms({
                 "type": ["integer", "string"], "description": "what these pixels are: a shade, 0 is black, or the picture mirrored at its edge",
                 "minimum": 0, "maximum": 255, "pattern": "^reflect$", "x-words": ["reflect"], "default": 0,
