@@ -15,7 +15,7 @@ from ..compiler.sources import Memory, SpecText
 from ..compiler.weights.options import CheckpointOptions
 from .driver import StartWeights, TrainingRequest, extend_recipe
 from .recipe.find import recipe_for
-from .recipe.read import read_recipe
+from .recipe.read import check_recipe, read_recipe
 from .recipe.recipe import Recipe
 from .recipe.settings import split_settings
 from .recipe.write import to_yaml
@@ -90,13 +90,26 @@ def choose_recipe(
         )
         return replace(found, name=recipe.name, origin=recipe.origin)
     if recipe is not None:
-        return read_recipe(os.fspath(recipe), settings, limits=limits)
+        return read_and_tell(os.fspath(recipe), settings, limits, tell)
     own = None if Path(spec).exists() else recipe_for(spec)
     if own is None:
         raise Failure("no-such-recipe", f"there is no bundled recipe for `{spec}`",
                       "name one: archc train SPEC RECIPE; `archc list --recipes` shows those that there are", 2)  # fmt: skip
     tell(f"using the bundled recipe {own.bundled}")
-    return read_recipe(own, settings, limits=limits)
+    return read_and_tell(own, settings, limits, tell)
+
+
+def read_and_tell(
+    recipe: str | SpecText, settings: Sequence[str], limits: Limits, tell: Callable[[str], None]
+) -> Recipe:
+    """A recipe, whose warnings are told: what has no effect in it, or not the one that is meant. Raises as `read_recipe` does."""
+    found = check_recipe(recipe, settings, limits=limits)
+    if found.recipe is None:
+        raise SpecError(found.diagnostics)
+    for each in found.diagnostics:
+        place = f"{each.span.short}: " if each.span else ""
+        tell(f"warning[{each.code}]: {place}{each.message} ({each.help})")
+    return found.recipe
 
 
 def with_one_interval(recipe: Recipe) -> Recipe:
