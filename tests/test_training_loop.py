@@ -283,6 +283,37 @@ def test_other_ways_end_near_by(name: str, spec: Path, tmp_path: Path) -> None:
     assert (difference > 0) or name == "channels last"
 
 
+def use_backend(monkeypatch: pytest.MonkeyPatch, backend: Any) -> None:
+    """Has torch.compile take another backend."""
+    # Fabric puts a function of its own in the place of torch's when it is imported
+    import lightning_fabric  # noqa: F401
+
+    real = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda module, **_: real(module, backend=backend))
+
+
+def test_a_compiled_net_is_kept_by_its_plain_names(spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Traced by torch.compile and computed as it is, which takes no compiler; it is resumed to the same bytes."""
+    use_backend(monkeypatch, "eager")
+    recipe = replace(RECIPE, compile=True, ema=0.5, freeze=("norm",))
+    train(spec, replace(recipe, compile=False), data=DATA, output=tmp_path / "plain", device="cpu")
+    ended = train(spec, recipe, data=DATA, output=tmp_path / "run", device="cpu", watchers=[Told(interrupt_at=3)])
+    assert ended.reason == "interrupted" and resume(tmp_path / "run", data=DATA, device="cpu").step == 8
+    kept = load_file(tmp_path / "run/checkpoints/00000008.safetensors")
+    assert {"model.conv.weight", "ema.conv.weight", "optimizer.0.momentum_buffer"} <= kept.keys()
+    assert (tmp_path / "run/best.safetensors").read_bytes() == (tmp_path / "plain/best.safetensors").read_bytes()
+
+
+def test_a_net_that_cannot_be_compiled_is_told(spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("No working C++ compiler found")
+
+    use_backend(monkeypatch, fail)
+    with pytest.raises(Failure, match="No working C") as found:
+        train(spec, replace(RECIPE, compile=True), data=DATA, output=tmp_path / "run", device="cpu")
+    assert (found.value.code, found.value.exit_code) == ("compile-failed", 3) and "compile=false" in found.value.help
+
+
 def test_ctrl_c_keeps_the_step(spec: Path, tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
     result = train(spec, RECIPE, data=DATA, output=tmp_path / "run", device="cpu", watchers=[Told(interrupt_at=3)])

@@ -22,6 +22,7 @@ from .checkpoint.identity import RunIdentity, check_identity, current_versions, 
 from .checkpoint.progress import Progress
 from .checkpoint.read import read_newest
 from .checkpoint.write import find_checkpoints, write_checkpoint
+from .compiling import compile_faults
 from .devices import start_fabric
 from .learner import Learner, make_learner
 from .loop import Course, run_course
@@ -141,7 +142,7 @@ def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, 
         each.begin(plan)
     ended = "ended by an error"
     try:
-        with worker_faults():
+        with worker_faults(), compile_faults():
             progress, reason = run_course(learner, course, progress, stop)
         ended = reason
     except NotFinite as fault:

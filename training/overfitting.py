@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from .compiling import compile_faults
 from .devices import start_fabric
 from .driver import TrainingRequest, build_network, prepare_net
 from .learner import Learner, make_learner
@@ -54,9 +55,10 @@ def try_overfitting(request: TrainingRequest, steps: int = STEPS, progress: Call
     batch = next(iter(loader.epoch(0)))
     images, targets = fabric.to_device((batch.images, batch.targets))
     lr = float(request.recipe.optimizer.values["lr"])
-    return overfit_batch(
-        learner, net.output, images, targets, lr=lr, steps=steps, name=net.graph.name, progress=progress
-    )
+    with compile_faults():
+        return overfit_batch(
+            learner, net.output, images, targets, lr=lr, steps=steps, name=net.graph.name, progress=progress
+        )
 
 
 def overfit_batch(learner: Learner, output: ClassOutput, images: Tensor, targets: Tensor, *, lr: float, steps: int = STEPS,

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from .broken import BrokenPictures
 from .checkpoint.progress import Progress
+from .compiling import compile_faults
 from .devices import start_fabric
 from .driver import PreparedNet, TrainingRequest, build_network, describe_run, open_loaders, plan_course, prepare_net
 from .freezing import training_mode
@@ -99,7 +100,8 @@ def rehearse(request: TrainingRequest) -> Rehearsal:
     try:
         course = plan_course(RunFolder(request.output), request, net, learner, loaders)
         course = replace(course, broken=BrokenPictures(None, request.recipe.data.broken))
-        step = try_step(learner, course)
+        with compile_faults():
+            step = try_step(learner, course)
     finally:
         for each in loaders:
             if each is not None:
