@@ -40,7 +40,7 @@ from archc.training.recipe.recipe import (
     Warmup,
 )
 from archc.training.schedules import Length, Plateau, after_epoch, learning_rate
-from archc.training.seeds import step_seed
+from archc.training.seeds import seed_generators, step_seed
 from archc.training.watching import EpochReport, RunPlan, StepReport, Watcher
 
 SPEC = """archspec: 1
@@ -197,6 +197,13 @@ def test_what_is_frozen_stays_as_it_is(spec: Path, tmp_path: Path) -> None:
 def test_steps_have_seeds_of_their_own() -> None:
     seeds = {step_seed(seed, step, rank) for seed in range(3) for step in range(30) for rank in range(3)}
     assert len(seeds) == 270 and all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_seeding_is_torchs() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(2)
+    seed_generators(5, torch.device("cpu"))
+    assert torch.equal(torch.rand(2), expected)
 
 
 class Told(Watcher):

@@ -23,7 +23,7 @@ from .losses import ClassOutput, TrainingLoss
 from .optimizers import set_learning_rate
 from .recipe.recipe import Recipe
 from .schedules import LOSSES, Length, after_epoch, learning_rate
-from .seeds import step_seed
+from .seeds import seed_generators, step_seed
 from .stopping import StopRequest
 from .tally import LossTally, StepLosses
 from .validation import validate
@@ -100,8 +100,6 @@ def run_epoch(learner: Learner, course: Course, progress: Progress, stop: StopRe
 
 def steps_of_epoch(learner: Learner, course: Course, progress: Progress) -> Iterator[tuple[int, float, StepLosses]]:
     """Takes the steps that are left of an epoch; gives after each how many there were so far, its learning rate, and its losses."""
-    import torch
-
     recipe, length = course.recipe, course.length
     epoch, done = divmod(progress.step, length.per_epoch)
     batches = course.train.epoch(epoch, start_batch=done * recipe.accumulate)
@@ -109,7 +107,7 @@ def steps_of_epoch(learner: Learner, course: Course, progress: Progress) -> Iter
     for step in range(progress.step, min((epoch + 1) * length.per_epoch, length.steps)):
         lr = learning_rate(recipe, step, length, progress.plateau)
         set_learning_rate(learner.optimizer, lr)
-        torch.manual_seed(step_seed(recipe.seed, step, learner.fabric.global_rank))
+        seed_generators(step_seed(recipe.seed, step, learner.fabric.global_rank), learner.fabric.device)
         yield step + 1, lr, take_step(learner, course, islice(batches, recipe.accumulate))
 
 

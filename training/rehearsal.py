@@ -23,7 +23,7 @@ from .optimizers import set_learning_rate
 from .recipe.recipe import Augmentation
 from .run_folder import RunFolder
 from .schedules import learning_rate
-from .seeds import step_seed
+from .seeds import seed_generators, step_seed
 from .watching import RunPlan
 
 
@@ -117,15 +117,13 @@ def rehearse(request: TrainingRequest) -> Rehearsal:
 
 def try_step(learner: Learner, course: Course) -> TrialStep:
     """The first step of the run, with its pictures, its learning rate and its random draws."""
-    import torch
-
     recipe = course.recipe
     began = time.monotonic()
     batches = [*islice(course.train.epoch(0), recipe.accumulate)]
     loaded = stepping = time.monotonic()
     training_mode(learner.wrapped, learner.network, recipe.freeze)
     set_learning_rate(learner.optimizer, learning_rate(recipe, 0, course.length))
-    torch.manual_seed(step_seed(recipe.seed, 0, learner.fabric.global_rank))
+    seed_generators(step_seed(recipe.seed, 0, learner.fabric.global_rank), learner.fabric.device)
     loss = float(take_step(learner, course, batches).total)
     if recipe.compile:
         # the first step compiled the net, too
