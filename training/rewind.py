@@ -11,7 +11,7 @@ from .divergence import divergence_failure, find_divergence
 from .freezing import training_mode
 from .learner import Learner
 from .loop import Course, steps_of_epoch, to_device
-from .seeds import step_seed
+from .seeds import seed_generators, step_seed
 from .tally import NotFinite
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 def explain_divergence(learner: Learner, course: Course, fault: NotFinite, graph: Graph) -> Failure:
     """The Failure `diverged`: at which step, and in which layer it began."""
-    import torch
-
     step, recipe, length = fault.step - 1, course.recipe, course.length
     epoch, within = divmod(step, length.per_epoch)
     newest = read_newest(course.checkpoints)
@@ -41,7 +39,7 @@ def explain_divergence(learner: Learner, course: Course, fault: NotFinite, graph
     images, targets = to_device(learner, recipe, batch)
 
     def replay() -> Tensor:
-        torch.manual_seed(step_seed(recipe.seed, step, learner.fabric.global_rank))
+        seed_generators(step_seed(recipe.seed, step, learner.fabric.global_rank), learner.fabric.device)
         with learner.fabric.autocast():
             return course.loss(learner.network(images), targets).total
 
