@@ -247,6 +247,13 @@ def remove_stale(path: Path, named_data: NamedData | None) -> None:
                         remove_unused(path.with_name(name), int(found[1]), named_data, path)
 
 
+def remove_left(folder: Path) -> None:
+    """Removes what killed processes left in a folder of any output; only of those that name no data."""
+    form = re.compile(rf"\.(.+?)\.\d+(?:\.\w+)?{re.escape(SUFFIX)}", re.ASCII)
+    for name in sorted({found[1] for each in os.listdir(folder) if (found := form.fullmatch(each))}):
+        remove_stale(folder / name, None)
+
+
 def remove_unused(private: Path, pid: int, named_data: NamedData | None, output: Path) -> None:
     """Removes a private folder whose lock is free; where there are no locks, one whose process has ended.
 

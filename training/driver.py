@@ -6,7 +6,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,18 +22,19 @@ from .broken import BrokenPictures
 from .checkpoint.identity import RunIdentity, check_identity, current_versions, hash_recipe
 from .checkpoint.progress import Progress
 from .checkpoint.read import read_newest
-from .checkpoint.write import find_checkpoints, write_checkpoint
+from .checkpoint.write import write_checkpoint
 from .compiling import compile_faults
-from .devices import start_fabric
+from .devices import global_rank, start_fabric
 from .learner import Learner, make_learner
 from .loop import Course, run_course
 from .losses import ClassOutput, TrainingLoss, class_output, class_weights
 from .machine_memory import local_processes
-from .memory import failed_batch, is_out_of_memory, refuse_large_batch
+from .memory import StepMemory, failed_batch, is_out_of_memory, refuse_large_batch
 from .recipe.recipe import Recipe
 from .recipe.write import to_yaml
 from .result import TrainingResult
 from .run_folder import RunFolder, find_revision, write_spec
+from .run_lock import hold_run
 from .run_report import ReportedNet, report_run
 from .schedules import DEPENDS_ON_LENGTH, Length
 from .stopping import StopRequest
@@ -94,39 +96,62 @@ def run_training(request: TrainingRequest) -> TrainingResult:
     Raises SpecError for a wrong spec, Failure for what else stands in the way, and KeyboardInterrupt at a second Ctrl-C.
     """
     began = time.monotonic()
-    folder = RunFolder(request.output)
-    folder.check_begun() if request.resume else folder.check_new()
-    net = prepare_net(request)
-    recipe = request.recipe
-    fabric = request.fabric or start_fabric(recipe, request.device, all_used=len(net.graph.outputs) == 1)
-    if fabric.is_global_zero and not request.resume:
-        begin_folder(folder, request, net, fabric)
-    elif fabric.is_global_zero:
-        # it may be a longer one now
-        folder.write_text(folder.recipe, to_yaml(recipe))
-    fabric.barrier()
-    device, world = str(fabric.device), fabric.world_size
-    memory = refuse_large_batch(net.graph, recipe, device, world_size=world, processes=local_processes(world))
-    network = build_network(net.graph, request)
-    learner = make_learner(network, recipe, fabric)
-    loaders = open_loaders(net, recipe, fabric)
-    course = plan_course(folder, request, net, learner, loaders)
     lacking = False
-    try:
-        with StopRequest(fabric.world_size) as stop:
-            return follow_course(request, net, learner, course, stop, began)
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        # what to do is worked out when the frames of the error, and the tensors in them, are gone
-        lacking = True
-    finally:
-        for each in loaders:
-            if each is not None:
-                each.close()
+    with open_run(request) as run:
+        try:
+            with StopRequest(run.learner.fabric.world_size) as stop:
+                return follow_course(request, run.net, run.learner, run.course, stop, began)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            # what to do is worked out when the frames of the error, and the tensors in them, are gone
+            lacking = True
+        memory, fabric = run.memory, run.learner.fabric
+    del run
+    world = fabric.world_size
     if lacking:
-        raise failed_batch(memory, recipe, device, world_size=world, processes=local_processes(world))
+        raise failed_batch(
+            memory, request.recipe, str(fabric.device), world_size=world, processes=local_processes(world)
+        )
     raise InternalError("a run ended without a result")
+
+
+class OpenRun(NamedTuple):
+    """A run before it goes on: all that can be wrong before its first step has been checked, and what it starts from is in RUN."""
+
+    net: PreparedNet
+    learner: Learner
+    course: Course
+    memory: StepMemory
+
+
+@contextmanager
+def open_run(request: TrainingRequest) -> Iterator[OpenRun]:
+    """Begins a run, or opens it to go on, and holds it inside the block. A new one that cannot begin leaves nothing.
+
+    Raises SpecError and Failure.
+    """
+    folder, recipe = RunFolder(request.output), request.recipe
+    folder.check_begun() if request.resume else folder.check_new()
+    with ExitStack() as held:
+        if request.resume and global_rank() == 0:
+            held.enter_context(hold_run(folder, new=False))
+        net = prepare_net(request)
+        fabric = request.fabric or start_fabric(recipe, request.device, all_used=len(net.graph.outputs) == 1)
+        device, world = str(fabric.device), fabric.world_size
+        memory = refuse_large_batch(net.graph, recipe, device, world_size=world, processes=local_processes(world))
+        learner = make_learner(build_network(net.graph, request), recipe, fabric)
+        loaders = open_loaders(net, recipe, fabric)
+        for each in filter(None, loaders):
+            held.callback(each.close)
+        course = plan_course(folder, request, net, learner, loaders)
+        if fabric.is_global_zero and not request.resume:
+            held.enter_context(hold_run(folder, new=True))
+            # run.json, which says that a run has begun, comes last
+            write_checkpoint(course.checkpoints, learner, Progress(), course.identity, recipe.checkpoint.keep)
+            begin_folder(folder, request, net, fabric)
+        fabric.barrier()
+        yield OpenRun(net, learner, course, memory)
 
 
 def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, course: Course, stop: StopRequest,
@@ -136,6 +161,9 @@ def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, 
 
     fabric, folder = learner.fabric, RunFolder(request.output)
     progress, notes = resume_progress(folder, learner, course)
+    if request.resume and fabric.is_global_zero:
+        # all is checked; it may be a longer one now
+        folder.write_text(folder.recipe, to_yaml(request.recipe))
     course = replace(course, watchers=watch(request, folder, progress) if fabric.is_global_zero else ())
     plan = describe_run(request, net, learner, course, progress)
     for each in course.watchers:
@@ -190,6 +218,9 @@ def prepare_net(request: TrainingRequest) -> PreparedNet:
         request.tell(f"classes = {count}, as the pictures have")
         checked, graph = check_graph(request, {"classes": count})
         output = class_output(graph)
+        if output.classes != count:
+            raise Failure("class-count", f"the pictures have {count} classes, and `{output.name}` has {output.classes}, whatever `classes` is",
+                          "let the last layer have $classes outputs")  # fmt: skip
     if len(graph.inputs) != 1 or len(graph.inputs[0].type.sizes) != 3:
         raise Failure("not-an-image-model", "training feeds one picture at a time into one input, and this net takes "
                       + ", ".join(f"`{each.name}` {each.type}" for each in graph.inputs))  # fmt: skip
@@ -248,11 +279,7 @@ def batch_of_process(recipe: Recipe, world_size: int) -> int:
 
 
 def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, fabric: Fabric) -> None:
-    """Writes what a run begins with; run.json comes last."""
-    try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Failure("cannot-write", f"`{folder.path}` cannot be made: {error.strerror}", exit_code=3) from None
+    """Writes what a run begins with, beside what its net starts from; run.json comes last."""
     if request.part is None:
         write_spec(folder, net.checked, net.data.classes)
         again = check(str(folder.spec), limits=request.limits)
@@ -286,8 +313,8 @@ def build_network(graph: Graph, request: TrainingRequest) -> Network:
 
     seed = request.recipe.seed
     start = SeededSource(graph.params(), seed)
-    given, going_on = request.weights, request.resume and bool(find_checkpoints(RunFolder(request.output).checkpoints))
-    if given.checkpoints and not going_on:
+    given = request.weights
+    if given.checkpoints and not request.resume:
         loaded = load_checkpoints(given.checkpoints, NetTensors.of(graph), start, given.options)
         request.tell(f"weights from {loaded.report.source}: {loaded.report.loaded} tensors"
                      + (f", and {len(loaded.report.missing)} from the seed" if loaded.report.missing else ""))  # fmt: skip
@@ -320,14 +347,12 @@ def plan_course(
 
 
 def resume_progress(folder: RunFolder, learner: Learner, course: Course) -> tuple[Progress, list[str]]:
-    """Where the newest checkpoint is, with its tensors put back; at a run's start the checkpoint of step 0 is written, which has what
-    the net starts from. Gives remarks, too."""
+    """Where the newest checkpoint is, with its tensors put back; at a run's start that is the one of step 0, which has what the net starts
+    from. Gives remarks, too. Raises Failure `checkpoint-damaged` where there is none."""
     newest = read_newest(folder.checkpoints)
     if newest is None:
-        if learner.fabric.is_global_zero:
-            write_checkpoint(course.checkpoints, learner, Progress(), course.identity, course.recipe.checkpoint.keep)
-        learner.fabric.barrier()
-        return Progress(), []
+        raise Failure("checkpoint-damaged", f"`{folder.checkpoints}` has no checkpoint, so nobody knows how far the run was, nor what it started from",
+                      "put one back, or begin a new run")  # fmt: skip
     changes = check_identity(str(newest.path), newest.identity, course.identity)
     learner.restore(newest.tensors, newest.progress.step, newest.progress.scaler)
     different = f"goes on, though not to the last bit as before: {'; '.join(changes)}"

@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..compiler.analysis.distributions import distributions
 from ..compiler.ir.graph import Graph, Head, Output, Value
 from ..compiler.ops.op import op_of
 from ..compiler.weights.names import belongs_to
 from .checkpoint.write import write_tensors
-from .devices import start_fabric
-from .driver import TrainingRequest, begin_folder, check_graph, prepare_net, run_training
+from .devices import global_rank, start_fabric
+from .driver import PreparedNet, TrainingRequest, begin_folder, check_graph, open_run, prepare_net, run_training
+from .recipe.write import to_yaml
 from .result import TrainingResult
 from .run_folder import RunFolder
+from .run_lock import hold_run
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 class Member(NamedTuple):
@@ -94,21 +100,49 @@ def train_members(request: TrainingRequest) -> TrainingResult:
     A member whose run is finished is not trained again, so that an ensemble is resumed as a net is.
     """
     began, folder = time.monotonic(), RunFolder(request.output)
-    results: list[TrainingResult] = []
     folder.check_begun() if request.resume else folder.check_new()
-    net, fabric = prepare_net(request), start_fabric(request.recipe, request.device)
-    if fabric.is_global_zero and not request.resume:
-        begin_folder(folder, request, net, fabric)
-    fabric.barrier()
-    request, members = request._replace(data=net.data, settings=net.checked.settings), find_members(net.graph)
-    for at, member in enumerate(members):
-        place = folder.member(member.name)
-        request.tell(f"member {at + 1} of {len(members)}: {member.name}")
-        recipe = replace(request.recipe, seed=request.recipe.seed + at)
-        own = request._replace(
-            output=place.path, recipe=recipe, resume=place.record.exists(), part=member.graph, fabric=fabric
+    with ExitStack() as held:
+        if request.resume and global_rank() == 0:
+            held.enter_context(hold_run(folder, new=False))
+        net, fabric = prepare_net(request), start_fabric(request.recipe, request.device)
+        if fabric.is_global_zero and not request.resume:
+            held.enter_context(hold_run(folder, new=True))
+        fabric.barrier()
+        requests = member_requests(request, net, fabric)
+        if not request.resume:
+            # the weights that each member starts from are there before the run has begun, so that a resumed one needs no --weights
+            for own in requests:
+                with open_run(own):
+                    pass
+        if fabric.is_global_zero and not request.resume:
+            begin_folder(folder, request, net, fabric)
+        fabric.barrier()
+        return follow_members(request, net, fabric, requests, began)
+
+
+def member_requests(request: TrainingRequest, net: PreparedNet, fabric: Fabric) -> list[TrainingRequest]:
+    """The request for each member of an ensemble, a run of its own in RUN/members/NAME."""
+    folder, members = RunFolder(request.output), find_members(net.graph)
+    return [
+        request._replace(
+            output=folder.member(member.name).path, recipe=replace(request.recipe, seed=request.recipe.seed + at), part=member.graph,
+            data=net.data, settings=net.checked.settings, fabric=fabric,
         )
-        results.append(run_training(own))
+        for at, member in enumerate(members)
+    ]  # fmt: skip
+
+
+def follow_members(request: TrainingRequest, net: PreparedNet, fabric: Fabric, requests: Sequence[TrainingRequest],
+                   began: float) -> TrainingResult:  # fmt: skip
+    """Trains the members, which have begun, and joins their weights."""
+    folder, members = RunFolder(request.output), find_members(net.graph)
+    results: list[TrainingResult] = []
+    for at, (member, own) in enumerate(zip(members, requests, strict=True)):
+        request.tell(f"member {at + 1} of {len(members)}: {member.name}")
+        results.append(run_training(own._replace(resume=True)))
+        if at == 0 and request.resume and fabric.is_global_zero:
+            # all is checked; it may be a longer one now
+            folder.write_text(folder.recipe, to_yaml(request.recipe))
         if results[-1].reason == "interrupted":
             break
     weights = None

@@ -24,6 +24,9 @@ from ..compiler.revisions import FIXED, HARMLESS, KEPT
 from ..compiler.sources import BUNDLED
 
 OWN = ("spec.yaml", "spec", "recipe.yaml", "run.json")
+# the folders with what a net starts from
+STARTED = ("checkpoints", "members")
+FIRST = f"{0:08d}.safetensors"
 
 
 class RunFolder(NamedTuple):
@@ -57,15 +60,46 @@ class RunFolder(NamedTuple):
 
     def check_new(self) -> None:
         """Raises Failure `run-exists` where there is a run already, or anything else."""
-        if self.path.exists() and not self.path.is_dir():
-            raise Failure("run-exists", f"`{self.path}` is a file; a run is a folder", "give -o another name", 2)
-        inside = [each.name for each in self.path.iterdir()] if self.path.exists() else []
+        try:
+            inside = [each.name for each in self.path.iterdir()]
+        except FileNotFoundError:
+            if self.path.is_symlink():
+                raise Failure("run-exists", f"`{self.path}` is a link to `{os.readlink(self.path)}`, which is not there",
+                              "make that folder, or give -o another name", 2) from None  # fmt: skip
+            return
+        except NotADirectoryError:
+            if not self.path.exists():
+                # mkdir will say which of the folders above is a file
+                return
+            raise Failure(
+                "run-exists", f"`{self.path}` is a file; a run is a folder", "give -o another name", 2
+            ) from None
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise Failure("cannot-write", f"`{self.path}` cannot be read: {why}", "give -o another name", 3) from None
         if self.record.exists():
             raise Failure("run-exists", f"`{self.path}` holds a run already",
                           f"go on with it: archc train --resume {self.path}; or begin another: -o ANOTHER", 2)  # fmt: skip
         # a start that was killed leaves some of these, and no run.json
-        if others := [each for each in inside if each not in OWN and not each.startswith(".")]:
+        started = self.is_started()
+        if others := [
+            each
+            for each in inside
+            if each not in OWN and not each.startswith(".") and not (started and each in STARTED)
+        ]:
             raise Failure("run-exists", f"`{self.path}` is not empty: it has `{others[0]}`", "give -o a new name", 2)
+
+    def is_started(self) -> bool:
+        """Whether no step was taken: there is no checkpoint but what a net, or each member of an ensemble, starts from."""
+        try:
+            kept = [each.name for each in self.checkpoints.iterdir()] if self.checkpoints.is_dir() else []
+            members = [*(self.path / "members").iterdir()] if (self.path / "members").is_dir() else []
+            inside = [each.name for each in self.path.iterdir()]
+        except OSError:
+            return False
+        return all(name == FIRST or name.startswith(".") for name in kept) and all(
+            name in (*OWN, *STARTED) or name.startswith(".") for name in inside
+        ) and all(RunFolder(each).is_started() for each in members)  # fmt: skip
 
     def check_begun(self) -> None:
         """Raises Failure `no-such-run` where there is no run to go on with."""

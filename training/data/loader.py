@@ -15,7 +15,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import torch
@@ -187,7 +187,9 @@ class BatchWorkers:
         """Ends the workers. What stands behind it may use the loader again, which starts new ones."""
         made, self.loader._iterator = self.loader._iterator, None
         if made is not None:
-            made._shutdown_workers()  # type: ignore[attr-defined]
+            # a worker that the system has killed may be told here, too, and what there is to say of it is said already
+            with suppress(Failure), worker_faults():
+                made._shutdown_workers()  # type: ignore[attr-defined]
 
 
 def keep(made: Any) -> Any:

@@ -1,0 +1,229 @@
+"""How a run begins: what can be wrong is told before RUN is there, what it starts from is in RUN before it has begun, and one at a time has it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from archc import Failure
+from archc.compiler.diagnostics import SpecError
+from archc.runtime.disk import take_lock
+from archc.training import driver, members, resume, train
+from archc.training.data import TrainingData
+from archc.training.data.pictures import ArrayPictures
+from archc.training.recipe.recipe import DataRules, OptimizerRules, Recipe, ScheduleRules
+from archc.training.watching import Watcher
+
+SPEC = """archspec: 1
+name: small
+params: {classes: 3}
+input: {image: [1, 6, 6]}
+graph:
+  - {name: conv, conv: {out: 4, kernel: 3}}
+  - {name: relu, relu: {}}
+  - global_avg_pool
+  - {name: fc, linear: $classes}
+"""
+MEMBERS = """archspec: 1
+name: ensemble
+input: {image: [1, 6, 6]}
+blocks:
+  Net:
+    steps: [{name: conv, conv: {out: 4, kernel: 3}}, relu, global_avg_pool, {name: fc, linear: 3}]
+graph:
+  - output: probabilities
+    mean:
+      - repeat: {i: 2}
+        steps: [{name: member$i, Net: {}}, softmax]
+"""
+DRAWS = np.random.default_rng(5)
+TARGETS = np.arange(24) % 3
+PICTURES = ArrayPictures(DRAWS.integers(0, 256, (24, 6, 6), np.uint8), TARGETS, 3, "memory")
+DATA = TrainingData(PICTURES, PICTURES, ("x", "y", "z"), "in memory")
+RECIPE = Recipe("small", batch=6, epochs=2, optimizer=OptimizerRules("sgd", {"lr": 0.05, "momentum": 0.9}), data=DataRules(workers=0))  # fmt: skip
+
+
+class Killed(BaseException):
+    """What no code expects, as a kill."""
+
+
+@pytest.fixture(autouse=True)
+def without_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archc.training.driver.report_run", lambda *_: [])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
+    (tmp_path / "members.yaml").write_text(MEMBERS, "utf-8")
+    return tmp_path
+
+
+def begin(folder: Path, spec: str = "small.yaml", recipe: Recipe = RECIPE, **more: Any) -> Any:
+    return train(folder / spec, recipe, data=DATA, output=folder / "run", device="cpu", **more)
+
+
+def weights_of(run: Path) -> dict[str, Any]:
+    return load_file(run / "best.safetensors")
+
+
+class Stop(Watcher):
+    """Stops a run after so many steps of all its members, as a kill does."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def tick(self, step: int, epoch: int) -> None:
+        self.left -= 1
+        if not self.left:
+            raise Killed
+
+
+@pytest.mark.parametrize(("spec", "at"), [("small.yaml", 1), ("members.yaml", 1), ("members.yaml", 9)])
+def test_a_run_that_is_resumed_starts_from_the_same_weights(folder: Path, spec: str, at: int) -> None:
+    """Those of --weights are in RUN from the beginning, those of the members that are trained later, too."""
+    begin(folder, spec, replace(RECIPE, seed=7, epochs=1))
+    start = (folder / "run").rename(folder / "start") / "best.safetensors"
+    whole = begin(folder, spec, weights=start)
+    expected = weights_of(whole.folder)
+    whole.folder.rename(folder / "whole")
+    with pytest.raises(Killed):
+        begin(folder, spec, weights=start, watchers=[Stop(at)])
+    start.unlink()
+    assert resume(folder / "run", data=DATA, device="cpu").reason == "finished"
+    found = weights_of(folder / "run")
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize(("spec", "module"), [("small.yaml", driver), ("members.yaml", members)])
+def test_what_a_killed_beginning_leaves_is_taken_by_the_next(
+    folder: Path, spec: str, module: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise Killed
+
+    run = folder / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "begin_folder", die)
+        patch.setattr("archc.training.run_lock.take_back", lambda *_: None)
+        with pytest.raises(Killed):
+            begin(folder, spec)
+    assert (run / "checkpoints").exists() or (run / "members").exists()
+    with pytest.raises(Failure) as caught:
+        resume(run, data=DATA, device="cpu")
+    assert caught.value.code == "no-such-run"
+    assert begin(folder, spec, recipe=replace(RECIPE, epochs=1)).reason == "finished"
+
+
+def other_tensors(folder: Path) -> dict[str, Any]:
+    save_file({"nothing": np.zeros(3, np.float32)}, folder / "other.safetensors")
+    return {"weights": folder / "other.safetensors"}
+
+
+UNFIT: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
+    "weights that are not there": (lambda folder: {"weights": folder / "none.safetensors"}, ""),
+    "weights of another net": (other_tensors, ""),
+    "a frozen step that is not there": (lambda _: {"recipe": replace(RECIPE, freeze=("convv",))}, "no-such-step"),
+    "nothing to train": (lambda _: {"recipe": replace(RECIPE, freeze=("conv", "fc"))}, "nothing-to-train"),
+    "a batch over the pictures": (lambda _: {"recipe": replace(RECIPE, batch=48)}, "too-few-pictures"),
+    "a batch in odd parts": (lambda _: {"recipe": replace(RECIPE, accumulate=4)}, "out-of-range"),
+    "class weights of another number": (lambda _: {"settings": ["loss.class_weights=[1, 2]"]}, "class-weights"),
+}
+
+
+@pytest.mark.parametrize("spec", ["small.yaml", "members.yaml"])
+@pytest.mark.parametrize("name", UNFIT)
+def test_what_cannot_begin_leaves_nothing(folder: Path, name: str, spec: str) -> None:
+    make, code = UNFIT[name]
+    wanted = make(folder)
+    if wanted.get("recipe", RECIPE).freeze and spec == "members.yaml":
+        wanted["recipe"] = replace(RECIPE, freeze=("member1.none",))
+        code = "no-such-step"
+    with pytest.raises((Failure, SpecError)) as caught:
+        begin(folder, spec, **wanted)
+    found = caught.value.code if isinstance(caught.value, Failure) else caught.value.diagnostics[0].code
+    assert not code or found == code
+    assert not (folder / "run").exists()
+
+
+def test_a_full_disk_at_the_beginning_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise Failure("disk-full", "no space", exit_code=3)
+
+    monkeypatch.setattr(driver, "begin_folder", fail)
+    for made in (False, True):
+        if made:
+            (folder / "run").mkdir()
+        with pytest.raises(Failure):
+            begin(folder)
+        assert (folder / "run").exists() == made
+        assert not made or not list((folder / "run").iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such locks")
+def test_one_at_a_time_has_a_run(folder: Path) -> None:
+    run = folder / "run"
+
+    class Resume(Watcher):
+        def tick(self, step: int, epoch: int) -> None:
+            found.append(second("resume"))
+            found.append(second("train"))
+            raise Killed
+
+    def second(how: str) -> str:
+        with pytest.raises(Failure) as caught:
+            resume(run, data=DATA, device="cpu") if how == "resume" else begin(folder)
+        return caught.value.code
+
+    found: list[str] = []
+    with pytest.raises(Killed):
+        begin(folder, watchers=[Resume()])
+    assert found == ["run-in-use", "run-exists"]
+    # what a kill leaves is no lock, and an unfinished file goes
+    (run / ".lock").touch()
+    (run / "checkpoints/.00000003.safetensors.999999.abcdef01xyz.archc-partial").mkdir()
+    assert resume(run, data=DATA, device="cpu").reason == "finished"
+    assert not [each.name for each in run.rglob(".*")]
+    # two beginnings
+    (folder / "run").rename(folder / "first")
+    run.mkdir()
+    lock = take_lock(run / ".lock")
+    assert second("train") == "run-in-use"
+    os.close(lock)
+
+
+def test_a_refused_resume_changes_nothing(folder: Path) -> None:
+    begin(folder)
+    run = folder / "run"
+    recipe = (run / "recipe.yaml").read_text("utf-8")
+    for old in (run / "checkpoints").glob("*"):
+        old.unlink()
+    with pytest.raises(Failure) as caught:
+        resume(run, data=DATA, epochs=9, device="cpu")
+    assert caught.value.code == "checkpoint-damaged"
+    assert (run / "recipe.yaml").read_text("utf-8") == recipe
+
+
+def test_classes_that_do_not_reach_the_last_layer(folder: Path) -> None:
+    (folder / "small.yaml").write_text(SPEC.replace("out: 4", "out: $classes").replace("linear: $classes", "linear: 5"), "utf-8")  # fmt: skip
+    with pytest.raises(Failure) as caught:
+        begin(folder)
+    assert caught.value.code == "class-count"
+    assert "whatever `classes` is" in caught.value.message
+    assert not (folder / "run").exists()
+
+
+def test_a_link_that_leads_nowhere_is_no_run(folder: Path) -> None:
+    (folder / "run").symlink_to("nowhere")
+    with pytest.raises(Failure) as caught:
+        begin(folder, recipe=replace(RECIPE, schedule=ScheduleRules()))
+    assert (caught.value.code, caught.value.exit_code) == ("run-exists", 2)
