@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable
 from pathlib import Path
 
 from ..compiler.destinations import write_failure
 from ..compiler.diagnostics import Failure
+from .tables import read_rows
 
 NAME = "broken.csv"
 HEAD = ("picture", "why")
@@ -47,7 +49,7 @@ class BrokenPictures:
                 starts = not self.path.exists()
                 # processes of one run write to the same file, each what it found, in one call
                 with open(self.path, "a", encoding="utf-8", errors="surrogateescape", newline="") as file:
-                    csv.writer(file, lineterminator="\n").writerows([HEAD] * starts + [*new.items()])
+                    file.write("".join(map(format_row, [HEAD] * starts + [*new.items()])))
             except OSError as error:
                 raise write_failure(self.path, error) from None
         return len(new)
@@ -63,6 +65,14 @@ class BrokenPictures:
         )
 
 
+def format_row(cells: tuple[str, str]) -> str:
+    """A line of the file. The library puts a name with a lone \\r into no quotes."""
+    out = io.StringIO()
+    odd = any("\r" in cell for cell in cells)
+    csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL).writerow(cells)
+    return out.getvalue()
+
+
 def name_once(name: str, why: str) -> str:
     """A picture and why it cannot be read; most reasons name it."""
     return why if name in why else f"`{name}`: {why}"
@@ -70,9 +80,5 @@ def name_once(name: str, why: str) -> str:
 
 def read_broken(path: Path) -> dict[str, str]:
     """The pictures that a broken.csv lists, with why."""
-    try:
-        text = path.read_text("utf-8", "surrogateescape")
-    except FileNotFoundError:
-        return {}
-    rows = [row for row in csv.reader(text[: text.rfind("\n") + 1].splitlines()) if len(row) == 2]
+    rows = [row for row in read_rows(path) if len(row) == 2]
     return {row[0]: row[1] for row in rows if tuple(row) != HEAD}

@@ -353,6 +353,9 @@ def resume_progress(folder: RunFolder, learner: Learner, course: Course) -> tupl
     if newest is None:
         raise Failure("checkpoint-damaged", f"`{folder.checkpoints}` has no checkpoint, so nobody knows how far the run was, nor what it started from",
                       "put one back, or begin a new run")  # fmt: skip
+    if newest.progress.step > course.length.steps:
+        raise Failure("checkpoint-other-recipe", f"`{newest.path}` is of step {newest.progress.step:,}, and the run of recipe.yaml ends after {course.length.steps:,}",
+                      "put recipe.yaml back as it was, or make the run longer: --resume RUN --epochs N")  # fmt: skip
     changes = check_identity(str(newest.path), newest.identity, course.identity)
     learner.restore(newest.tensors, newest.progress.step, newest.progress.scaler)
     different = f"goes on, though not to the last bit as before: {'; '.join(changes)}"

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..compiler.diagnostics import Failure
 from .average import make_average
+from .checkpoint.fit import find_misfit, find_odd_state
 from .freezing import freeze
-from .optimizers import make_optimizer
+from .optimizers import make_optimizer, state_names
 from .recipe.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ MODEL, EMA, OPTIMIZER = "model.", "ema.", "optimizer."
 class Learner:
     """A net in training. `network` is the net itself, `wrapped` what is called in training: compiled, and in step with other processes.
 
-    `average` follows the weights, where the recipe has an ema.
+    `average` follows the weights, where the recipe has an ema. `kept` are the names of what the optimizer keeps for a parameter.
     """
 
     fabric: Fabric
@@ -34,6 +36,7 @@ class Learner:
     wrapped: nn.Module
     optimizer: Optimizer
     average: AveragedModel | None
+    kept: frozenset[str] = frozenset()
 
     @property
     def evaluated(self) -> nn.Module:
@@ -62,7 +65,10 @@ class Learner:
         }
 
     def restore(self, tensors: Mapping[str, Tensor], step: int, scaler: Mapping[str, Any] | None) -> None:
-        """Puts back what `tensors` kept after `step` steps. Raises RuntimeError, as torch does, where a tensor is missing or has another shape."""
+        """Puts back what `tensors` kept after `step` steps. Raises Failure `checkpoint-damaged` where they are not this net's."""
+        if odd := self.find_odd(tensors):
+            raise Failure("checkpoint-damaged", f"the checkpoint of step {step:,} is not of this net and optimizer: {odd}",
+                          "remove it: the run goes on from the one before, if there is one")  # fmt: skip
         self.network.load_state_dict(inside(tensors, MODEL))
         if self.average is not None:
             self.average.module.load_state_dict(inside(tensors, EMA))
@@ -76,6 +82,17 @@ class Learner:
         self.optimizer.load_state_dict({"state": states, "param_groups": groups})
         if scaler and self.scaler is not None:
             self.scaler.load_state_dict(dict(scaler))
+
+    def find_odd(self, tensors: Mapping[str, Tensor]) -> str:
+        """In words what in the tensors of a checkpoint does not fit; empty where all does."""
+        average = self.average.module.state_dict() if self.average is not None else {}
+        others = [name for name in tensors if not name.startswith((MODEL, EMA, OPTIMIZER))]
+        return (
+            (f"`{others[0]}` is no tensor of it" if others else "")
+            or find_misfit(inside(tensors, MODEL), self.network.state_dict(), MODEL)
+            or find_misfit(inside(tensors, EMA), average, EMA)
+            or find_odd_state(inside(tensors, OPTIMIZER), self.optimizer, self.kept)
+        )
 
 
 def inside(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -95,4 +112,4 @@ def make_learner(network: Network, recipe: Recipe, fabric: Fabric) -> Learner:
     optimizer = make_optimizer(network, recipe.optimizer)
     called: nn.Module = torch.compile(network) if recipe.compile else network  # type: ignore[assignment]
     wrapped, optimizer = fabric.setup(called, optimizer)
-    return Learner(fabric, network, wrapped, optimizer, average)
+    return Learner(fabric, network, wrapped, optimizer, average, state_names(recipe.optimizer))

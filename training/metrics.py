@@ -15,11 +15,13 @@ from typing import Any
 
 from ..compiler.destinations import write_failure
 from ..compiler.files import atomic_write
+from .tables import read_rows
 from .watching import EpochReport, RunPlan, StepReport, Watcher
 
 NAME = "metrics.csv"
 COLUMNS = ("step", "epoch", "split", "loss", "top1", "top5", "lr", "images_per_second")
 Row = Mapping[str, str]
+DIGITS = 15
 
 
 class MetricsFile(Watcher):
@@ -100,15 +102,16 @@ def format_line(cells: Iterable[str]) -> str:
 
 def read_metrics(path: Path) -> Iterator[dict[str, str]]:
     """The rows of a metrics.csv by column, without lines that are no whole rows; none where there is no such file."""
-    try:
-        text = path.read_text("utf-8", "replace")
-    except FileNotFoundError:
-        return
-    lines = csv.reader(text[: text.rfind("\n") + 1].splitlines())
+    lines = iter(read_rows(path))
     columns = next(lines, [])
-    if "step" not in columns or "split" not in columns:
+    if not set(COLUMNS) <= set(columns):
         return
     for cells in lines:
         row = dict(zip(columns, cells, strict=False))
-        if len(cells) == len(columns) and row["step"].isascii() and row["step"].isdigit():
+        if len(cells) == len(columns) and is_count(row["step"]) and is_count(row["epoch"]):
             yield row
+
+
+def is_count(cell: str) -> bool:
+    """Whether a cell is a whole number that a run may count to."""
+    return cell.isascii() and cell.isdigit() and len(cell) <= DIGITS

@@ -42,6 +42,17 @@ def parameter_groups(module: nn.Module, rules: OptimizerRules) -> Iterator[dict[
         yield {"params": parameters, **plain, **rate}
 
 
+def state_names(rules: OptimizerRules) -> frozenset[str]:
+    """What torch.optim keeps for a parameter after its first step, by name."""
+    values = rules.values
+    named = {
+        "sgd": {"momentum_buffer": values.get("momentum")},
+        "adam": {"step": True, "exp_avg": True, "exp_avg_sq": True, "max_exp_avg_sq": values.get("amsgrad")},
+        "rmsprop": {"step": True, "square_avg": True, "momentum_buffer": values.get("momentum"), "grad_avg": values.get("centered")},
+    }  # fmt: skip
+    return frozenset(name for name, there in named[rules.name.removesuffix("w")].items() if there)
+
+
 def set_learning_rate(optimizer: Optimizer, lr: float) -> None:
     """Sets the learning rate of all parameters; of a group with a factor, so many times that."""
     for group in optimizer.param_groups:

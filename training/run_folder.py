@@ -22,10 +22,12 @@ from ..compiler.driver import Compilation
 from ..compiler.files import atomic_write
 from ..compiler.revisions import FIXED, HARMLESS, KEPT
 from ..compiler.sources import BUNDLED
+from .recipe.write import flow
 
 OWN = ("spec.yaml", "spec", "recipe.yaml", "run.json")
 # the folders with what a net starts from
 STARTED = ("checkpoints", "members")
+PLAIN_FILES = ("spec.yaml", "recipe.yaml", "metrics.csv", "broken.csv", "best.safetensors", "report.html", ".lock")
 FIRST = f"{0:08d}.safetensors"
 
 
@@ -106,15 +108,20 @@ class RunFolder(NamedTuple):
         if not self.record.is_file():
             why = "has no run.json" if self.path.is_dir() else "is no folder"
             raise Failure("no-such-run", f"`{self.path}` is no run: it {why}", "archc train SPEC -o RUN begins one", 2)
+        for place in (self.path / name for name in PLAIN_FILES):
+            # to open a pipe would wait for who writes into it
+            if place.exists() and not place.is_file():
+                raise Failure("no-such-run", f"`{place}` is no plain file", "remove it, or put the run's own back", 2)
 
     def read_record(self) -> dict[str, Any]:
         """What run.json says. Raises Failure `no-such-run` where it cannot be read."""
         self.check_begun()
         try:
             found = json.loads(self.record.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise Failure("no-such-run", f"`{self.record}` cannot be read: {error}", exit_code=2) from None
-        return dict(found) if isinstance(found, dict) else {}
+            return check_record(found)
+        except (OSError, ValueError, RecursionError) as error:
+            raise Failure("no-such-run", f"`{self.record}` cannot be read: {str(error)[:200]}",
+                          "put it back as it was written, or begin a new run with --weights RUN/best.safetensors", 2) from None  # fmt: skip
 
     def write_text(self, place: Path, text: str) -> None:
         """Writes a file of the run, whole or not at all."""
@@ -133,15 +140,20 @@ def write_spec(folder: RunFolder, checked: Compilation, labels: tuple[str, ...])
             place.parent.mkdir(parents=True, exist_ok=True)
             folder.write_text(place, source.text)
     params = [setting.partition("=") for setting in checked.settings]
-    lines = ["archspec: 1", f"name: {as_yaml(checked.name)}", f"extends: {as_yaml(base)}"]
+    lines = ["archspec: 1", f"name: {flow(checked.name)}", f"extends: {flow(base)}"]
     lines += ["params:", *(f"  {name}: {value}" for name, _, value in params)] if params else []
-    lines += [f"labels: {as_yaml(list(labels))}"] if labels else []
+    lines += [f"labels: {flow(labels)}"] if labels else []
     folder.write_text(folder.spec, "\n".join(lines) + "\n")
 
 
-def as_yaml(value: Any) -> str:
-    """A value as YAML on one line: JSON, which YAML takes."""
-    return json.dumps(value, ensure_ascii=False)
+def check_record(found: Any) -> dict[str, Any]:
+    """What run.json says. Raises ValueError where it is nothing that a run wrote."""
+    if not isinstance(found, dict):
+        raise ValueError("it holds no mapping")
+    place = found.get("data")
+    if place is not None and (not isinstance(place, str) or not place or "\0" in place):
+        raise ValueError("its `data` is no path")
+    return found
 
 
 def find_revision(folder: Path) -> str | None:

@@ -14,9 +14,13 @@ from pathlib import Path
 from ..compiler.diagnostics import Failure
 from ..compiler.files import remove_left
 from ..runtime.disk import free_lock, take_lock
+from .broken import NAME as BROKEN
+from .metrics import NAME as METRICS
 from .run_folder import OWN, STARTED, RunFolder
+from .tables import cut_torn_end
 
 NAME = ".lock"
+TABLES = (METRICS, BROKEN)
 # a worker that was forked would keep the lock of a run that was killed
 HELD: set[int] = set()
 
@@ -92,7 +96,10 @@ def take_back(folder: RunFolder) -> None:
 
 
 def remove_leavings(folder: RunFolder) -> None:
-    """Removes the private folders in which killed processes wrote files of the run."""
+    """Removes the private folders in which killed processes wrote files of the run, and the rows that they did not write whole."""
+    for name in TABLES:
+        with suppress(OSError):
+            cut_torn_end(folder.path / name)
     for place in (folder.path, folder.checkpoints):
         if place.is_dir():
             with suppress(OSError):

@@ -10,10 +10,13 @@ from typing import Any, NamedTuple
 from ...compiler.diagnostics import Failure
 from ..recipe.recipe import Recipe
 from ..recipe.write import to_plain
+from ..schedules import DEPENDS_ON_LENGTH
+from .typed import read_fields
 
 
 class RunIdentity(NamedTuple):
-    """`spec` and `recipe` are hashes; the recipe's is without its length, which may be extended. `versions` and `threads` decide
+    """`spec` and `recipe` are hashes; the recipe's is without its length, which may be extended unless
+    the schedule spans it. `versions` and `threads` decide
     about the last bit of a sum."""
 
     spec: str
@@ -28,8 +31,8 @@ class RunIdentity(NamedTuple):
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> RunIdentity:
-        """The value that to_json wrote. Raises KeyError for anything else."""
-        return cls(*(given[key] for key in cls._fields))
+        """The value that to_json wrote. Raises ValueError for anything else."""
+        return read_fields(cls, given, "made_by")
 
 
 # what a recipe says of itself or of where it writes, and for how long it goes on: no step computes other numbers for it
@@ -40,6 +43,8 @@ def hash_recipe(recipe: Recipe) -> str:
     """The SHA-256 of what in a recipe decides which numbers a step computes, and which weights are kept as the best."""
     plain = to_plain(recipe)
     computed = {key: value for key, value in plain.items() if key not in NOT_COMPUTED}
+    if recipe.schedule.name in DEPENDS_ON_LENGTH:
+        computed |= {"epochs": recipe.epochs, "steps": recipe.steps}
     kept = {"split": plain["data"].get("split"), "best": recipe.checkpoint.best}
     return hashlib.sha256(json.dumps(computed | kept, sort_keys=True).encode()).hexdigest()
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..schedules import Plateau
+from .typed import read_fields
 
 
 class LossSums(NamedTuple):
@@ -79,12 +80,5 @@ class Progress(NamedTuple):
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> Progress:
-        """The value that to_json wrote. Raises KeyError and TypeError for anything else."""
-        return cls(
-            step=int(given["step"]),
-            plateau=Plateau(**given["plateau"]),
-            best=Best(**given["best"]) if given["best"] else None,
-            epoch_losses=LossSums(**given["epoch_losses"]),
-            report_losses=LossSums(**given["report_losses"]),
-            scaler=given["scaler"],
-        )
+        """The value that to_json wrote. Raises ValueError for anything else."""
+        return read_fields(cls, given, "progress")

@@ -27,8 +27,13 @@ def write_checkpoint(folder: Path, learner: Learner, progress: Progress, identit
     folder.mkdir(exist_ok=True)
     path = folder / f"{progress.step:08d}.safetensors"
     scaler = learner.scaler.state_dict() if learner.scaler is not None else None
-    header = {"made_by": identity.to_json(), "progress": progress._replace(scaler=scaler).to_json()}
-    write_tensors(path, learner.tensors(), {HEADER: json.dumps(header, sort_keys=True)})
+    tensors = learner.tensors()
+    header = {
+        "made_by": identity.to_json(),
+        "progress": progress._replace(scaler=scaler).to_json(),
+        "tensors": len(tensors),
+    }
+    write_tensors(path, tensors, {HEADER: json.dumps(header, sort_keys=True)})
     for old in find_checkpoints(folder)[:-keep]:
         old.unlink(missing_ok=True)
     return path

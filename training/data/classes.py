@@ -32,6 +32,12 @@ def name_classes(
     Raises Failure `classes-unmatched` where a name is none that the recipe gives, and `class-count` where the net has another number.
     """
     names = sort_names(found)
+    if unread := [name for name in names if any("\ud800" <= letter <= "\udfff" for letter in name)]:
+        raise Failure(
+            "class-name",
+            f"a class has the name {unread[0]!a}, which is no text in UTF-8",
+            "give its folder another name",
+        )
     if given:
         named = match_all(names, given, "the recipe's `classes`")
         if named is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -83,12 +82,13 @@ def read_points(rows: Iterable[Row], split: str, column: str, steps_per_epoch: i
 
 
 def read_number(cell: str) -> float | None:
-    """A cell as a number; None where it is empty, no number, or not finite."""
+    """A cell as a number; None where it is empty, no number, or none that is drawn."""
     try:
         value = float(cell)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    # the sum of many must be a number, too
+    return value if abs(value) < 1e100 else None
 
 
 def thin_out(points: Iterable[tuple[float, float]]) -> tuple[tuple[float, float], ...]:

@@ -1,0 +1,265 @@
+"""A run's folder as it is not to be: whatever is in its files, going on with it works, or tells in one message what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from archc import Failure
+from archc.compiler.diagnostics import SpecError
+from archc.compiler.driver import check
+from archc.training import resume, train
+from archc.training.broken import BrokenPictures, read_broken
+from archc.training.checkpoint.write import HEADER
+from archc.training.data import TrainingData
+from archc.training.data.classes import name_classes
+from archc.training.data.pictures import ArrayPictures
+from archc.training.metrics import read_metrics
+from archc.training.recipe.recipe import CheckpointRules, DataRules, OptimizerRules, Recipe
+from archc.training.run_lock import TABLES
+from archc.training.tables import cut_torn_end
+
+SPEC = """archspec: 1
+name: small
+params: {classes: 3}
+input: {image: [1, 6, 6]}
+graph:
+  - {name: conv, conv: {out: 4, kernel: 3}}
+  - {name: relu, relu: {}}
+  - global_avg_pool
+  - {name: fc, linear: $classes}
+"""
+DRAWS = np.random.default_rng(5)
+PICTURES = ArrayPictures(DRAWS.integers(0, 256, (24, 6, 6), np.uint8), np.arange(24) % 3, 3, "memory")
+DATA = TrainingData(PICTURES, PICTURES, ("x", "y", "z"), "in memory")
+OPTIMIZERS = {
+    "sgd": {"lr": 0.05, "momentum": 0.9},
+    "adam": {"lr": 0.01, "amsgrad": True},
+    "adamw": {"lr": 0.01},
+    "rmsprop": {"lr": 0.01, "momentum": 0.5, "centered": True},
+}
+RECIPE = Recipe("small", batch=6, epochs=2, optimizer=OptimizerRules("adam", OPTIMIZERS["adam"]), data=DataRules(workers=0), ema=0.9,
+                checkpoint=CheckpointRules(keep=1))  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def without_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archc.training.driver.report_run", lambda *_: [])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that is finished, and may become longer."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "small.yaml").write_text(SPEC, "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("archc.training.driver.report_run", lambda *_: [])
+        train(folder / "small.yaml", RECIPE, data=DATA, output=folder / "run", device="cpu")
+    return folder / "run"
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+def newest(run: Path) -> Path:
+    return sorted((run / "checkpoints").iterdir())[-1]
+
+
+def change(run: Path, edit: Callable[[dict[str, Any], dict[str, torch.Tensor]], Any], count: bool = True) -> None:
+    """Writes the newest checkpoint anew with its header and tensors edited."""
+    path = newest(run)
+    with safe_open(path, "pt") as file:
+        header = json.loads(file.metadata()[HEADER])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    edit(header, tensors)
+    if count and "tensors" in header:
+        header["tensors"] = len(tensors)
+    save_file(tensors, path, {HEADER: json.dumps(header)})
+
+
+def entry(*path: str, to: Any) -> Callable[[Path], None]:
+    """Sets an entry of the header."""
+
+    def edit(header: dict[str, Any], _: dict[str, torch.Tensor]) -> None:
+        place = header
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = to
+
+    return lambda run: change(run, edit, count=path != ("tensors",))
+
+
+def tensor(name: str, to: torch.Tensor | None) -> Callable[[Path], None]:
+    """Replaces a tensor, or takes it out."""
+
+    def edit(_: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+        tensors.pop(name, None)
+        if to is not None:
+            tensors[name] = to
+
+    return lambda run: change(run, edit)
+
+
+def without(prefix: str, count: bool = True) -> Callable[[Path], None]:
+    """Takes out all tensors of a part."""
+
+    def edit(_: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+        for name in [each for each in tensors if each.startswith(prefix)]:
+            del tensors[name]
+
+    return lambda run: change(run, edit, count)
+
+
+def pipe(name: str) -> Callable[[Path], None]:
+    """A pipe in the place of a file, which nobody writes to."""
+
+    def put(run: Path) -> None:
+        place = newest(run) if name == "checkpoint" else run / name
+        place.unlink(missing_ok=True)
+        os.mkfifo(place)
+
+    return put
+
+
+def text(name: str, content: str) -> Callable[[Path], None]:
+    return lambda run: (run / name).write_text(content, "utf-8") and None  # type: ignore[func-returns-value]
+
+
+def deep(run: Path) -> None:
+    path = newest(run)
+    save_file({"x": torch.zeros(1)}, path, {HEADER: "[" * 100_000})
+
+
+DAMAGED, NO_RUN = "checkpoint-damaged", "no-such-run"
+DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a negative step": (entry("progress", "step", to=-1), DAMAGED),
+    "an infinite step": (entry("progress", "step", to=float("inf")), DAMAGED),
+    "a huge step": (entry("progress", "step", to=10**400), DAMAGED),
+    "a step that is a word": (entry("progress", "step", to="8"), DAMAGED),
+    "another step than its name's": (entry("progress", "step", to=3), DAMAGED),
+    "no progress": (entry("progress", to=None), DAMAGED),
+    "progress without plateau": (entry("progress", to={"step": 8}), DAMAGED),
+    "an unknown key": (entry("progress", "plateau", "more", to=1), DAMAGED),
+    "a plateau of words": (entry("progress", "plateau", "lowered", to="x"), DAMAGED),
+    "losses that are a list": (entry("progress", "epoch_losses", "values", to=[1]), DAMAGED),
+    "losses of more steps": (entry("progress", "report_losses", "steps", to=99), DAMAGED),
+    "a best of true": (entry("progress", "best", to=True), DAMAGED),
+    "a best of later": (entry("progress", "best", to={"step": 99, "value": 0.5}), DAMAGED),
+    "a scaler of words": (entry("progress", "scaler", to={"scale": "x"}), DAMAGED),
+    "an identity that is a list": (entry("made_by", to=[]), DAMAGED),
+    "a hash that is a number": (entry("made_by", "spec", to=3), DAMAGED),
+    "versions that are a word": (entry("made_by", "versions", to="torch"), DAMAGED),
+    "threads of words": (entry("made_by", "threads", to="one"), DAMAGED),
+    "another number of tensors": (entry("tensors", to=3), DAMAGED),
+    "no header": (lambda run: save_file({"x": torch.zeros(1)}, newest(run)), DAMAGED),
+    "a deep header": (deep, DAMAGED),
+    "a tensor less": (without("model.fc.bias"), DAMAGED),
+    "a tensor of another shape": (tensor("model.fc.bias", torch.zeros(7)), DAMAGED),
+    "a tensor of another type": (tensor("model.fc.bias", torch.zeros(3, dtype=torch.float64)), DAMAGED),
+    "an unknown tensor": (tensor("model.more", torch.zeros(3)), DAMAGED),
+    "a tensor of no part": (tensor("more", torch.zeros(3)), DAMAGED),
+    "no average": (without("ema."), DAMAGED),
+    "no optimizer": (without("optimizer.", count=False), DAMAGED),
+    "an optimizer's tensor less": (without("optimizer.1.exp_avg_sq"), DAMAGED),
+    "an optimizer's tensor misshapen": (tensor("optimizer.1.exp_avg", torch.zeros(1, 1)), DAMAGED),
+    "an unknown parameter": (tensor("optimizer.99.exp_avg", torch.zeros(1)), DAMAGED),
+    "a parameter of words": (tensor("optimizer.one.exp_avg", torch.zeros(1)), DAMAGED),
+    "a step that is a list": (tensor("optimizer.1.step", torch.zeros(4)), DAMAGED),
+    "a pipe as a checkpoint": (pipe("checkpoint"), DAMAGED),
+    "no checkpoint": (lambda run: newest(run).unlink(), DAMAGED),
+    "a checkpoint beyond the end": (text("recipe.yaml", "recipe: 1\nepochs: 1\nbatch: 6\n"), "checkpoint-other-recipe"),
+    "a record that is a list": (text("run.json", "[1]"), NO_RUN),
+    "a record that is no JSON": (text("run.json", "{"), NO_RUN),
+    "a deep record": (text("run.json", "[" * 100_000), NO_RUN),
+    "data that are a number": (text("run.json", '{"data": 3}'), NO_RUN),
+    "data with a zero": (text("run.json", '{"data": "a\\u0000b"}'), NO_RUN),
+    "a pipe as a record": (pipe("run.json"), NO_RUN),
+    "a pipe as metrics.csv": (pipe("metrics.csv"), NO_RUN),
+    "a pipe as broken.csv": (pipe("broken.csv"), NO_RUN),
+    "a pipe as best.safetensors": (pipe("best.safetensors"), NO_RUN),
+    "a pipe as recipe.yaml": (pipe("recipe.yaml"), NO_RUN),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damage_is_told(run: Path, name: str) -> None:
+    spoil, code = DAMAGE[name]
+    spoil(run)
+    recipe = (run / "recipe.yaml").read_bytes() if (run / "recipe.yaml").is_file() else b""
+    # the first of them that reads it says it
+    with pytest.raises((Failure, SpecError)) as caught:
+        resume(run, data=DATA, device="cpu", epochs=None if "beyond" in name else 4)
+    assert isinstance(caught.value, Failure)
+    assert (caught.value.code, bool(caught.value.help)) == (code, True), caught.value.message
+    assert caught.value.exit_code in (1, 2)
+    assert not recipe or (run / "recipe.yaml").read_bytes() == recipe
+
+
+ODD_TABLES = {
+    "a huge cell": "step,epoch,split,loss,top1,top5,lr,images_per_second\n1,1,train,{x},,,,\n".replace("{x}", "9" * 200_000),
+    "a huge step": f"step,epoch,split,loss,top1,top5,lr,images_per_second\n{'9' * 5000},1,train,1,,,,\n1,²,val,1,,,,\n",
+    "an open quote": 'step,epoch,split,loss,top1,top5,lr,images_per_second\n1,1,"train\n',
+    "other columns": "step,split\n1,train\n",
+    "no text": "\0\ufffe\r\r\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD_TABLES)
+def test_odd_tables_are_read_as_far_as_they_are_whole(run: Path, name: str) -> None:
+    for table in TABLES:
+        (run / table).write_text(ODD_TABLES[name], "utf-8")
+    assert resume(run, data=DATA, device="cpu", epochs=3).reason == "finished"
+    assert {row["step"] for row in read_metrics(run / "metrics.csv")} >= {"12"}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_each_optimizers_own_checkpoints_fit(tmp_path: Path, name: str) -> None:
+    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
+    recipe = replace(
+        RECIPE, optimizer=OptimizerRules(name, OPTIMIZERS[name], decay_norms=False), freeze=("conv",), epochs=1
+    )  # type: ignore[arg-type]
+    train(tmp_path / "small.yaml", recipe, data=DATA, output=tmp_path / "run", device="cpu")
+    assert resume(tmp_path / "run", data=DATA, device="cpu", epochs=2).step == 8
+
+
+NAMES = ("a\nb.png", "a\r.png", "a\u2028b.png", "a\x85b.png", 'a"b,c.png', "a\udcff.png", "plain.png")
+
+
+def test_broken_pictures_of_any_name_are_read_back(tmp_path: Path) -> None:
+    kept = BrokenPictures(tmp_path, 100)
+    kept.keep((name, f"`{name}` is no picture") for name in NAMES)
+    assert tuple(read_broken(tmp_path / "broken.csv")) == NAMES
+    # what a kill leaves of the next row
+    for torn in (b"new.png,beca", b'"new\n.png","be\nca', b'"new.png'):
+        with (tmp_path / "broken.csv").open("ab") as file:
+            file.write(torn)
+        assert tuple(read_broken(tmp_path / "broken.csv")) == NAMES
+        cut_torn_end(tmp_path / "broken.csv")
+    BrokenPictures(tmp_path, 100).keep([("after.png", "why")])
+    assert tuple(read_broken(tmp_path / "broken.csv")) == (*NAMES, "after.png")
+
+
+def test_classes_of_any_name_become_labels(tmp_path: Path) -> None:
+    names = ("a\x7fb", "a\x85b", "a\u2028b", "a\uffffb", "\ufeffx", "a\nb", "\x1b[31m", "null", " ", "é🙂", "a: [b]")
+    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
+    data = TrainingData(
+        ArrayPictures(PICTURES.images, np.arange(24) % len(names), len(names), "a"), None, names, "in memory"
+    )
+    train(tmp_path / "small.yaml", replace(RECIPE, epochs=1), data=data, output=tmp_path / "run", device="cpu")
+    assert check(str(tmp_path / "run/spec.yaml")).labels == names
+    with pytest.raises(Failure) as caught:
+        name_classes(["a", "\udcff\udcfe"], None, None, None)
+    assert caught.value.code == "class-name"
