@@ -263,3 +263,54 @@ def test_classes_of_any_name_become_labels(tmp_path: Path) -> None:
     with pytest.raises(Failure) as caught:
         name_classes(["a", "\udcff\udcfe"], None, None, None)
     assert caught.value.code == "class-name"
+
+
+def test_a_norm_over_one_value_is_named(tmp_path: Path) -> None:
+    (tmp_path / "norm.yaml").write_text(
+        "archspec: 1\nname: small\ninput: {image: [1, 6, 6]}\ngraph:\n  - {conv: {out: 4, kernel: 6}}\n"
+        "  - {name: norm, batch_norm: {}}\n  - flatten\n  - {name: fc, linear: 3}\n", "utf-8"
+    )  # fmt: skip
+    with pytest.raises(Failure) as caught:
+        train(
+            tmp_path / "norm.yaml",
+            replace(RECIPE, batch=4, accumulate=4),
+            data=DATA,
+            output=tmp_path / "run",
+            device="cpu",
+        )
+    assert caught.value.code == "batch-too-small"
+    assert "`norm`" in caught.value.message
+
+
+# values at the bounds of the rules, and whether a run ends well with them; what is beyond the bounds is refused in test_recipes.py
+EXTREMES = (
+    ["optimizer={sgd: {lr: 1.0e+6, momentum: 0.9, weight_decay: 1.0e+6, bias_lr_factor: 1000}}"],
+    ["optimizer={adam: {lr: 1.0e+6, weight_decay: 1.0e+6, eps: 1.0e-320}}"],
+    ["optimizer={rmsprop: {lr: 1.0e+6, weight_decay: 1.0e+6, momentum: 0.9}}"],
+    ["schedule={exponential: {every: 0.001, factor: 1.0e-300}}"],
+    ["schedule={polynomial: {power: 1000}}"],
+    ["schedule={one_cycle: {start_factor: 0.001, end_factor: 1.0e+9}}"],
+    ["augment=[{random_crop: {size: 6, padding: 1024}}]"],
+    ["augment=[{random_erasing: {p: 1, scale: [0.0001, 1], ratio: [0.001, 1000]}}]"],
+    ["augment=[{random_resized_crop: {size: 6, scale: [0.0001, 1], ratio: [0.001, 1000]}}]"],
+    ["augment=[{mixup: 0.001}]"],
+    ["augment=[{cutmix: 1000}]"],
+    ["augment=[{rand_augment: {ops: 16}}]"],
+    ["loss={class_weights: [1.0e-6, 1.0e+6, 1]}", "clip=1.0e-300"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", EXTREMES, ids=" ".join)
+def test_extreme_numbers_train_or_diverge(tmp_path: Path, settings: list[str]) -> None:
+    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
+    try:
+        train(
+            tmp_path / "small.yaml",
+            replace(RECIPE, epochs=1),
+            data=DATA,
+            output=tmp_path / "run",
+            device="cpu",
+            settings=settings,
+        )
+    except Failure as failure:
+        assert failure.code == "diverged"

@@ -37,6 +37,7 @@ from .run_folder import RunFolder, find_revision, write_spec
 from .run_lock import hold_run
 from .run_report import ReportedNet, report_run
 from .schedules import DEPENDS_ON_LENGTH, Length
+from .step_faults import step_faults
 from .stopping import StopRequest
 from .tally import NotFinite
 from .watching import RunPlan, Watcher
@@ -170,7 +171,7 @@ def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, 
         each.begin(plan)
     ended = "ended by an error"
     try:
-        with worker_faults(), compile_faults():
+        with worker_faults(), compile_faults(), step_faults(learner.network):
             progress, reason = run_course(learner, course, progress, stop)
         ended = reason
     except NotFinite as fault:

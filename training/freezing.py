@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def freeze(module: nn.Module, paths: Sequence[str]) -> None:
     """Takes the parameters inside `paths` out of training. Raises Failure `no-such-step` for a path that the net does not have, and
     `nothing-to-train` where no parameter is left."""
-    known = [name for name, _ in module.named_modules() if name]
+    # names of our own, as the step that draws paths, are none of the user's
+    known = [name for name, _ in module.named_modules() if name and not name.startswith("__")]
     for path in paths:
         if path not in known:
             near = nearest(path, known)

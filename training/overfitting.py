@@ -15,6 +15,7 @@ from .losses import ClassOutput, TrainingLoss
 from .members import first_member
 from .optimizers import set_learning_rate
 from .recipe.recipe import LossRules
+from .step_faults import step_faults
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -55,7 +56,7 @@ def try_overfitting(request: TrainingRequest, steps: int = STEPS, progress: Call
     batch = next(iter(loader.epoch(0)))
     images, targets = fabric.to_device((batch.images, batch.targets))
     lr = float(request.recipe.optimizer.values["lr"])
-    with compile_faults():
+    with compile_faults(), step_faults(learner.network):
         return overfit_batch(
             learner, net.output, images, targets, lr=lr, steps=steps, name=net.graph.name, progress=progress
         )

@@ -24,6 +24,7 @@ from .recipe.recipe import Augmentation
 from .run_folder import RunFolder
 from .schedules import learning_rate
 from .seeds import seed_generators, step_seed
+from .step_faults import step_faults
 from .watching import RunPlan
 
 
@@ -100,7 +101,7 @@ def rehearse(request: TrainingRequest) -> Rehearsal:
     try:
         course = plan_course(RunFolder(request.output), request, net, learner, loaders)
         course = replace(course, broken=BrokenPictures(None, request.recipe.data.broken))
-        with compile_faults():
+        with compile_faults(), step_faults(learner.network):
             step = try_step(learner, course)
     finally:
         for each in loaders:

@@ -160,7 +160,11 @@ def refuse_empty(folder: Path) -> None:
         names = [name[:-1] for name in list_folder(str(folder)) if name.endswith(os.sep)]
         found = [name for name in names if not has_picture(str(folder / name))]
     if found and len(found) == len(names):
-        raise Failure("no-pictures", f"`{folder}` has {len(names)} folders, and no picture in any of them", LAYOUTS)
+        raise Failure(
+            "no-pictures",
+            f"`{folder}` has {len(names)} folder{'s' * (len(names) > 1)}, and no picture in {'any of them' if len(names) > 1 else 'it'}",
+            LAYOUTS,
+        )
     if found:
         raise Failure("empty-class", f"`{folder}` has no picture of {show_names(found)}",
                       "put pictures into the folder, or remove it; files with a picture's ending are taken")  # fmt: skip

@@ -13,6 +13,9 @@ from ...compiler.frontend.schema import mapping_rule, with_synonyms
 from ...compiler.ops.fields import Schema
 
 MAX_INT = 2**31 - 1
+# what is over it is a slip, and does not fit into the float32 of a step's arithmetic
+MOST = 1_000_000
+MOST_PIXELS = 16_384
 METRICS = ("top1", "top5", "loss")
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 
@@ -23,20 +26,25 @@ def number_rule(what: str, wants: str, *, optional: bool = False, kind: str = "n
     return {"type": [kind, "null"] if optional else kind, "description": what, "x-wants": words, **more}
 
 
-def count_rule(what: str, least: int = 1, **more: Any) -> Schema:
-    """The rule of an integer of at least `least`."""
-    words = f"an integer of at least {least}"
-    return number_rule(what, words, kind="integer", minimum=least, maximum=MAX_INT, **more)
+def count_rule(what: str, least: int = 1, most: int = MAX_INT, **more: Any) -> Schema:
+    """The rule of an integer of at least `least` and at most `most`, which is said where it is less than what a count can be."""
+    words = f"an integer of at least {least}" if most == MAX_INT else f"an integer from {least} to {most:,}"
+    return number_rule(what, words, kind="integer", minimum=least, maximum=most, **more)
 
 
-def positive_rule(what: str, **more: Any) -> Schema:
-    """The rule of a number over 0."""
-    return number_rule(what, "a number over 0", exclusiveMinimum=0, **more)
+def positive_rule(what: str, most: float = MOST, **more: Any) -> Schema:
+    """The rule of a number over 0, up to `most`."""
+    return number_rule(what, f"a number over 0 and at most {most:,}", exclusiveMinimum=0, maximum=most, **more)
 
 
-def from_zero_rule(what: str, **more: Any) -> Schema:
-    """The rule of a number of at least 0."""
-    return number_rule(what, "a number of at least 0", minimum=0, **more)
+def between_rule(what: str, least: float, most: float, **more: Any) -> Schema:
+    """The rule of a number from `least` to `most`: what is beyond them is a slip, or has no meaning in float32."""
+    return number_rule(what, f"a number from {least:,} to {most:,}", minimum=least, maximum=most, **more)
+
+
+def from_zero_rule(what: str, most: float = MOST, **more: Any) -> Schema:
+    """The rule of a number from 0 to `most`."""
+    return between_rule(what, 0, most, **more)
 
 
 def share_rule(what: str, **more: Any) -> Schema:
@@ -59,22 +67,24 @@ def word_rule(what: str, words: tuple[str, ...], default: str | None, **more: An
     return {"type": "string", "description": what, "enum": list(words), "default": default, **more}
 
 
-def range_rule(what: str, default: list[float], most: float | None = None) -> Schema:
-    """The rule of two numbers over 0, and of at most `most`, the lower first."""
-    bound = "" if most is None else f" and at most {most:g}"
-    wants = f"[lowest, highest], 2 numbers over 0{bound}"
-    item = {"type": "number", "exclusiveMinimum": 0, "x-wants": f"a number over 0{bound}"} | (
-        {} if most is None else {"maximum": most}
-    )
+def range_rule(what: str, default: list[float], least: float, most: float) -> Schema:
+    """The rule of two numbers from `least` to `most`, the lower first."""
+    wants = f"[lowest, highest], 2 numbers from {least} to {most:,}"
+    item = {"type": "number", "minimum": least, "maximum": most, "x-wants": f"a number from {least} to {most:,}"}
     return {"type": "array", "description": what, "items": item, "minItems": 2, "maxItems": 2, "default": default, "x-wants": wants}  # fmt: skip
 
 
 def size_rule(what: str, default: int | None = None) -> Schema:
     """The rule of a size in pixels: of a square, or [height, width]."""
-    wants = "a size in pixels, or [height, width]"
-    item = {"type": "integer", "minimum": 1, "maximum": MAX_INT, "x-wants": "a size in pixels"}
+    wants = f"a size in pixels up to {MOST_PIXELS:,}, or [height, width]"
+    item = {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MOST_PIXELS,
+        "x-wants": f"a size in pixels up to {MOST_PIXELS:,}",
+    }
     kinds = ["integer", "array", "null"] if default is None else ["integer", "array"]
-    return {"type": kinds, "description": what, "minimum": 1, "maximum": MAX_INT, "items": item, "minItems": 2, "maxItems": 2,
+    return {"type": kinds, "description": what, "minimum": 1, "maximum": MOST_PIXELS, "items": item, "minItems": 2, "maxItems": 2,
             "default": default, "x-wants": wants}  # fmt: skip
 
 
@@ -123,7 +133,7 @@ def optimizer_rules() -> Schema:
              "maxItems": 2, "default": [0.9, 0.999], "x-wants": "2 numbers of at least 0 and under 1"}  # fmt: skip
     amsgrad = switch_rule("divide by the largest mean so far", False)
     bias_lr_factor = with_synonyms(
-        positive_rule("what the learning rate of biases is multiplied by (Caffe's nets have 2)", default=1.0),
+        positive_rule("what the learning rate of biases is multiplied by (Caffe's nets have 2)", default=1.0, most=1000),
         "bias_lr", "bias_lr_mult", "lr_mult",
     )  # fmt: skip
     last = {"decay_norms": decay_norms, "bias_lr_factor": bias_lr_factor}
@@ -131,7 +141,7 @@ def optimizer_rules() -> Schema:
         "sgd": {
             "lr": lr,
             "momentum": momentum(),
-            "dampening": from_zero_rule("how much of the gradient is left out of the momentum", default=0.0),
+            "dampening": share_rule("how much of the gradient is left out of the momentum", default=0.0),
             "weight_decay": weight_decay(0.0),
             "nesterov": switch_rule("Nesterov's momentum", False),
             **last,
@@ -207,15 +217,15 @@ def schedule_rules() -> Schema:
         }) | {"type": ["object"], "x-instead": {"array": "steps: {at: VALUE}"}},
         "cosine": choice_rule("cosine", "half a cosine down to `min_lr`", {"min_lr": min_lr}),
         "exponential": choice_rule("exponential", "lower every so many epochs", {
-            "factor": factor(0.94), "every": with_synonyms(positive_rule("epochs from one to the next", default=1.0), "decay_epochs"),
+            "factor": factor(0.94), "every": with_synonyms(between_rule("epochs from one to the next", 0.001, MOST, default=1.0), "decay_epochs"),
         }),
         "polynomial": choice_rule("polynomial", "down to `min_lr` by a power of what is left of the run", {
-            "power": positive_rule("1 is a straight line", default=1.0), "min_lr": min_lr,
+            "power": between_rule("1 is a straight line", 0.001, 1000, default=1.0), "min_lr": min_lr,
         }),
         "one_cycle": choice_rule("one_cycle", "up and down again by cosines (Smith and Topin 2018)", {
             "peak": with_synonyms(share_rule("the share of the run after which the learning rate is `lr`", default=0.3), "pct_start"),
-            "start_factor": with_synonyms(positive_rule("it starts at lr / start_factor", default=25.0), "div_factor"),
-            "end_factor": with_synonyms(positive_rule("it ends at lr / (start_factor · end_factor)", default=1e4),
+            "start_factor": with_synonyms(between_rule("it starts at lr / start_factor", 0.001, MOST, default=25.0), "div_factor"),
+            "end_factor": with_synonyms(between_rule("it ends at lr / (start_factor · end_factor)", 0.001, 1_000_000_000, default=1e4),
                                         "final_div_factor"),
         }),
     }  # fmt: skip
@@ -251,24 +261,24 @@ def augment_rules() -> Schema:
     interpolation = word_rule("how pixels are resized", INTERPOLATIONS, "bilinear")
     own_size = "pixels of the result; null: the net's input"
     p = with_synonyms(share_rule("the share of the pictures that it changes"), "prob", "probability")
-    strength = from_zero_rule("drawn from 1 - it up to 1 + it", default=0.0)
-    alpha = positive_rule("of the beta distribution of the shares of the two pictures")
+    strength = from_zero_rule("drawn from 1 - it up to 1 + it", 100, default=0.0)
+    alpha = between_rule("of the beta distribution of the shares of the two pictures", 0.001, 1000)
     rules = {
         "random_resized_crop": choice_rule("random_resized_crop", "a part of the picture, resized (Inception's)", {
             "size": size_rule(own_size),
-            "scale": range_rule("the part's area as a share of the picture's", [0.08, 1.0], 1),
-            "ratio": range_rule("the part's width to its height", [0.75, 1.3333]),
+            "scale": range_rule("the part's area as a share of the picture's", [0.08, 1.0], 0.0001, 1),
+            "ratio": range_rule("the part's width to its height", [0.75, 1.3333], 0.001, 1000),
             "interpolation": interpolation,
         }, bare="size"),
         "scale_jitter": choice_rule("scale_jitter", "the shorter side gets a length drawn between two (VGG's)", {
-            "min": count_rule("the shortest, pixels"),
-            "max": count_rule("the longest, pixels"),
+            "min": count_rule("the shortest, pixels", most=MOST_PIXELS),
+            "max": count_rule("the longest, pixels", most=MOST_PIXELS),
             "interpolation": interpolation,
         }, needs=("min", "max")),
         "center_crop": choice_rule("center_crop", "the middle of the picture", {"size": size_rule(own_size)}, bare="size"),
         "random_crop": choice_rule("random_crop", "a window of the picture", {
             "size": size_rule(own_size),
-            "padding": count_rule("pixels that are added on each side first", 0, default=0),
+            "padding": count_rule("pixels that are added on each side first", 0, 1024, default=0),
             "fill": with_synonyms({
                 "type": ["integer", "string"], "description": "what these pixels are: a shade, 0 is black, or the picture mirrored at its edge",
                 "minimum": 0, "maximum": 255, "pattern": "^reflect$", "x-words": ["reflect"], "default": 0,
@@ -284,17 +294,17 @@ def augment_rules() -> Schema:
                                default=0.0),
         }, minProperties=1) | {"type": ["object"]},
         "pca_lighting": choice_rule("pca_lighting", "other light along the colours' principal components (AlexNet's)", {
-            "std": with_synonyms(from_zero_rule("the deviation of the draws", default=0.1), "alpha", "alphastd"),
+            "std": with_synonyms(from_zero_rule("the deviation of the draws", 100, default=0.1), "alpha", "alphastd"),
         }, bare="std"),
         "rand_augment": choice_rule("rand_augment", "operations drawn at one magnitude (Cubuk et al. 2020)", {
-            "ops": with_synonyms(count_rule("operations for a picture", default=2), "num_ops", "n"),
+            "ops": with_synonyms(count_rule("operations for a picture", most=16, default=2), "num_ops", "n"),
             "magnitude": with_synonyms(count_rule("of 0 to 30", 0, default=9) | {"maximum": 30, "x-wants": "an integer from 0 to 30"}, "m"),
         }),
         "trivial_augment": choice_rule("trivial_augment", "one operation at a magnitude drawn (Müller and Hutter 2021)", {}),
         "random_erasing": choice_rule("random_erasing", "a rectangle without a picture (Zhong et al. 2020)", {
             "p": p | {"default": 0.25},
-            "scale": range_rule("the rectangle's area as a share of the picture's", [0.02, 0.33], 1),
-            "ratio": range_rule("its height to its width", [0.3, 3.3]),
+            "scale": range_rule("the rectangle's area as a share of the picture's", [0.02, 0.33], 0.0001, 1),
+            "ratio": range_rule("its height to its width", [0.3, 3.3], 0.001, 1000),
         }, bare="p"),
         "mixup": choice_rule("mixup", "two pictures and their classes are mixed (Zhang et al. 2018)", {
             "alpha": alpha | {"default": 0.2},

@@ -16,6 +16,7 @@ from ...compiler.ops.fields import Schema
 from .choices import (
     AUGMENT_WORDS,
     METRICS,
+    MOST,
     SCHEDULE_WORDS,
     augment_rules,
     below_one_rule,
@@ -67,8 +68,8 @@ def data_rule() -> Schema:
         "split": with_synonyms(split, "val_split", "validation_split", "holdout"),
         "classes": with_synonyms(names, "names", "labels", "class_names"),
         "broken": with_synonyms(count_rule("unreadable pictures that are skipped before the run stops", 0, default=100), "max_broken"),
-        "workers": with_synonyms(number_rule("processes that read pictures; null: one a core, at most 8", "an integer of at least 0",
-                                             kind="integer", optional=True, minimum=0, maximum=1024, default=None),
+        "workers": with_synonyms(number_rule("processes that read pictures; null: one a core, at most 8", "an integer from 0 to 256",
+                                             kind="integer", optional=True, minimum=0, maximum=256, default=None),
                                  "num_workers", "n_workers", "threads"),
     }  # fmt: skip
     keys["format"]["type"] = ["string", "null"]
@@ -82,7 +83,7 @@ def data_rule() -> Schema:
 def warmup_rule() -> Schema:
     """The rule of `warmup`."""
     keys = {
-        "epochs": number_rule("how long, in epochs", "a number over 0", optional=True, exclusiveMinimum=0, default=None),
+        "epochs": positive_rule("how long, in epochs", optional=True, default=None),
         "steps": number_rule("how long, in optimizer steps", "an integer of at least 1", kind="integer", optional=True, minimum=1,
                              maximum=2**31 - 1, default=None),
         "start": with_synonyms(share_rule("the share of the learning rate at the start", default=0.0), "start_factor", "warmup_factor"),
@@ -96,13 +97,13 @@ def warmup_rule() -> Schema:
 
 def loss_rule() -> Schema:
     """The rule of `loss`: cross-entropy and its options."""
-    weight = {"type": "number", "exclusiveMinimum": 0, "x-wants": "a number over 0"}
+    weight = {"type": "number", "minimum": 1e-6, "maximum": MOST, "x-wants": f"a number from 0.000001 to {MOST:,}"}
     keys = {
         "label_smoothing": with_synonyms(below_one_rule("the share of the target that goes to all classes", default=0.0), "smoothing"),
         "class_weights": with_synonyms({
             "type": ["string", "array", "null"], "pattern": "^balanced$", "items": weight, "minItems": 1, "default": None,
             "description": "a weight for each class, or `balanced`: by how rare a class is",
-            "x-wants": "`balanced`, or a list of numbers over 0",
+            "x-wants": f"`balanced`, or a list of numbers from 0.000001 to {MOST:,}",
         }, "weights", "weight"),
     }  # fmt: skip
     return mapping_rule(keys, "key of `loss`", description="cross-entropy, and its options")
@@ -146,9 +147,9 @@ def top_rules() -> Schema:
         "nets": with_synonyms(strings | {"description": "bundled specs whose own recipe this is", "default": []}, "models", string="nets: [VALUE]"),
         "extends": with_synonyms(string_rule("another recipe: a file beside this one, or zoo:NAME", minLength=1), "base", "inherits"),
         "data": with_synonyms(data_rule(), "dataset", "datasets"),
-        "epochs": with_synonyms(count_rule("passes over the training pictures"), "max_epochs", "num_epochs", "n_epochs", "max_epoch"),
+        "epochs": with_synonyms(count_rule("passes over the training pictures", most=MOST), "max_epochs", "num_epochs", "n_epochs", "max_epoch"),
         "steps": with_synonyms(count_rule("optimizer steps, instead of epochs"), "max_steps", "iterations", "max_iter", "num_steps"),
-        "batch": with_synonyms(count_rule("pictures of a step: of all processes and accumulated passes"), "batch_size", "global_batch_size", "bs"),
+        "batch": with_synonyms(count_rule("pictures of a step: of all processes and accumulated passes", most=16 * MOST), "batch_size", "global_batch_size", "bs"),
         "optimizer": with_synonyms(one_of("the optimizer and its numbers", optimizer_rules(), "optimizer", default={"sgd": {"lr": 0.1}}),
                                     "optimiser", "optim", "opt", string="optimizer: {VALUE: {lr: 0.1}}"),
         "schedule": with_synonyms(one_of("how the learning rate goes on",
