@@ -29,6 +29,7 @@ from archc.training.data.classes import name_classes
 from archc.training.data.pictures import ArrayPictures
 from archc.training.metrics import read_metrics
 from archc.training.recipe.recipe import CheckpointRules, DataRules, OptimizerRules, Recipe, ScheduleRules
+from archc.training.report.weights import load_best
 from archc.training.run_lock import TABLES
 from archc.training.tables import cut_torn_end
 
@@ -235,6 +236,15 @@ def test_each_optimizers_own_checkpoints_fit(tmp_path: Path, name: str) -> None:
     )  # type: ignore[arg-type]
     train(tmp_path / "small.yaml", recipe, data=DATA, output=tmp_path / "run", device="cpu")
     assert resume(tmp_path / "run", data=DATA, device="cpu", epochs=2).step == 8
+
+
+@pytest.mark.parametrize("content", [b"", b"\x08\0\0\0\0\0\0\0{}      ", b"\xff" * 20, None])
+def test_best_weights_that_are_none_cost_the_report_and_not_the_run(run: Path, content: bytes | None) -> None:
+    place = run / "best.safetensors"
+    place.unlink() if content is None else place.write_bytes(content)
+    with pytest.raises(Failure) as caught:
+        load_best(torch.nn.Linear(2, 2), place)
+    assert caught.value.code == DAMAGED
 
 
 NAMES = ("a\nb.png", "a\r.png", "a\u2028b.png", "a\x85b.png", 'a"b,c.png', "a\udcff.png", "plain.png")

@@ -170,6 +170,6 @@ def describe_best(result: TrainingResult) -> str:
 
 def join_weights(place: Path, parts: Sequence[Path]) -> None:
     """Writes the tensors of several files into one; their names are different ones."""
-    from safetensors.torch import load_file
+    from .report.weights import read_best
 
-    write_tensors(place, {name: tensor for part in parts for name, tensor in load_file(part).items()}, {})
+    write_tensors(place, {name: tensor for part in parts for name, tensor in read_best(part).items()}, {})

@@ -45,13 +45,17 @@ def name_classes(
             raise Failure("classes-unmatched", f"{show_names(unmatched)} of the pictures: not in the recipe's `classes`",
                           "name every class of the pictures in `data.classes`, in the order of their numbers")  # fmt: skip
     else:
-        named = NamedClasses(names, {name: at for at, name in enumerate(names)}, f"{len(names)} classes by their names")
+        named = NamedClasses(
+            names,
+            {name: at for at, name in enumerate(names)},
+            f"{len(names)} class{'es' * (len(names) > 1)} by their names",
+        )
     labelled = match_all(named.names, labels, "the spec's labels") if labels else None
     if labelled:
         index = {name: labelled.places[named.names[at]] for name, at in named.places.items()}
         named = NamedClasses(labelled.names, index, labelled.how)
     if count is not None and len(named.names) != count:
-        raise Failure("class-count", f"the pictures have {len(named.names)} classes, the net {count}: {show_names(named.names)}",
+        raise Failure("class-count", f"the pictures have {len(named.names)} class{'es' * (len(named.names) > 1)}, the net {count}: {show_names(named.names)}",
                       f"give the spec a parameter `classes`, or the last layer {len(named.names)} outputs")  # fmt: skip
     return named
 

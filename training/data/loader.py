@@ -261,7 +261,7 @@ class TrainingLoader:
         world_size: int = 1, workers: int = 0, broken: int = 100, pin: bool = False,
     ) -> None:  # fmt: skip
         if batch * world_size > len(pictures):
-            raise Failure("too-few-pictures", f"the batch of {batch * world_size:,} is larger than the {len(pictures):,} training pictures",
+            raise Failure("too-few-pictures", f"the batch of {batch * world_size:,} is larger than the {len(pictures):,} training picture{'s' * (len(pictures) != 1)}",
                           f"--set batch={len(pictures) // world_size * world_size or world_size} or less")  # fmt: skip
         self.order = EpochOrder(len(pictures), batch, seed, rank, world_size)
         self.limit = broken
@@ -289,7 +289,7 @@ class TrainingLoader:
                 yield batch._replace(broken=new)
             if len(self.broken) > self.limit:
                 last = list(self.broken.values())[-1]
-                raise Failure("broken-pictures", f"{len(self.broken):,} pictures could not be read, and the recipe allows {self.limit:,}; the last: {last}",
+                raise Failure("broken-pictures", f"{len(self.broken):,} picture{'s' * (len(self.broken) > 1)} could not be read, and the recipe allows {self.limit:,}; the last: {last}",
                               f"mend or remove them; or allow more: --set data.broken={2 * len(self.broken)}")  # fmt: skip
 
     def close(self) -> None:

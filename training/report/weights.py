@@ -5,14 +5,38 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...compiler.diagnostics import Failure
+from ..checkpoint.fit import find_misfit
+
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 def load_best(network: nn.Module, path: Path) -> nn.Module:
-    """The same module with the weights of best.safetensors; the run is over, and its own lie in the checkpoint."""
+    """The same module with the weights of best.safetensors; the run is over, and its own lie in the checkpoint.
+
+    Raises Failure `checkpoint-damaged` where they are not this net's.
+    """
+    device = str(next((each.device for each in network.parameters()), "cpu"))
+    tensors = read_best(path, device)
+    if odd := find_misfit(tensors, network.state_dict(), ""):
+        raise damaged(path, odd)
+    network.load_state_dict(tensors)
+    return network
+
+
+def read_best(path: Path, device: str = "cpu") -> dict[str, Tensor]:
+    """The tensors of a best.safetensors. Raises Failure `checkpoint-damaged` where it cannot be read."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    device = str(next((each.device for each in network.parameters()), "cpu"))
-    network.load_state_dict(load_file(path, device=device))
-    return network
+    try:
+        return load_file(path, device=device)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise damaged(path, str(error).partition("\n")[0][:120]) from None
+
+
+def damaged(path: Path, why: str) -> Failure:
+    """What is said of best weights that are none."""
+    return Failure("checkpoint-damaged", f"`{path}` has not the best weights of this net: {why}",
+                   "put it back as the run wrote it, or begin a new run")  # fmt: skip
