@@ -28,6 +28,10 @@ from .step_faults import step_faults
 from .watching import RunPlan
 
 
+# a run of more epochs is told as far as this
+MOST_EPOCHS = 10_000
+
+
 class ClassPictures(NamedTuple):
     """How many pictures there are of a class."""
 
@@ -110,7 +114,7 @@ def rehearse(request: TrainingRequest) -> Rehearsal:
     plan = describe_run(request, net, learner, course, Progress())
     starts = (
         EpochStart(at + 1, learning_rate(request.recipe, at * plan.steps_per_epoch, course.length))
-        for at in range(plan.epochs)
+        for at in range(min(plan.epochs, MOST_EPOCHS))
     )
     return Rehearsal(plan, net.data.how, count_classes(net), request.recipe.augment, tuple(starts), memory,
                      pictures_at_once(request.recipe, fabric.world_size), available, list_files(memory, plan, members), step, tuple(course.broken.found.items()), members)  # fmt: skip
