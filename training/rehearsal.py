@@ -27,7 +27,6 @@ from .seeds import seed_generators, step_seed
 from .step_faults import step_faults
 from .watching import RunPlan
 
-
 # a run of more epochs is told as far as this
 MOST_EPOCHS = 10_000
 
