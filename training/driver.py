@@ -21,13 +21,12 @@ from ..runtime.preprocess import Preprocess
 from .broken import BrokenPictures
 from .checkpoint.identity import RunIdentity, check_identity, current_versions, hash_recipe
 from .checkpoint.progress import Progress
-from .checkpoint.read import read_newest
-from .checkpoint.write import find_checkpoints, write_checkpoint
-from .devices import start_fabric
+from .checkpoint.read import read_checkpoint
+from .checkpoint.write import newest_checkpoint
+from .devices import ask_first, global_rank, local_processes, open_fabric
 from .learner import Learner, make_learner
-from .loop import Course, run_course
+from .loop import Course, run_course, save_checkpoint
 from .losses import ClassOutput, TrainingLoss, class_output, class_weights
-from .machine_memory import local_processes
 from .memory import failed_batch, is_out_of_memory, refuse_large_batch
 from .recipe.recipe import Recipe
 from .recipe.write import to_yaml
@@ -93,27 +92,28 @@ def run_training(request: TrainingRequest) -> TrainingResult:
     Raises SpecError for a wrong spec, Failure for what else stands in the way, and KeyboardInterrupt at a second Ctrl-C.
     """
     began = time.monotonic()
-    folder = RunFolder(request.output)
-    folder.check_begun() if request.resume else folder.check_new()
+    check_folder(request)
     net = prepare_net(request)
+    all_used = len(net.graph.outputs) == 1
+    with open_fabric(request.recipe, request.device, all_used=all_used, given=request.fabric) as fabric:
+        newest = ask_first(fabric, lambda: open_folder(request, net, fabric))
+        return train_net(request, net, fabric, newest, began)
+
+
+def train_net(
+    request: TrainingRequest, net: PreparedNet, fabric: Fabric, newest: Path | None, began: float
+) -> TrainingResult:
+    """Trains a prepared net from the checkpoint `newest`, None to begin. Raises as run_training does."""
     recipe = request.recipe
-    fabric = request.fabric or start_fabric(recipe, request.device, all_used=len(net.graph.outputs) == 1)
-    if fabric.is_global_zero and not request.resume:
-        begin_folder(folder, request, net, fabric)
-    elif fabric.is_global_zero:
-        # it may be a longer one now
-        folder.write_text(folder.recipe, to_yaml(recipe))
-    fabric.barrier()
     device, world = str(fabric.device), fabric.world_size
     memory = refuse_large_batch(net.graph, recipe, device, world_size=world, processes=local_processes(world))
-    network = build_network(net.graph, request)
-    learner = make_learner(network, recipe, fabric)
+    learner = make_learner(build_network(net.graph, request, going_on=newest is not None), recipe, fabric)
     loaders = open_loaders(net, recipe, fabric)
-    course = plan_course(folder, request, net, learner, loaders)
+    course = plan_course(RunFolder(request.output), request, net, learner, loaders)
     lacking = False
     try:
         with StopRequest(fabric.world_size) as stop:
-            return follow_course(request, net, learner, course, stop, began)
+            return follow_course(request, net, learner, course, newest, stop, began)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -128,11 +128,11 @@ def run_training(request: TrainingRequest) -> TrainingResult:
     raise InternalError("a run ended without a result")
 
 
-def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, course: Course, stop: StopRequest,
-                  began: float) -> TrainingResult:  # fmt: skip
-    """Goes on from the newest checkpoint, or begins; tells the watchers how the run ends, however it does."""
+def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, course: Course, newest: Path | None,
+                  stop: StopRequest, began: float) -> TrainingResult:  # fmt: skip
+    """Goes on from the checkpoint `newest`, or begins; tells the watchers how the run ends, however it does."""
     fabric, folder = learner.fabric, RunFolder(request.output)
-    progress, notes = resume_progress(folder, learner, course)
+    progress, notes = resume_progress(newest, learner, course)
     course = replace(course, watchers=watch(request, folder, progress) if fabric.is_global_zero else ())
     plan = describe_run(request, net, learner, course, progress)
     for each in course.watchers:
@@ -220,8 +220,7 @@ def open_loaders(net: PreparedNet, recipe: Recipe, fabric: Fabric) -> tuple[Any,
     from .data.loader import TrainingLoader, ValidationLoader, share_workers
 
     batch = batch_of_process(recipe, fabric.world_size)
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if fabric.world_size > 1 else 1
-    workers, pin = share_workers(recipe.data.workers, local), fabric.device.type == "cuda"
+    workers, pin = share_workers(recipe.data.workers, local_processes(fabric.world_size)), fabric.device.type == "cuda"
     rank, world = fabric.global_rank, fabric.world_size
     train = TrainingLoader(net.data.train, net.how, recipe.augment, batch, recipe.seed, rank, world, workers, recipe.data.broken, pin)  # fmt: skip
     if net.data.val is None:
@@ -241,6 +240,24 @@ def batch_of_process(recipe: Recipe, world_size: int) -> int:
 
 
 # -- the folder -------------------------------------------------------------------------------------------------------------
+
+
+def check_folder(request: TrainingRequest) -> None:
+    """Raises Failure where the folder is not as the request says. The first process alone looks, as it may write there before another looks."""
+    if global_rank() == 0:
+        folder = RunFolder(request.output)
+        folder.check_begun() if request.resume else folder.check_new()
+
+
+def open_folder(request: TrainingRequest, net: PreparedNet, fabric: Fabric) -> Path | None:
+    """Begins the folder of a run, or goes on with it; gives the newest checkpoint there, None without any."""
+    folder = RunFolder(request.output)
+    if request.resume:
+        # it may be a longer one now
+        folder.write_text(folder.recipe, to_yaml(request.recipe))
+    else:
+        begin_folder(folder, request, net, fabric)
+    return newest_checkpoint(folder.checkpoints)
 
 
 def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, fabric: Fabric) -> None:
@@ -275,14 +292,14 @@ def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, 
 # -- the net and the loop ---------------------------------------------------------------------------------------------------
 
 
-def build_network(graph: Graph, request: TrainingRequest) -> Network:
-    """The net as a torch module with the weights that it starts from."""
+def build_network(graph: Graph, request: TrainingRequest, *, going_on: bool = False) -> Network:
+    """The net as a torch module with the weights that it starts from; where it is `going_on`, a checkpoint's replace them."""
     from ..compiler.backends.torch.module import to_torch
     from ..compiler.weights.seeded import SeededSource
 
     seed = request.recipe.seed
     start = SeededSource(graph.params(), seed)
-    given, going_on = request.weights, request.resume and bool(find_checkpoints(RunFolder(request.output).checkpoints))
+    given = request.weights
     if given.checkpoints and not going_on:
         loaded = load_checkpoints(given.checkpoints, NetTensors.of(graph), start, given.options)
         request.tell(f"weights from {loaded.report.source}: {loaded.report.loaded} tensors"
@@ -315,19 +332,17 @@ def plan_course(
                   BrokenPictures(folder.path if fabric.is_global_zero else None, limit))  # fmt: skip
 
 
-def resume_progress(folder: RunFolder, learner: Learner, course: Course) -> tuple[Progress, list[str]]:
+def resume_progress(newest: Path | None, learner: Learner, course: Course) -> tuple[Progress, list[str]]:
     """Where the newest checkpoint is, with its tensors put back; at a run's start the checkpoint of step 0 is written, which has what
     the net starts from. Gives remarks, too."""
-    newest = read_newest(folder.checkpoints)
     if newest is None:
-        if learner.fabric.is_global_zero:
-            write_checkpoint(course.checkpoints, learner, Progress(), course.identity, course.recipe.checkpoint.keep)
-        learner.fabric.barrier()
+        save_checkpoint(learner, course, Progress())
         return Progress(), []
-    changes = check_identity(str(newest.path), newest.identity, course.identity)
-    learner.restore(newest.tensors, newest.progress.step, newest.progress.scaler)
+    found = read_checkpoint(newest)
+    changes = check_identity(str(newest), found.identity, course.identity)
+    learner.restore(found.tensors, found.progress.step, found.progress.scaler)
     different = f"goes on, though not to the last bit as before: {'; '.join(changes)}"
-    return newest.progress, [different] if changes else []
+    return found.progress, [different] if changes else []
 
 
 def watch(request: TrainingRequest, folder: RunFolder, progress: Progress) -> list[Watcher]:

@@ -66,9 +66,10 @@ def run_course(learner: Learner, course: Course, progress: Progress, stop: StopR
         progress, reason = run_epoch(learner, course, progress, stop)
         if is_epoch_end(progress.step, course.length):
             progress = end_epoch(learner, course, progress, time.monotonic() - began)
-            save_if(is_due(course, progress) or reason == "interrupted", learner, course, progress)
+            if is_due(course, progress) or reason == "interrupted":
+                save_checkpoint(learner, course, progress)
         else:
-            save_if(True, learner, course, progress)
+            save_checkpoint(learner, course, progress)
     return progress, reason
 
 
@@ -86,7 +87,7 @@ def run_epoch(learner: Learner, course: Course, progress: Progress, stop: StopRe
         if not is_epoch_end(step, length):
             if recipe.checkpoint.every_steps and step % recipe.checkpoint.every_steps == 0:
                 progress = tally.read_into(progress)
-                save_if(True, learner, course, progress)
+                save_checkpoint(learner, course, progress)
             if stop.agreed():
                 return tally.read_into(progress), "interrupted"
     return tally.read_into(progress), "interrupted" if stop.agreed() else "finished"
@@ -205,9 +206,9 @@ def is_due(course: Course, progress: Progress) -> bool:
     return bool(by_epochs or by_steps or progress.step == length.steps)
 
 
-def save_if(due: bool, learner: Learner, course: Course, progress: Progress) -> None:
-    """Writes a checkpoint, if one is due; the first process does."""
-    if due and learner.fabric.is_global_zero:
+def save_checkpoint(learner: Learner, course: Course, progress: Progress) -> None:
+    """Writes a checkpoint; the first process does."""
+    if learner.fabric.is_global_zero:
         write_checkpoint(course.checkpoints, learner, progress, course.identity, course.recipe.checkpoint.keep)
 
 

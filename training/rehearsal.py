@@ -6,16 +6,16 @@ import time
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .broken import BrokenPictures
 from .checkpoint.progress import Progress
-from .devices import start_fabric
+from .devices import local_processes, open_fabric
 from .driver import PreparedNet, TrainingRequest, build_network, describe_run, open_loaders, plan_course, prepare_net
 from .freezing import training_mode
 from .learner import Learner, make_learner
 from .loop import Course, take_step
-from .machine_memory import available_bytes, local_processes
+from .machine_memory import available_bytes
 from .memory import StepMemory, format_bytes, pictures_at_once, refuse_large_batch
 from .optimizers import set_learning_rate
 from .recipe.recipe import Augmentation
@@ -23,6 +23,9 @@ from .run_folder import RunFolder
 from .schedules import learning_rate
 from .seeds import step_seed
 from .watching import RunPlan
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 class ClassPictures(NamedTuple):
@@ -71,18 +74,19 @@ class Rehearsal(NamedTuple):
     step: TrialStep
     broken: tuple[tuple[str, str], ...]
 
-    @property
-    def least_seconds(self) -> float:
-        """How long all steps take if each takes what the first did, without validation."""
-        return self.plan.steps * self.step.step_s
-
 
 def rehearse(request: TrainingRequest) -> Rehearsal:
     """What the run would do. Raises what the run would raise before its first step."""
     if request.output == Path():
         request = request._replace(output=Path("RUN"))
     net = prepare_net(request)
-    fabric = request.fabric or start_fabric(request.recipe, request.device, all_used=len(net.graph.outputs) == 1)
+    all_used = len(net.graph.outputs) == 1
+    with open_fabric(request.recipe, request.device, all_used=all_used, given=request.fabric) as fabric:
+        return rehearse_net(request, net, fabric)
+
+
+def rehearse_net(request: TrainingRequest, net: PreparedNet, fabric: Fabric) -> Rehearsal:
+    """What the run of a prepared net would do."""
     device = str(fabric.device)
     memory = refuse_large_batch(
         net.graph, request.recipe, device, world_size=fabric.world_size, processes=local_processes(fabric.world_size)

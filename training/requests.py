@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..compiler.diagnostics import Failure
 from ..compiler.driver import check
 from ..compiler.limits import DEFAULT, Limits
 from ..compiler.sources import Memory, SpecText
 from ..compiler.weights.options import CheckpointOptions
+from .devices import global_rank
 from .driver import StartWeights, TrainingRequest, extend_recipe
 from .recipe.find import recipe_for
 from .recipe.read import read_recipe
@@ -21,9 +22,6 @@ from .recipe.settings import split_settings
 from .recipe.write import to_yaml
 from .run_folder import RunFolder
 from .watching import Watcher
-
-if TYPE_CHECKING:
-    pass
 
 RecipeGiven = Recipe | str | os.PathLike[str] | None
 
@@ -41,7 +39,8 @@ def plan_request(
 
     `output` is None for a rehearsal, which writes nothing.
     """
-    if output is not None:
+    # before anything takes long; the first process alone looks, as it may write there before another looks
+    if output is not None and global_rank() == 0:
         RunFolder(output).check_new()
     of_spec, of_recipe = tuple(settings), ()
     if settings:

@@ -6,7 +6,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..compiler.diagnostics import Failure
-from .checkpoint.read import read_newest
+from .checkpoint.read import read_checkpoint
+from .checkpoint.write import newest_checkpoint
+from .devices import ask_first
 from .divergence import divergence_failure, find_divergence
 from .freezing import training_mode
 from .learner import Learner
@@ -26,8 +28,9 @@ def explain_divergence(learner: Learner, course: Course, fault: NotFinite, graph
 
     step, recipe, length = fault.step - 1, course.recipe, course.length
     epoch, within = divmod(step, length.per_epoch)
-    newest = read_newest(course.checkpoints)
-    if newest is not None:
+    place = ask_first(learner.fabric, lambda: newest_checkpoint(course.checkpoints))
+    if place is not None:
+        newest = read_checkpoint(place)
         learner.restore(newest.tensors, newest.progress.step, newest.progress.scaler)
         # a checkpoint lies in the epoch of the step, or at the end of the one before: or there are several between
         progress = newest.progress
@@ -47,4 +50,4 @@ def explain_divergence(learner: Learner, course: Course, fault: NotFinite, graph
 
     found = find_divergence(learner.network, replay)
     return divergence_failure(found, step=fault.step, epoch=epoch + 1, loss=fault.loss, recipe=recipe, graph=graph,
-                              checkpoint=newest.path if newest else None)  # fmt: skip
+                              checkpoint=place)  # fmt: skip

@@ -1,0 +1,91 @@
+"""What several processes of a run agree on, in one process that plays them; and what a run leaves behind in the process that it was in."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from archc import Failure
+from archc.training import train
+from archc.training.devices import ask_first, import_libraries
+
+from .test_training_loop import DATA, RECIPE, SPEC, without_report  # noqa: F401
+
+
+@dataclass
+class Played:
+    """One of several processes: what the first one sends lies in `sent`."""
+
+    global_rank: int
+    sent: list[Any] = field(default_factory=list)
+    world_size: int = 2
+
+    @property
+    def is_global_zero(self) -> bool:
+        return self.global_rank == 0
+
+    def broadcast(self, value: Any) -> Any:
+        if self.is_global_zero:
+            self.sent.append(value)
+        return self.sent[-1]
+
+
+def test_a_late_process_goes_by_what_the_first_one_found(tmp_path: Path) -> None:
+    """Else one begins, the other finds what the first has written and goes on with it, and they never meet."""
+    place = tmp_path / "00000000.safetensors"
+    sent: list[Any] = []
+    answers: Callable[[int], Any] = lambda rank: ask_first(Played(rank, sent), place.exists)  # type: ignore[arg-type]  # noqa: E731
+    assert not answers(0)
+    place.touch()
+    assert not answers(1)
+
+
+def test_a_mistake_that_the_first_process_finds_is_told_by_all() -> None:
+    def refuse() -> None:
+        raise Failure("run-exists", "there is one", "take another", 2)
+
+    sent: list[Any] = []
+    for rank in (0, 1):
+        with pytest.raises(Failure) as found:
+            ask_first(Played(rank, sent), refuse if rank == 0 else lambda: None)  # type: ignore[arg-type]
+        assert (found.value.code, found.value.help, found.value.exit_code) == ("run-exists", "take another", 2)
+
+
+def surroundings() -> dict[str, Any]:
+    """What else in this process depends on."""
+    return {
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "filled": torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
+        "environment": dict(os.environ),
+        "filters": [*warnings.filters],
+        "level": logging.getLogger("lightning_fabric").level,
+        "generator": torch.get_rng_state().tolist(),
+        "threads": torch.get_num_threads(),
+        "processes": torch.distributed.is_initialized(),  # type: ignore[no-untyped-call]
+    }
+
+
+@pytest.mark.parametrize("ends", ["well", "badly"])
+def test_a_run_leaves_the_process_as_it_was(ends: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
+    # libraries add filters of their own when they are imported
+    import_libraries()
+    torch.manual_seed(1)
+    before = surroundings()
+    if ends == "badly":
+        monkeypatch.setattr("archc.training.driver.run_course", lambda *_: 1 / 0)
+    try:
+        train(tmp_path / "small.yaml", RECIPE, data=DATA, output=tmp_path / "run", device="cpu")
+    except ZeroDivisionError:
+        assert ends == "badly"
+    after = surroundings()
+    assert {key: (before[key], after[key]) for key in before if before[key] != after[key]} == {}
