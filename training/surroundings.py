@@ -14,13 +14,15 @@ VARIABLES, LOGGERS = ("CUBLAS_WORKSPACE_CONFIG",), ("lightning_fabric",)
 @contextmanager
 def surroundings_restored() -> Iterator[None]:
     """Puts back at the end what a run sets: torch's deterministic algorithms, its threads and its generators, filters of warnings, levels
-    of loggers, the environment, and the processes that have met."""
+    of loggers, the environment.
+
+    The group of the processes that torchrun has started stays: made anew, it would find the addresses of the first one in torchrun's store.
+    """
     with ExitStack() as put_back:
         put_back.enter_context(environment_restored())
         put_back.enter_context(warnings.catch_warnings())
         put_back.enter_context(loggers_restored())
         put_back.enter_context(torch_restored())
-        put_back.enter_context(groups_ended())
         yield
 
 
@@ -69,14 +71,3 @@ def torch_restored() -> Iterator[None]:
         torch.set_rng_state(state)
         if others:
             torch.cuda.set_rng_state_all(others)
-
-
-@contextmanager
-def groups_ended() -> Iterator[None]:
-    """Ends the groups of processes that the block has made. After an error they stay: another process may still wait in one."""
-    from torch import distributed
-
-    met = distributed.is_available() and distributed.is_initialized()  # type: ignore[no-untyped-call]
-    yield
-    if not met and distributed.is_available() and distributed.is_initialized():  # type: ignore[no-untyped-call]
-        distributed.destroy_process_group()
