@@ -19,7 +19,7 @@ from ..compiler.weights.options import READ_AS_IT_FITS, CheckpointOptions
 from ..runtime.faults import RuntimeFault
 from ..runtime.preprocess import Preprocess
 from .broken import BrokenPictures
-from .checkpoint.identity import RunIdentity, check_identity, current_versions, hash_recipe
+from .checkpoint.identity import RunIdentity, check_identity, current_versions, hash_pictures, hash_recipe
 from .checkpoint.progress import Progress
 from .checkpoint.read import read_checkpoint
 from .checkpoint.write import newest_checkpoint
@@ -222,7 +222,7 @@ def open_loaders(net: PreparedNet, recipe: Recipe, fabric: Fabric) -> tuple[Any,
     batch = batch_of_process(recipe, fabric.world_size)
     workers, pin = share_workers(recipe.data.workers, local_processes(fabric.world_size)), fabric.device.type == "cuda"
     rank, world = fabric.global_rank, fabric.world_size
-    train = TrainingLoader(net.data.train, net.how, recipe.augment, batch, recipe.seed, rank, world, workers, recipe.data.broken, pin)  # fmt: skip
+    train = TrainingLoader(net.data.train, net.how, recipe.augment, batch, recipe.seed, rank, world, workers, recipe.data.broken, pin, recipe.accumulate)  # fmt: skip
     if net.data.val is None:
         return train, None
     return train, ValidationLoader(net.data.val, net.how, batch, workers, rank, world, pin)
@@ -317,16 +317,13 @@ def plan_course(
     recipe, fabric = request.recipe, learner.fabric
     train, val = loaders
     per_epoch = train.batches_per_epoch // recipe.accumulate
-    if per_epoch < 1:
-        raise Failure("too-few-pictures", f"{len(net.data.train)} training pictures are less than one batch of {recipe.batch}",
-                      f"--set batch={max(len(net.data.train), 1)} or less")  # fmt: skip
     steps = recipe.steps if recipe.steps is not None else (recipe.epochs or 1) * per_epoch
     weights = class_weights(recipe.loss, net.data.train.targets(), net.output.classes)
     loss = TrainingLoss(
         learner.network, net.output, recipe.loss, weights if weights is None else fabric.to_device(weights)
     )
     identity = RunIdentity(net.graph.sha256(), hash_recipe(recipe), fabric.world_size, torch.get_num_threads(),
-                        current_versions(fabric.device.type))  # fmt: skip
+                        current_versions(fabric.device.type), len(net.data.train), hash_pictures(net.data.train, net.data.val))  # fmt: skip
     limit = recipe.data.broken
     return Course(recipe, Length(steps, per_epoch), net.output, loss, train, val, folder.checkpoints, folder.best, identity,
                   BrokenPictures(folder.path if fabric.is_global_zero else None, limit))  # fmt: skip
@@ -393,10 +390,10 @@ def report_run(net: PreparedNet, learner: Learner, course: Course, plan: RunPlan
     return []
 
 
-def extend_recipe(recipe: Recipe, epochs: int | None) -> Recipe:
-    """The recipe of a run that goes on, with more epochs. Raises Failure `cannot-extend` where its schedule depends on the length."""
+def refuse_length(recipe: Recipe, epochs: int | None) -> None:
+    """Raises Failure `cannot-extend` where a run by `recipe` cannot go on to so many epochs: its schedule depends on the length, or it is less."""
     if epochs is None or epochs == recipe.epochs:
-        return recipe
+        return
     if recipe.epochs is None:
         raise Failure("cannot-extend", f"the recipe counts steps ({recipe.steps:,}), not epochs", "begin a new run with --weights RUN/best.safetensors", 2)  # fmt: skip
     if epochs < recipe.epochs:
@@ -409,4 +406,3 @@ def extend_recipe(recipe: Recipe, epochs: int | None) -> Recipe:
     if recipe.schedule.name in DEPENDS_ON_LENGTH:
         raise Failure("cannot-extend", f"the schedule `{recipe.schedule.name}` spans the whole run: with {epochs} epochs each step so far would have "
                       "had another learning rate", "begin a new run with --weights RUN/best.safetensors", 2)  # fmt: skip
-    return replace(recipe, epochs=epochs)

@@ -6,6 +6,7 @@ checkpoint computes what it would have computed without having been ended.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,11 +23,11 @@ from .learner import Learner
 from .losses import ClassOutput, TrainingLoss
 from .optimizers import set_learning_rate
 from .recipe.recipe import Recipe
-from .schedules import LOSSES, Length, after_epoch, learning_rate
+from .schedules import Length, after_epoch, learning_rate
 from .seeds import step_seed
 from .stopping import StopRequest
 from .tally import LossTally, StepLosses
-from .validation import validate
+from .validation import sum_over_processes, validate
 from .watching import EpochReport, Measures, StepReport, Watcher
 
 if TYPE_CHECKING:
@@ -113,11 +114,11 @@ def take_step(learner: Learner, course: Course, batches: Iterable[Any]) -> StepL
     fabric, passes = learner.fabric, course.recipe.accumulate
     learner.optimizer.zero_grad()
     found: list[StepLosses] = []
-    for at, batch in enumerate(batches):
+    for at, (batch, share) in enumerate(weigh_passes(learner, course, batches)):
         course.broken.add(batch.broken)
         images, targets = to_device(learner, course.recipe, batch)
         with fabric.no_backward_sync(learner.wrapped, enabled=at + 1 < passes):  # type: ignore[arg-type]
-            losses = course.loss(learner.wrapped(images), targets)
+            losses = course.loss(learner.wrapped(images), targets).scaled(share)
             fabric.backward(losses.total / passes if passes > 1 else losses.total)
         found.append(StepLosses(losses.total.detach(), losses.by_result))
     if course.recipe.clip is not None:
@@ -126,6 +127,22 @@ def take_step(learner: Learner, course: Course, batches: Iterable[Any]) -> StepL
     if learner.average is not None:
         learner.average.update_parameters(learner.network)
     return found[0] if len(found) == 1 else mean_losses(found)
+
+
+def weigh_passes(learner: Learner, course: Course, batches: Iterable[Any]) -> Iterator[tuple[Any, Tensor | None]]:
+    """The batches of a step, each with what its mean loss is multiplied by, so that the mean over passes and processes is that over all
+    pictures of the step. None is 1: batches have equally many pictures, and only weights of classes make some of them count more."""
+    import torch
+
+    weights, fabric = course.loss.weights, learner.fabric
+    parts = course.recipe.accumulate * fabric.world_size
+    if weights is None or parts == 1:
+        yield from ((batch, None) for batch in batches)
+        return
+    batches = list(batches)
+    sums = torch.stack([course.loss.weigh(fabric.to_device(batch.targets)) for batch in batches])
+    mean = sum_over_processes(sums.sum(), fabric) / parts
+    yield from zip(batches, sums / mean, strict=True)
 
 
 def to_device(learner: Learner, recipe: Recipe, batch: Any) -> tuple[Tensor, Tensor]:
@@ -163,10 +180,10 @@ def end_epoch(learner: Learner, course: Course, progress: Progress, seconds: flo
     lr = learning_rate(recipe, progress.step - 1, course.length, progress.plateau)
     wanted = recipe.schedule.values.get("metric", "top1")
     progress = progress._replace(
-        plateau=after_epoch(progress.plateau, metric(wanted, measures, train_loss), recipe.schedule),
+        plateau=after_epoch(progress.plateau, metric_value(wanted, measures, train_loss), recipe.schedule),
         epoch_losses=LossSums(),
     )
-    value = metric(recipe.checkpoint.best, measures, train_loss)
+    value = metric_value(recipe.checkpoint.best, measures, train_loss)
     # without validation the last weights are the best that there are
     best = measures is None or is_better(recipe.checkpoint.best, value, progress.best)
     if best:
@@ -179,18 +196,16 @@ def end_epoch(learner: Learner, course: Course, progress: Progress, seconds: flo
     return progress
 
 
-def metric(name: str, measures: Measures | None, train_loss: float) -> float:
+def metric_value(name: str, measures: Measures | None, train_loss: float) -> float:
     """A metric by its name; without validation pictures it is the training loss, negative where more is better."""
-    if name == "train_loss":
-        return train_loss
     if measures is None:
-        return train_loss if name in LOSSES else -train_loss
+        return train_loss if name == "loss" else -train_loss
     return float(getattr(measures, name))
 
 
 def is_better(name: str, value: float, best: Best | None) -> bool:
-    """Whether `value` is better than the best so far. Of equal ones the first stays."""
-    return best is None or (value < best.value if name in LOSSES else value > best.value)
+    """Whether `value` is better than the best so far. Of equal ones the first stays, and any is better than no number."""
+    return best is None or math.isnan(best.value) or (value < best.value if name == "loss" else value > best.value)
 
 
 def is_epoch_end(step: int, length: Length) -> bool:

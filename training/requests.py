@@ -14,7 +14,7 @@ from ..compiler.limits import DEFAULT, Limits
 from ..compiler.sources import Memory, SpecText
 from ..compiler.weights.options import CheckpointOptions
 from .devices import global_rank
-from .driver import StartWeights, TrainingRequest, extend_recipe
+from .driver import StartWeights, TrainingRequest, refuse_length
 from .recipe.find import recipe_for
 from .recipe.read import read_recipe
 from .recipe.recipe import Recipe
@@ -42,13 +42,14 @@ def plan_request(
     # before anything takes long; the first process alone looks, as it may write there before another looks
     if output is not None and global_rank() == 0:
         RunFolder(output).check_new()
-    of_spec, of_recipe = tuple(settings), ()
+    of_spec: tuple[str, ...] = tuple(settings)
+    of_recipe: tuple[str, ...] = ()
     if settings:
         checked = check(spec, limits=limits)
-        of_recipe, of_spec = split_settings(settings, checked.document.params if checked.document else ())  # type: ignore[assignment]
+        of_recipe, of_spec = split_settings(settings, checked.document.params if checked.document else ())
+    # checked as any setting is: a warm-up may be too long for them
+    of_recipe = (*of_recipe, *epochs_setting(epochs))
     found = choose_recipe(spec, recipe, of_recipe, limits, tell)
-    if epochs is not None:
-        found = replace(found, epochs=epochs, steps=None)
     if start is None:
         start = StartWeights(by_step(weights), CheckpointOptions(skip=tuple(weights_skip)))
     given = tuple(f"{name}={as_setting(value)}" for name, value in (params or {}).items())
@@ -65,12 +66,18 @@ def plan_resume(
     """The request to go on with the run in `output`. Raises Failure where there is none, or it cannot become longer."""
     folder = RunFolder(output)
     record = folder.read_record()
-    recipe = extend_recipe(read_recipe(folder.recipe), epochs)
+    refuse_length(read_recipe(folder.recipe), epochs)
+    recipe = read_recipe(folder.recipe, epochs_setting(epochs))
     where = data if data is not None else record.get("data")
     if where is None:
         raise Failure("no-pictures", f"`{folder.record}` does not say where the pictures are: they were given in memory", "give --data DIR", 2)  # fmt: skip
     return TrainingRequest(str(folder.spec), recipe, output, where if data is not None else Path(where), (), StartWeights(), device, True,
                            limits, watchers, tell)  # fmt: skip
+
+
+def epochs_setting(epochs: int | None) -> tuple[str, ...]:
+    """`--epochs` as the setting that it is."""
+    return () if epochs is None else (f"epochs={epochs}",)
 
 
 def choose_recipe(

@@ -60,7 +60,7 @@ def torch_restored() -> Iterator[None]:
     filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     # a GPU that nobody has used has no generator to keep
-    others = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    others = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     try:
         yield
     finally:

@@ -48,7 +48,8 @@ class LossTally:
             return progress
         names = ("", *self.waiting[0].by_result)
         steps = [torch.stack([each.total, *each.by_result.values()]) for each in self.waiting]
-        values = torch.stack(steps).double()
+        # doubles on the CPU, as not every device has them
+        values = torch.stack(steps).cpu().double()
         rows = (sum_over_processes(values, self.fabric) / self.fabric.world_size).tolist()
         self.waiting = []
         for at, row in enumerate(rows):

@@ -234,19 +234,20 @@ def worker_faults() -> Iterator[None]:
 
 
 class TrainingLoader:
-    """The training pictures in batches, epoch by epoch. `batch` is that of this process.
+    """The training pictures in batches, epoch by epoch. `batch` is that of one pass of this process, and a step has `accumulate` of them.
 
     `broken` is how many pictures may be unreadable; each process counts its own. `pin` puts batches where a CUDA device loads them faster.
     """
 
     def __init__(
         self, pictures: PictureSet, how: Preprocess, augment: Sequence[Augmentation], batch: int, seed: int, rank: int = 0,
-        world_size: int = 1, workers: int = 0, broken: int = 100, pin: bool = False,
+        world_size: int = 1, workers: int = 0, broken: int = 100, pin: bool = False, accumulate: int = 1,
     ) -> None:  # fmt: skip
-        if batch * world_size > len(pictures):
-            raise Failure("too-few-pictures", f"the batch of {batch * world_size:,} is larger than the {len(pictures):,} training pictures",
-                          f"--set batch={len(pictures) // world_size * world_size or world_size} or less")  # fmt: skip
-        self.order = EpochOrder(len(pictures), batch, seed, rank, world_size)
+        parts = world_size * accumulate
+        if batch * parts > len(pictures):
+            raise Failure("too-few-pictures", f"the batch of {batch * parts:,} is larger than the {len(pictures):,} training pictures",
+                          f"--set batch={len(pictures) // parts * parts or parts} or less")  # fmt: skip
+        self.order = EpochOrder(len(pictures), batch, seed, rank, world_size, accumulate)
         self.limit = broken
         # the pictures that could not be read so far, and why
         self.broken: dict[str, str] = {}
