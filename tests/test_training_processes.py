@@ -6,7 +6,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,14 @@ import pytest
 import torch
 
 from archc import Failure
+from archc.runtime.faults import PictureFault
 from archc.training import train
+from archc.training.broken import BrokenPictures, read_broken
+from archc.training.data.pictures import ArrayPictures
 from archc.training.devices import ask_first, import_libraries
+from archc.training.recipe.recipe import DataRules
 
-from .test_training_loop import DATA, RECIPE, SPEC, without_report  # noqa: F401
+from .test_training_loop import DATA, IMAGES, RECIPE, SPEC, TARGETS, without_report  # noqa: F401
 
 
 @dataclass
@@ -57,6 +61,54 @@ def test_a_mistake_that_the_first_process_finds_is_told_by_all() -> None:
         with pytest.raises(Failure) as found:
             ask_first(Played(rank, sent), refuse if rank == 0 else lambda: None)  # type: ignore[arg-type]
         assert (found.value.code, found.value.help, found.value.exit_code) == ("run-exists", "take another", 2)
+
+
+def test_broken_pictures_of_all_processes_are_counted_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+    (tmp_path / "broken.csv").write_text("picture,why\nold.png,it ends early\n", "utf-8")
+    first, second = (BrokenPictures(tmp_path, 2, Played(rank, sent)) for rank in (0, 1))  # type: ignore[arg-type]
+    monkeypatch.setattr(
+        torch.distributed, "all_gather_object", lambda met, own: met.__setitem__(slice(None), [*waiting])
+    )
+    for rank, broken in enumerate((first, second)):
+        assert broken.add([(f"of {rank}.png", "it is no picture"), ("of both.png", "it is no picture")]) == 0
+    waiting = [first.waiting, second.waiting]
+    told = []
+    for broken in (first, second):
+        with pytest.raises(Failure) as found:
+            broken.gather()
+        told.append(found.value.message)
+        assert [*broken.found] == ["old.png", "of 0.png", "of both.png", "of 1.png"] and not broken.waiting
+    assert told[0] == told[1] and told[0].startswith("4 pictures could not be read, and the recipe allows 2")
+    assert len((tmp_path / "broken.csv").read_text("utf-8").splitlines()) == 5
+
+
+class Unreadable(ArrayPictures):
+    """Pictures of which some cannot be read."""
+
+    def __init__(self, bad: Callable[[int], bool]) -> None:
+        super().__init__(IMAGES[24:], TARGETS[24:], 3, "b")
+        self.bad = bad
+
+    def source(self, index: int) -> Any:
+        if self.bad(index):
+            raise PictureFault("image-unreadable", f"picture {index} ends early")
+        return super().source(index)
+
+
+def test_broken_pictures_of_validation_are_told(tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
+    recipe = replace(RECIPE, epochs=1, data=DataRules(workers=0, broken=2))
+    some = DATA._replace(val=Unreadable(lambda index: index in (3, 5)))
+    result = train(tmp_path / "small.yaml", recipe, data=some, output=tmp_path / "some", device="cpu")
+    assert "2 pictures were skipped" in result.notes[-1] and len(read_broken(tmp_path / "some/broken.csv")) == 2
+    many = DATA._replace(val=Unreadable(lambda index: index < 3))
+    none = DATA._replace(val=Unreadable(lambda index: True))
+    with pytest.raises(Failure, match="3 pictures could not be read"):
+        train(tmp_path / "small.yaml", recipe, data=many, output=tmp_path / "many", device="cpu")
+    with pytest.raises(Failure, match="none of the validation pictures can be read") as found:
+        train(tmp_path / "small.yaml", recipe, data=none, output=tmp_path / "none", device="cpu")
+    assert found.value.code == "broken-pictures" and not (tmp_path / "none/best.safetensors").exists()
 
 
 def surroundings() -> dict[str, Any]:

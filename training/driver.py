@@ -150,7 +150,8 @@ def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, 
     except Failure as failure:
         ended = failure.message
         # what a loader stopped at has not come with a batch
-        course.broken.keep(getattr(course.train, "broken", {}).items())
+        for loader in (course.train, course.val):
+            course.broken.keep(getattr(loader, "broken", {}).items())
         raise
     except KeyboardInterrupt:
         ended = "interrupted"
@@ -326,7 +327,7 @@ def plan_course(
                         current_versions(fabric.device.type), len(net.data.train), hash_pictures(net.data.train, net.data.val))  # fmt: skip
     limit = recipe.data.broken
     return Course(recipe, Length(steps, per_epoch), net.output, loss, train, val, folder.checkpoints, folder.best, identity,
-                  BrokenPictures(folder.path if fabric.is_global_zero else None, limit))  # fmt: skip
+                  BrokenPictures(folder.path, limit, fabric))  # fmt: skip
 
 
 def resume_progress(newest: Path | None, learner: Learner, course: Course) -> tuple[Progress, list[str]]:

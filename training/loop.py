@@ -85,6 +85,7 @@ def run_epoch(learner: Learner, course: Course, progress: Progress, stop: StopRe
             each.tick(step, (step - 1) // length.per_epoch + 1)
         if step % recipe.log.every == 0 or step == length.steps:
             progress = report_step(course, tally.read_into(progress), lr, watch)
+            course.broken.gather()
         if not is_epoch_end(step, length):
             if recipe.checkpoint.every_steps and step % recipe.checkpoint.every_steps == 0:
                 progress = tally.read_into(progress)
@@ -175,7 +176,11 @@ def report_step(course: Course, progress: Progress, lr: float, watch: Stopwatch)
 def end_epoch(learner: Learner, course: Course, progress: Progress, seconds: float) -> Progress:
     """Validates, keeps the best weights, and tells the watchers."""
     recipe, fabric = course.recipe, learner.fabric
-    measures = None if course.val is None else validate(learner.evaluated, course.val, course.output, fabric)
+    measures = None
+    if course.val is not None:
+        measures = validate(learner.evaluated, course.val, course.output, fabric)
+        course.broken.add(getattr(course.val, "broken", {}).items())
+    course.broken.gather()
     train_loss = progress.epoch_losses.mean()
     lr = learning_rate(recipe, progress.step - 1, course.length, progress.plateau)
     wanted = recipe.schedule.values.get("metric", "top1")
@@ -223,6 +228,7 @@ def is_due(course: Course, progress: Progress) -> bool:
 
 def save_checkpoint(learner: Learner, course: Course, progress: Progress) -> None:
     """Writes a checkpoint; the first process does."""
+    course.broken.gather()
     if learner.fabric.is_global_zero:
         write_checkpoint(course.checkpoints, learner, progress, course.identity, course.recipe.checkpoint.keep)
 
