@@ -15,11 +15,13 @@ import torch
 
 from archc import Failure
 from archc.runtime.faults import PictureFault
-from archc.training import train
+from archc.training import driver, loop, train
 from archc.training.broken import BrokenPictures, read_broken
 from archc.training.data.pictures import ArrayPictures
 from archc.training.devices import ask_first, import_libraries
-from archc.training.recipe.recipe import DataRules
+from archc.training.losses import TrainingLoss
+from archc.training.recipe.recipe import CheckpointRules, DataRules, OptimizerRules, ScheduleRules
+from archc.training.schedules import Plateau
 
 from .test_training_loop import DATA, IMAGES, RECIPE, SPEC, TARGETS, without_report  # noqa: F401
 
@@ -109,6 +111,93 @@ def test_broken_pictures_of_validation_are_told(tmp_path: Path) -> None:
     with pytest.raises(Failure, match="none of the validation pictures can be read") as found:
         train(tmp_path / "small.yaml", recipe, data=none, output=tmp_path / "none", device="cpu")
     assert found.value.code == "broken-pictures" and not (tmp_path / "none/best.safetensors").exists()
+
+
+class SpoiltBatch:
+    """The batches of a loader; in one of them, counted over the whole run, is a picture that is no number."""
+
+    def __init__(self, loader: Any, at: int) -> None:
+        self.loader, self.at = loader, at
+
+    def epoch(self, epoch: int, start_batch: int = 0) -> Any:
+        for number, batch in enumerate(
+            self.loader.epoch(epoch, start_batch), epoch * self.batches_per_epoch + start_batch
+        ):
+            if number == self.at:
+                batch.images[0] = float("nan")
+            yield batch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)
+
+
+def spoil_batch(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    real = driver.open_loaders
+    monkeypatch.setattr(driver, "open_loaders", lambda *given: (SpoiltBatch(real(*given)[0], at), real(*given)[1]))
+
+
+def test_the_pass_that_diverged_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of three passes of the third step."""
+    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
+    spoil_batch(monkeypatch, at=7)
+    recipe = replace(RECIPE, accumulate=3)
+    with pytest.raises(Failure, match=r"at step 3, in epoch 1: it came in with the pictures at `conv`") as found:
+        train(tmp_path / "small.yaml", recipe, data=DATA, output=tmp_path / "run", device="cpu")
+    assert found.value.code == "diverged"
+
+
+def test_a_rewind_measures_the_epochs_between_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is a checkpoint of step 0 alone, and the plateau lowers the learning rate after each epoch."""
+    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
+    spoil_batch(monkeypatch, at=10)
+    seen: list[Plateau] = []
+    rate = loop.learning_rate
+    monkeypatch.setattr(loop, "learning_rate", lambda *given: seen.append(given[3]) or rate(*given))
+    schedule = ScheduleRules("plateau", {"metric": "top1", "patience": 0, "factor": 0.5})
+    recipe = replace(
+        RECIPE,
+        epochs=3,
+        schedule=schedule,
+        checkpoint=CheckpointRules(every_epochs=9),
+        optimizer=OptimizerRules("sgd", {"lr": 1e-9}),
+    )
+    with pytest.raises(Failure, match="at step 11, in epoch 3"):
+        train(tmp_path / "small.yaml", recipe, data=DATA, output=tmp_path / "run", device="cpu")
+    # of 12 steps and 3 epochs' ends, and of the 10 steps before the one that diverged
+    assert seen[-10:] == [*seen[:4], *seen[5:9], *seen[10:12]] and seen[10].lowered < 1
+
+
+class BadGradient(torch.autograd.Function):
+    """The value itself; its gradient is infinite."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
+        return gradients[0] * float("inf")
+
+
+def test_weights_that_are_no_numbers_replace_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loss of the last step is finite, and its gradient is not."""
+    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
+    real, calls = TrainingLoss.__call__, []
+
+    def loss_of(self: TrainingLoss, results: Any, targets: Any) -> Any:
+        calls.append(0)
+        found = real(self, results, targets)
+        # the fourth step, and that step once more
+        return found._replace(total=BadGradient.apply(found.total)) if len(calls) in (4, 8) else found
+
+    monkeypatch.setattr(TrainingLoss, "__call__", loss_of)
+    recipe = replace(RECIPE, epochs=1)
+    with pytest.raises(
+        Failure, match="the weights are no finite numbers after step 4, in epoch 1: it began in the backward pass of"
+    ) as found:
+        train(tmp_path / "small.yaml", recipe, data=DATA, output=tmp_path / "run", device="cpu")
+    assert found.value.code == "diverged" and not (tmp_path / "run/best.safetensors").exists()
+    assert [each.name for each in (tmp_path / "run/checkpoints").iterdir()] == ["00000000.safetensors"]
 
 
 def surroundings() -> dict[str, Any]:

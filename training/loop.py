@@ -26,7 +26,7 @@ from .recipe.recipe import Recipe
 from .schedules import Length, after_epoch, learning_rate
 from .seeds import step_seed
 from .stopping import StopRequest
-from .tally import LossTally, StepLosses
+from .tally import LossTally, NotFinite, StepLosses
 from .validation import sum_over_processes, validate
 from .watching import EpochReport, Measures, StepReport, Watcher
 
@@ -174,20 +174,14 @@ def report_step(course: Course, progress: Progress, lr: float, watch: Stopwatch)
 
 
 def end_epoch(learner: Learner, course: Course, progress: Progress, seconds: float) -> Progress:
-    """Validates, keeps the best weights, and tells the watchers."""
+    """Validates, keeps the best weights, and tells the watchers. Raises NotFinite where the weights are no numbers."""
     recipe, fabric = course.recipe, learner.fabric
-    measures = None
-    if course.val is not None:
-        measures = validate(learner.evaluated, course.val, course.output, fabric)
-        course.broken.add(getattr(course.val, "broken", {}).items())
-    course.broken.gather()
+    if not learner.is_finite():
+        raise NotFinite(progress.step, None)
     train_loss = progress.epoch_losses.mean()
     lr = learning_rate(recipe, progress.step - 1, course.length, progress.plateau)
-    wanted = recipe.schedule.values.get("metric", "top1")
-    progress = progress._replace(
-        plateau=after_epoch(progress.plateau, metric_value(wanted, measures, train_loss), recipe.schedule),
-        epoch_losses=LossSums(),
-    )
+    progress, measures = measure_epoch(learner, course, progress)
+    course.broken.gather()
     value = metric_value(recipe.checkpoint.best, measures, train_loss)
     # without validation the last weights are the best that there are
     best = measures is None or is_better(recipe.checkpoint.best, value, progress.best)
@@ -199,6 +193,16 @@ def end_epoch(learner: Learner, course: Course, progress: Progress, seconds: flo
     for each in course.watchers:
         each.epoch(EpochReport(epoch, progress.step, train_loss, measures, best, lr, seconds, course.broken.count))
     return progress
+
+
+def measure_epoch(learner: Learner, course: Course, progress: Progress) -> tuple[Progress, Measures | None]:
+    """The measures on the validation pictures after an epoch, None without such, and what the schedule remembers of them."""
+    measures, rules = None, course.recipe.schedule
+    if course.val is not None:
+        measures = validate(learner.evaluated, course.val, course.output, learner.fabric)
+        course.broken.add(getattr(course.val, "broken", {}).items())
+    value = metric_value(rules.values.get("metric", "top1"), measures, progress.epoch_losses.mean())
+    return progress._replace(plateau=after_epoch(progress.plateau, value, rules), epoch_losses=LossSums()), measures
 
 
 def metric_value(name: str, measures: Measures | None, train_loss: float) -> float:
@@ -227,7 +231,10 @@ def is_due(course: Course, progress: Progress) -> bool:
 
 
 def save_checkpoint(learner: Learner, course: Course, progress: Progress) -> None:
-    """Writes a checkpoint; the first process does."""
+    """Writes a checkpoint; the first process does. Raises NotFinite where the weights are none that one can go on from: a gradient
+    may be infinite where the loss is not, and the last good checkpoint must not be replaced."""
+    if progress.step and not learner.is_finite():
+        raise NotFinite(progress.step, None)
     course.broken.gather()
     if learner.fabric.is_global_zero:
         write_checkpoint(course.checkpoints, learner, progress, course.identity, course.recipe.checkpoint.keep)
