@@ -22,11 +22,11 @@ from archc.training.checkpoint import write
 from archc.training.checkpoint.progress import Best
 from archc.training.data import TrainingData
 from archc.training.data.pictures import ArrayPictures
-from archc.training.driver import batch_of_process
 from archc.training.freezing import freeze, training_mode
 from archc.training.loop import is_better
 from archc.training.losses import TrainingLoss, class_output, class_weights, cross_entropy
 from archc.training.members import find_members
+from archc.training.memory import batch_of_process
 from archc.training.optimizers import make_optimizer
 from archc.training.recipe.recipe import (
     CheckpointRules,

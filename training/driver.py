@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..compiler.diagnostics import Failure, InternalError, SpecError, clean
@@ -27,12 +28,12 @@ from .devices import ask_first, global_rank, local_processes, open_fabric
 from .learner import Learner, make_learner
 from .loop import Course, run_course, save_checkpoint
 from .losses import ClassOutput, TrainingLoss, class_output, class_weights
-from .memory import failed_batch, is_out_of_memory, refuse_large_batch
+from .memory import batch_of_process, failed_batch, is_out_of_memory, refuse_large_batch
 from .recipe.recipe import Recipe
 from .recipe.write import to_yaml
 from .result import TrainingResult
 from .run_folder import RunFolder, find_revision, write_spec
-from .schedules import DEPENDS_ON_LENGTH, Length
+from .schedules import Length
 from .stopping import StopRequest
 from .tally import NotFinite
 from .watching import RunPlan, Watcher
@@ -55,7 +56,7 @@ class StartWeights(NamedTuple):
 class TrainingRequest(NamedTuple):
     """What is asked for.
 
-    `spec` is a path or a bundled name, with its parameters as name=value in `settings`. `data` is the folder of the pictures, which may
+    `spec` is a path or a bundled name, with its parameters as name=value in `settings`, and as values in `params`. `data` is the folder of the pictures, which may
     also be given as they are. `part` is the graph of a member of the spec, which alone is trained, in the processes of `fabric`, which are
     there already. `resume` goes on with what lies in `output`; spec and recipe come from there then. `tell` gets remarks
     for people while the run is prepared.
@@ -74,6 +75,7 @@ class TrainingRequest(NamedTuple):
     tell: Callable[[str], None] = lambda text: None
     part: Graph | None = None
     fabric: Fabric | None = None
+    params: Mapping[str, Any] = MappingProxyType({})
 
 
 class PreparedNet(NamedTuple):
@@ -177,7 +179,7 @@ def prepare_net(request: TrainingRequest) -> PreparedNet:
     """The checked spec with as many classes as the pictures have. Raises SpecError and Failure."""
     checked, graph = check_graph(request, {})
     output = class_output(graph)
-    free = "classes" in checked.document.params and not any(each.startswith("classes=") for each in request.settings) if checked.document else False  # fmt: skip
+    free = has_free_classes(request, checked)
     data = open_pictures(request, checked.labels, None if free else output.classes)
     count = len(data.classes)
     if count != output.classes:
@@ -197,9 +199,15 @@ def prepare_net(request: TrainingRequest) -> PreparedNet:
     return PreparedNet(checked, graph, output, Preprocess.parse(stated, (channels, height, width)), data)
 
 
+def has_free_classes(request: TrainingRequest, checked: Compilation) -> bool:
+    """Whether the spec has a parameter `classes` that nobody has set."""
+    given = {setting.partition("=")[0] for setting in request.settings} | {*request.params}
+    return checked.document is not None and "classes" in checked.document.params and "classes" not in given
+
+
 def check_graph(request: TrainingRequest, params: Mapping[str, Any]) -> tuple[Compilation, Graph]:
     """The spec and its training graph; what is wrong with it is raised, and warnings are told."""
-    checked = check(request.spec, request.settings, params, request.limits)
+    checked = check(request.spec, request.settings, {**request.params, **params}, request.limits)
     if checked.failed:
         raise SpecError(checked.diagnostics)
     if checked.graph is None:
@@ -227,17 +235,6 @@ def open_loaders(net: PreparedNet, recipe: Recipe, fabric: Fabric) -> tuple[Any,
     if net.data.val is None:
         return train, None
     return train, ValidationLoader(net.data.val, net.how, batch, workers, rank, world, pin)
-
-
-def batch_of_process(recipe: Recipe, world_size: int) -> int:
-    """The pictures of one pass of one process. Raises Failure `batch-share` where the batch is not so many equal parts."""
-    parts = world_size * recipe.accumulate
-    if recipe.batch % parts:
-        shares = " and ".join([f"{world_size} processes"] * (world_size > 1) + [f"{recipe.accumulate} passes a step"] * (recipe.accumulate > 1))  # fmt: skip
-        lower = recipe.batch // parts * parts or parts
-        raise Failure("batch-share", f"a batch of {recipe.batch} is not shared equally by {shares}",
-                      f"take a multiple of {parts}: --set batch={lower}", 2)  # fmt: skip
-    return recipe.batch // parts
 
 
 # -- the folder -------------------------------------------------------------------------------------------------------------
@@ -389,21 +386,3 @@ def report_run(net: PreparedNet, learner: Learner, course: Course, plan: RunPlan
     except (Failure, RuntimeFault) as fault:
         return [f"there is no report.html: {fault.message}"]
     return []
-
-
-def refuse_length(recipe: Recipe, epochs: int | None) -> None:
-    """Raises Failure `cannot-extend` where a run by `recipe` cannot go on to so many epochs: its schedule depends on the length, or it is less."""
-    if epochs is None or epochs == recipe.epochs:
-        return
-    if recipe.epochs is None:
-        raise Failure("cannot-extend", f"the recipe counts steps ({recipe.steps:,}), not epochs", "begin a new run with --weights RUN/best.safetensors", 2)  # fmt: skip
-    if epochs < recipe.epochs:
-        raise Failure(
-            "cannot-extend",
-            f"the run has {recipe.epochs} epochs, and --epochs {epochs} is less",
-            "give more, or leave it out",
-            2,
-        )
-    if recipe.schedule.name in DEPENDS_ON_LENGTH:
-        raise Failure("cannot-extend", f"the schedule `{recipe.schedule.name}` spans the whole run: with {epochs} epochs each step so far would have "
-                      "had another learning rate", "begin a new run with --weights RUN/best.safetensors", 2)  # fmt: skip

@@ -18,7 +18,16 @@ from ..compiler.ops.op import op_of
 from ..compiler.weights.names import belongs_to
 from .checkpoint.write import write_tensors
 from .devices import ask_first, open_fabric
-from .driver import PreparedNet, TrainingRequest, begin_folder, check_folder, check_graph, prepare_net, run_training
+from .driver import (
+    PreparedNet,
+    TrainingRequest,
+    begin_folder,
+    check_folder,
+    check_graph,
+    has_free_classes,
+    prepare_net,
+    run_training,
+)
 from .result import TrainingResult
 from .run_folder import RunFolder
 
@@ -100,7 +109,8 @@ def train_each(request: TrainingRequest, net: PreparedNet, fabric: Fabric, began
     """Trains the members in turn, and joins their weights."""
     folder = RunFolder(request.output)
     results: list[TrainingResult] = []
-    request, members = request._replace(data=net.data, settings=net.checked.settings), find_members(net.graph)
+    classes = {"classes": len(net.data.classes)} if has_free_classes(request, net.checked) else {}
+    request, members = request._replace(data=net.data, params={**request.params, **classes}), find_members(net.graph)
     for at, member in enumerate(members):
         place = folder.member(member.name)
         request.tell(f"member {at + 1} of {len(members)}: {member.name}")

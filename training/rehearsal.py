@@ -16,7 +16,7 @@ from .freezing import training_mode
 from .learner import Learner, make_learner
 from .loop import Course, take_step
 from .machine_memory import available_bytes
-from .memory import StepMemory, format_bytes, pictures_at_once, refuse_large_batch
+from .memory import StepMemory, batch_of_process, format_bytes, refuse_large_batch
 from .optimizers import set_learning_rate
 from .recipe.recipe import Augmentation
 from .run_folder import RunFolder
@@ -108,7 +108,7 @@ def rehearse_net(request: TrainingRequest, net: PreparedNet, fabric: Fabric) -> 
         for at in range(plan.epochs)
     )
     return Rehearsal(plan, net.data.how, count_classes(net), request.recipe.augment, tuple(starts), memory,
-                     pictures_at_once(request.recipe, fabric.world_size), available, list_files(memory, plan), step, tuple(course.broken.found.items()))  # fmt: skip
+                     batch_of_process(request.recipe, fabric.world_size), available, list_files(memory, plan), step, tuple(course.broken.found.items()))  # fmt: skip
 
 
 def try_step(learner: Learner, course: Course) -> TrialStep:

@@ -14,13 +14,14 @@ from ..compiler.limits import DEFAULT, Limits
 from ..compiler.sources import Memory, SpecText
 from ..compiler.weights.options import CheckpointOptions
 from .devices import global_rank
-from .driver import StartWeights, TrainingRequest, refuse_length
+from .driver import StartWeights, TrainingRequest
 from .recipe.find import recipe_for
 from .recipe.read import read_recipe
 from .recipe.recipe import Recipe
 from .recipe.settings import split_settings
 from .recipe.write import to_yaml
 from .run_folder import RunFolder
+from .schedules import DEPENDS_ON_LENGTH
 from .watching import Watcher
 
 RecipeGiven = Recipe | str | os.PathLike[str] | None
@@ -52,11 +53,9 @@ def plan_request(
     found = choose_recipe(spec, recipe, of_recipe, limits, tell)
     if start is None:
         start = StartWeights(by_step(weights), CheckpointOptions(skip=tuple(weights_skip)))
-    given = tuple(f"{name}={as_setting(value)}" for name, value in (params or {}).items())
     where = data if data is not None else folder_of(found)
-    return TrainingRequest(
-        spec, found, output or Path(), where, (*of_spec, *given), start, device, False, limits, watchers, tell
-    )
+    return TrainingRequest(spec, found, output or Path(), where, of_spec, start, device, False, limits, watchers, tell,
+                           params=params or {})  # fmt: skip
 
 
 def plan_resume(
@@ -78,6 +77,24 @@ def plan_resume(
 def epochs_setting(epochs: int | None) -> tuple[str, ...]:
     """`--epochs` as the setting that it is."""
     return () if epochs is None else (f"epochs={epochs}",)
+
+
+def refuse_length(recipe: Recipe, epochs: int | None) -> None:
+    """Raises Failure `cannot-extend` where a run by `recipe` cannot go on to so many epochs: its schedule depends on the length, or it is less."""
+    if epochs is None or epochs == recipe.epochs:
+        return
+    if recipe.epochs is None:
+        raise Failure("cannot-extend", f"the recipe counts steps ({recipe.steps:,}), not epochs", "begin a new run with --weights RUN/best.safetensors", 2)  # fmt: skip
+    if epochs < recipe.epochs:
+        raise Failure(
+            "cannot-extend",
+            f"the run has {recipe.epochs} epochs, and --epochs {epochs} is less",
+            "give more, or leave it out",
+            2,
+        )
+    if recipe.schedule.name in DEPENDS_ON_LENGTH:
+        raise Failure("cannot-extend", f"the schedule `{recipe.schedule.name}` spans the whole run: with {epochs} epochs each step so far would have "
+                      "had another learning rate", "begin a new run with --weights RUN/best.safetensors", 2)  # fmt: skip
 
 
 def choose_recipe(
@@ -126,10 +143,3 @@ def by_step(weights: Any) -> Mapping[str, Path] | None:
     if isinstance(weights, (str, os.PathLike)):
         return {"": Path(weights)}
     return {step: Path(each) for step, each in weights.items()}
-
-
-def as_setting(value: Any) -> str:
-    """A parameter's value as `--set` takes it."""
-    import json
-
-    return json.dumps(value, ensure_ascii=False)
