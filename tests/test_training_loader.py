@@ -60,7 +60,7 @@ def same(some: Sequence[PictureBatch], others: Sequence[PictureBatch]) -> bool:
     )
 
 
-@pytest.mark.parametrize("how", [HOW, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize("how", [HOW, pytest.param(LARGE, marks=pytest.mark.slow)], ids=["small", "large"])
 def test_workers_change_nothing(how: Preprocess, data: TrainingData) -> None:
     torch.set_num_threads(2)
     alone = load(data, how=how)

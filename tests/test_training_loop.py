@@ -303,6 +303,7 @@ def use_backend(monkeypatch: pytest.MonkeyPatch, backend: Any) -> None:
     monkeypatch.setattr(torch, "compile", lambda module, **_: real(module, backend=backend))
 
 
+@pytest.mark.slow
 def test_a_compiled_net_is_kept_by_its_plain_names(spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Traced by torch.compile and computed as it is, which takes no compiler; it is resumed to the same bytes."""
     use_backend(monkeypatch, "eager")
@@ -337,7 +338,7 @@ def test_ctrl_c_keeps_the_step(spec: Path, tmp_path: Path) -> None:
 
 
 def test_a_worker_that_the_system_kills_is_told(spec: Path, tmp_path: Path) -> None:
-    recipe, told = replace(RECIPE, epochs=5, data=DataRules(workers=1)), Told(kill_workers_at=5)
+    recipe, told = replace(RECIPE, epochs=5, data=DataRules(workers=1)), Told(kill_workers_at=2)
     with pytest.raises(Failure, match="a process that reads pictures ended") as found:
         train(spec, recipe, data=DATA, output=tmp_path / "run", device="cpu", watchers=[told])
     assert (found.value.code, found.value.exit_code) == ("worker-ended", 3) and "--resume" in found.value.help

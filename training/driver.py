@@ -23,6 +23,7 @@ from .checkpoint.progress import Progress
 from .checkpoint.read import read_newest
 from .checkpoint.write import find_checkpoints, write_checkpoint
 from .compiling import compile_faults
+from .data.worker_faults import worker_faults
 from .devices import start_fabric
 from .learner import Learner, make_learner
 from .loop import Course, run_course
@@ -88,6 +89,8 @@ class PreparedNet(NamedTuple):
     data: TrainingData
 
 
+# where several workers are killed, the second may be told while the run ends for the first
+@worker_faults()
 def run_training(request: TrainingRequest) -> TrainingResult:
     """Trains a net as `request` says, in this process as one of those that torchrun has started.
 
@@ -132,8 +135,6 @@ def run_training(request: TrainingRequest) -> TrainingResult:
 def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, course: Course, stop: StopRequest,
                   began: float) -> TrainingResult:  # fmt: skip
     """Goes on from the newest checkpoint, or begins; tells the watchers how the run ends, however it does."""
-    from .data.loader import worker_faults
-
     fabric, folder = learner.fabric, RunFolder(request.output)
     progress, notes = resume_progress(folder, learner, course)
     course = replace(course, watchers=watch(request, folder, progress) if fabric.is_global_zero else ())

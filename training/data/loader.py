@@ -33,6 +33,7 @@ from ..augment.pictures import Augmenter
 from ..recipe.recipe import Augmentation
 from .order import BatchPlan, EpochOrder
 from .pictures import PictureSet
+from .worker_faults import worker_faults
 
 MOST_WORKERS = 8
 # the batches that a worker has ready or in work
@@ -177,7 +178,7 @@ class BatchWorkers:
             # of Python 3.12 and later, that threads are about; and of torch, that the machine has fewer cores
             warnings.simplefilter("ignore")
             made = iter(self.loader)
-        with worker_faults():
+        with worker_faults(fetching=self.loader.num_workers > 0):
             for each in made:
                 if each.fault:
                     raise Failure.of(each.fault)
@@ -233,19 +234,6 @@ def one_thread() -> Iterator[None]:
     finally:
         if before != 1:
             torch.set_num_threads(before)
-
-
-@contextmanager
-def worker_faults() -> Iterator[None]:
-    """Turns the end of a worker into a Failure `worker-ended`. torch raises it between any two lines, wherever the first process is then."""
-    try:
-        yield
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise Failure("worker-ended", f"a process that reads pictures ended: {' '.join(str(error).split())[:200]}",
-                      "memory may be short: take fewer of them (--set data.workers=1), a smaller batch, or more shared memory (docker run --shm-size=8g); "
-                      "a run that has begun goes on with --resume RUN", 3) from None  # fmt: skip
 
 
 class TrainingLoader:
