@@ -24,7 +24,7 @@ from .losses import ClassOutput, TrainingLoss
 from .optimizers import set_learning_rate
 from .recipe.recipe import Recipe
 from .schedules import Length, after_epoch, learning_rate
-from .seeds import step_seed
+from .seeds import seed_generators, step_seed
 from .stopping import StopRequest
 from .tally import LossTally, NotFinite, StepLosses
 from .validation import sum_over_processes, validate
@@ -32,6 +32,8 @@ from .watching import EpochReport, Measures, StepReport, Watcher
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from .data.loader import ValidationLoader
 
 Reason = Literal["finished", "interrupted"]
 
@@ -48,7 +50,7 @@ class Course:
     output: ClassOutput
     loss: TrainingLoss
     train: Any
-    val: Iterable[Any] | None
+    val: ValidationLoader | None
     checkpoints: Path
     best: Path
     identity: RunIdentity
@@ -62,9 +64,11 @@ def run_course(learner: Learner, course: Course, progress: Progress, stop: StopR
     Raises NotFinite where a loss is no finite number, and Failure where a checkpoint cannot be written.
     """
     reason: Reason = "finished"
+    watch = Stopwatch(course.recipe.batch)
     while progress.step < course.length.steps and reason == "finished":
         began = time.monotonic()
-        progress, reason = run_epoch(learner, course, progress, stop)
+        with watch:
+            progress, reason = run_epoch(learner, course, progress, stop, watch)
         if is_epoch_end(progress.step, course.length):
             progress = end_epoch(learner, course, progress, time.monotonic() - began)
             if is_due(course, progress) or reason == "interrupted":
@@ -74,12 +78,14 @@ def run_course(learner: Learner, course: Course, progress: Progress, stop: StopR
     return progress, reason
 
 
-def run_epoch(learner: Learner, course: Course, progress: Progress, stop: StopRequest) -> tuple[Progress, Reason]:
+def run_epoch(learner: Learner, course: Course, progress: Progress, stop: StopRequest,
+              watch: Stopwatch) -> tuple[Progress, Reason]:  # fmt: skip
     """The rest of the epoch in which `progress` is."""
     recipe, length = course.recipe, course.length
-    tally, watch = LossTally(learner.fabric), Stopwatch(recipe.batch, progress.step)
+    tally = LossTally(learner.fabric)
     for step, lr, losses in steps_of_epoch(learner, course, progress):
         tally.add(losses)
+        watch.steps += 1
         progress = progress._replace(step=step)
         for each in course.watchers:
             each.tick(step, (step - 1) // length.per_epoch + 1)
@@ -97,8 +103,6 @@ def run_epoch(learner: Learner, course: Course, progress: Progress, stop: StopRe
 
 def steps_of_epoch(learner: Learner, course: Course, progress: Progress) -> Iterator[tuple[int, float, StepLosses]]:
     """Takes the steps that are left of an epoch; gives after each how many there were so far, its learning rate, and its losses."""
-    import torch
-
     recipe, length = course.recipe, course.length
     epoch, done = divmod(progress.step, length.per_epoch)
     batches = course.train.epoch(epoch, start_batch=done * recipe.accumulate)
@@ -106,7 +110,7 @@ def steps_of_epoch(learner: Learner, course: Course, progress: Progress) -> Iter
     for step in range(progress.step, min((epoch + 1) * length.per_epoch, length.steps)):
         lr = learning_rate(recipe, step, length, progress.plateau)
         set_learning_rate(learner.optimizer, lr)
-        torch.manual_seed(step_seed(recipe.seed, step, learner.fabric.global_rank))
+        seed_generators(step_seed(recipe.seed, step, learner.fabric.global_rank), learner.fabric.device)
         yield step + 1, lr, take_step(learner, course, islice(batches, recipe.accumulate))
 
 
@@ -121,7 +125,7 @@ def take_step(learner: Learner, course: Course, batches: Iterable[Any]) -> StepL
         with fabric.no_backward_sync(learner.wrapped, enabled=at + 1 < passes):  # type: ignore[arg-type]
             losses = course.loss(learner.wrapped(images), targets).scaled(share)
             fabric.backward(losses.total / passes if passes > 1 else losses.total)
-        found.append(StepLosses(losses.total.detach(), losses.by_result))
+        found.append(StepLosses(losses.total.detach(), losses.by_result, losses.right))
     if course.recipe.clip is not None:
         fabric.clip_gradients(learner.wrapped, learner.optimizer, max_norm=course.recipe.clip, error_if_nonfinite=False)
     learner.optimizer.step()
@@ -159,7 +163,9 @@ def mean_losses(found: Sequence[StepLosses]) -> StepLosses:
     import torch
 
     by_result = {name: torch.stack([each.by_result[name] for each in found]).mean() for name in found[0].by_result}
-    return StepLosses(torch.stack([each.total for each in found]).mean(), by_result)
+    counted = [each.right for each in found if each.right is not None]
+    right = torch.stack(counted).mean() if counted else None
+    return StepLosses(torch.stack([each.total for each in found]).mean(), by_result, right)
 
 
 def report_step(course: Course, progress: Progress, lr: float, watch: Stopwatch) -> Progress:
@@ -167,7 +173,7 @@ def report_step(course: Course, progress: Progress, lr: float, watch: Stopwatch)
     sums = progress.report_losses
     losses = {name: sums.mean(name) for name in sums.values if name}
     epoch = (progress.step - 1) // course.length.per_epoch + 1
-    report = StepReport(progress.step, epoch, sums.mean(), losses, lr, watch.images_per_second(progress.step))
+    report = StepReport(progress.step, epoch, sums.mean(), losses, lr, watch.images_per_second(), sums.top1)
     for each in course.watchers:
         each.step(report)
     return progress._replace(report_losses=LossSums())
@@ -178,7 +184,7 @@ def end_epoch(learner: Learner, course: Course, progress: Progress, seconds: flo
     recipe, fabric = course.recipe, learner.fabric
     if not learner.is_finite():
         raise NotFinite(progress.step, None)
-    train_loss = progress.epoch_losses.mean()
+    train_loss, train_top1 = progress.epoch_losses.mean(), progress.epoch_losses.top1
     lr = learning_rate(recipe, progress.step - 1, course.length, progress.plateau)
     progress, measures = measure_epoch(learner, course, progress)
     course.broken.gather()
@@ -191,7 +197,9 @@ def end_epoch(learner: Learner, course: Course, progress: Progress, seconds: flo
             write_best(course.best, learner)
     epoch = (progress.step - 1) // course.length.per_epoch + 1
     for each in course.watchers:
-        each.epoch(EpochReport(epoch, progress.step, train_loss, measures, best, lr, seconds, course.broken.count))
+        each.epoch(
+            EpochReport(epoch, progress.step, train_loss, measures, best, lr, seconds, course.broken.count, train_top1)
+        )
     return progress
 
 
@@ -241,14 +249,21 @@ def save_checkpoint(learner: Learner, course: Course, progress: Progress) -> Non
 
 
 class Stopwatch:
-    """How many images of all processes a second takes, since it was last asked; it starts after `step` steps."""
+    """How many images of all processes a second of training takes, since it was last asked; it goes inside the `with` block alone, so that
+    validations and checkpoints at an epoch's end do not count."""
 
-    def __init__(self, batch: int, step: int) -> None:
-        self.batch, self.at, self.step = batch, time.monotonic(), step
+    def __init__(self, batch: int) -> None:
+        self.batch, self.steps, self.seconds, self.began = batch, 0, 0.0, 0.0
 
-    def images_per_second(self, step: int) -> float:
-        """The rate up to the end of `step`."""
-        now, before = time.monotonic(), self.step
-        self.at, started = now, self.at
-        self.step = step
-        return (step - before) * self.batch / max(now - started, 1e-9)
+    def __enter__(self) -> None:
+        self.began = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.monotonic() - self.began
+
+    def images_per_second(self) -> float:
+        """The rate of the steps that `steps` has counted; asked while it goes."""
+        now = time.monotonic()
+        rate = self.steps * self.batch / max(self.seconds + now - self.began, 1e-9)
+        self.steps, self.seconds, self.began = 0, 0.0, now
+        return rate

@@ -91,6 +91,21 @@ def train_any(request: TrainingRequest) -> TrainingResult:
     return train_members(request) if find_members(graph) else run_training(request)
 
 
+def first_member(request: TrainingRequest) -> tuple[TrainingRequest, int]:
+    """For a rehearsal: the request for the first member of an ensemble, and how many there are; a net that is none stays as it is, as one."""
+    if not find_members(check_graph(request, {})[1]):
+        return request, 1
+    net = prepare_net(request)
+    members = find_members(net.graph)
+    return settle_data(request, net)._replace(part=members[0].graph), len(members)
+
+
+def settle_data(request: TrainingRequest, net: PreparedNet) -> TrainingRequest:
+    """The request with the pictures that were found, and as many classes as they have."""
+    classes = {"classes": len(net.data.classes)} if has_free_classes(request, net.checked) else {}
+    return request._replace(data=net.data, params={**request.params, **classes})
+
+
 def train_members(request: TrainingRequest) -> TrainingResult:
     """Trains the members of an ensemble one after the other, each in RUN/members/NAME, and writes RUN/best.safetensors of all.
 
@@ -109,8 +124,7 @@ def train_each(request: TrainingRequest, net: PreparedNet, fabric: Fabric, began
     """Trains the members in turn, and joins their weights."""
     folder = RunFolder(request.output)
     results: list[TrainingResult] = []
-    classes = {"classes": len(net.data.classes)} if has_free_classes(request, net.checked) else {}
-    request, members = request._replace(data=net.data, params={**request.params, **classes}), find_members(net.graph)
+    request, members = settle_data(request, net), find_members(net.graph)
     for at, member in enumerate(members):
         place = folder.member(member.name)
         request.tell(f"member {at + 1} of {len(members)}: {member.name}")

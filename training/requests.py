@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..compiler.diagnostics import Failure
+from ..compiler.diagnostics import Failure, SpecError
 from ..compiler.driver import check
 from ..compiler.limits import DEFAULT, Limits
 from ..compiler.sources import Memory, SpecText
@@ -16,7 +16,7 @@ from ..compiler.weights.options import CheckpointOptions
 from .devices import global_rank
 from .driver import StartWeights, TrainingRequest
 from .recipe.find import recipe_for
-from .recipe.read import read_recipe
+from .recipe.read import check_recipe, read_recipe
 from .recipe.recipe import Recipe
 from .recipe.settings import split_settings
 from .recipe.write import to_yaml
@@ -47,7 +47,9 @@ def plan_request(
     of_recipe: tuple[str, ...] = ()
     if settings:
         checked = check(spec, limits=limits)
-        of_recipe, of_spec = split_settings(settings, checked.document.params if checked.document else ())
+        if checked.document is None:
+            raise SpecError(checked.diagnostics)
+        of_recipe, of_spec = split_settings(settings, checked.document.params)
     # checked as any setting is: a warm-up may be too long for them
     of_recipe = (*of_recipe, *epochs_setting(epochs))
     found = choose_recipe(spec, recipe, of_recipe, limits, tell)
@@ -111,13 +113,26 @@ def choose_recipe(
         )
         return replace(found, name=recipe.name, origin=recipe.origin)
     if recipe is not None:
-        return read_recipe(os.fspath(recipe), settings, limits=limits)
+        return read_and_tell(os.fspath(recipe), settings, limits, tell)
     own = None if Path(spec).exists() else recipe_for(spec)
     if own is None:
         raise Failure("no-such-recipe", f"there is no bundled recipe for `{spec}`",
                       "name one: archc train SPEC RECIPE; `archc list --recipes` shows those that there are", 2)  # fmt: skip
     tell(f"using the bundled recipe {own.bundled}")
-    return read_recipe(own, settings, limits=limits)
+    return read_and_tell(own, settings, limits, tell)
+
+
+def read_and_tell(
+    recipe: str | SpecText, settings: Sequence[str], limits: Limits, tell: Callable[[str], None]
+) -> Recipe:
+    """A recipe, whose warnings are told: what has no effect in it, or not the one that is meant. Raises as `read_recipe` does."""
+    found = check_recipe(recipe, settings, limits=limits)
+    if found.recipe is None:
+        raise SpecError(found.diagnostics)
+    for each in found.diagnostics:
+        place = f"{each.span.short}: " if each.span else ""
+        tell(f"warning[{each.code}]: {place}{each.message} ({each.help})")
+    return found.recipe
 
 
 def with_one_interval(recipe: Recipe) -> Recipe:

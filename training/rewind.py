@@ -14,7 +14,7 @@ from .divergence import Divergence, divergence_failure, find_divergence
 from .freezing import training_mode
 from .learner import Learner
 from .loop import Course, is_epoch_end, measure_epoch, steps_of_epoch, to_device
-from .seeds import step_seed
+from .seeds import seed_generators, step_seed
 from .tally import LossTally, NotFinite
 
 if TYPE_CHECKING:
@@ -59,13 +59,11 @@ def repeat_steps(learner: Learner, course: Course, progress: Progress, step: int
 
 def replay_step(learner: Learner, course: Course, step: int) -> Divergence:
     """Where the first number of a step is that is not finite, in the first of its passes that has one."""
-    import torch
-
     recipe, fabric = course.recipe, learner.fabric
     epoch, within = divmod(step, course.length.per_epoch)
     training_mode(learner.wrapped, learner.network, recipe.freeze)
     # a step draws from there through all of its passes
-    torch.manual_seed(step_seed(recipe.seed, step, fabric.global_rank))
+    seed_generators(step_seed(recipe.seed, step, fabric.global_rank), fabric.device)
     found = Divergence("nowhere")
     for batch in islice(course.train.epoch(epoch, start_batch=within * recipe.accumulate), recipe.accumulate):
         images, targets = to_device(learner, recipe, batch)
