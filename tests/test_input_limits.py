@@ -17,6 +17,7 @@ from archc.compiler.ir.types import TensorType
 from archc.compiler.ops import OPS
 from archc.compiler.sources import Memory, SpecText
 
+from .families import by_family
 from .op_cases import CASES, Case
 from .six_nets import NoWeights
 from .test_zoo_builds import MEMBERS
@@ -131,8 +132,7 @@ def test_the_zoos_smallest_images_are_those_of_trial(name: str) -> None:
     check_limits(name)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(set(MEMBERS) - set(SAMPLES)))
+@by_family(sorted(set(MEMBERS) - set(SAMPLES)))
 def test_all_of_the_zoos_smallest_images_are_those_of_trial(name: str) -> None:
     check_limits(name)
 

@@ -22,6 +22,7 @@ from archc.compiler.ops import OPS
 from archc.compiler.passes import PIPELINE, PassOptions
 from archc.compiler.sources import zoo
 
+from .families import by_family
 from .op_cases import CASES, Case
 from .program import program
 from .test_ops import graph_of
@@ -57,8 +58,7 @@ def test_element_types_read_back(dtype) -> None:
     assert_reads_back(Graph("g", (x,), (), (Output("y", x),)))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(zoo()))
+@by_family(sorted(zoo()))
 def test_the_zoo_reads_back_after_every_pass(name: str) -> None:
     assert_the_stages_read_back(name)
 
