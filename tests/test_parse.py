@@ -25,6 +25,7 @@ from archc.compiler.sources import zoo
 from .families import by_family
 from .op_cases import CASES, Case
 from .program import program
+from .sweep import sweep
 from .test_ops import graph_of
 
 IMAGE = Value("image", image(3, 8, 8))
@@ -47,7 +48,7 @@ def assert_reads_back(graph: Graph) -> None:
     assert read(graph.text(places=False)) == graph
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@sweep("case", CASES)
 def test_every_op_reads_back(case: Case) -> None:
     assert_reads_back(graph_of(case))
 
