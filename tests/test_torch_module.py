@@ -24,6 +24,9 @@ from archc.compiler.ops.op import op_of
 from .peers import library, torchvision_net
 from .six_nets import SHORT_GOOGLENET, SIX, assert_same, by_name, image_of, last_layers, load, module_of, replace, six
 
+# a plain net, heads, a draw for the whole net, and dropped blocks
+SHARED = {name: SIX[name] for name in SIX if name not in ("densenet_40_12_cifar", "squeezenet1_1")}
+
 # -- tracing and exporting ---------------------------------------------------------------------------------------------
 
 
@@ -119,8 +122,12 @@ def test_export_with_an_open_batch(name: str) -> None:
             assert_same(exported(image_of(name, count)), module(image_of(name, count)))
 
 
-@pytest.mark.slow
-@six
+# the nets with neither heads nor draws are compiled in the same way as LeNet: they are in the soak
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in SHARED else pytest.mark.soak) for name in SIX],
+    ids=lambda name: Path(name).stem,
+)
 def test_compile(name: str) -> None:
     module, image = module_of(name), image_of(name)
     compiled = torch.compile(module, backend="eager", fullgraph=True)
@@ -275,10 +282,6 @@ for name, params in eval(sys.argv[3]).items():
     print(name, [round(float(p.detach().double().sum()), 6) for p in module.parameters()])
 torch.distributed.destroy_process_group()
 """
-
-
-# a plain net, heads, a draw for the whole net, and dropped blocks: what is unused differs from process to process, and from step to step
-SHARED = {name: SIX[name] for name in SIX if name not in ("densenet_40_12_cifar", "squeezenet1_1")}
 
 
 @pytest.mark.slow
