@@ -33,7 +33,8 @@ def test_a_family(origin: str, tmp_path: Path) -> None:
     same_net(origin, tmp_path)
 
 
-@pytest.mark.slow
+# members of one family differ in their numbers alone
+@pytest.mark.soak
 @pytest.mark.parametrize("origin", [each.name for each in NETS if each.name not in FIRST_OF_FAMILY])
 def test_every_net(origin: str, tmp_path: Path) -> None:
     same_net(origin, tmp_path)
