@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -126,6 +127,30 @@ def test_ctrl_c_says_how_to_go_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     assert ran.code == 130 and "step 4 of 9 is kept; this goes on: archc train --resume run" in ran.err
     assert "interrupted" in ran.err and not ran.out
     assert run("train", "--resume", "run").code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="there are no process groups")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_whole_group_is_an_interruption(number: signal.Signals, run: Run) -> None:
+    """As a scheduler, or `timeout`, ends a job: the processes that read pictures get it, too."""
+    command = [sys.executable, "-m", "archc", *TRAIN, "-o", "run", "--epochs", "100000", "--set", "data.workers=2", "--set", "checkpoint.every.epochs=100000"]  # fmt: skip
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                               env=os.environ | {"OMP_NUM_THREADS": "1"})  # fmt: skip
+    assert running.stderr is not None
+    told = []
+    for line in running.stderr:
+        told.append(line)
+        if line.startswith("epoch "):
+            break
+    os.killpg(running.pid, number)
+    _, rest = running.communicate(timeout=60)
+    err = "".join(told) + rest
+    assert running.returncode == 130 and "error" not in err and "this goes on: archc train --resume run" in err, err
+    step = int(re.search(r"note: step ([\d,]+) of", err)[1].replace(",", ""))  # type: ignore[index]
+    assert Path(f"run/checkpoints/{step:08}.safetensors").exists()
+    with pytest.raises(ProcessLookupError):
+        os.killpg(running.pid, 0)
 
 
 def test_a_bundled_net_takes_its_own_recipe(run: Run) -> None:

@@ -208,7 +208,8 @@ def test_a_killed_worker_is_told(data: TrainingData) -> None:
 
 
 ENDLESS = """
-import sys
+import signal, sys
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 from archc.runtime.preprocess import Preprocess
 from archc.training.data import open_data
 from archc.training.data.loader import TrainingLoader
@@ -226,9 +227,9 @@ except KeyboardInterrupt:
 
 @pytest.mark.skipif(not hasattr(os, "killpg") or not Path("/proc").is_dir(), reason="asks /proc for processes")
 @pytest.mark.slow
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_process_is_left(end: signal.Signals, data: TrainingData) -> None:
-    """Ctrl-C reaches all processes, and only the first one answers; a kill reaches the first alone."""
+    """Ctrl-C and a SIGTERM to the group reach all processes, and only the first one answers; a kill reaches the first alone."""
     root = str(Path(data.train.name(0)).parents[2])
     running = subprocess.Popen([sys.executable, "-c", ENDLESS, root], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                start_new_session=True)  # fmt: skip
@@ -236,10 +237,10 @@ def test_no_process_is_left(end: signal.Signals, data: TrainingData) -> None:
     running.stdout.readline()
     workers = children(running.pid)
     assert len(workers) == 2
-    if end == signal.SIGINT:
-        os.killpg(running.pid, end)
-    else:
+    if end == signal.SIGKILL:
         running.kill()
+    else:
+        os.killpg(running.pid, end)
     told, errors = running.communicate(timeout=30)
     assert errors == ""
     assert end == signal.SIGKILL or told.endswith("interrupted\n")

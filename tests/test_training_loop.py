@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Mapping
@@ -23,10 +24,13 @@ from archc.training.data import TrainingData
 from archc.training.data.pictures import ArrayPictures
 from archc.training.driver import batch_of_process
 from archc.training.freezing import freeze, training_mode
+from archc.training.loop import Stopwatch
 from archc.training.losses import TrainingLoss, class_output, class_weights, cross_entropy
 from archc.training.members import find_members
+from archc.training.metrics import read_metrics
 from archc.training.optimizers import make_optimizer
 from archc.training.recipe.recipe import (
+    Augmentation,
     CheckpointRules,
     DataRules,
     LossRules,
@@ -198,11 +202,11 @@ def test_steps_have_seeds_of_their_own() -> None:
 class Told(Watcher):
     """What a run told."""
 
-    def __init__(self, interrupt_at: int = 0) -> None:
+    def __init__(self, interrupt_at: int = 0, kill_workers_at: int = 0) -> None:
         self.steps: list[StepReport] = []
         self.epochs: list[EpochReport] = []
         self.ticks: list[int] = []
-        self.reason, self.interrupt_at = "", interrupt_at
+        self.reason, self.interrupt_at, self.kill_workers_at = "", interrupt_at, kill_workers_at
 
     def begin(self, plan: RunPlan) -> None:
         self.plan = plan
@@ -211,6 +215,9 @@ class Told(Watcher):
         self.ticks.append(step)
         if step == self.interrupt_at:
             os.kill(os.getpid(), signal.SIGINT)
+        if step == self.kill_workers_at:
+            for worker in multiprocessing.active_children():
+                os.kill(worker.pid or 0, signal.SIGKILL)
 
     def step(self, report: StepReport) -> None:
         self.steps.append(report)
@@ -276,6 +283,37 @@ def test_other_ways_end_near_by(name: str, spec: Path, tmp_path: Path) -> None:
     assert (difference > 0) or name == "channels last"
 
 
+def use_backend(monkeypatch: pytest.MonkeyPatch, backend: Any) -> None:
+    """Has torch.compile take another backend."""
+    # Fabric puts a function of its own in the place of torch's when it is imported
+    import lightning_fabric  # noqa: F401
+
+    real = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda module, **_: real(module, backend=backend))
+
+
+def test_a_compiled_net_is_kept_by_its_plain_names(spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Traced by torch.compile and computed as it is, which takes no compiler; it is resumed to the same bytes."""
+    use_backend(monkeypatch, "eager")
+    recipe = replace(RECIPE, compile=True, ema=0.5, freeze=("norm",))
+    train(spec, replace(recipe, compile=False), data=DATA, output=tmp_path / "plain", device="cpu")
+    ended = train(spec, recipe, data=DATA, output=tmp_path / "run", device="cpu", watchers=[Told(interrupt_at=3)])
+    assert ended.reason == "interrupted" and resume(tmp_path / "run", data=DATA, device="cpu").step == 8
+    kept = load_file(tmp_path / "run/checkpoints/00000008.safetensors")
+    assert {"model.conv.weight", "ema.conv.weight", "optimizer.0.momentum_buffer"} <= kept.keys()
+    assert (tmp_path / "run/best.safetensors").read_bytes() == (tmp_path / "plain/best.safetensors").read_bytes()
+
+
+def test_a_net_that_cannot_be_compiled_is_told(spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("No working C++ compiler found")
+
+    use_backend(monkeypatch, fail)
+    with pytest.raises(Failure, match="No working C") as found:
+        train(spec, replace(RECIPE, compile=True), data=DATA, output=tmp_path / "run", device="cpu")
+    assert (found.value.code, found.value.exit_code) == ("compile-failed", 3) and "compile=false" in found.value.help
+
+
 def test_ctrl_c_keeps_the_step(spec: Path, tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
     result = train(spec, RECIPE, data=DATA, output=tmp_path / "run", device="cpu", watchers=[Told(interrupt_at=3)])
@@ -285,6 +323,45 @@ def test_ctrl_c_keeps_the_step(spec: Path, tmp_path: Path) -> None:
     again = resume(tmp_path / "run", data=DATA, device="cpu")
     assert again.step == whole.step == 8
     assert (tmp_path / "run/best.safetensors").read_bytes() == (tmp_path / "whole/best.safetensors").read_bytes()
+
+
+def test_a_worker_that_the_system_kills_is_told(spec: Path, tmp_path: Path) -> None:
+    recipe, told = replace(RECIPE, epochs=5, data=DataRules(workers=1)), Told(kill_workers_at=5)
+    with pytest.raises(Failure, match="a process that reads pictures ended") as found:
+        train(spec, recipe, data=DATA, output=tmp_path / "run", device="cpu", watchers=[told])
+    assert (found.value.code, found.value.exit_code) == ("worker-ended", 3) and "--resume" in found.value.help
+    assert told.reason == found.value.message
+    assert resume(tmp_path / "run", data=DATA, device="cpu").step == 20
+
+
+def test_the_rate_is_that_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten steps of 8 pictures in two seconds of training, with a validation of nine between them."""
+    now = iter([0.0, 1.0, 10.0, 11.0, 12.0, 12.0])
+    monkeypatch.setattr("archc.training.loop.time.monotonic", lambda: next(now))
+    watch = Stopwatch(8)
+    with watch:
+        watch.steps += 5
+    with watch:
+        watch.steps += 5
+        assert watch.images_per_second() == pytest.approx(40.0)
+        watch.steps += 1
+        assert watch.images_per_second() == pytest.approx(8.0)
+
+
+def test_training_pictures_are_counted(spec: Path, tmp_path: Path) -> None:
+    """A step's share is of its own pictures as they were told; mixed pictures have no class to tell."""
+    told, mixed = Told(), Told()
+    recipe = replace(RECIPE, epochs=2, accumulate=2, log=replace(RECIPE.log, every=1))
+    train(spec, recipe, data=DATA, output=tmp_path / "run", device="cpu", watchers=[told])
+    shares = [each.top1 or 0.0 for each in told.steps]
+    assert all(6 * share == pytest.approx(round(6 * share)) for share in shares) and any(shares)
+    assert told.epochs[1].train_top1 == pytest.approx(sum(shares[4:]) / 4)
+    rows = [*read_metrics(tmp_path / "run" / "metrics.csv")]
+    assert [float(row["top1"]) for row in rows if row["split"] == "train"] == pytest.approx(shares)
+    assert all(each.images_per_second > 0 for each in told.steps)
+    mixing = replace(recipe, augment=(Augmentation("mixup", {"alpha": 0.2}),))
+    train(spec, mixing, data=DATA, output=tmp_path / "mixed", device="cpu", watchers=[mixed])
+    assert {each.top1 for each in mixed.steps} == {None} == {each.train_top1 for each in mixed.epochs}
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(

@@ -121,6 +121,30 @@ def test_one_batch_is_learned(ask: Callable[..., TrainingRequest]) -> None:
     assert json.loads(json.dumps(overfit_json(found)))["learned"] is True
 
 
+MEMBERS = """archspec: 1
+name: ensemble
+input: {image: [1, 8, 8]}
+params: {classes: 10}
+blocks:
+  Net:
+    steps: [{conv: {out: 8, kernel: 3, padding: 1}}, relu, global_avg_pool, {name: fc, linear: $classes}]
+graph:
+  - output: probabilities
+    mean:
+      - repeat: {i: 3}
+        steps: [{name: member$i, Net: {}}, softmax]
+"""
+
+
+def test_an_ensemble_is_rehearsed_by_its_first_member(ask: Callable[..., TrainingRequest]) -> None:
+    found, member = rehearse(ask(MEMBERS)), rehearse(ask(SPEC.replace("  - {dropout: 0.5}\n", "")))
+    assert found.members == 3 and found.plan.net == "ensemble.member0" and found.memory.weights == member.memory.weights
+    assert found.least_seconds == pytest.approx(3 * found.plan.steps * found.step.step_s)
+    text = rehearsal_text(found)
+    assert "3, trained one after the other" in text and "members/NAME/checkpoints/" in text
+    assert try_overfitting(ask(MEMBERS, lr=0.05), steps=2).net == "ensemble.member0" and not Path("RUN").exists()
+
+
 NOT_LEARNED: dict[str, tuple[str, float, str]] = {
     "too high a rate": (SPEC, 1e6, "try a lower learning rate than 1e+06"),
     "too low a rate": (SPEC, 1e-7, "the loss stays where it is"),

@@ -16,13 +16,13 @@ from ..compiler.driver import Compilation, check, explain_open_params
 from ..compiler.limits import DEFAULT, Limits
 from ..compiler.weights.loading import CheckpointsByStep, NetTensors, load_checkpoints
 from ..compiler.weights.options import READ_AS_IT_FITS, CheckpointOptions
-from ..runtime.faults import RuntimeFault
 from ..runtime.preprocess import Preprocess
 from .broken import BrokenPictures
 from .checkpoint.identity import RunIdentity, check_identity, current_versions, hash_recipe
 from .checkpoint.progress import Progress
 from .checkpoint.read import read_newest
 from .checkpoint.write import find_checkpoints, write_checkpoint
+from .compiling import compile_faults
 from .devices import start_fabric
 from .learner import Learner, make_learner
 from .loop import Course, run_course
@@ -33,6 +33,7 @@ from .recipe.recipe import Recipe
 from .recipe.write import to_yaml
 from .result import TrainingResult
 from .run_folder import RunFolder, find_revision, write_spec
+from .run_report import ReportedNet, report_run
 from .schedules import DEPENDS_ON_LENGTH, Length
 from .stopping import StopRequest
 from .tally import NotFinite
@@ -131,6 +132,8 @@ def run_training(request: TrainingRequest) -> TrainingResult:
 def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, course: Course, stop: StopRequest,
                   began: float) -> TrainingResult:  # fmt: skip
     """Goes on from the newest checkpoint, or begins; tells the watchers how the run ends, however it does."""
+    from .data.loader import worker_faults
+
     fabric, folder = learner.fabric, RunFolder(request.output)
     progress, notes = resume_progress(folder, learner, course)
     course = replace(course, watchers=watch(request, folder, progress) if fabric.is_global_zero else ())
@@ -139,7 +142,8 @@ def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, 
         each.begin(plan)
     ended = "ended by an error"
     try:
-        progress, reason = run_course(learner, course, progress, stop)
+        with worker_faults(), compile_faults():
+            progress, reason = run_course(learner, course, progress, stop)
         ended = reason
     except NotFinite as fault:
         from .rewind import explain_divergence
@@ -160,7 +164,7 @@ def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, 
             each.end(ended)
     is_new = plan.first_step < progress.step or not (folder.path / "report.html").exists()
     if reason == "finished" and is_new and fabric.is_global_zero:
-        notes += report_run(net, learner, course, plan)
+        notes += report_run(ReportedNet(net.checked.name, net.output, net.data), learner, course, plan)
     fabric.barrier()
     return TrainingResult(
         folder.path, net.graph.name, course.recipe.name, reason, progress.step, course.length.steps, course.recipe.checkpoint.best,
@@ -353,29 +357,6 @@ def describe_run(
         tuple(head.path for head in net.graph.heads), (net.output.name,),
         sum(each.numel() for each in learner.network.parameters() if each.requires_grad),
     )  # fmt: skip
-
-
-def report_run(net: PreparedNet, learner: Learner, course: Course, plan: RunPlan) -> list[str]:
-    """Writes report.html at the end of a run, with the best weights on the validation pictures; gives remarks. A report that cannot be
-    written costs no run: that is said."""
-    from .data.loader import ValidationLoader
-    from .report import evaluate_module, write_report
-    from .report.weights import load_best
-
-    versions = {"python": sys.version.split()[0], **current_versions(learner.fabric.device.type)}
-    try:
-        evaluation = None
-        if net.data.val is not None and course.best.is_file():
-            module = load_best(learner.network, course.best)
-            batches = ValidationLoader(
-                net.data.val, net.how, batch_of_process(course.recipe, learner.fabric.world_size)
-            )
-            evaluation = evaluate_module(module, batches, net.data.val, net.output, net.data.classes, model=net.checked.name,
-                                         place=course.recipe.data.val or course.recipe.data.train, matched=net.data.how)  # fmt: skip
-        write_report(plan, "finished", versions, evaluation)
-    except (Failure, RuntimeFault) as fault:
-        return [f"there is no report.html: {fault.message}"]
-    return []
 
 
 def extend_recipe(recipe: Recipe, epochs: int | None) -> Recipe:

@@ -32,6 +32,8 @@ from .watching import EpochReport, Measures, StepReport, Watcher
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .data.loader import ValidationLoader
+
 Reason = Literal["finished", "interrupted"]
 
 
@@ -47,7 +49,7 @@ class Course:
     output: ClassOutput
     loss: TrainingLoss
     train: Any
-    val: Iterable[Any] | None
+    val: ValidationLoader | None
     checkpoints: Path
     best: Path
     identity: RunIdentity
@@ -61,9 +63,11 @@ def run_course(learner: Learner, course: Course, progress: Progress, stop: StopR
     Raises NotFinite where a loss is no finite number, and Failure where a checkpoint cannot be written.
     """
     reason: Reason = "finished"
+    watch = Stopwatch(course.recipe.batch)
     while progress.step < course.length.steps and reason == "finished":
         began = time.monotonic()
-        progress, reason = run_epoch(learner, course, progress, stop)
+        with watch:
+            progress, reason = run_epoch(learner, course, progress, stop, watch)
         if is_epoch_end(progress.step, course.length):
             progress = end_epoch(learner, course, progress, time.monotonic() - began)
             save_if(is_due(course, progress) or reason == "interrupted", learner, course, progress)
@@ -72,12 +76,14 @@ def run_course(learner: Learner, course: Course, progress: Progress, stop: StopR
     return progress, reason
 
 
-def run_epoch(learner: Learner, course: Course, progress: Progress, stop: StopRequest) -> tuple[Progress, Reason]:
+def run_epoch(learner: Learner, course: Course, progress: Progress, stop: StopRequest,
+              watch: Stopwatch) -> tuple[Progress, Reason]:  # fmt: skip
     """The rest of the epoch in which `progress` is."""
     recipe, length = course.recipe, course.length
-    tally, watch = LossTally(learner.fabric), Stopwatch(recipe.batch, progress.step)
+    tally = LossTally(learner.fabric)
     for step, lr, losses in steps_of_epoch(learner, course, progress):
         tally.add(losses)
+        watch.steps += 1
         progress = progress._replace(step=step)
         for each in course.watchers:
             each.tick(step, (step - 1) // length.per_epoch + 1)
@@ -118,7 +124,7 @@ def take_step(learner: Learner, course: Course, batches: Iterable[Any]) -> StepL
         with fabric.no_backward_sync(learner.wrapped, enabled=at + 1 < passes):  # type: ignore[arg-type]
             losses = course.loss(learner.wrapped(images), targets)
             fabric.backward(losses.total / passes if passes > 1 else losses.total)
-        found.append(StepLosses(losses.total.detach(), losses.by_result))
+        found.append(StepLosses(losses.total.detach(), losses.by_result, losses.right))
     if course.recipe.clip is not None:
         fabric.clip_gradients(learner.wrapped, learner.optimizer, max_norm=course.recipe.clip, error_if_nonfinite=False)
     learner.optimizer.step()
@@ -140,7 +146,9 @@ def mean_losses(found: Sequence[StepLosses]) -> StepLosses:
     import torch
 
     by_result = {name: torch.stack([each.by_result[name] for each in found]).mean() for name in found[0].by_result}
-    return StepLosses(torch.stack([each.total for each in found]).mean(), by_result)
+    counted = [each.right for each in found if each.right is not None]
+    right = torch.stack(counted).mean() if counted else None
+    return StepLosses(torch.stack([each.total for each in found]).mean(), by_result, right)
 
 
 def report_step(course: Course, progress: Progress, lr: float, watch: Stopwatch) -> Progress:
@@ -148,7 +156,7 @@ def report_step(course: Course, progress: Progress, lr: float, watch: Stopwatch)
     sums = progress.report_losses
     losses = {name: sums.mean(name) for name in sums.values if name}
     epoch = (progress.step - 1) // course.length.per_epoch + 1
-    report = StepReport(progress.step, epoch, sums.mean(), losses, lr, watch.images_per_second(progress.step))
+    report = StepReport(progress.step, epoch, sums.mean(), losses, lr, watch.images_per_second(), sums.top1)
     for each in course.watchers:
         each.step(report)
     return progress._replace(report_losses=LossSums())
@@ -158,7 +166,7 @@ def end_epoch(learner: Learner, course: Course, progress: Progress, seconds: flo
     """Validates, keeps the best weights, and tells the watchers."""
     recipe, fabric = course.recipe, learner.fabric
     measures = None if course.val is None else validate(learner.evaluated, course.val, course.output, fabric)
-    train_loss = progress.epoch_losses.mean()
+    train_loss, train_top1 = progress.epoch_losses.mean(), progress.epoch_losses.top1
     lr = learning_rate(recipe, progress.step - 1, course.length, progress.plateau)
     wanted = recipe.schedule.values.get("metric", "top1")
     progress = progress._replace(
@@ -174,7 +182,9 @@ def end_epoch(learner: Learner, course: Course, progress: Progress, seconds: flo
             write_best(course.best, learner)
     epoch = (progress.step - 1) // course.length.per_epoch + 1
     for each in course.watchers:
-        each.epoch(EpochReport(epoch, progress.step, train_loss, measures, best, lr, seconds, course.broken.count))
+        each.epoch(
+            EpochReport(epoch, progress.step, train_loss, measures, best, lr, seconds, course.broken.count, train_top1)
+        )
     return progress
 
 
@@ -212,14 +222,21 @@ def save_if(due: bool, learner: Learner, course: Course, progress: Progress) -> 
 
 
 class Stopwatch:
-    """How many images of all processes a second takes, since it was last asked; it starts after `step` steps."""
+    """How many images of all processes a second of training takes, since it was last asked; it goes inside the `with` block alone, so that
+    validations and checkpoints at an epoch's end do not count."""
 
-    def __init__(self, batch: int, step: int) -> None:
-        self.batch, self.at, self.step = batch, time.monotonic(), step
+    def __init__(self, batch: int) -> None:
+        self.batch, self.steps, self.seconds, self.began = batch, 0, 0.0, 0.0
 
-    def images_per_second(self, step: int) -> float:
-        """The rate up to the end of `step`."""
-        now, before = time.monotonic(), self.step
-        self.at, started = now, self.at
-        self.step = step
-        return (step - before) * self.batch / max(now - started, 1e-9)
+    def __enter__(self) -> None:
+        self.began = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.monotonic() - self.began
+
+    def images_per_second(self) -> float:
+        """The rate of the steps that `steps` has counted; asked while it goes."""
+        now = time.monotonic()
+        rate = self.steps * self.batch / max(self.seconds + now - self.began, 1e-9)
+        self.steps, self.seconds, self.began = 0, 0.0, now
+        return rate

@@ -45,10 +45,12 @@ def head_as_output(graph: Graph) -> Any:
 
 
 class Losses(NamedTuple):
-    """The `total` that is differentiated, and the unweighted loss of each result by its name."""
+    """The `total` that is differentiated, the unweighted loss of each result by its name, and the share of the pictures that are told
+    `right`, None for targets that are shares of classes."""
 
     total: Tensor
     by_result: Mapping[str, Tensor]
+    right: Tensor | None
 
 
 class TrainingLoss:
@@ -75,7 +77,13 @@ class TrainingLoss:
             return loss
 
         # the output alone has a target, which the heads take, too; other outputs add nothing
-        return Losses(self.module.loss(results, {self.output.name: targets}, criterion), found)
+        total = self.module.loss(results, {self.output.name: targets}, criterion)
+        return Losses(total, found, share_right(named[self.output.name].detach(), targets))
+
+
+def share_right(scores: Tensor, targets: Tensor) -> Tensor | None:
+    """The share of the pictures whose class has the largest score; it stays on the device, so that no step waits for it."""
+    return None if targets.is_floating_point() else (scores.flatten(1).argmax(1) == targets).float().mean()
 
 
 def cross_entropy(scores: Tensor, target: Tensor, *, probable: bool = False, smoothing: float = 0.0, weights: Tensor | None = None,

@@ -79,6 +79,15 @@ def train_any(request: TrainingRequest) -> TrainingResult:
     return train_members(request) if find_members(graph) else run_training(request)
 
 
+def first_member(request: TrainingRequest) -> tuple[TrainingRequest, int]:
+    """For a rehearsal: the request for the first member of an ensemble, and how many there are; a net that is none stays as it is, as one."""
+    if not find_members(check_graph(request, {})[1]):
+        return request, 1
+    net = prepare_net(request)
+    members = find_members(net.graph)
+    return request._replace(data=net.data, settings=net.checked.settings, part=members[0].graph), len(members)
+
+
 def train_members(request: TrainingRequest) -> TrainingResult:
     """Trains the members of an ensemble one after the other, each in RUN/members/NAME, and writes RUN/best.safetensors of all.
 

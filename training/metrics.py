@@ -58,7 +58,7 @@ class MetricsFile(Watcher):
     def epoch(self, report: EpochReport) -> None:
         """A row `train_epoch`, and one `val` where there are validation pictures."""
         place = {"step": report.step, "epoch": report.epoch, "lr": report.lr}
-        self.write({**place, "split": "train_epoch", "loss": report.train_loss})
+        self.write({**place, "split": "train_epoch", "loss": report.train_loss, "top1": report.train_top1})
         if report.val:
             val = report.val
             self.write({**place, "split": "val", "loss": val.loss, "top1": val.top1, "top5": val.top5})

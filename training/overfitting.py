@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from .compiling import compile_faults
 from .devices import start_fabric
 from .driver import TrainingRequest, build_network, prepare_net
 from .learner import Learner, make_learner
 from .losses import ClassOutput, TrainingLoss
+from .members import first_member
 from .optimizers import set_learning_rate
 from .recipe.recipe import LossRules
 
@@ -38,9 +40,13 @@ class OverfitTrial(NamedTuple):
 
 
 def try_overfitting(request: TrainingRequest, steps: int = STEPS, progress: Callable[[int, float], None] = lambda step, loss: None) -> OverfitTrial:  # fmt: skip
-    """Learns one batch of the training pictures, without augmentation, smoothing and schedule, at the recipe's learning rate."""
+    """Learns one batch of the training pictures, without augmentation, smoothing and schedule, at the recipe's learning rate.
+
+    Of an ensemble the first member does.
+    """
     from .data.loader import TrainingLoader
 
+    request, _ = first_member(request)
     net = prepare_net(request)
     fabric = request.fabric or start_fabric(request.recipe, request.device, all_used=len(net.graph.outputs) == 1)
     learner = make_learner(build_network(net.graph, request), request.recipe, fabric)
@@ -49,9 +55,10 @@ def try_overfitting(request: TrainingRequest, steps: int = STEPS, progress: Call
     batch = next(iter(loader.epoch(0)))
     images, targets = fabric.to_device((batch.images, batch.targets))
     lr = float(request.recipe.optimizer.values["lr"])
-    return overfit_batch(
-        learner, net.output, images, targets, lr=lr, steps=steps, name=net.checked.name, progress=progress
-    )
+    with compile_faults():
+        return overfit_batch(
+            learner, net.output, images, targets, lr=lr, steps=steps, name=net.graph.name, progress=progress
+        )
 
 
 def overfit_batch(learner: Learner, output: ClassOutput, images: Tensor, targets: Tensor, *, lr: float, steps: int = STEPS,

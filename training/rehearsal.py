@@ -10,12 +10,14 @@ from typing import NamedTuple
 
 from .broken import BrokenPictures
 from .checkpoint.progress import Progress
+from .compiling import compile_faults
 from .devices import start_fabric
 from .driver import PreparedNet, TrainingRequest, build_network, describe_run, open_loaders, plan_course, prepare_net
 from .freezing import training_mode
 from .learner import Learner, make_learner
 from .loop import Course, take_step
 from .machine_memory import available_bytes, local_processes
+from .members import first_member
 from .memory import StepMemory, format_bytes, pictures_at_once, refuse_large_batch
 from .optimizers import set_learning_rate
 from .recipe.recipe import Augmentation
@@ -57,7 +59,10 @@ class RunFile(NamedTuple):
 
 
 class Rehearsal(NamedTuple):
-    """All that `--dry-run` tells. `at_once` are the pictures of one pass in one process, `available` the bytes that the device has left."""
+    """All that `--dry-run` tells. `at_once` are the pictures of one pass in one process, `available` the bytes that the device has left.
+
+    Of an ensemble it tells of the first of `members`, which are trained one after the other.
+    """
 
     plan: RunPlan
     how: str
@@ -70,17 +75,19 @@ class Rehearsal(NamedTuple):
     files: tuple[RunFile, ...]
     step: TrialStep
     broken: tuple[tuple[str, str], ...]
+    members: int = 1
 
     @property
     def least_seconds(self) -> float:
         """How long all steps take if each takes what the first did, without validation."""
-        return self.plan.steps * self.step.step_s
+        return self.members * self.plan.steps * self.step.step_s
 
 
 def rehearse(request: TrainingRequest) -> Rehearsal:
     """What the run would do. Raises what the run would raise before its first step."""
     if request.output == Path():
         request = request._replace(output=Path("RUN"))
+    request, members = first_member(request)
     net = prepare_net(request)
     fabric = request.fabric or start_fabric(request.recipe, request.device, all_used=len(net.graph.outputs) == 1)
     device = str(fabric.device)
@@ -93,7 +100,8 @@ def rehearse(request: TrainingRequest) -> Rehearsal:
     try:
         course = plan_course(RunFolder(request.output), request, net, learner, loaders)
         course = replace(course, broken=BrokenPictures(None, request.recipe.data.broken))
-        step = try_step(learner, course)
+        with compile_faults():
+            step = try_step(learner, course)
     finally:
         for each in loaders:
             if each is not None:
@@ -104,7 +112,7 @@ def rehearse(request: TrainingRequest) -> Rehearsal:
         for at in range(plan.epochs)
     )
     return Rehearsal(plan, net.data.how, count_classes(net), request.recipe.augment, tuple(starts), memory,
-                     pictures_at_once(request.recipe, fabric.world_size), available, list_files(memory, plan), step, tuple(course.broken.found.items()))  # fmt: skip
+                     pictures_at_once(request.recipe, fabric.world_size), available, list_files(memory, plan, members), step, tuple(course.broken.found.items()), members)  # fmt: skip
 
 
 def try_step(learner: Learner, course: Course) -> TrialStep:
@@ -114,12 +122,16 @@ def try_step(learner: Learner, course: Course) -> TrialStep:
     recipe = course.recipe
     began = time.monotonic()
     batches = [*islice(course.train.epoch(0), recipe.accumulate)]
-    loaded = time.monotonic()
+    loaded = stepping = time.monotonic()
     training_mode(learner.wrapped, learner.network, recipe.freeze)
     set_learning_rate(learner.optimizer, learning_rate(recipe, 0, course.length))
     torch.manual_seed(step_seed(recipe.seed, 0, learner.fabric.global_rank))
     loss = float(take_step(learner, course, batches).total)
-    return TrialStep(sum(len(each.images) for each in batches), loaded - began, time.monotonic() - loaded, loss)
+    if recipe.compile:
+        # the first step compiled the net, too
+        stepping = time.monotonic()
+        take_step(learner, course, batches)
+    return TrialStep(sum(len(each.images) for each in batches), loaded - began, time.monotonic() - stepping, loss)
 
 
 def count_classes(net: PreparedNet) -> tuple[ClassPictures, ...]:
@@ -132,10 +144,16 @@ def count_classes(net: PreparedNet) -> tuple[ClassPictures, ...]:
     return tuple(ClassPictures(name, int(train[at]), int(val[at])) for at, name in enumerate(data.classes))
 
 
-def list_files(memory: StepMemory, plan: RunPlan) -> tuple[RunFile, ...]:
-    """What the run's folder would hold, in the order of size."""
+def list_files(memory: StepMemory, plan: RunPlan, members: int = 1) -> tuple[RunFile, ...]:
+    """What the run's folder would hold, in the order of size; of an ensemble what each member's does, and the weights of all."""
     keep = plan.recipe.checkpoint.keep
     checkpoint = memory.weights + memory.average + memory.optimizer
     texts = ("metrics.csv", "report.html", "recipe.yaml", "spec.yaml", "run.json")
+    if members > 1:
+        one = [
+            each._replace(name=f"members/NAME/{each.name}", bytes=members * each.bytes)
+            for each in list_files(memory, plan)
+        ]
+        return (*one, RunFile("best.safetensors", members * memory.weights), *(RunFile(name, 0) for name in texts[2:]))
     return (RunFile(f"checkpoints/ ({keep} of {format_bytes(checkpoint)})", keep * checkpoint), RunFile("best.safetensors", memory.weights),
             *(RunFile(name, 0) for name in texts))  # fmt: skip

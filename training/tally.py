@@ -23,10 +23,12 @@ class NotFinite(Exception):
 
 
 class StepLosses(NamedTuple):
-    """The losses of one step: the `total` that is differentiated, and the unweighted ones `by_result`; means over its passes."""
+    """The losses of one step: the `total` that is differentiated, and the unweighted ones `by_result`; and the share of its pictures that
+    were told `right`, None where they are mixed. Means over its passes."""
 
     total: Tensor
     by_result: Mapping[str, Tensor]
+    right: Tensor | None = None
 
 
 class LossTally:
@@ -47,7 +49,9 @@ class LossTally:
         if not self.waiting:
             return progress
         names = ("", *self.waiting[0].by_result)
-        steps = [torch.stack([each.total, *each.by_result.values()]) for each in self.waiting]
+        counted = self.waiting[0].right is not None
+        steps = [torch.stack([each.total, *each.by_result.values(), *([] if each.right is None else [each.right])])
+                 for each in self.waiting]  # fmt: skip
         values = torch.stack(steps).double()
         rows = (sum_over_processes(values, self.fabric) / self.fabric.world_size).tolist()
         self.waiting = []
@@ -56,6 +60,8 @@ class LossTally:
                 raise NotFinite(
                     progress.step - len(rows) + at + 1, next(each for each in row if not math.isfinite(each))
                 )
+        rights = [row.pop() for row in rows] if counted else []
         return progress._replace(
-            epoch_losses=progress.epoch_losses.add(names, rows), report_losses=progress.report_losses.add(names, rows)
+            epoch_losses=progress.epoch_losses.add(names, rows, rights),
+            report_losses=progress.report_losses.add(names, rows, rights),
         )

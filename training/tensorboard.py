@@ -37,7 +37,7 @@ class EventFiles(Watcher):
 
     def epoch(self, report: EpochReport) -> None:
         val = report.val
-        self.add({"train_epoch/loss": report.train_loss} | ({"val/loss": val.loss, "val/top1": val.top1, "val/top5": val.top5} if val else {}), report.step)  # fmt: skip
+        self.add({"train_epoch/loss": report.train_loss, "train_epoch/top1": report.train_top1} | ({"val/loss": val.loss, "val/top1": val.top1, "val/top5": val.top5} if val else {}), report.step)  # fmt: skip
         self.writer.flush()
 
     def end(self, reason: str) -> None:

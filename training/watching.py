@@ -74,7 +74,8 @@ class Measures(NamedTuple):
 class EpochReport(NamedTuple):
     """One epoch's end. `val` is None without validation pictures; `best` says that these are the best weights so far.
 
-    `broken` counts the pictures of the run so far that could not be read and were skipped.
+    `broken` counts the pictures of the run so far that could not be read and were skipped. `train_top1` is the share of the training
+    pictures that were told right as they came, None where they were mixed.
     """
 
     epoch: int
@@ -85,6 +86,7 @@ class EpochReport(NamedTuple):
     lr: float
     seconds: float
     broken: int
+    train_top1: float | None = None
 
 
 class Watcher:

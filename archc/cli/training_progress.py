@@ -22,16 +22,19 @@ class TrainingProgress(Watcher):
         self.line = StatusLine()
         self.plan: RunPlan | None = None
         self.report: StepReport | None = None
-        self.began = self.shown_at = 0.0
+        self.shown_at = 0.0
+        # when the first step was done, and which it was: before it workers start, and nothing is known
+        self.first: tuple[float, int] | None = None
         self.terminal = sys.stderr.isatty()
 
     def begin(self, plan: RunPlan) -> None:
-        self.plan, self.began = plan, time.monotonic()
+        self.plan, self.first = plan, None
         for line in describe_plan(plan):
             self.keep(line)
 
     def tick(self, step: int, epoch: int) -> None:
         now = time.monotonic()
+        self.first = self.first or (now, step)
         if self.terminal and self.plan and now - self.shown_at >= STEP_S:
             self.shown_at = now
             self.line.show(describe_step(self.plan, step, epoch, self.report, self.time_left(step), COLUMNS))
@@ -60,7 +63,7 @@ class TrainingProgress(Watcher):
 
     def time_left(self, step: int) -> str:
         """As the steps of this run went so far, validations included; empty where that says nothing yet."""
-        done = step - self.plan.first_step if self.plan else 0
-        if not self.plan or done < 1:
+        if not self.plan or self.first is None or step <= self.first[1]:
             return ""
-        return describe_time((time.monotonic() - self.began) / done * (self.plan.steps - step))
+        began, first = self.first
+        return describe_time((time.monotonic() - began) / (step - first) * (self.plan.steps - step))

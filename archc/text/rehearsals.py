@@ -23,6 +23,7 @@ def rehearsal_text(found: Rehearsal) -> str:
     rate = step.pictures * found.plan.world_size / step.step_s if step.step_s else 0.0
     lines = [
         *describe_plan(found.plan),
+        f"  members   {found.members:,}, trained one after the other; this is of the first" if found.members > 1 else "",
         f"  data      {found.how}" if found.how else "",
         *list_rows("pictures by class", [f"{each.name}: {each.train:,}" + (f" + {each.val:,}" if found.plan.val else "") for each in found.classes]),
         *list_rows("augmentation", [" ".join([each.name, *(f"{name}={value}" for name, value in each.values.items())]) for each in found.augment] or ["none"]),
@@ -61,6 +62,7 @@ def rehearsal_json(found: Rehearsal) -> dict[str, Any]:
         "parameters": plan.parameters,
         "recipe": plan.recipe.name,
         "recipe_origin": plan.recipe.origin,
+        "members": found.members,
         "device": plan.device,
         "world_size": plan.world_size,
         "pictures": {"train": plan.train, "val": plan.val},

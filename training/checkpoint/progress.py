@@ -12,27 +12,37 @@ from ..schedules import Plateau
 class LossSums(NamedTuple):
     """Losses added one step after the other, so that the sum does not depend on when it was read: `steps` of them, `values` by name.
 
-    The loss that is differentiated has the name "".
+    The loss that is differentiated has the name "". `right` adds the shares of pictures told right, over the `counted` steps where no
+    pictures were mixed.
     """
 
     steps: int = 0
     values: Mapping[str, float] = MappingProxyType({})
+    right: float = 0.0
+    counted: int = 0
 
-    def add(self, names: tuple[str, ...], rows: list[list[float]]) -> LossSums:
-        """The sums with more steps; a row has a value for each name."""
-        values = dict.fromkeys(names, 0.0) | dict(self.values)
+    def add(self, names: tuple[str, ...], rows: list[list[float]], rights: list[float] | None = None) -> LossSums:
+        """The sums with more steps; a row has a value for each name, and a step with whole classes a share that was told right."""
+        values, right = dict.fromkeys(names, 0.0) | dict(self.values), self.right
+        for share in rights or ():
+            right += share
         for row in rows:
             for name, value in zip(names, row, strict=True):
                 values[name] += value
-        return LossSums(self.steps + len(rows), values)
+        return LossSums(self.steps + len(rows), values, right, self.counted + len(rights or ()))
 
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
-        return {"steps": self.steps, "values": dict(self.values)}
+        return self._asdict() | {"values": dict(self.values)}
 
     def mean(self, name: str = "") -> float:
         """The mean over the steps; NaN without any."""
         return self.values[name] / self.steps if self.steps else float("nan")
+
+    @property
+    def top1(self) -> float | None:
+        """The share of the pictures that were told right; None where it was not counted."""
+        return self.right / self.counted if self.counted else None
 
 
 class Best(NamedTuple):

@@ -9,8 +9,10 @@ the list of pictures. Where there is no fork, the system's own way is taken.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -194,12 +196,24 @@ def keep(made: Any) -> Any:
 
 
 def begin_worker(number: int) -> None:
-    """Said in a worker when it starts. Ctrl-C reaches all processes, and the first one ends the others."""
+    """Said in a worker when it starts. Ctrl-C, or a SIGTERM to the whole group, reaches all processes, and the first one ends the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.set_wakeup_fd(-1)
     sys.excepthook = tell_unless_cut_off
     torch.set_num_threads(1)
-    receive_signals()
+    if hasattr(signal, "sigwaitinfo"):
+        # SIGTERM stays held back, and a thread asks who sent it
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        threading.Thread(target=end_when_told, args=(os.getppid(),), daemon=True).start()
+    else:
+        receive_signals()
+
+
+def end_when_told(parent: int) -> None:
+    """Ends this worker at a SIGTERM of the first process. One of anybody else is meant for that, which first takes its step to the end."""
+    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != parent:
+        pass
+    os._exit(0)
 
 
 def tell_unless_cut_off(kind: type[BaseException], error: BaseException, frames: Any) -> None:
@@ -223,14 +237,15 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def worker_faults() -> Iterator[None]:
-    """Turns the end of a worker into a Failure `worker-ended`."""
+    """Turns the end of a worker into a Failure `worker-ended`. torch raises it between any two lines, wherever the first process is then."""
     try:
         yield
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
         raise Failure("worker-ended", f"a process that reads pictures ended: {' '.join(str(error).split())[:200]}",
-                      "memory may be short: take fewer of them (--set data.workers=1), a smaller batch, or more shared memory (docker run --shm-size=8g)", 3) from None  # fmt: skip
+                      "memory may be short: take fewer of them (--set data.workers=1), a smaller batch, or more shared memory (docker run --shm-size=8g); "
+                      "a run that has begun goes on with --resume RUN", 3) from None  # fmt: skip
 
 
 class TrainingLoader:
@@ -289,8 +304,9 @@ class ValidationLoader:
     def __init__(
         self, pictures: PictureSet, how: Preprocess, batch: int, workers: int = 0, rank: int = 0, world_size: int = 1, pin: bool = False,
     ) -> None:  # fmt: skip
-        self.pictures, self.batch, self.rank, self.world_size = pictures, batch, rank, world_size
+        self.pictures, self.how, self.batch, self.rank, self.world_size = pictures, how, batch, rank, world_size
         self.broken: dict[str, str] = {}
+        self.workers = workers
         self._workers = BatchWorkers(ValidationBatches(pictures, how), workers, pin)
 
     def __iter__(self) -> Iterator[PictureBatch]:
@@ -301,6 +317,18 @@ class ValidationLoader:
             self.broken.update(new)
             if len(batch.targets):
                 yield batch._replace(broken=new)
+
+    @contextmanager
+    def whole(self) -> Iterator[ValidationLoader]:
+        """Inside it all pictures in one process: this loader where there is no other process, else one with as many workers."""
+        if self.world_size == 1:
+            yield self
+            return
+        found = ValidationLoader(self.pictures, self.how, self.batch, self.workers)
+        try:
+            yield found
+        finally:
+            found.close()
 
     def close(self) -> None:
         """Ends the worker processes."""
