@@ -93,6 +93,15 @@ def ask(words: str, folder: Path, shell: str = "bash") -> list[str]:
             ["precision=bf16", "precision=f16", "precision=f32"],
         ),
         ("archc run net.onnx --device-option tf", ["tf32=off", "tf32=on"]),
+        ("archc train resnet18 resnet110", ["resnet110_cifar"]),
+        ("archc train tiny.yaml t", ["tests/", "tiny.yaml", "torchvision_reference"]),
+        ("archc train tiny.yaml --set clas", ["classes=10"]),
+        ("archc train tiny.yaml --set optimizer.l", ["optimizer.lr=0.1"]),
+        ("archc train resnet18 --set st", ["steps=600000"]),
+        ("archc train --data tests/ resnet18 vgg --epochs 3 --set optimizer.l", ["optimizer.lr=0.01"]),
+        ("archc train tiny.yaml wrong.yaml --set w", ["width="]),
+        ("archc train --resume t", ["tests/"]),
+        ("archc train resnet18 --data te", ["tests/"]),
     ],
 )
 def test_what_is_offered(words: str, offered: list[str], folder: Path) -> None:

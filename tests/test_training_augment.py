@@ -49,7 +49,10 @@ def test_the_table_holds_together(name: str) -> None:
     (("random_crop", "scale_jitter"), "`scale_jitter` starts from the whole picture"),
     (("random_resized_crop", "flip", "random_resized_crop"), "stands twice"),
     (("mixup", "mixup"), "stands twice"),
+    (("random_crop", "center_crop"), "`random_crop` stands before `center_crop`"),
+    (("center_crop", "scale_jitter"), "`scale_jitter` starts from the whole picture"),
     (("scale_jitter", "random_crop", "flip", "mixup", "cutmix"), ""),
+    (("scale_jitter", "center_crop", "random_crop"), ""),
 ])  # fmt: skip
 def test_steps_that_cannot_stand_together(names: tuple[str, ...], word: str) -> None:
     assert word in find_conflict(names)
@@ -91,6 +94,40 @@ def test_a_random_crop_is_a_part_of_the_padded_picture() -> None:
         assert len(found) == 1
         places.add(found[0])
     assert {top for top, _ in places} == {left for _, left in places} == set(range(9))
+
+
+@pytest.mark.parametrize("fill, border", [
+    (200, {"constant_values": 200}), ("reflect", {"mode": "reflect"}),
+])  # fmt: skip
+def test_what_a_crop_takes_from_outside(fill: Any, border: dict[str, Any]) -> None:
+    picture = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    padded = np.pad(picture, 4, **border)
+    parts = [padded[top : top + 16, left : left + 16] for top in range(9) for left in range(9)]
+    for seed in range(50):
+        part = change(picture, how(1, 16), seed, random_crop={"padding": 4, "fill": fill})[0]
+        assert any(np.array_equal(part, each) for each in parts)
+    # torch's reflection is the same: the edge itself is not repeated
+    reflected = torch.nn.functional.pad(torch.from_numpy(picture).float()[None], (4, 4, 4, 4), "reflect")[0].numpy()
+    assert fill != "reflect" or np.array_equal(reflected, padded)
+
+
+def test_a_small_picture_is_filled_to_the_crop() -> None:
+    picture = np.full((1, 3), 7, np.uint8)
+    assert np.array_equal(change(picture, how(1, 16), random_crop={"size": 16, "fill": "reflect"})[0].max(), 7)
+
+
+def test_a_center_crop_is_the_middle() -> None:
+    """As AlexNet's: of a picture whose shorter side is resized, the middle, and a part of that."""
+    picture = np.tile(np.arange(240, dtype=np.uint8), (120, 1))
+    into = how(1, 30, resize=60)
+    middle = change(picture, into, center_crop={"size": 30})
+    assert np.array_equal(middle, change(picture, into))
+    # of 120 columns the middle 40, in shades two apart, and of these 30
+    starts = {float(change(picture, into, seed, center_crop={"size": 40}, random_crop={})[0][15, 0]) for seed in range(200)}  # fmt: skip
+    assert min(starts) == pytest.approx(80.5, abs=1) and max(starts) == pytest.approx(100.5, abs=1)
+    assert len(starts) == 11
+    with pytest.raises(Failure, match="`center_crop` makes 20×20 pixels"):
+        change(picture, into, center_crop={"size": 20})
 
 
 def test_a_random_crop_of_a_resized_picture(tmp_path: Path) -> None:

@@ -113,6 +113,10 @@ SCHEDULES: dict[str, tuple[ScheduleRules, Any]] = {
                   lambda o: torch.optim.lr_scheduler.OneCycleLR(o, 0.5, total_steps=40, cycle_momentum=False)),
     "warm-up": (ScheduleRules("constant", warmup=Warmup(epochs=0.5, start=0.2)),
                 lambda o: torch.optim.lr_scheduler.LinearLR(o, 0.2, 1.0, 5)),
+    "constant warm-up": (ScheduleRules("constant", warmup=Warmup(steps=7, start=0.2, shape="constant")),
+                         lambda o: torch.optim.lr_scheduler.ConstantLR(o, 0.2, 7)),
+    "steps of their own factors": (ScheduleRules("steps", {"at": (1.0, 3.0), "factor": (0.4, 0.5)}), lambda o: torch.optim.lr_scheduler.LambdaLR(
+        o, lambda step: 1.0 if step < 10 else 0.4 if step < 30 else 0.2)),
 }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ graph:
 PLATEAU = """recipe: 1
 epochs: 4
 batch: 12
-optimizer: {sgd: {lr: 0.2, momentum: 0.9, weight_decay: 0.001, decay_norms: false}}
+optimizer: {sgd: {lr: 0.2, momentum: 0.9, weight_decay: 0.001, decay_norms: false, bias_lr_factor: 2}}
 schedule: {plateau: {metric: loss, patience: 0, factor: 0.5}}
 augment: [{random_crop: {size: 8, padding: 1}}, {flip: 0.5}, {mixup: 0.2}]
 ema: 0.9

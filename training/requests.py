@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..compiler.diagnostics import Failure
+from ..compiler.diagnostics import Failure, SpecError
 from ..compiler.driver import check
 from ..compiler.limits import DEFAULT, Limits
 from ..compiler.sources import Memory, SpecText
 from ..compiler.weights.options import CheckpointOptions
 from .driver import StartWeights, TrainingRequest, extend_recipe
 from .recipe.find import recipe_for
-from .recipe.read import read_recipe
+from .recipe.read import check_recipe, read_recipe
 from .recipe.recipe import Recipe
 from .recipe.settings import split_settings
 from .recipe.write import to_yaml
@@ -46,7 +46,9 @@ def plan_request(
     of_spec, of_recipe = tuple(settings), ()
     if settings:
         checked = check(spec, limits=limits)
-        of_recipe, of_spec = split_settings(settings, checked.document.params if checked.document else ())  # type: ignore[assignment]
+        if checked.document is None:
+            raise SpecError(checked.diagnostics)
+        of_recipe, of_spec = split_settings(settings, checked.document.params)  # type: ignore[assignment]
     found = choose_recipe(spec, recipe, of_recipe, limits, tell)
     if epochs is not None:
         found = replace(found, epochs=epochs, steps=None)
@@ -88,13 +90,26 @@ def choose_recipe(
         )
         return replace(found, name=recipe.name, origin=recipe.origin)
     if recipe is not None:
-        return read_recipe(os.fspath(recipe), settings, limits=limits)
+        return read_and_tell(os.fspath(recipe), settings, limits, tell)
     own = None if Path(spec).exists() else recipe_for(spec)
     if own is None:
         raise Failure("no-such-recipe", f"there is no bundled recipe for `{spec}`",
                       "name one: archc train SPEC RECIPE; `archc list --recipes` shows those that there are", 2)  # fmt: skip
     tell(f"using the bundled recipe {own.bundled}")
-    return read_recipe(own, settings, limits=limits)
+    return read_and_tell(own, settings, limits, tell)
+
+
+def read_and_tell(
+    recipe: str | SpecText, settings: Sequence[str], limits: Limits, tell: Callable[[str], None]
+) -> Recipe:
+    """A recipe, whose warnings are told: what has no effect in it, or not the one that is meant. Raises as `read_recipe` does."""
+    found = check_recipe(recipe, settings, limits=limits)
+    if found.recipe is None:
+        raise SpecError(found.diagnostics)
+    for each in found.diagnostics:
+        place = f"{each.span.short}: " if each.span else ""
+        tell(f"warning[{each.code}]: {place}{each.message} ({each.help})")
+    return found.recipe
 
 
 def with_one_interval(recipe: Recipe) -> Recipe:

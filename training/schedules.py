@@ -6,7 +6,7 @@ Only `plateau` looks at what happened: what it remembers is a frozen value, whic
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .recipe.recipe import Recipe, ScheduleRules, Warmup
@@ -71,9 +71,12 @@ def warmup_steps(warmup: Warmup | None, length: Length) -> int:
 
 
 def warmup_share(warmup: Warmup | None, step: int, steps: int) -> float:
-    """The share of the learning rate at `step`: a straight line from `start` up to 1, which the first step behind the warm-up has."""
+    """The share of the learning rate at `step`: a straight line from `start` up to 1, which the first step behind the warm-up has, or
+    `start` throughout."""
     if warmup is None or step >= steps:
         return 1.0
+    if warmup.shape == "constant":
+        return warmup.start
     return warmup.start + (1 - warmup.start) * step / steps
 
 
@@ -88,9 +91,10 @@ def constant(base: float, step: int, length: Length, began: int, values: Mapping
 
 
 def steps(base: float, step: int, length: Length, began: int, values: Mapping[str, Any]) -> float:
-    """Times `factor` at each of the epochs `at`, or of the steps `at_steps`."""
+    """Times `factor` at each of the epochs `at`, or of the steps `at_steps`; of a list, the first of these has the first one."""
     at = values["at_steps"] if values.get("at_steps") else [each * length.per_epoch for each in values.get("at", ())]
-    return float(base * values.get("factor", 0.1) ** sum(step >= each for each in at))
+    factor, passed = values.get("factor", 0.1), sum(step >= each for each in at)
+    return float(base * (math.prod(factor[:passed]) if isinstance(factor, Sequence) else factor**passed))
 
 
 def cosine(base: float, step: int, length: Length, began: int, values: Mapping[str, Any]) -> float:

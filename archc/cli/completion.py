@@ -73,6 +73,23 @@ def complete_spec(context: click.Context, parameter: click.Parameter, incomplete
     return files_with_prefix(incomplete, (".yaml", ".yml")) + offer(spec_names)(context, parameter, incomplete)
 
 
+def recipe_names() -> Iterable[str]:
+    """The bundled recipes."""
+    from ..training.recipe.find import bundled_recipes
+
+    return bundled_recipes()
+
+
+def complete_recipe(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Recipe files and folders that begin so, then bundled recipes."""
+    return files_with_prefix(incomplete, (".yaml", ".yml")) + offer(recipe_names)(context, parameter, incomplete)
+
+
+def complete_folder(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Folders that begin so."""
+    return files_with_prefix(incomplete, ())
+
+
 def complete_explained(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The codes that have a page, then specs."""
     return offer(diagnostic_codes)(context, parameter, incomplete) + complete_spec(context, parameter, incomplete)
@@ -128,12 +145,34 @@ def complete_setting(context: click.Context, _parameter: click.Parameter, incomp
     from ..compiler.driver import check
     from ..compiler.frontend.located_yaml import plain_value
 
-    # an option without its value ends click's parsing, so the spec is in what is left over
-    given = next((word for word in context.args if not word.startswith("-")), None)
+    given = next(iter(arguments_left(context)), None)
     found: list[str] = []
     with suppress(Exception):
         document = check(given).document if given else None
         for name, param in (document.params if document else {}).items():
             if name.startswith(incomplete):
                 found.append(name + "=" + ("" if param.default is None else str(plain_value(param.default))))
+    return found
+
+
+def complete_training_setting(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """`name=value` for each parameter of the spec and each value of the recipe on the line, or of the one that the spec takes."""
+    found = complete_setting(context, parameter, incomplete)
+    with suppress(Exception):
+        from ..training.recipe.settings import list_settings
+
+        words = arguments_left(context)
+        found += [each for each in list_settings(*words[:2]) if each.startswith(incomplete)]
+    return found
+
+
+def arguments_left(context: click.Context) -> list[str]:
+    """The arguments of a line that ends in an option without its value: that ends click's parsing, so they are in what is left over."""
+    takes_value = {name for option in context.command.params if isinstance(option, click.Option) and not option.is_flag for name in option.opts}  # fmt: skip
+    words, found = iter(context.args), []
+    for word in words:
+        if word in takes_value:
+            next(words, None)
+        elif not word.startswith("-"):
+            found.append(word)
     return found

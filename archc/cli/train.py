@@ -17,8 +17,8 @@ from ..compiler.diagnostics import Failure, SpecError, clean
 from ..compiler.spelling import as_flag
 from ..compiler.weights.formats import checkpoint_suffixes
 from ..text.tables import format_pairs
-from .completion import complete_spec
-from .options import Count, format_option, limit_option, print_answer, print_json, set_option
+from .completion import complete_folder, complete_recipe, complete_spec, complete_training_setting
+from .options import Count, format_option, limit_option, print_answer, print_json
 
 if TYPE_CHECKING:
     from ..compiler.limits import Limits
@@ -39,11 +39,28 @@ OTHERS_WAIT_S = 20.0
 
 @click.command(epilog=EPILOG)
 @click.argument("spec", required=False, shell_complete=complete_spec)
-@click.argument("recipe", required=False)
-@click.option("--data", metavar="DIR", help="The folder of the pictures.  [default: the recipe's own folder]")
-@click.option("-o", "--output", metavar="RUN", help="The folder of the run, a new one.")
-@click.option("--resume", metavar="RUN", help="Go on with the run in this folder, from its newest checkpoint.")
-@set_option
+@click.argument("recipe", required=False, shell_complete=complete_recipe)
+@click.option(
+    "--data",
+    metavar="DIR",
+    shell_complete=complete_folder,
+    help="The folder of the pictures.  [default: the recipe's own folder]",
+)
+@click.option("-o", "--output", metavar="RUN", shell_complete=complete_folder, help="The folder of the run, a new one.")
+@click.option(
+    "--resume",
+    metavar="RUN",
+    shell_complete=complete_folder,
+    help="Go on with the run in this folder, from its newest checkpoint.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    shell_complete=complete_training_setting,
+    help="Override a value of the recipe, or a parameter of the spec; repeatable.",
+)
 @limit_option
 @click.option("--epochs", type=Count(1), metavar="N", help="How long, instead of what the recipe says.")
 @click.option(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..compiler.diagnostics import clean
-from .layout import cut_end, table_width
-from .tables import format_number, format_table
+from .layout import cut_end, table_width, text_width
+from .tables import format_number, format_table, table_columns
 
 if TYPE_CHECKING:
     from ..training.recipe.catalog import ListedRecipe
 
 MAX_NETS = 2  # named in a line of a terminal
+MIN_NETS = 24  # columns that are enough to know a net by
+HEAD = ("recipe", "length", "batch", "optimizer", "schedule", "nets", "source")
+# what a narrow terminal goes without, the first of them first
+OPTIONAL = ("source", "nets", "schedule", "optimizer", "batch")
 PAGE = """\
 # Recipes of the zoo
 
@@ -40,7 +43,8 @@ def list_nets(nets: Sequence[str]) -> str:
 
 
 def recipes_text(found: Sequence[ListedRecipe]) -> str:
-    """What is printed for people: a line a recipe, cut to the terminal's width."""
+    """What is printed for people: a line a recipe. In a terminal the nets are cut where they have no room, and a last line says which columns
+    are left out."""
     if not found:
         return "there are no bundled recipes"
     rows = [
@@ -48,11 +52,13 @@ def recipes_text(found: Sequence[ListedRecipe]) -> str:
          list_nets(each.nets), each.source]
         for each in found
     ]  # fmt: skip
-    head = ["recipe", "length", "batch", "optimizer", "schedule", "nets", "source"]
-    lines = format_table(
-        head, [[clean(cell) for cell in row] for row in rows], "<<><<<<", width=sys.maxsize
-    ).splitlines()
-    return "\n".join(cut_end(line, table_width()) for line in lines)
+    width, nets = table_width(), HEAD.index("nets")
+    whole = list(zip(HEAD, *rows, strict=True))
+    room = width - table_columns(whole[:nets]) - 2
+    if table_columns(whole) > width and room >= MIN_NETS:
+        for row in rows:
+            row[nets] = row[nets] if text_width(row[nets]) <= room else cut_end(row[nets], room - 1) + "…"
+    return format_table(HEAD, rows, "<<><<<<", OPTIONAL, width)
 
 
 def recipes_markdown(found: Sequence[ListedRecipe]) -> str:

@@ -225,17 +225,32 @@ def both_sides(size: Any, how: Preprocess) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
-def crop_at_random(pixels: Any, _: str, values: Mapping[str, Any], draws: np.random.Generator, how: Preprocess) -> Any:
-    """A part of a fixed size; what is too small gets black borders."""
+def add_borders(pixels: Any, size: tuple[int, int], around: int = 0, fill: Any = 0) -> Any:
+    """Pixels with `around` more on each side, and with as many as they lack to `size`, (height, width).
+
+    `fill` is their shade, or "reflect": the picture mirrored at its edge, whose own line is not repeated.
+    """
     import numpy as np
 
+    down, across = (max(0, wanted - there - 2 * around) for wanted, there in zip(size, pixels.shape, strict=False))
+    if not (around or down or across):
+        return pixels
+    sides = ((around + down // 2, around + down - down // 2), (around + across // 2, around + across - across // 2), (0, 0))  # fmt: skip
+    return np.pad(pixels, sides, "reflect") if fill == "reflect" else np.pad(pixels, sides, constant_values=fill)
+
+
+def crop_center(pixels: Any, _: str, values: Mapping[str, Any], draws: np.random.Generator, how: Preprocess) -> Any:
+    """The middle, of a fixed size; what is too small gets black borders."""
     height, width = both_sides(values["size"], how)
-    around = values["padding"]
-    down, across = (
-        max(0, wanted - there - 2 * around) for wanted, there in zip((height, width), pixels.shape, strict=False)
-    )
-    if around or down or across:
-        pixels = np.pad(pixels, ((around + down // 2, around + down - down // 2), (around + across // 2, around + across - across // 2), (0, 0)))  # fmt: skip
+    pixels = add_borders(pixels, (height, width))
+    top, left = round((pixels.shape[0] - height) / 2), round((pixels.shape[1] - width) / 2)
+    return pixels[top : top + height, left : left + width]
+
+
+def crop_at_random(pixels: Any, _: str, values: Mapping[str, Any], draws: np.random.Generator, how: Preprocess) -> Any:
+    """A part of a fixed size; what is too small gets borders, which are of `fill`."""
+    height, width = both_sides(values["size"], how)
+    pixels = add_borders(pixels, (height, width), values["padding"], values["fill"])
     top, left = (
         int(draws.integers(there - wanted + 1)) for wanted, there in zip((height, width), pixels.shape, strict=False)
     )
@@ -258,14 +273,18 @@ def change_pixels(
     return PIXEL_STEPS[name](tensor, values, draws).numpy().transpose(1, 2, 0)
 
 
-FRAME_STEPS: Mapping[str, Callable[..., Any]] = {"random_crop": crop_at_random, "flip": flip_at_random}
+FRAME_STEPS: Mapping[str, Callable[..., Any]] = {
+    "center_crop": crop_center,
+    "random_crop": crop_at_random,
+    "flip": flip_at_random,
+}
 
 
 def check_size(name: str, values: Mapping[str, Any], how: Preprocess) -> None:
     """Raises Failure `augment-size` where a step makes less than the input."""
     height, width = both_sides(values.get("size"), how)
     small = values["min"] if name == "scale_jitter" else 0
-    if name in ("random_crop", "random_resized_crop") and (height < how.crop[0] or width < how.crop[1]):
+    if name in ("center_crop", "random_crop", "random_resized_crop") and (height < how.crop[0] or width < how.crop[1]):
         raise Failure("augment-size", f"`{name}` makes {height}×{width} pixels, the input has {how.crop[0]}×{how.crop[1]}",
                       f"leave its `size` out, or write {list(how.crop)}")  # fmt: skip
     if name == "scale_jitter" and small < max(how.crop):

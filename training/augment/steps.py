@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 INTERPOLATION_WORDS = ("nearest", "bilinear", "bicubic", "lanczos")
-# what a value is: `size` is one number of pixels or [height, width]; `range` is [low, high], both in the field's range
-ValueKind = Literal["integer", "number", "size", "range", "word"]
+# what a value is: `size` is one number of pixels or [height, width]; `range` is [low, high], both in the field's range; `shade` an integer or a word
+ValueKind = Literal["integer", "number", "size", "range", "word", "shade"]
 
 
 class StepField(NamedTuple):
@@ -44,9 +44,7 @@ SIDE_LIMIT = 2**14
 SIZE = StepField("size", "what comes out, in pixels; the input's size if it is left out", low=1, high=SIDE_LIMIT)
 PROBABILITY = StepField("number", "how often it happens", 0.5, low=0, high=1)
 STRENGTH_DOC = "the factor is drawn between 1 - {0} and 1 + {0}, and at least 0"
-INTERPOLATION = StepField(
-    "word", "how pixels are made; as in the spec's `preprocess` if it is left out", words=INTERPOLATION_WORDS
-)
+INTERPOLATION = StepField("word", "how pixels are made", "bilinear", words=INTERPOLATION_WORDS)
 
 STEPS: Mapping[str, AugmentStep] = {
     "random_resized_crop": AugmentStep(
@@ -55,7 +53,7 @@ STEPS: Mapping[str, AugmentStep] = {
         {
             "size": SIZE,
             "scale": StepField("range", "the part's share of the area", (0.08, 1.0), low=0, high=1, above=True),
-            "ratio": StepField("range", "its width over its height", (3 / 4, 4 / 3), low=0, high=100, above=True),
+            "ratio": StepField("range", "its width over its height", (0.75, 1.3333), low=0, high=100, above=True),
             "interpolation": INTERPOLATION,
         },
     ),
@@ -68,12 +66,16 @@ STEPS: Mapping[str, AugmentStep] = {
             "interpolation": INTERPOLATION,
         },
     ),
+    "center_crop": AugmentStep("frame", "the middle, of a fixed size", {"size": SIZE}, "size"),
     "random_crop": AugmentStep(
         "frame",
         "a part of a fixed size at a random place",
         {
             "size": SIZE,
-            "padding": StepField("integer", "black pixels put around first, a side", 0, low=0, high=SIDE_LIMIT),
+            "padding": StepField("integer", "pixels put around first, a side", 0, low=0, high=SIDE_LIMIT),
+            "fill": StepField(
+                "shade", "what they are; `reflect` mirrors the picture", 0, low=0, high=255, words=("reflect",)
+            ),
         },
         "size",
     ),
@@ -109,7 +111,7 @@ STEPS: Mapping[str, AugmentStep] = {
         "input",
         "a rectangle becomes 0, behind normalisation (Zhong et al. 2017, arXiv:1708.04896)",
         {
-            "p": PROBABILITY,
+            "p": PROBABILITY._replace(default=0.25),
             "scale": StepField("range", "its share of the area", (0.02, 0.33), low=0, high=1, above=True),
             "ratio": StepField("range", "its height over its width", (0.3, 3.3), low=0, high=100, above=True),
         },
@@ -130,7 +132,7 @@ STEPS: Mapping[str, AugmentStep] = {
 }
 # these start from the whole picture, and not from one that is resized as the spec's `preprocess` says
 OPENING_STEPS = ("random_resized_crop", "scale_jitter")
-SIZE_STEPS = (*OPENING_STEPS, "random_crop")
+SIZE_STEPS = (*OPENING_STEPS, "center_crop", "random_crop")
 
 
 def fill_values(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,6 +145,8 @@ def find_conflict(names: Sequence[str]) -> str:
     twice = next((name for name in (*SIZE_STEPS, "mixup", "cutmix") if names.count(name) > 1), None)
     if twice:
         return f"`{twice}` stands twice"
+    if "center_crop" in names and "random_crop" in names[: names.index("center_crop")]:
+        return "`random_crop` stands before `center_crop`, which would take the middle of what it drew"
     sizes = [name for name in names if name in SIZE_STEPS]
     late = next((name for name in sizes[1:] if name in OPENING_STEPS), None)
     if late:

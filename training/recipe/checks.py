@@ -63,6 +63,15 @@ def missing_keys(root: Located) -> Found:
     if warmup and not holds(warmup, "epochs") and not holds(warmup, "steps") and is_sound_mapping(warmup):
         help = "write `warmup: {epochs: 5}`"
         yield Diagnostic("missing-key", warmup.span, "`warmup` needs `epochs` or `steps`: how long it takes", help=help)
+    if warmup and is_constant(warmup) and "start" not in warmup.value and is_sound_mapping(warmup):
+        message = "a constant warm-up needs `start`, the share of the learning rate at which it stays"
+        yield Diagnostic("missing-key", warmup.span, message, help="write `start: 0.1` beside `shape: constant`")
+
+
+def is_constant(warmup: Located) -> bool:
+    """Whether a warm-up stays where it starts."""
+    shape = find(warmup, "shape")
+    return bool(shape and shape.value == "constant")
 
 
 def is_sound_mapping(node: Located) -> bool:
@@ -90,7 +99,7 @@ def two_ways(root: Located) -> Found:
 
 
 def validation(root: Located) -> Found:
-    """A split that leaves no pictures on one side, and a plateau that has nothing to look at."""
+    """A split that leaves no pictures on one side, and a plateau or a best metric that has nothing to look at."""
     split = find(root, "data", "split")
     share = find(root, "data", "split", "val") if split and isinstance(split.value, dict) else split
     if share and is_number(share.value) and share.value in (0, 1):
@@ -105,11 +114,20 @@ def validation(root: Located) -> Found:
     schedule = find(root, "schedule")
     data = find(root, "data")
     has_none = bool(data and "val" in data.value and data.value["val"].value.value is None and not holds(data, "split"))
-    if schedule and data and chosen(schedule) == "plateau" and has_none:
-        note = Note("nothing is validated: this is null, and there is no `split`", data.value["val"].key.span)
+    if not data or not has_none:
+        return
+    note = Note("nothing is validated: this is null, and there is no `split`", data.value["val"].key.span)
+    ways = "name a folder as `val`, write `split: {val: 0.1}`, or"
+    if schedule and chosen(schedule) == "plateau":
         message = "`plateau` looks at the validation pictures, and there are none"
-        help = "name a folder as `val`, write `split: {val: 0.1}`, or take another schedule"
-        yield Diagnostic("no-validation", chosen_span(schedule), message, notes=(note,), help=help)
+        yield Diagnostic(
+            "no-validation", chosen_span(schedule), message, notes=(note,), help=f"{ways} take another schedule"
+        )
+    if best := find(root, "checkpoint", "best"):
+        message = f"`best: {best.value}` looks at the validation pictures, and there are none: the last weights are kept as the best"
+        yield Diagnostic(
+            "no-validation", best.span, message, severity="warning", notes=(note,), help=f"{ways} leave `best` out"
+        )
 
 
 def chosen_span(node: Located) -> Span:
@@ -134,6 +152,7 @@ def rising_lists(root: Located) -> Found:
                 message = f"`{key}` names {quote_value(item.value)}, and the run ends after {quote_value(end)} {length}"
                 yield Diagnostic("beyond-end", item.span, message, severity="warning",
                                  help="it has no effect: leave it out, or train longer")  # fmt: skip
+    yield from unequal_factors(root)
     for name, fields in augment_steps(root):
         for key in ("scale", "ratio"):
             pair = find(fields, key)
@@ -141,6 +160,20 @@ def rising_lists(root: Located) -> Found:
                 yield from falling(key, pair.value[0], pair.value[1], pair.span)
         if name == "scale_jitter" and (least := find(fields, "min")) and (most := find(fields, "max")):
             yield from falling("min", least, most, most.span)
+
+
+def unequal_factors(root: Located) -> Found:
+    """A list of factors that has not one for each time."""
+    factors, steps = find(root, "schedule", "steps", "factor"), find(root, "schedule", "steps")
+    if not factors or not isinstance(factors.value, list) or not steps:
+        return
+    for key in ("at", "at_steps"):
+        times = find(steps, key)
+        if times and isinstance(times.value, list) and len(times.value) != len(factors.value):
+            message = f"`factor` has {len(factors.value)} numbers, and `{key}` {len(times.value)} times"
+            note = Note("the times are here", times.span)
+            help = f"write {len(times.value)} factors, or one number for all times"
+            yield Diagnostic("keys-conflict", factors.span, message, notes=(note,), help=help)
 
 
 def falling(key: str, low: Located, high: Located, place: Span) -> Found:
@@ -168,6 +201,10 @@ def lengths(root: Located) -> Found:
             yield Diagnostic(
                 "beyond-end", node.span, message, help="the learning rate would never be reached: make it shorter"
             )
+    start, warmup = find(root, "warmup", "start"), find(root, "warmup")
+    if warmup and start and is_constant(warmup) and start.value == 0:
+        message = "a constant warm-up that starts at 0 stays there, and trains nothing"
+        yield Diagnostic("out-of-range", start.span, message, help="write a share over 0, as `start: 0.1`")
     node, batch = find(root, "accumulate"), number(root, "batch")
     if node and batch and is_number(node.value) and batch % node.value:
         message = f"a batch of {quote_value(batch)} cannot be taken in {quote_value(node.value)} equal passes"

@@ -59,10 +59,13 @@ def word_rule(what: str, words: tuple[str, ...], default: str | None, **more: An
     return {"type": "string", "description": what, "enum": list(words), "default": default, **more}
 
 
-def range_rule(what: str, default: list[float]) -> Schema:
-    """The rule of two numbers over 0, the lower first."""
-    wants = "[lowest, highest], 2 numbers over 0"
-    item = {"type": "number", "exclusiveMinimum": 0, "x-wants": "a number over 0"}
+def range_rule(what: str, default: list[float], most: float | None = None) -> Schema:
+    """The rule of two numbers over 0, and of at most `most`, the lower first."""
+    bound = "" if most is None else f" and at most {most:g}"
+    wants = f"[lowest, highest], 2 numbers over 0{bound}"
+    item = {"type": "number", "exclusiveMinimum": 0, "x-wants": f"a number over 0{bound}"} | (
+        {} if most is None else {"maximum": most}
+    )
     return {"type": "array", "description": what, "items": item, "minItems": 2, "maxItems": 2, "default": default, "x-wants": wants}  # fmt: skip
 
 
@@ -103,7 +106,10 @@ def optimizer_rules() -> Schema:
 
     def weight_decay(default: float) -> Schema:
         return with_synonyms(
-            from_zero_rule("the share of the weights that a step takes off", default=default), "wd", "decay", "l2"
+            from_zero_rule("the share of the weights that a step takes off, times the learning rate", default=default),
+            "wd",
+            "decay",
+            "l2",
         )
 
     def momentum() -> Schema:
@@ -116,7 +122,11 @@ def optimizer_rules() -> Schema:
     betas = {"type": "array", "description": "the decays of the means of the gradient and of its square", "items": one, "minItems": 2,
              "maxItems": 2, "default": [0.9, 0.999], "x-wants": "2 numbers of at least 0 and under 1"}  # fmt: skip
     amsgrad = switch_rule("divide by the largest mean so far", False)
-    last = {"decay_norms": decay_norms}
+    bias_lr_factor = with_synonyms(
+        positive_rule("what the learning rate of biases is multiplied by (Caffe's nets have 2)", default=1.0),
+        "bias_lr", "bias_lr_mult", "lr_mult",
+    )  # fmt: skip
+    last = {"decay_norms": decay_norms, "bias_lr_factor": bias_lr_factor}
     fields = {
         "sgd": {
             "lr": lr,
@@ -160,10 +170,19 @@ def schedule_rules() -> Schema:
     """The schedules of the learning rate by name."""
     min_lr = with_synonyms(from_zero_rule("the lowest learning rate", default=0.0), "eta_min", "end_lr")
 
+    words = ("gamma", "decay_rate", "decay")
+    share = number_rule(
+        "what the learning rate is multiplied by", "a number over 0 and at most 1", exclusiveMinimum=0, maximum=1
+    )
+
     def factor(default: float) -> Schema:
-        return with_synonyms(
-            number_rule("what the learning rate is multiplied by", "a number over 0 and at most 1", exclusiveMinimum=0, maximum=1,
-                        default=default), "gamma", "decay_rate", "decay")  # fmt: skip
+        return with_synonyms(share | {"default": default}, *words)
+
+    factors = share | {
+        "type": ["number", "array"], "description": "what the learning rate is multiplied by; a list has one for each time",
+        "items": {key: value for key, value in share.items() if key != "description"}, "minItems": 1, "default": 0.1,
+        "x-wants": "a number over 0 and at most 1, or a list of them",
+    }  # fmt: skip
 
     when = {"type": "number", "exclusiveMinimum": 0, "x-wants": "epochs: a number over 0"}
     at = {"type": ["array", "null"], "description": "after which epochs it is multiplied", "items": when, "minItems": 1, "default": None,
@@ -184,7 +203,7 @@ def schedule_rules() -> Schema:
             "min_lr": min_lr,
         }),
         "steps": choice_rule("steps", "lower at the given times", {
-            "at": with_synonyms(at, "milestones", "epochs"), "at_steps": at_steps, "factor": factor(0.1),
+            "at": with_synonyms(at, "milestones", "epochs"), "at_steps": at_steps, "factor": with_synonyms(factors, *words),
         }) | {"type": ["object"], "x-instead": {"array": "steps: {at: VALUE}"}},
         "cosine": choice_rule("cosine", "half a cosine down to `min_lr`", {"min_lr": min_lr}),
         "exponential": choice_rule("exponential", "lower every so many epochs", {
@@ -214,6 +233,7 @@ SCHEDULE_WORDS = {
 AUGMENT_WORDS = {
     "random_resized_crop": ("RandomResizedCrop", "RandomSizedCrop"),
     "scale_jitter": ("ScaleJitter", "RandomShortestSize", "RandomScale", "SmallestMaxSize"),
+    "center_crop": ("CenterCrop", "centre_crop"),
     "random_crop": ("RandomCrop", "crop"),
     "flip": ("RandomHorizontalFlip", "HorizontalFlip", "hflip", "fliplr", "horizontal_flip", "random_flip"),
     "color_jitter": ("ColorJitter", "colour_jitter", "jitter"),
@@ -236,7 +256,7 @@ def augment_rules() -> Schema:
     rules = {
         "random_resized_crop": choice_rule("random_resized_crop", "a part of the picture, resized (Inception's)", {
             "size": size_rule(own_size),
-            "scale": range_rule("the part's area as a share of the picture's", [0.08, 1.0]),
+            "scale": range_rule("the part's area as a share of the picture's", [0.08, 1.0], 1),
             "ratio": range_rule("the part's width to its height", [0.75, 1.3333]),
             "interpolation": interpolation,
         }, bare="size"),
@@ -245,9 +265,15 @@ def augment_rules() -> Schema:
             "max": count_rule("the longest, pixels"),
             "interpolation": interpolation,
         }, needs=("min", "max")),
+        "center_crop": choice_rule("center_crop", "the middle of the picture", {"size": size_rule(own_size)}, bare="size"),
         "random_crop": choice_rule("random_crop", "a window of the picture", {
             "size": size_rule(own_size),
             "padding": count_rule("pixels that are added on each side first", 0, default=0),
+            "fill": with_synonyms({
+                "type": ["integer", "string"], "description": "what these pixels are: a shade, 0 is black, or the picture mirrored at its edge",
+                "minimum": 0, "maximum": 255, "pattern": "^reflect$", "x-words": ["reflect"], "default": 0,
+                "x-wants": "a shade from 0 to 255, or `reflect`",
+            }, "padding_mode", "fill_value", "mode"),
         }, bare="size"),
         "flip": choice_rule("flip", "left and right change places", {"p": p | {"default": 0.5}}, bare="p"),
         "color_jitter": choice_rule("color_jitter", "other colours", {
@@ -267,8 +293,8 @@ def augment_rules() -> Schema:
         "trivial_augment": choice_rule("trivial_augment", "one operation at a magnitude drawn (Müller and Hutter 2021)", {}),
         "random_erasing": choice_rule("random_erasing", "a rectangle without a picture (Zhong et al. 2020)", {
             "p": p | {"default": 0.25},
-            "scale": range_rule("the rectangle's area as a share of the picture's", [0.02, 0.33]),
-            "ratio": range_rule("its width to its height", [0.3, 3.3]),
+            "scale": range_rule("the rectangle's area as a share of the picture's", [0.02, 0.33], 1),
+            "ratio": range_rule("its height to its width", [0.3, 3.3]),
         }, bare="p"),
         "mixup": choice_rule("mixup", "two pictures and their classes are mixed (Zhang et al. 2018)", {
             "alpha": alpha | {"default": 0.2},

@@ -13,6 +13,7 @@ from typing import Any, Literal
 DataFormat = Literal["imagefolder", "idx", "csv"]
 OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop"]
 ScheduleName = Literal["constant", "plateau", "steps", "cosine", "exponential", "polynomial", "one_cycle"]
+WarmupShape = Literal["linear", "constant"]
 TrainingPrecision = Literal["fp32", "bf16", "fp16"]
 
 
@@ -46,21 +47,27 @@ class DataRules:
 class OptimizerRules:
     """The optimizer with its numbers, as torch.optim calls them (`lr`, `momentum`, `weight_decay`, `betas`, …).
 
-    `decay_norms` False leaves norms and biases out of the weight decay.
+    `decay_norms` False leaves norms and biases out of the weight decay. `bias_lr_factor` multiplies the learning rate of the biases, at every
+    step: 2 is what Caffe's nets have.
     """
 
     name: OptimizerName = "sgd"
     values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({"lr": 0.1}))
     decay_norms: bool = True
+    bias_lr_factor: float = 1.0
 
 
 @dataclass(frozen=True)
 class Warmup:
-    """The learning rate rises in a straight line from the share `start` of its value, over `epochs` or `steps`."""
+    """The learning rate begins with the share `start` of its value, for `epochs` or `steps`.
+
+    `linear` rises from there in a straight line; `constant` stays there, and the whole learning rate follows at once.
+    """
 
     epochs: float | None = None
     steps: int | None = None
     start: float = 0.0
+    shape: WarmupShape = "linear"
 
 
 @dataclass(frozen=True)

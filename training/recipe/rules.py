@@ -86,6 +86,9 @@ def warmup_rule() -> Schema:
         "steps": number_rule("how long, in optimizer steps", "an integer of at least 1", kind="integer", optional=True, minimum=1,
                              maximum=2**31 - 1, default=None),
         "start": with_synonyms(share_rule("the share of the learning rate at the start", default=0.0), "start_factor", "warmup_factor"),
+        "shape": with_synonyms(word_rule("`linear` rises in a straight line, `constant` stays at `start` until the warm-up ends",
+                                         ("linear", "constant"), "linear", **{"x-other-words": {"line": "linear", "flat": "constant"}}),
+                               "method", "warmup_method"),
     }  # fmt: skip
     rule = mapping_rule(keys, "key of `warmup`", minProperties=1) | {"type": ["object", "null"], "default": None}
     return with_synonyms(rule, "warm_up", "warmup_epochs", integer="warmup: {epochs: VALUE}")
@@ -151,7 +154,7 @@ def top_rules() -> Schema:
         "schedule": with_synonyms(one_of("how the learning rate goes on",
             {name: with_synonyms(rule, *SCHEDULE_WORDS[name]) for name, rule in schedules.items()}, "schedule",
             without_needs(schedules), default="constant", **{"x-other-words": words}), "lr_scheduler", "scheduler", "lr_schedule", "sched"),
-        "warmup": warmup_rule() | {"description": "a straight line up to the learning rate at the start"},
+        "warmup": warmup_rule() | {"description": "a lower learning rate at the start"},
         "loss": with_synonyms(loss_rule(), "criterion"),
         "augment": with_synonyms({"type": "array", "items": augment, "description": "steps on the training pictures, in their order", "default": [],
                     "x-wants": "a list of steps"}, "augmentation", "augmentations", "transforms", "transform"),

@@ -5,20 +5,25 @@ Each setting is a small recipe of one value, which is laid over the recipe, so t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...compiler.diagnostics import Collector, Failure, Span, nearest
+from ...compiler.diagnostics import Collector, Failure, Span, list_names, nearest
 from ...compiler.frontend.located_yaml import Entry, Located
 from ...compiler.frontend.overrides import Override, from_setting, from_value
 from ...compiler.frontend.validation import validate
 from ...compiler.ops.fields import Schema
 from ...compiler.ops.words import is_among
-from .layers import CHOICES, chosen, find, lay_over
+from ...compiler.sources import Memory, SpecText
+from .layers import CHOICES, OWN, chosen, find, lay_over
 from .rules import recipe_schema
+from .write import flow, to_plain
 
 FIXED = ("recipe", "extends")  # what a setting cannot change
 OF_RECIPE, OF_SPEC = "recipe.", "spec."
+SHELL_WORD = re.compile(r"[\w.,+-]+")
 
 
 class SplitSettings(NamedTuple):
@@ -44,7 +49,7 @@ def split_settings(settings: Sequence[str], params: Collection[str]) -> SplitSet
 
 
 def is_of_recipe(name: str, params: Collection[str]) -> bool:
-    """Whether a setting's name is the recipe's. Raises Failure (usage) where it is both's, or nobody's."""
+    """Whether a setting's name is the recipe's, and not the spec's. Raises Failure (usage) where it is both's, or nobody's."""
     keys = recipe_schema()["properties"]
     first, dot, _ = name.partition(".")
     if dot:
@@ -62,12 +67,45 @@ def is_of_recipe(name: str, params: Collection[str]) -> bool:
             "set-unknown", f"--set {name[:80]} names no key of a recipe and no parameter of the spec", help, 2
         )
     near = nearest(name, [*params, *keys])
-    if near:
-        help = f"did you mean `{near}`?"
-        raise Failure(
-            "set-unknown", f"--set {name[:80]} names no parameter of the spec and no key of a recipe", help, 2
-        )
-    return False
+    of_spec = f"the spec has {list_names(params, '`{}`')}" if params else "the spec has no parameters"
+    help = (
+        f"did you mean `{near}`?"
+        if near
+        else f"{of_spec}; a recipe has {', '.join(key for key in keys if key not in OWN)} (docs/recipes.md)"
+    )
+    raise Failure("set-unknown", f"--set {name[:80]} names no parameter of the spec and no key of a recipe", help, 2)
+
+
+def list_settings(spec: str | None = None, recipe: str | None = None) -> list[str]:
+    """`name=value` for each value of a recipe that a setting can change: of `recipe`, or of the bundled one of a bundled spec; else
+    of one that says nothing. The value is left out where a shell would need quotes around it."""
+    # late: read.py calls this module
+    from .find import recipe_for
+    from .read import read_recipe
+
+    own = recipe if recipe is not None else recipe_for(spec) if spec is not None and not Path(spec).exists() else None
+    text = b"recipe: 1\nepochs: 90\nbatch: 256\n"
+    found = dict(leaves(to_plain(read_recipe(own or SpecText(Memory({}), "recipe", text, "recipe")))))
+    unset = {dotted for _, dotted, _ in places(recipe_schema()) if dotted.partition(".")[0] not in (*OWN, *CHOICES)
+             and not any(name == dotted or name.startswith(f"{dotted}.") for name in found)}  # fmt: skip
+    texts = {
+        name: value if isinstance(value, str) else "" if value is None else flow(value) for name, value in found.items()
+    }
+    return sorted([f"{name}={text if SHELL_WORD.fullmatch(text) else ''}" for name, text in texts.items()] + [f"{name}=" for name in unset])  # fmt: skip
+
+
+def leaves(plain: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a recipe by the dotted word that sets each."""
+    for key, value in plain.items():
+        if not before and key in OWN:
+            continue
+        if isinstance(value, Mapping):
+            inner = next(iter(value.values())) if not before and key in CHOICES else value
+            yield from leaves(inner, f"{before}{key}.")
+            if not before and key in CHOICES:
+                yield key, None if inner else next(iter(value))
+        else:
+            yield before + key, value
 
 
 def places(rule: Schema, before: str = "", depth: int = 3) -> Iterator[tuple[str, str, Schema]]:

@@ -36,7 +36,7 @@ def to_recipe(plain: Mapping[str, Any], name: str, origin: str) -> Recipe:
     split = data.pop("split")
     every = whole["checkpoint"].pop("every")
     optimizer_name, optimizer = choice(keys["optimizer"], plain.get("optimizer", keys["optimizer"]["default"]))
-    decay_norms = optimizer.pop("decay_norms")
+    for_some = {key: optimizer.pop(key) for key in ("decay_norms", "bias_lr_factor")}
     schedule_name, schedule = choice(keys["schedule"], plain.get("schedule", keys["schedule"]["default"]))
     warmup = whole["warmup"]
     step_rule = keys["augment"]["items"]
@@ -45,7 +45,7 @@ def to_recipe(plain: Mapping[str, Any], name: str, origin: str) -> Recipe:
         name=whole["name"] or name,
         origin=origin,
         data=DataRules(**data, split=None if split is None else ValidationSplit(**split)),
-        optimizer=OptimizerRules(optimizer_name, MappingProxyType(optimizer), decay_norms),  # type: ignore[arg-type]
+        optimizer=OptimizerRules(optimizer_name, MappingProxyType(optimizer), **for_some),  # type: ignore[arg-type]
         schedule=ScheduleRules(
             schedule_name,  # type: ignore[arg-type]
             MappingProxyType(schedule),

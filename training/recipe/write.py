@@ -22,7 +22,7 @@ def to_yaml(recipe: Recipe) -> str:
 
 def to_plain(recipe: Recipe) -> dict[str, Any]:
     """A recipe as the plain values of its text."""
-    data, loss, log = recipe.data, recipe.loss, recipe.log
+    data, rules, loss, log = recipe.data, recipe.optimizer, recipe.loss, recipe.log
     warmup, kept = recipe.schedule.warmup, recipe.checkpoint
     split = {} if data.split is None else {"split": {"val": data.split.val, "seed": data.split.seed}}
     whole = {
@@ -36,9 +36,10 @@ def to_plain(recipe: Recipe) -> dict[str, Any]:
         **({"epochs": recipe.epochs} if recipe.epochs is not None else {}),
         **({"steps": recipe.steps} if recipe.steps is not None else {}),
         "batch": recipe.batch,
-        "optimizer": {recipe.optimizer.name: {**recipe.optimizer.values, "decay_norms": recipe.optimizer.decay_norms}},
+        "optimizer": {rules.name: {**rules.values, "decay_norms": rules.decay_norms, "bias_lr_factor": rules.bias_lr_factor}},
         "schedule": {recipe.schedule.name: dict(recipe.schedule.values)},
-        "warmup": None if warmup is None else {"epochs": warmup.epochs, "steps": warmup.steps, "start": warmup.start},
+        "warmup": None if warmup is None else {"epochs": warmup.epochs, "steps": warmup.steps, "start": warmup.start,
+                                                 "shape": warmup.shape},
         "loss": {"label_smoothing": loss.label_smoothing, "class_weights": loss.class_weights},
         "augment": [{step.name: dict(step.values)} for step in recipe.augment],
         "ema": recipe.ema,

@@ -1,0 +1,104 @@
+"""What people read of recipes: docs/recipes.md is what the rules say, docs/zoo_recipes.md and `archc list --recipes` are the bundled ones."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archc.compiler.sources import zoo
+from archc.training.augment.steps import STEPS
+from archc.training.recipe.find import bundled_recipes
+from archc.training.recipe.read import read_recipe
+from archc.training.recipe.rules import recipe_schema
+from archc.training.recipe.values import default_of
+from archc.training.recipe.write import flow
+
+from .program import Run, program
+from .terminal import run_in_terminal
+
+ROOT = Path(__file__).parent.parent
+ROW = re.compile(r"^\| `([\w.]+)` \| .*$", re.M)
+PLAIN_TYPES = {"object": "a mapping", "array": "a list", "string": "a string"}
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    return program(capsys)
+
+
+def rules_by_key(rule: dict[str, Any], before: str = "") -> dict[str, dict[str, Any]]:
+    """The rules of all keys, dotted."""
+    found = {}
+    for key, each in rule.get("properties", {}).items():
+        found |= {before + key: each} | rules_by_key(each, f"{before}{key}.")
+    steps = rule.get("items", {})
+    return found | (rules_by_key(steps, before) if "properties" in steps else {})
+
+
+def row_of(key: str, rule: dict[str, Any]) -> str:
+    """A key's row of the page: its value, its default, its meaning."""
+    kinds = [rule["type"]] if isinstance(rule["type"], str) else rule["type"]
+    value = rule.get("x-wants", PLAIN_TYPES.get(kinds[0], "")).removeprefix("the integer ")
+    value = re.sub(" of its fields|(?<=alone):.*|: it has no fields", "", value)
+    if "enum" in rule:
+        value = ", ".join("null" if word is None else f"`{word}`" for word in rule["enum"])
+    elif "null" in kinds and "null" not in value and "x-wants" not in rule:
+        value += ", or null"
+    default = rule.get("default", "")
+    default = default if isinstance(default, str) else flow(default)
+    return f"| `{key}` | {value} | {f'`{default}`' if default else ''} | {rule['description']} |".replace(
+        "|  |", "|  |"
+    )
+
+
+def test_the_page_says_what_the_rules_say() -> None:
+    page = (ROOT / "docs" / "recipes.md").read_text("utf-8")
+    rows = {found[1]: found[0] for found in ROW.finditer(page)}
+    assert rows == {key: row_of(key, rule) for key, rule in rules_by_key(recipe_schema()).items()}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_has_the_defaults_that_the_rules_state(name: str) -> None:
+    """A Recipe made by hand may leave fields out, and then the step's own defaults hold."""
+    fields = recipe_schema()["properties"]["augment"]["items"]["properties"][name]["properties"]
+    stated = {field: default_of(rule) for field, rule in fields.items()}
+    assert stated == {field: rule.default for field, rule in STEPS[name].fields.items()}
+
+
+def test_the_page_of_the_zoo_is_written(run: Run) -> None:
+    page = (ROOT / "docs" / "zoo_recipes.md").read_text("utf-8")
+    assert run("list", "--recipes", "--format", "markdown").out == page, (
+        "archc list --recipes --format markdown > docs/zoo_recipes.md"
+    )
+
+
+def test_the_list_for_programs(run: Run) -> None:
+    listed = json.loads(run("list", "--recipes", "--format", "json").out)
+    assert [each["name"] for each in listed] == list(bundled_recipes())
+    for each in listed:
+        recipe = read_recipe(each["name"])
+        assert (each["epochs"], each["steps"], each["batch"]) == (recipe.epochs, recipe.steps, recipe.batch)
+        assert (each["epochs"] is None) != (each["steps"] is None)
+        assert (each["optimizer"], each["lr"]) == (recipe.optimizer.name, recipe.optimizer.values["lr"])
+        assert (each["schedule"], tuple(each["nets"])) == (recipe.schedule.name, recipe.nets)
+        assert set(each["nets"]) <= set(zoo()) and each["source"] and each["summary"]
+    of_vgg = json.loads(run("list", "--recipes", "vgg16", "--format", "json").out)
+    assert [each["name"] for each in of_vgg] == ["torchvision_reference", "vgg"]
+
+
+@pytest.mark.parametrize(("columns", "head", "left_out"), [
+    (120, "recipe length batch optimizer schedule nets", "source"),
+    (80, "recipe length batch optimizer schedule", "source, nets"),
+    (40, "recipe length", "source, nets, schedule, optimizer, batch"),
+])  # fmt: skip
+def test_the_list_fits_a_terminal(columns: int, head: str, left_out: str, tmp_path: Path) -> None:
+    code, lines = run_in_terminal(["list", "--recipes"], tmp_path, columns)
+    count = len(bundled_recipes())
+    assert code == 0 and max(map(len, lines)) <= columns
+    assert lines[0].split() == head.split()
+    assert [line.split()[0] for line in lines[1 : 1 + count]] == list(bundled_recipes())
+    assert " ".join(" ".join(lines[1 + count :]).split()) == f"left out at {columns} columns: {left_out}"
