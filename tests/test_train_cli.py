@@ -74,6 +74,24 @@ def test_a_folder_of_photos_becomes_a_model(run: Run) -> None:
     assert run("check", "run/spec.yaml").code == 0
 
 
+def test_numbers_do_not_take_the_labels_of_a_known_set(run: Run) -> None:
+    Path("tiny.yaml").write_text(SPEC + "labels: cifar-10\n", "utf-8")
+    for part in ("train", "val"):
+        for at, name in enumerate(("blue", "green", "red")):
+            Path("photos", part, name).rename(Path("photos", part, str(at + 7)))
+    ran = run(*TRAIN, "-o", "run", "--epochs", "1")
+    assert ran.code == 0 and "note: the classes are numbers" in ran.err and "classes = 3" in ran.err
+    assert 'labels: ["7", "8", "9"]' in Path("run/spec.yaml").read_text("utf-8")
+    Path("tiny.yaml").write_text(SPEC + f"labels: {json.dumps([str(n) for n in range(10)])}\n", "utf-8")
+    ran = run(*TRAIN, "-o", "ten", "--epochs", "1", "--set", "classes=10")
+    assert ran.code == 0 and "no picture is of `0`" in ran.err
+    # as many outputs as the run has, whatever occurs
+    ran = run("train", "--resume", "ten", "--epochs", "2", "--device", "cpu")
+    assert ran.code == 0 and "of 10 classes" in ran.err, ran.err
+    ran = run(*TRAIN, "-o", "five", "--set", "classes=5")
+    assert ran.code == 1 and "the pictures have 3 classes, the net 5" in ran.err
+
+
 def test_a_run_is_resumed_and_made_longer(run: Run) -> None:
     document = json.loads(run(*TRAIN, "-o", "run", "--format", "json").out)
     assert document["step"] == document["steps"] == 9 and document["best"]["metric"] == "top1"

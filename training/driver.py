@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..compiler.diagnostics import Failure, InternalError, SpecError, clean
 from ..compiler.driver import Compilation, check, explain_open_params
 from ..compiler.limits import DEFAULT, Limits
+from ..compiler.sources import BUNDLED, LABEL_SETS
 from ..compiler.weights.loading import CheckpointsByStep, NetTensors, load_checkpoints
 from ..compiler.weights.options import READ_AS_IT_FITS, CheckpointOptions
 from ..runtime.preprocess import Preprocess
@@ -180,8 +181,10 @@ def prepare_net(request: TrainingRequest) -> PreparedNet:
     """The checked spec with as many classes as the pictures have. Raises SpecError and Failure."""
     checked, graph = check_graph(request, {})
     output = class_output(graph)
-    free = "classes" in checked.document.params and not any(each.startswith("classes=") for each in request.settings) if checked.document else False  # fmt: skip
-    data = open_pictures(request, checked.labels, None if free else output.classes)
+    params = checked.document.params if checked.document else ()
+    # a run that goes on has its number of classes in its spec
+    free = "classes" in params and not request.resume and not any(each.startswith("classes=") for each in request.settings)  # fmt: skip
+    data = open_pictures(request, checked, None if free else output.classes)
     count = len(data.classes)
     if count != output.classes:
         if not free:
@@ -210,13 +213,18 @@ def check_graph(request: TrainingRequest, params: Mapping[str, Any]) -> tuple[Co
     return checked, checked.graph
 
 
-def open_pictures(request: TrainingRequest, labels: tuple[str, ...] | None, count: int | None) -> TrainingData:
+def open_pictures(request: TrainingRequest, checked: Compilation, count: int | None) -> TrainingData:
     """The pictures, read from a folder or given."""
     if not isinstance(request.data, (str, os.PathLike)):
         return request.data
     from .data import open_data
 
-    return open_data(request.recipe.data, Path(request.data), labels, count)
+    stated = checked.header.labels
+    own = stated is not None and stated.reference not in LABEL_SETS and not stated.span.source.label.startswith(BUNDLED)
+    data = open_data(request.recipe.data, Path(request.data), checked.labels, count, own)
+    for note in data.notes:
+        request.tell(f"note: {note}")
+    return data
 
 
 def open_loaders(net: PreparedNet, recipe: Recipe, fabric: Fabric) -> tuple[Any, Any]:
