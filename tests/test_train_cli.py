@@ -186,6 +186,91 @@ def test_a_bundled_net_takes_its_own_recipe(run: Run) -> None:
     assert "using the bundled recipe digits" in ran.err, ran.err
 
 
+def test_a_share_for_validation_is_listed(run: Run) -> None:
+    ran = run(
+        *TRAIN,
+        "-o",
+        "run",
+        "--epochs",
+        "1",
+        "--set",
+        "data.split=0.34",
+        "--set",
+        "freeze=[conv]",
+        "--set",
+        "schedule.steps.at=[2]",
+    )
+    assert ran.code == 0, ran.err
+    # 3·4 + 4 of the convolution, and 4·3 + 3
+    assert "31 parameters, 15 of them trained" in ran.err and "warning[beyond-end]" in ran.err
+    lines = Path("run/val.csv").read_text("utf-8").splitlines()
+    assert lines[0] == "path,class" and len(lines) == 7 and lines[1].endswith(",blue")
+    ran = run(
+        "build",
+        "run/spec.yaml",
+        "--weights",
+        "run/best.safetensors",
+        "--precision",
+        "int8",
+        "--calibrate",
+        "run/val.csv",
+        "-o",
+        "tiny.onnx",
+        "--max-error",
+        "9",
+    )
+    assert ran.code == 0, ran.err
+    told = json.loads(run("eval", "tiny.onnx", "run/val.csv", "--device", "cpu", "--format", "json").out)
+    assert told["pictures"] == 6
+
+
+def test_what_a_finished_run_says(run: Run) -> None:
+    assert run(*TRAIN, "-o", "run", "--epochs", "1").code == 0
+    ran = run("train", "--resume", "run", "--device", "cpu")
+    assert ran.code == 0 and "finished already" in ran.out and "--resume run --epochs 2" in ran.out
+    record = json.loads(Path("run/run.json").read_text("utf-8"))
+    assert [(each["first"], each["last"]) for each in record["sessions"]] == [(0, 3), (3, 3)]
+    Path("photos").rename("moved")
+    ran = run("train", "--resume", "run", "--epochs", "2")
+    assert ran.code == 2 and "archc train --resume run --data DIR" in ran.err
+    assert run("train", "--resume", "run", "--epochs", "2", "--data", "moved", "--device", "cpu").code == 0
+    assert (
+        run(
+            "train",
+            "tiny.yaml",
+            "recipe.yaml",
+            "--data",
+            "moved",
+            "-o",
+            "one",
+            "--set",
+            "schedule=cosine",
+            "--device",
+            "cpu",
+        ).code
+        == 0
+    )
+    ran = run("train", "--resume", "one", "--epochs", "9")
+    assert ran.code == 2 and "--weights one/best.safetensors" in ran.err
+
+
+def test_warnings_for_another_length_are_told(run: Run) -> None:
+    ran = run(
+        "train",
+        "resnet20_cifar_optA",
+        "--data",
+        "photos",
+        "--dry-run",
+        "--epochs",
+        "8",
+        "--device",
+        "cpu",
+        "--set",
+        "batch=6",
+    )
+    assert ran.code == 0 and "warning[beyond-end]" in ran.err, ran.err
+
+
 def torchrun(folder: Path, *words: str, nodes: int = 1) -> list[subprocess.CompletedProcess[str]]:
     """The command under torchrun: two processes on one node, or one on each of two that meet on this machine."""
     start = [sys.executable, "-m", "torch.distributed.run"]

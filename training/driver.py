@@ -32,10 +32,11 @@ from .machine_memory import local_processes
 from .memory import failed_batch, is_out_of_memory, refuse_large_batch
 from .recipe.recipe import Recipe
 from .recipe.write import to_yaml
+from .remarks import describe_end, describe_missing
 from .result import TrainingResult
 from .run_folder import RunFolder, find_revision, write_spec
-from .run_report import ReportedNet, report_run
-from .schedules import DEPENDS_ON_LENGTH, Length
+from .run_report import ReportedNet, is_finished_report, report_run
+from .schedules import DEPENDS_ON_LENGTH, Length, beyond_end
 from .stopping import StopRequest
 from .tally import NotFinite
 from .watching import RunPlan, Watcher
@@ -163,14 +164,17 @@ def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, 
     finally:
         for each in course.watchers:
             each.end(ended)
-    is_new = plan.first_step < progress.step or not (folder.path / "report.html").exists()
-    if reason == "finished" and is_new and fabric.is_global_zero:
-        notes += report_run(ReportedNet(net.checked.name, net.output, net.data), learner, course, plan)
+    notes += describe_end(progress, plan, folder.path) if request.resume else []
+    total = 0.0
+    if fabric.is_global_zero:
+        if plan.first_step < progress.step or not is_finished_report(folder.path):
+            notes += report_run(ReportedNet(net.checked.name, net.output, net.data), learner, course, plan, reason)
+        total = folder.add_session(plan.first_step, progress.step, time.monotonic() - began)
     fabric.barrier()
     return TrainingResult(
         folder.path, net.graph.name, course.recipe.name, reason, progress.step, course.length.steps, course.recipe.checkpoint.best,
         progress.best, folder.best if progress.best else None, time.monotonic() - began, fabric.world_size,
-        (*notes, *filter(None, [course.broken.note()])),
+        (*notes, *filter(None, [course.broken.note()])), total,
     )  # fmt: skip
 
 
@@ -267,6 +271,8 @@ def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, 
         if again.graph is None or again.graph.sha256() != net.graph.sha256():
             raise InternalError(f"{folder.spec} is not the net that is trained")
     folder.write_text(folder.recipe, to_yaml(request.recipe))
+    if request.part is None:
+        folder.write_validation(net.data)
     data = request.data if isinstance(request.data, (str, os.PathLike)) else None
     record = {
         "net": net.graph.name,
@@ -298,7 +304,7 @@ def build_network(graph: Graph, request: TrainingRequest) -> Network:
     if given.checkpoints and not going_on:
         loaded = load_checkpoints(given.checkpoints, NetTensors.of(graph), start, given.options)
         request.tell(f"weights from {loaded.report.source}: {loaded.report.loaded} tensors"
-                     + (f", and {len(loaded.report.missing)} from the seed" if loaded.report.missing else ""))  # fmt: skip
+                     + describe_missing(loaded.report.missing))  # fmt: skip
         return to_torch(graph, loaded.source, seed)
     return to_torch(graph, start, seed)
 
@@ -316,6 +322,8 @@ def plan_course(
         raise Failure("too-few-pictures", f"{len(net.data.train)} training pictures are less than one batch of {recipe.batch}",
                       f"--set batch={max(len(net.data.train), 1)} or less")  # fmt: skip
     steps = recipe.steps if recipe.steps is not None else (recipe.epochs or 1) * per_epoch
+    if late := beyond_end(recipe, Length(steps, per_epoch)):
+        request.tell(f"warning[beyond-end]: {late}")
     weights = class_weights(recipe.loss, net.data.train.targets(), net.output.classes)
     loss = TrainingLoss(
         learner.network, net.output, recipe.loss, weights if weights is None else fabric.to_device(weights)
@@ -359,20 +367,22 @@ def describe_run(
 ) -> RunPlan:
     """What the watchers are told before the first step."""
     data, fabric = net.data, learner.fabric
+    trained = sum(each.numel() for each in learner.network.parameters() if each.requires_grad)
+    frozen = sum(each.numel() for each in learner.network.parameters() if not each.requires_grad)
     return RunPlan(
         net.graph.name, course.recipe, request.output, data.classes, len(data.train), len(data.val) if data.val else 0,
         course.length.per_epoch, course.length.steps, progress.step, str(fabric.device), fabric.world_size,
         tuple(head.path for head in net.graph.heads), (net.output.name,),
-        sum(each.numel() for each in learner.network.parameters() if each.requires_grad),
+        trained, frozen,
     )  # fmt: skip
 
 
-def extend_recipe(recipe: Recipe, epochs: int | None) -> Recipe:
-    """The recipe of a run that goes on, with more epochs. Raises Failure `cannot-extend` where its schedule depends on the length."""
+def extend_recipe(recipe: Recipe, epochs: int | None, run: Path) -> Recipe:
+    """The recipe of `run`, which goes on, with more epochs. Raises Failure `cannot-extend` where its schedule depends on the length."""
     if epochs is None or epochs == recipe.epochs:
         return recipe
     if recipe.epochs is None:
-        raise Failure("cannot-extend", f"the recipe counts steps ({recipe.steps:,}), not epochs", "begin a new run with --weights RUN/best.safetensors", 2)  # fmt: skip
+        raise Failure("cannot-extend", f"the recipe counts steps ({recipe.steps:,}), not epochs", f"begin a new run with --weights {run}/best.safetensors", 2)  # fmt: skip
     if epochs < recipe.epochs:
         raise Failure(
             "cannot-extend",
@@ -382,5 +392,5 @@ def extend_recipe(recipe: Recipe, epochs: int | None) -> Recipe:
         )
     if recipe.schedule.name in DEPENDS_ON_LENGTH:
         raise Failure("cannot-extend", f"the schedule `{recipe.schedule.name}` spans the whole run: with {epochs} epochs each step so far would have "
-                      "had another learning rate", "begin a new run with --weights RUN/best.safetensors", 2)  # fmt: skip
+                      "had another learning rate", f"begin a new run with --weights {run}/best.safetensors", 2)  # fmt: skip
     return replace(recipe, epochs=epochs)

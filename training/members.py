@@ -124,7 +124,7 @@ def train_members(request: TrainingRequest) -> TrainingResult:
     )
     return last._replace(
         folder=folder.path, net=net.checked.name, step=sum(each.step for each in results), steps=last.steps * len(members), best=None,
-        weights=weights, seconds=time.monotonic() - began, notes=notes,
+        weights=weights, seconds=time.monotonic() - began, notes=notes, total_seconds=sum(each.total_seconds for each in results),
     )  # fmt: skip
 
 

@@ -49,9 +49,9 @@ def plan_request(
         if checked.document is None:
             raise SpecError(checked.diagnostics)
         of_recipe, of_spec = split_settings(settings, checked.document.params)  # type: ignore[assignment]
+    # a setting, so that what the recipe says for another length is told
+    of_recipe = (*of_recipe, *([f"epochs={epochs}"] if epochs is not None else ()))
     found = choose_recipe(spec, recipe, of_recipe, limits, tell)
-    if epochs is not None:
-        found = replace(found, epochs=epochs, steps=None)
     if start is None:
         start = StartWeights(by_step(weights), CheckpointOptions(skip=tuple(weights_skip)))
     given = tuple(f"{name}={as_setting(value)}" for name, value in (params or {}).items())
@@ -68,10 +68,12 @@ def plan_resume(
     """The request to go on with the run in `output`. Raises Failure where there is none, or it cannot become longer."""
     folder = RunFolder(output)
     record = folder.read_record()
-    recipe = extend_recipe(read_recipe(folder.recipe), epochs)
+    recipe = extend_recipe(read_recipe(folder.recipe), epochs, output)
     where = data if data is not None else record.get("data")
     if where is None:
         raise Failure("no-pictures", f"`{folder.record}` does not say where the pictures are: they were given in memory", "give --data DIR", 2)  # fmt: skip
+    if data is None and not Path(where).exists():
+        raise Failure("no-pictures", f"`{where}`, where the run's pictures were, is not there", f"say where they are now: archc train --resume {output} --data DIR", 2)  # fmt: skip
     return TrainingRequest(str(folder.spec), recipe, output, where if data is not None else Path(where), (), StartWeights(), device, True,
                            limits, watchers, tell)  # fmt: skip
 

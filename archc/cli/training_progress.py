@@ -6,8 +6,8 @@ import sys
 import time
 
 from ..compiler.diagnostics import clean
-from ..text.layout import encodable
-from ..text.training import COLUMNS, describe_epoch, describe_plan, describe_step
+from ..text.layout import encodable, fold_line, output_width
+from ..text.training import COLUMNS, INDENT, describe_epoch, describe_plan, describe_step
 from ..training.watching import EpochReport, RunPlan, StepReport, Watcher
 from .progress import STEP_S, StatusLine, describe_time
 
@@ -30,7 +30,8 @@ class TrainingProgress(Watcher):
     def begin(self, plan: RunPlan) -> None:
         self.plan, self.first = plan, None
         for line in describe_plan(plan):
-            self.keep(line)
+            for part in fold_line(line, output_width(sys.stderr), INDENT, cut=False):
+                self.keep(part)
 
     def tick(self, step: int, epoch: int) -> None:
         now = time.monotonic()

@@ -41,6 +41,8 @@ pre { margin: .5rem 0 1rem; padding: .75rem 1rem; overflow: auto; max-height: 34
 """
 )
 DASH = "\N{EN DASH}"
+# what the page says of a run that came to its end
+FINISHED = "The run is finished."
 # rows of broken pictures
 LISTED = 50
 
@@ -96,12 +98,9 @@ def format_head(record: RunRecord) -> str:
     if best:
         figures = [("top-1", format_share(best.top1)), ("validation loss", format_number(best.val_loss)), ("best epoch", f"{best.epoch:,}"), *figures]  # fmt: skip
     if plan.parameters:
-        figures.append(("parameters", format_count(plan.parameters)))
-    ended = (
-        "The run is finished."
-        if record.reason == "finished"
-        else f"The run ended before its time: {escape_text(record.reason)}."
-    )
+        trained = f", {format_count(plan.parameters)} of them trained" if plan.frozen else ""
+        figures.append(("parameters", format_count(plan.parameters + plan.frozen) + trained))
+    ended = FINISHED if record.reason == "finished" else f"The run ended before its time: {escape_text(record.reason)}."
     source = f" ({escape_text(plan.recipe.source)})" if plan.recipe.source else ""
     processes = f" in {plan.world_size} processes" if plan.world_size > 1 else ""
     return (f"<header><h1>{escape_text(plan.net)}</h1><p>trained by the recipe <code>{escape_text(plan.recipe.name)}</code>{source} on {escape_text(plan.device)}{processes}, "
