@@ -30,6 +30,7 @@ from .limits import DEFAULT, Limits, raise_limit
 from .sources import LABEL_SETS, SourceError, SpecText, find_spec
 
 if TYPE_CHECKING:
+    from .analysis.cost import Cost
     from .analysis.expectations import Expectation
     from .frontend.overrides import Override
     from .passes import PassOptions
@@ -44,7 +45,7 @@ class Compilation(NamedTuple):
 
     `root` is the located tree of its text, `document` the composed one, `scopes` what each step sees, `nodes` the nodes that
     were made with their types; `graph` is the training graph, None where the spec is refused or has open params. Each is there
-    as far as its stage came, whatever the later ones found. `settings` are the overridden parameters as name=value. `work` is how
+    as far as its stage came, whatever the later ones found. `cost` is what the graph costs, each figure worked out once when it is asked for. `settings` are the overridden parameters as name=value. `work` is how
     many units of work the check took (docs/limits.md).
     """
 
@@ -56,6 +57,7 @@ class Compilation(NamedTuple):
     document: Document | None = None
     root: Located | None = None
     sources: tuple[Source, ...] = ()
+    cost: Cost | None = None
     expectations: tuple[Expectation, ...] = ()
     labels: tuple[str, ...] | None = None
     settings: tuple[str, ...] = ()
@@ -177,11 +179,12 @@ def examine(
 ) -> Compilation:
     """What the header says of a whole graph: whether the `names` of the classes fit it, and its expectations."""
     verify(graph)
+    from .analysis.cost import cost
     from .analysis.expectations import check_expectations
 
-    header = document.header
+    header, costs = document.header, cost(graph)
     labels = fitting_labels(header.labels, names, document, graph, diagnostics) if header.labels and names else None
-    expectations = tuple(check_expectations(header.expect, graph, bool(found.settings)))
+    expectations = tuple(check_expectations(header.expect, costs, bool(found.settings)))
     # as settings make another net, of which nothing is reported
     if header.reported and not found.settings:
         scores = [output.value.type.sizes[0] for output in graph.outputs if output.value.type.sizes]
@@ -189,7 +192,7 @@ def examine(
     for expectation in expectations:
         if expectation.holds is False:
             diagnostics.add(expectation.diagnostic())
-    return found._replace(labels=labels, expectations=expectations)
+    return found._replace(labels=labels, cost=costs, expectations=expectations)
 
 
 def require_parts(document: Document, diagnostics: Collector) -> None:

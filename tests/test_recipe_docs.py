@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from archc.compiler.sources import zoo
+from archc.compiler.limits import DEFAULT
+from archc.compiler.sources import Memory, SpecText, zoo
 from archc.training.augment.steps import STEPS
 from archc.training.recipe.find import bundled_recipes
 from archc.training.recipe.read import read_recipe
 from archc.training.recipe.rules import recipe_schema
 from archc.training.recipe.values import default_of
 from archc.training.recipe.write import flow
+from archc.training.requests import choose_recipe
 
 from .program import Run, program
 from .terminal import run_in_terminal
@@ -59,6 +61,26 @@ def test_the_page_says_what_the_rules_say() -> None:
     page = (ROOT / "docs" / "recipes.md").read_text("utf-8")
     rows = {found[1]: found[0] for found in ROW.finditer(page)}
     assert rows == {key: row_of(key, rule) for key, rule in rules_by_key(recipe_schema()).items()}
+
+
+def test_the_python_of_the_page_makes_the_recipe_of_its_yaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recipe that is made by hand, as `train` reads it, is nearly the text at the top of the page."""
+    page = (ROOT / "docs" / "recipes.md").read_text("utf-8")
+    program, text = re.findall(r"```python\n(.*?)```", page, re.S)[0], re.findall(r"```yaml\n(.*?)```", page, re.S)[0]
+    given: dict[str, Any] = {}
+    monkeypatch.setattr("archc.training.train", lambda spec, recipe, **more: given.update(recipe=recipe))
+    exec(program, {})
+    made = choose_recipe("resnet18", given["recipe"], (), DEFAULT, print)
+    files = Memory({"flowers.yaml": text})
+    stated = read_recipe(SpecText(files, "flowers.yaml", text.encode(), "flowers.yaml"))
+    assert (made.name, made.epochs, made.batch, made.data, made.schedule) == (
+        stated.name,
+        stated.epochs,
+        stated.batch,
+        stated.data,
+        stated.schedule,
+    )
+    assert [step.name for step in made.augment] == [step.name for step in stated.augment]
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -187,6 +187,7 @@ def test_a_bundled_net_takes_its_own_recipe(run: Run) -> None:
 
 
 def test_a_share_for_validation_is_listed(run: Run) -> None:
+    Path("tiny.yaml").write_text(SPEC + "preprocess: {mean: [0.5], std: [0.5]}\n", "utf-8")
     ran = run(
         *TRAIN,
         "-o",
@@ -217,7 +218,7 @@ def test_a_share_for_validation_is_listed(run: Run) -> None:
         "-o",
         "tiny.onnx",
         "--max-error",
-        "9",
+        "1",
     )
     assert ran.code == 0, ran.err
     told = json.loads(run("eval", "tiny.onnx", "run/val.csv", "--device", "cpu", "--format", "json").out)

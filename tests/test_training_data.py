@@ -192,6 +192,17 @@ def test_a_split_keeps_shares_and_depends_on_its_seed_alone(tmp_path: Path) -> N
     assert held(0) == held(0) != held(1)
 
 
+def test_a_moved_folder_has_the_same_names(tmp_path: Path) -> None:
+    digests = []
+    for folder in ("one", "two"):
+        make_folders(tmp_path / folder / "train", {"a": 2, "b": 2})
+        pictures = open_data(DataRules(val=None), tmp_path / folder, None, None).train
+        digests.append(pictures.names_digest())
+    assert digests[0] == digests[1]
+    (tmp_path / "two/train/a/00.png").rename(tmp_path / "two/train/a/99.png")
+    assert open_data(DataRules(val=None), tmp_path / "two", None, None).train.names_digest() != digests[0]
+
+
 def test_many_paths_are_few_objects() -> None:
     paths = [f"/data/train/n{n:08}/n{n:08}_{n}.JPEG" for n in range(20_000)]
     listed = PathList(paths, "/data/train")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..compiler.diagnostics import Failure, InternalError, SpecError, clean
@@ -19,24 +20,24 @@ from ..compiler.weights.loading import CheckpointsByStep, NetTensors, load_check
 from ..compiler.weights.options import READ_AS_IT_FITS, CheckpointOptions
 from ..runtime.preprocess import Preprocess
 from .broken import BrokenPictures
-from .checkpoint.identity import RunIdentity, check_identity, current_versions, hash_recipe
+from .checkpoint.identity import RunIdentity, check_identity, current_versions, hash_pictures, hash_recipe
 from .checkpoint.progress import Progress
-from .checkpoint.read import read_newest
-from .checkpoint.write import find_checkpoints, write_checkpoint
+from .checkpoint.read import read_checkpoint
+from .checkpoint.write import newest_checkpoint
 from .compiling import compile_faults
-from .devices import start_fabric
+from .data.worker_faults import worker_faults
+from .devices import ask_first, global_rank, local_processes, open_fabric
 from .learner import Learner, make_learner
-from .loop import Course, run_course
+from .loop import Course, run_course, save_checkpoint
 from .losses import ClassOutput, TrainingLoss, class_output, class_weights
-from .machine_memory import local_processes
-from .memory import failed_batch, is_out_of_memory, refuse_large_batch
+from .memory import batch_of_process, failed_batch, is_out_of_memory, refuse_large_batch
 from .recipe.recipe import Recipe
 from .recipe.write import to_yaml
 from .remarks import describe_end, describe_missing
 from .result import TrainingResult
 from .run_folder import RunFolder, find_revision, write_spec
 from .run_report import ReportedNet, is_finished_report, report_run
-from .schedules import DEPENDS_ON_LENGTH, Length, beyond_end
+from .schedules import Length, beyond_end
 from .stopping import StopRequest
 from .tally import NotFinite
 from .watching import RunPlan, Watcher
@@ -59,7 +60,7 @@ class StartWeights(NamedTuple):
 class TrainingRequest(NamedTuple):
     """What is asked for.
 
-    `spec` is a path or a bundled name, with its parameters as name=value in `settings`. `data` is the folder of the pictures, which may
+    `spec` is a path or a bundled name, with its parameters as name=value in `settings`, and as values in `params`. `data` is the folder of the pictures, which may
     also be given as they are. `part` is the graph of a member of the spec, which alone is trained, in the processes of `fabric`, which are
     there already. `resume` goes on with what lies in `output`; spec and recipe come from there then. `tell` gets remarks
     for people while the run is prepared.
@@ -78,6 +79,7 @@ class TrainingRequest(NamedTuple):
     tell: Callable[[str], None] = lambda text: None
     part: Graph | None = None
     fabric: Fabric | None = None
+    params: Mapping[str, Any] = MappingProxyType({})
 
 
 class PreparedNet(NamedTuple):
@@ -90,33 +92,36 @@ class PreparedNet(NamedTuple):
     data: TrainingData
 
 
+# where several workers are killed, the second may be told while the run ends for the first
+@worker_faults()
 def run_training(request: TrainingRequest) -> TrainingResult:
     """Trains a net as `request` says, in this process as one of those that torchrun has started.
 
     Raises SpecError for a wrong spec, Failure for what else stands in the way, and KeyboardInterrupt at a second Ctrl-C.
     """
     began = time.monotonic()
-    folder = RunFolder(request.output)
-    folder.check_begun() if request.resume else folder.check_new()
+    check_folder(request)
     net = prepare_net(request)
+    all_used = len(net.graph.outputs) == 1
+    with open_fabric(request.recipe, request.device, all_used=all_used, given=request.fabric) as fabric:
+        newest = ask_first(fabric, lambda: open_folder(request, net, fabric))
+        return train_net(request, net, fabric, newest, began)
+
+
+def train_net(
+    request: TrainingRequest, net: PreparedNet, fabric: Fabric, newest: Path | None, began: float
+) -> TrainingResult:
+    """Trains a prepared net from the checkpoint `newest`, None to begin. Raises as run_training does."""
     recipe = request.recipe
-    fabric = request.fabric or start_fabric(recipe, request.device, all_used=len(net.graph.outputs) == 1)
-    if fabric.is_global_zero and not request.resume:
-        begin_folder(folder, request, net, fabric)
-    elif fabric.is_global_zero:
-        # it may be a longer one now
-        folder.write_text(folder.recipe, to_yaml(recipe))
-    fabric.barrier()
     device, world = str(fabric.device), fabric.world_size
     memory = refuse_large_batch(net.graph, recipe, device, world_size=world, processes=local_processes(world))
-    network = build_network(net.graph, request)
-    learner = make_learner(network, recipe, fabric)
+    learner = make_learner(build_network(net.graph, request, going_on=newest is not None), recipe, fabric)
     loaders = open_loaders(net, recipe, fabric)
-    course = plan_course(folder, request, net, learner, loaders)
+    course = plan_course(RunFolder(request.output), request, net, learner, loaders)
     lacking = False
     try:
         with StopRequest(fabric.world_size) as stop:
-            return follow_course(request, net, learner, course, stop, began)
+            return follow_course(request, net, learner, course, newest, stop, began)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -131,13 +136,11 @@ def run_training(request: TrainingRequest) -> TrainingResult:
     raise InternalError("a run ended without a result")
 
 
-def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, course: Course, stop: StopRequest,
-                  began: float) -> TrainingResult:  # fmt: skip
-    """Goes on from the newest checkpoint, or begins; tells the watchers how the run ends, however it does."""
-    from .data.loader import worker_faults
-
+def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, course: Course, newest: Path | None,
+                  stop: StopRequest, began: float) -> TrainingResult:  # fmt: skip
+    """Goes on from the checkpoint `newest`, or begins; tells the watchers how the run ends, however it does."""
     fabric, folder = learner.fabric, RunFolder(request.output)
-    progress, notes = resume_progress(folder, learner, course)
+    progress, notes = resume_progress(newest, learner, course)
     course = replace(course, watchers=watch(request, folder, progress) if fabric.is_global_zero else ())
     plan = describe_run(request, net, learner, course, progress)
     for each in course.watchers:
@@ -156,7 +159,8 @@ def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, 
     except Failure as failure:
         ended = failure.message
         # what a loader stopped at has not come with a batch
-        course.broken.keep(getattr(course.train, "broken", {}).items())
+        for loader in (course.train, course.val):
+            course.broken.keep(getattr(loader, "broken", {}).items())
         raise
     except KeyboardInterrupt:
         ended = "interrupted"
@@ -185,9 +189,7 @@ def prepare_net(request: TrainingRequest) -> PreparedNet:
     """The checked spec with as many classes as the pictures have. Raises SpecError and Failure."""
     checked, graph = check_graph(request, {})
     output = class_output(graph)
-    params = checked.document.params if checked.document else ()
-    # a run that goes on has its number of classes in its spec
-    free = "classes" in params and not request.resume and not any(each.startswith("classes=") for each in request.settings)  # fmt: skip
+    free = has_free_classes(request, checked)
     data = open_pictures(request, checked, None if free else output.classes)
     count = len(data.classes)
     if count != output.classes:
@@ -207,9 +209,17 @@ def prepare_net(request: TrainingRequest) -> PreparedNet:
     return PreparedNet(checked, graph, output, Preprocess.parse(stated, (channels, height, width)), data)
 
 
+def has_free_classes(request: TrainingRequest, checked: Compilation) -> bool:
+    """Whether the spec has a parameter `classes` that nobody has set; the spec of a run that goes on has its number."""
+    if request.resume:
+        return False
+    given = {setting.partition("=")[0] for setting in request.settings} | {*request.params}
+    return checked.document is not None and "classes" in checked.document.params and "classes" not in given
+
+
 def check_graph(request: TrainingRequest, params: Mapping[str, Any]) -> tuple[Compilation, Graph]:
     """The spec and its training graph; what is wrong with it is raised, and warnings are told."""
-    checked = check(request.spec, request.settings, params, request.limits)
+    checked = check(request.spec, request.settings, {**request.params, **params}, request.limits)
     if checked.failed:
         raise SpecError(checked.diagnostics)
     if checked.graph is None:
@@ -236,27 +246,33 @@ def open_loaders(net: PreparedNet, recipe: Recipe, fabric: Fabric) -> tuple[Any,
     from .data.loader import TrainingLoader, ValidationLoader, share_workers
 
     batch = batch_of_process(recipe, fabric.world_size)
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if fabric.world_size > 1 else 1
-    workers, pin = share_workers(recipe.data.workers, local), fabric.device.type == "cuda"
+    workers, pin = share_workers(recipe.data.workers, local_processes(fabric.world_size)), fabric.device.type == "cuda"
     rank, world = fabric.global_rank, fabric.world_size
-    train = TrainingLoader(net.data.train, net.how, recipe.augment, batch, recipe.seed, rank, world, workers, recipe.data.broken, pin)  # fmt: skip
+    train = TrainingLoader(net.data.train, net.how, recipe.augment, batch, recipe.seed, rank, world, workers, recipe.data.broken, pin, recipe.accumulate)  # fmt: skip
     if net.data.val is None:
         return train, None
     return train, ValidationLoader(net.data.val, net.how, batch, workers, rank, world, pin)
 
 
-def batch_of_process(recipe: Recipe, world_size: int) -> int:
-    """The pictures of one pass of one process. Raises Failure `batch-share` where the batch is not so many equal parts."""
-    parts = world_size * recipe.accumulate
-    if recipe.batch % parts:
-        shares = " and ".join([f"{world_size} processes"] * (world_size > 1) + [f"{recipe.accumulate} passes a step"] * (recipe.accumulate > 1))  # fmt: skip
-        lower = recipe.batch // parts * parts or parts
-        raise Failure("batch-share", f"a batch of {recipe.batch} is not shared equally by {shares}",
-                      f"take a multiple of {parts}: --set batch={lower}", 2)  # fmt: skip
-    return recipe.batch // parts
-
-
 # -- the folder -------------------------------------------------------------------------------------------------------------
+
+
+def check_folder(request: TrainingRequest) -> None:
+    """Raises Failure where the folder is not as the request says. The first process alone looks, as it may write there before another looks."""
+    if global_rank() == 0:
+        folder = RunFolder(request.output)
+        folder.check_begun() if request.resume else folder.check_new()
+
+
+def open_folder(request: TrainingRequest, net: PreparedNet, fabric: Fabric) -> Path | None:
+    """Begins the folder of a run, or goes on with it; gives the newest checkpoint there, None without any."""
+    folder = RunFolder(request.output)
+    if request.resume:
+        # it may be a longer one now
+        folder.write_text(folder.recipe, to_yaml(request.recipe))
+    else:
+        begin_folder(folder, request, net, fabric)
+    return newest_checkpoint(folder.checkpoints)
 
 
 def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, fabric: Fabric) -> None:
@@ -293,14 +309,14 @@ def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, 
 # -- the net and the loop ---------------------------------------------------------------------------------------------------
 
 
-def build_network(graph: Graph, request: TrainingRequest) -> Network:
-    """The net as a torch module with the weights that it starts from."""
+def build_network(graph: Graph, request: TrainingRequest, *, going_on: bool = False) -> Network:
+    """The net as a torch module with the weights that it starts from; where it is `going_on`, a checkpoint's replace them."""
     from ..compiler.backends.torch.module import to_torch
     from ..compiler.weights.seeded import SeededSource
 
     seed = request.recipe.seed
     start = SeededSource(graph.params(), seed)
-    given, going_on = request.weights, request.resume and bool(find_checkpoints(RunFolder(request.output).checkpoints))
+    given = request.weights
     if given.checkpoints and not going_on:
         loaded = load_checkpoints(given.checkpoints, NetTensors.of(graph), start, given.options)
         request.tell(f"weights from {loaded.report.source}: {loaded.report.loaded} tensors"
@@ -318,9 +334,6 @@ def plan_course(
     recipe, fabric = request.recipe, learner.fabric
     train, val = loaders
     per_epoch = train.batches_per_epoch // recipe.accumulate
-    if per_epoch < 1:
-        raise Failure("too-few-pictures", f"{len(net.data.train)} training pictures are less than one batch of {recipe.batch}",
-                      f"--set batch={max(len(net.data.train), 1)} or less")  # fmt: skip
     steps = recipe.steps if recipe.steps is not None else (recipe.epochs or 1) * per_epoch
     if late := beyond_end(recipe, Length(steps, per_epoch)):
         request.tell(f"warning[beyond-end]: {late}")
@@ -329,25 +342,23 @@ def plan_course(
         learner.network, net.output, recipe.loss, weights if weights is None else fabric.to_device(weights)
     )
     identity = RunIdentity(net.graph.sha256(), hash_recipe(recipe), fabric.world_size, torch.get_num_threads(),
-                        current_versions(fabric.device.type))  # fmt: skip
+                        current_versions(fabric.device.type), len(net.data.train), hash_pictures(net.data.train, net.data.val))  # fmt: skip
     limit = recipe.data.broken
     return Course(recipe, Length(steps, per_epoch), net.output, loss, train, val, folder.checkpoints, folder.best, identity,
-                  BrokenPictures(folder.path if fabric.is_global_zero else None, limit))  # fmt: skip
+                  BrokenPictures(folder.path, limit, fabric))  # fmt: skip
 
 
-def resume_progress(folder: RunFolder, learner: Learner, course: Course) -> tuple[Progress, list[str]]:
+def resume_progress(newest: Path | None, learner: Learner, course: Course) -> tuple[Progress, list[str]]:
     """Where the newest checkpoint is, with its tensors put back; at a run's start the checkpoint of step 0 is written, which has what
     the net starts from. Gives remarks, too."""
-    newest = read_newest(folder.checkpoints)
     if newest is None:
-        if learner.fabric.is_global_zero:
-            write_checkpoint(course.checkpoints, learner, Progress(), course.identity, course.recipe.checkpoint.keep)
-        learner.fabric.barrier()
+        save_checkpoint(learner, course, Progress())
         return Progress(), []
-    changes = check_identity(str(newest.path), newest.identity, course.identity)
-    learner.restore(newest.tensors, newest.progress.step, newest.progress.scaler)
+    found = read_checkpoint(newest)
+    changes = check_identity(str(newest), found.identity, course.identity)
+    learner.restore(found.tensors, found.progress.step, found.progress.scaler)
     different = f"goes on, though not to the last bit as before: {'; '.join(changes)}"
-    return newest.progress, [different] if changes else []
+    return found.progress, [different] if changes else []
 
 
 def watch(request: TrainingRequest, folder: RunFolder, progress: Progress) -> list[Watcher]:
@@ -375,22 +386,3 @@ def describe_run(
         tuple(head.path for head in net.graph.heads), (net.output.name,),
         trained, frozen,
     )  # fmt: skip
-
-
-def extend_recipe(recipe: Recipe, epochs: int | None, run: Path) -> Recipe:
-    """The recipe of `run`, which goes on, with more epochs. Raises Failure `cannot-extend` where its schedule depends on the length."""
-    if epochs is None or epochs == recipe.epochs:
-        return recipe
-    if recipe.epochs is None:
-        raise Failure("cannot-extend", f"the recipe counts steps ({recipe.steps:,}), not epochs", f"begin a new run with --weights {run}/best.safetensors", 2)  # fmt: skip
-    if epochs < recipe.epochs:
-        raise Failure(
-            "cannot-extend",
-            f"the run has {recipe.epochs} epochs, and --epochs {epochs} is less",
-            "give more, or leave it out",
-            2,
-        )
-    if recipe.schedule.name in DEPENDS_ON_LENGTH:
-        raise Failure("cannot-extend", f"the schedule `{recipe.schedule.name}` spans the whole run: with {epochs} epochs each step so far would have "
-                      "had another learning rate", f"begin a new run with --weights {run}/best.safetensors", 2)  # fmt: skip
-    return replace(recipe, epochs=epochs)

@@ -10,17 +10,29 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..compiler.analysis.distributions import distributions
 from ..compiler.ir.graph import Graph, Head, Output, Value
 from ..compiler.ops.op import op_of
 from ..compiler.weights.names import belongs_to
 from .checkpoint.write import write_tensors
-from .devices import start_fabric
-from .driver import TrainingRequest, begin_folder, check_graph, prepare_net, run_training
+from .devices import ask_first, open_fabric
+from .driver import (
+    PreparedNet,
+    TrainingRequest,
+    begin_folder,
+    check_folder,
+    check_graph,
+    has_free_classes,
+    prepare_net,
+    run_training,
+)
 from .result import TrainingResult
 from .run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 class Member(NamedTuple):
@@ -85,7 +97,13 @@ def first_member(request: TrainingRequest) -> tuple[TrainingRequest, int]:
         return request, 1
     net = prepare_net(request)
     members = find_members(net.graph)
-    return request._replace(data=net.data, settings=net.checked.settings, part=members[0].graph), len(members)
+    return settle_data(request, net)._replace(part=members[0].graph), len(members)
+
+
+def settle_data(request: TrainingRequest, net: PreparedNet) -> TrainingRequest:
+    """The request with the pictures that were found, and as many classes as they have."""
+    classes = {"classes": len(net.data.classes)} if has_free_classes(request, net.checked) else {}
+    return request._replace(data=net.data, params={**request.params, **classes})
 
 
 def train_members(request: TrainingRequest) -> TrainingResult:
@@ -93,21 +111,26 @@ def train_members(request: TrainingRequest) -> TrainingResult:
 
     A member whose run is finished is not trained again, so that an ensemble is resumed as a net is.
     """
-    began, folder = time.monotonic(), RunFolder(request.output)
+    began = time.monotonic()
+    check_folder(request)
+    net = prepare_net(request)
+    with open_fabric(request.recipe, request.device, given=request.fabric) as fabric:
+        if not request.resume:
+            ask_first(fabric, lambda: begin_folder(RunFolder(request.output), request, net, fabric))
+        return train_each(request, net, fabric, began)
+
+
+def train_each(request: TrainingRequest, net: PreparedNet, fabric: Fabric, began: float) -> TrainingResult:
+    """Trains the members in turn, and joins their weights."""
+    folder = RunFolder(request.output)
     results: list[TrainingResult] = []
-    folder.check_begun() if request.resume else folder.check_new()
-    net, fabric = prepare_net(request), start_fabric(request.recipe, request.device)
-    if fabric.is_global_zero and not request.resume:
-        begin_folder(folder, request, net, fabric)
-    fabric.barrier()
-    request, members = request._replace(data=net.data, settings=net.checked.settings), find_members(net.graph)
+    request, members = settle_data(request, net), find_members(net.graph)
     for at, member in enumerate(members):
         place = folder.member(member.name)
         request.tell(f"member {at + 1} of {len(members)}: {member.name}")
         recipe = replace(request.recipe, seed=request.recipe.seed + at)
-        own = request._replace(
-            output=place.path, recipe=recipe, resume=place.record.exists(), part=member.graph, fabric=fabric
-        )
+        begun = ask_first(fabric, place.record.exists)
+        own = request._replace(output=place.path, recipe=recipe, resume=begun, part=member.graph, fabric=fabric)
         results.append(run_training(own))
         if results[-1].reason == "interrupted":
             break

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from .compiling import compile_faults
-from .devices import start_fabric
-from .driver import TrainingRequest, build_network, prepare_net
+from .devices import open_fabric
+from .driver import PreparedNet, TrainingRequest, build_network, prepare_net
 from .learner import Learner, make_learner
 from .losses import ClassOutput, TrainingLoss
 from .members import first_member
@@ -17,6 +17,7 @@ from .optimizers import set_learning_rate
 from .recipe.recipe import LossRules
 
 if TYPE_CHECKING:
+    from lightning_fabric import Fabric
     from torch import Tensor, nn
 
 # a batch of more takes longer and tells no more
@@ -44,11 +45,19 @@ def try_overfitting(request: TrainingRequest, steps: int = STEPS, progress: Call
 
     Of an ensemble the first member does.
     """
-    from .data.loader import TrainingLoader
-
     request, _ = first_member(request)
     net = prepare_net(request)
-    fabric = request.fabric or start_fabric(request.recipe, request.device, all_used=len(net.graph.outputs) == 1)
+    all_used = len(net.graph.outputs) == 1
+    with open_fabric(request.recipe, request.device, all_used=all_used, given=request.fabric) as fabric:
+        return try_net(request, net, fabric, steps, progress)
+
+
+def try_net(
+    request: TrainingRequest, net: PreparedNet, fabric: Fabric, steps: int, progress: Callable[[int, float], None]
+) -> OverfitTrial:
+    """Learns one batch of a prepared net's pictures."""
+    from .data.loader import TrainingLoader
+
     learner = make_learner(build_network(net.graph, request), request.recipe, fabric)
     size = min(PICTURES, request.recipe.batch, len(net.data.train))
     loader = TrainingLoader(net.data.train, net.how, (), size, request.recipe.seed, broken=request.recipe.data.broken)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..compiler.diagnostics import Failure
 from ..runtime.faults import RuntimeFault
 from .checkpoint.identity import current_versions
+from .data.worker_faults import worker_faults
 from .watching import RunPlan
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ def report_run(
 ) -> list[str]:
     """Writes report.html at the end of a run, with the best weights on the validation pictures where it is finished: somebody waits for the
     end of one that was interrupted. Gives remarks. A report that cannot be written costs no run: that is said."""
-    from .data.loader import worker_faults
     from .report.evaluation import evaluate_module
     from .report.weights import load_best
     from .report.write import write_report

@@ -139,11 +139,9 @@ def print_result(checked: Checked) -> None:
 
 def net_facts(result: Compilation) -> dict[str, Any] | None:
     """The parameters, the MACs and the outputs' sizes of a net; None where the spec is refused or has open params."""
-    if result.graph is None or result.failed:
+    found = result.cost
+    if found is None or result.failed:
         return None
-    from ..compiler.analysis.cost import cost
-
-    found = cost(result.graph)
     return {"params": found.params.total, "macs": found.macs, "output": found.outputs}
 
 

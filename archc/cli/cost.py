@@ -24,6 +24,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..compiler.analysis.cards import Card
+    from ..compiler.analysis.cost import Cost
     from ..compiler.analysis.parts import By
     from ..compiler.ir.graph import Graph
     from ..text.cost_details import Training
@@ -146,19 +147,20 @@ def refuse_odd_options(asked: Asked) -> None:
 
 def report_spec(spec: str, settings: tuple[str, ...], limits: Limits, asked: Asked) -> Iterator[NetReport]:
     """What a spec's net costs, at each size that was asked for, or at its own."""
-    own = compile_spec(spec, settings, limits)[1]
+    checked, own = compile_spec(spec, settings, limits)
     if not asked.sizes_at:
-        yield report_graph(spec, own, "", asked)
+        yield report_net(spec, own, checked.cost or cost(own), "", asked)
         return
     from ..compiler.analysis.resize import resize
 
     for height, width in asked.sizes_at:
-        yield report_graph(spec, resize(own, height, width), f"{own.name} at {height}×{width}", asked)
+        resized = resize(own, height, width)
+        yield report_net(spec, resized, cost(resized), f"{own.name} at {height}×{width}", asked)
 
 
-def report_graph(spec: str, graph: Graph, label: str, asked: Asked) -> NetReport:
+def report_net(spec: str, graph: Graph, costs: Cost, label: str, asked: Asked) -> NetReport:
     """What a net costs, and what else was asked for."""
-    report = report_costs(cost(graph), asked.weights_only, asked.batch, asked.precision or "fp32", label)
+    report = report_costs(costs, asked.weights_only, asked.batch, asked.precision or "fp32", label)
     details = find_details(graph, asked)
     fields = {}
     if asked.fields:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -19,6 +18,7 @@ from ..compiler.weights.formats import checkpoint_suffixes
 from ..text.layout import fold_line, output_width
 from ..text.tables import format_pairs
 from ..text.training import INDENT
+from ..training.devices import DEVICES, is_first
 from .completion import complete_folder, complete_recipe, complete_spec, complete_training_setting
 from .options import Count, format_option, limit_option, print_answer, print_json
 
@@ -34,7 +34,6 @@ After Ctrl-C or a crash: archc train --resume runs/first
 New classes on trained features: archc train resnet50 --data photos/ -o runs/second --weights resnet50.pth --weights-skip fc
 
 All GPUs of this machine: torchrun --nproc-per-node gpu -m archc train resnet50 --data photos/ -o runs/third"""
-DEVICES = ("auto", "cpu", "cuda", "mps")
 # torchrun ends the other processes when one has failed; what each of them has to say of the same mistake is said once
 OTHERS_WAIT_S = 20.0
 
@@ -182,11 +181,6 @@ def tell(text: str) -> None:
     """A remark on standard error, by the first process."""
     if is_first():
         print(clean(text), file=sys.stderr)
-
-
-def is_first() -> bool:
-    """Whether this is the first of the processes that torchrun has started, or the only one."""
-    return "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..diagnostics import Diagnostic, Span
-from ..ir.graph import Graph
-from .cost import Cost, cost
+from .cost import Cost
 
 if TYPE_CHECKING:  # a protocol takes long to create, and only the type checker asks for it
     from typing import Protocol
@@ -44,9 +43,8 @@ class Expectation(NamedTuple):
         return Diagnostic("expectation-refuted", self.span, f"expected {self.name} {expected}, found {found}")
 
 
-def check_expectations(expected: Iterable[ExpectedFact], graph: Graph, overridden: bool) -> Iterator[Expectation]:
-    """Compares each line of `expect` with the graph. Where parameters are `overridden` none applies: the lines are about another net."""
-    facts = cost(graph)
+def check_expectations(expected: Iterable[ExpectedFact], facts: Cost, overridden: bool) -> Iterator[Expectation]:
+    """Compares each line of `expect` with what the net costs. Where parameters are `overridden` none applies: the lines are about another net."""
     for line in expected:
         found = look_up_fact(facts, line)
         if isinstance(line.value, dict) and line.name != "output":
