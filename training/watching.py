@@ -99,6 +99,9 @@ class Watcher:
     def tick(self, step: int, epoch: int) -> None:
         """After each optimizer step, whether it is reported or not; it must cost nothing."""
 
+    def glance(self, report: StepReport) -> None:
+        """After the first few steps of a session, before the first report, which counts them again."""
+
     def step(self, report: StepReport) -> None:
         """After every `log.every` steps."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 
@@ -40,6 +41,9 @@ class TrainingProgress(Watcher):
             self.shown_at = now
             self.line.show(describe_step(self.plan, step, epoch, self.report, self.time_left(step), COLUMNS))
 
+    def glance(self, report: StepReport) -> None:
+        self.report = report
+
     def step(self, report: StepReport) -> None:
         self.report = report
         if self.terminal or not self.plan or self.plan.steps_per_epoch < LONG_EPOCH:
@@ -52,6 +56,10 @@ class TrainingProgress(Watcher):
     def epoch(self, report: EpochReport) -> None:
         if self.plan:
             self.keep(describe_epoch(self.plan, report, describe_time(report.seconds)))
+            if report.val and not math.isfinite(report.val.loss):
+                self.keep(
+                    f"note: the loss on the validation pictures is {report.val.loss}: weights are too large, or a picture's values"
+                )
 
     def end(self, reason: str) -> None:
         """Removes the line that changes; what ended the run is said by whoever ends the command."""
