@@ -119,7 +119,7 @@ def test_weights_of_another_run(run: Run) -> None:
     ran = run(
         *TRAIN, "-o", "second", "--weights", "first/best.safetensors", "--weights-skip", "fc", "--set", "freeze=[conv]"
     )
-    assert ran.code == 0 and "weights from best.safetensors: 2 tensors, and 2 from the seed" in ran.err
+    assert ran.code == 0 and "weights from best.safetensors: 2 tensors, and 2 from the seed: those of `fc`" in ran.err
     refused = run(*TRAIN, "-o", "third", "--weights", "first/best.safetensors", "--set", "width=7")
     assert refused.code == 1 and "weights-misshapen" in refused.err
     refused = run(*TRAIN, "-o", "fourth", "--weights-skip", "fc")
