@@ -240,6 +240,7 @@ class Told(Watcher):
         self.steps: list[StepReport] = []
         self.epochs: list[EpochReport] = []
         self.ticks: list[int] = []
+        self.glances: list[StepReport] = []
         self.reason, self.interrupt_at, self.kill_workers_at = "", interrupt_at, kill_workers_at
 
     def begin(self, plan: RunPlan) -> None:
@@ -252,6 +253,9 @@ class Told(Watcher):
         if step == self.kill_workers_at:
             for worker in multiprocessing.active_children():
                 os.kill(worker.pid or 0, signal.SIGKILL)
+
+    def glance(self, report: StepReport) -> None:
+        self.glances.append(report)
 
     def step(self, report: StepReport) -> None:
         self.steps.append(report)
@@ -283,6 +287,15 @@ def test_a_run_learns_and_tells(spec: Path, tmp_path: Path) -> None:
         scores = module(torch.from_numpy(IMAGES[24:, None] / 255).float())
     best = max(told.epochs, key=lambda each: each.val.top1 if each.val else 0.0)
     assert best.val is not None and (scores.argmax(1).numpy() == TARGETS[24:]).mean() == pytest.approx(best.val.top1)
+
+
+def test_the_first_steps_are_told_before_the_first_report(spec: Path, tmp_path: Path) -> None:
+    told, recipe = Told(), replace(RECIPE, epochs=4, log=replace(RECIPE.log, every=12))
+    train(spec, recipe, data=DATA, output=tmp_path / "run", device="cpu", watchers=[told])
+    assert [each.step for each in told.glances] == [1, 10] and [each.step for each in told.steps] == [12, 16]
+    train(spec, replace(recipe, log=replace(RECIPE.log, every=4)), data=DATA, output=tmp_path / "often", device="cpu")
+    assert (tmp_path / "run/best.safetensors").read_bytes() == (tmp_path / "often/best.safetensors").read_bytes()
+    assert all(each.images_per_second > 0 for each in told.glances)
 
 
 def weights_of(run: Path) -> Mapping[str, torch.Tensor]:
@@ -360,7 +373,7 @@ def test_ctrl_c_keeps_the_step(spec: Path, tmp_path: Path) -> None:
     assert (tmp_path / "run/checkpoints/00000003.safetensors").exists()
     whole = train(spec, RECIPE, data=DATA, output=tmp_path / "whole", device="cpu")
     again = resume(tmp_path / "run", data=DATA, device="cpu")
-    assert again.step == whole.step == 8
+    assert again.step == whole.step == 8 and again.total_seconds > again.seconds
     assert (tmp_path / "run/best.safetensors").read_bytes() == (tmp_path / "whole/best.safetensors").read_bytes()
 
 

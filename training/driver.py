@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..compiler.diagnostics import Failure, InternalError, SpecError, clean
 from ..compiler.driver import Compilation, check, explain_open_params
 from ..compiler.limits import DEFAULT, Limits
+from ..compiler.sources import BUNDLED, LABEL_SETS
 from ..compiler.weights.loading import CheckpointsByStep, NetTensors, load_checkpoints
 from ..compiler.weights.options import READ_AS_IT_FITS, CheckpointOptions
 from ..runtime.preprocess import Preprocess
@@ -32,10 +33,11 @@ from .losses import ClassOutput, TrainingLoss, class_output, class_weights
 from .memory import batch_of_process, failed_batch, is_out_of_memory, refuse_large_batch
 from .recipe.recipe import Recipe
 from .recipe.write import to_yaml
+from .remarks import describe_end, describe_missing
 from .result import TrainingResult
 from .run_folder import RunFolder, find_revision, write_spec
-from .run_report import ReportedNet, report_run
-from .schedules import Length
+from .run_report import ReportedNet, is_finished_report, report_run
+from .schedules import Length, beyond_end
 from .stopping import StopRequest
 from .tally import NotFinite
 from .watching import RunPlan, Watcher
@@ -166,14 +168,17 @@ def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, 
     finally:
         for each in course.watchers:
             each.end(ended)
-    is_new = plan.first_step < progress.step or not (folder.path / "report.html").exists()
-    if reason == "finished" and is_new and fabric.is_global_zero:
-        notes += report_run(ReportedNet(net.checked.name, net.output, net.data), learner, course, plan)
+    notes += describe_end(progress, plan, folder.path) if request.resume else []
+    total = 0.0
+    if fabric.is_global_zero:
+        if plan.first_step < progress.step or not is_finished_report(folder.path):
+            notes += report_run(ReportedNet(net.checked.name, net.output, net.data), learner, course, plan, reason)
+        total = folder.add_session(plan.first_step, progress.step, time.monotonic() - began)
     fabric.barrier()
     return TrainingResult(
         folder.path, net.graph.name, course.recipe.name, reason, progress.step, course.length.steps, course.recipe.checkpoint.best,
         progress.best, folder.best if progress.best else None, time.monotonic() - began, fabric.world_size,
-        (*notes, *filter(None, [course.broken.note()])),
+        (*notes, *filter(None, [course.broken.note()])), total,
     )  # fmt: skip
 
 
@@ -185,7 +190,7 @@ def prepare_net(request: TrainingRequest) -> PreparedNet:
     checked, graph = check_graph(request, {})
     output = class_output(graph)
     free = has_free_classes(request, checked)
-    data = open_pictures(request, checked.labels, None if free else output.classes)
+    data = open_pictures(request, checked, None if free else output.classes)
     count = len(data.classes)
     if count != output.classes:
         if not free:
@@ -205,7 +210,9 @@ def prepare_net(request: TrainingRequest) -> PreparedNet:
 
 
 def has_free_classes(request: TrainingRequest, checked: Compilation) -> bool:
-    """Whether the spec has a parameter `classes` that nobody has set."""
+    """Whether the spec has a parameter `classes` that nobody has set; the spec of a run that goes on has its number."""
+    if request.resume:
+        return False
     given = {setting.partition("=")[0] for setting in request.settings} | {*request.params}
     return checked.document is not None and "classes" in checked.document.params and "classes" not in given
 
@@ -220,13 +227,18 @@ def check_graph(request: TrainingRequest, params: Mapping[str, Any]) -> tuple[Co
     return checked, checked.graph
 
 
-def open_pictures(request: TrainingRequest, labels: tuple[str, ...] | None, count: int | None) -> TrainingData:
+def open_pictures(request: TrainingRequest, checked: Compilation, count: int | None) -> TrainingData:
     """The pictures, read from a folder or given."""
     if not isinstance(request.data, (str, os.PathLike)):
         return request.data
     from .data import open_data
 
-    return open_data(request.recipe.data, Path(request.data), labels, count)
+    stated = checked.header.labels
+    own = stated is not None and stated.reference not in LABEL_SETS and not stated.span.source.label.startswith(BUNDLED)
+    data = open_data(request.recipe.data, Path(request.data), checked.labels, count, own)
+    for note in data.notes:
+        request.tell(f"note: {note}")
+    return data
 
 
 def open_loaders(net: PreparedNet, recipe: Recipe, fabric: Fabric) -> tuple[Any, Any]:
@@ -275,6 +287,8 @@ def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, 
         if again.graph is None or again.graph.sha256() != net.graph.sha256():
             raise InternalError(f"{folder.spec} is not the net that is trained")
     folder.write_text(folder.recipe, to_yaml(request.recipe))
+    if request.part is None:
+        folder.write_validation(net.data)
     data = request.data if isinstance(request.data, (str, os.PathLike)) else None
     record = {
         "net": net.graph.name,
@@ -306,7 +320,7 @@ def build_network(graph: Graph, request: TrainingRequest, *, going_on: bool = Fa
     if given.checkpoints and not going_on:
         loaded = load_checkpoints(given.checkpoints, NetTensors.of(graph), start, given.options)
         request.tell(f"weights from {loaded.report.source}: {loaded.report.loaded} tensors"
-                     + (f", and {len(loaded.report.missing)} from the seed" if loaded.report.missing else ""))  # fmt: skip
+                     + describe_missing(loaded.report.missing))  # fmt: skip
         return to_torch(graph, loaded.source, seed)
     return to_torch(graph, start, seed)
 
@@ -321,6 +335,8 @@ def plan_course(
     train, val = loaders
     per_epoch = train.batches_per_epoch // recipe.accumulate
     steps = recipe.steps if recipe.steps is not None else (recipe.epochs or 1) * per_epoch
+    if late := beyond_end(recipe, Length(steps, per_epoch)):
+        request.tell(f"warning[beyond-end]: {late}")
     weights = class_weights(recipe.loss, net.data.train.targets(), net.output.classes)
     loss = TrainingLoss(
         learner.network, net.output, recipe.loss, weights if weights is None else fabric.to_device(weights)
@@ -362,9 +378,11 @@ def describe_run(
 ) -> RunPlan:
     """What the watchers are told before the first step."""
     data, fabric = net.data, learner.fabric
+    trained = sum(each.numel() for each in learner.network.parameters() if each.requires_grad)
+    frozen = sum(each.numel() for each in learner.network.parameters() if not each.requires_grad)
     return RunPlan(
         net.graph.name, course.recipe, request.output, data.classes, len(data.train), len(data.val) if data.val else 0,
         course.length.per_epoch, course.length.steps, progress.step, str(fabric.device), fabric.world_size,
         tuple(head.path for head in net.graph.heads), (net.output.name,),
-        sum(each.numel() for each in learner.network.parameters() if each.requires_grad),
+        trained, frozen,
     )  # fmt: skip

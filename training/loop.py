@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from .data.loader import ValidationLoader
 
 Reason = Literal["finished", "interrupted"]
+# steps of a session after which its losses are read, so that who watches need not wait for the first report
+GLANCES = (1, 10)
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,10 @@ def run_epoch(learner: Learner, course: Course, progress: Progress, stop: StopRe
         if step % recipe.log.every == 0 or step == length.steps:
             progress = report_step(course, tally.read_into(progress), lr, watch)
             course.broken.gather()
+        elif watch.steps in GLANCES and not watch.asked:
+            progress = tally.read_into(progress)
+            for each in course.watchers:
+                each.glance(describe_step(course, progress, lr, watch.rate(time.monotonic())))
         if not is_epoch_end(step, length):
             if recipe.checkpoint.every_steps and step % recipe.checkpoint.every_steps == 0:
                 progress = tally.read_into(progress)
@@ -170,13 +176,18 @@ def mean_losses(found: Sequence[StepLosses]) -> StepLosses:
 
 def report_step(course: Course, progress: Progress, lr: float, watch: Stopwatch) -> Progress:
     """Tells the watchers of the steps since the last report."""
-    sums = progress.report_losses
-    losses = {name: sums.mean(name) for name in sums.values if name}
-    epoch = (progress.step - 1) // course.length.per_epoch + 1
-    report = StepReport(progress.step, epoch, sums.mean(), losses, lr, watch.images_per_second(), sums.top1)
+    report = describe_step(course, progress, lr, watch.images_per_second())
     for each in course.watchers:
         each.step(report)
     return progress._replace(report_losses=LossSums())
+
+
+def describe_step(course: Course, progress: Progress, lr: float, rate: float) -> StepReport:
+    """The steps since the last report, of which a second took `rate` images."""
+    sums = progress.report_losses
+    losses = {name: sums.mean(name) for name in sums.values if name}
+    epoch = (progress.step - 1) // course.length.per_epoch + 1
+    return StepReport(progress.step, epoch, sums.mean(), losses, lr, rate, sums.top1)
 
 
 def end_epoch(learner: Learner, course: Course, progress: Progress, seconds: float) -> Progress:
@@ -254,6 +265,7 @@ class Stopwatch:
 
     def __init__(self, batch: int) -> None:
         self.batch, self.steps, self.seconds, self.began = batch, 0, 0.0, 0.0
+        self.asked = False
 
     def __enter__(self) -> None:
         self.began = time.monotonic()
@@ -262,8 +274,12 @@ class Stopwatch:
         self.seconds += time.monotonic() - self.began
 
     def images_per_second(self) -> float:
-        """The rate of the steps that `steps` has counted; asked while it goes."""
+        """The rate of the steps that `steps` has counted; asked while it goes. It begins anew then."""
         now = time.monotonic()
-        rate = self.steps * self.batch / max(self.seconds + now - self.began, 1e-9)
-        self.steps, self.seconds, self.began = 0, 0.0, now
+        rate = self.rate(now)
+        self.steps, self.seconds, self.began, self.asked = 0, 0.0, now, True
         return rate
+
+    def rate(self, now: float) -> float:
+        """The rate up to `now`, and it goes on."""
+        return self.steps * self.batch / max(self.seconds + now - self.began, 1e-9)

@@ -147,7 +147,7 @@ def train_each(request: TrainingRequest, net: PreparedNet, fabric: Fabric, began
     )
     return last._replace(
         folder=folder.path, net=net.checked.name, step=sum(each.step for each in results), steps=last.steps * len(members), best=None,
-        weights=weights, seconds=time.monotonic() - began, notes=notes,
+        weights=weights, seconds=time.monotonic() - began, notes=notes, total_seconds=sum(each.total_seconds for each in results),
     )  # fmt: skip
 
 

@@ -67,11 +67,13 @@ def plan_resume(
     """The request to go on with the run in `output`. Raises Failure where there is none, or it cannot become longer."""
     folder = RunFolder(output)
     record = folder.read_record()
-    refuse_length(read_recipe(folder.recipe), epochs)
+    refuse_length(read_recipe(folder.recipe), epochs, output)
     recipe = read_recipe(folder.recipe, epochs_setting(epochs))
     where = data if data is not None else record.get("data")
     if where is None:
         raise Failure("no-pictures", f"`{folder.record}` does not say where the pictures are: they were given in memory", "give --data DIR", 2)  # fmt: skip
+    if data is None and not Path(where).exists():
+        raise Failure("no-pictures", f"`{where}`, where the run's pictures were, is not there", f"say where they are now: archc train --resume {output} --data DIR", 2)  # fmt: skip
     return TrainingRequest(str(folder.spec), recipe, output, where if data is not None else Path(where), (), StartWeights(), device, True,
                            limits, watchers, tell)  # fmt: skip
 
@@ -81,12 +83,12 @@ def epochs_setting(epochs: int | None) -> tuple[str, ...]:
     return () if epochs is None else (f"epochs={epochs}",)
 
 
-def refuse_length(recipe: Recipe, epochs: int | None) -> None:
-    """Raises Failure `cannot-extend` where a run by `recipe` cannot go on to so many epochs: its schedule depends on the length, or it is less."""
+def refuse_length(recipe: Recipe, epochs: int | None, run: Path) -> None:
+    """Raises Failure `cannot-extend` where `run` by `recipe` cannot go on to so many epochs: its schedule depends on the length, or it is less."""
     if epochs is None or epochs == recipe.epochs:
         return
     if recipe.epochs is None:
-        raise Failure("cannot-extend", f"the recipe counts steps ({recipe.steps:,}), not epochs", "begin a new run with --weights RUN/best.safetensors", 2)  # fmt: skip
+        raise Failure("cannot-extend", f"the recipe counts steps ({recipe.steps:,}), not epochs", f"begin a new run with --weights {run}/best.safetensors", 2)  # fmt: skip
     if epochs < recipe.epochs:
         raise Failure(
             "cannot-extend",
@@ -96,7 +98,7 @@ def refuse_length(recipe: Recipe, epochs: int | None) -> None:
         )
     if recipe.schedule.name in DEPENDS_ON_LENGTH:
         raise Failure("cannot-extend", f"the schedule `{recipe.schedule.name}` spans the whole run: with {epochs} epochs each step so far would have "
-                      "had another learning rate", "begin a new run with --weights RUN/best.safetensors", 2)  # fmt: skip
+                      "had another learning rate", f"begin a new run with --weights {run}/best.safetensors", 2)  # fmt: skip
 
 
 def choose_recipe(

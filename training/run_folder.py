@@ -5,17 +5,19 @@ recipe.yaml    the whole recipe, with the defaults and with what was set
 spec.yaml      a small spec that extends the user's own or a bundled one: its parameters and labels as they were trained
 spec/          the user's own texts
 checkpoints/   the newest checkpoints
+val.csv        where a share of the pictures validates: which these are, as `archc eval` takes them
 best.safetensors   the best weights, under the spec's own names
 metrics.csv, broken.csv, tensorboard/, report.html, members/
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..compiler.diagnostics import Failure
 from ..compiler.driver import Compilation
@@ -23,7 +25,10 @@ from ..compiler.files import atomic_write
 from ..compiler.revisions import FIXED, HARMLESS, KEPT
 from ..compiler.sources import BUNDLED
 
-OWN = ("spec.yaml", "spec", "recipe.yaml", "run.json")
+if TYPE_CHECKING:
+    from .data import TrainingData
+
+OWN = ("spec.yaml", "spec", "recipe.yaml", "run.json", "val.csv")
 
 
 class RunFolder(NamedTuple):
@@ -86,6 +91,28 @@ class RunFolder(NamedTuple):
         """Writes a file of the run, whole or not at all."""
         with atomic_write(place) as partial:
             partial.write_text(text, "utf-8", newline="")
+
+    def add_session(self, first: int, last: int, seconds: float) -> float:
+        """Adds to run.json that a session went from the step `first` to `last`; gives the seconds of all. Of one that was killed nothing is known."""
+        record = self.read_record()
+        sessions = [*record.get("sessions", ()), {"first": first, "last": last, "seconds": round(seconds, 3)}]
+        self.write_text(self.record, json.dumps({**record, "sessions": sessions}, indent=2, ensure_ascii=False) + "\n")
+        return float(sum(each["seconds"] for each in sessions))
+
+    def write_validation(self, data: TrainingData) -> None:
+        """Writes val.csv, a path and a class a line, where the validation pictures are a share of the others, and files."""
+        from .data.pictures import ChosenPictures
+
+        val = data.val
+        if not isinstance(val, ChosenPictures) or not isinstance(val.source(0), str):
+            return
+        with (
+            atomic_write(self.path / "val.csv") as partial,
+            partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+        ):
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(("path", "class"))
+            rows.writerows((os.path.abspath(val.source(at)), data.classes[val.target(at)]) for at in range(len(val)))
 
 
 def write_spec(folder: RunFolder, checked: Compilation, labels: tuple[str, ...]) -> None:

@@ -101,6 +101,25 @@ def steps(base: float, step: int, length: Length, began: int, values: Mapping[st
     return float(base * (math.prod(factor[:passed]) if isinstance(factor, Sequence) else factor**passed))
 
 
+def beyond_end(recipe: Recipe, length: Length) -> str:
+    """That drops of the rate lie behind the end of a run of this `length`, in words; empty where none does, or the recipe alone tells it: where
+    it counts its drops as it counts its length."""
+    rules = recipe.schedule
+    if rules.name != "steps":
+        return ""
+    name = "at_steps" if rules.values.get("at_steps") else "at"
+    if (name == "at_steps") == (recipe.steps is not None):
+        return ""
+    size = 1 if name == "at_steps" else length.per_epoch
+    late = [f"{each:,}" for each in rules.values.get(name, ()) if each * size >= length.steps]
+    ends = f"{length.steps:,} steps of {length.per_epoch:,} an epoch"
+    return (
+        f"`{name}` names {' and '.join(late)}, and the run ends after {ends}: the rate is not lowered then"
+        if late
+        else ""
+    )
+
+
 def cosine(base: float, step: int, length: Length, began: int, values: Mapping[str, Any]) -> float:
     """Half a cosine from the end of the warm-up down to `min_lr`. Source: Loshchilov and Hutter 2017, SGDR, without restarts."""
     low = values.get("min_lr", 0.0)
