@@ -56,7 +56,7 @@ class Machine:
     def add_onnxruntime(self, cuda: str, needed: Sequence[str], tensorrt: Sequence[str] = ()) -> None:
         """An onnxruntime whose providers ask the loader for the libraries `needed` and `tensorrt`."""
         package = self.add_package("onnxruntime", ONNXRUNTIME.format(cuda=cuda))
-        (package / "capi").mkdir()
+        (package / "capi").mkdir(exist_ok=True)
         write_library(package / "capi" / "libonnxruntime_providers_cuda.so", needed)
         if tensorrt:
             write_library(package / "capi" / "libonnxruntime_providers_tensorrt.so", tensorrt)

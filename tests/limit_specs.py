@@ -72,13 +72,13 @@ SPECS: dict[str, Callable[[int], str]] = {
     "open params": lambda n: graph("  - relu\n", f"params: {{{items('p#: {type: int, min: 1, max: 5}', n)}}}\n"),
     "convs": lambda n: graph(rows("- conv: {out: 1#, kernel: 1, bias: false}", n)),
     "a large list looked through": lambda n: call_repeated(
-        "{steps: [{when: $(sum(large) > 0), relu: }]}", n, "params: {large: $(range(9000))}\n"
+        "{steps: [{when: $(sum(large) > 0), relu: }]}", n, "params: {large: $(range(3000))}\n"
     ),
     "large lists compared": lambda n: call_repeated(
-        "{steps: [{when: $(large == large), relu: }]}", n, "params: {large: $(range(9000))}\n"
+        "{steps: [{when: $(large == large), relu: }]}", n, "params: {large: $(range(3000))}\n"
     ),
     "large lists cut": lambda n: call_repeated(
-        '{let: {part: "$(large[1:])"}, steps: [relu]}', n, "params: {large: $(range(9000))}\n"
+        '{let: {part: "$(large[1:])"}, steps: [relu]}', n, "params: {large: $(range(3000))}\n"
     ),
     "texts that grow": lambda n: call_repeated(
         '{let: {long: $(text + text + text), longer: "$long$long"}, steps: [{when: $(longer != text), relu: }]}',

@@ -62,6 +62,11 @@ TIMM = [
     "densenet264d",
     "resnext101_32x4d",
 ]
+# a peer of each kind of block and stem: their whole answers are compared in CI, those of deeper and wider ones in the soak
+PEERS_IN_CI = (
+    "alexnet", "vgg11_bn", "googlenet", "inception_v3", "resnet18", "resnet50", "resnext50_32x4d", "wide_resnet50_2", "densenet121", "squeezenet1_0",
+    "squeezenet1_1", "inception_v4", "inception_resnet_v2", "resnetv2_50", "densenet264d",
+)  # fmt: skip
 UNTRAINED = {
     "googlenet": {"init_weights": False},
     "inception_v3": {"init_weights": False},

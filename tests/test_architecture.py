@@ -10,6 +10,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -113,20 +114,26 @@ def sources() -> Iterator[tuple[str, Path]]:
 MODULES = dict(sources())
 
 
+@cache
+def syntax() -> dict[str, ast.Module]:
+    """Each module's tree; not read when tests are collected, which every worker does."""
+    return {module: ast.parse(path.read_text("utf-8")) for module, path in MODULES.items()}
+
+
 def typing_only(tree: ast.AST) -> set[ast.AST]:
     """The statements under `if TYPE_CHECKING`: names for the reader, which no program imports."""
     tests = [n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
     return {inner for test in tests for statement in test.body for inner in ast.walk(statement)}
 
 
-def imports(module: str, path: Path) -> Iterator[tuple[str, int]]:
+def imports(module: str) -> Iterator[tuple[str, int]]:
     """What a module imports, absolute, with the line."""
-    tree = ast.parse(path.read_text("utf-8"))
+    tree = syntax()[module]
     below = module.startswith(
         ("archc.compiler.ir", "archc.compiler.ops", "archc.compiler.diagnostics", "archc.compiler.sources")
     )
     skipped = set() if below else typing_only(tree)  # what lies below names nothing above it, not even to its reader
-    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    package = module.split(".") if MODULES[module].name == "__init__.py" else module.split(".")[:-1]
     for node in ast.walk(tree):
         if node in skipped:
             continue
@@ -140,16 +147,22 @@ def imports(module: str, path: Path) -> Iterator[tuple[str, int]]:
                 yield (whole if whole in MODULES else base), node.lineno
 
 
+@cache
+def every_import() -> list[tuple[str, str, int]]:
+    """What each module imports: the module, the target, the line."""
+    return [(module, target, line) for module in MODULES for target, line in imports(module)]
+
+
 def allowed(module: str) -> tuple[str, ...]:
     room = max((r for r in MAY_KNOW if module == r or module.startswith(r + ".")), key=len)
     return MAY_KNOW[room]
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_direction(module: str) -> None:
+# one test for all modules, whose failures it lists: a test for each took longer to collect and report than to run
+def test_direction() -> None:
     wrong = [
         f"{MODULES[module].relative_to(ROOT)}:{line} imports {target}"
-        for target, line in imports(module, MODULES[module])
+        for module, target, line in every_import()
         if target.split(".")[0] == "archc"
         and target not in PROTOCOLS
         and not any(target == room or target.startswith(room + ".") for room in allowed(module))
@@ -157,26 +170,25 @@ def test_direction(module: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_heavy_imports_stay_in_their_places(module: str) -> None:
-    where = MODULES[module].relative_to(ROOT).as_posix()
+def test_heavy_imports_stay_in_their_places() -> None:
     wrong = [
         f"{where}:{line} imports {target}"
-        for target, line in imports(module, MODULES[module])
-        if (library := target.split(".")[0]) in HEAVY and not where.startswith(HEAVY[library] or ("-",))
+        for module, target, line in every_import()
+        if (library := target.split(".")[0]) in HEAVY
+        and not (where := MODULES[module].relative_to(ROOT).as_posix()).startswith(HEAVY[library] or ("-",))
     ]
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m != "archc.__main__"])
-def test_imports_inside_are_relative(module: str) -> None:
-    tree = ast.parse(MODULES[module].read_text("utf-8"))
+def test_imports_inside_are_relative() -> None:
     absolute = [
-        n.lineno
-        for n in ast.walk(tree)
+        f"{path.relative_to(ROOT)}:{n.lineno}"
+        for module, path in MODULES.items()
+        if module != "archc.__main__"
+        for n in ast.walk(syntax()[module])
         if isinstance(n, ast.ImportFrom) and not n.level and (n.module or "").split(".")[0] == "archc"
     ]
-    assert not absolute
+    assert not absolute, "\n".join(absolute)
 
 
 def project() -> dict[str, Any]:
@@ -219,13 +231,12 @@ def test_links_point_at_the_folders() -> None:
 
 CODE = re.compile(r"[a-z]+\d*(-[a-z0-9]+)*")
 PRINTED = re.compile(r"\b(?:error|warning)\[([a-z0-9-]+)\]")
-TREES = [ast.parse(path.read_text("utf-8")) for path in MODULES.values()]
 
 
 def takers() -> dict[str, set[int]]:
     """Each function and class that takes a `code`, by name, with where among its arguments the code stands."""
     found: dict[str, set[int]] = {}
-    for node in (n for tree in TREES for n in ast.walk(tree)):
+    for node in (n for tree in syntax().values() for n in ast.walk(tree)):
         if isinstance(node, ast.ClassDef):
             made = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
             names = [a.arg for n in made for a in n.args.args] or [
@@ -238,7 +249,7 @@ def takers() -> dict[str, set[int]]:
         names = [n for n in names if n != "self"]
         if "code" in names:
             found.setdefault(node.name, set()).add(names.index("code"))
-    for node in (n for tree in TREES for n in ast.walk(tree) if isinstance(n, ast.ClassDef)):
+    for node in (n for tree in syntax().values() for n in ast.walk(tree) if isinstance(n, ast.ClassDef)):
         for base in map(ast.unparse, node.bases):  # a kind of fault is made as that which it is a kind of
             found.setdefault(node.name, set()).update(found.get(base, ()))
     return found
@@ -247,7 +258,7 @@ def takers() -> dict[str, set[int]]:
 def codes() -> set[str]:
     """Every code that can be printed: given literally where a `code` is taken, or within a text as `error[code]`."""
     found, places = set(), takers()
-    for node in (n for tree in TREES for n in ast.walk(tree)):
+    for node in (n for tree in syntax().values() for n in ast.walk(tree)):
         given: list[ast.expr] = []
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
@@ -299,12 +310,11 @@ def speaks_of_an_op(node: ast.AST) -> bool:
     return any(ABOUT_AN_OP.search(ast.unparse(side)) for side in sides if not isinstance(side, ast.Constant))
 
 
-def ops_by_name(text: str, names: Collection[str]) -> list[str]:
+def ops_by_name(tree: ast.AST, names: Collection[str]) -> list[str]:
     """The strings of a module that are an op's name, each as `line: word`: such a module knows an op by name.
 
     Every string counts, wherever it stands, but docstrings; a homonym counts in what speaks of an op.
     """
-    tree = ast.parse(text)
     skipped = documentation(tree)
     of_ops = {s for n in ast.walk(tree) if isinstance(n, LOOKUPS) and speaks_of_an_op(n) for s in strings(n)}
     return [
@@ -314,13 +324,17 @@ def ops_by_name(text: str, names: Collection[str]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if not m.startswith("archc.compiler.ops")])
-def test_no_op_is_known_by_its_name_outside_its_room(module: str) -> None:
+def test_no_op_is_known_by_its_name_outside_its_room() -> None:
     """A fact of an op is a class fact of it (docs/architecture.md): a new op is one class and one row."""
     from archc.compiler.ops import OPS
 
-    found = ops_by_name(MODULES[module].read_text("utf-8"), OPS)
-    assert not found, f"{MODULES[module].relative_to(ROOT)} names ops; make it a fact of their classes: {found}"
+    found = [
+        f"{path.relative_to(ROOT)}:{named}"
+        for module, path in MODULES.items()
+        if not module.startswith("archc.compiler.ops")
+        for named in ops_by_name(syntax()[module], OPS)
+    ]
+    assert not found, "these name ops; make it a fact of their classes:\n" + "\n".join(found)
 
 
 NAMED = {
@@ -357,29 +371,29 @@ UNNAMED = {
 
 @pytest.mark.parametrize("case", NAMED)
 def test_naming_an_op_is_found(case: str) -> None:
-    found = ops_by_name(NAMED[case], {"conv", "relu", "add", *HOMONYMS})
+    found = ops_by_name(ast.parse(NAMED[case]), {"conv", "relu", "add", *HOMONYMS})
     assert found and found[0].rpartition(" ")[2] in ("conv", "relu", "add", *HOMONYMS)
 
 
 @pytest.mark.parametrize("case", UNNAMED)
 def test_what_names_no_op_is_let_through(case: str) -> None:
-    assert ops_by_name(UNNAMED[case], {"conv", "relu", "add", *HOMONYMS}) == []
+    assert ops_by_name(ast.parse(UNNAMED[case]), {"conv", "relu", "add", *HOMONYMS}) == []
 
 
 def test_homonyms_are_ops() -> None:
     """And each is still needed: a word that no module says but for an op has no business in the list."""
     from archc.compiler.ops import OPS
 
-    modules = [path.read_text("utf-8") for m, path in MODULES.items() if not m.startswith("archc.compiler.ops")]
-    said = {str(s.value) for text in modules for s in strings(ast.parse(text))}
+    modules = [tree for module, tree in syntax().items() if not module.startswith("archc.compiler.ops")]
+    said = {str(s.value) for tree in modules for s in strings(tree)}
     assert set(HOMONYMS) <= set(OPS) & said
 
 
-def doubled_classes(texts: Mapping[str, str]) -> dict[str, list[str]]:
-    """Public class names that more than one module defines, with the modules; `texts` are sources by module."""
+def doubled_classes(trees: Mapping[str, ast.AST]) -> dict[str, list[str]]:
+    """Public class names that more than one module defines, with the modules; `trees` are by module."""
     homes: dict[str, set[str]] = {}
-    for module, text in texts.items():
-        for node in ast.walk(ast.parse(text)):
+    for module, tree in trees.items():
+        for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 homes.setdefault(node.name, set()).add(module)
     return {name: sorted(modules) for name, modules in homes.items() if len(modules) > 1}
@@ -387,10 +401,10 @@ def doubled_classes(texts: Mapping[str, str]) -> dict[str, list[str]]:
 
 def test_two_classes_never_share_a_name() -> None:
     """Backends aside: torch's modules and ONNX's messages are called as torch and onnx call them."""
-    texts = {m: path.read_text("utf-8") for m, path in MODULES.items() if ".backends." not in m}
-    assert doubled_classes(texts) == {}
+    assert doubled_classes({module: tree for module, tree in syntax().items() if ".backends." not in module}) == {}
 
 
 def test_a_shared_name_is_found() -> None:
     a, b, c = "class Reader: pass", "if True:\n    class Reader: pass", "class _Own: pass\nclass Reader2: pass"
-    assert doubled_classes({"a": a, "b": b, "c": c, "d": c.replace("Reader2", "Other")}) == {"Reader": ["a", "b"]}
+    texts = {"a": a, "b": b, "c": c, "d": c.replace("Reader2", "Other")}
+    assert doubled_classes({name: ast.parse(text) for name, text in texts.items()}) == {"Reader": ["a", "b"]}

@@ -8,7 +8,6 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,9 +23,9 @@ from archc.runtime.bench.models import open_runner
 from archc.runtime.bench.nvml import find_gpus
 from archc.runtime.bench.statistics import compare_rounds, summarize
 from archc.runtime.faults import PictureFault, RuntimeFault
-from archc.runtime.ports import Port
 
 from .cuda_trouble import break_cuda
+from .fake_runners import OnCpu, OnCuda
 from .program import program
 
 SPEC = """archspec: 1
@@ -102,21 +101,6 @@ def test_bad_requests(run, name):
     onnx.save(model, "other.onnx")
     ran = run("bench", "--seconds", "0.1", *arguments)
     assert ran.code == code and word in ran.err, ran.err
-
-
-@dataclass
-class OnCpu:
-    """A runner on the CPU that says why."""
-
-    reason: str
-    gpu_unusable: bool
-    fixed_batch: None = None
-    where: str = "cpu"
-
-    def __post_init__(self) -> None:
-        self.ports = {"x": Port("x", "float32", (None, 2))}
-
-    def run(self, arrays: Any) -> None: ...
 
 
 @pytest.mark.parametrize("driver", [False, True])
@@ -230,17 +214,6 @@ class FakeNvml:
 
     def nvmlDeviceGetTotalEnergyConsumption(self, handle: int) -> int:
         return 5000 if handle == 0 else 7000
-
-
-class OnCuda:
-    """A runner that says that it is on CUDA."""
-
-    fixed_batch, where, reason, gpu_unusable = None, "cuda", "asked for", False
-
-    def __init__(self) -> None:
-        self.ports = {"x": Port("x", "float32", (None, 2))}
-
-    def run(self, arrays: Any) -> None: ...
 
 
 @pytest.fixture

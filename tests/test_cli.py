@@ -266,8 +266,8 @@ def test_lists(run: Run) -> None:
     assert "conv" in run("ops").out
     assert "groups" in run("ops", "conv").out
     assert all(each["name"] != "path_draw" for each in json.loads(run("ops", "--format", "json").out)["ops"])
-    assert run("doctor").code == 0
-    assert json.loads(run("doctor", "--format", "json").out)["findings"]
+    ran = run("doctor", "--format", "json")
+    assert ran.code == 0 and json.loads(ran.out)["findings"]
 
 
 def test_help_tells_choices_and_defaults(run: Run) -> None:

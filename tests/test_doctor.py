@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -177,7 +177,7 @@ def files_of(folder: Path) -> set[str]:
     return {os.path.join(at, name) for at, _, names in os.walk(folder) for name in names}
 
 
-# each starts archc, which starts a process for each package: the others are among the slow tests
+# each starts archc, which starts a process for each package
 FAST = {
     "both wheels",
     "torch without its libraries",
@@ -187,25 +187,51 @@ FAST = {
     "a newer TensorRT",
     "a plugin that kills",
 }
+# what is wrong on one machine at once: each finding is the same as where it is alone, which the soak shows
+TOGETHER = (
+    ("a wheel of another name", "a version that is too old", "a version that is too new", "a package that kills", "an extra in another version",
+     "hidden GPUs", "escapes in a variable", "a cache that is no folder", "no temporary folder"),
+    ("onnxruntime out of range", "CUDA of an onnxruntime out of range", "providers of an onnxruntime out of range"),
+    ("the right TensorRT", "torch with another CUDA", "a cache that is no folder"),
+    ("all of CUDA", "TensorRT is not here", "torch without CUDA", "a version that is too old"),
+)  # fmt: skip
+AT_ONCE = {case for cases in TOGETHER for case in cases}
 
 
-@pytest.mark.parametrize(
-    "case", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in MACHINES]
-)
+def mark(case: str) -> Any:
+    if case in FAST:
+        return case
+    return pytest.param(case, marks=pytest.mark.soak if case in AT_ONCE else pytest.mark.slow)
+
+
+@pytest.mark.parametrize("case", map(mark, MACHINES))
 def test_what_is_wrong_with_a_machine(tmp_path: Path, case: str) -> None:
-    wrong = MACHINES[case]
-    machine = Machine(tmp_path)
-    wrong.make(machine)
+    check_machine(tmp_path, [case])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cases", TOGETHER, ids=lambda cases: cases[0])
+def test_what_is_wrong_at_once(tmp_path: Path, cases: tuple[str, ...]) -> None:
+    check_machine(tmp_path, cases)
+
+
+def check_machine(folder: Path, cases: Sequence[str]) -> None:
+    """A machine on which all of this is wrong: each is found, with its words, and no file is another than before."""
+    machine = Machine(folder)
+    for make in dict.fromkeys(MACHINES[case].make for case in cases):
+        make(machine)
     machine.variables.setdefault("PYTHONDONTWRITEBYTECODE", "1")
-    before = files_of(tmp_path)
+    before = files_of(folder)
     found, exit_code = machine.examine()
-    finding = found[wrong.name]
-    assert (finding["ok"], finding["area"], exit_code) == (wrong.ok, wrong.area, wrong.exit_code), found
-    for word in wrong.value:
-        assert word in finding["value"], finding
-    for word in wrong.advice:
-        assert word in finding["advice"], finding
-    assert files_of(tmp_path) == before
+    assert exit_code == max(MACHINES[case].exit_code for case in cases), found
+    for wrong in (MACHINES[case] for case in cases):
+        finding = found[wrong.name]
+        assert (finding["ok"], finding["area"]) == (wrong.ok, wrong.area), found
+        for word in wrong.value:
+            assert word in finding["value"], finding
+        for word in wrong.advice:
+            assert word in finding["advice"], finding
+    assert files_of(folder) == before
 
 
 def test_for_people_it_is_a_table_without_escapes(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from archc.compiler.passes import PassOptions
 from archc.compiler.weights.seeded import SeededSource
 
 from .op_cases import CASES, Case
+from .sweep import sweep
 
 FLOATS = (F16, F32, F64)
 COUNTS = {"num_batches_tracked"}  # a count is an integer, whatever is counted
@@ -38,7 +39,7 @@ def graph_of(op: Op, shapes: tuple[tuple[int, ...], ...], dtype: DType) -> Graph
     return Graph("one", inputs, (node,), (Output("out", node.output),))
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@sweep("case", CASES)
 def test_results_and_parameters_keep_the_element_type(case: Case) -> None:
     shapes = []
     for dtype in FLOATS:
@@ -155,7 +156,7 @@ def test_halves_and_doubles_round_as_torch_does(dtype: DType) -> None:
 
 
 @pytest.mark.parametrize("dtype", [F16, F64], ids=str)
-@pytest.mark.parametrize("case", CASES, ids=str)
+@sweep("case", CASES)
 def test_onnx_is_written_over_it(case: Case, dtype: DType, tmp_path) -> None:
     """The checker infers every type strictly, so a constant or a tensor of another element type is found."""
     graph = run_passes(graph_of(OPS[case.op](**case.fields), case.inputs, dtype), PassOptions(fold=False))

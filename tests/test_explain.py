@@ -29,6 +29,7 @@ from archc.text.tables import format_number
 from . import foreign_models
 from .op_cases import CASES, Case
 from .program import Run, program
+from .sweep import sweep
 from .test_cli import loaded
 
 NORM = """archspec: 1
@@ -439,7 +440,7 @@ def test_what_passes_did_is_what_happened(name: str) -> None:
             )
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@sweep("case", CASES)
 def test_the_call_of_a_module_makes_the_module(case: Case) -> None:
     """What is shown, evaluated, prints as torch prints the op's own module, with the same tensors."""
     from torch import nn

@@ -57,7 +57,7 @@ def fuzz(name: str, seconds: int, seed: int) -> None:
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_while(name):
     """Always from the same seed, so that what it finds in one run it finds in the next."""
-    fuzz(name, 10, 1)
+    fuzz(name, 4, 1)
 
 
 @needs_atheris

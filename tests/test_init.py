@@ -13,6 +13,9 @@ from archc.compiler.driver import check
 from archc.compiler.frontend.located_yaml import plain_value
 from archc.scaffold.overlay import TextDocument
 from archc.scaffold.starter import start_spec, write_spec
+from archc.training.recipe.begin import begin_recipe
+from archc.training.recipe.find import bundled_recipes
+from archc.training.recipe.read import read_recipe
 
 from .begun_specs import nodes, same_net
 from .program import Ran, Run, program
@@ -33,7 +36,8 @@ def test_a_family(origin: str, tmp_path: Path) -> None:
     same_net(origin, tmp_path)
 
 
-@pytest.mark.slow
+# members of one family differ in their numbers alone
+@pytest.mark.soak
 @pytest.mark.parametrize("origin", [each.name for each in NETS if each.name not in FIRST_OF_FAMILY])
 def test_every_net(origin: str, tmp_path: Path) -> None:
     same_net(origin, tmp_path)
@@ -178,3 +182,27 @@ def test_a_wrong_origin_tells_its_faults(run: Run) -> None:
 def test_a_name_that_yaml_reads_otherwise(name: str, tmp_path: Path) -> None:
     write_spec(start_spec(name, "resnet18"), tmp_path / "net.yaml")
     assert check(str(tmp_path / "net.yaml")).name == name
+
+
+@pytest.mark.parametrize("name", bundled_recipes())
+def test_a_recipe_of_ones_own_says_the_same(name: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(begin_recipe("mine", name), "utf-8")
+    mine, bundled = read_recipe(tmp_path / "mine.yaml"), read_recipe(name)
+    assert mine.name == "mine" and not mine.nets
+    assert mine.__dict__ | {"origin": "", "name": "", "nets": ()} == bundled.__dict__ | {
+        "origin": "",
+        "name": "",
+        "nets": (),
+    }
+
+
+def test_a_recipe_is_begun(run: Run) -> None:
+    begun = run("init", "mine", "--recipe", "digits")
+    assert begun.code == 0 and "wrote mine.yaml" in begun.out and "archc check mine.yaml" in begun.out
+    assert Path("mine.yaml").read_text("utf-8").startswith("# begun from zoo:digits\nrecipe: 1\nname: mine\n")
+    assert run("check", "mine.yaml").code == 0
+    printed = run("init", "mine", "--recipe", "zoo:digits", "-o", "-")
+    assert printed.code == 0 and printed.out == Path("mine.yaml").read_text("utf-8")
+    assert run("init", "mine", "--recipe", "digits").code == 2
+    assert run("init", "other", "--recipe", "digits", "--from", "resnet18").code == 2
+    assert run("check", "zoo:digits").code == 0

@@ -17,8 +17,10 @@ from archc.compiler.ir.types import TensorType
 from archc.compiler.ops import OPS
 from archc.compiler.sources import Memory, SpecText
 
+from .families import by_family
 from .op_cases import CASES, Case
 from .six_nets import NoWeights
+from .sweep import sweep
 from .test_zoo_builds import MEMBERS
 
 
@@ -131,8 +133,7 @@ def test_the_zoos_smallest_images_are_those_of_trial(name: str) -> None:
     check_limits(name)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(set(MEMBERS) - set(SAMPLES)))
+@by_family(sorted(set(MEMBERS) - set(SAMPLES)))
 def test_all_of_the_zoos_smallest_images_are_those_of_trial(name: str) -> None:
     check_limits(name)
 
@@ -221,7 +222,7 @@ def test_what_does_not_take_a_size_is_told(size: tuple[int, int], message: str) 
     assert (caught.value.code, caught.value.exit_code, caught.value.message) == ("input-size", 2, message)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@sweep("case", CASES)
 def test_weights_depend_on_channels_alone(case: Case) -> None:
     """What `Op.params` promises, and the search for sizes relies on."""
     op = OPS[case.op](**case.fields)

@@ -68,7 +68,7 @@ REFUSED: dict[str, tuple[str, str, Callable[[], object], int, str, str]] = {
     "not there": ("net", "nowhere", lambda: None, 2, "calibration-data", "no folder and no file `nowhere`"),
     "an empty folder": ("net", "empty", lambda: Path("empty").mkdir(), 2, "no-images", "no picture in the folder `empty`"),
     "a folder of texts": ("net", "texts", lambda: (Path("texts").mkdir(), Path("texts/a.txt").touch()), 2, "no-images", "numpy.savez"),
-    "a list": ("net", "a.txt", lambda: Path("a.txt").touch(), 2, "calibration-data", "neither a folder of pictures nor an .npz"),
+    "a list": ("net", "a.txt", lambda: Path("a.txt").touch(), 2, "calibration-data", "no folder of pictures, no .csv that names some, and no .npz"),
     "a lone array": ("net", "a.npy", lambda: np.save("a.npy", images(9)), 2, "calibration-data", "numpy.savez('inputs.npz', image=array)"),
     "nothing but damaged pictures": ("net", "bad", lambda: broken("bad", 0, 3), 1, "calibration-data", "none of the 3 pictures in `bad`"),
     "pictures without preprocess": ("plain", "photos", lambda: photos(Path("photos"), 6), 1, "calibration-data", "the spec has no `preprocess`"),

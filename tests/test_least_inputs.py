@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
-
 from archc.compiler.diagnostics import Reject
 from archc.compiler.ir.types import TensorType
 from archc.compiler.ops import OPS
 from archc.compiler.ops.op import Op
 
 from .op_cases import CASES, Case
+from .sweep import sweep
 
 
 def own_types(case: Case) -> list[TensorType]:
     return [TensorType(("N", *shape)) for shape in case.inputs]
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if len(case.inputs) == 1], ids=str)
+@sweep("case", [case for case in CASES if len(case.inputs) == 1])
 def test_least_input_is_that_of_trial(case: Case) -> None:
     """Nothing below it gives as much. It is the least one itself, but for a vector, where it may be too little."""
     op, (x,) = OPS[case.op](**case.fields), own_types(case)
@@ -43,7 +42,7 @@ def gives(op: Op, own: TensorType, x: TensorType, least: tuple[int, ...]) -> boo
         return False
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if len(case.inputs) > 1], ids=str)
+@sweep("case", [case for case in CASES if len(case.inputs) > 1])
 def test_a_merge_needs_no_more_than_it_has(case: Case) -> None:
     op, x = OPS[case.op](**case.fields), own_types(case)
     for each in x:
@@ -53,7 +52,7 @@ def test_a_merge_needs_no_more_than_it_has(case: Case) -> None:
 IMAGES = [case for case in CASES if case.inputs and all(len(shape) == 3 for shape in case.inputs)]
 
 
-@pytest.mark.parametrize("case", IMAGES, ids=str)
+@sweep("case", IMAGES)
 def test_heights_and_widths_depend_on_those_that_arrive_alone(case: Case) -> None:
     """Neither on channels nor on the order of the inputs, as `Op.infer` promises; the height not on the width."""
     op, own = OPS[case.op](**case.fields), own_types(case)

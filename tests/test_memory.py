@@ -29,6 +29,7 @@ from archc.compiler.weights.seeded import SeededSource
 
 from .op_cases import CASES, Case
 from .six_nets import NoWeights, load, six
+from .sweep import sweep
 from .test_ops import Positive, spread
 from .test_ops import graph_of as graph_of_op
 
@@ -100,7 +101,7 @@ def check_peaks(graph: Graph, folder: Path, batch: int = 1) -> None:
         assert inference_peak(graph, OPSET, batch, in_place).bytes == simulated_peak(steps, inputs, results, in_place)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@sweep("case", CASES)
 def test_each_op_takes_the_memory_that_onnxruntime_takes(case: Case, tmp_path: Path) -> None:
     check_peaks(run_passes(graph_of_op(case), PassOptions(fold=False)), tmp_path, 2)
 
@@ -193,7 +194,7 @@ def check_saved(graph: Graph, device: str = "meta") -> None:
     assert Saved(2 * image + once, image) == saved_by_torch(graph, device=device)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@sweep("case", CASES)
 def test_each_op_keeps_what_torch_keeps(case: Case) -> None:
     """Behind a layer with weights, as nothing is kept before the first."""
     graph = graph_of_op(case)

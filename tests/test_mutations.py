@@ -60,8 +60,10 @@ def mutate_zoo(count: int, seed: int) -> None:
             raise AssertionError(what) from error
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("part", range(4))
+# the search goes on in the soak, with these seeds and with others
+@pytest.mark.parametrize(
+    "part", [pytest.param(part, marks=pytest.mark.slow if part < 2 else pytest.mark.soak) for part in range(4)]
+)
 def test_two_thousand_specs(part: int) -> None:
     mutate_zoo(500, SEED + part)
 

@@ -26,10 +26,10 @@ IMAGE = [2, 3, 3]
 TRACED = fx.symbolic_trace(nn.Sequential(nn.ReLU()))
 TRACED(torch.ones(1))
 OWNED = {*dir(nn.Module()), *vars(TRACED), *dir(TRACED)} - {"0"}
-WORDS = {
-    *keyword.kwlist, *keyword.softkwlist, *dir(builtins), *dir(torch), *dir(nn), *dir(torch.Tensor), *dir(nn.functional), *OWNED,
-    *dir(layers), *NETWORK_ATTRIBUTES,
-}  # fmt: skip
+# the words of Python, and those that a module or generated code has or sees by their bare names
+BARE = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *OWNED, *dir(nn), *dir(layers), *NETWORK_ATTRIBUTES}
+# generated code says these behind `torch.` and the like: thousands, in the soak
+DOTTED = {*dir(torch), *dir(torch.Tensor), *dir(nn.functional)} - BARE
 # names that were faults, and those that generated code and files use
 FAULTS = (
     "local", "drawn", "itself", "self", "Self", "nn", "torch", "body", "shortcut", "path_draw", "logits", "image", "input", "output",
@@ -101,8 +101,14 @@ def test_names_that_were_faults(tmp_path: Path) -> None:
         check_forms(document, tmp_path)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("document", [pytest.param(d, id=str(i)) for i, d in enumerate(nets(WORDS))])
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param(document, id=f"{kind} {number}", marks=mark)
+        for kind, words, mark in (("bare", BARE, pytest.mark.slow), ("dotted", DOTTED, pytest.mark.soak))
+        for number, document in enumerate(nets(words))
+    ],
+)
 def test_every_word_of_python_and_torch(document: dict[str, Any], tmp_path: Path) -> None:
     check_forms(document, tmp_path)
 
@@ -154,7 +160,7 @@ def test_the_language_page_lists_what_is_refused() -> None:
 
 def test_what_is_refused_is_owned() -> None:
     """No other word is refused, and none that torch's modules or a net of ours own is allowed."""
-    words = {word for word in WORDS | set(FAULTS) if not re.search(r"[^\w-]", word)}
+    words = {word for word in BARE | DOTTED | set(FAULTS) if not re.search(r"[^\w-]", word)}
     refused = {word for word in words if name_fault(word)}
     dunder = {word for word in words if word.startswith("__")}
     assert refused == (OWNED | set(keyword.kwlist) | dunder | NETWORK_ATTRIBUTES | {"self", "Self"}) & words

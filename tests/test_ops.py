@@ -27,6 +27,7 @@ from archc.compiler.weights.seeded import SeededSource
 from archc.runtime.inference import create_cpu_session
 
 from .op_cases import CASES, REJECTS, Case
+from .sweep import sweep
 
 DTYPES = {torch.float32: F32, torch.int64: I64}
 
@@ -60,7 +61,7 @@ class Positive(SeededSource):
         return np.abs(array) + np.float32(0.5) if name.endswith("running_var") else array
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@sweep("case", CASES)
 def test_shape_parameters_and_values_agree(case, tmp_path):
     graph = graph_of(case)
     params = graph.params()

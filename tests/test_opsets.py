@@ -18,6 +18,7 @@ from archc.compiler.weights.seeded import SeededSource
 from archc.runtime.inference import create_cpu_session
 
 from .op_cases import CASES, Case
+from .sweep import sweep
 from .test_ops import Positive, graph_of, spread
 
 SWEPT = {13, 17, 20, 23, 26}
@@ -72,7 +73,7 @@ def test_ops_state_the_opset_that_their_operator_asks_for():
     }
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@sweep("case", CASES)
 def test_every_opset_gives_the_same_numbers_or_is_refused(case: Case, tmp_path):
     graph = graph_of(case)
     weights = Positive(spread(graph.params()))

@@ -22,6 +22,7 @@ from archc.compiler.view.page.page import LAYOUT, LIVE, MODULES, join_modules, p
 
 from .browser import Tab, draw_net, start_browser
 from .drawings import nested_skips
+from .families import Choice, by_share
 
 PLAIN = ["googlenet", "densenet121", "fractalnet20_cifar"]
 BRIDGES = """archspec: 1
@@ -151,11 +152,11 @@ def every_item(items: Collection[Any]) -> Iterator[Any]:
             yield from every_item(inner)
 
 
-@pytest.mark.slow
-def test_the_page_lays_out_the_zoo_as_python_does(tab: Tab) -> None:
+@by_share
+def test_the_page_lays_out_the_zoo_as_python_does(tab: Tab, choose: Choice) -> None:
     names = [model.name for model in models() if model.name not in PLAIN]
     assert len(names) > 90
-    for name in names:
+    for name in choose(names):
         check_layouts(tab, draw_net(name), 1)
 
 
@@ -209,10 +210,10 @@ def test_texts_of_bridges_are_in_their_boxes(tab: Tab, tmp_path: Path, bridges: 
     assert tab.run(TEXTS) == []
 
 
-@pytest.mark.slow
-def test_texts_of_the_zoo_are_in_their_boxes(tab: Tab, tmp_path: Path) -> None:
+@by_share
+def test_texts_of_the_zoo_are_in_their_boxes(tab: Tab, tmp_path: Path, choose: Choice) -> None:
     wrong = {}
-    for name in (model.name for model in models() if "1202" not in model.name):
+    for name in choose([model.name for model in models() if "1202" not in model.name]):
         tab.requests.clear()
         show(tab, draw_net(name), tmp_path, "open=*")
         wrong[name] = tab.run(TEXTS)

@@ -22,8 +22,10 @@ from archc.compiler.ops import OPS
 from archc.compiler.passes import PIPELINE, PassOptions
 from archc.compiler.sources import zoo
 
+from .families import by_family
 from .op_cases import CASES, Case
 from .program import program
+from .sweep import sweep
 from .test_ops import graph_of
 
 IMAGE = Value("image", image(3, 8, 8))
@@ -46,7 +48,7 @@ def assert_reads_back(graph: Graph) -> None:
     assert read(graph.text(places=False)) == graph
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@sweep("case", CASES)
 def test_every_op_reads_back(case: Case) -> None:
     assert_reads_back(graph_of(case))
 
@@ -57,8 +59,7 @@ def test_element_types_read_back(dtype) -> None:
     assert_reads_back(Graph("g", (x,), (), (Output("y", x),)))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(zoo()))
+@by_family(sorted(zoo()))
 def test_the_zoo_reads_back_after_every_pass(name: str) -> None:
     assert_the_stages_read_back(name)
 

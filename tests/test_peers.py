@@ -23,7 +23,7 @@ from archc.runtime.images import prepare, read_image
 from archc.runtime.inference import create_cpu_session
 
 from .fingerprint import fill_tensor, golden_input
-from .peers import BATCH, DATA, PEERS, TIMM, TORCHVISION, library, size
+from .peers import BATCH, DATA, PEERS, PEERS_IN_CI, TIMM, TORCHVISION, library, size
 
 SHAPES = json.loads((DATA / "peers.json").read_text("utf-8"))["nets"]
 TOLERANCE = 1e-4  # of the logits' standard deviation; a wrong stride, padding or eps moves them by ten times as much
@@ -71,8 +71,10 @@ class Filled:
         return fill_tensor(name, self.params[name].shape, np.float32)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in PEERS_IN_CI else pytest.mark.soak) for name in PEERS],
+)
 def test_fingerprint_in_torch_and_in_onnxruntime(name, folder):
     """Weights filled from their keys give the peer's float64 logits to 1e-4 of their spread."""
     checked = check(name)

@@ -30,6 +30,7 @@ from archc.runtime.inference import create_cpu_session
 
 from .op_cases import CASES
 from .program import Run, program
+from .sweep import sweep
 from .test_ops import Positive, graph_of, spread
 
 ROOT = Path(__file__).parent.parent
@@ -163,7 +164,7 @@ def test_islands_of_float32(run: Run) -> None:
     assert graph.params()["norm.running_var"].dtype is F16 and graph.params()["stem.weight"].dtype is F16
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@sweep("case", CASES)
 def test_every_op_computes_in_half_floats(case: Any, tmp_path: Path) -> None:
     """Each builds at the oldest, a middle and the newest opset, is opened in this process, and answers as float32 does, to what half floats lose."""
     plain = graph_of(case)

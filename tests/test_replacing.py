@@ -14,12 +14,12 @@ from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.backends.torch.scope import Scope
 from archc.compiler.ops.op import op_of
 
+from .families import by_family
 from .peers import torchvision_net
 from .six_nets import NoWeights, assert_same, by_name, image_of, last_layers, module_of, replace, six
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [m.name for m in models() if m.family != "lecture"])  # those are parts of nets
+@by_family([m.name for m in models() if m.family != "lecture"])  # those are parts of nets
 def test_every_last_layer_of_the_zoo_may_be_another(name: str) -> None:
     """Heads, too, and in both phases. An identity in the place of a linear layer gives its features, as vectors."""
     graph = archc.load(name).graph

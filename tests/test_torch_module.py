@@ -24,6 +24,9 @@ from archc.compiler.ops.op import op_of
 from .peers import library, torchvision_net
 from .six_nets import SHORT_GOOGLENET, SIX, assert_same, by_name, image_of, last_layers, load, module_of, replace, six
 
+# a plain net, heads, a draw for the whole net, and dropped blocks
+SHARED = {name: SIX[name] for name in SIX if name not in ("densenet_40_12_cifar", "squeezenet1_1")}
+
 # -- tracing and exporting ---------------------------------------------------------------------------------------------
 
 
@@ -119,8 +122,12 @@ def test_export_with_an_open_batch(name: str) -> None:
             assert_same(exported(image_of(name, count)), module(image_of(name, count)))
 
 
-@pytest.mark.slow
-@six
+# the nets with neither heads nor draws are compiled in the same way as LeNet: they are in the soak
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in SHARED else pytest.mark.soak) for name in SIX],
+    ids=lambda name: Path(name).stem,
+)
 def test_compile(name: str) -> None:
     module, image = module_of(name), image_of(name)
     compiled = torch.compile(module, backend="eager", fullgraph=True)
@@ -130,12 +137,21 @@ def test_compile(name: str) -> None:
     assert by_name(compiled(image)).keys() == by_name(module(image)).keys()
 
 
+SMALL = """archspec: 1
+name: small
+input: {image: [3, 8, 8]}
+graph: [conv: 4, relu, global_avg_pool, {name: fc, linear: 5}]
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     not (shutil.which("c++") or shutil.which("g++")), reason="torch's default compiler needs one of C++"
 )
-def test_compile_to_machine_code() -> None:
-    module, image = module_of("lenet5_modern"), image_of("lenet5_modern")
+def test_compile_to_machine_code(tmp_path: Path) -> None:
+    """A net of few kernels: the compiler of C++ takes seconds for each, in either phase."""
+    (tmp_path / "small.yaml").write_text(SMALL, "utf-8")
+    module, image = archc.load(tmp_path / "small.yaml").to_torch().eval(), torch.randn(2, 3, 8, 8)
     compiled = torch.compile(module)
     with torch.no_grad():
         assert_same(compiled(image), module(image), 1e-4)
@@ -273,9 +289,9 @@ def test_two_processes_learn_one_net(tmp_path: Path) -> None:
     """DistributedDataParallel over gloo: from two starts and two halves of a batch, both end with the same tensors."""
     command = [sys.executable, "-W", "ignore", "-c", DDP]
     started = [
-        subprocess.Popen([*command, str(rank), str(tmp_path / "store"), repr(SIX)], stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        subprocess.Popen([*command, str(rank), str(tmp_path / "store"), repr(SHARED)], stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
         for rank in range(2)
     ]  # fmt: skip
     said = [process.communicate(timeout=600)[0] for process in started]
     assert [process.returncode for process in started] == [0, 0]
-    assert said[0] == said[1] and [line.split()[0] for line in said[0].splitlines()] == list(SIX)
+    assert said[0] == said[1] and [line.split()[0] for line in said[0].splitlines()] == list(SHARED)

@@ -74,6 +74,24 @@ def test_a_folder_of_photos_becomes_a_model(run: Run) -> None:
     assert run("check", "run/spec.yaml").code == 0
 
 
+def test_numbers_do_not_take_the_labels_of_a_known_set(run: Run) -> None:
+    Path("tiny.yaml").write_text(SPEC + "labels: cifar-10\n", "utf-8")
+    for part in ("train", "val"):
+        for at, name in enumerate(("blue", "green", "red")):
+            Path("photos", part, name).rename(Path("photos", part, str(at + 7)))
+    ran = run(*TRAIN, "-o", "run", "--epochs", "1")
+    assert ran.code == 0 and "note: the classes are numbers" in ran.err and "classes = 3" in ran.err
+    assert 'labels: ["7", "8", "9"]' in Path("run/spec.yaml").read_text("utf-8")
+    Path("tiny.yaml").write_text(SPEC + f"labels: {json.dumps([str(n) for n in range(10)])}\n", "utf-8")
+    ran = run(*TRAIN, "-o", "ten", "--epochs", "1", "--set", "classes=10")
+    assert ran.code == 0 and "no picture is of `0`" in ran.err
+    # as many outputs as the run has, whatever occurs
+    ran = run("train", "--resume", "ten", "--epochs", "2", "--device", "cpu")
+    assert ran.code == 0 and "of 10 classes" in ran.err, ran.err
+    ran = run(*TRAIN, "-o", "five", "--set", "classes=5")
+    assert ran.code == 1 and "the pictures have 3 classes, the net 5" in ran.err
+
+
 def test_a_run_is_resumed_and_made_longer(run: Run) -> None:
     document = json.loads(run(*TRAIN, "-o", "run", "--format", "json").out)
     assert document["step"] == document["steps"] == 9 and document["best"]["metric"] == "top1"
@@ -101,7 +119,7 @@ def test_weights_of_another_run(run: Run) -> None:
     ran = run(
         *TRAIN, "-o", "second", "--weights", "first/best.safetensors", "--weights-skip", "fc", "--set", "freeze=[conv]"
     )
-    assert ran.code == 0 and "weights from best.safetensors: 2 tensors, and 2 from the seed" in ran.err
+    assert ran.code == 0 and "weights from best.safetensors: 2 tensors, and 2 from the seed: those of `fc`" in ran.err
     refused = run(*TRAIN, "-o", "third", "--weights", "first/best.safetensors", "--set", "width=7")
     assert refused.code == 1 and "weights-misshapen" in refused.err
     refused = run(*TRAIN, "-o", "fourth", "--weights-skip", "fc")
@@ -166,6 +184,92 @@ def test_a_signal_to_the_whole_group_is_an_interruption(number: signal.Signals, 
 def test_a_bundled_net_takes_its_own_recipe(run: Run) -> None:
     ran = run("train", "lenet5_modern", "--data", "photos", "--dry-run", "--set", "batch=6")
     assert "using the bundled recipe digits" in ran.err, ran.err
+
+
+def test_a_share_for_validation_is_listed(run: Run) -> None:
+    Path("tiny.yaml").write_text(SPEC + "preprocess: {mean: [0.5], std: [0.5]}\n", "utf-8")
+    ran = run(
+        *TRAIN,
+        "-o",
+        "run",
+        "--epochs",
+        "1",
+        "--set",
+        "data.split=0.34",
+        "--set",
+        "freeze=[conv]",
+        "--set",
+        "schedule.steps.at=[2]",
+    )
+    assert ran.code == 0, ran.err
+    # 3·4 + 4 of the convolution, and 4·3 + 3
+    assert "31 parameters, 15 of them trained" in ran.err and "warning[beyond-end]" in ran.err
+    lines = Path("run/val.csv").read_text("utf-8").splitlines()
+    assert lines[0] == "path,class" and len(lines) == 7 and lines[1].endswith(",blue")
+    ran = run(
+        "build",
+        "run/spec.yaml",
+        "--weights",
+        "run/best.safetensors",
+        "--precision",
+        "int8",
+        "--calibrate",
+        "run/val.csv",
+        "-o",
+        "tiny.onnx",
+        "--max-error",
+        "1",
+    )
+    assert ran.code == 0, ran.err
+    told = json.loads(run("eval", "tiny.onnx", "run/val.csv", "--device", "cpu", "--format", "json").out)
+    assert told["pictures"] == 6
+
+
+def test_what_a_finished_run_says(run: Run) -> None:
+    assert run(*TRAIN, "-o", "run", "--epochs", "1").code == 0
+    ran = run("train", "--resume", "run", "--device", "cpu")
+    assert ran.code == 0 and "finished already" in ran.out and "--resume run --epochs 2" in ran.out
+    record = json.loads(Path("run/run.json").read_text("utf-8"))
+    assert [(each["first"], each["last"]) for each in record["sessions"]] == [(0, 3), (3, 3)]
+    Path("photos").rename("moved")
+    ran = run("train", "--resume", "run", "--epochs", "2")
+    assert ran.code == 2 and "archc train --resume run --data DIR" in ran.err
+    assert run("train", "--resume", "run", "--epochs", "2", "--data", "moved", "--device", "cpu").code == 0
+    assert (
+        run(
+            "train",
+            "tiny.yaml",
+            "recipe.yaml",
+            "--data",
+            "moved",
+            "-o",
+            "one",
+            "--set",
+            "schedule=cosine",
+            "--device",
+            "cpu",
+        ).code
+        == 0
+    )
+    ran = run("train", "--resume", "one", "--epochs", "9")
+    assert ran.code == 2 and "--weights one/best.safetensors" in ran.err
+
+
+def test_warnings_for_another_length_are_told(run: Run) -> None:
+    ran = run(
+        "train",
+        "resnet20_cifar_optA",
+        "--data",
+        "photos",
+        "--dry-run",
+        "--epochs",
+        "8",
+        "--device",
+        "cpu",
+        "--set",
+        "batch=6",
+    )
+    assert ran.code == 0 and "warning[beyond-end]" in ran.err, ran.err
 
 
 def torchrun(folder: Path, *words: str, nodes: int = 1) -> list[subprocess.CompletedProcess[str]]:

@@ -17,6 +17,7 @@ from archc.training.augment.batches import BatchMixer
 from archc.training.augment.draws import Purpose, open_draws
 from archc.training.augment.pictures import Augmenter
 from archc.training.augment.steps import STEPS, fill_values, find_conflict
+from archc.training.recipe.read import read_recipe
 from archc.training.recipe.recipe import Augmentation
 
 from .training_pictures import make_picture
@@ -219,6 +220,16 @@ def test_mixed_targets_are_shares_of_what_is_seen(names: tuple[str, ...]) -> Non
         kinds.add(bool((mixed == mixed.round()).all()))
     assert kinds == {name == "cutmix" for name in names}
     assert BatchMixer([], 3, 0, 0)(images, torch.arange(3), 0, 0)[1].dtype == torch.int64
+
+
+def test_the_setting_that_is_offered_fits_any_input() -> None:
+    augment = read_recipe("resnet_cifar").augment
+    with pytest.raises(Failure) as caught:
+        Augmenter(how(side=64), augment)
+    setting = caught.value.help.partition("--set '")[2].rstrip("'")
+    Augmenter(how(side=64), read_recipe("resnet_cifar", [setting]).augment)
+    for name in ("digits", "fashion_mnist"):
+        Augmenter(how(side=64), read_recipe(name).augment)
 
 
 @pytest.mark.parametrize("name, values, into, code, words", [

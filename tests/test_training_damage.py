@@ -25,7 +25,7 @@ from archc.training.broken import BrokenPictures, read_broken
 from archc.training.checkpoint.identity import hash_recipe
 from archc.training.checkpoint.write import HEADER
 from archc.training.data import TrainingData
-from archc.training.data.classes import name_classes
+from archc.training.data.classes import SpecClasses, name_classes
 from archc.training.data.pictures import ArrayPictures
 from archc.training.metrics import read_metrics
 from archc.training.recipe.recipe import CheckpointRules, DataRules, OptimizerRules, Recipe, ScheduleRules
@@ -273,7 +273,7 @@ def test_classes_of_any_name_become_labels(tmp_path: Path) -> None:
     train(tmp_path / "small.yaml", replace(RECIPE, epochs=1), data=data, output=tmp_path / "run", device="cpu")
     assert check(str(tmp_path / "run/spec.yaml")).labels == names
     with pytest.raises(Failure) as caught:
-        name_classes(["a", "\udcff\udcfe"], None, None, None)
+        name_classes(["a", "\udcff\udcfe"], None, SpecClasses())
     assert caught.value.code == "class-name"
 
 

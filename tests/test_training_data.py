@@ -89,6 +89,38 @@ def test_labels_of_the_spec(labels: tuple[str, ...] | None, classes: tuple[str, 
         assert all((pictures.target(at) == dog) == ("/dog/" in pictures.name(at)) for at in range(len(pictures)))
 
 
+DIGITS, TEN = tuple("0123456789"), tuple("abcdefghij")
+SOME = {"train/7": 1, "train/8": 1, "train/9": 1}
+NUMBERED = {f"train/{at}": 1 for at in range(10)}
+NAMING: dict[str, tuple[dict[str, int], tuple[str, ...], int | None, bool, tuple[str, ...], str]] = {
+    "numbers, labels of their own": (NUMBERED, TEN, 10, True, TEN, ""),
+    "numbers, a bundled set": (NUMBERED, TEN, 10, False, DIGITS, "`a`, `b`, `c` and 7 more) are not theirs"),
+    "numbers, and labels are these": (NUMBERED, DIGITS, None, False, DIGITS, ""),
+    "some numbers of a bundled list": (SOME, DIGITS, None, False, tuple("789"), "3 of the spec's 10 labels occur"),
+    "some, all outputs asked for": (SOME, DIGITS, 10, False, DIGITS, "no picture is of `0`, `1`"),
+    "some, as many outputs asked for": (SOME, DIGITS, 3, False, tuple("789"), "3 of the spec's 10 labels occur"),
+    "some numbers, own labels": (SOME, TEN, None, True, tuple("789"), "the classes are numbers"),
+    "some numbers, own labels, ten outputs": (SOME, TEN, 10, True, TEN, "no picture is of `a`"),
+    "some names": ({"train/b": 1, "train/j": 1}, TEN, None, False, ("b", "j"), "--set classes=10 keeps all"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NAMING)
+def test_labels_are_taken_where_they_are_meant(case: str, tmp_path: Path) -> None:
+    folders, labels, count, own, classes, note = NAMING[case]
+    data = open_data(DataRules(val=None), make_folders(tmp_path, folders), labels, count, own)
+    assert data.classes == classes and data.train.classes == len(classes)
+    assert note in " ".join(data.notes) and bool(note) == bool(data.notes)
+    if not own:
+        assert all(f"/{classes[data.train.target(at)]}/" in data.train.name(at) for at in range(len(data.train)))
+
+
+def test_the_number_of_folders_is_told_and_not_that_of_labels(tmp_path: Path) -> None:
+    with pytest.raises(Failure) as caught:
+        open_data(DataRules(val=None), make_folders(tmp_path, SOME), DIGITS, 5, False)
+    assert caught.value.code == "class-count" and "the pictures have 3 classes, the net 5" in caught.value.message
+
+
 def cut(root: Path, name: str, change: Callable[[bytes], bytes]) -> Path:
     """The four files, one of them changed."""
     make_idx(root, packed=False)
@@ -158,6 +190,17 @@ def test_a_split_keeps_shares_and_depends_on_its_seed_alone(tmp_path: Path) -> N
         return names
 
     assert held(0) == held(0) != held(1)
+
+
+def test_a_moved_folder_has_the_same_names(tmp_path: Path) -> None:
+    digests = []
+    for folder in ("one", "two"):
+        make_folders(tmp_path / folder / "train", {"a": 2, "b": 2})
+        pictures = open_data(DataRules(val=None), tmp_path / folder, None, None).train
+        digests.append(pictures.names_digest())
+    assert digests[0] == digests[1]
+    (tmp_path / "two/train/a/00.png").rename(tmp_path / "two/train/a/99.png")
+    assert open_data(DataRules(val=None), tmp_path / "two", None, None).train.names_digest() != digests[0]
 
 
 def test_many_paths_are_few_objects() -> None:

@@ -148,7 +148,7 @@ FAULTS = {
         ("2 pictures", "ant/1.png", "data.broken"),
     ),
     "a loss that is no number": Fault(
-        lambda _: None, ("--set", "optimizer.sgd.lr=1e30"), 1, "diverged", ("step", "optimizer.sgd.lr")
+        lambda _: None, ("--set", "optimizer.sgd.lr=1e6"), 1, "diverged", ("step", "optimizer.sgd.lr")
     ),
     "no such device": Fault(lambda _: None, ("--device", "cuda"), 3, "device-unavailable", ("cuda",)),
 }

@@ -42,11 +42,12 @@ def test_the_four_commands(tmp_path: Path) -> None:
     write_photos(tmp_path / "photos")
     [recipe] = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.M | re.S)
     (tmp_path / recipe.partition("\n")[0].removeprefix("# ")).write_text(recipe, "utf-8")
-    [block] = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.M | re.S)
-    commands = [shlex.split(line) for line in block.splitlines()]
+    blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.M | re.S)
+    commands, with_split = ([shlex.split(line) for line in block.splitlines()] for block in blocks)
     assert [command[:2] for command in commands] == [["archc", word] for word in ("init", "train", "build", "eval")]
+    assert [command[1] for command in with_split] == ["train", "build", "eval"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    for command in [*commands[:3], [*commands[3], "--format", "json"]]:
+    for command in [*commands[:3], *with_split, [*commands[3], "--format", "json"]]:
         done = subprocess.run([sys.executable, "-m", *command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)  # fmt: skip
         assert done.returncode == 0, f"{shlex.join(command)}\n{done.stderr[-3000:]}"
     found = json.loads(done.stdout)
@@ -54,3 +55,4 @@ def test_the_four_commands(tmp_path: Path) -> None:
     assert {"report.html", "metrics.csv", "recipe.yaml", "run.json"} <= {
         path.name for path in (tmp_path / "run").iterdir()
     }
+    assert len((tmp_path / "split/val.csv").read_text("utf-8").splitlines()) == 1 + 3 * PICTURES["train"] // 5

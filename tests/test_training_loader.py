@@ -60,7 +60,7 @@ def same(some: Sequence[PictureBatch], others: Sequence[PictureBatch]) -> bool:
     )
 
 
-@pytest.mark.parametrize("how", [HOW, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize("how", [HOW, pytest.param(LARGE, marks=pytest.mark.slow)], ids=["small", "large"])
 def test_workers_change_nothing(how: Preprocess, data: TrainingData) -> None:
     torch.set_num_threads(2)
     alone = load(data, how=how)
@@ -122,6 +122,14 @@ def test_every_picture_comes_and_every_batch_is_whole(pictures: int, batch: int,
     assert np.array_equal(np.unique(all_of_them), np.arange(pictures))
     assert np.bincount(all_of_them).max() <= 2
     assert not np.array_equal(orders[0].permute(5), orders[0].permute(6))
+
+
+def test_passes_of_a_step_share_its_pictures() -> None:
+    """100 pictures by 32 are 4 steps, in one pass or in four, and every picture comes."""
+    whole = [set(each.pictures.tolist()) for each in EpochOrder(100, 32, 3).plan(0)]
+    parts = [each.pictures.tolist() for each in EpochOrder(100, 8, 3, accumulate=4).plan(0)]
+    steps = [set().union(*parts[at : at + 4]) for at in range(0, 16, 4)]
+    assert steps == whole and len(parts) == 16 and set().union(*steps) == set(range(100))
 
 
 def test_a_broken_picture_is_replaced_and_told_once(data: TrainingData) -> None:

@@ -16,17 +16,18 @@ import torch
 from safetensors.torch import load_file
 
 import archc
-from archc import Failure
+from archc import Failure, SpecError
 from archc.compiler.files import atomic_write
 from archc.training import resume, train
 from archc.training.checkpoint import write
+from archc.training.checkpoint.progress import Best
 from archc.training.data import TrainingData
 from archc.training.data.pictures import ArrayPictures
-from archc.training.driver import batch_of_process
 from archc.training.freezing import freeze, training_mode
-from archc.training.loop import Stopwatch
+from archc.training.loop import Stopwatch, is_better
 from archc.training.losses import TrainingLoss, class_output, class_weights, cross_entropy
 from archc.training.members import find_members
+from archc.training.memory import batch_of_process
 from archc.training.metrics import read_metrics
 from archc.training.optimizers import make_optimizer
 from archc.training.recipe.recipe import (
@@ -147,6 +148,28 @@ def test_plateau_is_torchs(metric: str, mode: Any) -> None:
         assert learning_rate(recipe, 0, LENGTH, plateau) == pytest.approx(optimizer.param_groups[0]["lr"])
 
 
+@pytest.mark.parametrize("metric", ["loss", "top1"])
+def test_a_negative_metric_becomes_better(metric: str) -> None:
+    """Without validation pictures the metric is a loss, negative where more is better: one that stays as it is, is no better."""
+    rules = ScheduleRules("plateau", {"metric": metric, "patience": 1, "factor": 0.1})
+    plateau = Plateau()
+    for _ in range(4):
+        plateau = after_epoch(plateau, -2.0, rules)
+    assert plateau == Plateau(-2.0, 1, 0.1)
+    assert after_epoch(plateau, -1.9 if metric == "top1" else -2.1, rules).waited == 0
+
+
+def test_any_value_is_better_than_no_number() -> None:
+    for name in ("loss", "top1"):
+        assert is_better(name, 0.5, Best(1, float("nan"))) and not is_better(name, float("nan"), Best(1, 0.5))
+
+
+def test_a_warm_up_from_nothing_takes_no_step_in_vain() -> None:
+    recipe = replace(RECIPE, schedule=ScheduleRules("constant", {}, Warmup(steps=4)))
+    rates = [learning_rate(recipe, step, LENGTH) / 0.05 for step in range(5)]
+    assert rates == pytest.approx([0.25, 0.5, 0.75, 1, 1])
+
+
 def test_norms_and_biases_are_not_decayed(spec: Path) -> None:
     module = archc.load(spec).to_torch()
     optimizer = make_optimizer(module, OptimizerRules("adamw", {"lr": 0.1, "weight_decay": 0.1}, decay_norms=False))
@@ -217,6 +240,7 @@ class Told(Watcher):
         self.steps: list[StepReport] = []
         self.epochs: list[EpochReport] = []
         self.ticks: list[int] = []
+        self.glances: list[StepReport] = []
         self.reason, self.interrupt_at, self.kill_workers_at = "", interrupt_at, kill_workers_at
 
     def begin(self, plan: RunPlan) -> None:
@@ -229,6 +253,9 @@ class Told(Watcher):
         if step == self.kill_workers_at:
             for worker in multiprocessing.active_children():
                 os.kill(worker.pid or 0, signal.SIGKILL)
+
+    def glance(self, report: StepReport) -> None:
+        self.glances.append(report)
 
     def step(self, report: StepReport) -> None:
         self.steps.append(report)
@@ -262,16 +289,29 @@ def test_a_run_learns_and_tells(spec: Path, tmp_path: Path) -> None:
     assert best.val is not None and (scores.argmax(1).numpy() == TARGETS[24:]).mean() == pytest.approx(best.val.top1)
 
 
+def test_the_first_steps_are_told_before_the_first_report(spec: Path, tmp_path: Path) -> None:
+    told, recipe = Told(), replace(RECIPE, epochs=4, log=replace(RECIPE.log, every=12))
+    train(spec, recipe, data=DATA, output=tmp_path / "run", device="cpu", watchers=[told])
+    assert [each.step for each in told.glances] == [1, 10] and [each.step for each in told.steps] == [12, 16]
+    train(spec, replace(recipe, log=replace(RECIPE.log, every=4)), data=DATA, output=tmp_path / "often", device="cpu")
+    assert (tmp_path / "run/best.safetensors").read_bytes() == (tmp_path / "often/best.safetensors").read_bytes()
+    assert all(each.images_per_second > 0 for each in told.glances)
+
+
 def weights_of(run: Path) -> Mapping[str, torch.Tensor]:
     return load_file(run / "best.safetensors")
 
 
-def test_two_passes_are_one_batch(tmp_path: Path) -> None:
-    """Without norms the gradient of two halves is that of the whole."""
+@pytest.mark.parametrize(
+    ("batch", "loss"), [(6, LossRules()), (10, LossRules()), (10, LossRules(class_weights=(1.0, 5.0, 0.2)))]
+)
+def test_two_passes_are_one_batch(batch: int, loss: LossRules, tmp_path: Path) -> None:
+    """Without norms the gradient of two halves is that of the whole: also where 10 does not divide the 24 pictures, and where classes weigh."""
     (tmp_path / "plain.yaml").write_text(PLAIN, "utf-8")
     for name, passes in {"one": 1, "two": 2}.items():
-        recipe = replace(RECIPE, accumulate=passes, checkpoint=CheckpointRules(best="loss"))
-        train(tmp_path / "plain.yaml", recipe, data=DATA, output=tmp_path / name, device="cpu")
+        recipe = replace(RECIPE, batch=batch, accumulate=passes, loss=loss, checkpoint=CheckpointRules(best="loss"))
+        result = train(tmp_path / "plain.yaml", recipe, data=DATA, output=tmp_path / name, device="cpu")
+        assert result.steps == 2 * -(-24 // batch)
     one, two = weights_of(tmp_path / "one"), weights_of(tmp_path / "two")
     assert max((one[name] - two[name]).abs().max().item() for name in one) < 1e-5
 
@@ -303,6 +343,7 @@ def use_backend(monkeypatch: pytest.MonkeyPatch, backend: Any) -> None:
     monkeypatch.setattr(torch, "compile", lambda module, **_: real(module, backend=backend))
 
 
+@pytest.mark.slow
 def test_a_compiled_net_is_kept_by_its_plain_names(spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Traced by torch.compile and computed as it is, which takes no compiler; it is resumed to the same bytes."""
     use_backend(monkeypatch, "eager")
@@ -332,12 +373,12 @@ def test_ctrl_c_keeps_the_step(spec: Path, tmp_path: Path) -> None:
     assert (tmp_path / "run/checkpoints/00000003.safetensors").exists()
     whole = train(spec, RECIPE, data=DATA, output=tmp_path / "whole", device="cpu")
     again = resume(tmp_path / "run", data=DATA, device="cpu")
-    assert again.step == whole.step == 8
+    assert again.step == whole.step == 8 and again.total_seconds > again.seconds
     assert (tmp_path / "run/best.safetensors").read_bytes() == (tmp_path / "whole/best.safetensors").read_bytes()
 
 
 def test_a_worker_that_the_system_kills_is_told(spec: Path, tmp_path: Path) -> None:
-    recipe, told = replace(RECIPE, epochs=5, data=DataRules(workers=1)), Told(kill_workers_at=5)
+    recipe, told = replace(RECIPE, epochs=5, data=DataRules(workers=1)), Told(kill_workers_at=2)
     with pytest.raises(Failure, match="a process that reads pictures ended") as found:
         train(spec, recipe, data=DATA, output=tmp_path / "run", device="cpu", watchers=[told])
     assert (found.value.code, found.value.exit_code) == ("worker-ended", 3) and "--resume" in found.value.help
@@ -396,7 +437,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(
 
 
 def test_a_run_that_diverges_says_where(spec: Path, tmp_path: Path) -> None:
-    recipe = replace(RECIPE, optimizer=OptimizerRules("sgd", {"lr": 1e30}))
+    recipe = replace(RECIPE, optimizer=OptimizerRules("sgd", {"lr": 1e6}))
     with pytest.raises(Failure) as found:
         train(spec, recipe, data=DATA, output=tmp_path / "run", device="cpu")
     assert found.value.code == "diverged" and "at step" in found.value.message and "learning rate" in found.value.help
@@ -413,6 +454,28 @@ def spoil(run: Path, what: str) -> None:
     else:
         place = run / "recipe.yaml"
         place.write_text(place.read_text("utf-8").replace("batch: 6", "batch: 12"), "utf-8")
+
+
+def test_other_pictures_are_refused(spec: Path, tmp_path: Path) -> None:
+    train(spec, replace(RECIPE, epochs=1), data=DATA, output=tmp_path / "run", device="cpu")
+    fewer = ArrayPictures(IMAGES[:23], TARGETS[:23], 3, "a")
+    renamed = ArrayPictures(IMAGES[:24], np.roll(TARGETS[:24], 1), 3, "a")
+    for pictures, words in ((fewer, "24 pictures, and there are 23 now"), (renamed, "names or classes are different")):
+        with pytest.raises(Failure, match=words) as found:
+            resume(tmp_path / "run", data=DATA._replace(train=pictures), epochs=2, device="cpu")
+        assert found.value.code == "checkpoint-other-pictures"
+    # what is called otherwise, and is the same, lies in another place
+    moved = DATA._replace(train=ArrayPictures(IMAGES[:24], TARGETS[:24], 3, "elsewhere"))
+    assert resume(tmp_path / "run", data=moved, epochs=2, device="cpu").step == 8
+
+
+def test_epochs_are_checked_as_a_setting_is(spec: Path, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, epochs=9, schedule=ScheduleRules("constant", {}, Warmup(epochs=5)))
+    for how in ({"epochs": 2}, {"settings": ["epochs=2"]}):
+        with pytest.raises(SpecError, match="the warm-up takes 5"):
+            train(spec, recipe, data=DATA, output=tmp_path / "run", device="cpu", **how)
+    by_steps = replace(RECIPE, epochs=None, steps=3)
+    assert train(spec, by_steps, data=DATA, output=tmp_path / "run", device="cpu", epochs=1).steps == 4
 
 
 SPOILT = {"checkpoint": "checkpoint-damaged", "spec": "checkpoint-other-spec", "recipe": "checkpoint-other-recipe"}

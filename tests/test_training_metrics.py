@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from archc.compiler.diagnostics import Failure
 from archc.training.broken import BrokenPictures
 from archc.training.metrics import MetricsFile, read_metrics
 from archc.training.tensorboard import EventFiles
+from archc.training.watching import EpochReport, Measures
 
 from .training_runs import make_plan, play, report_epoch, report_step
 
@@ -79,6 +82,7 @@ def test_a_run_from_the_start_begins_a_new_file(tmp_path: Path) -> None:
 def test_it_is_whole_after_a_kill(tmp_path: Path) -> None:
     program = """
 import itertools, sys
+from dataclasses import replace
 from pathlib import Path
 from tests.training_runs import make_plan, report_step
 from archc.training.metrics import MetricsFile
@@ -177,6 +181,26 @@ def test_lines_of_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         and end[0].endswith("best")
         and not end[2].endswith("best")
     )
+
+
+def test_the_head_is_folded_in_a_terminal_and_counts_what_is_frozen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    plan = make_plan(Path("run"))._replace(parameters=850, frozen=60_850)
+    plan = plan._replace(recipe=replace(plan.recipe, source="words " * 20))
+    TrainingProgress().begin(plan)
+    lines = capsys.readouterr().err.splitlines()
+    assert "61.7 k parameters, 850 of them trained" in lines[0]
+    assert max(map(len, lines)) <= 60 and any(line.startswith(" " * 12 + "words") for line in lines)
+
+
+def test_a_validation_without_a_number_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    progress = TrainingProgress()
+    progress.begin(make_plan(tmp_path))
+    progress.epoch(EpochReport(1, 20, 2.3, Measures(math.inf, 0.1, 0.5, 100), False, 0.1, 1.0, 0))
+    assert "note: the loss on the validation pictures is inf" in capsys.readouterr().err
 
 
 def test_a_long_epoch_has_ten_lines_of_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from archc.training.driver import TrainingRequest, run_training
 from archc.training.overfitting import advise_overfit, count_contradictions, try_overfitting
 from archc.training.recipe.recipe import Augmentation, DataRules, LogRules, OptimizerRules, Recipe, ScheduleRules
 from archc.training.rehearsal import rehearse
+from archc.training.watching import Watcher
 
 SPEC = """archspec: 1
 name: small
@@ -91,9 +94,30 @@ def test_a_run_is_the_one_that_was_rehearsed(ask: Callable[..., TrainingRequest]
     assert "The best weights on the validation pictures" in page and "extends: &quot;spec/small.yaml&quot;" in page
 
 
+class Interrupted(Watcher):
+    """Whoever asks the run to end after four steps."""
+
+    def tick(self, step: int, epoch: int) -> None:
+        if step == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_run_that_is_interrupted_has_a_report(ask: Callable[..., TrainingRequest]) -> None:
+    assert run_training(ask()._replace(watchers=(Interrupted(),))).reason == "interrupted"
+    page = Path("RUN/report.html").read_text("utf-8")
+    assert (
+        "ended before its time: interrupted" in page
+        and "The best weights on the validation" not in page
+        and "top-5" not in page
+    )
+    assert run_training(ask()._replace(spec="RUN/spec.yaml", resume=True)).reason == "finished"
+    page = Path("RUN/report.html").read_text("utf-8")
+    assert "The run is finished." in page and "The best weights on the validation" in page and "top-5" not in page
+
+
 def test_a_batch_that_does_not_fit(ask: Callable[..., TrainingRequest], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("archc.training.memory.available_bytes", lambda device: 9_000)
-    for use in (rehearse, run_training):
+    for use in (rehearse, try_overfitting, run_training):
         with pytest.raises(Failure) as failed:
             use(ask())
         assert failed.value.code == "batch-too-large"
@@ -139,7 +163,6 @@ graph:
 def test_an_ensemble_is_rehearsed_by_its_first_member(ask: Callable[..., TrainingRequest]) -> None:
     found, member = rehearse(ask(MEMBERS)), rehearse(ask(SPEC.replace("  - {dropout: 0.5}\n", "")))
     assert found.members == 3 and found.plan.net == "ensemble.member0" and found.memory.weights == member.memory.weights
-    assert found.least_seconds == pytest.approx(3 * found.plan.steps * found.step.step_s)
     text = rehearsal_text(found)
     assert "3, trained one after the other" in text and "members/NAME/checkpoints/" in text
     assert try_overfitting(ask(MEMBERS, lr=0.05), steps=2).net == "ensemble.member0" and not Path("RUN").exists()

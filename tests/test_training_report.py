@@ -153,7 +153,7 @@ def test_the_page(tmp_path: Path, evaluation: ClassificationReport) -> None:
                   "What was taken for what", "var(--line-0)", "prefers-color-scheme: dark", "@media print"):  # fmt: skip
         assert words in page, words
     assert "<script>" not in page and "<b>.jpg" not in page and "mathdefault" not in page
-    assert re.search(r'aria-label="Loss over epochs; training: from', page)
+    assert re.search(r'aria-label="Loss \(that of training has the heads in it\) over epochs; training: from', page)
 
 
 def test_it_is_the_same_page_twice(tmp_path: Path) -> None:

@@ -169,7 +169,16 @@ def test_a_spec(name: str, tmp_path: Path) -> None:
     assert {key for key in shown if key.startswith("in:")} == {f"in:{value.name}" for value in net.graph.inputs}
 
 
-@pytest.mark.parametrize("seeds", [range(30), pytest.param(range(30, 250), marks=pytest.mark.slow)], ids=str)
+@pytest.mark.parametrize(
+    "seeds",
+    # the search goes on in the soak
+    [
+        range(30),
+        pytest.param(range(30, 100), marks=pytest.mark.slow),
+        pytest.param(range(100, 250), marks=pytest.mark.soak),
+    ],
+    ids=str,
+)
 def test_random_nets(seeds: range) -> None:
     for seed in seeds:
         drawing = random_net(seed)

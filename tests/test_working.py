@@ -16,6 +16,7 @@ from archc.compiler.ops.working import AXES, Working, total, window_terms
 from archc.compiler.sources import zoo
 
 from .op_cases import CASES, Case
+from .sweep import sweep
 
 
 def evaluate(terms: str) -> Fraction:
@@ -53,7 +54,7 @@ def check_working(op: Op, x: tuple[TensorType, ...]) -> None:
     assert bool(macs) == bool(op.macs(y, *x))
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@sweep("case", CASES)
 def test_an_ops_working_is_its_rules(case: Case) -> None:
     check_working(OPS[case.op](**case.fields), tuple(TensorType(("N", *sizes)) for sizes in case.inputs))
 

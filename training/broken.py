@@ -5,25 +5,39 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..compiler.destinations import write_failure
 from ..compiler.diagnostics import Failure
+from .devices import ask_first
 from .tables import read_rows
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 NAME = "broken.csv"
 HEAD = ("picture", "why")
 
 
 class BrokenPictures:
-    """The pictures of a run that could not be read; a run that goes on knows those of before. Without a folder nothing is written.
+    """The pictures of a run that could not be read, for training and for validation; a run that goes on knows those of before. Without a
+    folder nothing is written.
 
-    `add` raises Failure `broken-pictures` where there are more than `limit`.
+    Each process `add`s what it met, and all of them `gather` what all have met, so that they count alike: both raise Failure
+    `broken-pictures` where there are more than `limit`. The first process alone writes.
     """
 
-    def __init__(self, folder: Path | None, limit: int) -> None:
+    def __init__(self, folder: Path | None, limit: int, fabric: Fabric | None = None) -> None:
         self.path, self.limit = folder / NAME if folder else None, limit
-        self.found = read_broken(self.path) if self.path else {}
+        self.fabric = fabric if fabric is not None and fabric.world_size > 1 else None
+        self.found: dict[str, str] = {}
+        self.waiting: dict[str, str] = {}
+        if self.path is not None:
+            self.found = (
+                ask_first(self.fabric, partial(read_broken, self.path)) if self.fabric else read_broken(self.path)
+            )
 
     @property
     def count(self) -> int:
@@ -31,7 +45,25 @@ class BrokenPictures:
         return len(self.found)
 
     def add(self, pictures: Iterable[tuple[str, str]]) -> int:
-        """Keeps pictures by their name, with why each is broken; gives how many are new."""
+        """Keeps pictures by their name, with why each is broken; gives how many are new. With several processes they wait to be gathered."""
+        if self.fabric is not None:
+            self.waiting.update(pictures)
+            return 0
+        return self.count_in(pictures)
+
+    def gather(self) -> None:
+        """Keeps what the processes have met since they last called this; all of them call it."""
+        if self.fabric is None:
+            return
+        from torch import distributed
+
+        met: list[Any] = [None] * self.fabric.world_size
+        distributed.all_gather_object(met, self.waiting)
+        self.waiting = {}
+        self.count_in(item for each in met for item in each.items())
+
+    def count_in(self, pictures: Iterable[tuple[str, str]]) -> int:
+        """Keeps pictures, and raises where there are too many; gives how many are new."""
         new = self.keep(pictures)
         if self.count > self.limit:
             last, why = next(reversed(self.found.items()))
@@ -44,10 +76,9 @@ class BrokenPictures:
         """Keeps pictures, however many there are: what stopped a run is in the list, too. Gives how many are new."""
         new = {name: why for name, why in pictures if name not in self.found}
         self.found.update(new)
-        if new and self.path:
+        if new and self.path and (self.fabric is None or self.fabric.is_global_zero):
             try:
                 starts = not self.path.exists()
-                # processes of one run write to the same file, each what it found, in one call
                 with open(self.path, "a", encoding="utf-8", errors="surrogateescape", newline="") as file:
                     file.write("".join(map(format_row, [HEAD] * starts + [*new.items()])))
             except OSError as error:

@@ -4,31 +4,54 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..compiler.diagnostics import Failure
 from ..runtime.faults import RuntimeFault
 from ..runtime.packages import import_package
 from .recipe.recipe import Recipe
+from .surroundings import surroundings_restored
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+Answer = TypeVar("Answer")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@contextmanager
+def open_fabric(
+    recipe: Recipe, device: str = "auto", *, all_used: bool = True, given: Fabric | None = None
+) -> Iterator[Fabric]:
+    """The processes of a run, in a `with` block that leaves torch and this Python process as they were; or those that are `given`.
+
+    Raises as start_fabric does.
+    """
+    if given is not None:
+        yield given
+        return
+    import_libraries()
+    with surroundings_restored():
+        yield start_fabric(recipe, device, all_used)
+
+
+def import_libraries() -> None:
+    """Raises Failure `package-missing` where the extra is not installed."""
+    try:
+        import_package("lightning_fabric", "training a net")
+    except RuntimeFault as fault:
+        raise Failure.of(fault) from fault
 
 
 def start_fabric(recipe: Recipe, device: str = "auto", all_used: bool = True) -> Fabric:
     """The processes of this run on their devices, deterministic where torch can be.
 
-    `all_used`: each trained parameter gets a gradient at every step. Raises Failure `package-missing` where the extra is not
-    installed, and `device-unavailable` where there is no such device.
+    `all_used`: each trained parameter gets a gradient at every step. Raises Failure `device-unavailable` where there is no such device.
     """
     prepare_environment()
-    try:
-        import_package("lightning_fabric", "training a net")
-    except RuntimeFault as fault:
-        raise Failure.of(fault) from fault
     import torch
     from lightning_fabric import Fabric
 
@@ -76,9 +99,10 @@ def processes(all_used: bool) -> dict[str, Any]:
         return {"devices": 1, "strategy": "auto"}
     from lightning_fabric.strategies.ddp import DDPStrategy
 
-    world, local = int(os.environ["WORLD_SIZE"]), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    world = int(os.environ["WORLD_SIZE"])
     if world == 1:
         return {"devices": 1, "strategy": "auto"}
+    local = local_processes(world)
     return {"devices": local, "num_nodes": max(world // local, 1),
             "strategy": DDPStrategy(find_unused_parameters=not all_used or world > 2)}  # fmt: skip
 
@@ -86,6 +110,36 @@ def processes(all_used: bool) -> dict[str, Any]:
 def is_launched() -> bool:
     """Whether torchrun has started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ and "WORLD_SIZE" in os.environ
+
+
+def is_first() -> bool:
+    """Whether this is the first of the processes that torchrun has started, or the only one."""
+    return global_rank() == 0
+
+
+def ask_first(fabric: Fabric, question: Callable[[], Answer]) -> Answer:
+    """What the first process answers, in all processes. Each would ask the disk at another moment, and find there what another has written.
+
+    A Failure of the first process is raised in all of them.
+    """
+    if fabric.world_size == 1:
+        return question()
+    told: tuple[Any, Any] = None, None
+    if fabric.is_global_zero:
+        try:
+            told = question(), None
+        except Failure as failure:
+            told = None, (failure.code, failure.message, failure.help, failure.exit_code)
+    answer, failed = fabric.broadcast(told)
+    if failed is not None:
+        raise Failure(*failed)
+    found: Answer = answer
+    return found
+
+
+def local_processes(world_size: int) -> int:
+    """How many processes of a run share this machine, as torchrun says."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if world_size > 1 else 1
 
 
 def global_rank() -> int:

@@ -138,13 +138,13 @@ WORDS: Mapping[Where, str] = {
 }
 
 
-def divergence_failure(found: Divergence, *, step: int, epoch: int, loss: float, recipe: Recipe, graph: Graph | None = None,
+def divergence_failure(found: Divergence, *, step: int, epoch: int, loss: float | None, recipe: Recipe, graph: Graph | None = None,
                        checkpoint: Path | None = None) -> Failure:  # fmt: skip
-    """What is told of it: the step, the layer with its line in the spec, and what to try. `checkpoint` is the last good one."""
+    """What is told of it: the step, the layer with its line in the spec, and what to try. `checkpoint` is the last good one; `loss` is
+    None where it is a number, and the weights are none after the step."""
     began = WORDS[found.where].format(layer=name_layer(found.path, graph))
-    message = f"the loss is {loss} at step {step:,}, in epoch {epoch:,}: {began}" + (
-        f" ({found.detail})" if found.detail else ""
-    )
+    what = f"the loss is {loss} at" if loss is not None else "the weights are no finite numbers after"
+    message = f"{what} step {step:,}, in epoch {epoch:,}: {began}" + (f" ({found.detail})" if found.detail else "")
     stays = f"; {checkpoint} has the weights of before" if checkpoint else ""
     return Failure("diverged", message, "; ".join(advise(found, recipe)) + stays, 1)
 

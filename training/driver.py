@@ -10,33 +10,36 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..compiler.diagnostics import Failure, InternalError, SpecError, clean
 from ..compiler.driver import Compilation, check, explain_open_params
 from ..compiler.limits import DEFAULT, Limits
+from ..compiler.sources import BUNDLED, LABEL_SETS
 from ..compiler.weights.loading import CheckpointsByStep, NetTensors, load_checkpoints
 from ..compiler.weights.options import READ_AS_IT_FITS, CheckpointOptions
 from ..runtime.preprocess import Preprocess
 from .broken import BrokenPictures
-from .checkpoint.identity import RunIdentity, check_identity, current_versions, hash_recipe
+from .checkpoint.identity import RunIdentity, check_identity, current_versions, hash_pictures, hash_recipe
 from .checkpoint.progress import Progress
-from .checkpoint.read import read_newest
-from .checkpoint.write import write_checkpoint
+from .checkpoint.read import read_checkpoint
+from .checkpoint.write import newest_checkpoint, write_checkpoint
 from .compiling import compile_faults
-from .devices import global_rank, start_fabric
+from .data.worker_faults import worker_faults
+from .devices import ask_first, global_rank, local_processes, open_fabric
 from .learner import Learner, make_learner
 from .loop import Course, run_course
 from .losses import ClassOutput, TrainingLoss, class_output, class_weights
-from .machine_memory import local_processes
-from .memory import StepMemory, failed_batch, is_out_of_memory, refuse_large_batch
+from .memory import StepMemory, batch_of_process, failed_batch, is_out_of_memory, refuse_large_batch
 from .recipe.recipe import Recipe
 from .recipe.write import to_yaml
+from .remarks import describe_end, describe_missing
 from .result import TrainingResult
 from .run_folder import RunFolder, find_revision, write_spec
 from .run_lock import hold_run
-from .run_report import ReportedNet, report_run
-from .schedules import DEPENDS_ON_LENGTH, Length
+from .run_report import ReportedNet, is_finished_report, report_run
+from .schedules import Length, beyond_end
 from .step_faults import step_faults
 from .stopping import StopRequest
 from .tally import NotFinite
@@ -60,7 +63,7 @@ class StartWeights(NamedTuple):
 class TrainingRequest(NamedTuple):
     """What is asked for.
 
-    `spec` is a path or a bundled name, with its parameters as name=value in `settings`. `data` is the folder of the pictures, which may
+    `spec` is a path or a bundled name, with its parameters as name=value in `settings`, and as values in `params`. `data` is the folder of the pictures, which may
     also be given as they are. `part` is the graph of a member of the spec, which alone is trained, in the processes of `fabric`, which are
     there already. `resume` goes on with what lies in `output`; spec and recipe come from there then. `tell` gets remarks
     for people while the run is prepared.
@@ -79,6 +82,7 @@ class TrainingRequest(NamedTuple):
     tell: Callable[[str], None] = lambda text: None
     part: Graph | None = None
     fabric: Fabric | None = None
+    params: Mapping[str, Any] = MappingProxyType({})
 
 
 class PreparedNet(NamedTuple):
@@ -91,6 +95,8 @@ class PreparedNet(NamedTuple):
     data: TrainingData
 
 
+# where several workers are killed, the second may be told while the run ends for the first
+@worker_faults()
 def run_training(request: TrainingRequest) -> TrainingResult:
     """Trains a net as `request` says, in this process as one of those that torchrun has started.
 
@@ -101,7 +107,7 @@ def run_training(request: TrainingRequest) -> TrainingResult:
     with open_run(request) as run:
         try:
             with StopRequest(run.learner.fabric.world_size) as stop:
-                return follow_course(request, run.net, run.learner, run.course, stop, began)
+                return follow_course(request, run, stop, began)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -124,6 +130,7 @@ class OpenRun(NamedTuple):
     learner: Learner
     course: Course
     memory: StepMemory
+    newest: Path
 
 
 @contextmanager
@@ -133,12 +140,13 @@ def open_run(request: TrainingRequest) -> Iterator[OpenRun]:
     Raises SpecError and Failure.
     """
     folder, recipe = RunFolder(request.output), request.recipe
-    folder.check_begun() if request.resume else folder.check_new()
+    check_folder(request)
     with ExitStack() as held:
         if request.resume and global_rank() == 0:
             held.enter_context(hold_run(folder, new=False))
         net = prepare_net(request)
-        fabric = request.fabric or start_fabric(recipe, request.device, all_used=len(net.graph.outputs) == 1)
+        all_used = len(net.graph.outputs) == 1
+        fabric = held.enter_context(open_fabric(recipe, request.device, all_used=all_used, given=request.fabric))
         device, world = str(fabric.device), fabric.world_size
         memory = refuse_large_batch(net.graph, recipe, device, world_size=world, processes=local_processes(world))
         learner = make_learner(build_network(net.graph, request), recipe, fabric)
@@ -146,22 +154,15 @@ def open_run(request: TrainingRequest) -> Iterator[OpenRun]:
         for each in filter(None, loaders):
             held.callback(each.close)
         course = plan_course(folder, request, net, learner, loaders)
-        if fabric.is_global_zero and not request.resume:
-            held.enter_context(hold_run(folder, new=True))
-            # run.json, which says that a run has begun, comes last
-            write_checkpoint(course.checkpoints, learner, Progress(), course.identity, recipe.checkpoint.keep)
-            begin_folder(folder, request, net, fabric)
-        fabric.barrier()
-        yield OpenRun(net, learner, course, memory)
+        newest = ask_first(fabric, lambda: open_folder(request, net, learner, course, held))
+        yield OpenRun(net, learner, course, memory, newest)
 
 
-def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, course: Course, stop: StopRequest,
-                  began: float) -> TrainingResult:  # fmt: skip
-    """Goes on from the newest checkpoint, or begins; tells the watchers how the run ends, however it does."""
-    from .data.loader import worker_faults
-
+def follow_course(request: TrainingRequest, run: OpenRun, stop: StopRequest, began: float) -> TrainingResult:
+    """Goes on from the newest checkpoint; tells the watchers how the run ends, however it does."""
+    net, learner, course = run.net, run.learner, run.course
     fabric, folder = learner.fabric, RunFolder(request.output)
-    progress, notes = resume_progress(folder, learner, course)
+    progress, notes = resume_progress(run.newest, learner, course)
     if request.resume and fabric.is_global_zero:
         # all is checked; it may be a longer one now
         folder.write_text(folder.recipe, to_yaml(request.recipe))
@@ -183,7 +184,8 @@ def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, 
     except Failure as failure:
         ended = failure.message
         # what a loader stopped at has not come with a batch
-        course.broken.keep(getattr(course.train, "broken", {}).items())
+        for loader in (course.train, course.val):
+            course.broken.keep(getattr(loader, "broken", {}).items())
         raise
     except KeyboardInterrupt:
         ended = "interrupted"
@@ -191,14 +193,17 @@ def follow_course(request: TrainingRequest, net: PreparedNet, learner: Learner, 
     finally:
         for each in course.watchers:
             each.end(ended)
-    is_new = plan.first_step < progress.step or not (folder.path / "report.html").exists()
-    if reason == "finished" and is_new and fabric.is_global_zero:
-        notes += report_run(ReportedNet(net.checked.name, net.output, net.data), learner, course, plan)
+    notes += describe_end(progress, plan, folder.path) if request.resume else []
+    total = 0.0
+    if fabric.is_global_zero:
+        if plan.first_step < progress.step or not is_finished_report(folder.path):
+            notes += report_run(ReportedNet(net.checked.name, net.output, net.data), learner, course, plan, reason)
+        total = folder.add_session(plan.first_step, progress.step, time.monotonic() - began)
     fabric.barrier()
     return TrainingResult(
         folder.path, net.graph.name, course.recipe.name, reason, progress.step, course.length.steps, course.recipe.checkpoint.best,
         progress.best, folder.best if progress.best else None, time.monotonic() - began, fabric.world_size,
-        (*notes, *filter(None, [course.broken.note()])),
+        (*notes, *filter(None, [course.broken.note()])), total,
     )  # fmt: skip
 
 
@@ -209,8 +214,8 @@ def prepare_net(request: TrainingRequest) -> PreparedNet:
     """The checked spec with as many classes as the pictures have. Raises SpecError and Failure."""
     checked, graph = check_graph(request, {})
     output = class_output(graph)
-    free = "classes" in checked.document.params and not any(each.startswith("classes=") for each in request.settings) if checked.document else False  # fmt: skip
-    data = open_pictures(request, checked.labels, None if free else output.classes)
+    free = has_free_classes(request, checked)
+    data = open_pictures(request, checked, None if free else output.classes)
     count = len(data.classes)
     if count != output.classes:
         if not free:
@@ -232,9 +237,17 @@ def prepare_net(request: TrainingRequest) -> PreparedNet:
     return PreparedNet(checked, graph, output, Preprocess.parse(stated, (channels, height, width)), data)
 
 
+def has_free_classes(request: TrainingRequest, checked: Compilation) -> bool:
+    """Whether the spec has a parameter `classes` that nobody has set; the spec of a run that goes on has its number."""
+    if request.resume:
+        return False
+    given = {setting.partition("=")[0] for setting in request.settings} | {*request.params}
+    return checked.document is not None and "classes" in checked.document.params and "classes" not in given
+
+
 def check_graph(request: TrainingRequest, params: Mapping[str, Any]) -> tuple[Compilation, Graph]:
     """The spec and its training graph; what is wrong with it is raised, and warnings are told."""
-    checked = check(request.spec, request.settings, params, request.limits)
+    checked = check(request.spec, request.settings, {**request.params, **params}, request.limits)
     if checked.failed:
         raise SpecError(checked.diagnostics)
     if checked.graph is None:
@@ -242,13 +255,18 @@ def check_graph(request: TrainingRequest, params: Mapping[str, Any]) -> tuple[Co
     return checked, checked.graph
 
 
-def open_pictures(request: TrainingRequest, labels: tuple[str, ...] | None, count: int | None) -> TrainingData:
+def open_pictures(request: TrainingRequest, checked: Compilation, count: int | None) -> TrainingData:
     """The pictures, read from a folder or given."""
     if not isinstance(request.data, (str, os.PathLike)):
         return request.data
     from .data import open_data
 
-    return open_data(request.recipe.data, Path(request.data), labels, count)
+    stated = checked.header.labels
+    own = stated is not None and stated.reference not in LABEL_SETS and not stated.span.source.label.startswith(BUNDLED)
+    data = open_data(request.recipe.data, Path(request.data), checked.labels, count, own)
+    for note in data.notes:
+        request.tell(f"note: {note}")
+    return data
 
 
 def open_loaders(net: PreparedNet, recipe: Recipe, fabric: Fabric) -> tuple[Any, Any]:
@@ -256,27 +274,40 @@ def open_loaders(net: PreparedNet, recipe: Recipe, fabric: Fabric) -> tuple[Any,
     from .data.loader import TrainingLoader, ValidationLoader, share_workers
 
     batch = batch_of_process(recipe, fabric.world_size)
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if fabric.world_size > 1 else 1
-    workers, pin = share_workers(recipe.data.workers, local), fabric.device.type == "cuda"
+    workers, pin = share_workers(recipe.data.workers, local_processes(fabric.world_size)), fabric.device.type == "cuda"
     rank, world = fabric.global_rank, fabric.world_size
-    train = TrainingLoader(net.data.train, net.how, recipe.augment, batch, recipe.seed, rank, world, workers, recipe.data.broken, pin)  # fmt: skip
+    train = TrainingLoader(net.data.train, net.how, recipe.augment, batch, recipe.seed, rank, world, workers, recipe.data.broken, pin, recipe.accumulate)  # fmt: skip
     if net.data.val is None:
         return train, None
     return train, ValidationLoader(net.data.val, net.how, batch, workers, rank, world, pin)
 
 
-def batch_of_process(recipe: Recipe, world_size: int) -> int:
-    """The pictures of one pass of one process. Raises Failure `batch-share` where the batch is not so many equal parts."""
-    parts = world_size * recipe.accumulate
-    if recipe.batch % parts:
-        shares = " and ".join([f"{world_size} processes"] * (world_size > 1) + [f"{recipe.accumulate} passes a step"] * (recipe.accumulate > 1))  # fmt: skip
-        lower = recipe.batch // parts * parts or parts
-        raise Failure("batch-share", f"a batch of {recipe.batch} is not shared equally by {shares}",
-                      f"take a multiple of {parts}: --set batch={lower}", 2)  # fmt: skip
-    return recipe.batch // parts
-
-
 # -- the folder -------------------------------------------------------------------------------------------------------------
+
+
+def check_folder(request: TrainingRequest) -> None:
+    """Raises Failure where the folder is not as the request says. The first process alone looks, as it may write there before another looks."""
+    if global_rank() == 0:
+        folder = RunFolder(request.output)
+        folder.check_begun() if request.resume else folder.check_new()
+
+
+def open_folder(request: TrainingRequest, net: PreparedNet, learner: Learner, course: Course, held: ExitStack) -> Path:
+    """Begins the folder of a run, which is `held` from then on, or goes on with it; gives the newest checkpoint there.
+
+    Raises Failure `checkpoint-damaged` where there is none.
+    """
+    folder = RunFolder(request.output)
+    if not request.resume:
+        held.enter_context(hold_run(folder, new=True))
+        # run.json, which says that a run has begun, comes last
+        write_checkpoint(course.checkpoints, learner, Progress(), course.identity, request.recipe.checkpoint.keep)
+        begin_folder(folder, request, net, learner.fabric)
+    newest = newest_checkpoint(folder.checkpoints)
+    if newest is None:
+        raise Failure("checkpoint-damaged", f"`{folder.checkpoints}` has no checkpoint, so nobody knows how far the run was, nor what it started from",
+                      "put one back, or begin a new run")  # fmt: skip
+    return newest
 
 
 def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, fabric: Fabric) -> None:
@@ -287,6 +318,8 @@ def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, 
         if again.graph is None or again.graph.sha256() != net.graph.sha256():
             raise InternalError(f"{folder.spec} is not the net that is trained")
     folder.write_text(folder.recipe, to_yaml(request.recipe))
+    if request.part is None:
+        folder.write_validation(net.data)
     data = request.data if isinstance(request.data, (str, os.PathLike)) else None
     record = {
         "net": net.graph.name,
@@ -308,7 +341,7 @@ def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, 
 
 
 def build_network(graph: Graph, request: TrainingRequest) -> Network:
-    """The net as a torch module with the weights that it starts from."""
+    """The net as a torch module with the weights that it starts from; where a run goes on, a checkpoint's replace them."""
     from ..compiler.backends.torch.module import to_torch
     from ..compiler.weights.seeded import SeededSource
 
@@ -318,7 +351,7 @@ def build_network(graph: Graph, request: TrainingRequest) -> Network:
     if given.checkpoints and not request.resume:
         loaded = load_checkpoints(given.checkpoints, NetTensors.of(graph), start, given.options)
         request.tell(f"weights from {loaded.report.source}: {loaded.report.loaded} tensors"
-                     + (f", and {len(loaded.report.missing)} from the seed" if loaded.report.missing else ""))  # fmt: skip
+                     + describe_missing(loaded.report.missing))  # fmt: skip
         return to_torch(graph, loaded.source, seed)
     return to_torch(graph, start, seed)
 
@@ -332,35 +365,31 @@ def plan_course(
     recipe, fabric = request.recipe, learner.fabric
     train, val = loaders
     per_epoch = train.batches_per_epoch // recipe.accumulate
-    if per_epoch < 1:
-        raise Failure("too-few-pictures", f"{len(net.data.train)} training pictures are less than one batch of {recipe.batch}",
-                      f"--set batch={max(len(net.data.train), 1)} or less")  # fmt: skip
     steps = recipe.steps if recipe.steps is not None else (recipe.epochs or 1) * per_epoch
+    if late := beyond_end(recipe, Length(steps, per_epoch)):
+        request.tell(f"warning[beyond-end]: {late}")
     weights = class_weights(recipe.loss, net.data.train.targets(), net.output.classes)
     loss = TrainingLoss(
         learner.network, net.output, recipe.loss, weights if weights is None else fabric.to_device(weights)
     )
     identity = RunIdentity(net.graph.sha256(), hash_recipe(recipe), fabric.world_size, torch.get_num_threads(),
-                        current_versions(fabric.device.type))  # fmt: skip
+                        current_versions(fabric.device.type), len(net.data.train), hash_pictures(net.data.train, net.data.val))  # fmt: skip
     limit = recipe.data.broken
     return Course(recipe, Length(steps, per_epoch), net.output, loss, train, val, folder.checkpoints, folder.best, identity,
-                  BrokenPictures(folder.path if fabric.is_global_zero else None, limit))  # fmt: skip
+                  BrokenPictures(folder.path, limit, fabric))  # fmt: skip
 
 
-def resume_progress(folder: RunFolder, learner: Learner, course: Course) -> tuple[Progress, list[str]]:
+def resume_progress(newest: Path, learner: Learner, course: Course) -> tuple[Progress, list[str]]:
     """Where the newest checkpoint is, with its tensors put back; at a run's start that is the one of step 0, which has what the net starts
-    from. Gives remarks, too. Raises Failure `checkpoint-damaged` where there is none."""
-    newest = read_newest(folder.checkpoints)
-    if newest is None:
-        raise Failure("checkpoint-damaged", f"`{folder.checkpoints}` has no checkpoint, so nobody knows how far the run was, nor what it started from",
-                      "put one back, or begin a new run")  # fmt: skip
-    if newest.progress.step > course.length.steps:
-        raise Failure("checkpoint-other-recipe", f"`{newest.path}` is of step {newest.progress.step:,}, and the run of recipe.yaml ends after {course.length.steps:,}",
+    from. Gives remarks, too."""
+    found = read_checkpoint(newest)
+    if found.progress.step > course.length.steps:
+        raise Failure("checkpoint-other-recipe", f"`{newest}` is of step {found.progress.step:,}, and the run of recipe.yaml ends after {course.length.steps:,}",
                       "put recipe.yaml back as it was, or make the run longer: --resume RUN --epochs N")  # fmt: skip
-    changes = check_identity(str(newest.path), newest.identity, course.identity)
-    learner.restore(newest.tensors, newest.progress.step, newest.progress.scaler)
+    changes = check_identity(str(newest), found.identity, course.identity)
+    learner.restore(found.tensors, found.progress.step, found.progress.scaler)
     different = f"goes on, though not to the last bit as before: {'; '.join(changes)}"
-    return newest.progress, [different] if changes else []
+    return found.progress, [different] if changes else []
 
 
 def watch(request: TrainingRequest, folder: RunFolder, progress: Progress) -> list[Watcher]:
@@ -380,28 +409,11 @@ def describe_run(
 ) -> RunPlan:
     """What the watchers are told before the first step."""
     data, fabric = net.data, learner.fabric
+    trained = sum(each.numel() for each in learner.network.parameters() if each.requires_grad)
+    frozen = sum(each.numel() for each in learner.network.parameters() if not each.requires_grad)
     return RunPlan(
         net.graph.name, course.recipe, request.output, data.classes, len(data.train), len(data.val) if data.val else 0,
         course.length.per_epoch, course.length.steps, progress.step, str(fabric.device), fabric.world_size,
         tuple(head.path for head in net.graph.heads), (net.output.name,),
-        sum(each.numel() for each in learner.network.parameters() if each.requires_grad),
+        trained, frozen,
     )  # fmt: skip
-
-
-def extend_recipe(recipe: Recipe, epochs: int | None) -> Recipe:
-    """The recipe of a run that goes on, with more epochs. Raises Failure `cannot-extend` where its schedule depends on the length."""
-    if epochs is None or epochs == recipe.epochs:
-        return recipe
-    if recipe.epochs is None:
-        raise Failure("cannot-extend", f"the recipe counts steps ({recipe.steps:,}), not epochs", "begin a new run with --weights RUN/best.safetensors", 2)  # fmt: skip
-    if epochs < recipe.epochs:
-        raise Failure(
-            "cannot-extend",
-            f"the run has {recipe.epochs} epochs, and --epochs {epochs} is less",
-            "give more, or leave it out",
-            2,
-        )
-    if recipe.schedule.name in DEPENDS_ON_LENGTH:
-        raise Failure("cannot-extend", f"the schedule `{recipe.schedule.name}` spans the whole run: with {epochs} epochs each step so far would have "
-                      "had another learning rate", "begin a new run with --weights RUN/best.safetensors", 2)  # fmt: skip
-    return replace(recipe, epochs=epochs)

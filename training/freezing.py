@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..compiler.diagnostics import Failure, list_names, nearest
+from ..compiler.analysis.missing_steps import no_such_step
+from ..compiler.diagnostics import Failure
 from ..compiler.weights.names import belongs_to
 
 if TYPE_CHECKING:
@@ -19,10 +20,10 @@ def freeze(module: nn.Module, paths: Sequence[str]) -> None:
     known = [name for name, _ in module.named_modules() if name and not name.startswith("__")]
     for path in paths:
         if path not in known:
-            near = nearest(path, known)
-            outermost = list_names(dict.fromkeys(each.partition(".")[0] for each in known), "`{}`")
-            hint = f"did you mean `{near}`?" if near else f"its steps are {outermost}"
-            raise Failure("no-such-step", f"the recipe freezes `{path}`, and the net has no such step", hint)
+            missing = no_such_step(path, known, {})
+            raise Failure(
+                missing.code, f"the recipe freezes `{path[:200]}`: {missing.message}", missing.help, missing.exit_code
+            )
     for name, parameter in module.named_parameters():
         if belongs_to(name, paths):
             parameter.requires_grad_(False)

@@ -51,6 +51,12 @@ class Learner:
         """The scaling of fp16's gradients; None in another precision."""
         return getattr(self.fabric.strategy.precision, "scaler", None)
 
+    def is_finite(self) -> bool:
+        """Whether all weights are finite numbers. A look at each of them; where a GPU has them, one wait for it."""
+        import torch
+
+        return bool(torch.stack([each.detach().isfinite().all() for each in self.network.parameters()]).all())
+
     def tensors(self) -> dict[str, Tensor]:
         """All that a checkpoint keeps, by name: `model.*`, `ema.*`, and `optimizer.<i>.<key>` of the i-th trained parameter."""
         found = {MODEL + name: value for name, value in self.network.state_dict().items()}

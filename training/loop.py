@@ -6,6 +6,7 @@ checkpoint computes what it would have computed without having been ended.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,11 +23,11 @@ from .learner import Learner
 from .losses import ClassOutput, TrainingLoss
 from .optimizers import set_learning_rate
 from .recipe.recipe import Recipe
-from .schedules import LOSSES, Length, after_epoch, learning_rate
+from .schedules import Length, after_epoch, learning_rate
 from .seeds import seed_generators, step_seed
 from .stopping import StopRequest
-from .tally import LossTally, StepLosses
-from .validation import validate
+from .tally import LossTally, NotFinite, StepLosses
+from .validation import sum_over_processes, validate
 from .watching import EpochReport, Measures, StepReport, Watcher
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from .data.loader import ValidationLoader
 
 Reason = Literal["finished", "interrupted"]
+# steps of a session after which its losses are read, so that who watches need not wait for the first report
+GLANCES = (1, 10)
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,10 @@ def run_course(learner: Learner, course: Course, progress: Progress, stop: StopR
             progress, reason = run_epoch(learner, course, progress, stop, watch)
         if is_epoch_end(progress.step, course.length):
             progress = end_epoch(learner, course, progress, time.monotonic() - began)
-            save_if(is_due(course, progress) or reason == "interrupted", learner, course, progress)
+            if is_due(course, progress) or reason == "interrupted":
+                save_checkpoint(learner, course, progress)
         else:
-            save_if(True, learner, course, progress)
+            save_checkpoint(learner, course, progress)
     return progress, reason
 
 
@@ -89,10 +93,15 @@ def run_epoch(learner: Learner, course: Course, progress: Progress, stop: StopRe
             each.tick(step, (step - 1) // length.per_epoch + 1)
         if step % recipe.log.every == 0 or step == length.steps:
             progress = report_step(course, tally.read_into(progress), lr, watch)
+            course.broken.gather()
+        elif watch.steps in GLANCES and not watch.asked:
+            progress = tally.read_into(progress)
+            for each in course.watchers:
+                each.glance(describe_step(course, progress, lr, watch.rate(time.monotonic())))
         if not is_epoch_end(step, length):
             if recipe.checkpoint.every_steps and step % recipe.checkpoint.every_steps == 0:
                 progress = tally.read_into(progress)
-                save_if(True, learner, course, progress)
+                save_checkpoint(learner, course, progress)
             if stop.agreed():
                 return tally.read_into(progress), "interrupted"
     return tally.read_into(progress), "interrupted" if stop.agreed() else "finished"
@@ -116,11 +125,11 @@ def take_step(learner: Learner, course: Course, batches: Iterable[Any]) -> StepL
     fabric, passes = learner.fabric, course.recipe.accumulate
     learner.optimizer.zero_grad()
     found: list[StepLosses] = []
-    for at, batch in enumerate(batches):
+    for at, (batch, share) in enumerate(weigh_passes(learner, course, batches)):
         course.broken.add(batch.broken)
         images, targets = to_device(learner, course.recipe, batch)
         with fabric.no_backward_sync(learner.wrapped, enabled=at + 1 < passes):  # type: ignore[arg-type]
-            losses = course.loss(learner.wrapped(images), targets)
+            losses = course.loss(learner.wrapped(images), targets).scaled(share)
             fabric.backward(losses.total / passes if passes > 1 else losses.total)
         found.append(StepLosses(losses.total.detach(), losses.by_result, losses.right))
     if course.recipe.clip is not None:
@@ -129,6 +138,22 @@ def take_step(learner: Learner, course: Course, batches: Iterable[Any]) -> StepL
     if learner.average is not None:
         learner.average.update_parameters(learner.network)
     return found[0] if len(found) == 1 else mean_losses(found)
+
+
+def weigh_passes(learner: Learner, course: Course, batches: Iterable[Any]) -> Iterator[tuple[Any, Tensor | None]]:
+    """The batches of a step, each with what its mean loss is multiplied by, so that the mean over passes and processes is that over all
+    pictures of the step. None is 1: batches have equally many pictures, and only weights of classes make some of them count more."""
+    import torch
+
+    weights, fabric = course.loss.weights, learner.fabric
+    parts = course.recipe.accumulate * fabric.world_size
+    if weights is None or parts == 1:
+        yield from ((batch, None) for batch in batches)
+        return
+    batches = list(batches)
+    sums = torch.stack([course.loss.weigh(fabric.to_device(batch.targets)) for batch in batches])
+    mean = sum_over_processes(sums.sum(), fabric) / parts
+    yield from zip(batches, sums / mean, strict=True)
 
 
 def to_device(learner: Learner, recipe: Recipe, batch: Any) -> tuple[Tensor, Tensor]:
@@ -151,27 +176,30 @@ def mean_losses(found: Sequence[StepLosses]) -> StepLosses:
 
 def report_step(course: Course, progress: Progress, lr: float, watch: Stopwatch) -> Progress:
     """Tells the watchers of the steps since the last report."""
-    sums = progress.report_losses
-    losses = {name: sums.mean(name) for name in sums.values if name}
-    epoch = (progress.step - 1) // course.length.per_epoch + 1
-    report = StepReport(progress.step, epoch, sums.mean(), losses, lr, watch.images_per_second(), sums.top1)
+    report = describe_step(course, progress, lr, watch.images_per_second())
     for each in course.watchers:
         each.step(report)
     return progress._replace(report_losses=LossSums())
 
 
+def describe_step(course: Course, progress: Progress, lr: float, rate: float) -> StepReport:
+    """The steps since the last report, of which a second took `rate` images."""
+    sums = progress.report_losses
+    losses = {name: sums.mean(name) for name in sums.values if name}
+    epoch = (progress.step - 1) // course.length.per_epoch + 1
+    return StepReport(progress.step, epoch, sums.mean(), losses, lr, rate, sums.top1)
+
+
 def end_epoch(learner: Learner, course: Course, progress: Progress, seconds: float) -> Progress:
-    """Validates, keeps the best weights, and tells the watchers."""
+    """Validates, keeps the best weights, and tells the watchers. Raises NotFinite where the weights are no numbers."""
     recipe, fabric = course.recipe, learner.fabric
-    measures = None if course.val is None else validate(learner.evaluated, course.val, course.output, fabric)
+    if not learner.is_finite():
+        raise NotFinite(progress.step, None)
     train_loss, train_top1 = progress.epoch_losses.mean(), progress.epoch_losses.top1
     lr = learning_rate(recipe, progress.step - 1, course.length, progress.plateau)
-    wanted = recipe.schedule.values.get("metric", "top1")
-    progress = progress._replace(
-        plateau=after_epoch(progress.plateau, metric(wanted, measures, train_loss), recipe.schedule),
-        epoch_losses=LossSums(),
-    )
-    value = metric(recipe.checkpoint.best, measures, train_loss)
+    progress, measures = measure_epoch(learner, course, progress)
+    course.broken.gather()
+    value = metric_value(recipe.checkpoint.best, measures, train_loss)
     # without validation the last weights are the best that there are
     best = measures is None or is_better(recipe.checkpoint.best, value, progress.best)
     if best:
@@ -186,18 +214,26 @@ def end_epoch(learner: Learner, course: Course, progress: Progress, seconds: flo
     return progress
 
 
-def metric(name: str, measures: Measures | None, train_loss: float) -> float:
+def measure_epoch(learner: Learner, course: Course, progress: Progress) -> tuple[Progress, Measures | None]:
+    """The measures on the validation pictures after an epoch, None without such, and what the schedule remembers of them."""
+    measures, rules = None, course.recipe.schedule
+    if course.val is not None:
+        measures = validate(learner.evaluated, course.val, course.output, learner.fabric)
+        course.broken.add(getattr(course.val, "broken", {}).items())
+    value = metric_value(rules.values.get("metric", "top1"), measures, progress.epoch_losses.mean())
+    return progress._replace(plateau=after_epoch(progress.plateau, value, rules), epoch_losses=LossSums()), measures
+
+
+def metric_value(name: str, measures: Measures | None, train_loss: float) -> float:
     """A metric by its name; without validation pictures it is the training loss, negative where more is better."""
-    if name == "train_loss":
-        return train_loss
     if measures is None:
-        return train_loss if name in LOSSES else -train_loss
+        return train_loss if name == "loss" else -train_loss
     return float(getattr(measures, name))
 
 
 def is_better(name: str, value: float, best: Best | None) -> bool:
-    """Whether `value` is better than the best so far. Of equal ones the first stays."""
-    return best is None or (value < best.value if name in LOSSES else value > best.value)
+    """Whether `value` is better than the best so far. Of equal ones the first stays, and any is better than no number."""
+    return best is None or math.isnan(best.value) or (value < best.value if name == "loss" else value > best.value)
 
 
 def is_epoch_end(step: int, length: Length) -> bool:
@@ -213,9 +249,13 @@ def is_due(course: Course, progress: Progress) -> bool:
     return bool(by_epochs or by_steps or progress.step == length.steps)
 
 
-def save_if(due: bool, learner: Learner, course: Course, progress: Progress) -> None:
-    """Writes a checkpoint, if one is due; the first process does."""
-    if due and learner.fabric.is_global_zero:
+def save_checkpoint(learner: Learner, course: Course, progress: Progress) -> None:
+    """Writes a checkpoint; the first process does. Raises NotFinite where the weights are none that one can go on from: a gradient
+    may be infinite where the loss is not, and the last good checkpoint must not be replaced."""
+    if progress.step and not learner.is_finite():
+        raise NotFinite(progress.step, None)
+    course.broken.gather()
+    if learner.fabric.is_global_zero:
         write_checkpoint(course.checkpoints, learner, progress, course.identity, course.recipe.checkpoint.keep)
 
 
@@ -225,6 +265,7 @@ class Stopwatch:
 
     def __init__(self, batch: int) -> None:
         self.batch, self.steps, self.seconds, self.began = batch, 0, 0.0, 0.0
+        self.asked = False
 
     def __enter__(self) -> None:
         self.began = time.monotonic()
@@ -233,8 +274,12 @@ class Stopwatch:
         self.seconds += time.monotonic() - self.began
 
     def images_per_second(self) -> float:
-        """The rate of the steps that `steps` has counted; asked while it goes."""
+        """The rate of the steps that `steps` has counted; asked while it goes. It begins anew then."""
         now = time.monotonic()
-        rate = self.steps * self.batch / max(self.seconds + now - self.began, 1e-9)
-        self.steps, self.seconds, self.began = 0, 0.0, now
+        rate = self.rate(now)
+        self.steps, self.seconds, self.began, self.asked = 0, 0.0, now, True
         return rate
+
+    def rate(self, now: float) -> float:
+        """The rate up to `now`, and it goes on."""
+        return self.steps * self.batch / max(self.seconds + now - self.began, 1e-9)

@@ -52,16 +52,31 @@ class Losses(NamedTuple):
     by_result: Mapping[str, Tensor]
     right: Tensor | None
 
+    def scaled(self, share: Tensor | None) -> Losses:
+        """All of them times `share`; None is 1."""
+        if share is None:
+            return self
+        return Losses(self.total * share, {name: value * share for name, value in self.by_result.items()}, self.right)
+
 
 class TrainingLoss:
     """The loss of what a net gives in training.
 
     The targets are classes (N,) of int64, or shares of classes (N, classes) of float32, as mixup makes them. With `weights` of
     classes the mean over whole classes is divided by the sum of their weights, and that over shares by N, as torch does both.
+    The loop makes of the sum over a pass that over all passes and processes of a step.
     """
 
     def __init__(self, module: Network, output: ClassOutput, rules: LossRules, weights: Tensor | None = None) -> None:
         self.module, self.output, self.smoothing, self.weights = module, output, rules.label_smoothing, weights
+
+    def weigh(self, targets: Tensor) -> Tensor:
+        """What the sum of the losses of a pass is divided by, where there are weights of classes."""
+        import torch
+
+        if self.weights is None or targets.ndim > 1:
+            return torch.tensor(float(len(targets)), device=targets.device)
+        return self.weights[targets].sum()
 
     def __call__(self, results: Tensor | dict[str, Tensor], targets: Tensor) -> Losses:
         named = results if isinstance(results, dict) else {self.output.name: results}

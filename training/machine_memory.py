@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,11 +20,6 @@ def available_bytes(device: str, root: Path = Path("/")) -> int | None:
         return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
     found = [*free_in_machine(root), *free_in_groups(root)]
     return min(found) if found and device == "cpu" else None
-
-
-def local_processes(world_size: int) -> int:
-    """How many processes of a run share this machine, as torchrun says."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if world_size > 1 else 1
 
 
 def free_in_machine(root: Path) -> Iterator[int]:

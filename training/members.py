@@ -18,8 +18,18 @@ from ..compiler.ir.graph import Graph, Head, Output, Value
 from ..compiler.ops.op import op_of
 from ..compiler.weights.names import belongs_to
 from .checkpoint.write import write_tensors
-from .devices import global_rank, start_fabric
-from .driver import PreparedNet, TrainingRequest, begin_folder, check_graph, open_run, prepare_net, run_training
+from .devices import ask_first, is_first, open_fabric
+from .driver import (
+    PreparedNet,
+    TrainingRequest,
+    begin_folder,
+    check_folder,
+    check_graph,
+    has_free_classes,
+    open_run,
+    prepare_net,
+    run_training,
+)
 from .recipe.write import to_yaml
 from .result import TrainingResult
 from .run_folder import RunFolder
@@ -91,7 +101,13 @@ def first_member(request: TrainingRequest) -> tuple[TrainingRequest, int]:
         return request, 1
     net = prepare_net(request)
     members = find_members(net.graph)
-    return request._replace(data=net.data, settings=net.checked.settings, part=members[0].graph), len(members)
+    return settle_data(request, net)._replace(part=members[0].graph), len(members)
+
+
+def settle_data(request: TrainingRequest, net: PreparedNet) -> TrainingRequest:
+    """The request with the pictures that were found, and as many classes as they have."""
+    classes = {"classes": len(net.data.classes)} if has_free_classes(request, net.checked) else {}
+    return request._replace(data=net.data, params={**request.params, **classes})
 
 
 def train_members(request: TrainingRequest) -> TrainingResult:
@@ -100,39 +116,38 @@ def train_members(request: TrainingRequest) -> TrainingResult:
     A member whose run is finished is not trained again, so that an ensemble is resumed as a net is.
     """
     began, folder = time.monotonic(), RunFolder(request.output)
-    folder.check_begun() if request.resume else folder.check_new()
+    check_folder(request)
     with ExitStack() as held:
-        if request.resume and global_rank() == 0:
+        if request.resume and is_first():
             held.enter_context(hold_run(folder, new=False))
-        net, fabric = prepare_net(request), start_fabric(request.recipe, request.device)
-        if fabric.is_global_zero and not request.resume:
-            held.enter_context(hold_run(folder, new=True))
-        fabric.barrier()
+        net = prepare_net(request)
+        fabric = held.enter_context(open_fabric(request.recipe, request.device, given=request.fabric))
+        if not request.resume:
+            ask_first(fabric, lambda: held.enter_context(hold_run(folder, new=True)))
         requests = member_requests(request, net, fabric)
         if not request.resume:
             # the weights that each member starts from are there before the run has begun, so that a resumed one needs no --weights
             for own in requests:
                 with open_run(own):
                     pass
-        if fabric.is_global_zero and not request.resume:
-            begin_folder(folder, request, net, fabric)
-        fabric.barrier()
-        return follow_members(request, net, fabric, requests, began)
+            ask_first(fabric, lambda: begin_folder(folder, request, net, fabric))
+        return train_each(request, net, fabric, requests, began)
 
 
 def member_requests(request: TrainingRequest, net: PreparedNet, fabric: Fabric) -> list[TrainingRequest]:
     """The request for each member of an ensemble, a run of its own in RUN/members/NAME."""
     folder, members = RunFolder(request.output), find_members(net.graph)
+    settled = settle_data(request, net)
     return [
-        request._replace(
+        settled._replace(
             output=folder.member(member.name).path, recipe=replace(request.recipe, seed=request.recipe.seed + at), part=member.graph,
-            data=net.data, settings=net.checked.settings, fabric=fabric,
+            fabric=fabric,
         )
         for at, member in enumerate(members)
     ]  # fmt: skip
 
 
-def follow_members(request: TrainingRequest, net: PreparedNet, fabric: Fabric, requests: Sequence[TrainingRequest],
+def train_each(request: TrainingRequest, net: PreparedNet, fabric: Fabric, requests: Sequence[TrainingRequest],
                    began: float) -> TrainingResult:  # fmt: skip
     """Trains the members, which have begun, and joins their weights."""
     folder, members = RunFolder(request.output), find_members(net.graph)
@@ -158,7 +173,7 @@ def follow_members(request: TrainingRequest, net: PreparedNet, fabric: Fabric, r
     )
     return last._replace(
         folder=folder.path, net=net.checked.name, step=sum(each.step for each in results), steps=last.steps * len(members), best=None,
-        weights=weights, seconds=time.monotonic() - began, notes=notes,
+        weights=weights, seconds=time.monotonic() - began, notes=notes, total_seconds=sum(each.total_seconds for each in results),
     )  # fmt: skip
 
 

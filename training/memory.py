@@ -98,9 +98,15 @@ def count_state(rules: OptimizerRules) -> int:
     return 2 + bool(values.get("amsgrad"))
 
 
-def pictures_at_once(recipe: Recipe, world_size: int) -> int:
-    """The pictures of one pass in one process."""
-    return max(recipe.batch // (world_size * recipe.accumulate), 1)
+def batch_of_process(recipe: Recipe, world_size: int) -> int:
+    """The pictures of one pass of one process. Raises Failure `batch-share` where the batch is not so many equal parts."""
+    parts = world_size * recipe.accumulate
+    if recipe.batch % parts:
+        shares = " and ".join([f"{world_size} processes"] * (world_size > 1) + [f"{recipe.accumulate} passes a step"] * (recipe.accumulate > 1))  # fmt: skip
+        lower = recipe.batch // parts * parts or parts
+        raise Failure("batch-share", f"a batch of {recipe.batch} is not shared equally by {shares}",
+                      f"take a multiple of {parts}: --set batch={lower}", 2)  # fmt: skip
+    return recipe.batch // parts
 
 
 def refuse_large_batch(graph: Graph, recipe: Recipe, device: str, *, world_size: int = 1, processes: int = 1,
@@ -114,7 +120,7 @@ def refuse_large_batch(graph: Graph, recipe: Recipe, device: str, *, world_size:
     if free is None:
         return memory
     free //= processes if device == "cpu" else 1
-    if memory.least(pictures_at_once(recipe, world_size)) > free:
+    if memory.least(batch_of_process(recipe, world_size)) > free:
         raise describe_large_batch(memory, recipe, device, world_size, memory.largest(free), free)
     return memory
 
@@ -137,7 +143,7 @@ def failed_batch(memory: StepMemory, recipe: Recipe, device: str, *, world_size:
     Called when the step's tensors are gone, and the net and the optimizer's state are still there.
     """
     free = available if available is not None else available_bytes(device)
-    tried = pictures_at_once(recipe, world_size)
+    tried = batch_of_process(recipe, world_size)
     held = memory.weights + memory.optimizer + memory.average
     fits = memory.largest(free // (processes if device == "cpu" else 1) + held) if free is not None else tried // 2
     return describe_large_batch(memory, recipe, device, world_size, fits if fits < tried else tried // 2, free)
@@ -145,7 +151,7 @@ def failed_batch(memory: StepMemory, recipe: Recipe, device: str, *, world_size:
 
 def describe_large_batch(memory: StepMemory, recipe: Recipe, device: str, world_size: int, fits: int, free: int | None) -> Failure:  # fmt: skip
     """The Failure for a batch of which one pass can have `fits` pictures."""
-    tried = pictures_at_once(recipe, world_size)
+    tried = batch_of_process(recipe, world_size)
     at_once = f" ({tried:,} at once)" if tried != recipe.batch else ""
     has = f", and {device} has {format_bytes(free)} left" if free is not None else f" on {device}"
     message = f"a batch of {recipe.batch:,}{at_once} does not fit in memory: it takes about {format_bytes(memory.total(tried))}{has}"

@@ -8,16 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from .compiling import compile_faults
-from .devices import start_fabric
-from .driver import TrainingRequest, build_network, prepare_net
+from .devices import local_processes, open_fabric
+from .driver import PreparedNet, TrainingRequest, build_network, open_loaders, plan_course, prepare_net
 from .learner import Learner, make_learner
 from .losses import ClassOutput, TrainingLoss
 from .members import first_member
+from .memory import refuse_large_batch
 from .optimizers import set_learning_rate
 from .recipe.recipe import LossRules
+from .run_folder import RunFolder
 from .step_faults import step_faults
 
 if TYPE_CHECKING:
+    from lightning_fabric import Fabric
     from torch import Tensor, nn
 
 # a batch of more takes longer and tells no more
@@ -45,12 +48,30 @@ def try_overfitting(request: TrainingRequest, steps: int = STEPS, progress: Call
 
     Of an ensemble the first member does.
     """
-    from .data.loader import TrainingLoader
-
     request, _ = first_member(request)
     net = prepare_net(request)
-    fabric = request.fabric or start_fabric(request.recipe, request.device, all_used=len(net.graph.outputs) == 1)
+    all_used = len(net.graph.outputs) == 1
+    with open_fabric(request.recipe, request.device, all_used=all_used, given=request.fabric) as fabric:
+        return try_net(request, net, fabric, steps, progress)
+
+
+def try_net(
+    request: TrainingRequest, net: PreparedNet, fabric: Fabric, steps: int, progress: Callable[[int, float], None]
+) -> OverfitTrial:
+    """Learns one batch of a prepared net's pictures."""
+    from .data.loader import TrainingLoader
+
+    # what the run would refuse is refused here, too
+    device, world = str(fabric.device), fabric.world_size
+    refuse_large_batch(net.graph, request.recipe, device, world_size=world, processes=local_processes(world))
     learner = make_learner(build_network(net.graph, request), request.recipe, fabric)
+    loaders = open_loaders(net, request.recipe, fabric)
+    try:
+        plan_course(RunFolder(request.output), request, net, learner, loaders)
+    finally:
+        for each in loaders:
+            if each is not None:
+                each.close()
     size = min(PICTURES, request.recipe.batch, len(net.data.train))
     loader = TrainingLoader(net.data.train, net.how, (), size, request.recipe.seed, broken=request.recipe.data.broken)
     batch = next(iter(loader.epoch(0)))

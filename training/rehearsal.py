@@ -6,19 +6,19 @@ import time
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .broken import BrokenPictures
 from .checkpoint.progress import Progress
 from .compiling import compile_faults
-from .devices import start_fabric
+from .devices import local_processes, open_fabric
 from .driver import PreparedNet, TrainingRequest, build_network, describe_run, open_loaders, plan_course, prepare_net
 from .freezing import training_mode
 from .learner import Learner, make_learner
 from .loop import Course, take_step
-from .machine_memory import available_bytes, local_processes
+from .machine_memory import available_bytes
 from .members import first_member
-from .memory import StepMemory, format_bytes, pictures_at_once, refuse_large_batch
+from .memory import StepMemory, batch_of_process, format_bytes, refuse_large_batch
 from .optimizers import set_learning_rate
 from .recipe.recipe import Augmentation
 from .run_folder import RunFolder
@@ -26,6 +26,9 @@ from .schedules import learning_rate
 from .seeds import seed_generators, step_seed
 from .step_faults import step_faults
 from .watching import RunPlan
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 # a run of more epochs is told as far as this
 MOST_EPOCHS = 10_000
@@ -81,11 +84,6 @@ class Rehearsal(NamedTuple):
     broken: tuple[tuple[str, str], ...]
     members: int = 1
 
-    @property
-    def least_seconds(self) -> float:
-        """How long all steps take if each takes what the first did, without validation."""
-        return self.members * self.plan.steps * self.step.step_s
-
 
 def rehearse(request: TrainingRequest) -> Rehearsal:
     """What the run would do. Raises what the run would raise before its first step."""
@@ -93,7 +91,13 @@ def rehearse(request: TrainingRequest) -> Rehearsal:
         request = request._replace(output=Path("RUN"))
     request, members = first_member(request)
     net = prepare_net(request)
-    fabric = request.fabric or start_fabric(request.recipe, request.device, all_used=len(net.graph.outputs) == 1)
+    all_used = len(net.graph.outputs) == 1
+    with open_fabric(request.recipe, request.device, all_used=all_used, given=request.fabric) as fabric:
+        return rehearse_net(request, net, fabric, members)
+
+
+def rehearse_net(request: TrainingRequest, net: PreparedNet, fabric: Fabric, members: int) -> Rehearsal:
+    """What the run of a prepared net would do, which is one of so many `members`."""
     device = str(fabric.device)
     memory = refuse_large_batch(
         net.graph, request.recipe, device, world_size=fabric.world_size, processes=local_processes(fabric.world_size)
@@ -116,7 +120,7 @@ def rehearse(request: TrainingRequest) -> Rehearsal:
         for at in range(min(plan.epochs, MOST_EPOCHS))
     )
     return Rehearsal(plan, net.data.how, count_classes(net), request.recipe.augment, tuple(starts), memory,
-                     pictures_at_once(request.recipe, fabric.world_size), available, list_files(memory, plan, members), step, tuple(course.broken.found.items()), members)  # fmt: skip
+                     batch_of_process(request.recipe, fabric.world_size), available, list_files(memory, plan, members), step, tuple(course.broken.found.items()), members)  # fmt: skip
 
 
 def try_step(learner: Learner, course: Course) -> TrialStep:

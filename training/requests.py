@@ -6,24 +6,23 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..compiler.diagnostics import Failure, SpecError
 from ..compiler.driver import check
 from ..compiler.limits import DEFAULT, Limits
 from ..compiler.sources import Memory, SpecText
 from ..compiler.weights.options import CheckpointOptions
-from .driver import StartWeights, TrainingRequest, extend_recipe
+from .devices import global_rank
+from .driver import StartWeights, TrainingRequest
 from .recipe.find import recipe_for
 from .recipe.read import check_recipe, read_recipe
 from .recipe.recipe import Recipe
 from .recipe.settings import split_settings
 from .recipe.write import to_yaml
 from .run_folder import RunFolder
+from .schedules import DEPENDS_ON_LENGTH
 from .watching import Watcher
-
-if TYPE_CHECKING:
-    pass
 
 RecipeGiven = Recipe | str | os.PathLike[str] | None
 
@@ -41,24 +40,24 @@ def plan_request(
 
     `output` is None for a rehearsal, which writes nothing.
     """
-    if output is not None:
+    # before anything takes long; the first process alone looks, as it may write there before another looks
+    if output is not None and global_rank() == 0:
         RunFolder(output).check_new()
-    of_spec, of_recipe = tuple(settings), ()
+    of_spec: tuple[str, ...] = tuple(settings)
+    of_recipe: tuple[str, ...] = ()
     if settings:
         checked = check(spec, limits=limits)
         if checked.document is None:
             raise SpecError(checked.diagnostics)
-        of_recipe, of_spec = split_settings(settings, checked.document.params)  # type: ignore[assignment]
+        of_recipe, of_spec = split_settings(settings, checked.document.params)
+    # checked as any setting is: a warm-up may be too long for them
+    of_recipe = (*of_recipe, *epochs_setting(epochs))
     found = choose_recipe(spec, recipe, of_recipe, limits, tell)
-    if epochs is not None:
-        found = replace(found, epochs=epochs, steps=None)
     if start is None:
         start = StartWeights(by_step(weights), CheckpointOptions(skip=tuple(weights_skip)))
-    given = tuple(f"{name}={as_setting(value)}" for name, value in (params or {}).items())
     where = data if data is not None else folder_of(found)
-    return TrainingRequest(
-        spec, found, output or Path(), where, (*of_spec, *given), start, device, False, limits, watchers, tell
-    )
+    return TrainingRequest(spec, found, output or Path(), where, of_spec, start, device, False, limits, watchers, tell,
+                           params=params or {})  # fmt: skip
 
 
 def plan_resume(
@@ -68,12 +67,38 @@ def plan_resume(
     """The request to go on with the run in `output`. Raises Failure where there is none, or it cannot become longer."""
     folder = RunFolder(output)
     record = folder.read_record()
-    recipe = extend_recipe(read_recipe(folder.recipe), epochs)
+    refuse_length(read_recipe(folder.recipe), epochs, output)
+    recipe = read_recipe(folder.recipe, epochs_setting(epochs))
     where = data if data is not None else record.get("data")
     if where is None:
         raise Failure("no-pictures", f"`{folder.record}` does not say where the pictures are: they were given in memory", "give --data DIR", 2)  # fmt: skip
+    if data is None and not Path(where).exists():
+        raise Failure("no-pictures", f"`{where}`, where the run's pictures were, is not there", f"say where they are now: archc train --resume {output} --data DIR", 2)  # fmt: skip
     return TrainingRequest(str(folder.spec), recipe, output, where if data is not None else Path(where), (), StartWeights(), device, True,
                            limits, watchers, tell)  # fmt: skip
+
+
+def epochs_setting(epochs: int | None) -> tuple[str, ...]:
+    """`--epochs` as the setting that it is."""
+    return () if epochs is None else (f"epochs={epochs}",)
+
+
+def refuse_length(recipe: Recipe, epochs: int | None, run: Path) -> None:
+    """Raises Failure `cannot-extend` where `run` by `recipe` cannot go on to so many epochs: its schedule depends on the length, or it is less."""
+    if epochs is None or epochs == recipe.epochs:
+        return
+    if recipe.epochs is None:
+        raise Failure("cannot-extend", f"the recipe counts steps ({recipe.steps:,}), not epochs", f"begin a new run with --weights {run}/best.safetensors", 2)  # fmt: skip
+    if epochs < recipe.epochs:
+        raise Failure(
+            "cannot-extend",
+            f"the run has {recipe.epochs} epochs, and --epochs {epochs} is less",
+            "give more, or leave it out",
+            2,
+        )
+    if recipe.schedule.name in DEPENDS_ON_LENGTH:
+        raise Failure("cannot-extend", f"the schedule `{recipe.schedule.name}` spans the whole run: with {epochs} epochs each step so far would have "
+                      "had another learning rate", f"begin a new run with --weights {run}/best.safetensors", 2)  # fmt: skip
 
 
 def choose_recipe(
@@ -135,10 +160,3 @@ def by_step(weights: Any) -> Mapping[str, Path] | None:
     if isinstance(weights, (str, os.PathLike)):
         return {"": Path(weights)}
     return {step: Path(each) for step, each in weights.items()}
-
-
-def as_setting(value: Any) -> str:
-    """A parameter's value as `--set` takes it."""
-    import json
-
-    return json.dumps(value, ensure_ascii=False)

@@ -12,6 +12,7 @@ class TrainingResult(NamedTuple):
     """How a run ended: its `folder`, the net and the recipe by name, `step` of `steps`, why, the best weights and what they reached.
 
     `best` is None before the first epoch's end; `metric` is what its value is. `notes` are remarks for people.
+    `seconds` are those of this session, `total_seconds` of all that ended by themselves or were interrupted; 0 where that is not known.
     """
 
     folder: Path
@@ -26,3 +27,4 @@ class TrainingResult(NamedTuple):
     seconds: float
     world_size: int
     notes: tuple[str, ...] = ()
+    total_seconds: float = 0.0

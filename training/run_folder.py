@@ -5,17 +5,19 @@ recipe.yaml    the whole recipe, with the defaults and with what was set
 spec.yaml      a small spec that extends the user's own or a bundled one: its parameters and labels as they were trained
 spec/          the user's own texts
 checkpoints/   the newest checkpoints
+val.csv        where a share of the pictures validates: which these are, as `archc eval` takes them
 best.safetensors   the best weights, under the spec's own names
 metrics.csv, broken.csv, tensorboard/, report.html, members/
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..compiler.diagnostics import Failure
 from ..compiler.driver import Compilation
@@ -24,10 +26,22 @@ from ..compiler.revisions import FIXED, HARMLESS, KEPT
 from ..compiler.sources import BUNDLED
 from .recipe.write import flow
 
-OWN = ("spec.yaml", "spec", "recipe.yaml", "run.json")
+if TYPE_CHECKING:
+    from .data import TrainingData
+
+OWN = ("spec.yaml", "spec", "recipe.yaml", "run.json", "val.csv")
 # the folders with what a net starts from
 STARTED = ("checkpoints", "members")
-PLAIN_FILES = ("spec.yaml", "recipe.yaml", "metrics.csv", "broken.csv", "best.safetensors", "report.html", ".lock")
+PLAIN_FILES = (
+    "spec.yaml",
+    "recipe.yaml",
+    "val.csv",
+    "metrics.csv",
+    "broken.csv",
+    "best.safetensors",
+    "report.html",
+    ".lock",
+)
 FIRST = f"{0:08d}.safetensors"
 
 
@@ -128,6 +142,28 @@ class RunFolder(NamedTuple):
         with atomic_write(place) as partial:
             partial.write_text(text, "utf-8", newline="")
 
+    def add_session(self, first: int, last: int, seconds: float) -> float:
+        """Adds to run.json that a session went from the step `first` to `last`; gives the seconds of all. Of one that was killed nothing is known."""
+        record = self.read_record()
+        sessions = [*record.get("sessions", ()), {"first": first, "last": last, "seconds": round(seconds, 3)}]
+        self.write_text(self.record, json.dumps({**record, "sessions": sessions}, indent=2, ensure_ascii=False) + "\n")
+        return float(sum(each["seconds"] for each in sessions))
+
+    def write_validation(self, data: TrainingData) -> None:
+        """Writes val.csv, a path and a class a line, where the validation pictures are a share of the others, and files."""
+        from .data.pictures import ChosenPictures
+
+        val = data.val
+        if not isinstance(val, ChosenPictures) or not isinstance(val.source(0), str):
+            return
+        with (
+            atomic_write(self.path / "val.csv") as partial,
+            partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+        ):
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(("path", "class"))
+            rows.writerows((os.path.abspath(val.source(at)), data.classes[val.target(at)]) for at in range(len(val)))
+
 
 def write_spec(folder: RunFolder, checked: Compilation, labels: tuple[str, ...]) -> None:
     """Writes RUN/spec.yaml, and the user's own texts beside it in RUN/spec/."""
@@ -153,6 +189,11 @@ def check_record(found: Any) -> dict[str, Any]:
     place = found.get("data")
     if place is not None and (not isinstance(place, str) or not place or "\0" in place):
         raise ValueError("its `data` is no path")
+    sessions = found.get("sessions", [])
+    if not isinstance(sessions, list) or not all(
+        isinstance(each, dict) and type(each.get("seconds")) in (int, float) for each in sessions
+    ):
+        raise ValueError("its `sessions` are none")
     return found
 
 

@@ -13,7 +13,6 @@ from .recipe.recipe import Recipe, ScheduleRules, Warmup
 
 # the relative change that counts as better, as torch's ReduceLROnPlateau has it
 THRESHOLD = 1e-4
-LOSSES = ("loss", "train_loss")
 
 
 class Length(NamedTuple):
@@ -41,8 +40,10 @@ def after_epoch(plateau: Plateau, value: float, rules: ScheduleRules) -> Plateau
     if rules.name != "plateau" or math.isnan(value):
         return plateau
     metric, best = rules.values.get("metric", "top1"), plateau.best
-    low = metric in LOSSES
-    if best is None or (value < best * (1 - THRESHOLD) if low else value > best * (1 + THRESHOLD)):
+    low = metric == "loss"
+    # of a size, as without validation pictures the metric is a negative loss
+    margin = THRESHOLD * abs(best or 0.0)
+    if best is None or (value < best - margin if low else value > best + margin):
         return Plateau(value, 0, plateau.lowered)
     if plateau.waited < rules.values.get("patience", 10):
         return plateau._replace(waited=plateau.waited + 1)
@@ -72,12 +73,15 @@ def warmup_steps(warmup: Warmup | None, length: Length) -> int:
 
 def warmup_share(warmup: Warmup | None, step: int, steps: int) -> float:
     """The share of the learning rate at `step`: a straight line from `start` up to 1, which the first step behind the warm-up has, or
-    `start` throughout."""
+    `start` throughout.
+
+    A line from 0 begins a step further on, so that no step is taken in vain: 1/n, 2/n, … 1.
+    """
     if warmup is None or step >= steps:
         return 1.0
     if warmup.shape == "constant":
         return warmup.start
-    return warmup.start + (1 - warmup.start) * step / steps
+    return warmup.start + (1 - warmup.start) * (step if warmup.start else step + 1) / steps
 
 
 def progress(step: int, length: Length, began: int) -> float:
@@ -95,6 +99,25 @@ def steps(base: float, step: int, length: Length, began: int, values: Mapping[st
     at = values["at_steps"] if values.get("at_steps") else [each * length.per_epoch for each in values.get("at", ())]
     factor, passed = values.get("factor", 0.1), sum(step >= each for each in at)
     return float(base * (math.prod(factor[:passed]) if isinstance(factor, Sequence) else factor**passed))
+
+
+def beyond_end(recipe: Recipe, length: Length) -> str:
+    """That drops of the rate lie behind the end of a run of this `length`, in words; empty where none does, or the recipe alone tells it: where
+    it counts its drops as it counts its length."""
+    rules = recipe.schedule
+    if rules.name != "steps":
+        return ""
+    name = "at_steps" if rules.values.get("at_steps") else "at"
+    if (name == "at_steps") == (recipe.steps is not None):
+        return ""
+    size = 1 if name == "at_steps" else length.per_epoch
+    late = [f"{each:,}" for each in rules.values.get(name, ()) if each * size >= length.steps]
+    ends = f"{length.steps:,} steps of {length.per_epoch:,} an epoch"
+    return (
+        f"`{name}` names {' and '.join(late)}, and the run ends after {ends}: the rate is not lowered then"
+        if late
+        else ""
+    )
 
 
 def cosine(base: float, step: int, length: Length, began: int, values: Mapping[str, Any]) -> float:

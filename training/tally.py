@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
 
 class NotFinite(Exception):
-    """A loss is infinite or no number; `step` counts from 1, and `loss` is what it was."""
+    """A loss is infinite or no number; `step` counts from 1, and `loss` is what it was. It is None where the loss was a number, and the
+    weights are none after the step."""
 
-    def __init__(self, step: int, loss: float) -> None:
-        super().__init__(f"the loss of step {step} is {loss}")
+    def __init__(self, step: int, loss: float | None) -> None:
+        super().__init__(
+            f"the loss of step {step} is {loss}" if loss is not None else f"weights after step {step} are not finite"
+        )
         self.step, self.loss = step, loss
 
 
@@ -52,7 +55,8 @@ class LossTally:
         counted = self.waiting[0].right is not None
         steps = [torch.stack([each.total, *each.by_result.values(), *([] if each.right is None else [each.right])])
                  for each in self.waiting]  # fmt: skip
-        values = torch.stack(steps).double()
+        # doubles on the CPU, as not every device has them
+        values = torch.stack(steps).cpu().double()
         rows = (sum_over_processes(values, self.fabric) / self.fabric.world_size).tolist()
         self.waiting = []
         for at, row in enumerate(rows):

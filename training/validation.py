@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from ..compiler.diagnostics import Failure
 from .losses import ClassOutput, cross_entropy
 from .watching import Measures
 
@@ -18,15 +19,15 @@ def validate(
 ) -> Measures:
     """The measures of `module`, which is in evaluation mode afterwards.
 
-    The loss is the plain cross-entropy of the class output. `module` is the net itself: wrapped for several processes, it would have
+    Raises Failure `broken-pictures` where no picture can be read. The loss is the plain cross-entropy of the class output. `module` is the net itself: wrapped for several processes, it would have
     them meet at each batch, and they need not have the same number of batches.
     """
     import torch
 
     share_buffers(module, fabric)
     module.eval()
-    # top-1, top-5, the sum of the losses, pictures
-    sums = torch.zeros(4, dtype=torch.float64, device=fabric.device)
+    # of each batch: top-1, top-5, the sum of the losses, pictures
+    sums: list[Any] = []
     with torch.inference_mode(), fabric.autocast():
         for batch in batches:
             images, targets = fabric.to_device((batch.images, batch.targets))
@@ -35,16 +36,24 @@ def validate(
             scores = scores.flatten(1).float()
             losses = cross_entropy(scores, targets, probable=output.name in output.probable, reduction="sum")
             best = scores.topk(min(5, output.classes), 1).indices == targets[:, None]
-            sums += torch.stack([best[:, 0].sum(), best.sum(), losses, torch.tensor(len(targets), device=sums.device)])
-    sums = sum_over_processes(sums, fabric)
-    right, five, loss, pictures = sums.tolist()
-    count = max(pictures, 1)
-    return Measures(loss / count, right / count, five / count, int(pictures))
+            sums.append(
+                torch.stack([best[:, 0].sum().float(), best.sum().float(), losses, losses.new_tensor(len(targets))])
+            )
+    # doubles are added on the CPU, as not every device has them
+    whole = torch.stack(sums).cpu().double().sum(0) if sums else torch.zeros(4, dtype=torch.float64)
+    right, five, loss, pictures = sum_over_processes(whole, fabric).tolist()
+    if not pictures:
+        raise Failure("broken-pictures", "none of the validation pictures can be read",
+                      "mend them, or train without: --set data.val=null")  # fmt: skip
+    return Measures(loss / pictures, right / pictures, five / pictures, int(pictures))
 
 
 def sum_over_processes(values: Any, fabric: Fabric) -> Any:
-    """The sum of a tensor over all processes."""
-    return fabric.all_reduce(values, reduce_op="sum") if fabric.world_size > 1 else values
+    """The sum of a tensor over all processes, which is where the tensor was."""
+    if fabric.world_size == 1:
+        return values
+    summed: Any = fabric.all_reduce(values.to(fabric.device), reduce_op="sum")
+    return summed.to(values.device)
 
 
 def share_buffers(module: nn.Module, fabric: Fabric) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class RunPlan(NamedTuple):
     """What a run will do: `train` and `val` pictures, `steps_per_epoch` optimizer steps, `steps` in all, on `device` with `world_size`
     processes. `first_step` is over 0 where the run goes on from a checkpoint; `outputs` are the names of the net's outputs, `heads` the
-    paths of its auxiliary heads; `parameters` is how many numbers it learns."""
+    paths of its auxiliary heads; `parameters` is how many numbers it learns, and `frozen` how many stay as they are."""
 
     net: str
     recipe: Recipe
@@ -32,6 +32,7 @@ class RunPlan(NamedTuple):
     heads: tuple[str, ...]
     outputs: tuple[str, ...] = ()
     parameters: int = 0
+    frozen: int = 0
 
     @property
     def epochs(self) -> int:
@@ -97,6 +98,9 @@ class Watcher:
 
     def tick(self, step: int, epoch: int) -> None:
         """After each optimizer step, whether it is reported or not; it must cost nothing."""
+
+    def glance(self, report: StepReport) -> None:
+        """After the first few steps of a session, before the first report, which counts them again."""
 
     def step(self, report: StepReport) -> None:
         """After every `log.every` steps."""

@@ -71,7 +71,7 @@ class BuildOptions:
     store         how the weights of an fp32 file are stored; None is as they are computed with
     io            the element type of the inputs and outputs of an fp16 file
     input_type    `float`, or `uint8`: pixels, which the file normalises itself as the spec's `preprocess` says
-    calibrate     what an int8 build finds the ranges of its values with: a folder of pictures, or an .npz of arrays by the inputs' names
+    calibrate     what an int8 build finds the ranges of its values with: a folder or a .csv of pictures, or an .npz of arrays by the inputs' names
     calibration   how it finds them: `minmax` (None), or `entropy` or `percentile`, which cut off what is rare
     int8_keep     steps and blocks that an int8 build leaves in float32, by path
     max_error     how far a build of another precision may lie from float32, relative L2; over it the build fails. None is

@@ -155,7 +155,7 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
 )
 @click.option(
     "--calibrate",
-    metavar="FOLDER|FILE.npz",
+    metavar="FOLDER|CSV|NPZ",
     help="Pictures, or arrays by the inputs' names, as the net will meet them: what int8 finds its ranges with.",
 )
 @click.option(

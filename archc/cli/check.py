@@ -100,13 +100,13 @@ def check_each(specs: tuple[str, ...], settings: tuple[str, ...], limits: Limits
 def check_either(spec: str, settings: tuple[str, ...], limits: Limits) -> Compilation:
     """What the check of a spec found, or of a recipe. Raises Failure (usage) where there is neither."""
     from ..compiler.diagnostics import Failure
-    from ..compiler.sources import find_spec
+    from ..compiler.sources import BUNDLED, find_spec
     from ..training.recipe.find import bundled_recipes, find_recipe, is_recipe
 
     try:
         text = find_spec(spec)
     except Failure:
-        if spec not in bundled_recipes():
+        if spec.removeprefix(BUNDLED) not in bundled_recipes():
             raise
         text = find_recipe(spec)
     if not is_recipe(text.data):

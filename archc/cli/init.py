@@ -8,7 +8,7 @@ import sys
 import click
 
 from ..compiler.diagnostics import clean
-from .completion import complete_spec
+from .completion import complete_recipe, complete_spec
 from .options import format_option, output_path, print_json, refuse_two_answers
 
 
@@ -16,10 +16,12 @@ from .options import format_option, output_path, print_json, refuse_two_answers
 @click.argument("name")
 @click.option("--from", "origin", metavar="SPEC", help="The spec to begin from, bundled or a file; else a small net.",
               shell_complete=complete_spec)  # fmt: skip
+@click.option("--recipe", metavar="RECIPE", help="Begin a recipe instead, from this one, bundled or a file; -o - prints it.",
+              shell_complete=complete_recipe)  # fmt: skip
 @click.option("-o", "output", metavar="PATH", help="Where to write it: a file, a folder, or - for standard output.")
 @format_option()
-def command(name: str, origin: str | None, output: str | None, form: str) -> None:
-    """Begin a spec of your own: NAME.yaml, with all that it needs in it.
+def command(name: str, origin: str | None, recipe: str | None, output: str | None, form: str) -> None:
+    """Begin a spec of your own, NAME.yaml, with all that it needs in it; or a recipe.
 
     A member of a family becomes one document, comments kept; what it imports is written beside it, and the schema by which
     editors complete and check it. Nothing is overwritten.
@@ -31,7 +33,16 @@ def command(name: str, origin: str | None, output: str | None, form: str) -> Non
 
     refuse_two_answers(output, form)
     name = name.removesuffix(".yaml")
-    draft = start_spec(name, origin)
+    if recipe is not None:
+        if origin is not None:
+            raise click.UsageError("--from begins a spec, and --recipe a recipe; choose one")
+        from ..scaffold.starter import StarterSpec, check_name
+        from ..training.recipe.begin import begin_recipe
+
+        check_name(name)
+        draft = StarterSpec(begin_recipe(name, recipe))
+    else:
+        draft = start_spec(name, origin)
     if draft.bundled:
         print(f"using the bundled {draft.bundled}", file=sys.stderr)
     target = output_path(output or f"{name}.yaml")
@@ -44,10 +55,10 @@ def command(name: str, origin: str | None, output: str | None, form: str) -> Non
             partial.write_bytes(draft.text.encode())
         return
     target = target / f"{name}.yaml" if place.kind == "folder" else target
-    files = [path.as_posix() for path in write_spec(add_schema(draft, target.parent), target)]
+    files = [path.as_posix() for path in write_spec(draft if recipe else add_schema(draft, target.parent), target)]
     following = f"archc check {shlex.quote(files[-1])}"
     if form == "json":
-        print_json({"name": name, "from": origin, "files": files, "next": following})
+        print_json({"name": name, "from": recipe or origin, "files": files, "next": following})
         return
     for path in files:
         print(f"wrote {clean(path)}")

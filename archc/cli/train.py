@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -16,7 +15,10 @@ import click
 from ..compiler.diagnostics import Failure, SpecError, clean
 from ..compiler.spelling import as_flag
 from ..compiler.weights.formats import checkpoint_suffixes
+from ..text.layout import fold_line, output_width
 from ..text.tables import format_pairs
+from ..text.training import INDENT
+from ..training.devices import DEVICES, is_first
 from .completion import complete_folder, complete_recipe, complete_spec, complete_training_setting
 from .options import Count, format_option, limit_option, print_answer, print_json
 
@@ -32,7 +34,6 @@ After Ctrl-C or a crash: archc train --resume runs/first
 New classes on trained features: archc train resnet50 --data photos/ -o runs/second --weights resnet50.pth --weights-skip fc
 
 All GPUs of this machine: torchrun --nproc-per-node gpu -m archc train resnet50 --data photos/ -o runs/third"""
-DEVICES = ("auto", "cpu", "cuda", "mps")
 # torchrun ends the other processes when one has failed; what each of them has to say of the same mistake is said once
 OTHERS_WAIT_S = 20.0
 
@@ -171,19 +172,15 @@ def rehearse(request: TrainingRequest, overfit_batch: bool, form: str) -> int:
 
 
 def clean_lines(text: str) -> str:
-    """Lines that may be printed."""
-    return "\n".join(map(clean, text.splitlines()))
+    """Lines that may be printed, folded where a terminal is narrower."""
+    width = output_width()
+    return "\n".join(part for line in text.splitlines() for part in fold_line(clean(line), width, INDENT, cut=False))
 
 
 def tell(text: str) -> None:
     """A remark on standard error, by the first process."""
     if is_first():
         print(clean(text), file=sys.stderr)
-
-
-def is_first() -> bool:
-    """Whether this is the first of the processes that torchrun has started, or the only one."""
-    return "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
@@ -222,14 +219,20 @@ def result_json(result: TrainingResult) -> dict[str, Any]:
         "best": best,
         "processes": result.world_size,
         "seconds": round(result.seconds, 3),
+        "total_seconds": round(result.total_seconds, 3),
         "notes": list(result.notes),
     }
 
 
 def result_text(result: TrainingResult) -> str:
     """What people read: what was reached, where the weights are, and what to do with them."""
+    before = result.total_seconds - result.seconds
+    total = f" ({describe_seconds(result.total_seconds)} with the sessions before)" if before > 1 else ""
     rows = [
-        ("trained", f"{result.net} by {result.recipe}, {result.step:,} steps in {describe_seconds(result.seconds)}")
+        (
+            "trained",
+            f"{result.net} by {result.recipe}, {result.step:,} steps in {describe_seconds(result.seconds)}{total}",
+        )
     ]
     if result.best is not None:
         value = f"{result.best.value:.4f}" if result.metric == "loss" else f"{result.best.value:.2%}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 
 from ..compiler.diagnostics import clean
-from ..text.layout import encodable
-from ..text.training import COLUMNS, describe_epoch, describe_plan, describe_step
+from ..text.layout import encodable, fold_line, output_width
+from ..text.training import COLUMNS, INDENT, describe_epoch, describe_plan, describe_step
 from ..training.watching import EpochReport, RunPlan, StepReport, Watcher
 from .progress import STEP_S, StatusLine, describe_time
 
@@ -30,7 +31,8 @@ class TrainingProgress(Watcher):
     def begin(self, plan: RunPlan) -> None:
         self.plan, self.first = plan, None
         for line in describe_plan(plan):
-            self.keep(line)
+            for part in fold_line(line, output_width(sys.stderr), INDENT, cut=False):
+                self.keep(part)
 
     def tick(self, step: int, epoch: int) -> None:
         now = time.monotonic()
@@ -38,6 +40,9 @@ class TrainingProgress(Watcher):
         if self.terminal and self.plan and now - self.shown_at >= STEP_S:
             self.shown_at = now
             self.line.show(describe_step(self.plan, step, epoch, self.report, self.time_left(step), COLUMNS))
+
+    def glance(self, report: StepReport) -> None:
+        self.report = report
 
     def step(self, report: StepReport) -> None:
         self.report = report
@@ -51,6 +56,10 @@ class TrainingProgress(Watcher):
     def epoch(self, report: EpochReport) -> None:
         if self.plan:
             self.keep(describe_epoch(self.plan, report, describe_time(report.seconds)))
+            if report.val and not math.isfinite(report.val.loss):
+                self.keep(
+                    f"note: the loss on the validation pictures is {report.val.loss}: weights are too large, or a picture's values"
+                )
 
     def end(self, reason: str) -> None:
         """Removes the line that changes; what ended the run is said by whoever ends the command."""

@@ -75,9 +75,7 @@ def start_spec(name: str, origin: str | None) -> StarterSpec:
 
     Raises Failure (usage) for a wrong name or no such spec, and SpecError where the origin has errors.
     """
-    if not NAME.match(name):
-        raise Failure("net-name", f"`{name[:100]}` cannot be the name of a net and of its file",
-                      "a name is letters, digits, `_` and `-`, at most 100 of them", 2)  # fmt: skip
+    check_name(name)
     if origin is None:
         first = TextDocument(FIRST)
         return StarterSpec(first.with_edits([name_edit(first, name)]).text)
@@ -92,6 +90,13 @@ def start_spec(name: str, origin: str | None) -> StarterSpec:
         summary += f": {plain_value(header['summary'].value)}"
     new_header = TextDocument(f"archspec: 1\n{header_line('name', name)}{header_line('summary', summary)}")
     return StarterSpec(overlay_document(document, new_header).text + HINT, flattener.companions, found.bundled)
+
+
+def check_name(name: str) -> None:
+    """Raises Failure `net-name` (usage) for what cannot be the name of a document and of its file."""
+    if not NAME.match(name):
+        raise Failure("net-name", f"`{name[:100]}` cannot be the name of a net and of its file",
+                      "a name is letters, digits, `_` and `-`, at most 100 of them", 2)  # fmt: skip
 
 
 def name_edit(document: TextDocument, name: str) -> Edit:

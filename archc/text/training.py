@@ -12,12 +12,16 @@ if TYPE_CHECKING:
 
 # no line of a run is wider: terminals and logs have as many columns
 COLUMNS = 79
+# what the lines of a head begin with that go on in a second line of a terminal
+INDENT = " " * 12
 
 
 def describe_plan(plan: RunPlan) -> Iterator[str]:
     """The lines that a run begins with."""
     recipe = plan.recipe
-    yield f"training {plan.net}" + (f", {format_count(plan.parameters)} parameters" if plan.parameters else "")
+    trained = f", {format_count(plan.parameters)} of them trained" if plan.frozen else ""
+    whole = f", {format_count(plan.parameters + plan.frozen)} parameters{trained}" if plan.parameters else ""
+    yield f"training {plan.net}{whole}"
     from_where = f" from {recipe.origin}" if recipe.origin and recipe.origin != recipe.name else ""
     yield f"  recipe    {recipe.name}{from_where}" + (f" ({recipe.source})" if recipe.source else "")
     val = f", {plan.val:,} for validation" if plan.val else ", none for validation"

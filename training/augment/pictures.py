@@ -6,6 +6,7 @@ is done while it is decoded, wherever it stands in the list, so that of a large 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -70,7 +71,7 @@ class Augmenter:
         self.changes = bool(self.opening or self.steps)
         self.tables = {bands: ShadeTable(how, bands) for bands in (1, 3)} if self.changes and channels in (1, 3) else {}
         for name, values in steps:
-            check_size(name, values, how)
+            check_size(name, values, how, augment)
             check_channels(name, values, channels, how.size[0])
         # here, and not in each worker
         if any(STEPS[name].works_on == "pixels" and name != "pca_lighting" for name, _ in self.steps):
@@ -280,13 +281,13 @@ FRAME_STEPS: Mapping[str, Callable[..., Any]] = {
 }
 
 
-def check_size(name: str, values: Mapping[str, Any], how: Preprocess) -> None:
-    """Raises Failure `augment-size` where a step makes less than the input."""
+def check_size(name: str, values: Mapping[str, Any], how: Preprocess, augment: Sequence[Augmentation] = ()) -> None:
+    """Raises Failure `augment-size` where a step of `augment` makes less than the input."""
     height, width = both_sides(values.get("size"), how)
     small = values["min"] if name == "scale_jitter" else 0
     if name in ("center_crop", "random_crop", "random_resized_crop") and (height < how.crop[0] or width < how.crop[1]):
         raise Failure("augment-size", f"`{name}` makes {height}×{width} pixels, the input has {how.crop[0]}×{how.crop[1]}",
-                      f"leave its `size` out, or write {list(how.crop)}")  # fmt: skip
+                      f"leave its `size` out, or write {list(how.crop)}; in a command: {set_without_size(augment)}")  # fmt: skip
     if name == "scale_jitter" and small < max(how.crop):
         raise Failure("augment-size", f"`scale_jitter` makes pictures of {small} pixels, the input has {how.crop[0]}×{how.crop[1]}",
                       f"write a `min` of {max(how.crop)} or more")  # fmt: skip
@@ -294,6 +295,12 @@ def check_size(name: str, values: Mapping[str, Any], how: Preprocess) -> None:
         raise Failure(
             "augment-size", f"`scale_jitter` goes from {small} to {values['max']}", "write the smaller one as `min`"
         )
+
+
+def set_without_size(augment: Sequence[Augmentation]) -> str:
+    """The setting that leaves the sizes of all steps out, for a recipe that is not one's own."""
+    steps = [{each.name: {key: value for key, value in each.values.items() if key != "size" and value is not None}} for each in augment]  # fmt: skip
+    return f"--set 'augment={json.dumps(steps)}'"
 
 
 def check_channels(name: str, values: Mapping[str, Any], seen: int, channels: int) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from importlib import metadata
 from typing import Any, NamedTuple
 
 from ...compiler.diagnostics import Failure
+from ..data.pictures import PictureSet
 from ..recipe.recipe import Recipe
 from ..recipe.write import to_plain
 from ..schedules import DEPENDS_ON_LENGTH
@@ -15,15 +17,16 @@ from .typed import read_fields
 
 
 class RunIdentity(NamedTuple):
-    """`spec` and `recipe` are hashes; the recipe's is without its length, which may be extended unless
-    the schedule spans it. `versions` and `threads` decide
-    about the last bit of a sum."""
+    """`spec`, `recipe` and `data` are hashes; the recipe's is without its length, which may be extended unless the schedule spans it, and that of the data is of the
+    names and classes of all `pictures`, wherever they lie. `versions` and `threads` decide about the last bit of a sum."""
 
     spec: str
     recipe: str
     world_size: int
     threads: int
     versions: Mapping[str, str]
+    pictures: int
+    data: str
 
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
@@ -35,6 +38,8 @@ class RunIdentity(NamedTuple):
         return read_fields(cls, given, "made_by")
 
 
+# what decodes and changes pictures
+PREPARING = ("numpy", "Pillow", "torchvision")
 # what a recipe says of itself or of where it writes, and for how long it goes on: no step computes other numbers for it
 NOT_COMPUTED = ("name", "summary", "source", "nets", "data", "log", "checkpoint", "epochs", "steps")
 
@@ -54,11 +59,31 @@ def current_versions(device: str) -> dict[str, str]:
     import torch
     from lightning_fabric.__version__ import version
 
-    return {"torch": torch.__version__, "lightning_fabric": version, "device": device}
+    own = {"torch": torch.__version__, "lightning_fabric": version, "device": device}
+    return own | {name: found for name in PREPARING if (found := installed_version(name))}
+
+
+def installed_version(package: str) -> str:
+    """The version of an installed distribution; empty where there is none."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def hash_pictures(*sets: PictureSet | None) -> str:
+    """The SHA-256 of the names of pictures, relative to where they lie, and of their classes."""
+    found = hashlib.sha256()
+    for pictures in sets:
+        if pictures is not None:
+            found.update(len(pictures).to_bytes(8, "little"))
+            found.update(pictures.names_digest())
+            found.update(pictures.targets().tobytes())
+    return found.hexdigest()
 
 
 def check_identity(name: str, found: RunIdentity, now: RunIdentity) -> list[str]:
-    """Raises Failure where a checkpoint `name` belongs to another spec, recipe or number of processes.
+    """Raises Failure where a checkpoint `name` belongs to another spec, recipe, other pictures, or another number of processes.
 
     Gives what else is different, in words: the run goes on then, though not to the same bits.
     """
@@ -70,6 +95,11 @@ def check_identity(name: str, found: RunIdentity, now: RunIdentity) -> list[str]
         raise Failure("checkpoint-other-recipe", f"{name} was made with another recipe than the run's recipe.yaml says now",
                       "put recipe.yaml back as it was, or begin a new run with --weights RUN/best.safetensors; only the "
                       "length of a run may change: --resume RUN --epochs N")  # fmt: skip
+    if (found.pictures, found.data) != (now.pictures, now.data):
+        other = f"{found.pictures:,} pictures, and there are {now.pictures:,} now" if found.pictures != now.pictures else \
+            f"other ones: of the {now.pictures:,} now, names or classes are different"  # fmt: skip
+        raise Failure("checkpoint-other-pictures", f"{name} was made with {other}",
+                      "put the pictures back as they were (--data DIR where they have moved), or begin a new run with --weights RUN/best.safetensors")  # fmt: skip
     if found.world_size != now.world_size:
         ran, runs = count_processes(found.world_size), count_processes(now.world_size)
         start = "archc" if found.world_size == 1 else f"torchrun --nproc-per-node {found.world_size} -m archc"

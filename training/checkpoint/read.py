@@ -1,4 +1,4 @@
-"""Reads a run's newest checkpoint back."""
+"""Reads a run's checkpoint back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...compiler.diagnostics import Failure
 from .identity import RunIdentity
 from .progress import Progress
-from .write import HEADER, find_checkpoints
+from .write import HEADER
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,12 +27,6 @@ class TrainingCheckpoint(NamedTuple):
     identity: RunIdentity
     progress: Progress
     tensors: dict[str, Tensor]
-
-
-def read_newest(folder: Path) -> TrainingCheckpoint | None:
-    """The newest checkpoint of a run; None where there is none yet. Raises Failure `checkpoint-damaged` where it cannot be read."""
-    found = find_checkpoints(folder)
-    return read_checkpoint(found[-1]) if found else None
 
 
 def read_checkpoint(path: Path) -> TrainingCheckpoint:

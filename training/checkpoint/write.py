@@ -65,3 +65,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: dict[str, st
 def find_checkpoints(folder: Path) -> list[Path]:
     """The checkpoints in a folder, the oldest first."""
     return sorted(folder.glob("[0-9]" * 8 + ".safetensors"))
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint in a folder; None where there is none yet."""
+    found = find_checkpoints(folder)
+    return found[-1] if found else None

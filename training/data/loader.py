@@ -33,6 +33,7 @@ from ..augment.pictures import Augmenter
 from ..recipe.recipe import Augmentation
 from .order import BatchPlan, EpochOrder
 from .pictures import PictureSet
+from .worker_faults import worker_faults
 
 MOST_WORKERS = 8
 # the batches that a worker has ready or in work
@@ -177,7 +178,7 @@ class BatchWorkers:
             # of Python 3.12 and later, that threads are about; and of torch, that the machine has fewer cores
             warnings.simplefilter("ignore")
             made = iter(self.loader)
-        with worker_faults():
+        with worker_faults(fetching=self.loader.num_workers > 0):
             for each in made:
                 if each.fault:
                     raise Failure.of(each.fault)
@@ -237,33 +238,21 @@ def one_thread() -> Iterator[None]:
             torch.set_num_threads(before)
 
 
-@contextmanager
-def worker_faults() -> Iterator[None]:
-    """Turns the end of a worker into a Failure `worker-ended`. torch raises it between any two lines, wherever the first process is then."""
-    try:
-        yield
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise Failure("worker-ended", f"a process that reads pictures ended: {' '.join(str(error).split())[:200]}",
-                      "memory may be short: take fewer of them (--set data.workers=1), a smaller batch, or more shared memory (docker run --shm-size=8g); "
-                      "a run that has begun goes on with --resume RUN", 3) from None  # fmt: skip
-
-
 class TrainingLoader:
-    """The training pictures in batches, epoch by epoch. `batch` is that of this process.
+    """The training pictures in batches, epoch by epoch. `batch` is that of one pass of this process, and a step has `accumulate` of them.
 
     `broken` is how many pictures may be unreadable; each process counts its own. `pin` puts batches where a CUDA device loads them faster.
     """
 
     def __init__(
         self, pictures: PictureSet, how: Preprocess, augment: Sequence[Augmentation], batch: int, seed: int, rank: int = 0,
-        world_size: int = 1, workers: int = 0, broken: int = 100, pin: bool = False,
+        world_size: int = 1, workers: int = 0, broken: int = 100, pin: bool = False, accumulate: int = 1,
     ) -> None:  # fmt: skip
-        if batch * world_size > len(pictures):
-            raise Failure("too-few-pictures", f"the batch of {batch * world_size:,} is larger than the {len(pictures):,} training picture{'s' * (len(pictures) != 1)}",
-                          f"--set batch={len(pictures) // world_size * world_size or world_size} or less")  # fmt: skip
-        self.order = EpochOrder(len(pictures), batch, seed, rank, world_size)
+        parts = world_size * accumulate
+        if batch * parts > len(pictures):
+            raise Failure("too-few-pictures", f"the batch of {batch * parts:,} is larger than the {len(pictures):,} training picture{'s' * (len(pictures) != 1)}",
+                          f"--set batch={len(pictures) // parts * parts or parts} or less")  # fmt: skip
+        self.order = EpochOrder(len(pictures), batch, seed, rank, world_size, accumulate)
         self.limit = broken
         # the pictures that could not be read so far, and why
         self.broken: dict[str, str] = {}

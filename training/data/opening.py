@@ -13,7 +13,7 @@ from ...runtime.evaluation.examples import is_csv, read_csv, walk_classes
 from ...runtime.faults import RuntimeFault
 from ...runtime.sources import list_folder
 from ..recipe.recipe import DataFormat, DataRules
-from .classes import NamedClasses, find_classes, name_classes, show_names
+from .classes import NamedClasses, SpecClasses, find_classes, name_classes, show_names
 from .idx import IdxFiles, find_idx, read_idx
 from .pictures import ArrayPictures, FilePictures, PathList, PictureSet
 from .split import split_pictures
@@ -28,12 +28,14 @@ IDX_PARTS = {"train": ("train",), "val": ("t10k", "test", "val")}
 
 
 class TrainingData(NamedTuple):
-    """Pictures for training, and for validation if there are any; the names of the classes in their order; and `how` these were found, in words."""
+    """Pictures for training, and for validation if there are any; the names of the classes in their order; `how` these were found, in words;
+    and `notes` on what people may not expect."""
 
     train: PictureSet
     val: PictureSet | None
     classes: tuple[str, ...]
     how: str
+    notes: tuple[str, ...] = ()
 
 
 class DataPlace(NamedTuple):
@@ -44,8 +46,12 @@ class DataPlace(NamedTuple):
     idx: IdxFiles | None = None
 
 
-def open_data(rules: DataRules, root: Path, labels: tuple[str, ...] | None, count: int | None) -> TrainingData:
+def open_data(
+    rules: DataRules, root: Path, labels: tuple[str, ...] | None, count: int | None, own_labels: bool = True
+) -> TrainingData:
     """The pictures below `root` as the recipe's `data` says, for a spec with these `labels` and a net of `count` classes (None: any).
+
+    `own_labels` is whether the labels were written for these pictures, and are no known set, as cifar-10, nor a bundled spec's.
 
     Raises Failure `no-pictures`, `empty-class`, `class-count`, `classes-unmatched`, `too-few-pictures` and `data-damaged`.
     """
@@ -59,7 +65,7 @@ def open_data(rules: DataRules, root: Path, labels: tuple[str, ...] | None, coun
 
     def name_all(found: Iterable[str]) -> Mapping[str, int]:
         nonlocal classes
-        classes = name_classes(found, rules.classes, labels, count)
+        classes = name_classes(found, rules.classes, SpecClasses(labels, count, own_labels))
         return classes.places
 
     pictures = read_place(train, name_all, len_of=lambda: len(classes.names) if classes else 0)
@@ -70,11 +76,11 @@ def open_data(rules: DataRules, root: Path, labels: tuple[str, ...] | None, coun
         held = read_place(
             val, lambda found: find_classes(found, named, str(val.path)), lambda: len(named.names), val=True
         )
-        return TrainingData(pictures, held, named.names, f"{told}; validation in `{val.path}`")
+        return TrainingData(pictures, held, named.names, f"{told}; validation in `{val.path}`", named.notes)
     if rules.split:
         share = f"; {rules.split.val:.0%} of each class for validation, by seed {rules.split.seed}"
-        return TrainingData(*split_pictures(pictures, rules.split), named.names, told + share)
-    return TrainingData(pictures, None, named.names, told + "; no validation")
+        return TrainingData(*split_pictures(pictures, rules.split), named.names, told + share, named.notes)
+    return TrainingData(pictures, None, named.names, told + "; no validation", named.notes)
 
 
 def find_place(rules: DataRules, root: Path, part: str) -> DataPlace | None:

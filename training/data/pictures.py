@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,6 +15,10 @@ from ...runtime.pixels import rotate_by_exif, to_rgb
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+# of pictures without names, how many are looked at to tell them from others
+DIGESTED = 1000
 
 
 class PictureSet(Protocol):
@@ -38,6 +43,9 @@ class PictureSet(Protocol):
     def targets(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """The classes of all, int64 (n,)."""
 
+    def names_digest(self) -> bytes:
+        """A digest of the names of all, which is the same where they lie in another folder."""
+
 
 class PathList:
     """Paths in one array of bytes, and where each ends in it. What all begin with is kept once."""
@@ -60,6 +68,10 @@ class PathList:
         if not 0 <= index < len(self):
             raise IndexError(index)
         return os.fsdecode(os.path.join(self.folder, self.content[self.ends[index] : self.ends[index + 1]].tobytes()))
+
+    def digest(self) -> bytes:
+        """A digest of the paths below the folder."""
+        return sha256(self.content.tobytes() + self.ends.tobytes()).digest()
 
     def __iter__(self) -> Iterator[str]:
         return (self[index] for index in range(len(self)))
@@ -96,6 +108,9 @@ class FilePictures:
 
         return self._targets.astype(np.int64)
 
+    def names_digest(self) -> bytes:
+        return self.paths.digest()
+
 
 class ArrayPictures:
     """Pictures in one array uint8 (n, H, W), with their classes, int (n,); `place` is the file that they come from."""
@@ -128,6 +143,11 @@ class ArrayPictures:
 
         return self._targets.astype(np.int64)
 
+    def names_digest(self) -> bytes:
+        """Their names are numbers: of the pictures themselves, the sizes and those that are there to look at in a moment."""
+        few = self.images[:: max(len(self.images) // DIGESTED, 1)]
+        return sha256(repr(self.images.shape).encode() + few.tobytes()).digest()
+
 
 class ChosenPictures:
     """Some pictures of a set, by their numbers there, int (n,)."""
@@ -153,3 +173,6 @@ class ChosenPictures:
     def targets(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         targets: np.ndarray[Any, np.dtype[np.int64]] = self.whole.targets()[self.chosen]
         return targets
+
+    def names_digest(self) -> bytes:
+        return sha256(self.whole.names_digest() + self.chosen.tobytes()).digest()

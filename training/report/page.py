@@ -18,7 +18,7 @@ from ...runtime.evaluation.page import (
 )
 from ..watching import RunPlan
 from .curves import STYLE as CHART_STYLE
-from .series import Chart, EpochRow
+from .series import TOP_CLASSES, Chart, EpochRow
 
 STYLE = (
     CHART_STYLE
@@ -30,6 +30,10 @@ STYLE = (
 .charts text { font-family: system-ui, sans-serif; }
 pre { margin: .5rem 0 1rem; padding: .75rem 1rem; overflow: auto; max-height: 34rem; background: var(--panel); border-radius: .5rem;
   font: .85rem/1.45 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; tab-size: 2; }
+.wide { background: linear-gradient(90deg, var(--paper) 50%, transparent) 0 0 / 3rem 100% no-repeat local,
+  linear-gradient(270deg, var(--paper) 50%, transparent) 100% 0 / 3rem 100% no-repeat local,
+  linear-gradient(90deg, var(--line), transparent) 0 0 / 1rem 100% no-repeat scroll,
+  linear-gradient(270deg, var(--line), transparent) 100% 0 / 1rem 100% no-repeat scroll; }
 .best td { font-weight: 600; }
 @media print {
   :root { color-scheme: light; --ink: #000; --soft: #333; --paper: #fff; --line: #bbb; --panel: #fff;
@@ -41,6 +45,8 @@ pre { margin: .5rem 0 1rem; padding: .75rem 1rem; overflow: auto; max-height: 34
 """
 )
 DASH = "\N{EN DASH}"
+# what the page says of a run that came to its end
+FINISHED = "The run is finished."
 # rows of broken pictures
 LISTED = 50
 
@@ -73,7 +79,7 @@ def format_parts(record: RunRecord) -> Iterator[str]:
     yield format_charts(record)
     yield format_epochs(record)
     if record.evaluation:
-        yield f"<section><h2>The best weights on the validation pictures</h2>\n{format_totals(record.evaluation)}</section>\n"
+        yield f"<section><h2>The best weights on the validation pictures</h2>\n{format_totals(record.evaluation, len(record.plan.classes) > TOP_CLASSES)}</section>\n"
         yield from format_findings(record.evaluation)
     for name, text in record.texts.items():
         yield f"<section><h2>{escape_text(name)}</h2>\n<pre>{format_lines(text)}</pre></section>\n"
@@ -96,12 +102,9 @@ def format_head(record: RunRecord) -> str:
     if best:
         figures = [("top-1", format_share(best.top1)), ("validation loss", format_number(best.val_loss)), ("best epoch", f"{best.epoch:,}"), *figures]  # fmt: skip
     if plan.parameters:
-        figures.append(("parameters", format_count(plan.parameters)))
-    ended = (
-        "The run is finished."
-        if record.reason == "finished"
-        else f"The run ended before its time: {escape_text(record.reason)}."
-    )
+        trained = f", {format_count(plan.parameters)} of them trained" if plan.frozen else ""
+        figures.append(("parameters", format_count(plan.parameters + plan.frozen) + trained))
+    ended = FINISHED if record.reason == "finished" else f"The run ended before its time: {escape_text(record.reason)}."
     source = f" ({escape_text(plan.recipe.source)})" if plan.recipe.source else ""
     processes = f" in {plan.world_size} processes" if plan.world_size > 1 else ""
     return (f"<header><h1>{escape_text(plan.net)}</h1><p>trained by the recipe <code>{escape_text(plan.recipe.name)}</code>{source} on {escape_text(plan.device)}{processes}, "
@@ -118,13 +121,14 @@ def format_epochs(record: RunRecord) -> str:
     """A row an epoch."""
     if not record.epochs:
         return ""
-    head = ("epoch", "steps", "training loss", "validation loss", "top-1", "top-5", "learning rate")
+    with_five = len(record.plan.classes) > TOP_CLASSES
+    head = ("epoch", "steps", "training loss", "validation loss", "top-1", *["top-5"] * with_five, "learning rate")
     rows = (
         [f"{each.epoch:,}" + (" <b>best</b>" if each == record.best else ""), f"{each.step:,}", format_number(each.train_loss), format_number(each.val_loss),
-         format_share(each.top1), format_share(each.top5), format_number(each.lr)]
+         format_share(each.top1), *[format_share(each.top5)] * with_five, format_number(each.lr)]
         for each in record.epochs
     )  # fmt: skip
-    return f"<section><h2>Epochs</h2>\n{format_html_table(head, rows, 6, 'epochs')}</section>\n"
+    return f"<section><h2>Epochs</h2>\n{format_html_table(head, rows, 5 + with_five, 'epochs')}</section>\n"
 
 
 def format_rows(title: str, head: tuple[str, str], rows: Mapping[str, str]) -> str:

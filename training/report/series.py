@@ -63,7 +63,7 @@ def make_charts(rows: Sequence[Row], plan: RunPlan, best: EpochRow | None) -> li
     )
     own = [line(name, "train", f"loss.{name}") for name in plan.measured_losses]
     every = [
-        Chart("Loss", losses, best=at),
+        Chart(describe_loss(plan), losses, best=at),
         Chart("Accuracy", shares if len(plan.classes) > TOP_CLASSES else shares[:2], True, at),
         Chart("Learning rate", (line("learning rate", "train", "lr"),), from_zero=True),
         Chart("Losses of the output and the heads", tuple(own)),
@@ -71,6 +71,24 @@ def make_charts(rows: Sequence[Row], plan: RunPlan, best: EpochRow | None) -> li
     ]
     kept = (chart._replace(lines=tuple(line for line in chart.lines if line.points)) for chart in every)
     return [chart for chart in kept if chart.lines]
+
+
+def describe_loss(plan: RunPlan) -> str:
+    """What the chart of losses shows: the loss in training is larger than the plain one where it has more in it."""
+    rules = plan.recipe.loss
+    parts = [
+        *["the heads"] * bool(plan.heads),
+        *["label smoothing"] * bool(rules.label_smoothing),
+        *["class weights"] * bool(rules.class_weights),
+    ]
+    mixed = [each.name for each in plan.recipe.augment if each.name in ("mixup", "cutmix")]
+    found = [*parts, *mixed]
+    return f"Loss (that of training has {list_words(found)} in it)" if found else "Loss"
+
+
+def list_words(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
 
 
 def read_points(rows: Iterable[Row], split: str, column: str, steps_per_epoch: int) -> Iterator[tuple[float, float]]:

@@ -1,4 +1,4 @@
-"""What an int8 build calibrates with: a folder of pictures, or an .npz of arrays by the inputs' names. A part is held out, to measure with.
+"""What an int8 build calibrates with: a folder or a .csv of pictures, or an .npz of arrays by the inputs' names. A part is held out, to measure with.
 
 Pictures become inputs as `archc run` makes them: the same reader, and the preprocessing of the spec. One is decoded at a time; of arrays
 only the chosen rows are kept, in a file. Which are taken depends on their order alone, so that two builds take the same.
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from ...compiler.diagnostics import Failure
 from ...compiler.ir.graph import Graph
+from ...runtime.evaluation.examples import is_csv, read_csv
 from ...runtime.faults import PictureFault, RuntimeFault
 from ...runtime.images import read_input
 from ...runtime.preprocess import Preprocess
@@ -185,40 +186,41 @@ class Pictures:
 def open_calibration(
     place: Path, graph: Graph, preprocess: Mapping[str, Any] | None, batch: int | None, dtype: str = "float32"
 ) -> CalibrationSet:
-    """The set in the folder or the .npz `place`, for the inputs of `graph`; `preprocess` is what the spec says, None where it says nothing,
+    """The set in the folder, the .csv or the .npz `place`, for the inputs of `graph`; `preprocess` is what the spec says, None where it says nothing,
     and `dtype` what the file takes: float32, or uint8 for pixels.
 
     Raises Failure `calibration-data` for what is not there, is neither, or does not fit the inputs, and `no-images` for a folder without.
     """
     if not place.exists():
         raise Failure("calibration-data", f"there is no folder and no file `{place}` to calibrate with", exit_code=2)
-    if place.is_dir():
+    if place.is_dir() or is_csv(str(place)):
         return CalibrationSet(place.name or str(place), open_pictures(place, graph, preprocess, dtype), batch)
     if place.suffix.lower() != ".npz" or not place.is_file():
-        raise Failure("calibration-data", f"`{place}` is neither a folder of pictures nor an .npz of arrays",
+        raise Failure("calibration-data", f"`{place}` is no folder of pictures, no .csv that names some, and no .npz of arrays",
                       "give a folder, or save arrays by the inputs' names: numpy.savez('inputs.npz', "
                       f"{graph.inputs[0].name}=array)", 2)  # fmt: skip
     return CalibrationSet(place.name, open_arrays(place, graph, dtype), batch)
 
 
 def open_pictures(folder: Path, graph: Graph, preprocess: Mapping[str, Any] | None, dtype: str) -> Pictures:
-    """The pictures of a folder, at any depth, sorted by path. Raises Failure where the net takes none, or does not say how."""
+    """The pictures of a folder, at any depth, sorted by path; or those that a .csv names, in its order. Raises Failure where the net takes none, or does not say how."""
     first, *others = graph.inputs
     arrays = f"give an .npz: numpy.savez('inputs.npz', {', '.join(f'{each.name}=…' for each in graph.inputs)})"
     if others:
         raise Failure(
             "calibration-data",
-            f"`{folder}` is a folder of pictures, and the net has {len(graph.inputs)} inputs",
+            f"`{folder}` has pictures, and the net has {len(graph.inputs)} inputs",
             arrays,
             2,
         )
     if preprocess is None:
-        raise Failure("calibration-data", f"`{folder}` is a folder of pictures, and the spec has no `preprocess`, so nothing says which "
+        raise Failure("calibration-data", f"`{folder}` has pictures, and the spec has no `preprocess`, so nothing says which "
                       "numbers the net takes for them", f"write preprocess: {{mean: […], std: […]}} into the spec, or {arrays}")  # fmt: skip
     try:
         channels, height, width = first.type.sizes
         how = Preprocess.parse(dict(preprocess), (channels, height, width), dtype == "uint8")
-        return Pictures([*images_in(str(folder))], first.name, how)
+        paths = [path for path, _ in read_csv(str(folder))] if is_csv(str(folder)) else [*images_in(str(folder))]
+        return Pictures(paths, first.name, how)
     except RuntimeFault as fault:
         if fault.code == "no-images":
             fault.help = "pictures are known by their endings, at any depth; " + arrays

@@ -1,0 +1,31 @@
+"""What is said of a run to people, beside what watchers are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..compiler.diagnostics import list_names
+from .checkpoint.progress import Progress
+from .schedules import DEPENDS_ON_LENGTH
+from .watching import RunPlan
+
+
+def describe_end(progress: Progress, plan: RunPlan, folder: Path) -> list[str]:
+    """That a run which was to go on had nothing left to do, and how it becomes longer."""
+    if plan.first_step < plan.steps:
+        return []
+    recipe = plan.recipe
+    if recipe.epochs is None or recipe.schedule.name in DEPENDS_ON_LENGTH:
+        longer = f"a new run goes on from its weights: --weights {folder}/best.safetensors"
+    else:
+        longer = f"--resume {folder} --epochs {2 * recipe.epochs} makes it longer"
+    return [f"the run was finished already, after step {progress.step:,}; {longer}"]
+
+
+def describe_missing(missing: Sequence[str]) -> str:
+    """Which tensors start from the seed, by their steps."""
+    if not missing:
+        return ""
+    steps = list_names(dict.fromkeys(name.rpartition(".")[0] or name for name in missing), "`{}`")
+    return f", and {len(missing)} from the seed: those of {steps}"
