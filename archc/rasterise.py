@@ -1,7 +1,7 @@
 """An SVG as a PNG, by resvg: a wheel without system libraries, unlike CairoSVG's cairo, and faster.
 
-resvg asks no font service: it draws a text only in a family that it finds by name, and else leaves it out without a word. So a family
-that this machine has is looked for first.
+resvg asks no font service: a text in a family that it does not find by name is drawn in whatever font it falls back to, or left out
+without a word. So a family that this machine has is looked for first.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ FAMILIES = ("Arial", "Helvetica", "Liberation Sans", "Nimbus Sans", "Arimo", "He
             "Open Sans", "Noto Sans", "Source Sans Pro", "Cantarell", "Ubuntu", "Lato", "DejaVu Sans", "Verdana", "Tahoma",
             "Droid Sans Fallback", "Noto Sans CJK SC", "URW Gothic", "DejaVu Serif", "Times New Roman", "Liberation Serif", "Courier New",
             "DejaVu Sans Mono", "Noto Mono")  # fmt: skip
+NO_FAMILY = "archc knows no such family"
 SIZE = re.compile(r'<svg [^>]*?\bwidth="([\d.]+)" height="([\d.]+)"')
 PROBE = '<svg xmlns="http://www.w3.org/2000/svg" width="32" height="16"><text y="12" font-family="sans-serif">{}</text></svg>'
 
@@ -48,10 +49,20 @@ def check_size(svg: str, scale: float) -> None:
 
 
 def find_family(resvg: Any) -> str:
-    """The first of FAMILIES that this machine has. Raises Failure `no-font` (environment) where it has none of them."""
-    blank = resvg.svg_to_bytes(svg_string=PROBE.format(""))
+    """The first of FAMILIES that this machine has; where it has none of them, a name for which resvg falls back to another font.
+
+    Raises Failure `no-font` (environment) where nothing is drawn.
+    """
+
+    def draw(text: str, family: str) -> bytes:
+        drawn: bytes = resvg.svg_to_bytes(svg_string=PROBE.format(text), sans_serif_family=family)
+        return drawn
+
+    blank, fallback = draw("", NO_FAMILY), draw("A×", NO_FAMILY)
     for family in FAMILIES:
-        if resvg.svg_to_bytes(svg_string=PROBE.format("A×"), sans_serif_family=family) != blank:
+        if draw("A×", family) not in (blank, fallback):
             return family
+    if fallback != blank:
+        return NO_FAMILY
     raise Failure("no-font", "this machine has no font for the words of a .png",
                   "install one (Debian: apt install fonts-liberation), or write a .svg, which is shown in the reader's font", 3)  # fmt: skip
