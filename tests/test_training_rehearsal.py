@@ -18,8 +18,9 @@ from PIL import Image
 from archc.compiler.diagnostics import Failure
 from archc.text.rehearsals import overfit_json, overfit_text, rehearsal_json, rehearsal_text
 from archc.training.broken import read_broken
-from archc.training.driver import TrainingRequest, run_training
+from archc.training.driver import run_training
 from archc.training.overfitting import advise_overfit, count_contradictions, try_overfitting
+from archc.training.prepare import TrainingRequest
 from archc.training.recipe.recipe import Augmentation, DataRules, LogRules, OptimizerRules, Recipe, ScheduleRules
 from archc.training.rehearsal import rehearse
 from archc.training.watching import Watcher

@@ -6,20 +6,15 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..compiler.diagnostics import Failure, InternalError, SpecError, clean
-from ..compiler.driver import Compilation, check, explain_open_params
-from ..compiler.limits import DEFAULT, Limits
-from ..compiler.sources import BUNDLED, LABEL_SETS
-from ..compiler.weights.loading import CheckpointsByStep, NetTensors, load_checkpoints
-from ..compiler.weights.options import READ_AS_IT_FITS, CheckpointOptions
-from ..runtime.preprocess import Preprocess
+from ..compiler.diagnostics import Failure, InternalError, clean
+from ..compiler.driver import check
+from ..compiler.weights.loading import NetTensors, load_checkpoints
 from .broken import BrokenPictures
 from .checkpoint.identity import RunIdentity, check_identity, current_versions, hash_pictures, hash_recipe
 from .checkpoint.progress import Progress
@@ -30,8 +25,9 @@ from .data.worker_faults import worker_faults
 from .devices import ask_first, global_rank, local_processes, open_fabric
 from .learner import Learner, make_learner
 from .loop import Course, run_course
-from .losses import ClassOutput, TrainingLoss, class_output, class_weights
+from .losses import TrainingLoss, class_weights
 from .memory import StepMemory, batch_of_process, failed_batch, is_out_of_memory, refuse_large_batch
+from .prepare import PreparedNet, TrainingRequest, prepare_net
 from .recipe.recipe import Recipe
 from .recipe.write import to_yaml
 from .remarks import describe_end, describe_missing
@@ -50,49 +46,6 @@ if TYPE_CHECKING:
 
     from ..compiler.backends.torch.network import Network
     from ..compiler.ir.graph import Graph
-    from .data import TrainingData
-
-
-class StartWeights(NamedTuple):
-    """What a net starts from: checkpoints by step, "" is the whole net; what none of them has starts from the recipe's seed."""
-
-    checkpoints: CheckpointsByStep | None = None
-    options: CheckpointOptions = READ_AS_IT_FITS
-
-
-class TrainingRequest(NamedTuple):
-    """What is asked for.
-
-    `spec` is a path or a bundled name, with its parameters as name=value in `settings`, and as values in `params`. `data` is the folder of the pictures, which may
-    also be given as they are. `part` is the graph of a member of the spec, which alone is trained, in the processes of `fabric`, which are
-    there already. `resume` goes on with what lies in `output`; spec and recipe come from there then. `tell` gets remarks
-    for people while the run is prepared.
-    """
-
-    spec: str
-    recipe: Recipe
-    output: Path
-    data: Path | TrainingData
-    settings: Sequence[str] = ()
-    weights: StartWeights = StartWeights()
-    device: str = "auto"
-    resume: bool = False
-    limits: Limits = DEFAULT
-    watchers: Sequence[Watcher] = ()
-    tell: Callable[[str], None] = lambda text: None
-    part: Graph | None = None
-    fabric: Fabric | None = None
-    params: Mapping[str, Any] = MappingProxyType({})
-
-
-class PreparedNet(NamedTuple):
-    """The spec for the classes of the pictures, and what of it training needs."""
-
-    checked: Compilation
-    graph: Graph
-    output: ClassOutput
-    how: Preprocess
-    data: TrainingData
 
 
 # where several workers are killed, the second may be told while the run ends for the first
@@ -205,68 +158,6 @@ def follow_course(request: TrainingRequest, run: OpenRun, stop: StopRequest, beg
         progress.best, folder.best if progress.best else None, time.monotonic() - began, fabric.world_size,
         (*notes, *filter(None, [course.broken.note()])), total,
     )  # fmt: skip
-
-
-# -- the spec and the pictures ----------------------------------------------------------------------------------------------
-
-
-def prepare_net(request: TrainingRequest) -> PreparedNet:
-    """The checked spec with as many classes as the pictures have. Raises SpecError and Failure."""
-    checked, graph = check_graph(request, {})
-    output = class_output(graph)
-    free = has_free_classes(request, checked)
-    data = open_pictures(request, checked, None if free else output.classes)
-    count = len(data.classes)
-    if count != output.classes:
-        if not free:
-            raise Failure("class-count", f"the pictures have {count} classes, and `{output.name}` has {output.classes}",
-                          f"give the spec a parameter `classes`, and its last layer as many outputs; or --set classes={count}")  # fmt: skip
-        request.tell(f"classes = {count}, as the pictures have")
-        checked, graph = check_graph(request, {"classes": count})
-        output = class_output(graph)
-        if output.classes != count:
-            raise Failure("class-count", f"the pictures have {count} classes, and `{output.name}` has {output.classes}, whatever `classes` is",
-                          "let the last layer have $classes outputs")  # fmt: skip
-    if len(graph.inputs) != 1 or len(graph.inputs[0].type.sizes) != 3:
-        raise Failure("not-an-image-model", "training feeds one picture at a time into one input, and this net takes "
-                      + ", ".join(f"`{each.name}` {each.type}" for each in graph.inputs))  # fmt: skip
-    if request.part is not None:
-        graph, output = request.part, class_output(request.part)
-    stated = checked.header.preprocess.to_dict() if checked.header.preprocess else {}
-    channels, height, width = graph.inputs[0].type.sizes
-    return PreparedNet(checked, graph, output, Preprocess.parse(stated, (channels, height, width)), data)
-
-
-def has_free_classes(request: TrainingRequest, checked: Compilation) -> bool:
-    """Whether the spec has a parameter `classes` that nobody has set; the spec of a run that goes on has its number."""
-    if request.resume:
-        return False
-    given = {setting.partition("=")[0] for setting in request.settings} | {*request.params}
-    return checked.document is not None and "classes" in checked.document.params and "classes" not in given
-
-
-def check_graph(request: TrainingRequest, params: Mapping[str, Any]) -> tuple[Compilation, Graph]:
-    """The spec and its training graph; what is wrong with it is raised, and warnings are told."""
-    checked = check(request.spec, request.settings, {**request.params, **params}, request.limits)
-    if checked.failed:
-        raise SpecError(checked.diagnostics)
-    if checked.graph is None:
-        raise SpecError([*checked.diagnostics, *explain_open_params(checked)])
-    return checked, checked.graph
-
-
-def open_pictures(request: TrainingRequest, checked: Compilation, count: int | None) -> TrainingData:
-    """The pictures, read from a folder or given."""
-    if not isinstance(request.data, (str, os.PathLike)):
-        return request.data
-    from .data import open_data
-
-    stated = checked.header.labels
-    own = stated is not None and stated.reference not in LABEL_SETS and not stated.span.source.label.startswith(BUNDLED)
-    data = open_data(request.recipe.data, Path(request.data), checked.labels, count, own)
-    for note in data.notes:
-        request.tell(f"note: {note}")
-    return data
 
 
 def open_loaders(net: PreparedNet, recipe: Recipe, fabric: Fabric) -> tuple[Any, Any]:

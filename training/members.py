@@ -19,17 +19,8 @@ from ..compiler.ops.op import op_of
 from ..compiler.weights.names import belongs_to
 from .checkpoint.write import write_tensors
 from .devices import ask_first, is_first, open_fabric
-from .driver import (
-    PreparedNet,
-    TrainingRequest,
-    begin_folder,
-    check_folder,
-    check_graph,
-    has_free_classes,
-    open_run,
-    prepare_net,
-    run_training,
-)
+from .driver import begin_folder, check_folder, open_run, run_training
+from .prepare import PreparedNet, TrainingRequest, check_graph, has_free_classes, prepare_net
 from .recipe.write import to_yaml
 from .result import TrainingResult
 from .run_folder import RunFolder

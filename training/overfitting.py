@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .compiling import compile_faults
 from .devices import local_processes, open_fabric
-from .driver import PreparedNet, TrainingRequest, build_network, open_loaders, plan_course, prepare_net
+from .driver import build_network, open_loaders, plan_course
 from .learner import Learner, make_learner
 from .losses import ClassOutput, TrainingLoss
 from .members import first_member
 from .memory import refuse_large_batch
 from .optimizers import set_learning_rate
+from .prepare import PreparedNet, TrainingRequest, prepare_net
 from .recipe.recipe import LossRules
 from .run_folder import RunFolder
 from .step_faults import step_faults

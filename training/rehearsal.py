@@ -12,7 +12,7 @@ from .broken import BrokenPictures
 from .checkpoint.progress import Progress
 from .compiling import compile_faults
 from .devices import local_processes, open_fabric
-from .driver import PreparedNet, TrainingRequest, build_network, describe_run, open_loaders, plan_course, prepare_net
+from .driver import build_network, describe_run, open_loaders, plan_course
 from .freezing import training_mode
 from .learner import Learner, make_learner
 from .loop import Course, take_step
@@ -20,6 +20,7 @@ from .machine_memory import available_bytes
 from .members import first_member
 from .memory import StepMemory, batch_of_process, format_bytes, refuse_large_batch
 from .optimizers import set_learning_rate
+from .prepare import PreparedNet, TrainingRequest, prepare_net
 from .recipe.recipe import Augmentation
 from .run_folder import RunFolder
 from .schedules import learning_rate

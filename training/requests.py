@@ -14,7 +14,7 @@ from ..compiler.limits import DEFAULT, Limits
 from ..compiler.sources import Memory, SpecText
 from ..compiler.weights.options import CheckpointOptions
 from .devices import global_rank
-from .driver import StartWeights, TrainingRequest
+from .prepare import StartWeights, TrainingRequest
 from .recipe.find import recipe_for
 from .recipe.read import check_recipe, read_recipe
 from .recipe.recipe import Recipe

@@ -24,7 +24,7 @@ from .options import Count, format_option, limit_option, print_answer, print_jso
 
 if TYPE_CHECKING:
     from ..compiler.limits import Limits
-    from ..training.driver import StartWeights, TrainingRequest
+    from ..training.prepare import StartWeights, TrainingRequest
     from ..training.result import TrainingResult
 
 EPILOG = """Example: archc train resnet18 --data photos/ -o runs/first --epochs 30
@@ -145,7 +145,7 @@ def make_request(
 def start_weights(weights: tuple[str, ...], given: dict[str, Any]) -> StartWeights:
     """The options of weights, as a build has them."""
     from ..build.options import BuildOptions
-    from ..training.driver import StartWeights
+    from ..training.prepare import StartWeights
     from .build import parse_weights
 
     options = BuildOptions(weights=parse_weights(weights), spelling=as_flag, **given)
