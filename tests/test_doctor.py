@@ -204,7 +204,7 @@ def mark(case: str) -> Any:
     return pytest.param(case, marks=pytest.mark.soak if case in AT_ONCE else pytest.mark.slow)
 
 
-@pytest.mark.parametrize("case", map(mark, MACHINES))
+@pytest.mark.parametrize("case", [mark(each) for each in MACHINES])
 def test_what_is_wrong_with_a_machine(tmp_path: Path, case: str) -> None:
     check_machine(tmp_path, [case])
 

@@ -250,9 +250,9 @@ def test_a_missing_extra_says_what_to_install(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_batch_that_does_not_fit_names_the_largest_that_does(folder: Path) -> None:
-    done = train(folder, "--dry-run", "--set", "batch=100000000", "--set", "data.broken=0")
+    done = train(folder, "--dry-run", "--set", "batch=16000000", "--set", "data.broken=0")
     assert done.code == 3 and done.err.count("error[batch-too-large]") == 1, done
     [largest] = re.findall(r"--set batch=(\d+)", done.err)
-    assert 0 < int(largest) < 100_000_000
+    assert 0 < int(largest) < 16_000_000
     done = train(folder, "--dry-run", "--set", "batch=18")
     assert done.code == 0, done.err
