@@ -215,6 +215,12 @@ PICTURE = Benchmark(
     ),
     packages=("playwright",),
 )  # fmt: skip
+COST = Benchmark(
+    "cost", "Costs", "How much CPU time does `archc cost` take beside `archc check`?", "cost.py --rounds 15", minutes=2,
+    tables=(Table((NET, Column("check_ms", "check, ms", ".0f"), Column("cost_ms", "cost, ms", ".0f"), Column("least_ratio", "ratio", ".3f"),
+            Column("median_ratio", "median", ".3f"))),),
+    goals=(Goal("each net: at most 1.10 of check", "least_ratio", most=1.10, form=".3f"),),
+)  # fmt: skip
 TRAINING = Benchmark(
     "training", "Training", "What does `archc train` cost over a plain torch loop with the same module and loader, and its loader over torchvision's?",
     "training.py --rounds 7", minutes=20,
@@ -230,4 +236,4 @@ TRAINING = Benchmark(
     packages=("torchvision", "lightning_fabric", "sklearn", "skimage"),
 )  # fmt: skip
 BENCHMARKS = (BUILD, START, PRECISION_HALF, PRECISION_INT8, INT8_KINDS, THREADS, FOLDERS, PHOTOS, MEMORY, CHECKPOINTS, PROOF, ZOO, PLACEMENT,
-              PLACEMENT_OPS, OPENVINO, CUDA, GPU, PICTURE, TRAINING)  # fmt: skip
+              PLACEMENT_OPS, OPENVINO, CUDA, GPU, PICTURE, COST, TRAINING)  # fmt: skip
