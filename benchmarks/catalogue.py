@@ -224,8 +224,8 @@ COST = Benchmark(
 TRAINING = Benchmark(
     "training", "Training", "What does `archc train` cost over a plain torch loop with the same module and loader, and its loader over torchvision's?",
     "training.py --rounds 7", minutes=20,
-    tables=(Table((NET, Column("archc_rate", "archc, pictures/s", ",.0f"), Column("plain_rate", "plain", ",.0f"), Column("rate_ratio", "ratio", ".3f"),
-            Column("start_over_s", "start over it, s", ".2f"), Column("memory_over_mb", "memory over it, MB", ".0f")), keep(what="training")),
+    tables=(Table((NET, Column("archc_rate", "pictures/s", ",.0f"), Column("plain_rate", "plain", ",.0f"), Column("rate_ratio", "ratio", ".3f"),
+            Column("start_over_s", "start, +s", ".2f"), Column("memory_over_mb", "memory, +MB", ".0f")), keep(what="training")),
             Table((Column("archc_rate", "archc, photos/s", ",.0f"), Column("plain_rate", "torchvision", ",.0f"), Column("rate_ratio", "ratio", ".3f")),
             keep(what="loader"), "The loader: JPEG decoded, cropped at random, mirrored")),
     goals=(
