@@ -26,3 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("bless") and hasattr(config, "workerinput"):
         raise pytest.UsageError("--bless writes files that workers share: run it without -n")
+
+
+@pytest.fixture
+def without_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report at the end of a training run draws for a second, and has tests of its own."""
+    monkeypatch.setattr("archc.training.driver.report_run", lambda *_: [])

@@ -22,28 +22,8 @@ from archc.training.data.pictures import ArrayPictures
 from archc.training.recipe.recipe import DataRules, OptimizerRules, Recipe, ScheduleRules
 from archc.training.watching import Watcher
 
-SPEC = """archspec: 1
-name: small
-params: {classes: 3}
-input: {image: [1, 6, 6]}
-graph:
-  - {name: conv, conv: {out: 4, kernel: 3}}
-  - {name: relu, relu: {}}
-  - global_avg_pool
-  - {name: fc, linear: $classes}
-"""
-MEMBERS = """archspec: 1
-name: ensemble
-input: {image: [1, 6, 6]}
-blocks:
-  Net:
-    steps: [{name: conv, conv: {out: 4, kernel: 3}}, relu, global_avg_pool, {name: fc, linear: 3}]
-graph:
-  - output: probabilities
-    mean:
-      - repeat: {i: 2}
-        steps: [{name: member$i, Net: {}}, softmax]
-"""
+from .training_nets import MEMBERS, SMALL
+
 DRAWS = np.random.default_rng(5)
 TARGETS = np.arange(24) % 3
 PICTURES = ArrayPictures(DRAWS.integers(0, 256, (24, 6, 6), np.uint8), TARGETS, 3, "memory")
@@ -55,14 +35,12 @@ class Killed(BaseException):
     """What no code expects, as a kill."""
 
 
-@pytest.fixture(autouse=True)
-def without_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archc.training.driver.report_run", lambda *_: [])
+pytestmark = pytest.mark.usefixtures("without_report")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
+    (tmp_path / "small.yaml").write_text(SMALL, "utf-8")
     (tmp_path / "members.yaml").write_text(MEMBERS, "utf-8")
     return tmp_path
 
@@ -214,7 +192,7 @@ def test_a_refused_resume_changes_nothing(folder: Path) -> None:
 
 
 def test_classes_that_do_not_reach_the_last_layer(folder: Path) -> None:
-    (folder / "small.yaml").write_text(SPEC.replace("out: 4", "out: $classes").replace("linear: $classes", "linear: 5"), "utf-8")  # fmt: skip
+    (folder / "small.yaml").write_text(SMALL.replace("out: 4", "out: $classes").replace("linear: $classes", "linear: 5"), "utf-8")  # fmt: skip
     with pytest.raises(Failure) as caught:
         begin(folder)
     assert caught.value.code == "class-count"

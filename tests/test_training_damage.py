@@ -33,16 +33,8 @@ from archc.training.report.weights import load_best
 from archc.training.run_lock import TABLES
 from archc.training.tables import cut_torn_end
 
-SPEC = """archspec: 1
-name: small
-params: {classes: 3}
-input: {image: [1, 6, 6]}
-graph:
-  - {name: conv, conv: {out: 4, kernel: 3}}
-  - {name: relu, relu: {}}
-  - global_avg_pool
-  - {name: fc, linear: $classes}
-"""
+from .training_nets import SMALL
+
 DRAWS = np.random.default_rng(5)
 PICTURES = ArrayPictures(DRAWS.integers(0, 256, (24, 6, 6), np.uint8), np.arange(24) % 3, 3, "memory")
 DATA = TrainingData(PICTURES, PICTURES, ("x", "y", "z"), "in memory")
@@ -56,16 +48,14 @@ RECIPE = Recipe("small", batch=6, epochs=2, optimizer=OptimizerRules("adam", OPT
                 checkpoint=CheckpointRules(keep=1))  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def without_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archc.training.driver.report_run", lambda *_: [])
+pytestmark = pytest.mark.usefixtures("without_report")
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that is finished, and may become longer."""
     folder = tmp_path_factory.mktemp("trained")
-    (folder / "small.yaml").write_text(SPEC, "utf-8")
+    (folder / "small.yaml").write_text(SMALL, "utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("archc.training.driver.report_run", lambda *_: [])
         train(folder / "small.yaml", RECIPE, data=DATA, output=folder / "run", device="cpu")
@@ -230,7 +220,7 @@ def test_odd_tables_are_read_as_far_as_they_are_whole(run: Path, name: str) -> N
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_each_optimizers_own_checkpoints_fit(tmp_path: Path, name: str) -> None:
-    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
+    (tmp_path / "small.yaml").write_text(SMALL, "utf-8")
     recipe = replace(
         RECIPE, optimizer=OptimizerRules(name, OPTIMIZERS[name], decay_norms=False), freeze=("conv",), epochs=1
     )  # type: ignore[arg-type]
@@ -266,7 +256,7 @@ def test_broken_pictures_of_any_name_are_read_back(tmp_path: Path) -> None:
 
 def test_classes_of_any_name_become_labels(tmp_path: Path) -> None:
     names = ("a\x7fb", "a\x85b", "a\u2028b", "a\uffffb", "\ufeffx", "a\nb", "\x1b[31m", "null", " ", "é🙂", "a: [b]")
-    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
+    (tmp_path / "small.yaml").write_text(SMALL, "utf-8")
     data = TrainingData(
         ArrayPictures(PICTURES.images, np.arange(24) % len(names), len(names), "a"), None, names, "in memory"
     )
@@ -314,7 +304,7 @@ EXTREMES = (
 
 @pytest.mark.parametrize("settings", EXTREMES, ids=" ".join)
 def test_extreme_numbers_train_or_diverge(tmp_path: Path, settings: list[str]) -> None:
-    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
+    (tmp_path / "small.yaml").write_text(SMALL, "utf-8")
     with diverging():
         train(
             tmp_path / "small.yaml",

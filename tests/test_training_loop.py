@@ -44,6 +44,8 @@ from archc.training.schedules import Length, Plateau, after_epoch, learning_rate
 from archc.training.seeds import seed_generators, step_seed
 from archc.training.watching import EpochReport, RunPlan, StepReport, Watcher
 
+from .training_nets import MEMBERS
+
 SPEC = """archspec: 1
 name: small
 params: {classes: 3}
@@ -57,18 +59,6 @@ graph:
   - {name: fc, linear: $classes}
 """
 PLAIN = SPEC.replace("  - {name: norm, batch_norm: {}}\n", "")
-MEMBERS = """archspec: 1
-name: ensemble
-input: {image: [1, 6, 6]}
-blocks:
-  Net:
-    steps: [{name: conv, conv: {out: 4, kernel: 3}}, relu, global_avg_pool, {name: fc, linear: 3}]
-graph:
-  - output: probabilities
-    mean:
-      - repeat: {i: 2}
-        steps: [{name: member$i, Net: {}}, softmax]
-"""
 DRAWS = np.random.default_rng(5)
 TARGETS = DRAWS.integers(0, 3, 36)
 IMAGES = (DRAWS.integers(0, 60, (36, 6, 6)) + 60 * TARGETS[:, None, None]).astype(np.uint8)
@@ -84,10 +74,7 @@ RECIPE = Recipe(
 )
 
 
-@pytest.fixture(autouse=True)
-def without_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The report at a run's end draws for a second, and has tests of its own."""
-    monkeypatch.setattr("archc.training.driver.report_run", lambda *_: [])
+pytestmark = pytest.mark.usefixtures("without_report")
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ STYLE = """\
 
 
 def require_matplotlib() -> None:
-    """Imports matplotlib. Raises RuntimeFault `package-missing` (environment) where it is missing: asked before a run, not behind it."""
+    """Imports matplotlib. Raises RuntimeFault `package-missing` (environment) where it is missing: asked before a run, and not at its end."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     import_package("matplotlib", "the report of a run")
 
