@@ -23,7 +23,7 @@ from archc.training.losses import TrainingLoss
 from archc.training.recipe.recipe import CheckpointRules, DataRules, OptimizerRules, ScheduleRules
 from archc.training.schedules import Plateau
 
-from .test_training_loop import DATA, IMAGES, RECIPE, SPEC, TARGETS, without_report  # noqa: F401
+from .test_training_loop import DATA, IMAGES, RECIPE, SPEC, TARGETS
 
 
 @dataclass
