@@ -13,18 +13,13 @@ from typing import Any
 from ...compiler.frontend.language import Language
 from ...compiler.frontend.schema import USER_KEY, mapping_rule, string_rule, with_synonyms
 from ...compiler.ops.fields import Schema
-from .choices import (
-    AUGMENT_WORDS,
-    METRICS,
+from .choices import AUGMENT_WORDS, METRICS, SCHEDULE_WORDS, augment_rules, optimizer_rules, schedule_rules
+from .field_rules import (
     MOST,
-    SCHEDULE_WORDS,
-    augment_rules,
     below_one_rule,
     count_rule,
     number_rule,
-    optimizer_rules,
     positive_rule,
-    schedule_rules,
     share_rule,
     switch_rule,
     word_rule,
