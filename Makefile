@@ -16,7 +16,7 @@ test: $(VENV)/installed lint
 	$(BIN)/python -m pytest -q -m "slow and not soak" -n $(JOBS) --dist worksteal
 
 # All benchmarks (hours; `python -m benchmarks --list` names them), or `make bench ONLY=start,build`. Results go to benchmarks/results/, and
-# docs/performance.md is written from them; with MACHINE=word they stand beside those that are there.
+# docs/explanation/performance.md is written from them; with MACHINE=word they stand beside those that are there.
 bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks --only "$(ONLY)" --machine "$(MACHINE)"
 

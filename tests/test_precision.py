@@ -278,7 +278,7 @@ def test_pixels_are_normalised_inside(run: Run) -> None:
     Image.fromarray(pixels).save("photo.png")
     for name, flags in (("float.onnx", []), ("pixels.onnx", ["--input-type", "uint8"])):
         assert run("build", "net.yaml", "-o", name, *flags).code == 0
-    # with several threads onnxruntime itself gives other last bits from run to run (docs/cache.md)
+    # with several threads onnxruntime itself gives other last bits from run to run (docs/reference/cache.md)
     first, second = (Session(name, device="cpu", threads=1) for name in ("float.onnx", "pixels.onnx"))
     assert str(second.inputs["image"]) == "image uint8 (N, 3, 16, 16)"
     wanted, found = (next(iter(each.predict(["photo.png"]))).outputs["logits"] for each in (first, second))

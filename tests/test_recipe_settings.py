@@ -131,7 +131,7 @@ def test_what_nothing_is_like_is_told_with_both_lists(params: tuple[str, ...], h
     with pytest.raises(Failure) as caught:
         split_settings(["frobnicate=1"], params)
     assert "no parameter of the spec and no key of a recipe" in caught.value.message
-    assert f"{has}; a recipe has data, epochs" in caught.value.help and "docs/recipes.md" in caught.value.help
+    assert f"{has}; a recipe has data, epochs" in caught.value.help and "docs/reference/recipes.md" in caught.value.help
 
 
 @pytest.mark.parametrize(("given", "some"), [

@@ -72,7 +72,7 @@ class Warmup:
 
 @dataclass(frozen=True)
 class ScheduleRules:
-    """How the learning rate goes on; `values` are the schedule's own (docs/recipes.md)."""
+    """How the learning rate goes on; `values` are the schedule's own (docs/reference/recipes.md)."""
 
     name: ScheduleName = "constant"
     values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))

@@ -71,7 +71,7 @@ def is_of_recipe(name: str, params: Collection[str]) -> bool:
     help = (
         f"did you mean `{near}`?"
         if near
-        else f"{of_spec}; a recipe has {', '.join(key for key in keys if key not in OWN)} (docs/recipes.md)"
+        else f"{of_spec}; a recipe has {', '.join(key for key in keys if key not in OWN)} (docs/reference/recipes.md)"
     )
     raise Failure("set-unknown", f"--set {name[:80]} names no parameter of the spec and no key of a recipe", help, 2)
 
