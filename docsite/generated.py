@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from .diagnostics import diagnostics_index
 from .page import Page
+from .pictures import pictures
 
-KINDS: tuple[Callable[[], Iterable[Page]], ...] = (diagnostics_index,)
+KINDS: tuple[Callable[[], Iterable[Page]], ...] = (diagnostics_index, pictures)
 
 
 def generated_pages() -> Iterator[Page]:

@@ -35,7 +35,13 @@ def link(folder: str, **titles: str) -> Iterator[Link]:
 
 NAVIGATION: tuple[Any, ...] = (
     Link("Home", "index.md"),
-    Section("How-tos", (*link("howto", train="From photos to a trained int8 file"),)),
+    Section(
+        "Tutorial",
+        (
+            *link("tutorial", index="Fifteen minutes", net="1. A net and its picture", edit="2. Change a block", mistake="3. A mistake", train="4. Train it", deploy="5. A file for a server"),
+        ),
+    ),
+    Section("How-tos", (*link("howto", install="Install archc", train="From photos to a trained int8 file"),)),
     Section(
         "Reference",
         (
@@ -83,7 +89,7 @@ NAVIGATION: tuple[Any, ...] = (
     Section(
         "Explanation",
         (
-            *link("explanation", proof="What the proof proves", security="Security", performance="Performance"),
+            *link("explanation", language="Why a language, and not Python", names="Names and checkpoints", phases="Two phases from one text", differences="Where torch and ONNX differ", proof="What the proof proves", security="Security", performance="Performance"),
             Link("Architecture", "architecture.md"),
         ),
     ),

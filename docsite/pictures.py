@@ -1,0 +1,59 @@
+"""Pictures on hand-written pages, made anew for each site: `archc view` draws them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import archc
+
+from .navigation import NAVIGATION, linked_paths
+from .page import Page
+from .sources import DOCS, SiteError
+from .walkthrough import read_doings
+
+PICTURE = re.compile(r"!\[[^]]*\]\((\w+\.svg)\)")
+# those of a tutorial's commands by which files come to be, in well under a second each
+WRITES = ("archc init ", "archc view ", "cp ", "patch ")
+
+
+def pictures() -> Iterator[Page]:
+    """Those of the home page, and of the tutorial."""
+    for theme in ("light", "dark"):
+        drawn = archc.load("googlenet").picture("inception3a", theme=theme)
+        yield Page(f"pictures/inception3a-{theme}.svg", str(drawn))
+    yield from tutorial_pictures()
+
+
+def tutorial_pages() -> tuple[Path, ...]:
+    """The pages of the tutorial, in the order in which they are read."""
+    return tuple(DOCS / path for path in linked_paths(NAVIGATION) if path.startswith("tutorial/"))
+
+
+def tutorial_pictures() -> Iterator[Page]:
+    """What the commands on the pages of the tutorial draw, as whoever follows them sees it. Raises SiteError where one draws no picture that is shown."""
+    texts = [page.read_text("utf-8") for page in tutorial_pages()]
+    wanted = [name for text in texts for name in PICTURE.findall(text)]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    with tempfile.TemporaryDirectory() as folder:
+        for doing in (each for text in texts for each in read_doings(text)):
+            if all(Path(folder, name).exists() for name in wanted):
+                break
+            if doing.text.startswith(WRITES) and "--watch" not in doing.text:
+                subprocess.run(
+                    ["sh", "-c", doing.text],
+                    cwd=folder,
+                    env={**os.environ, "PATH": path},
+                    capture_output=True,
+                    check=False,
+                )
+        for name in wanted:
+            picture = Path(folder, name)
+            if not picture.exists():
+                raise SiteError(f"docs/tutorial shows {name}, which no command there draws")
+            yield Page(f"tutorial/{name}", picture.read_bytes())
