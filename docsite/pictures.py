@@ -17,7 +17,7 @@ from .page import Page
 from .sources import DOCS, SiteError
 from .walkthrough import read_doings
 
-PICTURE = re.compile(r"!\[[^]]*\]\((\w+\.svg)\)")
+PICTURE = re.compile(r"!\[[^]]*\]\(([\w.]+\.svg)")
 # those of a tutorial's commands by which files come to be, in well under a second each
 WRITES = ("archc init ", "archc view ", "cp ", "patch ")
 
@@ -45,15 +45,17 @@ def tutorial_pictures() -> Iterator[Page]:
             if all(Path(folder, name).exists() for name in wanted):
                 break
             if doing.text.startswith(WRITES) and "--watch" not in doing.text:
-                subprocess.run(
-                    ["sh", "-c", doing.text],
-                    cwd=folder,
-                    env={**os.environ, "PATH": path},
-                    capture_output=True,
-                    check=False,
-                )
+                for commands in (doing.text, draw_dark(doing.text)):
+                    subprocess.run(["sh", "-c", commands], cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, check=False)  # fmt: skip
         for name in wanted:
             picture = Path(folder, name)
             if not picture.exists():
                 raise SiteError(f"docs/tutorial shows {name}, which no command there draws")
             yield Page(f"tutorial/{name}", picture.read_bytes())
+
+
+def draw_dark(commands: str) -> str:
+    """For a page that is dark, the command that draws the same; for others nothing."""
+    if not commands.startswith("archc view "):
+        return ""
+    return f"{commands.strip().replace('.svg', '.dark.svg')} --theme dark"

@@ -2,7 +2,7 @@
 
 A fence of `sh` is commands, which are pasted as a whole; what follows it directly, as `text` or `yaml`, is what they print. `…` alone on a line of that stands
 for lines that are left out, at the end of a line for the rest of it. With the title DIFFERS its numbers are those of one machine. A fence with a file's name as
-its title is that file, to be saved.
+its title is that file, to be saved; other titles are for readers alone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]*)")?\n(.*?)^```$', re.M | re.S)
 PRINTED = ("text", "yaml")
-DIFFERS = "yours differs a little"
+DIFFERS = "prints, with other numbers on yours"
 FILE_NAME = re.compile(r"[\w-]+\.\w+")
 NUMBER = re.compile(r"\d[\d,.]*")
 
