@@ -77,7 +77,7 @@ NAVIGATION: tuple[Any, ...] = (
     Section(
         "Zoo",
         (
-            *link("zoo", index="All nets", lecture="The lecture, recomputed", recipes="Recipes of the zoo", training_recipes="How the papers train"),
+            *link("zoo", index="All nets", lecture="The lecture, recomputed", fashion="Clothes: nets trained here", recipes="Recipes of the zoo", training_recipes="How the papers train"),
         ),
     ),
     Section(
