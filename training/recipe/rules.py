@@ -13,7 +13,8 @@ from typing import Any
 from ...compiler.frontend.language import Language
 from ...compiler.frontend.schema import USER_KEY, mapping_rule, string_rule, with_synonyms
 from ...compiler.ops.fields import Schema
-from .choices import AUGMENT_WORDS, METRICS, SCHEDULE_WORDS, augment_rules, optimizer_rules, schedule_rules
+from ..augment.steps import STEPS
+from .choices import METRICS, SCHEDULE_WORDS, optimizer_rules, schedule_rules
 from .field_rules import (
     MOST,
     below_one_rule,
@@ -122,14 +123,14 @@ def checkpoint_rule() -> Schema:
 
 def top_rules() -> Schema:
     """The rules of the keys of a recipe, in the order in which they are written."""
-    schedules, steps = schedule_rules(), augment_rules()
+    schedules, steps = schedule_rules(), {name: step.rule() for name, step in STEPS.items()}
     words = {
         word.lower(): name
         for name, others in SCHEDULE_WORDS.items()
         for word in others
         if name in without_needs(schedules)
     }
-    alone = {word.lower(): name for name, others in AUGMENT_WORDS.items() for word in others}
+    alone = {word.lower(): name for name, step in STEPS.items() for word in step.also_called}
     strings = {"type": "array", "items": string_rule("a name", minLength=1)}
     augment = one_of("one step", steps, "augment step", without_needs(steps), **{"x-other-words": alone})
     logs = {"every": with_synonyms(count_rule("steps from one row of metrics.csv to the next", default=50), "log_interval", "print_freq"),
