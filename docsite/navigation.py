@@ -40,6 +40,7 @@ NAVIGATION: tuple[Any, ...] = (
         "Reference",
         (
             Section("Language", (*link("reference", language="The language", limits="Limits"),)),
+            Section("Operations", (Link("All operations", "reference/ops/index.md"), Folder("reference/ops/"))),
             Section(
                 "Program",
                 (
@@ -78,6 +79,7 @@ NAVIGATION: tuple[Any, ...] = (
         "Zoo",
         (
             *link("zoo", index="All nets", lecture="The lecture, recomputed", recipes="Recipes of the zoo", training_recipes="How the papers train"),
+            Section("Families", (Link("All families", "zoo/families/index.md"), Folder("zoo/families/"))),
         ),
     ),
     Section(

@@ -8,19 +8,18 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from .drawings import show_drawings
 from .navigation import APART, NAVIGATION, linked_paths, navigation_lines
 from .page import Page
+from .site_error import SiteError
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 SETTINGS = Path(__file__).parent / "zensical.toml"
+STYLES = Path(__file__).parent / "site.css"
 LINK = re.compile(r"(\]\()(?![a-z]+:)([^)\s#]+)")
 # where files of the repository lie on the site that are no pages
 FILES = "files"
-
-
-class SiteError(Exception):
-    """What of the site is wrong, a line each."""
 
 
 def write_sources(folder: Path, pages: Sequence[Page]) -> None:
@@ -30,9 +29,13 @@ def write_sources(folder: Path, pages: Sequence[Page]) -> None:
     written = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
     check_places(written, pages)
     for name in written:
-        write(sources / name, bring_files(DOCS / name, sources))
+        text, drawings = show_drawings(bring_files(DOCS / name, sources), name)
+        write(sources / name, text)
+        for page in drawings:
+            write(sources / page.path, page.content)
     for page in pages:
         write(sources / page.path, page.content)
+    write(sources / STYLES.name, STYLES.read_bytes())
     lines = "\n".join(navigation_lines(NAVIGATION, pages))
     write(folder / SETTINGS.name, SETTINGS.read_text("utf-8").replace("nav = []", f"nav = [\n{lines}\n]"))
 
