@@ -67,10 +67,10 @@ def show_files(alt: str, made: list[Page], here: str) -> Iterator[str]:
     paths = [relative(each.path, here) for each in made]
     if paths[0].endswith(".html"):
         yield f"[{alt}]({paths[0]})"
-    elif len(paths) == 1:
-        yield f"![{alt}]({paths[0]})"
     else:
-        yield f"![{alt}]({paths[0]}#only-light) ![{alt}]({paths[1]}#only-dark)"
+        marks = ("",) if len(paths) == 1 else ("#only-light", "#only-dark")
+        # a click opens a picture that is larger than the page has room for
+        yield " ".join(f"[![{alt}]({path}{mark})]({path})" for path, mark in zip(paths, marks, strict=True))
 
 
 @lru_cache(maxsize=256)

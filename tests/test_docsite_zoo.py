@@ -78,7 +78,7 @@ def test_pictures_are_drawn_by_the_commands_that_a_page_shows() -> None:
     assert [each.path for each in files] == ["zoo/x/a.svg", "zoo/x/a.dark.svg", "zoo/x/a.html"]
     assert "```sh\narchc view three_3x3 -o a.svg\n```" in text and "drawn" not in text
     assert (
-        "![three layers](x/a.svg#only-light) ![three layers](x/a.dark.svg#only-dark)" in text
+        "[![three layers](x/a.svg#only-light)](x/a.svg) [![three layers](x/a.dark.svg#only-dark)](x/a.dark.svg)" in text
         and "[a page](x/a.html)" in text
     )
     assert all(isinstance(each, Page) and each.content for each in files)
