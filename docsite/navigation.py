@@ -39,8 +39,13 @@ NAVIGATION: tuple[Any, ...] = (
     Section(
         "Reference",
         (
-            Section("Language", (*link("reference", language="The language", limits="Limits"),)),
-            Section("Operations", (Link("All operations", "reference/ops/index.md"), Folder("reference/ops/"))),
+            Section(
+                "Language",
+                (
+                    *link("reference", language="The language", limits="Limits"),
+                    Section("Operations", (Link("All operations", "reference/ops/index.md"), Folder("reference/ops/"))),
+                ),
+            ),
             Section(
                 "Program",
                 (

@@ -16,7 +16,6 @@ from .site_error import SiteError
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 SETTINGS = Path(__file__).parent / "zensical.toml"
-STYLES = Path(__file__).parent / "site.css"
 LINK = re.compile(r"(\]\()(?![a-z]+:)([^)\s#]+)")
 # where files of the repository lie on the site that are no pages
 FILES = "files"
@@ -35,7 +34,6 @@ def write_sources(folder: Path, pages: Sequence[Page]) -> None:
             write(sources / page.path, page.content)
     for page in pages:
         write(sources / page.path, page.content)
-    write(sources / STYLES.name, STYLES.read_bytes())
     lines = "\n".join(navigation_lines(NAVIGATION, pages))
     write(folder / SETTINGS.name, SETTINGS.read_text("utf-8").replace("nav = []", f"nav = [\n{lines}\n]"))
 
