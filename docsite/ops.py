@@ -84,7 +84,7 @@ def op_text(op: type[Op], use: OpUse) -> str:
     parts = (
         f"# {op.name}\n\n{rules.prose}\n\nSource: {rules.source}. Kind: {KINDS[op.family].lower()}.\n",
         *example_section(op, example),
-        *field_section(op),
+        *field_section(op, here),
         *shape_section(rules, example),
         *cost_section(rules, example, here),
         *reject_section(op, rules, here),
@@ -104,7 +104,7 @@ def example_section(op: type[Op], example: OpExample) -> Iterator[str]:
     yield f" A bare value sets `{op.bare}`.\n" if op.bare else "\n"
 
 
-def field_section(op: type[Op]) -> Iterator[str]:
+def field_section(op: type[Op], here: str) -> Iterator[str]:
     yield "\n## Fields\n\n"
     if not op.fields:
         yield (
@@ -116,7 +116,8 @@ def field_section(op: type[Op]) -> Iterator[str]:
         for name, field in op.fields.items()
     ]  # fmt: skip
     yield table(["field", "what it is", "takes", "default"], rows)
-    yield "\nA value of another type is refused as " + "`wrong-type`, one outside of its range as `out-of-range`.\n"
+    refused = [link(code(each), f"diagnostics/{each}.md", here) for each in ("wrong-type", "out-of-range")]
+    yield f"\nA value of another type is refused as {refused[0]}, one outside of its range as {refused[1]}.\n"
 
 
 def shape_section(rules: OpRules, example: OpExample) -> Iterator[str]:

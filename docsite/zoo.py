@@ -124,7 +124,8 @@ def block_section(main: ZooNet, here: str) -> Iterator[str]:
     yield f"\n## {main.name}, block by block\n\nBeside its paper: {main.model.source}.\n\n"
     yield table(["block", "what it is", "output", "parameters", "MACs", "activations"], cells, "<<>>>>")
     depth = f" --depth {rows_depth(main)}" if rows_depth(main) > 1 else ""
-    yield f"\nThis is `archc cost {main.name} --by block{depth}`.\n"
+    yield f"\nThis is `archc cost {main.name} --by block{depth}`."
+    yield " A row with ×n has the costs of all n rounds.\n" if any(row.times > 1 for row in rows) else "\n"
 
 
 def rows_depth(main: ZooNet) -> int:
