@@ -17,7 +17,7 @@ from .markup import code, fence, link, table
 from .op_examples import OpExample, make_example
 from .op_rules import OpRules, read_rules, read_warning
 from .page import Page
-from .placement import Placement, describe_placement, placements
+from .placement import OpPlacement, describe_placement, placements
 from .sources import DOCS
 from .zoo_nets import families_by_op
 
@@ -50,7 +50,7 @@ tells one, by our word or another framework's: `archc ops Conv2d`. {language} te
 class OpUse(NamedTuple):
     """Where operations are, by their names: what was measured of them on CUDA, and the families of the zoo that have them."""
 
-    placed: Mapping[str, Placement]
+    placed: Mapping[str, OpPlacement]
     families: Mapping[str, Sequence[str]]
 
 

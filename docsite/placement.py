@@ -21,7 +21,7 @@ PAGE = "explanation/performance.md"
 PLACED, RUN = "placement.json", "zoo_cuda.h100.json"
 
 
-class Placement(NamedTuple):
+class OpPlacement(NamedTuple):
     """The nets whose built files hold an operation: all that were placed, those of them with nodes elsewhere than on CUDA, and those that
     a GPU ran wholly, with torch's answers."""
 
@@ -36,15 +36,15 @@ def read_results(name: str) -> dict[str, Any]:
     return found
 
 
-def placements() -> Mapping[str, Placement]:
+def placements() -> Mapping[str, OpPlacement]:
     """What was measured, by operation."""
     placed = {row["net"]: row["elsewhere"] for row in read_results(PLACED)["rows"]}
     ran = {row["net"] for row in read_results(RUN)["rows"] if row["agrees"] and not row["elsewhere"]}
-    found: dict[str, Placement] = {}
+    found: dict[str, OpPlacement] = {}
     for name, each in zoo_nets().items():
         for op in each.built_ops if name in placed else ():
-            known = found.get(op, Placement())
-            found[op] = Placement(
+            known = found.get(op, OpPlacement())
+            found[op] = OpPlacement(
                 (*known.placed, name),
                 (*known.elsewhere, *[name] * bool(placed[name])),
                 (*known.ran, *[name] * (name in ran)),
@@ -52,7 +52,7 @@ def placements() -> Mapping[str, Placement]:
     return found
 
 
-def describe_placement(op: type[Op], example: OpExample, known: Mapping[str, Placement], here: str) -> str:
+def describe_placement(op: type[Op], example: OpExample, known: Mapping[str, OpPlacement], here: str) -> str:
     """The text of an operation's page."""
     replacement = example.facts.op.inference()
     if replacement is None:

@@ -17,7 +17,7 @@ from archc.compiler.ops.op import FAMILIES, Op
 from docsite.op_examples import example_spec, make_example
 from docsite.op_rules import read_rules
 from docsite.ops import KINDS, OpUse, index_text, op_text
-from docsite.placement import PLACED, RUN, Placement, describe_placement, read_results
+from docsite.placement import PLACED, RUN, OpPlacement, describe_placement, read_results
 
 UNUSED = OpUse({}, {})
 each_op = pytest.mark.parametrize("op", public_ops(), ids=lambda op: op.name)
@@ -85,12 +85,12 @@ def test_an_example_builds_as_its_page_says(op: type[Op], tmp_path: Path) -> Non
 def test_cuda_is_told_as_it_was_measured() -> None:
     op, here = OPS["conv"], "reference/ops/conv.md"
     example = make_example(op)
-    told = describe_placement(op, example, {"conv": Placement(("a", "b"), (), ("a",))}, here)
+    told = describe_placement(op, example, {"conv": OpPlacement(("a", "b"), (), ("a",))}, here)
     version = read_results(PLACED)["versions"]["onnxruntime-gpu"]
     assert told.startswith("2 nets of the zoo have it") and f"onnxruntime-gpu {version}" in told
     assert "all of their nodes are on CUDA" in told and read_results(RUN)["machine"]["gpu"] in told
     assert "some nodes of b are elsewhere" in describe_placement(
-        op, example, {"conv": Placement(("a", "b"), ("b",))}, here
+        op, example, {"conv": OpPlacement(("a", "b"), ("b",))}, here
     )
     assert describe_placement(op, example, {}, here).startswith("Not measured")
     dropout = OPS["dropout"]
