@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from .diagnostics import diagnostics_index
+from .ops import op_pages
 from .page import Page
+from .zoo import zoo_pages
 
-KINDS: tuple[Callable[[], Iterable[Page]], ...] = (diagnostics_index,)
+KINDS: tuple[Callable[[], Iterable[Page]], ...] = (
+    diagnostics_index,
+    op_pages,
+    zoo_pages,
+)
 
 
 def generated_pages() -> Iterator[Page]:

@@ -39,7 +39,13 @@ NAVIGATION: tuple[Any, ...] = (
     Section(
         "Reference",
         (
-            Section("Language", (*link("reference", language="The language", limits="Limits"),)),
+            Section(
+                "Language",
+                (
+                    *link("reference", language="The language", limits="Limits"),
+                    Section("Operations", (Link("All operations", "reference/ops/index.md"), Folder("reference/ops/"))),
+                ),
+            ),
             Section(
                 "Program",
                 (
@@ -78,6 +84,7 @@ NAVIGATION: tuple[Any, ...] = (
         "Zoo",
         (
             *link("zoo", index="All nets", lecture="The lecture, recomputed", fashion="Clothes: nets trained here", recipes="Recipes of the zoo", training_recipes="How the papers train"),
+            Section("Families", (Link("All families", "zoo/families/index.md"), Folder("zoo/families/"))),
         ),
     ),
     Section(
