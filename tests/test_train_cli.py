@@ -356,9 +356,14 @@ def torchrun(folder: Path, *words: str, nodes: int = 1) -> list[subprocess.Compl
         for place in places
     ]  # fmt: skip
     found = []
-    for process in running:
-        out, err = process.communicate(timeout=240)
-        found.append(subprocess.CompletedProcess(process.args, process.returncode, out, err))
+    try:
+        for process in running:
+            out, err = process.communicate(timeout=240)
+            found.append(subprocess.CompletedProcess(process.args, process.returncode, out, err))
+    finally:
+        # torchrun ends the processes that it has started
+        for process in running:
+            process.terminate()
     return found
 
 
