@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..compiler.counts import count_of
 from ..compiler.diagnostics import Failure, SpecError
 from ..compiler.driver import check
 from ..compiler.limits import DEFAULT, Limits
@@ -94,12 +95,12 @@ def refuse_length(recipe: Recipe, epochs: int | None, run: Path) -> None:
     if epochs < recipe.epochs:
         raise Failure(
             "cannot-extend",
-            f"the run has {recipe.epochs} epochs, and --epochs {epochs} is less",
+            f"the run has {count_of(recipe.epochs, 'epoch')}, and --epochs {epochs} is less",
             "give more, or leave it out",
             2,
         )
     if recipe.schedule.name in DEPENDS_ON_LENGTH:
-        raise Failure("cannot-extend", f"the schedule `{recipe.schedule.name}` spans the whole run: with {epochs} epochs each step so far would have "
+        raise Failure("cannot-extend", f"the schedule `{recipe.schedule.name}` spans the whole run: with {count_of(epochs, 'epoch')} each step so far would have "
                       "had another learning rate", f"begin a new run with --weights {run}/best.safetensors", 2)  # fmt: skip
 
 
