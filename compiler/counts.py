@@ -16,6 +16,12 @@ def format_count(count: float | None) -> str:
     return f"{value:.1f}{unit}" if value >= 9.995 else f"{value:.2f}{unit}"
 
 
+def count_of(count: int, noun: str) -> str:
+    """`1 error`, `2 errors`, `1,000 errors`; `2 classes`."""
+    ending = "es" if noun.endswith(("s", "x", "sh", "tch", "nch")) else "s"
+    return f"{count:,} {noun}{'' if count == 1 else ending}"
+
+
 def format_share(share: float) -> str:
     """A part of the whole in per cent: `23 %`, `4.1 %`."""
     if 0 < share < 0.0005:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from .generated import generated_pages
 from .links import find_broken_links
-from .sources import ROOT, SiteError, write_sources
+from .site_error import SiteError
+from .sources import ROOT, write_sources
 
 
 def main() -> int:

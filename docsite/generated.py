@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from .diagnostics import diagnostics_index
+from .ops import op_pages
 from .page import Page
-from .pictures import pictures
+from .tutorial import tutorial_pictures
+from .zoo import zoo_pages
 
-KINDS: tuple[Callable[[], Iterable[Page]], ...] = (diagnostics_index, pictures)
+KINDS: tuple[Callable[[], Iterable[Page]], ...] = (
+    diagnostics_index,
+    op_pages,
+    zoo_pages,
+    tutorial_pictures,
+)
 
 
 def generated_pages() -> Iterator[Page]:

@@ -45,7 +45,13 @@ NAVIGATION: tuple[Any, ...] = (
     Section(
         "Reference",
         (
-            Section("Language", (*link("reference", language="The language", limits="Limits"),)),
+            Section(
+                "Language",
+                (
+                    *link("reference", language="The language", limits="Limits"),
+                    Section("Operations", (Link("All operations", "reference/ops/index.md"), Folder("reference/ops/"))),
+                ),
+            ),
             Section(
                 "Program",
                 (
@@ -83,7 +89,8 @@ NAVIGATION: tuple[Any, ...] = (
     Section(
         "Zoo",
         (
-            *link("zoo", index="All nets", lecture="The lecture, recomputed", recipes="Recipes of the zoo", training_recipes="How the papers train"),
+            *link("zoo", index="All nets", lecture="The lecture, recomputed", fashion="Clothes: nets trained here", recipes="Recipes of the zoo", training_recipes="How the papers train"),
+            Section("Families", (Link("All families", "zoo/families/index.md"), Folder("zoo/families/"))),
         ),
     ),
     Section(

@@ -8,8 +8,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from .drawings import show_drawings
 from .navigation import APART, NAVIGATION, linked_paths, navigation_lines
 from .page import Page
+from .site_error import SiteError
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -19,10 +21,6 @@ LINK = re.compile(r"(\]\()(?![a-z]+:)([^)\s#]+)")
 FILES = "files"
 
 
-class SiteError(Exception):
-    """What of the site is wrong, a line each."""
-
-
 def write_sources(folder: Path, pages: Sequence[Page]) -> None:
     """Writes the sources below `folder` anew. Raises SiteError where a page has no place in the navigation, or two have one path."""
     sources = folder / "docs"
@@ -30,7 +28,10 @@ def write_sources(folder: Path, pages: Sequence[Page]) -> None:
     written = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
     check_places(written, pages)
     for name in written:
-        write(sources / name, bring_files(DOCS / name, sources))
+        text, drawings = show_drawings(bring_files(DOCS / name, sources), name)
+        write(sources / name, text)
+        for page in drawings:
+            write(sources / page.path, page.content)
     for page in pages:
         write(sources / page.path, page.content)
     lines = "\n".join(navigation_lines(NAVIGATION, pages))

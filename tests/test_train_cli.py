@@ -15,8 +15,10 @@ import pytest
 from PIL import Image
 
 from archc.cli.training_progress import TrainingProgress
+from archc.training.metrics import read_metrics
 
 from .program import Run, program
+from .training_kills import free_port
 
 SPEC = """archspec: 1
 name: tiny
@@ -181,6 +183,74 @@ def test_a_signal_to_the_whole_group_is_an_interruption(number: signal.Signals, 
         os.killpg(running.pid, 0)
 
 
+ENSEMBLE = """archspec: 1
+name: pair
+params: {classes: 10}
+input: {image: [3, 8, 8]}
+blocks:
+  Net:
+    steps: [{name: conv, conv: 4}, relu, global_avg_pool, {name: fc, linear: $classes}]
+graph:
+  - output: probabilities
+    mean:
+      - repeat: {i: 2}
+        steps: [{name: member$i, Net: {}}, softmax]
+"""
+
+
+def test_an_ensemble_is_measured_and_built(run: Run) -> None:
+    """Its average is the ONNX file that `archc build` makes of RUN, and does as well there as the run says."""
+    Path("tiny.yaml").write_text(ENSEMBLE, "utf-8")
+    ran = run(*TRAIN, "-o", "run")
+    assert ran.code == 0, ran.err
+    assert (
+        "measuring 2 members and their average on 6 pictures" in ran.err and "archc run run/pair.onnx PHOTO" in ran.out
+    )
+    # a member's own page, which this fixture does without
+    Path("run/members/member1/report.html").write_text("", "utf-8")
+    # as one goes on that was killed before all was written
+    Path("run/pair.onnx").unlink()
+    ran = run("train", "--resume", "run", "--device", "cpu", "--format", "json")
+    document = json.loads(ran.out)
+    assert ran.code == 0 and document["build"]["artifacts"][0]["path"] == "run/pair.onnx" and document["best"] is None
+    assert run("build", "run/spec.yaml", "--weights", "run/best.safetensors", "-o", "again.onnx").code == 0
+    assert Path("run/pair.onnx").read_bytes() == Path("again.onnx").read_bytes()
+    told = json.loads(run("eval", "run/pair.onnx", "photos/val", "--device", "cpu", "--format", "json").out)
+    found = document["ensemble"]
+    assert found["average"]["top1"] == told["top1"] and [each["name"] for each in found["members"]] == [
+        "member0",
+        "member1",
+    ]
+    for each in found["members"]:
+        place = Path(each["folder"])
+        row = next(
+            row
+            for row in read_metrics(place / "metrics.csv")
+            if row["split"] == "val" and int(row["step"]) == each["best_step"]
+        )
+        assert each["top1"] == pytest.approx(float(row["top1"])) and each["loss"] == pytest.approx(
+            float(row["loss"]), rel=1e-5
+        )
+    page = Path("run/report.html").read_text("utf-8")
+    assert (
+        '<a href="members/member1/report.html">member1</a>' in page
+        and "<td>member0</td>" in page
+        and "<b>average</b>" in page
+    )
+    assert "2 members, whose probabilities are averaged" in page and "Classes, the worst first" in page
+
+
+def test_an_ensemble_that_cannot_be_built_is_trained(run: Run) -> None:
+    Path("tiny.yaml").write_text(ENSEMBLE, "utf-8")
+    assert run(*TRAIN, "-o", "run", "--epochs", "1", "--set", "data.val=null").code == 0
+    Path("run/pair.onnx").unlink()
+    Path("run/pair.onnx").mkdir()
+    ran = run("train", "--resume", "run", "--device", "cpu")
+    assert ran.code == 2 and "output-is-folder" in ran.err
+    assert "the ensemble is trained; archc build run/spec.yaml --weights run/best.safetensors builds it" in ran.err
+    assert "validation loss" in Path("run/report.html").read_text("utf-8")
+
+
 def test_a_bundled_net_takes_its_own_recipe(run: Run) -> None:
     ran = run("train", "lenet5_modern", "--data", "photos", "--dry-run", "--set", "batch=6")
     assert "using the bundled recipe digits" in ran.err, ran.err
@@ -275,7 +345,7 @@ def test_warnings_for_another_length_are_told(run: Run) -> None:
 def torchrun(folder: Path, *words: str, nodes: int = 1) -> list[subprocess.CompletedProcess[str]]:
     """The command under torchrun: two processes on one node, or one on each of two that meet on this machine."""
     start = [sys.executable, "-m", "torch.distributed.run"]
-    port = str(20_000 + os.getpid() % 20_000)
+    port = str(free_port())
     places = [["--nproc-per-node", "2", "--master-port", port]]
     if nodes == 2:
         places = [["--nnodes", "2", "--node-rank", str(rank), "--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", port]
@@ -286,9 +356,14 @@ def torchrun(folder: Path, *words: str, nodes: int = 1) -> list[subprocess.Compl
         for place in places
     ]  # fmt: skip
     found = []
-    for process in running:
-        out, err = process.communicate(timeout=240)
-        found.append(subprocess.CompletedProcess(process.args, process.returncode, out, err))
+    try:
+        for process in running:
+            out, err = process.communicate(timeout=240)
+            found.append(subprocess.CompletedProcess(process.args, process.returncode, out, err))
+    finally:
+        # torchrun ends the processes that it has started
+        for process in running:
+            process.terminate()
     return found
 
 

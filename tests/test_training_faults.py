@@ -163,6 +163,10 @@ def test_a_fault_is_told_once(name: str, folder: Path) -> None:
     assert done.code == fault.code, done
     assert f"error[{fault.diagnostic}]" in done.err and done.err.count("error[") == 1, done.err
     assert not [word for word in fault.words if word not in done.err], done.err
+    # what failed on its way by what it was given has a report of the way
+    page = folder / "run/report.html"
+    assert page.exists() == (fault.diagnostic in ("diverged", "broken-pictures"))
+    assert not page.exists() or f"ended before its time: {fault.diagnostic}: " in page.read_text("utf-8")
 
 
 @pytest.mark.slow
@@ -191,7 +195,7 @@ def test_a_run_goes_on_with_its_own_spec_recipe_and_processes_only(folder: Path)
         done = archc(folder, *longer)
         assert done.code == 1 and f"error[{diagnostic}]" in done.err, done
         path.write_text(text, "utf-8")
-    two = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "archc")
+    two = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "archc")
     done = archc(folder, *longer, program=two)
     assert done.code == 1 and done.err.count("error[checkpoint-world-size]") == 1, done.err
     assert {path: path.read_bytes() for path in run.rglob("*.safetensors")} == before
@@ -225,6 +229,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(folder: Path) -> None:
     done = archc(folder, *arguments, program=("-c", FULL))
     assert done.code == 3, done
     assert done.err.count("error[") == 1 and ("disk-full" in done.err or "cannot-write" in done.err), done.err
+    assert not (folder / "run/report.html").exists()
     kept = sorted((folder / "run/checkpoints").iterdir())
     assert kept and all(path.suffix == ".safetensors" for path in kept), kept
     from safetensors import safe_open

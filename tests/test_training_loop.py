@@ -23,10 +23,10 @@ from archc.training.checkpoint import write
 from archc.training.checkpoint.progress import Best
 from archc.training.data import TrainingData
 from archc.training.data.pictures import ArrayPictures
+from archc.training.ensemble import find_members
 from archc.training.freezing import freeze, training_mode
 from archc.training.loop import Stopwatch, is_better
 from archc.training.losses import TrainingLoss, class_output, class_weights, cross_entropy
-from archc.training.members import find_members
 from archc.training.memory import batch_of_process
 from archc.training.metrics import read_metrics
 from archc.training.optimizers import make_optimizer
@@ -450,7 +450,7 @@ def test_other_pictures_are_refused(spec: Path, tmp_path: Path) -> None:
     for pictures, words in ((fewer, "24 pictures, and there are 23 now"), (renamed, "names or classes are different")):
         with pytest.raises(Failure, match=words) as found:
             resume(tmp_path / "run", data=DATA._replace(train=pictures), epochs=2, device="cpu")
-        assert found.value.code == "checkpoint-other-pictures"
+        assert found.value.code == "checkpoint-other-pictures" and f"{tmp_path / 'run'}/best" in found.value.help
     # what is called otherwise, and is the same, lies in another place
     moved = DATA._replace(train=ArrayPictures(IMAGES[:24], TARGETS[:24], 3, "elsewhere"))
     assert resume(tmp_path / "run", data=moved, epochs=2, device="cpu").step == 8
@@ -475,6 +475,9 @@ def test_a_run_that_does_not_fit_is_refused(what: str, spec: Path, tmp_path: Pat
     with pytest.raises(Failure) as found:
         resume(tmp_path / "run", data=DATA, device="cpu")
     assert found.value.code == SPOILT[what]
+    # what to do names this run, and not any
+    assert "RUN" not in found.value.help
+    assert what == "checkpoint" or f"{tmp_path / 'run'}" in found.value.help
 
 
 MISTAKES: dict[str, tuple[Recipe, str]] = {

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from archc.cli.training_progress import TrainingProgress
+from archc.compiler.counts import count_of
 from archc.compiler.diagnostics import Failure
+from archc.text.training import describe_plan
 from archc.training.broken import BrokenPictures
 from archc.training.metrics import MetricsFile, read_metrics
 from archc.training.tensorboard import EventFiles
@@ -165,6 +167,14 @@ def test_broken_pictures(tmp_path: Path) -> None:
         and "--set data.broken" in failed.value.help
     )
     assert (tmp_path / "broken.csv").read_text("utf-8").splitlines()[0] == "picture,why"
+
+
+def test_one_is_told_as_one(tmp_path: Path) -> None:
+    plan = make_plan(tmp_path, epochs=1, steps_per_epoch=1)
+    plan = plan._replace(recipe=replace(plan.recipe, batch=1))
+    assert "  steps     1 of 1 picture: 1 epoch of 1" in describe_plan(plan)
+    told = [count_of(*each) for each in ((1, "class"), (2, "class"), (1_000, "process"), (2, "batch"), (0, "epoch"))]
+    assert told == ["1 class", "2 classes", "1,000 processes", "2 batches", "0 epochs"]
 
 
 def test_lines_of_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -191,7 +191,7 @@ def test_pictures_that_contradict_each_other() -> None:
         count_contradictions(images, torch.tensor([0, 1, 2, 1])) == 1
         and count_contradictions(images, torch.tensor([0, 1, 0, 1])) == 0
     )
-    assert "1 pictures of the batch are equal" in next(advise_overfit([2.0, 1.9], [], 1.0, 1, 0.1))
+    assert "1 picture of the batch is equal" in next(advise_overfit([2.0, 1.9], [], 1.0, 1, 0.1))
 
 
 def test_a_run_that_too_many_broken_pictures_stop_lists_them(ask: Callable[..., TrainingRequest]) -> None:

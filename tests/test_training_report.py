@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,13 +15,20 @@ import pytest
 import torch
 from torch import nn
 
+from archc import Failure
 from archc.runtime.evaluation import ClassificationReport
+from archc.runtime.evaluation.page import escape_text
 from archc.runtime.faults import PictureFault
+from archc.training import resume, train
 from archc.training.losses import ClassOutput
 from archc.training.metrics import MetricsFile
+from archc.training.recipe.recipe import LogRules
 from archc.training.report import evaluate_module, write_report
+from archc.training.report.page import FINISHED
 from archc.training.report.series import MOST_POINTS, thin_out
+from archc.training.watching import RunEnd, Watcher
 
+from .test_training_loop import DATA, RECIPE, SPEC
 from .training_runs import CLASSES, make_plan, play
 
 OUTPUT = ClassOutput("logits", 10, frozenset())
@@ -139,7 +149,7 @@ def write(folder: Path, evaluation: ClassificationReport | None, **changes: Any)
     (folder / "recipe.yaml").write_text("name: small # <script>alert(1)</script>\n", "utf-8")
     (folder / "spec.yaml").write_text("extends: zoo:small_net\n", "utf-8")
     (folder / "broken.csv").write_text("picture,why\n<b>.jpg,it ends early\n", "utf-8")
-    path = write_report(plan._replace(**changes), changes.get("reason", "finished"), {"torch": "2.99"}, evaluation)
+    path = write_report(plan._replace(**changes), RunEnd(), {"torch": "2.99"}, evaluation)
     assert path == folder / "report.html"
     return path.read_text("utf-8")
 
@@ -163,10 +173,11 @@ def test_it_is_the_same_page_twice(tmp_path: Path) -> None:
 def test_a_run_that_measured_nothing_has_a_page(tmp_path: Path) -> None:
     plan = make_plan(tmp_path, heads=())
     MetricsFile(tmp_path).begin(plan)
-    page = write_report(plan, "the loss is nan at step 1", {}, None).read_text("utf-8")
+    page = write_report(plan, RunEnd("diverged: the loss is <nan> at step 1", "try <less>"), {}).read_text("utf-8")
     assert (
-        "ended before its time: the loss is nan at step 1" in page and "<svg" not in page and "best epoch" not in page
+        "ended before its time: diverged: the loss is &lt;nan&gt; at step 1</b>" in page and "try &lt;less&gt;" in page
     )
+    assert "<svg" not in page and "best epoch" not in page and FINISHED not in page
 
 
 def test_numbers_that_are_not_finite_are_left_out(tmp_path: Path) -> None:
@@ -174,7 +185,7 @@ def test_numbers_that_are_not_finite_are_left_out(tmp_path: Path) -> None:
     play(plan, MetricsFile(tmp_path))
     path = tmp_path / "metrics.csv"
     path.write_text(path.read_text("utf-8").replace("1.84", "nan", 1).replace("20,1,val,2,", "20,1,val,inf,"), "utf-8")
-    assert write_report(plan, "finished", {}, None).read_text("utf-8").count("<svg") == 5
+    assert write_report(plan, RunEnd(), {}).read_text("utf-8").count("<svg") == 5
 
 
 def test_long_lines_are_thinned() -> None:
@@ -182,3 +193,42 @@ def test_long_lines_are_thinned() -> None:
     thin = thin_out(points)
     assert len(thin) <= MOST_POINTS and {y for _, y in thin} == {1.0} and thin[0][0] < thin[-1][0]
     assert thin_out(points[:5]) == tuple(points[:5])
+
+
+class Interrupt(Watcher):
+    """Ctrl-C after a step."""
+
+    def __init__(self, step: int) -> None:
+        self.at = step
+
+    def tick(self, step: int, epoch: int) -> None:
+        if step == self.at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_run_that_ends_before_its_time_has_a_page(tmp_path: Path) -> None:
+    """With the curves up to there, and a box that says what ended it; the page of one that goes on to its end has no box."""
+    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
+    recipe = replace(RECIPE, epochs=3, log=LogRules(every=1))
+    told: list[str] = []
+    for name, how in {
+        "ended": {"watchers": [Interrupt(6)]},
+        "diverged": {"settings": ["optimizer.sgd.lr=1.0e+6"]},
+    }.items():
+        try:
+            train(tmp_path / "small.yaml", recipe, data=DATA, output=tmp_path / name, device="cpu", **how)  # type: ignore[arg-type]
+        except Failure as failure:
+            told.append(failure.message)
+    pages = {name: (tmp_path / name / "report.html").read_text("utf-8") for name in ("ended", "diverged")}
+    assert (
+        "interrupted after step 6 of 12" in pages["ended"]
+        and f"archc train --resume {tmp_path}/ended" in pages["ended"]
+    )
+    assert (
+        f"diverged: {escape_text(told[0])}</b>" in pages["diverged"]
+        and "try a lower learning rate" in pages["diverged"]
+    )
+    assert all("<svg" in page and FINISHED not in page and not Loaded(page).wants for page in pages.values())
+    resume(tmp_path / "ended", data=DATA, device="cpu")
+    page = (tmp_path / "ended/report.html").read_text("utf-8")
+    assert FINISHED in page and "<div class=stopped>" not in page

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from .training_kills import Course, Trainer
+from .training_nets import MEMBERS
 
 SPEC = """archspec: 1
 name: small
@@ -100,6 +101,64 @@ def kill_and_compare(
         assert -9 in trainer.train(spec, recipe, killed, course.world, "SIGKILL", step), steps
     assert trainer.train(spec, recipe, killed, course.world) == [0] * course.world
     assert outcome(killed) == outcome(whole), steps
+
+
+# two epochs of five steps
+WRITING = (
+    ONE_CYCLE.replace("steps: 14", "epochs: 2")
+    .replace("accumulate: 2\n", "")
+    .replace("keep: 1", "keep: 1, every: {steps: 2}")
+)
+STEP_4 = "00000004.safetensors"
+# at which moment of writing which file a run ends
+WRITES = (
+    ("half written", "00000000.safetensors"),
+    ("in its place", "00000000.safetensors"),
+    ("on the disk", "recipe.yaml"),
+    ("written", "run.json"),
+    ("in its place", "run.json"),
+    *((moment, STEP_4) for moment in ("half written", "written", "on the disk", "in its place")),
+    ("to be removed", "00000002.safetensors"),
+    *((moment, "best.safetensors") for moment in ("half written", "on the disk", "in its place")),
+    *((f"disk full {moment}", STEP_4) for moment in ("half written", "written", "on the disk")),
+    ("disk full half written", "best.safetensors"),
+)
+
+
+@pytest.mark.slow
+def test_a_run_that_ends_while_it_writes_gives_the_same_bytes(spec: Path, tmp_path: Path, trainer: Trainer) -> None:
+    """A file is there whole or not at all, whenever the process is killed or the disk is full; nothing of the other stays."""
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(WRITING, "utf-8")
+    assert trainer.train(spec, recipe, tmp_path / "whole") == [0]
+    for at, (moment, name) in enumerate(WRITES):
+        run = tmp_path / str(at)
+        ended = trainer.train(spec, recipe, run, how=moment, at=name)
+        assert ended == [3 if moment.startswith("disk full") else 9], (moment, name)
+        assert trainer.train(spec, recipe, run) == [0], (moment, name)
+        assert outcome(run) == outcome(tmp_path / "whole"), (moment, name)
+        assert not [*run.rglob(".*")], (moment, name)
+
+
+@pytest.mark.slow
+def test_an_ensemble_killed_while_it_becomes_longer(tmp_path: Path, trainer: Trainer) -> None:
+    """Whichever member is killed, the next start knows how long all of them are to be."""
+    spec, recipe = tmp_path / "ensemble.yaml", tmp_path / "recipe.yaml"
+    spec.write_text(MEMBERS, "utf-8")
+    text = PLATEAU.replace("workers: 2", "workers: 0").replace("size: 8", "size: 6")
+    recipe.write_text(text, "utf-8")
+    assert trainer.train(spec, recipe, tmp_path / "whole") == [0]
+    recipe.write_text(text.replace("epochs: 4", "epochs: 2"), "utf-8")
+    run = tmp_path / "killed"
+    assert trainer.train(spec, recipe, run) == [0]
+    # 5 steps an epoch, a checkpoint every 3: the first one behind the old end is that of step 12
+    for step in (11, 14):
+        assert trainer.train(spec, recipe, run, how="SIGKILL", at=step, epochs=4) == [-9]
+        assert trainer.train(spec, recipe, run, how="SIGKILL", at=16) == [-9]
+    assert trainer.train(spec, recipe, run) == [0]
+    for name in ("member0", "member1"):
+        assert outcome(run / "members" / name) == outcome(tmp_path / "whole/members" / name)
+    assert outcome(run) == outcome(tmp_path / "whole")
 
 
 @pytest.mark.slow

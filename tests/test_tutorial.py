@@ -15,7 +15,7 @@ import click
 import pytest
 
 from archc.cli.commands import cli
-from docsite.pictures import tutorial_pages
+from docsite.tutorial import tutorial_pages
 from docsite.walkthrough import Doing, printed_pattern, read_doings
 
 PAGES = {page.name: page.read_text("utf-8") for page in tutorial_pages()}

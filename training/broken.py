@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..compiler.counts import count_of
 from ..compiler.destinations import write_failure
 from ..compiler.diagnostics import Failure
 from .devices import ask_first
@@ -67,8 +68,7 @@ class BrokenPictures:
         new = self.keep(pictures)
         if self.count > self.limit:
             last, why = next(reversed(self.found.items()))
-            what = "1 picture" if self.count == 1 else f"{self.count:,} pictures"
-            raise Failure("broken-pictures", f"{what} could not be read, and the recipe allows {self.limit:,}; the last: {name_once(last, why)}",
+            raise Failure("broken-pictures", f"{count_of(self.count, 'picture')} could not be read, and the recipe allows {self.limit:,}; the last: {name_once(last, why)}",
                           f"mend or remove those that {self.path or NAME} lists; or allow more: --set data.broken={2 * self.count}", 1)  # fmt: skip
         return new
 
@@ -90,8 +90,8 @@ class BrokenPictures:
         if not self.found:
             return ""
         first, why = next(iter(self.found.items()))
-        what = "1 picture was skipped, as it" if self.count == 1 else f"{self.count:,} pictures were skipped, as they"
-        return f"{what} could not be read: {name_once(first, why)}" + (
+        were = "was skipped, as it" if self.count == 1 else "were skipped, as they"
+        return f"{count_of(self.count, 'picture')} {were} could not be read: {name_once(first, why)}" + (
             f" …; {self.path} lists them" if self.count > 1 and self.path else ""
         )
 

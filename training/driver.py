@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..compiler.counts import count_of
 from ..compiler.diagnostics import Failure, InternalError, clean
 from ..compiler.driver import check
 from ..compiler.weights.loading import NetTensors, load_checkpoints
@@ -24,13 +25,13 @@ from .compiling import compile_faults
 from .data.worker_faults import worker_faults
 from .devices import ask_first, global_rank, local_processes, open_fabric
 from .learner import Learner, make_learner
-from .loop import Course, run_course
+from .loop import Course, Reason, run_course
 from .losses import TrainingLoss, class_weights
 from .memory import StepMemory, batch_of_process, failed_batch, is_out_of_memory, refuse_large_batch
 from .prepare import PreparedNet, TrainingRequest, prepare_net
 from .recipe.recipe import Recipe
 from .recipe.write import to_yaml
-from .remarks import describe_end, describe_missing
+from .remarks import describe_end, describe_interruption, describe_missing
 from .result import TrainingResult
 from .run_folder import RunFolder, find_revision, write_spec
 from .run_lock import hold_run
@@ -39,7 +40,7 @@ from .schedules import Length, beyond_end
 from .step_faults import step_faults
 from .stopping import StopRequest
 from .tally import NotFinite
-from .watching import RunPlan, Watcher
+from .watching import RunEnd, RunPlan, Watcher
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -112,45 +113,22 @@ def open_run(request: TrainingRequest) -> Iterator[OpenRun]:
 
 
 def follow_course(request: TrainingRequest, run: OpenRun, stop: StopRequest, began: float) -> TrainingResult:
-    """Goes on from the newest checkpoint; tells the watchers how the run ends, however it does."""
+    """Goes on from the newest checkpoint, and writes the report at the end."""
     net, learner, course = run.net, run.learner, run.course
     fabric, folder = learner.fabric, RunFolder(request.output)
-    progress, notes = resume_progress(run.newest, learner, course)
+    progress, notes = resume_progress(run.newest, learner, course, request.run)
     if request.resume and fabric.is_global_zero:
         # all is checked; it may be a longer one now
         folder.write_text(folder.recipe, to_yaml(request.recipe))
     course = replace(course, watchers=watch(request, folder, progress) if fabric.is_global_zero else ())
     plan = describe_run(request, net, learner, course, progress)
-    for each in course.watchers:
-        each.begin(plan)
-    ended = "ended by an error"
-    try:
-        with worker_faults(), compile_faults(), step_faults(learner.network):
-            progress, reason = run_course(learner, course, progress, stop)
-        ended = reason
-    except NotFinite as fault:
-        from .rewind import explain_divergence
-
-        failure = explain_divergence(learner, course, fault, net.graph)
-        ended = failure.message
-        raise failure from None
-    except Failure as failure:
-        ended = failure.message
-        # what a loader stopped at has not come with a batch
-        for loader in (course.train, course.val):
-            course.broken.keep(getattr(loader, "broken", {}).items())
-        raise
-    except KeyboardInterrupt:
-        ended = "interrupted"
-        raise
-    finally:
-        for each in course.watchers:
-            each.end(ended)
-    notes += describe_end(progress, plan, folder.path) if request.resume else []
+    progress, reason = carry_out(request, run, course, plan, progress, stop)
+    notes += describe_end(progress, plan, request.run) if request.resume else []
     total = 0.0
     if fabric.is_global_zero:
-        if plan.first_step < progress.step or not is_finished_report(folder.path):
-            notes += report_run(ReportedNet(net.checked.name, net.output, net.data), learner, course, plan, reason)
+        if plan.first_step < progress.step or not is_finished_report(folder):
+            end = RunEnd() if reason == "finished" else describe_interruption(progress, plan, request.run)
+            notes += report_run(ReportedNet(net.checked.name, net.output, net.data), learner, course, plan, end)
         total = folder.add_session(plan.first_step, progress.step, time.monotonic() - began)
     fabric.barrier()
     return TrainingResult(
@@ -158,6 +136,42 @@ def follow_course(request: TrainingRequest, run: OpenRun, stop: StopRequest, beg
         progress.best, folder.best if progress.best else None, time.monotonic() - began, fabric.world_size,
         (*notes, *filter(None, [course.broken.note()])), total,
     )  # fmt: skip
+
+
+def carry_out(request: TrainingRequest, run: OpenRun, course: Course, plan: RunPlan, progress: Progress,
+              stop: StopRequest) -> tuple[Progress, Reason]:  # fmt: skip
+    """Runs the course; tells the watchers how it ends, however it does. A run that fails by its net, recipe or pictures has a report, too."""
+    net, learner = run.net, run.learner
+    failure: Failure | None = None
+    ended = "ended by an error"
+    for each in course.watchers:
+        each.begin(plan)
+    try:
+        with worker_faults(), compile_faults(), step_faults(learner.network):
+            progress, reason = run_course(learner, course, progress, stop)
+        ended = reason
+        return progress, reason
+    except NotFinite as fault:
+        from .rewind import explain_divergence
+
+        failure = explain_divergence(learner, course, fault, net.graph)
+    except Failure as found:
+        failure = found
+        # what a loader stopped at has not come with a batch
+        for loader in (course.train, course.val):
+            course.broken.keep(getattr(loader, "broken", {}).items())
+    except KeyboardInterrupt:
+        ended = "interrupted"
+        raise
+    finally:
+        for each in course.watchers:
+            each.end(failure.message if failure else ended)
+    # where the machine is at fault, as a full disk is, nothing more is asked of it
+    if failure.exit_code == 1 and learner.fabric.is_global_zero:
+        end = RunEnd(f"{failure.code}: {failure.message}", failure.help)
+        for note in report_run(ReportedNet(net.checked.name, net.output, net.data), learner, course, plan, end):
+            request.tell(f"note: {note}")
+    raise failure
 
 
 def open_loaders(net: PreparedNet, recipe: Recipe, fabric: Fabric) -> tuple[Any, Any]:
@@ -241,7 +255,7 @@ def build_network(graph: Graph, request: TrainingRequest) -> Network:
     given = request.weights
     if given.checkpoints and not request.resume:
         loaded = load_checkpoints(given.checkpoints, NetTensors.of(graph), start, given.options)
-        request.tell(f"weights from {loaded.report.source}: {loaded.report.loaded} tensors"
+        request.tell(f"weights from {loaded.report.source}: {count_of(loaded.report.loaded, 'tensor')}"
                      + describe_missing(loaded.report.missing))  # fmt: skip
         return to_torch(graph, loaded.source, seed)
     return to_torch(graph, start, seed)
@@ -270,14 +284,14 @@ def plan_course(
                   BrokenPictures(folder.path, limit, fabric))  # fmt: skip
 
 
-def resume_progress(newest: Path, learner: Learner, course: Course) -> tuple[Progress, list[str]]:
+def resume_progress(newest: Path, learner: Learner, course: Course, run: Path) -> tuple[Progress, list[str]]:
     """Where the newest checkpoint is, with its tensors put back; at a run's start that is the one of step 0, which has what the net starts
-    from. Gives remarks, too."""
+    from. Gives remarks, too. `run` is the folder that goes on."""
     found = read_checkpoint(newest)
     if found.progress.step > course.length.steps:
-        raise Failure("checkpoint-other-recipe", f"`{newest}` is of step {found.progress.step:,}, and the run of recipe.yaml ends after {course.length.steps:,}",
-                      "put recipe.yaml back as it was, or make the run longer: --resume RUN --epochs N")  # fmt: skip
-    changes = check_identity(str(newest), found.identity, course.identity)
+        raise Failure("checkpoint-other-recipe", f"`{newest}` is of step {found.progress.step:,}, and the run of {run}/recipe.yaml ends after {course.length.steps:,}",
+                      f"put it back as it was, or make the run longer: --resume {run} --epochs N")  # fmt: skip
+    changes = check_identity(str(newest), found.identity, course.identity, run)
     learner.restore(found.tensors, found.progress.step, found.progress.scaler)
     different = f"goes on, though not to the last bit as before: {'; '.join(changes)}"
     return found.progress, [different] if changes else []

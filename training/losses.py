@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..compiler.analysis.distributions import distributions
+from ..compiler.counts import count_of
 from ..compiler.diagnostics import Failure
 from .recipe.recipe import LossRules
 
@@ -130,6 +131,6 @@ def class_weights(rules: LossRules, targets: Any, classes: int) -> Tensor | None
     else:
         found = list(rules.class_weights)
     if len(found) != classes:
-        raise Failure("class-weights", f"the recipe has {len(found)} class weights, and there are {classes} classes",
+        raise Failure("class-weights", f"the recipe has {count_of(len(found), 'class weight')}, and there are {classes} classes",
                       "write one number for each class, in the classes' order, or `class_weights: balanced`")  # fmt: skip
     return torch.tensor(found, dtype=torch.float32)

@@ -1,8 +1,4 @@
-"""A net that is the mean of members: each member is trained by a seed of its own, and the weights of all become one file.
-
-Krizhevsky et al. 2012, section 6.1, average the probabilities of several nets that were trained apart. Here that is told by the graph:
-the output merges branches that share nothing but the picture, and each of them gives probabilities.
-"""
+"""An ensemble is trained: each member by a seed of its own, and the weights of all become one file."""
 
 from __future__ import annotations
 
@@ -11,73 +7,23 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from ..compiler.analysis.distributions import distributions
-from ..compiler.ir.graph import Graph, Head, Output, Value
-from ..compiler.ops.op import op_of
-from ..compiler.weights.names import belongs_to
 from .checkpoint.write import write_tensors
 from .devices import ask_first, is_first, open_fabric
 from .driver import begin_folder, check_folder, open_run, run_training
+from .ensemble import find_members
+from .ensemble_report import report_ensemble
 from .prepare import PreparedNet, TrainingRequest, check_graph, has_free_classes, prepare_net
+from .recipe.recipe import Recipe
 from .recipe.write import to_yaml
 from .result import TrainingResult
 from .run_folder import RunFolder
 from .run_lock import hold_run
+from .watching import RunPlan, Watcher
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-
-class Member(NamedTuple):
-    """A member of an ensemble: its `name`, the path of its steps, and its graph, whose tensors have the ensemble's own names."""
-
-    name: str
-    graph: Graph
-
-
-def find_members(graph: Graph) -> tuple[Member, ...]:
-    """The members of a training graph; none where it is no mean of nets that share nothing."""
-    result = graph.outputs[-1].value
-    merge = next((node for node in graph.nodes if node.output.name == result.name), None)
-    if merge is None or len(graph.outputs) != 1 or len(merge.inputs) < 2:
-        return ()
-    ends = tuple(Output(value.name, value) for value in merge.inputs)
-    branches = [graph.needed_by([value]) for value in merge.inputs]
-    paths = [node.path for branch in branches for node in branch]
-    shared = len(set(paths)) != len(paths)
-    if shared or len(distributions(graph.replace(outputs=ends))) != len(ends) or not all(branches):
-        return ()
-    names = [common_scope([node.path for node in branch if node.op.params(*node.input_types)]) for branch in branches]
-    if not all(names) or len(set(names)) != len(names):
-        return ()
-    return tuple(member_graph(graph, name, value) for name, value in zip(names, merge.inputs, strict=True))
-
-
-def member_graph(graph: Graph, name: str, end: Value) -> Member:
-    """The graph of one member. It is trained on its scores: what only makes probabilities of them at the end is left out."""
-    made = {node.output.name: node for node in graph.nodes}
-    value = end
-    while not belongs_to(made[value.name].path, [name]):
-        node = made[value.name]
-        if len(node.inputs) != 1 or not op_of(node).gives_distribution([False], *node.input_types):
-            break
-        value = node.inputs[0]
-    heads = tuple(Head(*head) for head in graph.heads if belongs_to(head.path, [name]))
-    part = graph.replace(name=f"{graph.name}.{name}", outputs=(Output("logits", value),), heads=heads)
-    return Member(name, part.replace(nodes=part.needed_by(part.results())))
-
-
-def common_scope(paths: Sequence[str]) -> str:
-    """The longest path of steps that all of the paths lie in."""
-    if not paths:
-        return ""
-    parts = [path.split(".") for path in paths]
-    count = 0
-    while all(len(each) > count + 1 and each[count] == parts[0][count] for each in parts):
-        count += 1
-    return ".".join(parts[0][:count])
 
 
 def train_any(request: TrainingRequest) -> TrainingResult:
@@ -145,33 +91,39 @@ def train_each(request: TrainingRequest, net: PreparedNet, fabric: Fabric, reque
     results: list[TrainingResult] = []
     for at, (member, own) in enumerate(zip(members, requests, strict=True)):
         request.tell(f"member {at + 1} of {len(members)}: {member.name}")
-        results.append(run_training(own._replace(resume=True)))
-        if at == 0 and request.resume and fabric.is_global_zero:
-            # all is checked; it may be a longer one now
-            folder.write_text(folder.recipe, to_yaml(request.recipe))
+        # the first one to take a step says how long all of them are
+        watchers = (RecipeKeeper(folder, request.recipe),) if at == 0 and request.resume else ()
+        results.append(run_training(own._replace(resume=True, watchers=(*watchers, *own.watchers))))
         if results[-1].reason == "interrupted":
             break
-    weights = None
-    if len(results) == len(members) and all(each.reason == "finished" for each in results):
+    told = zip(members, results, strict=False)
+    notes = [f"{member.name}: {note}" for member, each in told for note in each.notes]
+    weights = ensemble = None
+    if all(each.reason == "finished" for each in results):
         weights = folder.best
         if fabric.is_global_zero:
             join_weights(weights, [folder.member(each.name).best for each in members])
         fabric.barrier()
+        if fabric.is_global_zero:
+            ensemble, remarks = report_ensemble(request, net, fabric, members, [each.best for each in results])
+            notes += remarks
     last = results[-1]
-    told = zip(members, results, strict=False)
-    notes = tuple(
-        f"{member.name}: {note}" for member, each in told for note in (describe_best(each), *each.notes) if note
-    )
     return last._replace(
         folder=folder.path, net=net.checked.name, step=sum(each.step for each in results), steps=last.steps * len(members), best=None,
-        weights=weights, seconds=time.monotonic() - began, notes=notes, total_seconds=sum(each.total_seconds for each in results),
+        weights=weights, seconds=time.monotonic() - began, notes=tuple(notes), total_seconds=sum(each.total_seconds for each in results),
+        ensemble=ensemble,
     )  # fmt: skip
 
 
-def describe_best(result: TrainingResult) -> str:
-    """What a member reached, in words."""
-    best = result.best
-    return f"{result.metric} {best.value:.4f} after step {best.step:,}" if best else ""
+class RecipeKeeper(Watcher):
+    """Writes the recipe of an ensemble that goes on, which may be a longer one now: when its first member is checked, and before that takes a
+    step. So the others know how long they are, whenever the run is killed."""
+
+    def __init__(self, folder: RunFolder, recipe: Recipe) -> None:
+        self.folder, self.recipe = folder, recipe
+
+    def begin(self, plan: RunPlan) -> None:
+        self.folder.write_text(self.folder.recipe, to_yaml(self.recipe))
 
 
 def join_weights(place: Path, parts: Sequence[Path]) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..compiler.counts import count_of
 from .compiling import compile_faults
 from .devices import local_processes, open_fabric
 from .driver import build_network, open_loaders, plan_course
@@ -155,7 +156,8 @@ def advise_overfit(
         shown = ", ".join(f"`{path}`" for path in unmoved[:6]) + (" …" if len(unmoved) > 6 else "")
         yield f"no gradient reaches {shown}: look at what comes behind them, and at weights that are all 0"
     if contradictions:
-        yield f"{contradictions} pictures of the batch are equal to another one of another class: look at the classes of the pictures"
+        are = "is" if contradictions == 1 else "are"
+        yield f"{count_of(contradictions, 'picture')} of the batch {are} equal to another one of another class: look at the classes of the pictures"
     if spread < ALIKE:
         yield "the net gives all pictures the same answer: look at the spec's `preprocess`, and for activations that are 0 everywhere"
     if not math.isfinite(last) or last > 1.2 * first:

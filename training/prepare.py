@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..compiler.counts import count_of
 from ..compiler.diagnostics import Failure, SpecError
 from ..compiler.driver import Compilation, check, explain_open_params
 from ..compiler.limits import DEFAULT, Limits
@@ -17,6 +18,7 @@ from ..compiler.weights.options import READ_AS_IT_FITS, CheckpointOptions
 from ..runtime.preprocess import Preprocess
 from .losses import ClassOutput, class_output
 from .recipe.recipe import Recipe
+from .run_folder import RunFolder
 from .watching import Watcher
 
 if TYPE_CHECKING:
@@ -57,6 +59,11 @@ class TrainingRequest(NamedTuple):
     fabric: Fabric | None = None
     params: Mapping[str, Any] = MappingProxyType({})
 
+    @property
+    def run(self) -> Path:
+        """The folder that `--resume` takes: a member's run goes on with its ensemble."""
+        return self.output if self.part is None else RunFolder(self.output).ensemble.path
+
 
 class PreparedNet(NamedTuple):
     """The spec for the classes of the pictures, and what of it training needs."""
@@ -77,13 +84,13 @@ def prepare_net(request: TrainingRequest) -> PreparedNet:
     count = len(data.classes)
     if count != output.classes:
         if not free:
-            raise Failure("class-count", f"the pictures have {count} class{'es' * (count != 1)}, and `{output.name}` has {output.classes}",
+            raise Failure("class-count", f"the pictures have {count_of(count, 'class')}, and `{output.name}` has {output.classes}",
                           f"give the spec a parameter `classes`, and its last layer as many outputs; or --set classes={count}")  # fmt: skip
         request.tell(f"classes = {count}, as the pictures have")
         checked, graph = check_graph(request, {"classes": count})
         output = class_output(graph)
         if output.classes != count:
-            raise Failure("class-count", f"the pictures have {count} class{'es' * (count != 1)}, and `{output.name}` has {output.classes}, whatever `classes` is",
+            raise Failure("class-count", f"the pictures have {count_of(count, 'class')}, and `{output.name}` has {output.classes}, whatever `classes` is",
                           "let the last layer have $classes outputs")  # fmt: skip
     if len(graph.inputs) != 1 or len(graph.inputs[0].type.sizes) != 3:
         raise Failure("not-an-image-model", "training feeds one picture at a time into one input, and this net takes "

@@ -121,7 +121,7 @@ def rehearse_net(request: TrainingRequest, net: PreparedNet, fabric: Fabric, mem
         for at in range(min(plan.epochs, MOST_EPOCHS))
     )
     return Rehearsal(plan, net.data.how, count_classes(net), request.recipe.augment, tuple(starts), memory,
-                     batch_of_process(request.recipe, fabric.world_size), available, list_files(memory, plan, members), step, tuple(course.broken.found.items()), members)  # fmt: skip
+                     batch_of_process(request.recipe, fabric.world_size), available, list_files(memory, plan, members, net.checked.name), step, tuple(course.broken.found.items()), members)  # fmt: skip
 
 
 def try_step(learner: Learner, course: Course) -> TrialStep:
@@ -151,8 +151,9 @@ def count_classes(net: PreparedNet) -> tuple[ClassPictures, ...]:
     return tuple(ClassPictures(name, int(train[at]), int(val[at])) for at, name in enumerate(data.classes))
 
 
-def list_files(memory: StepMemory, plan: RunPlan, members: int = 1) -> tuple[RunFile, ...]:
-    """What the run's folder would hold, in the order of size; of an ensemble what each member's does, and the weights of all."""
+def list_files(memory: StepMemory, plan: RunPlan, members: int = 1, name: str = "") -> tuple[RunFile, ...]:
+    """What the run's folder would hold, in the order of size; of an ensemble called `name` what each member's does, the weights of all, and the
+    built average."""
     keep = plan.recipe.checkpoint.keep
     checkpoint = memory.weights + memory.average + memory.optimizer
     texts = ("metrics.csv", "report.html", "recipe.yaml", "spec.yaml", "run.json")
@@ -161,6 +162,7 @@ def list_files(memory: StepMemory, plan: RunPlan, members: int = 1) -> tuple[Run
             each._replace(name=f"members/NAME/{each.name}", bytes=members * each.bytes)
             for each in list_files(memory, plan)
         ]
-        return (*one, RunFile("best.safetensors", members * memory.weights), *(RunFile(name, 0) for name in texts[2:]))
+        whole = [RunFile(each, members * memory.weights) for each in ("best.safetensors", f"{name}.onnx")]
+        return (*one, *whole, *(RunFile(text, 0) for text in texts[1:]))
     return (RunFile(f"checkpoints/ ({keep} of {format_bytes(checkpoint)})", keep * checkpoint), RunFile("best.safetensors", memory.weights),
             *(RunFile(name, 0) for name in texts))  # fmt: skip

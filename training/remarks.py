@@ -8,19 +8,24 @@ from pathlib import Path
 from ..compiler.diagnostics import list_names
 from .checkpoint.progress import Progress
 from .schedules import DEPENDS_ON_LENGTH
-from .watching import RunPlan
+from .watching import RunEnd, RunPlan
 
 
-def describe_end(progress: Progress, plan: RunPlan, folder: Path) -> list[str]:
+def describe_end(progress: Progress, plan: RunPlan, run: Path) -> list[str]:
     """That a run which was to go on had nothing left to do, and how it becomes longer."""
     if plan.first_step < plan.steps:
         return []
     recipe = plan.recipe
     if recipe.epochs is None or recipe.schedule.name in DEPENDS_ON_LENGTH:
-        longer = f"a new run goes on from its weights: --weights {folder}/best.safetensors"
+        longer = f"a new run goes on from its weights: --weights {run}/best.safetensors"
     else:
-        longer = f"--resume {folder} --epochs {2 * recipe.epochs} makes it longer"
+        longer = f"--resume {run} --epochs {2 * recipe.epochs} makes it longer"
     return [f"the run was finished already, after step {progress.step:,}; {longer}"]
+
+
+def describe_interruption(progress: Progress, plan: RunPlan, run: Path) -> RunEnd:
+    """What a report says of a run that somebody has ended."""
+    return RunEnd(f"interrupted after step {progress.step:,} of {plan.steps:,}", f"archc train --resume {run} goes on")
 
 
 def describe_missing(missing: Sequence[str]) -> str:

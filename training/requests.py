@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..compiler.counts import count_of
 from ..compiler.diagnostics import Failure, SpecError
 from ..compiler.driver import check
 from ..compiler.limits import DEFAULT, Limits
@@ -15,7 +16,7 @@ from ..compiler.sources import Memory, SpecText
 from ..compiler.weights.options import CheckpointOptions
 from .devices import global_rank
 from .prepare import StartWeights, TrainingRequest
-from .recipe.find import recipe_for
+from .recipe.find import recipe_for, refuse_swapped
 from .recipe.read import check_recipe, read_recipe
 from .recipe.recipe import Recipe
 from .recipe.settings import split_settings
@@ -43,6 +44,8 @@ def plan_request(
     # before anything takes long; the first process alone looks, as it may write there before another looks
     if output is not None and global_rank() == 0:
         RunFolder(output).check_new()
+    if isinstance(recipe, (str, os.PathLike)):
+        refuse_swapped(spec, os.fspath(recipe))
     of_spec: tuple[str, ...] = tuple(settings)
     of_recipe: tuple[str, ...] = ()
     if settings:
@@ -92,12 +95,12 @@ def refuse_length(recipe: Recipe, epochs: int | None, run: Path) -> None:
     if epochs < recipe.epochs:
         raise Failure(
             "cannot-extend",
-            f"the run has {recipe.epochs} epochs, and --epochs {epochs} is less",
+            f"the run has {count_of(recipe.epochs, 'epoch')}, and --epochs {epochs} is less",
             "give more, or leave it out",
             2,
         )
     if recipe.schedule.name in DEPENDS_ON_LENGTH:
-        raise Failure("cannot-extend", f"the schedule `{recipe.schedule.name}` spans the whole run: with {epochs} epochs each step so far would have "
+        raise Failure("cannot-extend", f"the schedule `{recipe.schedule.name}` spans the whole run: with {count_of(epochs, 'epoch')} each step so far would have "
                       "had another learning rate", f"begin a new run with --weights {run}/best.safetensors", 2)  # fmt: skip
 
 

@@ -6,6 +6,24 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from .checkpoint.progress import Best
+from .watching import Measures
+
+
+class MemberMeasures(NamedTuple):
+    """A member of an ensemble: its `name`, the `folder` of its run, after which `step` of that it was `best`, and the `measures` of these weights on
+    the validation pictures, None without such."""
+
+    name: str
+    folder: Path
+    best: Best | None
+    measures: Measures | None
+
+
+class EnsembleMeasures(NamedTuple):
+    """The members of an ensemble, and how well the average of what they say does on the same pictures."""
+
+    members: tuple[MemberMeasures, ...]
+    average: Measures | None
 
 
 class TrainingResult(NamedTuple):
@@ -13,6 +31,7 @@ class TrainingResult(NamedTuple):
 
     `best` is None before the first epoch's end; `metric` is what its value is. `notes` are remarks for people.
     `seconds` are those of this session, `total_seconds` of all that ended by themselves or were interrupted; 0 where that is not known.
+    `ensemble` is there where all members of one are finished.
     """
 
     folder: Path
@@ -28,3 +47,4 @@ class TrainingResult(NamedTuple):
     world_size: int
     notes: tuple[str, ...] = ()
     total_seconds: float = 0.0
+    ensemble: EnsembleMeasures | None = None

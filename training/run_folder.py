@@ -74,6 +74,15 @@ class RunFolder(NamedTuple):
         """The folder of a member of an ensemble, a run of its own."""
         return RunFolder(self.path / "members" / name)
 
+    @property
+    def ensemble(self) -> RunFolder:
+        """The folder of the ensemble, where this is a member's."""
+        return RunFolder(self.path.parent.parent)
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
     def check_new(self) -> None:
         """Raises Failure `run-exists` where there is a run already, or anything else."""
         try:
@@ -135,7 +144,7 @@ class RunFolder(NamedTuple):
             return check_record(found)
         except (OSError, ValueError, RecursionError) as error:
             raise Failure("no-such-run", f"`{self.record}` cannot be read: {str(error)[:200]}",
-                          "put it back as it was written, or begin a new run with --weights RUN/best.safetensors", 2) from None  # fmt: skip
+                          f"put it back as it was written, or begin a new run with --weights {self.best}", 2) from None  # fmt: skip
 
     def write_text(self, place: Path, text: str) -> None:
         """Writes a file of the run, whole or not at all."""

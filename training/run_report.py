@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..compiler.diagnostics import Failure
 from ..runtime.faults import RuntimeFault
 from .checkpoint.identity import current_versions
 from .data.worker_faults import worker_faults
-from .watching import RunPlan
+from .run_folder import RunFolder
+from .watching import RunEnd, RunPlan
 
 if TYPE_CHECKING:
     from .data import TrainingData
@@ -27,34 +27,36 @@ class ReportedNet(NamedTuple):
     data: TrainingData
 
 
-def report_run(
-    net: ReportedNet, learner: Learner, course: Course, plan: RunPlan, reason: str = "finished"
-) -> list[str]:
+def report_run(net: ReportedNet, learner: Learner, course: Course, plan: RunPlan, end: RunEnd) -> list[str]:
     """Writes report.html at the end of a run, with the best weights on the validation pictures where it is finished: somebody waits for the
     end of one that was interrupted. Gives remarks. A report that cannot be written costs no run: that is said."""
     from .report.evaluation import evaluate_module
     from .report.weights import load_best
     from .report.write import write_report
 
-    versions = {"python": sys.version.split()[0], **current_versions(learner.fabric.device.type)}
     try:
         evaluation = None
-        if reason == "finished" and net.data.val is not None and course.val is not None and course.best.is_file():
+        if end.reason == "finished" and net.data.val is not None and course.val is not None and course.best.is_file():
             module, place = load_best(learner.network, course.best), course.recipe.data.val or course.recipe.data.train
             with worker_faults(), course.val.whole() as batches:
                 evaluation = evaluate_module(module, batches, net.data.val, net.output, net.data.classes, model=net.name,
                                              place=place, matched=net.data.how)  # fmt: skip
-        write_report(plan, reason, versions, evaluation)
+        write_report(plan, end, list_versions(learner.fabric.device.type), evaluation)
     except (Failure, RuntimeFault) as fault:
         return [f"there is no report.html: {fault.message}"]
     return []
 
 
-def is_finished_report(folder: Path) -> bool:
+def list_versions(device: str) -> dict[str, str]:
+    """What a report says that a run was made with."""
+    return {"python": sys.version.split()[0], **current_versions(device)}
+
+
+def is_finished_report(folder: RunFolder) -> bool:
     """Whether the report of a run's folder is there, and tells of the whole run."""
     from .report.page import FINISHED
 
     try:
-        return FINISHED in (folder / "report.html").read_text("utf-8", "replace")
+        return FINISHED in folder.report.read_text("utf-8", "replace")
     except OSError:
         return False

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..compiler.counts import count_of
 from .recipe.recipe import Recipe, ScheduleRules, Warmup
 
 # the relative change that counts as better, as torch's ReduceLROnPlateau has it
@@ -112,7 +113,7 @@ def beyond_end(recipe: Recipe, length: Length) -> str:
         return ""
     size = 1 if name == "at_steps" else length.per_epoch
     late = [f"{each:,}" for each in rules.values.get(name, ()) if each * size >= length.steps]
-    ends = f"{length.steps:,} steps of {length.per_epoch:,} an epoch"
+    ends = f"{count_of(length.steps, 'step')}, {length.per_epoch:,} an epoch"
     return (
         f"`{name}` names {' and '.join(late)}, and the run ends after {ends}: the rate is not lowered then"
         if late

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..compiler.diagnostics import Failure
@@ -11,7 +11,7 @@ from .watching import Measures
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-    from torch import nn
+    from torch import Tensor, nn
 
 
 def validate(
@@ -26,26 +26,42 @@ def validate(
 
     share_buffers(module, fabric)
     module.eval()
-    # of each batch: top-1, top-5, the sum of the losses, pictures
-    sums: list[Any] = []
+    sums: list[Tensor] = []
     with torch.inference_mode(), fabric.autocast():
         for batch in batches:
             images, targets = fabric.to_device((batch.images, batch.targets))
             results = module(images)
-            scores = results[output.name] if isinstance(results, dict) else results
-            scores = scores.flatten(1).float()
-            losses = cross_entropy(scores, targets, probable=output.name in output.probable, reduction="sum")
-            best = scores.topk(min(5, output.classes), 1).indices == targets[:, None]
-            sums.append(
-                torch.stack([best[:, 0].sum().float(), best.sum().float(), losses, losses.new_tensor(len(targets))])
-            )
-    # doubles are added on the CPU, as not every device has them
-    whole = torch.stack(sums).cpu().double().sum(0) if sums else torch.zeros(4, dtype=torch.float64)
-    right, five, loss, pictures = sum_over_processes(whole, fabric).tolist()
-    if not pictures:
+            sums.append(measure_batch(results, targets, output))
+    found = read_measures(sum_over_processes(add_batches(sums), fabric))
+    if found is None:
         raise Failure("broken-pictures", "none of the validation pictures can be read",
                       "mend them, or train without: --set data.val=null")  # fmt: skip
-    return Measures(loss / pictures, right / pictures, five / pictures, int(pictures))
+    return found
+
+
+def measure_batch(results: Any, targets: Tensor, output: ClassOutput) -> Tensor:
+    """Of what a net gives for a batch, (4,) of float32: how many pictures are told right by its first answer, and by one of the first five, the
+    sum of their losses, and how many they are."""
+    import torch
+
+    scores = results[output.name] if isinstance(results, dict) else results
+    scores = scores.flatten(1).float()
+    losses = cross_entropy(scores, targets, probable=output.name in output.probable, reduction="sum")
+    best = scores.topk(min(5, output.classes), 1).indices == targets[:, None]
+    return torch.stack([best[:, 0].sum().float(), best.sum().float(), losses, losses.new_tensor(len(targets))])
+
+
+def add_batches(sums: Sequence[Tensor]) -> Tensor:
+    """The sum over batches, (4,) of float64. Doubles are added on the CPU, as not every device has them."""
+    import torch
+
+    return torch.stack([*sums]).cpu().double().sum(0) if sums else torch.zeros(4, dtype=torch.float64)
+
+
+def read_measures(whole: Tensor) -> Measures | None:
+    """The measures of which `whole` has the sums; None where there are no pictures."""
+    right, five, loss, pictures = whole.tolist()
+    return Measures(loss / pictures, right / pictures, five / pictures, int(pictures)) if pictures else None
 
 
 def sum_over_processes(values: Any, fabric: Fabric) -> Any:

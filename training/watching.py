@@ -46,6 +46,13 @@ class RunPlan(NamedTuple):
         return names if len(names) > 1 else ()
 
 
+class RunEnd(NamedTuple):
+    """How a run ended: `reason` is "finished" or what ended it before its time, in words; `help` is what can be done then."""
+
+    reason: str = "finished"
+    help: str = ""
+
+
 class StepReport(NamedTuple):
     """One optimizer step, told every `log.every` steps: means over the steps since the last report.
 

@@ -16,13 +16,14 @@ from ..compiler.diagnostics import Failure, SpecError, clean
 from ..compiler.spelling import as_flag
 from ..compiler.weights.formats import checkpoint_suffixes
 from ..text.layout import fold_line, output_width
-from ..text.tables import format_pairs
-from ..text.training import INDENT
+from ..text.tables import count_of, format_bytes, format_pairs
+from ..text.training import INDENT, ensemble_json, format_members
 from ..training.devices import DEVICES, is_first
 from .completion import complete_folder, complete_recipe, complete_spec, complete_training_setting
 from .options import Count, format_option, limit_option, print_answer, print_json
 
 if TYPE_CHECKING:
+    from ..build.build import BuildResult
     from ..compiler.limits import Limits
     from ..training.prepare import StartWeights, TrainingRequest
     from ..training.result import TrainingResult
@@ -103,8 +104,28 @@ def command(
                   file=sys.stderr)  # fmt: skip
         raise KeyboardInterrupt
     if is_first():
-        answer(result, form)
+        answer(result, build_ensemble(result, limits) if result.ensemble else None, form)
     return 0
+
+
+def build_ensemble(result: TrainingResult, limits: Limits) -> BuildResult:
+    """Builds the average of a trained ensemble as an ONNX file in RUN, as `archc build` does from what lies there. Raises as that does."""
+    from ..build.options import BuildOptions
+    from ..interruption import limit_long_calls
+    from .build import build_spec
+
+    # training ends at Ctrl-C by its own means; a build makes the long calls that this is for
+    limit_long_calls()
+    folder, weights = result.folder, result.folder / "best.safetensors"
+    # a net may be called as no file can
+    place = folder / f"{Path(result.net).name or 'net'}.onnx"
+    options = BuildOptions(weights={"": weights}, output=place, spelling=as_flag)
+    try:
+        return build_spec(str(folder / "spec.yaml"), (), limits, options)
+    except Failure as failure:
+        again = f"the ensemble is trained; archc build {folder / 'spec.yaml'} --weights {weights} builds it"
+        help_text = f"{failure.help}; {again}" if failure.help else again
+        raise Failure(failure.code, failure.message, help_text, failure.exit_code) from failure
 
 
 def refuse_combinations(spec: str | None, output: str | None, resume: str | None, settings: tuple[str, ...], weights: tuple[str, ...],
@@ -196,16 +217,18 @@ def one_voice() -> Iterator[None]:
         raise
 
 
-def answer(result: TrainingResult, form: str) -> None:
-    """Prints what came of a run."""
+def answer(result: TrainingResult, built: BuildResult | None, form: str) -> None:
+    """Prints what came of a run; `built` is the average of an ensemble."""
     if form == "json":
-        print_json(result_json(result))
+        print_json(result_json(result, built))
     else:
-        print_answer(result_text(result))
+        print_answer(result_text(result, built))
 
 
-def result_json(result: TrainingResult) -> dict[str, Any]:
+def result_json(result: TrainingResult, built: BuildResult | None = None) -> dict[str, Any]:
     """What `--format json` prints. The best weights are told with the metric that chose them."""
+    from .build import build_json
+
     best = (
         None if result.best is None else {"metric": result.metric, "value": result.best.value, "step": result.best.step}
     )
@@ -221,17 +244,19 @@ def result_json(result: TrainingResult) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "total_seconds": round(result.total_seconds, 3),
         "notes": list(result.notes),
+        "ensemble": ensemble_json(result.ensemble) if result.ensemble else None,
+        "build": build_json(built) if built else None,
     }
 
 
-def result_text(result: TrainingResult) -> str:
+def result_text(result: TrainingResult, built: BuildResult | None = None) -> str:
     """What people read: what was reached, where the weights are, and what to do with them."""
     before = result.total_seconds - result.seconds
     total = f" ({describe_seconds(result.total_seconds)} with the sessions before)" if before > 1 else ""
     rows = [
         (
             "trained",
-            f"{result.net} by {result.recipe}, {result.step:,} steps in {describe_seconds(result.seconds)}{total}",
+            f"{result.net} by {result.recipe}, {count_of(result.step, 'step')} in {describe_seconds(result.seconds)}{total}",
         )
     ]
     if result.best is not None:
@@ -239,8 +264,12 @@ def result_text(result: TrainingResult) -> str:
         rows.append(("best", f"{result.metric} {value} after step {result.best.step:,}"))
     rows.append(("weights", str(result.weights)))
     rows += [("note", note) for note in result.notes]
-    build = f"archc build {result.folder / 'spec.yaml'} --weights {result.weights}"
-    return clean_text([format_pairs([(name, clean(value)) for name, value in rows]), clean(build)])
+    then = f"archc build {result.folder / 'spec.yaml'} --weights {result.weights}"
+    table = [format_members(result.ensemble)] if result.ensemble else []
+    if built is not None:
+        rows += [(each.kind, f"{each.path}  {format_bytes(each.bytes)}") for each in built.artifacts]
+        then = f"archc run {built.artifacts[0].path} PHOTO"
+    return clean_text([format_pairs([(name, clean(value)) for name, value in rows]), *table, clean(then)])
 
 
 def clean_text(parts: list[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..compiler.counts import count_of
 from ..training.memory import format_bytes
 from .training import describe_plan, format_loss
 
@@ -28,7 +29,7 @@ def rehearsal_text(found: Rehearsal) -> str:
         *list_rows("pictures by class", [f"{each.name}: {each.train:,}" + (f" + {each.val:,}" if found.plan.val else "") for each in found.classes]),
         *list_rows("augmentation", [" ".join([each.name, *(f"{name}={value}" for name, value in each.values.items())]) for each in found.augment] or ["none"]),
         *list_rows("learning rate at the start of an epoch", [f"{each.epoch}: {each.lr:.4g}" for each in rate_changes(found.epochs)]),
-        f"memory of a step, {found.at_once:,} pictures at once: about {format_bytes(memory.total(found.at_once))}{left}",
+        f"memory of a step, {count_of(found.at_once, 'picture')} at once: about {format_bytes(memory.total(found.at_once))}{left}",
         f"  weights {format_bytes(memory.weights)}, gradients {format_bytes(memory.gradients)}, optimizer {format_bytes(memory.optimizer)}, "
         f"each picture {format_bytes(memory.likely)}",
         *list_rows(f"{found.plan.folder} would hold", [f"{each.name}" + (f" {format_bytes(each.bytes)}" if each.bytes else "") for each in found.files]),
@@ -83,11 +84,11 @@ def rehearsal_json(found: Rehearsal) -> dict[str, Any]:
 def overfit_text(found: OverfitTrial) -> str:
     """What people read of one batch that was to be learned by heart."""
     steps = len(found.losses)
-    course = f"loss {format_loss(found.losses[0])} to {format_loss(found.losses[-1])} in {steps:,} steps ({found.seconds:.3g} s)"
+    course = f"loss {format_loss(found.losses[0])} to {format_loss(found.losses[-1])} in {count_of(steps, 'step')} ({found.seconds:.3g} s)"
     if found.learned:
-        return f"{found.net} can learn: it told all {found.pictures:,} pictures of a batch right, {course}"
+        return f"{found.net} can learn: it told all {count_of(found.pictures, 'picture')} of a batch right, {course}"
     lines = [
-        f"{found.net} did not learn a batch of {found.pictures:,} pictures by heart: it tells {found.right:,} right, {course}"
+        f"{found.net} did not learn a batch of {count_of(found.pictures, 'picture')} by heart: it tells {found.right:,} right, {course}"
     ]
     return "\n".join([*lines, *(f"  {advice}" for advice in found.advice)])
 

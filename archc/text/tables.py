@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..compiler.counts import count_of as count_of
 from ..compiler.counts import format_count as format_count  # a table is made with both
 from ..compiler.diagnostics import clean
 from .layout import cut_middle, fold_line, output_width, text_width
@@ -89,11 +90,6 @@ def format_plain(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} {format_plain(v)}" for k, v in value.items())
     return format_number(value).replace(",", "") if isinstance(value, int) else format_number(value)
-
-
-def count_of(count: int, noun: str) -> str:
-    """`1 error`, `2 errors`, `1,000 errors`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def format_bytes(count: int) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..compiler.counts import format_count
+from ..compiler.counts import count_of, format_count
+from .tables import format_table
 
 if TYPE_CHECKING:
-    from ..training.watching import EpochReport, RunPlan, StepReport
+    from ..training.result import EnsembleMeasures
+    from ..training.watching import EpochReport, Measures, RunPlan, StepReport
 
 # no line of a run is wider: terminals and logs have as many columns
 COLUMNS = 79
@@ -25,19 +27,14 @@ def describe_plan(plan: RunPlan) -> Iterator[str]:
     from_where = f" from {recipe.origin}" if recipe.origin and recipe.origin != recipe.name else ""
     yield f"  recipe    {recipe.name}{from_where}" + (f" ({recipe.source})" if recipe.source else "")
     val = f", {plan.val:,} for validation" if plan.val else ", none for validation"
-    yield f"  pictures  {plan.train:,} of {len(plan.classes):,} classes{val}"
+    yield f"  pictures  {plan.train:,} of {count_of(len(plan.classes), 'class')}{val}"
     processes = f", {plan.world_size} processes" if plan.world_size > 1 else ""
     parts = f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else ""
     yield f"  device    {plan.device}{processes}, {recipe.precision}"
-    yield f"  steps     {plan.steps:,} of {recipe.batch:,} pictures{parts}: {count_epochs(plan)} of {plan.steps_per_epoch:,}"
+    yield f"  steps     {plan.steps:,} of {count_of(recipe.batch, 'picture')}{parts}: {count_of(plan.epochs, 'epoch')} of {plan.steps_per_epoch:,}"
     if plan.first_step:
         yield f"  goes on   behind step {plan.first_step:,}"
     yield f"  writes    {plan.folder}"
-
-
-def count_epochs(plan: RunPlan) -> str:
-    """`90 epochs`."""
-    return f"{plan.epochs:,} epoch{'' if plan.epochs == 1 else 's'}"
 
 
 def describe_step(
@@ -79,6 +76,42 @@ def describe_epoch(plan: RunPlan, report: EpochReport, took: str) -> str:
     if report.best:
         parts.append((6, "best"))
     return join_parts(parts, COLUMNS)
+
+
+def format_members(ensemble: EnsembleMeasures) -> str:
+    """The members of an ensemble with what their best weights reach, and the average of what they say; columns without figures are left out."""
+    rows = [
+        [each.name, f"{each.best.step:,}" if each.best else "", *format_measures(each.measures)]
+        for each in ensemble.members
+    ]
+    rows.append(["average", "", *format_measures(ensemble.average)])
+    if ensemble.average is None:
+        return format_table(("member", "best step"), [row[:2] for row in rows[:-1]], "<>")
+    return format_table(("member", "best step", "loss", "top1", "top5"), rows, "<>>>>")
+
+
+def format_measures(measures: Measures | None) -> list[str]:
+    """Loss, top-1 and top-5, each as a cell."""
+    return [format_loss(measures.loss), f"{measures.top1:.2%}", f"{measures.top5:.2%}"] if measures else [""] * 3
+
+
+def ensemble_json(ensemble: EnsembleMeasures) -> dict[str, Any]:
+    """What `--format json` prints of an ensemble: its members, and their average; a figure that was not measured is null."""
+    members = [
+        {
+            "name": each.name,
+            "folder": str(each.folder),
+            "best_step": each.best.step if each.best else None,
+            **measures_json(each.measures),
+        }
+        for each in ensemble.members
+    ]
+    return {"members": members, "average": measures_json(ensemble.average)}
+
+
+def measures_json(measures: Measures | None) -> dict[str, float | None]:
+    """The measures of one net."""
+    return {name: getattr(measures, name, None) for name in ("loss", "top1", "top5")}
 
 
 def format_rate(rate: float) -> str:

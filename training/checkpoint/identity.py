@@ -6,8 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from ...compiler.counts import count_of
 from ...compiler.diagnostics import Failure
 from ..data.pictures import PictureSet
 from ..recipe.recipe import Recipe
@@ -82,34 +84,30 @@ def hash_pictures(*sets: PictureSet | None) -> str:
     return found.hexdigest()
 
 
-def check_identity(name: str, found: RunIdentity, now: RunIdentity) -> list[str]:
-    """Raises Failure where a checkpoint `name` belongs to another spec, recipe, other pictures, or another number of processes.
+def check_identity(name: str, found: RunIdentity, now: RunIdentity, run: Path) -> list[str]:
+    """Raises Failure where a checkpoint `name` of the run in the folder `run` belongs to another spec, recipe, other pictures, or another number
+    of processes.
 
     Gives what else is different, in words: the run goes on then, though not to the same bits.
     """
+    anew = f"begin a new run with --weights {run}/best.safetensors"
     if found.spec != now.spec:
         raise Failure("checkpoint-other-spec", f"{name} was made with another net: its graph has the hash {found.spec[:12]}…, and the spec's "
-                      f"is {now.spec[:12]}…", "put spec.yaml and spec/ back as they were, or begin a new run with "
-                      "--weights RUN/best.safetensors")  # fmt: skip
+                      f"is {now.spec[:12]}…", f"put {run}/spec.yaml and {run}/spec/ back as they were, or {anew}")  # fmt: skip
     if found.recipe != now.recipe:
-        raise Failure("checkpoint-other-recipe", f"{name} was made with another recipe than the run's recipe.yaml says now",
-                      "put recipe.yaml back as it was, or begin a new run with --weights RUN/best.safetensors; only the "
-                      "length of a run may change: --resume RUN --epochs N")  # fmt: skip
+        raise Failure("checkpoint-other-recipe", f"{name} was made with another recipe than {run}/recipe.yaml says now",
+                      f"put it back as it was, or {anew}; only the length of a run may change: --resume {run} --epochs N")  # fmt: skip
     if (found.pictures, found.data) != (now.pictures, now.data):
-        other = f"{found.pictures:,} pictures, and there are {now.pictures:,} now" if found.pictures != now.pictures else \
+        are = "is" if now.pictures == 1 else "are"
+        other = f"{count_of(found.pictures, 'picture')}, and there {are} {now.pictures:,} now" if found.pictures != now.pictures else \
             f"other ones: of the {now.pictures:,} now, names or classes are different"  # fmt: skip
         raise Failure("checkpoint-other-pictures", f"{name} was made with {other}",
-                      "put the pictures back as they were (--data DIR where they have moved), or begin a new run with --weights RUN/best.safetensors")  # fmt: skip
+                      f"put the pictures back as they were (--data DIR where they have moved), or {anew}")  # fmt: skip
     if found.world_size != now.world_size:
-        ran, runs = count_processes(found.world_size), count_processes(now.world_size)
+        ran, runs = count_of(found.world_size, "process"), count_of(now.world_size, "process")
         start = "archc" if found.world_size == 1 else f"torchrun --nproc-per-node {found.world_size} -m archc"
         raise Failure("checkpoint-world-size", f"{name} was made by {ran}, and {runs} would go on with it",
-                      f"{start} train --resume RUN goes on; each process has its own share of the pictures")  # fmt: skip
+                      f"{start} train --resume {run} goes on; each process has its own share of the pictures")  # fmt: skip
     changes = [f"{key} {found.versions.get(key, 'none')} → {value}" for key, value in now.versions.items()
                if found.versions.get(key) != value]  # fmt: skip
     return changes + ([f"threads {found.threads} → {now.threads}"] if found.threads != now.threads else [])
-
-
-def count_processes(count: int) -> str:
-    """A number of processes in words."""
-    return "one process" if count == 1 else f"{count} processes"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...compiler.counts import count_of
 from ...compiler.diagnostics import Failure
 from .identity import RunIdentity
 from .progress import Progress
@@ -56,7 +57,7 @@ def check_whole(found: TrainingCheckpoint, header: Mapping[str, Any]) -> None:
     """Raises ValueError where a checkpoint contradicts itself."""
     progress, count = found.progress, header["tensors"]
     if count != len(found.tensors):
-        raise ValueError(f"it has {len(found.tensors)} tensors, and its header says {str(count)[:20]}")
+        raise ValueError(f"it has {count_of(len(found.tensors), 'tensor')}, and its header says {str(count)[:20]}")
     if f"{progress.step:08d}" != found.path.stem:
         raise ValueError(f"its header says that it is of step {progress.step}")
     sums = (progress.epoch_losses, progress.report_losses)

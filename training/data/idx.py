@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...compiler.counts import count_of
 from ...compiler.diagnostics import Failure
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def read_idx(files: IdxFiles) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any
     """Pictures uint8 (n, H, W) and classes uint8 (n,). Raises Failure `data-damaged` where the files are cut off, or not of these kinds."""
     images, labels = read_values(files.images, 3), read_values(files.labels, 1)
     if len(images) != len(labels):
-        raise Failure("data-damaged", f"`{files.images}` has {len(images):,} pictures, `{files.labels}` {len(labels):,} classes",
+        raise Failure("data-damaged", f"`{files.images}` has {count_of(len(images), 'picture')}, `{files.labels}` {count_of(len(labels), 'class')}",
                       "load both files again from one place")  # fmt: skip
     if not images.size:
         raise Failure("no-pictures", f"`{files.images}` has no picture")

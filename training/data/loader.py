@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
+from ...compiler.counts import count_of
 from ...compiler.diagnostics import Failure
 from ...runtime.cores import count_cores
 from ...runtime.faults import PictureFault, RuntimeFault
@@ -174,15 +175,25 @@ class BatchWorkers:
     def make(self, plans: Iterable[Any]) -> Iterator[PictureBatch]:
         """The batches of these plans, in their order."""
         self.plans.plans = plans
-        with warnings.catch_warnings(), signals_blocked():
-            # of Python 3.12 and later, that threads are about; and of torch, that the machine has fewer cores
-            warnings.simplefilter("ignore")
-            made = iter(self.loader)
         with worker_faults(fetching=self.loader.num_workers > 0):
-            for each in made:
+            for each in self.fetch():
                 if each.fault:
                     raise Failure.of(each.fault)
                 yield each.batch
+
+    def fetch(self) -> Iterator[Any]:
+        """What the workers make, as they send it. Raises RuntimeError, OSError or EOFError where one of them has ended."""
+        try:
+            with warnings.catch_warnings(), signals_blocked():
+                # of Python 3.12 and later, that threads are about; and of torch, that the machine has fewer cores
+                warnings.simplefilter("ignore")
+                made = iter(self.loader)
+            yield from made
+        except (OSError, EOFError):
+            # the connection to a worker that ends is cut off before the system tells of its end: that is waited for here, or torch would
+            # raise it a second time, wherever the run is by then
+            self.close()
+            raise
 
     def close(self) -> None:
         """Ends the workers. What stands behind it may use the loader again, which starts new ones."""
@@ -250,7 +261,7 @@ class TrainingLoader:
     ) -> None:  # fmt: skip
         parts = world_size * accumulate
         if batch * parts > len(pictures):
-            raise Failure("too-few-pictures", f"the batch of {batch * parts:,} is larger than the {len(pictures):,} training picture{'s' * (len(pictures) != 1)}",
+            raise Failure("too-few-pictures", f"the batch of {batch * parts:,} is larger than the {count_of(len(pictures), 'training picture')}",
                           f"--set batch={len(pictures) // parts * parts or parts} or less")  # fmt: skip
         self.order = EpochOrder(len(pictures), batch, seed, rank, world_size, accumulate)
         self.limit = broken
@@ -278,7 +289,7 @@ class TrainingLoader:
                 yield batch._replace(broken=new)
             if len(self.broken) > self.limit:
                 last = list(self.broken.values())[-1]
-                raise Failure("broken-pictures", f"{len(self.broken):,} picture{'s' * (len(self.broken) > 1)} could not be read, and the recipe allows {self.limit:,}; the last: {last}",
+                raise Failure("broken-pictures", f"{count_of(len(self.broken), 'picture')} could not be read, and the recipe allows {self.limit:,}; the last: {last}",
                               f"mend or remove them; or allow more: --set data.broken={2 * len(self.broken)}")  # fmt: skip
 
     def close(self) -> None:

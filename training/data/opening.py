@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ...compiler.counts import count_of
 from ...compiler.diagnostics import Failure
 from ...runtime.evaluation.examples import is_csv, read_csv, walk_classes
 from ...runtime.faults import RuntimeFault
@@ -168,7 +169,7 @@ def refuse_empty(folder: Path) -> None:
     if found and len(found) == len(names):
         raise Failure(
             "no-pictures",
-            f"`{folder}` has {len(names)} folder{'s' * (len(names) > 1)}, and no picture in {'any of them' if len(names) > 1 else 'it'}",
+            f"`{folder}` has {count_of(len(names), 'folder')}, and no picture in {'any of them' if len(names) > 1 else 'it'}",
             LAYOUTS,
         )
     if found:

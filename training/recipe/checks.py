@@ -12,6 +12,7 @@ from itertools import pairwise
 from ...compiler.diagnostics import Collector, Diagnostic, Note, Span
 from ...compiler.frontend.located_yaml import BROKEN, Located
 from ...compiler.ops.fields import is_number, quote_value
+from ..augment.steps import STEPS
 from .layers import chosen, find
 from .rules import recipe_schema
 
@@ -154,12 +155,12 @@ def rising_lists(root: Located) -> Found:
                                  help="it has no effect: leave it out, or train longer")  # fmt: skip
     yield from unequal_factors(root)
     for name, fields in augment_steps(root):
-        for key in ("scale", "ratio"):
-            pair = find(fields, key)
+        for first, *second in STEPS[name].ranges if name in STEPS else ():
+            pair = find(fields, first)
             if pair and isinstance(pair.value, list) and len(pair.value) == 2:
-                yield from falling(key, pair.value[0], pair.value[1], pair.span)
-        if name == "scale_jitter" and (least := find(fields, "min")) and (most := find(fields, "max")):
-            yield from falling("min", least, most, most.span)
+                yield from falling(first, pair.value[0], pair.value[1], pair.span)
+            elif pair and second and (most := find(fields, *second)):
+                yield from falling(first, pair, most, most.span)
 
 
 def unequal_factors(root: Located) -> Found:

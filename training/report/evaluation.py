@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...runtime.answers import most_probable
@@ -20,10 +20,12 @@ TOP = 5
 
 
 def evaluate_module(module: nn.Module, batches: Any, pictures: Any, output: ClassOutput, classes: Sequence[str], *,
-                    model: str, place: str, matched: str, mistakes: int = 24) -> ClassificationReport:  # fmt: skip
+                    model: str, place: str, matched: str, mistakes: int = 24,
+                    see: Callable[[Any, Tensor], None] = lambda results, targets: None) -> ClassificationReport:  # fmt: skip
     """What `module` answers on the validation `pictures` (a PictureSet), of which `batches` (a ValidationLoader of one process) gives all in order.
 
-    It runs in evaluation mode in float32, and is in the mode of before afterwards. The worst mistakes have their pictures with them.
+    It runs in evaluation mode in float32, and is in the mode of before afterwards. The worst mistakes have their pictures with them. `see` is
+    shown all results of each batch, with its targets.
     """
     import torch
 
@@ -36,6 +38,7 @@ def evaluate_module(module: nn.Module, batches: Any, pictures: Any, output: Clas
         with torch.inference_mode():
             for batch in batches:
                 results = module(batch.images.to(device))
+                see(results, batch.targets.to(device))
                 scores = results[output.name] if isinstance(results, dict) else results
                 rows = as_probabilities(scores, output.name in output.probable)
                 indices = [next(numbers) for _ in range(len(rows))]

@@ -16,7 +16,7 @@ from ...runtime.evaluation.page import (
     format_percent,
     format_totals,
 )
-from ..watching import RunPlan
+from ..watching import RunEnd, RunPlan
 from .curves import STYLE as CHART_STYLE
 from .series import TOP_CLASSES, Chart, EpochRow
 
@@ -35,6 +35,8 @@ pre { margin: .5rem 0 1rem; padding: .75rem 1rem; overflow: auto; max-height: 34
   linear-gradient(90deg, var(--line), transparent) 0 0 / 1rem 100% no-repeat scroll,
   linear-gradient(270deg, var(--line), transparent) 100% 0 / 1rem 100% no-repeat scroll; }
 .best td { font-weight: 600; }
+.stopped { border: 1px solid var(--miss); border-left-width: .4rem; border-radius: .5rem; padding: .5rem 1rem .25rem; margin: 1rem 0; }
+.stopped p { color: var(--ink); }
 @media print {
   :root { color-scheme: light; --ink: #000; --soft: #333; --paper: #fff; --line: #bbb; --panel: #fff;
     --line-0: #0072b2; --line-1: #c24e00; --line-2: #00805d; --line-3: #a8487f; --line-4: #946400; --line-5: #2a7fae; }
@@ -56,7 +58,7 @@ class RunRecord(NamedTuple):
     `drawings` are the charts as SVG."""
 
     plan: RunPlan
-    reason: str
+    end: RunEnd
     charts: Sequence[Chart]
     drawings: Sequence[str]
     epochs: Sequence[EpochRow]
@@ -81,8 +83,7 @@ def format_parts(record: RunRecord) -> Iterator[str]:
     if record.evaluation:
         yield f"<section><h2>The best weights on the validation pictures</h2>\n{format_totals(record.evaluation, len(record.plan.classes) > TOP_CLASSES)}</section>\n"
         yield from format_findings(record.evaluation)
-    for name, text in record.texts.items():
-        yield f"<section><h2>{escape_text(name)}</h2>\n<pre>{format_lines(text)}</pre></section>\n"
+    yield from format_texts(record.texts)
     yield format_rows("Made with", ("what", "version"), record.versions)
     rest = len(record.broken) - LISTED
     yield format_rows("Pictures that were skipped", ("picture", "why"), dict([*record.broken.items()][:LISTED])) + (
@@ -104,11 +105,19 @@ def format_head(record: RunRecord) -> str:
     if plan.parameters:
         trained = f", {format_count(plan.parameters)} of them trained" if plan.frozen else ""
         figures.append(("parameters", format_count(plan.parameters + plan.frozen) + trained))
-    ended = FINISHED if record.reason == "finished" else f"The run ended before its time: {escape_text(record.reason)}."
+    ended = FINISHED if record.end.reason == "finished" else ""
     source = f" ({escape_text(plan.recipe.source)})" if plan.recipe.source else ""
     processes = f" in {plan.world_size} processes" if plan.world_size > 1 else ""
     return (f"<header><h1>{escape_text(plan.net)}</h1><p>trained by the recipe <code>{escape_text(plan.recipe.name)}</code>{source} on {escape_text(plan.device)}{processes}, "
-            f"with batches of {plan.recipe.batch:,}. {ended}</p>{format_figures(figures)}</header>\n")  # fmt: skip
+            f"with batches of {plan.recipe.batch:,}. {ended}</p>{format_end(record.end)}{format_figures(figures)}</header>\n")  # fmt: skip
+
+
+def format_end(end: RunEnd) -> str:
+    """A box that says why a run ended before its time, and what to do; nothing where it is finished."""
+    if end.reason == "finished":
+        return ""
+    advice = f"<p>{escape_text(end.help)}</p>" if end.help else ""
+    return f"<div class=stopped><p><b>The run ended before its time: {escape_text(end.reason)}</b></p>{advice}</div>\n"
 
 
 def format_charts(record: RunRecord) -> str:
@@ -129,6 +138,12 @@ def format_epochs(record: RunRecord) -> str:
         for each in record.epochs
     )  # fmt: skip
     return f"<section><h2>Epochs</h2>\n{format_html_table(head, rows, 5 + with_five, 'epochs')}</section>\n"
+
+
+def format_texts(texts: Mapping[str, str]) -> Iterator[str]:
+    """Each text under its title."""
+    for name, text in texts.items():
+        yield f"<section><h2>{escape_text(name)}</h2>\n<pre>{format_lines(text)}</pre></section>\n"
 
 
 def format_rows(title: str, head: tuple[str, str], rows: Mapping[str, str]) -> str:

@@ -10,8 +10,10 @@ from ...runtime.evaluation import ClassificationReport
 from ..broken import read_broken
 from ..metrics import NAME as METRICS
 from ..metrics import read_metrics
-from ..watching import RunPlan
+from ..run_folder import RunFolder
+from ..watching import RunEnd, RunPlan
 from .curves import draw_charts
+from .ensemble_page import EnsembleRecord, format_ensemble
 from .page import RunRecord, format_run
 from .series import find_best, make_charts, read_epochs
 
@@ -20,12 +22,11 @@ TEXTS = {"Recipe": "recipe.yaml", "Spec": "spec.yaml"}
 
 
 def write_report(
-    plan: RunPlan, reason: str, versions: Mapping[str, str], evaluation: ClassificationReport | None = None
+    plan: RunPlan, end: RunEnd, versions: Mapping[str, str], evaluation: ClassificationReport | None = None
 ) -> Path:
     """Writes the report of a run, whole or not at all; gives its path.
 
-    It reads metrics.csv, recipe.yaml, spec.yaml and broken.csv in `plan.folder`. `reason` is what ended the run ("finished", else in
-    words), `evaluation` the best weights on the validation pictures. Raises Failure where it cannot be written, and RuntimeFault
+    It reads metrics.csv, recipe.yaml, spec.yaml and broken.csv in `plan.folder`. `evaluation` is the best weights on the validation pictures. Raises Failure where it cannot be written, and RuntimeFault
     `package-missing` without matplotlib.
     """
     folder = plan.folder
@@ -33,10 +34,19 @@ def write_report(
     epochs = read_epochs(rows)
     best = find_best(epochs, plan.recipe.checkpoint.best)
     charts = make_charts(rows, plan, best)
-    texts = {
-        name: (folder / file).read_text("utf-8", "replace") for name, file in TEXTS.items() if (folder / file).is_file()
-    }
-    record = RunRecord(plan, reason, charts, draw_charts(charts), epochs, best, texts, versions, read_broken(folder / "broken.csv"), evaluation)  # fmt: skip
+    record = RunRecord(plan, end, charts, draw_charts(charts), epochs, best, read_texts(folder), versions, read_broken(folder / "broken.csv"), evaluation)  # fmt: skip
     with atomic_write(folder / NAME) as partial:
         partial.write_text(format_run(record), "utf-8", "replace")
     return folder / NAME
+
+
+def write_ensemble(folder: RunFolder, record: EnsembleRecord) -> None:
+    """Writes the report of an ensemble, whole or not at all. Raises Failure where it cannot be written."""
+    with atomic_write(folder.report) as partial:
+        partial.write_text(format_ensemble(record, read_texts(folder.path)), "utf-8", "replace")
+
+
+def read_texts(folder: Path) -> dict[str, str]:
+    """The recipe and the spec of a run, by their titles."""
+    places = {name: folder / file for name, file in TEXTS.items()}
+    return {name: place.read_text("utf-8", "replace") for name, place in places.items() if place.is_file()}

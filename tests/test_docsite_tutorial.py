@@ -1,4 +1,4 @@
-"""Pictures of hand-written pages, and what the first pages say of the code."""
+"""The tutorial's pictures, and what the first pages say of the code."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from textwrap import indent
 
 import archc
 from docsite.navigation import NAVIGATION, linked_paths
-from docsite.pictures import PICTURE, pictures, tutorial_pages
+from docsite.tutorial import PICTURE, tutorial_pages, tutorial_pictures
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 
 
 def test_pages_show_the_pictures_that_are_drawn() -> None:
-    drawn = {page.path: page.content for page in pictures()}
+    drawn = {page.path: page.content for page in tutorial_pictures()}
     shown = {f"tutorial/{name}" for page in tutorial_pages() for name in PICTURE.findall(page.read_text("utf-8"))}
-    shown |= set(re.findall(r"\]\((pictures/[\w-]+\.svg)", (DOCS / "index.md").read_text("utf-8")))
     assert shown == set(drawn) and len(shown) >= 4
     before, after = (str(drawn[f"tutorial/{name}.svg"], "utf-8") for name in ("before", "after"))  # type: ignore[arg-type]
     assert "3×3 conv, 16" in before and "5×5 conv, 16" in after and "5×5" not in before
@@ -38,7 +37,7 @@ def test_the_block_on_the_first_page_is_the_zoo_s() -> None:
     assert indent(block, "  ") in zoo
 
 
-def test_the_page_of_the_installation_has_each_extra() -> None:
+def test_the_page_on_installing_has_each_extra() -> None:
     rows = re.findall(r"^\| (`.*?) \|", (DOCS / "howto/install.md").read_text("utf-8"), re.M)
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(extras)

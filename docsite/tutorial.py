@@ -1,4 +1,4 @@
-"""Pictures on hand-written pages, made anew for each site: `archc view` draws them."""
+"""The pictures of the tutorial: what the commands on its pages draw, one after the other in a folder, as whoever follows them sees it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import archc
-
 from .navigation import NAVIGATION, linked_paths
 from .page import Page
-from .sources import DOCS, SiteError
+from .site_error import SiteError
+from .sources import DOCS
 from .walkthrough import read_doings
 
 PICTURE = re.compile(r"!\[[^]]*\]\(([\w.]+\.svg)")
 # those of a tutorial's commands by which files come to be, in well under a second each
 WRITES = ("archc init ", "archc view ", "cp ", "patch ")
-
-
-def pictures() -> Iterator[Page]:
-    """Those of the home page, and of the tutorial."""
-    for theme in ("light", "dark"):
-        drawn = archc.load("googlenet").picture("inception3a", theme=theme)
-        yield Page(f"pictures/inception3a-{theme}.svg", str(drawn))
-    yield from tutorial_pictures()
 
 
 def tutorial_pages() -> tuple[Path, ...]:
@@ -36,7 +27,7 @@ def tutorial_pages() -> tuple[Path, ...]:
 
 
 def tutorial_pictures() -> Iterator[Page]:
-    """What the commands on the pages of the tutorial draw, as whoever follows them sees it. Raises SiteError where one draws no picture that is shown."""
+    """Each picture that a page shows. Raises SiteError for one that no command draws."""
     texts = [page.read_text("utf-8") for page in tutorial_pages()]
     wanted = [name for text in texts for name in PICTURE.findall(text)]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
