@@ -1,4 +1,4 @@
-"""How people read a count and a share: in messages, tables and pictures alike."""
+"""How people read a count, a size in bytes and a share: in messages, tables and pictures alike."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ def format_count(count: float | None) -> str:
     if not unit or value >= 99.95:
         return f"{value:.0f}{unit}"
     return f"{value:.1f}{unit}" if value >= 9.995 else f"{value:.2f}{unit}"
+
+
+def format_bytes(count: int) -> str:
+    """A size of memory or of a file, in powers of 1024: `512 B`, `97.7 MiB`."""
+    value, units = float(count), iter(("B", "KiB", "MiB", "GiB", "TiB"))
+    unit = next(units)
+    while value >= 1024 and unit != "TiB":
+        value, unit = value / 1024, next(units)
+    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
 
 
 def format_share(share: float) -> str:

@@ -16,9 +16,10 @@ import pytest
 from archc.cli.training_progress import TrainingProgress
 from archc.compiler.diagnostics import Failure
 from archc.training.broken import BrokenPictures
+from archc.training.measures import Measures
 from archc.training.metrics import MetricsFile, read_metrics
 from archc.training.tensorboard import EventFiles
-from archc.training.watching import EpochReport, Measures
+from archc.training.watching import EpochReport
 
 from .training_runs import make_plan, play, report_epoch, report_step
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..training.memory import format_bytes
+from .tables import format_bytes
 from .training import describe_plan, format_loss
 
 if TYPE_CHECKING:

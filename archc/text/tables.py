@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..compiler.counts import format_count as format_count  # a table is made with both
+from ..compiler.counts import format_bytes as format_bytes  # a table is made with all of them
+from ..compiler.counts import format_count as format_count
 from ..compiler.diagnostics import clean
 from .layout import cut_middle, fold_line, output_width, text_width
 
@@ -94,13 +95,3 @@ def format_plain(value: object) -> str:
 def count_of(count: int, noun: str) -> str:
     """`1 error`, `2 errors`, `1,000 errors`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def format_bytes(count: int) -> str:
-    """A number of bytes for people: `512 B`, `97.7 MiB`."""
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024 or unit == "GiB":
-            return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    raise AssertionError

@@ -17,8 +17,9 @@ from ...compiler.frontend.validation import validate
 from ...compiler.ops.fields import Schema
 from ...compiler.ops.words import is_among
 from ...compiler.sources import Memory, SpecText
-from .layers import CHOICES, OWN, chosen, find, lay_over
+from .layers import CHOICES, OWN, lay_over
 from .rules import recipe_schema
+from .tree import chosen, find
 from .write import flow, to_plain
 
 FIXED = ("recipe", "extends")  # what a setting cannot change
