@@ -11,11 +11,9 @@ import pytest
 
 from archc.compiler.limits import DEFAULT
 from archc.compiler.sources import Memory, SpecText, zoo
-from archc.training.augment.steps import STEPS
 from archc.training.recipe.find import bundled_recipes
 from archc.training.recipe.read import read_recipe
 from archc.training.recipe.rules import recipe_schema
-from archc.training.recipe.values import default_of
 from archc.training.recipe.write import flow
 from archc.training.requests import choose_recipe
 
@@ -81,14 +79,6 @@ def test_the_python_of_the_page_makes_the_recipe_of_its_yaml(monkeypatch: pytest
         stated.schedule,
     )
     assert [step.name for step in made.augment] == [step.name for step in stated.augment]
-
-
-@pytest.mark.parametrize("name", STEPS)
-def test_a_step_has_the_defaults_that_the_rules_state(name: str) -> None:
-    """A Recipe made by hand may leave fields out, and then the step's own defaults hold."""
-    fields = recipe_schema()["properties"]["augment"]["items"]["properties"][name]["properties"]
-    stated = {field: default_of(rule) for field, rule in fields.items()}
-    assert stated == {field: rule.default for field, rule in STEPS[name].fields.items()}
 
 
 def test_the_page_of_the_zoo_is_written(run: Run) -> None:

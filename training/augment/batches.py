@@ -1,4 +1,4 @@
-"""Mixup and cutmix, on a whole batch; where a recipe has both, each batch gets one of them, either as likely."""
+"""What mixes a whole batch; where a recipe has several such steps, each batch gets one of them, all as likely."""
 
 from __future__ import annotations
 
@@ -6,29 +6,27 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..recipe.recipe import Augmentation
-from .draws import Purpose, open_draws, seed_torch
-from .steps import STEPS, fill_values
-from .torchvision import import_transforms, make_transform
+from .draws import Purpose, open_draws
+from .steps import make_steps
+from .steps.step import BatchStep
+from .torchvision import import_transforms
 
 
 class BatchMixer:
-    """Mixes the pictures of a batch, by random numbers of (seed, epoch, the batch's number, process); does nothing where `augment` has neither step."""
+    """Mixes the pictures of a batch, by random numbers of (seed, epoch, the batch's number, process); does nothing where `augment` has no step for it."""
 
     def __init__(self, augment: Sequence[Augmentation], classes: int, seed: int, rank: int) -> None:
-        self.seed, self.rank = seed, rank
-        steps = [(step.name, fill_values(step.name, step.values)) for step in augment if STEPS[step.name].works_on == "batch"]  # fmt: skip
-        # as words, since a fresh worker cannot take torchvision's own things before it has imported torchvision
-        self.ways = [({"mixup": "MixUp", "cutmix": "CutMix"}[name], {"num_classes": classes, **values}) for name, values in steps]  # fmt: skip
-        if self.ways:
+        self.classes, self.seed, self.rank = classes, seed, rank
+        self.steps = [step for step in make_steps(augment) if isinstance(step, BatchStep)]
+        # here, and not in each worker
+        if any(step.uses_torchvision for step in self.steps):
             import_transforms()
 
     def __call__(self, images: Any, targets: Any, epoch: int, number: int) -> tuple[Any, Any]:
         """Images float32 (n, C, H, W) and targets int64 (n,); these become float32 (n, classes) where there is a step."""
-        if not self.ways:
+        if not self.steps:
             return images, targets
         draws = open_draws(Purpose.BATCH, self.seed, epoch, number, self.rank)
-        name, values = self.ways[int(draws.integers(len(self.ways)))]
-        # it draws from torch's generator
-        with seed_torch(draws):
-            mixed, shares = make_transform(name, **values)(images, targets)
+        step = self.steps[int(draws.integers(len(self.steps)))]
+        mixed, shares = step.mix(images, targets, self.classes, draws)
         return mixed, shares.float()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from ...compiler.diagnostics import Collector, Diagnostic, Note, Span
 from ...compiler.frontend.located_yaml import Entry, Located
 from ...compiler.ops.fields import is_number, quote_value
+from ..augment.steps import STEPS
 from ..optimizers import OPTIMIZERS
 from ..schedules import SCHEDULES
 from .choice import RecipeChoice
@@ -125,12 +126,12 @@ def chosen_fields(root: Located) -> Iterator[tuple[type[RecipeChoice], Entry]]:
 def rising_ranges(root: Located) -> Found:
     """Ranges of `augment` whose lowest number is over the highest."""
     for name, fields in augment_steps(root):
-        for key in ("scale", "ratio"):
-            pair = find(fields, key)
+        for first, *second in STEPS[name].ranges if name in STEPS else ():
+            pair = find(fields, first)
             if pair and isinstance(pair.value, list) and len(pair.value) == 2:
-                yield from falling(key, pair.value[0], pair.value[1], pair.span)
-        if name == "scale_jitter" and (least := find(fields, "min")) and (most := find(fields, "max")):
-            yield from falling("min", least, most, most.span)
+                yield from falling(first, pair.value[0], pair.value[1], pair.span)
+            elif pair and second and (most := find(fields, *second)):
+                yield from falling(first, pair, most, most.span)
 
 
 def falling(key: str, low: Located, high: Located, place: Span) -> Found:

@@ -13,11 +13,11 @@ from typing import Any, get_args
 from ...compiler.frontend.language import Language
 from ...compiler.frontend.schema import USER_KEY, mapping_rule, string_rule, with_synonyms
 from ...compiler.ops.fields import Schema
+from ..augment.steps import STEPS
 from ..measures import METRICS
 from ..optimizers import OPTIMIZERS
 from ..schedules import SCHEDULES
 from .choice import choice_rules, words_alone
-from .choices import AUGMENT_WORDS, augment_rules
 from .field_rules import (
     MOST,
     below_one_rule,
@@ -127,8 +127,8 @@ def checkpoint_rule() -> Schema:
 
 def top_rules() -> Schema:
     """The rules of the keys of a recipe, in the order in which they are written."""
-    schedules, steps = choice_rules(SCHEDULES), augment_rules()
-    alone = {word.lower(): name for name, others in AUGMENT_WORDS.items() for word in others}
+    schedules, steps = choice_rules(SCHEDULES), {name: step.rule() for name, step in STEPS.items()}
+    alone = {word.lower(): name for name, step in STEPS.items() for word in step.also_called}
     strings = {"type": "array", "items": string_rule("a name", minLength=1)}
     augment = one_of("one step", steps, "augment step", without_needs(steps), **{"x-other-words": alone})
     logs = {"every": with_synonyms(count_rule("steps from one row of metrics.csv to the next", default=50), "log_interval", "print_freq"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from ..augment.steps import STEPS
+from ..augment.steps.step import BatchStep
 from ..measures import is_loss
 from ..metrics import Row
 from ..watching import RunPlan
@@ -82,7 +84,7 @@ def describe_loss(plan: RunPlan) -> str:
         *["label smoothing"] * bool(rules.label_smoothing),
         *["class weights"] * bool(rules.class_weights),
     ]
-    mixed = [each.name for each in plan.recipe.augment if each.name in ("mixup", "cutmix")]
+    mixed = [each.name for each in plan.recipe.augment if issubclass(STEPS[each.name], BatchStep)]
     found = [*parts, *mixed]
     return f"Loss (that of training has {list_words(found)} in it)" if found else "Loss"
 
