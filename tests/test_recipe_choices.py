@@ -42,10 +42,9 @@ class Adagrad(RecipeOptimizer):
 
 @dataclass(frozen=True)
 class InverseDecay(Schedule):
-    """As Caffe's `inv`, with power 1."""
+    """One over a line: Caffe's `inv` with power 1."""
 
     name = "inverse"
-    doc = "one over a line"
     also_called = ("inv",)
 
     gamma: float = field(positive_rule("how fast it falls, a step", default=0.5), "slope")

@@ -60,7 +60,7 @@ def eps_field() -> Any:
 class RecipeOptimizer(RecipeChoice):
     """An optimizer; its fields are the arguments of torch.optim's class `torch_name`."""
 
-    alone = False
+    needs_a_field = True
     torch_name: ClassVar[str]
 
     lr: float = field(
@@ -79,7 +79,7 @@ class RecipeOptimizer(RecipeChoice):
     @classmethod
     def rule(cls) -> Schema:
         # `lr` is missed by find_missing: a recipe that extends another may leave it out
-        return super().rule() | {"minProperties": 1}
+        return {key: value for key, value in super().rule().items() if key != "required"}
 
     @classmethod
     def find_missing(cls, entry: Entry) -> Iterator[Diagnostic]:
@@ -90,10 +90,12 @@ class RecipeOptimizer(RecipeChoice):
 
 @dataclass(frozen=True)
 class SGD(RecipeOptimizer):
-    """Stochastic gradient descent. Source: Sutskever et al. 2013 for the momentum, in torch's form."""
+    """Stochastic gradient descent with momentum.
+
+    Source: Sutskever et al. 2013 for the momentum, in torch's form.
+    """
 
     name = "sgd"
-    doc = "stochastic gradient descent with momentum"
     torch_name = "SGD"
 
     momentum: float = momentum_field()

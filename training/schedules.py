@@ -115,10 +115,9 @@ class Schedule(RecipeChoice):
 
 @dataclass(frozen=True)
 class ConstantRate(Schedule):
-    """The same at every step."""
+    """The same learning rate at every step."""
 
     name = "constant"
-    doc = "the same learning rate at every step"
     also_called = ("ConstantLR", "none", "fixed")
 
     def rate(self, base: float, moment: Moment) -> float:
@@ -127,10 +126,12 @@ class ConstantRate(Schedule):
 
 @dataclass(frozen=True)
 class ReduceOnPlateau(Schedule):
-    """Times `factor` after more than `patience` epochs without progress: torch's ReduceLROnPlateau."""
+    """Lower where the metric makes no progress.
+
+    Times `factor` after more than `patience` epochs without: torch's ReduceLROnPlateau.
+    """
 
     name = "plateau"
-    doc = "lower where the metric makes no progress"
     also_called = ("ReduceLROnPlateau", "on_plateau")
     watches = True
 
@@ -157,12 +158,13 @@ class ReduceOnPlateau(Schedule):
 
 @dataclass(frozen=True)
 class StepDecay(Schedule):
-    """Times `factor` at each of the epochs `at`, or of the steps `at_steps`; of a list, the first of these has the first one."""
+    """Lower at the given times.
+
+    Times `factor` at each of the epochs `at`, or of the steps `at_steps`; of a list, the first of these has the first one.
+    """
 
     name = "steps"
-    doc = "lower at the given times"
     also_called = ("StepLR", "MultiStepLR", "step", "multistep")
-    alone = False
     instead = {"array": "steps: {at: VALUE}"}
     exclusive = (("at", "at_steps", "when the learning rate is lowered"),)
 
@@ -206,6 +208,11 @@ class StepDecay(Schedule):
         return named if late else ""
 
     @classmethod
+    def rule(cls) -> Schema:
+        # one of the two times is missed by find_missing: its name does not stand alone, though no field must be there
+        return super().rule() | {"type": ["object"]}
+
+    @classmethod
     def find_missing(cls, entry: Entry) -> Iterator[Diagnostic]:
         fields = entry.value
         if not holds(fields, "at") and not holds(fields, "at_steps") and is_sound_mapping(fields):
@@ -241,10 +248,12 @@ class StepDecay(Schedule):
 
 @dataclass(frozen=True)
 class CosineDecay(Schedule):
-    """Half a cosine from the end of the warm-up down to `min_lr`. Source: Loshchilov and Hutter 2017, SGDR, without restarts."""
+    """Half a cosine down to `min_lr`.
+
+    It begins at the end of the warm-up. Source: Loshchilov and Hutter 2017, SGDR, without restarts.
+    """
 
     name = "cosine"
-    doc = "half a cosine down to `min_lr`"
     also_called = ("CosineAnnealingLR", "cosine_annealing", "cosineannealing")
     spans_run = True
 
@@ -256,10 +265,12 @@ class CosineDecay(Schedule):
 
 @dataclass(frozen=True)
 class ExponentialDecay(Schedule):
-    """Times `factor` after every `every` epochs, at once and not by and by, as GoogLeNet's 4 % every 8 epochs."""
+    """Lower every so many epochs.
+
+    Times `factor` after every `every` epochs, at once and not by and by, as GoogLeNet's 4 % every 8 epochs.
+    """
 
     name = "exponential"
-    doc = "lower every so many epochs"
     also_called = ("ExponentialLR",)
 
     factor: float = field(factor_rule(default=0.94), *FACTOR_WORDS)
@@ -271,10 +282,12 @@ class ExponentialDecay(Schedule):
 
 @dataclass(frozen=True)
 class PolynomialDecay(Schedule):
-    """(1 - progress) to the `power`, from the end of the warm-up down to `min_lr`; power 1 is a straight line."""
+    """Down to `min_lr` by a power of what is left of the run.
+
+    (1 - progress) to the `power`, from the end of the warm-up; power 1 is a straight line.
+    """
 
     name = "polynomial"
-    doc = "down to `min_lr` by a power of what is left of the run"
     also_called = ("PolynomialLR", "poly", "linear", "LinearLR")
     spans_run = True
 
@@ -287,13 +300,13 @@ class PolynomialDecay(Schedule):
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Up to `lr` at the share `peak` of the run, and down to nearly nothing, by cosines: torch's OneCycleLR with its defaults.
+    """Up and down again by cosines (Smith and Topin 2018).
 
-    It starts at lr / `start_factor` and ends at lr / (`start_factor` · `end_factor`). Source: Smith and Topin 2018.
+    Up to `lr` at the share `peak` of the run, and down to nearly nothing: torch's OneCycleLR with its defaults. It starts at lr / `start_factor`
+    and ends at lr / (`start_factor` · `end_factor`).
     """
 
     name = "one_cycle"
-    doc = "up and down again by cosines (Smith and Topin 2018)"
     also_called = ("OneCycleLR",)
     spans_run = True
 

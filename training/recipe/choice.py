@@ -1,4 +1,5 @@
-"""What a recipe chooses by name, as its optimizer and its schedule: a class each, in which all that is special about it stands together.
+"""What a recipe chooses by name, as its optimizer, its schedule and the steps of `augment`: a class each, in which all that is special about it
+stands together.
 
 The fields of the class are the values that a recipe gives it, each with the rule of the schema, which states the default. So the reader, the
 schema and the training take them from one place, and a choice that is made in Python (`SCHEDULES["cosine"]()`) has the defaults of a file.
@@ -28,17 +29,21 @@ def field(rule: Schema, *also_called: str) -> Any:
 
 @dataclass(frozen=True)
 class RecipeChoice:
-    """One choice: a frozen value with a field for each of its values.
+    """One choice: a frozen value with a field for each of its values. What is special about it is a class fact:
 
-    `doc` is the line that editors show; `also_called` are the names that others give it. `alone` says that its name may stand without fields.
-    `instead` is what to write for a value of another JSON type. `exclusive` are pairs of fields that say the same, each with what that is.
+    - `name` as a recipe writes it; `also_called`, what others call it
+    - `doc`, the line that editors show, where that is not the first one of its docstring
+    - `bare`, the field that a bare value sets; `instead`, what to write for a value of another JSON type
+    - `needs_a_field`: it is nothing without any, so its name does not stand alone
+    - `exclusive`: pairs of fields that say the same, each with what that is
     """
 
     name: ClassVar[str]
-    doc: ClassVar[str]
     also_called: ClassVar[tuple[str, ...]] = ()
-    alone: ClassVar[bool] = True
+    doc: ClassVar[str] = ""
+    bare: ClassVar[str] = ""
     instead: ClassVar[Mapping[str, str]] = {}
+    needs_a_field: ClassVar[bool] = False
     exclusive: ClassVar[tuple[tuple[str, str, str], ...]] = ()
 
     @classmethod
@@ -47,11 +52,19 @@ class RecipeChoice:
         return {each.name: each.metadata["rule"] for each in dataclasses.fields(cls)}
 
     @classmethod
+    def describe(cls) -> str:
+        """What it is, in a line that begins as the middle of a sentence does."""
+        line = (cls.__doc__ or cls.name).splitlines()[0].removesuffix(".")
+        return cls.doc or line[:1].lower() + line[1:]
+
+    @classmethod
     def rule(cls) -> Schema:
         """Its rule in the schema of recipes."""
-        rule = choice_rule(cls.name, cls.doc, cls.field_rules())
-        if not cls.alone:
-            rule["type"] = ["object"]
+        rules = cls.field_rules()
+        needs = tuple(name for name, rule in rules.items() if "default" not in rule)
+        rule = choice_rule(cls.name, cls.describe(), rules, bare=cls.bare, needs=needs)
+        if cls.needs_a_field:
+            rule |= {"type": ["object"], "minProperties": 1}
         return with_synonyms(rule, *cls.also_called, **cls.instead) if cls.also_called or cls.instead else rule
 
     @classmethod
@@ -70,6 +83,11 @@ def choice_rules(choices: Mapping[str, type[RecipeChoice]]) -> Schema:
     return {name: each.rule() for name, each in choices.items()}
 
 
-def words_alone(choices: Mapping[str, type[RecipeChoice]]) -> dict[str, str]:
+def words_alone(rules: Schema) -> dict[str, str]:
     """What others call the choices whose names may stand alone, in lower case, each with the name."""
-    return {word.lower(): name for name, each in choices.items() if each.alone for word in each.also_called}
+    return {
+        word.lower(): name
+        for name, rule in rules.items()
+        if "null" in rule["type"]
+        for word in rule.get("x-also-called", ())
+    }

@@ -127,7 +127,7 @@ def checkpoint_rule() -> Schema:
 
 def top_rules() -> Schema:
     """The rules of the keys of a recipe, in the order in which they are written."""
-    schedules, steps = choice_rules(SCHEDULES), {name: step.rule() for name, step in STEPS.items()}
+    schedules, steps = choice_rules(SCHEDULES), choice_rules(STEPS)
     alone = {word.lower(): name for name, step in STEPS.items() for word in step.also_called}
     strings = {"type": "array", "items": string_rule("a name", minLength=1)}
     augment = one_of("one step", steps, "augment step", without_needs(steps), **{"x-other-words": alone})
@@ -147,7 +147,7 @@ def top_rules() -> Schema:
         "optimizer": with_synonyms(one_of("the optimizer and its numbers", choice_rules(OPTIMIZERS), "optimizer", default={"sgd": {"lr": 0.1}}),
                                     "optimiser", "optim", "opt", string="optimizer: {VALUE: {lr: 0.1}}"),
         "schedule": with_synonyms(one_of("how the learning rate goes on", schedules, "schedule", without_needs(schedules), default="constant",
-                                         **{"x-other-words": words_alone(SCHEDULES)}), "lr_scheduler", "scheduler", "lr_schedule", "sched"),
+                                         **{"x-other-words": words_alone(schedules)}), "lr_scheduler", "scheduler", "lr_schedule", "sched"),
         "warmup": warmup_rule() | {"description": "a lower learning rate at the start"},
         "loss": with_synonyms(loss_rule(), "criterion"),
         "augment": with_synonyms({"type": "array", "items": augment, "description": "steps on the training pictures, in their order", "default": [],
