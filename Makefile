@@ -6,7 +6,7 @@ JOBS ?= 2
 # Modules are compiled when they are first imported, and then kept: to compile all that is installed takes minutes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test bench soak fuzz lint clean
+.PHONY: demo test docs bench soak fuzz lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -15,8 +15,12 @@ test: $(VENV)/installed lint
 	$(BIN)/python -m pytest -q -m "not slow and not soak" -n $(JOBS)
 	$(BIN)/python -m pytest -q -m "slow and not soak" -n $(JOBS) --dist worksteal
 
+# The documentation as a site, in build/docsite/site; a link that leads nowhere is an error. Its search needs a server: `python -m http.server -d build/docsite/site`.
+docs: $(VENV)/installed
+	$(BIN)/python -m docsite
+
 # All benchmarks (hours; `python -m benchmarks --list` names them), or `make bench ONLY=start,build`. Results go to benchmarks/results/, and
-# docs/performance.md is written from them; with MACHINE=word they stand beside those that are there.
+# docs/explanation/performance.md is written from them; with MACHINE=word they stand beside those that are there.
 bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks --only "$(ONLY)" --machine "$(MACHINE)"
 

@@ -43,7 +43,7 @@ def load(
 ) -> "Net":
     """Compiles a spec: a file, or the name of a bundled one. `params` override the spec's parameters, as `--set` does.
 
-    `limits` raise those of the check (docs/limits.md), as `--limit` does: limits={"nodes": 200_000}.
+    `limits` raise those of the check (docs/reference/limits.md), as `--limit` does: limits={"nodes": 200_000}.
 
     Raises SpecError, which carries the diagnostics, or Failure where there is no such spec.
     """
@@ -72,7 +72,7 @@ def compare(
     bench     files of `archc bench --format json`, for times and energy
     limits    as of `load`
 
-    It has `.save("chart.svg")`, `.to_json()`, `.to_markdown()` and `.to_csv()`; docs/compare.md tells more.
+    It has `.save("chart.svg")`, `.to_json()`, `.to_markdown()` and `.to_csv()`; docs/reference/compare.md tells more.
 
     Raises SpecError or Failure for a spec that is wrong, and Failure for a value that an argument does not take.
     """
@@ -97,7 +97,7 @@ def view(
 ) -> None:
     """Draws a spec, a net of `load`, or a model's file, into a file whose suffix says how: .html, .svg, .png, .dot, .mmd or .json.
 
-    The options are those of `archc view`, and docs/view.md tells what is seen; None is the format's own choice.
+    The options are those of `archc view`, and docs/reference/view.md tells what is seen; None is the format's own choice.
 
     only     the path of a step or block; the rest is left out
     depth    how many levels of blocks are open

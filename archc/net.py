@@ -117,7 +117,7 @@ class Net:
         """What differs between this net and `other`: printed, it is what `archc diff` prints.
 
         `.differs` says whether anything does, `.graph` has the steps that were added, removed, changed or renamed, `.costs` every cost of
-        both, and `.weights` what of this net's checkpoint the other takes. docs/diff.md tells more.
+        both, and `.weights` what of this net's checkpoint the other takes. docs/reference/diff.md tells more.
         """
         from .difference import NetDiff, Side
 
@@ -125,7 +125,7 @@ class Net:
 
     def picture(self, only: str | None = None, *, depth: int | None = None, style: str = "blocks", theme: str = "light",
                 heat: str | None = None) -> SvgPicture:  # fmt: skip
-        """The picture of `archc view` as a text of SVG, which a notebook shows. docs/view.md tells what is seen.
+        """The picture of `archc view` as a text of SVG, which a notebook shows. docs/reference/view.md tells what is seen.
 
         only    the path of a step or block; the rest is left out
         depth   how many levels of blocks are open; None is all
@@ -144,7 +144,7 @@ class Net:
     def to_torch(self, weights: Weights | None = None, seed: int = 0, weights_skip: Sequence[str] = (), *,
                  weights_key: str | None = None, weights_prefix: str | None = None, weights_map: NamesGiven | None = None,
                  weights_input: InputMethod | None = None) -> Network:  # fmt: skip
-        """The net as a torch module, whose state_dict has the spec's paths for keys. docs/pytorch.md tells how it behaves.
+        """The net as a torch module, whose state_dict has the spec's paths for keys. docs/reference/pytorch.md tells how it behaves.
 
         It takes one float32 tensor (N, C, H, W) for each input. `.eval()` returns the output, or a dict where the net has
         several; `.train()` returns the same, and with auxiliary heads always a dict of outputs and heads.
@@ -203,9 +203,9 @@ class Net:
         calibrate     what an int8 build finds its ranges with: a folder of pictures, or an .npz of arrays by the inputs' names
         calibration   how it finds them: "minmax", "entropy" or "percentile"; None is minmax
         int8_keep     steps and blocks that an int8 build leaves in float32
-        max_error     how far a file of another precision may lie from float32, relative L2; None is what docs/precision.md says
+        max_error     how far a file of another precision may lie from float32, relative L2; None is what docs/reference/precision.md says
         proof         how the file is run against torch before it takes its place: "fast" (or True), "full" for more kinds of
-                      input, or "none" (or False); docs/proof.md says what each proves
+                      input, or "none" (or False); docs/explanation/proof.md says what each proves
         others        an old name of an option, which warns; anything else is refused
 
         The file holds the spec's steps: where the module that a state_dict comes from has others, a UserWarning names them.

@@ -1,4 +1,4 @@
-"""Runs the benchmarks of catalogue.py on this machine, keeps their results, and writes docs/performance.md: `make bench`.
+"""Runs the benchmarks of catalogue.py on this machine, keeps their results, and writes docs/explanation/performance.md: `make bench`.
 
     python -m benchmarks [--list] [--only NAME,NAME] [--machine WORD] [-- ARGUMENT ...]
 
@@ -53,7 +53,7 @@ def main() -> int:
 def parse_arguments() -> argparse.Namespace:
     words = sys.argv[1:]
     at = words.index("--") if "--" in words else len(words)
-    parser = argparse.ArgumentParser(description="Runs the benchmarks, and writes docs/performance.md.")
+    parser = argparse.ArgumentParser(description="Runs the benchmarks, and writes docs/explanation/performance.md.")
     parser.add_argument(
         "--list", action="store_true", help="the benchmarks, what they ask, and about how long they take"
     )

@@ -1,4 +1,4 @@
-"""Writes docs/performance.md from benchmarks/results/: what was measured, where, by which command, and which goals hold.
+"""Writes docs/explanation/performance.md from benchmarks/results/: what was measured, where, by which command, and which goals hold.
 
     python -m benchmarks.page [--check]
 
@@ -25,7 +25,7 @@ from .result import FOLDER, Result, load_results
 from .tables import NOTHING, format_grid, format_table
 
 HERE = Path(__file__).parent
-PAGE = HERE.parent / "docs" / "performance.md"
+PAGE = HERE.parent / "docs" / "explanation" / "performance.md"
 # a benchmark without results is judged once
 NOWHERE: Sequence[Result | None] = (None,)
 INTRODUCTION = """\
@@ -34,7 +34,7 @@ INTRODUCTION = """\
 <!-- `python -m benchmarks.page` writes this page from benchmarks/results/. -->
 
 What was measured, on which machine, and whether the goals are met. What pays depends on the processor and the card: measure on your own, with
-`archc bench` ([bench.md](bench.md)) for one model, or with `make bench` for all of this. `make bench ONLY=build,start` runs some of it;
+`archc bench` ([bench.md](../reference/bench.md)) for one model, or with `make bench` for all of this. `make bench ONLY=build,start` runs some of it;
 `make bench MACHINE=word` keeps the results beside those that are here, as `NAME.word.json`. `python -m benchmarks --list` has the names and how
 long each takes.
 
@@ -46,7 +46,7 @@ ended, its own threads included. What was not measured is said, with the reason.
 
 def main() -> int:
     """Writes the page, or compares it."""
-    parser = argparse.ArgumentParser(description="Writes docs/performance.md from benchmarks/results/.")
+    parser = argparse.ArgumentParser(description="Writes docs/explanation/performance.md from benchmarks/results/.")
     parser.add_argument(
         "--check", action="store_true", help="write nothing; 1 where the page is not what the results make"
     )
@@ -143,7 +143,7 @@ def describe_run(result: Result) -> str:
     versions = [f"{name} {version}" for name, version in result.versions.items()]
     if "python" in machine:
         versions = [f"Python {machine['python']}", *versions]
-    where = f"[{result.source}](../benchmarks/results/{result.source})"
+    where = f"[{result.source}](../../benchmarks/results/{result.source})"
     kept = f"All rows: {where}" + (f"; {result.note}" if result.note else "") + "."
     return f"{result.date or 'On a day that was not recorded'}: {'; '.join(parts)}. {', '.join(versions) or 'Versions were not recorded'}. {kept}"
 

@@ -46,7 +46,7 @@ class Compilation(NamedTuple):
     `root` is the located tree of its text, `document` the composed one, `scopes` what each step sees, `nodes` the nodes that
     were made with their types; `graph` is the training graph, None where the spec is refused or has open params. Each is there
     as far as its stage came, whatever the later ones found. `cost` is what the graph costs, each figure worked out once when it is asked for. `settings` are the overridden parameters as name=value. `work` is how
-    many units of work the check took (docs/limits.md).
+    many units of work the check took (docs/reference/limits.md).
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The limits of a check: how large a spec may be, so that any spec is checked or refused in bounded work. docs/limits.md lists them."""
+"""The limits of a check: how large a spec may be, so that any spec is checked or refused in bounded work. docs/reference/limits.md lists them."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def session_options(threads: int | None, optimize: bool = True) -> Any:
         options.intra_op_num_threads = threads
     if threads != 1:
         # on a busy machine threads that spin take the core that the work needs, and a thread that is late keeps the others waiting,
-        # the less the smaller its block is (docs/devices.md has what was measured)
+        # the less the smaller its block is (docs/reference/devices.md has what was measured)
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.dynamic_block_base", "4")
     if not optimize:

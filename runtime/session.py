@@ -78,7 +78,7 @@ class Session:
         `threads` are those on the CPU; None lets onnxruntime choose. `labels`, a list or a file of one a line, names the classes of a
         model that does not, and so says that it is a classifier.
         A model that is not as archc writes it runs in a process of its own, within `limits`; with `trust` it is opened in this one.
-        With `cache` it starts from the graph that onnxruntime has optimised before, or leaves it for the next session (docs/cache.md).
+        With `cache` it starts from the graph that onnxruntime has optimised before, or leaves it for the next session (docs/reference/cache.md).
         Raises RuntimeFault for a file that is no model, for a device that cannot be used, and for labels that fit no output. Warns
         (UntrainedWarning) where the model is not trained, or not wholly.
         """

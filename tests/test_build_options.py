@@ -144,7 +144,6 @@ FROM_THE_SHELL = [
     (["--export", "torch", "--opset", "17"], ("`--opset`", "torch", "no opset")),
     (["--export", "torch", "--batch", "2"], ("`--batch`", "torch", "any number of images")),
     (["--export", "torch", "--precision", "fp16"], ("`--precision`", "torch", "float32", "`.half()`")),
-    (["--export", "torch", "--store", "fp16"], ("`--store`", "torch", "float32")),
     (["--export", "torch", "--input-type", "uint8"], ("`--input-type`", "torch", "normalises")),
     (["--io", "fp16"], ("`--io`", "`--precision fp16`")),
     (["--precision", "fp16", "--store", "fp16"], ("`--store`", "`--precision fp16`")),

@@ -1,4 +1,4 @@
-"""`archc list`: what it says of the bundled nets, and that docs/zoo.md is what it writes."""
+"""`archc list`: what it says of the bundled nets, and that docs/zoo/index.md is what it writes."""
 
 from __future__ import annotations
 
@@ -145,5 +145,5 @@ def test_every_net_states_its_facts(net: Model) -> None:
 
 
 def test_the_page_is_what_the_command_writes(capsys: pytest.CaptureFixture[str]) -> None:
-    written = (ROOT / "docs" / "zoo.md").read_text("utf-8")
-    assert written == listed(capsys, "--format", "markdown"), "archc list --format markdown > docs/zoo.md"
+    written = (ROOT / "docs" / "zoo/index.md").read_text("utf-8")
+    assert written == listed(capsys, "--format", "markdown"), "archc list --format markdown > docs/zoo/index.md"

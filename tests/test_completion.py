@@ -118,13 +118,13 @@ def test_all_names_are_offered_in_every_shell(shell: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_line_that_switches_it_on(shell: str) -> None:
-    """The script that docs/cli.md has people evaluate; the shell itself reads it, where it is here."""
+    """The script that docs/reference/cli.md has people evaluate; the shell itself reads it, where it is here."""
     environment = {**os.environ, "_ARCHC_COMPLETE": f"{shell}_source"}
     if shell == "bash" and not shutil.which("bash"):
         pytest.skip("click asks bash for its version")
     done = subprocess.run([sys.executable, "-m", "archc"], env=environment, capture_output=True, text=True, check=True)
     assert "archc" in done.stdout and f"{shell}_complete" in done.stdout
-    page = (Path(__file__).parent.parent / "docs" / "cli.md").read_text("utf-8")
+    page = (Path(__file__).parent.parent / "docs" / "reference/cli.md").read_text("utf-8")
     assert f"_ARCHC_COMPLETE={shell}_source archc" in page
     if shutil.which(shell):
         subprocess.run([shell, "-n"], input=done.stdout, text=True, check=True)

@@ -62,7 +62,7 @@ def test_a_row_is_whole(device: Any) -> None:
     first = device.list_providers(settings, 2)[0]
     assert first == device.provider or first[0] == device.provider
     assert isinstance(device.name_precision(settings), str)
-    page = (ROOT / "docs" / "devices.md").read_text("utf-8")
+    page = (ROOT / "docs" / "reference/devices.md").read_text("utf-8")
     assert all(f"`{word}`" in page for word in (device.name, *(option.name for option in device.options)))
 
 

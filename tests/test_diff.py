@@ -463,7 +463,7 @@ def test_a_built_model(run: Run) -> None:
 
 
 def test_the_code_of_the_page_runs() -> None:
-    page = (Path(__file__).parent.parent / "docs" / "diff.md").read_text("utf-8")
+    page = (Path(__file__).parent.parent / "docs" / "reference/diff.md").read_text("utf-8")
     (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
     exec(compile(code, "diff.md", "exec"), {})
 

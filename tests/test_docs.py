@@ -26,8 +26,10 @@ DOCS = Path(__file__).parent.parent / "docs"
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
 SUM = re.compile(r"`([\d,. +*/^()-]+) = ([\d,.]+)`")
 LARGE = re.compile(r"\b\d{1,3}(?:,\d{3})+\b")
-CONSOLE = [(page.name, block) for page in sorted(DOCS.glob("*.md")) for block in BLOCK.findall(page.read_text("utf-8"))]
-LECTURE = (DOCS / "lecture.md").read_text("utf-8")
+CONSOLE = [
+    (page.name, block) for page in sorted(DOCS.rglob("*.md")) for block in BLOCK.findall(page.read_text("utf-8"))
+]
+LECTURE = (DOCS / "zoo/lecture.md").read_text("utf-8")
 
 OPERATORS: dict[type, Callable[[float, float], float]] = {
     ast.Add: operator.add,
@@ -116,7 +118,7 @@ def test_the_code_of_the_torch_page_runs(heads: str, tmp_path: Path, monkeypatch
     """From top to bottom, its assertions included; `heads` is loaded where the page loads GoogLeNet, a net with heads."""
     monkeypatch.chdir(tmp_path)
     Path("short.yaml").write_text(SHORT, "utf-8")
-    blocks = PYTHON.findall((DOCS / "pytorch.md").read_text("utf-8"))
+    blocks = PYTHON.findall((DOCS / "reference/pytorch.md").read_text("utf-8"))
     assert len(blocks) >= 6 and any('archc.load("googlenet"' in block for block in blocks)
     scope: dict[str, object] = {}
     for number, block in enumerate(blocks):
@@ -228,3 +230,31 @@ def test_the_demo_says_where_archc_is() -> None:
     told = where_archc_is()
     program = Path(re.split("[ ;]", told.removeprefix("archc is "))[0])
     assert (ROOT / program).exists()
+
+
+TEXTS = (".md", ".py", ".yaml", ".toml", "")
+LINK = re.compile(r"\]\((?![a-z]+:)([^)\s#]+)")
+# folders of the site whose pages are made of the code: its build follows the links there
+MADE = ("reference/ops", "zoo/families")
+MENTION = re.compile(r"\bdocs/[a-z0-9_/-]+\.md\b")
+
+
+def test_links_and_named_pages_are_there() -> None:
+    """Each link of a page that leads into the repository, and each page that a comment, a docstring or a help text names."""
+    root = DOCS.parent
+    pages = [*DOCS.rglob("*.md"), *root.glob("*.md")]
+    lost = [f"{page}: {to}" for page in pages for to in LINK.findall(page.read_text("utf-8"))
+            if not (page.parent / to).exists() and not any((page.parent / to).resolve().is_relative_to(DOCS / folder) for folder in MADE)]  # fmt: skip
+    rooms = [
+        *(
+            root / room
+            for room in ("archc", "archspecs", "benchmarks", "compiler", "examples", "runtime", "tests", "training")
+        ),
+        DOCS,
+    ]
+    files = [path for room in rooms for path in room.rglob("*") if path.suffix in TEXTS and path.is_file() and "__pycache__" not in path.parts]  # fmt: skip
+    named = {(path, to) for path in (*files, *root.glob("*.*"), root / "Makefile") if path.suffix in TEXTS and path.is_file()
+             for to in MENTION.findall(path.read_text("utf-8", "replace"))}  # fmt: skip
+    lost += [f"{path}: {to}" for path, to in sorted(named) if not (root / to).exists() and path.name != "CHANGELOG.md"]
+    assert not lost
+    assert len(named) > 50

@@ -1,4 +1,4 @@
-"""Checkpoints, models, photos and command lines that went wrong at random, under the promises of docs/security.md.
+"""Checkpoints, models, photos and command lines that went wrong at random, under the promises of docs/explanation/security.md.
 
 They run as the corpus does (tests/test_promises.py): many in one process, watched by strace and audit hooks.
 """

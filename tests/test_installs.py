@@ -187,7 +187,7 @@ def test_without_onnx_onnxruntime_and_numpy(tmp_path: Path, wheel: Path) -> None
 
 
 def test_the_runtime_alone(tmp_path: Path, wheel: Path) -> None:
-    """What docs/runtime.md says that a server needs."""
+    """What docs/reference/runtime.md says that a server needs."""
     there = Installed(tmp_path, wheel, RUNTIME)
     archc.load(tmp_path / "tiny.yaml").export_onnx(tmp_path / "tiny.onnx", proof="none")
     done = there.run(

@@ -250,7 +250,7 @@ def test_the_documents_are_those_of_any_other_error(form: str, capsys: pytest.Ca
 
 
 def test_the_time_that_clauses_get_is_what_the_docs_say() -> None:
-    assert f"{GRACE_S:.0f} second" in (Path(__file__).parent.parent / "docs" / "cli.md").read_text("utf-8")
+    assert f"{GRACE_S:.0f} second" in (Path(__file__).parent.parent / "docs" / "reference/cli.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("event", [1, 10, 100, 1000, 5000, 20_000])

@@ -73,6 +73,6 @@ def test_shares_and_heads() -> None:
 
 
 def test_the_page_lists_the_cards() -> None:
-    page = (Path(__file__).parent.parent / "docs" / "costs.md").read_text("utf-8")
+    page = (Path(__file__).parent.parent / "docs" / "reference/costs.md").read_text("utf-8")
     sentence = page.partition("The cards are ")[2].partition(";")[0]
     assert re.findall(r"`([\w-]+)`", sentence) == list(CARDS)

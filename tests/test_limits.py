@@ -214,7 +214,7 @@ def test_a_wrong_limit_from_python(given: Any) -> None:
 
 
 def test_limits_are_documented() -> None:
-    text = (Path(__file__).parent.parent / "docs" / "limits.md").read_text("utf-8")
+    text = (Path(__file__).parent.parent / "docs" / "reference/limits.md").read_text("utf-8")
     for name, number in DEFAULT._asdict().items():
         assert f"| `{name}` | {number:,} |" in text
 
@@ -230,7 +230,9 @@ def test_another_limit_raises_the_work_with_it() -> None:
 
 @pytest.mark.slow
 def test_the_zoo_is_far_within_the_limits() -> None:
-    assert max(check(model.name).work for model in models()) < 0.26 * DEFAULT.work, "docs/limits.md says a fourth"
+    assert max(check(model.name).work for model in models()) < 0.26 * DEFAULT.work, (
+        "docs/reference/limits.md says a fourth"
+    )
 
 
 def test_each_limit_is_met(tmp_path: Path) -> None:

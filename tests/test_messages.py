@@ -157,6 +157,11 @@ STEPS = [  # the step, what the caret marks, what the answer names
 
 CONV_BN = "blocks: {ConvBn: {params: {out: int}, steps: [conv: $out]}}\n"
 DOCUMENTS = [  # the document below its head, what the caret marks, what the answer names
+    (HEAD + "graph: [relu]\nmean: [0.5]\nstd: [0.2]\n", "mean", ["`mean`, `std`", "write `preprocess: {mean: [0.5], std: [0.2]}`"]),
+    (HEAD + "graph: [relu]\nmacs: 30\nexpect: {params: 0}\n", "macs", ["write `expect: {params: 0, macs: 30}`"]),
+    (HEAD + "graph: [relu]\npreprocess: {mean: 0.5}\n", "0.5", ["write `mean: [0.5]`"]),
+    (HEAD + "graph: [relu]\nlayers: [relu]\n", "layers", ["`layers` is `graph` here, which stands on line 4"]),
+    (HEAD + "graph: [relu]\nbackbone: [relu]\nhead: [relu]\n", "backbone", ["unknown keys: `backbone`, `head`"]),
     (HEAD + "layers: [relu]\n", "layers", ["`graph`"]),
     ("archspec: 1\nname: net\ninput: [3, 32, 32]\ngraph: [relu]\n", "[3", ["`input: {image: [3, 32, 32]}`"]),
     (HEAD + "blocks: {conv_bn: {params: {out: int}, steps: [{conv: $out}]}}\ngraph:\n  - conv_bn: {out: 8}\n  - conv_bn\n", "conv_bn", ["`ConvBn`"]),

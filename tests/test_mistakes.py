@@ -216,7 +216,7 @@ def test_a_param_of_the_base_that_the_overlay_does_not_need(tmp_path):
 SETTINGS = [
     ("depths=2,2,2,2", ["depths=[2,2,2,2]"]), ("depths=(2,2)", ["depths=[2,2]"]), ("depths=2 2", ["depths=[2,2]"]), ("depths=2", ["depths=[2]"]),
     ("size=3x3", ["size=[3,3]"]), ("bn=yes", ["bn=true"]), ("bn=0", ["bn=false"]), ("n='3'", ["n=3"]), ("word=3", ["word=\"'3'\""]),
-    ("depth=3", ["`depths`"]), ("n=", ["NAME=VALUE"]), ("n", ["NAME=VALUE"]), ("zzz=3", ["depths, size, bn, n, word"]),
+    ("depth=3", ["`depths`"]), ("n=", ["n=VALUE"]), ("n", ["n=VALUE"]), ("zzz=3", ["depths, size, bn, n, word"]),
 ]  # fmt: skip
 
 

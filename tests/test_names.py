@@ -140,7 +140,7 @@ def test_any_name_of_a_spec_works_in_every_form(name: str, tmp_path: Path) -> No
 
 def test_the_language_page_lists_what_is_refused() -> None:
     """Each word of the table is refused for what its row says, and each kind of refused word has its row."""
-    page = (Path(__file__).parent.parent / "docs" / "language.md").read_text("utf-8")
+    page = (Path(__file__).parent.parent / "docs" / "reference/language.md").read_text("utf-8")
     table = page.partition("Refused are, as `bad-name`:")[2].partition("\n\n")[2].partition("\n\n")[0]
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
     rows = [(re.findall(r"`([^`]+)`", words), words, places) for words, places, _ in cells]

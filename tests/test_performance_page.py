@@ -1,4 +1,4 @@
-"""docs/performance.md is what benchmarks/results/ makes; what its generator says of results that are missing, missed, or of another machine."""
+"""docs/explanation/performance.md is what benchmarks/results/ makes; what its generator says of results that are missing, missed, or of another machine."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def test_the_committed_page_is_what_the_results_make() -> None:
 
 def test_links_to_the_page_lead_somewhere() -> None:
     anchors = {name_anchor(title) for title in re.findall("^## (.*)$", PAGE.read_text("utf-8"), re.M)}
-    pages = [path.read_text("utf-8") for path in (ROOT / "docs").glob("*.md")]
+    pages = [path.read_text("utf-8") for path in (ROOT / "docs").rglob("*.md")]
     linked = {anchor for page in pages for anchor in re.findall(r"performance\.md#([\w-]+)", page)}
     assert linked and linked <= anchors
-    results = re.findall(r"\(\.\./(benchmarks/results/[^)]*)\)", PAGE.read_text("utf-8"))
+    results = re.findall(r"\(\.\./\.\./(benchmarks/results/[^)]*)\)", PAGE.read_text("utf-8"))
     assert len(results) > 10 and all((ROOT / each).exists() for each in results)
 
 

@@ -11,7 +11,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 import archc
 from archc.build.options import BuildOptions
@@ -224,6 +226,38 @@ def test_stored_as_half_the_arithmetic_is_float32(run: Run) -> None:
     assert "Cast" in kinds("stored.onnx") and "Cast" not in kinds("opened.onnx")
 
 
+def test_torch_s_weights_stored_as_half(run: Run) -> None:
+    """Half the bytes; they load as float32, rounded, and a build takes them as weights. What half floats do not hold stays float32."""
+    net = archc.load("net.yaml")
+    state = net.to_torch().state_dict()
+    state["norm.running_var"][2] = 1e6
+    save_file(state, "whole.safetensors")
+    assert (
+        run(
+            "build",
+            "net.yaml",
+            "--weights",
+            "whole.safetensors",
+            "--export",
+            "torch",
+            "--store",
+            "fp16",
+            "-o",
+            "net.py",
+        ).code
+        == 0
+    )
+    [path] = Path().glob("net-*.safetensors")
+    stored = load_file(path)
+    assert stored["norm.running_var"].dtype == torch.float32 and stored["fc.weight"].dtype == torch.float16
+    assert path.stat().st_size < 0.7 * Path("whole.safetensors").stat().st_size
+    loaded = net.to_torch(weights=str(path)).state_dict()
+    for name, tensor in state.items():
+        half = tensor if name == "norm.running_var" or tensor.dtype != torch.float32 else tensor.half().float()
+        assert torch.equal(loaded[name], half), name
+    assert run("build", "net.yaml", "--weights", str(path), "-o", "net.onnx").code == 0
+
+
 def kinds(model: str) -> set[str]:
     """The operators of a model."""
     return {node.op_type for node in onnx.load(model).graph.node}
@@ -278,7 +312,7 @@ def test_pixels_are_normalised_inside(run: Run) -> None:
     Image.fromarray(pixels).save("photo.png")
     for name, flags in (("float.onnx", []), ("pixels.onnx", ["--input-type", "uint8"])):
         assert run("build", "net.yaml", "-o", name, *flags).code == 0
-    # with several threads onnxruntime itself gives other last bits from run to run (docs/cache.md)
+    # with several threads onnxruntime itself gives other last bits from run to run (docs/reference/cache.md)
     first, second = (Session(name, device="cpu", threads=1) for name in ("float.onnx", "pixels.onnx"))
     assert str(second.inputs["image"]) == "image uint8 (N, 3, 16, 16)"
     wanted, found = (next(iter(each.predict(["photo.png"]))).outputs["logits"] for each in (first, second))

@@ -1,4 +1,4 @@
-"""What docs/security.md promises, over the whole corpus: whatever the bytes, a command ends with its exit code and in words, executes
+"""What docs/explanation/security.md promises, over the whole corpus: whatever the bytes, a command ends with its exit code and in words, executes
 nothing, starts nothing, talks to nobody, and touches no file but those that it was given and its output.
 
 Many command lines run in one process (tests/batch.py), under strace where there is one and under Python's audit hooks always; a few in
@@ -240,7 +240,7 @@ def test_telemetry_is_off(chosen_by_user: str | None, expected: str, tmp_path: P
 
 
 def test_the_page_names_tests_that_there_are() -> None:
-    page = (ROOT / "docs" / "security.md").read_text("utf-8")
+    page = (ROOT / "docs" / "explanation/security.md").read_text("utf-8")
     named = re.findall(r"(tests/\w+\.py)::(\w+)", page)
     assert len(named) > 15
     assert not [(file, name) for file, name in named if f"\ndef {name}(" not in (ROOT / file).read_text("utf-8")]

@@ -1,4 +1,4 @@
-"""What people read of recipes: docs/recipes.md is what the rules say, docs/zoo_recipes.md and `archc list --recipes` are the bundled ones."""
+"""What people read of recipes: docs/reference/recipes.md is what the rules say, docs/zoo/recipes.md and `archc list --recipes` are the bundled ones."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def row_of(key: str, rule: dict[str, Any]) -> str:
 
 
 def test_the_page_says_what_the_rules_say() -> None:
-    page = (ROOT / "docs" / "recipes.md").read_text("utf-8")
+    page = (ROOT / "docs" / "reference/recipes.md").read_text("utf-8")
     rows = {found[1]: found[0] for found in ROW.finditer(page)}
     assert rows == {key: row_of(key, rule) for key, rule in rules_by_key(recipe_schema()).items()}
 
 
 def test_the_python_of_the_page_makes_the_recipe_of_its_yaml(monkeypatch: pytest.MonkeyPatch) -> None:
     """The recipe that is made by hand, as `train` reads it, is nearly the text at the top of the page."""
-    page = (ROOT / "docs" / "recipes.md").read_text("utf-8")
+    page = (ROOT / "docs" / "reference/recipes.md").read_text("utf-8")
     program, text = re.findall(r"```python\n(.*?)```", page, re.S)[0], re.findall(r"```yaml\n(.*?)```", page, re.S)[0]
     given: dict[str, Any] = {}
     monkeypatch.setattr("archc.training.train", lambda spec, recipe, **more: given.update(recipe=recipe))
@@ -82,9 +82,9 @@ def test_the_python_of_the_page_makes_the_recipe_of_its_yaml(monkeypatch: pytest
 
 
 def test_the_page_of_the_zoo_is_written(run: Run) -> None:
-    page = (ROOT / "docs" / "zoo_recipes.md").read_text("utf-8")
+    page = (ROOT / "docs" / "zoo/recipes.md").read_text("utf-8")
     assert run("list", "--recipes", "--format", "markdown").out == page, (
-        "archc list --recipes --format markdown > docs/zoo_recipes.md"
+        "archc list --recipes --format markdown > docs/zoo/recipes.md"
     )
 
 

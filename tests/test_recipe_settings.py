@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,29 @@ def test_later_settings_win_and_python_gives_values() -> None:
 
 
 WRONG = [
-    ("lr=1", "set-unknown", "did you mean `optimizer.lr`?"),
+    ("lr=1", "set-unknown", "did you mean `optimizer.lr`? write --set optimizer.lr=1"),
     ("learning_rate=1", "set-unknown", "did you mean `optimizer.lr`?"),
-    ("batch_size=1", "set-unknown", "did you mean `batch`?"),
+    ("batch_size=1", "set-unknown", "did you mean `batch`? write --set batch=1"),
+    ("batchsize=4", "set-unknown", "write --set batch=4"),
+    ("amp=true", "set-unknown", "write --set precision=bf16"),
+    ("warmup_epochs=3", "set-unknown", "write --set 'warmup={epochs: 3}'"),
+    ("schedule.gamma=0.5", "set-unknown", "write --set schedule.factor=0.5"),
+    ("schedule.T_max=9", "set-unknown", "leave it out: a schedule ends with the run"),
+    ("imgsz=224", "set-unknown", "the spec says its input"),
+    ("weights=x.pth", "set-unknown", "archc train SPEC RECIPE --weights FILE"),
+    ("flip=0.2", "set-unknown", "the list is set as a whole: --set 'augment=[{flip: 0.2}]'"),
+    ("augment.flip=0.2", "set-unknown", "--set 'augment=[{random_crop: {size: 32, padding: 4}}, {flip: 0.2}]'"),
+    ("augment.flip=0", "set-unknown", "without the step: --set 'augment=[{random_crop: {size: 32, padding: 4}}]'"),
+    (
+        "augment.mixup=0.2",
+        "set-unknown",
+        "--set 'augment=[{random_crop: {size: 32, padding: 4}}, {flip: 0.5}, {mixup: 0.2}]'",
+    ),
+    (
+        "augment.random_crop.padding=8",
+        "set-unknown",
+        "--set 'augment=[{random_crop: {size: 32, padding: 8}}, {flip: 0.5}]'",
+    ),
     ("optimizer.learning_rate=1", "set-unknown", "did you mean `optimizer.lr`?"),
     ("data.worker=1", "set-unknown", "did you mean `data.workers`?"),
     ("data.frobnicate=1", "set-unknown", "it can be format, train"),
@@ -76,10 +97,15 @@ WRONG = [
     ("epochs=0", "set-value", "wants an integer from 1 to 1,000,000, not 0"),
     ("epochs=three", "set-value", "not 'three'"),
     ("optimizer.momentum=1.5", "set-value", "under 1"),
-    ("optimizer=adam", "set-value", "write `optimizer: {adam: {lr: 0.1}}`"),
+    ("optimizer=adam", "set-value", "write `--set 'optimizer={adam: {lr: 0.001}}'`"),
+    ("optimizer={type: SGD, lr: 0.2}", "set-value", "write `--set 'optimizer={sgd: {lr: 0.2}}'`"),
+    ("optimizer.lr=0,1", "set-value", "write `--set optimizer.lr=0.1`"),
+    ("ema=true", "set-value", "write `--set ema=0.9999`"),
+    ("warmup=3", "set-value", "write `--set 'warmup={epochs: 3}'`"),
+    ("augment=flip", "set-value", "write `--set 'augment=[flip]'`"),
     ("augment=[flop]", "set-value", "did you mean `flip`?"),
     ("epochs=", "set-value", "no value"),
-    ("epochs", "set-unknown", "no name=value"),
+    ("epochs", "set-unknown", "write --set epochs=VALUE"),
 ]
 
 
@@ -89,6 +115,14 @@ def test_a_setting_that_does_not_fit(setting: str, code: str, part: str) -> None
         read_recipe(SMALL, [setting])
     assert (caught.value.code, caught.value.exit_code) == (code, 2)
     assert part in str(caught.value)
+    # what it tells to write is taken
+    for advice in (
+        ()
+        if "such as" in caught.value.help
+        else re.findall(r"--set '([^']+)'|--set ([\w.]+=[\w.]+)", caught.value.help)
+    ):
+        if not advice[1].startswith("epochs=VALUE"):
+            read_recipe(SMALL, ["".join(advice)])
 
 
 def test_a_setting_that_does_not_go_with_the_rest() -> None:
@@ -131,7 +165,7 @@ def test_what_nothing_is_like_is_told_with_both_lists(params: tuple[str, ...], h
     with pytest.raises(Failure) as caught:
         split_settings(["frobnicate=1"], params)
     assert "no parameter of the spec and no key of a recipe" in caught.value.message
-    assert f"{has}; a recipe has data, epochs" in caught.value.help and "docs/recipes.md" in caught.value.help
+    assert f"{has}; a recipe has data, epochs" in caught.value.help and "docs/reference/recipes.md" in caught.value.help
 
 
 @pytest.mark.parametrize(("given", "some"), [

@@ -51,7 +51,7 @@ MISTAKES = {
     "{cifar10_error: 6, split: validation, source: here}": "wrong-type: `split` wants one of `val`, `test`, not 'validation' (`validation` is `val` here)",
     f"{{{ROW}, crops: 0}}": "out-of-range: `crops` wants a number of crops, `dense` or `multiscale`, not 0",
     f"{{{ROW}, crops: densely}}": "wrong-type: `crops` wants a number of crops, `dense` or `multiscale`, not 'densely'",
-    f"{{{ROW}, crops: 1.5}}": "wrong-type: `crops` wants a number of crops, `dense` or `multiscale`, not 1.5",
+    f"{{{ROW}, crops: 1.5}}": "wrong-type: `crops` wants a number of crops, `dense` or `multiscale`, not 1.5 (write 1 or 2)",
     f"{{{ROW}, models: 0}}": "out-of-range: `models` wants an integer of at least 1, not 0",
     f"{{{ROW}, size: large}}": "wrong-type: `size` wants an integer of at least 1, not 'large'",
     f"{{{ROW}, augmented: yes}}": "wrong-type: `augmented` wants a boolean, not 'yes' (write true: YAML 1.2 reads `yes` as a string)",
@@ -113,7 +113,7 @@ def test_a_wrong_row_hides_no_other() -> None:
 def test_results_is_a_synonym() -> None:
     Path("tiny.yaml").write_text(SPEC + f"results: {{{ROW}}}\n", "utf-8")
     (found,) = check("tiny.yaml").diagnostics
-    assert (found.code, found.help) == ("unknown-key", "`results` is `reported` here")
+    assert (found.code, found.help) == ("unknown-key", f"`results` is `reported` here: write `reported: {{{ROW}}}`")
 
 
 def test_a_row_is_typed() -> None:

@@ -1,4 +1,4 @@
-"""docs/runtime.md: its commands and its Python run as they stand there, in a folder with such models and photos."""
+"""docs/reference/runtime.md: its commands and its Python run as they stand there, in a folder with such models and photos."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import archc
 from .program import program
 from .run_models import SPECS
 
-PAGE = (Path(__file__).parent.parent / "docs" / "runtime.md").read_text("utf-8")
+PAGE = (Path(__file__).parent.parent / "docs" / "reference/runtime.md").read_text("utf-8")
 MODELS = {
     "net": "net",
     "features": "features",

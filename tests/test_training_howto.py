@@ -1,4 +1,4 @@
-"""docs/howto_train.md, followed to the letter: its recipe is written, its commands run, and the int8 file knows the photos."""
+"""docs/howto/train.md, followed to the letter: its recipe is written, its commands run, and the int8 file knows the photos."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
-PAGE = (ROOT / "docs/howto_train.md").read_text("utf-8")
+PAGE = (ROOT / "docs/howto/train.md").read_text("utf-8")
 PICTURES = {"train": 40, "val": 10}
 
 

@@ -14,7 +14,7 @@ from archc.compiler.sources import ZOO, zoo
 RECIPES = sorted((ZOO / "recipes").glob("*.yaml"))
 # our own choice, whose nets may be others' too
 OURS = ("digits", "fashion_mnist")
-# what docs/training_recipes.md says of nets without a recipe
+# what docs/zoo/training_recipes.md says of nets without a recipe
 WITHOUT = {"densenet264d", "fractalnet20_cifar_deepest", "fractalnet40_cifar_deepest"}
 TOLD_ABOVE = ("recipe", "name", "summary", "source", "nets", "extends", "data")
 

@@ -149,7 +149,7 @@ def test_what_was_frozen_from_the_start_is_told(net: archc.Net, trained: str, un
 
 
 def test_a_fresh_end_on_trained_features(net: archc.Net) -> None:
-    """The idiom of docs/weights.md, exported before it is trained."""
+    """The idiom of docs/reference/weights.md, exported before it is trained."""
     torch.save(step(net.to_torch(seed=3)), "old.pth")
     ten = archc.load("net.yaml", params={"classes": 5})
     module = ten.to_torch(weights="old.pth", weights_skip=["fc", "head"])

@@ -22,7 +22,7 @@ def train(
     epochs: int | None = None, weights: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]] | None = None,
     weights_skip: Sequence[str] = (), device: str = "auto", watchers: Sequence[Watcher] = (),
 ) -> TrainingResult:  # fmt: skip
-    """Trains a net, and gives what came of it: `archc train` from Python. docs/train.md tells what the folder `output` holds.
+    """Trains a net, and gives what came of it: `archc train` from Python. docs/reference/train.md tells what the folder `output` holds.
 
     spec      a spec's path, or the name of a bundled one
     recipe    a recipe's path, the name of a bundled one, or a Recipe; None takes the bundled recipe of a bundled spec

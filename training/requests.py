@@ -15,7 +15,7 @@ from ..compiler.sources import Memory, SpecText
 from ..compiler.weights.options import CheckpointOptions
 from .devices import global_rank
 from .prepare import StartWeights, TrainingRequest
-from .recipe.find import recipe_for
+from .recipe.find import recipe_for, refuse_swapped
 from .recipe.read import check_recipe, read_recipe
 from .recipe.recipe import Recipe
 from .recipe.settings import split_settings
@@ -43,6 +43,8 @@ def plan_request(
     # before anything takes long; the first process alone looks, as it may write there before another looks
     if output is not None and global_rank() == 0:
         RunFolder(output).check_new()
+    if isinstance(recipe, (str, os.PathLike)):
+        refuse_swapped(spec, os.fspath(recipe))
     of_spec: tuple[str, ...] = tuple(settings)
     of_recipe: tuple[str, ...] = ()
     if settings:

@@ -18,7 +18,7 @@ from ..compiler.weights.source import Checkpoint
 from .metadata import metadata
 from .options import BuildOptions
 from .packages import require_package
-from .precision.variant import Variant, graph_options, make_variant
+from .precision.variant import Variant, graph_options, halves_of_training, make_variant
 from .target import target_paths
 
 if TYPE_CHECKING:  # a plain build without a proof does without these modules
@@ -195,16 +195,16 @@ def export_and_prove(checked: Compilation, graphs: Graphs, weights: LoadedWeight
         int8 = graphs.int8 if backend.provable else None
         return files if int8 is None else int8.quantize_file(export, partial, files)
 
-    graph, source = (
-        (graphs.training, weights.source)
-        if backend.graph == "training"
-        else (built, RewrittenSource(weights.source, built))
-    )
+    if backend.graph == "training":
+        graph, source = graphs.training, weights.source
+        halves = halves_of_training(graph, source, options)
+    else:
+        graph, source, halves = built, RewrittenSource(weights.source, built), graphs.variant.stored_half
     facts = metadata(checked, built, weights.report, options, graphs.variant)
     facts |= graphs.int8.metadata() if graphs.int8 is not None else {}
     export = Export(graph=graph, weights=source, path=path, title=checked.header.summary or checked.name,
                     source=checked.sources[0].label, metadata=facts,
-                    opset=options.opset, batch=options.batch, stored_half=graphs.variant.stored_half, revise=quantize_file,
+                    opset=options.opset, batch=options.batch, stored_half=halves, revise=quantize_file,
                     prove=examine_file)  # fmt: skip
     return backend.write(export), found[0] if found else Findings()
 

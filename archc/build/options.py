@@ -43,7 +43,7 @@ MAX_BATCH = 2**31 - 1
 # what other tools call a phase
 MEANT_PHASES = {"eval": "inference", "test": "inference", "infer": "inference", "training": "train"}
 MEANT_PRECISIONS = {"float16": "fp16", "half": "fp16", "f16": "fp16", "float32": "fp32", "float": "fp32", "f32": "fp32"}
-# how far a build may lie from float32, relative L2, unless told; docs/precision.md has the reasons
+# how far a build may lie from float32, relative L2, unless told; docs/reference/precision.md has the reasons
 ALLOWED_ERRORS: Mapping[Precision, float] = {"fp32": 1e-4, "fp16": 0.01, "int8": 0.1}
 ALLOWED_OF_STORED = 0.01
 OLD_NAMES = {"verify": "proof"}  # `verify` is the check of a graph; comparing a file's answers with torch is a proof
@@ -75,7 +75,7 @@ class BuildOptions:
     calibration   how it finds them: `minmax` (None), or `entropy` or `percentile`, which cut off what is rare
     int8_keep     steps and blocks that an int8 build leaves in float32, by path
     max_error     how far a build of another precision may lie from float32, relative L2; over it the build fails. None is
-                  what docs/precision.md says for each
+                  what docs/reference/precision.md says for each
     proof         how the file is run against torch before it takes its place: `fast`, `full` for more kinds of input and all
                   levels of optimisation, or `none`. True is fast, False is none
     """

@@ -170,7 +170,7 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
     "--max-error",
     type=Number(),
     metavar="SHARE",
-    help="How far another precision may lie from float32: 0.01 is one per cent.  [default: docs/precision.md]",
+    help="How far another precision may lie from float32: 0.01 is one per cent.  [default: docs/reference/precision.md]",
 )
 @click.option(
     "--proof",

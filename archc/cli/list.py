@@ -1,4 +1,4 @@
-"""`archc list`: the bundled nets by family, or the recipes, for a terminal, a program, or docs/zoo.md and docs/zoo_recipes.md."""
+"""`archc list`: the bundled nets by family, or the recipes, for a terminal, a program, or docs/zoo/index.md and docs/zoo/recipes.md."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ZOO_PAGE = """\
 # The zoo
 
-{count} nets in {families} families, in the order of their first papers. Written by `archc list --format markdown > docs/zoo.md`.
+{count} nets in {families} families, in the order of their first papers. Written by `archc list --format markdown > docs/zoo/index.md`.
 
 Each name is a spec that every command takes: `archc cost resnet50`, `archc build resnet50 --export onnx`, `archc init mine --from
 resnet50`. The numbers are those that the spec's `expect` states, from its paper or a reference implementation; `archc check` proves them.
@@ -105,7 +105,7 @@ def has_heads(model: Model) -> bool:
 
 
 def list_markdown(found: Sequence[Model]) -> str:
-    """The page docs/zoo.md, with a table for each family."""
+    """The page docs/zoo/index.md, with a table for each family."""
     families = [(family, list(members)) for family, members in groupby(found, lambda m: m.family)]
     parts = [ZOO_PAGE.format(count=len(found), families=len(families))]
     for family, members in families:

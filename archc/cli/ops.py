@@ -40,7 +40,7 @@ def doc_lines(op: type[Op]) -> list[str]:
 
 
 def op_text(op: type[Op]) -> str:
-    """What is printed of an op: its docstring, its fields, and other frameworks' words for it and for them."""
+    """What is printed of an op: its docstring, its fields, an example, and other frameworks' words for it and for them."""
     width = prose_width()
     parts = [op.name, ""]
     for line in doc_lines(op):  # `Params   weight (…)`: what goes on stands under the text
@@ -53,6 +53,7 @@ def op_text(op: type[Op]) -> str:
         parts += ["", format_pairs(described, width)]
     if op.bare:
         parts += ["", f"  a bare value sets `{op.bare}`"]
+    parts += ["", *fold_line(f"  - {op.example or op.name}", width, "    ")]
     also = {op.name: op.also_called, **{key: field.also_called for key, field in op.fields.items()}}
     if any(also.values()):
         listed = [(key, ", ".join(called)) for key, called in also.items() if called]
@@ -62,9 +63,7 @@ def op_text(op: type[Op]) -> str:
 
 def describe_default(field: Field) -> str:
     """A field's default in brackets, or that it has none."""
-    from ..compiler.ops.fields import quote_value
-
-    return " (required)" if field.required else f" (default {quote_value(field.default)})"
+    return " (required)" if field.required else f" (default {field.kind.spell(field.default)})"
 
 
 def op_json(op: type[Op]) -> dict[str, Any]:
@@ -84,6 +83,7 @@ def op_json(op: type[Op]) -> dict[str, Any]:
         "name": op.name,
         "doc": "\n".join(doc_lines(op)),
         "bare": op.bare,
+        "example": op.example or op.name,
         "also_called": op.also_called,
         "fields": fields,
     }

@@ -21,7 +21,7 @@ def device_options(command: _F) -> _F:
     for option in (
         click.option("--threads", type=Count(1, MAX_THREADS), help="Threads on the CPU.  [default: onnxruntime's choice]"),
         click.option("--device-option", "device_settings", multiple=True, metavar="NAME=VALUE", callback=read_pairs,
-                     shell_complete=complete_device_option, help="An option of the device; repeatable. docs/devices.md lists them."),
+                     shell_complete=complete_device_option, help="An option of the device; repeatable. docs/reference/devices.md lists them."),
         click.option("--device", metavar="NAME", default="auto", show_default=True, shell_complete=offer(device_names),
                      help="Where to run; never silently elsewhere. `archc doctor` lists the devices."),
     ):  # fmt: skip

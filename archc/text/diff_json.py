@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def diff_json(diff: NetDiff) -> dict[str, Any]:
-    """The document of `--format json`; docs/diff.md describes it."""
+    """The document of `--format json`; docs/reference/diff.md describes it."""
     graph = diff.graph
     return {
         "a": side_json(diff.a),

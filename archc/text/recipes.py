@@ -1,4 +1,4 @@
-"""The bundled recipes as a table, for a terminal and for docs/zoo_recipes.md."""
+"""The bundled recipes as a table, for a terminal and for docs/zoo/recipes.md."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ OPTIONAL = ("source", "nets", "schedule", "optimizer", "batch")
 PAGE = """\
 # Recipes of the zoo
 
-{count} recipes. Written by `archc list --recipes --format markdown > docs/zoo_recipes.md`.
+{count} recipes. Written by `archc list --recipes --format markdown > docs/zoo/recipes.md`.
 
 `archc train NET` takes the recipe that names the net, and says so; each name is also a recipe that a command takes, `archc train NET
 RECIPE`, and that a recipe of your own extends, `extends: zoo:NAME`. Each value has its place in the paper beside it in the file, or says that
-the paper is silent. [recipes.md](recipes.md) is the language.
+the paper is silent. [recipes.md](../reference/recipes.md) is the language.
 
 | recipe | nets | length | batch | optimizer | schedule | source |
 |---|---|---|--:|---|---|---|
@@ -62,7 +62,7 @@ def recipes_text(found: Sequence[ListedRecipe]) -> str:
 
 
 def recipes_markdown(found: Sequence[ListedRecipe]) -> str:
-    """The page docs/zoo_recipes.md."""
+    """The page docs/zoo/recipes.md."""
     rows = [
         [
             each.name,

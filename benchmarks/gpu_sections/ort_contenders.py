@@ -74,7 +74,7 @@ def open_graph(options: Mapping[str, Any], settings: Mapping[str, str], case: Ca
     path = case.build(**options)
     session, facts = open_provider(case, path, settings, {"enable_cuda_graph": "1"}, strict=True)
     run, answer = bind_run(case, session)
-    without = {FROM_HOST: "archc's Session offers no CUDA graph (docs/devices.md)"}
+    without = {FROM_HOST: "archc's Session offers no CUDA graph (docs/reference/devices.md)"}
     return Opened({KERNELS: run}, answer, {**facts, "file": path.name}, without)
 
 

@@ -156,9 +156,7 @@ BACKENDS: dict[str, Backend] = {
             unsupported={
                 "opset": "it has no opset",
                 "batch": "it takes any number of images",
-                **dict.fromkeys(
-                    ("precision", "store", "io"), "its numbers are float32, and torch's own `.half()` changes them"
-                ),
+                **dict.fromkeys(("precision", "io"), "its numbers are float32, and torch's own `.half()` changes them"),
                 "input_type": "its net takes what the spec says, and what feeds it normalises",
                 "max_error": "it loses nothing",
             },

@@ -80,11 +80,19 @@ def parse_and_validate(
 
 
 def find_other_language(root: Located, language: Language) -> Diagnostic | None:
-    """The diagnostic of a document that is written in another language, which its first key says."""
-    for key, what, help in language.others:
-        if key in root.value and next(iter(root.value)) == key:
+    """The diagnostic of a document that is written in another language, which its first key says, or most of its keys."""
+    first = next(iter(root.value), "")
+    own = [key for key in language.telling if key in root.value]
+    for key, what, help, telling in language.others:
+        if first == key:
             message = f"this is {what}, and no {language.kind}"
             return Diagnostic("other-language", root.value[key].key.span, message, help=help)
+        if len([word for word in telling if word in root.value]) > len(own):
+            message = f"this looks like {what}, whose first key is `{key}`"
+            is_there = key in root.value
+            where = root.value[key if is_there else first].key.span
+            help = f"{'move' if is_there else 'write'} `{key}: 1` {'to' if is_there else 'as'} the first line"
+            return Diagnostic("other-language", where, message, help=help)
     return None
 
 

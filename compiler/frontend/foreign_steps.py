@@ -210,4 +210,5 @@ def format_flow(value: Any) -> str:
         return "[" + ", ".join(map(format_flow, value)) + "]"
     if isinstance(value, str):
         return value if re.fullmatch(r"\$?\w+", value) else json.dumps(value, ensure_ascii=False)
-    return json.dumps(value)
+    # YAML 1.1 takes 1e-05 for a string
+    return re.sub(r"^(-?\d+)e", r"\1.0e", json.dumps(value))

@@ -32,9 +32,12 @@ def from_setting(setting: str) -> Override:
     """The override of `--set name=value`; the value is one line of YAML. Raises Failure (usage)."""
     name, equals, text = setting.partition("=")
     if not equals:
-        raise Failure("set-unknown", f"--set {setting[:200]!r} is no name=value", "write --set NAME=VALUE", 2)
+        word = setting if re.fullmatch(r"[\w.]{1,80}", setting) else "NAME"
+        raise Failure("set-unknown", f"--set {setting[:200]!r} is no name=value", f"write --set {word}=VALUE", 2)
     if not text.strip():
-        raise Failure("set-value", f"--set {name}: there is no value behind the `=`", "write --set NAME=VALUE", 2)
+        raise Failure(
+            "set-value", f"--set {name}: there is no value behind the `=`", f"write --set {name[:80]}=VALUE", 2
+        )
     faults = Collector()
     node = None if "\n" in text else parse_yaml(Source(f"--set {name}", text), faults)
     if node is None or faults.failed:

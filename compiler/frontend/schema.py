@@ -5,7 +5,8 @@ One schema has three readers: jsonschema, the editor (compiler/archspec.schema.j
 one key or one value, and an editor completes all operations everywhere. The parts of the schema are called rules here. Their
 keys that begin with `x-` are for schema_errors.py: what a rule describes (`x-what`), what it wants, in words (`x-wants`), the op
 whose fields it holds (`x-op`), synonyms (`x-also-called`), what to write instead (`x-instead`), and what other formats' keys mean (`x-other-keys`).
-To a string that may be only some words belong these (`x-words`), and what other formats' words mean (`x-other-words`).
+To a string that may be only some words belong these (`x-words`), and what other formats' words mean (`x-other-words`). What belongs in a
+section and stands at the top has a row in `x-stands-in`. named_choices.py has the keys for choices by name.
 """
 
 from __future__ import annotations
@@ -270,6 +271,11 @@ def import_rule(path: Schema) -> Schema:
     return with_synonyms(imports, "include", "imports", string="import: [VALUE]")
 
 
+def stands_in(keys: Schema, section: str) -> list[Any]:
+    """The row of the words that stand in a section, and not at the top."""
+    return [[word for word in keys[section]["properties"] if word not in keys], section, ""]
+
+
 def document_rule() -> Schema:
     """The rule of a whole document."""
     version = {"type": "integer", "const": 1, "description": "version of the language", "x-wants": "the integer 1"}
@@ -318,7 +324,11 @@ def document_rule() -> Schema:
             "a number is a param: write `params: {KEY: VALUE}`",
         ],
     ]
-    return mapping_rule(keys, "key", ("archspec",), patternProperties={USER_KEY: {}}, **{"x-other-keys": other_keys})
+    words = {
+        "x-other-keys": other_keys,
+        "x-stands-in": [stands_in(keys, section) for section in ("preprocess", "expect")],
+    }
+    return mapping_rule(keys, "key", ("archspec",), patternProperties={USER_KEY: {}}, **words)
 
 
 @lru_cache(maxsize=1)

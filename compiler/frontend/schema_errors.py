@@ -8,7 +8,7 @@ follows from another mistake at the same place is left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -18,7 +18,12 @@ from ..ops import OPS
 from ..ops.fields import Schema, is_int, quote_value
 from ..ops.words import INFERRED, NOT_ARCHITECTURE, argument_advice, is_among, match_op
 from . import foreign_steps as foreign
+from .choice_errors import explain_choice
+from .corrections import suggest_entry
+from .language import spec_rules
 from .located_yaml import Entry, Located, plain_value
+from .named_choices import find_name_key, is_choice
+from .other_words import advice_by_word, advise_other_word, choose_advice
 from .punctuation import advise_punctuation
 from .schema_rules import (
     KnownKeys,
@@ -33,11 +38,17 @@ from .schema_rules import (
 )
 from .spec import MODIFIERS
 from .step_errors import advise_modifier, explain_not_a_step, explain_unknown_step_keys, unknown_step
-from .value_advice import advise_fraction, advise_value
+from .strays import explain_strays, find_strays, several_of, suggest_section
+from .value_advice import advise_correction, advise_number, advise_off, advise_value
+
+Rules = Callable[[], Schema]
 
 
-def explain(root: Located, error: Any) -> Iterator[Diagnostic]:
-    """The diagnostics of one jsonschema error, each at its own key or value; none where another error says the same."""
+def explain(root: Located, error: Any, rules: Rules = spec_rules) -> Iterator[Diagnostic]:
+    """The diagnostics of one jsonschema error, each at its own key or value; none where another error says the same.
+
+    `rules` gives the schema of the whole document.
+    """
     path, rule = list(error.absolute_path), error.schema
     key, node = find_node(root, path)
     holder = next((each for each in reversed(path) if isinstance(each, str)), None)
@@ -46,8 +57,14 @@ def explain(root: Located, error: Any) -> Iterator[Diagnostic]:
     wants = rule.get("x-wants") or wants_in_words(rule)
     if follows_from_another(root, path, node, rule, error.validator):
         return
-    if error.validator == "additionalProperties":
-        yield from explain_unknown_keys(root, node, rule)
+    if path and is_choice(rule):
+        # an unknown name tells what the other errors tell of the same value
+        if error.validator == "additionalProperties" or not (
+            isinstance(node.value, dict) and unknown_entries(node, rule)
+        ):
+            yield from explain_choice_at(root, path, node, rule, subject, rules)
+    elif error.validator == "additionalProperties":
+        yield from explain_unknown_keys(root, node, rule, rules)
     elif error.validator == "required":
         yield from explain_missing_key(root, node, key or node.span, rule, subject)
     elif rule.get("x-what") == "call" and key and is_foreign_call(root, str(path[-1])):
@@ -56,18 +73,77 @@ def explain(root: Located, error: Any) -> Iterator[Diagnostic]:
         yield from explain_not_a_step(root, path, node, wants)
     elif error.validator in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
         limit = f"wants {wants}" if "x-wants" in rule else f"wants a number in range ({wants})"
-        help = advise_fraction(node, rule)
+        help = advise_number(node, rule, "" if is_item else str(holder))
         yield Diagnostic("out-of-range", node.span, f"{subject}{limit}, not {quote_value(error.instance)}", help=help)
     elif error.validator in ("minProperties", "minLength") and path:
-        yield Diagnostic("empty", node.span, f"{subject}is empty", help=f"{subject}wants {wants}")
-    elif error.validator == "maxProperties":
-        second = list(node.value.values())[1].key.span
-        yield Diagnostic("wrong-type", second, f"{subject}wants {wants}, not {len(node.value)} of them")
+        help = advise_correction(node, rule, str(holder)) or f"{subject}wants {wants}"
+        yield Diagnostic("empty", node.span, f"{subject}is empty", help=help)
     elif not has_unknown_rest(root, path, node):
         size = f", of {len(error.instance)}" if error.validator in ("minItems", "maxItems") else ""
         message = f"{subject}wants {wants}, not {quote_value(error.instance)}{size}"
-        help = advise_whole(root, path, node) or advise_value(root, node, rule, path)
+        help = advise_wrong_type(root, path, node, rule, "" if is_item else str(holder), rules)
         yield Diagnostic("wrong-type", node.span, message, help=help)
+
+
+def advise_wrong_type(root: Located, path: Path, node: Located, rule: Schema, key: str, rules: Rules) -> str:
+    """What to write instead of a value of another kind than its place wants; `key` is empty for an item of a list."""
+    has_strays = len(path) == 1 and str(path[0]) in find_strays(root, rules)
+    return (
+        advise_whole(root, path, node)
+        or (advise_other_word(rule, str(node.raw or node.value), node.value) if node.is_scalar else "")
+        or advise_off(node, rule, key)
+        or (suggest_section(root, str(path[0]), rules) if has_strays else "")
+        or advise_value(root, node, rule, path)
+        or advise_correction(node, rule, key)
+    )
+
+
+def explain_choice_at(
+    root: Located, path: Path, node: Located, rule: Schema, subject: str, rules: Rules
+) -> Iterator[Diagnostic]:
+    """The diagnostic of a choice by name; of a list of those that other tools write all in the same way, the first has it."""
+    is_item, section = isinstance(path[-1], int), str(path[0])
+    named = items_by_name_key(root.value[section].value, rules, section) if is_item and len(path) == 2 else {}
+    if named.get(node):
+        return
+    cut = find_cut_calls(root.value[section].value) if is_item and len(path) == 2 else {}
+    if cut.get(node) == "":
+        return
+    is_whole = len(path) == 1 or (node in named and len(named) > 1)
+    written = (
+        suggest_section(root, section, rules) if is_whole else suggest_entry("", rule, cut[node]) if node in cut else ""
+    )
+    yield explain_choice(node, rule, subject, "" if is_item else str(path[-1]), written)
+
+
+@lru_cache(maxsize=4)
+def find_cut_calls(node: Located) -> dict[Located, str]:
+    """The items of a list that are a call, `RandomCrop(32, padding=4)`, of which a comma has made several: its text for the first, and
+    an empty one for the others."""
+    found: dict[Located, str] = {}
+    first: Located | None = None
+    for item in node.value if isinstance(node.value, list) else ():
+        text = str(item.raw) if item.is_scalar else ""
+        if first is not None:
+            found[item], found[first] = "", f"{found[first]}, {text}"
+            if len(found[first]) > foreign.MAX_FRAGMENT:
+                return {}
+            if text.count(")") > text.count("("):
+                first = None
+        elif item.style == "" and text.count("(") > text.count(")"):
+            found[item], first = text, item
+    return found if first is None else {}
+
+
+@lru_cache(maxsize=4)
+def items_by_name_key(node: Located, rules: Rules, section: str) -> dict[Located, int]:
+    """The items of a section that name what they choose under a key, `{type: RandomCrop, size: 32}`, with their order: looked for once."""
+    rule = rules()["properties"][section].get("items", {})
+    items = [item for item in (node.value if isinstance(node.value, list) else ()) if isinstance(item.value, dict)]
+    named = [
+        item for item in items if find_name_key(rule, {key: entry.value.value for key, entry in item.value.items()})
+    ]
+    return {item: order for order, item in enumerate(named)}
 
 
 def follows_from_another(root: Located, path: Path, node: Located, rule: Schema, validator: str) -> bool:
@@ -152,13 +228,13 @@ def is_step_key(root: Located, word: str) -> bool:
     return word in OPS or word in block_names(root)
 
 
-def explain_unknown_keys(root: Located, node: Located, rule: Schema) -> Iterator[Diagnostic]:
+def explain_unknown_keys(root: Located, node: Located, rule: Schema, rules: Rules) -> Iterator[Diagnostic]:
     """The diagnostics of the keys of a mapping that its rule does not have."""
     unknown, what = unknown_entries(node, rule), rule.get("x-what", "key")
     rest = next(filter(is_rest_of_pair, unknown), None)
     if rest:
         message = f"`{rest.key.value}` is the rest of a value that ends at the comma: YAML knows no ( )"
-        help = "write a pair or a list in square brackets: [3, 3]"
+        help = f"write a pair or a list in square brackets: {join_pair(node, rest)}"
         yield Diagnostic("unknown-key", rest.key.span, message, help=help)
     elif what == "step":
         yield from explain_unknown_step_keys(root, node, rule, unknown)
@@ -173,14 +249,33 @@ def explain_unknown_keys(root: Located, node: Located, rule: Schema) -> Iterator
         help = f"steps stand in `{place}`: write `{owner}: {{{place}: [ … ]}}`"
         yield Diagnostic("unknown-key", step.key.span, f"unknown {what}: `{step.key.value}`", help=help)
     else:
-        for entry in unknown:
-            help = (
-                advise_punctuation(entry.key)
-                or advise_quotes(entry)
-                or advise_top_key(rule, entry)
-                or advise_key(known_keys(rule), node, entry)
-            )
-            yield Diagnostic("unknown-key", entry.key.span, f"unknown {what}: `{entry.key.value}`", help=help)
+        if node is root:
+            yield from explain_strays(root, what, rules)
+            strays = {id(each.entry) for found in find_strays(root, rules).values() for each in found}
+            unknown = [entry for entry in unknown if id(entry) not in strays]
+        yield from explain_unknown_words(node, rule, unknown)
+
+
+def explain_unknown_words(node: Located, rule: Schema, unknown: list[Entry]) -> Iterator[Diagnostic]:
+    """The diagnostics of keys that nobody knows; those to which the answer is the same are one mistake."""
+    what = rule.get("x-what", "key")
+    told: dict[str, list[Entry]] = {}
+    advices = advice_by_word(rule)
+    for entry in unknown if advices else ():
+        if other := choose_advice(advices, str(entry.key.value), plain_value(entry.value)):
+            told.setdefault(other, []).append(entry)
+    advice_at = {id(entries[0]): advice for advice, entries in told.items()}
+    others = {id(entry) for entries in told.values() for entry in entries[1:]}
+    for entry in unknown:
+        if id(entry) in others:
+            continue
+        word, other = str(entry.key.value), advice_at.get(id(entry), "")
+        words = [f"`{each.key.value}`" for each in told[other]] if other else [f"`{word}`"]
+        help = (
+            other or advise_punctuation(entry.key) or advise_quotes(entry) or advise_key(known_keys(rule), node, entry)
+        )
+        kind = several_of(what, len(words))
+        yield Diagnostic("unknown-key", entry.key.span, f"unknown {kind}: {', '.join(words)}", help=help)
 
 
 def advise_quotes(entry: Entry) -> str:
@@ -193,6 +288,14 @@ def is_rest_of_pair(entry: Entry) -> bool:
     """Whether the key is the end of a pair in parentheses, which YAML cuts at the comma: `{kernel: (3, 3)}`."""
     name = str(entry.key.value)
     return entry.value.value is None and name.count(")") > name.count("(")
+
+
+def join_pair(node: Located, rest: Entry) -> str:
+    """The pair of which YAML has made two entries, as a list; an example where its other half is not found."""
+    values = (entry.value.value for entry in node.value.values())
+    begun = next((value for value in values if isinstance(value, str) and value.count("(") > value.count(")")), "(3")
+    joined = f"{begun}, {rest.key.value if begun != '(3' else '3'}".strip("() ")
+    return f"[{joined}]" if re.fullmatch(r"[-\d., ]{1,60}", joined) else "[3, 3]"
 
 
 def has_unknown_rest(root: Located, path: Path, node: Located) -> bool:
@@ -214,15 +317,6 @@ def camel_case(name: str) -> str:
     return joined if joined[:1].isalpha() and joined.isascii() else f"Block{joined}"
 
 
-def advise_top_key(rule: Schema, entry: Entry) -> str:
-    """What to write for a key of a document that other formats have; empty for any other key."""
-    word, value = str(entry.key.value), plain_value(entry.value)
-    for words, advice in rule.get("x-other-keys", ()):
-        if is_among(word, tuple(words)) and ("VALUE" not in advice or isinstance(value, (int, float))):
-            return str(advice).replace("KEY", word).replace("VALUE", foreign.format_flow(value))
-    return ""
-
-
 def advise_key(known: KnownKeys, node: Located, entry: Entry) -> str:
     """What to write instead of an unknown key."""
     # late: schema.py calls this module
@@ -241,7 +335,10 @@ def advise_key(known: KnownKeys, node: Located, entry: Entry) -> str:
         return argument_advice(name)
     if op and is_among(name, (*INFERRED, *NOT_ARCHITECTURE)):
         return "; ".join(filter(None, (foreign.advise_argument(op, name, None), corrected)))
+    if key and is_synonym and key in node.value:
+        return f"`{name}` is `{key}` here, which stands there too: leave one of them out"
     if key and is_synonym:
+        corrected = corrected or ("" if op else suggest_entry(key, known.keys[key], plain_value(entry.value)))
         return f"`{name}` is `{key}` here" + (f": {corrected}" if corrected else "")
     own = foreign.advise_own_step(name, plain_value(entry.value)) if op and match_op(name) is not op else ""
     if op and own:

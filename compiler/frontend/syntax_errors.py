@@ -16,6 +16,7 @@ from .delimiters import CLOSING, end_of_quote, find_delimiters
 from .expressions.template import advise_braced
 from .punctuation import COLON, split_pair
 
+MAX_LINE = 200  # characters of a line that is looked through for two values
 QUOTE_IT = "quote a text that holds `: `, ` #` or starts with a special character"
 DASH_WITHOUT_SPACE = re.compile(r"[ \t]*(-)(?=[A-Za-z_{\[\"'$])")
 
@@ -50,12 +51,16 @@ def explain_no_key(source: Source, span: Span) -> Diagnostic | None:
     """The cause of a key that is no string: a list without its brackets, or a bracket that is never closed; None for any other."""
     text = SyntaxText(source)
     line = source.line(span.line)
-    for found in re.finditer(r"(?<=: )(?:\([\d., ]+\)|\d+(?: *, *\d+)+(?= *[,}]))", line):
+    for found in re.finditer(r"(?<=: )(?:\([\d., ]+\)|[\d.]+(?: *, *[\d.]+)+(?= *[,}]))", line):
         if found.start() < span.column <= found.end():
             numbers = re.sub(r" *, *", ", ", found[0].strip("(), "))
             what = f"`{found[0]}` is no list: YAML ends the value at the comma"
             place = text.span(text.starts[span.line - 1] + found.start(), len(found[0]))
-            return Diagnostic("key-not-a-string", place, what, help=f"write [{numbers}]")
+            decimal = re.fullmatch(r"0,(\d+)", found[0])
+            help = (
+                f"write 0.{decimal[1]} for the number, or [{numbers}] for a list" if decimal else f"write [{numbers}]"
+            )
+            return Diagnostic("key-not-a-string", place, what, help=help)
     return explain_delimiters(text, text.offset(span.line - 1, span.column - 1), None)
 
 
@@ -227,6 +232,8 @@ def explain_indentation(text: SyntaxText, at: int, problem: str) -> Diagnostic |
     """A line that stands in no column of the lines before it."""
     number = text.line_number(at)
     line = text.source.line(number)
+    if "mapping values" in problem and (found := explain_two_values(text, number)):
+        return found
     column, is_dash = len(line) - len(line.lstrip()) + 1, bool(re.match(r"\s*-(\s|$)", line))
     if column != text.span(at).column and "mapping values" not in problem:
         return None
@@ -238,13 +245,36 @@ def explain_indentation(text: SyntaxText, at: int, problem: str) -> Diagnostic |
                 what = "dash" if is_dash else "first word"
                 message = f"this line begins in column {column}, where no line before it does"
                 return Diagnostic("yaml-syntax", text.span(text.starts[number - 1] + column - 1), message,
-                                  help=f"align it with line {each}'s {what}, in column {other}")  # fmt: skip
+                                  help=f"align it with line {each}'s {what}, in column {other}{advise_deeper(before, line)}")  # fmt: skip
             if "mapping values" in problem:
                 break
     if "mapping values" in problem:
         what = "a second `: ` on this line: a plain text cannot hold it"
         return Diagnostic("yaml-syntax", text.span(at), what, help=QUOTE_IT)
     return None
+
+
+def explain_two_values(text: SyntaxText, number: int) -> Diagnostic | None:
+    """A value that is a key at once, `schedule: cosine:`, and two keys on a line."""
+    line = text.source.line(number)
+    if len(line) > MAX_LINE:
+        return None
+    start = text.starts[number - 1] + len(line) - len(line.lstrip())
+    if colon := re.fullmatch(r"\s*((?:- )?\w+: +\w+):\s*(?:#.*)?", line):
+        return Diagnostic("yaml-syntax", text.span(start + len(colon[1])), "a second colon on this line: it ends a key, and this is a value",
+                          help=f"write `{colon[1].removeprefix('- ')}`")  # fmt: skip
+    if pairs := re.fullmatch(r"\s*(\w+: *[^,:{}\[\]]+), *(\w+: *[^,:{}\[\]]+)\s*", line):
+        return Diagnostic("yaml-syntax", text.span(start, len(line.strip())), "two keys on one line",
+                          help=f"write `{pairs[1]}` and `{pairs[2].strip()}` on lines of their own")  # fmt: skip
+    return None
+
+
+def advise_deeper(before: str, line: str) -> str:
+    """What to write where a line was meant to belong to the value of the line before, `optimizer: sgd`; empty for other lines."""
+    begun = re.fullmatch(r"(\s*)(\w+): +([A-Za-z]\w*)", before[:MAX_LINE].rstrip())
+    if begun is None or begun[2] == "name" or len(line) > MAX_LINE or not re.match(rf"{begun[1]}\s+\w+: ", line):
+        return ""
+    return f"; if it belongs to `{begun[3]}`, write `{begun[2]}: {{{begun[3]}: {{{line.strip()}}}}}`"
 
 
 def column_beside(line: str, column: int, is_dash: bool) -> int | None:

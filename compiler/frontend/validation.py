@@ -19,9 +19,7 @@ def validator(rules: Callable[[], Schema] = spec_rules) -> Any:
     """jsonschema's validator of a schema, with the types of the language: neither 1.0 nor `true` is an integer."""
     from jsonschema import Draft202012Validator, validators
 
-    strict = Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
-    )
+    strict = strict_types()
     extend: Any = validators.extend
     shared = rules().get("$defs", {})
 
@@ -31,6 +29,38 @@ def validator(rules: Callable[[], Schema] = spec_rules) -> Any:
 
     words = {"$ref": follow_reference, "items": check_items}
     return extend(Draft202012Validator, words, type_checker=strict)(rules())
+
+
+def strict_types() -> Any:
+    """jsonschema's types, of which neither 1.0 nor `true` is an integer."""
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    )
+
+
+@lru_cache(maxsize=1)
+def rule_validator() -> Any:
+    """The validator of single rules. A reference is not followed: nothing fits it."""
+    from jsonschema import Draft202012Validator, ValidationError, validators
+
+    def refuse_reference(validator: Any, reference: str, instance: Any, _: Schema) -> Iterator[Any]:
+        """jsonschema's keyword `$ref`."""
+        yield ValidationError(f"{reference} is not looked up")
+
+    extend: Any = validators.extend
+    return extend(Draft202012Validator, {"$ref": refuse_reference}, type_checker=strict_types())({})
+
+
+def fits(rule: Schema, value: Any) -> bool:
+    """Whether a plain value is one that the rule takes; never for a rule that refers to another."""
+    return bool(rule_validator().evolve(schema=rule).is_valid(value))
+
+
+def fits_itself(rule: Schema, value: Any) -> bool:
+    """Whether a plain value is what the rule wants, whatever stands further in."""
+    return all(error.absolute_path for error in rule_validator().evolve(schema=rule).iter_errors(value))
 
 
 def check_items(validator: Any, rule: Schema, instance: Any, _: Schema) -> Iterator[Any]:
@@ -63,6 +93,6 @@ def validate(root: Located, diagnostics: Collector, rules: Callable[[], Schema] 
         if len(errors) > most:
             place = find_node(root, list(error.absolute_path))[1].span
             raise LimitReached(Diagnostic("too-many-mistakes", place, f"over {most} values do not fit the schema"))
-        for diagnostic in explain(root, error):
+        for diagnostic in explain(root, error, rules):
             diagnostics.add(diagnostic)
     return errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -10,8 +11,11 @@ from ..ops import OPS
 from ..ops.fields import Schema
 from . import foreign_steps as foreign
 from .bare_names import advise_expression, names_in_sight
+from .corrections import is_off, missing_fields, suggest_entry
 from .located_yaml import Located, plain_value
+from .other_words import JSON_TYPES, advise_other_word
 from .schema_rules import Path, find_node, is_branches, step_names
+from .validation import fits
 
 BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false", "none": "false", "null": "false"}  # fmt: skip
 
@@ -34,6 +38,8 @@ def advise_value(root: Located, node: Located, rule: Schema, path: Path) -> str:
         return f"write {foreign.format_flow(bool(value))}"
     if isinstance(value, float) and value.is_integer() and "integer" in kinds:
         return f"write {int(value)}: a number with a point is no integer"
+    if isinstance(value, float) and "integer" in kinds and "number" not in kinds and abs(value) < 2**31:
+        return f"write {math.floor(value)} or {math.floor(value) + 1}"
     return advise_list(root, node, rule, path) or advise_form(node, rule)
 
 
@@ -58,13 +64,69 @@ def advise_text(text: str, node: Located, rule: Schema) -> str:
         return f"write {foreign.format_flow(scalar)} without quotes: in quotes it is a string"
     if "array" in kinds and re.fullmatch(r"\([\d, ]+\)", text):
         return f"write `[{text[1:-1].strip(', ')}]`"
+    if "$" in text and "string" not in kinds and is_plain:
+        return "no expression can stand here: write its value"
     return ""
+
+
+def advise_number(node: Located, rule: Schema, key: str) -> str:
+    """What to write instead of a number that is out of its range; `key` is that under which it stands, empty for an item of a list."""
+    return (
+        advise_fraction(node, rule)
+        or advise_other_word(rule, str(node.value), node.value)
+        or advise_off(node, rule, key)
+        or advise_correction(node, rule, key)
+    )
+
+
+def advise_off(node: Located, rule: Schema, key: str) -> str:
+    """What to do instead of a value that says that there is to be none; empty for any other value, and where something has to be."""
+    value = plain_value(node)
+    if not is_off(value) or "x-op" in rule:
+        return ""
+    if "default" in rule and rule["default"] in (None, []):
+        return f"leave it out, or write `{key}: {foreign.format_flow(rule['default'])}`: then there is none"
+    return "leave the step out: then there is none" if "x-bare" in rule else ""
+
+
+def advise_correction(node: Located, rule: Schema, key: str) -> str:
+    """The value as it was probably meant, or the default as an example; empty where there is neither."""
+    if "x-op" in rule:
+        return ""
+    if written := suggest_entry(key, rule, plain_value(node)):
+        return written
+    fields = rule.get("properties", {})
+    example = fields[rule["x-bare"]].get("default") if "x-bare" in rule else rule.get("default")
+    if example is None and "maxProperties" not in rule and "x-bare" not in rule:
+        example = next(
+            ({field: each["default"]} for field, each in fields.items() if each.get("default") not in (None, [], "")),
+            None,
+        )
+    if "x-needs" in rule:
+        example = missing_fields(rule, {})
+    is_default = "x-example" not in rule and "x-needs" not in rule
+    example = rule.get("x-example", example)
+    if (
+        key
+        and "string" in rule.get("type", ())
+        and not isinstance(node.value, bool)
+        and isinstance(node.value, (int, float))
+        and fits(rule, node.raw)
+    ):
+        return f'write `{key}: "{node.raw}"`'
+    if not example or not key:
+        return (
+            f"write a value behind `{key}:`, or leave the key out"
+            if key and node.value is None and node.raw == ""
+            else ""
+        )
+    return f"such as `{key}: {foreign.format_flow(example)}`" + (", the default" if is_default else "")
 
 
 def advise_fraction(node: Located, rule: Schema) -> str:
     """What to write for a percentage where a number of at most 1 is wanted; empty for any other value."""
     percent = re.fullmatch(r"(\d{1,3}(?:\.\d+)?) *%?", str(node.value))
-    if percent is None or rule.get("maximum") != 1 or not 1 < float(percent[1]) <= 100:
+    if percent is None or rule.get("maximum") != 1 or not 2 <= float(percent[1]) <= 100:
         return ""
     return f"write {float(percent[1]) / 100:g}: 1 is all of it"
 
@@ -90,7 +152,9 @@ def advise_form(node: Located, rule: Schema) -> str:
     called, instead = OPS.get(rule.get("x-op", "")), rule.get("x-instead", {})
     if called and not (called.bare or called.is_merge):
         return f"write `{foreign.format_call(called, {})}`"
-    json_type = {str: "string", list: "array", int: "integer"}.get(type(node.value), "")
+    json_type = JSON_TYPES.get(type(node.value), "")
+    if json_type == "integer" and json_type not in instead:
+        json_type = "number"
     if isinstance(node.value, str) and "$" in node.value and "expression" in instead:
         json_type = "expression"
     form = instead.get(json_type, "")

@@ -143,6 +143,7 @@ class LeakyRelu(Activation):
     """
 
     also_called = ("LReLU", "Leaky")
+    example = "leaky_relu: 0.1"
 
     slope: float = field(Float(0), "factor of negative values", 0.01, also_called=("negative_slope", "alpha"))
 

@@ -107,6 +107,7 @@ class Conv(Op):
     """
 
     also_called = ("Conv2d", "Convolution", "Convolution2D", "SpatialConvolution", "LazyConv2d", "Convolutional")
+    example = "conv: {out: 128, kernel: 3, stride: 2, padding: 1}"
 
     out: int = field(
         Int(1),

@@ -75,7 +75,7 @@ def freeze(value: Any) -> Any:
 
 
 class Kind:
-    """What a field takes. Subclasses give `wants` (in words, for messages), `schema` and `check`.
+    """What a field takes. Subclasses give `wants` (in words, for messages), `schema` and `check`, and `spell` where a value has a shorter form.
 
     `other_words` are the values of other frameworks, in lower case, each with the value that means the same here.
     """
@@ -90,6 +90,10 @@ class Kind:
     def check(self, value: Any) -> Any:
         """The value in its canonical form. Raises Misfit where the kind refuses it."""
         raise NotImplementedError
+
+    def spell(self, value: Any) -> str:
+        """A value in its canonical form as a spec writes it, as shortly as can be: `check` makes it of that again."""
+        return quote_value(value)
 
 
 class Int(Kind):
@@ -145,6 +149,11 @@ class Float(Kind):
             raise Misfit(f"wants {self.wants}, not {quote_value(value)}", code="out-of-range")
         return float(value) + 0.0  # one zero: ops of equal fields are one, and -0.0 equals 0.0
 
+    def spell(self, value: Any) -> str:
+        """With a point in it, as YAML 1.1 wants: `1.0e-5`."""
+        digits, exponential, exponent = str(value).partition("e")
+        return f"{digits if '.' in digits else digits + '.0'}e{int(exponent)}" if exponential else digits
+
 
 class Bool(Kind):
     """true or false."""
@@ -175,6 +184,9 @@ class Choice(Kind):
             raise Misfit(f"wants {self.wants}, not {quote_value(value)}")
         return str(value)
 
+    def spell(self, value: Any) -> str:
+        return str(value)
+
 
 class Pair(Kind):
     """One integer for both axes, or [height, width]."""
@@ -194,6 +206,9 @@ class Pair(Kind):
         if not isinstance(value, (list, tuple)) or len(value) != 2:
             raise Misfit(f"wants {self.wants}, not {quote_value(value)}")
         return check_item(self.item, value, 0), check_item(self.item, value, 1)
+
+    def spell(self, value: Any) -> str:
+        return quote_value(value[0] if isinstance(value, tuple) and len({*value}) == 1 else value)
 
 
 class Padding(Kind):
@@ -238,6 +253,11 @@ class Padding(Kind):
             raise Misfit(f"wants {self.wants}, not {quote_value(value)}{count}")
         sides = [check_item(side, value, i) for i in range(len(value))]
         return (sides[0], sides[1], sides[0], sides[1]) if len(sides) == 2 else (sides[0], sides[1], sides[2], sides[3])
+
+    def spell(self, value: Any) -> str:
+        if value == "same":
+            return "same"
+        return quote_value(value[0] if len({*value}) == 1 else value[:2] if value[:2] == value[2:] else value)
 
 
 class IntList(Kind):
@@ -334,6 +354,10 @@ class InitKind(Kind):
         ):  # as a graph prints it
             return value[0], float(value[1])
         raise Misfit(f"wants {self.wants}, not {quote_value(value)}")
+
+    def spell(self, value: Any) -> str:
+        scheme, measure = value
+        return str(scheme) if scheme in SCHEMES else f"{{{scheme}: {measure:g}}}"
 
 
 def check_item(kind: Kind, values: Sequence[Any], index: int, prefix: tuple[int | str, ...] = ()) -> Any:

@@ -38,6 +38,7 @@ class Linear(Op):
     """
 
     also_called = ("Dense", "InnerProduct", "fc", "FullyConnected", "Gemm", "LazyLinear", "Connected")
+    example = "linear: 10"
 
     out: int = field(
         Int(1),
@@ -114,6 +115,7 @@ class Rbf(Op):
     """
 
     also_called = ("RadialBasis", "EuclideanRBF")
+    example = "rbf: {out: 10}"
 
     out: int = field(Int(1), "number of centers", also_called=("units", "out_features", "num_centers"))
     centers: tuple[tuple[float, ...], ...] | None = field(

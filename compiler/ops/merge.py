@@ -59,6 +59,7 @@ class Add(Merge):
     """
 
     also_called = ("Sum", "Plus", "ElemwiseAdd", "AddV2")
+    example = "add: [[], {conv: {out: 64, kernel: 3, padding: 1}}]"
 
     def caption(self, *x: TensorType) -> str:
         return "+"
@@ -85,6 +86,7 @@ class Mean(Merge):
     """
 
     also_called = ("Average",)
+    example = "mean: [{conv: {out: 64, kernel: 3, padding: 1}}, {conv: {out: 64, kernel: 5, padding: 2}}]"
 
     def gives_distribution(self, given: Sequence[bool], *x: TensorType) -> bool:
         return all(given)
@@ -110,6 +112,7 @@ class Concat(Merge):
     """
 
     also_called = ("Concatenate", "Cat", "DepthConcat", "Route")
+    example = "concat: [[], {conv: {out: 32, kernel: 3, padding: 1}}]"
 
     def infer(self, *x: TensorType) -> TensorType:
         """The sum of the channels over one height and width. Raises Reject where heights, widths or dtypes differ."""
@@ -150,6 +153,7 @@ class Multiply(Merge):
     """
 
     also_called = ("Mul", "Product", "ElemwiseMul")
+    example = "multiply: [[], [global_avg_pool, {conv: 64}, sigmoid]]"
 
     def caption(self, *x: TensorType) -> str:
         return "×"
@@ -211,6 +215,8 @@ class Join(Merge):
     Rejects  shape-mismatch
     Source   Larsson et al. 2016, section 2.1
     """
+
+    example = "join: {branches: [{conv: {out: 64, kernel: 3, padding: 1}}, {conv: {out: 64, kernel: 5, padding: 2}}], local: 0.15}"
 
     local: float = field(Float(0, 1), "probability to drop an input", 0.0, also_called=("local_drop", "drop_prob"))
     global_: float = field(

@@ -103,6 +103,7 @@ class GroupNorm(Op):
     """
 
     also_called = ("GroupNormalization", "GN")
+    example = "group_norm: {groups: 32}"
 
     groups: int = field(Int(1), "groups of channels", 32, also_called=("num_groups", "group"))
     eps: float = field(Float(over=0), "added to the variance", 1e-5, also_called=("epsilon",))
@@ -207,6 +208,7 @@ class LocalResponseNorm(Op):
     """
 
     also_called = ("LRN", "LocalResponseNormalization", "CrossMapLRN2d", "SpatialCrossMapLRN")
+    example = "local_response_norm: {size: 5, alpha: 5.0e-4, beta: 0.75, k: 2}"
 
     size: int = field(Int(1), "how many neighbouring channels; odd", also_called=("local_size", "nsize", "n"))
     alpha: float = field(Float(0), "factor of the sum of squares, divided by size", 1e-4)

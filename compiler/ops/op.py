@@ -155,6 +155,7 @@ class Op:
     - `name` as YAML writes it; `fields` in order; `bare`, the field that a bare value sets
     - `also_called`: other frameworks' words for it; the help of an error message comes from them
     - `usual`: fields by their texts, for advice on a step of an op that does nothing without any
+    - `example`: a step that shows its use, as YAML writes it, for images of 64×56×56; the name alone where it is empty
     - `arity`: how many inputs it takes, not counting a control input (None: one or more)
     - `is_merge`: its inputs are branches, which YAML writes out; `absorbs_own_kind`: an input that comes from the same op is
       replaced by that op's inputs
@@ -175,6 +176,7 @@ class Op:
     bare: ClassVar[str | None] = None
     also_called: ClassVar[tuple[str, ...]] = ()
     usual: ClassVar[Mapping[str, str]] = {}
+    example: ClassVar[str] = ""
     arity: ClassVar[int | None] = 1
     is_merge: ClassVar[bool] = False
     absorbs_own_kind: ClassVar[bool] = False

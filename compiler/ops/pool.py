@@ -154,6 +154,7 @@ class MaxPool(Pool):
     """
 
     also_called = ("MaxPool2d", "MaxPooling", "MaxPooling2D", "SpatialMaxPooling")
+    example = "max_pool: {kernel: 3, stride: 2, padding: 1}"
 
     def saved_for_backward(self, y: TensorType, x: TensorType) -> Saved:
         """Its input, or the padded one where our own module pads, and where each maximum was found."""
@@ -191,6 +192,7 @@ class AvgPool(Pool):
         "SpatialAveragePooling",
         "mean_pool",
     )
+    example = "avg_pool: 2"
 
     count_include_pad: bool = field(
         Bool(),
@@ -258,6 +260,7 @@ class AdaptiveAvgPool(Op):
     """
 
     also_called = ("AdaptiveAvgPool2d", "AdaptiveAveragePool", "AdaptiveAveragePooling2D")
+    example = "adaptive_avg_pool: 7"
 
     size: tuple[int, int] = field(
         Pair(1), "height and width that come out", also_called=("output_size", "out_size", "bins")

@@ -20,6 +20,7 @@ class Dropout(Op):
     """
 
     also_called = ("DropoutLayer",)
+    example = "dropout: 0.5"
 
     p: float = field(
         Float(0, 1),
@@ -64,6 +65,7 @@ class DropPath(Op):
     """
 
     also_called = ("StochasticDepth",)
+    example = "residual: {body: [{conv: {out: 64, kernel: 3, padding: 1}}, {drop_path: 0.2}]}"
 
     p: float = field(
         Float(0, 1),

@@ -22,6 +22,7 @@ class Scale(Op):
     """
 
     also_called = ("MulConstant", "Rescaling")
+    example = "scale: 0.17"
 
     value: float = field(Float(), "the factor", also_called=("factor", "scale", "multiplier"))
 

@@ -51,6 +51,7 @@ class Identity(Op):
     """
 
     also_called = ("noop", "Passthrough")
+    example = "{name: tap, identity}"
 
     is_marker = True
 
@@ -123,6 +124,7 @@ class Pad(Op):
     """
 
     also_called = ("ZeroPad2d", "ZeroPadding2D", "ConstantPad2d", "Padding")
+    example = "pad: {height: [1, 1], width: [1, 1]}"
     usual = MappingProxyType({"height": "[1, 1]", "width": "[1, 1]"})
 
     channels: Range = field(IntList(0, (2, 2), "[before, after]"), "channels before and after", None)
@@ -179,6 +181,7 @@ class Slice(Op):
     """
 
     also_called = ("Crop", "Cropping2D", "StridedSlice", "Narrow")
+    example = "slice: {height: [0, 56, 2], width: [0, 56, 2]}"
     usual = MappingProxyType({"height": "[1, 31]", "width": "[1, 31]"})
 
     channels: Range = field(IntList(0, (2, 3), "[start, stop] or [start, stop, step]"), "channels", None)
@@ -262,6 +265,7 @@ class Select(Op):
     """
 
     also_called = ("Gather", "IndexSelect", "Take")
+    example = "select: {channels: [0, 1, 5]}"
 
     channels: tuple[int, ...] = field(IntList(0), "which channels, from 0", also_called=("indices", "index"))
 
@@ -309,6 +313,7 @@ class ChannelShuffle(Op):
     """
 
     also_called = ("ShuffleChannel",)
+    example = "channel_shuffle: 4"
 
     groups: int = field(Int(1), "groups to interleave", also_called=("group", "num_groups"))
 
@@ -347,6 +352,7 @@ class Upsample(Op):
     """
 
     also_called = ("UpSampling2D", "UpsamplingNearest2d", "Resize", "Interpolate", "Interp")
+    example = "upsample: {scale: 2, mode: bilinear}"
 
     scale: int = field(Int(1), "the factor", also_called=("scale_factor", "factor", "scales", "stride"))
     mode: str = field(

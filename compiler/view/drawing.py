@@ -7,7 +7,7 @@ At the top of the tree nothing enters: its series, or each branch of its first `
 The edges of the net follow from the tree alone, and a test holds the two against each other.
 
 Nodes are known by their numbers, which are a topological order; the inputs of the net are -1, -2, … .
-`to_json()` gives the form that the page reads; docs/view.md tells it.
+`to_json()` gives the form that the page reads; docs/reference/view.md tells it.
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ class Drawing(NamedTuple):
         return {k for items in (self.tree, *(head.items for head in self.heads)) for k in output_items(items)}
 
     def to_json(self) -> dict[str, Any]:
-        """The drawing in the form that docs/view.md tells: dicts, lists, tuples, texts and numbers."""
+        """The drawing in the form that docs/reference/view.md tells: dicts, lists, tuples, texts and numbers."""
         shapes: dict[Shape, int] = {}
         titles: dict[str, int] = {}
 

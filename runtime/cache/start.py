@@ -46,7 +46,7 @@ from .store import (
     remove_entry,
 )
 
-# a smaller model starts no sooner from the cache (docs/cache.md has the times)
+# a smaller model starts no sooner from the cache (docs/reference/cache.md has the times)
 MIN_BYTES = 2**20
 # what must be free on the disk: the weights in the processor's layout may be larger than the model's
 ROOM, MORE_ROOM = 1.5, 64 * 2**20

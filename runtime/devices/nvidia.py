@@ -24,7 +24,9 @@ TF32 = DeviceOption(
 )
 SEARCH = DeviceOption("search", ("heuristic", "exhaustive", "default"),
                       "as fast as exhaustive in steady state, and far faster on a shape's first run")  # fmt: skip
-NHWC = DeviceOption("nhwc", ("off", "on"), "it pays in tf32 (docs/performance.md); in f32 it was not measured")
+NHWC = DeviceOption(
+    "nhwc", ("off", "on"), "it pays in tf32 (docs/explanation/performance.md); in f32 it was not measured"
+)
 
 
 def cuda_major() -> int | None:
@@ -142,7 +144,7 @@ CUDA = Device(
     list_cuda,
     (INDEX, TF32, SEARCH, NHWC, CPU_NODES),
     lambda settings: "tf32" if settings["tf32"] == "on" else "f32",
-    tried="an H100 (docs/performance.md); no GPU in the tests",
+    tried="an H100 (docs/explanation/performance.md); no GPU in the tests",
     memory="cuda",
     arena="gpu:{index}",
     is_nvidia=True,

@@ -1,7 +1,7 @@
 """Rules of the fields of a recipe, by the kind of their values: numbers with their bounds, words, ranges, sizes, and choices by name.
 
 A choice is written `NAME: {FIELD: VALUE, …}`; one that has a bare field also `NAME: VALUE`, and one that needs no field as the word
-alone. The fields carry their defaults (`default`), which values.py lays in and docs/recipes.md lists. `x-bare` names the bare field.
+alone. The fields carry their defaults (`default`), which values.py lays in and docs/reference/recipes.md lists. `x-bare` names the bare field.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from ...compiler.sources import (
 if TYPE_CHECKING:
     from ...compiler.sources import SpecFiles
 
+MOST_READ = 2**16  # bytes: a first key stands before
 FIRST_KEY = re.compile(rb"[{\s]*(['\"]?)recipe\1\s*:")
 
 
@@ -130,6 +131,28 @@ def recipe_for(net: str) -> SpecText | None:
     family = entries[word].parent.name if word in entries else ""
     name = own.get(word) or own.get(family)
     return read_bundled_recipe(name) if name else None
+
+
+def refuse_swapped(spec: str, recipe: str) -> None:
+    """Raises Failure (usage) where the file that is named as the spec is a recipe, and what is named as the recipe is a spec."""
+    if not begins_as_recipe(spec):
+        return
+    word = recipe.removeprefix(BUNDLED).removesuffix(".yaml")
+    is_spec = Path(recipe).is_file() and not begins_as_recipe(recipe) if Path(recipe).exists() else word in zoo()
+    if is_spec:
+        message = f"`{spec[:200]}` is a recipe, and `{recipe[:200]}` a spec: they stand in the wrong order"
+        raise Failure("other-language", message, f"the spec comes first: archc train {recipe[:200]} {spec[:200]}", 2)
+
+
+def begins_as_recipe(name: str) -> bool:
+    """Whether a file is there that begins as a recipe does."""
+    try:
+        if not Path(name).is_file():
+            return False
+        with Path(name).open("rb") as file:
+            return is_recipe(file.read(MOST_READ))
+    except (OSError, ValueError):
+        return False
 
 
 def is_recipe(data: bytes) -> bool:

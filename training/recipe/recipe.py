@@ -72,7 +72,7 @@ class Warmup:
 
 @dataclass(frozen=True)
 class ScheduleRules:
-    """How the learning rate goes on: a `name` of training/schedules.py, and `values` of its own (docs/recipes.md).
+    """How the learning rate goes on: a `name` of training/schedules.py, and `values` of its own (docs/reference/recipes.md).
 
     What the values leave out has its default there.
     """

@@ -10,7 +10,7 @@ import json
 from functools import lru_cache
 from typing import Any, get_args
 
-from ...compiler.frontend.language import Language
+from ...compiler.frontend.language import RECIPE_KEYS, SPEC_KEYS, Language
 from ...compiler.frontend.schema import USER_KEY, mapping_rule, string_rule, with_synonyms
 from ...compiler.ops.fields import Schema
 from ..augment.steps import STEPS
@@ -28,6 +28,7 @@ from .field_rules import (
     switch_rule,
     word_rule,
 )
+from .other_tools import with_other_words, without_other_words
 from .recipe import DataFormat, TrainingPrecision, WarmupShape
 
 PRECISIONS = {"float32": "fp32", "32": "fp32", "full": "fp32", "bfloat16": "bf16", "bf16-mixed": "bf16", "float16": "fp16",
@@ -62,9 +63,9 @@ def data_rule() -> Schema:
     keys = {
         "format": word_rule("how the pictures lie there; null: told by what is there", get_args(DataFormat), None,
                             **{"x-other-words": {"folder": "imagefolder", "folders": "imagefolder", "mnist": "idx", "tsv": "csv"}}),
-        "train": with_synonyms(string_rule("the training pictures, below --data", minLength=1, default="train"), "path", "root", "train_dir"),
+        "train": with_synonyms(string_rule("the training pictures, below --data", minLength=1, default="train"), "train_dir"),
         "val": with_synonyms(string_rule("the validation pictures, below --data", minLength=1, default="val")
-                             | {"type": ["string", "null"]}, "valid", "validation", "test", "val_dir"),
+                             | {"type": ["string", "null"]}, "valid", "validation", "val_dir"),
         "split": with_synonyms(split, "val_split", "validation_split", "holdout"),
         "classes": with_synonyms(names, "names", "labels", "class_names"),
         "broken": with_synonyms(count_rule("unreadable pictures that are skipped before the run stops", 0, default=100), "max_broken"),
@@ -138,14 +139,14 @@ def top_rules() -> Schema:
         "name": string_rule("the recipe's name; else the file's", minLength=1),
         "summary": with_synonyms(string_rule("one line on the recipe", default=""), "description"),
         "source": with_synonyms(string_rule("the paper and section it follows", default=""), "paper"),
-        "nets": with_synonyms(strings | {"description": "bundled specs whose own recipe this is", "default": []}, "models", string="nets: [VALUE]"),
+        "nets": with_synonyms(strings | {"description": "bundled specs whose own recipe this is", "default": []}, "models"),
         "extends": with_synonyms(string_rule("another recipe: a file beside this one, or zoo:NAME", minLength=1), "base", "inherits"),
         "data": with_synonyms(data_rule(), "dataset", "datasets"),
         "epochs": with_synonyms(count_rule("passes over the training pictures", most=MOST), "max_epochs", "num_epochs", "n_epochs", "max_epoch"),
         "steps": with_synonyms(count_rule("optimizer steps, instead of epochs"), "max_steps", "iterations", "max_iter", "num_steps"),
         "batch": with_synonyms(count_rule("pictures of a step: of all processes and accumulated passes", most=16 * MOST), "batch_size", "global_batch_size", "bs"),
         "optimizer": with_synonyms(one_of("the optimizer and its numbers", choice_rules(OPTIMIZERS), "optimizer", default={"sgd": {"lr": 0.1}}),
-                                    "optimiser", "optim", "opt", string="optimizer: {VALUE: {lr: 0.1}}"),
+                                    "optimiser", "optim", "opt"),
         "schedule": with_synonyms(one_of("how the learning rate goes on", schedules, "schedule", without_needs(schedules), default="constant",
                                          **{"x-other-words": words_alone(schedules)}), "lr_scheduler", "scheduler", "lr_schedule", "sched"),
         "warmup": warmup_rule() | {"description": "a lower learning rate at the start"},
@@ -161,59 +162,27 @@ def top_rules() -> Schema:
                                     "gradient_accumulation_steps"),
         "clip": with_synonyms(positive_rule("the largest norm of the gradient", optional=True, default=None), "clip_grad", "gradient_clip_val",
                               "max_grad_norm", "clip_norm", "clip_grad_norm"),
-        "freeze": with_synonyms(strings | {"description": "paths of steps that are not trained", "default": []}, "frozen", string="freeze: [VALUE]"),
-        "checkpoint": with_synonyms(checkpoint_rule(), "checkpoints", "save"),
+        "freeze": with_synonyms(strings | {"description": "paths of steps that are not trained", "default": []}, "frozen"),
+        "checkpoint": with_synonyms(checkpoint_rule(), "checkpoints"),
         "seed": with_synonyms(count_rule("of all draws", 0, default=0), "random_seed", "manual_seed"),
         "log": with_synonyms(mapping_rule(logs, "key of `log`", description="what a run writes beside its checkpoints"), "logging", "logger"),
     }  # fmt: skip
 
 
-def stands_elsewhere(keys: Schema) -> list[list[Any]]:
-    """For words that stand deeper in a recipe than at its top: what to write."""
-
-    def words(rules: Schema) -> list[str]:
-        return [word for key, rule in rules.items() for word in (key, *rule.get("x-also-called", ()))]
-
-    taken = set(words(keys))
-    inside = [
-        (
-            [word for word in words({key: rule}) if word not in taken],
-            f"it stands in `{name}`: write `{name}: {{{key}: …}}`",
-        )
-        for name in ("data", "loss")
-        for key, rule in keys[name]["properties"].items()
-    ]
-    of_optimizer = [w for rule in keys["optimizer"]["properties"].values() for w in words(rule["properties"])]
-    steps = keys["augment"]["items"]["properties"]
-    lr = keys["optimizer"]["properties"]["sgd"]["properties"]["lr"]["x-also-called"]
-    return [
-        [["lr", *lr], "it stands in `optimizer`: write `optimizer: {sgd: {lr: VALUE}}`"],
-        [list(dict.fromkeys(of_optimizer)), "it stands in `optimizer`, among the fields of the one that is chosen: `optimizer: {sgd: {lr: 0.1, …}}`"],
-        [list(keys["optimizer"]["properties"]), "an optimizer is written `optimizer: {KEY: {lr: 0.1}}`"],
-        [list(keys["schedule"]["properties"]), "a schedule is written `schedule: {KEY: {…}}`"],
-        *([found, advice] for found, advice in inside),
-        *([words({name: rule}), f"it is a step of `augment`: write `augment: [{{{name}: …}}]`"] for name, rule in steps.items()),
-        [["min_lr", "gamma", "milestones", "patience"], "it stands in `schedule`, among the fields of the one that is chosen"],
-        [["model", "net", "arch", "spec"], "a recipe names no net: `archc train SPEC RECIPE`; `nets` are bundled ones that it is the own recipe of"],
-        [["device", "devices", "gpus", "strategy"], "where a run takes place is said on the command line: `archc train --help`"],
-    ]  # fmt: skip
-
-
 @lru_cache(maxsize=1)
 def recipe_schema() -> Schema:
     """The whole schema, as JSON values. Cached, so do not change it."""
-    keys = top_rules()
-    other_keys = {"x-other-keys": stands_elsewhere(keys)}
+    whole = mapping_rule(top_rules(), "key of a recipe", ("recipe",), patternProperties={USER_KEY: {}})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "archc recipe, version 1",
-        **mapping_rule(keys, "key of a recipe", ("recipe",), patternProperties={USER_KEY: {}}, **other_keys),
+        **with_other_words(whole),
     }
 
 
 def recipe_schema_text() -> str:
     """The schema as JSON text, which is also committed as training/recipe.schema.json for editors."""
-    return json.dumps(recipe_schema(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(without_other_words(recipe_schema()), indent=1, ensure_ascii=False) + "\n"
 
 
 RECIPES_LANGUAGE = Language(
@@ -221,5 +190,6 @@ RECIPES_LANGUAGE = Language(
     recipe_schema,
     "recipe, epochs, batch and optimizer",
     "the smallest recipe: recipe: 1, epochs: 10, batch: 32, optimizer: {sgd: {lr: 0.1}}",
-    (("archspec", "a spec", "a recipe says how a net is trained: `archc train SPEC RECIPE` takes both"),),
+    RECIPE_KEYS,
+    (("archspec", "a spec", "a recipe says how a net is trained: `archc train SPEC RECIPE` takes both", SPEC_KEYS),),
 )

@@ -5,7 +5,6 @@ Each setting is a small recipe of one value, which is laid over the recipe, so t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,16 +14,23 @@ from ...compiler.frontend.located_yaml import Entry, Located
 from ...compiler.frontend.overrides import Override, from_setting, from_value
 from ...compiler.frontend.validation import validate
 from ...compiler.ops.fields import Schema
-from ...compiler.ops.words import is_among
 from ...compiler.sources import Memory, SpecText
 from .layers import CHOICES, OWN, lay_over
 from .rules import recipe_schema
+from .setting_names import (
+    FIXED,
+    OF_RECIPE,
+    OF_SPEC,
+    SHELL_WORD,
+    advise_elsewhere,
+    as_setting,
+    did_you_mean,
+    place_of,
+    places,
+    refuse_name,
+)
 from .tree import chosen, find
 from .write import flow, to_plain
-
-FIXED = ("recipe", "extends")  # what a setting cannot change
-OF_RECIPE, OF_SPEC = "recipe.", "spec."
-SHELL_WORD = re.compile(r"[\w.,+-]+")
 
 
 class SplitSettings(NamedTuple):
@@ -44,12 +50,12 @@ def split_settings(settings: Sequence[str], params: Collection[str]) -> SplitSet
         elif setting.startswith(OF_SPEC):
             spec.append(setting.removeprefix(OF_SPEC))
         else:
-            name = setting.partition("=")[0]
-            (recipe if is_of_recipe(name, params) else spec).append(setting)
+            name, _, value = setting.partition("=")
+            (recipe if is_of_recipe(name, params, value) else spec).append(setting)
     return SplitSettings(tuple(recipe), tuple(spec))
 
 
-def is_of_recipe(name: str, params: Collection[str]) -> bool:
+def is_of_recipe(name: str, params: Collection[str], value: str = "") -> bool:
     """Whether a setting's name is the recipe's, and not the spec's. Raises Failure (usage) where it is both's, or nobody's."""
     keys = recipe_schema()["properties"]
     first, dot, _ = name.partition(".")
@@ -61,18 +67,22 @@ def is_of_recipe(name: str, params: Collection[str]) -> bool:
         raise Failure("set-unknown", message, f"write --set recipe.{name}=… or --set spec.{name}=…", 2)
     elif name in keys or name in params:
         return name in keys
+    near = nearest(name, params)
+    other = "" if near else advise_elsewhere(name, value)
     place = place_of(name)
-    if place or dot:
-        help = f"did you mean `{place}`?" if place else f"the first part is a key of a recipe: {', '.join(keys)}"
+    if other or place or dot:
+        help = other or (
+            f"{did_you_mean(place, value)}" if place else f"the first part is a key of a recipe: {', '.join(keys)}"
+        )
         raise Failure(
             "set-unknown", f"--set {name[:80]} names no key of a recipe and no parameter of the spec", help, 2
         )
-    near = nearest(name, [*params, *keys])
+    near = near or nearest(name, keys)
     of_spec = f"the spec has {list_names(params, '`{}`')}" if params else "the spec has no parameters"
     help = (
-        f"did you mean `{near}`?"
+        did_you_mean(near, value)
         if near
-        else f"{of_spec}; a recipe has {', '.join(key for key in keys if key not in OWN)} (docs/recipes.md)"
+        else f"{of_spec}; a recipe has {', '.join(key for key in keys if key not in OWN)} (docs/reference/recipes.md)"
     )
     raise Failure("set-unknown", f"--set {name[:80]} names no parameter of the spec and no key of a recipe", help, 2)
 
@@ -109,29 +119,6 @@ def leaves(plain: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
             yield before + key, value
 
 
-def places(rule: Schema, before: str = "", depth: int = 3) -> Iterator[tuple[str, str, Schema]]:
-    """The keys of a recipe with the dotted word that sets each, and their rules. The name of a choice is no part of the word."""
-    for key, inner in rule.get("properties", {}).items():
-        yield key, before + key, inner
-        if not depth:
-            continue
-        if not before and key in CHOICES:
-            for each in inner["properties"].values():
-                yield from places(each, f"{key}.", depth - 1)
-        else:
-            yield from places(inner, f"{before}{key}.", depth - 1)
-
-
-def place_of(name: str) -> str | None:
-    """The dotted word that a name, its last part or a synonym of that, was probably meant for; None where there is none."""
-    last = name.rpartition(".")[2]
-    known = list(places(recipe_schema()))
-    for key, dotted, rule in known:
-        if is_among(last, (key, *rule.get("x-also-called", ()))) and dotted != name:
-            return dotted
-    return nearest(name, [dotted for _, dotted, _ in known])
-
-
 def lay_settings(root: Located, settings: Sequence[str], values: Mapping[str, Any]) -> Located:
     """The tree of a recipe with settings of a shell, and `values` of Python, laid over it. Raises Failure (usage)."""
     for override in (*map(from_setting, settings), *(from_value(name, value) for name, value in values.items())):
@@ -140,7 +127,8 @@ def lay_settings(root: Located, settings: Sequence[str], values: Mapping[str, An
         validate(layer, faults, recipe_schema)
         if found := list(faults):
             message = "; ".join(each.message for each in found)
-            raise Failure("set-value", f"{override.origin}: {message}", next((d.help for d in found if d.help), ""), 2)
+            help = next((d.help for d in found if d.help), "")
+            raise Failure("set-value", f"{override.origin}: {message}", as_setting(help, override), 2)
         kept = {key: entry for key, entry in layer.value.items() if key != "recipe"}
         root = lay_over(root, Located(kept, root.span))
     return root
@@ -158,8 +146,9 @@ def layer_of(override: Override, root: Located) -> Located:
             name = (chosen(node) if node else None) or (default if isinstance(default, str) else next(iter(default)))
             path.append(name)
             keys = keys.get(name, {}).get("properties", {})
+            rule = rule["properties"].get(name, rule)
         if part not in keys or (not path and part in FIXED):
-            refuse_name(override, path, part, keys)
+            refuse_name(override, path, part, rule, root)
         path.append(part)
         rule = keys[part]
     node = override.value
@@ -172,23 +161,3 @@ def layer_of(override: Override, root: Located) -> Located:
 def nest(key: str, node: Located, span: Span) -> Located:
     """A mapping of one key."""
     return Located({key: Entry(Located(key, span, key), node)}, span)
-
-
-def refuse_name(override: Override, path: list[str], part: str, keys: Mapping[str, Schema]) -> None:
-    """Raises Failure (usage) for a name that a recipe does not have at this place."""
-    if not path and part in FIXED:
-        raise Failure(
-            "set-unknown", f"{override.origin}: `{part}` is no value that can be set", "write it into the file", 2
-        )
-    where = f"`{path[-1]}` has no `{part[:80]}`" if path else f"a recipe has no key `{part[:80]}`"
-    synonym = next((key for key, rule in keys.items() if is_among(part, (key, *rule.get("x-also-called", ())))), None)
-    near = synonym or nearest(part, keys)
-    place = place_of(override.name)
-    if near:
-        help = f"did you mean `{'.'.join([*(path[:1] if path[:1] and path[0] in CHOICES else path), near])}`?"
-    elif place and not path:
-        help = f"did you mean `{place}`?"
-    else:
-        known = [key for key in keys if path or key not in FIXED]
-        help = f"it can be {', '.join(known)}" if known else "a list, and a value without keys, is set as a whole"
-    raise Failure("set-unknown", f"{override.origin}: {where}", help, 2)

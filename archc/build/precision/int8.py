@@ -5,7 +5,7 @@ taken over: it renames nodes and tensors, drops lines and metadata, and removes 
 written from our own nodes again, with a pair of nodes behind each value that is rounded and one before each weight.
 
 Activations are unsigned and weights signed, each output channel with a scale of its own: the kernels with VNNI want this pair. Weights
-take 7 of the 8 bits: without VNNI x86 adds two products in 16 bits, and full weights overflow there (docs/precision.md has figures), so
+take 7 of the 8 bits: without VNNI x86 adds two products in 16 bits, and full weights overflow there (docs/reference/precision.md has figures), so
 that one file is right on both.
 """
 

@@ -62,8 +62,7 @@ def make_variant(
     if options.is_plain:
         return Variant(exact, graph_options(options))
     pixels = pixel_scale(checked, exact, options) if options.input_type == "uint8" else None
-    floats = {name for name, param in exact.params().items() if param.dtype.kind == "float"}
-    large: dict[str, float] = {}
+    floats, large = float_params(exact), dict[str, float]()
     if "fp16" in (options.precision, options.store):
         large = too_large_for_half(RewrittenSource(weights, exact), sorted(floats))
     notes = tuple(
@@ -78,6 +77,19 @@ def make_variant(
     graph = run_passes(training, passes)
     stored = frozenset(floats - large.keys()) if options.store == "fp16" else frozenset()
     return Variant(graph, passes, stored, pixels, notes)
+
+
+def float_params(graph: Graph) -> frozenset[str]:
+    """The parameters of a graph that are floats."""
+    return frozenset(name for name, param in graph.params().items() if param.dtype.kind == "float")
+
+
+def halves_of_training(training: Graph, weights: WeightSource, options: BuildOptions) -> frozenset[str]:
+    """The tensors of a training graph that its file stores as half floats, which hold them."""
+    if options.store != "fp16":
+        return frozenset()
+    floats = float_params(training)
+    return floats - too_large_for_half(weights, sorted(floats)).keys()
 
 
 def pixel_scale(checked: Compilation, graph: Graph, options: BuildOptions) -> PixelScale:

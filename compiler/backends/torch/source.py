@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import keyword
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -220,16 +220,19 @@ def has_data(graph: Graph) -> bool:
 
 def write(export: Export) -> list[OutputFile]:
     """Writes the Python module that `export` asks for; see export_torch."""
-    return export_torch(export.graph, export.weights, export.path, export.title, export.source)
+    return export_torch(export.graph, export.weights, export.path, export.title, export.source, export.stored_half)
 
 
-def export_torch(training: Graph, weights: WeightSource, path: Path, title: str, source: str) -> list[OutputFile]:
+def export_torch(
+    training: Graph, weights: WeightSource, path: Path, title: str, source: str, stored_half: Collection[str] = ()
+) -> list[OutputFile]:
     """Writes `path` (.py) and beside it its weights, `<stem>-<digest>.safetensors`; gives both files, the module first.
 
-    `title` says in a line what the net is, `source` which spec it comes from. Raises OSError where the disk is full.
+    `title` says in a line what the net is, `source` which spec it comes from. The tensors `stored_half` are half floats in the file, and float32
+    in the net that loads it. Raises OSError where the disk is full.
     """
     with HashedFile(path.with_name("data")) as partial:
-        write_safetensors(partial, training.params(), weights)
+        write_safetensors(partial, training.params(), weights, stored_half)
     data = name_by_content(partial.written, path.stem, DATA_SUFFIX)
     with HashedFile(path) as module:
         module.write(torch_source(training, title, source, data.path.name).encode())

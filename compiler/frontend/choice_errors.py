@@ -1,0 +1,103 @@
+"""Explains a choice by name that is written as other tools write it: one diagnostic, with the choice as it is written here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..diagnostics import Diagnostic, nearest
+from ..ops.fields import Schema, quote_value
+from .corrections import correct, suggest_entry
+from .foreign_steps import format_flow
+from .located_yaml import Entry, Located, plain_value
+from .named_choices import candidates, choice_with, find_name_key, is_name
+from .other_words import advise_other_word
+from .punctuation import advise_punctuation
+
+
+def explain_choice(node: Located, rule: Schema, subject: str, key: str, written: str) -> Diagnostic:
+    """The diagnostic of a value that is no choice by this rule.
+
+    `key` is that under which it stands, empty for an item of a list, and `written` what to write, where the document tells more.
+    """
+    value, wants = plain_value(node), rule["x-wants"]
+    if isinstance(value, dict) and value:
+        return explain_mapping(node, rule, subject, key, written)
+    if value == {}:
+        help = f"write `{key}: {example_of(rule)}`" if key else f"it can be {', '.join(rule['properties'])}"
+        return Diagnostic("empty", node.span, f"{subject}is empty: it wants {wants}", help=help)
+    help = written or suggest_entry(key, rule, value)
+    if isinstance(value, str):
+        called = name_in(rule, value, help)
+        help = f"`{value}` is `{called}` here: {help}" if called and called != value else help
+        help = help or advise_word(rule, value, value)
+    help = help or (f"such as `{key}: {example_of(rule)}`" if key else "")
+    return Diagnostic("wrong-type", node.span, f"{subject}wants {wants}, not {quote_value(value)}", help=help)
+
+
+def explain_mapping(node: Located, rule: Schema, subject: str, key: str, written: str) -> Diagnostic:
+    """The diagnostic of a mapping that is not that of one choice."""
+    value, kind = plain_value(node), rule["x-what"]
+    article = "an" if kind[0] in "aeiou" else "a"
+    known: list[str] = [each for each in value if each in rule["properties"]]
+    unknown: list[Entry] = [entry for word, entry in node.value.items() if word not in rule["properties"]]
+    written = written or suggest_entry(key, rule, value)
+    name_key = find_name_key(rule, value)
+    if name_key:
+        span, word = node.value[name_key].key.span, value[name_key]
+        message = f"`{name_key}` is no {kind}: {article} {kind} is a key itself, and its fields stand in it"
+        return Diagnostic("unknown-key", span, message, help=written or f"`{word}`: {advise_word(rule, word, value)}")
+    if len(known) > 1:
+        second = node.value[known[1]].key.span
+        message = f"{subject}wants {rule['x-wants']}, not {len(known)} of them"
+        help = "leave one of them out" if key else f"each is an item of its own: {write_items(rule, value)}"
+        return Diagnostic("wrong-type", second, message, help=help)
+    first = unknown[0]
+    word = str(first.key.value)
+    if known:
+        message = f"`{word}` stands beside `{known[0]}`, and the fields of {article} {kind} stand in it"
+        return Diagnostic(
+            "unknown-key", first.key.span, message, help=written or advise_word(rule, word, plain_value(first.value))
+        )
+    if not is_name(rule, word) and choice_with(rule, {word: None}):
+        message = f"`{word}` is a field of {article} {kind}, whose name is missing around it"
+        help = written or (f"such as `{key}: {example_of(rule)}`" if key else "")
+        return Diagnostic("unknown-key", first.key.span, message, help=help)
+    help = advise_punctuation(first.key) if not is_name(rule, word) else ""
+    called = name_in(rule, word, written)
+    if not help and called:
+        help = f"`{word}` is `{called}` here" + (f": {written}" if written else "")
+    help = help or advise_word(rule, word, plain_value(first.value))
+    return Diagnostic("unknown-key", first.key.span, f"unknown {kind}: `{word}`", help=help)
+
+
+def name_in(rule: Schema, word: str, written: str) -> str:
+    """Our name for the choice that a word means: the one that is written; empty where it means none."""
+    names = [each.name for each in candidates(rule, word)]
+    return next((name for name in names if name in written), "" if written or not names else names[0])
+
+
+def advise_word(rule: Schema, word: str, value: Any) -> str:
+    """What to say of a name that is none of the choices."""
+    if other := advise_other_word(rule, word, value):
+        return other
+    if word in rule["properties"]:
+        return (
+            f"write `{word}: {{FIELD: VALUE}}`, with one of {', '.join(rule['properties'][word].get('properties', {}))}"
+        )
+    names = {
+        each: name for name, inner in rule["properties"].items() for each in (name, *inner.get("x-also-called", ()))
+    }
+    near = nearest(word, names)
+    return f"did you mean `{names[near]}`?" if near else f"it can be {', '.join(rule['properties'])}"
+
+
+def write_items(rule: Schema, value: dict[str, Any]) -> str:
+    """Several choices as items of a list, each as it is written here."""
+    texts = [suggest_entry("", rule, {name: inner}).removeprefix("write ") for name, inner in value.items()]
+    return "write " + ", ".join(f"`- {text[1:-1]}`" for text in texts if text.endswith("`"))
+
+
+def example_of(rule: Schema) -> str:
+    """The first choice with what it needs, as an example."""
+    found = correct(rule, rule.get("default", next(iter(rule["properties"]))))
+    return format_flow(found.value) if found else "{NAME: {FIELD: VALUE}}"

@@ -1,0 +1,120 @@
+"""Keys that stand at the top of a document and belong in one of its sections: `lr` beside `optimizer`, `mixup` beside `augment`.
+
+The rule of the document says which (`x-stands-in`): rows of words, a section, and the key in it that they mean; that is empty where the
+section knows the word. All that goes into one section is one mistake, and the section is written out with all of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from ..diagnostics import Diagnostic, list_names
+from ..ops.fields import Schema
+from ..ops.words import is_among
+from .corrections import correct, is_off, suggest_entry
+from .located_yaml import Entry, Located, plain_value
+from .named_choices import NAME_KEYS, is_choice
+from .other_words import advise_other_word
+from .schema_rules import unknown_entries
+from .validation import fits_itself
+
+MAX_STRAYS = 40
+Rules = Callable[[], Schema]
+
+
+class Stray(NamedTuple):
+    """An entry at the top that belongs in a section, under `field`; that is empty where it is the section itself by another name."""
+
+    entry: Entry
+    field: str
+
+
+@lru_cache(maxsize=4)
+def find_strays(root: Located, rules: Rules) -> Mapping[str, tuple[Stray, ...]]:
+    """The strays of a document by their sections, looked for once."""
+    rule = rules()
+    found: dict[str, list[Stray]] = {}
+    for entry in unknown_entries(root, rule)[:MAX_STRAYS] if "x-stands-in" in rule else ():
+        word = str(entry.key.value)
+        if advise_other_word(rule, word, plain_value(entry.value)):
+            continue
+        section = next(
+            (k for k, each in rule["properties"].items() if is_among(word, (k, *each.get("x-also-called", ())))), ""
+        )
+        row = next((row for row in rule["x-stands-in"] if is_among(word, tuple(row[0]))), None)
+        if section:
+            found.setdefault(section, []).append(Stray(entry, ""))
+        elif row:
+            found.setdefault(row[1], []).append(Stray(entry, row[2] or word))
+    return {section: tuple(strays) for section, strays in found.items()}
+
+
+def suggest_section(root: Located, section: str, rules: Rules) -> str:
+    """`write `section: …`` with all that belongs in it; empty where it cannot be told."""
+    rule, strays = rules()["properties"][section], find_strays(root, rules).get(section, ())
+    heads = [each.entry.value for each in strays if not each.field]
+    head = root.value[section].value if section in root.value else heads[0] if heads else None
+    fields = {each.field: plain_value(each.entry.value) for each in strays if each.field}
+    return suggest_entry(section, rule, join_section(rule, plain_value(head) if head else None, fields))
+
+
+def join_section(rule: Schema, base: Any, fields: Mapping[str, Any]) -> Any:
+    """The plain value of a section with the fields that stand outside of it."""
+    if not fields:
+        return base
+    if "array" in rule.get("type", ()):
+        steps = [{key: each} for key, each in base.items()] if isinstance(base, dict) else base or []
+        steps = steps if isinstance(steps, list) else [steps]
+        return [*steps, *({key: value} for key, value in fields.items() if not is_off(value))]
+    if is_choice(rule) and isinstance(base, str):
+        base = {NAME_KEYS[0]: base}
+    elif base is not None and not isinstance(base, dict):
+        found = correct(rule, base)
+        base = found.value if found else None
+    return {**(base or {}), **fields}
+
+
+def explain_strays(root: Located, what: str, rules: Rules) -> Iterator[Diagnostic]:
+    """One diagnostic for all that belongs in a section; none where the section itself is refused, which then says it."""
+    for section, strays in find_strays(root, rules).items():
+        heads, others = [each for each in strays if not each.field], [each for each in strays if each.field]
+        if section in root.value:
+            own = root.value[section]
+            for each in heads:
+                message = f"`{each.entry.key.value}` is `{section}` here, which stands on line {own.key.span.line}"
+                yield Diagnostic("unknown-key", each.entry.key.span, message, help="leave one of them out")
+            if others and fits_itself(rules()["properties"][section], plain_value(own.value)):
+                yield stray_keys(root, section, others, what, rules)
+        elif heads:
+            word = heads[0].entry.key.value
+            value = heads[0].entry.value.value
+            other = advise_other_word(rules()["properties"][section], value, value) if isinstance(value, str) else ""
+            written = other or suggest_section(root, section, rules)
+            help = f"`{word}` is `{section}` here" + (f": {written}" if written else "")
+            yield Diagnostic("unknown-key", heads[0].entry.key.span, f"unknown {what}: `{word}`", help=help)
+        else:
+            yield stray_keys(root, section, others, what, rules)
+
+
+def several_of(what: str, count: int) -> str:
+    """What a rule calls one of its keys, for so many of them: `key of a recipe`, `keys of a recipe`."""
+    return what if count == 1 else re.sub(r"^(key|field)\b", r"\1s", what)
+
+
+def stray_keys(root: Located, section: str, strays: list[Stray], what: str, rules: Rules) -> Diagnostic:
+    """The diagnostic of keys that stand at the top and belong in a section."""
+    first = strays[0].entry
+    words = list_names([str(each.entry.key.value) for each in strays], "`{}`")
+    is_list = "array" in rules()["properties"][section].get("type", ())
+    if is_list and all(is_off(plain_value(each.entry.value)) for each in strays):
+        help = f"leave {'it' if len(strays) == 1 else 'them'} out: there is only what stands in `{section}`"
+    else:
+        one, several = ("it is a step of", "they are steps of") if is_list else ("it stands in", "they stand in")
+        place = one if len(strays) == 1 else several
+        form = "{{NAME: {{{}: …}}}}" if is_choice(rules()["properties"][section]) else "{{{}: …}}"
+        written = suggest_section(root, section, rules) or f"write `{section}: {form.format(strays[0].field)}`"
+        help = f"{place} `{section}`: {written}"
+    return Diagnostic("unknown-key", first.key.span, f"unknown {several_of(what, len(strays))}: {words}", help=help)

@@ -1,0 +1,22 @@
+"""The pages that are made of the code: a module for each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from .diagnostics import diagnostics_index
+from .ops import op_pages
+from .page import Page
+from .zoo import zoo_pages
+
+KINDS: tuple[Callable[[], Iterable[Page]], ...] = (
+    diagnostics_index,
+    op_pages,
+    zoo_pages,
+)
+
+
+def generated_pages() -> Iterator[Page]:
+    """All of them."""
+    for make_pages in KINDS:
+        yield from make_pages()

@@ -1,0 +1,104 @@
+"""Lays the words of other tools (words.py) into the rules of a recipe, by which the front end explains mistakes.
+
+Names of our own come first: a word that the rules know at a place is no word of others there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ...compiler.ops.fields import Schema
+from ...compiler.ops.words import normalize_word
+from .words import ALSO, EXAMPLES, FORMS, INSTEAD, NEEDS, ORDER, OTHER_KEYS, OTHER_WORDS, STANDS_IN
+
+# sections whose keys and choices are looked for at the top, the first to have a word gets it
+SECTIONS = ("optimizer", "data", "loss", "checkpoint", "log", "warmup", "schedule", "augment")
+CHOICES = ("optimizer", "schedule")
+LISTS = ("augment",)
+OF_MESSAGES = ("x-other-keys", "x-other-forms", "x-other-words", "x-stands-in", "x-needs", "x-order", "x-example")
+
+
+def with_other_words(rule: Schema) -> Schema:
+    """The rule of a whole recipe with the words of other tools in it, and where words belong that stand at its top."""
+    keys = {key: lay_in(each, key) for key, each in rule["properties"].items()}
+    found = rule | {"properties": keys}
+    return lay_in(found, "", inside=False) | {"x-stands-in": stands_in(keys)}
+
+
+def without_other_words(rule: Any) -> Any:
+    """A rule without the rows that messages alone read: an editor has no use for them, and they are most of the text."""
+    if isinstance(rule, dict):
+        return {key: without_other_words(each) for key, each in rule.items() if key not in OF_MESSAGES}
+    return rule
+
+
+def lay_in(rule: Schema, place: str, inside: bool = True) -> Schema:
+    """The rule at a place with the words of others, and so the rules `inside` it."""
+    found = dict(rule)
+    if inside and "properties" in rule:
+        found["properties"] = {key: lay_in(each, f"{place}.{key}") for key, each in rule["properties"].items()}
+    if inside and "properties" in rule.get("items", {}):
+        steps = {key: lay_in(each, f"{place}.{key}") for key, each in rule["items"]["properties"].items()}
+        found["items"] = rule["items"] | {"properties": steps}
+        found["items"] |= rows_at(f"{place}.*", found["items"])
+    if place in ALSO:
+        found["x-also-called"] = list(dict.fromkeys((*rule.get("x-also-called", ()), *ALSO[place])))
+    if place in INSTEAD:
+        found["x-instead"] = rule.get("x-instead", {}) | INSTEAD[place]
+    if place in OTHER_WORDS:
+        found["x-other-words"] = rule.get("x-other-words", {}) | OTHER_WORDS[place]
+    if place in FORMS:
+        found["x-other-forms"] = [[list(words), name, fields, more] for words, name, fields, more in FORMS[place]]
+    if place in ORDER:
+        found["x-order"] = list(ORDER[place])
+    section = place.partition(".")[0]
+    is_choice = place.count(".") == 1 and section in (*CHOICES, *LISTS)
+    needs = NEEDS.get(place, NEEDS.get(f"{section}.*", []) if is_choice else [])
+    example = EXAMPLES.get(
+        place, EXAMPLES.get(f"{section}.*.{place.rpartition('.')[2]}") if place.count(".") == 2 else None
+    )
+    if example is not None:
+        found["x-example"] = example
+    if needs:
+        found["x-needs"] = [[list(fields), *rest] for fields, *rest in needs]
+    return found | rows_at(f"{section}.*" if is_choice and section in CHOICES else place, found)
+
+
+def rows_at(place: str, rule: Schema) -> Schema:
+    """`x-other-keys` of a place, without the words that the rule knows by now; empty where there are none."""
+    known = {normalize_word(word) for word in words_of(rule.get("properties", {}))}
+    rows = [
+        [[word for word in words if normalize_word(word) not in known], advice]
+        for words, advice in OTHER_KEYS.get(place, ())
+    ]
+    kept = [row for row in rows if row[0]]
+    return {"x-other-keys": kept} if kept else {}
+
+
+def words_of(keys: Schema) -> Iterator[str]:
+    """The keys of a mapping with all that they are also called."""
+    for key, rule in keys.items():
+        yield from (key, *rule.get("x-also-called", ()))
+
+
+def stands_in(keys: Schema) -> list[list[Any]]:
+    """Rows for words that stand deeper in a recipe than at its top: the words, the section, and the key in it, empty where it knows them."""
+    taken = {normalize_word(word) for word in words_of(keys)}
+    rows: list[list[Any]] = []
+
+    def add(words: Iterator[str] | tuple[str, ...], section: str, key: str) -> None:
+        new = [word for word in dict.fromkeys(words) if normalize_word(word) not in taken]
+        taken.update(map(normalize_word, new))
+        if new:
+            rows.append([new, section, key])
+
+    for words, section, key in STANDS_IN:
+        add(words, section, key)
+    for section in SECTIONS:
+        rule = keys[section]
+        choices = rule.get("items", rule)["properties"]
+        if section in CHOICES:
+            add((word for each in choices.values() for word in words_of(each.get("properties", {}))), section, "")
+        add(words_of(choices), section, "")
+    return rows
