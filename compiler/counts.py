@@ -1,4 +1,4 @@
-"""How people read a count and a share: in messages, tables and pictures alike."""
+"""How people read a count, a size in bytes and a share: in messages, tables and pictures alike."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ def count_of(count: int, noun: str) -> str:
     """`1 error`, `2 errors`, `1,000 errors`; `2 classes`."""
     ending = "es" if noun.endswith(("s", "x", "sh", "tch", "nch")) else "s"
     return f"{count:,} {noun}{'' if count == 1 else ending}"
+
+
+def format_bytes(count: int) -> str:
+    """A size of memory or of a file, in powers of 1024: `512 B`, `97.7 MiB`."""
+    value, units = float(count), iter(("B", "KiB", "MiB", "GiB", "TiB"))
+    unit = next(units)
+    while value >= 1024 and unit != "TiB":
+        value, unit = value / 1024, next(units)
+    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
 
 
 def format_share(share: float) -> str:

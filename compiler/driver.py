@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .diagnostics import Collector, Diagnostic, Failure, LimitReached, Source, nearest
 from .frontend.budget import Budget
 from .frontend.compose import Composer, Document
-from .frontend.decoding import format_bytes
+from .frontend.decoding import format_limit
 from .frontend.expand import expand
 from .frontend.header import Header, Labels
 from .frontend.located_yaml import Located
@@ -263,7 +263,7 @@ def read_labels(
         label = files.locate(labels.span.source.label, reference)
         data = files.read(label)
         if len(data) > max_bytes:
-            message = f"`{reference}` is over the limit of {format_bytes(max_bytes)}"
+            message = f"`{reference}` is over the limit of {format_limit(max_bytes)}"
             raise SourceError("file-too-large", message, raise_limit("bytes", len(data)))
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -17,10 +17,11 @@ from archc.runtime.preprocess import Preprocess
 from archc.training.augment.draws import Purpose, open_draws
 from archc.training.augment.pictures import Augmenter
 from archc.training.freezing import freeze
+from archc.training.measures import METRICS
 from archc.training.optimizers import make_optimizer, set_learning_rate
 from archc.training.recipe.find import bundled_recipes
 from archc.training.recipe.read import read_recipe
-from archc.training.schedules import Length, Plateau, after_epoch, learning_rate
+from archc.training.schedules import Length, Plateau, learning_rate, make_schedule
 
 # nets for the recipes that have none of their own; and the input of the one whose net is made for another
 OTHERS = {"fashion_mnist": "resnet20_cifar_optA", "fb_resnet_torch": "resnet50"}
@@ -121,7 +122,7 @@ def test_the_learning_rate_of_the_whole_run(name: str, net: str) -> None:
         # validation that never improves takes it to its end, and that within the run
         plateau, lowest = Plateau(), rules.values["min_lr"]
         for _ in range(int(length.epochs)):
-            plateau = after_epoch(plateau, 0.5, rules)
+            plateau = make_schedule(rules).after_epoch(plateau, dict.fromkeys(METRICS, 0.5))
         assert learning_rate(recipe, steps - 1, length, plateau) == pytest.approx(lowest) and lowest < base
     else:
         assert rates[-1] < base / 1.5

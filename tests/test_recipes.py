@@ -103,6 +103,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     SOUND + "optimizer: {sgd: {lr: 1, nesterov: true, momentum: 0.9, dampening: 0.1}}\n": [("keys-conflict", "`dampening`")],
     SOUND + "optimizer: {sgd: {lr: 1e-3}}\nschedule: {cosine: {min_lr: 1}}\n": [("out-of-range", "`min_lr` 1 is over the learning rate")],
     SOUND + "schedule: ReduceLROnPlateau\n": [("wrong-type", "`ReduceLROnPlateau` is `plateau` here")],
+    HEAD + "steps: 9\nbatch: 2\nschedule: null\n": [("wrong-type", "`schedule` wants one schedule")],
     SOUND + "schedule: cosin\n": [("wrong-type", "did you mean `cosine`?")],
     SOUND + "schedule: {steps: [3, 6]}\n": [("wrong-type", "write `steps: {at: [3, 6]}`")],
     SOUND + "schedule: {steps: {factor: 0.1}}\n": [("missing-key", "`at` or `at_steps`")],

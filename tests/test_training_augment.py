@@ -44,7 +44,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 from archc.training.augment.steps import STEPS
-from archc.training.augment.steps.step import PictureStep, step_field
+from archc.training.augment.steps.step import PictureStep
+from archc.training.recipe.choice import field
 from archc.training.recipe.field_rules import count_rule, range_rule
 from archc.training.recipe.read import check_recipe
 
@@ -58,8 +59,8 @@ class Posterize(PictureStep):
     also_called = ("RandomPosterize",)
     ranges = (("among",),)
 
-    bits: int = step_field(count_rule("bits that are left", most=8))
-    among: tuple[int, int] = step_field(range_rule("the shades that change", [0, 255], 0, 255))
+    bits: int = field(count_rule("bits that are left", most=8))
+    among: tuple[int, int] = field(range_rule("the shades that change", [0, 255], 0, 255))
 
     def change(self, pixels: Any, draws: Any, how: Any) -> Any:
         inside = (pixels >= self.among[0]) & (pixels <= self.among[1])
@@ -71,7 +72,7 @@ made = check_recipe("sound.yaml").recipe
 assert made.augment[0].values == {"bits": 2, "among": (0, 255)}, made.augment
 wrong = check_recipe("wrong.yaml").diagnostics
 assert [each.code for each in wrong] == ["out-of-range", "not-rising", "missing-key", "unknown-key"], wrong
-assert wrong[3].help == "`RandomPosterize` is `posterize` here", wrong[3]
+assert wrong[3].help.startswith("`RandomPosterize` is `posterize` here"), wrong[3]
 assert not {"numpy", "torch", "torchvision", "PIL"} & set(sys.modules)
 
 import numpy as np

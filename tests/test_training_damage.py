@@ -223,7 +223,7 @@ def test_each_optimizers_own_checkpoints_fit(tmp_path: Path, name: str) -> None:
     (tmp_path / "small.yaml").write_text(SMALL, "utf-8")
     recipe = replace(
         RECIPE, optimizer=OptimizerRules(name, OPTIMIZERS[name], decay_norms=False), freeze=("conv",), epochs=1
-    )  # type: ignore[arg-type]
+    )
     train(tmp_path / "small.yaml", recipe, data=DATA, output=tmp_path / "run", device="cpu")
     assert resume(tmp_path / "run", data=DATA, device="cpu", epochs=2).step == 8
 
@@ -334,5 +334,5 @@ def test_a_recipe_whose_schedule_spans_the_run_keeps_its_length() -> None:
         "polynomial": False,
         "one_cycle": False,
     }.items():
-        recipe = replace(RECIPE, schedule=ScheduleRules(name))  # type: ignore[arg-type]
+        recipe = replace(RECIPE, schedule=ScheduleRules(name))
         assert (hash_recipe(recipe) == hash_recipe(replace(recipe, epochs=5))) == same, name

@@ -40,7 +40,7 @@ from archc.training.recipe.recipe import (
     ScheduleRules,
     Warmup,
 )
-from archc.training.schedules import Length, Plateau, after_epoch, learning_rate
+from archc.training.schedules import Length, Plateau, learning_rate, make_schedule
 from archc.training.seeds import seed_generators, step_seed
 from archc.training.watching import EpochReport, RunPlan, StepReport, Watcher
 
@@ -131,7 +131,7 @@ def test_plateau_is_torchs(metric: str, mode: Any) -> None:
     plateau = Plateau()
     for value in np.random.default_rng(1).uniform(0, 1, 40).tolist():
         scheduler.step(value)
-        plateau = after_epoch(plateau, value, rules)
+        plateau = make_schedule(rules).after_epoch(plateau, {metric: value})
         assert learning_rate(recipe, 0, LENGTH, plateau) == pytest.approx(optimizer.param_groups[0]["lr"])
 
 
@@ -139,11 +139,11 @@ def test_plateau_is_torchs(metric: str, mode: Any) -> None:
 def test_a_negative_metric_becomes_better(metric: str) -> None:
     """Without validation pictures the metric is a loss, negative where more is better: one that stays as it is, is no better."""
     rules = ScheduleRules("plateau", {"metric": metric, "patience": 1, "factor": 0.1})
-    plateau = Plateau()
+    schedule, plateau = make_schedule(rules), Plateau()
     for _ in range(4):
-        plateau = after_epoch(plateau, -2.0, rules)
+        plateau = schedule.after_epoch(plateau, {metric: -2.0})
     assert plateau == Plateau(-2.0, 1, 0.1)
-    assert after_epoch(plateau, -1.9 if metric == "top1" else -2.1, rules).waited == 0
+    assert schedule.after_epoch(plateau, {metric: -1.9 if metric == "top1" else -2.1}).waited == 0
 
 
 def test_any_value_is_better_than_no_number() -> None:

@@ -18,9 +18,10 @@ from archc.compiler.counts import count_of
 from archc.compiler.diagnostics import Failure
 from archc.text.training import describe_plan
 from archc.training.broken import BrokenPictures
+from archc.training.measures import Measures
 from archc.training.metrics import MetricsFile, read_metrics
 from archc.training.tensorboard import EventFiles
-from archc.training.watching import EpochReport, Measures
+from archc.training.watching import EpochReport
 
 from .training_runs import make_plan, play, report_epoch, report_step
 

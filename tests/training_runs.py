@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from archc.training.measures import Measures
 from archc.training.recipe.recipe import LogRules, Recipe
-from archc.training.watching import EpochReport, Measures, RunPlan, StepReport, Watcher
+from archc.training.watching import EpochReport, RunPlan, StepReport, Watcher
 
 HEADS = ("aux1", "aux2")
 CLASSES = tuple(f"class {at}" for at in range(10))

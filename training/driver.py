@@ -36,7 +36,7 @@ from .result import TrainingResult
 from .run_folder import RunFolder, find_revision, write_spec
 from .run_lock import hold_run
 from .run_report import ReportedNet, is_finished_report, report_run
-from .schedules import Length, beyond_end
+from .schedules import Length, make_schedule
 from .step_faults import step_faults
 from .stopping import StopRequest
 from .tally import NotFinite
@@ -271,7 +271,8 @@ def plan_course(
     train, val = loaders
     per_epoch = train.batches_per_epoch // recipe.accumulate
     steps = recipe.steps if recipe.steps is not None else (recipe.epochs or 1) * per_epoch
-    if late := beyond_end(recipe, Length(steps, per_epoch)):
+    length = Length(steps, per_epoch)
+    if late := make_schedule(recipe.schedule).beyond_end(length, counts_steps=recipe.steps is not None):
         request.tell(f"warning[beyond-end]: {late}")
     weights = class_weights(recipe.loss, net.data.train.targets(), net.output.classes)
     loss = TrainingLoss(
@@ -280,7 +281,7 @@ def plan_course(
     identity = RunIdentity(net.graph.sha256(), hash_recipe(recipe), fabric.world_size, torch.get_num_threads(),
                         current_versions(fabric.device.type), len(net.data.train), hash_pictures(net.data.train, net.data.val))  # fmt: skip
     limit = recipe.data.broken
-    return Course(recipe, Length(steps, per_epoch), net.output, loss, train, val, folder.checkpoints, folder.best, identity,
+    return Course(recipe, length, net.output, loss, train, val, folder.checkpoints, folder.best, identity,
                   BrokenPictures(folder.path, limit, fabric))  # fmt: skip
 
 

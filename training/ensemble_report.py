@@ -17,13 +17,13 @@ from .data.worker_faults import worker_faults
 from .devices import local_processes
 from .ensemble import Member, result_of, with_members
 from .losses import ClassOutput, class_output
+from .measures import Measures
 from .memory import batch_of_process, is_out_of_memory
 from .prepare import PreparedNet, TrainingRequest
 from .result import EnsembleMeasures, MemberMeasures
 from .run_folder import RunFolder
 from .run_report import list_versions
 from .validation import add_batches, measure_batch, read_measures
-from .watching import Measures
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -21,14 +21,15 @@ from .checkpoint.write import write_best, write_checkpoint
 from .freezing import training_mode
 from .learner import Learner
 from .losses import ClassOutput, TrainingLoss
+from .measures import METRICS, Measures, is_loss
 from .optimizers import set_learning_rate
 from .recipe.recipe import Recipe
-from .schedules import Length, after_epoch, learning_rate
+from .schedules import Length, learning_rate, make_schedule
 from .seeds import seed_generators, step_seed
 from .stopping import StopRequest
 from .tally import LossTally, NotFinite, StepLosses
 from .validation import sum_over_processes, validate
-from .watching import EpochReport, Measures, StepReport, Watcher
+from .watching import EpochReport, StepReport, Watcher
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -216,24 +217,25 @@ def end_epoch(learner: Learner, course: Course, progress: Progress, seconds: flo
 
 def measure_epoch(learner: Learner, course: Course, progress: Progress) -> tuple[Progress, Measures | None]:
     """The measures on the validation pictures after an epoch, None without such, and what the schedule remembers of them."""
-    measures, rules = None, course.recipe.schedule
+    measures = None
     if course.val is not None:
         measures = validate(learner.evaluated, course.val, course.output, learner.fabric)
         course.broken.add(getattr(course.val, "broken", {}).items())
-    value = metric_value(rules.values.get("metric", "top1"), measures, progress.epoch_losses.mean())
-    return progress._replace(plateau=after_epoch(progress.plateau, value, rules), epoch_losses=LossSums()), measures
+    metrics: dict[str, float] = {name: metric_value(name, measures, progress.epoch_losses.mean()) for name in METRICS}
+    plateau = make_schedule(course.recipe.schedule).after_epoch(progress.plateau, metrics)
+    return progress._replace(plateau=plateau, epoch_losses=LossSums()), measures
 
 
 def metric_value(name: str, measures: Measures | None, train_loss: float) -> float:
     """A metric by its name; without validation pictures it is the training loss, negative where more is better."""
     if measures is None:
-        return train_loss if name == "loss" else -train_loss
+        return train_loss if is_loss(name) else -train_loss
     return float(getattr(measures, name))
 
 
 def is_better(name: str, value: float, best: Best | None) -> bool:
     """Whether `value` is better than the best so far. Of equal ones the first stays, and any is better than no number."""
-    return best is None or math.isnan(best.value) or (value < best.value if name == "loss" else value > best.value)
+    return best is None or math.isnan(best.value) or (value < best.value if is_loss(name) else value > best.value)
 
 
 def is_epoch_end(step: int, length: Length) -> bool:

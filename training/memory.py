@@ -10,12 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..compiler.analysis.training_memory import bytes_of, saved_bytes
+from ..compiler.counts import format_bytes
 from ..compiler.diagnostics import Failure
 from .machine_memory import available_bytes
+from .optimizers import count_state
 
 if TYPE_CHECKING:
     from ..compiler.ir.graph import Graph
-    from .recipe.recipe import OptimizerRules, Recipe
+    from .recipe.recipe import Recipe
 
 # of what float32 keeps for the backward pass, half floats keep this share at least: measured 0.50 to 0.62 on nets of the zoo
 HALF_LEAST, HALF_LIKELY = 0.5, 0.65
@@ -86,16 +88,6 @@ def measure_step(graph: Graph, recipe: Recipe) -> StepMemory:
 def is_frozen(name: str, recipe: Recipe) -> bool:
     """Whether a parameter is of a step that is not trained."""
     return any(name.startswith(f"{path}.") for path in recipe.freeze)
-
-
-def count_state(rules: OptimizerRules) -> int:
-    """How many numbers an optimizer keeps for each that is trained, as torch.optim does."""
-    values = rules.values
-    if rules.name == "sgd":
-        return int(bool(values.get("momentum")))
-    if rules.name == "rmsprop":
-        return 1 + bool(values.get("momentum")) + bool(values.get("centered"))
-    return 2 + bool(values.get("amsgrad"))
 
 
 def batch_of_process(recipe: Recipe, world_size: int) -> int:
@@ -171,12 +163,3 @@ def split_batch(batch: int, world_size: int, fits: int) -> int | None:
         if rest
         else next((parts for parts in range(2, each + 1) if each % parts == 0 and each // parts <= fits), None)
     )
-
-
-def format_bytes(count: float) -> str:
-    """`1.43 GB`, in powers of 1000."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 999.5:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..compiler.counts import format_bytes
 from .broken import BrokenPictures
 from .checkpoint.progress import Progress
 from .compiling import compile_faults
@@ -18,7 +19,7 @@ from .learner import Learner, make_learner
 from .loop import Course, take_step
 from .machine_memory import available_bytes
 from .members import first_member
-from .memory import StepMemory, batch_of_process, format_bytes, refuse_large_batch
+from .memory import StepMemory, batch_of_process, refuse_large_batch
 from .optimizers import set_learning_rate
 from .prepare import PreparedNet, TrainingRequest, prepare_net
 from .recipe.recipe import Augmentation

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..compiler.diagnostics import list_names
 from .checkpoint.progress import Progress
-from .schedules import DEPENDS_ON_LENGTH
+from .schedules import SCHEDULES
 from .watching import RunEnd, RunPlan
 
 
@@ -16,7 +16,7 @@ def describe_end(progress: Progress, plan: RunPlan, run: Path) -> list[str]:
     if plan.first_step < plan.steps:
         return []
     recipe = plan.recipe
-    if recipe.epochs is None or recipe.schedule.name in DEPENDS_ON_LENGTH:
+    if recipe.epochs is None or SCHEDULES[recipe.schedule.name].spans_run:
         longer = f"a new run goes on from its weights: --weights {run}/best.safetensors"
     else:
         longer = f"--resume {run} --epochs {2 * recipe.epochs} makes it longer"

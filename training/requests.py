@@ -22,7 +22,7 @@ from .recipe.recipe import Recipe
 from .recipe.settings import split_settings
 from .recipe.write import to_yaml
 from .run_folder import RunFolder
-from .schedules import DEPENDS_ON_LENGTH
+from .schedules import SCHEDULES
 from .watching import Watcher
 
 RecipeGiven = Recipe | str | os.PathLike[str] | None
@@ -99,7 +99,7 @@ def refuse_length(recipe: Recipe, epochs: int | None, run: Path) -> None:
             "give more, or leave it out",
             2,
         )
-    if recipe.schedule.name in DEPENDS_ON_LENGTH:
+    if SCHEDULES[recipe.schedule.name].spans_run:
         raise Failure("cannot-extend", f"the schedule `{recipe.schedule.name}` spans the whole run: with {count_of(epochs, 'epoch')} each step so far would have "
                       "had another learning rate", f"begin a new run with --weights {run}/best.safetensors", 2)  # fmt: skip
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from .checkpoint.progress import Best
-from .watching import Measures
+from .measures import Measures
 
 
 class MemberMeasures(NamedTuple):

@@ -1,16 +1,34 @@
 """The learning rate as a function of the position in a run. Nothing is counted from call to call, so a resumed run needs no state.
 
-Only `plateau` looks at what happened: what it remembers is a frozen value, which lies in the checkpoint.
+A schedule is a class with all that is special about it: its words, its fields with their defaults, its rate, and what is wrong with a recipe of it.
+Only ReduceOnPlateau looks at what happened: what it remembers is a frozen value, which lies in the checkpoint.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, ClassVar, NamedTuple
 
 from ..compiler.counts import count_of
+from ..compiler.diagnostics import Diagnostic, Note
+from ..compiler.frontend.located_yaml import Entry, Located
+from ..compiler.ops.fields import Schema, is_number, quote_value
+from .measures import METRICS, is_loss
+from .recipe.choice import RecipeChoice, field
+from .recipe.field_rules import (
+    MOST,
+    between_rule,
+    count_rule,
+    from_zero_rule,
+    number_rule,
+    share_rule,
+    word_rule,
+)
 from .recipe.recipe import Recipe, ScheduleRules, Warmup
+from .recipe.tree import find, holds, is_sound_mapping, number
 
 # the relative change that counts as better, as torch's ReduceLROnPlateau has it
 THRESHOLD = 1e-4
@@ -36,32 +54,308 @@ class Plateau(NamedTuple):
     lowered: float = 1.0
 
 
-def after_epoch(plateau: Plateau, value: float, rules: ScheduleRules) -> Plateau:
-    """What the plateau schedule remembers after an epoch whose metric has the `value`. Losses are best low, shares best high."""
-    if rules.name != "plateau" or math.isnan(value):
-        return plateau
-    metric, best = rules.values.get("metric", "top1"), plateau.best
-    low = metric == "loss"
-    # of a size, as without validation pictures the metric is a negative loss
-    margin = THRESHOLD * abs(best or 0.0)
-    if best is None or (value < best - margin if low else value > best + margin):
-        return Plateau(value, 0, plateau.lowered)
-    if plateau.waited < rules.values.get("patience", 10):
-        return plateau._replace(waited=plateau.waited + 1)
-    return Plateau(best, 0, plateau.lowered * rules.values.get("factor", 0.1))
-
-
 START = Plateau()
+
+
+class Moment(NamedTuple):
+    """When a rate is asked for: before the step `step`, from 0, of a run of this `length` whose warm-up ends at the step `began`."""
+
+    step: int
+    length: Length
+    began: int = 0
+    plateau: Plateau = START
+
+    @property
+    def progress(self) -> float:
+        """How far the run is behind its warm-up, from 0 to 1."""
+        return min(max((self.step - self.began) / max(self.length.steps - self.began, 1), 0.0), 1.0)
+
+
+def min_lr_field() -> Any:
+    """The field of the rate at which a schedule ends."""
+    return field(from_zero_rule("the lowest learning rate", default=0.0), "eta_min", "end_lr")
+
+
+FACTOR_WORDS = ("gamma", "decay_rate", "decay")
+
+
+def factor_rule(**more: Any) -> Schema:
+    """The rule of what a rate is multiplied by."""
+    what = "what the learning rate is multiplied by"
+    return number_rule(what, "a number over 0 and at most 1", exclusiveMinimum=0, maximum=1, **more)
+
+
+def times_rule(what: str, wants: str, item: Schema) -> Schema:
+    """The rule of a list of times, each as `item` says."""
+    return {"type": ["array", "null"], "description": what, "items": item, "minItems": 1, "default": None, "x-wants": wants}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Schedule(RecipeChoice):
+    """How the learning rate goes on.
+
+    `spans_run` says that its course depends on how long the run is: a longer run is another one from the first step on. `watches` says that it
+    looks at a metric of the validation pictures.
+    """
+
+    spans_run: ClassVar[bool] = False
+    watches: ClassVar[bool] = False
+
+    def rate(self, base: float, moment: Moment) -> float:
+        """The learning rate, without the warm-up, of a recipe whose optimizer has the learning rate `base`."""
+        raise NotImplementedError
+
+    def after_epoch(self, plateau: Plateau, metrics: Mapping[str, float]) -> Plateau:
+        """What it remembers after an epoch with these metrics."""
+        return plateau
+
+    def beyond_end(self, length: Length, counts_steps: bool) -> str:
+        """In words what of it lies behind the end of a run whose recipe `counts_steps`, or epochs; empty where nothing does."""
+        return ""
+
+
+@dataclass(frozen=True)
+class ConstantRate(Schedule):
+    """The same learning rate at every step."""
+
+    name = "constant"
+    also_called = ("ConstantLR", "none", "fixed")
+
+    def rate(self, base: float, moment: Moment) -> float:
+        return base
+
+
+@dataclass(frozen=True)
+class ReduceOnPlateau(Schedule):
+    """Lower where the metric makes no progress.
+
+    Times `factor` after more than `patience` epochs without: torch's ReduceLROnPlateau.
+    """
+
+    name = "plateau"
+    also_called = ("ReduceLROnPlateau", "on_plateau")
+    watches = True
+
+    metric: str = field(word_rule("what is looked at, on the validation pictures", METRICS, "top1"), "monitor")
+    factor: float = field(factor_rule(default=0.1), *FACTOR_WORDS)
+    patience: int = field(count_rule("epochs without progress that it waits", 0, default=10))
+    min_lr: float = min_lr_field()
+
+    def rate(self, base: float, moment: Moment) -> float:
+        return max(base * moment.plateau.lowered, min(base, float(self.min_lr)))
+
+    def after_epoch(self, plateau: Plateau, metrics: Mapping[str, float]) -> Plateau:
+        value, best = metrics[self.metric], plateau.best
+        if math.isnan(value):
+            return plateau
+        # of a size, as without validation pictures the metric is a negative loss
+        margin = THRESHOLD * abs(best or 0.0)
+        if best is None or (value < best - margin if is_loss(self.metric) else value > best + margin):
+            return Plateau(value, 0, plateau.lowered)
+        if plateau.waited < self.patience:
+            return plateau._replace(waited=plateau.waited + 1)
+        return Plateau(best, 0, plateau.lowered * self.factor)
+
+
+@dataclass(frozen=True)
+class StepDecay(Schedule):
+    """Lower at the given times.
+
+    Times `factor` at each of the epochs `at`, or of the steps `at_steps`; of a list, the first of these has the first one.
+    """
+
+    name = "steps"
+    also_called = ("StepLR", "MultiStepLR", "step", "multistep")
+    instead = {"array": "steps: {at: VALUE}"}
+    exclusive = (("at", "at_steps", "when the learning rate is lowered"),)
+
+    at: Sequence[float] | None = field(
+        times_rule(
+            "after which epochs it is multiplied",
+            "a list of epochs",
+            {"type": "number", "exclusiveMinimum": 0, "x-wants": "epochs: a number over 0"},
+        ),
+        "milestones",
+        "epochs",
+    )
+    at_steps: Sequence[int] | None = field(
+        times_rule(
+            "after which optimizer steps, instead of `at`",
+            "a list of steps",
+            {"type": "integer", "minimum": 1, "x-wants": "an integer of at least 1"},
+        )
+    )
+    factor: float | Sequence[float] = field(
+        factor_rule() | {"type": ["number", "array"], "description": "what the learning rate is multiplied by; a list has one for each time",
+         "items": {key: value for key, value in factor_rule().items() if key != "description"}, "minItems": 1, "default": 0.1,
+         "x-wants": "a number over 0 and at most 1, or a list of them"}, *FACTOR_WORDS,
+    )  # fmt: skip
+
+    def rate(self, base: float, moment: Moment) -> float:
+        times: Sequence[float] = self.at_steps or [each * moment.length.per_epoch for each in self.at or ()]
+        passed = sum(moment.step >= each for each in times)
+        return float(
+            base * (math.prod(self.factor[:passed]) if isinstance(self.factor, Sequence) else self.factor**passed)
+        )
+
+    def beyond_end(self, length: Length, counts_steps: bool) -> str:
+        """Empty also where the recipe alone tells it, as it counts its drops as it counts its length."""
+        if bool(self.at_steps) == counts_steps:
+            return ""
+        name, size = ("at_steps", 1) if self.at_steps else ("at", length.per_epoch)
+        late = [f"{each:,}" for each in self.at_steps or self.at or () if each * size >= length.steps]
+        ends = f"{count_of(length.steps, 'step')}, {length.per_epoch:,} an epoch"
+        named = f"`{name}` names {' and '.join(late)}, and the run ends after {ends}: the rate is not lowered then"
+        return named if late else ""
+
+    @classmethod
+    def rule(cls) -> Schema:
+        # one of the two times is missed by find_missing: its name does not stand alone, though no field must be there
+        return super().rule() | {"type": ["object"]}
+
+    @classmethod
+    def find_missing(cls, entry: Entry) -> Iterator[Diagnostic]:
+        fields = entry.value
+        if not holds(fields, "at") and not holds(fields, "at_steps") and is_sound_mapping(fields):
+            help = "write `steps: {at: [30, 60]}`, in epochs, or `at_steps: [32000, 48000]`"
+            message = "`steps` needs `at` or `at_steps`: when it is lowered"
+            yield Diagnostic("missing-key", fields.span, message, help=help)
+
+    @classmethod
+    def find_conflicts(cls, fields: Located, root: Located) -> Iterator[Diagnostic]:
+        """Times that do not rise, or lie behind the end of the run, and a list of factors that has not one for each time."""
+        for key, length in (("at", "epochs"), ("at_steps", "steps")):
+            times, end, factors = find(fields, key), number(root, length), find(fields, "factor")
+            if times is None or not isinstance(times.value, list):
+                continue
+            items = [item for item in times.value if is_number(item.value)]
+            for one, two in pairwise(items):
+                if two.value <= one.value:
+                    message = f"`{key}` does not rise: {quote_value(two.value)} follows {quote_value(one.value)}"
+                    yield Diagnostic("not-rising", two.span, message, help="write the numbers in rising order, each once")  # fmt: skip
+            for item in items:
+                if end is not None and item.value >= end:
+                    message = (
+                        f"`{key}` names {quote_value(item.value)}, and the run ends after {quote_value(end)} {length}"
+                    )
+                    yield Diagnostic("beyond-end", item.span, message, severity="warning",
+                                     help="it has no effect: leave it out, or train longer")  # fmt: skip
+            if factors and isinstance(factors.value, list) and len(times.value) != len(factors.value):
+                message = f"`factor` has {len(factors.value)} numbers, and `{key}` {len(times.value)} times"
+                note = Note("the times are here", times.span)
+                help = f"write {len(times.value)} factors, or one number for all times"
+                yield Diagnostic("keys-conflict", factors.span, message, notes=(note,), help=help)
+
+
+@dataclass(frozen=True)
+class CosineDecay(Schedule):
+    """Half a cosine down to `min_lr`.
+
+    It begins at the end of the warm-up. Source: Loshchilov and Hutter 2017, SGDR, without restarts.
+    """
+
+    name = "cosine"
+    also_called = ("CosineAnnealingLR", "cosine_annealing", "cosineannealing")
+    spans_run = True
+
+    min_lr: float = min_lr_field()
+
+    def rate(self, base: float, moment: Moment) -> float:
+        return float(self.min_lr + (base - self.min_lr) * (1 + math.cos(math.pi * moment.progress)) / 2)
+
+
+@dataclass(frozen=True)
+class ExponentialDecay(Schedule):
+    """Lower every so many epochs.
+
+    Times `factor` after every `every` epochs, at once and not by and by, as GoogLeNet's 4 % every 8 epochs.
+    """
+
+    name = "exponential"
+    also_called = ("ExponentialLR",)
+
+    factor: float = field(factor_rule(default=0.94), *FACTOR_WORDS)
+    every: float = field(between_rule("epochs from one to the next", 0.001, MOST, default=1.0), "decay_epochs")
+
+    def rate(self, base: float, moment: Moment) -> float:
+        return float(base * self.factor ** math.floor(moment.step / (self.every * moment.length.per_epoch)))
+
+
+@dataclass(frozen=True)
+class PolynomialDecay(Schedule):
+    """Down to `min_lr` by a power of what is left of the run.
+
+    (1 - progress) to the `power`, from the end of the warm-up; power 1 is a straight line.
+    """
+
+    name = "polynomial"
+    also_called = ("PolynomialLR", "poly", "linear", "LinearLR")
+    spans_run = True
+
+    power: float = field(between_rule("1 is a straight line", 0.001, 1000, default=1.0))
+    min_lr: float = min_lr_field()
+
+    def rate(self, base: float, moment: Moment) -> float:
+        return float(self.min_lr + (base - self.min_lr) * (1 - moment.progress) ** self.power)
+
+
+@dataclass(frozen=True)
+class OneCycle(Schedule):
+    """Up and down again by cosines (Smith and Topin 2018).
+
+    Up to `lr` at the share `peak` of the run, and down to nearly nothing: torch's OneCycleLR with its defaults. It starts at lr / `start_factor`
+    and ends at lr / (`start_factor` · `end_factor`).
+    """
+
+    name = "one_cycle"
+    also_called = ("OneCycleLR",)
+    spans_run = True
+
+    peak: float = field(share_rule("the share of the run after which the learning rate is `lr`", default=0.3), "pct_start")  # fmt: skip
+    start_factor: float = field(between_rule("it starts at lr / start_factor", 0.001, MOST, default=25.0), "div_factor")
+    end_factor: float = field(
+        between_rule("it ends at lr / (start_factor · end_factor)", 0.001, 1_000_000_000, default=1e4),
+        "final_div_factor",
+    )
+
+    def rate(self, base: float, moment: Moment) -> float:
+        first = base / self.start_factor
+        last = first / self.end_factor
+        peak = self.peak * moment.length.steps - 1
+        if moment.step <= peak:
+            return between(first, base, moment.step / peak if peak > 0 else 1.0)
+        return between(base, last, (moment.step - peak) / max(moment.length.steps - 1 - peak, 1))
+
+
+def between(first: float, last: float, share: float) -> float:
+    """From `first` to `last` along half a cosine."""
+    return last + (first - last) * (1 + math.cos(math.pi * min(share, 1.0))) / 2
+
+
+SCHEDULES: Mapping[str, type[Schedule]] = {
+    each.name: each
+    for each in (
+        ConstantRate,
+        ReduceOnPlateau,
+        StepDecay,
+        CosineDecay,
+        ExponentialDecay,
+        PolynomialDecay,
+        OneCycle,
+    )
+}
+
+
+def make_schedule(rules: ScheduleRules) -> Schedule:
+    """The schedule of a recipe, with the defaults of what its values leave out."""
+    return SCHEDULES[rules.name](**rules.values)
 
 
 def learning_rate(recipe: Recipe, step: int, length: Length, plateau: Plateau = START) -> float:
     """The learning rate of the step `step`, from 0, in a run of this `length`."""
     rules, base = recipe.schedule, float(recipe.optimizer.values["lr"])
     began = warmup_steps(rules.warmup, length)
-    if rules.name == "plateau":
-        scheduled = max(base * plateau.lowered, min(base, float(rules.values.get("min_lr", 0.0))))
-    else:
-        scheduled = SCHEDULES[rules.name](base, step, length, began, rules.values)
+    scheduled = make_schedule(rules).rate(base, Moment(step, length, began, plateau))
     return scheduled * warmup_share(rules.warmup, step, began)
 
 
@@ -83,81 +377,3 @@ def warmup_share(warmup: Warmup | None, step: int, steps: int) -> float:
     if warmup.shape == "constant":
         return warmup.start
     return warmup.start + (1 - warmup.start) * (step if warmup.start else step + 1) / steps
-
-
-def progress(step: int, length: Length, began: int) -> float:
-    """How far the run is behind its warm-up, from 0 to 1."""
-    return min(max((step - began) / max(length.steps - began, 1), 0.0), 1.0)
-
-
-def constant(base: float, step: int, length: Length, began: int, values: Mapping[str, Any]) -> float:
-    """The same at every step."""
-    return base
-
-
-def steps(base: float, step: int, length: Length, began: int, values: Mapping[str, Any]) -> float:
-    """Times `factor` at each of the epochs `at`, or of the steps `at_steps`; of a list, the first of these has the first one."""
-    at = values["at_steps"] if values.get("at_steps") else [each * length.per_epoch for each in values.get("at", ())]
-    factor, passed = values.get("factor", 0.1), sum(step >= each for each in at)
-    return float(base * (math.prod(factor[:passed]) if isinstance(factor, Sequence) else factor**passed))
-
-
-def beyond_end(recipe: Recipe, length: Length) -> str:
-    """That drops of the rate lie behind the end of a run of this `length`, in words; empty where none does, or the recipe alone tells it: where
-    it counts its drops as it counts its length."""
-    rules = recipe.schedule
-    if rules.name != "steps":
-        return ""
-    name = "at_steps" if rules.values.get("at_steps") else "at"
-    if (name == "at_steps") == (recipe.steps is not None):
-        return ""
-    size = 1 if name == "at_steps" else length.per_epoch
-    late = [f"{each:,}" for each in rules.values.get(name, ()) if each * size >= length.steps]
-    ends = f"{count_of(length.steps, 'step')}, {length.per_epoch:,} an epoch"
-    return (
-        f"`{name}` names {' and '.join(late)}, and the run ends after {ends}: the rate is not lowered then"
-        if late
-        else ""
-    )
-
-
-def cosine(base: float, step: int, length: Length, began: int, values: Mapping[str, Any]) -> float:
-    """Half a cosine from the end of the warm-up down to `min_lr`. Source: Loshchilov and Hutter 2017, SGDR, without restarts."""
-    low = values.get("min_lr", 0.0)
-    return float(low + (base - low) * (1 + math.cos(math.pi * progress(step, length, began))) / 2)
-
-
-def exponential(base: float, step: int, length: Length, began: int, values: Mapping[str, Any]) -> float:
-    """Times `factor` after every `every` epochs, at once and not by and by, as GoogLeNet's 4 % every 8 epochs."""
-    return float(base * values.get("factor", 0.94) ** math.floor(step / (values.get("every", 1) * length.per_epoch)))
-
-
-def polynomial(base: float, step: int, length: Length, began: int, values: Mapping[str, Any]) -> float:
-    """(1 - progress) to the `power`, from the end of the warm-up down to `min_lr`; power 1 is a straight line."""
-    low = values.get("min_lr", 0.0)
-    return float(low + (base - low) * (1 - progress(step, length, began)) ** values.get("power", 1.0))
-
-
-def one_cycle(base: float, step: int, length: Length, began: int, values: Mapping[str, Any]) -> float:
-    """Up to `lr` at the share `peak` of the run, and down to nearly nothing, by cosines: torch's OneCycleLR with its defaults.
-
-    It starts at lr / `start_factor` and ends at lr / (`start_factor` · `end_factor`). Source: Smith and Topin 2018.
-    """
-    first = base / values.get("start_factor", 25.0)
-    last = first / values.get("end_factor", 1e4)
-    peak = values.get("peak", 0.3) * length.steps - 1
-    if step <= peak:
-        return between(first, base, step / peak if peak > 0 else 1.0)
-    return between(base, last, (step - peak) / max(length.steps - 1 - peak, 1))
-
-
-def between(first: float, last: float, share: float) -> float:
-    """From `first` to `last` along half a cosine."""
-    return last + (first - last) * (1 + math.cos(math.pi * min(share, 1.0))) / 2
-
-
-SCHEDULES: Mapping[str, Callable[[float, int, Length, int, Mapping[str, Any]], float]] = {
-    each.__name__: each for each in (constant, steps, cosine, exponential, polynomial, one_cycle)
-}
-# their course depends on how long the run is: a longer run is another one from the first step on
-DEPENDS_ON_LENGTH = ("cosine", "polynomial", "one_cycle")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler.diagnostics import Failure
 from .losses import ClassOutput, cross_entropy
-from .watching import Measures
+from .measures import Measures
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

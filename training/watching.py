@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from .measures import Measures
+
 if TYPE_CHECKING:
     from .recipe.recipe import Recipe
 
@@ -68,15 +70,6 @@ class StepReport(NamedTuple):
     lr: float
     images_per_second: float
     top1: float | None = None
-
-
-class Measures(NamedTuple):
-    """How well the net does on the validation pictures: `loss`, and the shares `top1` and `top5` (from 0 to 1)."""
-
-    loss: float
-    top1: float
-    top5: float
-    pictures: int
 
 
 class EpochReport(NamedTuple):

@@ -19,6 +19,7 @@ from ..text.layout import fold_line, output_width
 from ..text.tables import count_of, format_bytes, format_pairs
 from ..text.training import INDENT, ensemble_json, format_members
 from ..training.devices import DEVICES, is_first
+from ..training.measures import is_loss
 from .completion import complete_folder, complete_recipe, complete_spec, complete_training_setting
 from .options import Count, format_option, limit_option, print_answer, print_json
 
@@ -260,7 +261,7 @@ def result_text(result: TrainingResult, built: BuildResult | None = None) -> str
         )
     ]
     if result.best is not None:
-        value = f"{result.best.value:.4f}" if result.metric == "loss" else f"{result.best.value:.2%}"
+        value = f"{result.best.value:.4f}" if is_loss(result.metric) else f"{result.best.value:.2%}"
         rows.append(("best", f"{result.metric} {value} after step {result.best.step:,}"))
     rows.append(("weights", str(result.weights)))
     rows += [("note", note) for note in result.notes]

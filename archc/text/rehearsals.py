@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..compiler.counts import count_of
-from ..training.memory import format_bytes
+from ..compiler.counts import count_of, format_bytes
 from .training import describe_plan, format_loss
 
 if TYPE_CHECKING:

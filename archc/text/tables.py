@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..compiler.counts import count_of as count_of
-from ..compiler.counts import format_count as format_count  # a table is made with both
+from ..compiler.counts import format_bytes as format_bytes  # a table is made with all of them
+from ..compiler.counts import format_count as format_count
 from ..compiler.diagnostics import clean
 from .layout import cut_middle, fold_line, output_width, text_width
 
@@ -90,13 +91,3 @@ def format_plain(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} {format_plain(v)}" for k, v in value.items())
     return format_number(value).replace(",", "") if isinstance(value, int) else format_number(value)
-
-
-def format_bytes(count: int) -> str:
-    """A number of bytes for people: `512 B`, `97.7 MiB`."""
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024 or unit == "GiB":
-            return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1024
-    raise AssertionError

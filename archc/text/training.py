@@ -9,8 +9,9 @@ from ..compiler.counts import count_of, format_count
 from .tables import format_table
 
 if TYPE_CHECKING:
+    from ..training.measures import Measures
     from ..training.result import EnsembleMeasures
-    from ..training.watching import EpochReport, Measures, RunPlan, StepReport
+    from ..training.watching import EpochReport, RunPlan, StepReport
 
 # no line of a run is wider: terminals and logs have as many columns
 COLUMNS = 79

@@ -18,7 +18,7 @@ def decode_text(
     """
     start = Span(Source(name, ""), 1, 1, 1, 2)
     if len(data) > limits.bytes:
-        what = f"the file is over the limit of {format_bytes(limits.bytes)}"
+        what = f"the file is over the limit of {format_limit(limits.bytes)}"
         diagnostics.error("file-too-large", start, what, raise_limit("bytes", len(data)))
         return None
     try:
@@ -45,7 +45,7 @@ def decode_text(
     return source
 
 
-def format_bytes(count: int) -> str:
+def format_limit(count: int) -> str:
     """A limit in words: `1 MiB`, or `1,000,000 bytes`."""
     return f"{count:,} bytes" if count % 2**20 else f"{count // 2**20} MiB"
 

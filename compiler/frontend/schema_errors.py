@@ -55,7 +55,7 @@ def explain(root: Located, error: Any, rules: Rules = spec_rules) -> Iterator[Di
     is_item = path and isinstance(path[-1], int) and holder is not None and "$ref" not in rule
     subject = f"an item of `{holder}` " if is_item else f"`{holder}` " if path and holder is not None else ""
     wants = rule.get("x-wants") or wants_in_words(rule)
-    if follows_from_another(root, path, node, rule, error.validator):
+    if follows_from_another(root, path, node, rule, error.validator, rules):
         return
     if path and is_choice(rule):
         # an unknown name tells what the other errors tell of the same value
@@ -146,7 +146,7 @@ def items_by_name_key(node: Located, rules: Rules, section: str) -> dict[Located
     return {item: order for order, item in enumerate(named)}
 
 
-def follows_from_another(root: Located, path: Path, node: Located, rule: Schema, validator: str) -> bool:
+def follows_from_another(root: Located, path: Path, node: Located, rule: Schema, validator: str, rules: Rules) -> bool:
     """Whether the error only follows from another mistake that is reported: around its value, or at the first of its kind."""
     if not path:
         return False
@@ -159,7 +159,9 @@ def follows_from_another(root: Located, path: Path, node: Located, rule: Schema,
         return False
     if validator == "minItems" and "from" in around and isinstance(around["from"].value.value, list):
         return True
-    if node.value is None and any(key in around for key in rule.get("properties", {})):
+    # a document's own keys stand where they belong, as a recipe's `steps` beside its `schedule`
+    own = rules().get("properties", {}) if len(path) == 1 else {}
+    if node.value is None and any(key in around and key not in own for key in rule.get("properties", {})):
         # keys that stand beside it, and not in it
         return True
     if next(iter(around)) == path[-1]:

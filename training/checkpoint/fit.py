@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..optimizers import STEP_COUNT
+
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
@@ -34,8 +36,8 @@ def find_odd_state(kept: Mapping[str, Tensor], optimizer: Optimizer, names: froz
             return f"`optimizer.{name}` is no tensor of it"
         found.setdefault(at, set()).add(key)
         expected = parameters[at]
-        other = f"{describe(tensor)}, not a number" if key == "step" and tensor.shape else ""
-        if other := other or ("" if key == "step" else compare(tensor, expected)):
+        other = f"{describe(tensor)}, not a number" if key == STEP_COUNT and tensor.shape else ""
+        if other := other or ("" if key == STEP_COUNT else compare(tensor, expected)):
             return f"`optimizer.{name}` is {other}"
     for at, keys in found.items():
         if lacking := sorted(names - keys):

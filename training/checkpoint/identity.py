@@ -14,7 +14,7 @@ from ...compiler.diagnostics import Failure
 from ..data.pictures import PictureSet
 from ..recipe.recipe import Recipe
 from ..recipe.write import to_plain
-from ..schedules import DEPENDS_ON_LENGTH
+from ..schedules import SCHEDULES
 from .typed import read_fields
 
 
@@ -50,7 +50,7 @@ def hash_recipe(recipe: Recipe) -> str:
     """The SHA-256 of what in a recipe decides which numbers a step computes, and which weights are kept as the best."""
     plain = to_plain(recipe)
     computed = {key: value for key, value in plain.items() if key not in NOT_COMPUTED}
-    if recipe.schedule.name in DEPENDS_ON_LENGTH:
+    if SCHEDULES[recipe.schedule.name].spans_run:
         computed |= {"epochs": recipe.epochs, "steps": recipe.steps}
     kept = {"split": plain["data"].get("split"), "best": recipe.checkpoint.best}
     return hashlib.sha256(json.dumps(computed | kept, sort_keys=True).encode()).hexdigest()

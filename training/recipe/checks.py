@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 
 from ...compiler.diagnostics import Collector, Diagnostic, Note, Span
-from ...compiler.frontend.located_yaml import BROKEN, Located
+from ...compiler.frontend.located_yaml import Entry, Located
 from ...compiler.ops.fields import is_number, quote_value
 from ..augment.steps import STEPS
-from .layers import chosen, find
+from ..optimizers import OPTIMIZERS
+from ..schedules import SCHEDULES
+from .choice import RecipeChoice
 from .rules import recipe_schema
+from .tree import chosen, chosen_entry, chosen_span, find, holds, is_sound_mapping, number
 
 Found = Iterator[Diagnostic]
 
@@ -24,17 +26,6 @@ def check_recipe_values(root: Located, diagnostics: Collector, complete: bool) -
     for check in CHECKS if complete else CHECKS[1:]:
         for diagnostic in check(root):
             diagnostics.add(diagnostic)
-
-
-def holds(node: Located, key: str) -> bool:
-    """Whether a mapping states the key, and not as null; also where its value is refused."""
-    return isinstance(node.value, dict) and key in node.value and node.value[key].value.value is not None
-
-
-def number(root: Located, *path: str) -> float | None:
-    """The number at a path; None where there is none."""
-    node = find(root, *path)
-    return node.value if node is not None and is_number(node.value) else None
 
 
 def missing_keys(root: Located) -> Found:
@@ -48,18 +39,8 @@ def missing_keys(root: Located) -> Found:
     if missing:
         what, example = (" and ".join(texts) for texts in zip(*missing, strict=True))
         yield Diagnostic("missing-key", place, f"the recipe needs {what}", help=f"write {example}")
-    optimizer = find(root, "optimizer")
-    name = chosen(optimizer) if optimizer else None
-    fields = find(root, "optimizer", name) if name else None
-    if optimizer and name and fields and not holds(fields, "lr") and is_sound_mapping(fields):
-        span = optimizer.value[name].key.span
-        yield Diagnostic(
-            "missing-key", span, f"`{name}` needs `lr`, its learning rate", help=f"write `{name}: {{lr: 0.1}}`"
-        )
-    steps = find(root, "schedule", "steps")
-    if steps and not holds(steps, "at") and not holds(steps, "at_steps") and is_sound_mapping(steps):
-        help = "write `steps: {at: [30, 60]}`, in epochs, or `at_steps: [32000, 48000]`"
-        yield Diagnostic("missing-key", steps.span, "`steps` needs `at` or `at_steps`: when it is lowered", help=help)
+    for choice, entry in chosen_fields(root):
+        yield from choice.find_missing(entry)
     warmup = find(root, "warmup")
     if warmup and not holds(warmup, "epochs") and not holds(warmup, "steps") and is_sound_mapping(warmup):
         help = "write `warmup: {epochs: 5}`"
@@ -75,17 +56,12 @@ def is_constant(warmup: Located) -> bool:
     return bool(shape and shape.value == "constant")
 
 
-def is_sound_mapping(node: Located) -> bool:
-    """Whether no entry of a mapping is refused: an unknown key may mean one that is missing."""
-    return isinstance(node.value, dict) and all(entry.value.value is not BROKEN for entry in node.value.values())
-
-
 def two_ways(root: Located) -> Found:
     """Two keys that say the same."""
     places: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
         ((), "epochs", "steps", "how long the run is"),
         (("warmup",), "epochs", "steps", "how long the warm-up is"),
-        (("schedule", "steps"), "at", "at_steps", "when the learning rate is lowered"),
+        *((("schedule", each.name), *pair) for each in SCHEDULES.values() for pair in each.exclusive),
         (("data",), "val", "split", "which pictures validate"),
     )
     for path, first, second, what in places:
@@ -119,8 +95,9 @@ def validation(root: Located) -> Found:
         return
     note = Note("nothing is validated: this is null, and there is no `split`", data.value["val"].key.span)
     ways = "name a folder as `val`, write `split: {val: 0.1}`, or"
-    if schedule and chosen(schedule) == "plateau":
-        message = "`plateau` looks at the validation pictures, and there are none"
+    course = SCHEDULES.get(chosen(schedule) or "") if schedule else None
+    if schedule and course and course.watches:
+        message = f"`{course.name}` looks at the validation pictures, and there are none"
         yield Diagnostic(
             "no-validation", chosen_span(schedule), message, notes=(note,), help=f"{ways} take another schedule"
         )
@@ -131,29 +108,23 @@ def validation(root: Located) -> Found:
         )
 
 
-def chosen_span(node: Located) -> Span:
-    """Where the name of a choice stands."""
-    entry = next(iter(node.value.values()), None) if isinstance(node.value, dict) else None
-    return entry.key.span if entry else node.span
+def chosen_values(root: Located) -> Found:
+    """What is wrong with the values of the optimizer and the schedule."""
+    for choice, entry in chosen_fields(root):
+        yield from choice.find_conflicts(entry.value, root)
 
 
-def rising_lists(root: Located) -> Found:
-    """Lists whose numbers have to rise, and lie within the run."""
-    for key, length in (("at", "epochs"), ("at_steps", "steps")):
-        node, end = find(root, "schedule", "steps", key), number(root, length)
-        if node is None or not isinstance(node.value, list):
-            continue
-        items = [item for item in node.value if is_number(item.value)]
-        for one, two in pairwise(items):
-            if two.value <= one.value:
-                message = f"`{key}` does not rise: {quote_value(two.value)} follows {quote_value(one.value)}"
-                yield Diagnostic("not-rising", two.span, message, help="write the numbers in rising order, each once")
-        for item in items:
-            if end is not None and item.value >= end:
-                message = f"`{key}` names {quote_value(item.value)}, and the run ends after {quote_value(end)} {length}"
-                yield Diagnostic("beyond-end", item.span, message, severity="warning",
-                                 help="it has no effect: leave it out, or train longer")  # fmt: skip
-    yield from unequal_factors(root)
+def chosen_fields(root: Located) -> Iterator[tuple[type[RecipeChoice], Entry]]:
+    """The optimizer and the schedule of a recipe that have fields, with the entry of their names and fields."""
+    for key, choices in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+        node = find(root, key)
+        entry = chosen_entry(node) if node else None
+        if entry and entry.key.value in choices and isinstance(entry.value.value, dict):
+            yield choices[entry.key.value], entry
+
+
+def rising_ranges(root: Located) -> Found:
+    """Ranges of `augment` whose lowest number is over the highest."""
     for name, fields in augment_steps(root):
         for first, *second in STEPS[name].ranges if name in STEPS else ():
             pair = find(fields, first)
@@ -161,20 +132,6 @@ def rising_lists(root: Located) -> Found:
                 yield from falling(first, pair.value[0], pair.value[1], pair.span)
             elif pair and second and (most := find(fields, *second)):
                 yield from falling(first, pair, most, most.span)
-
-
-def unequal_factors(root: Located) -> Found:
-    """A list of factors that has not one for each time."""
-    factors, steps = find(root, "schedule", "steps", "factor"), find(root, "schedule", "steps")
-    if not factors or not isinstance(factors.value, list) or not steps:
-        return
-    for key in ("at", "at_steps"):
-        times = find(steps, key)
-        if times and isinstance(times.value, list) and len(times.value) != len(factors.value):
-            message = f"`factor` has {len(factors.value)} numbers, and `{key}` {len(times.value)} times"
-            note = Note("the times are here", times.span)
-            help = f"write {len(times.value)} factors, or one number for all times"
-            yield Diagnostic("keys-conflict", factors.span, message, notes=(note,), help=help)
 
 
 def falling(key: str, low: Located, high: Located, place: Span) -> Found:
@@ -212,18 +169,8 @@ def lengths(root: Located) -> Found:
         yield Diagnostic("out-of-range", node.span, message, help="let `accumulate` divide `batch`")
 
 
-def optimizer_values(root: Located) -> Found:
-    """Numbers of the optimizer and the schedule that do not go together."""
-    sgd = find(root, "optimizer", "sgd")
-    nesterov = find(root, "optimizer", "sgd", "nesterov")
-    if sgd and nesterov and nesterov.value is True:
-        if not number(root, "optimizer", "sgd", "momentum") and not is_refused(sgd, "momentum"):
-            help = "write `momentum: 0.9` beside it"
-            yield Diagnostic("keys-conflict", nesterov.span, "`nesterov` needs a `momentum` over 0", help=help)
-        elif number(root, "optimizer", "sgd", "dampening"):
-            yield Diagnostic(
-                "keys-conflict", nesterov.span, "`nesterov` goes with no `dampening`", help="leave `dampening` out"
-            )
+def lowest_rate(root: Located) -> Found:
+    """A schedule that ends over the learning rate of the optimizer."""
     optimizer, schedule = find(root, "optimizer"), find(root, "schedule")
     name, course = chosen(optimizer) if optimizer else None, chosen(schedule) if schedule else None
     rate = number(root, "optimizer", name, "lr") if name else None
@@ -231,11 +178,6 @@ def optimizer_values(root: Located) -> Found:
     if low and rate is not None and is_number(low.value) and low.value > rate:
         message = f"`min_lr` {quote_value(low.value)} is over the learning rate, {quote_value(rate)}"
         yield Diagnostic("out-of-range", low.span, message, help="write a `min_lr` below `lr`")
-
-
-def is_refused(node: Located, key: str) -> bool:
-    """Whether the value of the key is reported as wrong already."""
-    return key in node.value and node.value[key].value.value is BROKEN
 
 
 def finite(root: Located) -> Found:
@@ -255,8 +197,9 @@ CHECKS: tuple[Callable[[Located], Found], ...] = (
     missing_keys,
     two_ways,
     validation,
-    rising_lists,
+    chosen_values,
+    rising_ranges,
     lengths,
-    optimizer_values,
+    lowest_rate,
     finite,
 )

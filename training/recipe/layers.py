@@ -8,14 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...compiler.frontend.documents import DocumentReader
-from ...compiler.frontend.located_yaml import BROKEN, Entry, Located
+from ...compiler.frontend.located_yaml import Entry, Located
+from ..schedules import SCHEDULES
 from .rules import RECIPES_LANGUAGE
 
 # what one recipe says of itself is not true of those that extend it
 OWN = ("recipe", "extends", "name", "summary", "source", "nets")
 CHOICES = ("optimizer", "schedule")
 # two ways to say the same: the one that comes later takes the place of the other
-EXCLUSIVE = (("epochs", "steps"), ("val", "split"), ("at", "at_steps"))
+EXCLUSIVE = (
+    ("epochs", "steps"),
+    ("val", "split"),
+    *(pair[:2] for each in SCHEDULES.values() for pair in each.exclusive),
+)
 
 
 class RecipeComposer(DocumentReader[Located]):
@@ -63,20 +68,3 @@ def lay_choice(base: Located, own: Located) -> Located:
     if not isinstance(base.value, dict) or not isinstance(own.value, dict) or list(base.value) != list(own.value):
         return own
     return lay_over(base, own)
-
-
-def chosen(node: Located) -> str | None:
-    """The name of what an optimizer's or a schedule's node chooses; None where it is reported as wrong."""
-    if isinstance(node.value, str):
-        return node.value
-    return next(iter(node.value), None) if isinstance(node.value, dict) else None
-
-
-def find(root: Located, *path: str) -> Located | None:
-    """The node at a path of keys; None where there is none, where it is null, and where it is reported as wrong."""
-    node = root
-    for key in path:
-        if not isinstance(node.value, dict) or key not in node.value:
-            return None
-        node = node.value[key].value
-    return None if node.value is BROKEN or node.value is None else node

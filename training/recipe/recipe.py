@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
+from ..measures import MetricName
+
 DataFormat = Literal["imagefolder", "idx", "csv"]
-OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop"]
-ScheduleName = Literal["constant", "plateau", "steps", "cosine", "exponential", "polynomial", "one_cycle"]
 WarmupShape = Literal["linear", "constant"]
 TrainingPrecision = Literal["fp32", "bf16", "fp16"]
 
@@ -45,13 +45,13 @@ class DataRules:
 
 @dataclass(frozen=True)
 class OptimizerRules:
-    """The optimizer with its numbers, as torch.optim calls them (`lr`, `momentum`, `weight_decay`, `betas`, …).
+    """The optimizer, a `name` of training/optimizers.py, with its numbers as torch.optim calls them (`lr`, `momentum`, `weight_decay`, …).
 
     `decay_norms` False leaves norms and biases out of the weight decay. `bias_lr_factor` multiplies the learning rate of the biases, at every
     step: 2 is what Caffe's nets have.
     """
 
-    name: OptimizerName = "sgd"
+    name: str = "sgd"
     values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({"lr": 0.1}))
     decay_norms: bool = True
     bias_lr_factor: float = 1.0
@@ -72,9 +72,12 @@ class Warmup:
 
 @dataclass(frozen=True)
 class ScheduleRules:
-    """How the learning rate goes on; `values` are the schedule's own (docs/reference/recipes.md)."""
+    """How the learning rate goes on: a `name` of training/schedules.py, and `values` of its own (docs/reference/recipes.md).
 
-    name: ScheduleName = "constant"
+    What the values leave out has its default there.
+    """
+
+    name: str = "constant"
     values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     warmup: Warmup | None = None
 
@@ -105,7 +108,7 @@ class CheckpointRules:
     every_epochs: int | None = 1
     every_steps: int | None = None
     keep: int = 2
-    best: Literal["top1", "top5", "loss"] = "top1"
+    best: MetricName = "top1"
 
 
 @dataclass(frozen=True)

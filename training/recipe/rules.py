@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
 from ...compiler.frontend.language import RECIPE_KEYS, SPEC_KEYS, Language
 from ...compiler.frontend.schema import USER_KEY, mapping_rule, string_rule, with_synonyms
 from ...compiler.ops.fields import Schema
 from ..augment.steps import STEPS
-from .choices import METRICS, SCHEDULE_WORDS, optimizer_rules, schedule_rules
+from ..measures import METRICS
+from ..optimizers import OPTIMIZERS
+from ..schedules import SCHEDULES
+from .choice import choice_rules, words_alone
 from .field_rules import (
     MOST,
     below_one_rule,
@@ -26,6 +29,7 @@ from .field_rules import (
     word_rule,
 )
 from .other_tools import with_other_words, without_other_words
+from .recipe import DataFormat, TrainingPrecision, WarmupShape
 
 PRECISIONS = {"float32": "fp32", "32": "fp32", "full": "fp32", "bfloat16": "bf16", "bf16-mixed": "bf16", "float16": "fp16",
               "half": "fp16", "16-mixed": "fp16", "amp": "fp16"}  # fmt: skip
@@ -57,7 +61,7 @@ def data_rule() -> Schema:
     names = {"type": ["array", "null"], "items": {"type": "string", "x-wants": "a class's name"}, "minItems": 1, "default": None,
              "description": "names of the classes, where the data have only numbers", "x-wants": "a list of names"}  # fmt: skip
     keys = {
-        "format": word_rule("how the pictures lie there; null: told by what is there", ("imagefolder", "idx", "csv"), None,
+        "format": word_rule("how the pictures lie there; null: told by what is there", get_args(DataFormat), None,
                             **{"x-other-words": {"folder": "imagefolder", "folders": "imagefolder", "mnist": "idx", "tsv": "csv"}}),
         "train": with_synonyms(string_rule("the training pictures, below --data", minLength=1, default="train"), "train_dir"),
         "val": with_synonyms(string_rule("the validation pictures, below --data", minLength=1, default="val")
@@ -71,7 +75,7 @@ def data_rule() -> Schema:
     }  # fmt: skip
     keys["format"]["type"] = ["string", "null"]
     keys["format"]["enum"] = [*keys["format"]["enum"], None]
-    keys["format"]["x-wants"] = "one of `imagefolder`, `idx`, `csv`"
+    keys["format"]["x-wants"] = "one of " + ", ".join(f"`{word}`" for word in get_args(DataFormat))
     return mapping_rule(keys, "key of `data`", description="where the pictures are") | {
         "x-instead": {"string": "data: {train: VALUE}"}
     }
@@ -85,7 +89,7 @@ def warmup_rule() -> Schema:
                              maximum=2**31 - 1, default=None),
         "start": with_synonyms(share_rule("the share of the learning rate at the start", default=0.0), "start_factor", "warmup_factor"),
         "shape": with_synonyms(word_rule("`linear` rises in a straight line, `constant` stays at `start` until the warm-up ends",
-                                         ("linear", "constant"), "linear", **{"x-other-words": {"line": "linear", "flat": "constant"}}),
+                                         get_args(WarmupShape), "linear", **{"x-other-words": {"line": "linear", "flat": "constant"}}),
                                "method", "warmup_method"),
     }  # fmt: skip
     rule = mapping_rule(keys, "key of `warmup`", minProperties=1) | {"type": ["object", "null"], "default": None}
@@ -124,13 +128,7 @@ def checkpoint_rule() -> Schema:
 
 def top_rules() -> Schema:
     """The rules of the keys of a recipe, in the order in which they are written."""
-    schedules, steps = schedule_rules(), {name: step.rule() for name, step in STEPS.items()}
-    words = {
-        word.lower(): name
-        for name, others in SCHEDULE_WORDS.items()
-        for word in others
-        if name in without_needs(schedules)
-    }
+    schedules, steps = choice_rules(SCHEDULES), choice_rules(STEPS)
     alone = {word.lower(): name for name, step in STEPS.items() for word in step.also_called}
     strings = {"type": "array", "items": string_rule("a name", minLength=1)}
     augment = one_of("one step", steps, "augment step", without_needs(steps), **{"x-other-words": alone})
@@ -147,18 +145,17 @@ def top_rules() -> Schema:
         "epochs": with_synonyms(count_rule("passes over the training pictures", most=MOST), "max_epochs", "num_epochs", "n_epochs", "max_epoch"),
         "steps": with_synonyms(count_rule("optimizer steps, instead of epochs"), "max_steps", "iterations", "max_iter", "num_steps"),
         "batch": with_synonyms(count_rule("pictures of a step: of all processes and accumulated passes", most=16 * MOST), "batch_size", "global_batch_size", "bs"),
-        "optimizer": with_synonyms(one_of("the optimizer and its numbers", optimizer_rules(), "optimizer", default={"sgd": {"lr": 0.1}}),
+        "optimizer": with_synonyms(one_of("the optimizer and its numbers", choice_rules(OPTIMIZERS), "optimizer", default={"sgd": {"lr": 0.1}}),
                                     "optimiser", "optim", "opt"),
-        "schedule": with_synonyms(one_of("how the learning rate goes on",
-            {name: with_synonyms(rule, *SCHEDULE_WORDS[name]) for name, rule in schedules.items()}, "schedule",
-            without_needs(schedules), default="constant", **{"x-other-words": words}), "lr_scheduler", "scheduler", "lr_schedule", "sched"),
+        "schedule": with_synonyms(one_of("how the learning rate goes on", schedules, "schedule", without_needs(schedules), default="constant",
+                                         **{"x-other-words": words_alone(schedules)}), "lr_scheduler", "scheduler", "lr_schedule", "sched"),
         "warmup": warmup_rule() | {"description": "a lower learning rate at the start"},
         "loss": with_synonyms(loss_rule(), "criterion"),
         "augment": with_synonyms({"type": "array", "items": augment, "description": "steps on the training pictures, in their order", "default": [],
                     "x-wants": "a list of steps"}, "augmentation", "augmentations", "transforms", "transform"),
         "ema": with_synonyms(number_rule("the decay of the average of the weights", "a number over 0 and under 1", optional=True,
                                          exclusiveMinimum=0, exclusiveMaximum=1, default=None), "ema_decay", "model_ema"),
-        "precision": with_synonyms(word_rule("of the passes", ("fp32", "bf16", "fp16"), "fp32", **{"x-other-words": PRECISIONS}), "amp", "dtype"),
+        "precision": with_synonyms(word_rule("of the passes", get_args(TrainingPrecision), "fp32", **{"x-other-words": PRECISIONS}), "amp", "dtype"),
         "compile": with_synonyms(switch_rule("whether torch.compile compiles the net", False), "torchcompile", "torch_compile"),
         "channels_last": switch_rule("whether pixels lie together in memory, channels innermost", False),
         "accumulate": with_synonyms(count_rule("passes of a step", default=1), "accumulate_grad_batches", "grad_accum_steps",

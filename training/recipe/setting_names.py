@@ -13,8 +13,9 @@ from ...compiler.frontend.other_words import advise_other_word
 from ...compiler.frontend.overrides import Override
 from ...compiler.ops.fields import Schema
 from ...compiler.ops.words import is_among
-from .layers import CHOICES, find
+from .layers import CHOICES
 from .rules import recipe_schema
+from .tree import find
 from .write import flow
 
 OF_RECIPE, OF_SPEC = "recipe.", "spec."

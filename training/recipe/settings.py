@@ -15,7 +15,7 @@ from ...compiler.frontend.overrides import Override, from_setting, from_value
 from ...compiler.frontend.validation import validate
 from ...compiler.ops.fields import Schema
 from ...compiler.sources import Memory, SpecText
-from .layers import CHOICES, OWN, chosen, find, lay_over
+from .layers import CHOICES, OWN, lay_over
 from .rules import recipe_schema
 from .setting_names import (
     FIXED,
@@ -29,6 +29,7 @@ from .setting_names import (
     places,
     refuse_name,
 )
+from .tree import chosen, find
 from .write import flow, to_plain
 
 

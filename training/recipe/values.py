@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ...compiler.ops.fields import Schema
+from ..optimizers import GROUP_RULES
 from .recipe import (
     Augmentation,
     CheckpointRules,
@@ -36,7 +37,7 @@ def to_recipe(plain: Mapping[str, Any], name: str, origin: str) -> Recipe:
     split = data.pop("split")
     every = whole["checkpoint"].pop("every")
     optimizer_name, optimizer = choice(keys["optimizer"], plain.get("optimizer", keys["optimizer"]["default"]))
-    for_some = {key: optimizer.pop(key) for key in ("decay_norms", "bias_lr_factor")}
+    for_some = {key: optimizer.pop(key) for key in GROUP_RULES}
     schedule_name, schedule = choice(keys["schedule"], plain.get("schedule", keys["schedule"]["default"]))
     warmup = whole["warmup"]
     step_rule = keys["augment"]["items"]
@@ -45,12 +46,8 @@ def to_recipe(plain: Mapping[str, Any], name: str, origin: str) -> Recipe:
         name=whole["name"] or name,
         origin=origin,
         data=DataRules(**data, split=None if split is None else ValidationSplit(**split)),
-        optimizer=OptimizerRules(optimizer_name, MappingProxyType(optimizer), **for_some),  # type: ignore[arg-type]
-        schedule=ScheduleRules(
-            schedule_name,  # type: ignore[arg-type]
-            MappingProxyType(schedule),
-            None if warmup is None else Warmup(**warmup),
-        ),
+        optimizer=OptimizerRules(optimizer_name, MappingProxyType(optimizer), **for_some),
+        schedule=ScheduleRules(schedule_name, MappingProxyType(schedule), None if warmup is None else Warmup(**warmup)),
         loss=LossRules(**whole["loss"]),
         augment=tuple(Augmentation(name, MappingProxyType(values)) for name, values in steps),
         checkpoint=CheckpointRules(every.get("epochs"), every.get("steps"), **whole["checkpoint"]),

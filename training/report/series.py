@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..augment.steps import STEPS
 from ..augment.steps.step import BatchStep
+from ..measures import is_loss
 from ..metrics import Row
 from ..watching import RunPlan
 
@@ -136,6 +137,6 @@ def read_epochs(rows: Iterable[Row]) -> list[EpochRow]:
 
 def find_best(epochs: Iterable[EpochRow], metric: str) -> EpochRow | None:
     """The epoch with the best weights by `metric` (loss, top1, top5), of equal ones the first; None where nothing was validated."""
-    column, sign = ("val_loss", 1) if metric == "loss" else (metric, -1)
+    column, sign = ("val_loss", 1) if is_loss(metric) else (metric, -1)
     known = [each for each in epochs if getattr(each, column) is not None]
     return min(known, key=lambda each: sign * getattr(each, column), default=None)

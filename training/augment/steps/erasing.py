@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...recipe.choice import field
 from ...recipe.field_rules import range_rule
-from .step import InputStep, probability_field, step_field
+from .step import InputStep, probability_field
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,10 +27,10 @@ class RandomErasing(InputStep):
     ranges = (("scale",), ("ratio",))
 
     p: float = probability_field(0.25)
-    scale: tuple[float, float] = step_field(
+    scale: tuple[float, float] = field(
         range_rule("the rectangle's area as a share of the picture's", [0.02, 0.33], 0.0001, 1)
     )
-    ratio: tuple[float, float] = step_field(range_rule("its height to its width", [0.3, 3.3], 0.001, 1000))
+    ratio: tuple[float, float] = field(range_rule("its height to its width", [0.3, 3.3], 0.001, 1000))
 
     def change_input(self, values: Any, draws: np.random.Generator) -> Any:
         height, width = values.shape[1:]

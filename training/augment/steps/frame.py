@@ -6,20 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ....compiler.frontend.schema import with_synonyms
+from ....compiler.ops.fields import Schema
 from ....runtime.preprocess import Preprocess
+from ...recipe.choice import field
 from ...recipe.field_rules import count_rule
 from .sizes import both_sides, check_size, size_field
-from .step import AugmentStep, PictureStep, probability_field, step_field
+from .step import AugmentStep, PictureStep, probability_field
 
 if TYPE_CHECKING:
     import numpy as np
 
-FILL = with_synonyms({
+FILL: Schema = {
     "type": ["integer", "string"], "description": "what these pixels are: a shade, 0 is black, or the picture mirrored at its edge",
     "minimum": 0, "maximum": 255, "pattern": "^reflect$", "x-words": ["reflect"], "default": 0,
     "x-wants": "a shade from 0 to 255, or `reflect`",
-}, "padding_mode", "fill_value", "mode")  # fmt: skip
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class RandomCrop(PictureStep):
     sets_size = True
 
     size: int | tuple[int, int] | None = size_field()
-    padding: int = step_field(count_rule("pixels that are added on each side first", 0, 1024, default=0))
-    fill: int | Literal["reflect"] = step_field(FILL)
+    padding: int = field(count_rule("pixels that are added on each side first", 0, 1024, default=0))
+    fill: int | Literal["reflect"] = field(FILL, "padding_mode", "fill_value", "mode")
 
     def check_input(self, how: Preprocess, steps: Sequence[AugmentStep]) -> None:
         check_size(self.name, self.size, how, steps)

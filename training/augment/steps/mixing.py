@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...recipe.choice import field
 from ...recipe.field_rules import between_rule
 from ..draws import seed_torch
 from ..torchvision import make_transform
-from .step import BatchStep, step_field
+from .step import BatchStep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def alpha_field(default: float) -> Any:
     """Declares the field of how evenly two pictures are mixed."""
     rule = between_rule("of the beta distribution of the shares of the two pictures", 0.001, 1000, default=default)
-    return step_field(rule)
+    return field(rule)
 
 
 @dataclass(frozen=True)

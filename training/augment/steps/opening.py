@@ -11,9 +11,10 @@ from ....compiler.diagnostics import Failure
 from ....runtime.faults import PictureFault
 from ....runtime.images import MAX_PIXELS, shorter_side
 from ....runtime.preprocess import INTERPOLATIONS, Preprocess
+from ...recipe.choice import field
 from ...recipe.field_rules import MOST_PIXELS, count_rule, range_rule, word_rule
 from .sizes import both_sides, check_size, size_field
-from .step import AugmentStep, CropWindow, OpeningStep, step_field
+from .step import AugmentStep, CropWindow, OpeningStep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,11 +34,11 @@ class RandomResizedCrop(OpeningStep):
     ranges = (("scale",), ("ratio",))
 
     size: int | tuple[int, int] | None = size_field()
-    scale: tuple[float, float] = step_field(
+    scale: tuple[float, float] = field(
         range_rule("the part's area as a share of the picture's", [0.08, 1.0], 0.0001, 1)
     )
-    ratio: tuple[float, float] = step_field(range_rule("the part's width to its height", [0.75, 1.3333], 0.001, 1000))
-    interpolation: str = step_field(INTERPOLATION)
+    ratio: tuple[float, float] = field(range_rule("the part's width to its height", [0.75, 1.3333], 0.001, 1000))
+    interpolation: str = field(INTERPOLATION)
 
     def check_input(self, how: Preprocess, steps: Sequence[AugmentStep]) -> None:
         check_size(self.name, self.size, how, steps)
@@ -55,9 +56,9 @@ class ScaleJitter(OpeningStep):
     also_called = ("ScaleJitter", "RandomShortestSize", "RandomScale", "SmallestMaxSize")
     ranges = (("min", "max"),)
 
-    min: int = step_field(count_rule("the shortest, pixels", most=MOST_PIXELS))
-    max: int = step_field(count_rule("the longest, pixels", most=MOST_PIXELS))
-    interpolation: str = step_field(INTERPOLATION)
+    min: int = field(count_rule("the shortest, pixels", most=MOST_PIXELS))
+    max: int = field(count_rule("the longest, pixels", most=MOST_PIXELS))
+    interpolation: str = field(INTERPOLATION)
 
     def check_input(self, how: Preprocess, steps: Sequence[AugmentStep]) -> None:
         side = max(how.crop)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ....compiler.diagnostics import Failure
-from ....compiler.frontend.schema import with_synonyms
 from ....runtime.preprocess import Preprocess
+from ...recipe.choice import field
 from ...recipe.field_rules import count_rule, from_zero_rule, number_rule
 from ..draws import seed_torch
 from ..torchvision import import_transforms, make_transform
-from .step import AugmentStep, PixelStep, step_field
+from .step import AugmentStep, PixelStep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,10 +39,10 @@ class ColorJitter(PixelStep):
     needs_a_field = True
     uses_torchvision = True
 
-    brightness: float = step_field(STRENGTH)
-    contrast: float = step_field(STRENGTH)
-    saturation: float = step_field(STRENGTH)
-    hue: float = step_field(HUE)
+    brightness: float = field(STRENGTH)
+    contrast: float = field(STRENGTH)
+    saturation: float = field(STRENGTH)
+    hue: float = field(HUE)
 
     def check_input(self, how: Preprocess, steps: Sequence[AugmentStep]) -> None:
         if self.saturation or self.hue:
@@ -79,9 +79,7 @@ class PcaLighting(PixelStep):
     bare = "std"
     also_called = ("lighting", "FancyPCA", "pca", "pca_jitter", "PCAJitter")
 
-    std: float = step_field(
-        with_synonyms(from_zero_rule("the deviation of the draws", 100, default=0.1), "alpha", "alphastd")
-    )
+    std: float = field(from_zero_rule("the deviation of the draws", 100, default=0.1), "alpha", "alphastd")
 
     def check_input(self, how: Preprocess, steps: Sequence[AugmentStep]) -> None:
         check_colours(f"`{self.name}` changes", how)
@@ -104,8 +102,8 @@ class RandAugment(PixelStep):
     also_called = ("RandAugment", "randaug")
     uses_torchvision = True
 
-    ops: int = step_field(with_synonyms(count_rule("operations for a picture", most=16, default=2), "num_ops", "n"))
-    magnitude: int = step_field(with_synonyms(count_rule("of 0 to 30", 0, 30, default=9), "m"))
+    ops: int = field(count_rule("operations for a picture", most=16, default=2), "num_ops", "n")
+    magnitude: int = field(count_rule("of 0 to 30", 0, 30, default=9), "m")
 
     def change_tensor(self, pixels: Any, draws: np.random.Generator) -> Any:
         with seed_torch(draws):

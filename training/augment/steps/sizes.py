@@ -9,13 +9,14 @@ from typing import Any
 
 from ....compiler.diagnostics import Failure
 from ....runtime.preprocess import Preprocess
+from ...recipe.choice import field
 from ...recipe.field_rules import size_rule
-from .step import AugmentStep, step_field
+from .step import AugmentStep
 
 
 def size_field() -> Any:
     """Declares the field."""
-    return step_field(size_rule("pixels of the result; null: the net's input"))
+    return field(size_rule("pixels of the result; null: the net's input"))
 
 
 def both_sides(size: int | tuple[int, int] | None, how: Preprocess) -> tuple[int, int]:

@@ -7,62 +7,35 @@ class in this folder and its place in STEPS. All that a step draws comes from th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from ....compiler.frontend.schema import with_synonyms
-from ....compiler.ops.fields import Schema, freeze
 from ....runtime.preprocess import Preprocess
-from ...recipe.field_rules import choice_rule, share_rule
+from ...recipe.choice import RecipeChoice, field
+from ...recipe.field_rules import share_rule
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-def step_field(rule: Schema) -> Any:
-    """Declares a field of a step, whose values `rule` holds; without a default there, a recipe must give it."""
-    return field(default=freeze(rule["default"]), metadata=rule) if "default" in rule else field(metadata=rule)
-
-
 def probability_field(default: float) -> Any:
     """Declares the field of how often a step does anything."""
-    rule = share_rule("the share of the pictures that it changes", default=default)
-    return step_field(with_synonyms(rule, "prob", "probability"))
+    return field(share_rule("the share of the pictures that it changes", default=default), "prob", "probability")
 
 
 @dataclass(frozen=True)
-class AugmentStep:
-    """The root of all steps. An instance holds the values of its fields, which `step_field` declares.
+class AugmentStep(RecipeChoice):
+    """The root of all steps. What else is special about a step is a class fact, so that nothing outside of this folder asks for one by name:
 
-    What is special about a step is a class fact, so that nothing outside of this folder asks for a step by name:
-
-    - `name` as a recipe writes it; the first line of its docstring describes it in the schema; `bare`, the field that a bare value sets
-    - `also_called`: the words of torchvision, albumentations and timm for it
-    - `needs_a_field`: it does nothing without any, so its name does not stand alone
     - `ranges`: its fields of a lowest and a highest number, and its pairs of fields of which the first is the lower one
     - `only_once`: it cannot stand in a list twice; `sets_size`: it says which part of the picture is taken, and how large
     - `uses_torchvision`: it cannot work without torchvision
     """
 
-    name: ClassVar[str] = ""
-    bare: ClassVar[str] = ""
-    also_called: ClassVar[tuple[str, ...]] = ()
-    needs_a_field: ClassVar[bool] = False
     ranges: ClassVar[tuple[tuple[str, ...], ...]] = ()
     only_once: ClassVar[bool] = False
     sets_size: ClassVar[bool] = False
     uses_torchvision: ClassVar[bool] = False
-
-    @classmethod
-    def rule(cls) -> Schema:
-        """The rule of its fields in the schema of a recipe."""
-        rules = {each.name: dict(each.metadata) for each in fields(cls)}
-        needs = tuple(name for name, rule in rules.items() if "default" not in rule)
-        line = (cls.__doc__ or cls.name).splitlines()[0]
-        rule = choice_rule(cls.name, line[:1].lower() + line[1:].removesuffix("."), rules, bare=cls.bare, needs=needs)
-        if cls.needs_a_field:
-            rule |= {"type": ["object"], "minProperties": 1}
-        return with_synonyms(rule, *cls.also_called)
 
     @classmethod
     def misplaced(cls, before: Sequence[type[AugmentStep]]) -> str:
