@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from .commands import command_pages
 from .diagnostics import diagnostics_index
 from .page import Page
+from .python_api import api_pages
 
-KINDS: tuple[Callable[[], Iterable[Page]], ...] = (diagnostics_index,)
+KINDS: tuple[Callable[[], Iterable[Page]], ...] = (diagnostics_index, command_pages, api_pages)
 
 
 def generated_pages() -> Iterator[Page]:

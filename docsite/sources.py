@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from .insertions import insert_made
 from .navigation import APART, NAVIGATION, linked_paths, navigation_lines
 from .page import Page
 
@@ -30,7 +31,7 @@ def write_sources(folder: Path, pages: Sequence[Page]) -> None:
     written = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
     check_places(written, pages)
     for name in written:
-        write(sources / name, bring_files(DOCS / name, sources))
+        write(sources / name, insert_made(bring_files(DOCS / name, sources)))
     for page in pages:
         write(sources / page.path, page.content)
     lines = "\n".join(navigation_lines(NAVIGATION, pages))

@@ -1,0 +1,104 @@
+"""The pages of the Python API: every public name has one, with its parameters; the examples run, and print what they say."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import io
+import re
+import runpy
+import warnings
+from pathlib import Path
+
+import pytest
+
+from docsite.docstrings import parse_docstring
+from docsite.python_api import EXAMPLES, INDEX, MODULES, api_pages, public_names
+from docsite.signatures import members_of, parameters_of, signature_text
+
+PAGES = {page.path: str(page.content) for page in api_pages()}
+NAMES = public_names()
+SCRIPTS = sorted(EXAMPLES.glob("*.py"))
+# these build, prove or train
+SLOW = ("archc.Net", "archc.runtime.Session", "archc.training.train")
+
+
+def test_every_name_of_the_modules_has_a_page() -> None:
+    for module in map(importlib.import_module, MODULES):
+        for name in module.__all__:
+            target = getattr(module, name)
+            if inspect.isfunction(target) or isinstance(target, type):
+                path = f"reference/python/{module.__name__}.{name}.md"
+                assert path in PAGES and f"({Path(path).name})" in PAGES[INDEX]
+    assert set(PAGES) == {INDEX, *(each.path for each in NAMES)}
+
+
+@pytest.mark.parametrize("name", NAMES, ids=[each.full for each in NAMES])
+def test_a_page_has_every_parameter_and_member(name: object) -> None:
+    page, target = PAGES[name.path], name.target  # type: ignore[attr-defined]
+    assert "ForwardRef" not in page and " at 0x" not in page
+    functions = (
+        [each.target for each in members_of(target) if not each.is_property] if isinstance(target, type) else [target]
+    )
+    for function in functions:
+        for each in parameters_of(function):
+            assert f"| `{each.name}` | " in page
+    if isinstance(target, type):
+        for member in members_of(target):
+            assert f"| `{member.name}` | " in page if member.is_property else f"\n## {member.name}\n" in page
+
+
+def test_types_stand_as_in_the_source() -> None:
+    from archc import load
+    from archc.runtime import Session
+
+    text = signature_text("load", load)
+    assert text.startswith(
+        "load(\n    spec: str | PathLike[str],\n    params: Mapping[str, Any] | None = None,\n    *,\n"
+    )
+    assert text.endswith(") -> Net")
+    assert 'errors: "raise" | "keep" = \'raise\'' in signature_text("classify", Session.classify)
+    assert {each.name for each in members_of(Session)} >= {"classify", "predict", "run", "preprocess"}
+    assert "fits_in_memory" not in {each.name for each in members_of(Session)}
+
+
+def test_docstrings_are_read() -> None:
+    told = parse_docstring(
+        """Does it. Raises Failure `usage` for another `by`. And so on.
+
+    name      what it is,
+              and more
+    other     the rest
+
+    Warns (SomeWarning) where it is wrong."""
+    )
+    assert told.prose == ("Does it. And so on.",)
+    assert told.names == {"name": "what it is, and more", "other": "the rest"}
+    assert told.errors == ("Raises Failure `usage` for another `by`.", "Warns (SomeWarning) where it is wrong.")
+
+
+def test_every_example_stands_on_a_page() -> None:
+    """And every function has one; a class whose methods people call, too."""
+    shown = {each.full for each in NAMES if "## Example" in PAGES[each.path]}
+    assert {path.stem for path in SCRIPTS} == shown
+    functions = {each.full for each in NAMES if not isinstance(each.target, type)}
+    assert (
+        functions - shown == {"archc.training.resume"}
+        and "resume(" in PAGES["reference/python/archc.training.train.md"]
+    )
+
+
+@pytest.mark.parametrize(
+    "script", [pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem in SLOW)) for path in SCRIPTS]
+)
+def test_an_example_prints_what_it_says(script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A comment behind a `print` is what it prints; the lines come in their order."""
+    monkeypatch.chdir(tmp_path)
+    expected = re.findall(r"^ *print\(.*\)  # (.*)$", script.read_text("utf-8"), re.M)
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        runpy.run_path(str(script), run_name="__main__")
+    lines = iter(out.getvalue().splitlines())
+    assert all(text in lines for text in expected), out.getvalue()
