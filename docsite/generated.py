@@ -8,8 +8,9 @@ from .commands import command_pages
 from .diagnostics import diagnostics_index
 from .page import Page
 from .python_api import api_pages
+from .tables import table_style
 
-KINDS: tuple[Callable[[], Iterable[Page]], ...] = (diagnostics_index, command_pages, api_pages)
+KINDS: tuple[Callable[[], Iterable[Page]], ...] = (diagnostics_index, command_pages, api_pages, table_style)
 
 
 def generated_pages() -> Iterator[Page]:

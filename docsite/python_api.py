@@ -60,7 +60,7 @@ def api_pages() -> Iterator[Page]:
         text += f"## {module or 'What these take and give'}\n\n" + table(("name", "what it is"), rows) + "\n"
     yield Page(INDEX, text, "All names")
     for each in names:
-        yield Page(each.path, name_page(each, names), each.full)
+        yield Page(each.path, name_page(each, names), each.full if each.module in MODULES else each.name)
 
 
 def summary_of(name: Name) -> str:

@@ -63,7 +63,7 @@ def signature_text(name: str, function: Callable[..., Any]) -> str:
             parts.append("*")
         parts.append(str(each))
     gives = written_type(getattr(function, "__annotations__", {}).get("return", ""), module_of(function))
-    end = f" -> {gives}" if gives and not isinstance(function, type) else ""
+    end = f" -> {gives}" if gives and function.__name__ != "__init__" else ""
     line = f"{name}({', '.join(parts)}){end}"
     return line if len(line) <= 90 else f"{name}(\n" + "".join(f"    {part},\n" for part in parts) + f"){end}"
 

@@ -95,7 +95,9 @@ def in_process(model: Path, picture: Path) -> Answer:
 def ask(command: Sequence[str | Path], model: Path, picture: Path, cwd: Path | None = None) -> Answer:
     """What a client prints."""
     quiet = {**os.environ, "ORT_DISABLE_TELEMETRY": "1"}
-    done = subprocess.run([*command, model, picture], cwd=cwd, env=quiet, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [*command, model, picture], cwd=cwd, env=quiet, capture_output=True, text=True, check=False, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     rows = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
     return Answer([int(row[1]) for row in rows], [row[2] for row in rows], [float(row[0]) for row in rows])

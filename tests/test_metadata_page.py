@@ -14,7 +14,7 @@ from archc.runtime.artifact import open_artifact
 from archc.runtime.preprocess import COLORS, INTERPOLATIONS
 
 PAGE = (Path(__file__).parent.parent / "docs/reference/metadata.md").read_text("utf-8")
-ROW = re.compile(r"^\| `(archc\.\w+)` \| (JSON|text)[^|]* \| `([^|]*)` \| ", re.M)
+ROW = re.compile(r"^\| `(archc\.\w+)` \| (JSON|text)[^|`]*: `([^|`]*)` \| ", re.M)
 FIELD = re.compile(r"^\| `(\w+)` \| ", re.M)
 KEYS = {key: (form, example) for key, form, example in ROW.findall(PAGE)}
 

@@ -4,7 +4,7 @@ import archc
 
 net = archc.load("lenet5_modern")
 print(f"{net.cost().params.total:,}")  # 61,706
-print(net.explain("conv1"))
+print(net.explain("c1"))
 print(net.diff(archc.load("lenet5_modern", params={"classes": 7})).differs)  # True
 module = net.to_torch()
 built = net.export_onnx("lenet.onnx", weights=module.state_dict())

@@ -15,7 +15,7 @@ for part, count in (("train", 20), ("val", 10)):
         for at in range(count):
             pixels = random.integers(light - 50, light + 50, (32, 32), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / f"{at}.png")
-settings = ["batch=10", "data.workers=0"]
+settings = ["batch=10", "data.workers=0", "schedule=constant"]
 result = train(
     "lenet5_modern", "digits", data="pictures", output="run", params={"classes": 2}, settings=settings, epochs=1
 )
