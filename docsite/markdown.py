@@ -10,7 +10,7 @@ from functools import lru_cache
 from .sources import DOCS
 
 CODE = re.compile(r"(`[^`]+`)")
-MARKUP = re.compile(r"([\\*_\[\]<>|#~])")
+MARKUP = re.compile(r"([\\*_\[\]{}<>|#~])")
 PAGE = re.compile(r"\bdocs/([\w/]+\.md)(?![\w#])")
 
 

@@ -10,7 +10,16 @@ from typing import Any, NamedTuple
 from .docstrings import Docstring, first_sentence, names_table, parse_docstring, prose_markdown
 from .markdown import escape_markdown, link_from, table
 from .page import Page
-from .signatures import Parameter, fields_of, members_of, module_of, parameters_of, signature_text, types_named
+from .signatures import (
+    Parameter,
+    fields_of,
+    members_of,
+    module_of,
+    parameters_of,
+    signature_text,
+    types_named,
+    written_type,
+)
 
 FOLDER = "reference/python"
 INDEX = f"{FOLDER}/index.md"
@@ -153,7 +162,13 @@ def callable_text(called: str, function: Any, docstring: str, path: str, names: 
     text = f"```python\n{signature_text(called, function)}\n```\n\n" + prose_markdown(told.prose, path)
     if parameters := parameters_of(function):
         text += "\n" + parameter_table(parameters, told.names, path, names)
-    return text + errors_text(told, path)
+    return text + gives_text(function, path, names) + errors_text(told, path)
+
+
+def gives_text(function: Any, path: str, names: Sequence[Name]) -> str:
+    """What a function gives, where that is a class with a page."""
+    cell = type_cell(str(getattr(function, "__annotations__", {}).get("return", "")), module_of(function), path, names)
+    return f"\n**Gives** {cell}.\n" if cell.startswith("[") else ""
 
 
 def errors_text(told: Docstring, path: str) -> str:
@@ -171,8 +186,6 @@ def parameter_table(parameters: Sequence[Parameter], meanings: dict[str, str], p
 
 def type_cell(annotation: str, module: Any, path: str, names: Sequence[Name]) -> str:
     """A type as code, linked to the page of the class that it names."""
-    from .signatures import written_type
-
     return link_types(written_type(annotation, module), path, names)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 PLAIN_TYPES = {"object": "a mapping", "array": "a list", "string": "a string"}
+BRACES = re.compile(r"(\{(?:[^{}]|\{[^{}]*\})*\})")
 # what a message says to who is wrong, and a table need not
 ADVICE = re.compile(" of its fields|(?<=alone):.*|: it has no fields")
 
@@ -35,6 +36,8 @@ def row_of(key: str, rule: dict[str, Any]) -> str:
 
     kinds = [rule["type"]] if isinstance(rule["type"], str) else rule["type"]
     value = ADVICE.sub("", rule.get("x-wants", PLAIN_TYPES.get(kinds[0], "")).removeprefix("the integer "))
+    # as code: what stands in braces at the end of a cell would be taken for its attributes
+    value = BRACES.sub(r"`\1`", value)
     if "enum" in rule:
         value = ", ".join("null" if word is None else f"`{word}`" for word in rule["enum"])
     elif "null" in kinds and "null" not in value and "x-wants" not in rule:
