@@ -171,7 +171,7 @@ def document_section(name: str, page: str) -> str:
     """What `--format json` prints: the section of docs/reference that tells its form."""
     document = f"[one document]({link_from(page, PROGRAM)}#for-programs)"
     forms = "".join(
-        f" [{title}]({link_from(page, path)}#{anchor}) tells its form."
+        f" [{' · '.join(dict.fromkeys((title_of(path), title)))}]({link_from(page, path)}#{anchor}) tells its form."
         for path, anchor, title in document_places(name)[:1]
     )
     return f"\n## As JSON\n\nWith `--format json` standard output is {document}, however the command ends.{forms}\n"

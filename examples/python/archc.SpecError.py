@@ -4,11 +4,15 @@ from pathlib import Path
 
 import archc
 
-Path("net.yaml").write_text(
-    "archspec: 1\nname: net\ninput: {image: [3, 8, 8]}\ngraph: [cnv: 4, {linear: 10, biass: false}]\n"
-)
+SPEC = """archspec: 1
+name: net
+input: {image: [3, 8, 8]}
+graph: [cnv: 4, relu, {linear: {out: 10, biass: false}}]
+"""
+Path("net.yaml").write_text(SPEC)
 try:
     archc.load("net.yaml")
 except archc.SpecError as error:
-    for each in error.diagnostics:
-        print(each.span.place, each.code)
+    print([each.code for each in error.diagnostics])  # ['unknown-op', 'unknown-key']
+    print(error.diagnostics[0].span.place)  # net.yaml:4:9
+    print(error)
