@@ -1,4 +1,7 @@
-"""Builds the site: `python -m docsite [-o build/docsite]`; its first page is site/index.html below that. Strict: a link that leads nowhere ends it with 1."""
+"""Builds the site: `python -m docsite [-o build/docsite]`; its first page is site/index.html below that. Strict: a link that leads nowhere ends it with 1.
+
+`python -m docsite --fill` builds nothing, and makes the tables in pages of docs/ anew that are made of the code (docsite/insertions.py).
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ import sys
 from pathlib import Path
 
 from .generated import generated_pages
+from .insertions import fill_page
 from .links import find_broken_links
 from .site_error import SiteError
-from .sources import ROOT, write_sources
+from .sources import DOCS, ROOT, write_sources
 
 
 def main() -> int:
@@ -19,7 +23,12 @@ def main() -> int:
         prog="python -m docsite", description="Builds the documentation as a site (extra [docs])."
     )
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "build" / "docsite", help="where to; written anew")
-    folder: Path = parser.parse_args().output
+    parser.add_argument("--fill", action="store_true", help="make the tables in docs/ anew, and build nothing")
+    options = parser.parse_args()
+    folder: Path = options.output
+    if options.fill:
+        fill_pages()
+        return 0
     try:
         build_site(folder)
     except SiteError as error:
@@ -27,6 +36,15 @@ def main() -> int:
         return 1
     print(folder / "site" / "index.html")
     return 0
+
+
+def fill_pages() -> None:
+    """Writes the pages of docs/ whose tables have changed."""
+    for path in sorted(DOCS.rglob("*.md")):
+        text = path.read_text("utf-8")
+        if (filled := fill_page(text)) != text:
+            path.write_text(filled, "utf-8")
+            print(path)
 
 
 def build_site(folder: Path) -> None:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from .commands import command_pages
 from .diagnostics import diagnostics_index
 from .ops import op_pages
 from .page import Page
+from .python_api import api_pages
+from .tables import table_style
 from .tutorial import tutorial_pictures
 from .zoo import zoo_pages
 
 KINDS: tuple[Callable[[], Iterable[Page]], ...] = (
     diagnostics_index,
     op_pages,
+    command_pages,
+    api_pages,
     zoo_pages,
+    table_style,
     tutorial_pictures,
 )
 

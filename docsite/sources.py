@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .drawings import show_drawings
+from .insertions import insert_made
 from .navigation import APART, NAVIGATION, linked_paths, navigation_lines
 from .page import Page
 from .site_error import SiteError
@@ -28,7 +29,7 @@ def write_sources(folder: Path, pages: Sequence[Page]) -> None:
     written = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
     check_places(written, pages)
     for name in written:
-        text, drawings = show_drawings(bring_files(DOCS / name, sources), name)
+        text, drawings = show_drawings(insert_made(bring_files(DOCS / name, sources)), name)
         write(sources / name, text)
         for page in drawings:
             write(sources / page.path, page.content)

@@ -59,6 +59,9 @@ class Session:
     `artifact` is the model's metadata. `inputs` and `outputs` are its ports by name. `device` is where it runs (cpu, cuda, …), and
     `reason` says why there; `precision` says in what it computes products of float32, `settings` are the device's options in force.
     `cache` says whether it started from the cache. `labels` name the classes; `verdict` says by which output it is a classifier, or why not.
+
+    For users are `classify` and `predict`, which take pictures; `run`, `logits` and `probabilities`, which take arrays; `warm_up`;
+    `nodes_by_provider` and `describe_device`, which say where it runs. What else there is serves these, and may change.
     """
 
     def __init__(

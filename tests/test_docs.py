@@ -235,7 +235,7 @@ def test_the_demo_says_where_archc_is() -> None:
 TEXTS = (".md", ".py", ".yaml", ".toml", "")
 LINK = re.compile(r"\]\((?![a-z]+:)([^)\s#]+)")
 # folders of the site whose pages are made of the code: its build follows the links there
-MADE = ("reference/ops", "zoo/families")
+MADE = ("reference/commands", "reference/ops", "reference/python", "zoo/families")
 MENTION = re.compile(r"\bdocs/[a-z0-9_/-]+\.md\b")
 
 

@@ -213,12 +213,6 @@ def test_a_wrong_limit_from_python(given: Any) -> None:
     assert error.value.exit_code == 2
 
 
-def test_limits_are_documented() -> None:
-    text = (Path(__file__).parent.parent / "docs" / "reference/limits.md").read_text("utf-8")
-    for name, number in DEFAULT._asdict().items():
-        assert f"| `{name}` | {number:,} |" in text
-
-
 def test_another_limit_raises_the_work_with_it() -> None:
     assert limits_from({}) == DEFAULT
     assert limits_from({"nodes": 10**9}).work == 10**9, "no limit is above what one may say"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .result import TrainingResult
     from .watching import Watcher
 
-__all__ = ["train"]
+__all__ = ["resume", "train"]
 
 
 def train(
