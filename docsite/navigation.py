@@ -28,14 +28,34 @@ class Link(NamedTuple):
     path: str
 
 
-def link(folder: str, **titles: str) -> Iterator[Link]:
+def link(folder: str, /, **titles: str) -> Iterator[Link]:
     """Pages of a folder with their titles."""
     return (Link(title, f"{folder}/{name}.md") for name, title in titles.items())
 
 
 NAVIGATION: tuple[Any, ...] = (
     Link("Home", "index.md"),
-    Section("How-tos", (*link("howto", train="From photos to a trained int8 file"),)),
+    Section(
+        "How-tos",
+        (
+            *link(
+                "howto",
+                editor="Set up your editor",
+                checkpoint="Your checkpoint",
+                train="From photos to an int8 file",
+                classes="Your classes",
+                inputs="Several inputs",
+                maps="Segmentation maps",
+                precision="Half floats and 8 bits",
+                old_onnxruntime="An old onnxruntime",
+                folder="A million photos",
+                cuda="Run on a GPU",
+                profile="Find where the time goes",
+                server="A server without the compiler",
+                pull_request="Nets in pull requests",
+            ),
+        ),
+    ),
     Section(
         "Reference",
         (

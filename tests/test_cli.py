@@ -151,6 +151,18 @@ def test_check_refutes_with_both_numbers(run: Run) -> None:
     assert ran.out.endswith("tiny.yaml: 1 error\n")
 
 
+@pytest.mark.parametrize(
+    "bounds, told",
+    [
+        ("{max: 3.0e2}", "expected params at most 300, found 314"),
+        ("{min: 400, max: 500}", "expected params at least 400, at most 500, found 314"),
+    ],
+)
+def test_check_tells_bounds_in_words(run: Run, bounds: str, told: str) -> None:
+    Path("tiny.yaml").write_text(TINY.replace("314", bounds), "utf-8")
+    assert f"error[expectation-refuted]: {told}\n" in run("check", "tiny.yaml").out
+
+
 def test_expectations_do_not_apply_with_set(run: Run) -> None:
     ran = run("check", "tiny.yaml", "--set", "classes=100")
     assert ran.code == 0
