@@ -1,6 +1,6 @@
 """The pages' own claims: what a ```console block shows is what its commands print, code and the README run, and sums are right.
 
-How blocks are read stands in tests/pages.py. How-tos and the tutorial are followed in folders of their own (tests/test_howtos.py).
+How blocks are read stands in tests/pages.py. How-tos are followed in folders of their own (tests/test_howtos.py).
 """
 
 from __future__ import annotations
@@ -21,17 +21,15 @@ import pytest
 
 from archc.cli import main
 
-from .pages import DOCS, output_pattern, read_console
+from .pages import DOCS, HOWTOS, output_pattern, read_console
 
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
-# pages whose commands are run one after the other in a folder
-FOLLOWED = ("howto", "tutorial")
 SUM = re.compile(r"`([\d,. +*/^()-]+) = ([\d,.]+)`")
 LARGE = re.compile(r"\b\d{1,3}(?:,\d{3})+\b")
 CONSOLE = [
     (page.name, block)
     for page in sorted(DOCS.rglob("*.md"))
-    if page.relative_to(DOCS).parts[0] not in FOLLOWED
+    if page not in HOWTOS
     for block in BLOCK.findall(page.read_text("utf-8"))
 ]
 LECTURE = (DOCS / "zoo/lecture.md").read_text("utf-8")

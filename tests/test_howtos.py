@@ -10,18 +10,16 @@ import pytest
 
 from archc.cli import main
 
-from .pages import DOCS, NOT_RUN, Shown, execute, read_console, read_fences, run_page
-
-PAGES = sorted((DOCS / "howto").glob("*.md"))
+from .pages import DOCS, HOWTOS, NOT_RUN, Shown, execute, read_console, read_fences, run_page
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+@pytest.mark.parametrize("page", HOWTOS, ids=[page.stem for page in HOWTOS])
 def test_a_page_works_as_pasted(page: Path, tmp_path: Path) -> None:
     run_page(page, tmp_path)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+@pytest.mark.parametrize("page", HOWTOS, ids=[page.stem for page in HOWTOS])
 def test_a_page_has_commands_that_a_test_runs(page: Path) -> None:
     run = [fence for fence in read_fences(page) if fence.title != NOT_RUN]
     assert [fence for fence in run if fence.language == "console"]
