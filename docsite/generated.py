@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from .consoles import console_style
 from .diagnostics import diagnostics_index
 from .page import Page
 
-KINDS: tuple[Callable[[], Iterable[Page]], ...] = (diagnostics_index,)
+KINDS: tuple[Callable[[], Iterable[Page]], ...] = (diagnostics_index, console_style)
 
 
 def generated_pages() -> Iterator[Page]:

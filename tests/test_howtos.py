@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from archc.cli import main
+from docsite.generated import generated_pages
+from docsite.sources import SETTINGS
 
 from .pages import DOCS, HOWTOS, NOT_RUN, Shown, execute, read_console, read_fences, run_page
 
@@ -53,6 +56,12 @@ def test_blocks_are_read_and_run_as_a_reader_takes_them(tmp_path: Path) -> None:
 def test_what_does_not_come_out_as_shown_fails(command: str, lines: tuple[str, ...], tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
         execute(["bash", "-c", command], tmp_path, Shown(command, lines))
+
+
+def test_what_the_settings_of_the_site_name_is_made() -> None:
+    """A style sheet that is not there is no error to the builder."""
+    settings = tomllib.loads(SETTINGS.read_text("utf-8"))
+    assert set(settings["project"]["extra_css"]) <= {page.path for page in generated_pages()}
 
 
 def test_the_editors_page_matches_what_check_prints(
