@@ -69,6 +69,11 @@ class Compilation(NamedTuple):
         return any(d.severity == "error" for d in self.diagnostics)
 
     @property
+    def refused(self) -> bool:
+        """Whether it has an error other than an expectation that does not hold. That is about costs, and the net can be looked at all the same."""
+        return any(d.severity == "error" and d.code != "expectation-refuted" for d in self.diagnostics)
+
+    @property
     def open_params(self) -> tuple[str, ...]:
         """Parameters without a value: the spec is a family of nets."""
         return self.document.open_params if self.document else ()

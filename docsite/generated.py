@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from .commands import command_pages
+from .consoles import console_style
 from .diagnostics import diagnostics_index
 from .ops import op_pages
 from .page import Page
@@ -20,6 +21,7 @@ KINDS: tuple[Callable[[], Iterable[Page]], ...] = (
     api_pages,
     zoo_pages,
     table_style,
+    console_style,
     tutorial_pictures,
 )
 

@@ -28,7 +28,7 @@ class Link(NamedTuple):
     path: str
 
 
-def link(folder: str, **titles: str) -> Iterator[Link]:
+def link(folder: str, /, **titles: str) -> Iterator[Link]:
     """Pages of a folder with their titles."""
     return (Link(title, f"{folder}/{name}.md") for name, title in titles.items())
 
@@ -41,7 +41,28 @@ NAVIGATION: tuple[Any, ...] = (
             *link("tutorial", index="Fifteen minutes", net="1. A net and its picture", edit="2. Change a block", mistake="3. A mistake", train="4. Train it", deploy="5. A file for a server"),
         ),
     ),
-    Section("How-tos", (*link("howto", install="Install archc", train="From photos to a trained int8 file"),)),
+    Section(
+        "How-tos",
+        (
+            *link(
+                "howto",
+                install="Install archc",
+                editor="Set up your editor",
+                checkpoint="Your checkpoint",
+                train="From photos to an int8 file",
+                classes="Your classes",
+                inputs="Several inputs",
+                maps="Segmentation maps",
+                precision="Half floats and 8 bits",
+                old_onnxruntime="An old onnxruntime",
+                folder="A million photos",
+                cuda="Run on a GPU",
+                profile="Find where the time goes",
+                server="A server without the compiler",
+                pull_request="Nets in pull requests",
+            ),
+        ),
+    ),
     Section(
         "Reference",
         (

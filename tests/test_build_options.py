@@ -370,3 +370,15 @@ def test_the_graph_of_a_file_under_its_new_and_its_old_name(net: archc.Net, key:
     onnx.save(model, "other.onnx")
     assert open_artifact("other.onnx").graph_text == open_artifact("net.onnx").graph_text
     assert "%fc = linear(" in (open_artifact("other.onnx").graph_text or "")
+
+
+def test_bundled_weights_have_a_name(run: Run) -> None:
+    """`zoo:NAME` stands for the weights beside a bundled net, on the command line and in Python."""
+    ran = run("build", "lenet5_modern", "--weights", "zoo:lenet5_modern", "--proof", "none", "-o", "a.onnx")
+    assert ran.code == 0 and "10 tensors from lenet5_modern.safetensors" in ran.out
+    net = archc.load("lenet5_modern")
+    net.export_onnx("b.onnx", weights="zoo:lenet5_modern", proof="none")
+    assert Path("a.onnx").read_bytes() == Path("b.onnx").read_bytes()
+    ran = run("build", "tiny.yaml", "--weights", "zoo:resnet50")
+    assert ran.code == 2 and "error[weights-missing-file]: no weights are bundled for `resnet50`" in ran.err
+    assert "`zoo:lenet5_modern`" in ran.err and not Path("tiny.onnx").exists()

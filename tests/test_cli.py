@@ -151,6 +151,30 @@ def test_check_refutes_with_both_numbers(run: Run) -> None:
     assert ran.out.endswith("tiny.yaml: 1 error\n")
 
 
+@pytest.mark.parametrize(
+    "bounds, told",
+    [
+        ("{max: 3.0e2}", "expected params at most 300, found 314"),
+        ("{min: 400, max: 500}", "expected params at least 400, at most 500, found 314"),
+    ],
+)
+def test_check_tells_bounds_in_words(run: Run, bounds: str, told: str) -> None:
+    Path("tiny.yaml").write_text(TINY.replace("314", bounds), "utf-8")
+    assert f"error[expectation-refuted]: {told}\n" in run("check", "tiny.yaml").out
+
+
+@pytest.mark.parametrize(
+    "command", [["cost"], ["show"], ["view", "-o", "tiny.svg"], ["explain", "fc"], ["diff", "tiny.yaml"]]
+)
+def test_a_net_can_be_looked_at_whatever_it_is_expected_to_cost(run: Run, command: list[str]) -> None:
+    """Who is told that it costs too much asks these why."""
+    Path("tiny.yaml").write_text(TINY.replace("314", "315"), "utf-8")
+    word, *rest = command
+    ran = run(word, "tiny.yaml", *rest)
+    assert ran.code == 0 and ran.out and "error[expectation-refuted]: expected params 315, found 314" in ran.err
+    assert run("build", "tiny.yaml", "--proof", "none").code == 1 and not Path("tiny.onnx").exists()
+
+
 def test_expectations_do_not_apply_with_set(run: Run) -> None:
     ran = run("check", "tiny.yaml", "--set", "classes=100")
     assert ran.code == 0

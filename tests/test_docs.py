@@ -1,7 +1,6 @@
 """The pages' own claims: what a ```console block shows is what its commands print, code and the README run, and sums are right.
 
-A block's lines that begin with `$ ` are commands; below each stands what it prints. `…` alone on a line stands for lines
-that are left out, at the end of a line for the rest of it.
+How blocks are read stands in tests/pages.py. How-tos are followed in folders of their own (tests/test_howtos.py).
 """
 
 from __future__ import annotations
@@ -22,12 +21,16 @@ import pytest
 
 from archc.cli import main
 
-DOCS = Path(__file__).parent.parent / "docs"
+from .pages import DOCS, HOWTOS, output_pattern, read_console
+
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
 SUM = re.compile(r"`([\d,. +*/^()-]+) = ([\d,.]+)`")
 LARGE = re.compile(r"\b\d{1,3}(?:,\d{3})+\b")
 CONSOLE = [
-    (page.name, block) for page in sorted(DOCS.rglob("*.md")) for block in BLOCK.findall(page.read_text("utf-8"))
+    (page.name, block)
+    for page in sorted(DOCS.rglob("*.md"))
+    if page not in HOWTOS
+    for block in BLOCK.findall(page.read_text("utf-8"))
 ]
 LECTURE = (DOCS / "zoo/lecture.md").read_text("utf-8")
 
@@ -40,32 +43,12 @@ OPERATORS: dict[type, Callable[[float, float], float]] = {
 }
 
 
-def shown(block: str) -> Iterator[tuple[str, list[str]]]:
-    """Each command of a block with the lines below it."""
-    for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
-        command, *lines = part.rstrip("\n").split("\n")
-        yield command, lines
-
-
-def pattern(lines: list[str]) -> str:
-    """What an output must match whole."""
-    made = ""
-    for line in lines:
-        if line == "…":
-            made += r"(?:.*\n)*?"
-        elif line.endswith(" …"):
-            made += re.escape(line[:-2]) + r" .*\n"
-        else:
-            made += re.escape(line) + r"\n"
-    return made
-
-
 @pytest.mark.parametrize("page, block", CONSOLE, ids=[f"{page}-{at}" for at, (page, _) in enumerate(CONSOLE)])
 def test_commands_print_what_is_shown(
     page: str, block: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)  # a width leaves columns of a table out; pytest-xdist sets one
-    commands = list(shown(block))
+    commands = list(read_console(block))
     assert commands
     for command, lines in commands:
         program, *arguments = shlex.split(command)
@@ -73,17 +56,17 @@ def test_commands_print_what_is_shown(
         assert lines and set(lines) != {"…"}, "it shows nothing"
         assert main(arguments) == 0, command
         out = re.sub(r"[ \t]+$", "", capsys.readouterr().out.rstrip("\n"), flags=re.M) + "\n"
-        assert re.fullmatch(pattern(lines), out), f"`{command}` prints:\n{out}"
+        assert re.fullmatch(output_pattern(lines), out), f"`{command}` prints:\n{out}"
 
 
 def test_the_form_is_strict() -> None:
     """What is compared, compared: blocks and sums are found, and no cut matches more than it says."""
     assert {page for page, _ in CONSOLE} >= {"lecture.md"} and len(SUM.findall(LECTURE)) > 10
-    assert re.fullmatch(pattern(["a", "…", "c …"]), "a\nb\nb\nc d\n")
-    assert re.fullmatch(pattern(["a", "…"]), "a\n")
-    assert not re.fullmatch(pattern(["a", "c"]), "a\nb\nc\n")
-    assert not re.fullmatch(pattern(["a", "…", "b"]), "a\nbc\n")
-    assert not re.fullmatch(pattern(["a.b"]), "axb\n")
+    assert re.fullmatch(output_pattern(["a", "…", "c …"]), "a\nb\nb\nc d\n")
+    assert re.fullmatch(output_pattern(["a", "…"]), "a\n")
+    assert not re.fullmatch(output_pattern(["a", "c"]), "a\nb\nc\n")
+    assert not re.fullmatch(output_pattern(["a", "…", "b"]), "a\nbc\n")
+    assert not re.fullmatch(output_pattern(["a.b"]), "axb\n")
 
 
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
@@ -146,7 +129,7 @@ def test_sums(sum: str, result: str) -> None:
 @lru_cache(maxsize=1)
 def known_numbers() -> set[str]:
     """The large numbers that a command of the lecture's page prints, or a sum on it gives."""
-    printed = [line for block in BLOCK.findall(LECTURE) for _, lines in shown(block) for line in lines]
+    printed = [line for block in BLOCK.findall(LECTURE) for _, lines in read_console(block) for line in lines]
     return set(LARGE.findall("\n".join(printed))) | {result for _, result in SUM.findall(LECTURE)}
 
 

@@ -153,6 +153,7 @@ def test_standard_output_and_input(run: Run, monkeypatch: pytest.MonkeyPatch) ->
         (["-"], "net-name", "letters"),
         (["there"], "file-exists", "there.yaml"),
         (["mine", "-o", "no/where.yaml"], "no-such-folder", "no"),
+        (["mine", "-o", "no/"], "no-such-folder", "no"),
         (["mine", "--from", "alexnet_ensemble", "-o", "-"], "needs-files", "alexnet_2012.yaml"),
     ],
 )
@@ -163,6 +164,13 @@ def test_refused(run: Run, arguments: list[str], code: str, word: str) -> None:
     assert f"error[{code}]" in ran.err and word in ran.err
     assert not ran.out
     assert [(p.name, p.read_text("utf-8")) for p in Path().iterdir()] == [("there.yaml", "mine\n")]
+
+
+@pytest.mark.parametrize("output", ["nets", "nets/", "nets/."])
+def test_a_folder_is_a_place(run: Run, output: str) -> None:
+    Path("nets").mkdir()
+    assert run("init", "mine", "-o", output).code == 0
+    assert sorted(path.name for path in Path("nets").iterdir()) == ["archspec.schema.json", "mine.yaml"]
 
 
 def test_all_or_nothing(run: Run) -> None:
@@ -199,10 +207,13 @@ def test_a_recipe_of_ones_own_says_the_same(name: str, tmp_path: Path) -> None:
 def test_a_recipe_is_begun(run: Run) -> None:
     begun = run("init", "mine", "--recipe", "digits")
     assert begun.code == 0 and "wrote mine.yaml" in begun.out and "archc check mine.yaml" in begun.out
-    assert Path("mine.yaml").read_text("utf-8").startswith("# begun from zoo:digits\nrecipe: 1\nname: mine\n")
+    schema, text = Path("mine.yaml").read_text("utf-8").split("\n", 1)
+    assert schema == "# yaml-language-server: $schema=recipe.schema.json"
+    assert Path("recipe.schema.json").read_text("utf-8") == run("schema", "--recipe").out
+    assert text.startswith("# begun from zoo:digits\nrecipe: 1\nname: mine\n")
     assert run("check", "mine.yaml").code == 0
     printed = run("init", "mine", "--recipe", "zoo:digits", "-o", "-")
-    assert printed.code == 0 and printed.out == Path("mine.yaml").read_text("utf-8")
+    assert printed.code == 0 and printed.out == text
     assert run("init", "mine", "--recipe", "digits").code == 2
     assert run("init", "other", "--recipe", "digits", "--from", "resnet18").code == 2
     assert run("check", "zoo:digits").code == 0

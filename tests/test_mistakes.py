@@ -260,6 +260,12 @@ def test_a_projection_is_advised_where_it_gives_the_size(tmp_path, sizes, body, 
     assert found.code == "shape-mismatch" and named in found.help and unnamed not in found.help
 
 
+@pytest.mark.parametrize("merge", ["concat", "add"])
+def test_an_image_and_a_vector_want_a_flatten(tmp_path, merge):
+    (found,) = answers(tmp_path, f"{HEAD}graph: [{merge}: [[], [flatten]]]\n")
+    assert found.code == "shape-mismatch" and "`flatten`" in found.help
+
+
 def test_an_imported_block_sees_the_params_of_its_own_document(tmp_path):
     (tmp_path / "base.yaml").write_text(
         "archspec: 1\nname: base\nparams: {width: int}\nblocks: {In: {steps: [conv: $width]}, Out: {steps: [In, relu]}}\n"

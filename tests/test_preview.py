@@ -224,6 +224,12 @@ def test_a_broken_spec_is_told_and_mended(folder: Path, start: Callable[..., Pre
     assert b"<title>net, 2</title>" in request(preview).read()
 
 
+def test_an_expectation_that_does_not_hold_keeps_no_picture_back(folder: Path, start: Callable[..., Preview]) -> None:
+    (folder / "net.yaml").write_text(f"{SPEC}expect: {{params: 1}}\n", "utf-8")
+    told = Tab(start()).read()
+    assert told["drawing"] and [each["code"] for each in told["diagnostics"]] == ["expectation-refuted"]
+
+
 @pytest.mark.parametrize(
     ("file", "text", "seen"),
     [

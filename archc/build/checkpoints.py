@@ -9,6 +9,7 @@ from typing import Any
 
 from ..compiler.diagnostics import Failure
 from ..compiler.ir.dtypes import BF16, DTYPES, DType
+from ..compiler.sources import BUNDLED, zoo
 from ..compiler.weights.source import Checkpoint, KeyedStateDict, WeightSource
 
 CheckpointGiven = Path | Checkpoint
@@ -98,7 +99,7 @@ def is_checkpoint(value: object) -> bool:
 def checkpoint(value: Any) -> CheckpointGiven:
     """One checkpoint. Raises ValueError as `checkpoints_by_step` does."""
     if isinstance(value, (str, os.PathLike)):
-        return Path(value)
+        return checkpoint_path(value)
     if isinstance(value, Mapping):
         return in_memory(value)
     if isinstance(value, Checkpoint):
@@ -106,6 +107,19 @@ def checkpoint(value: Any) -> CheckpointGiven:
     if callable(getattr(value, "names", None)) and callable(getattr(value, "get", None)):
         return Checkpoint(IN_MEMORY, (KeyedStateDict("", value),))
     raise ValueError(f"a checkpoint's path, a state_dict, or a mapping of steps to such, not {type(value).__name__}")
+
+
+def checkpoint_path(value: str | os.PathLike[str]) -> Path:
+    """The file that a user names; `zoo:NAME` is the one that is bundled with the net NAME. Raises Failure (usage) where none is."""
+    name = os.fspath(value)
+    if not name.startswith(BUNDLED):
+        return Path(value)
+    bundled = {net: path for net, spec in zoo().items() if (path := spec.with_suffix(".safetensors")).is_file()}
+    net = name.removeprefix(BUNDLED)
+    if net not in bundled:
+        raise Failure("weights-missing-file", f"no weights are bundled for `{net[:200]}`",
+                      f"there are those of {', '.join(f'`{BUNDLED}{each}`' for each in bundled)}; of any other net give a file", 2)  # fmt: skip
+    return bundled[net]
 
 
 def in_memory(content: Mapping[Any, Any]) -> Checkpoint:

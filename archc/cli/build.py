@@ -89,7 +89,7 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
     "--weights",
     multiple=True,
     metavar="[STEP=]FILE",
-    help=f"A checkpoint ({checkpoint_suffixes()}) of the net; or of the one step, repeatable.",
+    help=f"A checkpoint ({checkpoint_suffixes()}) of the net, or zoo:NAME, where the bundled net has weights; or of the one step, repeatable.",
 )
 @click.option(
     "--weights-skip",
@@ -241,6 +241,8 @@ def parse_weights(values: tuple[str, ...]) -> dict[str, CheckpointGiven] | None:
 
     A value that is an existing file is taken for one, even if there is a `=` in its name.
     """
+    from ..build.checkpoints import checkpoint_path
+
     found: dict[str, CheckpointGiven] = {}
     for value in values:
         named = None if Path(value).exists() else re.fullmatch(r"([\w.-]+)=(.+)", value)
@@ -250,7 +252,7 @@ def parse_weights(values: tuple[str, ...]) -> dict[str, CheckpointGiven] | None:
             raise click.UsageError(
                 f"two checkpoints for {whose}: {found[step]} and {file}; an ensemble wants --weights STEP=FILE for each"
             )
-        found[step] = Path(file)
+        found[step] = checkpoint_path(file)
     return found or None
 
 

@@ -13,9 +13,9 @@ from ..compiler.limits import Limits
 from ..text.costs import CostDetails, NetReport, cost_text, report_costs
 from .options import (
     Count,
-    compile_spec,
     format_option,
     limit_option,
+    look_at_spec,
     print_answer,
     print_json,
     set_option,
@@ -147,7 +147,7 @@ def refuse_odd_options(asked: Asked) -> None:
 
 def report_spec(spec: str, settings: tuple[str, ...], limits: Limits, asked: Asked) -> Iterator[NetReport]:
     """What a spec's net costs, at each size that was asked for, or at its own."""
-    checked, own = compile_spec(spec, settings, limits)
+    checked, own = look_at_spec(spec, settings, limits)
     if not asked.sizes_at:
         yield report_net(spec, own, checked.cost or cost(own), "", asked)
         return

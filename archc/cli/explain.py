@@ -11,7 +11,7 @@ import click
 from ..compiler.sources import is_model
 from ..text.layout import fold_line, output_width
 from .completion import complete_explained, complete_spec_path
-from .options import compile_spec, format_option, limit_option, print_answer, print_json, set_option
+from .options import format_option, limit_option, look_at_spec, print_answer, print_json, set_option
 
 if TYPE_CHECKING:
     from ..compiler.driver import Compilation
@@ -54,7 +54,7 @@ def explain_step(spec: str, step: str | None, settings: tuple[str, ...], limits:
     from ..explanations import explain_steps
     from ..text.explanations import explanation_text
 
-    checked, graph = compile_model(spec, settings, limits) if is_model(spec) else compile_spec(spec, settings, limits)
+    checked, graph = compile_model(spec, settings, limits) if is_model(spec) else look_at_spec(spec, settings, limits)
     if step is None:
         raise click.UsageError(
             f"`{spec}` is a model of {checked.name}; say which step of it: archc explain {spec} PATH"

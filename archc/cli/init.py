@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shlex
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from ..compiler.diagnostics import clean
 from .completion import complete_recipe, complete_spec
 from .options import format_option, output_path, print_json, refuse_two_answers
+
+if TYPE_CHECKING:
+    from ..scaffold.starter import StarterSpec
 
 
 @click.command(epilog="Example: archc init mine --from resnet50")
@@ -23,26 +27,19 @@ from .options import format_option, output_path, print_json, refuse_two_answers
 def command(name: str, origin: str | None, recipe: str | None, output: str | None, form: str) -> None:
     """Begin a spec of your own, NAME.yaml, with all that it needs in it; or a recipe.
 
-    A member of a family becomes one document, comments kept; what it imports is written beside it, and the schema by which
-    editors complete and check it. Nothing is overwritten.
+    A member of a family becomes one document, comments kept; what it imports is written beside it. So is the schema by which editors
+    complete and check a spec or a recipe. Nothing is overwritten.
     """
-    from ..compiler.destinations import find_destination
+    from ..compiler.destinations import FOLDER_ENDS, find_destination
     from ..compiler.diagnostics import Failure
     from ..compiler.files import atomic_write
-    from ..scaffold.starter import add_schema, start_spec, write_spec
+    from ..scaffold.starter import add_schema, write_spec
 
-    refuse_two_answers(output, form)
     name = name.removesuffix(".yaml")
-    if recipe is not None:
-        if origin is not None:
-            raise click.UsageError("--from begins a spec, and --recipe a recipe; choose one")
-        from ..scaffold.starter import StarterSpec, check_name
-        from ..training.recipe.begin import begin_recipe
-
-        check_name(name)
-        draft = StarterSpec(begin_recipe(name, recipe))
-    else:
-        draft = start_spec(name, origin)
+    if output and output.endswith(FOLDER_ENDS):
+        output = f"{output}/{name}.yaml"
+    refuse_two_answers(output, form)
+    draft = start_spec_or_recipe(name, origin, recipe)
     if draft.bundled:
         print(f"using the bundled {draft.bundled}", file=sys.stderr)
     target = output_path(output or f"{name}.yaml")
@@ -55,7 +52,9 @@ def command(name: str, origin: str | None, recipe: str | None, output: str | Non
             partial.write_bytes(draft.text.encode())
         return
     target = target / f"{name}.yaml" if place.kind == "folder" else target
-    files = [path.as_posix() for path in write_spec(draft if recipe else add_schema(draft, target.parent), target)]
+    files = [
+        path.as_posix() for path in write_spec(add_schema(draft, target.parent, of_recipe=recipe is not None), target)
+    ]
     following = f"archc check {shlex.quote(files[-1])}"
     if form == "json":
         print_json({"name": name, "from": recipe or origin, "files": files, "next": following})
@@ -63,3 +62,17 @@ def command(name: str, origin: str | None, recipe: str | None, output: str | Non
     for path in files:
         print(f"wrote {clean(path)}")
     print(f"next: {following}")
+
+
+def start_spec_or_recipe(name: str, origin: str | None, recipe: str | None) -> StarterSpec:
+    """What is to be written: a spec from `origin`, or a recipe from `recipe`. Raises Failure (usage) where there is none of that name."""
+    from ..scaffold.starter import StarterSpec, check_name, start_spec
+
+    if recipe is None:
+        return start_spec(name, origin)
+    if origin is not None:
+        raise click.UsageError("--from begins a spec, and --recipe a recipe; choose one")
+    from ..training.recipe.begin import begin_recipe
+
+    check_name(name)
+    return StarterSpec(begin_recipe(name, recipe))

@@ -96,12 +96,20 @@ def check_spec(spec: str | SpecText, settings: tuple[str, ...], limits: Limits) 
 
 def compile_spec(spec: str | SpecText, settings: tuple[str, ...], limits: Limits) -> tuple[Compilation, Graph]:
     """The checked spec and its training graph. Raises SpecError where the spec has errors; warnings go to standard error."""
+    return look_at_spec(spec, settings, limits, refuted_too=False)
+
+
+def look_at_spec(
+    spec: str | SpecText, settings: tuple[str, ...], limits: Limits, refuted_too: bool = True
+) -> tuple[Compilation, Graph]:
+    """The same for a command that builds nothing: with `refuted_too` an expectation that does not hold is told as warnings are, and keeps
+    no answer back. Raises SpecError for any other error."""
     from ..compiler.diagnostics import SpecError
     from ..net import graph_of
     from .render import format_diagnostics
 
     result = check_spec(spec, settings, limits)
-    if result.failed:
+    if result.refused if refuted_too else result.failed:
         raise SpecError(result.diagnostics)
     if result.diagnostics:
         print(format_diagnostics(result.diagnostics, sys.stderr), file=sys.stderr)

@@ -11,9 +11,9 @@ from ..text.layout import fold_line, output_width
 from .completion import offer, pass_names
 from .options import (
     Count,
-    compile_spec,
     format_option,
     limit_option,
+    look_at_spec,
     print_answer,
     print_json,
     set_option,
@@ -63,7 +63,7 @@ def command(
     In a tree, a repeat's costs are those of all its rounds, and the rows under it are one round, the first where they differ. What stands beside the trunk, as
     auxiliary heads do, comes last, and its costs are not in the first line.
     """
-    _, graph = compile_spec(spec, settings, limits)
+    _, graph = look_at_spec(spec, settings, limits)
     if phase or after is not None:
         from ..compiler.driver import run_passes
         from ..compiler.passes import PassOptions

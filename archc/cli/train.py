@@ -70,7 +70,7 @@ OTHERS_WAIT_S = 20.0
     "--weights",
     multiple=True,
     metavar="[STEP=]FILE",
-    help=f"A checkpoint ({checkpoint_suffixes()}) that the net starts from; or one step does, repeatable.",
+    help=f"A checkpoint ({checkpoint_suffixes()}) that the net starts from, or zoo:NAME; or one step does, repeatable.",
 )
 @click.option("--weights-skip", multiple=True, metavar="STEP", help="A step that is left out of it; repeatable.")
 @click.option("--weights-key", metavar="KEY", help="The state dict in the checkpoint; `.` is the top.")

@@ -16,9 +16,9 @@ from ..rasterise import PIXELS, PIXELS_EACH
 from .options import (
     Count,
     Positive,
-    compile_spec,
     format_option,
     limit_option,
+    look_at_spec,
     output_path,
     print_json,
     refuse_two_answers,
@@ -134,7 +134,7 @@ def command(
 def find_source(spec: str, settings: tuple[str, ...], limits: Limits) -> str | Compilation:
     """What is drawn: the path of a model, whatever that is called, or the checked spec."""
     if not is_model(spec):
-        return compile_spec(spec, settings, limits)[0]
+        return look_at_spec(spec, settings, limits)[0]
     if settings:
         raise click.UsageError(f"`--set` changes a spec, and `{clean_path(spec)}` is a model")
     return spec

@@ -70,7 +70,7 @@ class Preview:
     def look_at_spec(self) -> tuple[Drawing | None, Sequence[Diagnostic]]:
         """The drawing of the spec, None where it is refused, and what is to be said of it. Raises what the command would end with."""
         checked = check(self.spec.read(), self.settings, limits=self.limits)
-        if checked.failed:
+        if checked.refused:
             return None, checked.diagnostics
         if checked.graph is None:
             return None, (*checked.diagnostics, *explain_open_params(checked))

@@ -57,7 +57,7 @@ expect: {output: [10], params: {max: 1.0e6}}    # what must hold; `archc check` 
 
 # what editors look the schema up by; a path relative to the spec, as a folder may be moved, and shared
 SCHEMA_FILE = "archspec.schema.json"
-SCHEMA_LINE = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
+RECIPE_SCHEMA_FILE = "recipe.schema.json"
 
 HINT = "\n# expect: {output: [10], params: {max: 5.0e6}}    # say here what must hold; `archc check` proves it\n"
 
@@ -206,17 +206,21 @@ def can_merge(base: TextDocument, overlay: TextDocument) -> bool:
     return len(imports) < 2 and all("steps" in entry.value.value or name in written_out for name, entry in own.items())
 
 
-def add_schema(starter: StarterSpec, folder: Path) -> StarterSpec:
+def add_schema(starter: StarterSpec, folder: Path, of_recipe: bool = False) -> StarterSpec:
     """The same files, with the first line by which editors find the schema, and the schema if `folder` holds none."""
-    from ..compiler.frontend.schema import schema_text
+    if of_recipe:
+        from ..training.recipe.rules import recipe_schema_text as schema
+    else:
+        from ..compiler.frontend.schema import schema_text as schema
 
+    file = RECIPE_SCHEMA_FILE if of_recipe else SCHEMA_FILE
+    line = f"# yaml-language-server: $schema={file}\n"
     companions = {
-        name: SCHEMA_LINE + text if name.endswith((".yaml", ".yml")) else text
-        for name, text in starter.companions.items()
+        name: line + text if name.endswith((".yaml", ".yml")) else text for name, text in starter.companions.items()
     }
-    if not (folder / SCHEMA_FILE).exists():
-        companions[SCHEMA_FILE] = schema_text()
-    return starter._replace(text=SCHEMA_LINE + starter.text, companions=companions)
+    if not (folder / file).exists():
+        companions[file] = schema()
+    return starter._replace(text=line + starter.text, companions=companions)
 
 
 def write_spec(starter: StarterSpec, target: Path) -> list[Path]:

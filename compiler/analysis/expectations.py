@@ -75,6 +75,13 @@ def look_up_fact(facts: Cost, line: ExpectedFact) -> Any:
     raise AssertionError(line.name)
 
 
+BOUNDS = {"min": "at least", "max": "at most"}
+
+
 def format_fact(value: object) -> str:
-    """A number as it is; sizes as `64×56×56`."""
-    return "×".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    """A number as it is; sizes as `64×56×56`; bounds as `at least 4, at most 8`; the sizes of several outputs by their names."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{BOUNDS.get(name, name)} {format_fact(each)}" for name, each in value.items())
+    if isinstance(value, (list, tuple)):
+        return "×".join(map(str, value))
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)

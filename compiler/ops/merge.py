@@ -23,6 +23,10 @@ def shape_mismatch(op: Op, a: TensorType, b: TensorType, help: str = "") -> Reje
     )
 
 
+ONE_SIZE = "height and width must be equal: look at the paddings and strides of the branches"
+ONE_KIND = "both must be images or both vectors: `global_avg_pool`, then `flatten`, makes a vector of an image"
+
+
 class Merge(Op):
     """The root of merges: branches of one type become one value of that type, unless the op says otherwise."""
 
@@ -39,11 +43,11 @@ class Merge(Op):
     def advice(self, a: TensorType, b: TensorType) -> str:
         """What to change so that the two types agree; for the help of a message."""
         if not (a.is_image and b.is_image):
-            return "both must be images or both vectors"
+            return ONE_KIND
         small, large = (a, b) if a.height <= b.height else (b, a)
         stride = round(large.height / small.height)
         if small.sizes[1:] != tuple(-(-size // stride) for size in large.sizes[1:]):  # what a kernel of 1 gives
-            return "height and width must be equal: look at the paddings and strides of the branches"
+            return ONE_SIZE
         target = a if stride == 1 else small
         how = f", stride: {stride}" if stride > 1 else ""
         return f"give one branch a projection: {{conv: {{out: {target.channels}, kernel: 1{how}, bias: false}}}}"
@@ -118,12 +122,7 @@ class Concat(Merge):
         """The sum of the channels over one height and width. Raises Reject where heights, widths or dtypes differ."""
         for other in x[1:]:
             if (other.rank, other.dtype, other.sizes[1:]) != (x[0].rank, x[0].dtype, x[0].sizes[1:]):
-                raise shape_mismatch(
-                    self,
-                    x[0],
-                    other,
-                    "height and width must be equal: look at the paddings and strides of the branches",
-                )
+                raise shape_mismatch(self, x[0], other, ONE_SIZE if other.is_image and x[0].is_image else ONE_KIND)
         return x[0].with_sizes(sum(t.channels for t in x), *x[0].sizes[1:])
 
     def least_input(self, least: Lengths, x: TensorType) -> Lengths:
