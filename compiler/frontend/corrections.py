@@ -249,7 +249,7 @@ def guess_from_mapping(rule: Schema, value: Mapping[str, Any], levels: int) -> I
         yield from guess_from_list(rule, [{key: each} for key, each in islice(value.items(), MAX_ARGUMENTS)], levels)
         yield from guess_from_list(rule, [value], levels)
     else:
-        # the batch of training, of that of training and that of validation
+        # `batch: {train: 32, val: 64}`: one number for both is that of training
         one = value["train"] if "train" in value else next(iter(value.values())) if len(value) == 1 else None
         if isinstance(one, (int, float)) and (inner := correct(rule, one, levels - 1)):
             yield inner

@@ -16,8 +16,9 @@ from ..ops.fields import Schema
 from ..ops.words import NESTED_ARGUMENTS, OP_KEYS, is_among
 from .foreign_steps import MAX_ARGUMENTS, MAX_FRAGMENT, parse_scalar
 
+# the key of an argument by position
+FIRST = "0"
 # keys under which other formats name what is chosen
-FIRST = "0"  # the key of an argument by position
 NAME_KEYS = (*OP_KEYS, "name", "policy", "algorithm", "alg")
 
 

@@ -7,7 +7,7 @@ section knows the word. All that goes into one section is one mistake, and the s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from ..diagnostics import Diagnostic, list_names
 from ..ops.fields import Schema
 from ..ops.words import is_among
 from .corrections import correct, is_off, suggest_entry
+from .language import Rules
 from .located_yaml import Entry, Located, plain_value
 from .named_choices import NAME_KEYS, is_choice
 from .other_words import advise_other_word
@@ -22,7 +23,6 @@ from .schema_rules import unknown_entries
 from .validation import fits_itself
 
 MAX_STRAYS = 40
-Rules = Callable[[], Schema]
 
 
 class Stray(NamedTuple):

@@ -18,6 +18,10 @@ from ...compiler.frontend.schema import with_synonyms
 from ...compiler.ops.fields import Schema, freeze
 from .field_rules import choice_rule
 
+# the keys of a recipe that choose one by its name, and those that list several
+CHOICES = ("optimizer", "schedule")
+LISTS = ("augment",)
+
 
 def field(rule: Schema, *also_called: str) -> Any:
     """Declares a field by the rule of its values; `also_called` is what others call it. Without a default in the rule it must be given."""
@@ -81,13 +85,3 @@ class RecipeChoice:
 def choice_rules(choices: Mapping[str, type[RecipeChoice]]) -> Schema:
     """The rules of the choices, by name."""
     return {name: each.rule() for name, each in choices.items()}
-
-
-def words_alone(rules: Schema) -> dict[str, str]:
-    """What others call the choices whose names may stand alone, in lower case, each with the name."""
-    return {
-        word.lower(): name
-        for name, rule in rules.items()
-        if "null" in rule["type"]
-        for word in rule.get("x-also-called", ())
-    }

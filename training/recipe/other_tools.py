@@ -10,12 +10,11 @@ from typing import Any
 
 from ...compiler.ops.fields import Schema
 from ...compiler.ops.words import normalize_word
+from .choice import CHOICES, LISTS
 from .words import ALSO, EXAMPLES, FORMS, INSTEAD, NEEDS, ORDER, OTHER_KEYS, OTHER_WORDS, STANDS_IN
 
 # sections whose keys and choices are looked for at the top, the first to have a word gets it
 SECTIONS = ("optimizer", "data", "loss", "checkpoint", "log", "warmup", "schedule", "augment")
-CHOICES = ("optimizer", "schedule")
-LISTS = ("augment",)
 OF_MESSAGES = ("x-other-keys", "x-other-forms", "x-other-words", "x-stands-in", "x-needs", "x-order", "x-example")
 
 

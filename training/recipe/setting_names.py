@@ -13,14 +13,13 @@ from ...compiler.frontend.other_words import advise_other_word
 from ...compiler.frontend.overrides import Override
 from ...compiler.ops.fields import Schema
 from ...compiler.ops.words import is_among
-from .layers import CHOICES
+from .choice import CHOICES, LISTS
 from .rules import recipe_schema
 from .tree import find
 from .write import flow
 
 OF_RECIPE, OF_SPEC = "recipe.", "spec."
 FIXED = ("recipe", "extends")  # what a setting cannot change
-LISTS = ("augment",)  # the sections that are lists of steps
 SHELL_WORD = re.compile(r"[\w.,+-]+")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...compiler.files import atomic_write
 from ...runtime.evaluation import ClassificationReport
+from ..broken import NAME as BROKEN
 from ..broken import read_broken
 from ..metrics import NAME as METRICS
 from ..metrics import read_metrics
@@ -17,7 +18,6 @@ from .ensemble_page import EnsembleRecord, format_ensemble
 from .page import RunRecord, format_run
 from .series import find_best, make_charts, read_epochs
 
-NAME = "report.html"
 TEXTS = {"Recipe": "recipe.yaml", "Spec": "spec.yaml"}
 
 
@@ -26,18 +26,19 @@ def write_report(
 ) -> Path:
     """Writes the report of a run, whole or not at all; gives its path.
 
-    It reads metrics.csv, recipe.yaml, spec.yaml and broken.csv in `plan.folder`. `evaluation` is the best weights on the validation pictures. Raises Failure where it cannot be written, and RuntimeFault
-    `package-missing` without matplotlib.
+    It reads metrics.csv, recipe.yaml, spec.yaml and broken.csv in `plan.folder`. `evaluation` is what the best weights answer on the validation
+    pictures. Raises Failure where it cannot be written, and RuntimeFault `package-missing` without matplotlib.
     """
     folder = plan.folder
     rows = [*read_metrics(folder / METRICS)]
     epochs = read_epochs(rows)
     best = find_best(epochs, plan.recipe.checkpoint.best)
     charts = make_charts(rows, plan, best)
-    record = RunRecord(plan, end, charts, draw_charts(charts), epochs, best, read_texts(folder), versions, read_broken(folder / "broken.csv"), evaluation)  # fmt: skip
-    with atomic_write(folder / NAME) as partial:
+    record = RunRecord(plan, end, charts, draw_charts(charts), epochs, best, read_texts(folder), versions, read_broken(folder / BROKEN), evaluation)  # fmt: skip
+    place = RunFolder(folder).report
+    with atomic_write(place) as partial:
         partial.write_text(format_run(record), "utf-8", "replace")
-    return folder / NAME
+    return place
 
 
 def write_ensemble(folder: RunFolder, record: EnsembleRecord) -> None:
