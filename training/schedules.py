@@ -168,6 +168,7 @@ class StepDecay(Schedule):
     also_called = ("StepLR", "MultiStepLR", "step", "multistep")
     instead = {"array": "steps: {at: VALUE}"}
     exclusive = (("at", "at_steps", "when the learning rate is lowered"),)
+    needs = ((("at", "at_steps"), [30, 60]),)
 
     at: Sequence[float] | None = field(
         times_rule(

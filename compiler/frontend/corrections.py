@@ -19,6 +19,7 @@ from .located_yaml import parse_yaml, plain_value
 from .named_choices import FIRST, Candidate, candidates, is_choice, read_choice
 from .other_words import advise_other_word, json_type
 from .punctuation import split_pair
+from .schema_rules import find_key
 from .validation import fits
 
 MOST_LEVELS = 6
@@ -110,11 +111,7 @@ def correct_fields(rule: Schema, given: Mapping[str, Any], levels: int) -> tuple
     remarks: list[str] = []
     known: Mapping[str, Schema] = rule["properties"]
     for word, value in islice(given.items(), MAX_ARGUMENTS):
-        key = (
-            word
-            if word in known
-            else next((k for k, each in known.items() if is_among(word, (k, *each.get("x-also-called", ())))), "")
-        )
+        key = word if word in known else find_key(known, word)
         if not key:
             remarks.append(remark_on(rule, word, value))
             continue
@@ -176,7 +173,7 @@ def missing_fields(rule: Schema, given: Mapping[str, Any]) -> dict[str, Any]:
 def guess_fields(rule: Schema, value: Any) -> Iterator[Correction]:
     """The fields of a choice that are given as a value without them: what it needs, of which a number is the first; or none."""
     needed = missing_fields(rule, {})
-    if needed and not isinstance(value, dict):
+    if needed and value is not None and not isinstance(value, dict):
         yield Correction(needed | {next(iter(needed)): value})
     if needed and (value is None or value == {}):
         yield Correction(needed)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from ..ops.fields import Schema
 from ..ops.words import NESTED_ARGUMENTS, OP_KEYS, is_among
 from .foreign_steps import MAX_ARGUMENTS, MAX_FRAGMENT, parse_scalar
+from .schema_rules import words_of
 
 # the key of an argument by position
 FIRST = "0"
@@ -149,18 +150,17 @@ def choice_with(rule: Schema, fields: Mapping[str, Any]) -> str:
 
     `x-order` names the choices in the order in which they are looked through.
     """
+
+    def fields_of(name: str) -> Mapping[str, Schema]:
+        found: Mapping[str, Schema] = rule["properties"][name].get("properties", {})
+        return found
+
     names = [name for name in rule.get("x-order", ()) if name in rule["properties"]]
     known = {
-        words[0]: (*theirs, *words_of(rule, name))
+        words[0]: (*theirs, *words_of(fields_of(name)))
         for words, name, theirs, _ in rule.get("x-other-forms", ())
         if theirs and name in rule["properties"]
     }
-    known |= {name: words_of(rule, name) for name in dict.fromkeys((*names, *rule["properties"]))}
+    known |= {name: tuple(words_of(fields_of(name))) for name in dict.fromkeys((*names, *rule["properties"]))}
     asked = list(islice(fields, MAX_ARGUMENTS))
     return next((word for word, each in known.items() if each and all(is_among(field, each) for field in asked)), "")
-
-
-def words_of(rule: Schema, name: str) -> tuple[str, ...]:
-    """The fields of a choice with all that they are also called."""
-    fields = rule["properties"][name].get("properties", {})
-    return tuple([word for key, each in fields.items() for word in (key, *each.get("x-also-called", ()))])

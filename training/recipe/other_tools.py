@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ...compiler.frontend.schema_rules import words_of
 from ...compiler.ops.fields import Schema
 from ...compiler.ops.words import normalize_word
 from .choice import CHOICES, LISTS
@@ -53,14 +54,13 @@ def lay_in(rule: Schema, place: str, inside: bool = True) -> Schema:
         found["x-order"] = list(ORDER[place])
     section = place.partition(".")[0]
     is_choice = place.count(".") == 1 and section in (*CHOICES, *LISTS)
-    needs = NEEDS.get(place, NEEDS.get(f"{section}.*", []) if is_choice else [])
     example = EXAMPLES.get(
         place, EXAMPLES.get(f"{section}.*.{place.rpartition('.')[2]}") if place.count(".") == 2 else None
     )
     if example is not None:
         found["x-example"] = example
-    if needs:
-        found["x-needs"] = [[list(fields), *rest] for fields, *rest in needs]
+    if place in NEEDS:
+        found["x-needs"] = [[list(fields), *rest] for fields, *rest in NEEDS[place]]
     return found | rows_at(f"{section}.*" if is_choice and section in CHOICES else place, found)
 
 
@@ -73,12 +73,6 @@ def rows_at(place: str, rule: Schema) -> Schema:
     ]
     kept = [row for row in rows if row[0]]
     return {"x-other-keys": kept} if kept else {}
-
-
-def words_of(keys: Schema) -> Iterator[str]:
-    """The keys of a mapping with all that they are also called."""
-    for key, rule in keys.items():
-        yield from (key, *rule.get("x-also-called", ()))
 
 
 def stands_in(keys: Schema) -> list[list[Any]]:

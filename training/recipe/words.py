@@ -172,7 +172,7 @@ OTHER_KEYS: dict[str, Rows] = {
                  (("LambdaLR", "lambda", "MultiplicativeLR", "SequentialLR", "ChainedScheduler", "piecewise", "PiecewiseConstantDecay", "LearningRateScheduler"),
                   "a schedule is no function: its times and factors are written `schedule: {steps: {at: [30, 60], factor: 0.1}}`"),
                  (("inverse_sqrt", "rsqrt", "noam"), "there is none: the nearest is `schedule: {polynomial: {power: 0.5}}`")],
-    "augment": [(("rand-m9-mstd0.5-inc1", "rand-m9-mstd0.5", "rand-m9-n2", "rand"),
+    "augment": [(("rand-m9-mstd0.5-inc1", "rand-m9-mstd0.5", "rand-m15-mstd0.5", "rand-m9-n2", "rand"),
                  "write `augment: [{rand_augment: {ops: 2, magnitude: 9}}]`"),
                 (("original", "originalr", "v0", "v0r", "3a", "augmix-m5-w4-d2", "imagenet"), "write `augment: [trivial_augment]`; there are no learned policies"),
                 (("auto", "default", "true", "light", "medium", "heavy"), "steps are a list: write `augment: [trivial_augment]`, which wants no numbers")],
@@ -220,8 +220,6 @@ INSTEAD: dict[str, dict[str, str]] = {
     "clip": {"true": "clip: 1.0"},
     "seed": {"string": "seed: 0", "null": "seed: 0", "true": "seed: 0", "false": "seed: 0", "number": "seed: 0"},
     "augment": {"true": "augment: [trivial_augment]"},
-    "augment.color_jitter": {"number": "color_jitter: {brightness: VALUE, contrast: VALUE, saturation: VALUE}"},
-    "augment.rand_augment": {"integer": "rand_augment: {magnitude: VALUE}"},
     "checkpoint": {"integer": "checkpoint: {every: {epochs: VALUE}}"},
     "loss": {"number": "loss: {label_smoothing: VALUE}"},
     "log": {"integer": "log: {every: VALUE}"},
@@ -265,15 +263,10 @@ ORDER: dict[str, tuple[str, ...]] = {
     "optimizer": ("sgd", "adamw"),
     "schedule": ("cosine", "exponential", "steps", "one_cycle", "polynomial"),
 }
-# a place, rows of fields of which one is needed, a value of the first for an example, and the field with which it is needed, if not always
+# a place, and rows of fields of which one is needed, with a value of the first for an example; the classes of choices state their own
 NEEDS: dict[str, list[tuple[Any, ...]]] = {
-    "optimizer.sgd": [(("lr",), 0.1), (("momentum",), 0.9, "nesterov")],
-    "optimizer.*": [(("lr",), 0.001)],
-    "schedule.steps": [(("at", "at_steps"), [30, 60])],
-    "augment.color_jitter": [(("brightness", "contrast", "saturation", "hue"), 0.4)],
     "warmup": [(("epochs", "steps"), 5)],
     "checkpoint.every": [(("epochs", "steps"), 1)],
-    "augment.scale_jitter": [(("min",), 256), (("max",), 480)],
 }
 # a place, and a value that is usual there, where its default is none
 EXAMPLES: dict[str, Any] = {
@@ -283,8 +276,6 @@ EXAMPLES: dict[str, Any] = {
     "loss.class_weights": "balanced",
     "ema": 0.9999,
     "clip": 1.0,
-    "optimizer.*.lr": 0.001,
-    "optimizer.sgd.lr": 0.1,
     "optimizer.*.momentum": 0.9,
     "optimizer.*.weight_decay": 0.0001,
     "optimizer.*.eps": 1e-8,
