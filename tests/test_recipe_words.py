@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from archc import Failure
+from archc.compiler.frontend.language import RECIPE_KEYS, SPEC_KEYS, spec_rules
 from archc.compiler.frontend.other_words import advise_other_word
+from archc.compiler.frontend.schema_rules import find_key
 from archc.compiler.frontend.validation import fits
 from archc.compiler.sources import Memory, SpecText
 from archc.training.recipe.find import refuse_swapped
@@ -267,6 +269,16 @@ def test_the_tables_are_of_places_that_there_are() -> None:
     for place, rows in FORMS.items():
         for _, name, fields, more in rows:
             assert {*fields.values(), *more} <= {*rule["properties"][place]["properties"][name]["properties"]}
+
+
+def test_telling_keys_are_those_of_one_language() -> None:
+    spec, recipe = spec_rules()["properties"], recipe_schema()["properties"]
+    elsewhere = {word for words, _, _ in recipe_schema()["x-stands-in"] for word in words}
+    assert {*SPEC_KEYS} <= {*spec} and not {*SPEC_KEYS} & {*recipe}
+    assert (
+        not {*RECIPE_KEYS} & {*spec}
+        and [w for w in RECIPE_KEYS if not find_key(recipe, w) and w not in elsewhere] == []
+    )
 
 
 def rules_at(rule: Any, place: str) -> list[Any]:

@@ -18,8 +18,6 @@ from .ensemble_page import EnsembleRecord, format_ensemble
 from .page import RunRecord, format_run
 from .series import find_best, make_charts, read_epochs
 
-TEXTS = {"Recipe": "recipe.yaml", "Spec": "spec.yaml"}
-
 
 def write_report(
     plan: RunPlan, end: RunEnd, versions: Mapping[str, str], evaluation: ClassificationReport | None = None
@@ -29,25 +27,24 @@ def write_report(
     It reads metrics.csv, recipe.yaml, spec.yaml and broken.csv in `plan.folder`. `evaluation` is what the best weights answer on the validation
     pictures. Raises Failure where it cannot be written, and RuntimeFault `package-missing` without matplotlib.
     """
-    folder = plan.folder
-    rows = [*read_metrics(folder / METRICS)]
+    folder = RunFolder(plan.folder)
+    rows = [*read_metrics(folder.path / METRICS)]
     epochs = read_epochs(rows)
     best = find_best(epochs, plan.recipe.checkpoint.best)
     charts = make_charts(rows, plan, best)
-    record = RunRecord(plan, end, charts, draw_charts(charts), epochs, best, read_texts(folder), versions, read_broken(folder / BROKEN), evaluation)  # fmt: skip
-    place = RunFolder(folder).report
-    with atomic_write(place) as partial:
+    record = RunRecord(plan, end, charts, draw_charts(charts), epochs, best, read_texts(folder), versions, read_broken(folder.path / BROKEN), evaluation)  # fmt: skip
+    with atomic_write(folder.report) as partial:
         partial.write_text(format_run(record), "utf-8", "replace")
-    return place
+    return folder.report
 
 
 def write_ensemble(folder: RunFolder, record: EnsembleRecord) -> None:
     """Writes the report of an ensemble, whole or not at all. Raises Failure where it cannot be written."""
     with atomic_write(folder.report) as partial:
-        partial.write_text(format_ensemble(record, read_texts(folder.path)), "utf-8", "replace")
+        partial.write_text(format_ensemble(record, read_texts(folder)), "utf-8", "replace")
 
 
-def read_texts(folder: Path) -> dict[str, str]:
-    """The recipe and the spec of a run, by their titles."""
-    places = {name: folder / file for name, file in TEXTS.items()}
+def read_texts(folder: RunFolder) -> dict[str, str]:
+    """The recipe and the spec of a run, by their titles; what is not there is left out."""
+    places = {"Recipe": folder.recipe, "Spec": folder.spec}
     return {name: place.read_text("utf-8", "replace") for name, place in places.items() if place.is_file()}
