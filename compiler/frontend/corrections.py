@@ -128,7 +128,7 @@ def remark_on(rule: Schema, word: str, value: Any) -> str:
     """What to do with a field that is none of the rule's."""
     if advice := advise_other_word(rule, word, value):
         return f"`{word}`: {advice}"
-    name = rule.get("x-what", "").partition("`")[2].rstrip("`")
+    name = rule.get("x-choice", "")
     return f"`{name}` has no `{word}`" if name else f"there is no `{word}`"
 
 
@@ -177,12 +177,12 @@ def guess_fields(rule: Schema, value: Any) -> Iterator[Correction]:
         yield Correction(needed | {next(iter(needed)): value})
     if needed and (value is None or value == {}):
         yield Correction(needed)
-    is_field = rule.get("x-what", "").startswith("field of")
-    if is_field and isinstance(value, (int, float)) and not isinstance(value, bool) and "x-bare" not in rule:
+    is_choice_made = "x-choice" in rule
+    if is_choice_made and isinstance(value, (int, float)) and not isinstance(value, bool) and "x-bare" not in rule:
         # the first field that takes a number like this
         found = ((field, correct(each, value)) for field, each in rule["properties"].items())
         yield from (Correction({field: each.value}) for field, each in found if each)
-    if is_field and value is True:
+    if is_choice_made and value is True:
         yield Correction({})
 
 

@@ -1,7 +1,7 @@
 """Choices by name, as other tools write them: `{name: sgd, lr: 0.1}`, `{type: SGD, …}`, `SGD`, `{lr: 0.1}`.
 
 Here a choice is a mapping of one key, its name, with the fields in it: `{sgd: {lr: 0.1}}`. The rule of one has its names as properties
-and `maxProperties: 1`. Two more keys are for what is read here: `x-other-forms` are rows of words, the choice that they mean, our names for
+and `maxProperties: 1`; the rule of its fields says which choice it is of (`x-choice`). Two more keys are for what is read here: `x-other-forms` are rows of words, the choice that they mean, our names for
 their fields, and the fields that it has then; `x-needs` are rows of fields, of which a choice has one, an example for the first, and a field that it then has, if not always.
 """
 

@@ -16,7 +16,16 @@ from .words import ALSO, EXAMPLES, FORMS, INSTEAD, NEEDS, ORDER, OTHER_KEYS, OTH
 
 # sections whose keys and choices are looked for at the top, the first to have a word gets it
 SECTIONS = ("optimizer", "data", "loss", "checkpoint", "log", "warmup", "schedule", "augment")
-OF_MESSAGES = ("x-other-keys", "x-other-forms", "x-other-words", "x-stands-in", "x-needs", "x-order", "x-example")
+OF_MESSAGES = (
+    "x-other-keys",
+    "x-other-forms",
+    "x-other-words",
+    "x-stands-in",
+    "x-needs",
+    "x-order",
+    "x-example",
+    "x-choice",
+)
 
 
 def with_other_words(rule: Schema) -> Schema:
