@@ -33,11 +33,11 @@ from .other_tools import with_other_words, without_other_words
 from .recipe import DataFormat, TrainingPrecision, WarmupShape
 
 
-def one_of(what: str, choices: Schema, kind: str, words: tuple[str, ...] = (), **more: Any) -> Schema:
-    """The rule of one choice by name: a mapping of one key, or one of the `words` alone."""
+def one_of(what: str, choices: Schema, kind: str, name_key: str, words: tuple[str, ...] = (), **more: Any) -> Schema:
+    """The rule of one choice by name: a mapping of one key, or one of the `words` alone. Other tools name it under `name_key`, too."""
     wants = f"one {kind}: {{NAME: {{FIELD: VALUE}}}}" + (" or a name alone" if words else "")
     rule = mapping_rule(choices, kind, minProperties=1, maxProperties=1, description=what)
-    rule["x-wants"] = wants
+    rule |= {"x-wants": wants, "x-name-key": name_key}
     if words:
         rule |= {"type": ["string", "object"], "pattern": f"^({'|'.join(words)})$"}
     return rule | more
@@ -127,7 +127,7 @@ def top_rules() -> Schema:
     """The rules of the keys of a recipe, in the order in which they are written."""
     schedules, steps = choice_rules(SCHEDULES), choice_rules(STEPS)
     strings = {"type": "array", "items": string_rule("a name", minLength=1)}
-    augment = one_of("one step", steps, "augment step", without_needs(steps))
+    augment = one_of("one step", steps, "augment step", "step", without_needs(steps))
     logs = {"every": with_synonyms(count_rule("steps from one row of metrics.csv to the next", default=50), "log_interval", "print_freq"),
             "tensorboard": switch_rule("whether event files for TensorBoard are written", False)}  # fmt: skip
     return {
@@ -141,9 +141,9 @@ def top_rules() -> Schema:
         "epochs": with_synonyms(count_rule("passes over the training pictures", most=MOST), "max_epochs", "num_epochs", "n_epochs", "max_epoch"),
         "steps": with_synonyms(count_rule("optimizer steps, instead of epochs"), "max_steps", "iterations", "max_iter", "num_steps"),
         "batch": with_synonyms(count_rule("pictures of a step: of all processes and accumulated passes", most=16 * MOST), "batch_size", "global_batch_size", "bs"),
-        "optimizer": with_synonyms(one_of("the optimizer and its numbers", choice_rules(OPTIMIZERS), "optimizer", default={"sgd": {"lr": 0.1}}),
+        "optimizer": with_synonyms(one_of("the optimizer and its numbers", choice_rules(OPTIMIZERS), "optimizer", "optimizer", default={"sgd": {"lr": 0.1}}),
                                     "optimiser", "optim", "opt"),
-        "schedule": with_synonyms(one_of("how the learning rate goes on", schedules, "schedule", without_needs(schedules), default="constant"),
+        "schedule": with_synonyms(one_of("how the learning rate goes on", schedules, "schedule", "schedule", without_needs(schedules), default="constant"),
                                     "lr_scheduler", "scheduler", "lr_schedule", "sched"),
         "warmup": warmup_rule() | {"description": "a lower learning rate at the start"},
         "loss": with_synonyms(loss_rule(), "criterion"),

@@ -226,6 +226,8 @@ INSTEAD: dict[str, dict[str, str]] = {
     "freeze": {"integer": "freeze: [layer1, layer2]"},
     "data.val": {"number": "split: VALUE"},
 }
+# a place, and the key whose value is meant where others have a mapping: `batch: {train: 32, val: 64}`
+MEANT_KEYS = {"batch": "train", "epochs": "train", "data.workers": "train"}
 METRIC_WORDS = dict.fromkeys(("accuracy", "acc", "acc1", "acc@1", "top1_acc", "val_acc", "val_accuracy", "val/acc", "prec1", "accuracy_top1", "eval_accuracy", "metrics/accuracy_top1", "top_1", "top-1"), "top1")  # fmt: skip
 METRIC_WORDS |= dict.fromkeys(("acc5", "acc@5", "prec5", "top5_acc", "top_5", "top-5", "accuracy_top5"), "top5")
 METRIC_WORDS |= dict.fromkeys(("val_loss", "eval_loss", "val/loss", "valid_loss", "validation_loss"), "loss")
