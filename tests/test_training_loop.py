@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 
 import archc
 from archc import Failure, SpecError
+from archc.build.trained import build_trained
 from archc.compiler.files import atomic_write
 from archc.training import resume, train
 from archc.training.checkpoint import write
@@ -540,3 +541,4 @@ print(kept, faults() < 1000)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() in (["True", "True"], ["False", "False"])
+    assert build_trained(result).artifacts[0].path == str(run / f"{result.net}.onnx")

@@ -220,10 +220,15 @@ def build_spec(spec: str, settings: tuple[str, ...], limits: Limits, options: Bu
     what = f"building {checked.name}"
     with counting(what, "inputs") if options.calibrate else progress(what) as tell:
         result = build(checked, options, progress=tell)
+    warn_of_build(result)
+    return result
+
+
+def warn_of_build(result: BuildResult) -> None:
+    """The warnings of a build, about its weights and its precision, on standard error."""
     told = result.precision.warnings if result.precision else ()
     for code, text in (*weight_warnings(result.weights), *told):
         print(format_warning(code, text, sys.stderr), file=sys.stderr)
-    return result
 
 
 def warn_of_suffix(path: Path, export: str) -> None:

@@ -21,7 +21,7 @@ from ..text.training import INDENT, ensemble_json, format_members
 from ..training.devices import DEVICES, is_first
 from ..training.measures import is_loss
 from .completion import complete_folder, complete_recipe, complete_spec, complete_training_setting
-from .options import Count, format_option, limit_option, print_answer, print_json
+from .options import Count, compile_spec, format_option, limit_option, print_answer, print_json
 
 if TYPE_CHECKING:
     from ..build.build import BuildResult
@@ -107,27 +107,25 @@ def command(
                   file=sys.stderr)  # fmt: skip
         raise KeyboardInterrupt
     if is_first():
-        answer(result, build_ensemble(result, limits) if result.ensemble else None, form)
+        answer(result, build_average(result, limits) if result.ensemble else None, form)
     return 0
 
 
-def build_ensemble(result: TrainingResult, limits: Limits) -> BuildResult:
-    """Builds the average of a trained ensemble as an ONNX file in RUN, as `archc build` does from what lies there. Raises as that does."""
-    from ..build.options import BuildOptions
+def build_average(result: TrainingResult, limits: Limits) -> BuildResult:
+    """Builds the average of a trained ensemble as an ONNX file in RUN; warnings go to standard error. Raises as a build does."""
+    from ..build.trained import build_trained
     from ..interruption import limit_long_calls
     from ..training.run_folder import RunFolder
-    from .build import build_spec
+    from .build import warn_of_build
+    from .progress import progress
 
     # training ends at Ctrl-C by its own means; a build makes the long calls that this is for
     limit_long_calls()
-    run = RunFolder(result.folder)
-    options = BuildOptions(weights={"": run.best}, output=run.model(result.net), spelling=as_flag)
-    try:
-        return build_spec(str(run.spec), (), limits, options)
-    except Failure as failure:
-        again = f"the ensemble is trained; archc build {run.spec} --weights {run.best} builds it"
-        help_text = f"{failure.help}; {again}" if failure.help else again
-        raise Failure(failure.code, failure.message, help_text, failure.exit_code) from failure
+    checked, _ = compile_spec(str(RunFolder(result.folder).spec), (), limits)
+    with progress(f"building {checked.name}"):
+        built = build_trained(result, checked, spelling=as_flag)
+    warn_of_build(built)
+    return built
 
 
 def refuse_combinations(spec: str | None, output: str | None, resume: str | None, settings: tuple[str, ...], weights: tuple[str, ...],

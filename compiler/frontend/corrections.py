@@ -2,6 +2,11 @@
 
 No words of a language stand here: they stand with its rules (schema.py lists them). Each guess is held against the rule, so that what a
 message tells to write is taken when it is written.
+
+The guesses of each `guess_…` are tried in order, and the first that fits its rule is taken. For a choice by name: what the rule itself says
+(`guess_instead`), then the choices that the name means (`guess_choices`), those first in which most of what is given has a place. For any other
+value: `guess_instead`, fields without their names (`guess_fields`), words of other tools, nothing at all where there may be none, and last what
+its type suggests (`guess_from_text`, `guess_from_mapping`, `guess_from_list`).
 """
 
 from __future__ import annotations
@@ -35,13 +40,34 @@ class Correction(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-def suggest_entry(key: str, rule: Schema, value: Any) -> str:
-    """`write `key: VALUE``, with the value as it was probably meant; empty where that cannot be told. No `key` for an item of a list."""
+class CorrectedEntry(NamedTuple):
+    """What to write in place of an entry of a document: a `key` with its `correction`; an empty key is that of an item of a list."""
+
+    key: str
+    correction: Correction
+
+    @property
+    def text(self) -> str:
+        """The entry as it is written: `key: VALUE`."""
+        return (f"{self.key}: " if self.key else "") + format_flow(self.correction.value)
+
+    @property
+    def advice(self) -> str:
+        """The help of a message: to write the entry, and the remarks on it."""
+        return "; ".join((f"write `{self.text}`", *self.correction.remarks))
+
+
+def correct_entry(key: str, rule: Schema, value: Any) -> CorrectedEntry | None:
+    """The entry with the value as it was probably meant; None where that cannot be told, or is too long for a message."""
     found = correct(rule, value)
-    if found is None:
-        return ""
-    text = (f"{key}: " if key else "") + format_flow(found.value)
-    return "; ".join((f"write `{text}`", *found.remarks)) if len(text) <= MAX_FRAGMENT else ""
+    entry = CorrectedEntry(key, found) if found else None
+    return entry if entry and len(entry.text) <= MAX_FRAGMENT else None
+
+
+def suggest_entry(key: str, rule: Schema, value: Any) -> str:
+    """The advice of `correct_entry`; empty where there is none."""
+    entry = correct_entry(key, rule, value)
+    return entry.advice if entry else ""
 
 
 def correct(rule: Schema, value: Any, levels: int = MOST_LEVELS) -> Correction | None:
@@ -246,8 +272,13 @@ def guess_from_mapping(rule: Schema, value: Mapping[str, Any], levels: int) -> I
         yield from guess_from_list(rule, [{key: each} for key, each in islice(value.items(), MAX_ARGUMENTS)], levels)
         yield from guess_from_list(rule, [value], levels)
     else:
-        # `batch: {train: 32, val: 64}`: one number for both is that of training
-        one = value["train"] if "train" in value else next(iter(value.values())) if len(value) == 1 else None
+        one = (
+            value[rule["x-meant-key"]]
+            if rule.get("x-meant-key") in value
+            else next(iter(value.values()))
+            if len(value) == 1
+            else None
+        )
         if isinstance(one, (int, float)) and (inner := correct(rule, one, levels - 1)):
             yield inner
 

@@ -1,8 +1,11 @@
 """Choices by name, as other tools write them: `{name: sgd, lr: 0.1}`, `{type: SGD, …}`, `SGD`, `{lr: 0.1}`.
 
 Here a choice is a mapping of one key, its name, with the fields in it: `{sgd: {lr: 0.1}}`. The rule of one has its names as properties
-and `maxProperties: 1`; the rule of its fields says which choice it is of (`x-choice`). Two more keys are for what is read here: `x-other-forms` are rows of words, the choice that they mean, our names for
-their fields, and the fields that it has then; `x-needs` are rows of fields, of which a choice has one, an example for the first, and a field that it then has, if not always.
+and `maxProperties: 1`; the rule of its fields says which choice it is of (`x-choice`). Three more keys are for what is read here:
+
+- `x-name-key`: a key under which other tools name what is chosen, beside those of NAME_KEYS: `{optimizer: sgd, …}`
+- `x-other-forms`: rows of words, the choice that they mean, our names for their fields, and the fields that it has then
+- `x-needs`: rows of fields, of which a choice has one, an example for the first, and a field that it then has, if not always
 """
 
 from __future__ import annotations
@@ -66,8 +69,8 @@ def is_name(rule: Schema, word: str) -> bool:
 
 def find_name_key(rule: Schema, value: Mapping[str, Any]) -> str:
     """The key of a mapping under which it names what is chosen, as other formats do; empty where there is none."""
-    kind = rule.get("x-what", "").rpartition(" ")[2]
-    keys = (key for key in value if key not in rule["properties"] and is_among(key, (*NAME_KEYS, kind)))
+    own = (rule["x-name-key"],) if "x-name-key" in rule else ()
+    keys = (key for key in value if key not in rule["properties"] and is_among(key, (*NAME_KEYS, *own)))
     return next((key for key in keys if isinstance(value[key], str)), "")
 
 

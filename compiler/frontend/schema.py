@@ -3,8 +3,8 @@
 One schema has three readers: jsonschema, the editor (compiler/archspec.schema.json), and `archc schema`. It has no
 `anyOf`: a step is `type: [string, object]`, with operations as plain properties and blocks as a pattern. So an error is about
 one key or one value, and an editor completes all operations everywhere. The parts of the schema are called rules here. Their
-keys that begin with `x-` are for schema_errors.py: what a rule describes (`x-what`), what it wants, in words (`x-wants`), the op
-whose fields it holds (`x-op`), synonyms (`x-also-called`), what to write instead (`x-instead`), and what other formats' keys mean (`x-other-keys`).
+keys that begin with `x-` are for schema_errors.py: what a rule describes (`x-what`), the key whose mapping it is (`x-owner`), what it wants, in
+words (`x-wants`), the op whose fields it holds (`x-op`), synonyms (`x-also-called`), what to write instead (`x-instead`), and what other formats' keys mean (`x-other-keys`).
 To a string that may be only some words belong these (`x-words`), and what other formats' words mean (`x-other-words`). What belongs in a
 section and stands at the top has a row in `x-stands-in`. named_choices.py has the keys for choices by name.
 """
@@ -123,7 +123,7 @@ def core_rules() -> Schema:
                 },
                 "key of `residual`",
                 ("body",),
-                **{"x-wants": "a mapping of body, shortcut and skip"},
+                **{"x-owner": "residual", "x-wants": "a mapping of body, shortcut and skip"},
             ),
             array="residual: {body: [ … ]}",
             string="residual: {body: VALUE}",

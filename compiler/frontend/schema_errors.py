@@ -19,7 +19,7 @@ from ..ops.fields import Schema, is_int, quote_value
 from ..ops.words import INFERRED, NOT_ARCHITECTURE, argument_advice, is_among, match_op
 from . import foreign_steps as foreign
 from .choice_errors import explain_choice
-from .corrections import suggest_entry
+from .corrections import correct_entry, suggest_entry
 from .language import Rules, spec_rules
 from .located_yaml import Entry, Located, plain_value
 from .named_choices import find_name_key, is_choice
@@ -38,7 +38,7 @@ from .schema_rules import (
 )
 from .spec import MODIFIERS
 from .step_errors import advise_modifier, explain_not_a_step, explain_unknown_step_keys, unknown_step
-from .strays import explain_strays, find_strays, several_of, suggest_section
+from .strays import correct_section, explain_strays, find_strays, several_of
 from .value_advice import advise_correction, advise_number, advise_off, advise_value
 
 
@@ -86,11 +86,12 @@ def explain(root: Located, error: Any, rules: Rules = spec_rules) -> Iterator[Di
 def advise_wrong_type(root: Located, path: Path, node: Located, rule: Schema, key: str, rules: Rules) -> str:
     """What to write instead of a value of another kind than its place wants; `key` is empty for an item of a list."""
     has_strays = len(path) == 1 and str(path[0]) in find_strays(root, rules)
+    section = correct_section(root, str(path[0]), rules) if has_strays else None
     return (
         advise_whole(root, path, node)
         or (advise_other_word(rule, str(node.raw or node.value), node.value) if node.is_scalar else "")
         or advise_off(node, rule, key)
-        or (suggest_section(root, str(path[0]), rules) if has_strays else "")
+        or (section.advice if section else "")
         or advise_value(root, node, rule, path)
         or advise_correction(node, rule, key)
     )
@@ -108,10 +109,10 @@ def explain_choice_at(
     if cut.get(node) == "":
         return
     is_whole = len(path) == 1 or (node in named and len(named) > 1)
-    written = (
-        suggest_section(root, section, rules) if is_whole else suggest_entry("", rule, cut[node]) if node in cut else ""
-    )
-    yield explain_choice(node, rule, subject, "" if is_item else str(path[-1]), written)
+    corrected = correct_section(root, section, rules) if is_whole else None
+    if not is_whole and node in cut:
+        corrected = correct_entry("", rule, cut[node])
+    yield explain_choice(node, rule, subject, "" if is_item else str(path[-1]), corrected)
 
 
 @lru_cache(maxsize=4)
@@ -208,14 +209,15 @@ def explain_missing_key(root: Located, node: Located, place: Span, rule: Schema,
     missing = [name for name in rule["required"] if name not in node.value and name not in meant]
     if is_place_key(rule, missing) and any(is_step_key(root, word) for word in unknown):
         return
+    also = ""
     if missing == ["archspec"] and "name" not in node.value and "graph" in node.value:
-        # the second is missed by the driver, at the same place
-        missing = ["archspec` and a `name"]
+        # the driver would report this one as missing, at the same place
+        also = " and a `name`"
     # a field that nobody knows may be meant for it
     if missing and not (known.op and None in meant):
-        first = known.keys.get(missing[0].partition("`")[0], {}).get("const")
-        help = f"write `{missing[0].partition('`')[0]}: {first}` first" if first is not None else ""
-        yield Diagnostic("missing-key", place, f"{subject or 'the document '}needs `{missing[0]}`", help=help)
+        first = known.keys.get(missing[0], {}).get("const")
+        help = f"write `{missing[0]}: {first}` first" if first is not None else ""
+        yield Diagnostic("missing-key", place, f"{subject or 'the document '}needs `{missing[0]}`{also}", help=help)
 
 
 def is_place_key(rule: Schema, keys: list[str]) -> bool:
@@ -244,7 +246,7 @@ def explain_unknown_keys(root: Located, node: Located, rule: Schema, rules: Rule
             yield Diagnostic("block-name", entry.key.span, f"`{name}` cannot name a block: blocks are CamelCase",
                              help=f"call it `{camel_case(name)}`; lower-case names are operations")  # fmt: skip
     elif is_place_key(rule, rule.get("required", [])) and any(is_step_key(root, str(e.key.value)) for e in unknown):
-        owner, place = what.split("`")[1], rule["required"][0]
+        owner, place = rule["x-owner"], rule["required"][0]
         step = next(entry for entry in unknown if is_step_key(root, str(entry.key.value)))
         help = f"steps stand in `{place}`: write `{owner}: {{{place}: [ … ]}}`"
         yield Diagnostic("unknown-key", step.key.span, f"unknown {what}: `{step.key.value}`", help=help)

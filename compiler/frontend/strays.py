@@ -1,7 +1,8 @@
 """Keys that stand at the top of a document and belong in one of its sections: `lr` beside `optimizer`, `mixup` beside `augment`.
 
-The rule of the document says which (`x-stands-in`): rows of words, a section, and the key in it that they mean; that is empty where the
-section knows the word. All that goes into one section is one mistake, and the section is written out with all of it.
+The rule of the document lists these words (`x-stands-in`). A row of the list has some words, the section in which they belong, and the key
+that they mean there; this key is empty where the section knows the words by itself. All words that belong in one section make one mistake.
+Its message shows the section with all of them in it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 from ..diagnostics import Diagnostic, list_names
 from ..ops.fields import Schema
 from ..ops.words import is_among
-from .corrections import correct, is_off, suggest_entry
+from .corrections import CorrectedEntry, correct, correct_entry, is_off
 from .language import Rules
 from .located_yaml import Entry, Located, plain_value
 from .named_choices import NAME_KEYS, is_choice
@@ -50,13 +51,13 @@ def find_strays(root: Located, rules: Rules) -> Mapping[str, tuple[Stray, ...]]:
     return {section: tuple(strays) for section, strays in found.items()}
 
 
-def suggest_section(root: Located, section: str, rules: Rules) -> str:
-    """`write `section: …`` with all that belongs in it; empty where it cannot be told."""
+def correct_section(root: Located, section: str, rules: Rules) -> CorrectedEntry | None:
+    """The section with all that belongs in it; None where it cannot be told."""
     rule, strays = rules()["properties"][section], find_strays(root, rules).get(section, ())
     heads = [each.entry.value for each in strays if not each.field]
     head = root.value[section].value if section in root.value else heads[0] if heads else None
     fields = {each.field: plain_value(each.entry.value) for each in strays if each.field}
-    return suggest_entry(section, rule, join_section(rule, plain_value(head) if head else None, fields))
+    return correct_entry(section, rule, join_section(rule, plain_value(head) if head else None, fields))
 
 
 def join_section(rule: Schema, base: Any, fields: Mapping[str, Any]) -> Any:
@@ -90,8 +91,9 @@ def explain_strays(root: Located, what: str, rules: Rules) -> Iterator[Diagnosti
             word = heads[0].entry.key.value
             value = heads[0].entry.value.value
             other = advise_other_word(rules()["properties"][section], value, value) if isinstance(value, str) else ""
-            written = other or suggest_section(root, section, rules)
-            help = f"`{word}` is `{section}` here" + (f": {written}" if written else "")
+            corrected = correct_section(root, section, rules)
+            advice = other or (corrected.advice if corrected else "")
+            help = f"`{word}` is `{section}` here" + (f": {advice}" if advice else "")
             yield Diagnostic("unknown-key", heads[0].entry.key.span, f"unknown {what}: `{word}`", help=help)
         else:
             yield stray_keys(root, section, others, what, rules)
@@ -113,6 +115,7 @@ def stray_keys(root: Located, section: str, strays: list[Stray], what: str, rule
         one, several = ("it is a step of", "they are steps of") if is_list else ("it stands in", "they stand in")
         place = one if len(strays) == 1 else several
         form = "{{NAME: {{{}: …}}}}" if is_choice(rules()["properties"][section]) else "{{{}: …}}"
-        written = suggest_section(root, section, rules) or f"write `{section}: {form.format(strays[0].field)}`"
-        help = f"{place} `{section}`: {written}"
+        corrected = correct_section(root, section, rules)
+        advice = corrected.advice if corrected else f"write `{section}: {form.format(strays[0].field)}`"
+        help = f"{place} `{section}`: {advice}"
     return Diagnostic("unknown-key", first.key.span, f"unknown {several_of(what, len(strays))}: {words}", help=help)

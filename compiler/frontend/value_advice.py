@@ -9,6 +9,7 @@ from typing import Any
 from ..diagnostics import nearest
 from ..ops import OPS
 from ..ops.fields import Schema
+from ..ops.op import Op
 from . import foreign_steps as foreign
 from .bare_names import advise_expression, names_in_sight
 from .corrections import is_off, missing_fields, suggest_entry
@@ -90,37 +91,55 @@ def advise_off(node: Located, rule: Schema, key: str) -> str:
 
 
 def advise_correction(node: Located, rule: Schema, key: str) -> str:
-    """The value as it was probably meant, or the default as an example; empty where there is neither."""
+    """The value as it was probably meant, or an example; empty where there is neither. `key` is empty for an item of a list."""
     if "x-op" in rule:
-        return ""
-    if written := suggest_entry(key, rule, plain_value(node)):
-        return written
-    fields = rule.get("properties", {})
-    example = fields[rule["x-bare"]].get("default") if "x-bare" in rule else rule.get("default")
-    if example is None and "maxProperties" not in rule and "x-bare" not in rule:
-        example = next(
-            ({field: each["default"]} for field, each in fields.items() if each.get("default") not in (None, [], "")),
-            None,
-        )
-    if "x-needs" in rule:
+        return advise_op_example(OPS[rule["x-op"]])
+    return (
+        suggest_entry(key, rule, plain_value(node))
+        or advise_string(node, rule, key)
+        or advise_example(rule, key)
+        or advise_empty_value(node, key)
+    )
+
+
+def advise_op_example(op: type[Op]) -> str:
+    """The example of an operation, where that is a step of its own; empty where it has none."""
+    return f"write, for example, `{op.example}`" if op.example.startswith(f"{op.name}: ") else ""
+
+
+def advise_string(node: Located, rule: Schema, key: str) -> str:
+    """A number in quotes, where a string is wanted; empty for any other value."""
+    is_number = isinstance(node.value, (int, float)) and not isinstance(node.value, bool)
+    wants_string = "string" in rule.get("type", ()) and is_number and fits(rule, node.raw)
+    return f'write `{key}: "{node.raw}"`' if key and wants_string else ""
+
+
+def advise_example(rule: Schema, key: str) -> str:
+    """An example that the rule has for messages, what a choice needs, or a default, of the rule or of one of its fields; empty without such."""
+    example, is_default = rule.get("x-example"), False
+    if example is None and "x-needs" in rule:
         example = missing_fields(rule, {})
-    is_default = "x-example" not in rule and "x-needs" not in rule
-    example = rule.get("x-example", example)
-    if (
-        key
-        and "string" in rule.get("type", ())
-        and not isinstance(node.value, bool)
-        and isinstance(node.value, (int, float))
-        and fits(rule, node.raw)
-    ):
-        return f'write `{key}: "{node.raw}"`'
+    elif example is None:
+        example, is_default = find_default(rule), True
     if not example or not key:
-        return (
-            f"write a value behind `{key}:`, or leave the key out"
-            if key and node.value is None and node.raw == ""
-            else ""
-        )
+        return ""
     return f"such as `{key}: {foreign.format_flow(example)}`" + (", the default" if is_default else "")
+
+
+def find_default(rule: Schema) -> Any:
+    """The default of a rule, or of its bare field, or of the first field that has one; None without any."""
+    fields = rule.get("properties", {})
+    if "x-bare" in rule:
+        return fields[rule["x-bare"]].get("default")
+    if rule.get("default") is not None or "maxProperties" in rule:
+        return rule.get("default")
+    stated = ({field: each["default"]} for field, each in fields.items() if each.get("default") not in (None, [], ""))
+    return next(stated, None)
+
+
+def advise_empty_value(node: Located, key: str) -> str:
+    """What to do with a key behind which nothing stands; empty for any value."""
+    return f"write a value behind `{key}:`, or leave the key out" if key and node.value is None and node.raw == "" else ""  # fmt: skip
 
 
 def advise_fraction(node: Located, rule: Schema) -> str:

@@ -12,11 +12,13 @@ from ...compiler.frontend.schema_rules import words_of
 from ...compiler.ops.fields import Schema
 from ...compiler.ops.words import normalize_word
 from .choice import CHOICES, LISTS
-from .words import ALSO, EXAMPLES, FORMS, INSTEAD, NEEDS, ORDER, OTHER_KEYS, OTHER_WORDS, STANDS_IN
+from .words import EXAMPLES, FORMS, INSTEAD, MEANT_KEYS, NEEDS, ORDER, OTHER_KEYS, OTHER_WORDS, STANDS_IN
 
 # sections whose keys and choices are looked for at the top, the first to have a word gets it
 SECTIONS = ("optimizer", "data", "loss", "checkpoint", "log", "warmup", "schedule", "augment")
 OF_MESSAGES = (
+    "x-name-key",
+    "x-meant-key",
     "x-other-keys",
     "x-other-forms",
     "x-other-words",
@@ -51,14 +53,14 @@ def lay_in(rule: Schema, place: str, inside: bool = True) -> Schema:
         steps = {key: lay_in(each, f"{place}.{key}") for key, each in rule["items"]["properties"].items()}
         found["items"] = rule["items"] | {"properties": steps}
         found["items"] |= rows_at(f"{place}.*", found["items"])
-    if place in ALSO:
-        found["x-also-called"] = list(dict.fromkeys((*rule.get("x-also-called", ()), *ALSO[place])))
     if place in INSTEAD:
         found["x-instead"] = rule.get("x-instead", {}) | INSTEAD[place]
     if place in OTHER_WORDS:
         found["x-other-words"] = rule.get("x-other-words", {}) | OTHER_WORDS[place]
     if place in FORMS:
         found["x-other-forms"] = [[list(words), name, fields, more] for words, name, fields, more in FORMS[place]]
+    if place in MEANT_KEYS:
+        found["x-meant-key"] = MEANT_KEYS[place]
     if place in ORDER:
         found["x-order"] = list(ORDER[place])
     section = place.partition(".")[0]
