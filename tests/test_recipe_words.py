@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from archc import Failure
+from archc.compiler.frontend.language import RECIPE_KEYS, SPEC_KEYS, spec_rules
 from archc.compiler.frontend.other_words import advise_other_word
+from archc.compiler.frontend.schema_rules import find_key
+from archc.compiler.frontend.validation import fits
 from archc.compiler.sources import Memory, SpecText
 from archc.training.recipe.find import refuse_swapped
 from archc.training.recipe.read import check_recipe
 from archc.training.recipe.rules import recipe_schema
-from archc.training.recipe.words import ALSO, FORMS, INSTEAD, NEEDS, ORDER, OTHER_KEYS, OTHER_WORDS
+from archc.training.recipe.words import ALSO, EXAMPLES, FORMS, INSTEAD, NEEDS, ORDER, OTHER_KEYS, OTHER_WORDS, STANDS_IN
 
 from .program import Run, program
 
@@ -68,6 +72,9 @@ SLIPS: list[tuple[str, str, int, str, str]] = [
     ("cos_lr: true", "unknown-key", 4, "`cos_lr`", "write `schedule: cosine`"),
     ("lrf: 0.01", "unknown-key", 4, "`lrf`", "write `schedule: {cosine: {min_lr: 0.0001}}`"),
     ("schedule:", "wrong-type", 4, "not null", "such as `schedule: constant`"),
+    ("schedule: {steps: }", "wrong-type", 4, "not null", "write `steps: {at: [30, 60]}`"),
+    ("optimizer: {adam: {weight_decay: 0.1}}", "missing-key", 4, "`adam` needs `lr`", "write `adam: {lr: 0.001}`"),
+    ("optimizer: {sgd: {momentum: 0.9}}", "missing-key", 4, "`sgd` needs `lr`", "write `sgd: {lr: 0.1}`"),
     ("schedule: {cosine: true}", "wrong-type", 4, "`cosine` wants a mapping of its fields, not true", "write `cosine: {}`"),
     # steps of augment
     ("augment: [{name: flip, p: 0.4}]", "unknown-key", 4, "`name` is no augment step: an augment step is a key itself", "write `{flip: 0.4}`"),
@@ -257,9 +264,57 @@ def test_the_tables_are_of_places_that_there_are() -> None:
 
     for table in (ALSO, OTHER_KEYS, INSTEAD, OTHER_WORDS, FORMS, NEEDS, ORDER):
         assert [place for place in table if not known(place)] == []  # type: ignore[attr-defined]
+    for _, section, key in STANDS_IN:
+        assert known(section) and (not key or known(f"{section}.{key}")), (section, key)
     for place, rows in FORMS.items():
         for _, name, fields, more in rows:
             assert {*fields.values(), *more} <= {*rule["properties"][place]["properties"][name]["properties"]}
+
+
+def test_telling_keys_are_those_of_one_language() -> None:
+    spec, recipe = spec_rules()["properties"], recipe_schema()["properties"]
+    elsewhere = {word for words, _, _ in recipe_schema()["x-stands-in"] for word in words}
+    assert {*SPEC_KEYS} <= {*spec} and not {*SPEC_KEYS} & {*recipe}
+    assert (
+        not {*RECIPE_KEYS} & {*spec}
+        and [w for w in RECIPE_KEYS if not find_key(recipe, w) and w not in elsewhere] == []
+    )
+
+
+def rules_at(rule: Any, place: str) -> list[Any]:
+    """The rules at a place of the tables, of which `*` stands for each of the choices there."""
+    found = [rule]
+    for key in place.split("."):
+        keys = [each.get("items", each).get("properties", {}) for each in found]
+        found = [inner for each in keys for name, inner in each.items() if key in ("*", name)]
+    return found
+
+
+def test_the_examples_of_the_tables_are_told_and_fit() -> None:
+    """Those of a place with `*` are of all choices that have such a field and say no other."""
+    for place, example in EXAMPLES.items():
+        rules = rules_at(recipe_schema(), place)
+        assert rules and any(rule["x-example"] == example for rule in rules), place
+        assert all(fits(rule, rule["x-example"]) for rule in rules), place
+
+
+def test_all_advice_of_the_tables_is_in_the_rules() -> None:
+    told: list[Any] = []
+
+    def look(rule: Any) -> None:
+        if isinstance(rule, dict):
+            told.extend(advice for _, advice in rule.get("x-other-keys", ()))
+            for each in rule.values():
+                look(each)
+
+    look(recipe_schema())
+    assert [advice for rows in OTHER_KEYS.values() for _, advice in rows if advice not in told] == []
+
+
+def test_a_number_is_no_word_with_a_number_behind_its_point() -> None:
+    rule = {"x-other-keys": [[["rand-m9-mstd0.5", "-1"], "write another"]]}
+    assert advise_other_word(rule, "Rand-m9-mstd0.5") == advise_other_word(rule, "-1") == "write another"
+    assert advise_other_word(rule, "5") == advise_other_word(rule, "0.5") == advise_other_word(rule, "1") == ""
 
 
 def test_a_word_of_our_own_is_none_of_others() -> None:

@@ -158,8 +158,8 @@ def carry_out(request: TrainingRequest, run: OpenRun, course: Course, plan: RunP
     except Failure as found:
         failure = found
         # what a loader stopped at has not come with a batch
-        for loader in (course.train, course.val):
-            course.broken.keep(getattr(loader, "broken", {}).items())
+        for loader in filter(None, (course.train, course.val)):
+            course.broken.keep(loader.broken.items())
     except KeyboardInterrupt:
         ended = "interrupted"
         raise
@@ -290,7 +290,7 @@ def resume_progress(newest: Path, learner: Learner, course: Course, run: Path) -
     from. Gives remarks, too. `run` is the folder that goes on."""
     found = read_checkpoint(newest)
     if found.progress.step > course.length.steps:
-        raise Failure("checkpoint-other-recipe", f"`{newest}` is of step {found.progress.step:,}, and the run of {run}/recipe.yaml ends after {course.length.steps:,}",
+        raise Failure("checkpoint-other-recipe", f"`{newest}` is of step {found.progress.step:,}, and the run of {RunFolder(run).recipe} ends after {course.length.steps:,}",
                       f"put it back as it was, or make the run longer: --resume {run} --epochs N")  # fmt: skip
     changes = check_identity(str(newest), found.identity, course.identity, run)
     learner.restore(found.tensors, found.progress.step, found.progress.scaler)

@@ -220,7 +220,7 @@ def measure_epoch(learner: Learner, course: Course, progress: Progress) -> tuple
     measures = None
     if course.val is not None:
         measures = validate(learner.evaluated, course.val, course.output, learner.fabric)
-        course.broken.add(getattr(course.val, "broken", {}).items())
+        course.broken.add(course.val.broken.items())
     metrics: dict[str, float] = {name: metric_value(name, measures, progress.epoch_losses.mean()) for name in METRICS}
     plateau = make_schedule(course.recipe.schedule).after_epoch(progress.plateau, metrics)
     return progress._replace(plateau=plateau, epoch_losses=LossSums()), measures

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
+# the field that every optimizer needs
+LEARNING_RATE = ("lr",)
 # a group's share of the learning rate; torch keeps what else stands in a group
 LR_FACTOR = "lr_factor"
 # the one number that torch keeps of a parameter; all else is as large as the parameter
@@ -61,6 +63,7 @@ class RecipeOptimizer(RecipeChoice):
     """An optimizer; its fields are the arguments of torch.optim's class `torch_name`."""
 
     needs_a_field = True
+    needs: ClassVar[tuple[tuple[Any, ...], ...]] = ((LEARNING_RATE, 0.001),)
     torch_name: ClassVar[str]
 
     lr: float = field(
@@ -84,7 +87,8 @@ class RecipeOptimizer(RecipeChoice):
     @classmethod
     def find_missing(cls, entry: Entry) -> Iterator[Diagnostic]:
         if not holds(entry.value, "lr") and is_sound_mapping(entry.value):
-            message, help = f"`{cls.name}` needs `lr`, its learning rate", f"write `{cls.name}: {{lr: 0.1}}`"
+            usual = next(example for fields, example, *_ in cls.needs if fields == LEARNING_RATE)
+            message, help = f"`{cls.name}` needs `lr`, its learning rate", f"write `{cls.name}: {{lr: {usual}}}`"
             yield Diagnostic("missing-key", entry.key.span, message, help=help)
 
 
@@ -97,6 +101,7 @@ class SGD(RecipeOptimizer):
 
     name = "sgd"
     torch_name = "SGD"
+    needs = ((LEARNING_RATE, 0.1), (("momentum",), 0.9, "nesterov"))
 
     momentum: float = momentum_field()
     dampening: float = field(share_rule("how much of the gradient is left out of the momentum", default=0.0))

@@ -20,6 +20,7 @@ from .loop import Course, take_step
 from .machine_memory import available_bytes
 from .members import first_member
 from .memory import StepMemory, batch_of_process, refuse_large_batch
+from .metrics import NAME as METRICS
 from .optimizers import set_learning_rate
 from .prepare import PreparedNet, TrainingRequest, prepare_net
 from .recipe.recipe import Augmentation
@@ -157,13 +158,14 @@ def list_files(memory: StepMemory, plan: RunPlan, members: int = 1, name: str = 
     built average."""
     keep = plan.recipe.checkpoint.keep
     checkpoint = memory.weights + memory.average + memory.optimizer
-    texts = ("metrics.csv", "report.html", "recipe.yaml", "spec.yaml", "run.json")
+    folder = RunFolder(plan.folder)
+    texts = (METRICS, *(place.name for place in (folder.report, folder.recipe, folder.spec, folder.record)))
     if members > 1:
         one = [
             each._replace(name=f"members/NAME/{each.name}", bytes=members * each.bytes)
             for each in list_files(memory, plan)
         ]
-        whole = [RunFile(each, members * memory.weights) for each in ("best.safetensors", f"{name}.onnx")]
+        whole = [RunFile(each.name, members * memory.weights) for each in (folder.best, folder.model(name))]
         return (*one, *whole, *(RunFile(text, 0) for text in texts[1:]))
-    return (RunFile(f"checkpoints/ ({keep} of {format_bytes(checkpoint)})", keep * checkpoint), RunFile("best.safetensors", memory.weights),
+    return (RunFile(f"checkpoints/ ({keep} of {format_bytes(checkpoint)})", keep * checkpoint), RunFile(folder.best.name, memory.weights),
             *(RunFile(name, 0) for name in texts))  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..compiler.diagnostics import list_names
 from .checkpoint.progress import Progress
+from .run_folder import RunFolder
 from .schedules import SCHEDULES
 from .watching import RunEnd, RunPlan
 
@@ -17,7 +18,7 @@ def describe_end(progress: Progress, plan: RunPlan, run: Path) -> list[str]:
         return []
     recipe = plan.recipe
     if recipe.epochs is None or SCHEDULES[recipe.schedule.name].spans_run:
-        longer = f"a new run goes on from its weights: --weights {run}/best.safetensors"
+        longer = f"a new run goes on from its weights: --weights {RunFolder(run).best}"
     else:
         longer = f"--resume {run} --epochs {2 * recipe.epochs} makes it longer"
     return [f"the run was finished already, after step {progress.step:,}; {longer}"]

@@ -91,7 +91,7 @@ def refuse_length(recipe: Recipe, epochs: int | None, run: Path) -> None:
     if epochs is None or epochs == recipe.epochs:
         return
     if recipe.epochs is None:
-        raise Failure("cannot-extend", f"the recipe counts steps ({recipe.steps:,}), not epochs", f"begin a new run with --weights {run}/best.safetensors", 2)  # fmt: skip
+        raise Failure("cannot-extend", f"the recipe counts steps ({recipe.steps:,}), not epochs", f"begin a new run with --weights {RunFolder(run).best}", 2)  # fmt: skip
     if epochs < recipe.epochs:
         raise Failure(
             "cannot-extend",
@@ -101,7 +101,7 @@ def refuse_length(recipe: Recipe, epochs: int | None, run: Path) -> None:
         )
     if SCHEDULES[recipe.schedule.name].spans_run:
         raise Failure("cannot-extend", f"the schedule `{recipe.schedule.name}` spans the whole run: with {count_of(epochs, 'epoch')} each step so far would have "
-                      "had another learning rate", f"begin a new run with --weights {run}/best.safetensors", 2)  # fmt: skip
+                      "had another learning rate", f"begin a new run with --weights {RunFolder(run).best}", 2)  # fmt: skip
 
 
 def choose_recipe(

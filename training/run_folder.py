@@ -70,6 +70,10 @@ class RunFolder(NamedTuple):
     def best(self) -> Path:
         return self.path / "best.safetensors"
 
+    def model(self, net: str) -> Path:
+        """Where the average of the ensemble `net` is built; a net may be called as no file can."""
+        return self.path / f"{Path(net).name or 'net'}.onnx"
+
     def member(self, name: str) -> RunFolder:
         """The folder of a member of an ensemble, a run of its own."""
         return RunFolder(self.path / "members" / name)

@@ -148,7 +148,7 @@ class ReduceOnPlateau(Schedule):
         value, best = metrics[self.metric], plateau.best
         if math.isnan(value):
             return plateau
-        # of a size, as without validation pictures the metric is a negative loss
+        # a share of its size: without validation pictures the metric is a negative loss
         margin = THRESHOLD * abs(best or 0.0)
         if best is None or (value < best - margin if is_loss(self.metric) else value > best + margin):
             return Plateau(value, 0, plateau.lowered)
@@ -168,6 +168,7 @@ class StepDecay(Schedule):
     also_called = ("StepLR", "MultiStepLR", "step", "multistep")
     instead = {"array": "steps: {at: VALUE}"}
     exclusive = (("at", "at_steps", "when the learning rate is lowered"),)
+    needs = ((("at", "at_steps"), [30, 60]),)
 
     at: Sequence[float] | None = field(
         times_rule(

@@ -113,18 +113,17 @@ def build_ensemble(result: TrainingResult, limits: Limits) -> BuildResult:
     """Builds the average of a trained ensemble as an ONNX file in RUN, as `archc build` does from what lies there. Raises as that does."""
     from ..build.options import BuildOptions
     from ..interruption import limit_long_calls
+    from ..training.run_folder import RunFolder
     from .build import build_spec
 
     # training ends at Ctrl-C by its own means; a build makes the long calls that this is for
     limit_long_calls()
-    folder, weights = result.folder, result.folder / "best.safetensors"
-    # a net may be called as no file can
-    place = folder / f"{Path(result.net).name or 'net'}.onnx"
-    options = BuildOptions(weights={"": weights}, output=place, spelling=as_flag)
+    run = RunFolder(result.folder)
+    options = BuildOptions(weights={"": run.best}, output=run.model(result.net), spelling=as_flag)
     try:
-        return build_spec(str(folder / "spec.yaml"), (), limits, options)
+        return build_spec(str(run.spec), (), limits, options)
     except Failure as failure:
-        again = f"the ensemble is trained; archc build {folder / 'spec.yaml'} --weights {weights} builds it"
+        again = f"the ensemble is trained; archc build {run.spec} --weights {run.best} builds it"
         help_text = f"{failure.help}; {again}" if failure.help else again
         raise Failure(failure.code, failure.message, help_text, failure.exit_code) from failure
 

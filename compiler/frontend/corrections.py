@@ -19,6 +19,7 @@ from .located_yaml import parse_yaml, plain_value
 from .named_choices import FIRST, Candidate, candidates, is_choice, read_choice
 from .other_words import advise_other_word, json_type
 from .punctuation import split_pair
+from .schema_rules import find_key
 from .validation import fits
 
 MOST_LEVELS = 6
@@ -110,11 +111,7 @@ def correct_fields(rule: Schema, given: Mapping[str, Any], levels: int) -> tuple
     remarks: list[str] = []
     known: Mapping[str, Schema] = rule["properties"]
     for word, value in islice(given.items(), MAX_ARGUMENTS):
-        key = (
-            word
-            if word in known
-            else next((k for k, each in known.items() if is_among(word, (k, *each.get("x-also-called", ())))), "")
-        )
+        key = word if word in known else find_key(known, word)
         if not key:
             remarks.append(remark_on(rule, word, value))
             continue
@@ -131,7 +128,7 @@ def remark_on(rule: Schema, word: str, value: Any) -> str:
     """What to do with a field that is none of the rule's."""
     if advice := advise_other_word(rule, word, value):
         return f"`{word}`: {advice}"
-    name = rule.get("x-what", "").partition("`")[2].rstrip("`")
+    name = rule.get("x-choice", "")
     return f"`{name}` has no `{word}`" if name else f"there is no `{word}`"
 
 
@@ -176,16 +173,16 @@ def missing_fields(rule: Schema, given: Mapping[str, Any]) -> dict[str, Any]:
 def guess_fields(rule: Schema, value: Any) -> Iterator[Correction]:
     """The fields of a choice that are given as a value without them: what it needs, of which a number is the first; or none."""
     needed = missing_fields(rule, {})
-    if needed and not isinstance(value, dict):
+    if needed and value is not None and not isinstance(value, dict):
         yield Correction(needed | {next(iter(needed)): value})
     if needed and (value is None or value == {}):
         yield Correction(needed)
-    is_field = rule.get("x-what", "").startswith("field of")
-    if is_field and isinstance(value, (int, float)) and not isinstance(value, bool) and "x-bare" not in rule:
+    is_choice_made = "x-choice" in rule
+    if is_choice_made and isinstance(value, (int, float)) and not isinstance(value, bool) and "x-bare" not in rule:
         # the first field that takes a number like this
         found = ((field, correct(each, value)) for field, each in rule["properties"].items())
         yield from (Correction({field: each.value}) for field, each in found if each)
-    if is_field and value is True:
+    if is_choice_made and value is True:
         yield Correction({})
 
 
@@ -249,7 +246,7 @@ def guess_from_mapping(rule: Schema, value: Mapping[str, Any], levels: int) -> I
         yield from guess_from_list(rule, [{key: each} for key, each in islice(value.items(), MAX_ARGUMENTS)], levels)
         yield from guess_from_list(rule, [value], levels)
     else:
-        # the batch of training, of that of training and that of validation
+        # `batch: {train: 32, val: 64}`: one number for both is that of training
         one = value["train"] if "train" in value else next(iter(value.values())) if len(value) == 1 else None
         if isinstance(one, (int, float)) and (inner := correct(rule, one, levels - 1)):
             yield inner

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from ..ops.fields import Schema
 
+# gives the JSON Schema of a language when it is wanted: to make one takes a while
+Rules = Callable[[], Schema]
+
 
 class Language(NamedTuple):
     """What a text is read as: a `kind` in a word, by `rules`, its JSON Schema.
@@ -17,7 +20,7 @@ class Language(NamedTuple):
     """
 
     kind: str
-    rules: Callable[[], Schema]
+    rules: Rules
     keys: str
     smallest: str
     telling: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """Choices by name, as other tools write them: `{name: sgd, lr: 0.1}`, `{type: SGD, …}`, `SGD`, `{lr: 0.1}`.
 
 Here a choice is a mapping of one key, its name, with the fields in it: `{sgd: {lr: 0.1}}`. The rule of one has its names as properties
-and `maxProperties: 1`. Two more keys are for what is read here: `x-other-forms` are rows of words, the choice that they mean, our names for
+and `maxProperties: 1`; the rule of its fields says which choice it is of (`x-choice`). Two more keys are for what is read here: `x-other-forms` are rows of words, the choice that they mean, our names for
 their fields, and the fields that it has then; `x-needs` are rows of fields, of which a choice has one, an example for the first, and a field that it then has, if not always.
 """
 
@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 from ..ops.fields import Schema
 from ..ops.words import NESTED_ARGUMENTS, OP_KEYS, is_among
 from .foreign_steps import MAX_ARGUMENTS, MAX_FRAGMENT, parse_scalar
+from .schema_rules import words_of
 
+# the key of an argument by position
+FIRST = "0"
 # keys under which other formats name what is chosen
-FIRST = "0"  # the key of an argument by position
 NAME_KEYS = (*OP_KEYS, "name", "policy", "algorithm", "alg")
 
 
@@ -148,18 +150,17 @@ def choice_with(rule: Schema, fields: Mapping[str, Any]) -> str:
 
     `x-order` names the choices in the order in which they are looked through.
     """
+
+    def fields_of(name: str) -> Mapping[str, Schema]:
+        found: Mapping[str, Schema] = rule["properties"][name].get("properties", {})
+        return found
+
     names = [name for name in rule.get("x-order", ()) if name in rule["properties"]]
     known = {
-        words[0]: (*theirs, *words_of(rule, name))
+        words[0]: (*theirs, *words_of(fields_of(name)))
         for words, name, theirs, _ in rule.get("x-other-forms", ())
         if theirs and name in rule["properties"]
     }
-    known |= {name: words_of(rule, name) for name in dict.fromkeys((*names, *rule["properties"]))}
+    known |= {name: tuple(words_of(fields_of(name))) for name in dict.fromkeys((*names, *rule["properties"]))}
     asked = list(islice(fields, MAX_ARGUMENTS))
     return next((word for word, each in known.items() if each and all(is_among(field, each) for field in asked)), "")
-
-
-def words_of(rule: Schema, name: str) -> tuple[str, ...]:
-    """The fields of a choice with all that they are also called."""
-    fields = rule["properties"][name].get("properties", {})
-    return tuple([word for key, each in fields.items() for word in (key, *each.get("x-also-called", ()))])

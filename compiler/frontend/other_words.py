@@ -26,13 +26,15 @@ def advice_by_word(rule: Schema) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     for words, advice in rule.get("x-other-keys", ()):
         for word in words:
-            found.setdefault(word if is_number(word) else normalize_word(word), advice)
+            found.setdefault(one_spelling(word), advice)
     return found
 
 
-def is_number(word: str) -> bool:
-    """Whether the word is a number, whose sign counts."""
-    return word.removeprefix("-").isdigit()
+def one_spelling(word: str) -> str:
+    """The word as it is looked up, however it is spelled. A number stays as it is, as its sign counts, and so does a word that would
+    become one: what stands before a point is left out, as in `torch.optim.SGD`, and of `rand-m9-mstd0.5` there would be a 5."""
+    spelled = normalize_word(word)
+    return word.lower() if spelled.isdigit() else spelled
 
 
 def advise_other_word(rule: Schema, word: str, value: Any = None) -> str:
@@ -42,7 +44,7 @@ def advise_other_word(rule: Schema, word: str, value: Any = None) -> str:
 
 def choose_advice(advices: Mapping[str, Any], word: str, value: Any) -> str:
     """The advice for a word with its value; empty where there is none."""
-    advice = told = advices.get(word if is_number(word) else normalize_word(word), "")
+    advice = told = advices.get(one_spelling(word), "")
     if isinstance(advice, dict):
         kind = json_type(value)
         advice = advice.get(kind, advice.get("number", "") if kind == "integer" else "") or advice.get("", "")

@@ -8,7 +8,7 @@ follows from another mistake at the same place is left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -20,7 +20,7 @@ from ..ops.words import INFERRED, NOT_ARCHITECTURE, argument_advice, is_among, m
 from . import foreign_steps as foreign
 from .choice_errors import explain_choice
 from .corrections import suggest_entry
-from .language import spec_rules
+from .language import Rules, spec_rules
 from .located_yaml import Entry, Located, plain_value
 from .named_choices import find_name_key, is_choice
 from .other_words import advice_by_word, advise_other_word, choose_advice
@@ -40,8 +40,6 @@ from .spec import MODIFIERS
 from .step_errors import advise_modifier, explain_not_a_step, explain_unknown_step_keys, unknown_step
 from .strays import explain_strays, find_strays, several_of, suggest_section
 from .value_advice import advise_correction, advise_number, advise_off, advise_value
-
-Rules = Callable[[], Schema]
 
 
 def explain(root: Located, error: Any, rules: Rules = spec_rules) -> Iterator[Diagnostic]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -45,6 +45,17 @@ def wants_in_words(rule: Schema) -> str:
     return " or ".join(words) + (" " + " and ".join(bounds) if bounds else "")
 
 
+def find_key(keys: Mapping[str, Schema], word: str) -> str:
+    """The one of the `keys`, which have these rules, that the word is, or a synonym of; empty where there is none."""
+    return next((key for key, rule in keys.items() if is_among(word, (key, *rule.get("x-also-called", ())))), "")
+
+
+def words_of(keys: Mapping[str, Schema]) -> Iterator[str]:
+    """The keys, which have these rules, with all that they are also called."""
+    for key, rule in keys.items():
+        yield from (key, *rule.get("x-also-called", ()))
+
+
 class KnownKeys(NamedTuple):
     """The keys that a mapping may have, with their rules; `op` is the op whose fields they are, if any."""
 
@@ -55,9 +66,8 @@ class KnownKeys(NamedTuple):
         """The key that `word` means: a synonym of it, or a misspelling; None where there is none."""
         if self.op and (field := match_field(self.op, word)):
             return field
-        for key, rule in self.keys.items():
-            if is_among(word, (key, *rule.get("x-also-called", ()))):
-                return key
+        if found := find_key(self.keys, word):
+            return found
         words = {other: key for key in self.keys for other in (key, *synonyms(self, key))}
         near = nearest(word, words)
         return words[near] if near else None

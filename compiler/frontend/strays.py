@@ -7,7 +7,7 @@ section knows the word. All that goes into one section is one mistake, and the s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -15,14 +15,14 @@ from ..diagnostics import Diagnostic, list_names
 from ..ops.fields import Schema
 from ..ops.words import is_among
 from .corrections import correct, is_off, suggest_entry
+from .language import Rules
 from .located_yaml import Entry, Located, plain_value
 from .named_choices import NAME_KEYS, is_choice
 from .other_words import advise_other_word
-from .schema_rules import unknown_entries
+from .schema_rules import find_key, unknown_entries
 from .validation import fits_itself
 
 MAX_STRAYS = 40
-Rules = Callable[[], Schema]
 
 
 class Stray(NamedTuple):
@@ -41,9 +41,7 @@ def find_strays(root: Located, rules: Rules) -> Mapping[str, tuple[Stray, ...]]:
         word = str(entry.key.value)
         if advise_other_word(rule, word, plain_value(entry.value)):
             continue
-        section = next(
-            (k for k, each in rule["properties"].items() if is_among(word, (k, *each.get("x-also-called", ())))), ""
-        )
+        section = find_key(rule["properties"], word)
         row = next((row for row in rule["x-stands-in"] if is_among(word, tuple(row[0]))), None)
         if section:
             found.setdefault(section, []).append(Stray(entry, ""))

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 from ..diagnostics import Collector, Diagnostic, LimitReached
 from ..ops.fields import Schema
-from .language import spec_rules
+from .language import Rules, spec_rules
 from .located_yaml import Located, plain_value
 
 ERRORS_A_MISTAKE = 10  # errors of the schema for each mistake that is allowed: many may say the same
 
 
 @lru_cache(maxsize=4)
-def validator(rules: Callable[[], Schema] = spec_rules) -> Any:
+def validator(rules: Rules = spec_rules) -> Any:
     """jsonschema's validator of a schema, with the types of the language: neither 1.0 nor `true` is an integer."""
     from jsonschema import Draft202012Validator, validators
 
@@ -77,7 +77,7 @@ def check_items(validator: Any, rule: Schema, instance: Any, _: Schema) -> Itera
             sound.add(item)
 
 
-def validate(root: Located, diagnostics: Collector, rules: Callable[[], Schema] = spec_rules) -> list[Any]:
+def validate(root: Located, diagnostics: Collector, rules: Rules = spec_rules) -> list[Any]:
     """Checks a document against the schema, and reports each mistake at its own key or value.
 
     Returns the errors of jsonschema, for recovery.py. Raises LimitReached where there are too many.

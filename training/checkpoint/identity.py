@@ -14,6 +14,7 @@ from ...compiler.diagnostics import Failure
 from ..data.pictures import PictureSet
 from ..recipe.recipe import Recipe
 from ..recipe.write import to_plain
+from ..run_folder import RunFolder
 from ..schedules import SCHEDULES
 from .typed import read_fields
 
@@ -90,12 +91,13 @@ def check_identity(name: str, found: RunIdentity, now: RunIdentity, run: Path) -
 
     Gives what else is different, in words: the run goes on then, though not to the same bits.
     """
-    anew = f"begin a new run with --weights {run}/best.safetensors"
+    folder = RunFolder(run)
+    anew = f"begin a new run with --weights {folder.best}"
     if found.spec != now.spec:
         raise Failure("checkpoint-other-spec", f"{name} was made with another net: its graph has the hash {found.spec[:12]}…, and the spec's "
-                      f"is {now.spec[:12]}…", f"put {run}/spec.yaml and {run}/spec/ back as they were, or {anew}")  # fmt: skip
+                      f"is {now.spec[:12]}…", f"put {folder.spec} and {run}/spec/ back as they were, or {anew}")  # fmt: skip
     if found.recipe != now.recipe:
-        raise Failure("checkpoint-other-recipe", f"{name} was made with another recipe than {run}/recipe.yaml says now",
+        raise Failure("checkpoint-other-recipe", f"{name} was made with another recipe than {folder.recipe} says now",
                       f"put it back as it was, or {anew}; only the length of a run may change: --resume {run} --epochs N")  # fmt: skip
     if (found.pictures, found.data) != (now.pictures, now.data):
         are = "is" if now.pictures == 1 else "are"

@@ -18,6 +18,10 @@ from ...compiler.frontend.schema import with_synonyms
 from ...compiler.ops.fields import Schema, freeze
 from .field_rules import choice_rule
 
+# the keys of a recipe that choose one by its name, and those that list several
+CHOICES = ("optimizer", "schedule")
+LISTS = ("augment",)
+
 
 def field(rule: Schema, *also_called: str) -> Any:
     """Declares a field by the rule of its values; `also_called` is what others call it. Without a default in the rule it must be given."""
@@ -35,6 +39,7 @@ class RecipeChoice:
     - `doc`, the line that editors show, where that is not the first one of its docstring
     - `bare`, the field that a bare value sets; `instead`, what to write for a value of another JSON type
     - `needs_a_field`: it is nothing without any, so its name does not stand alone
+    - `needs`: rows of fields of which it has one, for advice: an example of the first, and the field with which it is needed, if not always
     - `exclusive`: pairs of fields that say the same, each with what that is
     """
 
@@ -44,6 +49,7 @@ class RecipeChoice:
     bare: ClassVar[str] = ""
     instead: ClassVar[Mapping[str, str]] = {}
     needs_a_field: ClassVar[bool] = False
+    needs: ClassVar[tuple[tuple[Any, ...], ...]] = ()
     exclusive: ClassVar[tuple[tuple[str, str, str], ...]] = ()
 
     @classmethod
@@ -61,8 +67,12 @@ class RecipeChoice:
     def rule(cls) -> Schema:
         """Its rule in the schema of recipes."""
         rules = cls.field_rules()
-        needs = tuple(name for name, rule in rules.items() if "default" not in rule)
-        rule = choice_rule(cls.name, cls.describe(), rules, bare=cls.bare, needs=needs)
+        required = tuple(name for name, rule in rules.items() if "default" not in rule)
+        for (field_name, *_), example, *_ in cls.needs:
+            rules[field_name] = rules[field_name] | {"x-example": example}
+        rule = choice_rule(cls.name, cls.describe(), rules, bare=cls.bare, needs=required)
+        if cls.needs:
+            rule["x-needs"] = [[list(fields), *rest] for fields, *rest in cls.needs]
         if cls.needs_a_field:
             rule |= {"type": ["object"], "minProperties": 1}
         return with_synonyms(rule, *cls.also_called, **cls.instead) if cls.also_called or cls.instead else rule
@@ -81,13 +91,3 @@ class RecipeChoice:
 def choice_rules(choices: Mapping[str, type[RecipeChoice]]) -> Schema:
     """The rules of the choices, by name."""
     return {name: each.rule() for name, each in choices.items()}
-
-
-def words_alone(rules: Schema) -> dict[str, str]:
-    """What others call the choices whose names may stand alone, in lower case, each with the name."""
-    return {
-        word.lower(): name
-        for name, rule in rules.items()
-        if "null" in rule["type"]
-        for word in rule.get("x-also-called", ())
-    }

@@ -90,7 +90,7 @@ def choice_rule(
     name: str, what: str, fields: Mapping[str, Schema], *, bare: str = "", needs: tuple[str, ...] = (), **more: Any
 ) -> Schema:
     """The rule of the fields of one choice; `needs` are those that it does not go without."""
-    rule = mapping_rule(dict(fields), f"field of `{name}`", needs, description=what) | more
+    rule = mapping_rule(dict(fields), f"field of `{name}`", needs, description=what, **{"x-choice": name}) | more
     kinds = ["object"] if needs else ["object", "null"]
     wants = "a mapping of its fields" if fields else "no value: it has no fields"
     if bare:

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from ...compiler.frontend.documents import DocumentReader
 from ...compiler.frontend.located_yaml import Entry, Located
 from ..schedules import SCHEDULES
+from .choice import CHOICES
 from .rules import RECIPES_LANGUAGE
 
 # what one recipe says of itself is not true of those that extend it
 OWN = ("recipe", "extends", "name", "summary", "source", "nets")
-CHOICES = ("optimizer", "schedule")
 # two ways to say the same: the one that comes later takes the place of the other
 EXCLUSIVE = (
     ("epochs", "steps"),

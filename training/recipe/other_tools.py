@@ -8,15 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ...compiler.frontend.schema_rules import words_of
 from ...compiler.ops.fields import Schema
 from ...compiler.ops.words import normalize_word
+from .choice import CHOICES, LISTS
 from .words import ALSO, EXAMPLES, FORMS, INSTEAD, NEEDS, ORDER, OTHER_KEYS, OTHER_WORDS, STANDS_IN
 
 # sections whose keys and choices are looked for at the top, the first to have a word gets it
 SECTIONS = ("optimizer", "data", "loss", "checkpoint", "log", "warmup", "schedule", "augment")
-CHOICES = ("optimizer", "schedule")
-LISTS = ("augment",)
-OF_MESSAGES = ("x-other-keys", "x-other-forms", "x-other-words", "x-stands-in", "x-needs", "x-order", "x-example")
+OF_MESSAGES = (
+    "x-other-keys",
+    "x-other-forms",
+    "x-other-words",
+    "x-stands-in",
+    "x-needs",
+    "x-order",
+    "x-example",
+    "x-choice",
+)
 
 
 def with_other_words(rule: Schema) -> Schema:
@@ -54,14 +63,13 @@ def lay_in(rule: Schema, place: str, inside: bool = True) -> Schema:
         found["x-order"] = list(ORDER[place])
     section = place.partition(".")[0]
     is_choice = place.count(".") == 1 and section in (*CHOICES, *LISTS)
-    needs = NEEDS.get(place, NEEDS.get(f"{section}.*", []) if is_choice else [])
     example = EXAMPLES.get(
         place, EXAMPLES.get(f"{section}.*.{place.rpartition('.')[2]}") if place.count(".") == 2 else None
     )
     if example is not None:
         found["x-example"] = example
-    if needs:
-        found["x-needs"] = [[list(fields), *rest] for fields, *rest in needs]
+    if place in NEEDS:
+        found["x-needs"] = [[list(fields), *rest] for fields, *rest in NEEDS[place]]
     return found | rows_at(f"{section}.*" if is_choice and section in CHOICES else place, found)
 
 
@@ -74,12 +82,6 @@ def rows_at(place: str, rule: Schema) -> Schema:
     ]
     kept = [row for row in rows if row[0]]
     return {"x-other-keys": kept} if kept else {}
-
-
-def words_of(keys: Schema) -> Iterator[str]:
-    """The keys of a mapping with all that they are also called."""
-    for key, rule in keys.items():
-        yield from (key, *rule.get("x-also-called", ()))
 
 
 def stands_in(keys: Schema) -> list[list[Any]]:

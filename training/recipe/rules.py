@@ -17,8 +17,9 @@ from ..augment.steps import STEPS
 from ..measures import METRICS
 from ..optimizers import OPTIMIZERS
 from ..schedules import SCHEDULES
-from .choice import choice_rules, words_alone
+from .choice import choice_rules
 from .field_rules import (
+    MAX_INT,
     MOST,
     below_one_rule,
     count_rule,
@@ -31,9 +32,6 @@ from .field_rules import (
 from .other_tools import with_other_words, without_other_words
 from .recipe import DataFormat, TrainingPrecision, WarmupShape
 
-PRECISIONS = {"float32": "fp32", "32": "fp32", "full": "fp32", "bfloat16": "bf16", "bf16-mixed": "bf16", "float16": "fp16",
-              "half": "fp16", "16-mixed": "fp16", "amp": "fp16"}  # fmt: skip
-
 
 def one_of(what: str, choices: Schema, kind: str, words: tuple[str, ...] = (), **more: Any) -> Schema:
     """The rule of one choice by name: a mapping of one key, or one of the `words` alone."""
@@ -41,7 +39,7 @@ def one_of(what: str, choices: Schema, kind: str, words: tuple[str, ...] = (), *
     rule = mapping_rule(choices, kind, minProperties=1, maxProperties=1, description=what)
     rule["x-wants"] = wants
     if words:
-        rule |= {"type": ["string", "object"], "pattern": f"^({'|'.join(words)})$", "x-words": list(words)}
+        rule |= {"type": ["string", "object"], "pattern": f"^({'|'.join(words)})$"}
     return rule | more
 
 
@@ -61,8 +59,7 @@ def data_rule() -> Schema:
     names = {"type": ["array", "null"], "items": {"type": "string", "x-wants": "a class's name"}, "minItems": 1, "default": None,
              "description": "names of the classes, where the data have only numbers", "x-wants": "a list of names"}  # fmt: skip
     keys = {
-        "format": word_rule("how the pictures lie there; null: told by what is there", get_args(DataFormat), None,
-                            **{"x-other-words": {"folder": "imagefolder", "folders": "imagefolder", "mnist": "idx", "tsv": "csv"}}),
+        "format": word_rule("how the pictures lie there; null: told by what is there", get_args(DataFormat), None),
         "train": with_synonyms(string_rule("the training pictures, below --data", minLength=1, default="train"), "train_dir"),
         "val": with_synonyms(string_rule("the validation pictures, below --data", minLength=1, default="val")
                              | {"type": ["string", "null"]}, "valid", "validation", "val_dir"),
@@ -86,10 +83,10 @@ def warmup_rule() -> Schema:
     keys = {
         "epochs": positive_rule("how long, in epochs", optional=True, default=None),
         "steps": number_rule("how long, in optimizer steps", "an integer of at least 1", kind="integer", optional=True, minimum=1,
-                             maximum=2**31 - 1, default=None),
+                             maximum=MAX_INT, default=None),
         "start": with_synonyms(share_rule("the share of the learning rate at the start", default=0.0), "start_factor", "warmup_factor"),
         "shape": with_synonyms(word_rule("`linear` rises in a straight line, `constant` stays at `start` until the warm-up ends",
-                                         get_args(WarmupShape), "linear", **{"x-other-words": {"line": "linear", "flat": "constant"}}),
+                                         get_args(WarmupShape), "linear"),
                                "method", "warmup_method"),
     }  # fmt: skip
     rule = mapping_rule(keys, "key of `warmup`", minProperties=1) | {"type": ["object", "null"], "default": None}
@@ -129,9 +126,8 @@ def checkpoint_rule() -> Schema:
 def top_rules() -> Schema:
     """The rules of the keys of a recipe, in the order in which they are written."""
     schedules, steps = choice_rules(SCHEDULES), choice_rules(STEPS)
-    alone = {word.lower(): name for name, step in STEPS.items() for word in step.also_called}
     strings = {"type": "array", "items": string_rule("a name", minLength=1)}
-    augment = one_of("one step", steps, "augment step", without_needs(steps), **{"x-other-words": alone})
+    augment = one_of("one step", steps, "augment step", without_needs(steps))
     logs = {"every": with_synonyms(count_rule("steps from one row of metrics.csv to the next", default=50), "log_interval", "print_freq"),
             "tensorboard": switch_rule("whether event files for TensorBoard are written", False)}  # fmt: skip
     return {
@@ -147,15 +143,15 @@ def top_rules() -> Schema:
         "batch": with_synonyms(count_rule("pictures of a step: of all processes and accumulated passes", most=16 * MOST), "batch_size", "global_batch_size", "bs"),
         "optimizer": with_synonyms(one_of("the optimizer and its numbers", choice_rules(OPTIMIZERS), "optimizer", default={"sgd": {"lr": 0.1}}),
                                     "optimiser", "optim", "opt"),
-        "schedule": with_synonyms(one_of("how the learning rate goes on", schedules, "schedule", without_needs(schedules), default="constant",
-                                         **{"x-other-words": words_alone(schedules)}), "lr_scheduler", "scheduler", "lr_schedule", "sched"),
+        "schedule": with_synonyms(one_of("how the learning rate goes on", schedules, "schedule", without_needs(schedules), default="constant"),
+                                    "lr_scheduler", "scheduler", "lr_schedule", "sched"),
         "warmup": warmup_rule() | {"description": "a lower learning rate at the start"},
         "loss": with_synonyms(loss_rule(), "criterion"),
         "augment": with_synonyms({"type": "array", "items": augment, "description": "steps on the training pictures, in their order", "default": [],
                     "x-wants": "a list of steps"}, "augmentation", "augmentations", "transforms", "transform"),
         "ema": with_synonyms(number_rule("the decay of the average of the weights", "a number over 0 and under 1", optional=True,
                                          exclusiveMinimum=0, exclusiveMaximum=1, default=None), "ema_decay", "model_ema"),
-        "precision": with_synonyms(word_rule("of the passes", get_args(TrainingPrecision), "fp32", **{"x-other-words": PRECISIONS}), "amp", "dtype"),
+        "precision": with_synonyms(word_rule("of the passes", get_args(TrainingPrecision), "fp32"), "amp", "dtype"),
         "compile": with_synonyms(switch_rule("whether torch.compile compiles the net", False), "torchcompile", "torch_compile"),
         "channels_last": switch_rule("whether pixels lie together in memory, channels innermost", False),
         "accumulate": with_synonyms(count_rule("passes of a step", default=1), "accumulate_grad_batches", "grad_accum_steps",

@@ -11,16 +11,16 @@ from ...compiler.frontend.corrections import correct, is_off
 from ...compiler.frontend.located_yaml import Located, is_broken, parse_yaml, plain_value
 from ...compiler.frontend.other_words import advise_other_word
 from ...compiler.frontend.overrides import Override
+from ...compiler.frontend.schema_rules import find_key
 from ...compiler.ops.fields import Schema
 from ...compiler.ops.words import is_among
-from .layers import CHOICES
+from .choice import CHOICES, LISTS
 from .rules import recipe_schema
 from .tree import find
 from .write import flow
 
 OF_RECIPE, OF_SPEC = "recipe.", "spec."
 FIXED = ("recipe", "extends")  # what a setting cannot change
-LISTS = ("augment",)  # the sections that are lists of steps
 SHELL_WORD = re.compile(r"[\w.,+-]+")
 
 
@@ -116,7 +116,7 @@ def refuse_name(override: Override, path: list[str], part: str, rule: Schema, ro
         )
     where = f"`{path[-1]}` has no `{part[:80]}`" if path else f"a recipe has no key `{part[:80]}`"
     keys: Mapping[str, Schema] = rule.get("properties", {})
-    synonym = next((key for key, each in keys.items() if is_among(part, (key, *each.get("x-also-called", ())))), None)
+    synonym = find_key(keys, part)
     near = synonym or nearest(part, keys)
     place = place_of(override.name)
     value = plain_value(override.value)

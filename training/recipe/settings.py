@@ -15,7 +15,8 @@ from ...compiler.frontend.overrides import Override, from_setting, from_value
 from ...compiler.frontend.validation import validate
 from ...compiler.ops.fields import Schema
 from ...compiler.sources import Memory, SpecText
-from .layers import CHOICES, OWN, lay_over
+from .choice import CHOICES
+from .layers import OWN, lay_over
 from .rules import recipe_schema
 from .setting_names import (
     FIXED,

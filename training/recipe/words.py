@@ -11,15 +11,15 @@ from typing import Any
 FLAGS = "archc train SPEC RECIPE"
 # a place, and more words for it
 ALSO: dict[str, tuple[str, ...]] = {
-    "epochs": ("num_train_epochs", "total_epochs", "nepochs", "nb_epoch", "n_epoch"),
+    "epochs": ("num_train_epochs", "total_epochs", "nb_epoch", "n_epoch"),
     "steps": ("total_steps", "train_steps", "num_train_steps", "max_iters", "num_iters", "total_iters"),
-    "batch": ("train_batch_size", "batchsize", "total_batch_size", "mini_batch_size"),
+    "batch": ("train_batch_size", "total_batch_size", "mini_batch_size"),
     "optimizer": ("optimizer_name", "optim_name"),
     "schedule": ("lr_scheduler_type", "lr_policy", "lr_config", "param_scheduler", "learning_rate_schedule", "lr_schedulers"),
     "ema": ("model_ema_decay", "use_ema", "ema_rate", "ema_momentum"),
     "precision": ("mixed_precision", "autocast", "use_amp", "mixed_precision_policy"),
     "accumulate": ("grad_accum", "gradient_accumulation", "accum_iter", "grad_accumulation", "accumulation_steps"),
-    "clip": ("grad_clip", "gradient_clip", "clipnorm", "clip_gradients", "max_norm", "gradient_clipping", "clip_grad_norm_"),
+    "clip": ("grad_clip", "gradient_clip", "clip_gradients", "max_norm", "gradient_clipping"),
     "freeze": ("freeze_layers", "frozen_layers", "freeze_stages"),
     "augment": ("augmentation_pipeline", "train_transforms", "train_pipeline", "aug"),
     "data": ("data_config", "dataset_config"),
@@ -32,18 +32,17 @@ ALSO: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 # words at the top, the section that they belong in, and the key in it
 STANDS_IN: list[tuple[tuple[str, ...], str, str]] = [
-    (("lr_step_size", "step_size", "decay_milestones", "lr_steps", "milestones", "gamma", "lr_gamma", "decay_rate", "decay_epochs"), "schedule", ""),
+    (("lr_step_size", "step_size", "decay_milestones", "lr_steps", "lr_gamma"), "schedule", ""),
     (("warmup_steps", "warmup_iters", "num_warmup_steps", "lr_warmup_steps", "warmup_iterations"), "warmup", "steps"),
     (("lr_warmup_epochs", "num_warmup_epochs"), "warmup", "epochs"),
     (("lr_warmup_decay", "warmup_start_factor"), "warmup", "start"),
-    (("lr_warmup_method", "warmup_method", "warmup_shape", "warmup_type"), "warmup", "shape"),
-    (("save_period", "save_interval", "checkpoint_interval", "save_every_n_epochs", "save_freq", "save_every"), "checkpoint", "every"),
-    (("save_total_limit", "max_keep_ckpts", "checkpoint_hist"), "checkpoint", "keep"),
-    (("tensorboard", "use_tensorboard"), "log", "tensorboard"),
-    (("mixup_alpha", "mix_up"), "augment", "mixup"),
-    (("cutmix_alpha", "cut_mix"), "augment", "cutmix"),
+    (("lr_warmup_method", "warmup_shape", "warmup_type"), "warmup", "shape"),
+    (("save_period", "checkpoint_interval", "save_every_n_epochs"), "checkpoint", "every"),
+    (("max_keep_ckpts", "checkpoint_hist"), "checkpoint", "keep"),
+    (("use_tensorboard",), "log", "tensorboard"),
+    (("mixup_alpha",), "augment", "mixup"),
+    (("cutmix_alpha",), "augment", "cutmix"),
     (("reprob", "random_erase", "erase_prob"), "augment", "random_erasing"),
-    (("hflip", "fliplr", "horizontal_flip", "random_flip"), "augment", "flip"),
 ]  # fmt: skip
 
 # rows of words without a place in a recipe, and what to do instead: an advice, or one for each JSON type of the value
@@ -56,7 +55,7 @@ PREPROCESS = "the spec's `preprocess` says it, for training and for the built mo
 NO_LOSS = "leave it out: the loss is cross-entropy, and its options are written `loss: {label_smoothing: 0.1}`"
 OTHER_KEYS: dict[str, Rows] = {
     "": [
-        (("early_stopping", "earlystopping", "early_stop", "early_stopping_patience", "early_stopping_rounds"), BEST_KEPT),
+        (("early_stopping", "early_stop", "early_stopping_patience", "early_stopping_rounds"), BEST_KEPT),
         (("patience", "patience_epochs", "lr_patience"), {"integer": f"of a schedule it is `schedule: {{plateau: {{patience: VALUE}}}}`; to end a run early: {BEST_KEPT}",
                                                           "": BEST_KEPT}),
         (("data_dir", "data_path", "dataset_dir", "data_root", "train_data", "dataset_path", "dataset_root", "image_folder"),
@@ -90,7 +89,7 @@ OTHER_KEYS: dict[str, Rows] = {
           "train_interpolation"), PREPROCESS),
         (("lrf", "final_lr_factor"), "the lowest learning rate is said itself, and not as a share: write `schedule: {cosine: {min_lr: 0.0001}}`"),
         (("cos_lr", "cosine_lr", "use_cosine"), {"true": "write `schedule: cosine`", "false": "leave it out: without `schedule` the learning rate is constant"}),
-        (("T_max", "t_initial", "t_max", "cosine_epochs"), "leave it out: a schedule ends with the run; `schedule: cosine` takes all of it"),
+        (("T_max", "t_initial", "cosine_epochs"), "leave it out: a schedule ends with the run; `schedule: cosine` takes all of it"),
         (("warmup_lr", "warmup_lr_init", "warmup_init_lr"), "a warm-up starts at a share of the learning rate: write `warmup: {epochs: 5, start: 0.01}`"),
         (("warmup_ratio", "warmup_fraction", "warmup_pct"), "a warm-up has its length in epochs or steps: write `warmup: {epochs: 5}`"),
         (("warmup_momentum", "warmup_bias_lr"), "leave it out: a warm-up changes the learning rate alone, as `warmup: {epochs: 3}`"),
@@ -98,12 +97,11 @@ OTHER_KEYS: dict[str, Rows] = {
         (("per_device_train_batch_size", "batch_per_gpu", "batch_size_per_gpu", "samples_per_gpu", "imgs_per_gpu"),
          {"integer": "`batch` counts the pictures of all devices and passes of a step: write `batch: VALUE`, times the number of devices"}),
         (("per_device_eval_batch_size", "val_batch_size", "validation_batch_size", "eval_batch_size"), "leave it out: validation takes its batch from `batch`"),
-        (("close_mosaic", "mosaic", "copy_paste", "copypaste", "degrees", "shear", "perspective", "bgr", "flipud", "translate"),
+        (("close_mosaic", "mosaic", "copy_paste", "degrees", "shear", "perspective", "bgr", "flipud", "translate"),
          "leave it out: there is no such step; `augment: [trivial_augment]` draws among rotations, shears, shifts and colours"),
         (("hsv_h", "hsv_s", "hsv_v"), "colours are one step: write `augment: [{color_jitter: {hue: 0.015, saturation: 0.7, brightness: 0.4}}]`"),
-        (("scale", "ratio", "train_scale"), {"array": "it is said of the crop: write `augment: [{random_resized_crop: {scale: [0.08, 1.0]}}]`",
-                                             "": "it is said of the crop: write `augment: [{random_resized_crop: {scale: [0.08, 1.0]}}]`"}),
-        (("aa", "auto_augment", "autoaugment", "auto_augment_policy", "data_augmentation"),
+        (("scale", "ratio", "train_scale"), "it is said of the crop: write `augment: [{random_resized_crop: {scale: [0.08, 1.0]}}]`"),
+        (("aa", "auto_augment", "auto_augment_policy", "data_augmentation"),
          "steps are a list: write `augment: [{rand_augment: {ops: 2, magnitude: 9}}]`, or `augment: [trivial_augment]`"),
         (("ra_magnitude", "ra_num_ops", "augmix_severity", "aug_splits", "aug_repeats", "ra_sampler", "ra_reps", "mixup_prob", "mixup_switch_prob", "mixup_mode",
           "mixup_off_epoch", "remode", "recount", "resplit"), "leave it out: a step has its own fields, as `augment: [{rand_augment: {ops: 2, magnitude: 9}}, {mixup: 0.2}]`"),
@@ -155,10 +153,10 @@ OTHER_KEYS: dict[str, Rows] = {
     "data.split": [(("80/20", "0.8/0.2", "90/10", "0.9/0.1", "70/30"), "it is the share that validates: write `split: 0.2`")],
     "loss": [
         (("name", "type", "_target_", "class_name", "fn"), NO_LOSS),
-        (("cross_entropy", "CrossEntropyLoss", "CrossEntropy", "ce", "xent", "Softmax", "categorical_crossentropy", "sparse_categorical_crossentropy",
+        (("cross_entropy", "CrossEntropyLoss", "ce", "xent", "Softmax", "categorical_crossentropy", "sparse_categorical_crossentropy",
           "LabelSmoothingCrossEntropy", "nll", "nll_loss"), {"object": "its options stand in `loss` itself: `loss: {label_smoothing: 0.1}`", "": NO_LOSS}),
         (("mse", "MSELoss", "mean_squared_error", "l1", "bce", "BCELoss", "BCEWithLogitsLoss", "binary_crossentropy", "focal", "FocalLoss", "hinge", "triplet", "contrastive", "kl",
-          "SoftTargetCrossEntropy", "BinaryCrossEntropy", "dice", "huber", "smooth_l1", "arcface"),
+          "SoftTargetCrossEntropy", "dice", "huber", "smooth_l1", "arcface"),
          "there is no such loss: a recipe trains a classifier, by cross-entropy; leave it out"),
         (("reduction", "ignore_index", "use_sigmoid", "loss_weight"), "leave it out: the loss is the mean over the pictures of a step"),
     ],
@@ -174,7 +172,7 @@ OTHER_KEYS: dict[str, Rows] = {
                  (("LambdaLR", "lambda", "MultiplicativeLR", "SequentialLR", "ChainedScheduler", "piecewise", "PiecewiseConstantDecay", "LearningRateScheduler"),
                   "a schedule is no function: its times and factors are written `schedule: {steps: {at: [30, 60], factor: 0.1}}`"),
                  (("inverse_sqrt", "rsqrt", "noam"), "there is none: the nearest is `schedule: {polynomial: {power: 0.5}}`")],
-    "augment": [(("rand-m9-mstd0.5-inc1", "rand-m9-mstd0.5", "rand-m7-mstd0.5-inc1", "rand-m15-mstd0.5", "rand-m9-n2", "rand"),
+    "augment": [(("rand-m9-mstd0.5-inc1", "rand-m9-mstd0.5", "rand-m15-mstd0.5", "rand-m9-n2", "rand"),
                  "write `augment: [{rand_augment: {ops: 2, magnitude: 9}}]`"),
                 (("original", "originalr", "v0", "v0r", "3a", "augmix-m5-w4-d2", "imagenet"), "write `augment: [trivial_augment]`; there are no learned policies"),
                 (("auto", "default", "true", "light", "medium", "heavy"), "steps are a list: write `augment: [trivial_augment]`, which wants no numbers")],
@@ -185,14 +183,14 @@ OTHER_KEYS: dict[str, Rows] = {
                     "RandomPerspective", "posterize", "RandomPosterize", "solarize", "RandomSolarize", "equalize", "RandomEqualize", "autocontrast", "RandomAutocontrast", "sharpness",
                     "RandomAdjustSharpness", "invert", "RandomInvert", "RandomBrightness", "HueSaturationValue", "RandomBrightnessContrast"),
                    "there is no step for it alone; `trivial_augment` draws among rotations, shears, shifts and colours"),
-                  (("vertical_flip", "vflip", "flipud", "RandomVerticalFlip", "VerticalFlip", "blur", "GaussianBlur", "noise", "GaussNoise", "GaussianNoise", "ElasticTransform", "grayscale",
+                  (("vertical_flip", "vflip", "flipud", "RandomVerticalFlip", "blur", "GaussianBlur", "noise", "GaussNoise", "GaussianNoise", "ElasticTransform",
                     "RandomGrayscale", "ToGray", "mosaic", "copy_paste", "ChannelShuffle", "fmix", "RandomApply", "OneOf", "Compose", "Lambda"), "leave it out: there is no such step"),
                   (("none", "Identity", "no"), "leave it out: without steps write `augment: []`")],
-    "optimizer.*": [(("betas", "beta1", "beta2", "beta_1", "beta_2", "b1", "b2"), "both are one list, of the optimizers that have it: `optimizer: {adamw: {lr: 0.001, betas: [0.9, 0.999]}}`"),
+    "optimizer.*": [(("betas", "beta1", "beta2", "b1", "b2"), "both are one list, of the optimizers that have it: `optimizer: {adamw: {lr: 0.001, betas: [0.9, 0.999]}}`"),
                     (("foreach", "fused", "capturable", "maximize", "differentiable", "params", "parameters", "paramwise_cfg", "set_to_none", "clipnorm", "lookahead", "layer_decay"),
                      "leave it out: how a step is computed is chosen by itself"),
                     (("momentum", "mom"), "leave it out: `betas: [0.9, 0.999]` stand for it")],
-    "schedule.*": [(("T_max", "t_initial", "total_steps", "total_iters", "epochs", "steps_per_epoch", "max_iters", "decay_steps", "t_max", "num_training_steps", "max_epochs", "end"),
+    "schedule.*": [(("T_max", "t_initial", "total_steps", "total_iters", "epochs", "steps_per_epoch", "max_iters", "decay_steps", "num_training_steps", "max_epochs", "end"),
                     "leave it out: a schedule ends with the run"),
                    (("max_lr", "lr", "base_lr", "initial_lr", "lr0", "initial_learning_rate"), "leave it out: `lr` of the optimizer is where a schedule starts, and the peak of `one_cycle`"),
                    (("warmup", "warmup_epochs", "warmup_steps", "warmup_t", "warmup_iters", "warmup_lr", "warmup_lr_init", "warmup_ratio", "num_warmup_steps"),
@@ -207,7 +205,7 @@ OTHER_KEYS: dict[str, Rows] = {
                    (("none", "off"), "leave it out: a run goes on only from a checkpoint"),
                    (("all",), "write a number, as `checkpoint: {keep: 5}`")],
     "checkpoint.keep": [(("all", "-1", "0", "none"), "write a number, as `keep: 5`")],
-    "log": [(("tensorboard", "TensorBoardLogger"), "write `log: {tensorboard: true}`"),
+    "log": [(("TensorBoardLogger",), "write `log: {tensorboard: true}`"),
             (("wandb", "comet", "mlflow", "WandbLogger", "CSVLogger", "csv", "neptune"), "a run writes metrics.csv and report.html; for TensorBoard write `log: {tensorboard: true}`")],
     "compile": [(("inductor", "max-autotune", "reduce-overhead", "default", "eager", "aot_eager"), "write `compile: true`: there are no modes")],
     "freeze": [(("all", "true"), "name the steps that stay as they are, as `freeze: [layer1, layer2]`; `archc show SPEC` has their paths"),
@@ -222,8 +220,6 @@ INSTEAD: dict[str, dict[str, str]] = {
     "clip": {"true": "clip: 1.0"},
     "seed": {"string": "seed: 0", "null": "seed: 0", "true": "seed: 0", "false": "seed: 0", "number": "seed: 0"},
     "augment": {"true": "augment: [trivial_augment]"},
-    "augment.color_jitter": {"number": "color_jitter: {brightness: VALUE, contrast: VALUE, saturation: VALUE}"},
-    "augment.rand_augment": {"integer": "rand_augment: {magnitude: VALUE}"},
     "checkpoint": {"integer": "checkpoint: {every: {epochs: VALUE}}"},
     "loss": {"number": "loss: {label_smoothing: VALUE}"},
     "log": {"integer": "log: {every: VALUE}"},
@@ -235,7 +231,10 @@ METRIC_WORDS |= dict.fromkeys(("acc5", "acc@5", "prec5", "top5_acc", "top_5", "t
 METRIC_WORDS |= dict.fromkeys(("val_loss", "eval_loss", "val/loss", "valid_loss", "validation_loss"), "loss")
 # a place, and our words for those of others
 OTHER_WORDS: dict[str, dict[str, str]] = {
-    "precision": {"16": "fp16", "32-true": "fp32", "bf16-true": "bf16", "16-true": "fp16", "fp16-mixed": "fp16", "mixed": "fp16", "mixed_float16": "fp16",
+    "data.format": {"folder": "imagefolder", "folders": "imagefolder", "mnist": "idx", "tsv": "csv"},
+    "warmup.shape": {"line": "linear", "flat": "constant"},
+    "precision": {"float32": "fp32", "32": "fp32", "full": "fp32", "bfloat16": "bf16", "bf16-mixed": "bf16", "float16": "fp16", "half": "fp16", "16-mixed": "fp16", "amp": "fp16",
+                  "16": "fp16", "32-true": "fp32", "bf16-true": "bf16", "16-true": "fp16", "fp16-mixed": "fp16", "mixed": "fp16", "mixed_float16": "fp16",
                   "mixed_bfloat16": "bf16", "tf32": "fp32", "single": "fp32", "float": "fp32", "no": "fp32"},
     "checkpoint.best": METRIC_WORDS,
     "schedule.plateau.metric": METRIC_WORDS,
@@ -252,27 +251,22 @@ FORMS: dict[str, list[tuple[tuple[str, ...], str, dict[str, str], dict[str, Any]
                   {"every": 30, "factor": 0.1}),
                  (("MultiStepLR", "multistep", "StepLR", "step", "steps"), "steps",
                   {"milestones": "at", "step": "at", "steps": "at", "lr_steps": "at", "decay_milestones": "at", "epochs": "at", "decay_epochs": "at", "lr_gamma": "factor"}, {}),
-                 (("ExponentialLR", "exponential", "ExponentialDecay"), "exponential", {"gamma": "factor", "decay_rate": "factor"}, {}),
+                 (("ExponentialDecay",), "exponential", {}, {}),
                  (("cosine_with_warmup", "get_cosine_schedule_with_warmup", "CosineLRScheduler", "CosineDecay", "warmup_cosine", "cosineLR", "cos", "CosineAnnealing"), "cosine",
                   {"lr_min": "min_lr", "warmup_eta_min": "min_lr"}, {}),
                  (("linear_with_warmup", "get_linear_schedule_with_warmup", "PolynomialDecay", "PolyLR"), "polynomial", {"end_learning_rate": "min_lr"}, {}),
-                 (("constant_with_warmup", "fixed", "flat"), "constant", {}, {}),
-                 (("onecycle", "1cycle", "one_cycle_lr"), "one_cycle", {}, {})],
+                 (("constant_with_warmup", "flat"), "constant", {}, {}),
+                 (("1cycle",), "one_cycle", {}, {})],
 }  # fmt: skip
 # a place of choices, and their names in the order in which one is looked for that has the fields that are given
 ORDER: dict[str, tuple[str, ...]] = {
     "optimizer": ("sgd", "adamw"),
     "schedule": ("cosine", "exponential", "steps", "one_cycle", "polynomial"),
 }
-# a place, rows of fields of which one is needed, a value of the first for an example, and the field with which it is needed, if not always
+# a place, and rows of fields of which one is needed, with a value of the first for an example; the classes of choices state their own
 NEEDS: dict[str, list[tuple[Any, ...]]] = {
-    "optimizer.sgd": [(("lr",), 0.1), (("momentum",), 0.9, "nesterov")],
-    "optimizer.*": [(("lr",), 0.001)],
-    "schedule.steps": [(("at", "at_steps"), [30, 60])],
-    "augment.color_jitter": [(("brightness", "contrast", "saturation", "hue"), 0.4)],
     "warmup": [(("epochs", "steps"), 5)],
     "checkpoint.every": [(("epochs", "steps"), 1)],
-    "augment.scale_jitter": [(("min",), 256), (("max",), 480)],
 }
 # a place, and a value that is usual there, where its default is none
 EXAMPLES: dict[str, Any] = {
@@ -282,8 +276,6 @@ EXAMPLES: dict[str, Any] = {
     "loss.class_weights": "balanced",
     "ema": 0.9999,
     "clip": 1.0,
-    "optimizer.*.lr": 0.001,
-    "optimizer.sgd.lr": 0.1,
     "optimizer.*.momentum": 0.9,
     "optimizer.*.weight_decay": 0.0001,
     "optimizer.*.eps": 1e-8,

@@ -55,6 +55,7 @@ class ScaleJitter(OpeningStep):
     name = "scale_jitter"
     also_called = ("ScaleJitter", "RandomShortestSize", "RandomScale", "SmallestMaxSize")
     ranges = (("min", "max"),)
+    needs = ((("min",), 256), (("max",), 480))
 
     min: int = field(count_rule("the shortest, pixels", most=MOST_PIXELS))
     max: int = field(count_rule("the longest, pixels", most=MOST_PIXELS))

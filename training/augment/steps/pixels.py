@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ....compiler.diagnostics import Failure
@@ -37,6 +38,8 @@ class ColorJitter(PixelStep):
     name = "color_jitter"
     also_called = ("ColorJitter", "colour_jitter", "jitter")
     needs_a_field = True
+    needs = ((("brightness", "contrast", "saturation", "hue"), 0.4),)
+    instead = MappingProxyType({"number": "color_jitter: {brightness: VALUE, contrast: VALUE, saturation: VALUE}"})
     uses_torchvision = True
 
     brightness: float = field(STRENGTH)
@@ -100,6 +103,7 @@ class RandAugment(PixelStep):
 
     name = "rand_augment"
     also_called = ("RandAugment", "randaug")
+    instead = MappingProxyType({"integer": "rand_augment: {magnitude: VALUE}"})
     uses_torchvision = True
 
     ops: int = field(count_rule("operations for a picture", most=16, default=2), "num_ops", "n")
