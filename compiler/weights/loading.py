@@ -179,7 +179,11 @@ def check_skipped(options: CheckpointOptions, names: Collection[str], matchings:
         return
     theirs = {name for matching in matchings for each in matching.unused() for name in each}
     known = {*names, *theirs, *steps_around(names), *steps_around(theirs)}
+    ours = {options.names.theirs(each): each for each in {*names, *steps_around(names)}} if options.names else {}
     for step in options.skip:
+        if step not in known and step in ours:
+            raise Failure("no-such-step", f"{options.spelling('weights_skip', (step,))}: the net has no step `{step}`",
+                          f"the map says that it is `{ours[step]}` in the net: leave that out", 2)  # fmt: skip
         if step not in known:
             raise no_such_step(options.spelling("weights_skip", (step,)), step, known)
 
