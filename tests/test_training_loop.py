@@ -520,6 +520,7 @@ def test_members_of_an_ensemble(spec: Path, tmp_path: Path) -> None:
         whole["member0.fc.weight"], whole["member1.fc.weight"]
     )
     assert archc.load(run / "spec.yaml").to_torch(weights=run / "best.safetensors").output_names == ("probabilities",)
+    assert build_trained(result).artifacts[0].path == str(run / f"{result.net}.onnx")
 
 
 def test_freed_memory_is_kept_where_the_c_library_can() -> None:
@@ -541,4 +542,3 @@ print(kept, faults() < 1000)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() in (["True", "True"], ["False", "False"])
-    assert build_trained(result).artifacts[0].path == str(run / f"{result.net}.onnx")
