@@ -62,7 +62,7 @@ def test_links(tmp_path: Path, body: str, told: str | None) -> None:
 def test_each_page_has_one_place() -> None:
     named = set(linked_paths((Section("All", (Link("Home", "index.md"),)),)))
     assert named == {"index.md"}
-    with pytest.raises(SiteError, match=r"docs/howto/new.md: is not in docsite/navigation.py"):
+    with pytest.raises(SiteError, match=r"howto/new.md: is not in docsite/navigation.py"):
         check_places({"howto/new.md"}, [])
     with pytest.raises(SiteError, match=r"names index.md, which is not there"):
         check_places(set(), [])
