@@ -107,9 +107,55 @@ def other_tensors(folder: Path) -> dict[str, Any]:
     return {"weights": folder / "other.safetensors"}
 
 
+# by the names of the whole ensemble: what the members start from, by its number of file, and what stays so to the end
+STARTS: dict[str, tuple[dict[str, int], dict[str, Any], tuple[str, ...]]] = {
+    "both from files": ({"member0": 0, "member1": 1}, {}, ()),
+    "both from one file": ({"member0": 0, "member1": 0}, {}, ()),
+    "one from a file": ({"member1": 1}, {}, ()),
+    "a step of one": ({"member0.conv": 0}, {}, ()),
+    "without a step of one": ({"member0": 0, "member1": 1}, {"weights_skip": ["member1.fc"]}, ()),
+    "a frozen step of each": ({"member0": 0, "member1": 1}, {}, ("member0.conv", "member1.fc")),
+    "a frozen step of one": ({"member0": 0, "member1": 1}, {}, ("member1.conv",)),
+}
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_members_start_from_weights_of_their_own(folder: Path, name: str) -> None:
+    """As `archc build` takes them; a run of them goes on after a kill."""
+    files, more, frozen = STARTS[name]
+    given = []
+    for at in range(2):
+        tensors = {"conv.weight": (4, 1, 3, 3), "conv.bias": (4,), "fc.weight": (3, 4), "fc.bias": (3,)}
+        given.append({key: DRAWS.normal(size=shape).astype(np.float32) for key, shape in tensors.items()})
+        save_file(given[at], folder / f"{at}.safetensors")
+    weights = {step: folder / f"{at}.safetensors" for step, at in files.items()}
+    recipe = replace(RECIPE, freeze=frozen)
+    with pytest.raises(Killed):
+        begin(folder, "members.yaml", recipe, weights=weights, watchers=[Stop(1)], **more)
+    for member in ("member0", "member1"):
+        started = load_file(folder / f"run/members/{member}/checkpoints/00000000.safetensors")
+        for step in ("conv", "fc"):
+            path = f"{member}.{step}"
+            at = files.get(path, files.get(member))
+            from_file = at is not None and path not in more.get("weights_skip", ())
+            found = started[f"model.{path}.weight"]
+            assert np.array_equal(found, given[at or 0][f"{step}.weight"]) == from_file, path
+    assert resume(folder / "run", data=DATA, device="cpu").reason == "finished"
+    ended = weights_of(folder / "run")
+    for member, at in files.items():
+        for step in ("conv", "fc") if "." not in member else ():
+            stays = np.array_equal(ended[f"{member}.{step}.weight"], given[at][f"{step}.weight"])
+            assert stays == (f"{member}.{step}" in frozen), step
+
+
+def unknown_member(folder: Path) -> dict[str, Any]:
+    return {**other_tensors(folder), "weights": {"member2": folder / "other.safetensors"}}
+
+
 UNFIT: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
     "weights that are not there": (lambda folder: {"weights": folder / "none.safetensors"}, ""),
     "weights of another net": (other_tensors, ""),
+    "weights of a step that is not there": (unknown_member, "no-such-step"),
     "a frozen step that is not there": (lambda _: {"recipe": replace(RECIPE, freeze=("convv",))}, "no-such-step"),
     "nothing to train": (lambda _: {"recipe": replace(RECIPE, freeze=("conv", "fc"))}, "nothing-to-train"),
     "a batch over the pictures": (lambda _: {"recipe": replace(RECIPE, batch=48)}, "too-few-pictures"),
@@ -123,9 +169,9 @@ UNFIT: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
 def test_what_cannot_begin_leaves_nothing(folder: Path, name: str, spec: str) -> None:
     make, code = UNFIT[name]
     wanted = make(folder)
-    if wanted.get("recipe", RECIPE).freeze and spec == "members.yaml":
-        wanted["recipe"] = replace(RECIPE, freeze=("member1.none",))
-        code = "no-such-step"
+    if (frozen := wanted.get("recipe", RECIPE).freeze) and spec == "members.yaml":
+        # the second member's, by the names of the whole
+        wanted["recipe"] = replace(RECIPE, freeze=tuple(f"member1.{path}" for path in frozen))
     with pytest.raises((Failure, SpecError)) as caught:
         begin(folder, spec, **wanted)
     found = caught.value.code if isinstance(caught.value, Failure) else caught.value.diagnostics[0].code

@@ -254,9 +254,12 @@ def build_network(graph: Graph, request: TrainingRequest) -> Network:
     start = SeededSource(graph.params(), seed)
     given = request.weights
     if given.checkpoints and not request.resume:
-        loaded = load_checkpoints(given.checkpoints, NetTensors.of(graph), start, given.options)
-        request.tell(f"weights from {loaded.report.source}: {count_of(loaded.report.loaded, 'tensor')}"
-                     + describe_missing(loaded.report.missing))  # fmt: skip
+        # a member's options may name what others have: they are those of the whole net, as a build reads them
+        net = NetTensors.of(request.whole or graph)
+        loaded = load_checkpoints(given.checkpoints, net, start, given.options)
+        missing = [name for name in loaded.report.missing if name in graph.params()]
+        request.tell(f"weights from {loaded.report.source}: {count_of(len(graph.params()) - len(missing), 'tensor')}"
+                     + describe_missing(missing))  # fmt: skip
         return to_torch(graph, loaded.source, seed)
     return to_torch(graph, start, seed)
 
