@@ -146,6 +146,16 @@ def test_what_a_recipe_and_settings_do_not_fit_is_told(run: Run) -> None:
     assert unknown.code == 2 and "the spec has `classes`, `width`; a recipe has data, epochs" in unknown.err
 
 
+def test_without_validation_nothing_is_measured(run: Run) -> None:
+    """The last weights are kept and told as that; a run that goes on says the same."""
+    ran = run(*TRAIN, "-o", "run", "--set", "data.val=null")
+    assert ran.code == 0 and "the last weights, after step 9" in ran.out and "%" not in ran.out, ran.out
+    assert "best" not in ran.err and "metric" not in ran.out
+    document = json.loads(run("train", "--resume", "run", "--epochs", "4", "--format", "json").out)
+    assert document["best"] == {"metric": None, "value": None, "step": 12}
+    assert document["weights"] == "run/best.safetensors"
+
+
 def test_ctrl_c_says_how_to_go_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def tick(self: TrainingProgress, step: int, epoch: int) -> None:
         if step == 4:

@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def begin(folder: Path, spec: str = "small.yaml", recipe: Recipe = RECIPE, **more: Any) -> Any:
-    return train(folder / spec, recipe, data=DATA, output=folder / "run", device="cpu", **more)
+    return train(folder / spec, recipe, output=folder / "run", device="cpu", **{"data": DATA, **more})
 
 
 def weights_of(run: Path) -> dict[str, Any]:
@@ -158,6 +158,10 @@ UNFIT: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
     "weights of a step that is not there": (unknown_member, "no-such-step"),
     "a frozen step that is not there": (lambda _: {"recipe": replace(RECIPE, freeze=("convv",))}, "no-such-step"),
     "nothing to train": (lambda _: {"recipe": replace(RECIPE, freeze=("conv", "fc"))}, "nothing-to-train"),
+    "plateau without validation": (
+        lambda _: {"data": DATA._replace(val=None), "recipe": replace(RECIPE, schedule=ScheduleRules("plateau"))},
+        "no-validation",
+    ),
     "a batch over the pictures": (lambda _: {"recipe": replace(RECIPE, batch=48)}, "too-few-pictures"),
     "a batch in odd parts": (lambda _: {"recipe": replace(RECIPE, accumulate=4)}, "out-of-range"),
     "class weights of another number": (lambda _: {"settings": ["loss.class_weights=[1, 2]"]}, "class-weights"),
