@@ -216,6 +216,14 @@ def test_an_ensemble_is_measured_and_built(run: Run) -> None:
     assert (
         "measuring 2 members and their average on 6 pictures" in ran.err and "archc run run/pair.onnx PHOTO" in ran.out
     )
+    # a member goes on with the whole
+    for more in ((), ("--epochs", "4")):
+        refused = run("train", "--resume", "run/members/member0", *more)
+        assert (
+            refused.code == 2
+            and refused.err.count("error[") == 1
+            and "= help: archc train --resume run\n" in refused.err
+        ), refused.err
     # a member's own page, which this fixture does without
     Path("run/members/member1/report.html").write_text("", "utf-8")
     # as one goes on that was killed before all was written

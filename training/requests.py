@@ -21,7 +21,7 @@ from .recipe.read import check_recipe, read_recipe
 from .recipe.recipe import Recipe
 from .recipe.settings import split_settings
 from .recipe.write import to_yaml
-from .run_folder import RunFolder
+from .run_folder import MEMBERS, RunFolder
 from .schedules import SCHEDULES
 from .watching import Watcher
 
@@ -69,6 +69,7 @@ def plan_resume(
 ) -> TrainingRequest:  # fmt: skip
     """The request to go on with the run in `output`. Raises Failure where there is none, or it cannot become longer."""
     folder = RunFolder(output)
+    refuse_member(output)
     record = folder.read_record()
     refuse_length(read_recipe(folder.recipe), epochs, output)
     recipe = read_recipe(folder.recipe, epochs_setting(epochs))
@@ -79,6 +80,17 @@ def plan_resume(
         raise Failure("no-pictures", f"`{where}`, where the run's pictures were, is not there", f"say where they are now: archc train --resume {output} --data DIR", 2)  # fmt: skip
     return TrainingRequest(str(folder.spec), recipe, output, where if data is not None else Path(where), (), StartWeights(), device, True,
                            limits, watchers, tell)  # fmt: skip
+
+
+def refuse_member(output: Path) -> None:
+    """Raises Failure `no-such-run` for the folder of an ensemble's member, which has no spec of its own and goes on with the whole."""
+    # the folder may be given as `.`
+    place = output if output.parent.name == MEMBERS else output.absolute()
+    folder = RunFolder(place)
+    if place.parent.name == MEMBERS and folder.ensemble.record.is_file() and not folder.spec.exists():
+        whole = folder.ensemble.path
+        raise Failure("no-such-run", f"`{output}` is a member of the ensemble in `{whole}`, and goes on with it",
+                      f"archc train --resume {whole}", 2)  # fmt: skip
 
 
 def epochs_setting(epochs: int | None) -> tuple[str, ...]:
