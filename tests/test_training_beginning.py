@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
 
 from archc import Failure
@@ -19,7 +20,16 @@ from archc.runtime.disk import take_lock
 from archc.training import driver, members, resume, train
 from archc.training.data import TrainingData
 from archc.training.data.pictures import ArrayPictures
-from archc.training.recipe.recipe import DataRules, OptimizerRules, Recipe, ScheduleRules
+from archc.training.recipe.recipe import (
+    Augmentation,
+    CheckpointRules,
+    DataRules,
+    LossRules,
+    OptimizerRules,
+    Recipe,
+    ScheduleRules,
+)
+from archc.training.requests import plan_request
 from archc.training.watching import Watcher
 
 from .training_nets import MEMBERS, SMALL
@@ -181,6 +191,66 @@ def test_what_cannot_begin_leaves_nothing(folder: Path, name: str, spec: str) ->
     found = caught.value.code if isinstance(caught.value, Failure) else caught.value.diagnostics[0].code
     assert not code or found == code
     assert not (folder / "run").exists()
+
+
+def with_values(**values: Any) -> Recipe:
+    return replace(RECIPE, optimizer=OptimizerRules("sgd", {"lr": 0.1, **values}))
+
+
+NUMBERS: dict[str, Recipe] = {
+    "numpy integer": replace(RECIPE, batch=np.int64(6)),
+    "numpy float": with_values(lr=np.float64(0.25), momentum=np.float32(0.5)),
+    "array of no dimension": replace(RECIPE, clip=np.array(0.5)),
+    "tensor": with_values(lr=torch.tensor(0.25)),
+    "numpy boolean": with_values(momentum=0.9, nesterov=np.bool_(True)),
+    "list and tuple": replace(RECIPE, augment=[Augmentation("random_crop", {"size": (6, np.int8(6))})]),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_of_other_libraries(folder: Path, name: str) -> None:
+    given = NUMBERS[name]
+    found = plan_request(str(folder / "small.yaml"), given, None, data=DATA).recipe
+    assert type(found.batch) is int and found.batch == 6 and found.clip in (None, 0.5)
+    for key, value in given.optimizer.values.items():
+        assert found.optimizer.values[key] == value and type(found.optimizer.values[key]) in (float, bool)
+    assert [step.name for step in found.augment] == [step.name for step in given.augment]
+
+
+# what no recipe holds, and what is said of it
+OTHERS: dict[str, tuple[dict[str, Any], str]] = {
+    "a word in augment": ({"augment": ("flip",)}, "`augment[0]` cannot be 'flip', of type str"),
+    "a step without values": ({"augment": (Augmentation("flip", None),)}, "`augment[0].values` cannot be None"),  # type: ignore[arg-type]
+    "a word for the schedule": ({"schedule": "cosine"}, "`schedule` cannot be 'cosine'"),
+    "a number for the warm-up": ({"schedule": ScheduleRules("cosine", warmup=5)}, "`schedule.warmup` cannot be 5"),  # type: ignore[arg-type]
+    "a share for the split": ({"data": DataRules(split=0.1)}, "`data.split` cannot be 0.1"),  # type: ignore[arg-type]
+    "no optimizer": ({"optimizer": None}, "`optimizer` cannot be None"),
+    "no data": ({"data": None}, "`data` cannot be None"),
+    "a mapping for the data": ({"data": {"workers": 0}}, "`data` cannot be {'workers': 0}"),
+    "a dtype": ({"precision": torch.bfloat16}, "`precision` cannot be torch.bfloat16"),
+    "a surrogate": ({"name": "a\ud800"}, "`name` is 'a\\ud800', and a lone surrogate"),
+    "no interval": ({"checkpoint": CheckpointRules(every_epochs=None)}, "`steps` wants an integer of at least 1, not null"),
+    "an array": ({"loss": LossRules(class_weights=np.ones(3))}, "`loss.class_weights` cannot be array([1., 1., 1.])"),
+    "a range": ({"schedule": ScheduleRules("steps", {"at": range(2)})}, "`schedule.values.at` cannot be range(0, 2)"),
+    "a huge number": ({"batch": 10**5000}, "`batch` cannot be an integer of 16610 bits"),
+    "a key that is none": ({"optimizer": OptimizerRules("sgd", {"lr: 1}": 1})}, "a key of `optimizer.values` cannot be 'lr: 1}'"),
+    "a name that is none": ({"optimizer": OptimizerRules("sgd: {")}, "`optimizer.name` cannot be 'sgd: {'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_recipe_of_other_values_is_refused(folder: Path, name: str) -> None:
+    changes, words = OTHERS[name]
+    with pytest.raises((Failure, SpecError)) as caught:
+        plan_request(str(folder / "small.yaml"), replace(RECIPE, **changes), None, data=DATA)
+    assert words in str(caught.value)
+    assert isinstance(caught.value, SpecError) or caught.value.code == "wrong-type"
+
+
+def test_a_string_is_one_setting(folder: Path) -> None:
+    assert plan_request(str(folder / "small.yaml"), RECIPE, None, data=DATA, settings="batch=12").recipe.batch == 12
+    with pytest.raises(Failure, match="settings: 4 is no string"):
+        plan_request(str(folder / "small.yaml"), RECIPE, None, data=DATA, settings=[4])  # type: ignore[list-item]
 
 
 def test_a_full_disk_at_the_beginning_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
