@@ -83,10 +83,10 @@ def refuse_other(value: Any, kind: Any, place: str) -> Any:
     kinds: tuple[Any, ...] = kind if isinstance(kind, tuple) else (kind,)
     if isinstance(value, kinds):
         return value
-    first: Any = kinds[0]
-    if not is_dataclass(first):
-        raise unfit(f"`{place}`", value, f"give a {first.__name__.lower()}")
-    raise unfit(f"`{place}`", value, f"give {first.__name__}({repr(value) if isinstance(value, str) else '…'})")
+    name = kinds[0].__name__
+    if not is_dataclass(kinds[0]):
+        raise unfit(f"`{place}`", value, f"give a {name.lower()}")
+    raise unfit(f"`{place}`", value, f"give {name}({repr(value) if isinstance(value, str) else '…'})")
 
 
 def unfit(place: str, value: Any, help: str) -> Failure:
