@@ -16,7 +16,7 @@ from .checkpoint.write import write_tensors
 from .devices import ask_first, is_first, open_fabric
 from .driver import begin_folder, check_folder, open_run, run_training
 from .ensemble import Member, find_members
-from .ensemble_report import report_ensemble
+from .ensemble_report import report_early_end, report_ensemble
 from .freezing import refuse_unknown
 from .prepare import PreparedNet, TrainingRequest, check_graph, has_free_classes, prepare_net
 from .recipe.recipe import Recipe
@@ -24,7 +24,7 @@ from .recipe.write import to_yaml
 from .result import TrainingResult
 from .run_folder import RunFolder
 from .run_lock import hold_run
-from .watching import RunPlan, Watcher
+from .watching import RunEnd, RunPlan, Watcher
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -123,7 +123,16 @@ def train_each(request: TrainingRequest, net: PreparedNet, fabric: Fabric, reque
         request.tell(f"member {at + 1} of {len(members)}: {member.name}")
         # the first one to take a step says how long all of them are
         watchers = (RecipeKeeper(folder, request.recipe),) if at == 0 and request.resume else ()
-        results.append(run_training(own._replace(resume=True, watchers=(*watchers, *own.watchers))))
+        bests = [each.best for each in results]
+        try:
+            results.append(run_training(own._replace(resume=True, watchers=(*watchers, *own.watchers))))
+        except Failure as failure:
+            # as of a run of one net: where the machine is at fault, nothing more is asked of it
+            if failure.exit_code == 1 and fabric.is_global_zero:
+                end = RunEnd(f"{failure.code}: in the member {member.name}, {failure.message}", failure.help)
+                for note in report_early_end(request, net, fabric, members, bests, end):
+                    request.tell(f"note: {note}")
+            raise
         if results[-1].reason == "interrupted":
             break
     told = zip(members, results, strict=False)
@@ -138,6 +147,12 @@ def train_each(request: TrainingRequest, net: PreparedNet, fabric: Fabric, reque
             ensemble, remarks = report_ensemble(request, net, fabric, members, [each.best for each in results])
             notes += remarks
     last = results[-1]
+    if last.reason == "interrupted" and fabric.is_global_zero:
+        reached = (
+            f"interrupted in the member {members[len(results) - 1].name}, after step {last.step:,} of {last.steps:,}"
+        )
+        end = RunEnd(reached, f"archc train --resume {folder.path} goes on")
+        notes += report_early_end(request, net, fabric, members, [each.best for each in results], end)
     return last._replace(
         folder=folder.path, net=net.checked.name, step=sum(each.step for each in results), steps=last.steps * len(members), best=None,
         weights=weights, seconds=time.monotonic() - began, notes=tuple(notes), total_seconds=sum(each.total_seconds for each in results),

@@ -99,7 +99,12 @@ def command(
             return rehearse(request, overfit_batch, form)
         from ..training.members import train_any
 
-        result = train_any(request)
+        try:
+            result = train_any(request)
+        except KeyboardInterrupt:
+            # before the first step, or asked a second time
+            tell(f"note: {describe_stop(request.output)}")
+            raise
     if result.reason == "interrupted":
         if is_first():
             print(f"note: step {result.step:,} of {result.steps:,} is kept; this goes on: archc train --resume {clean(str(result.folder))}",
@@ -108,6 +113,15 @@ def command(
     if is_first():
         answer(result, build_ensemble(result, limits) if result.ensemble else None, form)
     return 0
+
+
+def describe_stop(run: Path) -> str:
+    """How a run goes on that was interrupted at once, where it has begun."""
+    from ..training.run_folder import RunFolder
+
+    if RunFolder(run).record.is_file():
+        return f"this goes on from the newest checkpoint: archc train --resume {run}"
+    return "the run has not begun, and the same command begins it"
 
 
 def build_ensemble(result: TrainingResult, limits: Limits) -> BuildResult:
