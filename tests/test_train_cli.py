@@ -15,7 +15,9 @@ import pytest
 from PIL import Image
 
 from archc.cli.training_progress import TrainingProgress
+from archc.compiler.diagnostics import Failure
 from archc.training.metrics import read_metrics
+from archc.training.watching import RunPlan
 
 from .program import Run, program
 from .training_kills import free_port
@@ -146,6 +148,16 @@ def test_what_a_recipe_and_settings_do_not_fit_is_told(run: Run) -> None:
     assert unknown.code == 2 and "the spec has `classes`, `width`; a recipe has data, epochs" in unknown.err
 
 
+def test_without_validation_nothing_is_measured(run: Run) -> None:
+    """The last weights are kept and told as that; a run that goes on says the same."""
+    ran = run(*TRAIN, "-o", "run", "--set", "data.val=null")
+    assert ran.code == 0 and "the last weights, after step 9" in ran.out and "%" not in ran.out, ran.out
+    assert "best" not in ran.err and "metric" not in ran.out
+    document = json.loads(run("train", "--resume", "run", "--epochs", "4", "--format", "json").out)
+    assert document["best"] == {"metric": None, "value": None, "step": 12}
+    assert document["weights"] == "run/best.safetensors"
+
+
 def test_ctrl_c_says_how_to_go_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def tick(self: TrainingProgress, step: int, epoch: int) -> None:
         if step == 4:
@@ -206,6 +218,14 @@ def test_an_ensemble_is_measured_and_built(run: Run) -> None:
     assert (
         "measuring 2 members and their average on 6 pictures" in ran.err and "archc run run/pair.onnx PHOTO" in ran.out
     )
+    # a member goes on with the whole
+    for more in ((), ("--epochs", "4")):
+        refused = run("train", "--resume", "run/members/member0", *more)
+        assert (
+            refused.code == 2
+            and refused.err.count("error[") == 1
+            and "= help: archc train --resume run\n" in refused.err
+        ), refused.err
     # a member's own page, which this fixture does without
     Path("run/members/member1/report.html").write_text("", "utf-8")
     # as one goes on that was killed before all was written
@@ -238,6 +258,47 @@ def test_an_ensemble_is_measured_and_built(run: Run) -> None:
         and "<b>average</b>" in page
     )
     assert "2 members, whose probabilities are averaged" in page and "Classes, the worst first" in page
+
+
+def interrupt(self: TrainingProgress, step: int, epoch: int) -> None:
+    if step == 2 and self.plan and self.plan.net == "pair.member1":
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def interrupt_at_once(self: TrainingProgress, plan: RunPlan) -> None:
+    raise KeyboardInterrupt
+
+
+def diverge(*_: object) -> None:
+    raise Failure("diverged", "the loss is nan at step 1", "try a lower learning rate", 1)
+
+
+# what is put in a watcher's place; the code; what is said; the box of RUN/report.html, which is not there without
+EARLY_ENDS = {
+    "interrupted": ("tick", interrupt, 130, "--resume run", "interrupted in the member member1, after step 2 of 9"),
+    "diverged": ("tick", diverge, 1, "diverged", "diverged: in the member member0, the loss is nan at step 1"),
+    "before the first step": ("begin", interrupt_at_once, 130, "newest checkpoint: archc train --resume run", ""),
+}
+
+
+@pytest.mark.parametrize("name", EARLY_ENDS)
+def test_an_ensemble_that_ends_before_its_time(run: Run, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its page tells why, with what there is; where it is trained to its end later, that page takes its place."""
+    Path("tiny.yaml").write_text(ENSEMBLE, "utf-8")
+    event, happen, code, words, box = EARLY_ENDS[name]
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingProgress, event, happen)
+        ran = run(*TRAIN, "-o", "run")
+    assert ran.code == code and words in ran.err, ran.err
+    page = Path("run/report.html")
+    assert page.exists() == bool(box)
+    assert not box or (
+        f"The run ended before its time: {box}" in page.read_text("utf-8")
+        and "<td>member1</td>" in page.read_text("utf-8")
+    )
+    if code == 130:
+        assert run("train", "--resume", "run").code == 0
+        assert "The run is finished." in page.read_text("utf-8") and "before its time" not in page.read_text("utf-8")
 
 
 def test_an_ensemble_that_cannot_be_built_is_trained(run: Run) -> None:

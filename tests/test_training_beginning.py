@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
 
 from archc import Failure
@@ -19,7 +20,16 @@ from archc.runtime.disk import take_lock
 from archc.training import driver, members, resume, train
 from archc.training.data import TrainingData
 from archc.training.data.pictures import ArrayPictures
-from archc.training.recipe.recipe import DataRules, OptimizerRules, Recipe, ScheduleRules
+from archc.training.recipe.recipe import (
+    Augmentation,
+    CheckpointRules,
+    DataRules,
+    LossRules,
+    OptimizerRules,
+    Recipe,
+    ScheduleRules,
+)
+from archc.training.requests import plan_request
 from archc.training.watching import Watcher
 
 from .training_nets import MEMBERS, SMALL
@@ -46,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def begin(folder: Path, spec: str = "small.yaml", recipe: Recipe = RECIPE, **more: Any) -> Any:
-    return train(folder / spec, recipe, data=DATA, output=folder / "run", device="cpu", **more)
+    return train(folder / spec, recipe, output=folder / "run", device="cpu", **{"data": DATA, **more})
 
 
 def weights_of(run: Path) -> dict[str, Any]:
@@ -107,11 +117,61 @@ def other_tensors(folder: Path) -> dict[str, Any]:
     return {"weights": folder / "other.safetensors"}
 
 
+# by the names of the whole ensemble: what the members start from, by its number of file, and what stays so to the end
+STARTS: dict[str, tuple[dict[str, int], dict[str, Any], tuple[str, ...]]] = {
+    "both from files": ({"member0": 0, "member1": 1}, {}, ()),
+    "both from one file": ({"member0": 0, "member1": 0}, {}, ()),
+    "one from a file": ({"member1": 1}, {}, ()),
+    "a step of one": ({"member0.conv": 0}, {}, ()),
+    "without a step of one": ({"member0": 0, "member1": 1}, {"weights_skip": ["member1.fc"]}, ()),
+    "a frozen step of each": ({"member0": 0, "member1": 1}, {}, ("member0.conv", "member1.fc")),
+    "a frozen step of one": ({"member0": 0, "member1": 1}, {}, ("member1.conv",)),
+}
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_members_start_from_weights_of_their_own(folder: Path, name: str) -> None:
+    """As `archc build` takes them; a run of them goes on after a kill."""
+    files, more, frozen = STARTS[name]
+    given = []
+    for at in range(2):
+        tensors = {"conv.weight": (4, 1, 3, 3), "conv.bias": (4,), "fc.weight": (3, 4), "fc.bias": (3,)}
+        given.append({key: DRAWS.normal(size=shape).astype(np.float32) for key, shape in tensors.items()})
+        save_file(given[at], folder / f"{at}.safetensors")
+    weights = {step: folder / f"{at}.safetensors" for step, at in files.items()}
+    recipe = replace(RECIPE, freeze=frozen)
+    with pytest.raises(Killed):
+        begin(folder, "members.yaml", recipe, weights=weights, watchers=[Stop(1)], **more)
+    for member in ("member0", "member1"):
+        started = load_file(folder / f"run/members/{member}/checkpoints/00000000.safetensors")
+        for step in ("conv", "fc"):
+            path = f"{member}.{step}"
+            at = files.get(path, files.get(member))
+            from_file = at is not None and path not in more.get("weights_skip", ())
+            found = started[f"model.{path}.weight"]
+            assert np.array_equal(found, given[at or 0][f"{step}.weight"]) == from_file, path
+    assert resume(folder / "run", data=DATA, device="cpu").reason == "finished"
+    ended = weights_of(folder / "run")
+    for member, at in files.items():
+        for step in ("conv", "fc") if "." not in member else ():
+            stays = np.array_equal(ended[f"{member}.{step}.weight"], given[at][f"{step}.weight"])
+            assert stays == (f"{member}.{step}" in frozen), step
+
+
+def unknown_member(folder: Path) -> dict[str, Any]:
+    return {**other_tensors(folder), "weights": {"member2": folder / "other.safetensors"}}
+
+
 UNFIT: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
     "weights that are not there": (lambda folder: {"weights": folder / "none.safetensors"}, ""),
     "weights of another net": (other_tensors, ""),
+    "weights of a step that is not there": (unknown_member, "no-such-step"),
     "a frozen step that is not there": (lambda _: {"recipe": replace(RECIPE, freeze=("convv",))}, "no-such-step"),
     "nothing to train": (lambda _: {"recipe": replace(RECIPE, freeze=("conv", "fc"))}, "nothing-to-train"),
+    "plateau without validation": (
+        lambda _: {"data": DATA._replace(val=None), "recipe": replace(RECIPE, schedule=ScheduleRules("plateau"))},
+        "no-validation",
+    ),
     "a batch over the pictures": (lambda _: {"recipe": replace(RECIPE, batch=48)}, "too-few-pictures"),
     "a batch in odd parts": (lambda _: {"recipe": replace(RECIPE, accumulate=4)}, "out-of-range"),
     "class weights of another number": (lambda _: {"settings": ["loss.class_weights=[1, 2]"]}, "class-weights"),
@@ -123,14 +183,74 @@ UNFIT: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
 def test_what_cannot_begin_leaves_nothing(folder: Path, name: str, spec: str) -> None:
     make, code = UNFIT[name]
     wanted = make(folder)
-    if wanted.get("recipe", RECIPE).freeze and spec == "members.yaml":
-        wanted["recipe"] = replace(RECIPE, freeze=("member1.none",))
-        code = "no-such-step"
+    if (frozen := wanted.get("recipe", RECIPE).freeze) and spec == "members.yaml":
+        # the second member's, by the names of the whole
+        wanted["recipe"] = replace(RECIPE, freeze=tuple(f"member1.{path}" for path in frozen))
     with pytest.raises((Failure, SpecError)) as caught:
         begin(folder, spec, **wanted)
     found = caught.value.code if isinstance(caught.value, Failure) else caught.value.diagnostics[0].code
     assert not code or found == code
     assert not (folder / "run").exists()
+
+
+def with_values(**values: Any) -> Recipe:
+    return replace(RECIPE, optimizer=OptimizerRules("sgd", {"lr": 0.1, **values}))
+
+
+NUMBERS: dict[str, Recipe] = {
+    "numpy integer": replace(RECIPE, batch=np.int64(6)),
+    "numpy float": with_values(lr=np.float64(0.25), momentum=np.float32(0.5)),
+    "array of no dimension": replace(RECIPE, clip=np.array(0.5)),
+    "tensor": with_values(lr=torch.tensor(0.25)),
+    "numpy boolean": with_values(momentum=0.9, nesterov=np.bool_(True)),
+    "list and tuple": replace(RECIPE, augment=[Augmentation("random_crop", {"size": (6, np.int8(6))})]),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_of_other_libraries(folder: Path, name: str) -> None:
+    given = NUMBERS[name]
+    found = plan_request(str(folder / "small.yaml"), given, None, data=DATA).recipe
+    assert type(found.batch) is int and found.batch == 6 and found.clip in (None, 0.5)
+    for key, value in given.optimizer.values.items():
+        assert found.optimizer.values[key] == value and type(found.optimizer.values[key]) in (float, bool)
+    assert [step.name for step in found.augment] == [step.name for step in given.augment]
+
+
+# what no recipe holds, and what is said of it
+OTHERS: dict[str, tuple[dict[str, Any], str]] = {
+    "a word in augment": ({"augment": ("flip",)}, "`augment[0]` cannot be 'flip', of type str"),
+    "a step without values": ({"augment": (Augmentation("flip", None),)}, "`augment[0].values` cannot be None"),  # type: ignore[arg-type]
+    "a word for the schedule": ({"schedule": "cosine"}, "`schedule` cannot be 'cosine'"),
+    "a number for the warm-up": ({"schedule": ScheduleRules("cosine", warmup=5)}, "`schedule.warmup` cannot be 5"),  # type: ignore[arg-type]
+    "a share for the split": ({"data": DataRules(split=0.1)}, "`data.split` cannot be 0.1"),  # type: ignore[arg-type]
+    "no optimizer": ({"optimizer": None}, "`optimizer` cannot be None"),
+    "no data": ({"data": None}, "`data` cannot be None"),
+    "a mapping for the data": ({"data": {"workers": 0}}, "`data` cannot be {'workers': 0}"),
+    "a dtype": ({"precision": torch.bfloat16}, "`precision` cannot be torch.bfloat16"),
+    "a surrogate": ({"name": "a\ud800"}, "`name` is 'a\\ud800', and a lone surrogate"),
+    "no interval": ({"checkpoint": CheckpointRules(every_epochs=None)}, "`steps` wants an integer of at least 1, not null"),
+    "an array": ({"loss": LossRules(class_weights=np.ones(3))}, "`loss.class_weights` cannot be array([1., 1., 1.])"),
+    "a range": ({"schedule": ScheduleRules("steps", {"at": range(2)})}, "`schedule.values.at` cannot be range(0, 2)"),
+    "a huge number": ({"batch": 10**5000}, "`batch` cannot be an integer of 16610 bits"),
+    "a key that is none": ({"optimizer": OptimizerRules("sgd", {"lr: 1}": 1})}, "a key of `optimizer.values` cannot be 'lr: 1}'"),
+    "a name that is none": ({"optimizer": OptimizerRules("sgd: {")}, "`optimizer.name` cannot be 'sgd: {'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_recipe_of_other_values_is_refused(folder: Path, name: str) -> None:
+    changes, words = OTHERS[name]
+    with pytest.raises((Failure, SpecError)) as caught:
+        plan_request(str(folder / "small.yaml"), replace(RECIPE, **changes), None, data=DATA)
+    assert words in str(caught.value)
+    assert isinstance(caught.value, SpecError) or caught.value.code == "wrong-type"
+
+
+def test_a_string_is_one_setting(folder: Path) -> None:
+    assert plan_request(str(folder / "small.yaml"), RECIPE, None, data=DATA, settings="batch=12").recipe.batch == 12
+    with pytest.raises(Failure, match="settings: 4 is no string"):
+        plan_request(str(folder / "small.yaml"), RECIPE, None, data=DATA, settings=[4])  # type: ignore[list-item]
 
 
 def test_a_full_disk_at_the_beginning_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 import archc
-from archc.training.divergence import Divergence, divergence_failure, find_divergence
+from archc.training.divergence import Divergence, divergence_failure, find_divergence, name_layer
 from archc.training.recipe.recipe import OptimizerRules, Recipe, Warmup
 from archc.training.recipe.recipe import ScheduleRules as Schedule
 
@@ -26,6 +26,13 @@ graph:
   - relu
   - global_avg_pool
   - {name: fc, linear: 3}
+"""
+# the same net as a block of another
+WRAPPED = """archspec: 1
+name: wrapped
+input: {image: [3, 8, 8]}
+import: {Small: small.yaml}
+graph: [{name: m, Small: {}}]
 """
 Net = tuple[Any, Any]
 
@@ -49,22 +56,27 @@ class BadGradient(torch.autograd.Function):
         return gradients[0] * float("nan")
 
 
+def step(module: nn.Module, name: str) -> Any:
+    """A step of the net, or of the net that it is a block of."""
+    return next(each for path, each in module.named_modules() if path.rpartition(".")[2] == name)
+
+
 def overflow(module: nn.Module) -> None:
     with torch.no_grad():
         for name in ("conv1", "conv2"):
-            module.get_submodule(name).weight.fill_(1e25)
+            step(module, name).weight.fill_(1e25)
 
 
 def spoil(name: str) -> Callable[[nn.Module], None]:
     def change(module: nn.Module) -> None:
         with torch.no_grad():
-            module.get_parameter(name).view(-1)[0] = float("nan")
+            step(module, name.partition(".")[0]).get_parameter(name.partition(".")[2]).view(-1)[0] = float("nan")
 
     return change
 
 
 def break_backward(module: nn.Module) -> None:
-    module.get_submodule("conv2").register_forward_hook(lambda layer, inputs, output: BadGradient.apply(output))
+    step(module, "conv2").register_forward_hook(lambda layer, inputs, output: BadGradient.apply(output))
 
 
 CASES: dict[str, tuple[Callable[[nn.Module], None], str, str, str]] = {
@@ -76,9 +88,17 @@ CASES: dict[str, tuple[Callable[[nn.Module], None], str, str, str]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_where_it_began(net: Net, case: str) -> None:
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_where_it_began(net: Net, tmp_path: Path, wrapped: bool, case: str) -> None:
+    """A net that is a block of another names the layer, too, and its line in its own text."""
     change, where, path, words = CASES[case]
-    _, module = net
+    loaded, module = net
+    line = [each.path for each in loaded.graph.nodes].index(path)
+    if wrapped:
+        (tmp_path / "wrapped.yaml").write_text(WRAPPED, "utf-8")
+        loaded, path = archc.load(tmp_path / "wrapped.yaml"), f"m.{path}"
+        module = loaded.to_torch().train()
+    assert name_layer(path, loaded.graph) == f"`{path}` (small.yaml:{5 + line})"
     change(module)
     images, targets = torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 0])
     found = find_divergence(module, lambda: module.loss(module(images), targets))

@@ -18,9 +18,9 @@ __all__ = ["resume", "train"]
 
 def train(
     spec: str | os.PathLike[str], recipe: Recipe | str | os.PathLike[str] | None = None, *, output: str | os.PathLike[str],
-    data: TrainingData | str | os.PathLike[str] | None = None, params: Mapping[str, Any] | None = None, settings: Sequence[str] = (),
+    data: TrainingData | str | os.PathLike[str] | None = None, params: Mapping[str, Any] | None = None, settings: str | Sequence[str] = (),
     epochs: int | None = None, weights: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]] | None = None,
-    weights_skip: Sequence[str] = (), device: str = "auto", watchers: Sequence[Watcher] = (),
+    weights_skip: str | Sequence[str] = (), device: str = "auto", watchers: Sequence[Watcher] = (),
 ) -> TrainingResult:  # fmt: skip
     """Trains a net, and gives what came of it: `archc train` from Python. docs/reference/train.md tells what the folder `output` holds.
 
@@ -29,7 +29,7 @@ def train(
     output    the folder of the run, which must be new
     data      the folder of the pictures, or a TrainingData; None is the recipe's own folder
     params    parameters of the spec by name
-    settings  values of the recipe or the spec as `--set` takes them: "batch=64", "optimizer.sgd.lr=0.05"
+    settings  values of the recipe or the spec as `--set` takes them: "batch=64", "optimizer.sgd.lr=0.05"; a string is one
     epochs    how long, instead of what the recipe says
     weights   a checkpoint that the net starts from, or one for each step by its path
     weights_skip  steps that are left out of it
@@ -43,8 +43,8 @@ def train(
     from .requests import plan_request
 
     return train_any(plan_request(
-        os.fspath(spec), recipe, Path(output), data=data, params=params or {}, settings=tuple(settings), epochs=epochs, weights=weights,
-        weights_skip=tuple(weights_skip), device=device, watchers=tuple(watchers),
+        os.fspath(spec), recipe, Path(output), data=data, params=params or {}, settings=settings, epochs=epochs, weights=weights,
+        weights_skip=weights_skip, device=device, watchers=tuple(watchers),
     ))  # fmt: skip
 
 

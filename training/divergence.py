@@ -61,6 +61,7 @@ def find_divergence(module: nn.Module, replay: Callable[[], Tensor]) -> Divergen
 
 def watch_layers(module: nn.Module, forward: list[Divergence], backward: list[Divergence]) -> Iterator[Any]:
     """Hooks on all layers of a net: what is not finite is put into the lists in the order in which it is made."""
+    from ..compiler.backends.torch.scope import Scope
 
     def see_gradient(path: str, what: str, gradient: Tensor) -> None:
         if not backward and not is_finite(gradient):
@@ -81,7 +82,8 @@ def watch_layers(module: nn.Module, forward: list[Divergence], backward: list[Di
         return see
 
     for path, layer in module.named_modules():
-        if path:
+        # a scope would hook its last step under its own name, before that step's own
+        if path and not isinstance(layer, Scope):
             yield layer.register_forward_hook(see_output(path))
         for name, parameter in layer.named_parameters(recurse=False):
             if parameter.requires_grad:

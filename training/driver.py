@@ -132,7 +132,8 @@ def follow_course(request: TrainingRequest, run: OpenRun, stop: StopRequest, beg
         total = folder.add_session(plan.first_step, progress.step, time.monotonic() - began)
     fabric.barrier()
     return TrainingResult(
-        folder.path, net.graph.name, course.recipe.name, reason, progress.step, course.length.steps, course.recipe.checkpoint.best,
+        folder.path, net.graph.name, course.recipe.name, reason, progress.step, course.length.steps,
+        None if course.val is None else course.recipe.checkpoint.best,
         progress.best, folder.best if progress.best else None, time.monotonic() - began, fabric.world_size,
         (*notes, *filter(None, [course.broken.note()])), total,
     )  # fmt: skip
@@ -254,9 +255,12 @@ def build_network(graph: Graph, request: TrainingRequest) -> Network:
     start = SeededSource(graph.params(), seed)
     given = request.weights
     if given.checkpoints and not request.resume:
-        loaded = load_checkpoints(given.checkpoints, NetTensors.of(graph), start, given.options)
-        request.tell(f"weights from {loaded.report.source}: {count_of(loaded.report.loaded, 'tensor')}"
-                     + describe_missing(loaded.report.missing))  # fmt: skip
+        # a member's options may name what others have: they are those of the whole net, as a build reads them
+        net = NetTensors.of(request.whole or graph)
+        loaded = load_checkpoints(given.checkpoints, net, start, given.options)
+        missing = [name for name in loaded.report.missing if name in graph.params()]
+        request.tell(f"weights from {loaded.report.source}: {count_of(len(graph.params()) - len(missing), 'tensor')}"
+                     + describe_missing(missing))  # fmt: skip
         return to_torch(graph, loaded.source, seed)
     return to_torch(graph, start, seed)
 
@@ -269,10 +273,15 @@ def plan_course(
 
     recipe, fabric = request.recipe, learner.fabric
     train, val = loaders
+    schedule = make_schedule(recipe.schedule)
+    # a recipe that says so is refused when it is read; pictures that are given as they are may have none
+    if val is None and schedule.watches:
+        raise Failure("no-validation", f"`{recipe.schedule.name}` looks at the validation pictures, and there are none",
+                      "give such pictures, or take another schedule")  # fmt: skip
     per_epoch = train.batches_per_epoch // recipe.accumulate
     steps = recipe.steps if recipe.steps is not None else (recipe.epochs or 1) * per_epoch
     length = Length(steps, per_epoch)
-    if late := make_schedule(recipe.schedule).beyond_end(length, counts_steps=recipe.steps is not None):
+    if late := schedule.beyond_end(length, counts_steps=recipe.steps is not None):
         request.tell(f"warning[beyond-end]: {late}")
     weights = class_weights(recipe.loss, net.data.train.targets(), net.output.classes)
     loss = TrainingLoss(

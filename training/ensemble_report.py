@@ -24,6 +24,7 @@ from .result import EnsembleMeasures, MemberMeasures
 from .run_folder import RunFolder
 from .run_report import list_versions
 from .validation import add_batches, measure_batch, read_measures
+from .watching import RunEnd
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -67,7 +68,20 @@ def report_ensemble(request: TrainingRequest, net: PreparedNet, fabric: Fabric, 
         for member, best, measures in zip(members, bests, each_measured, strict=True)
     )
     ensemble = EnsembleMeasures(found, measured.average)
-    return ensemble, [*notes, *write_page(request, net, ensemble, measured.evaluation, str(fabric.device))]
+    return ensemble, [*notes, *write_page(request, net, ensemble, measured.evaluation, str(fabric.device), RunEnd())]
+
+
+def report_early_end(request: TrainingRequest, net: PreparedNet, fabric: Fabric, members: Sequence[Member], bests: Sequence[Best | None],
+                     end: RunEnd) -> list[str]:  # fmt: skip
+    """Writes RUN/report.html of an ensemble that ended before its time, with what there is: `bests` of the members that were trained so far.
+    The first process alone calls it. Gives remarks."""
+    folder = RunFolder(request.output)
+    known = [*bests, *[None] * (len(members) - len(bests))]
+    found = tuple(
+        MemberMeasures(member.name, folder.member(member.name).path, best, None)
+        for member, best in zip(members, known, strict=True)
+    )
+    return write_page(request, net, EnsembleMeasures(found, None), None, str(fabric.device), end)
 
 
 def measure_ensemble(request: TrainingRequest, net: PreparedNet, fabric: Fabric, members: Sequence[Member]) -> Measured:
@@ -106,7 +120,7 @@ def load_module(graph: Graph, weights: Path, seed: int) -> nn.Module:
 
 
 def write_page(request: TrainingRequest, net: PreparedNet, ensemble: EnsembleMeasures, evaluation: ClassificationReport | None,
-               device: str) -> list[str]:  # fmt: skip
+               device: str, end: RunEnd) -> list[str]:  # fmt: skip
     """Writes RUN/report.html; gives remarks. One that cannot be written costs no run: that is said."""
     from .report.ensemble_page import EnsembleRecord
     from .report.write import write_ensemble
@@ -115,7 +129,7 @@ def write_page(request: TrainingRequest, net: PreparedNet, ensemble: EnsembleMea
     reports = frozenset(each.name for each in ensemble.members if RunFolder(each.folder).report.is_file())
     try:
         write_ensemble(RunFolder(request.output), EnsembleRecord(
-            net.checked.name, request.recipe, device, data.classes, len(data.train), ensemble, reports, evaluation, list_versions(device.partition(":")[0])
+            net.checked.name, request.recipe, device, data.classes, len(data.train), ensemble, reports, evaluation, list_versions(device.partition(":")[0]), end
         ))  # fmt: skip
     except (Failure, RuntimeFault) as fault:
         return [f"there is no report.html: {fault.message}"]

@@ -200,9 +200,9 @@ def end_epoch(learner: Learner, course: Course, progress: Progress, seconds: flo
     lr = learning_rate(recipe, progress.step - 1, course.length, progress.plateau)
     progress, measures = measure_epoch(learner, course, progress)
     course.broken.gather()
-    value = metric_value(recipe.checkpoint.best, measures, train_loss)
-    # without validation the last weights are the best that there are
-    best = measures is None or is_better(recipe.checkpoint.best, value, progress.best)
+    value = metric_value(recipe.checkpoint.best, measures)
+    # without validation the last weights are kept, as nothing says which are better
+    best = value is None or is_better(recipe.checkpoint.best, value, progress.best)
     if best:
         progress = progress._replace(best=Best(progress.step, value))
         if fabric.is_global_zero:
@@ -221,21 +221,25 @@ def measure_epoch(learner: Learner, course: Course, progress: Progress) -> tuple
     if course.val is not None:
         measures = validate(learner.evaluated, course.val, course.output, learner.fabric)
         course.broken.add(course.val.broken.items())
-    metrics: dict[str, float] = {name: metric_value(name, measures, progress.epoch_losses.mean()) for name in METRICS}
+    measured = {name: metric_value(name, measures) for name in METRICS}
+    metrics: dict[str, float] = {name: value for name, value in measured.items() if value is not None}
     plateau = make_schedule(course.recipe.schedule).after_epoch(progress.plateau, metrics)
     return progress._replace(plateau=plateau, epoch_losses=LossSums()), measures
 
 
-def metric_value(name: str, measures: Measures | None, train_loss: float) -> float:
-    """A metric by its name; without validation pictures it is the training loss, negative where more is better."""
-    if measures is None:
-        return train_loss if is_loss(name) else -train_loss
-    return float(getattr(measures, name))
+def metric_value(name: str, measures: Measures | None) -> float | None:
+    """A metric by its name; None without validation pictures."""
+    return None if measures is None else float(getattr(measures, name))
 
 
 def is_better(name: str, value: float, best: Best | None) -> bool:
     """Whether `value` is better than the best so far. Of equal ones the first stays, and any is better than no number."""
-    return best is None or math.isnan(best.value) or (value < best.value if is_loss(name) else value > best.value)
+    return (
+        best is None
+        or best.value is None
+        or math.isnan(best.value)
+        or (value < best.value if is_loss(name) else value > best.value)
+    )
 
 
 def is_epoch_end(step: int, length: Length) -> bool:

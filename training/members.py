@@ -9,21 +9,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..compiler.analysis.missing_steps import scopes_of
+from ..compiler.diagnostics import Failure
+from ..compiler.weights.names import belongs_to, owning_step
 from .checkpoint.write import write_tensors
 from .devices import ask_first, is_first, open_fabric
 from .driver import begin_folder, check_folder, open_run, run_training
-from .ensemble import find_members
-from .ensemble_report import report_ensemble
+from .ensemble import Member, find_members
+from .ensemble_report import report_early_end, report_ensemble
+from .freezing import refuse_unknown
 from .prepare import PreparedNet, TrainingRequest, check_graph, has_free_classes, prepare_net
 from .recipe.recipe import Recipe
 from .recipe.write import to_yaml
 from .result import TrainingResult
 from .run_folder import RunFolder
 from .run_lock import hold_run
-from .watching import RunPlan, Watcher
+from .watching import RunEnd, RunPlan, Watcher
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+    from ..compiler.ir.graph import Graph
 
 
 def train_any(request: TrainingRequest) -> TrainingResult:
@@ -38,7 +44,8 @@ def first_member(request: TrainingRequest) -> tuple[TrainingRequest, int]:
         return request, 1
     net = prepare_net(request)
     members = find_members(net.graph)
-    return settle_data(request, net)._replace(part=members[0].graph), len(members)
+    recipe = replace(request.recipe, freeze=frozen_steps(request.recipe.freeze, net.graph, members)[0])
+    return settle_data(request, net)._replace(recipe=recipe, part=members[0].graph, whole=net.graph), len(members)
 
 
 def settle_data(request: TrainingRequest, net: PreparedNet) -> TrainingRequest:
@@ -74,14 +81,37 @@ def train_members(request: TrainingRequest) -> TrainingResult:
 def member_requests(request: TrainingRequest, net: PreparedNet, fabric: Fabric) -> list[TrainingRequest]:
     """The request for each member of an ensemble, a run of its own in RUN/members/NAME."""
     folder, members = RunFolder(request.output), find_members(net.graph)
-    settled = settle_data(request, net)
+    settled = settle_data(request, net)._replace(whole=net.graph, fabric=fabric)
+    frozen = frozen_steps(request.recipe.freeze, net.graph, members)
     return [
         settled._replace(
-            output=folder.member(member.name).path, recipe=replace(request.recipe, seed=request.recipe.seed + at), part=member.graph,
-            fabric=fabric,
+            output=folder.member(member.name).path, recipe=replace(request.recipe, seed=request.recipe.seed + at, freeze=own),
+            part=member.graph,
         )
-        for at, member in enumerate(members)
+        for at, (member, own) in enumerate(zip(members, frozen, strict=True))
     ]  # fmt: skip
+
+
+def frozen_steps(paths: Sequence[str], graph: Graph, members: Sequence[Member]) -> list[tuple[str, ...]]:
+    """Which of the `paths` that a recipe freezes lie in each member of an ensemble, or around it.
+
+    Raises Failure `no-such-step` for one that is not in the ensemble, and `nothing-to-train` where all of a member is frozen.
+    """
+    refuse_unknown(paths, step_paths(graph))
+    found = []
+    for member in members:
+        known = {scope for path in step_paths(member.graph) for scope in scopes_of(path)}
+        found.append(tuple(path for path in paths if path in known))
+        if found[-1] and all(belongs_to(name, found[-1]) for name in member.graph.params()):
+            raise Failure("nothing-to-train", f"no parameter of the member `{member.name}` is left to train",
+                          "freeze fewer steps; a member that is trained already joins the others at the build: archc build SPEC --weights "
+                          f"{member.name}=FILE", 1)  # fmt: skip
+    return found
+
+
+def step_paths(graph: Graph) -> list[str]:
+    """The paths of a graph's steps, and of the parts of a step that have weights of their own."""
+    return [*(node.path for node in graph.nodes), *map(owning_step, graph.params())]
 
 
 def train_each(request: TrainingRequest, net: PreparedNet, fabric: Fabric, requests: Sequence[TrainingRequest],
@@ -93,7 +123,16 @@ def train_each(request: TrainingRequest, net: PreparedNet, fabric: Fabric, reque
         request.tell(f"member {at + 1} of {len(members)}: {member.name}")
         # the first one to take a step says how long all of them are
         watchers = (RecipeKeeper(folder, request.recipe),) if at == 0 and request.resume else ()
-        results.append(run_training(own._replace(resume=True, watchers=(*watchers, *own.watchers))))
+        bests = [each.best for each in results]
+        try:
+            results.append(run_training(own._replace(resume=True, watchers=(*watchers, *own.watchers))))
+        except Failure as failure:
+            # as of a run of one net: where the machine is at fault, nothing more is asked of it
+            if failure.exit_code == 1 and fabric.is_global_zero:
+                end = RunEnd(f"{failure.code}: in the member {member.name}, {failure.message}", failure.help)
+                for note in report_early_end(request, net, fabric, members, bests, end):
+                    request.tell(f"note: {note}")
+            raise
         if results[-1].reason == "interrupted":
             break
     told = zip(members, results, strict=False)
@@ -108,6 +147,12 @@ def train_each(request: TrainingRequest, net: PreparedNet, fabric: Fabric, reque
             ensemble, remarks = report_ensemble(request, net, fabric, members, [each.best for each in results])
             notes += remarks
     last = results[-1]
+    if last.reason == "interrupted" and fabric.is_global_zero:
+        reached = (
+            f"interrupted in the member {members[len(results) - 1].name}, after step {last.step:,} of {last.steps:,}"
+        )
+        end = RunEnd(reached, f"archc train --resume {folder.path} goes on")
+        notes += report_early_end(request, net, fabric, members, [each.best for each in results], end)
     return last._replace(
         folder=folder.path, net=net.checked.name, step=sum(each.step for each in results), steps=last.steps * len(members), best=None,
         weights=weights, seconds=time.monotonic() - began, notes=tuple(notes), total_seconds=sum(each.total_seconds for each in results),

@@ -40,7 +40,7 @@ class TrainingRequest(NamedTuple):
 
     `spec` is a path or a bundled name, with its parameters as name=value in `settings`, and as values in `params`. `data` is the folder of the pictures, which may
     also be given as they are. `part` is the graph of a member of the spec, which alone is trained, in the processes of `fabric`, which are
-    there already. `resume` goes on with what lies in `output`; spec and recipe come from there then. `tell` gets remarks
+    there already; `whole` is then that of all of them, whose steps `weights` names. `resume` goes on with what lies in `output`; spec and recipe come from there then. `tell` gets remarks
     for people while the run is prepared.
     """
 
@@ -56,6 +56,7 @@ class TrainingRequest(NamedTuple):
     watchers: Sequence[Watcher] = ()
     tell: Callable[[str], None] = lambda text: None
     part: Graph | None = None
+    whole: Graph | None = None
     fabric: Fabric | None = None
     params: Mapping[str, Any] = MappingProxyType({})
 

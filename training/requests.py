@@ -17,11 +17,12 @@ from ..compiler.weights.options import CheckpointOptions
 from .devices import global_rank
 from .prepare import StartWeights, TrainingRequest
 from .recipe.find import recipe_for, refuse_swapped
+from .recipe.given import plain_recipe, refuse_other
 from .recipe.read import check_recipe, read_recipe
 from .recipe.recipe import Recipe
 from .recipe.settings import split_settings
 from .recipe.write import to_yaml
-from .run_folder import RunFolder
+from .run_folder import MEMBERS, RunFolder
 from .schedules import SCHEDULES
 from .watching import Watcher
 
@@ -41,12 +42,13 @@ def plan_request(
 
     `output` is None for a rehearsal, which writes nothing.
     """
+    settings, weights_skip = one_or_more(settings, "settings"), one_or_more(weights_skip, "weights_skip")
     # before anything takes long; the first process alone looks, as it may write there before another looks
     if output is not None and global_rank() == 0:
         RunFolder(output).check_new()
     if isinstance(recipe, (str, os.PathLike)):
         refuse_swapped(spec, os.fspath(recipe))
-    of_spec: tuple[str, ...] = tuple(settings)
+    of_spec = settings
     of_recipe: tuple[str, ...] = ()
     if settings:
         checked = check(spec, limits=limits)
@@ -57,10 +59,18 @@ def plan_request(
     of_recipe = (*of_recipe, *epochs_setting(epochs))
     found = choose_recipe(spec, recipe, of_recipe, limits, tell)
     if start is None:
-        start = StartWeights(by_step(weights), CheckpointOptions(skip=tuple(weights_skip)))
+        start = StartWeights(by_step(weights), CheckpointOptions(skip=weights_skip))
     where = data if data is not None else folder_of(found)
     return TrainingRequest(spec, found, output or Path(), where, of_spec, start, device, False, limits, watchers, tell,
                            params=params or {})  # fmt: skip
+
+
+def one_or_more(words: str | Sequence[str], name: str) -> tuple[str, ...]:
+    """The words of an argument `name`; a string is one. Raises Failure `wrong-type` for what is none."""
+    found = (words,) if isinstance(words, str) else tuple(words)
+    if odd := [each for each in found if not isinstance(each, str)]:
+        raise Failure("wrong-type", f"{name}: {ascii(odd[0])[:80]} is no string", 'settings are as "batch=64"' if name == "settings" else "", 2)  # fmt: skip
+    return found
 
 
 def plan_resume(
@@ -69,6 +79,7 @@ def plan_resume(
 ) -> TrainingRequest:  # fmt: skip
     """The request to go on with the run in `output`. Raises Failure where there is none, or it cannot become longer."""
     folder = RunFolder(output)
+    refuse_member(output)
     record = folder.read_record()
     refuse_length(read_recipe(folder.recipe), epochs, output)
     recipe = read_recipe(folder.recipe, epochs_setting(epochs))
@@ -79,6 +90,17 @@ def plan_resume(
         raise Failure("no-pictures", f"`{where}`, where the run's pictures were, is not there", f"say where they are now: archc train --resume {output} --data DIR", 2)  # fmt: skip
     return TrainingRequest(str(folder.spec), recipe, output, where if data is not None else Path(where), (), StartWeights(), device, True,
                            limits, watchers, tell)  # fmt: skip
+
+
+def refuse_member(output: Path) -> None:
+    """Raises Failure `no-such-run` for the folder of an ensemble's member, which has no spec of its own and goes on with the whole."""
+    # the folder may be given as `.`
+    place = output if output.parent.name == MEMBERS else output.absolute()
+    folder = RunFolder(place)
+    if place.parent.name == MEMBERS and folder.ensemble.record.is_file() and not folder.spec.exists():
+        whole = folder.ensemble.path
+        raise Failure("no-such-run", f"`{output}` is a member of the ensemble in `{whole}`, and goes on with it",
+                      f"archc train --resume {whole}", 2)  # fmt: skip
 
 
 def epochs_setting(epochs: int | None) -> tuple[str, ...]:
@@ -110,14 +132,12 @@ def choose_recipe(
     """The recipe as it is given, or the bundled one of a bundled net, which is said."""
     if isinstance(recipe, Recipe):
         # read as a file would be: what it leaves out gets its defaults, and a wrong value is told
-        text = to_yaml(with_one_interval(recipe)).encode()
-        found = read_recipe(
-            SpecText(Memory({recipe.name: text}), recipe.name, text, f"{recipe.name} (a Recipe)"),
-            settings,
-            limits=limits,
-        )
-        return replace(found, name=recipe.name, origin=recipe.origin)
+        recipe = plain_recipe(recipe)
+        text, name = to_yaml(with_one_interval(recipe)).encode(), str(recipe.name)
+        found = read_recipe(SpecText(Memory({name: text}), name, text, f"{name} (a Recipe)"), settings, limits=limits)
+        return replace(found, name=name, origin=recipe.origin)
     if recipe is not None:
+        refuse_other(recipe, (Recipe, str, os.PathLike), "recipe")
         return read_and_tell(os.fspath(recipe), settings, limits, tell)
     own = None if Path(spec).exists() else recipe_for(spec)
     if own is None:

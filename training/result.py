@@ -31,7 +31,8 @@ class EnsembleMeasures(NamedTuple):
 class TrainingResult(NamedTuple):
     """How a run ended: its `folder`, the net and the recipe by name, `step` of `steps`, why, the best weights and what they reached.
 
-    `best` is None before the first epoch's end; `metric` is what its value is. `notes` are remarks for people.
+    `best` is None before the first epoch's end; `metric` is what its value is, None without validation, where nothing is measured and
+    the last weights are kept. `notes` are remarks for people.
     `seconds` are those of this session, `total_seconds` of all that ended by themselves or were interrupted; 0 where that is not known.
     `ensemble` is there where all members of one are finished.
     """
@@ -42,7 +43,7 @@ class TrainingResult(NamedTuple):
     reason: Reason
     step: int
     steps: int
-    metric: str
+    metric: str | None
     best: Best | None
     weights: Path | None
     seconds: float

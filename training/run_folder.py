@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from .data import TrainingData
 
 OWN = ("spec.yaml", "spec", "recipe.yaml", "run.json", "val.csv")
+MEMBERS = "members"
 # the folders with what a net starts from
-STARTED = ("checkpoints", "members")
+STARTED = ("checkpoints", MEMBERS)
 PLAIN_FILES = (
     "spec.yaml",
     "recipe.yaml",
@@ -76,7 +77,7 @@ class RunFolder(NamedTuple):
 
     def member(self, name: str) -> RunFolder:
         """The folder of a member of an ensemble, a run of its own."""
-        return RunFolder(self.path / "members" / name)
+        return RunFolder(self.path / MEMBERS / name)
 
     @property
     def ensemble(self) -> RunFolder:
@@ -122,7 +123,7 @@ class RunFolder(NamedTuple):
         """Whether no step was taken: there is no checkpoint but what a net, or each member of an ensemble, starts from."""
         try:
             kept = [each.name for each in self.checkpoints.iterdir()] if self.checkpoints.is_dir() else []
-            members = [*(self.path / "members").iterdir()] if (self.path / "members").is_dir() else []
+            members = [*(self.path / MEMBERS).iterdir()] if (self.path / MEMBERS).is_dir() else []
             inside = [each.name for each in self.path.iterdir()]
         except OSError:
             return False

@@ -152,7 +152,7 @@ class ReduceOnPlateau(Schedule):
         value, best = metrics[self.metric], plateau.best
         if math.isnan(value):
             return plateau
-        # a share of its size: without validation pictures the metric is a negative loss
+        # a share of its size, as torch has it
         margin = THRESHOLD * abs(best or 0.0)
         if best is None or (value < best - margin if is_loss(self.metric) else value > best + margin):
             return Plateau(value, 0, plateau.lowered)

@@ -79,7 +79,8 @@ class StepReport(NamedTuple):
 
 
 class EpochReport(NamedTuple):
-    """One epoch's end. `val` is None without validation pictures; `best` says that these are the best weights so far.
+    """One epoch's end. `val` is None without validation pictures; `best` says that these are the best weights so far, or
+    the last ones without.
 
     `broken` counts the pictures of the run so far that could not be read and were skipped. `train_top1` is the share of the training
     pictures whose class was right, counted as they came, before the step that learned from them; None where they were mixed.

@@ -26,6 +26,7 @@ from .options import Count, compile_spec, format_option, limit_option, print_ans
 if TYPE_CHECKING:
     from ..build.build import BuildResult
     from ..compiler.limits import Limits
+    from ..training.checkpoint.progress import Best
     from ..training.prepare import StartWeights, TrainingRequest
     from ..training.result import TrainingResult
 
@@ -100,7 +101,12 @@ def command(
         from ..training.members import train_any
 
         keep_freed_memory()
-        result = train_any(request)
+        try:
+            result = train_any(request)
+        except KeyboardInterrupt:
+            # before the first step, or asked a second time
+            tell(f"note: {describe_stop(request.output)}")
+            raise
     if result.reason == "interrupted":
         if is_first():
             print(f"note: step {result.step:,} of {result.steps:,} is kept; this goes on: archc train --resume {clean(str(result.folder))}",
@@ -109,6 +115,15 @@ def command(
     if is_first():
         answer(result, build_average(result, limits) if result.ensemble else None, form)
     return 0
+
+
+def describe_stop(run: Path) -> str:
+    """How a run goes on that was interrupted at once, where it has begun."""
+    from ..training.run_folder import RunFolder
+
+    if RunFolder(run).record.is_file():
+        return f"this goes on from the newest checkpoint: archc train --resume {run}"
+    return "the run has not begun, and the same command begins it"
 
 
 def build_average(result: TrainingResult, limits: Limits) -> BuildResult:
@@ -226,7 +241,7 @@ def answer(result: TrainingResult, built: BuildResult | None, form: str) -> None
 
 
 def result_json(result: TrainingResult, built: BuildResult | None = None) -> dict[str, Any]:
-    """What `--format json` prints. The best weights are told with the metric that chose them."""
+    """What `--format json` prints. The best weights are told with the metric that chose them, null where none did."""
     from .build import build_json
 
     best = (
@@ -260,8 +275,7 @@ def result_text(result: TrainingResult, built: BuildResult | None = None) -> str
         )
     ]
     if result.best is not None:
-        value = f"{result.best.value:.4f}" if is_loss(result.metric) else f"{result.best.value:.2%}"
-        rows.append(("best", f"{result.metric} {value} after step {result.best.step:,}"))
+        rows.append(("best", describe_best(result.metric, result.best)))
     rows.append(("weights", str(result.weights)))
     rows += [("note", note) for note in result.notes]
     then = f"archc build {result.folder / 'spec.yaml'} --weights {result.weights}"
@@ -270,6 +284,14 @@ def result_text(result: TrainingResult, built: BuildResult | None = None) -> str
         rows += [(each.kind, f"{each.path}  {format_bytes(each.bytes)}") for each in built.artifacts]
         then = f"archc run {built.artifacts[0].path} PHOTO"
     return clean_text([format_pairs([(name, clean(value)) for name, value in rows]), *table, clean(then)])
+
+
+def describe_best(metric: str | None, best: Best) -> str:
+    """Which weights are kept, and what they reach."""
+    if metric is None or best.value is None:
+        return f"the last weights, after step {best.step:,}: there is no validation that tells others"
+    value = f"{best.value:.4f}" if is_loss(metric) else f"{best.value:.2%}"
+    return f"{metric} {value} after step {best.step:,}"
 
 
 def clean_text(parts: list[str]) -> str:

@@ -74,7 +74,7 @@ def describe_epoch(plan: RunPlan, report: EpochReport, took: str) -> str:
     parts += [(2, f"lr {report.lr:.3g}"), (3, took)]
     if report.broken:
         parts.append((5, f"{report.broken:,} broken"))
-    if report.best:
+    if report.best and report.val:
         parts.append((6, "best"))
     return join_parts(parts, COLUMNS)
 

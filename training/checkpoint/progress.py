@@ -47,10 +47,10 @@ class LossSums(NamedTuple):
 
 
 class Best(NamedTuple):
-    """The best weights so far: after which `step`, and the `value` of the metric."""
+    """The best weights so far: after which `step`, and the `value` of the metric; None without validation, where they are the last ones."""
 
     step: int
-    value: float
+    value: float | None
 
 
 class Progress(NamedTuple):

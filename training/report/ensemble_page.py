@@ -12,13 +12,14 @@ from ...runtime.evaluation.page import escape_text, format_document, format_figu
 from ..measures import Measures
 from ..recipe.recipe import Recipe
 from ..result import EnsembleMeasures, MemberMeasures
-from .page import DASH, FINISHED, STYLE, format_number, format_rows, format_share, format_texts
+from ..watching import RunEnd
+from .page import DASH, FINISHED, STYLE, format_end, format_number, format_rows, format_share, format_texts
 from .series import TOP_CLASSES
 
 
 class EnsembleRecord(NamedTuple):
     """All that the page tells: of the net `name`, which learned `pictures` of `classes` on `device`. `reports` are the members that have a page,
-    `evaluation` the answers of the average, `versions` what it was made with."""
+    `evaluation` the answers of the average, `versions` what it was made with, `end` how its training ended."""
 
     name: str
     recipe: Recipe
@@ -29,6 +30,7 @@ class EnsembleRecord(NamedTuple):
     reports: frozenset[str]
     evaluation: ClassificationReport | None
     versions: Mapping[str, str]
+    end: RunEnd = RunEnd()
 
 
 def format_ensemble(record: EnsembleRecord, texts: Mapping[str, str]) -> str:
@@ -58,9 +60,10 @@ def format_ensemble_head(record: EnsembleRecord) -> str:
     ]
     if average:
         figures = [("top-1", format_share(average.top1)), ("validation loss", format_number(average.loss)), *figures]
+    ended = FINISHED if record.end.reason == "finished" else ""
     source = f" ({escape_text(recipe.source)})" if recipe.source else ""
-    return (f"<header><h1>{escape_text(record.name)}</h1><p>{count_of(len(record.ensemble.members), 'member')}, whose probabilities are averaged; each was trained by the recipe "
-            f"<code>{escape_text(recipe.name)}</code>{source} on {escape_text(record.device)}, by a seed of its own. {FINISHED}</p>{format_figures(figures)}</header>\n")  # fmt: skip
+    return (f"<header><h1>{escape_text(record.name)}</h1><p>{count_of(len(record.ensemble.members), 'member')}, whose probabilities are averaged; each is trained by the recipe "
+            f"<code>{escape_text(recipe.name)}</code>{source} on {escape_text(record.device)}, by a seed of its own. {ended}</p>{format_end(record.end)}{format_figures(figures)}</header>\n")  # fmt: skip
 
 
 def format_members(record: EnsembleRecord) -> str:
