@@ -60,7 +60,7 @@ def format_ensemble_head(record: EnsembleRecord) -> str:
     ]
     if average:
         figures = [("top-1", format_share(average.top1)), ("validation loss", format_number(average.loss)), *figures]
-    ended = FINISHED if record.end.reason == "finished" else ""
+    ended = FINISHED if record.end.is_finished else ""
     source = f" ({escape_text(recipe.source)})" if recipe.source else ""
     return (f"<header><h1>{escape_text(record.name)}</h1><p>{count_of(len(record.ensemble.members), 'member')}, whose probabilities are averaged; each is trained by the recipe "
             f"<code>{escape_text(recipe.name)}</code>{source} on {escape_text(record.device)}, by a seed of its own. {ended}</p>{format_end(record.end)}{format_figures(figures)}</header>\n")  # fmt: skip
