@@ -61,7 +61,8 @@ def correct_entry(key: str, rule: Schema, value: Any) -> CorrectedEntry | None:
     """The entry with the value as it was probably meant; None where that cannot be told, or is too long for a message."""
     found = correct(rule, value)
     entry = CorrectedEntry(key, found) if found else None
-    return entry if entry and len(entry.text) <= MAX_FRAGMENT else None
+    # a backtick would end what is to be written
+    return entry if entry and len(entry.text) <= MAX_FRAGMENT and "`" not in entry.text else None
 
 
 def suggest_entry(key: str, rule: Schema, value: Any) -> str:
@@ -117,7 +118,7 @@ def build_choice(rule: Schema, candidate: Candidate, given: Any, levels: int) ->
             return
         value, remarks = found
     if value is None or isinstance(value, dict):
-        value = {**missing_fields(inner, value or {}), **(value or {})} or value
+        value = with_needed(inner, value or {}) or value
     if not value and isinstance(value, (dict, type(None))):
         yield Correction(name, remarks)
         yield Correction({name: None}, remarks)
@@ -143,7 +144,7 @@ def correct_fields(rule: Schema, given: Mapping[str, Any], levels: int) -> tuple
             continue
         found = correct(known[key], value, levels - 1)
         if found is None:
-            remarks.append(f"`{key}` wants {known[key].get('x-wants', 'another value')}, not {quote_value(value)}")
+            remarks.append(remark_on_value(known[key], key, value))
         else:
             fields.setdefault(key, found.value)
             remarks += found.remarks
@@ -156,6 +157,16 @@ def remark_on(rule: Schema, word: str, value: Any) -> str:
         return f"`{word}`: {advice}"
     name = rule.get("x-choice", "")
     return f"`{name}` has no `{word}`" if name else f"there is no `{word}`"
+
+
+def remark_on_value(rule: Schema, key: str, value: Any) -> str:
+    """What to do with a value of a field that cannot be told from it."""
+    other = "" if isinstance(value, (list, dict)) else advise_other_word(rule, str(value), value)
+    return (
+        f"`{key}`: {other}"
+        if other
+        else f"`{key}` wants {rule.get('x-wants', 'another value')}, not {quote_value(value)}"
+    )
 
 
 def guess_values(rule: Schema, value: Any, levels: int) -> Iterator[Correction]:
@@ -193,7 +204,12 @@ def missing_fields(rule: Schema, given: Mapping[str, Any]) -> dict[str, Any]:
     rows = (
         (fields, example) for fields, example, *only in rule.get("x-needs", ()) if all(given.get(each) for each in only)
     )
-    return {fields[0]: example for fields, example in rows if not any(field in given for field in fields)}
+    return {fields[0]: example for fields, example in rows if all(given.get(field) is None for field in fields)}
+
+
+def with_needed(rule: Schema, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that are given, and those that the rule needs beside them."""
+    return {**missing_fields(rule, given), **{field: value for field, value in given.items() if value is not None}}
 
 
 def guess_fields(rule: Schema, value: Any) -> Iterator[Correction]:
@@ -268,6 +284,7 @@ def guess_from_mapping(rule: Schema, value: Mapping[str, Any], levels: int) -> I
         fields, remarks = correct_fields(rule, value, levels)
         if fields:
             yield Correction(fields, remarks)
+            yield Correction(with_needed(rule, fields), remarks)
     elif "array" in rule.get("type", ()) and "items" in rule:
         yield from guess_from_list(rule, [{key: each} for key, each in islice(value.items(), MAX_ARGUMENTS)], levels)
         yield from guess_from_list(rule, [value], levels)

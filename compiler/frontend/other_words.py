@@ -6,6 +6,7 @@ A word is answered wherever it stands, as a key or as a value. KEY stands for th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,8 +32,11 @@ def advice_by_word(rule: Schema) -> Mapping[str, Any]:
 
 
 def one_spelling(word: str) -> str:
-    """The word as it is looked up, however it is spelled. A number stays as it is, as its sign counts, and so does a word that would
-    become one: what stands before a point is left out, as in `torch.optim.SGD`, and of `rand-m9-mstd0.5` there would be a 5."""
+    """The word as it is looked up, however it is spelled. A number keeps its sign and its point, and so does a word that would become
+    one: what stands before a point is left out, as in `torch.optim.SGD`, and of `rand-m9-mstd0.5` there would be a 5. A whole number is
+    the same with a point and without: `-1.0` is `-1`."""
+    if whole := re.fullmatch(r"(-?\d+)\.0*", word):
+        return whole[1]
     spelled = normalize_word(word)
     return word.lower() if spelled.isdigit() else spelled
 
