@@ -170,6 +170,18 @@ SLIPS: list[tuple[str, str, int, str, str]] = [
     ("schedule: {multistep: {milestones: [.inf]}}", "unknown-key", 4, "`multistep`", "`at` wants a list of epochs, not [inf]"),
     ("schedule: {multistep: {milestones: null}}", "unknown-key", 4, "`multistep`", "write `schedule: {steps: {at: [30, 60]}}`"),
     ("lr_warmup_decay: 0.01", "unknown-key", 4, "`lr_warmup_decay`", "write `warmup: {epochs: 5, start: 0.01}`"),
+    # what says that there is to be none, and values that no advice can mend
+    *((text, "unknown-key", 4, "", "leave it out: then there is none") for text in (
+        "lr_warmup_epochs: 0", "warmup_steps: 0", "num_warmup_steps: none", "val_split: 0", "val_ratio: 0", "model_ema: false")),
+    ("warmup_epochs: 0\nwarmup_start_factor: 0.1", "unknown-key", 4, "`warmup_epochs`, `warmup_start_factor`", "leave them out"),
+    ("save_period: -1", "unknown-key", 4, "`save_period`", "leave it out: without it there is a checkpoint after each epoch"),
+    ("save_period: -1\nsave_total_limit: 3", "unknown-key", 4, "`save_total_limit`", "write `checkpoint: {keep: 3}`; `every`: leave it out"),
+    ("log_every: x", "unknown-key", 4, "`log_every`", "it stands in `log`: `every` wants an integer of at least 1, not 'x'"),
+    ("mixup: foo", "unknown-key", 4, "`mixup`", "it is a step of `augment`: `mixup` wants"),
+    ("lr: foo", "unknown-key", 4, "`lr`", "`lr` wants a number over 0"),
+    ("data: {split: 1}", "out-of-range", 4, "not 1", "such as `split: 0.1`"),
+    ("data: {split: 20}", "out-of-range", 4, "not 20", "write 0.2: 1 is all of it"),
+    ("data: {train: 0.8}", "wrong-type", 4, "not 0.8", "it is a folder; what validates is a share of its pictures, as `split: 0.2`"),
     # slips of YAML
     ("optimizer: {sgd: {lr: 0,1}}", "key-not-a-string", 4, "`0,1` is no list", "write 0.1 for the number, or [0, 1] for a list"),
     ("clip: 1,5", "wrong-type", 4, "not '1,5'", "write `clip: 1.5`"),

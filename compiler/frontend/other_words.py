@@ -1,7 +1,7 @@
 """Words of other tools that the language has no word for, with what to do instead (`x-other-keys`).
 
 The rows stand with the rules: words, and an advice; or an advice for each JSON type of the value, of which "" is the one for all others.
-A word is answered wherever it stands, as a key or as a value. KEY stands for the word in an advice, and VALUE for its value.
+A word is answered wherever it stands, as a key or as a value; an empty word stands for any. KEY stands for the word in an advice, and VALUE for its value.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def advise_other_word(rule: Schema, word: str, value: Any = None) -> str:
 
 def choose_advice(advices: Mapping[str, Any], word: str, value: Any) -> str:
     """The advice for a word with its value; empty where there is none."""
-    advice = told = advices.get(one_spelling(word), "")
+    advice = told = advices.get(one_spelling(word)) or advices.get("", "")
     if isinstance(advice, dict):
         kind = json_type(value)
         advice = advice.get(kind, advice.get("number", "") if kind == "integer" else "") or advice.get("", "")

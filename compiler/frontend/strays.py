@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..diagnostics import Diagnostic, list_names
-from ..ops.fields import Schema
+from ..ops.fields import Schema, quote_value
 from ..ops.words import is_among
 from .corrections import CorrectedEntry, correct, correct_entry, is_off
 from .language import Rules
@@ -21,7 +21,7 @@ from .located_yaml import Entry, Located, plain_value
 from .named_choices import NAME_KEYS, is_choice
 from .other_words import advise_other_word
 from .schema_rules import find_key, unknown_entries
-from .validation import fits_itself
+from .validation import fits, fits_itself
 
 MAX_STRAYS = 40
 
@@ -68,12 +68,40 @@ def join_section(rule: Schema, base: Any, fields: Mapping[str, Any]) -> Any:
         steps = [{key: each} for key, each in base.items()] if isinstance(base, dict) else base or []
         steps = steps if isinstance(steps, list) else [steps]
         return [*steps, *({key: value} for key, value in fields.items() if not is_off(value))]
+    fields = {key: value for key, value in fields.items() if not is_left_out(rule_of(rule, key), value)}
     if is_choice(rule) and isinstance(base, str):
         base = {NAME_KEYS[0]: base}
     elif base is not None and not isinstance(base, dict):
         found = correct(rule, base)
         base = found.value if found else None
     return {**(base or {}), **fields}
+
+
+def rule_of(section: Schema, field: str) -> Schema:
+    """The rule of a field of a section, or of the first of its choices that is it or has it; empty where there is none."""
+    keys = section.get("items", section).get("properties", {})
+    for each in (keys, *(inner.get("properties", {}) for inner in keys.values() if is_choice(section))):
+        if key := find_key(each, field):
+            found: Schema = each[key]
+            return found
+    return {}
+
+
+def is_left_out(rule: Schema, value: Any) -> bool:
+    """Whether the value says that there is to be none, where leaving the key out says it: `warmup_epochs: 0`."""
+    can_be_none = "default" in rule and rule["default"] in (None, [])
+    return can_be_none and is_off(value) and (value is None or not fits(rule, value))
+
+
+def are_left_out(rule: Schema, strays: list[Stray]) -> bool:
+    """Whether keys of a section with this rule say together that there is to be none."""
+    values = [(each.field, plain_value(each.entry.value)) for each in strays]
+    if "array" in rule.get("type", ()):
+        return all(is_off(value) for _, value in values)
+    off = [field for field, value in values if is_left_out(rule_of(rule, field) if field else rule, value)]
+    needed = {field for fields, *_ in rule.get("x-needs", ()) for field in fields}
+    # a warm-up without a length is none, whatever else is said of it
+    return len(off) == len(values) or any(not field or field in needed for field in off)
 
 
 def explain_strays(root: Located, what: str, rules: Rules) -> Iterator[Diagnostic]:
@@ -88,15 +116,28 @@ def explain_strays(root: Located, what: str, rules: Rules) -> Iterator[Diagnosti
             if others and fits_itself(rules()["properties"][section], plain_value(own.value)):
                 yield stray_keys(root, section, others, what, rules)
         elif heads:
+            rule = rules()["properties"][section]
             word = heads[0].entry.key.value
+            if are_left_out(rule, [*heads, *others]):
+                yield stray_keys(root, section, [*heads, *others], what, rules)
+                continue
             value = heads[0].entry.value.value
-            other = advise_other_word(rules()["properties"][section], value, value) if isinstance(value, str) else ""
+            other = advise_other_word(rule, value, value) if isinstance(value, str) else ""
             corrected = correct_section(root, section, rules)
             advice = other or (corrected.advice if corrected else "")
             help = f"`{word}` is `{section}` here" + (f": {advice}" if advice else "")
             yield Diagnostic("unknown-key", heads[0].entry.key.span, f"unknown {what}: `{word}`", help=help)
         else:
             yield stray_keys(root, section, others, what, rules)
+
+
+def advise_field(section: Schema, stray: Stray) -> str:
+    """What the section wants of a stray whose value cannot be mended, in words alone."""
+    value = plain_value(stray.entry.value)
+    rule = rule_of(section, stray.field)
+    key = find_key(section.get("items", section).get("properties", {}), stray.field) or stray.field
+    other = "" if isinstance(value, (list, dict)) else advise_other_word(rule, str(value), value)
+    return other or (f"`{key}` wants {rule['x-wants']}, not {quote_value(value)}" if "x-wants" in rule else "")
 
 
 def several_of(what: str, count: int) -> str:
@@ -108,14 +149,17 @@ def stray_keys(root: Located, section: str, strays: list[Stray], what: str, rule
     """The diagnostic of keys that stand at the top and belong in a section."""
     first = strays[0].entry
     words = list_names([str(each.entry.key.value) for each in strays], "`{}`")
-    is_list = "array" in rules()["properties"][section].get("type", ())
-    if is_list and all(is_off(plain_value(each.entry.value)) for each in strays):
-        help = f"leave {'it' if len(strays) == 1 else 'them'} out: there is only what stands in `{section}`"
+    rule = rules()["properties"][section]
+    is_list = "array" in rule.get("type", ())
+    if are_left_out(rule, strays):
+        rest = f"there is only what stands in `{section}`" if is_list else "then there is none"
+        help = f"leave {'it' if len(strays) == 1 else 'them'} out: {rest}"
     else:
         one, several = ("it is a step of", "they are steps of") if is_list else ("it stands in", "they stand in")
         place = one if len(strays) == 1 else several
-        form = "{{NAME: {{{}: …}}}}" if is_choice(rules()["properties"][section]) else "{{{}: …}}"
         corrected = correct_section(root, section, rules)
-        advice = corrected.advice if corrected else f"write `{section}: {form.format(strays[0].field)}`"
-        help = f"{place} `{section}`: {advice}"
+        advice = (
+            corrected.advice if corrected else "; ".join(dict.fromkeys(advise_field(rule, each) for each in strays))
+        )
+        help = f"{place} `{section}`" + (f": {advice}" if advice else "")
     return Diagnostic("unknown-key", first.key.span, f"unknown {several_of(what, len(strays))}: {words}", help=help)

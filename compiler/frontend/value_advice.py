@@ -138,7 +138,8 @@ def advise_empty_value(node: Located, key: str) -> str:
 def advise_fraction(node: Located, rule: Schema) -> str:
     """What to write for a percentage where a number of at most 1 is wanted; empty for any other value."""
     percent = re.fullmatch(r"(\d{1,3}(?:\.\d+)?) *%?", str(node.value))
-    if percent is None or rule.get("maximum") != 1 or not 2 <= float(percent[1]) <= 100:
+    most = rule.get("maximum", rule.get("exclusiveMaximum"))
+    if percent is None or most != 1 or not 2 <= float(percent[1]) <= (100 if "maximum" in rule else 99):
         return ""
     return f"write {float(percent[1]) / 100:g}: 1 is all of it"
 

@@ -147,6 +147,7 @@ OTHER_KEYS: dict[str, Rows] = {
         (("shuffle", "pin_memory", "drop_last", "persistent_workers", "prefetch_factor", "cache", "download"), "leave it out: pictures are shuffled in each epoch, all of them come, and they are read ahead"),
         (("name", "type", "dataset", "_target_"), "data are a folder: `data: {train: train, val: val}`; MNIST's files are `data: {format: idx}`, and a list of paths and classes is `data: {format: csv}`"),
     ],
+    "data.train": [(("",), {"number": "it is a folder; what validates is a share of its pictures, as `split: 0.2`", "integer": ""})],
     "data.workers": [(("auto", "-1", "all", "max"), "write `workers: null`: then there is one a core, at most 8")],
     "data.format": [(("coco", "voc", "yolo", "tfrecord", "tfrecords", "webdataset", "wds", "lmdb", "hdf5", "parquet", "arrow", "zip", "tar", "json", "torch", "hf", "huggingface"),
                      "there is no such format: a folder has a folder for each class (`format: imagefolder`), a csv a path and a class a line (`format: csv`)")],
@@ -204,6 +205,7 @@ OTHER_KEYS: dict[str, Rows] = {
                    (("save_best", "save_last", "save_best_only", "mode", "filename", "dirpath", "dir", "path"), "leave it out: the best weights and the newest checkpoints lie in the folder of the run"),
                    (("none", "off"), "leave it out: a run goes on only from a checkpoint"),
                    (("all",), "write a number, as `checkpoint: {keep: 5}`")],
+    "checkpoint.every": [(("-1", "none", "off", "never"), "leave it out: without it there is a checkpoint after each epoch")],
     "checkpoint.keep": [(("all", "-1", "0", "none"), "write a number, as `keep: 5`")],
     "log": [(("TensorBoardLogger",), "write `log: {tensorboard: true}`"),
             (("wandb", "comet", "mlflow", "WandbLogger", "CSVLogger", "csv", "neptune"), "a run writes metrics.csv and report.html; for TensorBoard write `log: {tensorboard: true}`")],
@@ -273,6 +275,7 @@ NEEDS: dict[str, list[tuple[Any, ...]]] = {
 # a place, and a value that is usual there, where its default is none
 EXAMPLES: dict[str, Any] = {
     "data.split": 0.1,
+    "data.split.val": 0.1,
     "data.classes": ["cat", "dog"],
     "loss.label_smoothing": 0.1,
     "loss.class_weights": "balanced",
