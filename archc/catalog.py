@@ -45,6 +45,11 @@ class Model(NamedTuple):
         """The first author's name, to cite the paper by."""
         return re.split(r",| et al", YEAR.split(self.source)[0])[0].strip()
 
+    @property
+    def has_heads(self) -> bool:
+        """Whether it has auxiliary heads: its parameters with and without them differ."""
+        return self.params_without_aux not in (None, self.params)
+
 
 def models() -> list[Model]:
     """The bundled nets: families by the year of their first member, members in the order of their names."""

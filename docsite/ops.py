@@ -98,6 +98,7 @@ def op_text(op: type[Op], use: OpUse) -> str:
 
 
 def example_section(op: type[Op], example: OpExample) -> Iterator[str]:
+    """A step as a spec has it, the sizes that it takes and gives, and what a bare value sets."""
     yield "\n## Example\n\n" + fence("yaml", example.spec)
     arriving = " and ".join(format_number(x.sizes) for x in example.facts.inputs if not x.is_control)
     yield f"\nHere it takes {arriving} and gives {format_number(example.facts.output.sizes)}."
@@ -105,6 +106,7 @@ def example_section(op: type[Op], example: OpExample) -> Iterator[str]:
 
 
 def field_section(op: type[Op], here: str) -> Iterator[str]:
+    """Its fields: what each is, what it takes, and its default."""
     yield "\n## Fields\n\n"
     if not op.fields:
         yield (
@@ -121,6 +123,7 @@ def field_section(op: type[Op], here: str) -> Iterator[str]:
 
 
 def shape_section(rules: OpRules, example: OpExample) -> Iterator[str]:
+    """Its shape rule, and the arithmetic of the example."""
     yield f"\n## Shape\n\n{fence('text', rules.shapes)}"
     if example.facts.shape:
         yield "\nIn the example:\n\n" + fence(
@@ -129,6 +132,7 @@ def shape_section(rules: OpRules, example: OpExample) -> Iterator[str]:
 
 
 def cost_section(rules: OpRules, example: OpExample, here: str) -> Iterator[str]:
+    """Its parameters and multiply-accumulates, as a rule and for the example."""
     facts = example.facts
     yield "\n## Parameters\n\n" + (fence("text", rules.params) if rules.params else "It has none.\n")
     if facts.tensors:
@@ -152,6 +156,7 @@ def cost_section(rules: OpRules, example: OpExample, here: str) -> Iterator[str]
 
 
 def reject_section(op: type[Op], rules: OpRules, here: str) -> Iterator[str]:
+    """The codes of what it refuses."""
     yield "\n## What it refuses\n\n"
     if rules.rejects:
         rows = [[link(each, f"diagnostics/{each}.md", here), diagnostic_summary(each)] for each in rules.rejects]
@@ -173,6 +178,7 @@ def fold_call(call: str) -> str:
 
 
 def torch_section(example: OpExample, here: str) -> Iterator[str]:
+    """The module that the example becomes."""
     yield "\n## PyTorch\n\nThe example becomes this module:\n\n" + fence("python", fold_call(example.facts.module))
     if example.facts.flattens:
         yield "\nWhat arrives is flattened before it, by `.flatten(1)`.\n"
@@ -188,6 +194,7 @@ def torch_section(example: OpExample, here: str) -> Iterator[str]:
 
 
 def onnx_section(op: type[Op], example: OpExample, here: str) -> Iterator[str]:
+    """The ONNX nodes that the example becomes, by opset."""
     yield "\n## ONNX\n\n"
     if not example.facts.onnx:
         yield "A built file has nothing of it: the step is left out.\n"
@@ -201,12 +208,14 @@ def onnx_section(op: type[Op], example: OpExample, here: str) -> Iterator[str]:
 
 
 def use_section(families: Sequence[str], here: str) -> Iterator[str]:
+    """The families of the zoo that have it."""
     yield "\n## In the zoo\n\n"
     named = [link(each, f"zoo/families/{each}.md", here) for each in families]
     yield f"Families with it: {', '.join(named)}.\n" if named else "No net of the zoo has it.\n"
 
 
 def word_section(op: type[Op]) -> Iterator[str]:
+    """What other frameworks call it and its fields; nothing where they have no other words."""
     words = {op.name: op.also_called, **{name: field.also_called for name, field in op.fields.items()}}
     rows = [[code(name), ", ".join(map(code, called))] for name, called in words.items() if called]
     if rows:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from archc.charts.nets import cite
 from archc.charts.protocols import METRICS, protocol_of
 from archc.charts.tables import metric_of
-from archc.cli.list import has_heads
 from archc.compiler.frontend.reported import Reported
 from archc.compiler.sources import ZOO
 from archc.text.cost_tables import CostTable
@@ -78,20 +77,22 @@ def family_page(family: str, text: FamilyText, nets: Sequence[ZooNet]) -> str:
 
 
 def net_section(nets: Sequence[ZooNet], here: str) -> Iterator[str]:
+    """The nets, and what each of them costs."""
     yield "\n## Its nets\n\n"
     yield table(["net", "what is special"], [[code(each.name), each.model.summary] for each in nets])
     rows = []
     for each in nets:
         cost = each.cost
-        params = f"{cost.params.total:,}" + (f" ({cost.params.without_aux:,})" if has_heads(each.model) else "")
+        params = f"{cost.params.total:,}" + (f" ({cost.params.without_aux:,})" if each.model.has_heads else "")
         field = format_number(cost.receptive_field)
         rows.append([code(each.name), params, f"{cost.macs:,}", f"{cost.depth:,}", f"{cost.activations:,}", field])
     yield "\n" + table(["net", "parameters", "MACs", "depth", "activations", "receptive field"], rows, "<>>>>>")
     yield "\nFor one image of the net's own size, as " + link("archc cost", "reference/costs.md", here) + " counts."
-    yield " In brackets: without the auxiliary heads.\n" if any(has_heads(each.model) for each in nets) else "\n"
+    yield " In brackets: without the auxiliary heads.\n" if any(each.model.has_heads for each in nets) else "\n"
 
 
 def error_section(nets: Sequence[ZooNet], here: str) -> Iterator[str]:
+    """The errors that their papers report, with the protocol of each."""
     yield "\n## Reported errors\n\n"
     reported = [(each, row) for each in nets for row in each.net.checked.header.reported]
     if not reported:
@@ -115,6 +116,7 @@ def error_row(each: ZooNet, row: Reported, keys: Sequence[str]) -> list[str]:
 
 
 def block_section(main: ZooNet, here: str) -> Iterator[str]:
+    """What each block of the main net costs, and the whole of it."""
     rows = block_rows(main)
     cells = [
         [code(row.path) + (f" ×{row.times}" if row.times > 1 else "") + (" (aux)" if row.aux else ""), row.op, format_number(row.output),
@@ -137,6 +139,7 @@ def rows_depth(main: ZooNet) -> int:
 
 
 def block_rows(main: ZooNet) -> CostTable:
+    """The costs of the main net by its blocks."""
     return main.cost.by("block", rows_depth(main))
 
 
@@ -175,6 +178,7 @@ def peer_facts() -> PeerFacts:
 
 
 def peer_section(nets: Sequence[ZooNet], here: str) -> Iterator[str]:
+    """What their names follow, and which nets of other libraries the tests compare them with."""
     known = peer_facts()
     rows = [
         [code(each.name), each.model.lineage, "tensors and answers" if each.name in known.nets else ""] for each in nets
@@ -190,6 +194,7 @@ def peer_section(nets: Sequence[ZooNet], here: str) -> Iterator[str]:
 
 
 def recipe_section(nets: Sequence[ZooNet], here: str) -> Iterator[str]:
+    """The recipes that name these nets, as a table and as they are written."""
     names = {each.name for each in nets}
     found = [each for each in listed() if names & {*each.nets}]
     yield "\n## How it is trained\n\n"
@@ -216,6 +221,7 @@ def listed() -> Sequence[ListedRecipe]:
 
 
 def command_section(family: str, main: ZooNet, here: str) -> Iterator[str]:
+    """Commands for the main net, and where more is."""
     yield "\n## Go on\n\n" + fence(
         "sh",
         f"archc view {main.name} -o {main.name}.html      # the picture as a page\n"

@@ -38,6 +38,13 @@ def test_the_pictures_have_their_licence() -> None:
     assert "Zalando" in (HOME / "pictures" / "LICENSE").read_text("utf-8")
 
 
+def test_the_demo_says_what_the_page_says() -> None:
+    share = re.search(
+        r"of all 10,000 test pictures it tells ([\d.]+) %", (ROOT / "examples/demo.py").read_text("utf-8")
+    )
+    assert share and f"| float32, from the half floats in examples/fashion | {share[1]} % |" in PAGE
+
+
 @pytest.mark.slow
 def test_the_page_s_commands(tmp_path: Path) -> None:
     """Built, run, and counted as the page says; in float32, half floats and 8 bits."""

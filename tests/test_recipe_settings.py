@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from archc import Failure, SpecError
+from archc.training.recipe.catalog import list_settings
 from archc.training.recipe.read import read_recipe
 from archc.training.recipe.recipe import Recipe, ValidationSplit
-from archc.training.recipe.settings import list_settings, split_settings
+from archc.training.recipe.settings import split_settings
 
 SMALL = Path(__file__).parent / "data" / "recipes" / "small.yaml"
 

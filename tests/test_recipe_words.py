@@ -18,7 +18,17 @@ from archc.compiler.sources import Memory, SpecText
 from archc.training.recipe.find import refuse_swapped
 from archc.training.recipe.read import check_recipe
 from archc.training.recipe.rules import recipe_schema
-from archc.training.recipe.words import ALSO, EXAMPLES, FORMS, INSTEAD, NEEDS, ORDER, OTHER_KEYS, OTHER_WORDS, STANDS_IN
+from archc.training.recipe.words import (
+    EXAMPLES,
+    FORMS,
+    INSTEAD,
+    MEANT_KEYS,
+    NEEDS,
+    ORDER,
+    OTHER_KEYS,
+    OTHER_WORDS,
+    STANDS_IN,
+)
 
 from .program import Run, program
 
@@ -286,7 +296,7 @@ def test_the_tables_are_of_places_that_there_are() -> None:
             at = at["properties"][key]
         return True
 
-    for table in (ALSO, OTHER_KEYS, INSTEAD, OTHER_WORDS, FORMS, NEEDS, ORDER):
+    for table in (OTHER_KEYS, INSTEAD, MEANT_KEYS, OTHER_WORDS, FORMS, NEEDS, ORDER):
         assert [place for place in table if not known(place)] == []  # type: ignore[attr-defined]
     for _, section, key in STANDS_IN:
         assert known(section) and (not key or known(f"{section}.{key}")), (section, key)

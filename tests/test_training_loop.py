@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 import archc
 from archc import Failure, SpecError
+from archc.build.trained import build_trained
 from archc.compiler.files import atomic_write
 from archc.training import resume, train
 from archc.training.checkpoint import write
@@ -517,3 +518,4 @@ def test_members_of_an_ensemble(spec: Path, tmp_path: Path) -> None:
         whole["member0.fc.weight"], whole["member1.fc.weight"]
     )
     assert archc.load(run / "spec.yaml").to_torch(weights=run / "best.safetensors").output_names == ("probabilities",)
+    assert build_trained(result).artifacts[0].path == str(run / f"{result.net}.onnx")

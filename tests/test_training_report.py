@@ -206,29 +206,27 @@ class Interrupt(Watcher):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_a_run_that_ends_before_its_time_has_a_page(tmp_path: Path) -> None:
-    """With the curves up to there, and a box that says what ended it; the page of one that goes on to its end has no box."""
+def test_a_run_that_is_interrupted_has_a_page(tmp_path: Path) -> None:
+    """With the curves up to there, and a box that says how to go on; the page of the run that went on to its end has no box."""
     (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
-    recipe = replace(RECIPE, epochs=3, log=LogRules(every=1))
-    told: list[str] = []
-    for name, how in {
-        "ended": {"watchers": [Interrupt(6)]},
-        "diverged": {"settings": ["optimizer.sgd.lr=1.0e+6"]},
-    }.items():
-        try:
-            train(tmp_path / "small.yaml", recipe, data=DATA, output=tmp_path / name, device="cpu", **how)  # type: ignore[arg-type]
-        except Failure as failure:
-            told.append(failure.message)
-    pages = {name: (tmp_path / name / "report.html").read_text("utf-8") for name in ("ended", "diverged")}
-    assert (
-        "interrupted after step 6 of 12" in pages["ended"]
-        and f"archc train --resume {tmp_path}/ended" in pages["ended"]
-    )
-    assert (
-        f"diverged: {escape_text(told[0])}</b>" in pages["diverged"]
-        and "try a lower learning rate" in pages["diverged"]
-    )
-    assert all("<svg" in page and FINISHED not in page and not Loaded(page).wants for page in pages.values())
-    resume(tmp_path / "ended", data=DATA, device="cpu")
-    page = (tmp_path / "ended/report.html").read_text("utf-8")
+    run, recipe = tmp_path / "run", replace(RECIPE, epochs=3, log=LogRules(every=1))
+    train(tmp_path / "small.yaml", recipe, data=DATA, output=run, device="cpu", watchers=[Interrupt(6)])
+    page = (run / "report.html").read_text("utf-8")
+    assert "interrupted after step 6 of 12" in page and f"archc train --resume {run}" in page
+    assert "<svg" in page and FINISHED not in page and not Loaded(page).wants
+    resume(run, data=DATA, device="cpu")
+    page = (run / "report.html").read_text("utf-8")
     assert FINISHED in page and "<div class=stopped>" not in page
+
+
+def test_a_run_that_diverges_has_a_page(tmp_path: Path) -> None:
+    """With a box that has the words of the failure."""
+    (tmp_path / "small.yaml").write_text(SPEC, "utf-8")
+    run, recipe = tmp_path / "run", replace(RECIPE, epochs=3, log=LogRules(every=1))
+    with pytest.raises(Failure) as found:
+        train(
+            tmp_path / "small.yaml", recipe, data=DATA, output=run, device="cpu", settings=["optimizer.sgd.lr=1.0e+6"]
+        )
+    page = (run / "report.html").read_text("utf-8")
+    assert f"diverged: {escape_text(found.value.message)}</b>" in page and "try a lower learning rate" in page
+    assert "<svg" in page and FINISHED not in page and not Loaded(page).wants

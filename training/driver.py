@@ -25,14 +25,14 @@ from .compiling import compile_faults
 from .data.worker_faults import worker_faults
 from .devices import ask_first, global_rank, local_processes, open_fabric
 from .learner import Learner, make_learner
-from .loop import Course, Reason, run_course
+from .loop import Course, run_course
 from .losses import TrainingLoss, class_weights
 from .memory import StepMemory, batch_of_process, failed_batch, is_out_of_memory, refuse_large_batch
 from .prepare import PreparedNet, TrainingRequest, prepare_net
 from .recipe.recipe import Recipe
 from .recipe.write import to_yaml
 from .remarks import describe_end, describe_interruption, describe_missing
-from .result import TrainingResult
+from .result import Reason, TrainingResult
 from .run_folder import RunFolder, find_revision, write_spec
 from .run_lock import hold_run
 from .run_report import ReportedNet, is_finished_report, report_run

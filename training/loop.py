@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from .broken import BrokenPictures
 from .checkpoint.identity import RunIdentity
@@ -24,6 +24,7 @@ from .losses import ClassOutput, TrainingLoss
 from .measures import METRICS, Measures, is_loss
 from .optimizers import set_learning_rate
 from .recipe.recipe import Recipe
+from .result import Reason
 from .schedules import Length, learning_rate, make_schedule
 from .seeds import seed_generators, step_seed
 from .stopping import StopRequest
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
     from .data.loader import ValidationLoader
 
-Reason = Literal["finished", "interrupted"]
 # steps of a session after which its losses are read, so that who watches need not wait for the first report
 GLANCES = (1, 10)
 

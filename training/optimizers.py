@@ -81,7 +81,7 @@ class RecipeOptimizer(RecipeChoice):
 
     @classmethod
     def rule(cls) -> Schema:
-        # `lr` is missed by find_missing: a recipe that extends another may leave it out
+        # that `lr` is missing is reported by find_missing: a recipe that extends another may leave it out
         return {key: value for key, value in super().rule().items() if key != "required"}
 
     @classmethod

@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple
 from .checkpoint.progress import Best
 from .measures import Measures
 
+Reason = Literal["finished", "interrupted"]
+
 
 class MemberMeasures(NamedTuple):
     """A member of an ensemble: its `name`, the `folder` of its run, after which `step` of that it was `best`, and the `measures` of these weights on
@@ -37,7 +39,7 @@ class TrainingResult(NamedTuple):
     folder: Path
     net: str
     recipe: str
-    reason: Literal["finished", "interrupted"]
+    reason: Reason
     step: int
     steps: int
     metric: str

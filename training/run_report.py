@@ -36,7 +36,7 @@ def report_run(net: ReportedNet, learner: Learner, course: Course, plan: RunPlan
 
     try:
         evaluation = None
-        if end.reason == "finished" and net.data.val is not None and course.val is not None and course.best.is_file():
+        if end.is_finished and net.data.val is not None and course.val is not None and course.best.is_file():
             module, place = load_best(learner.network, course.best), course.recipe.data.val or course.recipe.data.train
             with worker_faults(), course.val.whole() as batches:
                 evaluation = evaluate_module(module, batches, net.data.val, net.output, net.data.classes, model=net.name,

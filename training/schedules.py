@@ -106,7 +106,7 @@ class Schedule(RecipeChoice):
         raise NotImplementedError
 
     def after_epoch(self, plateau: Plateau, metrics: Mapping[str, float]) -> Plateau:
-        """What it remembers after an epoch with these metrics."""
+        """What it remembers after an epoch with these metrics of validation, by name; the same `plateau` where it watches none."""
         return plateau
 
     def beyond_end(self, length: Length, counts_steps: bool) -> str:
@@ -145,6 +145,10 @@ class ReduceOnPlateau(Schedule):
         return max(base * moment.plateau.lowered, min(base, float(self.min_lr)))
 
     def after_epoch(self, plateau: Plateau, metrics: Mapping[str, float]) -> Plateau:
+        """The best value so far, how many epochs have passed without a better one, and the product of the factors.
+
+        An epoch whose metric is NaN changes nothing.
+        """
         value, best = metrics[self.metric], plateau.best
         if math.isnan(value):
             return plateau
@@ -211,7 +215,7 @@ class StepDecay(Schedule):
 
     @classmethod
     def rule(cls) -> Schema:
-        # one of the two times is missed by find_missing: its name does not stand alone, though no field must be there
+        # that both times are missing is reported by find_missing: the schema asks for neither, but the name cannot stand alone
         return super().rule() | {"type": ["object"]}
 
     @classmethod

@@ -49,17 +49,23 @@ class RunPlan(NamedTuple):
 
 
 class RunEnd(NamedTuple):
-    """How a run ended: `reason` is "finished" or what ended it before its time, in words; `help` is what can be done then."""
+    """How a run ended: `stopped_by` says in words what ended it before its time, and is empty where it is finished; `help` is what can be
+    done then."""
 
-    reason: str = "finished"
+    stopped_by: str = ""
     help: str = ""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run came to its end."""
+        return not self.stopped_by
 
 
 class StepReport(NamedTuple):
     """One optimizer step, told every `log.every` steps: means over the steps since the last report.
 
     `step` counts from 1 over the whole run, `epoch` from 1. `losses` are the unweighted losses of the outputs and heads, by name.
-    `images_per_second` is of all processes. `top1` is the share of the training pictures that were told right, None where that was not
+    `images_per_second` is of all processes. `top1` is the share of the training pictures whose class was right, None where that was not
     counted (mixed pictures have no one class).
     """
 
@@ -76,7 +82,7 @@ class EpochReport(NamedTuple):
     """One epoch's end. `val` is None without validation pictures; `best` says that these are the best weights so far.
 
     `broken` counts the pictures of the run so far that could not be read and were skipped. `train_top1` is the share of the training
-    pictures that were told right as they came, None where they were mixed.
+    pictures whose class was right, counted as they came, before the step that learned from them; None where they were mixed.
     """
 
     epoch: int

@@ -159,7 +159,7 @@ def complete_training_setting(context: click.Context, parameter: click.Parameter
     """`name=value` for each parameter of the spec and each value of the recipe on the line, or of the one that the spec takes."""
     found = complete_setting(context, parameter, incomplete)
     with suppress(Exception):
-        from ..training.recipe.settings import list_settings
+        from ..training.recipe.catalog import list_settings
 
         words = arguments_left(context)
         found += [each for each in list_settings(*words[:2]) if each.startswith(incomplete)]

@@ -93,15 +93,10 @@ def list_text(found: Sequence[Model]) -> str:
     parts = [cut_end(title, room)]
     for family, members in groupby(zip(found, lines, strict=True), lambda pair: pair[0].family):
         parts += [paint(clean(family), BOLD), *(cut_end(line, room) for _, line in members)]
-    heads = [(m.name, format_count(m.params_without_aux)) for m in found if has_heads(m)]
+    heads = [(m.name, format_count(m.params_without_aux)) for m in found if m.has_heads]
     if heads:
         parts += ["", "parameters without the auxiliary heads", format_pairs(heads)]
     return "\n".join(parts)
-
-
-def has_heads(model: Model) -> bool:
-    """Whether a net has auxiliary heads: its parameters with and without them differ."""
-    return model.params_without_aux not in (None, model.params)
 
 
 def list_markdown(found: Sequence[Model]) -> str:
@@ -117,7 +112,7 @@ def family_table(members: Iterable[Model]) -> Iterable[str]:
     """The lines of a family's table in Markdown."""
     yield "| net | paper | input | parameters | MACs | depth | what is special |\n|---|---|--:|--:|--:|--:|---|\n"
     for m in members:
-        params = format_number(m.params or "") + (f" ({format_number(m.params_without_aux)})" if has_heads(m) else "")
+        params = format_number(m.params or "") + (f" ({format_number(m.params_without_aux)})" if m.has_heads else "")
         paper = ", ".join(part for part in (f"{m.author} {m.year or ''}".strip(), m.paper) if part)
         cells = [
             m.name,

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 from archc.compiler.analysis.cost import live_nodes, op_cost
 from archc.compiler.driver import check, run_passes
 from archc.compiler.ir.graph import Graph, Node
-from archc.compiler.ops.op import POINTWISE_WINDOWS, op_of
+from archc.compiler.ops.op import op_of
+from archc.compiler.ops.windows import POINTWISE_WINDOWS
 
 from .ceilings import COPY, name_product
 from .contender import KERNELS

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from ..ir.graph import Graph, Node, Value
 from ..ir.types import TensorType
-from ..ops.op import POINTWISE_WINDOWS, Op, Window, Windows, op_of
+from ..ops.op import Op, op_of
+from ..ops.windows import POINTWISE_WINDOWS, Window, Windows
 
 # pixels: strides on a map of one pixel would multiply for ever
 LARGEST = 2**53

@@ -109,8 +109,9 @@ def advise_word(rule: Schema, word: str, value: Any) -> str:
 def advise_items(rule: Schema, value: dict[str, Any]) -> str:
     """The help for several choices that stand in one item of a list: each of them as an item, as it is written here."""
     entries = [correct_entry("", rule, {name: inner}) for name, inner in value.items()]
-    written = ", ".join(f"`- {each.text}`" for each in entries if each and not each.correction.remarks)
-    return "each is an item of its own" + (f": write {written}" if written else "")
+    written = ", ".join(f"`- {each.text}`" for each in entries if each)
+    remarks = dict.fromkeys(remark for each in entries if each for remark in each.correction.remarks)
+    return "; ".join(("each is an item of its own" + (f": write {written}" if written else ""), *remarks))
 
 
 def example_of(rule: Schema) -> str:

@@ -218,14 +218,15 @@ def explain_missing_key(root: Located, node: Located, place: Span, rule: Schema,
     missing = [name for name in rule["required"] if name not in node.value and name not in meant]
     if is_place_key(rule, missing) and any(is_step_key(root, word) for word in unknown):
         return
+    also = ""
     if missing == ["archspec"] and "name" not in node.value and "graph" in node.value:
-        # the second is missed by the driver, at the same place
-        missing = ["archspec` and a `name"]
+        # the driver would report this one as missing, at the same place
+        also = " and a `name`"
     # a field that nobody knows may be meant for it
     if missing and not (known.op and None in meant):
-        first = known.keys.get(missing[0].partition("`")[0], {}).get("const")
-        help = f"write `{missing[0].partition('`')[0]}: {first}` first" if first is not None else ""
-        yield Diagnostic("missing-key", place, f"{subject or 'the document '}needs `{missing[0]}`", help=help)
+        first = known.keys.get(missing[0], {}).get("const")
+        help = f"write `{missing[0]}: {first}` first" if first is not None else ""
+        yield Diagnostic("missing-key", place, f"{subject or 'the document '}needs `{missing[0]}`{also}", help=help)
 
 
 def is_place_key(rule: Schema, keys: list[str]) -> bool:

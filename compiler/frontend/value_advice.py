@@ -10,6 +10,7 @@ from typing import Any
 from ..diagnostics import nearest
 from ..ops import OPS
 from ..ops.fields import Schema
+from ..ops.op import Op
 from . import foreign_steps as foreign
 from .bare_names import advise_expression, names_in_sight
 from .corrections import is_off, missing_fields, suggest_entry
@@ -91,13 +92,18 @@ def advise_off(node: Located, rule: Schema, key: str) -> str:
 def advise_correction(node: Located, rule: Schema, key: str) -> str:
     """The value as it was probably meant, or an example; empty where there is neither. `key` is empty for an item of a list."""
     if "x-op" in rule:
-        return ""
+        return advise_op_example(OPS[rule["x-op"]])
     return (
         suggest_entry(key, rule, plain_value(node))
         or advise_string(node, rule, key)
         or advise_example(rule, key)
         or advise_empty_value(node, key)
     )
+
+
+def advise_op_example(op: type[Op]) -> str:
+    """The example of an operation, where that is a step of its own; empty where it has none."""
+    return f"write, for example, `{op.example}`" if op.example.startswith(f"{op.name}: ") else ""
 
 
 def advise_string(node: Located, rule: Schema, key: str) -> str:

@@ -1,6 +1,20 @@
 """The operations of the language. Importing this package registers them all."""
 
-from . import activation, cast, conv, linear, merge, norm, pool, regularise, scale, shape
+from . import activation, cast, conv, linear, merge, norm, pool, pool_to_size, regularise, scale, shape, upsample
 from .op import OPS
 
-__all__ = ["OPS", "activation", "cast", "conv", "linear", "merge", "norm", "pool", "regularise", "scale", "shape"]
+__all__ = [
+    "OPS",
+    "activation",
+    "cast",
+    "conv",
+    "linear",
+    "merge",
+    "norm",
+    "pool",
+    "pool_to_size",
+    "regularise",
+    "scale",
+    "shape",
+    "upsample",
+]

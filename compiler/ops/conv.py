@@ -14,20 +14,8 @@ from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, InitKind, Int, Padding, Pair
-from .op import (
-    Doubt,
-    Lengths,
-    OnnxBuilder,
-    Op,
-    Saved,
-    Window,
-    Windows,
-    field,
-    format_extent,
-    format_stride,
-    op,
-    require_image,
-)
+from .op import Doubt, Lengths, OnnxBuilder, Op, Saved, field, format_extent, format_stride, op, require_image
+from .windows import Window, Windows
 from .working import Working, padding_note, product, window_terms
 
 Sides = tuple[int, int, int, int]

@@ -22,7 +22,7 @@ Found = Iterator[Diagnostic]
 
 
 def check_recipe_values(root: Located, diagnostics: Collector, complete: bool) -> None:
-    """Reports what is wrong in a composed tree. Where it is not `complete`, because a key or the base is refused, nothing is missed."""
+    """Reports what is wrong in a composed tree. Where it is not `complete`, because a key or the base is refused, nothing is reported as missing."""
     for check in CHECKS if complete else CHECKS[1:]:
         for diagnostic in check(root):
             diagnostics.add(diagnostic)

@@ -79,7 +79,7 @@ class RecipeChoice:
 
     @classmethod
     def find_missing(cls, entry: Entry) -> Iterator[Diagnostic]:
-        """What it does not go without and a composed recipe leaves out. `entry` has its name and its fields."""
+        """Reports the needed fields that are missing in a composed recipe. `entry` has the choice's name and its fields."""
         yield from ()
 
     @classmethod

@@ -24,7 +24,7 @@ EXCLUSIVE = (
 
 
 class RecipeComposer(DocumentReader[Located]):
-    """Composes recipes. `incomplete` says that a base could not be loaded, so that nothing may be missed."""
+    """Composes recipes. `incomplete` says that a base could not be loaded, so that nothing may be reported as missing."""
 
     language = RECIPES_LANGUAGE
     incomplete = False

@@ -12,7 +12,7 @@ from ...compiler.frontend.schema_rules import words_of
 from ...compiler.ops.fields import Schema
 from ...compiler.ops.words import normalize_word
 from .choice import CHOICES, LISTS
-from .words import ALSO, EXAMPLES, FORMS, INSTEAD, MEANT_KEYS, NEEDS, ORDER, OTHER_KEYS, OTHER_WORDS, STANDS_IN
+from .words import EXAMPLES, FORMS, INSTEAD, MEANT_KEYS, NEEDS, ORDER, OTHER_KEYS, OTHER_WORDS, STANDS_IN
 
 # sections whose keys and choices are looked for at the top, the first to have a word gets it
 SECTIONS = ("optimizer", "data", "loss", "checkpoint", "log", "warmup", "schedule", "augment")
@@ -53,8 +53,6 @@ def lay_in(rule: Schema, place: str, inside: bool = True) -> Schema:
         steps = {key: lay_in(each, f"{place}.{key}") for key, each in rule["items"]["properties"].items()}
         found["items"] = rule["items"] | {"properties": steps}
         found["items"] |= rows_at(f"{place}.*", found["items"])
-    if place in ALSO:
-        found["x-also-called"] = list(dict.fromkeys((*rule.get("x-also-called", ()), *ALSO[place])))
     if place in INSTEAD:
         found["x-instead"] = rule.get("x-instead", {}) | INSTEAD[place]
     if place in OTHER_WORDS:

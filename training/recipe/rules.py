@@ -63,12 +63,12 @@ def data_rule() -> Schema:
         "train": with_synonyms(string_rule("the training pictures, below --data", minLength=1, default="train"), "train_dir"),
         "val": with_synonyms(string_rule("the validation pictures, below --data", minLength=1, default="val")
                              | {"type": ["string", "null"]}, "valid", "validation", "val_dir"),
-        "split": with_synonyms(split, "val_split", "validation_split", "holdout"),
+        "split": with_synonyms(split, "val_split", "validation_split", "holdout", "test_split", "val_ratio", "val_fraction", "validation_fraction"),
         "classes": with_synonyms(names, "names", "labels", "class_names"),
         "broken": with_synonyms(count_rule("unreadable pictures that are skipped before the run stops", 0, default=100), "max_broken"),
         "workers": with_synonyms(number_rule("processes that read pictures; null: one a core, at most 8", "an integer from 0 to 256",
                                              kind="integer", optional=True, minimum=0, maximum=256, default=None),
-                                 "num_workers", "n_workers", "threads"),
+                                 "num_workers", "n_workers", "threads", "dataloader_num_workers", "num_dataloader_workers", "workers_per_gpu"),
     }  # fmt: skip
     keys["format"]["type"] = ["string", "null"]
     keys["format"]["enum"] = [*keys["format"]["enum"], None]
@@ -87,7 +87,7 @@ def warmup_rule() -> Schema:
         "start": with_synonyms(share_rule("the share of the learning rate at the start", default=0.0), "start_factor", "warmup_factor"),
         "shape": with_synonyms(word_rule("`linear` rises in a straight line, `constant` stays at `start` until the warm-up ends",
                                          get_args(WarmupShape), "linear"),
-                               "method", "warmup_method"),
+                               "method", "warmup_method", "type", "name", "mode", "policy"),
     }  # fmt: skip
     rule = mapping_rule(keys, "key of `warmup`", minProperties=1) | {"type": ["object", "null"], "default": None}
     return with_synonyms(rule, "warm_up", "warmup_epochs", integer="warmup: {epochs: VALUE}")
@@ -114,9 +114,20 @@ def checkpoint_rule() -> Schema:
         "key of `every`", minProperties=1, maxProperties=1, description="how often one is written", default={"epochs": 1},
     ) | {"x-wants": "{epochs: NUMBER} or {steps: NUMBER}"}  # fmt: skip
     keys = {
-        "every": with_synonyms(every, "interval", "frequency", integer="every: {epochs: VALUE}"),
+        "every": with_synonyms(
+            every, "interval", "frequency", "save_every", "save_interval", "save_freq", integer="every: {epochs: VALUE}"
+        ),
         "keep": with_synonyms(count_rule("how many of the newest stay", default=2), "save_total_limit", "max_to_keep"),
-        "best": with_synonyms(word_rule("by what the best weights are told", METRICS, "top1"), "metric", "monitor"),
+        "best": with_synonyms(
+            word_rule("by what the best weights are told", METRICS, "top1"),
+            "metric",
+            "monitor",
+            "best_metric",
+            "metric_for_best_model",
+            "eval_metric",
+            "metrics",
+            "key_indicator",
+        ),
     }
     return mapping_rule(
         keys, "key of `checkpoint`", description="how often the state of a run is written, and what stays"
@@ -128,7 +139,8 @@ def top_rules() -> Schema:
     schedules, steps = choice_rules(SCHEDULES), choice_rules(STEPS)
     strings = {"type": "array", "items": string_rule("a name", minLength=1)}
     augment = one_of("one step", steps, "augment step", "step", without_needs(steps))
-    logs = {"every": with_synonyms(count_rule("steps from one row of metrics.csv to the next", default=50), "log_interval", "print_freq"),
+    logs = {"every": with_synonyms(count_rule("steps from one row of metrics.csv to the next", default=50), "log_interval", "print_freq", "logging_steps",
+        "log_every", "log_every_n_steps", "log_freq"),
             "tensorboard": switch_rule("whether event files for TensorBoard are written", False)}  # fmt: skip
     return {
         "recipe": {"type": "integer", "const": 1, "description": "version of the language", "x-wants": "the integer 1"},
@@ -137,28 +149,37 @@ def top_rules() -> Schema:
         "source": with_synonyms(string_rule("the paper and section it follows", default=""), "paper"),
         "nets": with_synonyms(strings | {"description": "bundled specs whose own recipe this is", "default": []}, "models"),
         "extends": with_synonyms(string_rule("another recipe: a file beside this one, or zoo:NAME", minLength=1), "base", "inherits"),
-        "data": with_synonyms(data_rule(), "dataset", "datasets"),
-        "epochs": with_synonyms(count_rule("passes over the training pictures", most=MOST), "max_epochs", "num_epochs", "n_epochs", "max_epoch"),
-        "steps": with_synonyms(count_rule("optimizer steps, instead of epochs"), "max_steps", "iterations", "max_iter", "num_steps"),
-        "batch": with_synonyms(count_rule("pictures of a step: of all processes and accumulated passes", most=16 * MOST), "batch_size", "global_batch_size", "bs"),
+        "data": with_synonyms(data_rule(), "dataset", "datasets", "data_config", "dataset_config"),
+        "epochs": with_synonyms(count_rule("passes over the training pictures", most=MOST), "max_epochs", "num_epochs", "n_epochs", "max_epoch",
+            "num_train_epochs", "total_epochs", "nb_epoch", "n_epoch"),
+        "steps": with_synonyms(count_rule("optimizer steps, instead of epochs"), "max_steps", "iterations", "max_iter", "num_steps", "total_steps",
+            "train_steps", "num_train_steps", "max_iters", "num_iters", "total_iters"),
+        "batch": with_synonyms(count_rule("pictures of a step: of all processes and accumulated passes", most=16 * MOST), "batch_size", "global_batch_size",
+            "bs", "train_batch_size", "total_batch_size", "mini_batch_size"),
         "optimizer": with_synonyms(one_of("the optimizer and its numbers", choice_rules(OPTIMIZERS), "optimizer", "optimizer", default={"sgd": {"lr": 0.1}}),
-                                    "optimiser", "optim", "opt"),
+                                    "optimiser", "optim", "opt", "optimizer_name", "optim_name"),
         "schedule": with_synonyms(one_of("how the learning rate goes on", schedules, "schedule", "schedule", without_needs(schedules), default="constant"),
-                                    "lr_scheduler", "scheduler", "lr_schedule", "sched"),
+                                    "lr_scheduler", "scheduler", "lr_schedule", "sched", "lr_scheduler_type", "lr_policy", "lr_config", "param_scheduler",
+                                    "learning_rate_schedule", "lr_schedulers"),
         "warmup": warmup_rule() | {"description": "a lower learning rate at the start"},
         "loss": with_synonyms(loss_rule(), "criterion"),
         "augment": with_synonyms({"type": "array", "items": augment, "description": "steps on the training pictures, in their order", "default": [],
-                    "x-wants": "a list of steps"}, "augmentation", "augmentations", "transforms", "transform"),
+                    "x-wants": "a list of steps"}, "augmentation", "augmentations", "transforms", "transform", "augmentation_pipeline", "train_transforms",
+                        "train_pipeline", "aug"),
         "ema": with_synonyms(number_rule("the decay of the average of the weights", "a number over 0 and under 1", optional=True,
-                                         exclusiveMinimum=0, exclusiveMaximum=1, default=None), "ema_decay", "model_ema"),
-        "precision": with_synonyms(word_rule("of the passes", get_args(TrainingPrecision), "fp32"), "amp", "dtype"),
+                                         exclusiveMinimum=0, exclusiveMaximum=1, default=None), "ema_decay", "model_ema", "model_ema_decay", "use_ema",
+                                             "ema_rate", "ema_momentum"),
+        "precision": with_synonyms(word_rule("of the passes", get_args(TrainingPrecision), "fp32"), "amp", "dtype", "mixed_precision", "autocast",
+            "use_amp", "mixed_precision_policy"),
         "compile": with_synonyms(switch_rule("whether torch.compile compiles the net", False), "torchcompile", "torch_compile"),
         "channels_last": switch_rule("whether pixels lie together in memory, channels innermost", False),
         "accumulate": with_synonyms(count_rule("passes of a step", default=1), "accumulate_grad_batches", "grad_accum_steps",
-                                    "gradient_accumulation_steps"),
+                                    "gradient_accumulation_steps", "grad_accum", "gradient_accumulation", "accum_iter", "grad_accumulation",
+                                    "accumulation_steps"),
         "clip": with_synonyms(positive_rule("the largest norm of the gradient", optional=True, default=None), "clip_grad", "gradient_clip_val",
-                              "max_grad_norm", "clip_norm", "clip_grad_norm"),
-        "freeze": with_synonyms(strings | {"description": "paths of steps that are not trained", "default": []}, "frozen"),
+                              "max_grad_norm", "clip_norm", "clip_grad_norm", "grad_clip", "gradient_clip", "clip_gradients", "max_norm", "gradient_clipping"),
+        "freeze": with_synonyms(strings | {"description": "paths of steps that are not trained", "default": []}, "frozen", "freeze_layers", "frozen_layers",
+            "freeze_stages"),
         "checkpoint": with_synonyms(checkpoint_rule(), "checkpoints"),
         "seed": with_synonyms(count_rule("of all draws", 0, default=0), "random_seed", "manual_seed"),
         "log": with_synonyms(mapping_rule(logs, "key of `log`", description="what a run writes beside its checkpoints"), "logging", "logger"),

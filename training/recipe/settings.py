@@ -5,8 +5,7 @@ Each setting is a small recipe of one value, which is laid over the recipe, so t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ...compiler.diagnostics import Collector, Failure, Span, list_names, nearest
@@ -14,7 +13,6 @@ from ...compiler.frontend.located_yaml import Entry, Located
 from ...compiler.frontend.overrides import Override, from_setting, from_value
 from ...compiler.frontend.validation import validate
 from ...compiler.ops.fields import Schema
-from ...compiler.sources import Memory, SpecText
 from .choice import CHOICES
 from .layers import OWN, lay_over
 from .rules import recipe_schema
@@ -22,16 +20,13 @@ from .setting_names import (
     FIXED,
     OF_RECIPE,
     OF_SPEC,
-    SHELL_WORD,
     advise_elsewhere,
     as_setting,
     did_you_mean,
     place_of,
-    places,
     refuse_name,
 )
 from .tree import chosen, find
-from .write import flow, to_plain
 
 
 class SplitSettings(NamedTuple):
@@ -86,38 +81,6 @@ def is_of_recipe(name: str, params: Collection[str], value: str = "") -> bool:
         else f"{of_spec}; a recipe has {', '.join(key for key in keys if key not in OWN)} (docs/reference/recipes.md)"
     )
     raise Failure("set-unknown", f"--set {name[:80]} names no parameter of the spec and no key of a recipe", help, 2)
-
-
-def list_settings(spec: str | None = None, recipe: str | None = None) -> list[str]:
-    """`name=value` for each value of a recipe that a setting can change: of `recipe`, or of the bundled one of a bundled spec; else
-    of one that says nothing. The value is left out where a shell would need quotes around it."""
-    # late: read.py calls this module
-    from .find import recipe_for
-    from .read import read_recipe
-
-    own = recipe if recipe is not None else recipe_for(spec) if spec is not None and not Path(spec).exists() else None
-    text = b"recipe: 1\nepochs: 90\nbatch: 256\n"
-    found = dict(leaves(to_plain(read_recipe(own or SpecText(Memory({}), "recipe", text, "recipe")))))
-    unset = {dotted for _, dotted, _ in places(recipe_schema()) if dotted.partition(".")[0] not in (*OWN, *CHOICES)
-             and not any(name == dotted or name.startswith(f"{dotted}.") for name in found)}  # fmt: skip
-    texts = {
-        name: value if isinstance(value, str) else "" if value is None else flow(value) for name, value in found.items()
-    }
-    return sorted([f"{name}={text if SHELL_WORD.fullmatch(text) else ''}" for name, text in texts.items()] + [f"{name}=" for name in unset])  # fmt: skip
-
-
-def leaves(plain: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of a recipe by the dotted word that sets each."""
-    for key, value in plain.items():
-        if not before and key in OWN:
-            continue
-        if isinstance(value, Mapping):
-            inner = next(iter(value.values())) if not before and key in CHOICES else value
-            yield from leaves(inner, f"{before}{key}.")
-            if not before and key in CHOICES:
-                yield key, None if inner else next(iter(value))
-        else:
-            yield before + key, value
 
 
 def lay_settings(root: Located, settings: Sequence[str], values: Mapping[str, Any]) -> Located:

@@ -8,28 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...compiler.frontend.language import SPEC_KEYS
+
 FLAGS = "archc train SPEC RECIPE"
-# a place, and more words for it
-ALSO: dict[str, tuple[str, ...]] = {
-    "epochs": ("num_train_epochs", "total_epochs", "nb_epoch", "n_epoch"),
-    "steps": ("total_steps", "train_steps", "num_train_steps", "max_iters", "num_iters", "total_iters"),
-    "batch": ("train_batch_size", "total_batch_size", "mini_batch_size"),
-    "optimizer": ("optimizer_name", "optim_name"),
-    "schedule": ("lr_scheduler_type", "lr_policy", "lr_config", "param_scheduler", "learning_rate_schedule", "lr_schedulers"),
-    "ema": ("model_ema_decay", "use_ema", "ema_rate", "ema_momentum"),
-    "precision": ("mixed_precision", "autocast", "use_amp", "mixed_precision_policy"),
-    "accumulate": ("grad_accum", "gradient_accumulation", "accum_iter", "grad_accumulation", "accumulation_steps"),
-    "clip": ("grad_clip", "gradient_clip", "clip_gradients", "max_norm", "gradient_clipping"),
-    "freeze": ("freeze_layers", "frozen_layers", "freeze_stages"),
-    "augment": ("augmentation_pipeline", "train_transforms", "train_pipeline", "aug"),
-    "data": ("data_config", "dataset_config"),
-    "data.workers": ("dataloader_num_workers", "num_dataloader_workers", "workers_per_gpu"),
-    "data.split": ("test_split", "val_ratio", "val_fraction", "validation_fraction"),
-    "warmup.shape": ("type", "name", "mode", "policy"),
-    "log.every": ("logging_steps", "log_every", "log_every_n_steps", "log_freq"),
-    "checkpoint.every": ("save_every", "save_interval", "save_freq"),
-    "checkpoint.best": ("best_metric", "metric_for_best_model", "eval_metric", "metrics", "key_indicator"),
-}  # fmt: skip
 # words at the top, the section that they belong in, and the key in it
 STANDS_IN: list[tuple[tuple[str, ...], str, str]] = [
     (("lr_step_size", "step_size", "decay_milestones", "lr_steps", "lr_gamma"), "schedule", ""),
@@ -65,8 +46,6 @@ OTHER_KEYS: dict[str, Rows] = {
         (("push_to_hub", "hub_model_id", "remove_unused_columns", "do_train", "do_eval", "do_predict", "group_by_length", "label_names", "past_index", "run_eagerly",
           "fast_dev_run", "enable_checkpointing", "enable_progress_bar", "num_sanity_val_steps", "limit_train_batches", "visualizer", "val_cfg", "test_cfg", "env_cfg"),
          "leave it out: there is nothing of it"),
-        (("archspec", "input", "graph", "blocks", "params", "labels", "expect", "reported", "lineage", "import"),
-         "it is a spec's, and a recipe is a file of its own: `archc train SPEC RECIPE`"),
         (("training", "train", "hyperparameters", "hparams", "hyp", "solver", "fit", "config", "settings", "train_config", "training_args", "trainer_args", "params_train"),
          {"object": "what stands in it stands at the top of a recipe, each key on a line of its own"}),
         (("param_groups", "paramwise_cfg", "no_weight_decay", "filter_bias_and_bn", "norm_weight_decay", "bias_weight_decay", "no_decay_bn"),
@@ -87,6 +66,8 @@ OTHER_KEYS: dict[str, Rows] = {
         (("classes",), {"integer": f"the number of classes is counted in the pictures: leave it out, or say it: `{FLAGS} --set spec.classes=VALUE`"}),
         (("Normalize", "normalise", "normalization", "mean", "std", "resize", "val_resize_size", "val_crop_size", "crop_pct", "preprocess", "interpolation", "rescale",
           "train_interpolation"), PREPROCESS),
+        # behind the row that has `preprocess`, as the first row of a word counts
+        ((*SPEC_KEYS, "lineage"), "it is a spec's, and a recipe is a file of its own: `archc train SPEC RECIPE`"),
         (("lrf", "final_lr_factor"), "the lowest learning rate is said itself, and not as a share: write `schedule: {cosine: {min_lr: 0.0001}}`"),
         (("cos_lr", "cosine_lr", "use_cosine"), {"true": "write `schedule: cosine`", "false": "leave it out: without `schedule` the learning rate is constant"}),
         (("T_max", "t_initial", "cosine_epochs"), "leave it out: a schedule ends with the run; `schedule: cosine` takes all of it"),
@@ -229,7 +210,7 @@ INSTEAD: dict[str, dict[str, str]] = {
     "data.val": {"number": "split: VALUE"},
 }
 # a place, and the key whose value is meant where others have a mapping: `batch: {train: 32, val: 64}`
-MEANT_KEYS = {"batch": "train", "epochs": "train", "data.workers": "train"}
+MEANT_KEYS = dict.fromkeys(("batch", "epochs", "steps", "accumulate", "clip", "seed", "data.workers"), "train")
 METRIC_WORDS = dict.fromkeys(("accuracy", "acc", "acc1", "acc@1", "top1_acc", "val_acc", "val_accuracy", "val/acc", "prec1", "accuracy_top1", "eval_accuracy", "metrics/accuracy_top1", "top_1", "top-1"), "top1")  # fmt: skip
 METRIC_WORDS |= dict.fromkeys(("acc5", "acc@5", "prec5", "top5_acc", "top_5", "top-5", "accuracy_top5"), "top5")
 METRIC_WORDS |= dict.fromkeys(("val_loss", "eval_loss", "val/loss", "valid_loss", "validation_loss"), "loss")

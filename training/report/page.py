@@ -105,7 +105,7 @@ def format_head(record: RunRecord) -> str:
     if plan.parameters:
         trained = f", {format_count(plan.parameters)} of them trained" if plan.frozen else ""
         figures.append(("parameters", format_count(plan.parameters + plan.frozen) + trained))
-    ended = FINISHED if record.end.reason == "finished" else ""
+    ended = FINISHED if record.end.is_finished else ""
     source = f" ({escape_text(plan.recipe.source)})" if plan.recipe.source else ""
     processes = f" in {plan.world_size} processes" if plan.world_size > 1 else ""
     return (f"<header><h1>{escape_text(plan.net)}</h1><p>trained by the recipe <code>{escape_text(plan.recipe.name)}</code>{source} on {escape_text(plan.device)}{processes}, "
@@ -114,10 +114,12 @@ def format_head(record: RunRecord) -> str:
 
 def format_end(end: RunEnd) -> str:
     """A box that says why a run ended before its time, and what to do; nothing where it is finished."""
-    if end.reason == "finished":
+    if end.is_finished:
         return ""
     advice = f"<p>{escape_text(end.help)}</p>" if end.help else ""
-    return f"<div class=stopped><p><b>The run ended before its time: {escape_text(end.reason)}</b></p>{advice}</div>\n"
+    return (
+        f"<div class=stopped><p><b>The run ended before its time: {escape_text(end.stopped_by)}</b></p>{advice}</div>\n"
+    )
 
 
 def format_charts(record: RunRecord) -> str:
