@@ -22,11 +22,13 @@ from archc.training.recipe.words import (
     EXAMPLES,
     FORMS,
     INSTEAD,
+    ITEM_ORDERS,
     MEANT_KEYS,
     NEEDS,
     ORDER,
     OTHER_KEYS,
     OTHER_WORDS,
+    PARTS,
     STANDS_IN,
 )
 
@@ -61,7 +63,7 @@ SLIPS: list[tuple[str, str, int, str, str]] = [
      "they stand in `optimizer`: write `optimizer: {sgd: {lr: 0.1, momentum: 0.9, nesterov: true}}`"),
     ("optimizer: sgd\nnesterov: true", "wrong-type", 4, "not 'sgd'", "write `optimizer: {sgd: {lr: 0.1, momentum: 0.9, nesterov: true}}`"),
     ("weight_decay: 1e-4", "unknown-key", 4, "`weight_decay`", "write `optimizer: {sgd: {lr: 0.1, weight_decay: 0.0001}}`"),
-    ("optimizer: {adam: {lr: 0.1, beta1: 0.9, beta2: 0.99}}", "unknown-key", 4, "unknown fields of `adam`: `beta1`, `beta2`", "betas: [0.9, 0.999]"),
+    ("optimizer: {adam: {lr: 0.1, beta1: 0.8, beta2: 0.99}}", "unknown-key", 4, "unknown fields of `adam`: `beta1`, `beta2`", "write `betas: [0.8, 0.99]`"),
     ("optimizer: {adam: {lr: 0.1, momentum: 0.9}}", "unknown-key", 4, "`momentum`", "`betas: [0.9, 0.999]` stand for it"),
     # schedules
     ("schedule: {name: cosine, min_lr: 0.001}", "unknown-key", 4, "`name` is no schedule: a schedule is a key itself", "write `schedule: {cosine: {min_lr: 0.001}}`"),
@@ -192,6 +194,20 @@ SLIPS: list[tuple[str, str, int, str, str]] = [
     ("data: {split: 1}", "out-of-range", 4, "not 1", "such as `split: 0.1`"),
     ("data: {split: 20}", "out-of-range", 4, "not 20", "write 0.2: 1 is all of it"),
     ("data: {train: 0.8}", "wrong-type", 4, "not 0.8", "it is a folder; what validates is a share of its pictures, as `split: 0.2`"),
+    # what would be taken, and mean something else
+    ("lr_scheduler: StepLR(30)", "unknown-key", 4, "`lr_scheduler`", "write `schedule: {exponential: {every: 30, factor: 0.1}}`"),
+    ("schedule: {step: 30}", "unknown-key", 4, "`step`", "write `schedule: {exponential: {every: 30, factor: 0.1}}`"),
+    ("optimizer: sgd_momentum(0.2)", "wrong-type", 4, "not 'sgd_momentum(0.2)'", "write `optimizer: {sgd: {momentum: 0.9, lr: 0.2}}`"),
+    ("optimizer: {nesterov: 0.2}", "unknown-key", 4, "`nesterov`", "write `optimizer: {sgd: {momentum: 0.9, nesterov: true, lr: 0.2}}`"),
+    ("class_weights: {dog: 2, cat: 1}", "unknown-key", 4, "`class_weights`",
+     "write `loss: {class_weights: [1, 2]}`; the list is in the order of the classes, which is that of their names: cat, dog"),
+    ("loss: {class_weights: {'10': 3, '2': 1}}", "wrong-type", 4, "not a mapping", "write `class_weights: [1, 3]`; the list"),
+    ("optimizer: {sgd: {lr: 0.1}}\nlr: 0.2", "unknown-key", 5, "`lr`", "; `lr` is said twice, as 0.1 and as 0.2: keep the one that is meant"),
+    ("optimizer: SGD(lr=0.1)\nlr: 0.2", "wrong-type", 4, "not 'SGD(lr=0.1)'", "`lr` is said twice, as 0.1 and as 0.2"),
+    ("warmup_epochs: 5\nlr_warmup_epochs: 3", "unknown-key", 4, "`warmup_epochs`", "`epochs` is said twice, as 5 and as 3"),
+    ("optimizer: {Adam: {lr: 0.1, beta_1: 0.8}}", "unknown-key", 4, "`Adam`", "write `optimizer: {adam: {lr: 0.1, betas: [0.8, 0.999]}}`"),
+    ("schedule: plateau\npatience: 5", "unknown-key", 5, "`patience`", "it stands in `schedule`: write `schedule: {plateau: {patience: 5}}`"),
+    ("optimizer: SGD" + "(" * 300, "wrong-type", 4, "not 'SGD((((", "`SGD" + "(" * 56 + "…` is `sgd` here"),
     # slips of YAML
     ("optimizer: {sgd: {lr: 0,1}}", "key-not-a-string", 4, "`0,1` is no list", "write 0.1 for the number, or [0, 1] for a list"),
     ("clip: 1,5", "wrong-type", 4, "not '1,5'", "write `clip: 1.5`"),
@@ -296,7 +312,7 @@ def test_the_tables_are_of_places_that_there_are() -> None:
             at = at["properties"][key]
         return True
 
-    for table in (OTHER_KEYS, INSTEAD, MEANT_KEYS, OTHER_WORDS, FORMS, NEEDS, ORDER):
+    for table in (OTHER_KEYS, PARTS, ITEM_ORDERS, INSTEAD, MEANT_KEYS, OTHER_WORDS, FORMS, NEEDS, ORDER):
         assert [place for place in table if not known(place)] == []  # type: ignore[attr-defined]
     for _, section, key in STANDS_IN:
         assert known(section) and (not key or known(f"{section}.{key}")), (section, key)

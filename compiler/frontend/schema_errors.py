@@ -19,7 +19,7 @@ from ..ops.fields import Schema, is_int, quote_value
 from ..ops.words import INFERRED, NOT_ARCHITECTURE, argument_advice, is_among, match_op
 from . import foreign_steps as foreign
 from .choice_errors import explain_choice
-from .corrections import correct_entry, suggest_entry
+from .corrections import correct_entry, join_parts, suggest_entry
 from .language import Rules, spec_rules
 from .located_yaml import Entry, Located, plain_value
 from .named_choices import find_name_key, is_choice
@@ -36,7 +36,7 @@ from .schema_rules import (
     unknown_entries,
     wants_in_words,
 )
-from .sound_advice import first_sound, scopes_at
+from .sound_advice import first_sound, is_sound, scopes_at
 from .spec import MODIFIERS
 from .step_errors import advise_modifier, explain_not_a_step, explain_unknown_step_keys, unknown_step
 from .strays import correct_section, explain_strays, find_strays, several_of
@@ -272,7 +272,13 @@ def explain_unknown_words(node: Located, rule: Schema, unknown: list[Entry], rul
     what = rule.get("x-what", "key")
     told: dict[str, list[Entry]] = {}
     advices = advice_by_word(rule)
+    for advice, parts in join_unknown_parts(rule, unknown):
+        if is_sound(advice, [rule]):
+            told[advice] = parts
+    unknown_parts = {id(entry) for parts in told.values() for entry in parts}
     for entry in unknown if advices else ():
+        if id(entry) in unknown_parts:
+            continue
         # that of the value, else that without one
         said = (choose_advice(advices, str(entry.key.value), value) for value in (plain_value(entry.value), None))
         if other := first_sound(said, [rules(), rule]):
@@ -289,6 +295,16 @@ def explain_unknown_words(node: Located, rule: Schema, unknown: list[Entry], rul
         )
         kind = several_of(what, len(words))
         yield Diagnostic("unknown-key", entry.key.span, f"unknown {kind}: {', '.join(words)}", help=help)
+
+
+def join_unknown_parts(rule: Schema, unknown: list[Entry]) -> Iterator[tuple[str, list[Entry]]]:
+    """The keys that are each a number of one list here, with the list as it is written: `beta1` and `beta2`."""
+    for key, each in rule.get("properties", {}).items():
+        words = tuple(word for words in each.get("x-parts", ()) for word in words)
+        parts = [entry for entry in unknown if is_among(str(entry.key.value), words)] if words else []
+        if parts:
+            numbers = join_parts(rule, {str(entry.key.value): plain_value(entry.value) for entry in parts})
+            yield f"both are one list: write `{key}: {foreign.format_flow(numbers[key])}`", parts
 
 
 def advise_quotes(entry: Entry) -> str:

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from ..diagnostics import Diagnostic, list_names
 from ..ops.fields import Schema, quote_value
 from ..ops.words import is_among
-from .corrections import CorrectedEntry, correct, correct_entry, is_off
+from .corrections import CorrectedEntry, Correction, correct, correct_entry, is_off, remark_on_two
 from .language import Rules
 from .located_yaml import Entry, Located, plain_value
-from .named_choices import NAME_KEYS, is_choice
+from .named_choices import NAME_KEYS, candidates, is_choice, read_choice
 from .other_words import advise_other_word
 from .schema_rules import find_key, unknown_entries
 from .validation import fits, fits_itself
@@ -40,10 +40,12 @@ def find_strays(root: Located, rules: Rules) -> Mapping[str, tuple[Stray, ...]]:
     found: dict[str, list[Stray]] = {}
     for entry in unknown_entries(root, rule)[:MAX_STRAYS] if "x-stands-in" in rule else ():
         word = str(entry.key.value)
-        if advise_other_word(rule, word, plain_value(entry.value)):
-            continue
         section = find_key(rule["properties"], word)
         row = next((row for row in rule["x-stands-in"] if is_among(word, tuple(row[0]))), None)
+        # a field of the choice that is made means that choice, as `patience` beside `schedule: plateau`
+        is_of_choice = row is not None and word in fields_of_choice(root, row[1], rule)
+        if not is_of_choice and advise_other_word(rule, word, plain_value(entry.value)):
+            continue
         if section:
             found.setdefault(section, []).append(Stray(entry, ""))
         elif row:
@@ -51,13 +53,45 @@ def find_strays(root: Located, rules: Rules) -> Mapping[str, tuple[Stray, ...]]:
     return {section: tuple(strays) for section, strays in found.items()}
 
 
+def fields_of_choice(root: Located, section: str, rule: Schema) -> Mapping[str, Schema]:
+    """The fields of what a section chooses by name, with their rules; empty for any other section."""
+    inner = rule["properties"][section]
+    node = next((entry.value for key, entry in root.value.items() if find_key({section: inner}, key)), None)
+    named = read_choice(inner, plain_value(node)) if node and is_choice(inner) else None
+    found = next(candidates(inner, named.word), None) if named else None
+    fields: Mapping[str, Schema] = inner["properties"][found.name].get("properties", {}) if found else {}
+    return fields
+
+
+def find_clashes(rule: Schema, head: Any, fields: list[tuple[str, Any]]) -> Iterator[str]:
+    """A remark on each field that stands in its section and outside of it, or outside of it twice, with two values."""
+    named = read_choice(rule, head) if is_choice(rule) else None
+    corrected = correct(rule, head) if isinstance(head, (int, float)) and not is_choice(rule) else None
+    own = named.given if named else corrected.value if corrected else head
+    known: dict[str, Schema] = {}
+    for each in rule["properties"].values() if is_choice(rule) else (rule,):
+        known |= each.get("properties", {})
+    given = [*(own.items() if isinstance(own, dict) else ()), *fields]
+    told: dict[str, Any] = {}
+    for word, value in given:
+        key = find_key(known, word) or word
+        if told.setdefault(key, value) != value:
+            yield remark_on_two(key, told[key], value)
+
+
 def correct_section(root: Located, section: str, rules: Rules) -> CorrectedEntry | None:
     """The section with all that belongs in it; None where it cannot be told."""
     rule, strays = rules()["properties"][section], find_strays(root, rules).get(section, ())
     heads = [each.entry.value for each in strays if not each.field]
     head = root.value[section].value if section in root.value else heads[0] if heads else None
-    fields = {each.field: plain_value(each.entry.value) for each in strays if each.field}
-    return correct_entry(section, rule, join_section(rule, plain_value(head) if head else None, fields))
+    fields = [(each.field, plain_value(each.entry.value)) for each in strays if each.field]
+    base = plain_value(head) if head else None
+    entry = correct_entry(section, rule, join_section(rule, base, dict(fields)))
+    if entry is None or not fields:
+        return entry
+    value, remarks = entry.correction
+    remarks = tuple(dict.fromkeys((*remarks, *find_clashes(rule, base, fields))))
+    return entry._replace(correction=Correction(value, remarks))
 
 
 def join_section(rule: Schema, base: Any, fields: Mapping[str, Any]) -> Any:

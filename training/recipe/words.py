@@ -211,6 +211,13 @@ INSTEAD: dict[str, dict[str, str]] = {
 }
 # a place, and the key whose value is meant where others have a mapping: `batch: {train: 32, val: 64}`
 MEANT_KEYS = dict.fromkeys(("batch", "epochs", "steps", "accumulate", "clip", "seed", "data.workers"), "train")
+# a place of a list, and for each of its numbers the words of others, who have a field for each
+PARTS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "optimizer.adam.betas": (("beta1", "b1", "beta_1", "adam_beta1"), ("beta2", "b2", "beta_2", "adam_beta2")),
+    "optimizer.adamw.betas": (("beta1", "b1", "beta_1", "adam_beta1"), ("beta2", "b2", "beta_2", "adam_beta2")),
+}
+# a place of a list, and the order of its items, where others name each: `class_weights: {cat: 1, dog: 2}`
+ITEM_ORDERS = {"loss.class_weights": "the order of the classes, which is that of their names"}
 METRIC_WORDS = dict.fromkeys(("accuracy", "acc", "acc1", "acc@1", "top1_acc", "val_acc", "val_accuracy", "val/acc", "prec1", "accuracy_top1", "eval_accuracy", "metrics/accuracy_top1", "top_1", "top-1"), "top1")  # fmt: skip
 METRIC_WORDS |= dict.fromkeys(("acc5", "acc@5", "prec5", "top5_acc", "top_5", "top-5", "accuracy_top5"), "top5")
 METRIC_WORDS |= dict.fromkeys(("val_loss", "eval_loss", "val/loss", "valid_loss", "validation_loss"), "loss")
