@@ -175,6 +175,7 @@ SLIPS: list[tuple[str, str, int, str, str]] = [
     ("per_device_train_batch_size: 8", "unknown-key", 4, "`per_device_train_batch_size`", "write `batch: 8`, times"),
     ("checkpoint: {keep: 3.0}", "wrong-type", 4, "not 3.0", "write 3: a number with a point is no integer"),
     # what a table would tell of such a value is refused
+    ('data: "`x`"', "wrong-type", 4, "not '`x`'", "such as `data: {train: train, val: val}`"),
     ("loss: 2", "wrong-type", 4, "not 2", "such as `loss: {label_smoothing: 0.1}`"),
     ("checkpoint: -1", "wrong-type", 4, "not -1", "such as `checkpoint: {every: {epochs: 1}}`"),
     ("log: 0", "wrong-type", 4, "not 0", "such as `log: {every: 50}`"),

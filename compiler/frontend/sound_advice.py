@@ -40,7 +40,10 @@ def is_sound(advice: str, scopes: list[Schema]) -> bool:
     """Whether each entry in the advice is taken by a rule that knows its key; what no rule knows is no entry of the document."""
     for text in ENTRY.findall(advice):
         node = parse_yaml(Source("an advice", text), Collector())
-        plain = plain_value(node) if node else None
+        if node is None:
+            # a backtick in a value has cut it
+            return False
+        plain = plain_value(node)
         for key, value in plain.items() if isinstance(plain, dict) else ():
             known = [scope["properties"][key] for scope in scopes if key in scope.get("properties", {})]
             if known and not any(fits(rule, value) or refers(rule) for rule in known):
