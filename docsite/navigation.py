@@ -105,7 +105,8 @@ NAVIGATION: tuple[Any, ...] = (
                 (*link("reference", train="Training", train_report="Watching a run", recipes="Recipes"),),
             ),
             Section("Python", (*link("reference", pytorch="The PyTorch module"), Folder("reference/python/"))),
-            Link("Diagnostics", "diagnostics/index.md"),
+            # in a section of its own, as an index would be the first page of the whole part
+            Section("Diagnostics", (Link("All diagnostics", "diagnostics/index.md"),)),
         ),
     ),
     Section(

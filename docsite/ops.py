@@ -43,6 +43,7 @@ INDEX = """\
 
 What a step of a spec may be, beside a block of your own: {count} operations. `archc ops` lists them in a terminal, and `archc ops NAME`
 tells one, by our word or another framework's: `archc ops Conv2d`. {language} tells what may stand beside an operation in a step.
+A `residual` is no operation, but a body, a shortcut and an `add`: {branches}.
 
 """
 
@@ -65,7 +66,9 @@ def op_pages() -> Iterator[Page]:
 def index_text() -> str:
     """The page that lists all operations, by kind."""
     ops, here = public_ops(), f"{FOLDER}/index.md"
-    parts = [INDEX.format(count=len(ops), language=link("The language", "reference/language.md#steps", here))]
+    language = link("The language", "reference/language.md#steps", here)
+    branches = link("branches and residuals", "reference/language.md#branches-and-residuals", here)
+    parts = [INDEX.format(count=len(ops), language=language, branches=branches)]
     for family in FAMILIES:
         rows = [
             [link(code(op.name), f"{FOLDER}/{op.name}.md", here), read_rules(op).summary]
@@ -109,9 +112,9 @@ def field_section(op: type[Op], here: str) -> Iterator[str]:
     """Its fields: what each is, what it takes, and its default."""
     yield "\n## Fields\n\n"
     if not op.fields:
-        yield (
-            f"It has none: a step is its name, `- {op.name}`.\n" if not op.is_merge else "It has its branches alone.\n"
-        )
+        branches = link("by key or as a list", "reference/language.md#branches-and-residuals", here)
+        alone = f"It has its branches alone, {branches}; `[]` is what arrived.\n"
+        yield alone if op.is_merge else f"It has none: a step is its name, `- {op.name}`.\n"
         return
     rows = [
         [code(name), field.doc, field.kind.wants, "required" if field.required else code(field.kind.spell(field.default))]

@@ -183,10 +183,10 @@ def peer_section(nets: Sequence[ZooNet], here: str) -> Iterator[str]:
     rows = [
         [code(each.name), each.model.lineage, "tensors and answers" if each.name in known.nets else ""] for each in nets
     ]
-    yield "\n## Peers\n\nNames, and details where the paper is silent, follow what the table names. "
+    yield "\n## Peers\n\nWhere its paper is silent, a net has the names and details of what it follows. "
     if any(row[2] for row in rows):
-        yield "Where it says so, the tests hold the names and shapes of all tensors, and the answers, against those of "
-        yield f"{known.versions}, so that its checkpoints load as they are.\n\n"
+        yield "Of a net that is compared, tests hold the names and shapes of all tensors, and the answers, against those of "
+        yield f"{known.versions}, so that their checkpoints load as they are.\n\n"
     else:
         yield "None of these is compared with a net of torchvision or timm.\n\n"
     yield table(["net", "follows", "compared"], rows)

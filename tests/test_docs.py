@@ -34,6 +34,9 @@ CONSOLE = [
 ]
 LECTURE = (DOCS / "zoo/lecture.md").read_text("utf-8")
 
+LANGUAGE = (DOCS / "reference/language.md").read_text("utf-8")
+WHOLE_SPEC = re.compile(r"^```yaml\n(archspec: 1\n.*?)^```$", re.M | re.S)
+
 OPERATORS: dict[type, Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -41,6 +44,17 @@ OPERATORS: dict[type, Callable[[float, float], float]] = {
     ast.Div: operator.truediv,
     ast.Pow: operator.pow,
 }
+
+
+def test_the_specs_of_the_language_hold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    specs = WHOLE_SPEC.findall(LANGUAGE)
+    assert specs
+    for spec in specs:
+        Path("net.yaml").write_text(spec, "utf-8")
+        assert main(["check", "net.yaml"]) == 0 and "warning" not in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize("page, block", CONSOLE, ids=[f"{page}-{at}" for at, (page, _) in enumerate(CONSOLE)])

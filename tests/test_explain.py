@@ -254,6 +254,7 @@ def test_the_ways_to_ask(run: Run, arguments: list[str], starts: str) -> None:
 def test_a_spec_alone_is_asked_which_step(run: Run, word: str) -> None:
     ran = run("explain", word)
     assert ran.code == 2 and "say which step of it" in ran.err
+    assert f"`archc show {word}` tells the paths" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,10 @@ def test_length_depth_and_steps_are_bounded(text):
     assert refused(f"$({text})").code == "expression-limit"
 
 
+def test_a_number_is_no_truth_and_is_to_be_compared():
+    assert "compare it, as `i > 0`" in refused("$(not 1)").help and not refused("$(not 'a')").help
+
+
 def test_a_long_sum_needs_no_deep_stack():
     def at(depth):
         return at(depth - 1) if depth else value("$(" + "1+" * 800 + "1)")

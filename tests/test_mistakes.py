@@ -248,6 +248,7 @@ SIZES_THAT_DIFFER = [  # the input, the body of a residual, what the help names 
     ("[16, 64, 64]", "conv: {out: 32, kernel: 3, stride: 2, padding: 1}", "{conv: {out: 32, kernel: 1, stride: 2, bias: false}}", "paddings"),
     ("[16, 63, 63]", "conv: {out: 16, kernel: 3, stride: 2, padding: 1}", "{conv: {out: 16, kernel: 1, stride: 2, bias: false}}", "paddings"),
     ("[16, 64, 64]", "conv: {out: 32}", "{conv: {out: 32, kernel: 1, bias: false}}", "paddings"),
+    ("[16, 64, 64]", "conv: {out: 32}", "let all branches end with equally many channels", "paddings"),
     ("[16, 64, 64]", "upsample: 2", "{conv: {out: 16, kernel: 1, stride: 2, bias: false}}", "paddings"),
     ("[16, 64, 64]", "max_pool: {kernel: [1, 2]}", "paddings and strides", "projection"),
 ]  # fmt: skip

@@ -281,3 +281,30 @@ def test_a_wrong_prefix_is_told(run):
     torch.save({"model": {f"module.{k}": v for k, v in state().items()}, "ema": state()}, "file.pth")
     done = run("small.yaml", "--weights", "file.pth", "--weights-prefix", "modul")
     assert done.code == 2 and "did you mean `module`?" in done.err
+
+
+def renamed(tensors: State) -> State:
+    """The tensors as a script calls them whose last layer is `cls`, and whose first norm is `norm`."""
+    return {name.replace("fc.", "cls.") if name.startswith("fc.") else name.replace("layer1.norm1", "norm"): tensor for name, tensor in tensors.items()}  # fmt: skip
+
+
+# what the checkpoint has besides, options, the exit code, and what is said
+BESIDE_A_MAP: dict[str, tuple[State, tuple[str, ...], int, str]] = {
+    "in a module that a step becomes": ({"norm.extra": torch.ones(2)}, (), 1, "error[weights-unused]: file.pth has 1 tensor: norm.extra"),
+    "in a module, left out on purpose": ({"norm.extra": torch.ones(2)}, ("--weights-skip", "norm.extra"), 0, ""),
+    "in a module beside": ({"norm2.extra": torch.ones(2)}, (), 0, "warning[weights-unused]"),
+    "the step that is left out": ({}, ("--weights-skip", "fc"), 0, ""),
+    "the step that is left out, by their name": ({}, ("--weights-skip", "cls"), 2, "the map says that it is `fc` in the net"),
+    "more in the step that is left out": ({"cls.scale": torch.ones(2)}, ("--weights-skip", "fc"), 0, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BESIDE_A_MAP)
+def test_what_a_mapped_checkpoint_has_besides(what, run):
+    more, options, code, said = BESIDE_A_MAP[what]
+    torch.save({**renamed(state()), **more}, "file.pth")
+    Path("map.yaml").write_text("fc: cls\nlayer1.norm1: norm\n", "utf-8")
+    done = run("small.yaml", "--weights", "file.pth", "--weights-map", "map.yaml", *options)
+    assert done.code == code and said in done.err and ("weights-unused" in done.err) == ("weights-unused" in said), (
+        done.err
+    )

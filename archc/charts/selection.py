@@ -25,7 +25,7 @@ class Axis(NamedTuple):
 AXES = {
     axis.name: axis
     for axis in (
-        Axis("macs", "multiply-accumulates of one crop, G (1 MAC = 2 operations)", 1e9),
+        Axis("macs", "multiply-accumulates of one crop, G (1 MAC = 2 FLOPs)", 1e9),
         Axis("params", "parameters, M", 1e6),
         Axis("activations", "activations of one crop, M", 1e6),
         Axis("time", "time of one picture, ms (median)"),

@@ -107,7 +107,7 @@ def command(
             "note: the chart's font lacks some characters of the names: they are boxes in a png, and whole in an svg",
             file=sys.stderr,
         )
-    print_comparison(found, target, form)
+    print_comparison(found, target, style, form)
 
 
 def check_options(target: str | None, protocol: str | None, mix: bool) -> None:
@@ -120,13 +120,13 @@ def check_options(target: str | None, protocol: str | None, mix: bool) -> None:
         raise click.UsageError(f"-o {target}: a chart is an .svg, a .png or an .html")
 
 
-def print_comparison(found: NetComparison, target: str | None, form: str) -> None:
+def print_comparison(found: NetComparison, target: str | None, style: str, form: str) -> None:
     """Prints the answer in a format."""
     if form == "json":
         print_json(found.to_json() | ({"output": target} if target else {}))
     elif form == "text":
         from ..text.comparison import comparison_text
 
-        print(comparison_text(found.chart, target), file=text_stream(target))
+        print(comparison_text(found.chart, target, style), file=text_stream(target))
     else:
         print_answer(found.to_csv() if form == "csv" else found.to_markdown())

@@ -88,7 +88,10 @@ def explain_code(code: str, form: str) -> None:
     from ..compiler.sources import names_spec
 
     if code not in diagnostic_pages() and names_spec(code):
-        raise click.UsageError(f"`{code}` is a spec; say which step of it, or which line: archc explain {code} PATH")
+        raise click.UsageError(
+            f"`{code}` is a spec; say which step of it, or which line: archc explain {code} PATH; "
+            f"`archc show {code}` tells the paths"
+        )
     text = read_diagnostic_page(code)
     if form == "json":
         print_json({"code": code, "page": text})

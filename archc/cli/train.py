@@ -96,8 +96,10 @@ def command(
                                dry_run or overfit_batch)  # fmt: skip
         if dry_run or overfit_batch:
             return rehearse(request, overfit_batch, form)
+        from ..training.allocator import keep_freed_memory
         from ..training.members import train_any
 
+        keep_freed_memory()
         result = train_any(request)
     if result.reason == "interrupted":
         if is_first():

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from ..charts.selection import Selection
 
 
-def comparison_text(chart: Selection, target: str | None = None) -> str:
-    """The whole answer; `target` is the file that the chart was drawn into."""
-    return "\n\n".join(text_parts(chart, target))
+def comparison_text(chart: Selection, target: str | None = None, style: str = "bubbles") -> str:
+    """The whole answer; `target` is the file that the chart was drawn into, in that style."""
+    return "\n\n".join(text_parts(chart, target, style))
 
 
-def text_parts(chart: Selection, target: str | None) -> Iterator[str]:
+def text_parts(chart: Selection, target: str | None, style: str) -> Iterator[str]:
     """The parts of the answer, those that there are."""
     from ..charts.tables import alignment, describe_chart, group_left_out, table_head, table_rows
 
@@ -29,7 +29,8 @@ def text_parts(chart: Selection, target: str | None) -> Iterator[str]:
     yield format_table(
         head, table_rows(chart), alignment(head), ("source", "activations", "depth"), width=table_width()
     )
-    what = "without a place in the chart" if target else "without a figure to compare"
+    # bars are drawn of every net
+    what = "without a place in the chart" if target and style == "bubbles" else "without a figure to compare"
     left_out = [fold(clean(f"{what}, {why}: {', '.join(names)}")) for why, names in group_left_out(chart).items()]
     if left_out:
         yield "\n".join(left_out)

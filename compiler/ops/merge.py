@@ -48,9 +48,11 @@ class Merge(Op):
         stride = round(large.height / small.height)
         if small.sizes[1:] != tuple(-(-size // stride) for size in large.sizes[1:]):  # what a kernel of 1 gives
             return ONE_SIZE
-        target = a if stride == 1 else small
-        how = f", stride: {stride}" if stride > 1 else ""
-        return f"give one branch a projection: {{conv: {{out: {target.channels}, kernel: 1{how}, bias: false}}}}"
+        if stride == 1:
+            project = f"{{conv: {{out: {a.channels}, kernel: 1, bias: false}}}}"
+            return f"let all branches end with equally many channels, or give one a projection: {project}"
+        project = f"{{conv: {{out: {small.channels}, kernel: 1, stride: {stride}, bias: false}}}}"
+        return f"give one branch a projection: {project}"
 
 
 @op("add")

@@ -65,13 +65,16 @@ def load_checkpoints(checkpoints: CheckpointsByStep, net: NetTensors, fallback: 
     check_skipped(options, {*net.paths, *net.params}, matchings)
     if options.names:
         options.names.check_used(net.params, options.spelling("weights_map"))
-    merged, loaded, unused = fallback, set[str](), list[str]()
+    merged, loaded, unused, left_out = fallback, set[str](), list[str](), set[str]()
     for matching in matchings:
         matching.check()
         merged = RenamedSource(adapted_source(matching), matching.fit.original_names, merged)
         loaded |= matching.fit.original_names.keys()
         unused += [name for names in matching.unused() for name in names]
-    report = report_weights(describe_checkpoints(checkpoints), net.params, loaded, tuple(unused), options.skip)
+        left_out |= matching.left_out()
+    report = report_weights(
+        describe_checkpoints(checkpoints), net.params, loaded, tuple(unused), options.skip, left_out
+    )
     not_run = {each.name: each.unknown for each in opened.values() if each.unknown}
     return LoadedWeights(
         merged, report._replace(taken=tuple(matching.taken for matching in matchings), not_run=not_run)
@@ -176,7 +179,11 @@ def check_skipped(options: CheckpointOptions, names: Collection[str], matchings:
         return
     theirs = {name for matching in matchings for each in matching.unused() for name in each}
     known = {*names, *theirs, *steps_around(names), *steps_around(theirs)}
+    ours = {options.names.theirs(each): each for each in {*names, *steps_around(names)}} if options.names else {}
     for step in options.skip:
+        if step not in known and step in ours:
+            raise Failure("no-such-step", f"{options.spelling('weights_skip', (step,))}: the net has no step `{step}`",
+                          f"the map says that it is `{ours[step]}` in the net: leave that out", 2)  # fmt: skip
         if step not in known:
             raise no_such_step(options.spelling("weights_skip", (step,)), step, known)
 

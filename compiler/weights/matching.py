@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..diagnostics import Failure, nearest
@@ -12,6 +12,7 @@ from ..memory_map import blocks
 from ..spelling import as_flag, as_keyword
 from .fit import Fit, Wanted
 from .input_channels import differs_in_channels, suitable_method
+from .name_map import map_names
 from .names import belongs_to, is_bookkeeping, owning_step, summarize_by_step
 from .options import CheckpointOptions
 from .report import Taken
@@ -188,22 +189,42 @@ class Matching(NamedTuple):
     def check_strays(self) -> None:
         """Raises Failure where the checkpoint has tensors in a step of the graph for which that step has no place.
 
-        With a map of names there is no telling: a name of theirs need not mean a step of ours.
+        With a map of names a name of theirs need not mean a step of ours: only beside a tensor that was taken, in one module with it,
+        is a tensor too many.
         """
-        if self.options.names:
-            return
-        prefix = self.step_prefix
+        prefix, left_out = self.step_prefix, self.left_out()
         known = {child_step(tensor, prefix) for tensor in self.params if tensor.startswith(prefix)}
+        modules = self.mapped_modules()
         under, _ = self.unused()
         strays = [
             t
             for t in under
-            if child_step(t, prefix) in known and not is_bookkeeping(t) and not belongs_to(t, self.options.skip)
+            if (owning_step(t) in modules if self.options.names else child_step(t, prefix) in known)
+            and not is_bookkeeping(t)
+            and not belongs_to(t, left_out)
         ]
         if strays:
-            skipping = self.suggest_skipping(summarize_by_step(strays, [*self.fit.original_names, *under]), "out")
+            skipping = self.suggest_skipping(summarize_by_step(strays, [*self.their_names(), *under]), "out")
             raise Failure("weights-unused", f"{self.label} has {count_and_list(strays)}, for which the net has no place",
                           self.explain(f"is it another net's checkpoint?{skipping}"))  # fmt: skip
+
+    def their_names(self) -> Iterator[str]:
+        """What the checkpoint calls the tensors that are wanted of it, with the step that it is for before each."""
+        return (self.step_prefix + name for name in self.wanted.names.values())
+
+    def mapped_modules(self) -> set[str]:
+        """The modules of the checkpoint that become a step of the graph with all that they have: `head` for `fc: head`."""
+        return {
+            owning_step(theirs)
+            for ours, theirs in zip(self.wanted.names, self.their_names(), strict=True)
+            if owning_step(theirs) and ours.rpartition(".")[2] == theirs.rpartition(".")[2]
+        }
+
+    def left_out(self) -> set[str]:
+        """The steps and tensors that the user leaves out, by the graph's names and by the checkpoint's."""
+        skip, names, prefix = self.options.skip, self.options.names, self.step_prefix
+        ours = [*skip, *(tensor for tensor in self.params if skip and belongs_to(tensor, skip))]
+        return {*skip, *(prefix + theirs.removeprefix(prefix) for theirs in map_names(ours, names).values())}
 
     def suggest_skipping(self, steps: Iterable[str], how: str) -> str:
         """The options that leave a few steps `out` or `untrained`, for a message.

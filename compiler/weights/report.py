@@ -60,9 +60,13 @@ class WeightReport(NamedTuple):
 
 
 def report_weights(source: str, params: Iterable[str], loaded: Collection[str], unused: tuple[str, ...] = (),
-                   skip: Iterable[str] = ()) -> WeightReport:  # fmt: skip
-    """The report on a graph with the tensors `params`, of which `loaded` come from checkpoints; steps of `skip` were left out."""
+                   skip: Iterable[str] = (), left_out: Iterable[str] = ()) -> WeightReport:  # fmt: skip
+    """The report on a graph with the tensors `params`, of which `loaded` come from checkpoints; steps of `skip` were left out.
+
+    `left_out` are the same steps by the checkpoints' names, where these are others.
+    """
     learned, skip = [tensor for tensor in params if not is_bookkeeping(tensor)], tuple(skip)
+    meant = {*skip, *left_out}
     missing = tuple(tensor for tensor in learned if tensor not in loaded)
-    unexpected = tuple(tensor for tensor in unused if not belongs_to(tensor, skip) and not is_bookkeeping(tensor))
+    unexpected = tuple(tensor for tensor in unused if not belongs_to(tensor, meant) and not is_bookkeeping(tensor))
     return WeightReport(source, len(loaded), missing, unused, summarize_by_step(missing, learned), skip, unexpected)

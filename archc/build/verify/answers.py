@@ -76,9 +76,7 @@ def compare_with_plain(
     ends = {name: Compared(name, name) for name in artifact.outputs}
     error = max(sums.relative_l2 for sums in compare_files(path, artifact.path, ends, question).values())
     allowed = allowed_error(artifact)
-    message = (
-        f"they lie {100 * error:.2g} % from those of {against} in float32 (relative L2, {100 * allowed:g} % allowed)"
-    )
+    message = f"they lie {100 * error:.2g} % from those of {against} in float32 with the file's own tensors (relative L2, {100 * allowed:g} % allowed)"
     return Fact("answers", isfinite(error) and error <= allowed, message, "" if error <= allowed else "build it again")
 
 

@@ -70,7 +70,8 @@ def slice_bound(value: Closure | None, evaluation: Evaluation, offset: int) -> i
 def require_boolean(value: Any, what: str, offset: int) -> bool:
     if value is True or value is False:
         return bool(value)
-    raise ExpressionError("wrong-type", f"`{what}` wants a boolean, not {quote_value(value)}", offset, len(what))
+    help = "a number is neither true nor false; compare it, as `i > 0`" if is_number(value) else ""
+    raise ExpressionError("wrong-type", f"`{what}` wants a boolean, not {quote_value(value)}", offset, len(what), help)
 
 
 def require_number(value: Any, what: str, offset: int) -> Any:
