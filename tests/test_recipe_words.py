@@ -22,11 +22,13 @@ from archc.training.recipe.words import (
     EXAMPLES,
     FORMS,
     INSTEAD,
+    ITEM_ORDERS,
     MEANT_KEYS,
     NEEDS,
     ORDER,
     OTHER_KEYS,
     OTHER_WORDS,
+    PARTS,
     STANDS_IN,
 )
 
@@ -61,7 +63,7 @@ SLIPS: list[tuple[str, str, int, str, str]] = [
      "they stand in `optimizer`: write `optimizer: {sgd: {lr: 0.1, momentum: 0.9, nesterov: true}}`"),
     ("optimizer: sgd\nnesterov: true", "wrong-type", 4, "not 'sgd'", "write `optimizer: {sgd: {lr: 0.1, momentum: 0.9, nesterov: true}}`"),
     ("weight_decay: 1e-4", "unknown-key", 4, "`weight_decay`", "write `optimizer: {sgd: {lr: 0.1, weight_decay: 0.0001}}`"),
-    ("optimizer: {adam: {lr: 0.1, beta1: 0.9, beta2: 0.99}}", "unknown-key", 4, "unknown fields of `adam`: `beta1`, `beta2`", "betas: [0.9, 0.999]"),
+    ("optimizer: {adam: {lr: 0.1, beta1: 0.8, beta2: 0.99}}", "unknown-key", 4, "unknown fields of `adam`: `beta1`, `beta2`", "write `betas: [0.8, 0.99]`"),
     ("optimizer: {adam: {lr: 0.1, momentum: 0.9}}", "unknown-key", 4, "`momentum`", "`betas: [0.9, 0.999]` stand for it"),
     # schedules
     ("schedule: {name: cosine, min_lr: 0.001}", "unknown-key", 4, "`name` is no schedule: a schedule is a key itself", "write `schedule: {cosine: {min_lr: 0.001}}`"),
@@ -171,6 +173,42 @@ SLIPS: list[tuple[str, str, int, str, str]] = [
     ("compile: max-autotune", "wrong-type", 4, "not 'max-autotune'", "write `compile: true`"),
     ("batch_size: 64", "unknown-key", 4, "`batch_size` is `batch` here, which stands on line 3", "leave one of them out"),
     ("per_device_train_batch_size: 8", "unknown-key", 4, "`per_device_train_batch_size`", "write `batch: 8`, times"),
+    ("checkpoint: {keep: 3.0}", "wrong-type", 4, "not 3.0", "write 3: a number with a point is no integer"),
+    # what a table would tell of such a value is refused
+    ('data: "`x`"', "wrong-type", 4, "not '`x`'", "such as `data: {train: train, val: val}`"),
+    ("loss: 2", "wrong-type", 4, "not 2", "such as `loss: {label_smoothing: 0.1}`"),
+    ("checkpoint: -1", "wrong-type", 4, "not -1", "such as `checkpoint: {every: {epochs: 1}}`"),
+    ("log: 0", "wrong-type", 4, "not 0", "such as `log: {every: 50}`"),
+    ("model_ema: .nan", "unknown-key", 4, "`model_ema`", "`model_ema` is `ema` here"),
+    ("schedule: {multistep: {milestones: [.inf]}}", "unknown-key", 4, "`multistep`", "`at` wants a list of epochs, not [inf]"),
+    ("schedule: {multistep: {milestones: null}}", "unknown-key", 4, "`multistep`", "write `schedule: {steps: {at: [30, 60]}}`"),
+    ("lr_warmup_decay: 0.01", "unknown-key", 4, "`lr_warmup_decay`", "write `warmup: {epochs: 5, start: 0.01}`"),
+    # what says that there is to be none, and values that no advice can mend
+    *((text, "unknown-key", 4, "", "leave it out: then there is none") for text in (
+        "lr_warmup_epochs: 0", "warmup_steps: 0", "num_warmup_steps: none", "val_split: 0", "val_ratio: 0", "model_ema: false")),
+    ("warmup_epochs: 0\nwarmup_start_factor: 0.1", "unknown-key", 4, "`warmup_epochs`, `warmup_start_factor`", "leave them out"),
+    ("save_period: -1", "unknown-key", 4, "`save_period`", "leave it out: without it there is a checkpoint after each epoch"),
+    ("save_period: -1\nsave_total_limit: 3", "unknown-key", 4, "`save_total_limit`", "write `checkpoint: {keep: 3}`; `every`: leave it out"),
+    ("log_every: x", "unknown-key", 4, "`log_every`", "it stands in `log`: `every` wants an integer of at least 1, not 'x'"),
+    ("mixup: foo", "unknown-key", 4, "`mixup`", "it is a step of `augment`: `mixup` wants"),
+    ("lr: foo", "unknown-key", 4, "`lr`", "`lr` wants a number over 0"),
+    ("data: {split: 1}", "out-of-range", 4, "not 1", "such as `split: 0.1`"),
+    ("data: {split: 20}", "out-of-range", 4, "not 20", "write 0.2: 1 is all of it"),
+    ("data: {train: 0.8}", "wrong-type", 4, "not 0.8", "it is a folder; what validates is a share of its pictures, as `split: 0.2`"),
+    # what would be taken, and mean something else
+    ("lr_scheduler: StepLR(30)", "unknown-key", 4, "`lr_scheduler`", "write `schedule: {exponential: {every: 30, factor: 0.1}}`"),
+    ("schedule: {step: 30}", "unknown-key", 4, "`step`", "write `schedule: {exponential: {every: 30, factor: 0.1}}`"),
+    ("optimizer: sgd_momentum(0.2)", "wrong-type", 4, "not 'sgd_momentum(0.2)'", "write `optimizer: {sgd: {momentum: 0.9, lr: 0.2}}`"),
+    ("optimizer: {nesterov: 0.2}", "unknown-key", 4, "`nesterov`", "write `optimizer: {sgd: {momentum: 0.9, nesterov: true, lr: 0.2}}`"),
+    ("class_weights: {dog: 2, cat: 1}", "unknown-key", 4, "`class_weights`",
+     "write `loss: {class_weights: [1, 2]}`; the list is in the order of the classes, which is that of their names: cat, dog"),
+    ("loss: {class_weights: {'10': 3, '2': 1}}", "wrong-type", 4, "not a mapping", "write `class_weights: [1, 3]`; the list"),
+    ("optimizer: {sgd: {lr: 0.1}}\nlr: 0.2", "unknown-key", 5, "`lr`", "; `lr` is said twice, as 0.1 and as 0.2: keep the one that is meant"),
+    ("optimizer: SGD(lr=0.1)\nlr: 0.2", "wrong-type", 4, "not 'SGD(lr=0.1)'", "`lr` is said twice, as 0.1 and as 0.2"),
+    ("warmup_epochs: 5\nlr_warmup_epochs: 3", "unknown-key", 4, "`warmup_epochs`", "`epochs` is said twice, as 5 and as 3"),
+    ("optimizer: {Adam: {lr: 0.1, beta_1: 0.8}}", "unknown-key", 4, "`Adam`", "write `optimizer: {adam: {lr: 0.1, betas: [0.8, 0.999]}}`"),
+    ("schedule: plateau\npatience: 5", "unknown-key", 5, "`patience`", "it stands in `schedule`: write `schedule: {plateau: {patience: 5}}`"),
+    ("optimizer: SGD" + "(" * 300, "wrong-type", 4, "not 'SGD((((", "`SGD" + "(" * 56 + "…` is `sgd` here"),
     # slips of YAML
     ("optimizer: {sgd: {lr: 0,1}}", "key-not-a-string", 4, "`0,1` is no list", "write 0.1 for the number, or [0, 1] for a list"),
     ("clip: 1,5", "wrong-type", 4, "not '1,5'", "write `clip: 1.5`"),
@@ -191,6 +229,9 @@ LENGTHS: list[tuple[str, str, int, str, str]] = [
     ("epochs: 10\nbatch: -1", "out-of-range", 3, "not -1", "write a number, as `batch: 32`"),
     ("epochs: 0\nbatch: 32", "out-of-range", 2, "not 0", "write `epochs: 1` or more"),
     ("epochs: 10.5\nbatch: 32", "wrong-type", 2, "not 10.5", "write 10 or 11"),
+    ("epochs: 90.0\nbatch: 32", "wrong-type", 2, "not 90.0", "write 90: a number with a point is no integer"),
+    ("epochs: 0.0\nbatch: 32", "wrong-type", 2, "not 0.0", "write `epochs: 1` or more"),
+    ("epochs: 9\nbatch: -1.0", "wrong-type", 3, "not -1.0", "write a number, as `batch: 32`"),
     ('epochs: "10"\nbatch: 32', "wrong-type", 2, "not '10'", "write 10 without quotes"),
     ("num_train_epochs: 10\nbatch: 32", "unknown-key", 2, "`num_train_epochs`", "write `epochs: 10`"),
     ("epochs: 10\nbatch: {train: 32, val: 64}", "wrong-type", 3, "not a mapping", "write `batch: 32`"),
@@ -272,7 +313,7 @@ def test_the_tables_are_of_places_that_there_are() -> None:
             at = at["properties"][key]
         return True
 
-    for table in (OTHER_KEYS, INSTEAD, MEANT_KEYS, OTHER_WORDS, FORMS, NEEDS, ORDER):
+    for table in (OTHER_KEYS, PARTS, ITEM_ORDERS, INSTEAD, MEANT_KEYS, OTHER_WORDS, FORMS, NEEDS, ORDER):
         assert [place for place in table if not known(place)] == []  # type: ignore[attr-defined]
     for _, section, key in STANDS_IN:
         assert known(section) and (not key or known(f"{section}.{key}")), (section, key)

@@ -13,6 +13,8 @@ from .named_choices import candidates, choice_with, find_name_key, is_name
 from .other_words import advise_other_word
 from .punctuation import advise_punctuation
 
+LONGEST_WORD = 60
+
 
 def explain_choice(
     node: Located, rule: Schema, subject: str, key: str, corrected: CorrectedEntry | None = None
@@ -31,10 +33,15 @@ def explain_choice(
     help = corrected.advice if corrected else ""
     if isinstance(value, str):
         called = name_meant(rule, value, corrected)
-        help = f"`{value}` is `{called}` here: {help}" if called and called != value else help
+        help = f"`{cut_word(value)}` is `{called}` here: {help}" if called and called != value else help
         help = help or advise_word(rule, value, value)
     help = help or (f"such as `{key}: {example_of(rule)}`" if key else "")
     return Diagnostic("wrong-type", node.span, f"{subject}wants {wants}, not {quote_value(value)}", help=help)
+
+
+def cut_word(word: str) -> str:
+    """A user's word, cut where it is long: a message shows all of it in its place."""
+    return word if len(word) <= LONGEST_WORD else word[: LONGEST_WORD - 1] + "…"
 
 
 def explain_mapping(
@@ -70,7 +77,7 @@ def explain_mapping(
     help = advise_punctuation(first.key) if not is_name(rule, word) else ""
     called = name_meant(rule, word, corrected)
     if not help and called:
-        help = f"`{word}` is `{called}` here" + (f": {advice}" if advice else "")
+        help = f"`{cut_word(word)}` is `{called}` here" + (f": {advice}" if advice else "")
     help = help or advise_word(rule, word, plain_value(first.value))
     return Diagnostic("unknown-key", first.key.span, f"unknown {kind}: `{word}`", help=help)
 

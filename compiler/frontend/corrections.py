@@ -61,7 +61,8 @@ def correct_entry(key: str, rule: Schema, value: Any) -> CorrectedEntry | None:
     """The entry with the value as it was probably meant; None where that cannot be told, or is too long for a message."""
     found = correct(rule, value)
     entry = CorrectedEntry(key, found) if found else None
-    return entry if entry and len(entry.text) <= MAX_FRAGMENT else None
+    # a backtick would end what is to be written
+    return entry if entry and len(entry.text) <= MAX_FRAGMENT and "`" not in entry.text else None
 
 
 def suggest_entry(key: str, rule: Schema, value: Any) -> str:
@@ -116,8 +117,12 @@ def build_choice(rule: Schema, candidate: Candidate, given: Any, levels: int) ->
         if found is None:
             return
         value, remarks = found
+        bare = inner.get("x-bare")
+        if usual and (isinstance(value, dict) or bare):
+            # what goes with their word goes with its one value, too: torch's StepLR(30) has a gamma
+            value = {**usual, **(value if isinstance(value, dict) else {bare: value})}
     if value is None or isinstance(value, dict):
-        value = {**missing_fields(inner, value or {}), **(value or {})} or value
+        value = with_needed(inner, value or {}) or value
     if not value and isinstance(value, (dict, type(None))):
         yield Correction(name, remarks)
         yield Correction({name: None}, remarks)
@@ -133,6 +138,7 @@ def translated(words: Mapping[str, str], key: str) -> str:
 
 def correct_fields(rule: Schema, given: Mapping[str, Any], levels: int) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The fields by our names with values that fit, and a remark on each that has no place or does not fit."""
+    given = join_parts(rule, given)
     fields: dict[str, Any] = {}
     remarks: list[str] = []
     known: Mapping[str, Schema] = rule["properties"]
@@ -143,11 +149,30 @@ def correct_fields(rule: Schema, given: Mapping[str, Any], levels: int) -> tuple
             continue
         found = correct(known[key], value, levels - 1)
         if found is None:
-            remarks.append(f"`{key}` wants {known[key].get('x-wants', 'another value')}, not {quote_value(value)}")
+            remarks.append(remark_on_value(known[key], key, value))
         else:
-            fields.setdefault(key, found.value)
+            if fields.setdefault(key, found.value) != found.value:
+                remarks.append(remark_on_two(key, fields[key], found.value))
             remarks += found.remarks
     return fields, tuple(dict.fromkeys(remarks))
+
+
+def join_parts(rule: Schema, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with those that are numbers of one list here (`x-parts`) in that list: `beta1` and `beta2` are `betas`."""
+    joined = dict(given)
+    for key, each in rule["properties"].items():
+        numbers = list(each["default"]) if "x-parts" in each else []
+        parts = {word: place for place, words in enumerate(each.get("x-parts", ())) for word in given if is_among(word, tuple(words))}  # fmt: skip
+        for word, place in parts.items():
+            numbers[place] = joined.pop(word)
+        if parts:
+            joined.setdefault(key, numbers)
+    return joined
+
+
+def remark_on_two(key: str, first: Any, second: Any) -> str:
+    """What to say of a field that has two values."""
+    return f"`{key}` is said twice, as {quote_value(first)} and as {quote_value(second)}: keep the one that is meant"
 
 
 def remark_on(rule: Schema, word: str, value: Any) -> str:
@@ -156,6 +181,16 @@ def remark_on(rule: Schema, word: str, value: Any) -> str:
         return f"`{word}`: {advice}"
     name = rule.get("x-choice", "")
     return f"`{name}` has no `{word}`" if name else f"there is no `{word}`"
+
+
+def remark_on_value(rule: Schema, key: str, value: Any) -> str:
+    """What to do with a value of a field that cannot be told from it."""
+    other = "" if isinstance(value, (list, dict)) else advise_other_word(rule, str(value), value)
+    return (
+        f"`{key}`: {other}"
+        if other
+        else f"`{key}` wants {rule.get('x-wants', 'another value')}, not {quote_value(value)}"
+    )
 
 
 def guess_values(rule: Schema, value: Any, levels: int) -> Iterator[Correction]:
@@ -193,7 +228,12 @@ def missing_fields(rule: Schema, given: Mapping[str, Any]) -> dict[str, Any]:
     rows = (
         (fields, example) for fields, example, *only in rule.get("x-needs", ()) if all(given.get(each) for each in only)
     )
-    return {fields[0]: example for fields, example in rows if not any(field in given for field in fields)}
+    return {fields[0]: example for fields, example in rows if all(given.get(field) is None for field in fields)}
+
+
+def with_needed(rule: Schema, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that are given, and those that the rule needs beside them."""
+    return {**missing_fields(rule, given), **{field: value for field, value in given.items() if value is not None}}
 
 
 def guess_fields(rule: Schema, value: Any) -> Iterator[Correction]:
@@ -268,6 +308,9 @@ def guess_from_mapping(rule: Schema, value: Mapping[str, Any], levels: int) -> I
         fields, remarks = correct_fields(rule, value, levels)
         if fields:
             yield Correction(fields, remarks)
+            yield Correction(with_needed(rule, fields), remarks)
+    elif "x-item-order" in rule and (by_name := items_by_name(rule, value, levels)):
+        yield by_name
     elif "array" in rule.get("type", ()) and "items" in rule:
         yield from guess_from_list(rule, [{key: each} for key, each in islice(value.items(), MAX_ARGUMENTS)], levels)
         yield from guess_from_list(rule, [value], levels)
@@ -281,6 +324,17 @@ def guess_from_mapping(rule: Schema, value: Mapping[str, Any], levels: int) -> I
         )
         if isinstance(one, (int, float)) and (inner := correct(rule, one, levels - 1)):
             yield inner
+
+
+def items_by_name(rule: Schema, value: Mapping[str, Any], levels: int) -> Correction | None:
+    """A list whose items have names in other tools, in the order that the rule says in words (`x-item-order`), which is that of the names,
+    or of numbers; None where one of them cannot be told."""
+    items = {name: correct(rule["items"], each, levels - 1) for name, each in islice(value.items(), MAX_ARGUMENTS)}
+    names = sorted(items, key=int) if all(name.isdecimal() for name in items) else sorted(items)
+    found = [each.value for name in names if (each := items[name])]
+    if len(found) < len(value):
+        return None
+    return Correction(found, (f"the list is in {rule['x-item-order']}: {', '.join(names)[:80]}",))
 
 
 def guess_from_list(rule: Schema, values: list[Any], levels: int) -> Iterator[Correction]:

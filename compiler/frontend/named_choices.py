@@ -6,6 +6,9 @@ and `maxProperties: 1`; the rule of its fields says which choice it is of (`x-ch
 - `x-name-key`: a key under which other tools name what is chosen, beside those of NAME_KEYS: `{optimizer: sgd, …}`
 - `x-other-forms`: rows of words, the choice that they mean, our names for their fields, and the fields that it has then
 - `x-needs`: rows of fields, of which a choice has one, an example for the first, and a field that it then has, if not always
+
+Two are for lists (corrections.py): `x-parts` has other tools' words for each of its numbers, `x-item-order` says in words the order of items
+that other tools name.
 """
 
 from __future__ import annotations

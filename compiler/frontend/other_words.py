@@ -1,11 +1,12 @@
 """Words of other tools that the language has no word for, with what to do instead (`x-other-keys`).
 
 The rows stand with the rules: words, and an advice; or an advice for each JSON type of the value, of which "" is the one for all others.
-A word is answered wherever it stands, as a key or as a value. KEY stands for the word in an advice, and VALUE for its value.
+A word is answered wherever it stands, as a key or as a value; an empty word stands for any. KEY stands for the word in an advice, and VALUE for its value.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,8 +32,11 @@ def advice_by_word(rule: Schema) -> Mapping[str, Any]:
 
 
 def one_spelling(word: str) -> str:
-    """The word as it is looked up, however it is spelled. A number stays as it is, as its sign counts, and so does a word that would
-    become one: what stands before a point is left out, as in `torch.optim.SGD`, and of `rand-m9-mstd0.5` there would be a 5."""
+    """The word as it is looked up, however it is spelled. A number keeps its sign and its point, and so does a word that would become
+    one: what stands before a point is left out, as in `torch.optim.SGD`, and of `rand-m9-mstd0.5` there would be a 5. A whole number is
+    the same with a point and without: `-1.0` is `-1`."""
+    if whole := re.fullmatch(r"(-?\d+)\.0*", word):
+        return whole[1]
     spelled = normalize_word(word)
     return word.lower() if spelled.isdigit() else spelled
 
@@ -44,7 +48,7 @@ def advise_other_word(rule: Schema, word: str, value: Any = None) -> str:
 
 def choose_advice(advices: Mapping[str, Any], word: str, value: Any) -> str:
     """The advice for a word with its value; empty where there is none."""
-    advice = told = advices.get(one_spelling(word), "")
+    advice = told = advices.get(one_spelling(word)) or advices.get("", "")
     if isinstance(advice, dict):
         kind = json_type(value)
         advice = advice.get(kind, advice.get("number", "") if kind == "integer" else "") or advice.get("", "")

@@ -19,7 +19,7 @@ from ..ops.fields import Schema, is_int, quote_value
 from ..ops.words import INFERRED, NOT_ARCHITECTURE, argument_advice, is_among, match_op
 from . import foreign_steps as foreign
 from .choice_errors import explain_choice
-from .corrections import correct_entry, suggest_entry
+from .corrections import correct_entry, join_parts, suggest_entry
 from .language import Rules, spec_rules
 from .located_yaml import Entry, Located, plain_value
 from .named_choices import find_name_key, is_choice
@@ -36,6 +36,7 @@ from .schema_rules import (
     unknown_entries,
     wants_in_words,
 )
+from .sound_advice import first_sound, is_sound, scopes_at
 from .spec import MODIFIERS
 from .step_errors import advise_modifier, explain_not_a_step, explain_unknown_step_keys, unknown_step
 from .strays import correct_section, explain_strays, find_strays, several_of
@@ -55,6 +56,10 @@ def explain(root: Located, error: Any, rules: Rules = spec_rules) -> Iterator[Di
     wants = rule.get("x-wants") or wants_in_words(rule)
     if follows_from_another(root, path, node, rule, error.validator, rules):
         return
+    is_out_of_range = error.validator in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+    if is_out_of_range and isinstance(node.value, float) and "number" not in rule.get("type", "number"):
+        # it is no integer either, which is reported
+        return
     if path and is_choice(rule):
         # an unknown name tells what the other errors tell of the same value
         if error.validator == "additionalProperties" or not (
@@ -69,9 +74,10 @@ def explain(root: Located, error: Any, rules: Rules = spec_rules) -> Iterator[Di
         yield unknown_step(root, Located(path[-1], key), node)
     elif rule.get("x-what") == "step":
         yield from explain_not_a_step(root, path, node, wants)
-    elif error.validator in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
+    elif is_out_of_range:
         limit = f"wants {wants}" if "x-wants" in rule else f"wants a number in range ({wants})"
-        help = advise_number(node, rule, "" if is_item else str(holder))
+        advices = advise_number(node, rule, "" if is_item else str(holder))
+        help = first_sound(advices, scopes_at(rules, path))
         yield Diagnostic("out-of-range", node.span, f"{subject}{limit}, not {quote_value(error.instance)}", help=help)
     elif error.validator in ("minProperties", "minLength") and path:
         help = advise_correction(node, rule, str(holder)) or f"{subject}wants {wants}"
@@ -86,15 +92,18 @@ def explain(root: Located, error: Any, rules: Rules = spec_rules) -> Iterator[Di
 def advise_wrong_type(root: Located, path: Path, node: Located, rule: Schema, key: str, rules: Rules) -> str:
     """What to write instead of a value of another kind than its place wants; `key` is empty for an item of a list."""
     has_strays = len(path) == 1 and str(path[0]) in find_strays(root, rules)
-    section = correct_section(root, str(path[0]), rules) if has_strays else None
-    return (
-        advise_whole(root, path, node)
-        or (advise_other_word(rule, str(node.raw or node.value), node.value) if node.is_scalar else "")
-        or advise_off(node, rule, key)
-        or (section.advice if section else "")
-        or advise_value(root, node, rule, path)
-        or advise_correction(node, rule, key)
-    )
+
+    def advices() -> Iterator[str]:
+        """All that may be said, each only looked for where those before it do not hold."""
+        yield advise_whole(root, path, node)
+        yield advise_other_word(rule, str(node.raw or node.value), node.value) if node.is_scalar else ""
+        yield advise_off(node, rule, key)
+        section = correct_section(root, str(path[0]), rules) if has_strays else None
+        yield section.advice if section else ""
+        yield advise_value(root, node, rule, path)
+        yield advise_correction(node, rule, key)
+
+    return first_sound(advices(), scopes_at(rules, path))
 
 
 def explain_choice_at(
@@ -255,16 +264,24 @@ def explain_unknown_keys(root: Located, node: Located, rule: Schema, rules: Rule
             yield from explain_strays(root, what, rules)
             strays = {id(each.entry) for found in find_strays(root, rules).values() for each in found}
             unknown = [entry for entry in unknown if id(entry) not in strays]
-        yield from explain_unknown_words(node, rule, unknown)
+        yield from explain_unknown_words(node, rule, unknown, rules)
 
 
-def explain_unknown_words(node: Located, rule: Schema, unknown: list[Entry]) -> Iterator[Diagnostic]:
+def explain_unknown_words(node: Located, rule: Schema, unknown: list[Entry], rules: Rules) -> Iterator[Diagnostic]:
     """The diagnostics of keys that nobody knows; those to which the answer is the same are one mistake."""
     what = rule.get("x-what", "key")
     told: dict[str, list[Entry]] = {}
     advices = advice_by_word(rule)
+    for advice, parts in join_unknown_parts(rule, unknown):
+        if is_sound(advice, [rule]):
+            told[advice] = parts
+    unknown_parts = {id(entry) for parts in told.values() for entry in parts}
     for entry in unknown if advices else ():
-        if other := choose_advice(advices, str(entry.key.value), plain_value(entry.value)):
+        if id(entry) in unknown_parts:
+            continue
+        # that of the value, else that without one
+        said = (choose_advice(advices, str(entry.key.value), value) for value in (plain_value(entry.value), None))
+        if other := first_sound(said, [rules(), rule]):
             told.setdefault(other, []).append(entry)
     advice_at = {id(entries[0]): advice for advice, entries in told.items()}
     others = {id(entry) for entries in told.values() for entry in entries[1:]}
@@ -278,6 +295,16 @@ def explain_unknown_words(node: Located, rule: Schema, unknown: list[Entry]) -> 
         )
         kind = several_of(what, len(words))
         yield Diagnostic("unknown-key", entry.key.span, f"unknown {kind}: {', '.join(words)}", help=help)
+
+
+def join_unknown_parts(rule: Schema, unknown: list[Entry]) -> Iterator[tuple[str, list[Entry]]]:
+    """The keys that are each a number of one list here, with the list as it is written: `beta1` and `beta2`."""
+    for key, each in rule.get("properties", {}).items():
+        words = tuple(word for words in each.get("x-parts", ()) for word in words)
+        parts = [entry for entry in unknown if is_among(str(entry.key.value), words)] if words else []
+        if parts:
+            numbers = join_parts(rule, {str(entry.key.value): plain_value(entry.value) for entry in parts})
+            yield f"both are one list: write `{key}: {foreign.format_flow(numbers[key])}`", parts
 
 
 def advise_quotes(entry: Entry) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 from ..diagnostics import Collector, Diagnostic, LimitReached
-from ..ops.fields import Schema
+from ..ops.fields import Schema, is_number
 from .language import Rules, spec_rules
 from .located_yaml import Located, plain_value
 
@@ -40,22 +41,38 @@ def strict_types() -> Any:
     )
 
 
-@lru_cache(maxsize=1)
-def rule_validator() -> Any:
-    """The validator of single rules. A reference is not followed: nothing fits it."""
+@lru_cache(maxsize=2)
+def rule_validator(is_advice: bool = False) -> Any:
+    """The validator of single rules. A reference is not followed: nothing fits it.
+
+    What is an advice is held against more than the schema that editors read: it has the fields that are needed (`x-needs`), with values,
+    and no number that is infinite or none.
+    """
     from jsonschema import Draft202012Validator, ValidationError, validators
 
     def refuse_reference(validator: Any, reference: str, instance: Any, _: Schema) -> Iterator[Any]:
         """jsonschema's keyword `$ref`."""
         yield ValidationError(f"{reference} is not looked up")
 
+    def require_needs(validator: Any, rows: Any, instance: Any, _: Schema) -> Iterator[Any]:
+        """The keyword `x-needs` (named_choices.py)."""
+        for fields, _, *only in rows if isinstance(instance, dict) else ():
+            has = {key for key, value in instance.items() if value is not None}
+            if has.issuperset(only) and not has.intersection(fields):
+                yield ValidationError(f"one of {fields} is needed")
+
     extend: Any = validators.extend
-    return extend(Draft202012Validator, {"$ref": refuse_reference}, type_checker=strict_types())({})
+    words: dict[str, Any] = {"$ref": refuse_reference}
+    types = strict_types()
+    if is_advice:
+        words["x-needs"] = require_needs
+        types = types.redefine("number", lambda _, value: is_number(value) and math.isfinite(value))
+    return extend(Draft202012Validator, words, type_checker=types)({})
 
 
 def fits(rule: Schema, value: Any) -> bool:
-    """Whether a plain value is one that the rule takes; never for a rule that refers to another."""
-    return bool(rule_validator().evolve(schema=rule).is_valid(value))
+    """Whether a plain value is one that the rule takes and a message may tell; never for a rule that refers to another."""
+    return bool(rule_validator(is_advice=True).evolve(schema=rule).is_valid(value))
 
 
 def fits_itself(rule: Schema, value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from ..diagnostics import nearest
@@ -37,7 +38,7 @@ def advise_value(root: Located, node: Located, rule: Schema, path: Path) -> str:
         return foreign.join_with_arriving(str(path[-1]), text)
     if "boolean" in kinds and isinstance(value, (int, float)) and value in (0, 1):
         return f"write {foreign.format_flow(bool(value))}"
-    if isinstance(value, float) and value.is_integer() and "integer" in kinds:
+    if isinstance(value, float) and value.is_integer() and "integer" in kinds and value >= rule.get("minimum", value):
         return f"write {int(value)}: a number with a point is no integer"
     if isinstance(value, float) and "integer" in kinds and "number" not in kinds and abs(value) < 2**31:
         return f"write {math.floor(value)} or {math.floor(value) + 1}"
@@ -70,14 +71,12 @@ def advise_text(text: str, node: Located, rule: Schema) -> str:
     return ""
 
 
-def advise_number(node: Located, rule: Schema, key: str) -> str:
-    """What to write instead of a number that is out of its range; `key` is that under which it stands, empty for an item of a list."""
-    return (
-        advise_fraction(node, rule)
-        or advise_other_word(rule, str(node.value), node.value)
-        or advise_off(node, rule, key)
-        or advise_correction(node, rule, key)
-    )
+def advise_number(node: Located, rule: Schema, key: str) -> Iterator[str]:
+    """What to write instead of a number that is out of its range, the best first; `key` is that under which it stands, empty for an item."""
+    yield advise_fraction(node, rule)
+    yield advise_other_word(rule, str(node.value), node.value)
+    yield advise_off(node, rule, key)
+    yield advise_correction(node, rule, key)
 
 
 def advise_off(node: Located, rule: Schema, key: str) -> str:
@@ -145,7 +144,8 @@ def advise_empty_value(node: Located, key: str) -> str:
 def advise_fraction(node: Located, rule: Schema) -> str:
     """What to write for a percentage where a number of at most 1 is wanted; empty for any other value."""
     percent = re.fullmatch(r"(\d{1,3}(?:\.\d+)?) *%?", str(node.value))
-    if percent is None or rule.get("maximum") != 1 or not 2 <= float(percent[1]) <= 100:
+    most = rule.get("maximum", rule.get("exclusiveMaximum"))
+    if percent is None or most != 1 or not 2 <= float(percent[1]) <= (100 if "maximum" in rule else 99):
         return ""
     return f"write {float(percent[1]) / 100:g}: 1 is all of it"
 

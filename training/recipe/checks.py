@@ -76,18 +76,7 @@ def two_ways(root: Located) -> Found:
 
 
 def validation(root: Located) -> Found:
-    """A split that leaves no pictures on one side, and a plateau or a best metric that has nothing to look at."""
-    split = find(root, "data", "split")
-    share = find(root, "data", "split", "val") if split and isinstance(split.value, dict) else split
-    if share and is_number(share.value) and share.value in (0, 1):
-        left = "validation" if share.value == 0 else "training"
-        help = (
-            "leave `split` out: with `val: null` nothing is validated"
-            if share.value == 0
-            else "write `split: {val: 0.1}`"
-        )
-        message = f"a split of {quote_value(share.value)} leaves no pictures for {left}"
-        yield Diagnostic("out-of-range", share.span, message, help=help)
+    """A plateau or a best metric that has nothing to look at."""
     schedule = find(root, "schedule")
     data = find(root, "data")
     has_none = bool(data and "val" in data.value and data.value["val"].value.value is None and not holds(data, "split"))

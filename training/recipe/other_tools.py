@@ -12,7 +12,19 @@ from ...compiler.frontend.schema_rules import words_of
 from ...compiler.ops.fields import Schema
 from ...compiler.ops.words import normalize_word
 from .choice import CHOICES, LISTS
-from .words import EXAMPLES, FORMS, INSTEAD, MEANT_KEYS, NEEDS, ORDER, OTHER_KEYS, OTHER_WORDS, STANDS_IN
+from .words import (
+    EXAMPLES,
+    FORMS,
+    INSTEAD,
+    ITEM_ORDERS,
+    MEANT_KEYS,
+    NEEDS,
+    ORDER,
+    OTHER_KEYS,
+    OTHER_WORDS,
+    PARTS,
+    STANDS_IN,
+)
 
 # sections whose keys and choices are looked for at the top, the first to have a word gets it
 SECTIONS = ("optimizer", "data", "loss", "checkpoint", "log", "warmup", "schedule", "augment")
@@ -24,6 +36,8 @@ OF_MESSAGES = (
     "x-other-words",
     "x-stands-in",
     "x-needs",
+    "x-parts",
+    "x-item-order",
     "x-order",
     "x-example",
     "x-choice",
@@ -61,6 +75,10 @@ def lay_in(rule: Schema, place: str, inside: bool = True) -> Schema:
         found["x-other-forms"] = [[list(words), name, fields, more] for words, name, fields, more in FORMS[place]]
     if place in MEANT_KEYS:
         found["x-meant-key"] = MEANT_KEYS[place]
+    if place in PARTS:
+        found["x-parts"] = [list(words) for words in PARTS[place]]
+    if place in ITEM_ORDERS:
+        found["x-item-order"] = ITEM_ORDERS[place]
     if place in ORDER:
         found["x-order"] = list(ORDER[place])
     section = place.partition(".")[0]

@@ -51,11 +51,11 @@ def without_needs(choices: Schema) -> tuple[str, ...]:
 def data_rule() -> Schema:
     """The rule of `data`: where the pictures are."""
     split = mapping_rule(
-        {"val": share_rule("the share of each class that is kept"), "seed": with_synonyms(count_rule("of the draw", 0, default=0), "random_state")},
+        {"val": number_rule("the share of each class that is kept", "a share over 0 and under 1", exclusiveMinimum=0, exclusiveMaximum=1), "seed": with_synonyms(count_rule("of the draw", 0, default=0), "random_state")},
         "key of `split`", ("val",),
-    ) | {"type": ["object", "number", "null"], "minimum": 0, "maximum": 1, "x-bare": "val",
+    ) | {"type": ["object", "number", "null"], "exclusiveMinimum": 0, "exclusiveMaximum": 1, "x-bare": "val",
          "description": "a part of `train` for validation, instead of `val`", "default": None,
-         "x-wants": "a share from 0 to 1, or {val: SHARE, seed: NUMBER}"}  # fmt: skip
+         "x-wants": "a share over 0 and under 1, or {val: SHARE, seed: NUMBER}"}  # fmt: skip
     names = {"type": ["array", "null"], "items": {"type": "string", "x-wants": "a class's name"}, "minItems": 1, "default": None,
              "description": "names of the classes, where the data have only numbers", "x-wants": "a list of names"}  # fmt: skip
     keys = {

@@ -128,6 +128,7 @@ OTHER_KEYS: dict[str, Rows] = {
         (("shuffle", "pin_memory", "drop_last", "persistent_workers", "prefetch_factor", "cache", "download"), "leave it out: pictures are shuffled in each epoch, all of them come, and they are read ahead"),
         (("name", "type", "dataset", "_target_"), "data are a folder: `data: {train: train, val: val}`; MNIST's files are `data: {format: idx}`, and a list of paths and classes is `data: {format: csv}`"),
     ],
+    "data.train": [(("",), {"number": "it is a folder; what validates is a share of its pictures, as `split: 0.2`", "integer": ""})],
     "data.workers": [(("auto", "-1", "all", "max"), "write `workers: null`: then there is one a core, at most 8")],
     "data.format": [(("coco", "voc", "yolo", "tfrecord", "tfrecords", "webdataset", "wds", "lmdb", "hdf5", "parquet", "arrow", "zip", "tar", "json", "torch", "hf", "huggingface"),
                      "there is no such format: a folder has a folder for each class (`format: imagefolder`), a csv a path and a class a line (`format: csv`)")],
@@ -185,6 +186,7 @@ OTHER_KEYS: dict[str, Rows] = {
                    (("save_best", "save_last", "save_best_only", "mode", "filename", "dirpath", "dir", "path"), "leave it out: the best weights and the newest checkpoints lie in the folder of the run"),
                    (("none", "off"), "leave it out: a run goes on only from a checkpoint"),
                    (("all",), "write a number, as `checkpoint: {keep: 5}`")],
+    "checkpoint.every": [(("-1", "none", "off", "never"), "leave it out: without it there is a checkpoint after each epoch")],
     "checkpoint.keep": [(("all", "-1", "0", "none"), "write a number, as `keep: 5`")],
     "log": [(("TensorBoardLogger",), "write `log: {tensorboard: true}`"),
             (("wandb", "comet", "mlflow", "WandbLogger", "CSVLogger", "csv", "neptune"), "a run writes metrics.csv and report.html; for TensorBoard write `log: {tensorboard: true}`")],
@@ -209,6 +211,13 @@ INSTEAD: dict[str, dict[str, str]] = {
 }
 # a place, and the key whose value is meant where others have a mapping: `batch: {train: 32, val: 64}`
 MEANT_KEYS = dict.fromkeys(("batch", "epochs", "steps", "accumulate", "clip", "seed", "data.workers"), "train")
+# a place of a list, and for each of its numbers the words of others, who have a field for each
+PARTS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "optimizer.adam.betas": (("beta1", "b1", "beta_1", "adam_beta1"), ("beta2", "b2", "beta_2", "adam_beta2")),
+    "optimizer.adamw.betas": (("beta1", "b1", "beta_1", "adam_beta1"), ("beta2", "b2", "beta_2", "adam_beta2")),
+}
+# a place of a list, and the order of its items, where others name each: `class_weights: {cat: 1, dog: 2}`
+ITEM_ORDERS = {"loss.class_weights": "the order of the classes, which is that of their names"}
 METRIC_WORDS = dict.fromkeys(("accuracy", "acc", "acc1", "acc@1", "top1_acc", "val_acc", "val_accuracy", "val/acc", "prec1", "accuracy_top1", "eval_accuracy", "metrics/accuracy_top1", "top_1", "top-1"), "top1")  # fmt: skip
 METRIC_WORDS |= dict.fromkeys(("acc5", "acc@5", "prec5", "top5_acc", "top_5", "top-5", "accuracy_top5"), "top5")
 METRIC_WORDS |= dict.fromkeys(("val_loss", "eval_loss", "val/loss", "valid_loss", "validation_loss"), "loss")
@@ -254,6 +263,7 @@ NEEDS: dict[str, list[tuple[Any, ...]]] = {
 # a place, and a value that is usual there, where its default is none
 EXAMPLES: dict[str, Any] = {
     "data.split": 0.1,
+    "data.split.val": 0.1,
     "data.classes": ["cat", "dog"],
     "loss.label_smoothing": 0.1,
     "loss.class_weights": "balanced",
