@@ -284,7 +284,7 @@ def test_no_process_is_left(end: signal.Signals, data: TrainingData) -> None:
         running.kill()
     else:
         os.killpg(running.pid, end)
-    told, errors = running.communicate(timeout=30)
+    told, errors = running.communicate(timeout=120)
     assert errors == ""
     assert end == signal.SIGKILL or told.endswith("interrupted\n")
     until = time.monotonic() + 20
