@@ -27,7 +27,9 @@ COMMANDS = [(name, line) for name, doing in DOINGS if not doing.saved_as
 def environment() -> dict[str, str]:
     """That of a shell in which archc is installed, with one thread and no GPU."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONUNBUFFERED": "1"}
+    # a width that pytest-xdist sets would cut lines elsewhere
+    kept = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    return {**kept, "PATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONUNBUFFERED": "1"}
 
 
 @pytest.mark.parametrize(("page", "line"), COMMANDS)
