@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from .markdown import escape_markdown, link_from, table, title_of
+from .markdown import escape_markdown, title_of
+from .markup import relative, table
 from .page import Page
 from .sources import DOCS
 
@@ -169,9 +170,9 @@ def value_of(option: Any) -> str:
 
 def document_section(name: str, page: str) -> str:
     """What `--format json` prints: the section of docs/reference that tells its form."""
-    document = f"[one document]({link_from(page, PROGRAM)}#for-programs)"
+    document = f"[one document]({relative(PROGRAM, page)}#for-programs)"
     forms = "".join(
-        f" [{' · '.join(dict.fromkeys((title_of(path), title)))}]({link_from(page, path)}#{anchor}) tells its form."
+        f" [{' · '.join(dict.fromkeys((title_of(path), title)))}]({relative(path, page)}#{anchor}) tells its form."
         for path, anchor, title in document_places(name)[:1]
     )
     return f"\n## As JSON\n\nWith `--format json` standard output is {document}, however the command ends.{forms}\n"
@@ -203,7 +204,7 @@ def sections_with(path: str, wanted: re.Pattern[str]) -> Iterator[tuple[str, str
 def read_on(name: str, page: str) -> str:
     """Links to the hand-written pages that tell of the command, those that name it most first."""
     told = [each for kind in TELLING for each in pages_about(name, kind)]
-    lines = [f"- [{title_of(each.path)}]({link_from(page, each.path)})\n" for each in told[:MOST_PAGES]]
+    lines = [f"- [{title_of(each.path)}]({relative(each.path, page)})\n" for each in told[:MOST_PAGES]]
     return "\n## Read on\n\n" + "".join(lines) if lines else ""
 
 

@@ -7,7 +7,8 @@ import re
 import textwrap
 from typing import NamedTuple
 
-from .markdown import escape_markdown, table
+from .markdown import escape_markdown
+from .markup import table
 
 # `name      what it is`, with at least two spaces between; what goes on below is indented further
 ENTRY = re.compile(r"^(\w+) {2,}(\S.*)$")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
+
+CODE = re.compile(r"(`[^`]+`)")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -> str:
@@ -15,8 +18,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -
 
 
 def cell(text: str) -> str:
-    """A text in one cell of a table."""
-    return " ".join(text.split()).replace("|", "\\|")
+    """A text in one cell of a table. A stroke in code ends no cell, and a backslash before it would be shown."""
+    parts = CODE.split(" ".join(text.split()))
+    return "".join(part if at % 2 else part.replace("|", "\\|") for at, part in enumerate(parts))
 
 
 def code(text: str) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .docstrings import Docstring, first_sentence, names_table, parse_docstring, prose_markdown
-from .markdown import escape_markdown, link_from, table
+from .markdown import escape_markdown
+from .markup import relative, table
 from .page import Page
 from .signatures import (
     Parameter,
@@ -65,7 +66,7 @@ def api_pages() -> Iterator[Page]:
     text = INTRODUCTION
     for module in (*MODULES, ""):
         shown = [each for each in names if (each.module if each.module in MODULES else "") == module]
-        rows = ((f"[{each.full}]({link_from(INDEX, each.path)})", summary_of(each)) for each in shown)
+        rows = ((f"[{each.full}]({relative(each.path, INDEX)})", summary_of(each)) for each in shown)
         text += f"## {module or 'What these take and give'}\n\n" + table(("name", "what it is"), rows) + "\n"
     yield Page(INDEX, text, "All names")
     for each in names:
@@ -194,4 +195,4 @@ def link_types(text: str, path: str, names: Sequence[Name]) -> str:
     words = set(text.translate(str.maketrans("[],", "   ")).split())
     found = [each for each in names if isinstance(each.target, type) and each.name in words]
     code = f"`{text}`" if text else ""
-    return f"[{code}]({link_from(path, found[0].path)})" if found and found[0].path != path else code
+    return f"[{code}]({relative(found[0].path, path)})" if found and found[0].path != path else code

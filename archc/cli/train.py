@@ -108,9 +108,9 @@ def command(
             tell(f"note: {describe_stop(request.output)}")
             raise
     if result.reason == "interrupted":
-        if is_first():
-            print(f"note: step {result.step:,} of {result.steps:,} is kept; this goes on: archc train --resume {clean(str(result.folder))}",
-                  file=sys.stderr)  # fmt: skip
+        tell(
+            f"note: step {result.step:,} of {result.steps:,} is kept; this goes on: archc train --resume {result.folder}"
+        )
         raise KeyboardInterrupt
     if is_first():
         answer(result, build_average(result, limits) if result.ensemble else None, form)

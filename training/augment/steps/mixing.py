@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...recipe.choice import field
 from ...recipe.field_rules import between_rule
@@ -22,35 +22,39 @@ def alpha_field(default: float) -> Any:
 
 
 @dataclass(frozen=True)
-class MixUp(BatchStep):
-    """Two pictures and their classes are mixed (Zhang et al. 2017, arXiv:1710.09412)."""
+class TorchvisionMix(BatchStep):
+    """A step that torchvision's `transform` does."""
 
-    name = "mixup"
     bare = "alpha"
-    also_called = ("MixUp",)
     uses_torchvision = True
+    transform: ClassVar[str]
 
-    alpha: float = alpha_field(0.2)
+    alpha: float
 
     def mix(self, images: Any, targets: Any, classes: int, draws: np.random.Generator) -> tuple[Any, Any]:
         # it draws from torch's generator
         with seed_torch(draws):
-            mixed, shares = make_transform("MixUp", num_classes=classes, alpha=self.alpha)(images, targets)
+            mixed, shares = make_transform(self.transform, num_classes=classes, alpha=self.alpha)(images, targets)
         return mixed, shares
 
 
 @dataclass(frozen=True)
-class CutMix(BatchStep):
+class MixUp(TorchvisionMix):
+    """Two pictures and their classes are mixed (Zhang et al. 2017, arXiv:1710.09412)."""
+
+    name = "mixup"
+    also_called = ("MixUp",)
+    transform = "MixUp"
+
+    alpha: float = alpha_field(0.2)
+
+
+@dataclass(frozen=True)
+class CutMix(TorchvisionMix):
     """A part of another picture, with its share of the class (Yun et al. 2019, arXiv:1905.04899)."""
 
     name = "cutmix"
-    bare = "alpha"
     also_called = ("CutMix",)
-    uses_torchvision = True
+    transform = "CutMix"
 
     alpha: float = alpha_field(1.0)
-
-    def mix(self, images: Any, targets: Any, classes: int, draws: np.random.Generator) -> tuple[Any, Any]:
-        with seed_torch(draws):
-            mixed, shares = make_transform("CutMix", num_classes=classes, alpha=self.alpha)(images, targets)
-        return mixed, shares
