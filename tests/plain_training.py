@@ -58,7 +58,7 @@ class Proof(NamedTuple):
     """A net that is trained by both. `twin` makes the other library's net of so many classes; None where there is none, and the
     module that archc makes is trained by the plain loop.
 
-    `side` is that of the pictures; `narrow` gives the two large layers of VGG so many numbers; `params` are the spec's.
+    `side` is that of the pictures; `lr` the learning rate; `narrow` gives the two large layers of VGG so many numbers; `params` are the spec's.
     """
 
     net: str
@@ -67,6 +67,7 @@ class Proof(NamedTuple):
     channels: int = 3
     narrow: int | None = None
     params: str = ""
+    lr: float = LR
     steps: int = STEPS
 
 
@@ -146,10 +147,15 @@ def plain_loss(outputs: Any, targets: torch.Tensor, share: float) -> torch.Tenso
 
 
 def plain_losses(
-    net: nn.Module, batches: Iterator[tuple[torch.Tensor, torch.Tensor]], share: float = 0.0, *, own: bool = False
+    net: nn.Module,
+    batches: Iterator[tuple[torch.Tensor, torch.Tensor]],
+    share: float = 0.0,
+    *,
+    own: bool = False,
+    lr: float = LR,
 ) -> list[float]:
     """The textbook's loop: forward, loss, backward, step. `own` is a module of archc's, which adds up the losses of its heads itself."""
-    optimizer = torch.optim.SGD(net.parameters(), lr=LR, momentum=MOMENTUM, weight_decay=DECAY)
+    optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=MOMENTUM, weight_decay=DECAY)
     net.train()
     found = []
     for step, (images, targets) in enumerate(batches):
@@ -162,11 +168,12 @@ def plain_losses(
     return found
 
 
-def archc_losses(folder: Path, spec: Path, weights: Path, steps: int) -> list[float]:
+def archc_losses(folder: Path, spec: Path, weights: Path, steps: int, lr: float) -> list[float]:
     """The loss of each step of `archc train`, from metrics.csv."""
     recipe, run = folder / "proof.recipe.yaml", folder / "run"
     recipe.write_text(RECIPE, "utf-8")
-    arguments = ["train", spec, recipe, "--data", folder, "-o", run, "--weights", weights, "--set", f"steps={steps}"]
+    arguments = ["train", spec, recipe, "--data", folder, "-o", run, "--weights", weights, "--set", f"steps={steps}",
+                 "--set", f"optimizer.lr={lr}"]  # fmt: skip
     done = run_archc([str(each) for each in arguments])
     assert done.returncode == 0, done.stderr[-3000:]
     with open(run / "metrics.csv", encoding="utf-8", newline="") as file:
@@ -189,7 +196,7 @@ def compare(proof: Proof, folder: Path) -> tuple[list[float], list[float]]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        plain = plain_losses(twin, plain_batches(folder, spec, proof.steps), HEAD_SHARES.get(proof.net, 0.0), own=proof.twin is None)  # fmt: skip
+        plain = plain_losses(twin, plain_batches(folder, spec, proof.steps), HEAD_SHARES.get(proof.net, 0.0), own=proof.twin is None, lr=proof.lr)  # fmt: skip
     finally:
         torch.set_num_threads(threads)
-    return archc_losses(folder, spec, weights, proof.steps), plain
+    return archc_losses(folder, spec, weights, proof.steps, proof.lr), plain
