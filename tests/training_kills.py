@@ -108,7 +108,8 @@ for line in sys.stdin:
     while len(codes) < len(children):
         child, status = os.wait()
         codes[child] = os.waitstatus_to_exitcode(status)
-        if codes[child]:
+        # a process that was asked to end (130) leaves the others to end by themselves; one that broke takes them along, as torchrun does
+        if codes[child] not in (0, 130):
             for other in set(children) - set(codes):
                 os.kill(other, signal.SIGKILL)
     print(json.dumps([codes[child] for child in children]), flush=True)
