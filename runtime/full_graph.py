@@ -13,18 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .faults import RuntimeFault
-from .outline import (
-    ATTRIBUTE,
-    GRAPH,
-    MAX_PARTS,
-    NODE,
-    TENSOR,
-    Shape,
-    read_notes,
-    read_pair,
-    read_port,
-    signed,
-)
+from .onnx_messages import ATTRIBUTE, GRAPH, NODE, TENSOR
+from .outline import MAX_PARTS, Shape, read_notes, read_pair, read_port, signed
 from .refusals import describe_other_file
 from .wire import BYTES, FIXED32, VARINT, WireReader
 

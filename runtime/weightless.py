@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .full_graph import MAX_NESTED
-from .outline import LEADS, TENSOR
+from .onnx_messages import LEADS, TENSOR
 from .wire import BYTES, VARINT, WireReader
 
 # a tensor of more bytes is no size that another node's shape depends on
