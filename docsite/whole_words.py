@@ -7,7 +7,7 @@ from pathlib import Path
 
 # not that of a block, which has an empty element before it and is not broken
 CODE = re.compile(r"(?<!<span></span>)<code>[^<]*</code>")
-WORD = re.compile(r"[^\s<>]*[\w-]-[^\s<>]+")
+WORD = re.compile(r"[^\s<>]*-[^\s<>]+")
 # what is longer would be wider than a phone
 LONGEST = 40
 
