@@ -96,6 +96,7 @@ def test_pages_work_from_a_disk_and_on_a_phone(site: Path) -> None:
         for name in ("index.html", "howto/index.html", "reference/commands/build.html", "zoo/families/resnet.html"):
             page.goto((site / name).as_uri())
             assert page.evaluate("document.documentElement.scrollWidth") <= 400, name
+        page.set_viewport_size({"width": 1280, "height": 900})
         page.goto((site / "howto/index.html").as_uri())
         page.locator(".md-search__button").first.click()
         page.wait_for_timeout(500)
