@@ -15,7 +15,7 @@ test: $(VENV)/installed lint
 	$(BIN)/python -m pytest -q -m "not slow and not soak" -n $(JOBS)
 	$(BIN)/python -m pytest -q -m "slow and not soak" -n $(JOBS) --dist worksteal
 
-# The documentation as a site, in build/docsite/site; a link that leads nowhere is an error. Its search needs a server: `python -m http.server -d build/docsite/site`.
+# The documentation as a site, in build/docsite/site, which a browser opens as it is, without a server; a link that leads nowhere is an error.
 docs: $(VENV)/installed
 	$(BIN)/python -m docsite
 

@@ -15,6 +15,7 @@ from .insertions import fill_page
 from .links import find_broken_links
 from .site_error import SiteError
 from .sources import DOCS, ROOT, write_sources
+from .whole_words import keep_words_whole
 
 
 def main() -> int:
@@ -55,6 +56,7 @@ def build_site(folder: Path) -> None:
     )
     if done.returncode:
         raise SiteError(done.stdout + done.stderr)
+    keep_words_whole(folder / "site")
     broken = list(find_broken_links(folder / "site"))
     if broken:
         raise SiteError("\n".join(broken))

@@ -17,7 +17,7 @@ PROGRAM = "reference/cli.md"
 INTRODUCTION = """\
 # Commands
 
-`archc COMMAND [OPTIONS] ARGUMENTS`. Each command has a page here with all that it takes, which is also what `archc COMMAND --help` prints.
+Each command has a page here with all that it takes, which is also what `archc COMMAND --help` prints. A line is `archc COMMAND [OPTIONS] ARGUMENTS`.
 [The program](../cli.md) tells what all of them have in common: exit codes, documents for programs, how outputs are written, completion.
 
 """

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from .commands import command_pages
 from .consoles import console_style
 from .diagnostics import diagnostics_index
+from .disk_search import search_script
 from .ops import op_pages
 from .page import Page
 from .python_api import api_pages
@@ -22,6 +23,7 @@ KINDS: tuple[Callable[[], Iterable[Page]], ...] = (
     zoo_pages,
     table_style,
     console_style,
+    search_script,
     tutorial_pictures,
 )
 

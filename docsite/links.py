@@ -47,8 +47,10 @@ def find_broken_links(site: Path) -> Iterator[str]:
                 continue
             name, anchor = unquote(urlsplit(each).path), unquote(urlsplit(each).fragment)
             target = Path(os.path.normpath(path.parent / name)) if name else path
-            target = target / "index.html" if target.is_dir() else target
-            if not target.is_file():
+            # a server has the first page of a folder, and a browser that opens files a list of them
+            if target.is_dir():
+                yield f"{place}: {each} is a folder"
+            elif not target.is_file():
                 yield f"{place}: {each} is not there"
             elif anchor and target in pages and anchor not in pages[target].anchors and not is_state(target, anchor):
                 yield f"{place}: {each} has no such anchor"

@@ -44,28 +44,18 @@ NAVIGATION: tuple[Any, ...] = (
     Section(
         "How-tos",
         (
-            *link(
-                "howto",
-                install="Install archc",
-                editor="Set up your editor",
-                checkpoint="Your checkpoint",
-                train="From photos to an int8 file",
-                classes="Your classes",
-                inputs="Several inputs",
-                maps="Segmentation maps",
-                precision="Half floats and 8 bits",
-                old_onnxruntime="An old onnxruntime",
-                folder="A million photos",
-                cuda="Run on a GPU",
-                profile="Find where the time goes",
-                server="A server without the compiler",
-                pull_request="Nets in pull requests",
-            ),
+            Link("All how-tos", "howto/index.md"),
+            Section("Begin", (*link("howto", install="Install archc", editor="Set up your editor", checkpoint="Your checkpoint"),)),
+            Section("Train", (*link("howto", train="From photos to an int8 file", classes="Your classes", inputs="Several inputs", maps="Segmentation maps"),)),
+            Section("Run", (*link("howto", folder="A million photos", server="A server without the compiler", cuda="Run on a GPU", old_onnxruntime="An old onnxruntime"),)),
+            Section("Make it faster", (*link("howto", precision="Half floats and 8 bits", profile="Find where the time goes"),)),
+            Section("In a team", (*link("howto", pull_request="Nets in pull requests"),)),
         ),
     ),
     Section(
         "Reference",
         (
+            Link("All of the reference", "reference/index.md"),
             Section(
                 "Language",
                 (
@@ -119,6 +109,7 @@ NAVIGATION: tuple[Any, ...] = (
     Section(
         "Explanation",
         (
+            Link("All explanations", "explanation/index.md"),
             *link("explanation", language="Why a language, and not Python", names="Names and checkpoints", phases="Two phases from one text", differences="Where torch and ONNX differ", proof="What the proof proves", security="Security", performance="Performance"),
             Link("Architecture", "architecture.md"),
         ),

@@ -62,7 +62,9 @@ def describe_placement(op: type[Op], example: OpExample, known: Mapping[str, OpP
         return f"A built file has {other} in its place."
     found = known.get(op.name)
     if found is None:
-        return "Not measured: no net of the zoo that was measured has it in its built file."
+        tried = link("the nets that were placed", f"{PAGE}#nodes-on-cuda", here)
+        devices = link("Run on a GPU", "howto/cuda.md", here)
+        return f"Nothing is known: of {tried} none has it in its built file. {devices} tells how to see where the nodes of a net of yours are."
     versions = " ".join(f"{name} {version}" for name, version in read_results(PLACED)["versions"].items())
     page = link("benchmarks/placement.py", f"{PAGE}#nodes-on-cuda", here)
     count = (

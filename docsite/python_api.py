@@ -29,6 +29,8 @@ EXAMPLES = Path(__file__).parent.parent / "examples" / "python"
 INTRODUCTION = """\
 # Python
 
+What `archc`, `archc.runtime` and `archc.training` promise, name by name, with what they take and give. Anything else may change with any version.
+
 ```python
 import archc
 
@@ -36,8 +38,7 @@ net = archc.load("lenet5_modern")
 print(net.cost())
 ```
 
-archc is typed (`py.typed`), and importing it costs next to nothing: torch, onnx and onnxruntime are imported when they are used. The names below
-are what `archc`, `archc.runtime` and `archc.training` promise, with what they take and give; anything else may change with any version.
+archc is typed (`py.typed`), and importing it costs next to nothing: torch, onnx and onnxruntime are imported when they are used.
 A mistake in a spec is a `SpecError`, anything else that stands in the way a `Failure`, of the runtime a `RuntimeFault`; each carries
 [the code of a diagnostic](../../diagnostics/index.md).
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .drawings import show_drawings
+from .indexes import add_list, index_pages
 from .insertions import insert_made
 from .navigation import APART, NAVIGATION, linked_paths, navigation_lines
 from .page import Page
@@ -27,9 +28,13 @@ def write_sources(folder: Path, pages: Sequence[Page]) -> None:
     sources = folder / "docs"
     shutil.rmtree(folder, ignore_errors=True)
     written = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    texts = {name: (DOCS / name).read_text("utf-8") for name in written}
+    texts |= {page.path: page.content for page in pages if isinstance(page.content, str)}
+    pages = [*pages, *index_pages(texts)]
     check_places(written, pages)
     for name in written:
-        text, drawings = show_drawings(insert_made(bring_files(DOCS / name, sources)), name)
+        text = add_list(insert_made(bring_files(DOCS / name, sources)), name, texts)
+        text, drawings = show_drawings(text, name)
         write(sources / name, text)
         for page in drawings:
             write(sources / page.path, page.content)
@@ -61,10 +66,12 @@ def write(path: Path, content: str | bytes) -> None:
 
 
 def bring_files(page: Path, sources: Path) -> str:
-    """The text of a page of docs/, with links to files elsewhere in the repository turned to copies of them."""
+    """The text of a page of docs/, with links to files elsewhere in the repository turned to copies of them, and those to folders to their first pages."""
 
     def bring(found: re.Match[str]) -> str:
         target = Path(os.path.normpath(page.parent / found[2]))
+        if found[2].endswith("/"):
+            return f"{found[0]}index.md"
         if target.is_relative_to(DOCS) or not target.is_file():
             return found[0]
         copy = sources / FILES / target.relative_to(ROOT)

@@ -1,4 +1,5 @@
-"""How tables look: what a row is about, its first column, is not broken within a word of code."""
+"""How tables and code in them look: no word of code is broken, and what a row is about, its first column, is on one line where there is room. A table that is too wide for the page scrolls
+in itself, so cells have narrower margins than the theme's."""
 
 from __future__ import annotations
 
@@ -7,7 +8,11 @@ from collections.abc import Iterator
 from .page import Page
 
 STYLE = """\
-.md-typeset table:not([class]) td:first-child code { white-space: nowrap; }
+.whole { white-space: nowrap; }
+.md-typeset table:not([class]) code { word-break: normal; }
+@media (min-width: 44em) { .md-typeset table:not([class]) td:first-child code { white-space: nowrap; } }
+.md-typeset table:not([class]) :is(th, td) { min-width: 0; padding: .6em .5em; }
+@media (max-width: 44em) { .md-typeset table:not([class]) td:last-child:not([style], :first-child) { min-width: 14em; } }
 """
 
 

@@ -202,15 +202,16 @@ def recipe_section(nets: Sequence[ZooNet], here: str) -> Iterator[str]:
         yield f"No recipe of the zoo names these nets ({link('why', 'zoo/training_recipes.md#without-a-recipe', here)}).\n"
         return
     rows = [
-        [code(each.name), ", ".join(code(net) for net in each.nets if net in names), length_of(each), format_number(each.batch),
-         f"{each.optimizer}, {each.lr:g}", each.schedule, each.source]
+        [code(each.name), length_of(each), format_number(each.batch), f"{each.optimizer}, {each.lr:g}", each.schedule]
         for each in found
-    ]  # fmt: skip
-    yield table(["recipe", "nets", "length", "batch", "optimizer", "schedule", "source"], rows, "<<<>")
+    ]
+    yield table(["recipe", "length", "batch", "optimizer", "schedule"], rows, "<<>")
     yield f"\n{link('How the papers train', 'zoo/training_recipes.md', here)} says what each paper leaves open. "
     yield f"{link('archc train', 'reference/train.md', here)} takes the recipe that names the net.\n"
     for each in found:
         path = ZOO / "recipes" / f"{each.name}.yaml"
+        trained = ", ".join(code(net) for net in each.nets if net in names)
+        yield f"\n{code(each.name)} is for {trained}. Its source: {each.source}.\n"
         yield "\n" + folded(f"recipes/{path.name}", fence("yaml", spec_text(path.read_text("utf-8"))))
 
 

@@ -1,6 +1,6 @@
 """The pages' own claims: what a ```console block shows is what its commands print, code and the README run, and sums are right.
 
-How blocks are read stands in tests/pages.py. How-tos are followed in folders of their own (tests/test_howtos.py).
+How blocks are read stands in docsite/walkthrough.py. How-tos and the tutorial are followed in folders of their own (tests/test_howtos.py, tests/test_tutorial.py).
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from pathlib import Path
 import pytest
 
 from archc.cli import main
+from docsite.walkthrough import printed_pattern, read_console
 
-from .pages import DOCS, HOWTOS, output_pattern, read_console
+from .pages import DOCS, HOWTOS, TUTORIAL
 
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
 SUM = re.compile(r"`([\d,. +*/^()-]+) = ([\d,.]+)`")
@@ -29,7 +30,7 @@ LARGE = re.compile(r"\b\d{1,3}(?:,\d{3})+\b")
 CONSOLE = [
     (page.name, block)
     for page in sorted(DOCS.rglob("*.md"))
-    if page not in HOWTOS
+    if page not in (*HOWTOS, *TUTORIAL)
     for block in BLOCK.findall(page.read_text("utf-8"))
 ]
 LECTURE = (DOCS / "zoo/lecture.md").read_text("utf-8")
@@ -64,23 +65,23 @@ def test_commands_print_what_is_shown(
     monkeypatch.delenv("COLUMNS", raising=False)  # a width leaves columns of a table out; pytest-xdist sets one
     commands = list(read_console(block))
     assert commands
-    for command, lines in commands:
+    for command, _, _, lines, _ in commands:
         program, *arguments = shlex.split(command)
         assert program == "archc"
         assert lines and set(lines) != {"…"}, "it shows nothing"
         assert main(arguments) == 0, command
         out = re.sub(r"[ \t]+$", "", capsys.readouterr().out.rstrip("\n"), flags=re.M) + "\n"
-        assert re.fullmatch(output_pattern(lines), out), f"`{command}` prints:\n{out}"
+        assert re.fullmatch(printed_pattern(lines), out), f"`{command}` prints:\n{out}"
 
 
 def test_the_form_is_strict() -> None:
     """What is compared, compared: blocks and sums are found, and no cut matches more than it says."""
     assert {page for page, _ in CONSOLE} >= {"lecture.md"} and len(SUM.findall(LECTURE)) > 10
-    assert re.fullmatch(output_pattern(["a", "…", "c …"]), "a\nb\nb\nc d\n")
-    assert re.fullmatch(output_pattern(["a", "…"]), "a\n")
-    assert not re.fullmatch(output_pattern(["a", "c"]), "a\nb\nc\n")
-    assert not re.fullmatch(output_pattern(["a", "…", "b"]), "a\nbc\n")
-    assert not re.fullmatch(output_pattern(["a.b"]), "axb\n")
+    assert re.fullmatch(printed_pattern(["a", "…", "c …"]), "a\nb\nb\nc d\n")
+    assert re.fullmatch(printed_pattern(["a", "…"]), "a\n")
+    assert not re.fullmatch(printed_pattern(["a", "c"]), "a\nb\nc\n")
+    assert not re.fullmatch(printed_pattern(["a", "…", "b"]), "a\nbc\n")
+    assert not re.fullmatch(printed_pattern(["a.b"]), "axb\n")
 
 
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
@@ -143,7 +144,7 @@ def test_sums(sum: str, result: str) -> None:
 @lru_cache(maxsize=1)
 def known_numbers() -> set[str]:
     """The large numbers that a command of the lecture's page prints, or a sum on it gives."""
-    printed = [line for block in BLOCK.findall(LECTURE) for _, lines in read_console(block) for line in lines]
+    printed = [line for block in BLOCK.findall(LECTURE) for shown in read_console(block) for line in shown.printed]
     return set(LARGE.findall("\n".join(printed))) | {result for _, result in SUM.findall(LECTURE)}
 
 

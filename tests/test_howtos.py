@@ -12,8 +12,9 @@ import pytest
 from archc.cli import main
 from docsite.generated import generated_pages
 from docsite.sources import SETTINGS
+from docsite.walkthrough import NOT_RUN, Doing, read_console, read_fences
 
-from .pages import DOCS, HOWTOS, NOT_RUN, Shown, execute, read_console, read_fences, run_page
+from .pages import DOCS, HOWTOS, run_doing, run_page
 
 
 @pytest.mark.slow
@@ -24,11 +25,11 @@ def test_a_page_works_as_pasted(page: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", HOWTOS, ids=[page.stem for page in HOWTOS])
 def test_a_page_has_commands_that_a_test_runs(page: Path) -> None:
-    run = [fence for fence in read_fences(page) if fence.title != NOT_RUN]
+    run = [fence for fence in read_fences(page.read_text("utf-8")) if fence.title != NOT_RUN]
     consoles = [fence.text for fence in run if fence.language == "console"]
     assert consoles
     # the site's highlighter takes such a line for a command, and it would be copied
-    lines = [line for text in consoles for shown in read_console(text) for line in shown.lines]
+    lines = [line for text in consoles for shown in read_console(text) for line in shown.printed]
     assert not [line for line in lines if re.match(r"\s*[#%>$] ?", line)]
     assert {fence.language for fence in run if not fence.title} <= {"console", "python", "text"}
 
@@ -41,9 +42,9 @@ def test_blocks_are_read_and_run_as_a_reader_takes_them(tmp_path: Path) -> None:
         '```console title="not run by the tests"\n$ exit 1\n```\n```text title="a caption"\nnothing\n```\n',
         "utf-8",
     )
-    listed, console, *_ = read_fences(page)
+    listed, console, *_ = read_fences(page.read_text("utf-8"))
     assert listed.text == "one\n\n  two\n"
-    assert list(read_console(console.text))[1] == Shown("echo a \\\n  b", ("a b",))
+    assert list(read_console(console.text))[1] == Doing("echo a \\\n  b", printed=("a b",))
     run_page(page, tmp_path)
     assert (tmp_path / "sub/a.txt").read_text("utf-8") == listed.text and not (tmp_path / "a caption").exists()
 
@@ -59,7 +60,7 @@ def test_blocks_are_read_and_run_as_a_reader_takes_them(tmp_path: Path) -> None:
 )
 def test_what_does_not_come_out_as_shown_fails(command: str, lines: tuple[str, ...], tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
-        execute(["bash", "-c", command], tmp_path, Shown(command, lines))
+        run_doing(Doing(command, printed=lines), tmp_path)
 
 
 def test_what_the_settings_of_the_site_name_is_made() -> None:
@@ -73,7 +74,11 @@ def test_the_editors_page_matches_what_check_prints(
 ) -> None:
     """The patterns of its task for VS Code find the code, the message and the place."""
     monkeypatch.chdir(tmp_path)
-    (task,) = (each.text for each in read_fences(DOCS / "howto/editor.md") if each.title == ".vscode/tasks.json")
+    (task,) = (
+        each.text
+        for each in read_fences((DOCS / "howto/editor.md").read_text("utf-8"))
+        if each.title == ".vscode/tasks.json"
+    )
     first, second = (each["regexp"] for each in json.loads(task)["tasks"][0]["problemMatcher"]["pattern"])
     Path("net.yaml").write_text("archspec: 1\nname: net\ninput: {image: [3, 8, 8]}\ngraph: [rleu]\n", "utf-8")
     assert main(["check", "net.yaml"]) == 1

@@ -23,7 +23,7 @@ ALEXNET = [
     ("conv1", 55, 34944), ("pool1", 27, 0), ("conv2", 27, 307456), ("pool2", 13, 0), ("conv3", 13, 885120), ("conv4", 13, 663936),
     ("conv5", 13, 442624), ("pool5", 6, 0), ("fc6", 4096, 37752832), ("fc7", 4096, 16781312), ("fc8", 1000, 4097000),
 ]  # fmt: skip
-# table 1 of the GoogLeNet paper, which slides 36 to 64 show: what its filter counts give
+# table 1 of the GoogLeNet paper, which the slides up to 64 show: what its filter counts give
 GOOGLENET = [
     ("inception3a", 163328, 128049152), ("inception3b", 388096, 304267264), ("inception4a", 375552, 73608192), ("inception4b", 448512, 87908352),
     ("inception4c", 509440, 99850240), ("inception4d", 604672, 118515712), ("inception4e", 867328, 169996288), ("inception5a", 1042432, 51079168),
