@@ -57,7 +57,7 @@ EPILOG = """Example: archc build net.yaml
 
 With weights that were trained: archc build googlenet --weights googlenet.pth -o googlenet.onnx
 
-Many, on all cores: archc build resnet18 'mine/*.yaml' -o models/
+Many, on all cores: archc build resnet18 squeezenet1_0 -o models/
 
 New classes on trained features: archc build resnet50 --set classes=10 --weights resnet50.pth --weights-skip fc
 

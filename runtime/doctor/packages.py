@@ -52,7 +52,7 @@ def package_findings(troubles: Mapping[str, str]) -> Iterator[Finding]:
     """The versions of Python and of the packages, and what is wrong with each; `troubles` are those of `import_packages`."""
     yield Finding("python", sys.version.split()[0], True)
     ours = installed_version(OURS)
-    yield Finding(OURS, ours or "here, without the notes of an installation", True if ours else None)
+    yield Finding(OURS, ours or "works, without the notes of an installation", True)
     for package in PACKAGES:
         wheels = installed_wheels(package.module)
         for wheel in wheels:
@@ -92,7 +92,9 @@ def describe_package(wheel: str, version: str, trouble: str) -> Finding:
     if trouble:
         return Finding(wheel, f"{version or 'a part of it'}, and does not import: {trouble}", False, again)
     if not version:
-        return Finding(wheel, "here, without the notes of an installation, or with broken ones", None, again)
+        return Finding(
+            wheel, "imports; its version cannot be told, without the notes of an installation or with broken ones", True
+        )
     if is_out_of_range(wheel, version):
         span = requirement_of(wheel).removeprefix(wheel)
         return Finding(wheel, f"{version}, which is not within {span}", False, install_command(requirement_of(wheel)))
