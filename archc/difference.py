@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .compiler.analysis.diff.changes import FieldChange, GraphDiff, compare_facts, diff_graphs
 from .compiler.analysis.diff.costs import CostChange, compare_costs
-from .compiler.diagnostics import Failure, SpecError
+from .compiler.diagnostics import Failure, SpecError, clean
 from .compiler.driver import Compilation, check
 from .compiler.limits import DEFAULT, Limits
 from .compiler.sources import SpecText, find_spec, is_model
@@ -60,6 +60,9 @@ class NetDiff:
     def __init__(self, a: Side, b: Side) -> None:
         self.a, self.b = a, b
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {clean(self.a.spec)} and {clean(self.b.spec)}>"
+
     def __str__(self) -> str:
         from .text.diff import diff_text
 
@@ -67,6 +70,7 @@ class NetDiff:
 
     @cached_property
     def graph(self) -> GraphDiff:
+        """The steps that were added, removed, changed and renamed."""
         return diff_graphs(self.a.graph, self.b.graph)
 
     @cached_property
@@ -81,6 +85,7 @@ class NetDiff:
 
     @cached_property
     def costs(self) -> tuple[CostChange, ...]:
+        """Each cost of both nets."""
         return compare_costs(self.a.graph, self.b.graph)
 
     @cached_property

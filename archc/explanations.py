@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 
 
 class ExplainedGroup(NamedTuple):
-    """Steps that are one: a block's call, a repeat, a round of it, a named list. `members` are its nodes, and `shares` its parts of the net by
-    params, macs and activations. `definition` is where its block is written, if a block it is."""
+    """Steps that are one: a block's call, a repeat, a round of it, a named list.
+
+    group       which steps these are, and what they cost together
+    members     its steps, each from all sides
+    shares      its parts of the net, from 0 to 1, by "params", "macs" and "activations"
+    definition  where its block is written; None where it is no block
+    """
 
     group: StepGroup
     members: tuple[Explanation, ...]
@@ -60,9 +65,13 @@ class ExplainedGroup(NamedTuple):
 
 
 class NetExplanation(NamedTuple):
-    """The answer about the steps that `asked` means in the net `name`: nodes, or groups where it is a block, a repeat or a scope.
+    """What there is to tell of steps of a net. Printed, it is the text of `archc explain`.
 
-    `lines` is the written step if a line was asked for. Printed, it is the text of `archc explain`.
+    name    the net's
+    asked   the path or the line that was asked for
+    nodes   the steps, each from all sides
+    groups  the blocks, repeats and scopes that `asked` means; none where it means single steps
+    lines   where a line was asked for, the text with the first and the last line of the step as it is written; else None
     """
 
     name: str

@@ -77,6 +77,7 @@ class Net:
 
     @property
     def name(self) -> str:
+        """The spec's own name."""
         return self.checked.name
 
     @property

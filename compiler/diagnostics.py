@@ -61,7 +61,14 @@ class Source:
 
 
 class Span(NamedTuple):
-    """A part of a source: from `line`:`column` up to `end_line`:`end_column`, which is not included."""
+    """A part of a source. Lines and columns count from 1, columns in characters.
+
+    source      the text that it is a part of
+    line        where it begins
+    column      where it begins in that line
+    end_line    the line of the first character behind it
+    end_column  the column of that character, which is not included
+    """
 
     source: Source
     line: int
@@ -86,17 +93,26 @@ class Span(NamedTuple):
 
 
 class Note(NamedTuple):
-    """A further remark on a diagnostic; `span` is the place that the remark is about, if there is one."""
+    """A further remark on a diagnostic.
+
+    message  the remark, in lower case
+    span     the place that it is about; None where there is none
+    """
 
     message: str
     span: Span | None = None
 
 
 class Diagnostic(NamedTuple):
-    """One mistake, reported once.
+    """One mistake, reported once. Printed, it is a line: the place, the code, the message and the help.
 
-    `code` is a kebab-case word that `archc explain` knows. `message` is in lower case and names things and sizes. `label`
-    stands under the marked text. `help` says what to write instead.
+    code      a kebab-case word, which `archc explain` knows
+    span      the place in the text; None where it is about no place
+    message   what is wrong, in lower case, with names and sizes
+    label     what stands under the marked text; empty where nothing does
+    notes     further remarks
+    help      what to write instead; empty where that is not known
+    severity  "error", "warning" or "note"
     """
 
     code: str
@@ -106,6 +122,14 @@ class Diagnostic(NamedTuple):
     notes: tuple[Note, ...] = ()
     help: str = ""
     severity: Severity = "error"
+
+    def __str__(self) -> str:
+        place = f"{self.span.place}: " if self.span else ""
+        return with_help(f"{place}{self.code}: {self.message}", self.help)
+
+    def __repr__(self) -> str:
+        place = f" at {clean(self.span.place)}" if self.span else ""
+        return f"<{type(self).__name__} {self.code}{place}: {clean(self.message)}>"
 
 
 class SpecError(Exception):
@@ -117,9 +141,7 @@ class SpecError(Exception):
 
     def __str__(self) -> str:
         errors = [d for d in self.diagnostics if d.severity == "error"] or list(self.diagnostics)
-        return "\n".join(
-            with_help(f"{d.span.place + ': ' if d.span else ''}{d.code}: {d.message}", d.help) for d in errors
-        )
+        return "\n".join(map(str, errors))
 
 
 class Failure(Exception):

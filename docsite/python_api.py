@@ -25,6 +25,8 @@ from .signatures import (
 FOLDER = "reference/python"
 INDEX = f"{FOLDER}/index.md"
 MODULES = ("archc", "archc.runtime", "archc.training")
+# the compiler's own values, which nobody is promised
+INTERNAL = ("archc.compiler.ir", "archc.compiler.ops", "archc.compiler.analysis")
 EXAMPLES = Path(__file__).parent.parent / "examples" / "python"
 INTRODUCTION = """\
 # Python
@@ -94,12 +96,19 @@ def public_names() -> list[Name]:
 
 
 def reached_from(names: Sequence[Name]) -> list[type]:
-    """The classes of archc that the names' parameters, results and properties are."""
+    """The classes of archc that the names' parameters, results and properties are, and those that the fields of all of these are."""
     found: dict[type, None] = {}
     for each in names:
         for function in callables_of(each.target):
             for annotation in getattr(function, "__annotations__", {}).values():
                 found |= dict.fromkeys(types_named(str(annotation), module_of(function)))
+    waiting = [*found, *(each.target for each in names if isinstance(each.target, type))]
+    while waiting:
+        kind = waiting.pop(0)
+        inner = [named for field in fields_of(kind) for named in types_named(field.type, module_of(kind))]
+        inner = [named for named in inner if not named.__module__.startswith(INTERNAL)]
+        waiting += [named for named in dict.fromkeys(inner) if named not in found]
+        found |= dict.fromkeys(inner)
     return list(found)
 
 

@@ -10,7 +10,12 @@ from .faults import RuntimeFault, escape_controls
 
 
 class Prediction(NamedTuple):
-    """One class of an image: its index, its label (None where the model has none), and its probability, 0 to 1."""
+    """One class of an image.
+
+    index        its number among the classes, from 0
+    label        its name; None where the model has none
+    probability  from 0 to 1
+    """
 
     # a tuple's method of that name is not missed
     index: int  # type: ignore[assignment]
@@ -19,7 +24,12 @@ class Prediction(NamedTuple):
 
 
 class Result(NamedTuple):
-    """The most probable classes of one image; where it could not be read, none, and `error` says why."""
+    """The most probable classes of one image. Printed, it is a small table.
+
+    input  the image's path; "image 3" where it has none, counted from 0
+    top    the classes, the most probable first; none where the image could not be read
+    error  why it could not be read; None where it could
+    """
 
     input: str
     top: tuple[Prediction, ...]
@@ -55,11 +65,21 @@ class Results(list[Result]):
 
 
 class Answer(NamedTuple):
-    """All outputs of one picture by name, without the batch's dimension; where it could not be read, none, and `error` says why."""
+    """All outputs of one picture.
+
+    input    the picture's path; "image 3" where it has none, counted from 0
+    outputs  numpy arrays by the outputs' names, without the batch's dimension: (C, H, W) of a map; none where the picture could not be read
+    error    why it could not be read; None where it could
+    """
 
     input: str
     outputs: Mapping[str, Any]
     error: RuntimeFault | None = None
+
+    def __repr__(self) -> str:
+        gives = ", ".join(f"{name} {found.dtype} {found.shape}" for name, found in self.outputs.items())
+        told = f"error[{self.error.code}] {self.error.message}" if self.error else gives
+        return f"<{type(self).__name__} of {escape_controls(self.input)}: {escape_controls(told)}>"
 
 
 def format_rows(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:

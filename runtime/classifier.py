@@ -7,7 +7,7 @@ features (what is left of a net without its last layer) is neither, whatever its
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from .faults import RuntimeFault
 from .ports import IMAGE_DTYPES, Port, list_ports
 
 KEEP = "-o FILE.npz, or Session.predict, gives its outputs as they are"
+MAP = "-o map.png writes the number of the best class at each position of a picture"
 
 
 class Verdict(NamedTuple):
@@ -35,11 +36,12 @@ def find_classifier(artifact: Artifact, outputs: Mapping[str, Port], labels: Seq
     found = labelled or [name for name in vectors if tells_classes(artifact, name)]
     if found:
         return Verdict("logits" if "logits" in found else found[-1])
+    keep = "; ".join([*advise_map(outputs), KEEP])
     vector = outputs["logits" if "logits" in vectors else vectors[-1]] if vectors else None
     if vector is None:
-        return Verdict(None, f"no output is a vector of one number a class; it gives {list_ports(outputs)}", KEEP)
+        return Verdict(None, f"no output is a vector of one number a class; it gives {list_ports(outputs)}", keep)
     return Verdict(None, f"nothing says that the {vector.shape[1]} numbers of `{vector.name}` are scores of classes",
-                   f"{KEEP}; --labels FILE, or labels= in Python, says that it is one, and names its classes")  # fmt: skip
+                   f"{keep}; --labels FILE, or labels= in Python, says that it is one, and names its classes")  # fmt: skip
 
 
 def is_vector(port: Port) -> bool:
@@ -48,6 +50,20 @@ def is_vector(port: Port) -> bool:
         return False
     classes = port.shape[1]
     return not isinstance(classes, int) or classes > 1
+
+
+def is_map(port: Port) -> bool:
+    """Whether it may give classes at more than one position: (N, C, H, W), floats of several channels, or whole numbers of one."""
+    if len(port.shape) != 4 or all(side == 1 for side in port.shape[2:]):
+        return False
+    return port.shape[1] != 1 if port.dtype in IMAGE_DTYPES else "int" in port.dtype
+
+
+def advise_map(outputs: Mapping[str, Port]) -> Iterator[str]:
+    """How `archc run` writes the classes of a map; nothing where no output is one."""
+    maps = [name for name, port in outputs.items() if is_map(port)]
+    if maps:
+        yield MAP if len(maps) == 1 else f"{MAP}, of the output that --outputs NAME, or outputs=[NAME] in Python, picks"
 
 
 def tells_classes(artifact: Artifact, output: str) -> bool:

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .pip import install_command
+
 # Pillow's name and ours
 FORMATS = {
     "JPEG": "JPEG", "PNG": "PNG", "WEBP": "WebP", "BMP": "BMP", "DIB": "BMP", "GIF": "GIF", "TIFF": "TIFF", "PPM": "PPM",
@@ -30,16 +32,21 @@ DAMAGED = "the file may be cut off or damaged: copy or load it again"
 
 
 class Plugin(NamedTuple):
-    """A package that teaches Pillow a format: the module to import, the function to call then, and how to get it."""
+    """A package that teaches Pillow a format: the module to import, the function to call then, what to install, and what else can be done."""
 
     module: str
     register: str
-    advice: str
+    requirement: str
+    otherwise: str
+
+    @property
+    def advice(self) -> str:
+        return f"{install_command(self.requirement)}, {self.otherwise}"
 
 
 PLUGINS = {
-    "HEIC": Plugin("pillow_heif", "register_heif_opener", "pip install pillow-heif, or save it as JPEG"),
-    "AVIF": Plugin("pillow_avif", "", "pip install 'pillow>=11.3', or pillow-avif-plugin, or save it as JPEG"),
+    "HEIC": Plugin("pillow_heif", "register_heif_opener", "pillow-heif", "or save it as JPEG"),
+    "AVIF": Plugin("pillow_avif", "", "pillow>=11.3", "or pillow-avif-plugin, or save it as JPEG"),
 }
 
 

@@ -19,8 +19,15 @@ MOST = 2**63
 class WorkerLimits(NamedTuple):
     """What a model from elsewhere may take, each time that it is opened or run.
 
-    `seconds` and `memory_bytes` are there for any; the others come on top, for each MiB of the model's files and, in a run, of the
-    arrays that are given. So the time grows up to an hour, and the memory up to what the machine has.
+    Time and memory grow with the model's files and, in a run, with the arrays that are given: the time up to an hour, the memory up to what the
+    machine has.
+
+    seconds                for any model
+    memory_bytes           for any model
+    seconds_per_model_mib  seconds on top for each MiB of the model's files
+    seconds_per_input_mib  seconds on top for each MiB of the arrays
+    memory_per_model_byte  bytes on top for each byte of the model's files
+    memory_per_input_byte  bytes on top for each byte of the arrays
     """
 
     seconds: float = 30

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from importlib import import_module
 from typing import Any
 
 from .faults import RuntimeFault
+from .pip import extra_command, install_command, requirements_of_archc
 
-OURS = "archc-onnx"
 # what the package index calls a module, where it is another name
-DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml", "resvg_py": "resvg-py"}
+DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml"}
 # where archc takes the wheel of onnxruntime that has CUDA in it, which is never beside the plain one (pyproject.toml has the same)
+ONNXRUNTIME_WHEELS = ("onnxruntime", "onnxruntime-gpu")
 WITH_CUDA = {("linux", "x86_64"), ("win32", "AMD64")}
 
 
@@ -63,9 +63,15 @@ def raise_interrupt(error: BaseException | None) -> None:
 
 
 def install_line(package: str, over: bool = False) -> str:
-    """The command that installs the package of a module, in a version that archc takes; `over` one that is there."""
-    how = "pip install --force-reinstall --no-deps" if over else "pip install"
-    return f"{how} '{requirement_of(distribution_of(package))}'"
+    """What installs the package of a module, in a version that archc takes: a command, behind the name of archc's extra where one has it.
+
+    With `over` it is for one that is there and broken.
+    """
+    distribution = distribution_of(package)
+    extra = extra_with(distribution)
+    if extra and not over:
+        return f"install archc's extra `{extra}`: {extra_command(extra)}"
+    return install_command(requirement_of(distribution), over=over)
 
 
 def distribution_of(package: str) -> str:
@@ -74,32 +80,18 @@ def distribution_of(package: str) -> str:
         from platform import machine
 
         return "onnxruntime-gpu" if (sys.platform, machine()) in WITH_CUDA else package
-    return DISTRIBUTIONS.get(package, package)
+    return DISTRIBUTIONS.get(package, package.replace("_", "-"))
+
+
+def extra_with(distribution: str) -> str:
+    """The extra of archc that asks for a distribution, the smallest where several do; empty where all of archc does, or none."""
+    asked = [*requirements_of_archc()]
+    of = {each.extra for each in asked if each.name.lower() == distribution}
+    return "" if not of or "" in of else min(of, key=lambda extra: sum(each.extra == extra for each in asked))
 
 
 def requirement_of(distribution: str) -> str:
     """A distribution with the range of versions that archc takes, as `torch>=2.4,<3`; its name alone where archc states none."""
-    from importlib.metadata import PackageNotFoundError, requires
-
-    try:
-        stated = requires(OURS) or []
-    except (PackageNotFoundError, UnicodeDecodeError):
-        stated = []
-    for line in stated:
-        found = re.match(r"([\w.-]+)(?:\[[^]]*\])?\s*([^;]*)", line)
-        if found and found[1].lower() == distribution and "extra ==" not in line:
-            # written as people do, the lower end first
-            return distribution + ",".join(sorted(found[2].strip().split(","), reverse=True))
-    return distribution
-
-
-def installed_version(distribution: str) -> str | None:
-    """The version of an installed distribution; None where it is not installed, empty where its notes cannot be read."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(distribution) or ""
-    except PackageNotFoundError:
-        return None
-    except (UnicodeDecodeError, KeyError):
-        return ""
+    found = [each for each in requirements_of_archc() if each.name.lower() == distribution]
+    stated = next((each for each in found if not each.extra), found[0] if found else None)
+    return distribution + (stated.versions if stated else "")

@@ -15,10 +15,16 @@ COLORS = ("rgb", "bgr", "grey")
 class Preprocess(NamedTuple):
     """How an image becomes a model's input.
 
-    `size` is the input's (channels, height, width). `resize` is the length of the shorter side; None stretches the image to
-    `crop`, (height, width). `mean` and `std` are per channel, or one for all; `scale` multiplies pixels before them. With
-    `raw` none of these three is applied: the input is uint8, and the model takes pixels as they are. `stated` says whether the model's
-    metadata had any of this.
+    size           of the input: (channels, height, width)
+    resize         to how many pixels the shorter side is brought first; None stretches the image to `crop`
+    crop           (height, width) of the middle that is cut out, in pixels
+    mean           what is subtracted from the scaled pixels: one number for each channel, or one for all
+    std            what they are divided by then, likewise
+    scale          what the pixels, 0 to 255, are multiplied by before that
+    interpolation  how it is resized: "nearest", "bilinear", "bicubic" or "lanczos"
+    color          "rgb", "bgr" or "grey"
+    stated         whether the model's metadata had any of this
+    raw            the input is uint8 and the model takes pixels as they are: without `scale`, `mean` and `std`
     """
 
     size: tuple[int, int, int]

@@ -15,7 +15,7 @@ from .faults import RuntimeFault
 TABLES = {".csv": "a row for each of any number of pictures", ".jsonl": "the same rows", ".parquet": "the same rows"}
 KINDS = {
     ".npz": "the arrays",
-    ".png": "the arg-max of a map",
+    ".png": "the best class at each position of a map",
     ".json": "the answer as --format json prints it",
     **TABLES,
 }

@@ -23,6 +23,9 @@ ROOT = Path(__file__).parent.parent
 CLIENTS = ROOT / "examples" / "clients"
 # what a run of the tests leaves for the next one: 300 MB of onnxruntime-node for all systems
 NODE = ROOT / "build" / "clients"
+# where Debian's libonnxruntime-dev (from Debian 13 on), nlohmann-json3-dev and libstb-dev put what the C++ client includes
+DEBIAN = Path("/usr/include")
+HEADERS = ("onnxruntime/onnxruntime_cxx_api.h", "nlohmann/json.hpp", "stb/stb_image.h", "stb/stb_image_resize.h")
 # no statement of a program: comments, and what it takes from libraries
 APART = re.compile(r"\s*(//|#|import |from |\"\"\"|$)")
 SPECS = {
@@ -163,13 +166,23 @@ def test_the_javascript_client(node: Path, models: dict[str, Path], pictures: di
         check_alike(found, in_process(models[model], pictures[picture]), 2e-5)
 
 
+def find_headers() -> str:
+    """The folders of the headers that the C++ client needs, colons between: those that ONNXRUNTIME_INCLUDE names, else those of Debian's packages."""
+    if named := os.environ.get("ONNXRUNTIME_INCLUDE"):
+        return named
+    there = all((DEBIAN / name).is_file() for name in HEADERS)
+    return os.pathsep.join([str(DEBIAN), str(DEBIAN / "onnxruntime")]) if there else ""
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::archc.runtime.UntrainedWarning")
 def test_the_cpp_client(models: dict[str, Path], pictures: dict[str, Path], tmp_path: Path) -> None:
-    """Compiled where ONNXRUNTIME_INCLUDE names the folders of its headers, with the library that onnxruntime's wheel has; colons between."""
-    headers = os.environ.get("ONNXRUNTIME_INCLUDE")
+    """Compiled where its headers are here, with the library that onnxruntime's wheel has."""
+    headers = find_headers()
     if not headers or not shutil.which("g++"):
-        pytest.skip("ONNXRUNTIME_INCLUDE names no headers of onnxruntime, nlohmann/json and stb")
+        pytest.skip(
+            "no g++, or no headers: apt-get install g++ libonnxruntime-dev nlohmann-json3-dev libstb-dev (Debian 13), or ONNXRUNTIME_INCLUDE"
+        )
     import onnxruntime
 
     (library,) = (Path(onnxruntime.__file__).parent / "capi").glob("libonnxruntime.so.*")

@@ -363,7 +363,7 @@ def test_json_has_every_difference(run: Run) -> None:
 def test_markdown_is_a_comment(run: Run) -> None:
     """Headline and costs are seen at once; what is long is folded away, and what specs say is no Markdown."""
     out = run("diff", "net.yaml", "wide.yaml", "--format", "markdown").out
-    assert out.startswith("### archc diff: net → net\n\n**4 steps changed, 12 changed by it**\n")
+    assert out.startswith("### archc diff: net.yaml → wide.yaml\n\n**4 steps changed, 12 changed by it**\n")
     assert "| MACs |" in out and out.count("<details>") == out.count("</details>") == 1
     rows = [line for line in out.splitlines() if line.startswith("|")]
     assert {line.replace("\\|", "").count("|") for line in rows} == {6}

@@ -16,7 +16,7 @@ import pytest
 
 from docsite.docstrings import parse_docstring
 from docsite.python_api import EXAMPLES, INDEX, MODULES, Name, api_pages, public_names
-from docsite.signatures import members_of, parameters_of, signature_text
+from docsite.signatures import fields_of, members_of, parameters_of, signature_text
 
 SCRIPTS = sorted(EXAMPLES.glob("*.py"))
 # these build, prove or train
@@ -55,6 +55,24 @@ def test_a_page_has_every_parameter_and_member() -> None:
             assert f"| `{each.name}` | " in page, name.full
         for member in members:
             assert (f"| `{member.name}` | " if member.is_property else f"\n## {member.name}\n") in page, name.full
+
+
+def test_every_field_is_told() -> None:
+    """Each field of each class has a line in its docstring, and a row with it on the page; each property says what it is."""
+    for name in (each for each in names() if isinstance(each.target, type)):
+        told = parse_docstring(name.target.__doc__ or "").names
+        for field in fields_of(name.target):
+            assert told.get(field.name), (name.full, field.name)
+            assert f"| `{field.name}` | " in pages()[name.path], name.full
+        assert all(each.docstring for each in members_of(name.target) if each.is_property), name.full
+
+
+def test_results_that_are_fields_have_pages() -> None:
+    from archc.build.build import BuiltFile
+    from archc.runtime import Prediction
+    from archc.training import Warmup
+
+    assert {BuiltFile, Prediction, Warmup} <= {each.target for each in names()}
 
 
 def test_types_stand_as_in_the_source() -> None:

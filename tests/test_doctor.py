@@ -118,23 +118,23 @@ MACHINES = {
     "half of a package": Wrong(lambda m: m.add_package("onnxruntime", ""), "onnxruntime-gpu", False, ["does not import", "InferenceSession"],
                                ["pip install --force-reinstall"], 3),
     "an extra by half": Wrong(lambda m: m.add_distribution("nvidia-cufft", "12.1", "nvidia"), "extra cuda", False,
-                              ["half installed", "nvidia-curand"], ["pip install 'archc-onnx[cuda]'"], area="gpu"),
+                              ["half installed", "nvidia-curand"], ["pip install 'onnxruntime-gpu[cuda,cudnn]>=1.21,<2'"], area="gpu"),
     "an extra in another version": Wrong(lambda m: m.add_distribution("nvidia-cufft", "11.0", "nvidia"), "extra cuda", False,
-                                         ["nvidia-cufft 11.0 is not within"], ["archc-onnx[cuda]"], area="gpu"),
+                                         ["nvidia-cufft 11.0 is not within"], ["onnxruntime-gpu[cuda,cudnn]"], area="gpu"),
     "no driver": Wrong(lambda m: cuda(m, driver=0), "cuda", None, ["libcuda.so.1"], ["cpu"], area="gpu"),
     "no driver, no libraries": Wrong(lambda m: cuda(m, driver=0, needed=["libcublas.so.77"]), "cuda libraries", None,
-                                     ["not here: libcublas.so.77"], ["archc-onnx[cuda]"], area="gpu"),
+                                     ["not here: libcublas.so.77"], ["onnxruntime-gpu[cuda,cudnn]"], area="gpu"),
     "a driver that is too old": Wrong(lambda m: cuda(m, *LIBRARIES, driver=11080), "cuda", False, ["CUDA 11.8", "built for CUDA 12"],
                                       ["update the driver"], area="gpu"),
     "a driver without a GPU": Wrong(lambda m: cuda(m, *LIBRARIES, status=100), "cuda", False, ["no GPU", "100"], ["nvidia-smi"], area="gpu"),
     "all of CUDA": Wrong(lambda m: cuda(m, *LIBRARIES), "cuda", True, ["load"], area="gpu"),
-    "onnxruntime without CUDA": Wrong(without_cuda, "cuda", False, ["built without CUDA"], ["pip install onnxruntime-gpu"], area="gpu"),
+    "onnxruntime without CUDA": Wrong(without_cuda, "cuda", False, ["built without CUDA"], ["pip uninstall -y onnxruntime onnxruntime-gpu && pip install 'onnxruntime-gpu>="], area="gpu"),
     "no file of the provider": Wrong(without_the_provider_s_file, "cuda", True, ["load"], area="gpu"),
     "onnxruntime out of range": Wrong(out_of_range, "onnxruntime-gpu", False, ["1.10.0, which is not within"], ["pip install 'onnxruntime-gpu"], 3),
     "CUDA of an onnxruntime out of range": Wrong(out_of_range, "cuda", True, ["load"], exit_code=3, area="gpu"),
     "providers of an onnxruntime out of range": Wrong(out_of_range, "providers", True, ["cpu, cuda"], exit_code=3),
     "no cuDNN": Wrong(lambda m: cuda(m, "libcudart.so.12", "libcublas.so.12"), "cuda libraries", False, ["not here: libcudnn.so.9"],
-                      ["pip install 'archc-onnx[cuda]'"], area="gpu"),
+                      ["pip install 'onnxruntime-gpu[cuda,cudnn]>=1.21,<2'"], area="gpu"),
     "a cuDNN that nothing names": Wrong(lambda m: cuda(m, "libcudart.so.12", needed=["libcudart.so.12"]), "cuda libraries", False,
                                         ["libcudnn.so.9"], area="gpu"),
     "an older cuDNN": Wrong(lambda m: cuda(m, "libcudart.so.12", "libcublas.so.12", "libcudnn.so.8"), "cuda libraries", False,
@@ -153,7 +153,7 @@ MACHINES = {
     "torch without CUDA": Wrong(lambda m: (cuda(m), torch(m, "None")), "torch and cuda", True, ["without CUDA", "CUDA 12"], ["fine"],
                                 area="gpu"),
     "torch with another CUDA": Wrong(lambda m: (cuda(m), torch(m, "'13.0'")), "torch and cuda", None, ["CUDA 13.0", "CUDA 12"],
-                                     ["archc-onnx[cuda]"], area="gpu"),
+                                     ["onnxruntime-gpu[cuda,cudnn]"], area="gpu"),
     "a plugin that works": Wrong(lambda m: plugin(m, "done.append(1)"), "openvino", True, ["works", "Intel"], area="plugin"),
     "a plugin before its time": Wrong(lambda m: plugin(m, ""), "openvino", False, ["1.20.0", "takes no plugins"], ["onnxruntime", "1.24"],
                                       area="plugin"),
@@ -230,7 +230,7 @@ def check_machine(folder: Path, cases: Sequence[str]) -> None:
         for word in wrong.value:
             assert word in finding["value"], finding
         for word in wrong.advice:
-            assert word in finding["advice"], finding
+            assert word in finding["advice"].replace(f"{sys.executable} -m pip", "pip"), finding
     assert files_of(folder) == before
 
 

@@ -147,7 +147,7 @@ def test_a_missing_package_names_the_extra(tmp_path: Path, monkeypatch: pytest.M
         EventFiles(tmp_path)
     assert (
         failed.value.code == "package-missing"
-        and "archc-onnx[tensorboard]" in failed.value.help
+        and "archc's extra `tensorboard`" in failed.value.help
         and failed.value.exit_code == 3
     )
 

@@ -9,11 +9,41 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .data import TrainingData
-    from .recipe.recipe import Recipe
+    from .recipe.recipe import (
+        Augmentation,
+        CheckpointRules,
+        DataRules,
+        LogRules,
+        LossRules,
+        OptimizerRules,
+        Recipe,
+        ScheduleRules,
+        ValidationSplit,
+        Warmup,
+    )
     from .result import TrainingResult
     from .watching import Watcher
 
-__all__ = ["resume", "train"]
+__all__ = [
+    "Augmentation",
+    "CheckpointRules",
+    "DataRules",
+    "LogRules",
+    "LossRules",
+    "OptimizerRules",
+    "Recipe",
+    "ScheduleRules",
+    "TrainingData",
+    "TrainingResult",
+    "ValidationSplit",
+    "Warmup",
+    "Watcher",
+    "read_recipe",
+    "resume",
+    "train",
+]
+# the modules of those names that are not of a recipe's values
+PLACES = {"TrainingData": "data", "TrainingResult": "result", "Watcher": "watching"}
 
 
 def train(
@@ -58,3 +88,31 @@ def resume(output: str | os.PathLike[str], *, data: TrainingData | str | os.Path
     from .requests import plan_resume
 
     return train_any(plan_resume(Path(output), data=data, epochs=epochs, device=device, watchers=tuple(watchers)))
+
+
+def read_recipe(recipe: str | os.PathLike[str], settings: str | Sequence[str] = ()) -> Recipe:
+    """A recipe, to be looked at, changed by `dataclasses.replace`, and given to `train`.
+
+    recipe    its path, or the name of a bundled one
+    settings  values as `--set` takes them: "batch=64", "optimizer.sgd.lr=0.05"; a string is one
+
+    Raises SpecError where it has mistakes, and Failure where there is no such recipe or a setting does not fit.
+    """
+    from .recipe.read import read_recipe as read_text
+    from .requests import one_or_more
+
+    return read_text(os.fspath(recipe), one_or_more(settings, "settings"))
+
+
+def __getattr__(name: str) -> Any:
+    """The public classes, each imported when it is first asked for."""
+    if name in __all__:
+        from importlib import import_module
+
+        return getattr(import_module(f".{PLACES.get(name, 'recipe.recipe')}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What there is for users, whether it is imported yet or not."""
+    return sorted(__all__)

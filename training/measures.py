@@ -9,7 +9,13 @@ METRICS: tuple[MetricName, ...] = get_args(MetricName)
 
 
 class Measures(NamedTuple):
-    """How well the net does on the validation pictures: `loss`, and the shares `top1` and `top5` (from 0 to 1)."""
+    """How well a net does on the validation pictures.
+
+    loss      the mean cross-entropy
+    top1      the share of pictures, from 0 to 1, whose most probable class is the right one
+    top5      the share of pictures whose right class is among the five most probable
+    pictures  how many were measured
+    """
 
     loss: float
     top1: float

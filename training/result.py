@@ -12,8 +12,13 @@ Reason = Literal["finished", "interrupted"]
 
 
 class MemberMeasures(NamedTuple):
-    """A member of an ensemble: its `name`, the `folder` of its run, after which `step` of that it was `best`, and the `measures` of these weights on
-    the validation pictures, None without such."""
+    """A member of an ensemble.
+
+    name      its step in the spec
+    folder    of its run
+    best      its best weights; None before the first epoch's end
+    measures  of these weights on the validation pictures; None without such
+    """
 
     name: str
     folder: Path
@@ -22,19 +27,33 @@ class MemberMeasures(NamedTuple):
 
 
 class EnsembleMeasures(NamedTuple):
-    """The members of an ensemble, and how well the average of what they say does on the same pictures."""
+    """The members of an ensemble, and how well the average of what they say does on the same pictures.
+
+    members  each with its own measures
+    average  the measures of the average; None without validation pictures
+    """
 
     members: tuple[MemberMeasures, ...]
     average: Measures | None
 
 
 class TrainingResult(NamedTuple):
-    """How a run ended: its `folder`, the net and the recipe by name, `step` of `steps`, why, the best weights and what they reached.
+    """How a run ended.
 
-    `best` is None before the first epoch's end; `metric` is what its value is, None without validation, where nothing is measured and
-    the last weights are kept. `notes` are remarks for people.
-    `seconds` are those of this session, `total_seconds` of all that ended by themselves or were interrupted; 0 where that is not known.
-    `ensemble` is there where all members of one are finished.
+    folder         of the run; docs/reference/train.md tells what it holds
+    net            the net's name
+    recipe         the recipe's name
+    reason         "finished" or "interrupted"
+    step           the optimizer step after which it ended
+    steps          the optimizer steps of the whole run
+    metric         "top1", "top5" or "loss", by which the best weights were chosen; None without validation, where the last ones are kept
+    best           the best weights; None before the first epoch's end
+    weights        their file; None where there is none yet
+    seconds        of this session
+    world_size     how many processes trained
+    notes          remarks for people
+    total_seconds  of all sessions that ended by themselves or were interrupted; 0 where that is not known
+    ensemble       how the members of an ensemble do; None for another net, and until all members are finished
     """
 
     folder: Path
@@ -51,3 +70,7 @@ class TrainingResult(NamedTuple):
     notes: tuple[str, ...] = ()
     total_seconds: float = 0.0
     ensemble: EnsembleMeasures | None = None
+
+    def __repr__(self) -> str:
+        best = "" if self.best is None or self.best.value is None else f", {self.metric} {self.best.value:.4g}"
+        return f"<{type(self).__name__} of {self.net} by {self.recipe}: {self.reason} after step {self.step:,} of {self.steps:,}{best}>"

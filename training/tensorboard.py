@@ -12,6 +12,7 @@ from ..runtime.packages import import_package
 from .watching import EpochReport, RunPlan, StepReport, Watcher
 
 FOLDER = "tensorboard"
+OTHERWISE = "leave `tensorboard` out of the recipe's `log`: metrics.csv has the same numbers"
 
 
 class EventFiles(Watcher):
@@ -56,8 +57,7 @@ class EventFiles(Watcher):
 def require_tensorboard() -> Any:
     """torch's SummaryWriter. Raises Failure `package-missing` (environment), which names the extra."""
     try:
-        import_package("tensorboard", "`log: {tensorboard: true}`")
+        import_package("tensorboard", "`log: {tensorboard: true}`", OTHERWISE)
         return import_package("torch.utils.tensorboard").SummaryWriter
     except RuntimeFault as fault:
-        help = "pip install 'archc-onnx[tensorboard]'; or leave `tensorboard` out of the recipe's `log`: metrics.csv has the same numbers"
-        raise Failure("package-missing", fault.message, help, 3) from None
+        raise Failure.of(fault) from None

@@ -16,9 +16,24 @@ if TYPE_CHECKING:
 
 
 class RunPlan(NamedTuple):
-    """What a run will do: `train` and `val` pictures, `steps_per_epoch` optimizer steps, `steps` in all, on `device` with `world_size`
-    processes. `first_step` is over 0 where the run goes on from a checkpoint; `outputs` are the names of the net's outputs, `heads` the
-    paths of its auxiliary heads; `parameters` is how many numbers it learns, and `frozen` how many stay as they are."""
+    """What a run will do.
+
+    net              the net's name
+    recipe           how it is trained
+    folder           of the run
+    classes          their names, in their order
+    train            pictures that the net learns from
+    val              pictures for validation; 0 without
+    steps_per_epoch  optimizer steps of an epoch
+    steps            optimizer steps of the whole run
+    first_step       over 0 where the run goes on from a checkpoint
+    device           where it runs, as "cpu" or "cuda"
+    world_size       how many processes train
+    heads            the paths of the net's auxiliary heads
+    outputs          the names of the net's outputs
+    parameters       how many numbers it learns
+    frozen           how many parameters stay as they are
+    """
 
     net: str
     recipe: Recipe
@@ -64,9 +79,14 @@ class RunEnd(NamedTuple):
 class StepReport(NamedTuple):
     """One optimizer step, told every `log.every` steps: means over the steps since the last report.
 
-    `step` counts from 1 over the whole run, `epoch` from 1. `losses` are the unweighted losses of the outputs and heads, by name.
-    `images_per_second` is of all processes. `top1` is the share of the training pictures whose class was right, None where that was not
-    counted (mixed pictures have no one class).
+    step               counted from 1 over the whole run
+    epoch              counted from 1
+    loss               the one that is differentiated
+    losses             the unweighted losses of the outputs and heads, by name
+    lr                 the learning rate
+    images_per_second  of all processes
+    top1               the share of the training pictures, from 0 to 1, whose class was right; None where that was not counted (mixed pictures
+                       have no one class)
     """
 
     step: int
@@ -79,11 +99,18 @@ class StepReport(NamedTuple):
 
 
 class EpochReport(NamedTuple):
-    """One epoch's end. `val` is None without validation pictures; `best` says that these are the best weights so far, or
-    the last ones without.
+    """One epoch's end.
 
-    `broken` counts the pictures of the run so far that could not be read and were skipped. `train_top1` is the share of the training
-    pictures whose class was right, counted as they came, before the step that learned from them; None where they were mixed.
+    epoch       counted from 1
+    step        the last optimizer step, counted from 1 over the whole run
+    train_loss  the mean over the epoch's steps
+    val         how well the net does on the validation pictures; None without such
+    best        these are the best weights so far, or the last ones where nothing is validated
+    lr          the learning rate of the last step
+    seconds     of the epoch
+    broken      pictures of the run so far that could not be read and were skipped
+    train_top1  the share of the training pictures, from 0 to 1, whose class was right, counted as they came, before the step that learned
+                from them; None where they were mixed
     """
 
     epoch: int

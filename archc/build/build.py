@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..compiler.backends import Backend, Export
 from ..compiler.content_names import OutputFile
+from ..compiler.diagnostics import clean
 from ..compiler.driver import Compilation, run_passes
 from ..compiler.ir.graph import Graph
 from ..compiler.weights.loading import LoadedWeights, NetTensors, load_checkpoints
@@ -30,7 +31,13 @@ if TYPE_CHECKING:  # a plain build without a proof does without these modules
 
 @dataclass(frozen=True, slots=True)
 class BuiltFile:
-    """A file that was built. `kind` is its backend's name, or `weights` for a file that stands beside a model."""
+    """A file that was built.
+
+    kind    "onnx" or "torch", or "weights" for a file of weights beside a model
+    path    where it is
+    sha256  the digest of its bytes, in hexadecimal
+    bytes   its size
+    """
 
     kind: str
     path: str
@@ -40,8 +47,15 @@ class BuiltFile:
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """What a build made. `parity` is what the proof measured; None where nothing was proved. `precision` is how far the ONNX file lies
-    from float32; None where it is a plain float32 file."""
+    """What a build made. Printed, it is what `archc build` prints.
+
+    name       the net's
+    artifacts  the files, in the order in which they were written
+    parity     how far the file's answers lie from torch's; None where nothing was proved
+    precision  how far the ONNX file lies from float32; None where it is a plain float32 file
+    weights    where the net's tensors come from
+    seconds    how long it took, the proof included
+    """
 
     name: str
     artifacts: tuple[BuiltFile, ...]
@@ -49,6 +63,17 @@ class BuildResult:
     precision: PrecisionReport | None
     weights: WeightReport
     seconds: float
+
+    def __str__(self) -> str:
+        from ..compiler.spelling import as_keyword
+        from ..text.builds import build_text
+
+        return build_text(self, as_keyword)
+
+    def __repr__(self) -> str:
+        files = ", ".join(f"{each.path} ({each.bytes:,} bytes)" for each in self.artifacts)
+        proof = f"within {self.parity.max_rel:.1e} of torch" if self.parity else "not proved"
+        return f"<{type(self).__name__} of {clean(self.name)}: {clean(files)}, {proof}>"
 
 
 def build(checked: Compilation, options: BuildOptions | None = None, *, progress: Progress | None = None, **keywords: Any) -> BuildResult:  # fmt: skip

@@ -51,7 +51,9 @@ class Batches(click.ParamType[tuple[int, ...]]):
 )
 @device_options
 @click.option(
-    "--against", metavar="torch|MODEL", help="A contender that the first one is held against: torch eager, or a file."
+    "--against",
+    metavar="torch|MODEL",
+    help="Time this, too, and compare the first with it: the same net in torch, or another model.",
 )
 @click.option(
     "--seconds",

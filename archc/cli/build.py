@@ -23,13 +23,12 @@ from ..build.options import (
 )
 from ..compiler.backends import BACKENDS
 from ..compiler.backends.onnx.opsets import OPSET, OPSETS
-from ..compiler.diagnostics import clean
 from ..compiler.spelling import as_flag
 from ..compiler.weights.formats import checkpoint_suffixes
 from ..interruption import limit_long_calls
-from ..text.precision import describe_precision, format_layers, precision_json
-from ..text.tables import format_bytes, format_pairs
-from ..text.weights import describe_weights, weight_warnings
+from ..text.builds import build_text
+from ..text.precision import precision_json
+from ..text.weights import weight_warnings
 from .options import (
     Batch,
     Count,
@@ -54,13 +53,15 @@ if TYPE_CHECKING:
     from ..compiler.limits import Limits
 
 
-EPILOG = """Example: archc build googlenet --export onnx -o googlenet.onnx --weights googlenet.safetensors
+EPILOG = """Example: archc build net.yaml
 
-Many, on all cores: archc build 'specs/*.yaml' resnet50 -o models/
+With weights that were trained: archc build googlenet --weights googlenet.pth -o googlenet.onnx
+
+Many, on all cores: archc build resnet18 squeezenet1_0 -o models/
 
 New classes on trained features: archc build resnet50 --set classes=10 --weights resnet50.pth --weights-skip fc
 
-An ensemble: archc build my_ensemble.yaml --weights member0=a.pth --weights member1=b.pth"""
+An ensemble: archc build both.yaml --weights member0=a.pth --weights member1=b.pth"""
 
 
 WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
@@ -103,7 +104,11 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
 @click.option(
     "--weights-prefix", metavar="PREFIX", help="What is taken off the checkpoint's names. Default: what fits."
 )
-@click.option("--weights-map", metavar="FILE", help="A YAML file, ours: theirs, where names differ; `*` is any part.")
+@click.option(
+    "--weights-map",
+    metavar="FILE",
+    help="A YAML file with the net's names and those of the checkpoint, `ours: theirs`; `*` is any part.",
+)
 @click.option(
     "--weights-input",
     type=click.Choice(INPUT_METHODS),
@@ -277,20 +282,3 @@ def build_json(result: BuildResult) -> dict[str, Any]:
         "weights": weights,
         "seconds": round(result.seconds, 3),
     }
-
-
-def build_text(result: BuildResult) -> str:
-    """What is printed for people: each file, what the proof and the precision's report measured, where the weights come from, how long it took."""
-    rows = [
-        (each.kind, f"{each.path}  {format_bytes(each.bytes)}  sha256 {each.sha256[:16]}…") for each in result.artifacts
-    ]
-    if parity := result.parity:
-        measured = f"max |Δ| {parity.max_abs:.1e}, relative {parity.max_rel:.1e}, against {parity.against}"
-        rows.append(("parity", f"{measured}, proof {parity.extent}"))
-    if result.precision:
-        rows.append(("precision", describe_precision(result.precision)))
-    rows.append(("weights", clean(describe_weights(result.weights))))
-    rows.append(("took", f"{result.seconds:.1f} s"))
-    text = f"{clean(result.name)}\n{format_pairs(rows)}"
-    layers = format_layers(result.precision) if result.precision else ""
-    return f"{text}\n\n{layers}" if layers else text

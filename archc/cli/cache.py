@@ -19,7 +19,7 @@ ACTIONS = ("show", "clear", "verify")
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
-@click.command(epilog="Example: archc cache clear googlenet.onnx")
+@click.command(epilog="Example: archc cache show; archc cache clear net.onnx")
 @click.argument("action", type=click.Choice(ACTIONS), default="show", metavar="[show|clear|verify]")
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
 @format_option()

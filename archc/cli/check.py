@@ -37,7 +37,7 @@ WORK_TO_FREE = 100_000  # of a check after which its memory is freed before the 
 @limit_option
 @format_option("sarif", "github")
 def command(specs: tuple[str, ...], settings: tuple[str, ...], limits: Limits, form: str) -> int:
-    """Check specs and prove or refute what they expect; or check recipes.
+    """Check specs: mistakes with their lines, and whether what `expect` states of a net holds; or check recipes.
 
     A recipe, which says how a net is trained, is known by its first key, `recipe`.
     """

@@ -9,27 +9,32 @@ import click
 from .. import __version__
 
 COMMANDS = {
-    "check": "Check specs; prove or refute what they expect.",
-    "show": "Show the graph of a spec as text, or as a tree.",
-    "cost": "Count parameters, MACs, activations and memory.",
+    "init": "Begin a spec of your own: a small net, or a bundled one.",
+    "list": "List the bundled specs.",
+    "check": "Check specs: their mistakes, and what they expect of themselves.",
     "view": "Draw a net.",
+    "cost": "Count parameters, MACs, activations and memory.",
+    "show": "Show the graph of a spec as text, or as a tree.",
+    "explain": "Explain a step of a spec, or the code of a diagnostic.",
     "diff": "Say what differs between two nets, or two revisions of one.",
     "compare": "Compare nets by accuracy and costs, as a table or a chart.",
-    "build": "Build a model: ONNX or PyTorch.",
     "train": "Train a net on pictures, as a recipe says.",
+    "build": "Build a model: ONNX or PyTorch.",
     "run": "Run a built model on pictures.",
     "eval": "Say how well a built classifier does on pictures.",
     "bench": "Time models, and say which differ.",
     "profile": "Say where a model's time goes, by step and line.",
     "verify": "Verify a built model: bytes, sources, answers.",
     "cache": "Show or clear the graphs that `run` keeps for a quick start.",
-    "init": "Begin a spec of your own, from a bundled one.",
-    "list": "List the bundled specs.",
-    "schema": "Print the JSON Schema of specs, for editors.",
     "ops": "List the operations, or describe one.",
-    "explain": "Explain a step of a spec, or the code of a diagnostic.",
+    "schema": "Print the JSON Schema of specs, for editors.",
     "doctor": "Say what is wrong with this machine, and what to do.",
 }
+BEGINNING = """\b
+Begin: archc init net         a small net of your own, net.yaml
+       archc check net.yaml   its mistakes, each with its line
+       archc view net.yaml    its picture, net.html
+       archc build net.yaml   a model of it, net.onnx"""
 
 
 class LazyGroup(click.Group):
@@ -62,9 +67,11 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog="Example: archc check googlenet"
-)
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=BEGINNING)
 @click.version_option(__version__, prog_name="archc", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Compile convolutional networks written in YAML to PyTorch and ONNX."""
+    """Compile convolutional networks written in YAML to PyTorch and ONNX.
+
+    A SPEC is the text of a net: a file, or the name of a bundled net (`archc list`). A RECIPE says how a net is trained. A
+    MODEL is a file that was built from a spec. `archc COMMAND --help` says more of each command.
+    """

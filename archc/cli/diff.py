@@ -22,7 +22,7 @@ EXAMPLES = """\b
 Example: archc diff resnet50 resnet101
          archc diff googlenet --set classes=10
          archc diff HEAD~1:net.yaml net.yaml --format markdown
-         archc diff net.yaml built.onnx --exit-code"""
+         archc diff net.yaml net.onnx --exit-code"""
 
 
 @click.command(epilog=EXAMPLES)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SHOWN_CLASSES, SHOWN_MISTAKES = 20, 8
 
 
-@click.command(epilog="Example: archc eval digits.onnx held-out/ -o report.html")
+@click.command(epilog="Example: archc eval net.onnx held-out/ -o report.html")
 @click.argument("model")
 @click.argument("place", metavar="FOLDER|CSV")
 @click.option(

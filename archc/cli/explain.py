@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 LINE = re.compile(r"(?P<spec>.+?):(?P<line>[0-9]{1,7})(?::[0-9]{0,7})?")
 EXAMPLES = """\b
-Example: archc explain resnet50 layer1.0.conv2       a step, or all steps under layer1.0
-         archc explain googlenet.yaml:24             what a line of a spec makes
-         archc explain resnet50 resnet.yaml:48       a line of a file that it extends or imports
-         archc explain built.onnx layer1.0.conv2     a step of a model of archc's, by the spec inside it
-         archc explain shape-mismatch                the code of a diagnostic
+Example: archc explain resnet50 layer1.0.conv2   a step, or all steps below it
+         archc explain net.yaml:21               what a line of a spec makes
+         archc explain resnet50 resnet.yaml:48   a line of a file it extends
+         archc explain net.onnx stage1.down      a step of a model of archc's
+         archc explain shape-mismatch            the code of a diagnostic
 """
 
 

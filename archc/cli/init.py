@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..scaffold.starter import StarterSpec
 
 
-@click.command(epilog="Example: archc init mine --from resnet50")
+@click.command(epilog="Example: archc init net; archc init mine --from resnet50")
 @click.argument("name")
 @click.option("--from", "origin", metavar="SPEC", help="The spec to begin from, bundled or a file; else a small net.",
               shell_complete=complete_spec)  # fmt: skip

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..runtime.profile import Profile, StepTime
 
 
-@click.command(epilog="Example: archc profile googlenet.onnx --by block")
+@click.command(epilog="Example: archc profile net.onnx --by block")
 @click.argument("model")
 @click.option(
     "--by", type=click.Choice(["step", "block", "op"]), default="step", show_default=True, help="What is added up."

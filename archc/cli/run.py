@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MISSING_IMAGE = "Missing argument 'IMAGE': name a picture, a folder, a pattern or a list."
 
 
-@click.command(epilog="Example: archc run googlenet.onnx cat.jpg photos/ --top 3")
+@click.command(epilog="Example: archc run net.onnx cat.jpg photos/ --top 3")
 @click.argument("model")
 @click.argument("images", nargs=-1, metavar="[IMAGE|FOLDER|PATTERN|LIST]...")
 @click.option(
@@ -51,7 +51,7 @@ MISSING_IMAGE = "Missing argument 'IMAGE': name a picture, a folder, a pattern o
     "--output",
     "target",
     metavar="FILE",
-    help="Write the outputs: .npz arrays, .png the arg-max of a map, .json; or, of any number of pictures, .csv, .jsonl or .parquet.",
+    help="Write the outputs: .npz arrays, .png the best class at each position of a map, .json the answer; or, of any number of pictures, .csv, .jsonl or .parquet.",
 )
 @device_options
 @click.option("--top", type=Count(min=1), default=5, show_default=True, help="How many classes an image.")

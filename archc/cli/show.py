@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..compiler.limits import Limits
 
 
-PASSES = "\b\nThe passes, in their order: " + ", ".join(pass_names())
+PASSES = "\b\nThe passes, in their order:\n  " + ", ".join(pass_names())
 
 
 @click.command(epilog=f"{PASSES}\n\nExample: archc show googlenet --after erase-training; archc show resnet50 --tree")

@@ -76,7 +76,11 @@ OTHERS_WAIT_S = 20.0
 @click.option("--weights-skip", multiple=True, metavar="STEP", help="A step that is left out of it; repeatable.")
 @click.option("--weights-key", metavar="KEY", help="The state dict in the checkpoint; `.` is the top.")
 @click.option("--weights-prefix", metavar="PREFIX", help="What is taken off the checkpoint's names.")
-@click.option("--weights-map", metavar="FILE", help="A YAML file, ours: theirs, where names differ.")
+@click.option(
+    "--weights-map",
+    metavar="FILE",
+    help="A YAML file with the net's names and those of the checkpoint, `ours: theirs`.",
+)
 @click.option(
     "--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where the net is trained."
 )

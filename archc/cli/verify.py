@@ -25,7 +25,7 @@ MARKS = {True: "", False: "not ok: ", None: "not checked: "}
 
 
 @click.command(
-    epilog="Example: archc verify googlenet.onnx --proof full\n\nTwo models: archc verify mine.onnx exported.onnx --trust"
+    epilog="Example: archc verify net.onnx --proof full\n\nTwo models: archc verify net.onnx exported.onnx --trust"
 )
 @click.argument("model")
 @click.argument("other", required=False)

@@ -25,7 +25,7 @@ def diff_text(diff: NetDiff, stream: TextIO | None = None) -> str:
     paint = Paint(stream)
     report = report_diff(diff)
     width = output_width()
-    blocks = [[paint(clean(report.title), "1")]]
+    blocks = [[paint(line, "1") for line in fold_line(clean(report.title), width, "  ")]]
     blocks[0] += [line for name, side in report.sides for line in fold_line(f"  {name}  {clean(side)}", width, "     ")]
     blocks.append(fold_line(clean(report.headline), width, "  "))
     for section in report.sections:

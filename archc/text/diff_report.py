@@ -5,8 +5,10 @@ Text (diff.py) and Markdown (diff_markdown.py) are two views of it; JSON (diff_j
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..compiler.analysis.diff.folding import ScopeNodes, fold, group_by_scope, path_pattern, path_template
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from ..compiler.ir.graph import Graph, Node
     from ..difference import NetDiff, Side
 
+# of a whole name of a commit what tells it from others
+COMMIT = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,52}\b")
 MAX_YAML = 160  # characters of a line of YAML
 COST_NAMES = {
     "params": "parameters", "params_without_aux": "  without heads", "macs": "MACs", "activations": "activations",
@@ -71,13 +75,23 @@ def report_diff(diff: NetDiff) -> DiffReport:
     ]
     equal = diff.graph.equal
     return DiffReport(
-        f"{diff.a.checked.name} → {diff.b.checked.name}",
+        describe_both(diff),
         (("A", describe_side(diff.a)), ("B", describe_side(diff.b))),
         headline(diff),
         tuple(section for section in found if section.entries),
         () if equal else tuple(map(cost_row, diff.costs)),
         () if equal else tuple(weight_lines(diff.weights)),
     )
+
+
+def describe_both(diff: NetDiff) -> str:
+    """Both nets in a title: by their names; where both have one, by what the user named them; where that is one, too, by their settings."""
+    sides = (diff.a, diff.b)
+    specs = [COMMIT.sub(r"\1", side.spec) for side in sides]
+    settings = ["".join(f" --set {each}" for each in side.checked.settings) for side in sides]
+    ways = ([side.checked.name for side in sides], specs, [*map(add, specs, settings)])
+    a, b = next((way for way in ways if way[0] != way[1]), ways[0])
+    return f"{a} → {b}"
 
 
 def describe_side(side: Side) -> str:

@@ -30,17 +30,28 @@ OPTIMIZERS = {"sgd": 0, "sgd_momentum": 1, "adam": 2}
 
 
 class Params(NamedTuple):
-    """How many parameters a net has, in all and without its auxiliary heads."""
+    """How many parameters a net has.
+
+    total        in all
+    without_aux  without those of its auxiliary heads
+    """
 
     total: int
     without_aux: int
 
 
 class Layer(NamedTuple):
-    """The costs of one node, or of several in one row. `source` is its place in the spec; `output` its sizes.
+    """The costs of one node, or of several in one row, for one image.
 
-    `aux` says that only an auxiliary head needs it, so that it costs nothing at inference; `times` is how many equal rounds of a
-    `repeat` the row stands for, whose costs it sums up.
+    path         of the step
+    op           its operation
+    source       its place in the spec, `file:line`; empty where it has none
+    output       its sizes without the batch: (C, H, W)
+    params       parameters
+    macs         multiply-accumulates
+    activations  elements of its output; 0 for an operation whose output is not counted
+    aux          only an auxiliary head needs it, so that it costs nothing at inference
+    times        how many equal rounds of a `repeat` the row stands for, whose costs it sums up
     """
 
     path: str
@@ -91,6 +102,7 @@ class Cost:
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
+        """The costs of each node, in the graph's order."""
         both = zip(self._graph.nodes, self._costs, strict=True)
         return tuple(make_layer(node, costs, node.path not in self._alive) for node, costs in both)
 
@@ -101,18 +113,22 @@ class Cost:
 
     @cached_property
     def params(self) -> Params:
+        """Its parameters; buffers are not counted."""
         return Params(sum(x.params for x in self._costs), sum(x.params for x in self._live_costs))
 
     @cached_property
     def macs(self) -> int:
+        """The multiply-accumulates of one inference pass for one image (1 MAC = 2 FLOPs)."""
         return sum(x.macs for x in self._live_costs)
 
     @cached_property
     def activations(self) -> int:
+        """The output elements of convolutions, pools and linear layers, for one image."""
         return sum(x.activations for x in self._live_costs)
 
     @cached_property
     def input_elements(self) -> int:
+        """The elements of its inputs, for one image."""
         return sum(value.type.elements for value in self._graph.inputs)
 
     @cached_property
@@ -129,22 +145,26 @@ class Cost:
 
     @cached_property
     def depth(self) -> int:
+        """The longest chain of convolutions and linear layers."""
         return depth(self._graph, self._live)
 
     @cached_property
     def receptive_field(self) -> HeightWidth:
+        """(height, width) in pixels of the part of the picture that one position of the last map sees."""
         from .receptive_field import receptive_field
 
         return receptive_field(self._graph, self._live)
 
     @cached_property
     def peak_activation_bytes(self) -> int:
+        """The most bytes of activations in float32 that are alive at once, for one image."""
         from .memory import peak_bytes
 
         return peak_bytes(self._graph, self._live)
 
     @cached_property
     def min_input(self) -> HeightWidth:
+        """(height, width) in pixels of the smallest picture that the net takes."""
         from .input_limits import minimum_input
 
         return minimum_input(self._graph, self._live)

@@ -9,10 +9,14 @@ from .names import belongs_to, is_bookkeeping, summarize_by_step
 
 
 class Taken(NamedTuple):
-    """What was taken of a checkpoint for a step ("" is the whole net): the state dict at `key`, less the `prefix` of its names.
+    """What was taken of a checkpoint.
 
-    `others` are the places in the file that would have fitted, too, and `passed_over` says of each that would have come first, but
-    is not whole, what it lacks.
+    checkpoint   what messages call it: its path, where it has one
+    step         the step that they are for; empty for the whole net
+    key          the key of the state dict in the file; empty for the top
+    prefix       what was taken off its names
+    others       the places in the file that would have fitted, too
+    passed_over  for each place that would have come first, but is not whole, what it lacks
     """
 
     checkpoint: str
@@ -24,6 +28,7 @@ class Taken(NamedTuple):
 
     @property
     def place(self) -> str:
+        """Where in the file it was, in words."""
         return describe_place(self.key, self.prefix)
 
 
@@ -34,17 +39,18 @@ def describe_place(key: str, prefix: str) -> str:
 
 
 class WeightReport(NamedTuple):
-    """Where the tensors of a graph come from.
+    """Where the tensors of a graph come from. One that a checkpoint holds untouched, as a seed started it, counts as missing.
 
-    - `source` names the checkpoints, or the seed; `loaded` is how many tensors come from checkpoints
-    - `missing` are the graph's tensors that the given checkpoints lack, none where none is given; `untrained` are the steps that own them
-    - `unused` are the checkpoints' tensors that the graph has no place for; `skipped` are the steps that were left out on
-      purpose, and `unexpected` the unused tensors outside them
-    - `taken` says what of each checkpoint was taken; `not_run` are the classes and functions that a checkpoint names and archc
-      does not know, by its name: none was called
-    - `as_started`: nothing is trained, whether there is a checkpoint or not; a seed explains every tensor
-
-    A tensor that a checkpoint holds untouched, as a seed started it, counts as missing.
+    source      the checkpoints, or the seed, in words
+    loaded      how many tensors come from checkpoints
+    missing     the graph's tensors that the given checkpoints lack; none where none is given
+    unused      the checkpoints' tensors that the graph has no place for
+    untrained   the steps that own the missing tensors
+    skipped     the steps that were left out on purpose
+    unexpected  the unused tensors outside of these
+    taken       what was taken of each checkpoint
+    not_run     by a checkpoint's name, the classes and functions that it names and archc does not know: none was called
+    as_started  nothing is trained, whether there is a checkpoint or not: a seed explains every tensor
     """
 
     source: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NamedTuple
 
+from ..pip import install_command
+
 
 class Gpus(NamedTuple):
     """The GPUs of this machine, as NVML numbers them: its module, and their handles. `why_none` says why there are none."""
@@ -31,7 +33,7 @@ def find_gpus() -> Gpus:
         pynvml.nvmlInit()
         handles = tuple(pynvml.nvmlDeviceGetHandleByIndex(at) for at in range(pynvml.nvmlDeviceGetCount()))
     except ImportError:
-        return Gpus(None, (), "the package nvidia-ml-py is not here: pip install nvidia-ml-py")
+        return Gpus(None, (), f"the package nvidia-ml-py is not here: {install_command('nvidia-ml-py')}")
     # NVML's own errors share no root that can be named without the package
     except Exception as error:
         return Gpus(None, (), f"NVML does not answer: {error}")

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..libraries import DRIVER, can_load, cuda_major_wanted, wanted_libraries
-from ..packages import OURS, import_package
+from ..packages import ONNXRUNTIME_WHEELS, import_package, requirement_of
+from ..pip import extra_command, replace_command
 from .device import CPU_NODES, Device, DeviceOption, Trouble
 
 CUDA_PROVIDER, TENSORRT_PROVIDER = "CUDAExecutionProvider", "TensorrtExecutionProvider"
@@ -83,14 +84,14 @@ def cuda_trouble(provider: str = CUDA_PROVIDER) -> Trouble:
     if provider not in onnxruntime.get_available_providers():
         return Trouble(
             f"this onnxruntime ({onnxruntime.__version__}) is built without {provider}",
-            "pip install onnxruntime-gpu, with no onnxruntime beside it",
+            replace_command(ONNXRUNTIME_WHEELS, requirement_of("onnxruntime-gpu")),
         )
     found = driver_trouble()
     if found.cause:
         return found
     missing = missing_libraries()
     if missing:
-        return Trouble(f"CUDA's libraries do not load: {', '.join(missing)}", f"pip install '{OURS}[cuda]'")
+        return Trouble(f"CUDA's libraries do not load: {', '.join(missing)}", extra_command("cuda"))
     return Trouble()
 
 

@@ -15,7 +15,8 @@ from importlib.util import find_spec
 from platform import machine
 from typing import Any
 
-from ..packages import OURS, distribution_of, import_package, install_line, installed_version
+from ..packages import distribution_of, import_package, install_line
+from ..pip import install_command, installed_version
 from .device import CPU_NODES, Device, DeviceOption, Trouble, write_option
 from .nvidia import missing_driver
 
@@ -64,13 +65,13 @@ def is_installed(package: str) -> bool:
 def find_plugin_trouble(package: str, provider: str, advice: str) -> Trouble:
     """Why a plugin cannot be used here; `advice` says what to do where it takes none of the devices that are here."""
     if not is_installed(package):
-        return Trouble(f"the package {package} is not installed", install_plugin(package))
+        return Trouble(f"the package {package} is not installed", install_line(package))
     called = f"{package} {installed_version(package) or ''}".rstrip()
     onnxruntime = import_package("onnxruntime")
     if not hasattr(onnxruntime, "register_execution_provider_library"):
         return Trouble(
             f"this onnxruntime ({onnxruntime.__version__}) takes no plugins",
-            f"pip install '{distribution_of('onnxruntime')}>=1.24'",
+            install_command(f"{distribution_of('onnxruntime')}>=1.24"),
         )
     try:
         found = register_plugin(package, provider)
@@ -81,11 +82,6 @@ def find_plugin_trouble(package: str, provider: str, advice: str) -> Trouble:
     if not found:
         return Trouble(f"{called} takes none of the devices here{describe_maker()}", advice)
     return Trouble()
-
-
-def install_plugin(package: str) -> str:
-    """The command that installs a plugin: by archc's own extra, where it has one."""
-    return f"pip install '{OURS}[openvino]'" if package == OPENVINO.package else f"pip install {package}"
 
 
 def describe_maker() -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from ..devices import DEVICES, Device, Trouble
 from ..devices.plugins import is_installed
+from ..packages import install_line
 from .finding import Finding
 from .packages import PATIENCE_S
 
@@ -38,7 +39,7 @@ def describe_plugin(device: Device) -> Finding:
         tried = "" if device.is_tried else "; not tried by archc"
         return Finding(device.name, f"works: {device.runs_on}{tried}", True, area="plugin")
     if not installed:
-        advice = f"only --device {device.name} needs it: {fix}" if fix.startswith("pip") else ""
+        advice = f"only --device {device.name} needs it: {fix}" if fix == install_line(device.package) else ""
         return Finding(device.name, cause, None, advice, "plugin")
     return Finding(device.name, cause, False, fix, "plugin")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..packages import OURS, installed_version
+from ..pip import OURS, extra_command, installed_version
 from .finding import Finding
 from .requirements import extras_of, fits, members_of
 
@@ -23,4 +23,4 @@ def extra_findings() -> Iterator[Finding]:
                  if version is not None and not fits(each, version)]  # fmt: skip
         if other or 0 < len(missing) < len(found):
             what = [*other, *([f"not installed: {', '.join(missing)}"] if missing else [])]
-            yield Finding(f"extra {extra}", f"half installed; {'; '.join(what)}", False, f"pip install '{OURS}[{extra}]'", "gpu" if extra == "cuda" else "cpu")  # fmt: skip
+            yield Finding(f"extra {extra}", f"half installed; {'; '.join(what)}", False, extra_command(extra), "gpu" if extra == "cuda" else "cpu")  # fmt: skip

@@ -12,7 +12,8 @@ from ..devices import PROVIDERS
 from ..devices.nvidia import driver_trouble, missing_libraries
 from ..faults import RuntimeFault
 from ..libraries import DRIVER, can_load, cuda_major_wanted, other_versions, wanted_libraries
-from ..packages import OURS, import_package
+from ..packages import ONNXRUNTIME_WHEELS, import_package, requirement_of
+from ..pip import extra_command, install_command, replace_command
 from .finding import Finding
 
 CUDA_LINE = re.compile(r"^cuda\b[^=]*=\s*(?:'([\d.]+)'|None)", re.M)
@@ -32,7 +33,7 @@ def gpu_findings(broken: bool) -> Iterator[Finding]:
     if PROVIDERS["cuda"] not in providers and can_load(DRIVER):
         why, fix = (
             "this onnxruntime is built without CUDA",
-            "pip uninstall -y onnxruntime && pip install onnxruntime-gpu",
+            replace_command(ONNXRUNTIME_WHEELS, requirement_of("onnxruntime-gpu")),
         )
     # a machine without a GPU is fine; one whose driver is there and of no use is not
     ok = False if why and can_load(DRIVER) else None if why else not missing
@@ -45,7 +46,7 @@ def gpu_findings(broken: bool) -> Iterator[Finding]:
 
 def cuda_advice(missing: list[str]) -> str:
     """What brings CUDA's libraries: they lie where nothing looks, or are not here."""
-    return path_advice(missing) or f"pip install '{OURS}[cuda]'"
+    return path_advice(missing) or extra_command("cuda")
 
 
 def path_advice(missing: list[str]) -> str:
@@ -87,7 +88,7 @@ def tensorrt_findings() -> Iterator[Finding]:
         yield Finding("tensorrt", f"{', '.join(wanted)} load", True, area="gpu")
         return
     major = int(wanted[0].rpartition(".")[2])
-    install = f"pip install 'tensorrt-cu{cuda_major_wanted() or 13}>={major},<{major + 1}'"
+    install = install_command(f"tensorrt-cu{cuda_major_wanted() or 13}>={major},<{major + 1}")
     advice = path_advice(missing) or install
     if not any(other_versions(name) for name in missing):
         yield Finding(
@@ -112,4 +113,4 @@ def torch_findings() -> Iterator[Finding]:
                       "fine: builds and proofs run on the CPU, and archc run on the GPU", "gpu")  # fmt: skip
     elif int(found[1].split(".")[0]) != ours:
         yield Finding("torch and cuda", f"torch is built for CUDA {found[1]}, onnxruntime for CUDA {ours}", None,
-                      f"each needs libraries of its own: pip install '{OURS}[cuda]' brings onnxruntime's", "gpu")  # fmt: skip
+                      f"each needs libraries of its own; those of onnxruntime: {extra_command('cuda')}", "gpu")  # fmt: skip

@@ -11,7 +11,8 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 from ..devices import PROVIDERS
-from ..packages import OURS, distribution_of, install_line, installed_version, requirement_of
+from ..packages import ONNXRUNTIME_WHEELS, distribution_of, install_line, requirement_of
+from ..pip import OURS, install_command, installed_version, replace_command
 from .finding import Finding
 from .requirements import is_out_of_range
 
@@ -51,7 +52,7 @@ def package_findings(troubles: Mapping[str, str]) -> Iterator[Finding]:
     """The versions of Python and of the packages, and what is wrong with each; `troubles` are those of `import_packages`."""
     yield Finding("python", sys.version.split()[0], True)
     ours = installed_version(OURS)
-    yield Finding(OURS, ours or "here, without the notes of an installation", True if ours else None)
+    yield Finding(OURS, ours or "works, without the notes of an installation", True)
     for package in PACKAGES:
         wheels = installed_wheels(package.module)
         for wheel in wheels:
@@ -72,7 +73,7 @@ def is_findable(module: str) -> bool:
 
 def installed_wheels(module: str) -> list[str]:
     """The distributions here that may hold a module; several for onnxruntime, whose wheels have names of their own."""
-    names = ["onnxruntime", "onnxruntime-gpu"] if module == "onnxruntime" else [distribution_of(module)]
+    names = [*ONNXRUNTIME_WHEELS] if module == "onnxruntime" else [distribution_of(module)]
     found = [name for name in names if installed_version(name) is not None]
     return found or [name for name in distributions_of(module) if installed_version(name)]
 
@@ -87,14 +88,16 @@ def distributions_of(module: str) -> list[str]:
 
 def describe_package(wheel: str, version: str, trouble: str) -> Finding:
     """A wheel that is here: its version, empty where nothing says it, and what is wrong with it."""
-    again = f"pip install --force-reinstall --no-deps '{requirement_of(wheel)}'"
+    again = install_command(requirement_of(wheel), over=True)
     if trouble:
         return Finding(wheel, f"{version or 'a part of it'}, and does not import: {trouble}", False, again)
     if not version:
-        return Finding(wheel, "here, without the notes of an installation, or with broken ones", None, again)
+        return Finding(
+            wheel, "imports; its version cannot be told, without the notes of an installation or with broken ones", True
+        )
     if is_out_of_range(wheel, version):
         span = requirement_of(wheel).removeprefix(wheel)
-        return Finding(wheel, f"{version}, which is not within {span}", False, f"pip install '{requirement_of(wheel)}'")
+        return Finding(wheel, f"{version}, which is not within {span}", False, install_command(requirement_of(wheel)))
     return Finding(wheel, version, True)
 
 
@@ -142,7 +145,7 @@ def wheel_findings() -> Iterator[Finding]:
     found = sorted({*installed_wheels("onnxruntime"), *distributions_of("onnxruntime")})
     if len(found) > 1:
         names = " and ".join(found)
-        remove = f"pip uninstall -y {' '.join(found)} && pip install '{requirement_of(distribution_of('onnxruntime'))}'"
+        remove = replace_command(found, requirement_of(distribution_of("onnxruntime")))
         yield Finding("onnxruntime wheels", f"{names} are both installed and overwrite each other", False, remove)
 
 

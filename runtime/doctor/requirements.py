@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, metadata, requires
 from typing import Any
 
-from ..packages import OURS
+from ..pip import OURS
 
 
 def read_requirements(distribution: str) -> list[Any]:

@@ -51,7 +51,9 @@ def describe_cache() -> Finding:
         folder, total, bound = measure_cache()
     except RuntimeFault as fault:
         return Finding("cache", fault.message, None, fault.help)
-    return Finding("cache", f"{folder}, {total / 2**30:,.1f} of {bound / 2**30:,.1f} GiB" if bound else "turned off")
+    if not bound:
+        return Finding("cache", "turned off")
+    return Finding("cache", f"{folder}, {total / 2**30:,.1f} of {bound / 2**30:,.1f} GiB", True)
 
 
 def describe_folder(name: str, path: str, advice: str) -> Finding:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from ...runtime.faults import RuntimeFault
+from ...runtime.packages import install_line
 
 OPERATORS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -31,7 +32,7 @@ def import_transforms() -> Any:
     except (ImportError, RuntimeError) as error:
         why = " ".join(str(error).split())[:200]
         raise RuntimeFault("package-missing", f"this augmentation needs torchvision, which does not import: {why}",
-                           "pip install --no-deps torchvision, or leave the step out", 3) from None  # fmt: skip
+                           f"{install_line('torchvision')}; or leave the step out", 3) from None  # fmt: skip
 
 
 @cache

@@ -47,7 +47,11 @@ class LossSums(NamedTuple):
 
 
 class Best(NamedTuple):
-    """The best weights so far: after which `step`, and the `value` of the metric; None without validation, where they are the last ones."""
+    """The best weights so far.
+
+    step   the optimizer step after which they were measured
+    value  of the metric, on the validation pictures; None without such, where they are the last weights
+    """
 
     step: int
     value: float | None

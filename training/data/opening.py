@@ -29,14 +29,24 @@ IDX_PARTS = {"train": ("train",), "val": ("t10k", "test", "val")}
 
 
 class TrainingData(NamedTuple):
-    """Pictures for training, and for validation if there are any; the names of the classes in their order; `how` these were found, in words;
-    and `notes` on what people may not expect."""
+    """Pictures whose classes are known, for `train` and `resume`.
+
+    train    the pictures that the net learns from
+    val      the pictures for validation; None where there are none
+    classes  the names of the classes, in their order
+    how      how these were found, in words
+    notes    remarks on what people may not expect
+    """
 
     train: PictureSet
     val: PictureSet | None
     classes: tuple[str, ...]
     how: str
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        val = len(self.val) if self.val is not None else 0
+        return f"<{type(self).__name__}: {len(self.train):,} pictures to train on, {val:,} to validate on, {len(self.classes):,} classes>"
 
 
 class DataPlace(NamedTuple):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
+from ...compiler.counts import count_of
 from ..measures import MetricName
 
 DataFormat = Literal["imagefolder", "idx", "csv"]
@@ -19,7 +20,11 @@ TrainingPrecision = Literal["fp32", "bf16", "fp16"]
 
 @dataclass(frozen=True)
 class ValidationSplit:
-    """A part of the training pictures that is kept for validation: a share of each class, drawn by `seed`."""
+    """A part of the training pictures that is kept for validation.
+
+    val   the share of each class, over 0 and under 1
+    seed  of the draw
+    """
 
     val: float
     seed: int = 0
@@ -29,9 +34,13 @@ class ValidationSplit:
 class DataRules:
     """Where the pictures are. Paths are relative to `--data`, or without it to the recipe's own folder.
 
-    `format` None is told by what lies there. `val` None with a `split` takes a part of `train`; with neither nothing is validated.
-    `classes` are the names of the classes where the data have only numbers (idx). `broken` is how many unreadable pictures are
-    skipped before training stops.
+    format   "imagefolder", "idx" or "csv"; None is told by what lies there
+    train    the pictures that the net learns from
+    val      the pictures for validation; None takes the `split` of the others, and validates nothing where there is none
+    split    the part of `train` that is kept for validation
+    classes  the names of the classes, where the data have only numbers (idx)
+    broken   how many pictures that cannot be read are skipped before training stops
+    workers  processes that read pictures; None is one for each core of this process's share, at most 8
     """
 
     format: DataFormat | None = None
@@ -40,15 +49,17 @@ class DataRules:
     split: ValidationSplit | None = None
     classes: tuple[str, ...] | None = None
     broken: int = 100
-    workers: int | None = None  # None: one for each core of this process's share, at most 8
+    workers: int | None = None
 
 
 @dataclass(frozen=True)
 class OptimizerRules:
-    """The optimizer, a `name` of training/optimizers.py, with its numbers as torch.optim calls them (`lr`, `momentum`, `weight_decay`, …).
+    """The optimizer; docs/reference/recipes.md lists them.
 
-    `decay_norms` False leaves norms and biases out of the weight decay. `bias_lr_factor` multiplies the learning rate of the biases, at every
-    step: 2 is what Caffe's nets have.
+    name            its name, as "sgd"
+    values          its numbers as torch.optim calls them: "lr", "momentum", "weight_decay", …
+    decay_norms     whether norms and biases decay, too
+    bias_lr_factor  what the learning rate of the biases is multiplied by at every step: 2 is what Caffe's nets have
     """
 
     name: str = "sgd"
@@ -59,9 +70,12 @@ class OptimizerRules:
 
 @dataclass(frozen=True)
 class Warmup:
-    """The learning rate begins with the share `start` of its value, for `epochs` or `steps`.
+    """A lower learning rate at the beginning, for `epochs` or `steps`.
 
-    `linear` rises from there in a straight line; `constant` stays there, and the whole learning rate follows at once.
+    epochs  how long, in passes over the training pictures
+    steps   how long, in optimizer steps
+    start   the share of the learning rate that it begins with, from 0 to 1
+    shape   "linear" rises from there in a straight line; "constant" stays there, and the whole learning rate follows at once
     """
 
     epochs: float | None = None
@@ -72,9 +86,11 @@ class Warmup:
 
 @dataclass(frozen=True)
 class ScheduleRules:
-    """How the learning rate goes on: a `name` of training/schedules.py, and `values` of its own (docs/reference/recipes.md).
+    """How the learning rate goes on; docs/reference/recipes.md lists the schedules and their values.
 
-    What the values leave out has its default there.
+    name    the schedule's, as "cosine"
+    values  its own; what they leave out has its default
+    warmup  a lower learning rate at the beginning
     """
 
     name: str = "constant"
@@ -84,9 +100,10 @@ class ScheduleRules:
 
 @dataclass(frozen=True)
 class LossRules:
-    """Cross-entropy. `class_weights` are a weight a class, or "balanced": the inverse of how often a class is there.
+    """Cross-entropy, and its options. How much each auxiliary head counts is the spec's own fact.
 
-    How much each auxiliary head counts is the spec's own fact.
+    label_smoothing  the share of the target that goes to all classes alike, from 0 to under 1
+    class_weights    a weight for each class, in their order, or "balanced": the inverse of how often a class is there
     """
 
     label_smoothing: float = 0.0
@@ -95,7 +112,11 @@ class LossRules:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """One step of `augment` by its name, with its values."""
+    """One step of `augment`; docs/reference/recipes.md lists them.
+
+    name    its name, as "flip"
+    values  its own; what they leave out has its default
+    """
 
     name: str
     values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
@@ -103,7 +124,13 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class CheckpointRules:
-    """A checkpoint after so many epochs or steps; the newest `keep` stay. `best` is the metric by which the best weights are kept."""
+    """How often a checkpoint is written, and which stay.
+
+    every_epochs  after so many epochs; None where steps are counted
+    every_steps   after so many optimizer steps; None where epochs are counted
+    keep          how many of the newest stay
+    best          "top1", "top5" or "loss", by which the best weights are kept
+    """
 
     every_epochs: int | None = 1
     every_steps: int | None = None
@@ -113,7 +140,11 @@ class CheckpointRules:
 
 @dataclass(frozen=True)
 class LogRules:
-    """A row of metrics.csv every so many steps; `tensorboard` writes event files beside it."""
+    """What a run writes of how it goes.
+
+    every        optimizer steps from one row of metrics.csv to the next
+    tensorboard  whether event files are written, too
+    """
 
     every: int = 50
     tensorboard: bool = False
@@ -121,11 +152,31 @@ class LogRules:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a net is trained.
+    """How a net is trained: `epochs` or `steps` is how long, never both. docs/reference/recipes.md tells more of each value.
 
-    `epochs` or `steps` is how long, never both. `batch` is the global batch: of all processes, and of all passes that one step
-    accumulates. `clip` is the largest norm of the gradient. `freeze` are paths of steps that are not trained. `ema` is the decay of
-    the average of the weights. `origin` is the file, or the bundled recipe, that it was read from.
+    name           its name
+    batch          pictures of one optimizer step: of all processes, and of all passes that it accumulates
+    epochs         how many passes over the training pictures
+    steps          how many optimizer steps
+    summary        what it is, in a sentence
+    source         where its numbers come from, as a paper
+    nets           bundled specs whose own recipe it is
+    data           where the pictures are
+    optimizer      the optimizer and its numbers
+    schedule       how the learning rate goes on
+    loss           the options of the cross-entropy
+    augment        steps on the training pictures, in their order
+    ema            the decay of the average of the weights; None keeps no average
+    precision      "fp32", "bf16" or "fp16", of the passes
+    compile        whether torch.compile compiles the net
+    channels_last  whether a picture's channels lie innermost in memory
+    accumulate     how many passes make one optimizer step
+    clip           the largest norm of the gradient; None does not clip
+    freeze         paths of the spec's steps that are not trained
+    checkpoint     how often a checkpoint is written, and which stay
+    seed           of all draws
+    log            what a run writes of how it goes
+    origin         the file, or the bundled recipe, that it was read from; empty for one made by hand
     """
 
     name: str
@@ -151,3 +202,13 @@ class Recipe:
     seed: int = 0
     log: LogRules = LogRules()
     origin: str = ""
+
+    def __repr__(self) -> str:
+        length = count_of(self.steps or 0, "step") if self.epochs is None else count_of(self.epochs, "epoch")
+        return f"<{type(self).__name__} {self.name}: {length}, batch {self.batch:,}, {self.optimizer.name}, {self.schedule.name}>"
+
+    def to_yaml(self) -> str:
+        """Its whole text, defaults included, which reads back to an equal recipe but for its `origin`."""
+        from .write import to_yaml
+
+        return to_yaml(self)

@@ -20,8 +20,11 @@ LAYERS = 5
 class LayerError(NamedTuple):
     """What is lost up to and in one layer.
 
-    `path` and `op` are the layer's, `source` is its place in the spec as `file:line`, empty where it has none. `relative_l2` is the
-    error of its result, `added` the part of it that its inputs had not yet.
+    path         of the layer
+    source       its place in the spec as `file:line`; empty where it has none
+    op           its operation
+    relative_l2  the error of its result, as a share
+    added        the part of it that its inputs had not yet
     """
 
     path: str
@@ -33,13 +36,18 @@ class LayerError(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PrecisionReport:
-    """The error of a built file against the plain float32 file of the same graph.
+    """The error of a built file against the plain float32 file of the same graph, as shares: 0.01 is 1 %.
 
-    `precision` says in a word what was built: `fp16`, `int8`. `inputs` says in words what both files were given, and `count` how
-    many. `relative_l2` has the error of each output by name; infinite where an answer is not finite. `top1_agreement` is the share
-    of inputs for which the most probable class is the same, None for a net that is no classifier. `layers` are those that lose
-    most, the worst first. `max_error` is the largest error that the build allows. `notes` are sentences on what stays float32.
-    `warnings` is what must be known of the inputs, each with its code.
+    precision       what was built, in a word: "fp16", "int8"
+    inputs          what both files were given, in words
+    count           how many inputs that were
+    relative_l2     the error of each output by name: the root of the summed squares of the differences over that of the float32 values; infinite
+                    where an answer is not finite
+    top1_agreement  the share of inputs for which the most probable class is the same; None for a net that is no classifier
+    layers          those that lose most, the worst first
+    max_error       the largest error that the build allows
+    notes           sentences on what stays float32
+    warnings        what must be known of the inputs, each with its code
     """
 
     precision: str

@@ -26,11 +26,15 @@ PACKAGES = ("torch", "onnx", "onnxruntime")
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """The largest difference found over all outputs, absolute, and relative to the largest reference value of its image.
+    """How far a file's answers lie from torch's, over all outputs.
 
-    `against` is what the file was compared with, `batches` the numbers of images that it was given at once. `extent` is that of
-    the proof. `kinds` has the largest relative difference for each kind of input that proved something: not where torch's own
-    answer overflows, or where each output is made of nothing but rounding.
+    max_abs  the largest difference
+    max_rel  the largest difference as a share of the largest number that torch gives for its image
+    against  what the file was compared with
+    batches  the numbers of images that it was given at once
+    extent   that of the proof: "fast" or "full"
+    kinds    the largest relative difference for each kind of input that proved something: not where torch's own answer overflows, or where each
+             output is made of nothing but rounding
     """
 
     max_abs: float
