@@ -39,7 +39,12 @@ class NetComparison:
     def __str__(self) -> str:
         from .text.comparison import comparison_text
 
-        return comparison_text(self.chart)
+        return comparison_text(self.chart, self.variants)
+
+    @property
+    def variants(self) -> dict[str, list[str]]:
+        """Other bundled nets that report figures and are called as one of these with more behind it, by that one's name."""
+        return find_variants([point.net for point in self.chart.points])
 
     def to_json(self) -> dict[str, Any]:
         """What `archc compare --format json` prints."""
@@ -176,12 +181,13 @@ def open_net(net: Net, limits: Limits) -> ComparedNet:
     texts = {source.label: source.text for source in reversed(checked.sources)}
     main = checked.sources[0]
     text = SpecText(Memory(texts), main.label, main.text.encode("utf-8", "surrogateescape"), main.name, checked.bundled)
-    read = read_spec(text, checked, limits)
-    return read._replace(results=()) if checked.settings else read
+    return read_spec(text, checked, limits)
 
 
 def read_spec(text: SpecText, found: Compilation, limits: Limits) -> ComparedNet:
-    """A checked spec as a net that is compared. Raises SpecError for one that is wrong, or where a row's `with` does not fit it."""
+    """A checked spec as a net that is compared; nothing is reported of one with settings. Raises SpecError for one that is wrong, or where
+    a row's `with` does not fit it.
+    """
     if found.failed:
         raise SpecError(found.diagnostics)
 
@@ -193,4 +199,21 @@ def read_spec(text: SpecText, found: Compilation, limits: Limits) -> ComparedNet
 
     place = zoo()[text.bundled] if text.bundled else None
     family = place.parent.name if place else ""
-    return read_net(found.name, Path(text.name).stem, family, graph_of(found), found.header, graph_with)
+    header = found.header._replace(reported=()) if found.settings else found.header
+    net = read_net(found.name, Path(text.name).stem, family, graph_of(found), header, graph_with)
+    return net._replace(is_changed=len(header.reported) < len(found.header.reported))
+
+
+def find_variants(nets: Sequence[ComparedNet]) -> dict[str, list[str]]:
+    """The variants of bundled nets by the nets' names: other bundled ones of the same name with more behind it that report figures. Those
+    that are compared are left out.
+    """
+    bundled = {net.stem for net in nets if net.family}
+    others = {name: place for name, place in zoo().items() if name not in bundled and has_figures(place)}
+    found = {stem: [name for name in others if name.startswith(f"{stem}_")] for stem in sorted(bundled)}
+    return {stem: names for stem, names in found.items() if names}
+
+
+def has_figures(place: Path) -> bool:
+    """Whether a bundled spec has rows of `reported`, which begins a line there."""
+    return "\nreported:" in place.read_text("utf-8")

@@ -15,6 +15,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 import archc
+from archc.catalog import compose_bundled
 from archc.charts.bars import draw_bars, shares_of
 from archc.charts.bubbles import LARGEST_AREA, draw_bubbles, round_counts
 from archc.charts.labels import Circle, Rectangle, overlap, place_labels
@@ -24,7 +25,7 @@ from archc.charts.protocols import METRICS, Protocol, protocol_of
 from archc.charts.selection import AXES, ChartRequest, Selection, select
 from archc.charts.style import MARKS, look_of
 from archc.cli.compare import AXIS_WORDS, METRIC_WORDS
-from archc.comparison import LECTURE, read_nets
+from archc.comparison import LECTURE, has_figures, read_nets
 from archc.compiler.limits import DEFAULT
 from archc.compiler.sources import zoo
 
@@ -420,6 +421,36 @@ def test_a_metric_that_none_reports_is_told(run: Run) -> None:
     assert "without a figure to compare, it reports no cifar10: a, plain" in out
     assert "none reports any accuracy" in run("compare", plain).out
     assert "did you mean `time`?" in run("compare", spec, "--x", "tim").err
+
+
+def test_settings_make_other_nets(run: Run) -> None:
+    """They are those of each spec that is named; what a spec reports is of the net without them."""
+    spec = write_spec("a", 4, top1(30))
+    ran = run("compare", spec, "--family", "nin", "--set", "classes=7", "--format", "json")
+    first, *others = json.loads(ran.out)["nets"]
+    assert first["params"] == 4 * 27 + 4 + 4 * 7 + 7 and first["accuracy"] is None and first["reported"] == []
+    assert {each["net"] for each in others} == {"nin_cifar10", "nin_imagenet"}
+    out = run("compare", spec, "--set", "classes=7").out
+    assert "with these params it is another net than its spec reports of: a" in out
+    Path("plain.yaml").write_text(
+        Path(spec).read_text("utf-8").replace("params: {classes: 10}\n", "").replace("$classes", "10"), "utf-8"
+    )
+    ran = run("compare", spec, "plain.yaml", "--set", "classes=7")
+    assert ran.code == 2 and "names no parameter of the spec `a`\n  = help: it has no parameters" in ran.err
+    assert run("compare", "--set", "classes=7").code == 2
+    ran = run("compare", "resnet", "--set", "block=Basic", "--set", "depths=[1,1,1,1]", "--format", "csv")
+    assert ran.code == 0 and ran.out.splitlines()[1].startswith("resnet,,,")
+
+
+def test_variants_with_figures_are_told(run: Run) -> None:
+    """A word is one of the bundled nets; others of its name report figures, too."""
+    out = run("compare", "alexnet", "vgg16", "vgg16_c").out
+    assert out.splitlines()[-1] == (
+        "bundled variants with figures of their own: alexnet_2012, alexnet_ensemble beside alexnet; vgg16_bn beside vgg16"
+    )
+    assert "variants" not in run("compare", write_spec("alexnet", 4, top1(30))).out
+    reporting = {name for name in zoo() if has_figures(zoo()[name])}
+    assert reporting == {name for name, place in zoo().items() if compose_bundled(place).header.reported}
 
 
 def test_a_family_looks_the_same_in_every_chart() -> None:

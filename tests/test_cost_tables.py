@@ -81,6 +81,47 @@ def test_equal_rounds_are_one_row(tmp_path: Path, graph: str, depth: int, expect
     assert rows_of(tmp_path, graph, depth) == expected
 
 
+# a block with a head in its end, a merge by its name, rounds in rounds, and a block that is one step
+NESTED = (
+    HEAD
+    + """blocks:
+  Watched:
+    steps:
+      - {name: conv, conv: 8}
+      - {name: head, aux: 0.3, steps: [global_avg_pool, {linear: 5}]}
+  One: {steps: [relu]}
+graph:
+  - {name: w, Watched: {}}
+  - name: split
+    concat:
+      left: {conv: 4}
+      right: {conv: 4}
+  - {name: z, One: {}}
+  - name: deep
+    repeat: {i: 3}
+    steps:
+      - repeat: {j: 2}
+        residual: {body: [{conv: 8}, relu]}
+"""
+)
+
+
+def test_a_block_tells_what_it_gives_on_and_stands_where_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(NESTED, "utf-8")
+    lines = {text.strip(): number for number, text in enumerate(NESTED.splitlines(), 1)}
+    costs = archc.load(tmp_path / "x.yaml").cost()
+    rows = {x.path: (x.op, x.times, len(x.output), x.source.partition(":")[2]) for x in costs.by("block")}
+    assert rows == {
+        "w": ("Watched", 1, 3, str(lines["- {name: w, Watched: {}}"])),
+        "split": ("3 steps", 1, 3, str(lines["concat:"])),
+        "z": ("relu", 1, 3, str(lines["- {name: z, One: {}}"])),
+        "deep": ("6 steps", 3, 3, str(lines["repeat: {i: 3}"])),
+    }
+    # a row of a head alone has the head's output
+    outputs = {x.path: x.output for x in costs.by("block", 2)}
+    assert (outputs["w.conv"][0], outputs["w.head"]) == (8, (5,))
+
+
 def test_resnet152_reads_as_table_1_of_its_paper() -> None:
     table = archc.load("resnet152").cost().by("block")
     stages = [(x.path, x.op, x.output[1:]) for x in table if x.path.startswith("layer")]

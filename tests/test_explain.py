@@ -281,6 +281,31 @@ def test_a_group_of_a_head_says_what_its_steps_say(run: Run) -> None:
     assert group["macs"] == 320 == next(terms[2] for terms in node["costs"] if terms[0] == "MACs")
 
 
+def test_a_block_with_a_head_counts_what_inference_does(run: Run) -> None:
+    """Its shares are those of its numbers."""
+    text = SMALL.replace(
+        "      - {name: bn, batch_norm}\n",
+        "      - {name: bn, batch_norm}\n      - {aux: 0.1, steps: [{conv: 500}, Head]}\n",
+    )
+    Path("small.yaml").write_text(text, "utf-8")
+    ran = run("explain", "small.yaml", "stem", "--format", "json")
+    (group,) = json.loads(ran.out)["groups"]
+    (layer,) = [x for x in archc.load("small.yaml").cost().by("block") if x.path == "stem"]
+    assert (group["macs"], group["activations"]) == (layer.macs, layer.activations) and group["shares"]["macs"] < 1
+    assert "MACs are not for inference, and not in the sum" in run("explain", "small.yaml", "stem").out
+
+
+def test_a_block_that_is_one_merge_is_called_by_its_own_path(run: Run) -> None:
+    text = SMALL.replace("  Head:\n", "  Pair:\n    steps:\n      - concat: [{conv: 4}, {conv: 6}]\n  Head:\n").replace(
+        "  - name: wide\n", "  - {name: pair, Pair: {}}\n  - name: wide\n"
+    )
+    Path("small.yaml").write_text(text, "utf-8")
+    for word in ("pair", f"{text.splitlines().index('  - {name: pair, Pair: {}}') + 1}"):
+        out = run("explain", "small.yaml", word).out
+        assert out.startswith("pair: `Pair`, 3 steps of small\n")
+        assert all(f"\npair.{name} " in out.partition("steps\npath")[2] for name in ("0", "0.0", "0.1"))
+
+
 def test_a_table_of_steps_keeps_to_its_columns(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "50")
     table = run("explain", "small.yaml", f"{line_of('- {name: conv, conv')}").out.partition("path ")[2]

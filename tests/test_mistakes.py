@@ -201,6 +201,12 @@ def test_three_mistakes_are_told_in_one_run(tmp_path):
     assert [(d.code, d.span.line) for d in found] == [("unknown-key", 5), ("unknown-block", 6), ("not-a-vector", 7)]
 
 
+@pytest.mark.parametrize("steps, advice", [("[relu, tanh]", "steps: […]"), ("relu", "steps: [relu]")])
+def test_a_block_that_is_its_steps_is_told_their_key(tmp_path, steps, advice):
+    (found,) = answers(tmp_path, HEAD + f"blocks:\n  Own: {steps}\ngraph: [Own: {{}}]\n")
+    assert "`Own` wants a mapping with its steps, not" in found.message and found.help == f"write `{advice}`"
+
+
 def test_a_param_that_is_mostly_right_is_told_where_it_is_used(tmp_path):
     text = HEAD + "params: {act: relu}\ngraph:\n  - use: $act\n  - use: $act\n  - conv: {out: $act}\n"
     assert [(d.code, d.span.line) for d in answers(tmp_path, text)] == [("wrong-type", 8)]

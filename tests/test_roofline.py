@@ -12,7 +12,7 @@ from archc.compiler.analysis.cards import CARDS, find_card
 from archc.compiler.analysis.cost import ELEMENT_BYTES
 from archc.compiler.analysis.roofline import largest_batch, roofline
 from archc.compiler.diagnostics import Failure
-from archc.text.rooflines import format_micros
+from archc.text.rooflines import format_micros, format_rate
 
 from .program import program
 
@@ -58,6 +58,10 @@ def test_layers_by_hand(net: archc.Net, precision: str, batch: int) -> None:
 def test_small_times_keep_three_digits() -> None:
     times = [3.15841e-3, 1e-6, 4.5678e-9, 1.7e-12]
     assert [format_micros(seconds) for seconds in times] == ["3,158.41", "1.00", "0.00457", "1.7e-06"]
+
+
+def test_rates_are_written_without_powers_of_ten() -> None:
+    assert [format_rate(rate) for rate in (1e6, 1040.4, 99.96, 14.47)] == ["1,000,000", "1,040", "100", "14.5"]
 
 
 @pytest.mark.parametrize("memory, fixed, image, expected", [

@@ -129,6 +129,19 @@ def test_what_is_not_series_parallel_says_what_it_reads(run: Run) -> None:
     assert [name for name in ("a", "b", "c", "d", "e", "f", "d.1", "f.1") if f"─ {name}  " not in out] == []
 
 
+def test_what_a_merge_reads_stands_in_its_order(run: Run) -> None:
+    """The order is that of the channels. An input reads nothing, also where it is one of what is wired across."""
+    head = "archspec: 1\nname: n\ninput: {p: [3, 8, 8], q: [3, 8, 8]}\ngraph:\n"
+    skips = "  - {name: a, from: p, relu: }\n  - {name: m, concat: [{conv: 2}, [], [tanh]]}\n"
+    across = (
+        "  - {name: b, from: q, relu: }\n  - {name: k, concat: [[{from: b}], [{from: m}], [{from: a}], [{from: q}]]}\n"
+    )
+    Path("n.yaml").write_text(head + skips + across, "utf-8")
+    out = run("show", "n.yaml", "--tree").out
+    assert "concat ← m.0, a, m.2.0 " in out and "k  concat ← b, m, a, q" in out
+    assert re.search(r"─ q  input +3×8×8", out) and not re.search(r"← *(3×8×8|\n)", out)
+
+
 def test_json_is_the_tree(run: Run) -> None:
     document = json.loads(run("show", "small.yaml", "--tree", "--format", "json").out)
     body = next(row for row in document["tree"] if row["name"] == "body")

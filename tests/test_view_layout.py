@@ -339,6 +339,10 @@ def test_only_a_part() -> None:
     head = draw_graph(net.graph, only="aux1")
     assert not head.heads and [o.name for o in head.outputs] == ["aux1"]
     check_layouts(head)
+    # it is called by its own path, and by a block that it is a call of
+    for name, only, block in (("resnet50", "layer1.0", "Bottleneck"), ("googlenet", "inception3a.branch2", "")):
+        (box,) = [x for x in draw_graph(archc.load(name).graph, only=only).tree if isinstance(x, GroupItem)]
+        assert (box.id, box.block) == (only, block)
     with pytest.raises(archc.Failure, match="no step `inception9`") as refused:
         draw_graph(net.graph, only="inception9")
     assert refused.value.code == "no-such-step" and "inception" in refused.value.help

@@ -314,7 +314,7 @@ def test_without_onnx_the_file_s_own_shapes_are_shown(tmp_path: Path, monkeypatc
     monkeypatch.setattr(inference, "START", "raise SystemExit(1)")
     drawing = draw_model(str(save(branches(), tmp_path / "net.onnx")))
     assert titles(drawing)[0] == "3×3 conv, 4" and drawing.totals.macs == 0
-    assert drawing.nodes[0].shape == () and drawing.nodes[-1].shape == (3, 8, 8) and "open" in drawing.summary
+    assert drawing.nodes[0].shape == ("?",) and drawing.nodes[-1].shape == (3, 8, 8) and "open" in drawing.summary
 
 
 # ---- what a click shows
@@ -481,6 +481,16 @@ def test_a_value_that_nobody_makes_is_told_and_drawn(run: Run, what: str) -> Non
     )
     drawing = json.loads(Path("net.json").read_text("utf-8"))
     assert all(words in drawing["summary"] for words in told) and drawing["nodes"]
+
+
+def test_a_shape_of_which_nothing_is_known_is_open(run: Run) -> None:
+    """It is no scalar, which a file can state."""
+    no_shape, scalar = (helper.make_tensor_value_info("y", 1, shape) for shape in (None, []))
+    save(make([node("Relu", ["gone"], ["y"])], outputs=[no_shape]), Path("open.onnx"))
+    save(make([node("ReduceSum", ["x"], ["y"], keepdims=0)], outputs=[scalar]), Path("scalar.onnx"))
+    for name, shape in (("open", "?"), ("scalar", "scalar")):
+        assert run("view", f"{name}.onnx", "-o", f"{name}.svg").code == 0
+        assert f">{shape}<" in Path(f"{name}.svg").read_text("utf-8")
 
 
 def test_inference_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,6 +207,26 @@ def test_volumes_follow_the_most_macs_and_name_other_inputs(tmp_path: Path) -> N
     assert found[2].steps == ("concat, depth 1×64×64 beside",)
 
 
+def test_volumes_follow_one_path_through_what_is_wired_across(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "archspec: 1\nname: net\ninput: {rgb: [3, 64, 64], depth: [1, 64, 64]}\ngraph:\n"
+        "  - {name: a, from: rgb, conv: {out: 8, kernel: 3, stride: 2, padding: 1}}\n  - {name: b, relu: }\n"
+        "  - {name: c, conv: {out: 8, kernel: 3, padding: 1}}\n"
+        "  - {name: d, from: depth, conv: {out: 8, stride: 2}}\n  - {name: e, relu: }\n"
+        "  - {name: f, multiply: [[{from: b}], [{from: d}]]}\n"
+        "  - {name: g, concat: [[{from: c}], [{from: e}], [{from: f}], [{from: a}]]}\n",
+        "utf-8",
+    )
+    found = find_volumes(draw_graph(archc.load(path).graph))
+    assert [volume.shape[0] for volume in found] == [3, 8, 8, 32]
+    assert [volume.steps for volume in found[1:]] == [
+        ("3×3 conv, 8 /2",),
+        ("ReLU", "3×3 conv, 8"),
+        ("concat, depth 1×64×64 beside and 1 beside and a skip",),
+    ]
+
+
 @pytest.mark.parametrize(
     ("value", "heat", "text"),
     [(999_600, "macs", "1.00 M MACs"), (604e6, "macs", "604 M MACs"), (6_624_904, "params", "6.62 M parameters"), (1234.5, "time", "1234 ms"),

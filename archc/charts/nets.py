@@ -48,7 +48,9 @@ class Report(NamedTuple):
 
 
 class ComparedNet(NamedTuple):
-    """A net that is compared. `label` tells it from the others, `family` is the zoo's folder or empty, `stem` the file's own name."""
+    """A net that is compared. `label` tells it from the others, `family` is the zoo's folder or empty, `stem` the file's own name. One that
+    `is_changed` has other params than its spec, and so nothing of what that reports.
+    """
 
     name: str
     label: str
@@ -57,6 +59,7 @@ class ComparedNet(NamedTuple):
     figures: Figures
     results: tuple[Report, ...]
     stages: tuple[Stage, ...]
+    is_changed: bool = False
 
 
 def read_net(

@@ -172,6 +172,8 @@ def explain_accuracy(metric: str, point: Point, rows: Sequence[tuple[Protocol, R
     """Why a net has no accuracy in the chart."""
     if point.accuracy is not None:
         return []
+    if point.net.is_changed:
+        return ["with these params it is another net than its spec reports of"]
     others = list(dict.fromkeys(protocol.name for protocol, _ in rows))
     return [f"it has {metric} by {', '.join(others)}" if others else f"it reports no {metric}"]
 

@@ -18,6 +18,7 @@ from .options import (
     print_answer,
     print_json,
     refuse_two_answers,
+    set_option,
     text_stream,
 )
 from .progress import progress
@@ -71,22 +72,26 @@ AXIS_WORDS = ("macs", "params", "activations", "time", "energy")
     shell_complete=complete_json,
     help="Times and energy from `archc bench --format json`; repeatable.",
 )
+@set_option
 @limit_option
 @format_option("csv", "markdown")
 def command(
     specs: tuple[str, ...], everything: bool, families: tuple[str, ...], target: str | None, style: str, metric: str | None,
-    protocol: str | None, mix: bool, axis: str, benches: tuple[str, ...], limits: Limits, form: str,
+    protocol: str | None, mix: bool, axis: str, benches: tuple[str, ...], settings: tuple[str, ...], limits: Limits, form: str,
 ) -> None:  # fmt: skip
     """Compare nets: accuracy as their papers report it, parameters, MACs, activations and depth.
 
     Without a SPEC these are the nets of the lecture. An accuracy comes from the spec's `reported`; those of different protocols are
-    never in one chart, unless --mix says so. Costs are those of one crop: an accuracy by ten crops took ten times as much.
+    never in one chart, unless --mix says so. Costs are those of one crop: an accuracy by ten crops took ten times as much. With --set each
+    SPEC is another net than its figures are of: it has its own costs, and no accuracy.
     """
     from ..charts.measured import read_measurements
     from ..charts.selection import MEASURED, ChartRequest
     from ..comparison import LECTURE, bundled_names, compare_nets, read_nets
 
     refuse_two_answers(target, form)
+    if settings and not specs:
+        raise click.UsageError("`--set` changes a SPEC that is named, and none is")
     check_options(target, protocol, mix)
     if axis in MEASURED and not benches:
         raise click.UsageError(
@@ -100,7 +105,7 @@ def command(
     measured = read_measurements(benches)
     bundled = bundled_names(everything, families) if specs or everything or families else LECTURE
     with progress("counting"):
-        nets = read_nets(specs, bundled, limits, lambda text: compile_spec(text, (), limits)[0])
+        nets = read_nets(specs, bundled, limits, lambda text: compile_spec(text, settings, limits)[0])
     found = compare_nets(nets, measured, ChartRequest(metric, protocol, axis, mix))
     if target and not found.save(output_path(target), style):
         print(
@@ -127,6 +132,6 @@ def print_comparison(found: NetComparison, target: str | None, style: str, form:
     elif form == "text":
         from ..text.comparison import comparison_text
 
-        print(comparison_text(found.chart, target, style), file=text_stream(target))
+        print(comparison_text(found.chart, found.variants, target, style), file=text_stream(target))
     else:
         print_answer(found.to_csv() if form == "csv" else found.to_markdown())

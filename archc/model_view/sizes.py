@@ -84,8 +84,8 @@ def strip_batch(shape: Sizes, batches: Iterable[int | str | None]) -> Sizes:
 
 
 def shown_shape(shape: Sizes | None) -> tuple[int | str, ...]:
-    """A shape for a picture, with `?` for a size that nothing is known of; empty where the whole is not known."""
-    return tuple("?" if size is None or size == "" else size for size in shape or ())
+    """A shape for a picture, with `?` for a size that nothing is known of, and alone where the whole is not known."""
+    return ("?",) if shape is None else tuple("?" if size is None or size == "" else size for size in shape)
 
 
 def has_open_sizes(shapes: Mapping[str, Sizes], names: Iterable[str]) -> bool:

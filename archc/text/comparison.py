@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..compiler.diagnostics import clean
@@ -13,12 +13,18 @@ if TYPE_CHECKING:
     from ..charts.selection import Selection
 
 
-def comparison_text(chart: Selection, target: str | None = None, style: str = "bubbles") -> str:
-    """The whole answer; `target` is the file that the chart was drawn into, in that style."""
-    return "\n\n".join(text_parts(chart, target, style))
+def comparison_text(
+    chart: Selection, variants: Mapping[str, Sequence[str]], target: str | None = None, style: str = "bubbles"
+) -> str:
+    """The whole answer; `variants` are other nets with figures by the names of these, and `target` is the file that the chart was drawn
+    into, in that style.
+    """
+    return "\n\n".join(text_parts(chart, variants, target, style))
 
 
-def text_parts(chart: Selection, target: str | None, style: str) -> Iterator[str]:
+def text_parts(
+    chart: Selection, variants: Mapping[str, Sequence[str]], target: str | None, style: str
+) -> Iterator[str]:
     """The parts of the answer, those that there are."""
     from ..charts.tables import alignment, describe_chart, group_left_out, table_head, table_rows
 
@@ -34,6 +40,9 @@ def text_parts(chart: Selection, target: str | None, style: str) -> Iterator[str
     left_out = [fold(clean(f"{what}, {why}: {', '.join(names)}")) for why, names in group_left_out(chart).items()]
     if left_out:
         yield "\n".join(left_out)
+    if variants:
+        named = "; ".join(f"{', '.join(names)} beside {name}" for name, names in variants.items())
+        yield fold(f"bundled variants with figures of their own: {named}")
     if target:
         yield clean(f"wrote {target}")
 

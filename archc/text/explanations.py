@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ..compiler.analysis.step_groups import shared_scope
 from ..compiler.diagnostics import Source, Span, clean
 from ..compiler.frontend.reporting import describe_frame
 from ..compiler.ops.fields import quote_value
@@ -205,7 +206,12 @@ def aux_rows(layers: Sequence[Layer]) -> Pairs:
     if len(aux) == len(layers):
         return [("", "only an auxiliary head needs it: it costs nothing at inference")]
     macs = sum(each.macs for each in aux)
-    return [("", f"only auxiliary heads need {len(aux):,} of the steps: {macs:,} of the MACs are not for inference")]
+    return [
+        (
+            "",
+            f"only auxiliary heads need {len(aux):,} of the steps: their {macs:,} MACs are not for inference, and not in the sum",
+        )
+    ]
 
 
 def with_share(text: str, share: float) -> str:
@@ -258,8 +264,9 @@ def section(name: str, rows: Pairs, paint: Paint) -> Iterator[str]:
 
 
 def parts_below(explained: ExplainedGroup) -> Parts:
-    """The parts of a group: its nodes by the first name in their paths behind the group's."""
-    depth = explained.group.path.count(".") + 1 if explained.group.path else 0
+    """The parts of a group: its nodes by the first name behind what their paths have in common."""
+    scope = shared_scope([each.path for each in explained.members])
+    depth = scope.count(".") + 1 if scope else 0
     found: dict[str, list[Explanation]] = {}
     for each in explained.members:
         found.setdefault(".".join(each.path.split(".")[: depth + 1]), []).append(each)

@@ -48,10 +48,13 @@ def card_text(found: CardReport) -> str:
         (
             "least time",
             format_seconds(total.seconds)
-            + f", at most {format_speed(roof.images_per_second)} images/s" * bool(total.seconds),
+            + f", at most {format_rate(roof.images_per_second)} images/s" * bool(total.seconds),
         ),
         ("bound by", f"{total.bound}, {describe_bound(total)}" if total.bound else "nothing: no layer counts"),
-        ("intensity", f"{total.intensity:.3g} FLOPs a byte; arithmetic bounds from {roof.ridge:.3g} on"),
+        (
+            "intensity",
+            f"{format_rate(total.intensity)} FLOPs a byte; arithmetic bounds from {format_rate(roof.ridge)} on",
+        ),
         ("largest batch", describe_largest(found)),
     ]
     return f"{clean(found.report.label)} on {clean(card.title)} in {roof.precision}, {images}\n{format_pairs(rows)}"
@@ -102,9 +105,9 @@ def format_micros(seconds: float) -> str:
     return f"{micros:,.2f}" if micros >= 1 else f"{micros:.3g}"
 
 
-def format_speed(speed: float) -> str:
-    """Images a second: whole from 100 on."""
-    return f"{speed:,.0f}" if speed >= 100 else f"{speed:.3g}"
+def format_rate(rate: float) -> str:
+    """Images a second, or FLOPs a byte: whole from 100 on."""
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 
 def card_columns(table: CostTable, roof: Roofline) -> list[TableColumn]:
@@ -125,7 +128,7 @@ def card_columns(table: CostTable, roof: Roofline) -> list[TableColumn]:
             )
             for head, numbers in (("FLOPs", [x.flops for x in times]), ("bytes", [x.bytes for x in times]))
         ),
-        TableColumn("FLOPs/byte", "FLOPs/byte", [f"{x.intensity:.3g}" if x.bytes else "" for x in times], True),
+        TableColumn("FLOPs/byte", "FLOPs/byte", [format_rate(x.intensity) if x.bytes else "" for x in times], True),
         TableColumn("bound by", "bound by", [x.bound for x in times]),
         TableColumn("least µs", "least µs", [format_micros(x.seconds) if x.bytes else "" for x in times], True),
         TableColumn("share", "of time", [*shares, ""]),
@@ -159,9 +162,9 @@ def compared_cards(found: Sequence[CardReport]) -> list[list[str]]:
             each.roof.precision,
             f"{each.roof.batch:,}",
             format_seconds(each.roof.total.seconds),
-            format_speed(each.roof.images_per_second),
+            format_rate(each.roof.images_per_second),
             each.roof.total.bound,
-            f"{each.roof.total.intensity:.3g}",
+            format_rate(each.roof.total.intensity),
             format_number(each.largest_batch) if each.largest_batch is not None else "",
         ]
         for each in found

@@ -6,6 +6,7 @@ It is the drawing (compiler/view) in rows, so what is folded here is what every 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from ..compiler.analysis.step_groups import shared_scope
@@ -81,6 +82,9 @@ class TreeMaker:
         drawn = drawing.outputs_in_series
         # outputs that are read on, by the node that gives them
         self.on_the_way = {o.node: o.name for k, o in enumerate(drawing.outputs) if k not in drawn}
+        self.reads: dict[int, list[int]] = {}
+        for value, node in drawing.edges:
+            self.reads.setdefault(node, []).append(value)
 
     def net_rows(self, levels: int) -> tuple[TreeRow, ...]:
         """The rows of the trunk, then those of what stands beside it."""
@@ -98,16 +102,23 @@ class TreeMaker:
     def series(self, items: Sequence[Item], scope: str, levels: int) -> tuple[TreeRow, ...]:
         """The rows of a series whose paths begin with `scope`."""
         rows = [self.row(item, scope, levels) for item in items]
-        for at in range(1, len(items) - 1):
-            source, around, join = items[at - 1 : at + 2]
-            if isinstance(around, ParallelItem) and around.skip and not isinstance(join, OutputItem):
-                rows[at + 1] = read_from(rows[at + 1], [self.source_of(x) for x in (*around.branches, [source])])
+        for at, (around, join) in enumerate(pairwise(items)):
+            if isinstance(around, ParallelItem) and not isinstance(join, OutputItem):
+                taken, given = self.values_read(join), values_given(items[: at + 1])
+                in_order = [*given, *(value for value in taken if value not in given)] == taken
+                is_sign = len(self.titles([next(members(join))])) == 1  # a sum, whose order means nothing
+                if (at and around.skip) or not (is_sign or in_order or len(around.branches) == 1):
+                    rows[at + 1] = self.read_from(rows[at + 1], taken)
         return tuple(rows)
 
-    def source_of(self, items: Sequence[Item]) -> str:
-        """What the value is called that a series gives."""
-        last = items[-1]
-        return self.drawing.inputs[last.input].name if isinstance(last, InputItem) else self.value_name(exit_of(last))
+    def values_read(self, item: Item) -> list[int]:
+        """The values from outside that an item reads, in the order in which it takes them."""
+        own = dict.fromkeys(members(item))
+        return [*dict.fromkeys(value for node in own for value in self.reads.get(node, ()) if value not in own)]
+
+    def read_from(self, row: TreeRow, values: Iterable[int]) -> TreeRow:
+        """The row that says what it reads."""
+        return row._replace(what=f"{row.what} ← {', '.join(map(self.value_name, values))}")
 
     def row(self, item: Item, scope: str, levels: int) -> TreeRow:
         """The row of an item."""
@@ -168,9 +179,8 @@ class TreeMaker:
         rows = []
         for k, item in enumerate(items, 1):
             read = [a for a, b in edges if b == k]
-            names = [self.value_name(exit_of(items[a - 1])) if a else "what enters" for a in read]
             row = self.row(item, scope, levels)
-            rows.append(read_from(row, names) if read != [k - 1] else row)
+            rows.append(row if read in ([], [k - 1]) else self.read_from(row, self.values_read(item)))
         return tuple(rows)
 
     def titles(self, nodes: Sequence[int]) -> str:
@@ -195,9 +205,12 @@ class TreeMaker:
         return sum((self.drawing.nodes[n].costs for n in nodes), Costs())
 
 
-def read_from(row: TreeRow, names: Sequence[str]) -> TreeRow:
-    """The row that says what it reads."""
-    return row._replace(what=f"{row.what} ← {', '.join(names)}")
+def values_given(items: Sequence[Item]) -> list[int | None]:
+    """The values that leave a series, as they stand: of branches at its end each one's, then what a skip brings."""
+    if not items or not isinstance(items[-1], ParallelItem):
+        return [exit_of(items[-1])] if items else []
+    given = [value for branch in items[-1].branches for value in values_given(branch)]
+    return given + (values_given(items[:-1]) if items[-1].skip else [])
 
 
 def below(path: str, scope: str) -> str:

@@ -22,8 +22,9 @@ Frames = tuple[Frame, ...]
 class CostPart(NamedTuple):
     """A row: what it is called, what it holds, and the indexes of its layers.
 
-    `op` is the op, the block that it is a call of, or how many steps it has. `times` is how many equal rounds it stands for; the
-    place and the path are those of the first, the output's sizes those of the last layer; both are empty of an op of several layers.
+    `op` is the op, the block that it is a call of, or how many steps it has, those of one round where it stands for `times` equal ones.
+    The place is that of the call or the `repeat` that made it, else of its first layer; place and path are those of the first round. The
+    output's sizes are those of the last layer that no auxiliary head has to itself. Place and output are empty of an op of several layers.
     """
 
     path: str
@@ -66,15 +67,18 @@ def divide_layers(layers: Sequence[Layer], frames: Sequence[Frames], by: By, dep
     return tuple(RoundFolding(layers, frames).fold(groups, 0))
 
 
-def make_part(layers: Sequence[Layer], path: str, members: tuple[int, ...], op: str, times: int) -> CostPart:
+def make_part(
+    layers: Sequence[Layer], path: str, members: tuple[int, ...], op: str, source: str, times: int
+) -> CostPart:
     """The row of these layers."""
-    first, last = layers[members[0]], layers[members[-1]]
-    return CostPart(path, op, first.source, last.output, all(layers[at].aux for at in members), times, members)
+    of_inference = [at for at in members if not layers[at].aux]
+    last = layers[(of_inference or members)[-1]]
+    return CostPart(path, op, source, last.output, not of_inference, times, members)
 
 
 def make_op_part(layers: Sequence[Layer], op: str, members: tuple[int, ...]) -> CostPart:
     """The row of all layers of an op, which have no place and no output's sizes in common."""
-    part = make_part(layers, op, members, op, 1)
+    part = make_part(layers, op, members, op, layers[members[0]].source, 1)
     return part if len(members) == 1 else part._replace(source="", output=())
 
 
@@ -96,8 +100,8 @@ class RoundFolding:
 
     def __init__(self, layers: Sequence[Layer], frames: Sequence[Frames]) -> None:
         self.layers, self.frames = layers, frames
-        # a call of a block is one frame, which all of its layers share
-        self.called = Counter(id(frame) for each in frames for frame in each if is_call(frame))
+        # a call of a block, a round and a branch are one frame each, which all of its layers share
+        self.held = Counter(id(frame) for each in frames for frame in each)
 
     def fold(self, groups: Iterable[LayerGroup], level: int) -> list[CostPart]:
         """The rows of groups whose outermost `level` frames are the same."""
@@ -133,14 +137,25 @@ class RoundFolding:
         ops = {self.layers[at].op for at in group.members}
         if len(ops) == 1 and len(group.members) == 1:
             (op,) = ops
-        elif whole is not None and self.called[id(whole)] == len(group.members):
+        elif whole is not None and self.held[id(whole)] == len(group.members):
             op = whole.name
         elif None not in calls.values() and len({call.name for call in calls.values() if call}) == 1:
             name = next(call.name for call in calls.values() if call)
-            op = name if rounds == len(calls) else f"{len(calls)} × {name}"
+            op = name if rounds == len(calls) else f"{len(calls) // rounds} × {name}"
         else:
-            op = ops.pop() if len(ops) == 1 else f"{len(group.members)} steps"
-        return make_part(self.layers, group.path, group.members, op, rounds)
+            op = ops.pop() if len(ops) == 1 else f"{len(group.members) // rounds} steps"
+        return make_part(self.layers, group.path, group.members, op, self.find_source(group, inner), rounds)
+
+    def find_source(self, group: LayerGroup, inner: Sequence[Frames]) -> str:
+        """Where a group is written: the step of its path; else the call, round or branch that made it and nothing else; else what its first
+        layer is expanded from next; else that layer.
+        """
+        named = next((self.layers[at] for at in group.members if self.layers[at].path == group.path), None)
+        if named:
+            return named.source
+        own = [frame for frame in group.common if self.held[id(frame)] == len(group.members)]
+        nearest = [*own[-1:], *inner[0][:1]]
+        return nearest[0].span.short if nearest else self.layers[group.members[0]].source
 
     def equal_rounds(self, group: LayerGroup, inner: Sequence[Frames]) -> int:
         """How many rounds of one `repeat` the group is, if they cost the same; else 1."""

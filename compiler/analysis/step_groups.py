@@ -15,8 +15,9 @@ class StepGroup(NamedTuple):
     """Nodes that a block, a repeat or a named step became.
 
     `frames` are those of all of them, outermost first, and `own` those of them that no other node has. `rounds` are the copies of a
-    `repeat` that the nodes are, 0 where they are none. `layers` are their costs. `inputs` are values from outside, `outputs` what is
-    read outside or leaves the net.
+    `repeat` that the nodes are, 0 where they are none. `layers` are their costs; `macs` and `activations` are those of inference, but for
+    a group of an auxiliary head, of which they are its own. `inputs` are values from outside, `outputs` what is read outside or leaves
+    the net.
     """
 
     path: str
@@ -39,11 +40,16 @@ class StepGroup(NamedTuple):
 
     @property
     def macs(self) -> int:
-        return sum(each.macs for each in self.layers)
+        return sum(each.macs for each in self.counted)
 
     @property
     def activations(self) -> int:
-        return sum(each.activations for each in self.layers)
+        return sum(each.activations for each in self.counted)
+
+    @property
+    def counted(self) -> tuple[Layer, ...]:
+        """The layers that inference needs; of an auxiliary head all."""
+        return tuple([each for each in self.layers if not each.aux]) or self.layers
 
 
 def nodes_under(graph: Graph, path: str) -> tuple[Node, ...]:
@@ -60,16 +66,26 @@ def group_nodes(graph: Graph, layers: Mapping[str, Layer], nodes: Sequence[Node]
     read |= {value.name for value in graph.results()}
     frames = shared_frames([node.frames for node in nodes])
     elsewhere = {id(frame) for node in graph.nodes if node.path not in within for frame in node.frames}
+    own = tuple([frame for frame in frames if id(frame) not in elsewhere])
     return StepGroup(
-        shared_scope([node.path for node in nodes]),
+        group_scope([node.path for node in nodes], own),
         tuple(nodes),
         tuple([layers[node.path] for node in nodes]),
         tuple(entering.values()),
         tuple([node.output for node in nodes if node.output.name in read]),
         frames,
-        tuple([frame for frame in frames if id(frame) not in elsewhere]),
+        own,
         count_rounds(nodes, len(frames)),
     )
+
+
+def group_scope(paths: Sequence[str], own: Sequence[Frame]) -> str:
+    """The scope that the paths of a group have in common. A block's scope is none of its steps: where the common path is a merge's, which is
+    all that the block holds, it is the one around that.
+    """
+    scope = shared_scope(paths)
+    is_step_of_block = scope in paths and len(paths) > 1 and any(frame.kind == "block" for frame in own)
+    return scope.rpartition(".")[0] or scope if is_step_of_block else scope
 
 
 def shared_scope(paths: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..diagnostics import Collector, Failure, Source, Span, list_names, nearest
+from ..diagnostics import Collector, Failure, Source, Span, clean, list_names, nearest
 from .compose import Document
 from .located_yaml import Entry, Located, parse_yaml, plain_value
 from .spec import Declaration
@@ -89,7 +89,7 @@ def override_params(document: Document, overrides: Sequence[Override]) -> Docume
 
     Raises Failure (usage) for a value that does not fit.
     """
-    failures = [failure for override in overrides if (failure := refuse_override(document.params, override))]
+    failures = [failure for override in overrides if (failure := refuse_override(document, override))]
     if failures:
         message = "; ".join(failure.message for failure in failures)
         help = "; ".join(dict.fromkeys(failure.help for failure in failures if failure.help))
@@ -100,13 +100,14 @@ def override_params(document: Document, overrides: Sequence[Override]) -> Docume
     return document._replace(params=params)
 
 
-def refuse_override(params: Mapping[str, Declaration], override: Override) -> Failure | None:
+def refuse_override(document: Document, override: Override) -> Failure | None:
     """Why a new value cannot be laid over the params; None where it can."""
-    name, value, origin = override.name, override.value, override.origin
+    params, name, value, origin = document.params, override.name, override.value, override.origin
     if name not in params:
         near = nearest(name, params)
-        hint = f"did you mean `{near}`?" if near else f"its parameters are {list_names(params)}"
-        return Failure("set-unknown", f"{origin} names no parameter of this spec", hint, 2)
+        there = f"its parameters are {list_names(params)}" if params else "it has no parameters"
+        hint = f"did you mean `{near}`?" if near else there
+        return Failure("set-unknown", f"{origin} names no parameter of the spec `{clean(document.name)}`", hint, 2)
     if next(expression_scalars(value), None):
         return Failure("set-value", f"{origin}: an expression cannot be set; give its value", exit_code=2)
     try:

@@ -217,9 +217,11 @@ def blocks_rule() -> Schema:
         "steps": with_synonyms(PLACE, "graph", "layers", "body"),
         "doc": string_rule("a remark"),
     }
+    block = mapping_rule(keys, "key of a block", patternProperties={USER_KEY: {}})
+    block |= {"x-wants": "a mapping with its steps", "x-instead": {"array": "steps: […]", "string": "steps: [VALUE]"}}
     blocks: Schema = {
         "type": "object",
-        "patternProperties": {BLOCK_NAME: mapping_rule(keys, "key of a block", patternProperties={USER_KEY: {}})},
+        "patternProperties": {BLOCK_NAME: block},
         "additionalProperties": False,
         "x-what": "block",
         "x-wants": "a mapping",

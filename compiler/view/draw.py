@@ -16,7 +16,7 @@ from ..ir.graph import Graph, Node
 from ..ops.op import op_of
 from .drawing import Costs, Drawing, DrawnHead, DrawnInput, DrawnNode, DrawnOutput, FileLine
 from .folding import Folding
-from .sketch import NamedEnd, Sketch, needed_by, prune, restrict, shape_of
+from .sketch import NamedEnd, Sketch, find_part, needed_by, prune, restrict, shape_of
 from .structure import Structure, Vertex, path_prefixes
 
 
@@ -109,17 +109,20 @@ def draw_vertices(
     The totals are those of what the outputs need, without heads.
     """
     sketch = prune(Sketch(inputs, vertices, outputs, heads))
+    around = count_calls_around(find_part(sketch, only), sketch.vertices) if only else 0
+    # what is drawn alone is called by its own path, not by that of the scope that it is alone in here
+    outer = path_prefixes(only)[:-1] if only else ()
     inputs, vertices, outputs, heads = restrict(sketch, only) if only else sketch
     needed = needed_by(vertices, [output.value for output in outputs])
     sides: list[SideEnding] = []
-    trunk = make_trunk(vertices, len(inputs), needed, outputs)
-    tree = trunk.items()
+    trunk = make_trunk(vertices, len(inputs), needed, outputs, (), outer)
+    tree = trunk.items(around)
     if tree is None:
         sides = find_side_outputs(vertices, outputs)
         apart = {side.ending for side in sides}
         within = needed.difference(*(side.own for side in sides))
-        trunk = make_trunk(vertices, len(inputs), within, outputs, apart)
-        tree = trunk.items() or trunk.as_arcs()
+        trunk = make_trunk(vertices, len(inputs), within, outputs, apart, outer)
+        tree = trunk.items(around) or trunk.as_arcs(around)
     sides += find_heads(vertices, heads, needed)
     in_tree = {trunk.ends[i - len(vertices)] for i in trunk.members if i >= len(vertices)}
     on_the_way = {output.value for output in outputs} - in_tree - {side.ending.value for side in sides}
@@ -145,12 +148,16 @@ def make_trunk(
     within: Collection[int],
     outputs: Sequence[NamedEnd],
     apart: Collection[NamedEnd] = (),
+    taken: Collection[str] = (),
 ) -> Structure:
-    """The structure of the vertices `within`, with the inputs, and with those outputs that nothing reads on and that stay in the trunk."""
+    """The structure of the vertices `within`, with the inputs, and with those outputs that nothing reads on and that stay in the trunk.
+
+    Prefixes of paths that are `taken` are no groups.
+    """
     read = {j for i in within for j in vertices[i].inputs}
     ends = [len(vertices) + k for k, o in enumerate(outputs) if o.value not in read and o not in apart]
     members = [*(-1 - k for k in range(inputs)), *sorted(within), *ends]
-    return Structure(vertices, members, [output.value for output in outputs])
+    return Structure(vertices, members, [output.value for output in outputs], taken=taken)
 
 
 def find_side_outputs(vertices: Sequence[Vertex], outputs: Sequence[NamedEnd]) -> list[SideEnding]:

@@ -61,7 +61,7 @@ from .layout_pieces import (
     text_width,
 )
 from .layout_taps import find_taps
-from .layout_texts import box_texts, closed_texts, repeat_title, told_shape
+from .layout_texts import box_texts, branch_name, closed_texts, repeat_title, told_shape
 
 
 class Measuring:
@@ -320,16 +320,17 @@ class Measuring:
     def branch(
         self, items: Sequence[Item], scope: str, entering: Shape | None, entered: bool, is_trunk: bool
     ) -> PieceColumn:
-        """One branch. One short group without a block, and one card with a name, are a tag at its beginning and no frame."""
+        """One branch. The name of one short group without a block, or of one box, is a tag at its beginning and no frame."""
         only = items[0] if len(items) == 1 else None
         if isinstance(only, GroupItem) and not only.block and len(only.items) <= SHORT_BRANCH:
             column = self.column(only.items, only.id, entering, False, entered, "changed")
         else:
             column = self.column(items, scope, entering, is_trunk, entered, "changed")
-            if not isinstance(only, CardItem) or not only.id or only.id in self.opened:
+            if not isinstance(only, (OpItem, CardItem)) or key_of(only, self.drawing) in self.opened:
                 return column
-        column.tag, column.tag_text = only, shorten(relative(only.id, scope))
-        column.w = max(column.w, column.ax + 8 + text_width(column.tag_text, SMALL))
+        if name := branch_name(only, self.drawing, scope):
+            column.tag, column.tag_text = only, name
+            column.w = max(column.w, column.ax + 8 + text_width(name, SMALL))
         return column
 
     def weave(self, item: ArcsItem, scope: str, entering: Shape | None, is_trunk: bool) -> Weave:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 
 from ..ops.op import LAYER_FAMILIES
@@ -11,6 +12,7 @@ from .drawing import (
     GroupItem,
     InputItem,
     Item,
+    OpItem,
     OutputItem,
     ParallelItem,
     RepeatItem,
@@ -20,6 +22,8 @@ from .drawing import (
     members,
 )
 from .layout_pieces import Tap, main_of, relative, shorten
+
+NUMBER = re.compile("[0-9]+")
 
 
 def box_texts(item: Item, drawing: Drawing) -> tuple[str, str]:
@@ -54,6 +58,18 @@ def closed_texts(
     if isinstance(item, RepeatItem):
         sub = joined(sub, channels_change(item, drawing, entering))
     return shorten(title), shorten(sub)
+
+
+def branch_name(item: Item, drawing: Drawing, scope: str) -> str:
+    """The name of a branch that is one item: that of its group or card, or that of its one layer where it says more than the op; else ""."""
+    if isinstance(item, GroupItem) or (isinstance(item, CardItem) and item.id):
+        return shorten(relative(item.id, scope))
+    if not isinstance(item, (OpItem, CardItem)):
+        return ""
+    node = drawing.nodes[main_of(item)]
+    name = relative(node.path, scope)
+    is_plain = "." in name or NUMBER.fullmatch(name) or name.lower().startswith(node.op.lower())
+    return "" if is_plain else shorten(name)
 
 
 def repeat_title(item: RepeatItem, drawing: Drawing, scope: str) -> str:

@@ -59,9 +59,7 @@ def restrict(sketch: Sketch, path: str) -> Sketch:
     Raises Failure `no-such-step` where nothing is there.
     """
     vertices = sketch.vertices
-    kept = [i for i, vertex in enumerate(vertices) if is_under(vertex.path, path)]
-    if not kept:
-        raise no_such_step(path, (vertex.path for vertex in vertices), entering_values(sketch))
+    kept = find_part(sketch, path)
     held = set(kept)
     entering = list(dict.fromkeys(j for i in kept for j in vertices[i].inputs if j not in held))
     inputs = [DrawnInput(name_of(j, sketch), shape_of(j, vertices, sketch.inputs)) for j in entering]
@@ -74,6 +72,14 @@ def restrict(sketch: Sketch, path: str) -> Sketch:
         kept,
         {j: -1 - k for k, j in enumerate(entering)},
     )
+
+
+def find_part(sketch: Sketch, path: str) -> list[int]:
+    """The vertices at a path and under it. Raises Failure `no-such-step` where there are none."""
+    found = [i for i, vertex in enumerate(sketch.vertices) if is_under(vertex.path, path)]
+    if not found:
+        raise no_such_step(path, (vertex.path for vertex in sketch.vertices), entering_values(sketch))
+    return found
 
 
 def leaving(sketch: Sketch, held: Collection[int], heads: Sequence[NamedEnd]) -> list[NamedEnd]:

@@ -133,9 +133,9 @@ class Structure:
         series, edges = self.scope(self.members, 0, calls, 0)
         return series.arrange(tuple(range(1, len(series.parts) + 1)), edges, 0)
 
-    def as_arcs(self) -> tuple[Item, ...]:
+    def as_arcs(self, calls: int = 0) -> tuple[Item, ...]:
         """The items of all members as arcs, whatever they are."""
-        series, edges = self.scope(self.members, 0, 0, 0)
+        series, edges = self.scope(self.members, 0, calls, 0)
         numbers = range(1, len(series.parts) + 1)
         return (series.make_arcs(numbers, 0, len(numbers), edges, 0),)
 

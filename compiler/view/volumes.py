@@ -5,7 +5,8 @@ It follows the trunk; what runs beside is said in words.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from math import log2, sqrt
 from typing import NamedTuple
 
@@ -74,10 +75,9 @@ def find_volumes(drawing: Drawing) -> list[Volume]:
 
 
 def walk_trunk(
-    items: Sequence[Item], drawing: Drawing, opened: frozenset[str], scope: str
+    items: Sequence[Item], drawing: Drawing, opened: frozenset[str], scope: str, beside: str = ""
 ) -> Iterator[tuple[str, Shape, bool]]:
-    """The steps of the trunk: words, the shape that leaves, and whether it is a layer that is shown."""
-    beside = ""
+    """The steps of the trunk: words, the shape that leaves, and whether it is a layer that is shown. `beside` are words for the first."""
     for item in items:
         value = exit_of(item)
         match item:
@@ -94,8 +94,9 @@ def walk_trunk(
             case RepeatItem(inner) if key_of(item, drawing) in opened:
                 yield from walk_trunk(inner, drawing, opened, scope)
                 continue
-            case ArcsItem(inner):
-                yield from walk_trunk(inner, drawing, opened, scope)
+            case ArcsItem():
+                for step, words in follow_arcs(item, drawing):
+                    yield from walk_trunk([step], drawing, opened, scope, words)
                 continue
         assert value is not None
         words, is_layer = describe_step(item, drawing, scope)
@@ -105,18 +106,58 @@ def walk_trunk(
 
 def costliest_branch(item: ParallelItem, drawing: Drawing) -> int:
     """The branch that the strip follows: the first of those with the most MACs, and of these of those with the most layers and nodes."""
-    held = [[drawing.nodes[i] for each in items for i in members(each)] for items in item.branches]
-    sizes = [
-        (sum(n.costs.macs for n in nodes), sum(n.family in LAYER_FAMILIES for n in nodes), len(nodes)) for nodes in held
-    ]
+    sizes = [weight_of(items, drawing) for items in item.branches]
     return sizes.index(max(sizes))
 
 
+def weight_of(items: Sequence[Item], drawing: Drawing) -> tuple[int, int, int]:
+    """By what a path is chosen: MACs, layers and nodes of its items."""
+    nodes = [drawing.nodes[i] for each in items for i in members(each)]
+    return (sum(n.costs.macs for n in nodes), sum(n.family in LAYER_FAMILIES for n in nodes), len(nodes))
+
+
+def follow_arcs(arcs: ArcsItem, drawing: Drawing) -> list[tuple[Item, str]]:
+    """The items on the path through arcs that the strip follows, the heaviest to the last of them, each with what runs into it beside."""
+    reads: dict[int, list[int]] = {k: [a for a, b in arcs.edges if b == k] for k in range(1, len(arcs.items) + 1)}
+    heaviest: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {0: ((0, 0, 0), ())}
+    for k, item in enumerate(arcs.items, 1):
+        before = max((heaviest[a] for a in reversed(reads[k])), key=lambda found: found[0], default=heaviest[0])
+        weight = tuple(map(sum, zip(before[0], weight_of([item], drawing), strict=True)))
+        heaviest[k] = (weight, (*before[1], k))
+    path = heaviest[len(arcs.items)][1]
+    told: set[int] = set()
+    steps = []
+    for at, k in enumerate(path):
+        others = [a for a in reads[k] if a != (path[at - 1] if at else 0)]
+        beside = []
+        for end in others:
+            if end not in {0, *path}:
+                branch = find_beside(end, reads, arcs.items, {0, *path, *told})
+                told.update(branch)
+                beside.append([arcs.items[a - 1] for a in branch])
+        steps.append((arcs.items[k - 1], describe_beside(beside, len(beside) < len(others), drawing)))
+    return steps
+
+
+def find_beside(end: int, reads: Mapping[int, Sequence[int]], items: Sequence[Item], known: set[int]) -> list[int]:
+    """The numbers of the items that lead to one of arcs and are not `known`, inputs first."""
+    found: set[int] = set()
+    waiting = [end]
+    while waiting:
+        k = waiting.pop()
+        if k not in found and k not in known:
+            found.add(k)
+            waiting += reads[k]
+    return sorted(found, key=lambda k: (not isinstance(items[k - 1], InputItem), k))
+
+
 def describe_beside(branches: Sequence[Sequence[Item]], skip: bool, drawing: Drawing) -> str:
-    """What runs beside the branch that is followed: inputs by name and shape, the other branches by their number."""
-    firsts = [items[0] for items in branches if items]
-    inputs = [drawing.inputs[first.input] for first in firsts if isinstance(first, InputItem)]
-    others = len(branches) - len(inputs)
+    """What runs beside the branch that is followed: inputs by name and shape, the other branches by their number. A branch begins with
+    its inputs.
+    """
+    entering = [list(takewhile(lambda item: isinstance(item, InputItem), items)) for items in branches]
+    inputs = [drawing.inputs[item.input] for items in entering for item in items if isinstance(item, InputItem)]
+    others = sum(not items for items in entering)
     named = [f"{value.name} {shape_text(value.shape)}" for value in inputs]
     words = [f"{' and '.join(named)} beside"] * bool(named) + [f"{others} beside"] * bool(others) + ["a skip"] * skip
     return " and ".join(words)

@@ -36,7 +36,7 @@ import {
   textWidth,
 } from "./layout_pieces.js";
 import { findTaps } from "./layout_taps.js";
-import { boxTexts, closedTexts, repeatTitle, toldShape } from "./layout_texts.js";
+import { boxTexts, branchName, closedTexts, repeatTitle, toldShape } from "./layout_texts.js";
 
 /** Measures one drawing with some of its items open. */
 export class Measuring {
@@ -310,17 +310,20 @@ export class Measuring {
     return { type: "fan", order, at, w: x, h, ax, top, height, outs, sides, skip, entered, y: 0, label: null };
   }
 
-  /** One branch. One short group without a block, and one card with a name, are a tag at its beginning and no frame. */
+  /** One branch. The name of one short group without a block, or of one box, is a tag at its beginning and no frame. */
   branch(items, scope, entering, entered, isTrunk) {
     const only = items.length === 1 ? items[0] : null;
     const isPlain = only?.kind === "group" && !only.block && only.items.length <= SHORT_BRANCH;
     const column = isPlain
       ? this.column(only.items, only.id, entering, { entered, tellsEnd: "changed" })
       : this.column(items, scope, entering, { entered, isTrunk, tellsEnd: "changed" });
-    if (!isPlain && (only?.kind !== "card" || !only.id || this.opened.has(only.id))) return column;
+    const isBox = only?.kind === "op" || only?.kind === "card";
+    if (!isPlain && (!isBox || this.opened.has(keyOf(only, this.drawing)))) return column;
+    const name = branchName(only, this.drawing, scope);
+    if (!name) return column;
     column.tag = only;
-    column.tagText = shorten(relative(only.id, scope));
-    column.w = Math.max(column.w, column.ax + 8 + textWidth(column.tagText, SMALL));
+    column.tagText = name;
+    column.w = Math.max(column.w, column.ax + 8 + textWidth(name, SMALL));
     return column;
   }
 

@@ -27,6 +27,16 @@ export function closedTexts(item, drawing, scope, entering, taps) {
   return [shorten(title), shorten(sub)];
 }
 
+/** The name of a branch that is one item: that of its group or card, or that of its one layer where it says more than the op; else "". */
+export function branchName(item, drawing, scope) {
+  if (item.id) return shorten(relative(item.id, scope));
+  if (item.kind !== "op" && item.kind !== "card") return "";
+  const { path, op } = drawing.nodes[mainOf(item)];
+  const name = relative(path, scope);
+  const isPlain = name.includes(".") || /^[0-9]+$/.test(name) || name.toLowerCase().startsWith(op.toLowerCase());
+  return isPlain ? "" : shorten(name);
+}
+
 /** The names of the first and the last round: `denselayer1 … denselayer6`. */
 export function repeatTitle(item, drawing, scope) {
   const [first, last] = [item.items[0], item.items.at(-1)];
