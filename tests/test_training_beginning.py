@@ -158,6 +158,22 @@ def test_members_start_from_weights_of_their_own(folder: Path, name: str) -> Non
             assert stays == (f"{member}.{step}" in frozen), step
 
 
+@pytest.mark.parametrize("given", ["file", "state dict"])
+def test_weights_under_other_names(folder: Path, given: str) -> None:
+    """A key, a prefix and a map of names, as `archc train` and `net.to_torch` take them; and a first layer for grey pictures."""
+    shapes = {"net.conv0.weight": (4, 3, 3, 3), "net.conv0.bias": (4,), "net.fc.weight": (3, 4), "net.fc.bias": (3,)}
+    theirs = {name: torch.from_numpy(DRAWS.normal(size=shape).astype(np.float32)) for name, shape in shapes.items()}
+    content = {"model": theirs, "other": {name: value * 0 for name, value in theirs.items()}}
+    torch.save(content, folder / "theirs.pth")
+    (folder / "names.yaml").write_text("conv: conv0\n", "utf-8")
+    weights, names = (folder / "theirs.pth", folder / "names.yaml") if given == "file" else (content, {"conv": "conv0"})
+    with pytest.raises(Killed):
+        begin(folder, weights=weights, weights_key="model", weights_prefix="net.", weights_map=names, weights_input="sum", watchers=[Stop(1)])  # fmt: skip
+    started = load_file(folder / "run/checkpoints/00000000.safetensors")
+    assert np.array_equal(started["model.fc.weight"], theirs["net.fc.weight"])
+    assert np.allclose(started["model.conv.weight"], theirs["net.conv0.weight"].sum(1, keepdim=True), atol=1e-6)
+
+
 def unknown_member(folder: Path) -> dict[str, Any]:
     return {**other_tensors(folder), "weights": {"member2": folder / "other.safetensors"}}
 
@@ -166,6 +182,12 @@ UNFIT: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
     "weights that are not there": (lambda folder: {"weights": folder / "none.safetensors"}, ""),
     "weights of another net": (other_tensors, ""),
     "weights of a step that is not there": (unknown_member, "no-such-step"),
+    "a key without weights": (lambda _: {"weights_key": "model"}, "bad-option"),
+    "a key that is no text": (lambda folder: {**other_tensors(folder), "weights_key": 3}, "bad-option"),
+    "a map that is none": (lambda folder: {**other_tensors(folder), "weights_map": 3}, "bad-option"),
+    "a map of other stars": (lambda folder: {**other_tensors(folder), "weights_map": {"*": "a"}}, "bad-option"),
+    "another way for channels": (lambda folder: {**other_tensors(folder), "weights_input": "mean"}, "bad-option"),
+    "weights that are none": (lambda _: {"weights": 3}, "bad-option"),
     "a frozen step that is not there": (lambda _: {"recipe": replace(RECIPE, freeze=("convv",))}, "no-such-step"),
     "nothing to train": (lambda _: {"recipe": replace(RECIPE, freeze=("conv", "fc"))}, "nothing-to-train"),
     "plateau without validation": (

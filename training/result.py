@@ -22,10 +22,11 @@ class MemberMeasures(NamedTuple):
 
 
 class EnsembleMeasures(NamedTuple):
-    """The members of an ensemble, and how well the average of what they say does on the same pictures."""
+    """The members of an ensemble, which tell so many `classes` apart, and how well the average of what they say does on the same pictures."""
 
     members: tuple[MemberMeasures, ...]
     average: Measures | None
+    classes: int
 
 
 class TrainingResult(NamedTuple):
