@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from archc.runtime.disk import take_lock
 from archc.training import driver, members, resume, train
 from archc.training.data import TrainingData
 from archc.training.data.pictures import ArrayPictures
+from archc.training.driver import open_run
+from archc.training.learner import make_learner
 from archc.training.recipe.recipe import (
     Augmentation,
     CheckpointRules,
@@ -30,7 +33,7 @@ from archc.training.recipe.recipe import (
     ScheduleRules,
 )
 from archc.training.requests import plan_request
-from archc.training.watching import Watcher
+from archc.training.watching import RunPlan, Watcher
 
 from .training_nets import MEMBERS, SMALL
 
@@ -90,6 +93,46 @@ def test_a_run_that_is_resumed_starts_from_the_same_weights(folder: Path, spec: 
     found = weights_of(folder / "run")
     assert found.keys() == expected.keys()
     assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+class Alive(Watcher):
+    """How many nets there are at each member's start."""
+
+    def __init__(self) -> None:
+        self.made: list[weakref.ref[Any]] = []
+        self.counts: list[int] = []
+
+    def make(self, network: Any, *rest: Any) -> Any:
+        self.made.append(weakref.ref(network))
+        return make_learner(network, *rest)
+
+    def begin(self, plan: RunPlan) -> None:
+        self.counts.append(sum(each() is not None for each in self.made))
+
+
+def test_members_are_not_kept_in_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One at a time, whether it begins or is trained: seven nets as large as AlexNet would add up. What they take of the disk is told."""
+    alive = Alive()
+    monkeypatch.setattr(driver, "make_learner", alive.make)
+    (folder / "members.yaml").write_text(MEMBERS.replace("i: 2", "i: 3"), "utf-8")
+    told: list[str] = []
+    request = plan_request(str(folder / "members.yaml"), RECIPE, folder / "run", data=DATA, device="cpu", watchers=[alive], tell=told.append)  # fmt: skip
+    assert members.train_any(request).reason == "finished"
+    assert len(alive.made) == 6 and alive.counts == [1, 1, 1]
+    assert any(text.startswith("note: the 3 members take up to ") and "of the disk" in text for text in told)
+
+
+def test_a_disk_that_is_too_small_is_told_before(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("archc.training.disk_space.free_bytes", lambda place: 1000)
+    request = plan_request(
+        str(folder / "small.yaml"), RECIPE, folder / "run", data=DATA, device="cpu", tell=told.append
+    )
+    with open_run(request):
+        pass
+    assert [text for text in told if "of the disk" in text] == [
+        "note: the run takes up to 1.5 KiB of the disk, which has 1000 B left: too little; --set checkpoint.keep=1 takes less"
+    ]
 
 
 @pytest.mark.parametrize(("spec", "module"), [("small.yaml", driver), ("members.yaml", members)])
