@@ -14,13 +14,13 @@ from .compiler.limits import limits_from
 
 if TYPE_CHECKING:
     from .build.build import BuildResult
-    from .build.checkpoints import Weights
     from .build.options import HalfOrFloat, InputType, Precision, Proof
     from .build.precision.methods import Calibration
-    from .build.weights_map import NamesGiven
     from .compiler.backends.torch.network import Network
     from .compiler.ir.graph import Graph, Phase
+    from .compiler.name_maps import NamesGiven
     from .compiler.view.pictures import SvgPicture
+    from .compiler.weights.given import Weights
     from .compiler.weights.input_channels import InputMethod
     from .compiler.weights.report import WeightReport
     from .difference import NetDiff

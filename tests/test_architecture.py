@@ -57,6 +57,7 @@ MAY_KNOW = {
     "archc.runtime": ("archc.runtime",),
     "archc.training": ("archc.training", "archc.compiler", "archc.runtime"),
     "archc.compiler.driver": ("archc.compiler",),
+    "archc.compiler.name_maps": ("archc.compiler",),
     "archc": ("archc",),
 }
 STAGES = ("frontend", "passes", "analysis", "backends", "weights")

@@ -238,6 +238,7 @@ OPTIONS = {
     "cost --optimizer": (["cost", "tiny.yaml", "--training"], []),
     "train --epochs": (["train", "--resume", "nowhere"], []),
     "train --device": (["train", "--resume", "nowhere"], []),
+    "train --weights-input": (["train", "tiny.yaml", "--dry-run"], []),
     "check --format": (["check", "tiny.yaml"], []),
 }
 

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import archc
+from archc.cli.eval import evaluation_json, text_parts
 from archc.runtime.evaluation import ClassificationReport, Tally, format_page, open_examples
 from archc.runtime.evaluation.matching import match_classes
 from archc.runtime.evaluation.tally import ClassScore, Confusion, Mistake, Unreadable
@@ -104,10 +105,21 @@ def test_the_figures(run: Run) -> None:
     assert (
         shown.code == 1
         and "top-1   66.67%" in shown.out
+        and "top-5" not in shown.out
         and "1 could not be read" in shown.out
         and "bad.jpg: error[image-unreadable]" in shown.out
     )
     assert re.search(r"^dark +2 +50.00% +100.00% +white \(1\)$", shown.out, re.M)
+
+
+@pytest.mark.parametrize(("outcomes", "shown"), [(None, True), (6, True), (5, False), (2, False)])
+def test_the_first_five_of_five_classes_are_not_told(outcomes: int | None, shown: bool) -> None:
+    """They are always all of them; the JSON document has the key for any model."""
+    tally = Tally()
+    tally.add({"path": ["a"], "top": [[{"index": 0, "label": "x", "probability": 1.0}]], "error": [None], "message": [None]}, [0])  # fmt: skip
+    found = tally.finish("m", "cpu", ".", "", {}, (), outcomes)
+    assert ("top-5" in text_parts(found)[0]) == ("top-5" in format_page(found)) == shown
+    assert evaluation_json(found, "")["top5"] == 1
 
 
 def test_it_is_what_counting_by_hand_gives() -> None:
@@ -364,7 +376,7 @@ def test_the_page_of_a_run(run: Run) -> None:
     page = Page(Path("report.html").read_text("utf-8"))
     pictures = [attributes["src"] for tag, attributes in page.tags if tag == "img"]
     assert len(pictures) == 2 and all(source and len(source) > 400 for source in pictures)
-    assert "66.67" in page.text and "light grey" in page.text
+    assert "66.67" in page.text and "light grey" in page.text and "top-5" not in page.text
     first = Path("report.html").read_bytes()
     run("shades", "-o", "report.html", "--threads", "3", "--batch", "1")
     assert Path("report.html").read_bytes() == first

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from archc.build.build import build
-from archc.build.checkpoints import checkpoint
 from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import check
 from archc.compiler.ir.dtypes import F32, I64
+from archc.compiler.weights.given import checkpoint
 from archc.compiler.weights.loading import NetTensors, load_checkpoints
 from archc.compiler.weights.seeded import SeededSource
 

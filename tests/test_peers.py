@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from archc.build.build import build
-from archc.build.checkpoints import StateDict
 from archc.build.proof.structure import check_file, check_shapes
 from archc.cli import main
 from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.driver import check, run_passes
+from archc.compiler.weights.given import StateDict
 from archc.runtime import Session
 from archc.runtime.images import prepare, read_image
 from archc.runtime.inference import create_cpu_session

@@ -59,6 +59,16 @@ SLIPS: list[tuple[str, str, int, str, str]] = [
     ("optimizer:\n- sgd:\n    lr: 0.1", "wrong-type", 5, "not [a mapping]", "write `optimizer: {sgd: {lr: 0.1}}`"),
     ("optimizer:\n  sgd:\n  lr: 0.1", "unknown-key", 6, "`lr` stands beside `sgd`", "write `optimizer: {sgd: {lr: 0.1}}`"),
     ("optimizer: auto", "wrong-type", 4, "not 'auto'", "or `optimizer: {adamw: {lr: 0.001}}`"),
+    # a name of the user's own is no word of others, though it ends in one
+    ("optimizer: my.auto", "wrong-type", 4, "not 'my.auto'", "it can be sgd, adam, adamw, rmsprop"),
+    ("optimizer: {my.auto: {lr: 0.1}}", "unknown-key", 4, "unknown optimizer: `my.auto`", "it can be sgd"),
+    ("optimizer: {name: my.default, lr: 0.1}", "unknown-key", 4, "`name`", "`my.default`: it can be sgd"),
+    ("optimizer: my.sgd", "wrong-type", 4, "not 'my.sgd'", "did you mean `sgd`?"),
+    ("schedule: our.lib.step", "wrong-type", 4, "not 'our.lib.step'", "did you mean `steps`?"),
+    ("optimizer: torch.optim.SGD", "wrong-type", 4, "not 'torch.optim.SGD'", "`torch.optim.SGD` is `sgd` here: write `optimizer: {sgd: {lr: 0.1}}`"),
+    ("optimizer: timm.optim.lamb", "wrong-type", 4, "not 'timm.optim.lamb'", "there is no such optimizer; the nearest"),
+    ("optimizer: our.lib.Lamb", "wrong-type", 4, "not 'our.lib.Lamb'", "there is no such optimizer; the nearest"),
+    ("loss: F.cross_entropy", "wrong-type", 4, "not 'F.cross_entropy'", "leave it out: the loss is cross-entropy"),
     ("optimizer: {sgd: {lr: 0.1}}\nmomentum: 0.9\nnesterov: true", "unknown-key", 5, "unknown keys of a recipe: `momentum`, `nesterov`",
      "they stand in `optimizer`: write `optimizer: {sgd: {lr: 0.1, momentum: 0.9, nesterov: true}}`"),
     ("optimizer: sgd\nnesterov: true", "wrong-type", 4, "not 'sgd'", "write `optimizer: {sgd: {lr: 0.1, momentum: 0.9, nesterov: true}}`"),
@@ -194,7 +204,24 @@ SLIPS: list[tuple[str, str, int, str, str]] = [
     ("lr: foo", "unknown-key", 4, "`lr`", "`lr` wants a number over 0"),
     ("data: {split: 1}", "out-of-range", 4, "not 1", "such as `split: 0.1`"),
     ("data: {split: 20}", "out-of-range", 4, "not 20", "write 0.2: 1 is all of it"),
-    ("data: {train: 0.8}", "wrong-type", 4, "not 0.8", "it is a folder; what validates is a share of its pictures, as `split: 0.2`"),
+    ("data: {train: 0.8}", "wrong-type", 4, "`data` says the share of `train`, where one is wanted: that of the training pictures which validates", "write `split: {val: 0.2}`"),
+    ("data: {train: 0.8, val: 0.2}", "wrong-type", 4, "`data` says the shares of `train`, `val`", "write `split: {val: 0.2}`"),
+    ("data: {train: 80, val: 20}", "wrong-type", 4, "`data` says the shares of `train`, `val`", "write `split: {val: 0.2}`"),
+    ("data: {train: 0.8, test: 0.2, workers: 4}", "wrong-type", 4, "shares of `train`, `test`", "write `split: {val: 0.2}`"),
+    ("data: {train: 0.8, val: 0.15, test: 0.05}", "wrong-type", 4, "shares of `train`, `val`, `test`", "write `split: {val: 0.15}`; test pictures lie in a folder of their own"),
+    ("data: {train_split: 0.8, val_split: 0.2}", "wrong-type", 4, "shares of `train_split`, `val_split`", "write `split: {val: 0.2}`"),
+    ("data: {test_size: 0.25}", "wrong-type", 4, "the share of `test_size`", "write `split: {val: 0.25}`"),
+    ("data: {train: train, val: val, test: 0.2}", "unknown-key", 4, "`test`", "leave it out"),
+    ("data: {split: {train: 0.8, val: 0.2}}", "wrong-type", 4, "`split` says the shares of `train`, `val`", "write `split: {val: 0.2}`"),
+    ("data: {split: {train: 0.8}}", "wrong-type", 4, "`split` says the share of `train`", "write `split: {val: 0.2}`"),
+    ("data: {split: {train: 0.7, val: 0.2, test: 0.1, seed: 3}}", "wrong-type", 4, "`split` says the shares of `train`, `val`, `test`", "write `split: {val: 0.2}`"),
+    ("data: {split: [0.8, 0.2]}", "wrong-type", 4, "`split` says the shares of several parts", "write `split: {val: 0.2}`"),
+    ("data: {split: [70, 20, 10]}", "wrong-type", 4, "`split` says the shares of several parts", "write `split: {val: 0.2}`"),
+    ("data: {split: [0.8, x]}", "wrong-type", 4, "not [0.8, 'x']", "such as `split: 0.1`"),
+    ("data: {split: {ratio: 0.2}}", "unknown-key", 4, "`ratio`", "`ratio` is `val` here: write `val: 0.2`"),
+    ("split: {train: 0.8, val: 0.2}", "unknown-key", 4, "`split`", "it stands in `data`: write `data: {split: {val: 0.2}}`"),
+    ("train_split: 0.8\nval_split: 0.2", "unknown-key", 4, "`train_split`, `val_split`", "write `data: {split: {val: 0.2}}`"),
+    ("test_size: 0.2", "unknown-key", 4, "`test_size`", "write `data: {split: {val: 0.2}}`"),
     # what would be taken, and mean something else
     ("lr_scheduler: StepLR(30)", "unknown-key", 4, "`lr_scheduler`", "write `schedule: {exponential: {every: 30, factor: 0.1}}`"),
     ("schedule: {step: 30}", "unknown-key", 4, "`step`", "write `schedule: {exponential: {every: 30, factor: 0.1}}`"),
@@ -240,7 +267,7 @@ ROWS = [(HEAD + text, *rest) for text, *rest in SLIPS] + [(NO_LENGTH + text, *re
 FRAGMENT = re.compile(r"`([^`]+)`")
 # around what a part of a recipe is to be written to be seen whole
 AROUND = ("{}", "augment: [{}]", "augment:\n  {}", "augment: [{{{}}}]", "optimizer: {{{}}}", "optimizer: {{sgd: {{lr: 0.1, {}}}}}", "optimizer: {{sgd: {{{}}}}}",
-          "optimizer: {{adam: {{lr: 0.1, {}}}}}", "schedule: {{{}}}", "schedule: {{cosine: {{{}}}}}", "augment: [{{random_resized_crop: {{{}}}}}]", "augment: [{{flip: {{{}}}}}]", "schedule: {{steps: {{{}}}}}", "schedule: {{steps: {{at: [3], {}}}}}", "data: {{{}}}",
+          "optimizer: {{adam: {{lr: 0.1, {}}}}}", "schedule: {{{}}}", "schedule: {{cosine: {{{}}}}}", "augment: [{{random_resized_crop: {{{}}}}}]", "augment: [{{flip: {{{}}}}}]", "schedule: {{steps: {{{}}}}}", "schedule: {{steps: {{at: [3], {}}}}}", "data: {{{}}}", "data: {{split: {{{}}}}}",
           "warmup: {{epochs: 5, {}}}", "checkpoint: {{{}}}", "log: {{{}}}", "loss: {{{}}}")  # fmt: skip
 OF_SPECS = ("input: ",)
 

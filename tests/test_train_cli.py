@@ -128,6 +128,8 @@ def test_weights_of_another_run(run: Run) -> None:
     assert refused.code == 1 and "weights-misshapen" in refused.err
     refused = run(*TRAIN, "-o", "fourth", "--weights-skip", "fc")
     assert refused.code == 2 and "--weights" in refused.err
+    refused = run("train", "--resume", "first", "--weights-key", "model")
+    assert refused.code == 2 and "leave out --weights-key" in refused.err
 
 
 def test_rehearsals_write_nothing(run: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from archc.runtime.disk import take_lock
 from archc.training import driver, members, resume, train
 from archc.training.data import TrainingData
 from archc.training.data.pictures import ArrayPictures
+from archc.training.driver import open_run
+from archc.training.learner import make_learner
 from archc.training.recipe.recipe import (
     Augmentation,
     CheckpointRules,
@@ -30,7 +33,7 @@ from archc.training.recipe.recipe import (
     ScheduleRules,
 )
 from archc.training.requests import plan_request
-from archc.training.watching import Watcher
+from archc.training.watching import RunPlan, Watcher
 
 from .training_nets import MEMBERS, SMALL
 
@@ -90,6 +93,46 @@ def test_a_run_that_is_resumed_starts_from_the_same_weights(folder: Path, spec: 
     found = weights_of(folder / "run")
     assert found.keys() == expected.keys()
     assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+class Alive(Watcher):
+    """How many nets there are at each member's start."""
+
+    def __init__(self) -> None:
+        self.made: list[weakref.ref[Any]] = []
+        self.counts: list[int] = []
+
+    def make(self, network: Any, *rest: Any) -> Any:
+        self.made.append(weakref.ref(network))
+        return make_learner(network, *rest)
+
+    def begin(self, plan: RunPlan) -> None:
+        self.counts.append(sum(each() is not None for each in self.made))
+
+
+def test_members_are_not_kept_in_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One at a time, whether it begins or is trained: seven nets as large as AlexNet would add up. What they take of the disk is told."""
+    alive = Alive()
+    monkeypatch.setattr(driver, "make_learner", alive.make)
+    (folder / "members.yaml").write_text(MEMBERS.replace("i: 2", "i: 3"), "utf-8")
+    told: list[str] = []
+    request = plan_request(str(folder / "members.yaml"), RECIPE, folder / "run", data=DATA, device="cpu", watchers=[alive], tell=told.append)  # fmt: skip
+    assert members.train_any(request).reason == "finished"
+    assert len(alive.made) == 6 and alive.counts == [1, 1, 1]
+    assert any(text.startswith("note: the 3 members take up to ") and "of the disk" in text for text in told)
+
+
+def test_a_disk_that_is_too_small_is_told_before(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("archc.training.disk_space.free_bytes", lambda place: 1000)
+    request = plan_request(
+        str(folder / "small.yaml"), RECIPE, folder / "run", data=DATA, device="cpu", tell=told.append
+    )
+    with open_run(request):
+        pass
+    assert [text for text in told if "of the disk" in text] == [
+        "note: the run takes up to 1.5 KiB of the disk, which has 1000 B left: too little; --set checkpoint.keep=1 takes less"
+    ]
 
 
 @pytest.mark.parametrize(("spec", "module"), [("small.yaml", driver), ("members.yaml", members)])
@@ -158,6 +201,22 @@ def test_members_start_from_weights_of_their_own(folder: Path, name: str) -> Non
             assert stays == (f"{member}.{step}" in frozen), step
 
 
+@pytest.mark.parametrize("given", ["file", "state dict"])
+def test_weights_under_other_names(folder: Path, given: str) -> None:
+    """A key, a prefix and a map of names, as `archc train` and `net.to_torch` take them; and a first layer for grey pictures."""
+    shapes = {"net.conv0.weight": (4, 3, 3, 3), "net.conv0.bias": (4,), "net.fc.weight": (3, 4), "net.fc.bias": (3,)}
+    theirs = {name: torch.from_numpy(DRAWS.normal(size=shape).astype(np.float32)) for name, shape in shapes.items()}
+    content = {"model": theirs, "other": {name: value * 0 for name, value in theirs.items()}}
+    torch.save(content, folder / "theirs.pth")
+    (folder / "names.yaml").write_text("conv: conv0\n", "utf-8")
+    weights, names = (folder / "theirs.pth", folder / "names.yaml") if given == "file" else (content, {"conv": "conv0"})
+    with pytest.raises(Killed):
+        begin(folder, weights=weights, weights_key="model", weights_prefix="net.", weights_map=names, weights_input="sum", watchers=[Stop(1)])  # fmt: skip
+    started = load_file(folder / "run/checkpoints/00000000.safetensors")
+    assert np.array_equal(started["model.fc.weight"], theirs["net.fc.weight"])
+    assert np.allclose(started["model.conv.weight"], theirs["net.conv0.weight"].sum(1, keepdim=True), atol=1e-6)
+
+
 def unknown_member(folder: Path) -> dict[str, Any]:
     return {**other_tensors(folder), "weights": {"member2": folder / "other.safetensors"}}
 
@@ -166,6 +225,12 @@ UNFIT: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
     "weights that are not there": (lambda folder: {"weights": folder / "none.safetensors"}, ""),
     "weights of another net": (other_tensors, ""),
     "weights of a step that is not there": (unknown_member, "no-such-step"),
+    "a key without weights": (lambda _: {"weights_key": "model"}, "bad-option"),
+    "a key that is no text": (lambda folder: {**other_tensors(folder), "weights_key": 3}, "bad-option"),
+    "a map that is none": (lambda folder: {**other_tensors(folder), "weights_map": 3}, "bad-option"),
+    "a map of other stars": (lambda folder: {**other_tensors(folder), "weights_map": {"*": "a"}}, "bad-option"),
+    "another way for channels": (lambda folder: {**other_tensors(folder), "weights_input": "mean"}, "bad-option"),
+    "weights that are none": (lambda _: {"weights": 3}, "bad-option"),
     "a frozen step that is not there": (lambda _: {"recipe": replace(RECIPE, freeze=("convv",))}, "no-such-step"),
     "nothing to train": (lambda _: {"recipe": replace(RECIPE, freeze=("conv", "fc"))}, "nothing-to-train"),
     "plateau without validation": (

@@ -53,6 +53,8 @@ COURSES = {
     "plateau, ema and mixup with workers": Course(PLATEAU),
     "one cycle, accumulated and clipped": Course(ONE_CYCLE),
     "two processes": Course(PLATEAU.replace("workers: 2", "workers: 1"), 2),
+    # which do not divide the pictures, and are more than those that validate
+    "three processes": Course(PLATEAU.replace("workers: 2", "workers: 0").replace("epochs: 4", "epochs: 3"), 3),
 }
 
 
@@ -76,7 +78,7 @@ def spec(tmp_path: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COURSES)
 def test_a_killed_run_gives_the_same_bytes(name: str, spec: Path, tmp_path: Path, trainer: Trainer) -> None:
-    kill_and_compare(COURSES[name], spec, tmp_path, trainer, random.Random(name), 3)
+    kill_and_compare(COURSES[name], spec, tmp_path, trainer, random.Random(name), 1 if COURSES[name].world > 2 else 3)
 
 
 @pytest.mark.soak

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 import archc
-from archc.build.checkpoints import StateDict
 from archc.compiler.backends.onnx.write import export_onnx
 from archc.compiler.backends.torch.module import to_torch
 from archc.compiler.driver import check, run_passes
 from archc.compiler.ir.graph import Graph
+from archc.compiler.weights.given import StateDict
 from archc.compiler.weights.rewrite import RewrittenSource
 from archc.compiler.weights.seeded import SeededSource
 from archc.runtime import Session

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..compiler.name_maps import NamesGiven
+    from ..compiler.weights.given import Weights
+    from ..compiler.weights.input_channels import InputMethod
     from .data import TrainingData
     from .recipe.recipe import (
         Augmentation,
@@ -49,8 +52,9 @@ PLACES = {"TrainingData": "data", "TrainingResult": "result", "Watcher": "watchi
 def train(
     spec: str | os.PathLike[str], recipe: Recipe | str | os.PathLike[str] | None = None, *, output: str | os.PathLike[str],
     data: TrainingData | str | os.PathLike[str] | None = None, params: Mapping[str, Any] | None = None, settings: str | Sequence[str] = (),
-    epochs: int | None = None, weights: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]] | None = None,
-    weights_skip: str | Sequence[str] = (), device: str = "auto", watchers: Sequence[Watcher] = (),
+    epochs: int | None = None, weights: Weights | Mapping[str, Weights] | None = None, weights_skip: str | Sequence[str] = (),
+    weights_key: str | None = None, weights_prefix: str | None = None, weights_map: NamesGiven | None = None,
+    weights_input: InputMethod | None = None, device: str = "auto", watchers: Sequence[Watcher] = (),
 ) -> TrainingResult:  # fmt: skip
     """Trains a net, and gives what came of it: `archc train` from Python. docs/reference/train.md tells what the folder `output` holds.
 
@@ -61,8 +65,12 @@ def train(
     params    parameters of the spec by name
     settings  values of the recipe or the spec as `--set` takes them: "batch=64", "optimizer.sgd.lr=0.05"; a string is one
     epochs    how long, instead of what the recipe says
-    weights   a checkpoint that the net starts from, or one for each step by its path
-    weights_skip  steps that are left out of it
+    weights   a checkpoint's path that the net starts from, "zoo:NAME", a state_dict, or one of these for each step by its path
+    weights_skip    steps that are left out of it; a string is one
+    weights_key     the key of the state dict in it, "." for the top; None finds the one that fits
+    weights_prefix  what is taken off its names; None finds the one that fits
+    weights_map     its names by the net's, where they differ: the path of a YAML file, or a mapping; `*` for any part
+    weights_input   what first layers for another number of channels become: "sum" adds them up to one, "repeat" gives more
     device    "auto", "cpu", "cuda" or "mps"
     watchers  who is told of the steps and epochs
 
@@ -70,11 +78,14 @@ def train(
     spec or recipe, and Failure for what else stands in the way.
     """
     from .members import train_any
-    from .requests import plan_request
+    from .requests import one_or_more, plan_request
+    from .start_weights import read_start_weights
 
+    skip = one_or_more(weights_skip, "weights_skip")
+    start = read_start_weights(weights, skip, weights_key, weights_prefix, weights_map, weights_input)
     return train_any(plan_request(
-        os.fspath(spec), recipe, Path(output), data=data, params=params or {}, settings=settings, epochs=epochs, weights=weights,
-        weights_skip=weights_skip, device=device, watchers=tuple(watchers),
+        os.fspath(spec), recipe, Path(output), data=data, params=params or {}, settings=settings, epochs=epochs, start=start,
+        device=device, watchers=tuple(watchers),
     ))  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from .checkpoint.write import newest_checkpoint, write_checkpoint
 from .compiling import compile_faults
 from .data.worker_faults import worker_faults
 from .devices import ask_first, global_rank, local_processes, open_fabric
+from .disk_space import tell_space
 from .learner import Learner, make_learner
 from .loop import Course, run_course
 from .losses import TrainingLoss, class_weights
@@ -103,6 +104,8 @@ def open_run(request: TrainingRequest) -> Iterator[OpenRun]:
         fabric = held.enter_context(open_fabric(recipe, request.device, all_used=all_used, given=request.fabric))
         device, world = str(fabric.device), fabric.world_size
         memory = refuse_large_batch(net.graph, recipe, device, world_size=world, processes=local_processes(world))
+        if not request.resume and request.part is None:
+            tell_space(request, [memory])
         learner = make_learner(build_network(net.graph, request), recipe, fabric)
         loaders = open_loaders(net, recipe, fabric)
         for each in filter(None, loaders):

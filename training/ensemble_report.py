@@ -67,7 +67,7 @@ def report_ensemble(request: TrainingRequest, net: PreparedNet, fabric: Fabric, 
         MemberMeasures(member.name, folder.member(member.name).path, best, measures)
         for member, best, measures in zip(members, bests, each_measured, strict=True)
     )
-    ensemble = EnsembleMeasures(found, measured.average)
+    ensemble = EnsembleMeasures(found, measured.average, len(net.data.classes))
     return ensemble, [*notes, *write_page(request, net, ensemble, measured.evaluation, str(fabric.device), RunEnd())]
 
 
@@ -81,7 +81,7 @@ def report_early_end(request: TrainingRequest, net: PreparedNet, fabric: Fabric,
         MemberMeasures(member.name, folder.member(member.name).path, best, None)
         for member, best in zip(members, known, strict=True)
     )
-    return write_page(request, net, EnsembleMeasures(found, None), None, str(fabric.device), end)
+    return write_page(request, net, EnsembleMeasures(found, None, len(net.data.classes)), None, str(fabric.device), end)
 
 
 def measure_ensemble(request: TrainingRequest, net: PreparedNet, fabric: Fabric, members: Sequence[Member]) -> Measured:

@@ -27,14 +27,12 @@ class ClassOutput(NamedTuple):
 
 
 def class_output(graph: Graph) -> ClassOutput:
-    """The last output of a training graph. Raises Failure `not-a-classifier` where it is no vector of two numbers at least."""
+    """The last output of a training graph that trainable.py has let pass."""
     output = graph.outputs[-1]
-    kind = output.value.type
-    if not kind.elements == kind.channels > 1:
-        raise Failure("not-a-classifier", f"the last output, `{output.name}`, is {kind}: training wants a number for each of two classes or "
-                      "more", "let the net end in a `linear` with as many outputs as there are classes")  # fmt: skip
     results = tuple(head_as_output(graph))
-    return ClassOutput(output.name, kind.channels, frozenset(distributions(graph.replace(outputs=results))))
+    return ClassOutput(
+        output.name, output.value.type.channels, frozenset(distributions(graph.replace(outputs=results)))
+    )
 
 
 def head_as_output(graph: Graph) -> Any:

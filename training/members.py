@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,10 +15,12 @@ from ..compiler.diagnostics import Failure
 from ..compiler.weights.names import belongs_to, owning_step
 from .checkpoint.write import write_tensors
 from .devices import ask_first, is_first, open_fabric
+from .disk_space import tell_space
 from .driver import begin_folder, check_folder, open_run, run_training
 from .ensemble import Member, find_members
 from .ensemble_report import report_early_end, report_ensemble
 from .freezing import refuse_unknown
+from .memory import measure_step
 from .prepare import PreparedNet, TrainingRequest, check_graph, has_free_classes, prepare_net
 from .recipe.recipe import Recipe
 from .recipe.write import to_yaml
@@ -70,10 +73,12 @@ def train_members(request: TrainingRequest) -> TrainingResult:
             ask_first(fabric, lambda: held.enter_context(hold_run(folder, new=True)))
         requests = member_requests(request, net, fabric)
         if not request.resume:
+            tell_space(request, [measure_step(member.graph, request.recipe) for member in find_members(net.graph)])
             # the weights that each member starts from are there before the run has begun, so that a resumed one needs no --weights
             for own in requests:
                 with open_run(own):
                     pass
+                free_member()
             ask_first(fabric, lambda: begin_folder(folder, request, net, fabric))
         return train_each(request, net, fabric, requests, began)
 
@@ -126,6 +131,7 @@ def train_each(request: TrainingRequest, net: PreparedNet, fabric: Fabric, reque
         bests = [each.best for each in results]
         try:
             results.append(run_training(own._replace(resume=True, watchers=(*watchers, *own.watchers))))
+            free_member()
         except Failure as failure:
             # as of a run of one net: where the machine is at fault, nothing more is asked of it
             if failure.exit_code == 1 and fabric.is_global_zero:
@@ -158,6 +164,12 @@ def train_each(request: TrainingRequest, net: PreparedNet, fabric: Fabric, reque
         weights=weights, seconds=time.monotonic() - began, notes=tuple(notes), total_seconds=sum(each.total_seconds for each in results),
         ensemble=ensemble,
     )  # fmt: skip
+
+
+def free_member() -> None:
+    """Frees the member that is done: its net, which Fabric has wrapped, and its optimizer know each other, and Python looks for such circles only
+    now and then. Members are as large as nets are, and would add up."""
+    gc.collect()
 
 
 class RecipeKeeper(Watcher):

@@ -13,12 +13,12 @@ from ..compiler.diagnostics import Failure, SpecError
 from ..compiler.driver import Compilation, check, explain_open_params
 from ..compiler.limits import DEFAULT, Limits
 from ..compiler.sources import BUNDLED, LABEL_SETS
-from ..compiler.weights.loading import CheckpointsByStep
-from ..compiler.weights.options import READ_AS_IT_FITS, CheckpointOptions
 from ..runtime.preprocess import Preprocess
 from .losses import ClassOutput, class_output
 from .recipe.recipe import Recipe
 from .run_folder import RunFolder
+from .start_weights import FROM_SEED, StartWeights
+from .trainable import refuse_untrainable
 from .watching import Watcher
 
 if TYPE_CHECKING:
@@ -26,13 +26,6 @@ if TYPE_CHECKING:
 
     from ..compiler.ir.graph import Graph
     from .data import TrainingData
-
-
-class StartWeights(NamedTuple):
-    """What a net starts from: checkpoints by step, "" is the whole net; what none of them has starts from the recipe's seed."""
-
-    checkpoints: CheckpointsByStep | None = None
-    options: CheckpointOptions = READ_AS_IT_FITS
 
 
 class TrainingRequest(NamedTuple):
@@ -49,7 +42,7 @@ class TrainingRequest(NamedTuple):
     output: Path
     data: Path | TrainingData
     settings: Sequence[str] = ()
-    weights: StartWeights = StartWeights()
+    weights: StartWeights = FROM_SEED
     device: str = "auto"
     resume: bool = False
     limits: Limits = DEFAULT
@@ -79,6 +72,7 @@ class PreparedNet(NamedTuple):
 def prepare_net(request: TrainingRequest) -> PreparedNet:
     """The checked spec with as many classes as the pictures have. Raises SpecError and Failure."""
     checked, graph = check_graph(request, {})
+    refuse_untrainable(checked, graph, request.recipe.freeze)
     output = class_output(graph)
     free = has_free_classes(request, checked)
     data = open_pictures(request, checked, None if free else output.classes)
@@ -89,13 +83,11 @@ def prepare_net(request: TrainingRequest) -> PreparedNet:
                           f"give the spec a parameter `classes`, and its last layer as many outputs; or --set classes={count}")  # fmt: skip
         request.tell(f"classes = {count}, as the pictures have")
         checked, graph = check_graph(request, {"classes": count})
+        refuse_untrainable(checked, graph, request.recipe.freeze)
         output = class_output(graph)
         if output.classes != count:
             raise Failure("class-count", f"the pictures have {count_of(count, 'class')}, and `{output.name}` has {output.classes}, whatever `classes` is",
                           "let the last layer have $classes outputs")  # fmt: skip
-    if len(graph.inputs) != 1 or len(graph.inputs[0].type.sizes) != 3:
-        raise Failure("not-an-image-model", "training feeds one picture at a time into one input, and this net takes "
-                      + ", ".join(f"`{each.name}` {each.type}" for each in graph.inputs))  # fmt: skip
     if request.part is not None:
         graph, output = request.part, class_output(request.part)
     stated = checked.header.preprocess.to_dict() if checked.header.preprocess else {}

@@ -13,6 +13,7 @@ from .broken import BrokenPictures
 from .checkpoint.progress import Progress
 from .compiling import compile_faults
 from .devices import local_processes, open_fabric
+from .disk_space import checkpoint_bytes
 from .driver import build_network, describe_run, open_loaders, plan_course
 from .freezing import training_mode
 from .learner import Learner, make_learner
@@ -157,13 +158,15 @@ def list_files(memory: StepMemory, plan: RunPlan, members: int = 1, name: str = 
     """What the run's folder would hold, in the order of size; of an ensemble called `name` what each member's does, the weights of all, and the
     built average."""
     keep = plan.recipe.checkpoint.keep
-    checkpoint = memory.weights + memory.average + memory.optimizer
+    checkpoint = checkpoint_bytes(memory)
     folder = RunFolder(plan.folder)
     texts = (METRICS, *(place.name for place in (folder.report, folder.recipe, folder.spec, folder.record)))
     if members > 1:
         one = [
             each._replace(name=f"members/NAME/{each.name}", bytes=members * each.bytes)
             for each in list_files(memory, plan)
+            # which only the whole has
+            if each.name != folder.spec.name
         ]
         whole = [RunFile(each.name, members * memory.weights) for each in (folder.best, folder.model(name))]
         return (*one, *whole, *(RunFile(text, 0) for text in texts[1:]))

@@ -13,9 +13,8 @@ from ..compiler.diagnostics import Failure, SpecError
 from ..compiler.driver import check
 from ..compiler.limits import DEFAULT, Limits
 from ..compiler.sources import Memory, SpecText
-from ..compiler.weights.options import CheckpointOptions
 from .devices import global_rank
-from .prepare import StartWeights, TrainingRequest
+from .prepare import TrainingRequest
 from .recipe.find import recipe_for, refuse_swapped
 from .recipe.given import plain_recipe, refuse_other
 from .recipe.read import check_recipe, read_recipe
@@ -24,6 +23,7 @@ from .recipe.settings import split_settings
 from .recipe.write import to_yaml
 from .run_folder import MEMBERS, RunFolder
 from .schedules import SCHEDULES
+from .start_weights import FROM_SEED, StartWeights
 from .watching import Watcher
 
 RecipeGiven = Recipe | str | os.PathLike[str] | None
@@ -35,14 +35,14 @@ def ignore(text: str) -> None:
 
 def plan_request(
     spec: str, recipe: RecipeGiven, output: Path | None, *, data: Any = None, params: Mapping[str, Any] | None = None, settings: Sequence[str] = (),
-    epochs: int | None = None, weights: Any = None, weights_skip: Sequence[str] = (), start: StartWeights | None = None, device: str = "auto",
-    limits: Limits = DEFAULT, watchers: Sequence[Watcher] = (), tell: Callable[[str], None] = ignore,
+    epochs: int | None = None, start: StartWeights = FROM_SEED, device: str = "auto", limits: Limits = DEFAULT,
+    watchers: Sequence[Watcher] = (), tell: Callable[[str], None] = ignore,
 ) -> TrainingRequest:  # fmt: skip
     """The request for a new run. Raises SpecError for a wrong spec or recipe, Failure (usage) for what does not fit together.
 
     `output` is None for a rehearsal, which writes nothing.
     """
-    settings, weights_skip = one_or_more(settings, "settings"), one_or_more(weights_skip, "weights_skip")
+    settings = one_or_more(settings, "settings")
     # before anything takes long; the first process alone looks, as it may write there before another looks
     if output is not None and global_rank() == 0:
         RunFolder(output).check_new()
@@ -58,8 +58,6 @@ def plan_request(
     # checked as any setting is: a warm-up may be too long for them
     of_recipe = (*of_recipe, *epochs_setting(epochs))
     found = choose_recipe(spec, recipe, of_recipe, limits, tell)
-    if start is None:
-        start = StartWeights(by_step(weights), CheckpointOptions(skip=weights_skip))
     where = data if data is not None else folder_of(found)
     return TrainingRequest(spec, found, output or Path(), where, of_spec, start, device, False, limits, watchers, tell,
                            params=params or {})  # fmt: skip
@@ -88,7 +86,7 @@ def plan_resume(
         raise Failure("no-pictures", f"`{folder.record}` does not say where the pictures are: they were given in memory", "give --data DIR", 2)  # fmt: skip
     if data is None and not Path(where).exists():
         raise Failure("no-pictures", f"`{where}`, where the run's pictures were, is not there", f"say where they are now: archc train --resume {output} --data DIR", 2)  # fmt: skip
-    return TrainingRequest(str(folder.spec), recipe, output, where if data is not None else Path(where), (), StartWeights(), device, True,
+    return TrainingRequest(str(folder.spec), recipe, output, where if data is not None else Path(where), (), FROM_SEED, device, True,
                            limits, watchers, tell)  # fmt: skip
 
 
@@ -174,12 +172,3 @@ def folder_of(recipe: Recipe) -> Path:
             "no-pictures", f"the recipe `{recipe.name}` does not say where the pictures are", "give --data DIR", 2
         )
     return origin.parent
-
-
-def by_step(weights: Any) -> Mapping[str, Path] | None:
-    """Checkpoints by the step that each is for; "" is the whole net."""
-    if weights is None:
-        return None
-    if isinstance(weights, (str, os.PathLike)):
-        return {"": Path(weights)}
-    return {step: Path(each) for step, each in weights.items()}

@@ -31,10 +31,12 @@ class EnsembleMeasures(NamedTuple):
 
     members  each with its own measures
     average  the measures of the average; None without validation pictures
+    classes  how many each of them tells apart
     """
 
     members: tuple[MemberMeasures, ...]
     average: Measures | None
+    classes: int
 
 
 class TrainingResult(NamedTuple):

@@ -19,13 +19,13 @@ from ..compiler.backends import BACKENDS
 from ..compiler.destinations import file_path
 from ..compiler.diagnostics import Failure, nearest
 from ..compiler.ir.graph import Phase
+from ..compiler.name_maps import name_map
 from ..compiler.spelling import Spelling, as_keyword
-from ..compiler.weights.input_channels import InputMethod
+from ..compiler.weights.given import CheckpointGiven, checkpoints_by_step
+from ..compiler.weights.input_channels import INPUT_METHODS, InputMethod
 from ..compiler.weights.name_map import NameMap
 from ..compiler.weights.options import CheckpointOptions
-from .checkpoints import CheckpointGiven, checkpoints_by_step
 from .precision.methods import Calibration
-from .weights_map import name_map
 
 Precision = Literal["fp32", "fp16", "int8"]
 HalfOrFloat = Literal["fp32", "fp16"]
@@ -35,7 +35,6 @@ Proof = Literal["fast", "full", "none"]
 PHASES, PRECISIONS, PROOFS = get_args(Phase), get_args(Precision), get_args(Proof)
 HALF_OR_FLOAT, INPUT_TYPES = get_args(HalfOrFloat), get_args(InputType)
 CALIBRATIONS = get_args(Calibration)
-INPUT_METHODS = get_args(InputMethod)
 WITH_INT8 = ("calibrate", "calibration", "int8_keep")
 WITH_WEIGHTS = ("weights_skip", "weights_key", "weights_prefix", "weights_map", "weights_input")
 MAX_SEED = 2**63 - 1

@@ -13,7 +13,6 @@ import click
 from ..build.options import (
     CALIBRATIONS,
     HALF_OR_FLOAT,
-    INPUT_METHODS,
     INPUT_TYPES,
     PHASES,
     PRECISIONS,
@@ -25,6 +24,7 @@ from ..compiler.backends import BACKENDS
 from ..compiler.backends.onnx.opsets import OPSET, OPSETS
 from ..compiler.spelling import as_flag
 from ..compiler.weights.formats import checkpoint_suffixes
+from ..compiler.weights.input_channels import INPUT_METHODS
 from ..interruption import limit_long_calls
 from ..text.builds import build_text
 from ..text.precision import precision_json
@@ -49,8 +49,8 @@ from .render import format_warning
 
 if TYPE_CHECKING:
     from ..build.build import BuildResult
-    from ..build.checkpoints import CheckpointGiven
     from ..compiler.limits import Limits
+    from ..compiler.weights.given import CheckpointGiven
 
 
 EPILOG = """Example: archc build net.yaml
@@ -251,7 +251,7 @@ def parse_weights(values: tuple[str, ...]) -> dict[str, CheckpointGiven] | None:
 
     A value that is an existing file is taken for one, even if there is a `=` in its name.
     """
-    from ..build.checkpoints import checkpoint_path
+    from ..compiler.weights.given import checkpoint_path
 
     found: dict[str, CheckpointGiven] = {}
     for value in values:

@@ -120,7 +120,7 @@ def text_parts(found: ClassificationReport) -> list[str]:
     classes = f"{len(found.classes):,} class{'' if len(found.classes) == 1 else 'es'}"
     lines = [f"{found.model} on {found.device}: {count_of(found.answered, 'picture')} of {classes}", f"  names matched {found.matched}"]  # fmt: skip
     if found.answered:
-        lines += [f"  top-1  {found.top1:7.2%}", f"  top-5  {found.top5:7.2%}"]
+        lines += [f"  top-1  {found.top1:7.2%}", *[f"  top-5  {found.top5:7.2%}"] * found.shows_top5]
     lines += [f"  {note}" for note in found.notes]
     tables = [class_table(found), mistake_table(found)] if found.answered else []
     return [part for part in (clean_lines(lines), clean_lines(unreadable_lines(found)), *tables) if part]

@@ -15,6 +15,7 @@ import click
 from ..compiler.diagnostics import Failure, SpecError, clean
 from ..compiler.spelling import as_flag
 from ..compiler.weights.formats import checkpoint_suffixes
+from ..compiler.weights.input_channels import INPUT_METHODS
 from ..text.layout import fold_line, output_width
 from ..text.tables import count_of, format_bytes, format_pairs
 from ..text.training import INDENT, ensemble_json, format_members
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from ..build.build import BuildResult
     from ..compiler.limits import Limits
     from ..training.checkpoint.progress import Best
-    from ..training.prepare import StartWeights, TrainingRequest
+    from ..training.prepare import TrainingRequest
     from ..training.result import TrainingResult
+    from ..training.start_weights import StartWeights
 
 EPILOG = """Example: archc train resnet18 --data photos/ -o runs/first --epochs 30
 
@@ -80,6 +82,11 @@ OTHERS_WAIT_S = 20.0
     "--weights-map",
     metavar="FILE",
     help="A YAML file with the net's names and those of the checkpoint, `ours: theirs`.",
+)
+@click.option(
+    "--weights-input",
+    type=click.Choice(INPUT_METHODS),
+    help="First layers for another number of channels: the sum over RGB for 1, RGB repeated for more.",
 )
 @click.option(
     "--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where the net is trained."
@@ -153,7 +160,7 @@ def refuse_combinations(spec: str | None, output: str | None, resume: str | None
     if dry_run and overfit_batch:
         raise click.UsageError("--dry-run writes and trains nothing, and --overfit-batch trains; choose one")
     if resume is not None:
-        others = {"SPEC": spec, "-o": output, "--set": settings, "--weights": weights, "--weights-skip": given["weights_skip"],
+        others = {"SPEC": spec, "-o": output, "--set": settings, "--weights": weights, **{as_flag(name): value for name, value in given.items()},
                   "--dry-run": dry_run, "--overfit-batch": overfit_batch}  # fmt: skip
         if wrong := next((name for name, value in others.items() if value), None):
             raise click.UsageError(f"--resume goes on with a run as it is: leave out {wrong}")
@@ -185,7 +192,7 @@ def make_request(
 def start_weights(weights: tuple[str, ...], given: dict[str, Any]) -> StartWeights:
     """The options of weights, as a build has them."""
     from ..build.options import BuildOptions
-    from ..training.prepare import StartWeights
+    from ..training.start_weights import StartWeights
     from .build import parse_weights
 
     options = BuildOptions(weights=parse_weights(weights), spelling=as_flag, **given)

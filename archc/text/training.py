@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..compiler.counts import count_of, format_count
+from ..training.measures import TOP_CLASSES
 from .tables import format_table
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def describe_epoch(plan: RunPlan, report: EpochReport, took: str) -> str:
     parts = [(9, f"epoch {report.epoch:>{width},}/{plan.epochs:,}"), (8, f"loss {format_loss(report.train_loss)}")]
     if report.val:
         parts += [(7, f"val {format_loss(report.val.loss)}"), (7, f"top1 {report.val.top1:6.2%}")]
-        parts += [(1, f"top5 {report.val.top5:6.2%}")] * (len(plan.classes) > 5)
+        parts += [(1, f"top5 {report.val.top5:6.2%}")] * (len(plan.classes) > TOP_CLASSES)
     parts += [(2, f"lr {report.lr:.3g}"), (3, took)]
     if report.broken:
         parts.append((5, f"{report.broken:,} broken"))
@@ -80,7 +81,8 @@ def describe_epoch(plan: RunPlan, report: EpochReport, took: str) -> str:
 
 
 def format_members(ensemble: EnsembleMeasures) -> str:
-    """The members of an ensemble with what their best weights reach, and the average of what they say; columns without figures are left out."""
+    """The members of an ensemble with what their best weights reach, and the average of what they say; columns without figures are left out,
+    and top-5 where there are no more classes than that."""
     rows = [
         [each.name, f"{each.best.step:,}" if each.best else "", *format_measures(each.measures)]
         for each in ensemble.members
@@ -88,7 +90,8 @@ def format_members(ensemble: EnsembleMeasures) -> str:
     rows.append(["average", "", *format_measures(ensemble.average)])
     if ensemble.average is None:
         return format_table(("member", "best step"), [row[:2] for row in rows[:-1]], "<>")
-    return format_table(("member", "best step", "loss", "top1", "top5"), rows, "<>>>>")
+    columns = 5 if ensemble.classes > TOP_CLASSES else 4
+    return format_table(("member", "best step", "loss", "top1", "top5")[:columns], [row[:columns] for row in rows], "<>>>>"[:columns])  # fmt: skip
 
 
 def format_measures(measures: Measures | None) -> list[str]:

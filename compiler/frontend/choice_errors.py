@@ -6,6 +6,7 @@ from typing import Any
 
 from ..diagnostics import Diagnostic, nearest
 from ..ops.fields import Schema, quote_value
+from ..ops.words import is_own_word
 from .corrections import CorrectedEntry, correct, correct_entry
 from .foreign_steps import format_flow
 from .located_yaml import Entry, Located, plain_value
@@ -100,7 +101,7 @@ def names_chosen(value: Any) -> list[str]:
 
 def advise_word(rule: Schema, word: str, value: Any) -> str:
     """What to say of a name that is none of the choices."""
-    if other := advise_other_word(rule, word, value):
+    if not is_own_word(word) and (other := advise_other_word(rule, word, value)):
         return other
     if word in rule["properties"]:
         return (
@@ -109,7 +110,8 @@ def advise_word(rule: Schema, word: str, value: Any) -> str:
     names = {
         each: name for name, inner in rule["properties"].items() for each in (name, *inner.get("x-also-called", ()))
     }
-    near = nearest(word, names)
+    last = word.rpartition(".")[2]
+    near = nearest(word, names) or (last if last in names else None)
     return f"did you mean `{names[near]}`?" if near else f"it can be {', '.join(rule['properties'])}"
 
 

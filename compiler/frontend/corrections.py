@@ -25,6 +25,7 @@ from .named_choices import FIRST, Candidate, candidates, is_choice, read_choice
 from .other_words import advise_other_word, json_type
 from .punctuation import split_pair
 from .schema_rules import find_key
+from .shares import correct_shares
 from .validation import fits
 
 MOST_LEVELS = 6
@@ -197,6 +198,8 @@ def guess_values(rule: Schema, value: Any, levels: int) -> Iterator[Correction]:
     """What a value that is no choice may be meant as."""
     kinds = rule.get("type", ())
     yield from guess_instead(rule, value)
+    if shares := correct_shares(rule, value):
+        yield Correction(shares)
     yield from guess_fields(rule, value)
     words = rule.get("x-other-words", {})
     if not isinstance(value, (list, dict)) and str(value).lower() in words:

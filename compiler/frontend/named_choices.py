@@ -19,7 +19,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from ..ops.fields import Schema
-from ..ops.words import NESTED_ARGUMENTS, OP_KEYS, is_among
+from ..ops.words import NESTED_ARGUMENTS, OP_KEYS, is_among, is_own_word
 from .foreign_steps import MAX_ARGUMENTS, MAX_FRAGMENT, parse_scalar
 from .schema_rules import words_of
 
@@ -57,6 +57,8 @@ def candidates(rule: Schema, word: str) -> Iterator[Candidate]:
     """The choices that a word means, the most probable first; none for a word that nobody knows."""
     if word in rule["properties"]:
         yield Candidate(word)
+    if is_own_word(word):
+        return
     for words, name, fields, usual in rule.get("x-other-forms", ()):
         if name in rule["properties"] and is_among(word, tuple(words)):
             yield Candidate(name, fields, usual)

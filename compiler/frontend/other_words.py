@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..ops.fields import Schema
-from ..ops.words import normalize_word
+from ..ops.words import is_own_word, normalize_word
 from .foreign_steps import MAX_FRAGMENT, format_flow
 
 JSON_TYPES = {type(None): "null", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
@@ -42,8 +42,9 @@ def one_spelling(word: str) -> str:
 
 
 def advise_other_word(rule: Schema, word: str, value: Any = None) -> str:
-    """What to do instead of a word that the language does not have; empty for any other word."""
-    return choose_advice(advice_by_word(rule), word, value) if "x-other-keys" in rule else ""
+    """What to do instead of a word that the language does not have; empty for any other word, and for a value that is a name of the user's own."""
+    is_told = "x-other-keys" in rule and not (word == value and is_own_word(word))
+    return choose_advice(advice_by_word(rule), word, value) if is_told else ""
 
 
 def choose_advice(advices: Mapping[str, Any], word: str, value: Any) -> str:

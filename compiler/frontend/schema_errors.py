@@ -36,6 +36,7 @@ from .schema_rules import (
     unknown_entries,
     wants_in_words,
 )
+from .shares import explain_shares, find_shares
 from .sound_advice import first_sound, is_sound, scopes_at
 from .spec import MODIFIERS
 from .step_errors import advise_modifier, explain_not_a_step, explain_unknown_step_keys, unknown_step
@@ -55,6 +56,10 @@ def explain(root: Located, error: Any, rules: Rules = spec_rules) -> Iterator[Di
     subject = f"an item of `{holder}` " if is_item else f"`{holder}` " if path and holder is not None else ""
     wants = rule.get("x-wants") or wants_in_words(rule)
     if follows_from_another(root, path, node, rule, error.validator, rules):
+        return
+    shares = explain_shares(root, path, error.validator, rules)
+    yield from shares or ()
+    if shares is not None and error.validator != "additionalProperties":
         return
     is_out_of_range = error.validator in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
     if is_out_of_range and isinstance(node.value, float) and "number" not in rule.get("type", "number"):
@@ -241,7 +246,9 @@ def is_step_key(root: Located, word: str) -> bool:
 
 def explain_unknown_keys(root: Located, node: Located, rule: Schema, rules: Rules) -> Iterator[Diagnostic]:
     """The diagnostics of the keys of a mapping that its rule does not have."""
-    unknown, what = unknown_entries(node, rule), rule.get("x-what", "key")
+    shares = find_shares(rule, plain_value(node)) if "x-shares" in rule else None
+    unknown = [each for each in unknown_entries(node, rule) if not shares or each.key.value not in shares.by_key]
+    what = rule.get("x-what", "key")
     rest = next(filter(is_rest_of_pair, unknown), None)
     if rest:
         message = f"`{rest.key.value}` is the rest of a value that ends at the comma: YAML knows no ( )"

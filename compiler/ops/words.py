@@ -67,6 +67,10 @@ ARGUMENT_ADVICE = (
     (("align_corners", "half_pixel_centers", "antialias"), "leave it out: sizes grow as with align_corners false"),
     (("depth_radius",), "`size` counts the whole window: twice the radius, and one"),
 )  # fmt: skip
+# parts of the paths to what libraries have
+LIBRARIES = frozenset({"torch", "nn", "optim", "lr_scheduler", "functional", "F", "torchvision", "transforms", "T", "v2", "A", "albumentations", "kornia",
+    "tf", "tensorflow", "keras", "layers", "optimizers", "losses", "schedules", "timm", "transformers", "lightning", "pytorch_lightning", "mmcv",
+    "mmengine", "mmpretrain", "jax", "optax", "flax", "paddle", "bitsandbytes", "torch_optimizer", "pytorch_optimizer"})  # fmt: skip
 # mappings in which other formats keep a step's arguments
 NESTED_ARGUMENTS = re.compile(r"config|args|kwargs|attrs|attributes|params|parameters|options|\w+_param")
 # keys that open a list of names or branches in other formats
@@ -149,6 +153,14 @@ ROW_REMARKS = ((("Conv",), "theirs holds `batch_norm` and `silu` too: steps of t
 def normalize_word(word: str) -> str:
     """A word in one spelling: `nn.MaxPool2d()`, `max-pool2d` and `MaxPool_2D` are all `maxpool2d`."""
     return re.sub(r"[_\-\s]", "", word.partition("(")[0].rpartition(".")[2]).lower()
+
+
+def is_own_word(word: str) -> bool:
+    """Whether a word with points is a name of the user's own, as `my.auto`, and no path to what a library has, as `torch.optim.SGD` or
+    `F.cross_entropy`: only of such a path the last part tells what is meant."""
+    *path, last = word.partition("(")[0].split(".")
+    are_names = all(part.isidentifier() for part in (*path, last))
+    return are_names and bool(path) and not last[:1].isupper() and LIBRARIES.isdisjoint(path)
 
 
 def is_among(word: str, words: tuple[str, ...]) -> bool:

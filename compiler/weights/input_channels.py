@@ -6,13 +6,14 @@ Source: timm's adapt_input_conv, which keeps the size of the activations.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ..ir.dtypes import DType
 from ..ir.graph import Graph
 from .source import WeightSource
 
 InputMethod = Literal["sum", "repeat"]
+INPUT_METHODS = get_args(InputMethod)
 Shape = tuple[int, ...]
 
 

@@ -40,8 +40,9 @@ def evaluate(
         if progress:
             progress(done, total)
     labels = dict(enumerate(session.labels)) or {at: name for name, at in matching.classes.items()}
+    notes = tuple(tell_left_out(examples, matching))
     return tally.finish(
-        session.name, session.device, examples.place, matching.how, labels, tuple(tell_left_out(examples, matching))
+        session.name, session.device, examples.place, matching.how, labels, notes, session.count_classes()
     )
 
 

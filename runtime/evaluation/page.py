@@ -80,9 +80,9 @@ def format_figures(figures: Iterable[tuple[str, str]]) -> str:
     return f"<dl>{''.join(f'<div><dt>{name}</dt><dd>{value}</dd></div>' for name, value in figures)}</dl>"
 
 
-def format_totals(found: ClassificationReport, with_five: bool = True) -> str:
-    """The two figures, and of how many pictures and classes they are; `with_five` is False where a model has five classes or fewer."""
-    five = (("top-5", format_answered(found, found.top5)),) * with_five
+def format_totals(found: ClassificationReport) -> str:
+    """The figures, and of how many pictures and classes they are."""
+    five = (("top-5", format_answered(found, found.top5)),) * found.shows_top5
     return format_figures((("top-1", format_answered(found, found.top1)), *five, ("pictures", f"{found.answered:,}"),
                            ("classes", f"{len(found.classes):,}")))  # fmt: skip
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from heapq import heappush, heapreplace, nlargest
 from typing import Any, NamedTuple
 
+# with so many classes or fewer, the right one is always among the first five
+TOP_CLASSES = 5
 # pictures without an answer that are kept by name
 KEPT_UNREADABLE = 100
 
@@ -62,7 +64,8 @@ class ClassificationReport(NamedTuple):
     """What a classifier comes to on pictures whose classes are known; a value, from which reports are made.
 
     Shares are of the pictures that were answered. `classes` are those that occur, `confusions` what was taken for another class, the
-    most frequent first, `mistakes` the wrong answers of the highest probability. `notes` say what was left out.
+    most frequent first, `mistakes` the wrong answers of the highest probability. `notes` say what was left out. `outcomes` is how many
+    classes the model tells apart, None where that is open.
     """
 
     model: str
@@ -76,6 +79,7 @@ class ClassificationReport(NamedTuple):
     unreadable: tuple[Unreadable, ...]
     unreadable_count: int
     notes: tuple[str, ...] = ()
+    outcomes: int | None = None
 
     @property
     def answered(self) -> int:
@@ -91,6 +95,11 @@ class ClassificationReport(NamedTuple):
     def top5(self) -> float:
         """The share of pictures whose class was among the first five."""
         return share(sum(each.five for each in self.classes), self.answered)
+
+    @property
+    def shows_top5(self) -> bool:
+        """Whether `top5` says anything: not of a model of five classes or fewer, where it is always all of them."""
+        return self.outcomes is None or self.outcomes > TOP_CLASSES
 
 
 def share(part: int, whole: int) -> float:
@@ -146,12 +155,13 @@ class Tally:
                      for at in sorted(pictures))  # fmt: skip
 
     def finish(
-        self, model: str, device: str, place: str, matched: str, labels: dict[int, str], notes: tuple[str, ...]
-    ) -> ClassificationReport:
-        """The value of all that was counted; `labels` names the classes that a model does not."""
+        self, model: str, device: str, place: str, matched: str, labels: dict[int, str], notes: tuple[str, ...],
+        outcomes: int | None = None,
+    ) -> ClassificationReport:  # fmt: skip
+        """The value of all that was counted; `labels` names the classes that a model does not, which tells `outcomes` classes apart."""
         labels = {**labels, **self.labels}
         wrong = [Confusion(*pair, count) for pair, count in self.pairs.items() if pair[0] != pair[1]]
         confusions = tuple(sorted(wrong, key=lambda each: (-each.pictures, each.true, each.predicted)))
         mistakes = tuple(entry[2] for entry in nlargest(self.kept, self.worst))
         return ClassificationReport(model, device, place, matched, labels, self.scores(labels), confusions, mistakes, tuple(self.unreadable),
-                          self.unreadable_count, notes)  # fmt: skip
+                          self.unreadable_count, notes, outcomes)  # fmt: skip

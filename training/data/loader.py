@@ -8,12 +8,14 @@ the list of pictures. Where there is no fork, the system's own way is taken.
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 import warnings
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
@@ -162,7 +164,7 @@ class BatchWorkers:
     """Worker processes that make batches of a dataset; they are started at the first pass and stay for all others."""
 
     def __init__(self, dataset: Dataset[MadeBatch], workers: int, pin: bool) -> None:
-        self.plans = PlanSource()
+        self.plans, self.owner = PlanSource(), os.getpid()
         several: dict[str, Any] = {}
         if workers:
             fork = "fork" in multiprocessing.get_all_start_methods() and multiprocessing.get_start_method() != "spawn"
@@ -187,6 +189,7 @@ class BatchWorkers:
             with warnings.catch_warnings(), signals_blocked():
                 # of Python 3.12 and later, that threads are about; and of torch, that the machine has fewer cores
                 warnings.simplefilter("ignore")
+                OPEN.add(self)
                 made = iter(self.loader)
             yield from made
         except (OSError, EOFError):
@@ -202,6 +205,23 @@ class BatchWorkers:
             # a worker that the system has killed may be told here, too, and what there is to say of it is said already
             with suppress(Failure), worker_faults():
                 made._shutdown_workers()  # type: ignore[attr-defined]
+
+
+# those that may have workers
+OPEN: weakref.WeakSet[BatchWorkers] = weakref.WeakSet()
+
+
+def close_all() -> None:
+    """Ends what workers are left when Python ends. multiprocessing would send each a SIGTERM and wait for its end without a limit; where a SIGTERM of
+    anybody else has come and the worker had no time to take it yet, the system makes one of the two, and the worker goes on for ever."""
+    for each in [*OPEN]:
+        # a fork of this process has them, too, and they are not its own
+        if each.owner == os.getpid():
+            each.close()
+
+
+# behind torch's own, which is registered when it is imported: so this is called before
+atexit.register(close_all)
 
 
 def keep(made: Any) -> Any:

@@ -23,6 +23,7 @@ from .words import (
     OTHER_KEYS,
     OTHER_WORDS,
     PARTS,
+    SHARES,
     STANDS_IN,
 )
 
@@ -38,6 +39,7 @@ OF_MESSAGES = (
     "x-needs",
     "x-parts",
     "x-item-order",
+    "x-shares",
     "x-order",
     "x-example",
     "x-choice",
@@ -77,6 +79,8 @@ def lay_in(rule: Schema, place: str, inside: bool = True) -> Schema:
         found["x-meant-key"] = MEANT_KEYS[place]
     if place in PARTS:
         found["x-parts"] = [list(words) for words in PARTS[place]]
+    if place in SHARES:
+        found["x-shares"] = SHARES[place]
     if place in ITEM_ORDERS:
         found["x-item-order"] = ITEM_ORDERS[place]
     if place in ORDER:

@@ -51,7 +51,8 @@ def without_needs(choices: Schema) -> tuple[str, ...]:
 def data_rule() -> Schema:
     """The rule of `data`: where the pictures are."""
     split = mapping_rule(
-        {"val": number_rule("the share of each class that is kept", "a share over 0 and under 1", exclusiveMinimum=0, exclusiveMaximum=1), "seed": with_synonyms(count_rule("of the draw", 0, default=0), "random_state")},
+        {"val": with_synonyms(number_rule("the share of each class that is kept", "a share over 0 and under 1", exclusiveMinimum=0, exclusiveMaximum=1),
+                              "ratio", "fraction", "share", "size", "valid", "validation"), "seed": with_synonyms(count_rule("of the draw", 0, default=0), "random_state")},
         "key of `split`", ("val",),
     ) | {"type": ["object", "number", "null"], "exclusiveMinimum": 0, "exclusiveMaximum": 1, "x-bare": "val",
          "description": "a part of `train` for validation, instead of `val`", "default": None,

@@ -21,6 +21,7 @@ STANDS_IN: list[tuple[tuple[str, ...], str, str]] = [
     (("save_period", "checkpoint_interval", "save_every_n_epochs"), "checkpoint", "every"),
     (("max_keep_ckpts", "checkpoint_hist"), "checkpoint", "keep"),
     (("use_tensorboard",), "log", "tensorboard"),
+    (("train_split", "train_size", "train_ratio", "val_size", "valid_size", "test_size", "test_ratio"), "data", ""),
     (("mixup_alpha",), "augment", "mixup"),
     (("cutmix_alpha",), "augment", "cutmix"),
     (("reprob", "random_erase", "erase_prob"), "augment", "random_erasing"),
@@ -128,7 +129,6 @@ OTHER_KEYS: dict[str, Rows] = {
         (("shuffle", "pin_memory", "drop_last", "persistent_workers", "prefetch_factor", "cache", "download"), "leave it out: pictures are shuffled in each epoch, all of them come, and they are read ahead"),
         (("name", "type", "dataset", "_target_"), "data are a folder: `data: {train: train, val: val}`; MNIST's files are `data: {format: idx}`, and a list of paths and classes is `data: {format: csv}`"),
     ],
-    "data.train": [(("",), {"number": "it is a folder; what validates is a share of its pictures, as `split: 0.2`", "integer": ""})],
     "data.workers": [(("auto", "-1", "all", "max"), "write `workers: null`: then there is one a core, at most 8")],
     "data.format": [(("coco", "voc", "yolo", "tfrecord", "tfrecords", "webdataset", "wds", "lmdb", "hdf5", "parquet", "arrow", "zip", "tar", "json", "torch", "hf", "huggingface"),
                      "there is no such format: a folder has a folder for each class (`format: imagefolder`), a csv a path and a class a line (`format: csv`)")],
@@ -216,6 +216,15 @@ PARTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "optimizer.adam.betas": (("beta1", "b1", "beta_1", "adam_beta1"), ("beta2", "b2", "beta_2", "adam_beta2")),
     "optimizer.adamw.betas": (("beta1", "b1", "beta_1", "adam_beta1"), ("beta2", "b2", "beta_2", "adam_beta2")),
 }
+# a place, and how others divide its whole: words for each part, which of them a recipe has, where, and what there is for the others
+OF_PICTURES = {
+    "parts": {"train": ("training", "train_split", "train_size", "train_ratio", "train_fraction", "train_share"),
+              "val": ("valid", "validation", "val_split", "val_size", "val_ratio", "val_fraction", "validation_split", "validation_size", "valid_size", "holdout"),
+              "test": ("testing", "test_split", "test_size", "test_ratio", "test_fraction")},
+    "wanted": "val", "wants": "that of the training pictures which validates",
+    "remark": "test pictures lie in a folder of their own, beside those of `train`: `archc eval MODEL FOLDER`",
+}  # fmt: skip
+SHARES: dict[str, dict[str, Any]] = {"data": OF_PICTURES | {"into": "split"}, "data.split": OF_PICTURES | {"into": ""}}
 # a place of a list, and the order of its items, where others name each: `class_weights: {cat: 1, dog: 2}`
 ITEM_ORDERS = {"loss.class_weights": "the order of the classes, which is that of their names"}
 METRIC_WORDS = dict.fromkeys(("accuracy", "acc", "acc1", "acc@1", "top1_acc", "val_acc", "val_accuracy", "val/acc", "prec1", "accuracy_top1", "eval_accuracy", "metrics/accuracy_top1", "top_1", "top-1"), "top1")  # fmt: skip

@@ -9,12 +9,11 @@ from urllib.parse import quote
 from ...compiler.counts import count_of
 from ...runtime.evaluation import ClassificationReport
 from ...runtime.evaluation.page import escape_text, format_document, format_figures, format_findings, format_html_table
-from ..measures import Measures
+from ..measures import TOP_CLASSES, Measures
 from ..recipe.recipe import Recipe
 from ..result import EnsembleMeasures, MemberMeasures
 from ..watching import RunEnd
 from .page import DASH, FINISHED, STYLE, format_end, format_number, format_rows, format_share, format_texts
-from .series import TOP_CLASSES
 
 
 class EnsembleRecord(NamedTuple):

@@ -50,7 +50,7 @@ def evaluate_module(module: nn.Module, batches: Any, pictures: Any, output: Clas
         module.train(training)
     for name, why in getattr(batches, "broken", {}).items():
         tally.add({"path": [name], "top": [[]], "error": ["image-unreadable"], "message": [why]}, [0])
-    found = tally.finish(model, device.type, place, matched, dict(enumerate(classes)), ())
+    found = tally.finish(model, device.type, place, matched, dict(enumerate(classes)), (), output.classes)
     return with_pictures(found, pictures, places)
 
 

@@ -16,9 +16,10 @@ from ...runtime.evaluation.page import (
     format_percent,
     format_totals,
 )
+from ..measures import TOP_CLASSES
 from ..watching import RunEnd, RunPlan
 from .curves import STYLE as CHART_STYLE
-from .series import TOP_CLASSES, Chart, EpochRow
+from .series import Chart, EpochRow
 
 STYLE = (
     CHART_STYLE
@@ -81,7 +82,7 @@ def format_parts(record: RunRecord) -> Iterator[str]:
     yield format_charts(record)
     yield format_epochs(record)
     if record.evaluation:
-        yield f"<section><h2>The best weights on the validation pictures</h2>\n{format_totals(record.evaluation, len(record.plan.classes) > TOP_CLASSES)}</section>\n"
+        yield f"<section><h2>The best weights on the validation pictures</h2>\n{format_totals(record.evaluation)}</section>\n"
         yield from format_findings(record.evaluation)
     yield from format_texts(record.texts)
     yield format_rows("Made with", ("what", "version"), record.versions)

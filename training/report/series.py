@@ -7,14 +7,12 @@ from typing import NamedTuple
 
 from ..augment.steps import STEPS
 from ..augment.steps.step import BatchStep
-from ..measures import is_loss
+from ..measures import TOP_CLASSES, is_loss
 from ..metrics import Row
 from ..watching import RunPlan
 
 # points of a line: more are no longer seen, and make the page large
 MOST_POINTS = 600
-# with so many classes or fewer, the right one is always among the first five
-TOP_CLASSES = 5
 
 
 class Line(NamedTuple):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..compiler.diagnostics import Collector, Failure, SpecError
-from ..compiler.weights.name_map import NameMap
-from ..runtime.endless import refuse_endless
+from .diagnostics import Collector, Failure, SpecError
+from .limits import HIGHEST_BYTES
+from .weights.name_map import NameMap
 
 NamesGiven = NameMap | str | os.PathLike[str] | Mapping[str, str]
 
@@ -28,12 +29,14 @@ def name_map(value: object) -> NameMap | None:
 
 def read_name_map(path: Path) -> NameMap:
     """The map in a YAML file: `ours: theirs` in each line. Raises SpecError with what is wrong in it, Failure where it cannot be read."""
-    from ..compiler.frontend.decoding import decode_text
-    from ..compiler.frontend.located_yaml import parse_yaml
+    from .frontend.decoding import decode_text
+    from .frontend.located_yaml import parse_yaml
 
     try:
-        refuse_endless(path)
-        data = path.read_bytes()
+        if path.is_char_device() and not path.samefile(os.devnull):
+            raise OSError(errno.EINVAL, "it is a device, and a map is a file")
+        with path.open("rb") as file:
+            data = file.read(HIGHEST_BYTES + 1)
     except OSError as error:
         raise Failure(
             "file-missing", f"the map of names `{path}` cannot be read: {error.strerror}", exit_code=2

@@ -1,4 +1,4 @@
-"""The weights that a caller gives: a path, a state_dict, or either for each step, as one form for the whole build."""
+"""The weights that a caller gives: a path, a state_dict, or either for each step, as one form for a build or a run."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..compiler.diagnostics import Failure
-from ..compiler.ir.dtypes import BF16, DTYPES, DType
-from ..compiler.sources import BUNDLED, zoo
-from ..compiler.weights.source import Checkpoint, KeyedStateDict, WeightSource
+from ..diagnostics import Failure
+from ..ir.dtypes import BF16, DTYPES, DType
+from ..sources import BUNDLED, zoo
+from .source import Checkpoint, KeyedStateDict, WeightSource
 
 CheckpointGiven = Path | Checkpoint
 Weights = Mapping[str, Any] | str | os.PathLike[str] | WeightSource
@@ -124,7 +124,7 @@ def checkpoint_path(value: str | os.PathLike[str]) -> Path:
 
 def in_memory(content: Mapping[Any, Any]) -> Checkpoint:
     """What torch.load gives, or a state_dict alone, as a checkpoint: every mapping in it that has tensors by name, and every module."""
-    from ..compiler.weights.formats.content import describe_content, key_text
+    from .formats.content import describe_content, key_text
 
     found: list[KeyedStateDict] = []
     seen: set[int] = set()

@@ -1,0 +1,84 @@
+"""Which nets training takes: one picture in, a number for each class out, and each parameter on the way there. All else is told before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..compiler.counts import count_of
+from ..compiler.diagnostics import Diagnostic, Note, Span, SpecError, list_names
+from ..compiler.driver import Compilation
+from ..compiler.ir.graph import Graph, Value
+from ..compiler.weights.names import belongs_to, summarize_by_step
+
+OWN_LOOP = "train another net in a loop of your own: archc.load(SPEC).to_torch()"
+
+
+def refuse_untrainable(checked: Compilation, graph: Graph, frozen: Sequence[str]) -> None:
+    """Raises SpecError for a net that training does not take; `frozen` are the paths that the recipe takes out of training."""
+    found = next(find_untrainable(checked, graph, frozen), None)
+    if found is not None:
+        raise SpecError([found])
+
+
+def find_untrainable(checked: Compilation, graph: Graph, frozen: Sequence[str]) -> Iterator[Diagnostic]:
+    """What is in the way, the first thing first."""
+    yield from other_inputs(checked, graph)
+    yield from no_class_scores(graph)
+    yield from untrained_outputs(graph, frozen)
+
+
+def other_inputs(checked: Compilation, graph: Graph) -> Iterator[Diagnostic]:
+    """Inputs that are not one picture."""
+    entries = checked.document.input if checked.document else {}
+    spans = [entries[each.name].key.span if each.name in entries else None for each in graph.inputs]
+    if len(graph.inputs) > 1:
+        names = list_names([each.name for each in graph.inputs], "`{}`")
+        message = f"training gives a net one picture, and this one has {count_of(len(graph.inputs), 'input')}: {names}"
+        yield Diagnostic("not-an-image-model", spans[1], message, help=OWN_LOOP + ", as docs/howto/inputs.md does")
+    for value, span in zip(graph.inputs, spans, strict=True):
+        if not value.type.is_image:
+            message = f"training gives a net one picture, and the input `{value.name}` is {value.type}"
+            yield Diagnostic(
+                "not-an-image-model", span, message, help="a picture is `input: {image: [channels, height, width]}`"
+            )
+
+
+def no_class_scores(graph: Graph) -> Iterator[Diagnostic]:
+    """An output, or a head, that is no vector with a number for each class."""
+    output = graph.outputs[-1]
+    kind = output.value.type
+    if not kind.elements == kind.channels > 1:
+        which = "the last output" if len(graph.outputs) > 1 else "the output"
+        what = "a map" if kind.is_image and kind.elements != kind.channels else "one number, as of a regression"
+        message = (
+            f"training wants a number for each of two classes or more, and {which}, `{output.name}`, is {kind}: {what}"
+        )
+        help = f"let the net end in a `linear` with as many outputs as there are classes; {OWN_LOOP}"
+        yield Diagnostic("not-a-classifier", span_of(graph, output.value), message, help=help)
+    for head in graph.heads:
+        if (found := head.value.type).elements != kind.elements:
+            message = f"the head `{head.path}` gives {found}, and the output `{output.name}` {kind}: both learn the same classes"
+            help = "let both end in as many numbers: `linear: $classes`"
+            yield Diagnostic("not-a-classifier", span_of(graph, head.value), message, help=help)
+
+
+def untrained_outputs(graph: Graph, frozen: Sequence[str]) -> Iterator[Diagnostic]:
+    """Outputs with weights of their own, which no loss would train."""
+    *others, trained = graph.outputs
+    taught = {node.path for node in graph.needed_by([trained.value, *(head.value for head in graph.heads)])}
+    for output in others:
+        own = [
+            name for node in graph.needed_by([output.value]) if node.path not in taught for name in node.params()
+            if not belongs_to(name, frozen)
+        ]  # fmt: skip
+        if own:
+            steps = summarize_by_step(own, graph.params())
+            message = f"training teaches the last output, `{trained.name}`, and {list_names(steps, '`{}`')} would stay untrained: `{output.name}` alone needs it"
+            note = Note(f"the last output, `{trained.name}`, is here", span_of(graph, trained.value))
+            help = f"leave that output out, or its steps as they are: `freeze: [{', '.join(steps)}]`; {OWN_LOOP}"
+            yield Diagnostic("not-a-classifier", span_of(graph, output.value), message, notes=(note,), help=help)
+
+
+def span_of(graph: Graph, value: Value) -> Span | None:
+    """Where the step stands that gives a value."""
+    return next((node.span for node in graph.nodes if value in node.outputs), None)
