@@ -107,6 +107,11 @@ def test_a_run_is_resumed_and_made_longer(run: Run) -> None:
         and "--resume run" in refused.err
         and "-o ANOTHER" in refused.err
     )
+    assert "error[no-such-spec]" in run("train", "none", "--data", "photos", "-o", "none").err
+    Path("run").rename("my run")
+    refused = run(*TRAIN, "-o", "my run")
+    assert "archc train --resume 'my run'" in refused.err
+    Path("my run").rename("run")
     longer = json.loads(run("train", "--resume", "run", "--epochs", "4", "--format", "json").out)
     assert longer["step"] == 12
     assert run("train", "--resume", "run", "--epochs", "2").code == 2

@@ -24,6 +24,7 @@ from ..compiler.driver import Compilation
 from ..compiler.files import atomic_write
 from ..compiler.revisions import FIXED, HARMLESS, KEPT
 from ..compiler.sources import BUNDLED
+from ..compiler.spelling import as_word
 from .recipe.write import flow
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class RunFolder(NamedTuple):
             raise Failure("cannot-write", f"`{self.path}` cannot be read: {why}", "give -o another name", 3) from None
         if self.record.exists():
             raise Failure("run-exists", f"`{self.path}` holds a run already",
-                          f"go on with it: archc train --resume {self.path}; or begin another: -o ANOTHER", 2)  # fmt: skip
+                          f"go on with it: archc train --resume {as_word(self.path)}; or begin another: -o ANOTHER", 2)  # fmt: skip
         # a start that was killed leaves some of these, and no run.json
         started = self.is_started()
         if others := [
@@ -141,6 +142,12 @@ class RunFolder(NamedTuple):
             if place.exists() and not place.is_file():
                 raise Failure("no-such-run", f"`{place}` is no plain file", "remove it, or put the run's own back", 2)
 
+    def check_texts(self) -> None:
+        """Raises Failure `no-such-run` where the recipe or the spec of a run is not there."""
+        if lost := [place.name for place in (self.recipe, self.spec) if not place.exists()]:
+            raise Failure("no-such-run", f"`{self.path}` has no {lost[0]}, which the run wrote when it began",
+                          f"put it back, or begin a new run with --weights {as_word(self.best)}", 2)  # fmt: skip
+
     def read_record(self) -> dict[str, Any]:
         """What run.json says. Raises Failure `no-such-run` where it cannot be read."""
         self.check_begun()
@@ -149,7 +156,7 @@ class RunFolder(NamedTuple):
             return check_record(found)
         except (OSError, ValueError, RecursionError) as error:
             raise Failure("no-such-run", f"`{self.record}` cannot be read: {str(error)[:200]}",
-                          f"put it back as it was written, or begin a new run with --weights {self.best}", 2) from None  # fmt: skip
+                          f"put it back as it was written, or begin a new run with --weights {as_word(self.best)}", 2) from None  # fmt: skip
 
     def write_text(self, place: Path, text: str) -> None:
         """Writes a file of the run, whole or not at all."""
