@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -76,6 +77,14 @@ def test_a_folder_of_photos_becomes_a_model(run: Run) -> None:
     told = json.loads(run("eval", "tiny.onnx", "photos/val", "--device", "cpu", "--format", "json").out)
     assert told["pictures"] == 6 and told["top1"] > 0.3
     assert run("check", "run/spec.yaml").code == 0
+
+
+def test_a_spec_from_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is checked without the number of classes, and with it, and read once."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(SPEC.encode())))
+    ran = run("train", "-", *TRAIN[2:], "-o", "run", "--epochs", "1")
+    assert ran.code == 0 and "classes = 3" in ran.err and run("check", "run/spec.yaml").code == 0
+    assert run("train", "-", "-", *TRAIN[3:], "-o", "other").code == 2
 
 
 def test_numbers_do_not_take_the_labels_of_a_known_set(run: Run) -> None:

@@ -173,6 +173,9 @@ def carry_out(request: TrainingRequest, run: OpenRun, course: Course, plan: RunP
         end = RunEnd(f"{failure.code}: {failure.message}", failure.help)
         for note in report_run(ReportedNet(net.checked.name, net.output, net.data), learner, course, plan, end):
             request.tell(f"note: {note}")
+    if failure.code == "disk-full":
+        help = f"free some space; archc train --resume {as_word(request.run)} goes on from the newest checkpoint"
+        raise Failure(failure.code, failure.message, help, failure.exit_code)
     raise failure
 
 

@@ -12,7 +12,7 @@ from ..compiler.counts import count_of
 from ..compiler.diagnostics import Failure, SpecError
 from ..compiler.driver import Compilation, check, explain_open_params
 from ..compiler.limits import DEFAULT, Limits
-from ..compiler.sources import BUNDLED, LABEL_SETS
+from ..compiler.sources import BUNDLED, LABEL_SETS, SpecText
 from ..compiler.weights.loading import CheckpointsByStep
 from ..compiler.weights.options import READ_AS_IT_FITS, CheckpointOptions
 from ..runtime.preprocess import Preprocess
@@ -38,13 +38,13 @@ class StartWeights(NamedTuple):
 class TrainingRequest(NamedTuple):
     """What is asked for.
 
-    `spec` is a path or a bundled name, with its parameters as name=value in `settings`, and as values in `params`. `data` is the folder of the pictures, which may
+    `spec` is a path, a bundled name, or a text that was read, with its parameters as name=value in `settings`, and as values in `params`. `data` is the folder of the pictures, which may
     also be given as they are. `part` is the graph of a member of the spec, which alone is trained, in the processes of `fabric`, which are
     there already; `whole` is then that of all of them, whose steps `weights` names. `resume` goes on with what lies in `output`; spec and recipe come from there then. `tell` gets remarks
     for people while the run is prepared.
     """
 
-    spec: str
+    spec: str | SpecText
     recipe: Recipe
     output: Path
     data: Path | TrainingData

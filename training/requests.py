@@ -12,7 +12,7 @@ from ..compiler.counts import count_of
 from ..compiler.diagnostics import Failure, SpecError
 from ..compiler.driver import check
 from ..compiler.limits import DEFAULT, Limits
-from ..compiler.sources import Memory, SpecText
+from ..compiler.sources import Memory, SpecText, find_spec
 from ..compiler.spelling import as_word
 from ..compiler.weights.options import CheckpointOptions
 from .devices import global_rank
@@ -49,10 +49,16 @@ def plan_request(
         RunFolder(output).check_new()
     if isinstance(recipe, (str, os.PathLike)):
         refuse_swapped(spec, os.fspath(recipe))
+    if spec == recipe == "-":
+        raise Failure(
+            "usage", "the spec and the recipe cannot both come from standard input", "give one of them as a file", 2
+        )
+    # standard input is read once, and a spec is checked twice: without the number of classes, and with it
+    text = find_spec(spec) if spec == "-" else spec
     of_spec = settings
     of_recipe: tuple[str, ...] = ()
     if settings:
-        checked = check(spec, limits=limits)
+        checked = check(text, limits=limits)
         if checked.document is None:
             raise SpecError(checked.diagnostics)
         of_recipe, of_spec = split_settings(settings, checked.document.params)
@@ -62,7 +68,7 @@ def plan_request(
     if start is None:
         start = StartWeights(by_step(weights), CheckpointOptions(skip=weights_skip))
     where = data if data is not None else folder_of(found)
-    return TrainingRequest(spec, found, output or Path(), where, of_spec, start, device, False, limits, watchers, tell,
+    return TrainingRequest(text, found, output or Path(), where, of_spec, start, device, False, limits, watchers, tell,
                            params=params or {})  # fmt: skip
 
 
