@@ -229,12 +229,16 @@ def test_each_optimizers_own_checkpoints_fit(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\x08\0\0\0\0\0\0\0{}      ", b"\xff" * 20, None])
-def test_best_weights_that_are_none_cost_the_report_and_not_the_run(run: Path, content: bytes | None) -> None:
+def test_best_weights_that_are_none_are_told(run: Path, content: bytes | None) -> None:
     place = run / "best.safetensors"
     place.unlink() if content is None else place.write_bytes(content)
     with pytest.raises(Failure) as caught:
         load_best(torch.nn.Linear(2, 2), place)
     assert caught.value.code == DAMAGED
+    # the answer of a run that goes on would name them
+    with pytest.raises(Failure) as caught:
+        resume(run, data=DATA, device="cpu")
+    assert caught.value.code == DAMAGED and "best.safetensors" in caught.value.message
 
 
 NAMES = ("a\nb.png", "a\r.png", "a\u2028b.png", "a\x85b.png", 'a"b,c.png', "a\udcff.png", "plain.png")

@@ -315,6 +315,10 @@ def resume_progress(newest: Path, learner: Learner, course: Course, run: Path) -
                       f"put it back as it was, or make the run longer: --resume {as_word(run)} --epochs N")  # fmt: skip
     changes = check_identity(str(newest), found.identity, course.identity, run)
     learner.restore(found.tensors, found.progress.step, found.progress.scaler)
+    if found.progress.best is not None:
+        from .report.weights import check_best
+
+        check_best(learner.network, course.best)
     different = f"goes on, though not to the last bit as before: {'; '.join(changes)}"
     return found.progress, [different] if changes else []
 
