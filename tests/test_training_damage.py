@@ -258,6 +258,20 @@ def test_broken_pictures_of_any_name_are_read_back(tmp_path: Path) -> None:
     assert tuple(read_broken(tmp_path / "broken.csv")) == (*NAMES, "after.png")
 
 
+def test_what_stopped_a_run_is_counted_anew(tmp_path: Path) -> None:
+    """Whoever has mended the pictures, or allows more of them, goes on."""
+    pictures = [("a.png", "why"), ("b.png", "why")]
+    with pytest.raises(Failure) as caught:
+        BrokenPictures(tmp_path, 1).add(pictures)
+    assert "--resume" in caught.value.help and "`broken: 4`" in caught.value.help
+    assert BrokenPictures(tmp_path, 2).count == 2
+    mended = BrokenPictures(tmp_path, 1)
+    mended.add([])
+    assert mended.count == 0 and not (tmp_path / "broken.csv").exists()
+    with pytest.raises(Failure):
+        mended.add(pictures)
+
+
 def test_classes_of_any_name_become_labels(tmp_path: Path) -> None:
     names = ("a\x7fb", "a\x85b", "a\u2028b", "a\uffffb", "\ufeffx", "a\nb", "\x1b[31m", "null", " ", "é🙂", "a: [b]")
     (tmp_path / "small.yaml").write_text(SMALL, "utf-8")
