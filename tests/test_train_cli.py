@@ -117,6 +117,10 @@ def test_a_run_is_resumed_and_made_longer(run: Run) -> None:
         and "-o ANOTHER" in refused.err
     )
     assert "error[no-such-spec]" in run("train", "none", "--data", "photos", "-o", "none").err
+    Path("photos/val").rename("val")
+    refused = run("train", "--resume", "run")
+    assert "error[no-pictures]" in refused.err and "--data DIR" in refused.err and "--set" not in refused.err
+    Path("val").rename("photos/val")
     Path("run").rename("my run")
     refused = run(*TRAIN, "-o", "my run")
     assert "archc train --resume 'my run'" in refused.err

@@ -129,7 +129,14 @@ def open_pictures(request: TrainingRequest, checked: Compilation, count: int | N
 
     stated = checked.header.labels
     own = stated is not None and stated.reference not in LABEL_SETS and not stated.span.source.label.startswith(BUNDLED)
-    data = open_data(request.recipe.data, Path(request.data), checked.labels, count, own)
+    try:
+        data = open_data(request.recipe.data, Path(request.data), checked.labels, count, own)
+    except Failure as failure:
+        # what a new run could change is settled in one that goes on
+        help = "the run began with other pictures: put them back as they were, or say where they are now: --data DIR"
+        raise Failure(
+            failure.code, failure.message, help if request.resume else failure.help, failure.exit_code
+        ) from None
     for note in data.notes:
         request.tell(f"note: {note}")
     return data
