@@ -20,16 +20,18 @@ from safetensors.torch import save_file
 from archc import Failure
 from archc.compiler.diagnostics import SpecError
 from archc.compiler.driver import check
+from archc.runtime.evaluation.examples import read_csv
 from archc.training import resume, train
 from archc.training.broken import BrokenPictures, read_broken
 from archc.training.checkpoint.identity import hash_recipe
 from archc.training.checkpoint.write import HEADER
 from archc.training.data import TrainingData
 from archc.training.data.classes import SpecClasses, name_classes
-from archc.training.data.pictures import ArrayPictures
+from archc.training.data.pictures import ArrayPictures, ChosenPictures, FilePictures, PathList
 from archc.training.metrics import read_metrics
 from archc.training.recipe.recipe import CheckpointRules, DataRules, OptimizerRules, Recipe, ScheduleRules
 from archc.training.report.weights import load_best
+from archc.training.run_folder import RunFolder
 from archc.training.run_lock import TABLES
 from archc.training.tables import cut_torn_end
 
@@ -256,6 +258,14 @@ def test_broken_pictures_of_any_name_are_read_back(tmp_path: Path) -> None:
         cut_torn_end(tmp_path / "broken.csv")
     BrokenPictures(tmp_path, 100).keep([("after.png", "why")])
     assert tuple(read_broken(tmp_path / "broken.csv")) == (*NAMES, "after.png")
+
+
+def test_the_list_of_a_split_is_read_back(tmp_path: Path) -> None:
+    paths = [str(tmp_path / "a\rb" / name) for name in NAMES]
+    files = FilePictures(PathList(paths, str(tmp_path)), np.arange(len(paths)) % 2, 2)
+    data = TrainingData(files, ChosenPictures(files, np.arange(len(paths))), ("a\rb", "c"), "folders")
+    RunFolder(tmp_path).write_validation(data)
+    assert [*read_csv(str(tmp_path / "val.csv"))] == [(path, data.classes[at % 2]) for at, path in enumerate(paths)]
 
 
 def test_what_stopped_a_run_is_counted_anew(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -14,7 +12,7 @@ from ..compiler.destinations import write_failure
 from ..compiler.diagnostics import Failure
 from ..compiler.spelling import as_word
 from .devices import ask_first
-from .tables import read_rows
+from .tables import format_row, read_rows
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -111,14 +109,6 @@ class BrokenPictures:
         return f"{count_of(self.count, 'picture')} {were} could not be read: {name_once(first, why)}" + (
             f" …; {self.path} lists them" if self.count > 1 and self.path else ""
         )
-
-
-def format_row(cells: tuple[str, str]) -> str:
-    """A line of the file. The library puts a name with a lone \\r into no quotes."""
-    out = io.StringIO()
-    odd = any("\r" in cell for cell in cells)
-    csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL).writerow(cells)
-    return out.getvalue()
 
 
 def name_once(name: str, why: str) -> str:

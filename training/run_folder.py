@@ -12,7 +12,6 @@ metrics.csv, broken.csv, tensorboard/, report.html, members/
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import subprocess
@@ -26,6 +25,7 @@ from ..compiler.revisions import FIXED, HARMLESS, KEPT
 from ..compiler.sources import BUNDLED
 from ..compiler.spelling import as_word
 from .recipe.write import flow
+from .tables import format_row
 
 if TYPE_CHECKING:
     from .data import TrainingData
@@ -181,9 +181,10 @@ class RunFolder(NamedTuple):
             atomic_write(self.path / "val.csv") as partial,
             partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
         ):
-            rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(("path", "class"))
-            rows.writerows((os.path.abspath(val.source(at)), data.classes[val.target(at)]) for at in range(len(val)))
+            file.write(format_row(("path", "class")))
+            file.writelines(
+                format_row((os.path.abspath(val.source(at)), data.classes[val.target(at)])) for at in range(len(val))
+            )
 
 
 def write_spec(folder: RunFolder, checked: Compilation, labels: tuple[str, ...]) -> None:
