@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable
 
 Spelling = Callable[..., str]
+
+
+def as_word(path: str | os.PathLike[str]) -> str:
+    """How a path stands in a command that people copy into a shell."""
+    return shlex.quote(os.fspath(path))
 
 
 def as_keyword(option: str, value: object = "") -> str:

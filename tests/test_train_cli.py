@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -78,6 +79,14 @@ def test_a_folder_of_photos_becomes_a_model(run: Run) -> None:
     assert run("check", "run/spec.yaml").code == 0
 
 
+def test_a_spec_from_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is checked without the number of classes, and with it, and read once."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(SPEC.encode())))
+    ran = run("train", "-", *TRAIN[2:], "-o", "run", "--epochs", "1")
+    assert ran.code == 0 and "classes = 3" in ran.err and run("check", "run/spec.yaml").code == 0
+    assert run("train", "-", "-", *TRAIN[3:], "-o", "other").code == 2
+
+
 def test_numbers_do_not_take_the_labels_of_a_known_set(run: Run) -> None:
     Path("tiny.yaml").write_text(SPEC + "labels: cifar-10\n", "utf-8")
     for part in ("train", "val"):
@@ -107,6 +116,15 @@ def test_a_run_is_resumed_and_made_longer(run: Run) -> None:
         and "--resume run" in refused.err
         and "-o ANOTHER" in refused.err
     )
+    assert "error[no-such-spec]" in run("train", "none", "--data", "photos", "-o", "none").err
+    Path("photos/val").rename("val")
+    refused = run("train", "--resume", "run")
+    assert "error[no-pictures]" in refused.err and "--data DIR" in refused.err and "--set" not in refused.err
+    Path("val").rename("photos/val")
+    Path("run").rename("my run")
+    refused = run(*TRAIN, "-o", "my run")
+    assert "archc train --resume 'my run'" in refused.err
+    Path("my run").rename("run")
     longer = json.loads(run("train", "--resume", "run", "--epochs", "4", "--format", "json").out)
     assert longer["step"] == 12
     assert run("train", "--resume", "run", "--epochs", "2").code == 2

@@ -239,14 +239,16 @@ UNFIT: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
     ),
     "a batch over the pictures": (lambda _: {"recipe": replace(RECIPE, batch=48)}, "too-few-pictures"),
     "a batch in odd parts": (lambda _: {"recipe": replace(RECIPE, accumulate=4)}, "out-of-range"),
+    "event files without the package": (lambda _: {"settings": ["log.tensorboard=true"]}, "package-missing"),
     "class weights of another number": (lambda _: {"settings": ["loss.class_weights=[1, 2]"]}, "class-weights"),
 }
 
 
 @pytest.mark.parametrize("spec", ["small.yaml", "members.yaml"])
 @pytest.mark.parametrize("name", UNFIT)
-def test_what_cannot_begin_leaves_nothing(folder: Path, name: str, spec: str) -> None:
+def test_what_cannot_begin_leaves_nothing(folder: Path, name: str, spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     make, code = UNFIT[name]
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
     wanted = make(folder)
     if (frozen := wanted.get("recipe", RECIPE).freeze) and spec == "members.yaml":
         # the second member's, by the names of the whole

@@ -20,16 +20,18 @@ from safetensors.torch import save_file
 from archc import Failure
 from archc.compiler.diagnostics import SpecError
 from archc.compiler.driver import check
+from archc.runtime.evaluation.examples import read_csv
 from archc.training import resume, train
 from archc.training.broken import BrokenPictures, read_broken
 from archc.training.checkpoint.identity import hash_recipe
 from archc.training.checkpoint.write import HEADER
 from archc.training.data import TrainingData
 from archc.training.data.classes import SpecClasses, name_classes
-from archc.training.data.pictures import ArrayPictures
+from archc.training.data.pictures import ArrayPictures, ChosenPictures, FilePictures, PathList
 from archc.training.metrics import read_metrics
 from archc.training.recipe.recipe import CheckpointRules, DataRules, OptimizerRules, Recipe, ScheduleRules
 from archc.training.report.weights import load_best
+from archc.training.run_folder import RunFolder
 from archc.training.run_lock import TABLES
 from archc.training.tables import cut_torn_end
 
@@ -229,12 +231,16 @@ def test_each_optimizers_own_checkpoints_fit(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\x08\0\0\0\0\0\0\0{}      ", b"\xff" * 20, None])
-def test_best_weights_that_are_none_cost_the_report_and_not_the_run(run: Path, content: bytes | None) -> None:
+def test_best_weights_that_are_none_are_told(run: Path, content: bytes | None) -> None:
     place = run / "best.safetensors"
     place.unlink() if content is None else place.write_bytes(content)
     with pytest.raises(Failure) as caught:
         load_best(torch.nn.Linear(2, 2), place)
     assert caught.value.code == DAMAGED
+    # the answer of a run that goes on would name them
+    with pytest.raises(Failure) as caught:
+        resume(run, data=DATA, device="cpu")
+    assert caught.value.code == DAMAGED and "best.safetensors" in caught.value.message
 
 
 NAMES = ("a\nb.png", "a\r.png", "a\u2028b.png", "a\x85b.png", 'a"b,c.png', "a\udcff.png", "plain.png")
@@ -252,6 +258,28 @@ def test_broken_pictures_of_any_name_are_read_back(tmp_path: Path) -> None:
         cut_torn_end(tmp_path / "broken.csv")
     BrokenPictures(tmp_path, 100).keep([("after.png", "why")])
     assert tuple(read_broken(tmp_path / "broken.csv")) == (*NAMES, "after.png")
+
+
+def test_the_list_of_a_split_is_read_back(tmp_path: Path) -> None:
+    paths = [str(tmp_path / "a\rb" / name) for name in NAMES]
+    files = FilePictures(PathList(paths, str(tmp_path)), np.arange(len(paths)) % 2, 2)
+    data = TrainingData(files, ChosenPictures(files, np.arange(len(paths))), ("a\rb", "c"), "folders")
+    RunFolder(tmp_path).write_validation(data)
+    assert [*read_csv(str(tmp_path / "val.csv"))] == [(path, data.classes[at % 2]) for at, path in enumerate(paths)]
+
+
+def test_what_stopped_a_run_is_counted_anew(tmp_path: Path) -> None:
+    """Whoever has mended the pictures, or allows more of them, goes on."""
+    pictures = [("a.png", "why"), ("b.png", "why")]
+    with pytest.raises(Failure) as caught:
+        BrokenPictures(tmp_path, 1).add(pictures)
+    assert "--resume" in caught.value.help and "`broken: 4`" in caught.value.help
+    assert BrokenPictures(tmp_path, 2).count == 2
+    mended = BrokenPictures(tmp_path, 1)
+    mended.add([])
+    assert mended.count == 0 and not (tmp_path / "broken.csv").exists()
+    with pytest.raises(Failure):
+        mended.add(pictures)
 
 
 def test_classes_of_any_name_become_labels(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ FAULTS = {
         ("--set", "data.broken=1"),
         1,
         "broken-pictures",
-        ("2 pictures", "ant/1.png", "data.broken"),
+        ("2 pictures", "ant/1.png", "broken.csv", "--resume"),
     ),
     "a loss that is no number": Fault(
         lambda _: None, ("--set", "optimizer.sgd.lr=1e6"), 1, "diverged", ("step", "optimizer.sgd.lr")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -12,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ..compiler.counts import count_of
 from ..compiler.destinations import write_failure
 from ..compiler.diagnostics import Failure
+from ..compiler.spelling import as_word
 from .devices import ask_first
-from .tables import read_rows
+from .tables import format_row, read_rows
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -39,6 +38,10 @@ class BrokenPictures:
             self.found = (
                 ask_first(self.fabric, partial(read_broken, self.path)) if self.fabric else read_broken(self.path)
             )
+        # they stopped the run, and may have been mended since: they are counted anew
+        self.stale = len(self.found) > limit
+        if self.stale:
+            self.found = {}
 
     @property
     def count(self) -> int:
@@ -65,12 +68,24 @@ class BrokenPictures:
 
     def count_in(self, pictures: Iterable[tuple[str, str]]) -> int:
         """Keeps pictures, and raises where there are too many; gives how many are new."""
+        if self.stale and self.path and (self.fabric is None or self.fabric.is_global_zero):
+            self.path.unlink(missing_ok=True)
+        self.stale = False
         new = self.keep(pictures)
         if self.count > self.limit:
-            last, why = next(reversed(self.found.items()))
-            raise Failure("broken-pictures", f"{count_of(self.count, 'picture')} could not be read, and the recipe allows {self.limit:,}; the last: {name_once(last, why)}",
-                          f"mend or remove those that {self.path or NAME} lists; or allow more: --set data.broken={2 * self.count}", 1)  # fmt: skip
+            raise self.over_limit()
         return new
+
+    def over_limit(self) -> Failure:
+        """What is said where there are more than the limit. What begun runs are to do changes no picture's name, which would be another run."""
+        last, why = next(reversed(self.found.items()))
+        help = f"mend or remove them; or allow more: --set data.broken={2 * self.count}"
+        if self.path is not None:
+            run = self.path.parent
+            help = (f"mend those that {self.path} lists, or allow more (`broken: {2 * self.count}` in {run / 'recipe.yaml'}); "
+                    f"then archc train --resume {as_word(run)} goes on")  # fmt: skip
+        return Failure("broken-pictures", f"{count_of(self.count, 'picture')} could not be read, and the recipe allows {self.limit:,}; the last: {name_once(last, why)}",
+                       help, 1)  # fmt: skip
 
     def keep(self, pictures: Iterable[tuple[str, str]]) -> int:
         """Keeps pictures, however many there are: what stopped a run is in the list, too. Gives how many are new."""
@@ -94,14 +109,6 @@ class BrokenPictures:
         return f"{count_of(self.count, 'picture')} {were} could not be read: {name_once(first, why)}" + (
             f" …; {self.path} lists them" if self.count > 1 and self.path else ""
         )
-
-
-def format_row(cells: tuple[str, str]) -> str:
-    """A line of the file. The library puts a name with a lone \\r into no quotes."""
-    out = io.StringIO()
-    odd = any("\r" in cell for cell in cells)
-    csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL).writerow(cells)
-    return out.getvalue()
 
 
 def name_once(name: str, why: str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..compiler.counts import count_of
 from ..compiler.diagnostics import Failure, InternalError, clean
 from ..compiler.driver import check
+from ..compiler.spelling import as_word
 from ..compiler.weights.loading import NetTensors, load_checkpoints
 from .broken import BrokenPictures
 from .checkpoint.identity import RunIdentity, check_identity, current_versions, hash_pictures, hash_recipe
@@ -37,7 +38,7 @@ from .result import Reason, TrainingResult
 from .run_folder import RunFolder, find_revision, write_spec
 from .run_lock import hold_run
 from .run_report import ReportedNet, is_finished_report, report_run
-from .schedules import Length, make_schedule
+from .schedules import Length, make_schedule, warmup_steps
 from .step_faults import step_faults
 from .stopping import StopRequest
 from .tally import NotFinite
@@ -164,6 +165,8 @@ def carry_out(request: TrainingRequest, run: OpenRun, course: Course, plan: RunP
         # what a loader stopped at has not come with a batch
         for loader in filter(None, (course.train, course.val)):
             course.broken.keep(loader.broken.items())
+        if found.code == "broken-pictures" and course.broken.count > course.broken.limit:
+            failure = course.broken.over_limit()
     except KeyboardInterrupt:
         ended = "interrupted"
         raise
@@ -175,6 +178,9 @@ def carry_out(request: TrainingRequest, run: OpenRun, course: Course, plan: RunP
         end = RunEnd(f"{failure.code}: {failure.message}", failure.help)
         for note in report_run(ReportedNet(net.checked.name, net.output, net.data), learner, course, plan, end):
             request.tell(f"note: {note}")
+    if failure.code == "disk-full":
+        help = f"free some space; archc train --resume {as_word(request.run)} goes on from the newest checkpoint"
+        raise Failure(failure.code, failure.message, help, failure.exit_code)
     raise failure
 
 
@@ -276,6 +282,10 @@ def plan_course(
 
     recipe, fabric = request.recipe, learner.fabric
     train, val = loaders
+    if recipe.log.tensorboard and fabric.is_global_zero:
+        from .tensorboard import require_tensorboard
+
+        require_tensorboard()
     schedule = make_schedule(recipe.schedule)
     # a recipe that says so is refused when it is read; pictures that are given as they are may have none
     if val is None and schedule.watches:
@@ -286,6 +296,10 @@ def plan_course(
     length = Length(steps, per_epoch)
     if late := schedule.beyond_end(length, counts_steps=recipe.steps is not None):
         request.tell(f"warning[beyond-end]: {late}")
+    if (warmup := warmup_steps(recipe.schedule.warmup, length)) > steps:
+        request.tell(
+            f"warning[beyond-end]: the warm-up takes {count_of(warmup, 'step')}, and the run only {steps:,}: the learning rate is never reached"
+        )
     weights = class_weights(recipe.loss, net.data.train.targets(), net.output.classes)
     loss = TrainingLoss(
         learner.network, net.output, recipe.loss, weights if weights is None else fabric.to_device(weights)
@@ -303,9 +317,13 @@ def resume_progress(newest: Path, learner: Learner, course: Course, run: Path) -
     found = read_checkpoint(newest)
     if found.progress.step > course.length.steps:
         raise Failure("checkpoint-other-recipe", f"`{newest}` is of step {found.progress.step:,}, and the run of {RunFolder(run).recipe} ends after {course.length.steps:,}",
-                      f"put it back as it was, or make the run longer: --resume {run} --epochs N")  # fmt: skip
+                      f"put it back as it was, or make the run longer: --resume {as_word(run)} --epochs N")  # fmt: skip
     changes = check_identity(str(newest), found.identity, course.identity, run)
     learner.restore(found.tensors, found.progress.step, found.progress.scaler)
+    if found.progress.best is not None:
+        from .report.weights import check_best
+
+        check_best(learner.network, course.best)
     different = f"goes on, though not to the last bit as before: {'; '.join(changes)}"
     return found.progress, [different] if changes else []
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..compiler.analysis.missing_steps import scopes_of
 from ..compiler.diagnostics import Failure
+from ..compiler.spelling import as_word
 from ..compiler.weights.names import belongs_to, owning_step
 from .checkpoint.write import write_tensors
 from .devices import ask_first, is_first, open_fabric
@@ -157,7 +158,7 @@ def train_each(request: TrainingRequest, net: PreparedNet, fabric: Fabric, reque
         reached = (
             f"interrupted in the member {members[len(results) - 1].name}, after step {last.step:,} of {last.steps:,}"
         )
-        end = RunEnd(reached, f"archc train --resume {folder.path} goes on")
+        end = RunEnd(reached, f"archc train --resume {as_word(folder.path)} goes on")
         notes += report_early_end(request, net, fabric, members, [each.best for each in results], end)
     return last._replace(
         folder=folder.path, net=net.checked.name, step=sum(each.step for each in results), steps=last.steps * len(members), best=None,

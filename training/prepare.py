@@ -12,7 +12,7 @@ from ..compiler.counts import count_of
 from ..compiler.diagnostics import Failure, SpecError
 from ..compiler.driver import Compilation, check, explain_open_params
 from ..compiler.limits import DEFAULT, Limits
-from ..compiler.sources import BUNDLED, LABEL_SETS
+from ..compiler.sources import BUNDLED, LABEL_SETS, SpecText
 from ..runtime.preprocess import Preprocess
 from .losses import ClassOutput, class_output
 from .recipe.recipe import Recipe
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 class TrainingRequest(NamedTuple):
     """What is asked for.
 
-    `spec` is a path or a bundled name, with its parameters as name=value in `settings`, and as values in `params`. `data` is the folder of the pictures, which may
+    `spec` is a path, a bundled name, or a text that was read, with its parameters as name=value in `settings`, and as values in `params`. `data` is the folder of the pictures, which may
     also be given as they are. `part` is the graph of a member of the spec, which alone is trained, in the processes of `fabric`, which are
     there already; `whole` is then that of all of them, whose steps `weights` names. `resume` goes on with what lies in `output`; spec and recipe come from there then. `tell` gets remarks
     for people while the run is prepared.
     """
 
-    spec: str
+    spec: str | SpecText
     recipe: Recipe
     output: Path
     data: Path | TrainingData
@@ -121,7 +121,14 @@ def open_pictures(request: TrainingRequest, checked: Compilation, count: int | N
 
     stated = checked.header.labels
     own = stated is not None and stated.reference not in LABEL_SETS and not stated.span.source.label.startswith(BUNDLED)
-    data = open_data(request.recipe.data, Path(request.data), checked.labels, count, own)
+    try:
+        data = open_data(request.recipe.data, Path(request.data), checked.labels, count, own)
+    except Failure as failure:
+        # what a new run could change is settled in one that goes on
+        help = "the run began with other pictures: put them back as they were, or say where they are now: --data DIR"
+        raise Failure(
+            failure.code, failure.message, help if request.resume else failure.help, failure.exit_code
+        ) from None
     for note in data.notes:
         request.tell(f"note: {note}")
     return data

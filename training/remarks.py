@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..compiler.diagnostics import list_names
+from ..compiler.spelling import as_word
 from .checkpoint.progress import Progress
 from .run_folder import RunFolder
 from .schedules import SCHEDULES
@@ -18,15 +19,17 @@ def describe_end(progress: Progress, plan: RunPlan, run: Path) -> list[str]:
         return []
     recipe = plan.recipe
     if recipe.epochs is None or SCHEDULES[recipe.schedule.name].spans_run:
-        longer = f"a new run goes on from its weights: --weights {RunFolder(run).best}"
+        longer = f"a new run goes on from its weights: --weights {as_word(RunFolder(run).best)}"
     else:
-        longer = f"--resume {run} --epochs {2 * recipe.epochs} makes it longer"
+        longer = f"--resume {as_word(run)} --epochs {2 * recipe.epochs} makes it longer"
     return [f"the run was finished already, after step {progress.step:,}; {longer}"]
 
 
 def describe_interruption(progress: Progress, plan: RunPlan, run: Path) -> RunEnd:
     """What a report says of a run that somebody has ended."""
-    return RunEnd(f"interrupted after step {progress.step:,} of {plan.steps:,}", f"archc train --resume {run} goes on")
+    return RunEnd(
+        f"interrupted after step {progress.step:,} of {plan.steps:,}", f"archc train --resume {as_word(run)} goes on"
+    )
 
 
 def describe_missing(missing: Sequence[str]) -> str:

@@ -12,7 +12,8 @@ from ..compiler.counts import count_of
 from ..compiler.diagnostics import Failure, SpecError
 from ..compiler.driver import check
 from ..compiler.limits import DEFAULT, Limits
-from ..compiler.sources import Memory, SpecText
+from ..compiler.sources import Memory, SpecText, find_spec
+from ..compiler.spelling import as_word
 from .devices import global_rank
 from .prepare import TrainingRequest
 from .recipe.find import recipe_for, refuse_swapped
@@ -48,10 +49,16 @@ def plan_request(
         RunFolder(output).check_new()
     if isinstance(recipe, (str, os.PathLike)):
         refuse_swapped(spec, os.fspath(recipe))
+    if spec == recipe == "-":
+        raise Failure(
+            "usage", "the spec and the recipe cannot both come from standard input", "give one of them as a file", 2
+        )
+    # standard input is read once, and a spec is checked twice: without the number of classes, and with it
+    text = find_spec(spec) if spec == "-" else spec
     of_spec = settings
     of_recipe: tuple[str, ...] = ()
     if settings:
-        checked = check(spec, limits=limits)
+        checked = check(text, limits=limits)
         if checked.document is None:
             raise SpecError(checked.diagnostics)
         of_recipe, of_spec = split_settings(settings, checked.document.params)
@@ -59,7 +66,7 @@ def plan_request(
     of_recipe = (*of_recipe, *epochs_setting(epochs))
     found = choose_recipe(spec, recipe, of_recipe, limits, tell)
     where = data if data is not None else folder_of(found)
-    return TrainingRequest(spec, found, output or Path(), where, of_spec, start, device, False, limits, watchers, tell,
+    return TrainingRequest(text, found, output or Path(), where, of_spec, start, device, False, limits, watchers, tell,
                            params=params or {})  # fmt: skip
 
 
@@ -79,13 +86,14 @@ def plan_resume(
     folder = RunFolder(output)
     refuse_member(output)
     record = folder.read_record()
+    folder.check_texts()
     refuse_length(read_recipe(folder.recipe), epochs, output)
     recipe = read_recipe(folder.recipe, epochs_setting(epochs))
     where = data if data is not None else record.get("data")
     if where is None:
         raise Failure("no-pictures", f"`{folder.record}` does not say where the pictures are: they were given in memory", "give --data DIR", 2)  # fmt: skip
     if data is None and not Path(where).exists():
-        raise Failure("no-pictures", f"`{where}`, where the run's pictures were, is not there", f"say where they are now: archc train --resume {output} --data DIR", 2)  # fmt: skip
+        raise Failure("no-pictures", f"`{where}`, where the run's pictures were, is not there", f"say where they are now: archc train --resume {as_word(output)} --data DIR", 2)  # fmt: skip
     return TrainingRequest(str(folder.spec), recipe, output, where if data is not None else Path(where), (), FROM_SEED, device, True,
                            limits, watchers, tell)  # fmt: skip
 
@@ -98,7 +106,7 @@ def refuse_member(output: Path) -> None:
     if place.parent.name == MEMBERS and folder.ensemble.record.is_file() and not folder.spec.exists():
         whole = folder.ensemble.path
         raise Failure("no-such-run", f"`{output}` is a member of the ensemble in `{whole}`, and goes on with it",
-                      f"archc train --resume {whole}", 2)  # fmt: skip
+                      f"archc train --resume {as_word(whole)}", 2)  # fmt: skip
 
 
 def epochs_setting(epochs: int | None) -> tuple[str, ...]:
@@ -111,7 +119,7 @@ def refuse_length(recipe: Recipe, epochs: int | None, run: Path) -> None:
     if epochs is None or epochs == recipe.epochs:
         return
     if recipe.epochs is None:
-        raise Failure("cannot-extend", f"the recipe counts steps ({recipe.steps:,}), not epochs", f"begin a new run with --weights {RunFolder(run).best}", 2)  # fmt: skip
+        raise Failure("cannot-extend", f"the recipe counts steps ({recipe.steps:,}), not epochs", f"begin a new run with --weights {as_word(RunFolder(run).best)}", 2)  # fmt: skip
     if epochs < recipe.epochs:
         raise Failure(
             "cannot-extend",
@@ -121,7 +129,7 @@ def refuse_length(recipe: Recipe, epochs: int | None, run: Path) -> None:
         )
     if SCHEDULES[recipe.schedule.name].spans_run:
         raise Failure("cannot-extend", f"the schedule `{recipe.schedule.name}` spans the whole run: with {count_of(epochs, 'epoch')} each step so far would have "
-                      "had another learning rate", f"begin a new run with --weights {RunFolder(run).best}", 2)  # fmt: skip
+                      "had another learning rate", f"begin a new run with --weights {as_word(RunFolder(run).best)}", 2)  # fmt: skip
 
 
 def choose_recipe(
@@ -139,6 +147,8 @@ def choose_recipe(
         return read_and_tell(os.fspath(recipe), settings, limits, tell)
     own = None if Path(spec).exists() else recipe_for(spec)
     if own is None:
+        # a spec that is not there is told first
+        check(spec, limits=limits)
         raise Failure("no-such-recipe", f"there is no bundled recipe for `{spec}`",
                       "name one: archc train SPEC RECIPE; `archc list --recipes` shows those that there are", 2)  # fmt: skip
     tell(f"using the bundled recipe {own.bundled}")

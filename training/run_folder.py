@@ -12,7 +12,6 @@ metrics.csv, broken.csv, tensorboard/, report.html, members/
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import subprocess
@@ -24,7 +23,9 @@ from ..compiler.driver import Compilation
 from ..compiler.files import atomic_write
 from ..compiler.revisions import FIXED, HARMLESS, KEPT
 from ..compiler.sources import BUNDLED
+from ..compiler.spelling import as_word
 from .recipe.write import flow
+from .tables import format_row
 
 if TYPE_CHECKING:
     from .data import TrainingData
@@ -109,7 +110,7 @@ class RunFolder(NamedTuple):
             raise Failure("cannot-write", f"`{self.path}` cannot be read: {why}", "give -o another name", 3) from None
         if self.record.exists():
             raise Failure("run-exists", f"`{self.path}` holds a run already",
-                          f"go on with it: archc train --resume {self.path}; or begin another: -o ANOTHER", 2)  # fmt: skip
+                          f"go on with it: archc train --resume {as_word(self.path)}; or begin another: -o ANOTHER", 2)  # fmt: skip
         # a start that was killed leaves some of these, and no run.json
         started = self.is_started()
         if others := [
@@ -141,6 +142,12 @@ class RunFolder(NamedTuple):
             if place.exists() and not place.is_file():
                 raise Failure("no-such-run", f"`{place}` is no plain file", "remove it, or put the run's own back", 2)
 
+    def check_texts(self) -> None:
+        """Raises Failure `no-such-run` where the recipe or the spec of a run is not there."""
+        if lost := [place.name for place in (self.recipe, self.spec) if not place.exists()]:
+            raise Failure("no-such-run", f"`{self.path}` has no {lost[0]}, which the run wrote when it began",
+                          f"put it back, or begin a new run with --weights {as_word(self.best)}", 2)  # fmt: skip
+
     def read_record(self) -> dict[str, Any]:
         """What run.json says. Raises Failure `no-such-run` where it cannot be read."""
         self.check_begun()
@@ -149,7 +156,7 @@ class RunFolder(NamedTuple):
             return check_record(found)
         except (OSError, ValueError, RecursionError) as error:
             raise Failure("no-such-run", f"`{self.record}` cannot be read: {str(error)[:200]}",
-                          f"put it back as it was written, or begin a new run with --weights {self.best}", 2) from None  # fmt: skip
+                          f"put it back as it was written, or begin a new run with --weights {as_word(self.best)}", 2) from None  # fmt: skip
 
     def write_text(self, place: Path, text: str) -> None:
         """Writes a file of the run, whole or not at all."""
@@ -174,9 +181,10 @@ class RunFolder(NamedTuple):
             atomic_write(self.path / "val.csv") as partial,
             partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
         ):
-            rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(("path", "class"))
-            rows.writerows((os.path.abspath(val.source(at)), data.classes[val.target(at)]) for at in range(len(val)))
+            file.write(format_row(("path", "class")))
+            file.writelines(
+                format_row((os.path.abspath(val.source(at)), data.classes[val.target(at)])) for at in range(len(val))
+            )
 
 
 def write_spec(folder: RunFolder, checked: Compilation, labels: tuple[str, ...]) -> None:

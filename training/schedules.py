@@ -246,9 +246,9 @@ class StepDecay(Schedule):
                     yield Diagnostic("beyond-end", item.span, message, severity="warning",
                                      help="it has no effect: leave it out, or train longer")  # fmt: skip
             if factors and isinstance(factors.value, list) and len(times.value) != len(factors.value):
-                message = f"`factor` has {len(factors.value)} numbers, and `{key}` {len(times.value)} times"
+                message = f"`factor` has {count_of(len(factors.value), 'number')}, and `{key}` {count_of(len(times.value), 'time')}"
                 note = Note("the times are here", times.span)
-                help = f"write {len(times.value)} factors, or one number for all times"
+                help = f"write {count_of(len(times.value), 'factor')}, or one number for all times"
                 yield Diagnostic("keys-conflict", factors.span, message, notes=(note,), help=help)
 
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 
 def read_rows(path: Path) -> list[list[str]]:
     """The whole rows of a file; a row may have line ends inside quotes. None where there is no such file."""
     return [row for row, _ in split_rows(read_text(path))]
+
+
+def format_row(cells: Sequence[str]) -> str:
+    """A line of the file. The library puts a name with a lone \\r into no quotes."""
+    out = io.StringIO()
+    odd = any("\r" in cell for cell in cells)
+    csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL).writerow(cells)
+    return out.getvalue()
 
 
 def cut_torn_end(path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..compiler.diagnostics import Failure, SpecError
 from ..compiler.driver import Compilation, check
 from ..compiler.limits import DEFAULT, Limits
-from ..compiler.spelling import Spelling, as_keyword
+from ..compiler.spelling import Spelling, as_keyword, as_word
 from ..training.run_folder import RunFolder
 from .build import BuildResult, build
 from .options import BuildOptions
@@ -35,6 +35,6 @@ def build_trained(
         return build(checked, BuildOptions(weights={"": run.best}, output=run.model(result.net), spelling=spelling))
     except Failure as failure:
         what = "ensemble" if result.ensemble else "net"
-        again = f"the {what} is trained; archc build {run.spec} --weights {run.best} builds it"
+        again = f"the {what} is trained; archc build {as_word(run.spec)} --weights {as_word(run.best)} builds it"
         help_text = f"{failure.help}; {again}" if failure.help else again
         raise Failure(failure.code, failure.message, help_text, failure.exit_code) from failure

@@ -134,6 +134,8 @@ class Whole(click.types.IntParamType):
 class Count(Whole, click.IntRange):
     """An integer within limits, which the help tells."""
 
+    name = "integer"
+
 
 class Number(click.types.FloatParamType):
     """A floating-point number. Who asks for it checks its range."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..compiler.diagnostics import Failure, SpecError, clean
-from ..compiler.spelling import as_flag
+from ..compiler.spelling import as_flag, as_word
 from ..compiler.weights.formats import checkpoint_suffixes
 from ..compiler.weights.input_channels import INPUT_METHODS
 from ..text.layout import fold_line, output_width
@@ -120,7 +120,7 @@ def command(
             raise
     if result.reason == "interrupted":
         tell(
-            f"note: step {result.step:,} of {result.steps:,} is kept; this goes on: archc train --resume {result.folder}"
+            f"note: step {result.step:,} of {result.steps:,} is kept; this goes on: archc train --resume {as_word(result.folder)}"
         )
         raise KeyboardInterrupt
     if is_first():
@@ -133,7 +133,7 @@ def describe_stop(run: Path) -> str:
     from ..training.run_folder import RunFolder
 
     if RunFolder(run).record.is_file():
-        return f"this goes on from the newest checkpoint: archc train --resume {run}"
+        return f"this goes on from the newest checkpoint: archc train --resume {as_word(run)}"
     return "the run has not begun, and the same command begins it"
 
 
@@ -289,11 +289,11 @@ def result_text(result: TrainingResult, built: BuildResult | None = None) -> str
         rows.append(("best", describe_best(result.metric, result.best)))
     rows.append(("weights", str(result.weights)))
     rows += [("note", note) for note in result.notes]
-    then = f"archc build {result.folder / 'spec.yaml'} --weights {result.weights}"
+    then = f"archc build {as_word(result.folder / 'spec.yaml')} --weights {as_word(str(result.weights))}"
     table = [format_members(result.ensemble)] if result.ensemble else []
     if built is not None:
         rows += [(each.kind, f"{each.path}  {format_bytes(each.bytes)}") for each in built.artifacts]
-        then = f"archc run {built.artifacts[0].path} PHOTO"
+        then = f"archc run {as_word(built.artifacts[0].path)} PHOTO"
     return clean_text([format_pairs([(name, clean(value)) for name, value in rows]), *table, clean(then)])
 
 

@@ -81,6 +81,8 @@ def explain(root: Located, error: Any, rules: Rules = spec_rules) -> Iterator[Di
         yield from explain_not_a_step(root, path, node, wants)
     elif is_out_of_range:
         limit = f"wants {wants}" if "x-wants" in rule else f"wants a number in range ({wants})"
+        if error.validator == "maximum" and is_left_out(rule["maximum"], wants):
+            limit = f"is at most {rule['maximum']:,}"
         advices = advise_number(node, rule, "" if is_item else str(holder))
         help = first_sound(advices, scopes_at(rules, path))
         yield Diagnostic("out-of-range", node.span, f"{subject}{limit}, not {quote_value(error.instance)}", help=help)
@@ -92,6 +94,11 @@ def explain(root: Located, error: Any, rules: Rules = spec_rules) -> Iterator[Di
         message = f"{subject}wants {wants}, not {quote_value(error.instance)}{size}"
         help = advise_wrong_type(root, path, node, rule, "" if is_item else str(holder), rules)
         yield Diagnostic("wrong-type", node.span, message, help=help)
+
+
+def is_left_out(limit: float, wants: str) -> bool:
+    """Whether the words do not name a limit: that of all counts is far from what people write, and is told to those alone who pass it."""
+    return f"{limit:,}" not in wants and str(limit) not in wants
 
 
 def advise_wrong_type(root: Located, path: Path, node: Located, rule: Schema, key: str, rules: Rules) -> str:

@@ -259,7 +259,8 @@ def is_finite(numbers: Any) -> bool:
     import numpy as np
 
     # a sum is quick, but may overflow: only if it is not finite are all numbers looked at
-    return bool(np.isfinite(np.sum(numbers)) or np.isfinite(numbers).all())
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(np.sum(numbers)) or np.isfinite(numbers).all())
 
 
 def check_values(fit: Fit, params: Mapping[str, Param], label: str) -> None:

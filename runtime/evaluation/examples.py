@@ -77,7 +77,7 @@ def read_csv(place: str) -> Iterator[tuple[str, str]]:
 
     Raises RuntimeFault `no-classes` where it cannot be read, or a line has not both.
     """
-    folder, at, first = os.path.dirname(place), (0, 1), True
+    folder, at, first, seen = os.path.dirname(place), (0, 1), True, False
     try:
         refuse_endless(place)
         with open(place, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
@@ -91,13 +91,28 @@ def read_csv(place: str) -> Iterator[tuple[str, str]]:
                     if len(row) <= max(at) or not row[at[0]].strip() or not row[at[1]].strip():
                         raise RuntimeFault("no-classes", f"`{place}`: line {lines.line_num} has no path and class: `{','.join(row)[:80]}`",
                                            "write a path, a comma and a class a line", 2)  # fmt: skip
-                    yield os.path.join(folder, row[at[0]]), row[at[1]].strip()
+                    path = os.path.join(folder, row[at[0]])
+                    if not seen:
+                        refuse_odd_line(place, lines.line_num, row, path)
+                    seen = True
+                    yield path, row[at[1]].strip()
                 first = False
     except (OSError, csv.Error, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise RuntimeFault(
             "no-classes", f"`{place}` cannot be read: {whole_text(why.lower())}", f"give {FORMS}", 2
         ) from None
+
+
+def refuse_odd_line(place: str, line: int, row: list[str], path: str) -> None:
+    """Raises RuntimeFault `no-classes` where the first line with a picture names none: it is a heading of other words, which would be a class of
+    its own, its columns are in another order, or the text is UTF-16."""
+    text = ",".join(row)[:80]
+    if "\0" in text:
+        raise RuntimeFault("no-classes", f"`{place}`: line {line} has zero bytes in it", "save the file as UTF-8", 2)
+    if not os.path.splitext(path)[1] and not os.path.exists(path):
+        raise RuntimeFault("no-classes", f"`{place}`: line {line} names no picture: `{path}` is not there, in `{text}`",
+                           "call the columns `path` and `class` in the first line; a path is relative to the file's folder, and has its ending", 2)  # fmt: skip
 
 
 def find_heading(row: list[str]) -> tuple[int, int] | None:

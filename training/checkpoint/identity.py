@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ...compiler.counts import count_of
 from ...compiler.diagnostics import Failure
+from ...compiler.spelling import as_word
 from ..data.pictures import PictureSet
 from ..recipe.recipe import Recipe
 from ..recipe.write import to_plain
@@ -92,13 +93,13 @@ def check_identity(name: str, found: RunIdentity, now: RunIdentity, run: Path) -
     Gives what else is different, in words: the run goes on then, though not to the same bits.
     """
     folder = RunFolder(run)
-    anew = f"begin a new run with --weights {folder.best}"
+    anew = f"begin a new run with --weights {as_word(folder.best)}"
     if found.spec != now.spec:
         raise Failure("checkpoint-other-spec", f"{name} was made with another net: its graph has the hash {found.spec[:12]}…, and the spec's "
                       f"is {now.spec[:12]}…", f"put {folder.spec} and {run}/spec/ back as they were, or {anew}")  # fmt: skip
     if found.recipe != now.recipe:
         raise Failure("checkpoint-other-recipe", f"{name} was made with another recipe than {folder.recipe} says now",
-                      f"put it back as it was, or {anew}; only the length of a run may change: --resume {run} --epochs N")  # fmt: skip
+                      f"put it back as it was, or {anew}; only the length of a run may change: --resume {as_word(run)} --epochs N")  # fmt: skip
     if (found.pictures, found.data) != (now.pictures, now.data):
         are = "is" if now.pictures == 1 else "are"
         other = f"{count_of(found.pictures, 'picture')}, and there {are} {now.pictures:,} now" if found.pictures != now.pictures else \
@@ -109,7 +110,7 @@ def check_identity(name: str, found: RunIdentity, now: RunIdentity, run: Path) -
         ran, runs = count_of(found.world_size, "process"), count_of(now.world_size, "process")
         start = "archc" if found.world_size == 1 else f"torchrun --nproc-per-node {found.world_size} -m archc"
         raise Failure("checkpoint-world-size", f"{name} was made by {ran}, and {runs} would go on with it",
-                      f"{start} train --resume {run} goes on; each process has its own share of the pictures")  # fmt: skip
+                      f"{start} train --resume {as_word(run)} goes on; each process has its own share of the pictures")  # fmt: skip
     changes = [f"{key} {found.versions.get(key, 'none')} → {value}" for key, value in now.versions.items()
                if found.versions.get(key) != value]  # fmt: skip
     return changes + ([f"threads {found.threads} → {now.threads}"] if found.threads != now.threads else [])

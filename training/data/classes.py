@@ -49,12 +49,15 @@ def name_classes(found: Iterable[str], given: Sequence[str] | None, spec: SpecCl
         raise Failure(
             "class-name",
             f"a class has the name {unread[0]!a}, which is no text in UTF-8",
-            "give its folder another name",
+            "give its folder another name; a .csv is saved as UTF-8",
         )
     if given:
         named = match_all(names, given, "the recipe's `classes`")
         if named is None:
             unmatched = match_classes(names, given, len(given)).unmatched or dict.fromkeys(names)
+            if twice := [name for name in unmatched if given.count(name) > 1]:
+                raise Failure("classes-unmatched", f"{show_names(twice)} of the pictures: more than once in the recipe's `classes`",
+                              "name each class once in `data.classes`")  # fmt: skip
             raise Failure("classes-unmatched", f"{show_names(unmatched)} of the pictures: not in the recipe's `classes`",
                           "name every class of the pictures in `data.classes`, in the order of their numbers")  # fmt: skip
     else:
@@ -65,9 +68,12 @@ def name_classes(found: Iterable[str], given: Sequence[str] | None, spec: SpecCl
         )
     if spec.labels:
         named = take_labels(named, spec.labels, spec)
+    if len(named.names) == 1:
+        raise Failure("class-count", f"all pictures have the class {show_names(named.names)}: there is nothing to tell apart",
+                      "give pictures of two classes or more, each in a folder of its own, or by its name in the .csv")  # fmt: skip
     if spec.outputs is not None and len(named.names) != spec.outputs:
-        raise Failure("class-count", f"the pictures have {len(named.names)} class{'es' * (len(named.names) > 1)}, the net {spec.outputs}: {show_names(named.names)}",
-                      f"give the spec a parameter `classes`, or the last layer {len(named.names)} outputs")  # fmt: skip
+        raise Failure("class-count", f"the pictures have {len(named.names)} classes, the net {spec.outputs}: {show_names(named.names)}",
+                      f"give the spec a parameter `classes`, or the last layer {len(named.names)} outputs; where --set gives it, leave that out")  # fmt: skip
     return named
 
 

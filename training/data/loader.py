@@ -101,7 +101,7 @@ class TrainingBatches(Dataset[MadeBatch]):
                         return PictureBatch(images[:0], torch.empty(0), tuple(broken))
                 index = int(self.permute(plan.epoch)[(place + tried + 1) % len(self.pictures)])
             else:
-                raise RuntimeFault("broken-pictures", f"none of the {len(self.pictures):,} training pictures can be read: {broken[0][1]}")  # fmt: skip
+                raise RuntimeFault("broken-pictures", f"none of the {len(self.pictures):,} training pictures can be read: {broken[0][1]}", "look at how they are stored; in a .csv, at its paths")  # fmt: skip
             targets.append(self.pictures.target(index))
         mixed = self.mixer(images, torch.tensor(targets, dtype=torch.int64), plan.epoch, plan.number)
         return PictureBatch(*mixed, tuple(dict.fromkeys(broken)))
@@ -170,9 +170,12 @@ class BatchWorkers:
             fork = "fork" in multiprocessing.get_all_start_methods() and multiprocessing.get_start_method() != "spawn"
             several = {"multiprocessing_context": "fork" if fork else None, "persistent_workers": True,
                        "prefetch_factor": PREFETCH, "worker_init_fn": begin_worker}  # fmt: skip
-        # its own generator, as it draws from torch's otherwise, which belongs to the net
-        self.loader = DataLoader(dataset, batch_size=None, sampler=self.plans, num_workers=workers, collate_fn=keep,
-                                 pin_memory=pin, generator=torch.Generator(), **several)  # fmt: skip
+        with warnings.catch_warnings():
+            # of torch, that the machine has fewer cores: the recipe says how many workers there are
+            warnings.simplefilter("ignore")
+            # its own generator, as it draws from torch's otherwise, which belongs to the net
+            self.loader = DataLoader(dataset, batch_size=None, sampler=self.plans, num_workers=workers, collate_fn=keep,
+                                     pin_memory=pin, generator=torch.Generator(), **several)  # fmt: skip
 
     def make(self, plans: Iterable[Any]) -> Iterator[PictureBatch]:
         """The batches of these plans, in their order."""
@@ -187,7 +190,7 @@ class BatchWorkers:
         """What the workers make, as they send it. Raises RuntimeError, OSError or EOFError where one of them has ended."""
         try:
             with warnings.catch_warnings(), signals_blocked():
-                # of Python 3.12 and later, that threads are about; and of torch, that the machine has fewer cores
+                # of Python 3.12 and later, that threads are about
                 warnings.simplefilter("ignore")
                 OPEN.add(self)
                 made = iter(self.loader)
@@ -289,7 +292,7 @@ class TrainingLoader:
         self.broken: dict[str, str] = {}
         mixer = BatchMixer(augment, pictures.classes, seed, rank)
         dataset = TrainingBatches(pictures, Augmenter(how, augment), mixer, self.order, broken)
-        self._workers = BatchWorkers(dataset, workers, pin)
+        self._workers = BatchWorkers(dataset, min(workers, self.order.batches), pin)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -329,7 +332,9 @@ class ValidationLoader:
         self.pictures, self.how, self.batch, self.rank, self.world_size = pictures, how, batch, rank, world_size
         self.broken: dict[str, str] = {}
         self.workers = workers
-        self._workers = BatchWorkers(ValidationBatches(pictures, how), workers, pin)
+        # more workers than there are batches would have nothing to do
+        batches = -(-len(range(rank, len(pictures), world_size)) // batch)
+        self._workers = BatchWorkers(ValidationBatches(pictures, how), min(workers, batches), pin)
 
     def __iter__(self) -> Iterator[PictureBatch]:
         """No batch is empty; `broken` has all pictures that could not be read."""

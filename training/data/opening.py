@@ -115,7 +115,10 @@ def find_place(rules: DataRules, root: Path, part: str) -> DataPlace | None:
     if not root.exists():
         raise Failure("no-pictures", f"`{root}` is not there", LAYOUTS, 2)
     form = f" as {rules.format}" if rules.format else ""
-    raise Failure("no-pictures", f"`{root}` has no pictures for {'training' if part == 'train' else 'validation'}{form}: no `{stated}`", LAYOUTS, 2)  # fmt: skip
+    lacks = f"no `{stated}`"
+    if (root / stated).exists():
+        lacks = f"`{stated}` is there, and {f'is no {rules.format}' if form else 'has no folders of classes, nor a csv or idx'}"
+    raise Failure("no-pictures", f"`{root}` has no pictures for {'training' if part == 'train' else 'validation'}{form}: {lacks}", LAYOUTS, 2)  # fmt: skip
 
 
 def recognise(path: Path, form: DataFormat | None, part: str) -> DataPlace | None:

@@ -57,7 +57,7 @@ def data_rule() -> Schema:
     ) | {"type": ["object", "number", "null"], "exclusiveMinimum": 0, "exclusiveMaximum": 1, "x-bare": "val",
          "description": "a part of `train` for validation, instead of `val`", "default": None,
          "x-wants": "a share over 0 and under 1, or {val: SHARE, seed: NUMBER}"}  # fmt: skip
-    names = {"type": ["array", "null"], "items": {"type": "string", "x-wants": "a class's name"}, "minItems": 1, "default": None,
+    names = {"type": ["array", "null"], "items": {"type": "string", "minLength": 1, "x-wants": "a class's name"}, "minItems": 1, "default": None,
              "description": "names of the classes, where the data have only numbers", "x-wants": "a list of names"}  # fmt: skip
     keys = {
         "format": word_rule("how the pictures lie there; null: told by what is there", get_args(DataFormat), None),

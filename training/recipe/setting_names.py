@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...compiler.diagnostics import Collector, Failure, Source, nearest
+from ...compiler.diagnostics import Collector, Failure, Source, list_names, nearest
 from ...compiler.frontend.corrections import correct, is_off
 from ...compiler.frontend.located_yaml import Located, is_broken, parse_yaml, plain_value
 from ...compiler.frontend.other_words import advise_other_word
@@ -108,6 +108,24 @@ def as_setting(help: str, override: Override) -> str:
     return re.sub(rf"`{re.escape(key)}: ([^`]+)`", lambda found: f"`{write_setting(override.name, found[1])}`", help)
 
 
+def advise_choice(path: list[str], field: str, value: Any) -> str:
+    """Which optimizers or schedules have a field that the recipe's own has not, and how to set the first of them; empty where none has it."""
+    if len(path) != 2 or path[0] not in CHOICES:
+        return ""
+    choices = recipe_schema()["properties"][path[0]]["properties"]
+    found = [name for name, rule in choices.items() if field in rule.get("properties", {})]
+    if not found:
+        return ""
+    # what it does not go without, as its learning rate; those with a condition are left out
+    needed = {
+        fields[0]: example
+        for fields, example, *when in choices[found[0]].get("x-needs", ())
+        if not when and field not in fields
+    }
+    setting = write_setting(path[0], flow({found[0]: {**needed, field: value}}))
+    return f"{list_names(found, '`{}`')} {'has' if len(found) == 1 else 'have'} it: {setting}"
+
+
 def refuse_name(override: Override, path: list[str], part: str, rule: Schema, root: Located) -> None:
     """Raises Failure (usage) for a name that a recipe does not have at this place."""
     if not path and part in FIXED:
@@ -133,6 +151,8 @@ def refuse_name(override: Override, path: list[str], part: str, rule: Schema, ro
         help = did_you_mean(".".join([*(path[:1] if path[:1] and path[0] in CHOICES else path), near]), text)
     elif place and not path:
         help = did_you_mean(place, text)
+    elif choices := advise_choice(path, part, value):
+        help = choices
     else:
         known = [key for key in keys if path or key not in FIXED]
         help = f"it can be {', '.join(known)}" if known else "a list, and a value without keys, is set as a whole"

@@ -25,6 +25,12 @@ def load_best(network: nn.Module, path: Path) -> nn.Module:
     return network
 
 
+def check_best(network: nn.Module, path: Path) -> None:
+    """Raises Failure `checkpoint-damaged` where best.safetensors is not there, or not of this net: a run that goes on may never write it again."""
+    if odd := find_misfit(read_best(path), network.state_dict(), ""):
+        raise damaged(path, odd)
+
+
 def read_best(path: Path, device: str = "cpu") -> dict[str, Tensor]:
     """The tensors of a best.safetensors. Raises Failure `checkpoint-damaged` where it cannot be read."""
     from safetensors import SafetensorError
@@ -33,7 +39,8 @@ def read_best(path: Path, device: str = "cpu") -> dict[str, Tensor]:
     try:
         return load_file(path, device=device)
     except (SafetensorError, OSError, ValueError) as error:
-        raise damaged(path, str(error).partition("\n")[0][:120]) from None
+        why = str(error).partition("\n")[0][:120] if path.exists() else "it is not there"
+        raise damaged(path, why) from None
 
 
 def damaged(path: Path, why: str) -> Failure:
