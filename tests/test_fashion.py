@@ -16,8 +16,8 @@ from safetensors import safe_open
 ROOT = Path(__file__).parent.parent
 HOME = ROOT / "examples" / "fashion"
 PAGE = (ROOT / "docs/zoo/fashion.md").read_text("utf-8")
-NETS = ("resnet20_fashion",)
-# of the twenty pictures; the net is right about nineteen in twenty of ten thousand
+NETS = ("resnet20_fashion", "inception_fashion")
+# of the twenty pictures; each net is right about nineteen in twenty of ten thousand
 RIGHT = 17
 
 
@@ -46,9 +46,10 @@ def test_the_demo_says_what_the_page_says() -> None:
 
 
 @pytest.mark.slow
-def test_the_page_s_commands(tmp_path: Path) -> None:
+@pytest.mark.parametrize("net", NETS)
+def test_the_page_s_commands(net: str, tmp_path: Path) -> None:
     """Built, run, and counted as the page says; in float32, half floats and 8 bits."""
-    block = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.M | re.S)[0]
+    block = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.M | re.S)[0].replace(NETS[0], net)
     commands = [shlex.split(line.replace("build/", f"{tmp_path.as_posix()}/")) for line in block.splitlines()]
     assert [command[1] for command in commands] == ["build", "run", "eval", "build", "build", "eval"]
     answers = []
