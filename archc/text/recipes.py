@@ -20,11 +20,11 @@ OPTIONAL = ("source", "nets", "schedule", "optimizer", "batch")
 PAGE = """\
 # Recipes of the zoo
 
-{count} recipes. Written by `archc list --recipes --format markdown > docs/zoo/recipes.md`.
+How the nets of the zoo are trained: {count} recipes, most of them a paper's. Written by `archc list --recipes --format markdown > docs/zoo/recipes.md`.
 
 `archc train NET` takes the recipe that names the net, and says so; each name is also a recipe that a command takes, `archc train NET
 RECIPE`, and that a recipe of your own extends, `extends: zoo:NAME`. Each value has its place in the paper beside it in the file, or says that
-the paper is silent. [recipes.md](../reference/recipes.md) is the language.
+the paper is silent. [Recipes](../reference/recipes.md) tells how they are written.
 
 | recipe | nets | length | batch | optimizer | schedule | source |
 |---|---|---|--:|---|---|---|
