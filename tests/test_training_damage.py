@@ -23,6 +23,7 @@ from archc.compiler.driver import check
 from archc.runtime.evaluation.examples import read_csv
 from archc.training import resume, train
 from archc.training.broken import BrokenPictures, read_broken
+from archc.training.checkpoint.checksum import checksum
 from archc.training.checkpoint.identity import hash_recipe
 from archc.training.checkpoint.write import HEADER
 from archc.training.data import TrainingData
@@ -73,8 +74,10 @@ def newest(run: Path) -> Path:
     return sorted((run / "checkpoints").iterdir())[-1]
 
 
-def change(run: Path, edit: Callable[[dict[str, Any], dict[str, torch.Tensor]], Any], count: bool = True) -> None:
-    """Writes the newest checkpoint anew with its header and tensors edited."""
+def change(
+    run: Path, edit: Callable[[dict[str, Any], dict[str, torch.Tensor]], Any], count: bool = True, seal: bool = True
+) -> None:
+    """Writes the newest checkpoint anew with its header and tensors edited, and with their checksum (`seal`): as somebody writes who means it."""
     path = newest(run)
     with safe_open(path, "pt") as file:
         header = json.loads(file.metadata()[HEADER])
@@ -82,6 +85,8 @@ def change(run: Path, edit: Callable[[dict[str, Any], dict[str, torch.Tensor]], 
     edit(header, tensors)
     if count and "tensors" in header:
         header["tensors"] = len(tensors)
+    if seal:
+        header["crc32"] = checksum({key: value for key, value in header.items() if key != "crc32"}, tensors)
     save_file(tensors, path, {HEADER: json.dumps(header)})
 
 
@@ -118,6 +123,16 @@ def without(prefix: str, count: bool = True) -> Callable[[Path], None]:
     return lambda run: change(run, edit, count)
 
 
+def turn_bit(_: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+    """As a disk may: the sign of one weight."""
+    tensors["model.fc.bias"][0] *= -1
+
+
+def turn_digit(header: dict[str, Any], _: dict[str, torch.Tensor]) -> None:
+    """Of a sum of losses."""
+    header["progress"]["epoch_losses"]["values"] = {"": 0.125}
+
+
 def pipe(name: str) -> Callable[[Path], None]:
     """A pipe in the place of a file, which nobody writes to."""
 
@@ -140,6 +155,9 @@ def deep(run: Path) -> None:
 
 DAMAGED, NO_RUN = "checkpoint-damaged", "no-such-run"
 DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a turned bit": (lambda run: change(run, turn_bit, seal=False), DAMAGED),
+    "a turned digit": (lambda run: change(run, turn_digit, seal=False), DAMAGED),
+    "no checksum": (lambda run: change(run, lambda header, _: header.pop("crc32"), seal=False), DAMAGED),
     "a negative step": (entry("progress", "step", to=-1), DAMAGED),
     "an infinite step": (entry("progress", "step", to=float("inf")), DAMAGED),
     "a huge step": (entry("progress", "step", to=10**400), DAMAGED),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...compiler.counts import count_of
 from ...compiler.diagnostics import Failure
+from .checksum import checksum
 from .identity import RunIdentity
 from .progress import Progress
 from .write import HEADER
@@ -56,6 +57,8 @@ def read_checkpoint(path: Path) -> TrainingCheckpoint:
 def check_whole(found: TrainingCheckpoint, header: Mapping[str, Any]) -> None:
     """Raises ValueError where a checkpoint contradicts itself."""
     progress, count = found.progress, header["tensors"]
+    if checksum({key: value for key, value in header.items() if key != "crc32"}, found.tensors) != header["crc32"]:
+        raise ValueError("its bytes are not those that were written")
     if count != len(found.tensors):
         raise ValueError(f"it has {count_of(len(found.tensors), 'tensor')}, and its header says {str(count)[:20]}")
     if f"{progress.step:08d}" != found.path.stem:

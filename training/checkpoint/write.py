@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...compiler.files import atomic_write
 from ..learner import Learner
+from .checksum import checksum
 from .identity import RunIdentity
 from .progress import Progress
 
@@ -27,12 +28,13 @@ def write_checkpoint(folder: Path, learner: Learner, progress: Progress, identit
     folder.mkdir(exist_ok=True)
     path = folder / f"{progress.step:08d}.safetensors"
     scaler = learner.scaler.state_dict() if learner.scaler is not None else None
-    tensors = learner.tensors()
+    tensors = on_the_cpu(learner.tensors())
     header = {
         "made_by": identity.to_json(),
         "progress": progress._replace(scaler=scaler).to_json(),
         "tensors": len(tensors),
     }
+    header["crc32"] = checksum(header, tensors)
     write_tensors(path, tensors, {HEADER: json.dumps(header, sort_keys=True)})
     for old in find_checkpoints(folder)[:-keep]:
         old.unlink(missing_ok=True)
@@ -41,19 +43,23 @@ def write_checkpoint(folder: Path, learner: Learner, progress: Progress, identit
 
 def write_best(path: Path, learner: Learner) -> None:
     """Writes the weights that are kept, under the spec's own names."""
-    write_tensors(path, learner.evaluated.state_dict(), {})
+    write_tensors(path, on_the_cpu(learner.evaluated.state_dict()), {})
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: dict[str, str]) -> None:
+def on_the_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """The tensors as they lie in a file."""
+    return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+
+
+def write_tensors(path: Path, tensors: dict[str, Any], notes: dict[str, str]) -> None:
     """Writes a .safetensors, whole or not at all."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    plain: dict[str, Any] = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with atomic_write(path) as partial:
         mode = partial.stat().st_mode
         try:
-            save_file(plain, partial, metadata=notes or None)
+            save_file(tensors, partial, metadata=notes or None)
         except SafetensorError as error:
             if found := SYSTEM_ERROR.search(str(error)):
                 raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
