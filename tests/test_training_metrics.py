@@ -165,7 +165,7 @@ def test_broken_pictures(tmp_path: Path) -> None:
     assert (
         failed.value.code == "broken-pictures"
         and "`d.jpg`" in failed.value.message
-        and "--set data.broken" in failed.value.help
+        and "broken: 6" in failed.value.help
     )
     assert (tmp_path / "broken.csv").read_text("utf-8").splitlines()[0] == "picture,why"
 

@@ -111,6 +111,7 @@ def test_broken_pictures_of_validation_are_told(tmp_path: Path) -> None:
     with pytest.raises(Failure, match="none of the validation pictures can be read") as found:
         train(tmp_path / "small.yaml", recipe, data=none, output=tmp_path / "none", device="cpu")
     assert found.value.code == "broken-pictures" and not (tmp_path / "none/best.safetensors").exists()
+    assert "picture 0 ends early" in (tmp_path / "none/broken.csv").read_text("utf-8")
 
 
 class SpoiltBatch:

@@ -165,7 +165,7 @@ def carry_out(request: TrainingRequest, run: OpenRun, course: Course, plan: RunP
         # what a loader stopped at has not come with a batch
         for loader in filter(None, (course.train, course.val)):
             course.broken.keep(loader.broken.items())
-        if found.code == "broken-pictures" and course.broken.count > course.broken.limit:
+        if len(course.train.broken) > course.broken.limit:
             failure = course.broken.over_limit()
     except KeyboardInterrupt:
         ended = "interrupted"

@@ -35,7 +35,7 @@ def validate(
     found = read_measures(sum_over_processes(add_batches(sums), fabric))
     if found is None:
         raise Failure("broken-pictures", "none of the validation pictures can be read",
-                      "mend them, or train without: --set data.val=null")  # fmt: skip
+                      "mend them (broken.csv in RUN has why of each), or train without: --set data.val=null")  # fmt: skip
     return found
 
 
