@@ -152,6 +152,15 @@ def read_diagnostic_page(code: str) -> str:
     """The Markdown page on a diagnostic. Raises Failure (usage) for an unknown code."""
     found = diagnostic_pages()
     if code not in found:
-        near = nearest(code, found)
-        raise Failure("unknown-code", f"there is no diagnostic `{code}`", f"did you mean `{near}`?" if near else "", 2)
+        from .compiler.ops.words import match_op
+
+        near, op = nearest(code, found), match_op(code)
+        # an op is what a reader of a spec asks for first; `conv` is no misspelling of a code
+        if op:
+            help = f"`{op.name}` is an operation: archc ops {op.name}"
+        else:
+            help = (
+                f"did you mean `{near}`?" if near else "a code is what stands in brackets, as in error[shape-mismatch]"
+            )
+        raise Failure("unknown-code", f"there is no diagnostic `{code}`", help, 2)
     return found[code].read_text("utf-8")

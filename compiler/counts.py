@@ -1,6 +1,8 @@
-"""How people read a count, a size in bytes and a share: in messages, tables and pictures alike."""
+"""How people read a count, a size in bytes, a share and a few words: in messages, tables and pictures alike."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 def format_count(count: float | None) -> str:
@@ -36,3 +38,8 @@ def format_share(share: float) -> str:
     if 0 < share < 0.0005:
         return "< 0.1 %"
     return f"{100 * share:.1f} %" if 0 < share < 0.0995 else f"{100 * share:.0f} %"
+
+
+def list_words(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)

@@ -50,6 +50,7 @@ NAVIGATION: tuple[Any, ...] = (
             Section("Run", (*link("howto", folder="A million photos", server="A server without the compiler", cuda="Run on a GPU", old_onnxruntime="An old onnxruntime"),)),
             Section("Make it faster", (*link("howto", precision="Half floats and 8 bits", profile="Find where the time goes"),)),
             Section("In a team", (*link("howto", pull_request="Nets in pull requests"),)),
+            Section("For a course", (*link("howto", lecture="A lecture's sums"),)),
         ),
     ),
     Section(

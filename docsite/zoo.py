@@ -230,4 +230,5 @@ def command_section(family: str, main: ZooNet, here: str) -> Iterator[str]:
         f"archc cost {main.name} --by layer               # each layer\n"
         f"archc init mine --from {main.name}              # a net of yours that starts from it",
     )
-    yield f"\n{link('All nets', f'zoo/index.md#{family}', here)} · {link('The lecture, recomputed', 'zoo/lecture.md', here)}\n"
+    reading = link("How a picture is read", "reference/view.md#what-is-seen", here)
+    yield f"\n{reading} · {link('All nets', f'zoo/index.md#{family}', here)} · {link('The lecture, recomputed', 'zoo/lecture.md', here)}\n"

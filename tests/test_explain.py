@@ -258,6 +258,20 @@ def test_a_spec_alone_is_asked_which_step(run: Run, word: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "help"),
+    [
+        ("conv", "`conv` is an operation: archc ops conv"),
+        ("MaxPool2d", "`max_pool` is an operation: archc ops max_pool"),
+        ("shape-mismach", "did you mean `shape-mismatch`?"),
+        ("Bottleneck", "a code is what stands in brackets"),
+    ],
+)
+def test_a_word_that_is_no_code_is_told_what_it_is(run: Run, word: str, help: str) -> None:
+    ran = run("explain", word)
+    assert ran.code == 2 and "error[unknown-code]" in ran.err and help in ran.err
+
+
+@pytest.mark.parametrize(
     ("paths", "ranges"),
     [
         (["a.0.x", "a.1.x", "a.2.x"], [3]),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
-from ..compiler.counts import count_of
+from ..compiler.counts import count_of, list_words
 from ..compiler.diagnostics import Diagnostic, Note
 from ..compiler.frontend.located_yaml import Entry, Located
 from ..compiler.ops.fields import Schema, is_number, quote_value
@@ -210,7 +210,7 @@ class StepDecay(Schedule):
         name, size = ("at_steps", 1) if self.at_steps else ("at", length.per_epoch)
         late = [f"{each:,}" for each in self.at_steps or self.at or () if each * size >= length.steps]
         ends = f"{count_of(length.steps, 'step')}, {length.per_epoch:,} an epoch"
-        named = f"`{name}` names {' and '.join(late)}, and the run ends after {ends}: the rate is not lowered then"
+        named = f"`{name}` names {list_words(late)}, and the run ends after {ends}: the rate is not lowered then"
         return named if late else ""
 
     @classmethod
@@ -238,13 +238,11 @@ class StepDecay(Schedule):
                 if two.value <= one.value:
                     message = f"`{key}` does not rise: {quote_value(two.value)} follows {quote_value(one.value)}"
                     yield Diagnostic("not-rising", two.span, message, help="write the numbers in rising order, each once")  # fmt: skip
-            for item in items:
-                if end is not None and item.value >= end:
-                    message = (
-                        f"`{key}` names {quote_value(item.value)}, and the run ends after {quote_value(end)} {length}"
-                    )
-                    yield Diagnostic("beyond-end", item.span, message, severity="warning",
-                                     help="it has no effect: leave it out, or train longer")  # fmt: skip
+            if late := [item for item in items if end is not None and item.value >= end]:
+                named = list_words([quote_value(item.value) for item in late])
+                message = f"`{key}` names {named}, and the run ends after {quote_value(end)} {length}: the rate is not lowered then"
+                yield Diagnostic("beyond-end", late[0].span, message, severity="warning",
+                                 help=f"leave {'it' if len(late) == 1 else 'them'} out, or train longer")  # fmt: skip
             if factors and isinstance(factors.value, list) and len(times.value) != len(factors.value):
                 message = f"`factor` has {count_of(len(factors.value), 'number')}, and `{key}` {count_of(len(times.value), 'time')}"
                 note = Note("the times are here", times.span)

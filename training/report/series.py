@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from ...compiler.counts import list_words
 from ..augment.steps import STEPS
 from ..augment.steps.step import BatchStep
 from ..measures import TOP_CLASSES, is_loss
@@ -85,11 +86,6 @@ def describe_loss(plan: RunPlan) -> str:
     mixed = [each.name for each in plan.recipe.augment if issubclass(STEPS[each.name], BatchStep)]
     found = [*parts, *mixed]
     return f"Loss (that of training has {list_words(found)} in it)" if found else "Loss"
-
-
-def list_words(words: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
 
 
 def read_points(rows: Iterable[Row], split: str, column: str, steps_per_epoch: int) -> Iterator[tuple[float, float]]:
