@@ -35,7 +35,7 @@ graph: [global_avg_pool, {linear: 3}]
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with shades.onnx, which tells dark, grey and white pictures apart, and features.onnx, which tells no classes."""
+    """A folder with shades.onnx, which tells dark, grey and white pictures apart, features.onnx, which tells no classes, and pair.onnx of two inputs."""
     import torch
 
     folder = tmp_path_factory.mktemp("models")
@@ -55,6 +55,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "archspec: 1\nname: features\ninput: {image: [1, 4, 4]}\ngraph: [{conv: 4}]", "utf-8"
     )
     archc.load(folder / "features.yaml").export_onnx(folder / "features.onnx", proof="none")
+    (folder / "pair.yaml").write_text(
+        "archspec: 1\nname: pair\ninput: {left: [1, 4, 4], right: [1, 4, 4]}\n"
+        "graph: [concat: [[{from: left}], [{from: right}]], global_avg_pool, {linear: 3}]\n",
+        "utf-8",
+    )
+    archc.load(folder / "pair.yaml").export_onnx(folder / "pair.onnx", proof="none")
     return folder
 
 
@@ -221,6 +227,7 @@ def test_names_that_are_no_classes(run: Run) -> None:
     ran = run("odd")
     assert ran.code == 1 and "error[classes-unmatched]: `purple` is no label of the model" not in ran.out
     assert "`purple` is no label of the model" in ran.err and "--skip-unknown" in ran.err
+    assert "labels (`dark`, `light grey`, `white`)" in ran.err
     told = json.loads(run("odd", "--skip-unknown", "--format", "json").out)
     assert (
         told["pictures"] == 2
@@ -233,6 +240,12 @@ def test_names_that_are_no_classes(run: Run) -> None:
     make_shades("none", ("x", "y", "z"))
     ran = run("none", "--skip-unknown")
     assert ran.code == 1 and "classes-unmatched" in ran.err and "--skip-unknown" not in ran.err.partition("help")[2]
+
+
+def test_a_model_of_several_inputs(run: Run) -> None:
+    make_shades()
+    ran = run("shades", model="pair")
+    assert ran.code == 1 and ran.err.startswith("error[wrong-input]: pair has 2 inputs") and "--input" not in ran.err
 
 
 @pytest.mark.parametrize("text, found", [

@@ -132,7 +132,7 @@ class Fault(NamedTuple):
 
 
 FAULTS = {
-    "an empty class folder": Fault(empty_class, (), 1, "empty-class", ("dog", "photos/train")),
+    "an empty class folder": Fault(empty_class, (), 1, "empty-class", ("dog", "photos/train", "--data")),
     "no pictures": Fault(no_pictures, (), 2, "no-pictures", ("photos", "train")),
     "a folder that is not there": Fault(
         lambda _: None, ("--set", "data.train=trian"), 2, "no-pictures", ("photos", "trian")

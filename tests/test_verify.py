@@ -272,6 +272,18 @@ def test_two_models_are_compared_on_pictures(run):
     assert run("verify", "small.onnx", "other.onnx", *pictures, "--tolerance", "0.1").code == 0
 
 
+def test_pictures_are_for_models_of_one_input(run):
+    Path("pair.yaml").write_text(
+        "archspec: 1\nname: pair\ninput: {a: [1, 4, 4], b: [1, 4, 4]}\n"
+        "graph: [concat: [[{from: a}], [{from: b}]], global_avg_pool, {linear: 3}]\n",
+        "utf-8",
+    )
+    Image.new("L", (4, 4)).save("a.png")
+    assert run("build", "pair.yaml", "--proof", "none").code == 0
+    ran = run("verify", "pair.onnx", "pair.onnx", "--picture", "a.png")
+    assert ran.code == 1 and "pair has 2 inputs" in ran.err and "--input" not in ran.err
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

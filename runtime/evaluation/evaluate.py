@@ -10,6 +10,9 @@ from ..batch.columns import Columns
 from ..batch.pipeline import map_in_order
 from ..batch.predictor import Predictor
 from ..cores import count_cores
+from ..faults import RuntimeFault
+from ..ports import list_ports
+from ..session import Session
 from .examples import Examples, open_examples
 from .matching import ClassMatching, match_classes, require_match
 from .tally import ClassificationReport, Tally
@@ -23,13 +26,14 @@ def evaluate(
 
     Names of classes are matched to the model's labels; with `skip_unknown` those that mean none of its classes are left out. `mistakes` of
     the highest probability are kept. Raises RuntimeFault `not-a-classifier`, `no-classes` where there are no pictures with a class, and
-    `classes-unmatched` where a name means no class of the model.
+    `classes-unmatched` where a name means no class of the model, and `wrong-input` for a model of several inputs.
     """
     session = predictor.session
     session.require_classifier()
+    require_one_input(session)
     examples = open_examples(place)
     matching = match_classes(examples.counts, session.labels, session.count_classes())
-    require_match(matching, skip_unknown)
+    require_match(matching, session.labels, skip_unknown)
     total = sum(count for name, count in examples.counts.items() if name in matching.classes)
     tally, done = Tally(mistakes), 0
     for rows in map_in_order(
@@ -44,6 +48,13 @@ def evaluate(
     return tally.finish(
         session.name, session.device, examples.place, matching.how, labels, notes, session.count_classes()
     )
+
+
+def require_one_input(session: Session) -> None:
+    """Raises RuntimeFault `wrong-input` for a model of several inputs: a folder of a class has a picture for one."""
+    if len(session.inputs) > 1:
+        raise RuntimeFault("wrong-input", f"{session.name} has {len(session.inputs)} inputs, and a picture with its class is for one: {list_ports(session.inputs)}",
+                           "count in a loop of your own: Session.classify takes a list of mappings, each from the inputs' names to their pictures")  # fmt: skip
 
 
 def example_batches(examples: Examples, matching: ClassMatching, size: int) -> Iterator[Columns]:

@@ -84,12 +84,13 @@ def drop_id(name: str) -> str:
     return name.removeprefix(find_id(name)) or name
 
 
-def require_match(matching: ClassMatching, skip_unknown: bool) -> None:
-    """Raises RuntimeFault `classes-unmatched` where a name means no class of the model, unless those are to be left out."""
+def require_match(matching: ClassMatching, labels: Sequence[str], skip_unknown: bool) -> None:
+    """Raises RuntimeFault `classes-unmatched` where a name means none of the model's `labels`, unless those are to be left out."""
     if not matching.unmatched or (skip_unknown and matching.classes):
         return
     told = [f"`{name}` {why}" for name, why in [*matching.unmatched.items()][:SHOWN]]
     more = len(matching.unmatched) - len(told)
+    theirs = ", ".join(f"`{label}`" for label in labels[:SHOWN]) + (" …" if len(labels) > SHOWN else "")
     raise RuntimeFault("classes-unmatched", "; ".join(told) + (f"; and {more:,} more" if more else ""),
-                       "name the folders by the model's labels, or by numbers from 0; --labels FILE, or labels= in Python, gives it others; a first line of a .csv that is no picture is `path,class`"
+                       f"name the folders by the model's labels{f' ({theirs})' if theirs else ''}, or by numbers from 0; --labels FILE, or labels= in Python, gives it others; a first line of a .csv that is no picture is `path,class`"
                        + ("; --skip-unknown, or skip_unknown=True in Python, leaves those out" if matching.classes else ""))  # fmt: skip

@@ -187,7 +187,8 @@ def refuse_empty(folder: Path) -> None:
         )
     if found:
         raise Failure("empty-class", f"`{folder}` has no picture of {show_names(found)}",
-                      "put pictures into the folder, or remove it; files with a picture's ending are taken")  # fmt: skip
+                      "each folder there is a class: put pictures into it, or move it elsewhere; if they are no classes, name the folder that holds the classes (--data); "
+                      "files with a picture's ending are taken")  # fmt: skip
 
 
 def has_picture(folder: str) -> bool:
