@@ -152,7 +152,9 @@ def run_stages(
     yield found
     labels = document.header.labels
     check_reported(document, diagnostics)
-    names = read_labels(labels, text.files, diagnostics, budget.limits.bytes) if labels else None
+    names, own = read_labels(labels, text.files, diagnostics, budget.limits.bytes) if labels else NamedClasses()
+    # beside the texts of the spec: a built file, a run and a net of Python's are made of them again
+    composer.sources += [own] if own else []
     if document.input and not document.broken_input:
         if document.header.preprocess is None:  # else that says how large a photo is
             check_input_order(document, diagnostics)
@@ -255,17 +257,25 @@ def explain_open_params(found: Compilation) -> tuple[Diagnostic, ...]:
     return tuple(explained)
 
 
+class NamedClasses(NamedTuple):
+    """The names of the classes, None where they are not known; and the file that they stand in, if they stand in one of the user's."""
+
+    names: tuple[str, ...] | None = None
+    source: Source | None = None
+
+
 def read_labels(
     labels: Labels, files: SpecFiles, diagnostics: Collector, max_bytes: int = DEFAULT.bytes
-) -> tuple[str, ...] | None:
-    """The names as written out, of a known set, or of a file beside the text, one a line; None after telling what is wrong."""
+) -> NamedClasses:
+    """The names as written out, of a known set, or of a file beside the text, one a line; none after telling what is wrong."""
     reference = labels.reference
     if reference is None:
-        return labels.names
+        return NamedClasses(labels.names)
     if reference in LABEL_SETS:
-        return tuple(LABEL_SETS[reference].read_text("utf-8").splitlines())
+        return NamedClasses(tuple(LABEL_SETS[reference].read_text("utf-8").splitlines()))
+    spec = labels.span.source
     try:
-        label = files.locate(labels.span.source.label, reference)
+        label = files.locate(spec.label, reference)
         data = files.read(label)
         if len(data) > max_bytes:
             message = f"`{reference}` is over the limit of {format_limit(max_bytes)}"
@@ -274,11 +284,12 @@ def read_labels(
     except UnicodeDecodeError as error:
         what = f"byte 0x{data[error.start]:02X} of `{reference}` is not UTF-8: a file of labels is UTF-8 text"
         diagnostics.add(Diagnostic("not-utf8", labels.span, what, help="save it as UTF-8"))
-        return None
+        return NamedClasses()
     except SourceError as error:
         diagnostics.add(Diagnostic(error.code, labels.span, error.message, help=error.help))
-        return None
-    return tuple(line.strip() for line in text.split("\n") if line.strip())
+        return NamedClasses()
+    names = tuple(line.strip() for line in text.split("\n") if line.strip())
+    return NamedClasses(names, Source(files.name_beside(spec.name, reference, label), text, label))
 
 
 def run_passes(graph: Graph, options: PassOptions | None = None, after: str | None = None) -> Graph:
