@@ -152,7 +152,7 @@ def run_stages(
     yield found
     labels = document.header.labels
     check_reported(document, diagnostics)
-    names, own = read_labels(labels, text.files, diagnostics, budget.limits.bytes) if labels else NamedClasses()
+    names, own = read_labels(labels, text.files, diagnostics, budget.limits.bytes) if labels else LabelNames()
     # beside the texts of the spec: a built file, a run and a net of Python's are made of them again
     composer.sources += [own] if own else []
     if document.input and not document.broken_input:
@@ -257,22 +257,20 @@ def explain_open_params(found: Compilation) -> tuple[Diagnostic, ...]:
     return tuple(explained)
 
 
-class NamedClasses(NamedTuple):
+class LabelNames(NamedTuple):
     """The names of the classes, None where they are not known; and the file that they stand in, if they stand in one of the user's."""
 
     names: tuple[str, ...] | None = None
     source: Source | None = None
 
 
-def read_labels(
-    labels: Labels, files: SpecFiles, diagnostics: Collector, max_bytes: int = DEFAULT.bytes
-) -> NamedClasses:
+def read_labels(labels: Labels, files: SpecFiles, diagnostics: Collector, max_bytes: int = DEFAULT.bytes) -> LabelNames:
     """The names as written out, of a known set, or of a file beside the text, one a line; none after telling what is wrong."""
     reference = labels.reference
     if reference is None:
-        return NamedClasses(labels.names)
+        return LabelNames(labels.names)
     if reference in LABEL_SETS:
-        return NamedClasses(tuple(LABEL_SETS[reference].read_text("utf-8").splitlines()))
+        return LabelNames(tuple(LABEL_SETS[reference].read_text("utf-8").splitlines()))
     spec = labels.span.source
     try:
         label = files.locate(spec.label, reference)
@@ -284,12 +282,12 @@ def read_labels(
     except UnicodeDecodeError as error:
         what = f"byte 0x{data[error.start]:02X} of `{reference}` is not UTF-8: a file of labels is UTF-8 text"
         diagnostics.add(Diagnostic("not-utf8", labels.span, what, help="save it as UTF-8"))
-        return NamedClasses()
+        return LabelNames()
     except SourceError as error:
         diagnostics.add(Diagnostic(error.code, labels.span, error.message, help=error.help))
-        return NamedClasses()
+        return LabelNames()
     names = tuple(line.strip() for line in text.split("\n") if line.strip())
-    return NamedClasses(names, Source(files.name_beside(spec.name, reference, label), text, label))
+    return LabelNames(names, Source(files.name_beside(spec.name, reference, label), text, label))
 
 
 def run_passes(graph: Graph, options: PassOptions | None = None, after: str | None = None) -> Graph:
