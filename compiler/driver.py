@@ -27,7 +27,7 @@ from .garbage import without_collection
 from .ir.graph import Graph, Node
 from .ir.verify import verify
 from .limits import DEFAULT, Limits, raise_limit
-from .sources import LABEL_SETS, SourceError, SpecText, find_spec
+from .sources import BUNDLED, LABEL_SETS, SourceError, SpecText, find_spec
 
 if TYPE_CHECKING:
     from .analysis.cost import Cost
@@ -190,7 +190,11 @@ def examine(
     from .analysis.expectations import check_expectations
 
     header, costs = document.header, cost(graph)
-    labels = fitting_labels(header.labels, names, document, graph, diagnostics) if header.labels and names else None
+    labels = (
+        fitting_labels(header.labels, names, document, graph, diagnostics, bool(found.settings))
+        if header.labels and names
+        else None
+    )
     expectations = tuple(check_expectations(header.expect, costs, bool(found.settings)))
     # as settings make another net, of which nothing is reported
     if header.reported and not found.settings:
@@ -220,17 +224,25 @@ def require_parts(document: Document, diagnostics: Collector) -> None:
 
 
 def fitting_labels(
-    labels: Labels, names: tuple[str, ...], document: Document, graph: Graph, diagnostics: Collector
+    labels: Labels, names: tuple[str, ...], document: Document, graph: Graph, diagnostics: Collector, is_set: bool
 ) -> tuple[str, ...] | None:
-    """The names of the classes where they are as many as the net's; else a warning, and None where they are too few."""
+    """The names of the classes where they are as many as the net's; else a warning, and None where they are too few.
+
+    A known set is silent where its net is bundled, or a parameter is set (`is_set`): then its names are just not those of the classes.
+    """
     known_set = labels.reference in LABEL_SETS
     classes = graph.outputs[-1].value.type.sizes[0]
     if len(names) == classes:
         return names
-    if known_set and "classes" in document.params:  # the set is the family's, the number of classes one's own
+    # the set is the family's, the number of classes one's own
+    family = known_set and "classes" in document.params
+    if family and (is_set or labels.span.source.label.startswith(BUNDLED)):
         return None
-    message = f"{len(names)} labels for {classes} classes"
-    diagnostics.add(Diagnostic("label-count", labels.span, message, severity="warning"))
+    help = "name your own classes: labels: names.txt, a file beside the spec with a name a line" if family else ""
+    message = f"{len(names):,} labels for {classes:,} classes"
+    diagnostics.add(Diagnostic("label-count", labels.span, message, severity="warning", help=help))
+    if family:
+        return None
     return names if len(names) > classes else None
 
 
