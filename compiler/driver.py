@@ -27,7 +27,7 @@ from .garbage import without_collection
 from .ir.graph import Graph, Node
 from .ir.verify import verify
 from .limits import DEFAULT, Limits, raise_limit
-from .sources import LABEL_SETS, SourceError, SpecText, find_spec
+from .sources import BUNDLED, LABEL_SETS, SourceError, SpecText, find_spec
 
 if TYPE_CHECKING:
     from .analysis.cost import Cost
@@ -152,7 +152,9 @@ def run_stages(
     yield found
     labels = document.header.labels
     check_reported(document, diagnostics)
-    names = read_labels(labels, text.files, diagnostics, budget.limits.bytes) if labels else None
+    names, own = read_labels(labels, text.files, diagnostics, budget.limits.bytes) if labels else LabelNames()
+    # beside the texts of the spec: a built file, a run and a net of Python's are made of them again
+    composer.sources += [own] if own else []
     if document.input and not document.broken_input:
         if document.header.preprocess is None:  # else that says how large a photo is
             check_input_order(document, diagnostics)
@@ -188,7 +190,11 @@ def examine(
     from .analysis.expectations import check_expectations
 
     header, costs = document.header, cost(graph)
-    labels = fitting_labels(header.labels, names, document, graph, diagnostics) if header.labels and names else None
+    labels = (
+        fitting_labels(header.labels, names, document, graph, diagnostics, bool(found.settings))
+        if header.labels and names
+        else None
+    )
     expectations = tuple(check_expectations(header.expect, costs, bool(found.settings)))
     # as settings make another net, of which nothing is reported
     if header.reported and not found.settings:
@@ -218,17 +224,25 @@ def require_parts(document: Document, diagnostics: Collector) -> None:
 
 
 def fitting_labels(
-    labels: Labels, names: tuple[str, ...], document: Document, graph: Graph, diagnostics: Collector
+    labels: Labels, names: tuple[str, ...], document: Document, graph: Graph, diagnostics: Collector, is_set: bool
 ) -> tuple[str, ...] | None:
-    """The names of the classes where they are as many as the net's; else a warning, and None where they are too few."""
+    """The names of the classes where they are as many as the net's; else a warning, and None where they are too few.
+
+    A known set is silent where its net is bundled, or a parameter is set (`is_set`): then its names are just not those of the classes.
+    """
     known_set = labels.reference in LABEL_SETS
     classes = graph.outputs[-1].value.type.sizes[0]
     if len(names) == classes:
         return names
-    if known_set and "classes" in document.params:  # the set is the family's, the number of classes one's own
+    # the set is the family's, the number of classes one's own
+    family = known_set and "classes" in document.params
+    if family and (is_set or labels.span.source.label.startswith(BUNDLED)):
         return None
-    message = f"{len(names)} labels for {classes} classes"
-    diagnostics.add(Diagnostic("label-count", labels.span, message, severity="warning"))
+    help = "name your own classes: labels: names.txt, a file beside the spec with a name a line" if family else ""
+    message = f"{len(names):,} labels for {classes:,} classes"
+    diagnostics.add(Diagnostic("label-count", labels.span, message, severity="warning", help=help))
+    if family:
+        return None
     return names if len(names) > classes else None
 
 
@@ -255,17 +269,23 @@ def explain_open_params(found: Compilation) -> tuple[Diagnostic, ...]:
     return tuple(explained)
 
 
-def read_labels(
-    labels: Labels, files: SpecFiles, diagnostics: Collector, max_bytes: int = DEFAULT.bytes
-) -> tuple[str, ...] | None:
-    """The names as written out, of a known set, or of a file beside the text, one a line; None after telling what is wrong."""
+class LabelNames(NamedTuple):
+    """The names of the classes, None where they are not known; and the file that they stand in, if they stand in one of the user's."""
+
+    names: tuple[str, ...] | None = None
+    source: Source | None = None
+
+
+def read_labels(labels: Labels, files: SpecFiles, diagnostics: Collector, max_bytes: int = DEFAULT.bytes) -> LabelNames:
+    """The names as written out, of a known set, or of a file beside the text, one a line; none after telling what is wrong."""
     reference = labels.reference
     if reference is None:
-        return labels.names
+        return LabelNames(labels.names)
     if reference in LABEL_SETS:
-        return tuple(LABEL_SETS[reference].read_text("utf-8").splitlines())
+        return LabelNames(tuple(LABEL_SETS[reference].read_text("utf-8").splitlines()))
+    spec = labels.span.source
     try:
-        label = files.locate(labels.span.source.label, reference)
+        label = files.locate(spec.label, reference)
         data = files.read(label)
         if len(data) > max_bytes:
             message = f"`{reference}` is over the limit of {format_limit(max_bytes)}"
@@ -274,11 +294,12 @@ def read_labels(
     except UnicodeDecodeError as error:
         what = f"byte 0x{data[error.start]:02X} of `{reference}` is not UTF-8: a file of labels is UTF-8 text"
         diagnostics.add(Diagnostic("not-utf8", labels.span, what, help="save it as UTF-8"))
-        return None
+        return LabelNames()
     except SourceError as error:
         diagnostics.add(Diagnostic(error.code, labels.span, error.message, help=error.help))
-        return None
-    return tuple(line.strip() for line in text.split("\n") if line.strip())
+        return LabelNames()
+    names = tuple(line.strip() for line in text.split("\n") if line.strip())
+    return LabelNames(names, Source(files.name_beside(spec.name, reference, label), text, label))
 
 
 def run_passes(graph: Graph, options: PassOptions | None = None, after: str | None = None) -> Graph:

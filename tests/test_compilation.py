@@ -318,3 +318,21 @@ def test_a_bundled_spec_that_is_being_edited_is_held_against_the_schema(tmp_path
         path.write_text(HEAD.replace("net", "mine") + f"graph: {graph}\n", "utf-8")
         found = check("mine")
         assert found.bundled == "mine" and [d.code for d in found.diagnostics] == codes
+
+
+@pytest.mark.parametrize(
+    ("head", "settings", "told"),
+    [
+        ("labels: cifar-10\nparams: {classes: 10}\n", (), ()),
+        ("labels: cifar-10\nparams: {classes: 3}\n", (), ("10 labels for 3 classes",)),
+        ("labels: cifar-10\nparams: {classes: 10}\n", ("classes=3",), ()),
+        ("labels: [cat, dog]\nparams: {classes: 3}\n", ("classes=4",), ("2 labels for 4 classes",)),
+    ],
+    ids=["as many", "a spec of one's own", "for once", "names that are written out"],
+)
+def test_labels_that_are_not_those_of_the_classes(head: str, settings: tuple[str, ...], told: tuple[str, ...]) -> None:
+    """A bundled net keeps the names of its paper's classes with any number of classes; who writes both beside one another is told."""
+    graph = "graph:\n  - conv: 4\n  - global_avg_pool\n  - linear: $classes\n"
+    text = HEAD + head + graph
+    found = check(SpecText(Memory({"net.yaml": text}), "net.yaml", text.encode(), "net.yaml"), settings)
+    assert tuple(d.message for d in found.diagnostics) == told and not found.failed

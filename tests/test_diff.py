@@ -423,6 +423,27 @@ def test_a_refuted_expectation_keeps_no_diff_back(run: Run) -> None:
     assert ran.code == 0 and "the same net" in ran.out and "expectation-refuted" in ran.err
 
 
+LONG = [f"class {at}" for at in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        ([*LONG[:3], "bat", *LONG[4:]], "1 of 10 items: [3] class 3 → bat"),
+        (LONG[::-1], "10 of 10 items: [0] class 0 → class 9, [1] class 1 → class 8, [2] class 2 → class 7, … 7 more"),
+        ([*LONG, "one more"], "10 items (class 0, …) → 11 items (class 0, …)"),
+        ([*LONG[:4], "bat", *LONG[4:]], "10 items (class 0, …) → 11 items (class 0, …); [4] class 4 → bat"),
+    ],
+    ids=["a name", "the order", "one behind", "one between"],
+)
+def test_what_of_a_long_list_differs(run: Run, labels: list[str], told: str) -> None:
+    """That a list of a thousand labels is another one helps nobody: the change may be in each line, or in one."""
+    for name, each in (("a.yaml", LONG), ("b.yaml", labels)):
+        Path(name).write_text(NET.replace("name: net\n", f"name: net\nlabels: {json.dumps(each)}\n"), "utf-8")
+    settings = ["--set-b", f"classes={len(labels)}"]
+    assert f"~ labels  {told}\n" in run("diff", "a.yaml", "b.yaml", *settings).out
+
+
 def test_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     class Input:
         buffer = io.BytesIO(NET.encode())

@@ -142,6 +142,17 @@ def test_weights_of_another_run(run: Run) -> None:
         *TRAIN, "-o", "second", "--weights", "first/best.safetensors", "--weights-skip", "fc", "--set", "freeze=[conv]"
     )
     assert ran.code == 0 and "weights from best.safetensors: 2 tensors, and 2 from the seed: those of `fc`" in ran.err
+    import torch
+    from safetensors.torch import load_file
+
+    best = load_file("first/best.safetensors")
+    torch.save({"ema": best, "model": {f"module.{name}": each for name, each in best.items()}}, "both.pth")
+    told = run(*TRAIN, "--dry-run", "--weights", "both.pth", "--set", "data.split=0.5")
+    assert told.code == 0 and "val.csv" in told.out and "val.csv" not in run(*TRAIN, "--dry-run").out
+    assert (
+        "weights from both.pth: 4 tensors; taken: `ema` (`model`, prefix `module.` fits, too: --weights-key,"
+        in told.err
+    )
     refused = run(*TRAIN, "-o", "third", "--weights", "first/best.safetensors", "--set", "width=7")
     assert refused.code == 1 and "weights-misshapen" in refused.err
     refused = run(*TRAIN, "-o", "fourth", "--weights-skip", "fc")

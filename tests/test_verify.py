@@ -67,6 +67,23 @@ def test_what_was_built_is_verified(run, options):
     assert document["parity"]["max_rel"] < 1e-4
 
 
+def test_a_file_of_labels_is_in_the_model(run):
+    """The spec is made again of what the model holds of it, wherever that is: so is the file that names its classes."""
+    Path("small.yaml").write_text(SPEC.replace("input:", "labels: names/of.txt\ninput:"), "utf-8")
+    Path("names").mkdir()
+    Path("names/of.txt").write_text("a\nb\nc\nd\ne\n", "utf-8")
+    build(run, "--proof", "none")
+    assert run("diff", "small.onnx", "small.yaml", "-q").code == 0
+    Path("names/of.txt").write_text("a\nb\nC\nd\ne\n", "utf-8")
+    changed = run("diff", "small.onnx", "small.yaml")
+    assert changed.code == 0 and "~ labels  [a, b, c, d, e] → [a, b, C, d, e]" in changed.out
+    Path("names/of.txt").unlink()
+    Path("small.yaml").unlink()
+    verified = run("verify", "small.onnx", "--proof", "none")
+    assert verified.code == 0 and "small.yaml and 1 more in the file" in verified.out
+    assert run("explain", "small.onnx", "0").code == 0
+
+
 def test_heads_that_were_kept_are_verified(run):
     assert run("build", "googlenet", "--keep-aux", "--proof", "none", "-o", "g.onnx").code == 0
     assert run("verify", "g.onnx", "--proof", "none").code == 0

@@ -17,6 +17,7 @@ from ..compiler.diagnostics import Failure, InternalError, clean
 from ..compiler.driver import check
 from ..compiler.spelling import as_word
 from ..compiler.weights.loading import NetTensors, load_checkpoints
+from ..compiler.weights.report import describe_taken
 from .broken import BrokenPictures
 from .checkpoint.identity import RunIdentity, check_identity, current_versions, hash_pictures, hash_recipe
 from .checkpoint.progress import Progress
@@ -268,8 +269,11 @@ def build_network(graph: Graph, request: TrainingRequest) -> Network:
         net = NetTensors.of(request.whole or graph)
         loaded = load_checkpoints(given.checkpoints, net, start, given.options)
         missing = [name for name in loaded.report.missing if name in graph.params()]
+        taken = "".join(
+            f"; {describe_taken(each, given.options.spelling)}" for each in loaded.report.taken if not each.is_plain
+        )
         request.tell(f"weights from {loaded.report.source}: {count_of(len(graph.params()) - len(missing), 'tensor')}"
-                     + describe_missing(missing))  # fmt: skip
+                     + describe_missing(missing) + taken)  # fmt: skip
         return to_torch(graph, loaded.source, seed)
     return to_torch(graph, start, seed)
 

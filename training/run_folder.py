@@ -65,6 +65,10 @@ class RunFolder(NamedTuple):
         return self.path / "run.json"
 
     @property
+    def validation(self) -> Path:
+        return self.path / "val.csv"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
@@ -178,7 +182,7 @@ class RunFolder(NamedTuple):
         if not isinstance(val, ChosenPictures) or not isinstance(val.source(0), str):
             return
         with (
-            atomic_write(self.path / "val.csv") as partial,
+            atomic_write(self.validation) as partial,
             partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
         ):
             file.write(format_row(("path", "class")))

@@ -56,9 +56,6 @@ def input_files(checked: Compilation, options: BuildOptions) -> Iterator[Path]:
     """The files that a build reads: texts of the spec, labels, checkpoints, a map of their names."""
     for source in checked.sources:
         yield Path(source.name)
-    labels = checked.header.labels
-    if labels is not None and labels.reference is not None:
-        yield Path(labels.span.source.name).parent / labels.reference
     for file in (options.weights or {}).values():
         if isinstance(file, Path):
             yield file

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # of a whole name of a commit what tells it from others
 COMMIT = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,52}\b")
+MAX_WHOLE = 8  # items of a list that is told whole
+MAX_ITEMS = 3  # of a longer one, items that are told of those that differ
 MAX_YAML = 160  # characters of a line of YAML
 COST_NAMES = {
     "params": "parameters", "params_without_aux": "  without heads", "macs": "MACs", "activations": "activations",
@@ -288,8 +290,16 @@ def describe_ratio(ratio: float) -> str:
 
 
 def change_of(a: Any, b: Any) -> str:
-    """`64 → 96`; a value that one side does not have is `none`."""
-    return f"{describe_value(a)} → {describe_value(b)}"
+    """`64 → 96`; a value that one side does not have is `none`. Of two long lists the first items that differ are told, by their numbers."""
+    change = f"{describe_value(a)} → {describe_value(b)}"
+    if not all(isinstance(each, (list, tuple)) and len(each) > MAX_WHOLE for each in (a, b)):
+        return change
+    places = [at for at, (old, new) in enumerate(zip(a, b, strict=False)) if old != new]
+    shown = [f"[{at}] {describe_value(a[at])} → {describe_value(b[at])}" for at in places[:MAX_ITEMS]]
+    more = [f"… {len(places) - MAX_ITEMS:,} more"] if places[MAX_ITEMS:] else []
+    if len(a) == len(b):
+        return f"{len(places):,} of {len(a):,} items: {', '.join([*shown, *more])}"
+    return f"{change}; {shown[0]}" if shown else change
 
 
 def describe_value(value: Any) -> str:
@@ -299,7 +309,7 @@ def describe_value(value: Any) -> str:
     if isinstance(value, TensorType):
         return describe_type(value)
     if isinstance(value, (list, tuple)):
-        if len(value) > 8:
+        if len(value) > MAX_WHOLE:
             return f"{len(value):,} items ({describe_value(value[0])}, …)"
         if isinstance(value, tuple) and len(value) > 1 and len(set(value)) == 1 and isinstance(value[0], int):
             return describe_value(value[0])

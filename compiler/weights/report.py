@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
+from ..spelling import Spelling
 from .names import belongs_to, is_bookkeeping, summarize_by_step
+
+MAX_LISTED = 3
+MAX_NAME = 200  # letters of a name or a place
 
 
 class Taken(NamedTuple):
@@ -27,6 +31,11 @@ class Taken(NamedTuple):
     passed_over: tuple[str, ...] = ()
 
     @property
+    def is_plain(self) -> bool:
+        """Whether the file's name says it all: its top was taken as it is, and nothing else came into question."""
+        return not (self.key or self.prefix or self.others or self.passed_over)
+
+    @property
     def place(self) -> str:
         """Where in the file it was, in words."""
         return describe_place(self.key, self.prefix)
@@ -36,6 +45,20 @@ def describe_place(key: str, prefix: str) -> str:
     """A place in a checkpoint, in words: "`model_ema`", "`model`, prefix `net.`", "the top"."""
     parts = [f"`{key}`"] * bool(key) + [f"prefix `{prefix}`"] * bool(prefix)
     return ", ".join(parts) or "the top"
+
+
+def describe_taken(taken: Taken, spelling: Spelling) -> str:
+    """What of a checkpoint was taken, what else would have fitted, and what was passed over because it is not whole."""
+    step = f"{taken.step}: " if taken.step else ""
+    options = f"{spelling('weights_key')}, {spelling('weights_prefix')}"
+    others = f" ({list_some(taken.others)} fit{'s' * (len(taken.others) == 1)}, too: {options})" if taken.others else ""
+    passed = f"; passed over: {list_some(taken.passed_over)}" if taken.passed_over else ""
+    return f"{step}taken: {taken.place}{others}{passed}"
+
+
+def list_some(names: tuple[str, ...]) -> str:
+    """The first few names, and whether there are more."""
+    return ", ".join(name[:MAX_NAME] for name in names[:MAX_LISTED]) + ", …" * (len(names) > MAX_LISTED)
 
 
 class WeightReport(NamedTuple):
