@@ -103,6 +103,7 @@ def metric_of(row: Reported) -> str:
 
 
 def net_json(chart: Selection, point: Point) -> dict[str, Any]:
+    """What `archc compare --format json` has of one net; None for what is not known of it."""
     measured = point.measurement
     return {
         "net": point.net.label,
