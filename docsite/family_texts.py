@@ -56,7 +56,7 @@ def fill_in(text: str, name: str) -> str:
         net, figure, other, divisor = found.groups()
         try:
             if other is None:
-                return told_figure(zoo_nets()[net], figure)
+                return format_figure(zoo_nets()[net], figure)
             return format_ratio(count_figure(zoo_nets()[net], figure) / count_figure(zoo_nets()[other], divisor))
         except KeyError as missing:
             raise SiteError(f"{name}: {found[0]}: there is no {missing}") from None
@@ -82,7 +82,7 @@ def count_figure(each: ZooNet, figure: str) -> int:
     return counts_of(each)[figure]
 
 
-def told_figure(each: ZooNet, figure: str) -> str:
+def format_figure(each: ZooNet, figure: str) -> str:
     """A figure as a sentence has it: `25.6 M`, `50`, `427×427`, `23.87 %`. Raises KeyError where there is none."""
     if figure == "receptive_field":
         return "×".join(map(str, each.cost.receptive_field))

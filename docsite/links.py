@@ -23,6 +23,7 @@ class BuiltPage(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        """Notes the anchors of a tag, what it links to and what it loads."""
         named = {name: value or "" for name, value in attributes}
         self.anchors |= {named[name] for name in ("id", "name") if name in named}
         if tag == "a" and "href" in named:

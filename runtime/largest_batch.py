@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from .faults import RuntimeFault
+
+if TYPE_CHECKING:
+    from .inference import Engine
+    from .remote import RemoteEngine
 
 
 def find_largest_batch(fits: Callable[[int], bool], asked: int) -> int:
@@ -21,6 +26,17 @@ def find_largest_batch(fits: Callable[[int], bool], asked: int) -> int:
         middle = (least + most) // 2
         least, most = (middle, most) if fits(middle) else (least, middle)
     return least
+
+
+def fits_in_memory(engine: Engine | RemoteEngine, arrays: Mapping[str, Any], names: Sequence[str], rows: int) -> bool:
+    """Whether there is memory to give the outputs `names` for the first `rows` rows. Raises what onnxruntime raises besides."""
+    try:
+        # what a run that failed has taken is kept in pieces, of which none may do for a smaller one
+        engine.give_memory_back(names, {name: array[:1] for name, array in arrays.items()})
+        engine.run(names, {name: array[:rows] for name, array in arrays.items()})
+    except MemoryError:
+        return False
+    return True
 
 
 def describe_too_large_batch(model: str, device: str, asked: int, fits: int) -> RuntimeFault:

@@ -29,7 +29,7 @@ from .devices.placement import describe_placement
 from .faults import PictureFault, RuntimeFault, UntrainedWarning, escape_controls
 from .images import MAX_PIXELS, read_input, read_prepared
 from .inference import failing_node
-from .largest_batch import describe_too_large_batch, find_largest_batch
+from .largest_batch import describe_too_large_batch, find_largest_batch, fits_in_memory
 from .limits import WorkerLimits, check_limits
 from .opening import open_model
 from .ports import (
@@ -214,21 +214,11 @@ class Session:
         """The fault for rows that do not fit in memory, with the largest number of them that does: found by running parts."""
         rows = {len(array) if array.ndim else 0 for array in arrays.values()}
         count = rows.pop() if len(rows) == 1 and has_open_batch(self.inputs.values()) else 0
-        fits = find_largest_batch(lambda size: self.fits_in_memory(arrays, names, size), count)
+        fits = find_largest_batch(lambda size: fits_in_memory(self.session, arrays, names, size), count)
         # a try that failed may have left the memory in pieces in which these do not fit any more: what is told has to run next
-        while fits and not self.fits_in_memory(arrays, names, fits):
+        while fits and not fits_in_memory(self.session, arrays, names, fits):
             fits //= 2
         return describe_too_large_batch(self.name, self.device, count, fits)
-
-    def fits_in_memory(self, arrays: Mapping[str, Any], names: Sequence[str], rows: int) -> bool:
-        """Whether there is memory to run the first `rows` rows. Raises what onnxruntime raises besides."""
-        try:
-            # what a run that failed has taken is kept in pieces, of which none may do for a smaller one
-            self.session.give_memory_back(names, {name: array[:1] for name, array in arrays.items()})
-            self.session.run(names, {name: array[:rows] for name, array in arrays.items()})
-        except MemoryError:
-            return False
-        return True
 
     def warm_up(self, rows: int = 1) -> None:
         """Runs `rows` rows of zeros, and forgets the answer: the first run on a device takes memory and chooses kernels.

@@ -17,7 +17,7 @@ from .corpus import CASES, find_faults, place
 
 CHECKED = [case for case in CASES if case["command"][0] == "check"]
 KNOWN: dict[str, str] = {
-    "expr-lambda": "points at the name behind `lambda`, a few columns on",
+    "expr-lambda": "points at the colon behind `lambda`, a few columns on",
     "expr-float-inf": "points at the operator that overflows, a few columns on",
     "expr-bool-math": "points at the operator, a few columns on",
     "expr-keyword-arg": "points at the `=` itself, a few columns on",

@@ -86,7 +86,7 @@ def test_types_stand_as_in_the_source() -> None:
     assert text.endswith(") -> Net")
     assert 'errors: "raise" | "keep" = \'raise\'' in signature_text("classify", Session.classify)
     assert {each.name for each in members_of(Session)} >= {"classify", "predict", "run", "preprocess"}
-    assert "fits_in_memory" not in {each.name for each in members_of(Session)}
+    assert "describe_no_memory" not in {each.name for each in members_of(Session)}
 
 
 def test_docstrings_are_read() -> None:

@@ -27,6 +27,8 @@ SYNTAX = [  # the text, its line and what the caret marks, what the answer names
     (HEAD + "graph:\n  - name: c\n   conv: 3\n", 6, "conv", ["line 5's first word"]),
     (HEAD + "graph:\n  - conv:\n      out: 3\n     kernel: 3\n", 7, "kernel", ["line 6's first word"]),
     (HEAD + " graph:\n  - relu\n", 4, "graph", ["line 3's first word"]),
+    (HEAD + "graph:\n  - relu:\n    doc: see: this\n", 6, ": this", ["a second `: `", "quote"]),
+    (HEAD + "graph:\n  - conv:\n      out: $((lambda: 8)())\n", 6, ": 8", ["a second `: `", "quote"]),
     (" " + HEAD + "graph: [relu]\n", 2, "name", ["line 1's first word"]),
     (HEAD + "graph:\n  - relu\n  -max_pool: 2\n  - relu\n", 6, "-max_pool", ["a space after the dash"]),
     (HEAD + "graph:\n  -max_pool: 2\n  - relu\n", 5, "-max_pool", ["a space after the dash"]),

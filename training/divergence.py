@@ -68,6 +68,8 @@ def watch_layers(module: nn.Module, forward: list[Divergence], backward: list[Di
             backward.append(Divergence("gradient", path, f"the gradient of its {what} has {describe_bad(gradient)}"))
 
     def see_output(path: str) -> Callable[..., None]:
+        """The hook of the layer `path`: it blames the layer for the first output that is not finite, and watches the gradients of the others."""
+
         def see(layer: nn.Module, inputs: Any, output: Any) -> None:
             if forward:
                 return

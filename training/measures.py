@@ -6,8 +6,6 @@ from typing import Literal, NamedTuple, get_args
 
 MetricName = Literal["top1", "top5", "loss"]
 METRICS: tuple[MetricName, ...] = get_args(MetricName)
-# with so many classes or fewer, the right one is always among the first five
-TOP_CLASSES = 5
 
 
 class Measures(NamedTuple):

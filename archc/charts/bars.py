@@ -32,6 +32,7 @@ def draw_bars(nets: Sequence[ComparedNet]) -> Figure:
 
 
 def draw(nets: Sequence[ComparedNet]) -> Figure:
+    """The bars, net under net, drawn with matplotlib's settings as they are."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -34,6 +34,7 @@ def draw_bubbles(chart: Selection) -> Figure:
 
 
 def draw(chart: Selection) -> Figure:
+    """The frame with its bubbles and the key beside it, drawn with matplotlib's settings as they are."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -191,6 +192,7 @@ def draw_heading(side: Axes, text: str, y: float) -> float:
 
 
 def draw_key(side: Axes, text: str, symbol: str, colour: str, hatch: str, y: float) -> float:
+    """One row of the key, a mark and its text, at the height `y`. Gives the height of the next row."""
     side.scatter(
         [614],
         [y],

@@ -16,12 +16,16 @@ GAP = 1.5
 
 
 class Circle(NamedTuple):
+    """A mark of the chart, in points of the figure, from its lower left corner."""
+
     x: float
     y: float
     radius: float
 
 
 class Rectangle(NamedTuple):
+    """A label, or the room for marks, in points of the figure, from its lower left corner."""
+
     left: float
     bottom: float
     right: float

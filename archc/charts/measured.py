@@ -41,6 +41,7 @@ def read_measurements(paths: Sequence[str]) -> tuple[Measurement, ...]:
 
 
 def read_file(path: str) -> list[Measurement]:
+    """The timings that a file of `archc bench --format json` holds. Raises Failure `not-bench-results` for any other."""
     wrong = Failure("not-bench-results", f"`{clean(path)}` holds no results of `archc bench`", HOW)
     return read_json_file(path, parse_results, wrong)
 

@@ -86,6 +86,7 @@ def cite(source: str, paper: str) -> str:
 
 
 def figures_of(cost: Cost) -> Figures:
+    """The figures of a net at inference: its heads are not counted."""
     return Figures(cost.params.without_aux, cost.macs, cost.activations, cost.depth)
 
 

@@ -35,6 +35,7 @@ def has_energy(chart: Selection) -> bool:
 
 
 def table_row(chart: Selection, point: Point) -> list[str]:
+    """The texts of a net's row, a column each of `table_head`; empty where nothing is known."""
     figures, found = point.figures, point.measurement
     times = [f"{found.time_ms:.4g}" if found else ""] * has_times(chart)
     energy = [f"{found.joules:.3g}" if found and found.joules is not None else ""] * has_energy(chart)
@@ -103,6 +104,7 @@ def metric_of(row: Reported) -> str:
 
 
 def net_json(chart: Selection, point: Point) -> dict[str, Any]:
+    """What `archc compare --format json` has of one net; None for what is not known of it."""
     measured = point.measurement
     return {
         "net": point.net.label,

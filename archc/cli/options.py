@@ -154,6 +154,7 @@ class Positive(click.ParamType[float]):
         self.highest = highest
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number. Raises BadParameter, which names the range, for anything else."""
         refuse_unusual_digits(self, value, param, ctx)
         try:
             number = float(value)

@@ -77,6 +77,7 @@ def counting(what: str, things: str) -> Iterator[Callable[[int, int], None]]:
     began, first, printed_at = time.monotonic(), -1, 0.0
 
     def tell(done: int, total: int) -> None:
+        """Writes the line anew, with the rate and the time that is left, if it is not younger than STEP_S."""
         nonlocal first, began, printed_at
         now = time.monotonic()
         if first < 0:

@@ -63,9 +63,9 @@ def command(
     limit_long_calls()
     context = click.get_current_context()
     if other is not None:
-        refuse_given(context, ("proof", "limits"), "is for one model; two are compared with each other alone")
+        refuse_idle_options(context, ("proof", "limits"), "is for one model; two are compared with each other alone")
         return compare_models(model, other, tolerance, trust, pictures, form)
-    refuse_given(context, PAIR_OPTIONS, "is for two models; one alone is held against its own sources and torch")
+    refuse_idle_options(context, PAIR_OPTIONS, "is for two models; one alone is held against its own sources and torch")
     with progress(f"verifying {model}"):
         found = verify(model, None if proof == "none" else cast("Extent", proof), limits)
     if form == "json":
@@ -92,7 +92,7 @@ def command(
     return 0 if found.ok else 1
 
 
-def refuse_given(context: click.Context, options: Sequence[str], why: str) -> None:
+def refuse_idle_options(context: click.Context, options: Sequence[str], why: str) -> None:
     """Raises UsageError for one of the options that was given, and would do nothing."""
     for parameter in context.command.params:
         if (

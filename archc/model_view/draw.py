@@ -19,7 +19,7 @@ from .node_facts import node_facts
 from .operators import COUNTED, Operator, OperatorUse, count, find_operator
 from .origin import Origin, find_origin
 from .paths import find_paths
-from .sizes import Shapes, has_open_sizes, shown_shape
+from .sizes import Shapes, display_shape, has_open_sizes
 from .times import find_times, read_profile, rename_steps, with_times
 
 OPEN = "some sizes are open: what depends on them counts as 0"
@@ -74,7 +74,7 @@ class ModelDrawing:
             self.make_vertex(node, path, counted) for node, path in zip(self.live.nodes, self.paths, strict=True)
         ]
         inputs = [
-            DrawnInput(clean(shorten_name(each)), shown_shape(self.shapes.find(each))) for each in self.live.inputs
+            DrawnInput(clean(shorten_name(each)), display_shape(self.shapes.find(each))) for each in self.live.inputs
         ]
         outputs = [NamedEnd(clean(shorten_name(each)), self.numbers[each]) for each in self.live.outputs]
         if not self.is_ours:
@@ -119,7 +119,7 @@ class ModelDrawing:
         inputs = [self.shapes.find(name) for name in node.inputs]
         use = OperatorUse(node, inputs, self.shapes.find(result), [name in self.live.constants for name in node.inputs])
         sources = tuple(dict.fromkeys(self.numbers[name] for name in reads(node) if name in self.numbers))
-        shown = shown_shape(use.output)
+        shown = display_shape(use.output)
         places, calls = self.origin.find(path)
         return Vertex(path, node.kind, operator.family, clean(operator.title(use)), sources, shown, self.signature(use, operator),
                       operator.is_companion, self.costs(use, operator, result, counted), places, calls, not self.is_ours)  # fmt: skip

@@ -83,7 +83,7 @@ def strip_batch(shape: Sizes, batches: Iterable[int | str | None]) -> Sizes:
     return shape[1:] if shape[0] in batches or is_open else shape
 
 
-def shown_shape(shape: Sizes | None) -> tuple[int | str, ...]:
+def display_shape(shape: Sizes | None) -> tuple[int | str, ...]:
     """A shape for a picture, with `?` for a size that nothing is known of, and alone where the whole is not known."""
     return ("?",) if shape is None else tuple("?" if size is None or size == "" else size for size in shape)
 

@@ -142,6 +142,7 @@ class PreviewRequest(BaseHTTPRequestHandler):
         return True
 
     def do_GET(self) -> None:
+        """Answers with the page, or with its events, where the address holds the token of this server; else 404."""
         token, _, place = self.path.removeprefix("/").partition("?")[0].partition("/")
         known = hmac.compare_digest(token.encode("utf-8", "replace"), self.server.token.encode())
         if known and place == "":

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from ..compiler.diagnostics import Collector, Source
+from ..compiler.frontend.declarations import TYPES, ParamBuilder, default_type
 from ..compiler.frontend.layering import MERGED_BY_ENTRY, NEVER_INHERITED
 from ..compiler.frontend.located_yaml import Entry, Located, parse_yaml
-from ..compiler.frontend.spec import TYPES, Builder, default_type
 
 ORDER = ("archspec", "name", "summary", "source", "lineage", "extends", "params", "input", "preprocess", "labels",
          "import", "blocks", "graph", "expect", "reported")  # fmt: skip
@@ -216,7 +216,7 @@ def replace_default(base: TextDocument, old: Entry, overlay: TextDocument, new: 
 
 def typed_default(old: Entry, new: Entry, value: str) -> str:
     """A parameter's declaration with a new default and the old type: the bare value where its type is the old one."""
-    declared = Builder(Collector()).build_param(old)
+    declared = ParamBuilder(Collector()).build_param(old)
     if declared is None or declared.type == "any":
         return value
     is_type_name = new.value.style == "" and new.value.value in TYPES

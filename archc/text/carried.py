@@ -65,6 +65,7 @@ def quote_key(path: str) -> str:
 
 
 def list_first(names: Sequence[str], most: int) -> str:
+    """The first names, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 

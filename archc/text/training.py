@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..compiler.counts import count_of, format_count
-from ..training.measures import TOP_CLASSES
+from ..runtime.evaluation.tally import TOP_CLASSES
 from .tables import format_table
 
 if TYPE_CHECKING:

@@ -104,7 +104,7 @@ class TreeMaker:
         rows = [self.row(item, scope, levels) for item in items]
         for at, (around, join) in enumerate(pairwise(items)):
             if isinstance(around, ParallelItem) and not isinstance(join, OutputItem):
-                taken, given = self.values_read(join), values_given(items[: at + 1])
+                taken, given = self.values_read(join), leaving_values(items[: at + 1])
                 in_order = [*given, *(value for value in taken if value not in given)] == taken
                 is_sign = len(self.titles([next(members(join))])) == 1  # a sum, whose order means nothing
                 if (at and around.skip) or not (is_sign or in_order or len(around.branches) == 1):
@@ -205,12 +205,12 @@ class TreeMaker:
         return sum((self.drawing.nodes[n].costs for n in nodes), Costs())
 
 
-def values_given(items: Sequence[Item]) -> list[int | None]:
+def leaving_values(items: Sequence[Item]) -> list[int | None]:
     """The values that leave a series, as they stand: of branches at its end each one's, then what a skip brings."""
     if not items or not isinstance(items[-1], ParallelItem):
         return [exit_of(items[-1])] if items else []
-    given = [value for branch in items[-1].branches for value in values_given(branch)]
-    return given + (values_given(items[:-1]) if items[-1].skip else [])
+    given = [value for branch in items[-1].branches for value in leaving_values(branch)]
+    return given + (leaving_values(items[:-1]) if items[-1].skip else [])
 
 
 def below(path: str, scope: str) -> str:

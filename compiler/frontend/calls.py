@@ -15,10 +15,11 @@ from ..ir.types import image
 from .application import MAX_ELEMENTS, describe_size
 from .budget import NAMES_PER_UNIT, PARAM
 from .context import POISON, Context, StepValue
+from .declarations import Declaration
 from .located_yaml import Entry, Located
 from .names import check_arguments
 from .reporting import add_frames
-from .spec import Block, Declaration
+from .spec import Block
 from .values import Arguments, Fault, Poisoned
 
 # of block calls, one inside another

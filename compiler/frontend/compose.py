@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..diagnostics import Collector, Note
 from .budget import Budget
+from .declarations import Declaration, ParamBuilder
 from .documents import DocumentReader
 from .header import Header, parse_header
 from .located_yaml import BROKEN, Entry, Located, is_broken
 from .recovery import Incomplete
-from .spec import Block, Builder, Declaration, Place
+from .spec import Block, Builder, Place
 
 if TYPE_CHECKING:
     from ..sources import SpecFiles
@@ -61,7 +62,7 @@ class Composer(DocumentReader[Document]):
     ) -> None:
         super().__init__(files, diagnostics, trusted, budget)
         self.imported: dict[int, dict[str, Block]] = {}
-        self.builder = Builder(diagnostics)
+        self.builder, self.param_builder = Builder(diagnostics), ParamBuilder(diagnostics)
         self.incomplete = self.lacks_names = False
 
     def compose(self, root: Located, chain: tuple[str, ...]) -> Document:
@@ -76,7 +77,7 @@ class Composer(DocumentReader[Document]):
         self.lacks_names |= any(
             fields[key].value.value is BROKEN for key in ("params", "blocks", "import") if key in fields
         )
-        params = self.builder.build_params(
+        params = self.param_builder.build_params(
             fields["params"].value if "params" in fields else None, base.params if base else None
         )
         header = parse_header(fields)
@@ -114,7 +115,7 @@ class Composer(DocumentReader[Document]):
     def compose_block(self, entry: Entry, base: Block | None) -> Block:
         """The block of an entry. What it does not state comes from the block of the same name in the base."""
         fields: Mapping[str, Entry] = entry.value.value if isinstance(entry.value.value, dict) else {}
-        params = self.builder.build_params(
+        params = self.param_builder.build_params(
             fields["params"].value if "params" in fields else None, base.params if base else None
         )
         own_let = fields["let"].value.value if "let" in fields else None

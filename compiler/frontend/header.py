@@ -93,12 +93,14 @@ def parse_header(fields: Mapping[str, Entry]) -> Header:
 
 
 def parse_labels(node: Located) -> Labels:
+    """`labels`: a list of names, or a file's or a known set's."""
     if isinstance(node.value, list):
         return Labels(tuple(str(item.value) for item in node.value), None, node.span)
     return Labels(None, str(node.value), node.span)
 
 
 def parse_preprocessing(node: Located) -> Preprocessing:
+    """`preprocess`, each value with its place; lists become tuples."""
     values = {key: plain_value(entry.value) for key, entry in node.value.items()}
     typed: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     return Preprocessing(**typed, spans={key: entry.value.span for key, entry in node.value.items()})

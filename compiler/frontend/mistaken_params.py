@@ -10,8 +10,9 @@ from ..ops.fields import is_number, quote_value
 from .bare_names import advise_expression
 from .budget import Budget
 from .compose import Document
+from .declarations import Declaration
 from .located_yaml import Located, is_broken, plain_value
-from .spec import Declaration, Place
+from .spec import Place
 from .values import Fault, expression_scalars, template_of
 
 CODES = ("wrong-type", "out-of-range", "unknown-block")

@@ -15,9 +15,10 @@ from ..diagnostics import Collector, list_names, nearest
 from ..ops import OPS
 from .budget import EVALUATION, FAULT, NAMES_PER_UNIT, SOURCE_PER_UNIT, WRITTEN_BLOCK, WRITTEN_STEP, Budget
 from .compose import Document
+from .declarations import Declaration
 from .located_yaml import BROKEN, Entry, Located, is_broken, plain_value
 from .recovery import Incomplete
-from .spec import Block, BlockCall, Declaration, Group, MergeCall, OpCall, Place, Residual, Step, Use
+from .spec import Block, BlockCall, Group, MergeCall, OpCall, Place, Residual, Step, Use
 from .step_names import advise_name, name_fault, net_fault, port_fault
 from .unused import UnusedNames
 from .values import Fault, check_param_value, expression_scalars, span_within, template_of, unknown_fault

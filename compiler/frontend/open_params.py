@@ -8,8 +8,8 @@ from ..diagnostics import Collector, Diagnostic, list_names
 from ..ops.fields import quote_value
 from ..sources import ZOO, Folder
 from .compose import Composer, Document
+from .declarations import Declaration
 from .located_yaml import plain_value
-from .spec import Declaration
 
 MAX_MEMBERS = 4
 

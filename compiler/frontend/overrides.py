@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from ..diagnostics import Collector, Failure, Source, Span, clean, list_names, nearest
 from .compose import Document
+from .declarations import Declaration
 from .located_yaml import Entry, Located, parse_yaml, plain_value
-from .spec import Declaration
 from .value_advice import BOOLEANS
 from .values import Fault, check_param_value, expression_scalars
 

@@ -18,8 +18,9 @@ from typing import Any
 from ..ops import OPS
 from ..ops.fields import EXPRESSION, Bool, Float, Schema
 from ..ops.op import Op
+from .declarations import TYPES
 from .reported import RULES
-from .spec import MERGES, TYPES
+from .spec import MERGES
 
 BLOCK_NAME = "^[A-Z][A-Za-z0-9_]*$"
 USER_KEY = "^x-"
@@ -278,6 +279,29 @@ def stands_in(keys: Schema, section: str) -> list[Any]:
     return [[word for word in keys[section]["properties"] if word not in keys], section, ""]
 
 
+# keys of other tools' documents, and what is written here
+OTHER_KEYS: list[list[Any]] = [
+    [
+        ["backbone", "neck", "head", "encoder", "decoder", "stem", "features"],
+        "all steps stand in one list, `graph: [ … ]`",
+    ],
+    [
+        [
+            "nc",
+            "num_classes",
+            "n_classes",
+            "num_class",
+            "classes",
+            "depth_multiple",
+            "width_multiple",
+            "width",
+            "depth",
+        ],
+        "a number is a param: write `params: {KEY: VALUE}`",
+    ],
+]
+
+
 def document_rule() -> Schema:
     """The rule of a whole document."""
     version = {"type": "integer", "const": 1, "description": "version of the language", "x-wants": "the integer 1"}
@@ -306,28 +330,8 @@ def document_rule() -> Schema:
         "extends": with_synonyms(path, "base", "inherits"),
         "import": import_rule(path),
     }
-    other_keys: list[list[Any]] = [
-        [
-            ["backbone", "neck", "head", "encoder", "decoder", "stem", "features"],
-            "all steps stand in one list, `graph: [ … ]`",
-        ],
-        [
-            [
-                "nc",
-                "num_classes",
-                "n_classes",
-                "num_class",
-                "classes",
-                "depth_multiple",
-                "width_multiple",
-                "width",
-                "depth",
-            ],
-            "a number is a param: write `params: {KEY: VALUE}`",
-        ],
-    ]
     words = {
-        "x-other-keys": other_keys,
+        "x-other-keys": OTHER_KEYS,
         "x-stands-in": [stands_in(keys, section) for section in ("preprocess", "expect")],
     }
     return mapping_rule(keys, "key", ("archspec",), patternProperties={USER_KEY: {}}, **words)

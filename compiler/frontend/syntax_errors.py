@@ -232,8 +232,12 @@ def explain_indentation(text: SyntaxText, at: int, problem: str) -> Diagnostic |
     """A line that stands in no column of the lines before it."""
     number = text.line_number(at)
     line = text.source.line(number)
+    two_values = Diagnostic("yaml-syntax", text.span(at), "a second `: ` on this line: a plain text cannot hold it", help=QUOTE_IT)  # fmt: skip
     if "mapping values" in problem and (found := explain_two_values(text, number)):
         return found
+    # a parser that took the line's first colon has no quarrel with its column
+    if "mapping values" in problem and re.search(r":\s", line[: text.span(at).column - 1]):
+        return two_values
     column, is_dash = len(line) - len(line.lstrip()) + 1, bool(re.match(r"\s*-(\s|$)", line))
     if column != text.span(at).column and "mapping values" not in problem:
         return None
@@ -248,10 +252,7 @@ def explain_indentation(text: SyntaxText, at: int, problem: str) -> Diagnostic |
                                   help=f"align it with line {each}'s {what}, in column {other}{advise_deeper(before, line)}")  # fmt: skip
             if "mapping values" in problem:
                 break
-    if "mapping values" in problem:
-        what = "a second `: ` on this line: a plain text cannot hold it"
-        return Diagnostic("yaml-syntax", text.span(at), what, help=QUOTE_IT)
-    return None
+    return two_values if "mapping values" in problem else None
 
 
 def explain_two_values(text: SyntaxText, number: int) -> Diagnostic | None:

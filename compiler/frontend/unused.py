@@ -8,8 +8,8 @@ from typing import Any
 
 from ..diagnostics import Collector
 from .compose import Document
+from .declarations import Declaration
 from .located_yaml import Entry, Located
-from .spec import Declaration
 
 # keys of a document that hold no expressions, but may speak of a param in a text
 TEXTS = re.compile("name|summary|source|labels|preprocess|expect|reported|x-.*")

@@ -8,11 +8,11 @@ from typing import Any
 from ..diagnostics import Diagnostic, Note, Span, nearest
 from ..ops.fields import Kind, Misfit, Padding, Pair, freeze, is_int, is_number, quote_value
 from .budget import EVALUATION, SOURCE_PER_UNIT, TOKEN, Budget
+from .declarations import Declaration
 from .expressions.arithmetic import Evaluation, Lookup
 from .expressions.template import Template, parse_template
 from .expressions.tokens import MAX_LENGTH, ExpressionError
 from .located_yaml import BROKEN, Located
-from .spec import Declaration
 
 MISSING = object()
 

@@ -155,6 +155,7 @@ class Conv(Op):
     family = "conv"
 
     def caption(self, x: TensorType) -> str:
+        """Window, kind and width, with the groups and the dilation where they are not 1: `3×3 conv, 64 /2, 32 groups`."""
         depthwise = self.groups > 1 and self.groups == x.channels
         kind = "depthwise" if depthwise else "conv"
         parts = [f"{format_extent(self.kernel)} {kind}, {self.out}{format_stride(self.stride)}"]
@@ -199,6 +200,7 @@ class Conv(Op):
         return least_input_size(height, top, bottom, kh, sh, dh), least_input_size(width, left, right, kw, sw, dw)
 
     def shape_working(self, x: TensorType) -> tuple[Working, ...]:
+        """One row a size: C as `out` says, H and W by the window with its padding."""
         y, (top, left, bottom, right) = self.infer(x), padding_sides(self, x, self.dilation)
         (kh, kw), (sh, sw), (dh, dw) = self.kernel, self.stride, self.dilation
         rows = window_terms(x.height, top, bottom, kh, sh, dh)

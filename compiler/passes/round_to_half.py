@@ -25,6 +25,7 @@ class RoundToHalf(Pass):
     name: ClassVar[str] = "round-to-half"
 
     def run(self, graph: Graph) -> Graph:
+        """The same graph in float32, each value that was a half float rounded to one by two casts."""
         nodes: list[Node] = []
         values: dict[str, Value] = {}
         for value in graph.inputs:

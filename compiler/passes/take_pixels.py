@@ -31,6 +31,7 @@ class TakePixels(Pass):
                 )
 
     def run(self, graph: Graph) -> Graph:
+        """The graph whose inputs are uint8, each made float32 and normalised before the first node that reads it."""
         normalized: dict[str, Value] = {}
         nodes: list[Node] = []
         for value in graph.inputs:

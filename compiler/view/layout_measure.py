@@ -61,7 +61,7 @@ from .layout_pieces import (
     text_width,
 )
 from .layout_taps import find_taps
-from .layout_texts import box_texts, branch_name, closed_texts, repeat_title, told_shape
+from .layout_texts import box_texts, branch_name, closed_texts, label_shape, repeat_title
 
 
 class Measuring:
@@ -109,8 +109,8 @@ class Measuring:
             shapes.append(shape)
             shape = self.drawing.shape_of(value) if value is not None else shape
         for i in range(1, len(items)):
-            pieces[i].label = told_shape(items, shapes, i, self.drawing, is_trunk)
-        ending = told_shape(items, shapes, len(items), self.drawing, is_trunk) if tells_end == "changed" else None
+            pieces[i].label = label_shape(items, shapes, i, self.drawing, is_trunk)
+        ending = label_shape(items, shapes, len(items), self.drawing, is_trunk) if tells_end == "changed" else None
         if tells_end == "always" and items and exit_of(items[-1]) is not None:
             ending = shape
         column = self.stack(pieces, hung, scope, ending)

@@ -103,7 +103,7 @@ def contents(group: GroupItem, drawing: Drawing, taps: Collection[Tap]) -> str:
     return ", ".join(parts + [f"{inside} beside"] * bool(inside))
 
 
-def told_shape(
+def label_shape(
     items: Sequence[Item], shapes: Sequence[Shape | None], i: int, drawing: Drawing, is_trunk: bool
 ) -> Shape | None:
     """The shape to tell between an item and the one before it, or behind the last one; None where it says nothing new.

@@ -45,6 +45,7 @@ class StateDict:
         return DTYPES[short_name(called)]
 
     def get(self, name: str) -> Any:
+        """The numpy array, in the CPU's memory. Raises Failure `weights-dtype` for a tensor without plain numbers."""
         tensor = self._tensors[name]
         if not hasattr(tensor, "detach"):
             return tensor

@@ -94,6 +94,7 @@ class Augmenter:
         whole = (0, 0)
 
         def shrink(image: Any) -> None:
+            """Chooses the window in a JPEG before it is decoded, which then happens at no more pixels than the window needs."""
             nonlocal window, whole
             if self.opening is None or image.format != "JPEG":
                 return

@@ -9,7 +9,8 @@ from urllib.parse import quote
 from ...compiler.counts import count_of
 from ...runtime.evaluation import ClassificationReport
 from ...runtime.evaluation.page import escape_text, format_document, format_figures, format_findings, format_html_table
-from ..measures import TOP_CLASSES, Measures
+from ...runtime.evaluation.tally import TOP_CLASSES
+from ..measures import Measures
 from ..recipe.recipe import Recipe
 from ..result import EnsembleMeasures, MemberMeasures
 from ..watching import RunEnd

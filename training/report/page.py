@@ -16,7 +16,7 @@ from ...runtime.evaluation.page import (
     format_percent,
     format_totals,
 )
-from ..measures import TOP_CLASSES
+from ...runtime.evaluation.tally import TOP_CLASSES
 from ..watching import RunEnd, RunPlan
 from .curves import STYLE as CHART_STYLE
 from .series import Chart, EpochRow

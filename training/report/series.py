@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ...compiler.counts import list_words
+from ...runtime.evaluation.tally import TOP_CLASSES
 from ..augment.steps import STEPS
 from ..augment.steps.step import BatchStep
-from ..measures import TOP_CLASSES, is_loss
+from ..measures import is_loss
 from ..metrics import Row
 from ..watching import RunPlan
 

@@ -208,6 +208,7 @@ def port_change(kind: PortKind, a: str | None, b: str | None, facts: Sequence[Fi
 
 
 def compare_facts(pairs: Mapping[str, tuple[Any, Any]]) -> list[FieldChange]:
+    """The facts, by name with both nets' values, that differ."""
     return [FieldChange(name, a, b) for name, (a, b) in pairs.items() if a != b]
 
 

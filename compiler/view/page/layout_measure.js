@@ -36,7 +36,7 @@ import {
   textWidth,
 } from "./layout_pieces.js";
 import { findTaps } from "./layout_taps.js";
-import { boxTexts, branchName, closedTexts, repeatTitle, toldShape } from "./layout_texts.js";
+import { boxTexts, branchName, closedTexts, labelShape, repeatTitle } from "./layout_texts.js";
 
 /** Measures one drawing with some of its items open. */
 export class Measuring {
@@ -71,8 +71,8 @@ export class Measuring {
       shapes.push(shape);
       if (value !== null) shape = shapeOf(this.drawing, value);
     });
-    for (let i = 1; i < items.length; i++) pieces[i].label = toldShape(items, shapes, i, this.drawing, isTrunk);
-    let ending = tellsEnd === "changed" ? toldShape(items, shapes, items.length, this.drawing, isTrunk) : null;
+    for (let i = 1; i < items.length; i++) pieces[i].label = labelShape(items, shapes, i, this.drawing, isTrunk);
+    let ending = tellsEnd === "changed" ? labelShape(items, shapes, items.length, this.drawing, isTrunk) : null;
     if (tellsEnd === "always" && items.length && exitOf(items.at(-1)) !== null) ending = shape;
     const column = this.stack(pieces, hung, scope, ending);
     column.entered = entered;

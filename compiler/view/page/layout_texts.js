@@ -68,7 +68,7 @@ function contents(group, drawing, taps) {
 }
 
 /** The shape to tell between an item and the one before it, or behind the last one; null where it says nothing new. */
-export function toldShape(items, shapes, i, drawing, isTrunk) {
+export function labelShape(items, shapes, i, drawing, isTrunk) {
   const [giver, before] = [items[i - 1], shapes[i - 1]];
   const value = exitOf(giver);
   if (value === null) return null;

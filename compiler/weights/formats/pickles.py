@@ -227,6 +227,7 @@ def describe_set(kind: Global, elements: Any) -> Opaque:
 
 
 def refuse(machine: PickleMachine, _: Any) -> None:
+    """Any other opcode. Raises Failure `checkpoint-refused`."""
     raise Failure("checkpoint-refused", f"{machine.path.name} uses a pickle opcode that no state dict needs", RESAVE)
 
 

@@ -33,6 +33,7 @@ class RandomErasing(InputStep):
     ratio: tuple[float, float] = field(range_rule("its height to its width", [0.3, 3.3], 0.001, 1000))
 
     def change_input(self, values: Any, draws: np.random.Generator) -> Any:
+        """Zeros in a rectangle, in place; ten tries to place one that is smaller than the picture."""
         height, width = values.shape[1:]
         if draws.random() >= self.p:
             return values

@@ -52,6 +52,7 @@ class ColorJitter(PixelStep):
             check_colours(f"`saturation` and `hue` of `{self.name}` change", how)
 
     def change_tensor(self, pixels: Any, draws: np.random.Generator) -> Any:
+        """Pixels uint8 (channels, H, W) with the four changes, in an order that is drawn."""
         change = import_transforms().functional
         ways = (
             (change.adjust_brightness, self.brightness),
