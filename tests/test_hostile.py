@@ -190,6 +190,8 @@ def argument_lines(count: int, random: Random, built: bytes) -> list[Line]:
         words = [random.choice([*commands, *commands, random.choice(WORDS)])]
         words += random.choice(([], ["base.yaml"], ["model.onnx", "photo.jpg"]))
         words += [random.choice(random.choice((FLAGS, WORDS))) for _ in range(random.randrange(6))]
+        # what is asked to be written there would be
+        words = [word for before, word in zip(["", *words], words, strict=False) if (before, word) != ("-o", "/")]
         lines.append((files, words))
     return lines
 
