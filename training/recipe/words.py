@@ -149,7 +149,7 @@ OTHER_KEYS: dict[str, Rows] = {
     "epochs": [(("0", "-1"), "write `epochs: 1` or more; `--dry-run` of `archc train` trains nothing, and shows what would be done"),
                (("auto", "inf"), "a run has its length: write `epochs: 90`")],
     "init": [(("zeros", "zeros_", "zero", "ones", "ones_", "constant", "constant_", "value", "fill"), "weights that all begin alike learn alike: leave it out, or write `init: {normal: {std: 0.01}}`"),
-             (("orthogonal", "orthogonal_", "sparse", "sparse_", "dirac", "dirac_", "eye", "identity", "positive_unitball", "bilinear", "lsuv", "fixup", "delta_orthogonal", "caffe2xavier",
+             (("orthogonal", "orthogonal_", "sparse", "sparse_", "dirac", "dirac_", "eye", "positive_unitball", "bilinear", "lsuv", "fixup", "delta_orthogonal", "caffe2xavier",
                "variance_scaling", "VarianceScaling"), "there is no such start; the nearest is `init: kaiming`, for a net without ReLUs `init: xavier`"),
              (("pretrained", "checkpoint", "weights", "load_from"), f"what a run starts from is said on the command line: `{FLAGS} --weights FILE`"),
              (("seed",), "it stands at the top: `seed: 0`"),
