@@ -293,8 +293,13 @@ def make_images(graph: Graph, preprocess: dict[str, Any], count: int) -> torch.T
     return (pixels * how.scale - mean) / std
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", LISTED)
+# nets whose authors say nothing of it begin as others do
+LARGE = ("inception_v4", "torchvision_reference", "wide_resnet_imagenet", "resnext_imagenet", "preact_imagenet")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.soak if name in LARGE else pytest.mark.slow) for name in LISTED]
+)
 def test_each_recipe_of_the_zoo_begins_as_who_knows_nothing(name: str) -> None:
     checked, recipe = check(LISTED[name]), read_recipe(name)
     graph = checked.graph
