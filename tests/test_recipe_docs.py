@@ -88,7 +88,7 @@ def test_the_list_for_programs(run: Run) -> None:
         assert (each["schedule"], tuple(each["nets"])) == (recipe.schedule.name, recipe.nets)
         assert set(each["nets"]) <= set(zoo()) and each["source"] and each["summary"]
     of_vgg = json.loads(run("list", "--recipes", "vgg16", "--format", "json").out)
-    assert [each["name"] for each in of_vgg] == ["torchvision_reference", "vgg"]
+    assert [each["name"] for each in of_vgg] == ["vgg", "vgg_torchvision"]
 
 
 @pytest.mark.parametrize(("columns", "head", "left_out"), [

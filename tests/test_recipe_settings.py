@@ -184,6 +184,6 @@ def test_the_words_of_settings(given: tuple[str, ...], some: set[str]) -> None:
     settings = [
         word
         for word in found
-        if not word.endswith("=") and not word.startswith(("optimizer.", "schedule.", "warmup.", "data.val"))
+        if not word.endswith("=") and not word.startswith(("init.", "optimizer.", "schedule.", "warmup.", "data.val"))
     ]
     read_recipe(SMALL, settings)

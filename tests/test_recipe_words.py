@@ -75,6 +75,30 @@ SLIPS: list[tuple[str, str, int, str, str]] = [
     ("weight_decay: 1e-4", "unknown-key", 4, "`weight_decay`", "write `optimizer: {sgd: {lr: 0.1, weight_decay: 0.0001}}`"),
     ("optimizer: {adam: {lr: 0.1, beta1: 0.8, beta2: 0.99}}", "unknown-key", 4, "unknown fields of `adam`: `beta1`, `beta2`", "write `betas: [0.8, 0.99]`"),
     ("optimizer: {adam: {lr: 0.1, momentum: 0.9}}", "unknown-key", 4, "`momentum`", "`betas: [0.9, 0.999]` stand for it"),
+    # how weights begin
+    ("init: kaiming_normal_", "wrong-type", 4, "not 'kaiming_normal_'", "write `init: {kaiming: {distribution: normal}}`"),
+    ("init: nn.init.xavier_uniform_", "wrong-type", 4, "not 'nn.init.xavier_uniform_'", "write `init: {xavier: {distribution: uniform}}`"),
+    ("init: kaiming_normal_(mode='fan_out', nonlinearity='relu')", "wrong-type", 4, "kaiming_normal_", "write `init: {kaiming: {distribution: normal, mode: fan_out}}`"),
+    ("init: {trunc_normal_: {std: 0.02, a: -2, b: 2}}", "unknown-key", 4, "unknown start: `trunc_normal_`", "write `init: {truncated_normal: 0.02}`; `a`: leave it out"),
+    ("weight_init: he_normal", "unknown-key", 4, "`weight_init`", "`weight_init` is `init` here: write `init: {kaiming: {distribution: normal}}`"),
+    ("initializer: {class_name: GlorotUniform, config: {seed: 1}}", "unknown-key", 4, "`initializer`", "write `init: {xavier: {distribution: uniform}}`"),
+    ("weight_filler: {type: msra, variance_norm: FAN_OUT}", "unknown-key", 4, "`weight_filler`", "write `init: {kaiming: {mode: fan_out}}`"),
+    ("init: {type: gaussian, std: 0.02}", "unknown-key", 4, "`type` is no start", "write `init: {normal: 0.02}`"),
+    ("init_cfg: {type: Kaiming, layer: Conv2d}", "unknown-key", 4, "`init_cfg`", "write `init: kaiming`; `layer`: a layer has its path"),
+    ("init: 0.01", "wrong-type", 4, "not 0.01", "write `init: {normal: {std: 0.01}}`"),
+    ("init: {normal: 0.01, bias: 1}", "unknown-key", 4, "`bias` stands beside `normal`", "write `init: {normal: {std: 0.01, bias: 1}}`"),
+    ("init: {normal: {std: -1}}", "out-of-range", 4, "`std` wants a number over 0", "such as `std: 0.01`"),
+    ("init: {normal: {std: .nan}}", "out-of-range", 4, "not .nan", ""),
+    ("init: {normal: {layers: [fc]}}", "wrong-type", 4, "a mapping of paths", "such as `layers: {fc: {normal: {std: 0.001}}}`"),
+    ("init: {normal: {layers: {fc: glorot_normal}}}", "wrong-type", 4, "`fc` wants one start", "write `fc: {xavier: {distribution: normal}}`"),
+    ("init: {normal: {layers: {fc: 0.1}}}", "wrong-type", 4, "`fc` wants one start", "write `fc: {normal: {std: 0.1}}`"),
+    ("init: {normal: {layers: {fc: {bias: x}}}}", "wrong-type", 4, "`bias` wants a number", ""),
+    ("init: orthogonal", "wrong-type", 4, "not 'orthogonal'", "the nearest is `init: kaiming`"),
+    ("init: zeros", "wrong-type", 4, "not 'zeros'", "weights that all begin alike learn alike"),
+    ("init: {kaiming: {mode: fan_avg}}", "wrong-type", 4, "not 'fan_avg'", "of both fans it is `init: xavier`"),
+    ("init: pretrained", "wrong-type", 4, "not 'pretrained'", "--weights FILE"),
+    ("bias_init: 1", "unknown-key", 4, "`bias_init`", "write `init: {default: {bias: 1}}`"),
+    ("zero_init_residual: true", "unknown-key", 4, "`zero_init_residual`", "write `init: {default: {zero_last_norm: true}}`"),
     # schedules
     ("schedule: {name: cosine, min_lr: 0.001}", "unknown-key", 4, "`name` is no schedule: a schedule is a key itself", "write `schedule: {cosine: {min_lr: 0.001}}`"),
     ("schedule: {name: cosine}", "unknown-key", 4, "`name`", "write `schedule: cosine`"),
@@ -266,7 +290,7 @@ LENGTHS: list[tuple[str, str, int, str, str]] = [
 ROWS = [(HEAD + text, *rest) for text, *rest in SLIPS] + [(NO_LENGTH + text, *rest) for text, *rest in LENGTHS]
 FRAGMENT = re.compile(r"`([^`]+)`")
 # around what a part of a recipe is to be written to be seen whole
-AROUND = ("{}", "augment: [{}]", "augment:\n  {}", "augment: [{{{}}}]", "optimizer: {{{}}}", "optimizer: {{sgd: {{lr: 0.1, {}}}}}", "optimizer: {{sgd: {{{}}}}}",
+AROUND = ("{}", "augment: [{}]", "augment:\n  {}", "augment: [{{{}}}]", "init: {{{}}}", "init: {{normal: {{{}}}}}", "init: {{kaiming: {{{}}}}}", "init: {{normal: {{layers: {{{}}}}}}}", "optimizer: {{{}}}", "optimizer: {{sgd: {{lr: 0.1, {}}}}}", "optimizer: {{sgd: {{{}}}}}",
           "optimizer: {{adam: {{lr: 0.1, {}}}}}", "schedule: {{{}}}", "schedule: {{cosine: {{{}}}}}", "augment: [{{random_resized_crop: {{{}}}}}]", "augment: [{{flip: {{{}}}}}]", "schedule: {{steps: {{{}}}}}", "schedule: {{steps: {{at: [3], {}}}}}", "data: {{{}}}", "data: {{split: {{{}}}}}",
           "warmup: {{epochs: 5, {}}}", "checkpoint: {{{}}}", "log: {{{}}}", "loss: {{{}}}")  # fmt: skip
 OF_SPECS = ("input: ",)

@@ -27,6 +27,7 @@ from .compiling import compile_faults
 from .data.worker_faults import worker_faults
 from .devices import ask_first, global_rank, local_processes, open_fabric
 from .disk_space import tell_space
+from .initialization import begin_params
 from .learner import Learner, make_learner
 from .loop import Course, run_course
 from .losses import TrainingLoss, class_weights
@@ -262,7 +263,7 @@ def build_network(graph: Graph, request: TrainingRequest) -> Network:
     from ..compiler.weights.seeded import SeededSource
 
     seed = request.recipe.seed
-    start = SeededSource(graph.params(), seed)
+    start = SeededSource(begin_params(graph, request.recipe.init, request.whole, request.inside), seed)
     given = request.weights
     if given.checkpoints and not request.resume:
         # a member's options may name what others have: they are those of the whole net, as a build reads them

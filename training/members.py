@@ -49,7 +49,9 @@ def first_member(request: TrainingRequest) -> tuple[TrainingRequest, int]:
     net = prepare_net(request)
     members = find_members(net.graph)
     recipe = replace(request.recipe, freeze=frozen_steps(request.recipe.freeze, net.graph, members)[0])
-    return settle_data(request, net)._replace(recipe=recipe, part=members[0].graph, whole=net.graph), len(members)
+    return settle_data(request, net)._replace(
+        recipe=recipe, part=members[0].graph, whole=net.graph, inside=members[0].name
+    ), len(members)
 
 
 def settle_data(request: TrainingRequest, net: PreparedNet) -> TrainingRequest:
@@ -92,7 +94,7 @@ def member_requests(request: TrainingRequest, net: PreparedNet, fabric: Fabric) 
     return [
         settled._replace(
             output=folder.member(member.name).path, recipe=replace(request.recipe, seed=request.recipe.seed + at, freeze=own),
-            part=member.graph,
+            part=member.graph, inside=member.name,
         )
         for at, (member, own) in enumerate(zip(members, frozen, strict=True))
     ]  # fmt: skip

@@ -33,7 +33,7 @@ class TrainingRequest(NamedTuple):
 
     `spec` is a path, a bundled name, or a text that was read, with its parameters as name=value in `settings`, and as values in `params`. `data` is the folder of the pictures, which may
     also be given as they are. `part` is the graph of a member of the spec, which alone is trained, in the processes of `fabric`, which are
-    there already; `whole` is then that of all of them, whose steps `weights` names. `resume` goes on with what lies in `output`; spec and recipe come from there then. `tell` gets remarks
+    there already; `whole` is then that of all of them, whose steps `weights` names, and `inside` the member's path in it. `resume` goes on with what lies in `output`; spec and recipe come from there then. `tell` gets remarks
     for people while the run is prepared.
     """
 
@@ -50,6 +50,7 @@ class TrainingRequest(NamedTuple):
     tell: Callable[[str], None] = lambda text: None
     part: Graph | None = None
     whole: Graph | None = None
+    inside: str = ""
     fabric: Fabric | None = None
     params: Mapping[str, Any] = MappingProxyType({})
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..compiler.counts import count_of, format_bytes
+from ..training.recipe.write import plain_init
 from .training import describe_plan, format_loss
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def rehearsal_json(found: Rehearsal) -> dict[str, Any]:
         "steps": plan.steps,
         "steps_per_epoch": plan.steps_per_epoch,
         "epochs": [each._asdict() for each in found.epochs],
+        "init": plain_init(plan.recipe.init),
         "augment": [{each.name: dict(each.values)} for each in found.augment],
         "memory": {**memory._asdict(), "at_once": found.at_once, "total": memory.total(found.at_once), "available": found.available},
         "files": [each._asdict() for each in found.files],

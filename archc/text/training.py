@@ -11,6 +11,7 @@ from .tables import format_table
 
 if TYPE_CHECKING:
     from ..training.measures import Measures
+    from ..training.recipe.recipe import InitRules
     from ..training.result import EnsembleMeasures
     from ..training.watching import EpochReport, RunPlan, StepReport
 
@@ -28,6 +29,8 @@ def describe_plan(plan: RunPlan) -> Iterator[str]:
     yield f"training {plan.net}{whole}"
     from_where = f" from {recipe.origin}" if recipe.origin and recipe.origin != recipe.name else ""
     yield f"  recipe    {recipe.name}{from_where}" + (f" ({recipe.source})" if recipe.source else "")
+    if not plan.first_step and (start := describe_init(recipe.init)):
+        yield f"  init      {start}"
     val = f", {plan.val:,} for validation" if plan.val else ", none for validation"
     yield f"  pictures  {plan.train:,} of {count_of(len(plan.classes), 'class')}{val}"
     processes = f", {plan.world_size} processes" if plan.world_size > 1 else ""
@@ -37,6 +40,23 @@ def describe_plan(plan: RunPlan) -> Iterator[str]:
     if plan.first_step:
         yield f"  goes on   behind step {plan.first_step:,}"
     yield f"  writes    {plan.folder}"
+
+
+def describe_init(rules: InitRules) -> str:
+    """How the weights begin, in a line, `normal std=0.01, biases 1, 5 paths otherwise`; empty where they begin as the spec says."""
+    values = [
+        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in rules.values.items()
+        if key != "bias"
+    ]
+    bias = rules.values.get("bias")
+    parts = [
+        *([" ".join([rules.name, *values])] if rules.name != "default" else []),
+        *([f"biases {bias:g}"] if bias is not None else []),
+        *([f"{count_of(len(rules.layers), 'path')} otherwise"] if rules.layers else []),
+        *(["last norms 0"] if rules.zero_last_norm else []),
+    ]
+    return ", ".join(parts)
 
 
 def describe_step(

@@ -94,8 +94,7 @@ def initial_scale(scheme: str, measure: float, shape: tuple[int, ...]) -> float:
     Sources: Glorot and Bengio 2010 (xavier), He et al. 2015 (kaiming). `measure` is the number that the spec states, for
     the schemes that want one.
     """
-    fan_in = math.prod(shape[1:]) or 1
-    fan_out = math.prod((shape[0], *shape[2:])) or 1
+    fan_in, fan_out = fans(shape)
     return {
         "kaiming_uniform": math.sqrt(6 / fan_in),
         "xavier_uniform": math.sqrt(6 / (fan_in + fan_out)),
@@ -107,6 +106,14 @@ def initial_scale(scheme: str, measure: float, shape: tuple[int, ...]) -> float:
         "normal": measure,
         "truncated_normal": measure,
     }[scheme]
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """The fan-in and fan-out of a weight (out, in, …): what one number is computed from, and what one goes to, as torch counts them.
+
+    The weight of a grouped convolution has the inputs of one group; its fan-out is that of all groups, in torch too.
+    """
+    return math.prod(shape[1:]) or 1, math.prod((shape[0], *shape[2:])) or 1
 
 
 def random_words(stream: Any, count: int) -> Any:

@@ -13,7 +13,7 @@ from ...compiler.counts import count_of
 from ...compiler.diagnostics import Failure
 from ...compiler.spelling import as_word
 from ..data.pictures import PictureSet
-from ..recipe.recipe import Recipe
+from ..recipe.recipe import InitRules, Recipe
 from ..recipe.write import to_plain
 from ..run_folder import RunFolder
 from ..schedules import SCHEDULES
@@ -52,6 +52,9 @@ def hash_recipe(recipe: Recipe) -> str:
     """The SHA-256 of what in a recipe decides which numbers a step computes, and which weights are kept as the best."""
     plain = to_plain(recipe)
     computed = {key: value for key, value in plain.items() if key not in NOT_COMPUTED}
+    if recipe.init == InitRules("default", recipe.init.values) and recipe.init.values.get("bias") is None:
+        # as it began before a recipe could say so
+        del computed["init"]
     if SCHEDULES[recipe.schedule.name].spans_run:
         computed |= {"epochs": recipe.epochs, "steps": recipe.steps}
     kept = {"split": plain["data"].get("split"), "best": recipe.checkpoint.best}

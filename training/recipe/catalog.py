@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ...compiler.diagnostics import Failure, nearest
 from ...compiler.sources import Memory, SpecText
-from .choice import CHOICES
+from .choice import BY_PATH, CHOICES
 from .find import bundled_recipes, recipe_for
 from .layers import OWN
 from .read import read_recipe
@@ -85,7 +85,10 @@ def leaves(plain: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
     for key, value in plain.items():
         if not before and key in OWN:
             continue
-        if isinstance(value, Mapping):
+        if key == BY_PATH:
+            # a name of a setting has no room for a path
+            yield before + key, value or None
+        elif isinstance(value, Mapping):
             inner = next(iter(value.values())) if not before and key in CHOICES else value
             yield from leaves(inner, f"{before}{key}.")
             if not before and key in CHOICES:

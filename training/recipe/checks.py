@@ -12,6 +12,7 @@ from ...compiler.diagnostics import Collector, Diagnostic, Note, Span
 from ...compiler.frontend.located_yaml import Entry, Located
 from ...compiler.ops.fields import is_number, quote_value
 from ..augment.steps import STEPS
+from ..initialization import INITS
 from ..optimizers import OPTIMIZERS
 from ..schedules import SCHEDULES
 from .choice import RecipeChoice
@@ -98,14 +99,14 @@ def validation(root: Located) -> Found:
 
 
 def chosen_values(root: Located) -> Found:
-    """What is wrong with the values of the optimizer and the schedule."""
+    """What is wrong with the values of the start, the optimizer and the schedule."""
     for choice, entry in chosen_fields(root):
         yield from choice.find_conflicts(entry.value, root)
 
 
 def chosen_fields(root: Located) -> Iterator[tuple[type[RecipeChoice], Entry]]:
-    """The optimizer and the schedule of a recipe that have fields, with the entry of their names and fields."""
-    for key, choices in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+    """The start, the optimizer and the schedule of a recipe that have fields, with the entry of their names and fields."""
+    for key, choices in (("init", INITS), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
         node = find(root, key)
         entry = chosen_entry(node) if node else None
         if entry and entry.key.value in choices and isinstance(entry.value.value, dict):

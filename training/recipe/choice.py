@@ -1,4 +1,4 @@
-"""What a recipe chooses by name, as its optimizer, its schedule and the steps of `augment`: a class each, in which all that is special about it
+"""What a recipe chooses by name, as how weights begin, its optimizer, its schedule and the steps of `augment`: a class each, in which all that is special about it
 stands together.
 
 The fields of the class are the values that a recipe gives it, each with the rule of the schema, which states the default. So the reader, the
@@ -19,8 +19,10 @@ from ...compiler.ops.fields import Schema, freeze
 from .field_rules import choice_rule
 
 # the keys of a recipe that choose one by its name, and those that list several
-CHOICES = ("optimizer", "schedule")
+CHOICES = ("init", "optimizer", "schedule")
 LISTS = ("augment",)
+# a field of a choice whose keys are paths of a net, with a choice for each
+BY_PATH = "layers"
 
 
 def field(rule: Schema, *also_called: str) -> Any:

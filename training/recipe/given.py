@@ -12,7 +12,7 @@ from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ...compiler.diagnostics import Failure
-from .recipe import Augmentation, Recipe
+from .recipe import Augmentation, LayerInit, Recipe
 
 Part = TypeVar("Part")
 # what stands in a text without quotes: the name of a choice, or of one of its fields
@@ -36,24 +36,25 @@ def plain_part(part: Part, where: str) -> Part:
         if kind is not None:
             optional = value is None and type(None) in kinds
             made[field.name] = None if optional else plain_part(refuse_other(value, kind, place), f"{place}.")
-        elif hint == tuple[Augmentation, ...]:
-            made[field.name] = plain_steps(value, place)
+        elif hint in (tuple[Augmentation, ...], tuple[LayerInit, ...]):
+            made[field.name] = plain_parts(value, get_args(hint)[0], place)
         elif get_origin(hint) is Mapping:
             made[field.name] = plain_value(refuse_other(value, Mapping, place), place)
         else:
             made[field.name] = plain_value(value, place)
             # these are written as a key, or are no part of the text
-            if place == "origin" or (field.name == "name" and where):
+            is_word = field.name == "name" and bool(where) and (value is not None or hint is str)
+            if place == "origin" or field.name == "path" or is_word:
                 refuse_other(made[field.name], str, place)
-            if field.name == "name" and where and not WORD.fullmatch(str(made[field.name])):
+            if is_word and not WORD.fullmatch(str(made[field.name])):
                 raise unfit(f"`{place}`", value, "give the word that a recipe has there")
     return replace(part, **made)  # type: ignore[type-var]
 
 
-def plain_steps(given: Any, place: str) -> tuple[Augmentation, ...]:
-    """The steps of `augment`, which are a list of them."""
-    steps = refuse_other(given, (list, tuple), place)
-    return tuple(plain_part(refuse_other(step, Augmentation, f"{place}[{at}]"), f"{place}[{at}].") for at, step in enumerate(steps))  # fmt: skip
+def plain_parts(given: Any, kind: type[Part], place: str) -> tuple[Part, ...]:
+    """The steps of `augment`, or the layers of `init`, which are a list of them."""
+    parts = refuse_other(given, (list, tuple), place)
+    return tuple(plain_part(refuse_other(part, kind, f"{place}[{at}]"), f"{place}[{at}].") for at, part in enumerate(parts))  # fmt: skip
 
 
 def plain_value(value: Any, place: str, depth: int = 0) -> Any:

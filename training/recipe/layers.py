@@ -5,12 +5,12 @@ Mappings are laid over key by key. A list replaces the other, and so does an opt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from ...compiler.frontend.documents import DocumentReader
 from ...compiler.frontend.located_yaml import Entry, Located
 from ..schedules import SCHEDULES
-from .choice import CHOICES
+from .choice import BY_PATH, CHOICES
 from .rules import RECIPES_LANGUAGE
 
 # what one recipe says of itself is not true of those that extend it
@@ -41,18 +41,20 @@ class RecipeComposer(DocumentReader[Located]):
         return lay_over(Located(kept, base.span), root)
 
 
-def lay_over(base: Located, own: Located) -> Located:
-    """The mapping `own` laid over the mapping `base`."""
+def lay_over(base: Located, own: Located, choices: Container[str] | None = CHOICES) -> Located:
+    """The mapping `own` laid over the mapping `base`; `choices` are the keys whose values choose by a name, None means all."""
     entries: dict[str, Entry] = {
         key: entry for key, entry in base.value.items() if not is_displaced(key, base.value, own.value)
     }
     for key, entry in own.value.items():
         below = entries[key].value if key in entries else None
         value = entry.value
-        if below is not None and key in CHOICES:
+        if below is not None and (choices is None or key in choices):
             value = lay_choice(below, value)
+        elif below is not None and key == BY_PATH and isinstance(below.value, dict) and isinstance(value.value, dict):
+            value = lay_over(below, value, choices=None)
         elif below is not None and isinstance(below.value, dict) and isinstance(value.value, dict):
-            value = lay_over(below, value)
+            value = lay_over(below, value, choices=())
         entries[key] = Entry(entry.key, value)
     return type(own)(entries, own.span, own.raw, own.style)
 
@@ -67,4 +69,4 @@ def lay_choice(base: Located, own: Located) -> Located:
     """An optimizer or a schedule laid over another one, whose fields it takes over where it has the same name."""
     if not isinstance(base.value, dict) or not isinstance(own.value, dict) or list(base.value) != list(own.value):
         return own
-    return lay_over(base, own)
+    return lay_over(base, own, choices=())

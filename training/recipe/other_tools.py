@@ -69,6 +69,10 @@ def lay_in(rule: Schema, place: str, inside: bool = True) -> Schema:
         steps = {key: lay_in(each, f"{place}.{key}") for key, each in rule["items"]["properties"].items()}
         found["items"] = rule["items"] | {"properties": steps}
         found["items"] |= rows_at(f"{place}.*", found["items"])
+    if inside and "patternProperties" in rule and place:
+        # what stands below keys of the user's own is a choice as its section has it
+        section = place.partition(".")[0]
+        found["patternProperties"] = {key: lay_in(each, section) for key, each in rule["patternProperties"].items()}
     if place in INSTEAD:
         found["x-instead"] = rule.get("x-instead", {}) | INSTEAD[place]
     if place in OTHER_WORDS:

@@ -53,6 +53,36 @@ class DataRules:
 
 
 @dataclass(frozen=True)
+class LayerInit:
+    """How a layer begins, where it is otherwise than the net.
+
+    path    the path of a step, and of all that lies in it; `*` stands for anything
+    name    the choice's, as "normal"; None is the net's own, so that the bias alone is another
+    values  its own, and "bias"; what they leave out has its default
+    """
+
+    path: str
+    name: str | None = None
+    values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class InitRules:
+    """How the weights of convolutions and linear layers begin; docs/reference/recipes.md lists the choices and their values.
+
+    name            the choice's, as "kaiming"; "default" is as the spec says
+    values          its own, and "bias", what biases begin with; what they leave out has its default
+    layers          layers that begin otherwise; of two that say the same the later one counts
+    zero_last_norm  whether the scale of the norm at the end of each residual's body begins at 0
+    """
+
+    name: str = "default"
+    values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    layers: tuple[LayerInit, ...] = ()
+    zero_last_norm: bool = False
+
+
+@dataclass(frozen=True)
 class OptimizerRules:
     """The optimizer; docs/reference/recipes.md lists them.
 
@@ -162,6 +192,7 @@ class Recipe:
     source         where its numbers come from, as a paper
     nets           bundled specs whose own recipe it is
     data           where the pictures are
+    init           how the weights begin, where no checkpoint has them
     optimizer      the optimizer and its numbers
     schedule       how the learning rate goes on
     loss           the options of the cross-entropy
@@ -187,6 +218,7 @@ class Recipe:
     source: str = ""
     nets: tuple[str, ...] = ()
     data: DataRules = DataRules()
+    init: InitRules = InitRules()
     optimizer: OptimizerRules = OptimizerRules()
     schedule: ScheduleRules = ScheduleRules()
     loss: LossRules = LossRules()

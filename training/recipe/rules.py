@@ -14,6 +14,7 @@ from ...compiler.frontend.language import RECIPE_KEYS, SPEC_KEYS, Language
 from ...compiler.frontend.schema import USER_KEY, mapping_rule, string_rule, with_synonyms
 from ...compiler.ops.fields import Schema
 from ..augment.steps import STEPS
+from ..initialization import INITS
 from ..measures import METRICS
 from ..optimizers import OPTIMIZERS
 from ..schedules import SCHEDULES
@@ -137,7 +138,7 @@ def checkpoint_rule() -> Schema:
 
 def top_rules() -> Schema:
     """The rules of the keys of a recipe, in the order in which they are written."""
-    schedules, steps = choice_rules(SCHEDULES), choice_rules(STEPS)
+    schedules, steps, inits = choice_rules(SCHEDULES), choice_rules(STEPS), choice_rules(INITS)
     strings = {"type": "array", "items": string_rule("a name", minLength=1)}
     augment = one_of("one step", steps, "augment step", "step", without_needs(steps))
     logs = {"every": with_synonyms(count_rule("steps from one row of metrics.csv to the next", default=50), "log_interval", "print_freq", "logging_steps",
@@ -157,6 +158,9 @@ def top_rules() -> Schema:
             "train_steps", "num_train_steps", "max_iters", "num_iters", "total_iters"),
         "batch": with_synonyms(count_rule("pictures of a step: of all processes and accumulated passes", most=16 * MOST), "batch_size", "global_batch_size",
             "bs", "train_batch_size", "total_batch_size", "mini_batch_size"),
+        "init": with_synonyms(one_of("how the weights of convolutions and linear layers begin, where no checkpoint has them", inits, "start", "init", without_needs(inits),
+                                     default="default"), "initialization", "initialisation", "initializer", "weight_init", "init_cfg", "weight_initializer",
+                              "kernel_initializer", "kernel_init", "weight_filler", "init_method", "init_type", "param_init"),
         "optimizer": with_synonyms(one_of("the optimizer and its numbers", choice_rules(OPTIMIZERS), "optimizer", "optimizer", default={"sgd": {"lr": 0.1}}),
                                     "optimiser", "optim", "opt", "optimizer_name", "optim_name"),
         "schedule": with_synonyms(one_of("how the learning rate goes on", schedules, "schedule", "schedule", without_needs(schedules), default="constant"),

@@ -8,10 +8,13 @@ from typing import Any
 
 from ...compiler.ops.fields import Schema
 from ..optimizers import GROUP_RULES
+from .choice import BY_PATH
 from .recipe import (
     Augmentation,
     CheckpointRules,
     DataRules,
+    InitRules,
+    LayerInit,
     LogRules,
     LossRules,
     OptimizerRules,
@@ -38,6 +41,10 @@ def to_recipe(plain: Mapping[str, Any], name: str, origin: str) -> Recipe:
     every = whole["checkpoint"].pop("every")
     optimizer_name, optimizer = choice(keys["optimizer"], plain.get("optimizer", keys["optimizer"]["default"]))
     for_some = {key: optimizer.pop(key) for key in GROUP_RULES}
+    init_rule = keys["init"]
+    init_name, init = choice(init_rule, plain.get("init", init_rule["default"]))
+    layers, last_norm = init.pop(BY_PATH), init.pop("zero_last_norm")
+    layer_rule = layers_rule(init_rule, init_name)
     schedule_name, schedule = choice(keys["schedule"], plain.get("schedule", keys["schedule"]["default"]))
     warmup = whole["warmup"]
     step_rule = keys["augment"]["items"]
@@ -46,6 +53,12 @@ def to_recipe(plain: Mapping[str, Any], name: str, origin: str) -> Recipe:
         name=whole["name"] or name,
         origin=origin,
         data=DataRules(**data, split=None if split is None else ValidationSplit(**split)),
+        init=InitRules(
+            init_name,
+            MappingProxyType(init),
+            tuple(layer(layer_rule, *each) for each in (layers or {}).items()),
+            last_norm,
+        ),
         optimizer=OptimizerRules(optimizer_name, MappingProxyType(optimizer), **for_some),
         schedule=ScheduleRules(schedule_name, MappingProxyType(schedule), None if warmup is None else Warmup(**warmup)),
         loss=LossRules(**whole["loss"]),
@@ -62,12 +75,29 @@ def choice(rule: Schema, plain: Any) -> tuple[str, dict[str, Any]]:
     return name, fill(rule["properties"][name], {} if fields is None else fields)
 
 
+def layers_rule(rule: Schema, name: str) -> Schema:
+    """The rule of what a layer begins with beside the start `name` of a net."""
+    (found,) = rule["properties"][name]["properties"][BY_PATH]["patternProperties"].values()
+    return dict(found)
+
+
+def layer(rule: Schema, path: str, plain: Any) -> LayerInit:
+    """How a layer begins: a choice of its own, or its bias alone."""
+    if isinstance(plain, dict) and list(plain) == ["bias"]:
+        return LayerInit(path, None, MappingProxyType({"bias": float(plain["bias"])}))
+    name, values = choice(rule, plain)
+    return LayerInit(path, name, MappingProxyType(values))
+
+
 def fill(rule: Schema, plain: Any) -> Any:
     """A plain value as its rule types it: floats for numbers, tuples for lists, and mappings with all their keys."""
     if "x-bare" in rule and plain is not None and not isinstance(plain, dict):
         plain = {rule["x-bare"]: plain}
     if isinstance(plain, dict):
-        keys = rule["properties"]
+        keys = rule.get("properties", {})
+        if "patternProperties" in rule:
+            # keys of the user's own, whose values their reader fills
+            return dict(plain)
         if rule.get("maxProperties") == 1:
             return {key: fill(keys[key], value) for key, value in plain.items()}
         return {key: fill(each, plain[key]) if key in plain else default_of(each) for key, each in keys.items()}

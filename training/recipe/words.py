@@ -100,8 +100,11 @@ OTHER_KEYS: dict[str, Rows] = {
         (("benchmark", "cudnn_benchmark", "tf32", "allow_tf32"), "leave it out: it would make two runs of one recipe differ"),
         (("pin_memory", "pin_mem", "persistent_workers", "prefetch_factor", "prefetch", "shuffle", "drop_last", "cache", "cache_dataset", "rect", "dataloader_pin_memory",
           "dataloader_drop_last"), "leave it out: pictures are shuffled in each epoch, all of them come, and they are read ahead by `data: {workers: 8}`"),
-        (("drop", "Dropout", "drop_rate", "DropPath", "drop_path_rate", "stochastic_depth", "bn_momentum", "bn_eps", "zero_init_residual", "init_values", "global_pool",
+        (("drop", "Dropout", "drop_rate", "DropPath", "drop_path_rate", "stochastic_depth", "bn_momentum", "bn_eps", "init_values", "global_pool",
           "attention_dropout", "drop_connect", "head_init_scale"), f"it is the net's, so the spec says it: a parameter of the spec is set by `{FLAGS} --set NAME=VALUE`"),
+        (("bias_init", "bias_initializer", "bias_filler", "init_bias"), {"number": "write `init: {default: {bias: VALUE}}`", "": "write `init: {default: {bias: 0.1}}`"}),
+        (("zero_init_residual", "zero_init_last", "zero_gamma", "zero_init_last_bn"), {"true": "write `init: {default: {zero_last_norm: true}}`",
+                                                                                       "": "leave it out: norms begin with a scale of 1"}),
         (("layer_decay", "lr_k_decay", "lr_noise", "lr_cycle_mul", "lr_cycle_limit", "cooldown_epochs", "layerwise_decay", "llrd"),
          "leave it out: there is nothing of it; every layer learns at the rate of the schedule"),
         (("task", "mode", "single_cls", "overlap_mask", "mask_ratio", "box", "cls", "dfl"), "leave it out: a recipe trains a classifier"),
@@ -145,6 +148,20 @@ OTHER_KEYS: dict[str, Rows] = {
     "batch": [(("auto", "-1", "autobatch", "max"), "write a number, as `batch: 32`; `--dry-run` of `archc train` says how much memory a step of it takes")],
     "epochs": [(("0", "-1"), "write `epochs: 1` or more; `--dry-run` of `archc train` trains nothing, and shows what would be done"),
                (("auto", "inf"), "a run has its length: write `epochs: 90`")],
+    "init": [(("zeros", "zeros_", "zero", "ones", "ones_", "constant", "constant_", "value", "fill"), "weights that all begin alike learn alike: leave it out, or write `init: {normal: {std: 0.01}}`"),
+             (("orthogonal", "orthogonal_", "sparse", "sparse_", "dirac", "dirac_", "eye", "positive_unitball", "bilinear", "lsuv", "fixup", "delta_orthogonal", "caffe2xavier",
+               "variance_scaling", "VarianceScaling"), "there is no such start; the nearest is `init: kaiming`, for a net without ReLUs `init: xavier`"),
+             (("pretrained", "checkpoint", "weights", "load_from"), f"what a run starts from is said on the command line: `{FLAGS} --weights FILE`"),
+             (("seed",), "it stands at the top: `seed: 0`"),
+             (("auto", "true", "random", "spec"), "write `init: default`, as the spec's layers begin, or leave it out"),
+             (("apply", "module", "layer", "layers_type", "override"), "a layer has its path: `init: {normal: {layers: {fc: {normal: {std: 0.001}}}}}`")],
+    "init.*": [(("nonlinearity", "activation", "negative_slope"), "a gain says it: √2, about 1.4142, is that of a ReLU, and 1 that of a net without any"),
+               (("mean", "loc", "mu", "minval", "min", "low"), "leave it out: what is drawn has a mean of 0"),
+               (("a", "b", "lower", "upper", "cutoff", "threshold"), "leave it out: a truncated normal ends at two standard deviations, and a `gain` of √2 is for a ReLU"),
+               (("seed", "random_state", "generator"), "it stands at the top: `seed: 0`"),
+               (("value", "val", "const"), "a bias begins with a number: `init: {default: {bias: 0.1}}`"),
+               (("override", "layer", "module"), "a layer has its path: `init: {normal: {layers: {fc: {normal: {std: 0.001}}}}}`")],
+    "init.kaiming.mode": [(("average", "fan_avg"), "of both fans it is `init: xavier`")],
     "optimizer": [(("auto", "default"), "write `optimizer: {sgd: {lr: 0.1, momentum: 0.9}}`, or `optimizer: {adamw: {lr: 0.001}}`"),
                   (("lamb", "lion", "lars", "adagrad", "adadelta", "nadam", "nadamw", "radam", "adafactor", "adamax", "madgrad", "sgdp", "adamp", "novograd", "adabelief", "muon",
                     "sophia", "prodigy", "shampoo", "adan", "lookahead", "ftrl", "asgd", "rprop", "lbfgs", "sam"),
@@ -199,6 +216,7 @@ OTHER_KEYS: dict[str, Rows] = {
 INSTEAD: dict[str, dict[str, str]] = {
     "ema": {"true": "ema: 0.9999"},
     "precision": {"true": "precision: bf16", "false": "precision: fp32"},
+    "init": {"number": "init: {normal: {std: VALUE}}", "null": "init: default", "false": "init: default"},
     "warmup": {"true": "warmup: {epochs: 5}", "number": "warmup: {epochs: VALUE}"},
     "clip": {"true": "clip: 1.0"},
     "seed": {"string": "seed: 0", "null": "seed: 0", "true": "seed: 0", "false": "seed: 0", "number": "seed: 0"},
@@ -233,6 +251,9 @@ METRIC_WORDS |= dict.fromkeys(("val_loss", "eval_loss", "val/loss", "valid_loss"
 # a place, and our words for those of others
 OTHER_WORDS: dict[str, dict[str, str]] = {
     "data.format": {"folder": "imagefolder", "folders": "imagefolder", "mnist": "idx", "tsv": "csv"},
+    "init.xavier.distribution": {"gaussian": "normal", "truncated_normal": "normal", "untruncated_normal": "normal"},
+    "init.kaiming.distribution": {"gaussian": "normal", "truncated_normal": "normal", "untruncated_normal": "normal"},
+    "init.kaiming.mode": {"fanin": "fan_in", "fanout": "fan_out", "in": "fan_in", "out": "fan_out"},
     "warmup.shape": {"line": "linear", "flat": "constant"},
     "precision": {"float32": "fp32", "32": "fp32", "full": "fp32", "bfloat16": "bf16", "bf16-mixed": "bf16", "float16": "fp16", "half": "fp16", "16-mixed": "fp16", "amp": "fp16",
                   "16": "fp16", "32-true": "fp32", "bf16-true": "bf16", "16-true": "fp16", "fp16-mixed": "fp16", "mixed": "fp16", "mixed_float16": "fp16",
@@ -242,6 +263,12 @@ OTHER_WORDS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 # a place of choices, and rows: words, the choice that they mean, our names for their fields, and what else it has then
 FORMS: dict[str, list[tuple[tuple[str, ...], str, dict[str, str], dict[str, Any]]]] = {
+    "init": [(("xavier_normal_", "xavier_normal", "glorot_normal", "XavierNormal"), "xavier", {}, {"distribution": "normal"}),
+             (("xavier_uniform_", "xavier_uniform", "glorot_uniform", "XavierUniform"), "xavier", {}, {"distribution": "uniform"}),
+             (("kaiming_normal_", "kaiming_normal", "he_normal", "KaimingNormal"), "kaiming", {}, {"distribution": "normal"}),
+             (("kaiming_uniform_", "kaiming_uniform", "he_uniform"), "kaiming", {}, {"distribution": "uniform"}),
+             (("lecun_normal",), "kaiming", {}, {"distribution": "normal", "gain": 1.0}),
+             (("lecun_uniform",), "kaiming", {}, {"distribution": "uniform", "gain": 1.0})],
     "optimizer": [(("adamw_torch", "adamw_hf", "adamw_torch_fused", "adamw_apex_fused", "fusedadamw", "adamw_bnb_8bit", "adamw8bit"), "adamw", {}, {}),
                   (("fusedadam", "adam8bit"), "adam", {}, {}),
                   (("nesterov", "nag", "sgd_nesterov"), "sgd", {}, {"momentum": 0.9, "nesterov": True}),
@@ -261,6 +288,7 @@ FORMS: dict[str, list[tuple[tuple[str, ...], str, dict[str, str], dict[str, Any]
 }  # fmt: skip
 # a place of choices, and their names in the order in which one is looked for that has the fields that are given
 ORDER: dict[str, tuple[str, ...]] = {
+    "init": ("normal", "kaiming", "xavier"),
     "optimizer": ("sgd", "adamw"),
     "schedule": ("cosine", "exponential", "steps", "one_cycle", "polynomial"),
 }
@@ -278,6 +306,8 @@ EXAMPLES: dict[str, Any] = {
     "loss.class_weights": "balanced",
     "ema": 0.9999,
     "clip": 1.0,
+    "init.*.bias": 0.0,
+    "init.*.layers": {"fc": {"normal": {"std": 0.001}}},
     "optimizer.*.momentum": 0.9,
     "optimizer.*.weight_decay": 0.0001,
     "optimizer.*.eps": 1e-8,

@@ -7,10 +7,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .recipe import Recipe
+from .recipe import InitRules, LayerInit, Recipe
 
 # what JSON leaves as it is and the reader refuses, or another reader takes for the end of a line
 UNSEEN = re.compile("[\x7f-\x9f\u2028\u2029\ufffe\uffff\ufeff]")
+# a key that YAML reads as its text, but for words that it takes for other values
+PLAIN_KEY = re.compile(r"[A-Za-z_]\w*(?:[.-]\w+)*", re.ASCII)
+NO_TEXTS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 
 
 def to_yaml(recipe: Recipe) -> str:
@@ -36,6 +39,7 @@ def to_plain(recipe: Recipe) -> dict[str, Any]:
         **({"epochs": recipe.epochs} if recipe.epochs is not None else {}),
         **({"steps": recipe.steps} if recipe.steps is not None else {}),
         "batch": recipe.batch,
+        "init": plain_init(recipe.init),
         "optimizer": {rules.name: {**rules.values, "decay_norms": rules.decay_norms, "bias_lr_factor": rules.bias_lr_factor}},
         "schedule": {recipe.schedule.name: dict(recipe.schedule.values)},
         "warmup": None if warmup is None else {"epochs": warmup.epochs, "steps": warmup.steps, "start": warmup.start,
@@ -60,10 +64,21 @@ def to_plain(recipe: Recipe) -> dict[str, Any]:
     return {key: value for key, value in whole.items() if value != "" or key == "name"}
 
 
+def plain_init(rules: InitRules) -> dict[str, Any]:
+    """How weights begin, as the plain values of a text."""
+    layers = {each.path: plain_layer(each) for each in rules.layers}
+    return {rules.name: {**rules.values, "layers": layers, "zero_last_norm": rules.zero_last_norm}}
+
+
+def plain_layer(layer: LayerInit) -> dict[str, Any]:
+    """How one layer begins, likewise."""
+    return dict(layer.values) if layer.name is None else {layer.name: dict(layer.values)}
+
+
 def flow(value: Any) -> str:
     """A value in YAML's flow style, on one line, as YAML 1.1 and 1.2 read it alike."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {flow(inner)}" for key, inner in value.items()) + "}"
+        return "{" + ", ".join(f"{flow_key(key)}: {flow(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(flow, value)) + "]"
     if isinstance(value, float):
@@ -71,6 +86,11 @@ def flow(value: Any) -> str:
     if isinstance(value, str):
         return UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
     return json.dumps(value)
+
+
+def flow_key(key: str) -> str:
+    """A key, in quotes where it would be read as something else than its text: a path may be `0`, `on` or `*.conv1`."""
+    return key if PLAIN_KEY.fullmatch(key) and key.lower() not in NO_TEXTS else json.dumps(key)
 
 
 def number_text(value: float) -> str:
