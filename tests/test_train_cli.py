@@ -127,7 +127,10 @@ def test_a_run_is_resumed_and_made_longer(run: Run) -> None:
     Path("my run").rename("run")
     longer = json.loads(run("train", "--resume", "run", "--epochs", "4", "--format", "json").out)
     assert longer["step"] == 12
-    assert run("train", "--resume", "run", "--epochs", "2").code == 2
+    shorter = run("train", "--resume", "run", "--epochs", "2")
+    assert shorter.code == 2 and "archc build run/spec.yaml --weights run/best.safetensors" in " ".join(
+        shorter.err.split()
+    )
     assert json.loads(run("train", "--resume", "run", "--format", "json").out)["step"] == 12
     text = RECIPE + "schedule: cosine\n"
     Path("cosine.yaml").write_text(text, "utf-8")

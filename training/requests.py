@@ -124,7 +124,7 @@ def refuse_length(recipe: Recipe, epochs: int | None, run: Path) -> None:
         raise Failure(
             "cannot-extend",
             f"the run has {count_of(recipe.epochs, 'epoch')}, and --epochs {epochs} is less",
-            "give more, or leave it out",
+            f"give more, or leave it out; its best weights so far can be built as they are: archc build {as_word(RunFolder(run).spec)} --weights {as_word(RunFolder(run).best)}",
             2,
         )
     if SCHEDULES[recipe.schedule.name].spans_run:
