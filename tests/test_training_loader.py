@@ -268,6 +268,27 @@ except KeyboardInterrupt:
 """
 
 
+ORPHAN = """
+import multiprocessing, os, signal, time
+from archc.training.data.loader import begin_worker
+def work(first):
+    while os.getppid() == first:
+        time.sleep(0.01)
+    begin_worker(0)
+    time.sleep(10**6)
+worker = multiprocessing.get_context("fork").Process(target=work, args=(os.getpid(),))
+worker.start()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="asks who sent a signal")
+def test_a_worker_ends_whose_first_process_was_killed_before_it_began() -> None:
+    # its output is open as long as the worker is there
+    ended = subprocess.run([sys.executable, "-c", ORPHAN], capture_output=True, text=True, check=False, timeout=120)
+    assert ended.returncode == -signal.SIGKILL and not ended.stderr
+
+
 @pytest.mark.skipif(not hasattr(os, "killpg") or not Path("/proc").is_dir(), reason="asks /proc for processes")
 @pytest.mark.slow
 @pytest.mark.parametrize(

@@ -41,6 +41,8 @@ from .worker_faults import worker_faults
 MOST_WORKERS = 8
 # the batches that a worker has ready or in work
 PREFETCH = 2
+# how often a worker looks whether the first process is still there, in seconds
+ORPHAN_CHECK_S = 2.0
 
 
 class PictureBatch(NamedTuple):
@@ -238,18 +240,26 @@ def begin_worker(number: int) -> None:
     signal.set_wakeup_fd(-1)
     sys.excepthook = tell_unless_cut_off
     torch.set_num_threads(1)
-    if hasattr(signal, "sigwaitinfo"):
+    if hasattr(signal, "sigtimedwait"):
         # SIGTERM stays held back, and a thread asks who sent it
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-        threading.Thread(target=end_when_told, args=(os.getppid(),), daemon=True).start()
+        first = multiprocessing.parent_process()
+        assert first is not None and first.pid is not None
+        threading.Thread(target=end_when_told, args=(first.pid,), daemon=True).start()
     else:
         receive_signals()
 
 
-def end_when_told(parent: int) -> None:
-    """Ends this worker at a SIGTERM of the first process. One of anybody else is meant for that, which first takes its step to the end."""
-    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != parent:
-        pass
+def end_when_told(first: int) -> None:
+    """Ends this worker at a SIGTERM of the `first` process, and when that is no more. A SIGTERM of anybody else is meant for that process, which
+    takes its step to the end.
+
+    Torch looks for the first process, too, but asks who it is only when the worker has begun: where it was killed before, for ever in vain.
+    """
+    while os.getppid() == first:
+        told = signal.sigtimedwait([signal.SIGTERM], ORPHAN_CHECK_S)
+        if told is not None and told.si_pid == first:
+            break
     os._exit(0)
 
 
