@@ -23,8 +23,6 @@ from ..build.options import (
 from ..compiler.backends import BACKENDS
 from ..compiler.backends.onnx.opsets import OPSET, OPSETS
 from ..compiler.spelling import as_flag
-from ..compiler.weights.formats import checkpoint_suffixes
-from ..compiler.weights.input_channels import INPUT_METHODS
 from ..interruption import limit_long_calls
 from ..text.builds import build_text
 from ..text.precision import precision_json
@@ -46,11 +44,11 @@ from .options import (
 )
 from .progress import counting, progress
 from .render import format_warning
+from .weights_options import parse_weights, weights_options
 
 if TYPE_CHECKING:
     from ..build.build import BuildResult
     from ..compiler.limits import Limits
-    from ..compiler.weights.given import CheckpointGiven
 
 
 EPILOG = """Example: archc build net.yaml
@@ -86,34 +84,7 @@ WRITES = "; ".join(f"{row.name} is {row.writes}" for row in BACKENDS.values())
     metavar="PATH",
     help="Where to write it; `-` is standard output; for several specs a folder.  [default: the name of the net, here]",
 )
-@click.option(
-    "--weights",
-    multiple=True,
-    metavar="[STEP=]FILE",
-    help=f"A checkpoint ({checkpoint_suffixes()}) of the net, or zoo:NAME, where the bundled net has weights; or of the one step, repeatable.",
-)
-@click.option(
-    "--weights-skip",
-    multiple=True,
-    metavar="STEP",
-    help="A step that is left out of the checkpoint and starts anew; repeatable.",
-)
-@click.option(
-    "--weights-key", metavar="KEY", help="The state dict in the checkpoint; `.` is the top. Default: the one that fits."
-)
-@click.option(
-    "--weights-prefix", metavar="PREFIX", help="What is taken off the checkpoint's names. Default: what fits."
-)
-@click.option(
-    "--weights-map",
-    metavar="FILE",
-    help="A YAML file with the net's names and those of the checkpoint, `ours: theirs`; `*` is any part.",
-)
-@click.option(
-    "--weights-input",
-    type=click.Choice(INPUT_METHODS),
-    help="First layers for another number of channels: the sum over RGB for 1, RGB repeated for more.",
-)
+@weights_options
 @click.option("--seed", type=Whole(), default=0, show_default=True, help="What an untrained net starts from.")
 @click.option(
     "--opset",
@@ -244,26 +215,6 @@ def warn_of_suffix(path: Path, export: str) -> None:
         where = "" if written == path else f", and is written to `{written}`"
         message = f"`{path}` has not the suffix of {export}, `{row.suffix}`{where}"
         print(format_warning("output-suffix", message, sys.stderr), file=sys.stderr)
-
-
-def parse_weights(values: tuple[str, ...]) -> dict[str, CheckpointGiven] | None:
-    """The values of `--weights` by step; "" is the whole net. None where there are none.
-
-    A value that is an existing file is taken for one, even if there is a `=` in its name.
-    """
-    from ..compiler.weights.given import checkpoint_path
-
-    found: dict[str, CheckpointGiven] = {}
-    for value in values:
-        named = None if Path(value).exists() else re.fullmatch(r"([\w.-]+)=(.+)", value)
-        step, file = named.groups() if named else ("", value)
-        if step in found:
-            whose = f"`{step}`" if step else "the whole net"
-            raise click.UsageError(
-                f"two checkpoints for {whose}: {found[step]} and {file}; an ensemble wants --weights STEP=FILE for each"
-            )
-        found[step] = checkpoint_path(file)
-    return found or None
 
 
 def build_json(result: BuildResult) -> dict[str, Any]:

@@ -14,8 +14,6 @@ import click
 
 from ..compiler.diagnostics import Failure, SpecError, clean
 from ..compiler.spelling import as_flag, as_word
-from ..compiler.weights.formats import checkpoint_suffixes
-from ..compiler.weights.input_channels import INPUT_METHODS
 from ..text.layout import fold_line, output_width
 from ..text.tables import count_of, format_bytes, format_pairs
 from ..text.training import INDENT, ensemble_json, format_members
@@ -23,6 +21,7 @@ from ..training.devices import DEVICES, is_first
 from ..training.measures import is_loss
 from .completion import complete_folder, complete_recipe, complete_spec, complete_training_setting
 from .options import Count, compile_spec, format_option, limit_option, print_answer, print_json
+from .weights_options import parse_weights, weights_options
 
 if TYPE_CHECKING:
     from ..build.build import BuildResult
@@ -69,25 +68,7 @@ OTHERS_WAIT_S = 20.0
 )
 @limit_option
 @click.option("--epochs", type=Count(1), metavar="N", help="How long, instead of what the recipe says.")
-@click.option(
-    "--weights",
-    multiple=True,
-    metavar="[STEP=]FILE",
-    help=f"A checkpoint ({checkpoint_suffixes()}) that the net starts from, or zoo:NAME; or one step does, repeatable.",
-)
-@click.option("--weights-skip", multiple=True, metavar="STEP", help="A step that is left out of it; repeatable.")
-@click.option("--weights-key", metavar="KEY", help="The state dict in the checkpoint; `.` is the top.")
-@click.option("--weights-prefix", metavar="PREFIX", help="What is taken off the checkpoint's names.")
-@click.option(
-    "--weights-map",
-    metavar="FILE",
-    help="A YAML file with the net's names and those of the checkpoint, `ours: theirs`.",
-)
-@click.option(
-    "--weights-input",
-    type=click.Choice(INPUT_METHODS),
-    help="First layers for another number of channels: the sum over RGB for 1, RGB repeated for more.",
-)
+@weights_options
 @click.option(
     "--device", type=click.Choice(DEVICES), default="auto", show_default=True, help="Where the net is trained."
 )
@@ -193,7 +174,6 @@ def start_weights(weights: tuple[str, ...], given: dict[str, Any]) -> StartWeigh
     """The options of weights, as a build has them."""
     from ..build.options import BuildOptions
     from ..training.start_weights import StartWeights
-    from .build import parse_weights
 
     options = BuildOptions(weights=parse_weights(weights), spelling=as_flag, **given)
     return StartWeights(options.weights, options.checkpoint_options)
