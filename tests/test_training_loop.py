@@ -498,6 +498,16 @@ def test_mistakes_have_their_codes(name: str, spec: Path, tmp_path: Path) -> Non
     assert found.value.code == code
 
 
+def test_each_process_needs_a_gpu_of_its_own(spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    for name, value in {"TORCHELASTIC_RUN_ID": "test", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Failure, match="2 processes were started on this machine, and torch finds 1 GPU ") as found:
+        train(spec, RECIPE, data=DATA, output=tmp_path / "run", device="cuda")
+    assert found.value.code == "device-unavailable" and "--nproc-per-node 1," in found.value.help
+
+
 def test_a_batch_is_shared_equally() -> None:
     assert batch_of_process(replace(RECIPE, batch=24, accumulate=2), 3) == 4
     with pytest.raises(Failure, match="not shared equally by 4 processes") as found:

@@ -22,7 +22,8 @@ PORTS = range(20_000, 32_000)
 
 PROGRAM = """
 import errno, json, os, signal, sys, traceback
-sys.path.insert(0, sys.argv[1])
+root, device = sys.argv[1:]
+sys.path.insert(0, root)
 import numpy as np, torch
 import lightning_fabric, torch._dynamo, torch.distributed.optim, torch.optim.swa_utils, safetensors.torch
 import archc.training.driver, archc.training.members, archc.training.requests, archc.training.metrics, archc.training.rewind
@@ -86,8 +87,8 @@ def run(spec, recipe, output, how, at, rank, world, port, epochs):
     if isinstance(at, str):
         end_writing(how, at)
     if (Path(output) / "run.json").exists():
-        return resume(output, data=seen, epochs=epochs, watchers=watchers, device="cpu")
-    return train(spec, recipe, data=seen, output=output, watchers=watchers, device="cpu")
+        return resume(output, data=seen, epochs=epochs, watchers=watchers, device=device)
+    return train(spec, recipe, data=seen, output=output, watchers=watchers, device=device)
 
 for line in sys.stdin:
     request = json.loads(line)
@@ -135,10 +136,13 @@ class Course(NamedTuple):
 
 
 class Trainer:
-    """Trains nets, each run in processes of its own; to be used in a `with` block."""
+    """Trains nets on a device, each run in processes of its own; to be used in a `with` block."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
 
     def __enter__(self) -> Trainer:
-        command = [sys.executable, "-c", PROGRAM, str(ROOT)]
+        command = [sys.executable, "-c", PROGRAM, str(ROOT), self.device]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return self
 

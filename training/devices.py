@@ -65,6 +65,8 @@ def start_fabric(recipe: Recipe, device: str = "auto", all_used: bool = True) ->
     kind = choose_device() if device == "auto" else device
     if (kind == "cuda" and not torch.cuda.is_available()) or (kind == "mps" and not torch.backends.mps.is_available()):
         raise Failure("device-unavailable", f"torch finds no `{kind}` device here", "archc doctor says what is wrong; --device cpu trains without", 3)  # fmt: skip
+    if kind == "cuda" and is_launched():
+        refuse_lacking_gpus(local_processes(int(os.environ["WORLD_SIZE"])), torch.cuda.device_count())
     if recipe.precision == "fp16" and kind == "cpu":
         raise Failure("device-unavailable", "half floats are trained on a GPU, and this is the CPU",
                       "take `precision: bf16`, which needs no scaling of gradients, or fp32", 3)  # fmt: skip
@@ -75,6 +77,13 @@ def start_fabric(recipe: Recipe, device: str = "auto", all_used: bool = True) ->
     fabric = Fabric(accelerator=kind, precision=PRECISIONS[recipe.precision], **processes(all_used))  # type: ignore[arg-type]
     fabric.launch()
     return fabric
+
+
+def refuse_lacking_gpus(processes: int, gpus: int) -> None:
+    """Raises Failure `device-unavailable` where this machine has more processes of the run than GPUs: each needs one of its own."""
+    if processes > gpus:
+        raise Failure("device-unavailable", f"{processes} processes were started on this machine, and torch finds {gpus} GPU{'s' * (gpus != 1)}",
+                      f"start one a GPU: torchrun --nproc-per-node {gpus}, or --nproc-per-node gpu", 3)  # fmt: skip
 
 
 def prepare_environment() -> None:
