@@ -1,7 +1,7 @@
 """archc on a GPU against torch on the same one, in sections of at most two minutes, each with a file of its own.
 
     python benchmarks/gpu.py --list
-    python benchmarks/gpu.py [--section NAME,NAME] [--budget SECONDS] [--json-dir DIR] [--autotune]
+    python benchmarks/gpu.py [--section NAME,NAME] [--contender NAME ...] [--budget SECONDS] [--json-dir DIR] [--autotune]
     python benchmarks/gpu.py --rehearse
 
 It needs Python, torch, onnxruntime-gpu and this repository (with the small packages that archc needs). A section is a process of its
@@ -65,7 +65,16 @@ def main() -> int:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     options.json_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="archc-") as models:
-        task = Task({}, device, options.rehearse, options.json_dir, Path(models), 0.0, options.autotune)
+        task = Task(
+            {},
+            device,
+            options.rehearse,
+            options.json_dir,
+            Path(models),
+            0.0,
+            options.autotune,
+            tuple(options.contender),
+        )
         rows = run_sections(chosen, task, options.budget)
     print(f"rows: {options.json_dir}")
     for line in judge_goals(options.json_dir, sections):
@@ -77,6 +86,13 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Times nets on a GPU, section by section.")
     parser.add_argument("--list", action="store_true", help="what the sections ask, and how long each may take")
     parser.add_argument("--section", default="", metavar="NAME,NAME", help="only these; patterns with * are taken")
+    parser.add_argument(
+        "--contender",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this beside torch eager; repeatable, patterns with * are taken",
+    )
     parser.add_argument(
         "--budget", type=float, default=1e9, metavar="SECONDS", help="end after so long, and say what was not reached"
     )

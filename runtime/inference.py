@@ -25,6 +25,8 @@ FATAL_ONLY = 4
 # what a run may give back at its end: the memory that the arena of a device holds
 SHRINK = "memory.enable_memory_arena_shrinkage"
 FAILING_NODE = re.compile(r"running (\w+) node\. Name:'([^']*)'")
+# a tensor of 2**31 numbers or more, as cuDNN says it
+TOO_LARGE = re.compile(r"CUDNN_STATUS_NOT_SUPPORTED.*cudnnSetTensorNdDescriptor", re.DOTALL)
 # as the C++ library, onnxruntime's arena, CUDA, cuBLAS, cuDNN, OpenCL and Vulkan say it
 NO_MEMORY = re.compile(r"bad.?alloc|failed to allocate memory|out.of.(\w+.)?memory|alloc(ation)?_failed", re.IGNORECASE)
 
@@ -211,12 +213,18 @@ def free_arena(session: Any, names: Sequence[str], arrays: Mapping[str, Any], ar
     session.run_with_iobinding(binding, how)
 
 
+class TensorTooLarge(MemoryError):
+    """A tensor of more numbers than a device's library takes, whatever the memory. Its text says so."""
+
+
 def run_session(session: Any, names: Sequence[str], arrays: Mapping[str, Any]) -> list[Any]:
-    """What an onnxruntime.InferenceSession, or BoundRuns of one, answers. Raises MemoryError where it lacks memory."""
+    """What an onnxruntime.InferenceSession, or BoundRuns of one, answers. Raises MemoryError where it lacks memory, or a tensor is too large."""
     try:
         return list(session.run([*names], dict(arrays)))
     # onnxruntime's own exceptions share no root but this
     except Exception as error:
+        if TOO_LARGE.search(str(error)):
+            raise TensorTooLarge("cuDNN takes no tensor of 2,147,483,648 numbers or more") from None
         if lacks_memory(error):
             raise MemoryError from None
         raise

@@ -39,9 +39,14 @@ def fits_in_memory(engine: Engine | RemoteEngine, arrays: Mapping[str, Any], nam
     return True
 
 
-def describe_too_large_batch(model: str, device: str, asked: int, fits: int) -> RuntimeFault:
-    """The fault for a batch of `asked` rows, of which `fits` fit; `asked` is 0 where a model takes no other number of them."""
-    lacking = f"there is not enough memory to run {model} on {device}"
+def describe_too_large_batch(model: str, device: str, asked: int, fits: int, why: str = "") -> RuntimeFault:
+    """The fault for a batch of `asked` rows, of which `fits` fit; `asked` is 0 where a model takes no other number of them.
+
+    `why` is the reason where it is not memory.
+    """
+    lacking = (
+        f"{why}, and {model} on {device} makes one" if why else f"there is not enough memory to run {model} on {device}"
+    )
     if fits:
         return RuntimeFault("out-of-memory", f"{lacking} with a batch of {asked}; the largest that fits is {fits}",
                             f"--batch {fits}, or batch={fits} in Python", 3)  # fmt: skip

@@ -28,7 +28,7 @@ from .devices import PROVIDERS
 from .devices.placement import describe_placement
 from .faults import PictureFault, RuntimeFault, UntrainedWarning, escape_controls
 from .images import MAX_PIXELS, read_input, read_prepared
-from .inference import failing_node
+from .inference import TensorTooLarge, failing_node
 from .largest_batch import describe_too_large_batch, find_largest_batch, fits_in_memory
 from .limits import WorkerLimits, check_limits
 from .opening import open_model
@@ -203,22 +203,24 @@ class Session:
             yield
         except RuntimeFault:
             raise
-        except MemoryError:
-            raise self.describe_no_memory(arrays, names) from None
+        except MemoryError as error:
+            raise self.describe_no_memory(arrays, names, error) from None
         # onnxruntime's own exceptions share no root but this
         except Exception as error:
             raise RuntimeFault("run-failed", f"onnxruntime stopped while it ran {self.name}{failing_node(error)}",
                                "the shapes fit its inputs; look at what the model computes with them") from error  # fmt: skip
 
-    def describe_no_memory(self, arrays: Mapping[str, Any], names: Sequence[str]) -> RuntimeFault:
-        """The fault for rows that do not fit in memory, with the largest number of them that does: found by running parts."""
+    def describe_no_memory(self, arrays: Mapping[str, Any], names: Sequence[str], error: MemoryError) -> RuntimeFault:
+        """The fault for rows that do not fit, with the largest number of them that does: found by running parts."""
         rows = {len(array) if array.ndim else 0 for array in arrays.values()}
         count = rows.pop() if len(rows) == 1 and has_open_batch(self.inputs.values()) else 0
         fits = find_largest_batch(lambda size: fits_in_memory(self.session, arrays, names, size), count)
         # a try that failed may have left the memory in pieces in which these do not fit any more: what is told has to run next
         while fits and not fits_in_memory(self.session, arrays, names, fits):
             fits //= 2
-        return describe_too_large_batch(self.name, self.device, count, fits)
+        return describe_too_large_batch(
+            self.name, self.device, count, fits, str(error) if isinstance(error, TensorTooLarge) else ""
+        )
 
     def warm_up(self, rows: int = 1) -> None:
         """Runs `rows` rows of zeros, and forgets the answer: the first run on a device takes memory and chooses kernels.

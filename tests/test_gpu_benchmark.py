@@ -201,7 +201,7 @@ def test_a_rehearsal_runs_each_section_and_leaves_nothing_out(load, tmp_path):
     rows = [row for each in files.values() for row in each.values()]
     assert {row["status"] for row in rows} <= {"measured", "needs a card", "left out"}
     case = files["lenet5_modern-1-fp16"]
-    assert len({row["contender"] for row in case.values()}) == 13 and len(case) == 26
+    assert len({row["contender"] for row in case.values()}) == 15 and len(case) == 30
     for name in ("archc", "archc, uint8 input", "archc, float32 input", "torch eager", "torch export", "torch compile"):
         for mode in ("kernels alone", "from the host's memory"):
             row = case[f"{name}: {mode}"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 import archc
@@ -17,8 +18,11 @@ from archc.compiler.diagnostics import Failure
 from archc.compiler.driver import check, run_passes
 from archc.compiler.passes import PassOptions
 from archc.compiler.weights.seeded import SeededSource
+from archc.runtime.devices import PROVIDERS, DeviceChoice
+from archc.runtime.devices.placement import add_provider
+from archc.runtime.inference import create_ort_session, session_options
 
-from .int8_nets import NET, Quantized, feeds, images
+from .int8_nets import NET, SMALL, Quantized, feeds, images
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +169,17 @@ def test_a_net_of_the_zoo(tmp_path: Path) -> None:
     assert built.artifacts[0].bytes < 0.3 * plain.artifacts[0].bytes
     nodes = onnx.load(built.artifacts[0].path).graph.node
     assert all(each.input[1].endswith("/weight/DequantizeLinear") for each in nodes if each.op_type == "Conv")
+
+
+def test_cuda_gets_nothing_that_it_has_no_kernel_for(tmp_path: Path) -> None:
+    """Seen without a card: onnxruntime works out biases of 32-bit integers, and weights, when it opens the file."""
+    quantized = Quantized(tmp_path, SMALL, feeds())
+    options = session_options(None)
+    add_provider(options, DeviceChoice("cuda", (PROVIDERS["cpu"],), "asked for"), strict=False)
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    create_ort_session(quantized.path, options, [PROVIDERS["cpu"]])
+    optimized = onnx.load(tmp_path / "optimized.onnx")
+    types = {each.name: each.data_type for each in optimized.graph.initializer}
+    assert {types.get(node.input[0]) for node in optimized.graph.node if node.op_type == "DequantizeLinear"} == {None}
+    assert "QuantizeLinear" in {node.op_type for node in optimized.graph.node}

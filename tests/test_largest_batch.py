@@ -69,19 +69,30 @@ def test_the_largest_is_found_in_few_tries(asked: int) -> None:
         assert len(tries) <= 2 * asked.bit_length() and len(set(tries)) == len(tries)
 
 
+LACKING = (
+    "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Available memory of 0 is smaller than requested bytes; "
+    "BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 822083584"
+)
+# as an H100 said it of a map of 700 × 1024 × 224 × 224
+TOO_LARGE = (
+    "Error in execution: Non-zero status code returned while running Conv node. Name:'first' Status Message: CUDNN failure 3000: "
+    "CUDNN_STATUS_NOT_SUPPORTED ; GPU=0 ; hostname=vm ; file=/onnxruntime_src/onnxruntime/core/providers/cuda/cudnn_common.cc ; line=82 ; "
+    "expr=cudnnSetTensorNdDescriptor(tensor_, dataType, static_cast<int>(rank), dims.data(), strides.data());"
+)
+
+
 class Small:
     """A session whose device has memory for some rows only; how it says that is onnxruntime's own words for it."""
 
-    def __init__(self, session: Any, rows: int) -> None:
-        self.session, self.rows = session, rows
+    def __init__(self, session: Any, rows: int, words: str = LACKING) -> None:
+        self.session, self.rows, self.words = session, rows, words
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.session, name)
 
     def run(self, names: Any, arrays: Any) -> Any:
         if len(next(iter(arrays.values()))) > self.rows:
-            raise RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Available memory of 0 is smaller than requested bytes; "
-                               "BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 822083584")  # fmt: skip
+            raise RuntimeError(self.words)
         return self.session.run(names, arrays)
 
 
@@ -105,6 +116,16 @@ def test_a_device_of_little_memory(session: Session, rows: int, said: str, help:
         assert len(session.classify(photos, batch=rows)) == 100
 
 
+def test_a_tensor_of_too_many_numbers(session: Session) -> None:
+    session.session.session = Small(session.session.session, 37, TOO_LARGE)  # type: ignore[union-attr]
+    found = fault(session.run, np.zeros((100, 3, 8, 8), np.float32))
+    assert (found.code, found.exit_code) == ("out-of-memory", 3)
+    assert found.message == (
+        "cuDNN takes no tensor of 2,147,483,648 numbers or more, and net on cpu makes one with a batch of 100; the largest that fits is 37"
+    )
+    assert "memory" not in found.message and "--batch 37" in found.help
+
+
 def test_a_model_of_one_batch_has_no_smaller_one(tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text(SPEC, "utf-8")
     archc.load(tmp_path / "net.yaml").export_onnx(tmp_path / "net.onnx", proof="none", batch=8)
@@ -126,6 +147,7 @@ def test_a_model_of_one_batch_has_no_smaller_one(tmp_path: Path) -> None:
         ("VK_ERROR_OUT_OF_HOST_MEMORY", True),
         ("CUDNN failure 8: CUDNN_STATUS_EXECUTION_FAILED", False),
         ("Got: 4 Expected: 3", False),
+        ("CUDNN failure 3000: CUDNN_STATUS_NOT_SUPPORTED ; expr=cudnnConvolutionForward(", False),
     ],
 )
 def test_what_says_that_memory_is_lacking(message: str, lacking: bool) -> None:

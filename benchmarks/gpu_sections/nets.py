@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from importlib.util import find_spec
 
 from .case import Case, set_tf32
@@ -29,7 +30,7 @@ def measure(task: Task) -> Iterator[Row]:
     """A row for each contender and mode."""
     device = open_device(task.device)
     case = Case(task.settings["net"], task.settings["batch"], task.settings["precision"], device, task.models)
-    eager, *others = list_recipes(case.precision, task.autotune)
+    eager, *others = list_recipes(case.precision, task.autotune, task.contenders)
     for recipe in (eager, *others):
         for mode in MODES:
             yield planned(name_row(recipe.name, mode), **facts_of(case, recipe.name, mode))
@@ -45,10 +46,14 @@ def measure(task: Task) -> Iterator[Row]:
                 fastest = row if fastest is None or row["p50_ms"] < fastest["p50_ms"] else fastest
 
 
-def list_recipes(precision: str, autotune: bool) -> list[Recipe]:
-    """All contenders in a precision, torch eager first, and the one that takes longest to open last."""
+def list_recipes(precision: str, autotune: bool, wanted: Sequence[str] = ()) -> list[Recipe]:
+    """The contenders in a precision, all or those that a pattern names: torch eager first, and the one that takes longest to open last."""
     eager, *pixels = eager_recipes(precision)
-    return [eager, *archc_recipes(precision), *pixels, *export_recipes(precision), *compiled_recipes(autotune)]
+    others = [*archc_recipes(precision), *pixels, *export_recipes(precision), *compiled_recipes(autotune)]
+    return [
+        eager,
+        *(each for each in others if not wanted or any(fnmatchcase(each.name, pattern) for pattern in wanted)),
+    ]
 
 
 def prepare_torch(case: Case) -> None:

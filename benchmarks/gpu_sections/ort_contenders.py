@@ -19,6 +19,8 @@ from .contender import FROM_HOST, KERNELS, Opened, Recipe
 
 NUMPY_TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
 NHWC = {"nhwc": "on"}
+# options of onnxruntime's that Session does not offer (docs/reference/devices.md says why)
+GRAPH, FUSED = {"enable_cuda_graph": "1"}, {"fuse_conv_bias": "1"}
 
 
 def archc_recipes(precision: str) -> list[Recipe]:
@@ -29,10 +31,12 @@ def archc_recipes(precision: str) -> list[Recipe]:
     recipes = [
         Recipe("archc", partial(open_archc, plain, tf32)),
         Recipe("archc, nhwc", partial(open_archc, plain, tf32 | NHWC), needs_card=True),
+        Recipe("archc, fused biases", partial(open_with, FUSED, plain, tf32), needs_card=True),
+        Recipe("archc, nhwc, fused biases", partial(open_with, FUSED, plain, tf32 | NHWC), needs_card=True),
         Recipe("archc, uint8 input", partial(open_archc, half | {"input_type": "uint8"}, tf32)),
         Recipe("archc, uint8 input, nhwc", partial(open_archc, half | {"input_type": "uint8"}, tf32 | NHWC), needs_card=True),
-        Recipe("archc, CUDA graph", partial(open_graph, plain, tf32), needs_card=True),
-        Recipe("archc, nhwc, CUDA graph", partial(open_graph, plain, tf32 | NHWC), needs_card=True),
+        Recipe("archc, CUDA graph", partial(open_with, GRAPH, plain, tf32), needs_card=True),
+        Recipe("archc, nhwc, CUDA graph", partial(open_with, GRAPH, plain, tf32 | NHWC), needs_card=True),
     ]  # fmt: skip
     if precision == "fp16":
         recipes += [
@@ -69,12 +73,13 @@ def open_archc(options: Mapping[str, Any], settings: Mapping[str, str], case: Ca
     return Opened({KERNELS: run, FROM_HOST: lambda: session.run(array, [output])}, answer, facts)
 
 
-def open_graph(options: Mapping[str, Any], settings: Mapping[str, str], case: Case) -> Opened:
-    """archc's file by onnxruntime with a CUDA graph: captured at the first run, replayed by all that follow."""
+def open_with(more: Mapping[str, str], options: Mapping[str, Any], settings: Mapping[str, str], case: Case) -> Opened:
+    """archc's file by onnxruntime with provider options that Session does not offer. A CUDA graph is captured at the first run, and replayed
+    by all that follow."""
     path = case.build(**options)
-    session, facts = open_provider(case, path, settings, {"enable_cuda_graph": "1"}, strict=True)
+    session, facts = open_provider(case, path, settings, more, strict=True)
     run, answer = bind_run(case, session)
-    without = {FROM_HOST: "archc's Session offers no CUDA graph (docs/reference/devices.md)"}
+    without = {FROM_HOST: f"archc's Session offers no {' or '.join(more)} (docs/reference/devices.md)"}
     return Opened({KERNELS: run}, answer, {**facts, "file": path.name}, without)
 
 

@@ -35,7 +35,8 @@ class Section(NamedTuple):
 
 class Task(NamedTuple):
     """What a section is given, beside its own settings: the device's name, whether this is a rehearsal, the folder of results, one
-    for models that sections share, when to come to an end (time.monotonic), and whether torch.compile may tune for longer."""
+    for models that sections share, when to come to an end (time.monotonic), whether torch.compile may tune for longer, and the patterns of contenders' names that are
+    measured beside torch eager; none for all."""
 
     settings: Mapping[str, Any]
     device: str
@@ -44,6 +45,7 @@ class Task(NamedTuple):
     models: Path
     ends: float
     autotune: bool
+    contenders: tuple[str, ...] = ()
 
 
 def list_sections(rehearsal: bool) -> list[Section]:

@@ -60,7 +60,8 @@ class Device(NamedTuple):
 
     `memory` is onnxruntime's name for its memory where arrays stay in it from run to run; empty where runs take the host's arrays.
     `arena` is its name for what a session keeps of memory for runs to come, with the option `index` in braces; empty where that cannot
-    be given back. `is_nvidia` says that it is an NVIDIA GPU, of which NVML counts memory and energy.
+    be given back. `is_nvidia` says that it is an NVIDIA GPU, of which NVML counts memory and energy. `session` are entries of the
+    configuration of onnxruntime's sessions there.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Device(NamedTuple):
     memory: str = ""
     arena: str = ""
     is_nvidia: bool = False
+    session: Mapping[str, str] = NOTHING
 
     @property
     def is_tried(self) -> bool:

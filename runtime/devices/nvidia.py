@@ -26,8 +26,14 @@ TF32 = DeviceOption(
 SEARCH = DeviceOption("search", ("heuristic", "exhaustive", "default"),
                       "as fast as exhaustive in steady state, and far faster on a shape's first run")  # fmt: skip
 NHWC = DeviceOption(
-    "nhwc", ("off", "on"), "it pays in tf32 (docs/explanation/performance.md); in f32 it was not measured"
+    "nhwc",
+    ("off", "on"),
+    "it pays in tf32 and in half floats (docs/explanation/performance.md); in f32 it was not measured",
 )
+
+# CUDA has no kernel for biases of 32-bit integers, and none that multiplies 8-bit ones: what of an int8 file does not change from run to run
+# becomes float32 when it is opened, and its activations are rounded as on the CPU
+WITHOUT_INT8_PRODUCTS = {"session.disable_quant_qdq": "1"}
 
 
 def cuda_major() -> int | None:
@@ -149,6 +155,7 @@ CUDA = Device(
     memory="cuda",
     arena="gpu:{index}",
     is_nvidia=True,
+    session=WITHOUT_INT8_PRODUCTS,
 )
 TENSORRT = Device(
     "tensorrt",

@@ -27,6 +27,8 @@ def add_provider(options: Any, choice: DeviceChoice, strict: bool) -> list[Any]:
     if strict:
         options.add_session_config_entry(STRICT, "1")
     device = find_device(choice.device)
+    for name, value in device.session.items():
+        options.add_session_config_entry(name, value)
     if not device.package:
         return [*choice.providers] if strict else [*choice.providers, PROVIDERS["cpu"]]
     ((_, own),) = choice.providers
