@@ -172,9 +172,9 @@ def class_text(name: Name, names: Sequence[Name]) -> str:
         text += "## Carries\n\n" + parameter_table(parameters_of(kind.__init__), told.names, path, names) + "\n"
     members = members_of(kind)
     if properties := [each for each in members if each.is_property]:
-        rows = ((f"`{each.name}`", type_cell(str(each.target.__annotations__.get("return", "")), module_of(each.target), path, names),
-                 escape_markdown(" ".join(each.docstring.split()), path)) for each in properties)  # fmt: skip
-        text += "\n## Properties\n\n" + table(("property", "type", "meaning"), rows)
+        rows = ((f"`{each.name}`", escape_markdown(" ".join(each.docstring.split()), path),
+                 type_cell(str(each.target.__annotations__.get("return", "")), module_of(each.target), path, names)) for each in properties)  # fmt: skip
+        text += "\n## Properties\n\n" + table(("property", "meaning", "type"), rows)
     for each in members:
         if not each.is_property:
             text += f"\n## {each.name}\n\n" + callable_text(each.name, each.target, each.docstring, path, names)
@@ -203,10 +203,16 @@ def errors_text(told: Docstring, path: str) -> str:
 
 def parameter_table(parameters: Sequence[Parameter], meanings: dict[str, str], path: str, names: Sequence[Name]) -> str:
     """A row for each parameter or field; the column of meanings only where the docstring has any."""
-    rows = [[f"`{each.name}`", link_types(each.type, path, names), f"`{each.default}`" if each.default else "",
-             escape_markdown(meanings.get(each.name, ""), path)] for each in parameters]  # fmt: skip
-    width = 4 if meanings else 3
-    return table(("name", "type", "default", "meaning")[:width], (row[:width] for row in rows))
+    rows = [
+        [
+            f"`{each.name}`",
+            *([escape_markdown(meanings.get(each.name, ""), path)] if meanings else []),
+            link_types(each.type, path, names),
+            f"`{each.default}`" if each.default else "",
+        ]
+        for each in parameters
+    ]
+    return table(("name", *(["meaning"] if meanings else []), "type", "default"), rows)
 
 
 def type_cell(annotation: str, module: Any, path: str, names: Sequence[Name]) -> str:
