@@ -13,8 +13,8 @@ STYLE = """\
 .md-typeset table:not([class]) code { word-break: normal; }
 @media (min-width: 44em) { .md-typeset table:not([class]) td:first-child code { white-space: nowrap; } }
 .md-typeset table:not([class]) :is(th, td) { min-width: 0; padding: .6em .4em; }
-.md-typeset table:not([class]) td:nth-child(2):nth-last-child(3):not([style]) { min-width: 8em; }
-@media (max-width: 44em) { .md-typeset table:not([class]) td:is(:last-child:not(:first-child), :nth-child(2):nth-last-child(3)):not([style]) { min-width: 14em; } }
+.md-typeset table:not([class]) td.long { min-width: 7em; }
+@media (max-width: 44em) { .md-typeset table:not([class]) td.long { min-width: 14em; } }
 """
 
 
