@@ -79,10 +79,9 @@ def show_files(alt: str, made: list[Page], here: str) -> Iterator[str]:
 
 
 def width_of(picture: Page) -> float:
-    """The own width of an SVG, in pixels."""
+    """The own width of an SVG, in pixels; 0 of another picture."""
     found = WIDTH.search(picture.content if isinstance(picture.content, bytes) else picture.content.encode())
-    assert found, f"{picture.path} has no width"
-    return float(found[1]) * (PIXELS_PER_POINT if found[2] else 1)
+    return float(found[1]) * (PIXELS_PER_POINT if found[2] else 1) if found else 0
 
 
 @lru_cache(maxsize=256)

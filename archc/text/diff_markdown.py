@@ -35,7 +35,9 @@ def diff_markdown(diff: NetDiff, summary: bool = False) -> str:
     if report.costs:
         blocks.append("\n".join(cost_table(report.costs)))
     if report.weights:
-        first, *rest = (escape_markdown(line[:MAX_SENTENCE]) for line in report.weights)
+        first, *rest = (
+            escape_markdown(line if len(line) <= MAX_SENTENCE else f"{line[:MAX_SENTENCE]}…") for line in report.weights
+        )
         lines = [f"**A's checkpoint for B**: {first}", *([""] if rest else []), *(f"- {line}" for line in rest)]
         blocks.append("\n".join(lines))
     room = MAX_CHARACTERS - sum(map(len, blocks))
