@@ -18,12 +18,12 @@ HIGHEST_BYTES = 2**25  # of a text, whose every byte is in memory several times
 class Limits(NamedTuple):
     """The limits of one check, each for the whole document with all that it extends and imports.
 
-    - `nodes`: YAML nodes, aliases written out; and, by itself, steps of the net, repeats written out
-    - `work`: units of work; a step of the net is 30 of them, an operator or an element of a list in an expression one
-    - `bytes`: bytes of one text: a spec, or a file of labels. And the characters of its scalars, aliases written out
-    - `documents`: files that the spec extends and imports, each once
-    - `mistakes`: errors, where the check ends; and warnings, of which the others are left out
-    - `params`: numbers that the net learns
+    nodes      YAML nodes, aliases written out; and, by itself, steps of the net, repeats written out
+    work       units of work; a step of the net is 30 of them, an operator or an element of a list in an expression one
+    bytes      bytes of one text: a spec, or a file of labels. And the characters of its scalars, aliases written out
+    documents  files that the spec extends and imports, each once
+    mistakes   errors, where the check ends; and warnings, of which the others are left out
+    params     numbers that the net learns
     """
 
     nodes: int = 50_000

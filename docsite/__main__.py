@@ -13,6 +13,7 @@ from pathlib import Path
 from .generated import generated_pages
 from .insertions import fill_page
 from .links import find_broken_links
+from .long_cells import mark_long_cells
 from .site_error import SiteError
 from .sources import DOCS, ROOT, write_sources
 from .whole_words import keep_words_whole
@@ -57,6 +58,7 @@ def build_site(folder: Path) -> None:
     if done.returncode:
         raise SiteError(done.stdout + done.stderr)
     keep_words_whole(folder / "site")
+    mark_long_cells(folder / "site")
     broken = list(find_broken_links(folder / "site"))
     if broken:
         raise SiteError("\n".join(broken))

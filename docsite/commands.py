@@ -105,11 +105,11 @@ def options_of(command: Any, context: Any) -> list[Any]:
 
 def option_table(options: Sequence[Any], page: str) -> str:
     """A row for each option."""
-    return table(("option", "value", "default", "meaning"), (option_row(each, page) for each in options))
+    return table(("option", "meaning", "value", "default"), (option_row(each, page) for each in options))
 
 
 def option_row(option: Any, page: str) -> tuple[str, str, str, str]:
-    """An option's spellings, what it takes, its default, and its help."""
+    """An option's spellings, its help, what it takes, and its default."""
     names = [f"`{name}`" for name in (*option.opts, *option.secondary_opts)]
     text = option.help or ""
     stated = DEFAULT.search(text)
@@ -118,7 +118,7 @@ def option_row(option: Any, page: str) -> tuple[str, str, str, str]:
         text, default = text[: stated.start()], escape_markdown(stated[1] or stated[2], page)
     if option.envvar:
         text += f" The environment variable {option.envvar} sets it, too."
-    return ", ".join(names), "" if option.is_flag else value_of(option), default, escape_markdown(text, page)
+    return ", ".join(names), escape_markdown(text, page), "" if option.is_flag else value_of(option), default
 
 
 def argument_row(argument: Any) -> tuple[str, str, str]:

@@ -25,6 +25,10 @@ from .markup import fence, relative
 from .page import Page
 from .site_error import SiteError
 
+# of a picture's own size what it may shrink to: below that its words cannot be read, and it scrolls in itself (docsite/tables.py)
+LEAST_SCALE = 0.65
+WIDTH = re.compile(rb'<svg[^>]*? width="([\d.]+)(pt)?"')
+PIXELS_PER_POINT = 4 / 3
 DRAWN = re.compile(r'^```sh drawn="([^"\n]*)"\n(.*?)^```\n', re.M | re.S)
 
 
@@ -69,8 +73,15 @@ def show_files(alt: str, made: list[Page], here: str) -> Iterator[str]:
         yield f"[{alt}]({paths[0]})"
     else:
         marks = ("",) if len(paths) == 1 else ("#only-light", "#only-dark")
+        least = f'{{ style="min-width: {LEAST_SCALE * width_of(made[0]):.0f}px" }}'
         # a click opens a picture that is larger than the page has room for
-        yield " ".join(f"[![{alt}]({path}{mark})]({path})" for path, mark in zip(paths, marks, strict=True))
+        yield " ".join(f"[![{alt}]({path}{mark}){least}]({path})" for path, mark in zip(paths, marks, strict=True))
+
+
+def width_of(picture: Page) -> float:
+    """The own width of an SVG, in pixels; 0 of another picture."""
+    found = WIDTH.search(picture.content if isinstance(picture.content, bytes) else picture.content.encode())
+    return float(found[1]) * (PIXELS_PER_POINT if found[2] else 1) if found else 0
 
 
 @lru_cache(maxsize=256)

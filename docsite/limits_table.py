@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-ITEM = re.compile(r"^- `(\w+)`: (.*)$")
+ITEM = re.compile(r"^(\w+) {2,}(\S.*)$")
 
 
 def limits_table(_: Sequence[str] = ()) -> str:

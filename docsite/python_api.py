@@ -1,9 +1,9 @@
-"""A page for each public name of Python: what `__all__` of archc, archc.runtime and archc.training names, and the classes that these take and give."""
+"""A page for each public name of Python: what `__all__` of the modules for users names, and the classes that these take and give."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,14 +24,22 @@ from .signatures import (
 
 FOLDER = "reference/python"
 INDEX = f"{FOLDER}/index.md"
-MODULES = ("archc", "archc.runtime", "archc.training")
+MODULES = (
+    "archc",
+    "archc.runtime",
+    "archc.runtime.batch",
+    "archc.runtime.evaluation",
+    "archc.runtime.sources",
+    "archc.training",
+    "archc.build.trained",
+)
 # the compiler's own values, which nobody is promised
-INTERNAL = ("archc.compiler.ir", "archc.compiler.ops", "archc.compiler.analysis")
+INTERNAL = ("archc.compiler.ir", "archc.compiler.ops", "archc.compiler.analysis", "archc.compiler.driver")
 EXAMPLES = Path(__file__).parent.parent / "examples" / "python"
 INTRODUCTION = """\
 # Python
 
-What `archc`, `archc.runtime` and `archc.training` promise, name by name, with what they take and give. Anything else may change with any version.
+What archc promises in Python, module by module, with what its functions take and give. Anything that is not here may change with any version.
 
 ```python
 import archc
@@ -101,15 +109,21 @@ def reached_from(names: Sequence[Name]) -> list[type]:
     for each in names:
         for function in callables_of(each.target):
             for annotation in getattr(function, "__annotations__", {}).values():
-                found |= dict.fromkeys(types_named(str(annotation), module_of(function)))
+                found |= dict.fromkeys(promised_classes(types_named(str(annotation), module_of(function))))
     waiting = [*found, *(each.target for each in names if isinstance(each.target, type))]
     while waiting:
         kind = waiting.pop(0)
-        inner = [named for field in fields_of(kind) for named in types_named(field.type, module_of(kind))]
-        inner = [named for named in inner if not named.__module__.startswith(INTERNAL)]
+        inner = [
+            named for field in fields_of(kind) for named in promised_classes(types_named(field.type, module_of(kind)))
+        ]
         waiting += [named for named in dict.fromkeys(inner) if named not in found]
         found |= dict.fromkeys(inner)
     return list(found)
+
+
+def promised_classes(kinds: Iterable[type]) -> Iterator[type]:
+    """Those of the classes that users may count on."""
+    return (kind for kind in kinds if not kind.__module__.startswith(INTERNAL))
 
 
 def callables_of(target: Any) -> Iterator[Any]:
@@ -158,9 +172,9 @@ def class_text(name: Name, names: Sequence[Name]) -> str:
         text += "## Carries\n\n" + parameter_table(parameters_of(kind.__init__), told.names, path, names) + "\n"
     members = members_of(kind)
     if properties := [each for each in members if each.is_property]:
-        rows = ((f"`{each.name}`", type_cell(str(each.target.__annotations__.get("return", "")), module_of(each.target), path, names),
-                 escape_markdown(" ".join(each.docstring.split()), path)) for each in properties)  # fmt: skip
-        text += "\n## Properties\n\n" + table(("property", "type", "meaning"), rows)
+        rows = ((f"`{each.name}`", escape_markdown(" ".join(each.docstring.split()), path),
+                 type_cell(str(each.target.__annotations__.get("return", "")), module_of(each.target), path, names)) for each in properties)  # fmt: skip
+        text += "\n## Properties\n\n" + table(("property", "meaning", "type"), rows)
     for each in members:
         if not each.is_property:
             text += f"\n## {each.name}\n\n" + callable_text(each.name, each.target, each.docstring, path, names)
@@ -189,10 +203,16 @@ def errors_text(told: Docstring, path: str) -> str:
 
 def parameter_table(parameters: Sequence[Parameter], meanings: dict[str, str], path: str, names: Sequence[Name]) -> str:
     """A row for each parameter or field; the column of meanings only where the docstring has any."""
-    rows = [[f"`{each.name}`", link_types(each.type, path, names), f"`{each.default}`" if each.default else "",
-             escape_markdown(meanings.get(each.name, ""), path)] for each in parameters]  # fmt: skip
-    width = 4 if meanings else 3
-    return table(("name", "type", "default", "meaning")[:width], (row[:width] for row in rows))
+    rows = [
+        [
+            f"`{each.name}`",
+            *([escape_markdown(meanings.get(each.name, ""), path)] if meanings else []),
+            link_types(each.type, path, names),
+            f"`{each.default}`" if each.default else "",
+        ]
+        for each in parameters
+    ]
+    return table(("name", *(["meaning"] if meanings else []), "type", "default"), rows)
 
 
 def type_cell(annotation: str, module: Any, path: str, names: Sequence[Name]) -> str:

@@ -18,7 +18,7 @@ def recipe_table(keys: Sequence[str]) -> str:
 
     rules = recipe_schema()["properties"]
     rows = [row for key in keys for row in rows_of(key, rules[key])]
-    return "| key | value | default | meaning |\n|---|---|---|---|\n" + "".join(f"{row}\n" for row in rows)
+    return "| key | meaning | value | default |\n|---|---|---|---|\n" + "".join(f"{row}\n" for row in rows)
 
 
 def rows_of(key: str, rule: dict[str, Any]) -> Iterator[str]:
@@ -31,7 +31,7 @@ def rows_of(key: str, rule: dict[str, Any]) -> Iterator[str]:
 
 
 def row_of(key: str, rule: dict[str, Any]) -> str:
-    """A key's row: its value, its default, its meaning."""
+    """A key's row: its meaning, its value, its default."""
     from archc.training.recipe.write import flow
 
     kinds = [rule["type"]] if isinstance(rule["type"], str) else rule["type"]
@@ -44,4 +44,4 @@ def row_of(key: str, rule: dict[str, Any]) -> str:
         value += ", or null"
     default = rule.get("default", "")
     default = default if isinstance(default, str) else flow(default)
-    return f"| `{key}` | {value} | {f'`{default}`' if default else ''} | {rule['description']} |"
+    return f"| `{key}` | {rule['description']} | {value} | {f'`{default}`' if default else ''} |"

@@ -85,9 +85,11 @@ def written_type(annotation: Any, module: ModuleType) -> str:
 
 
 def written_default(default: Any) -> str:
-    """A default as it is written; empty where there is none."""
+    """A default as it is written; empty where there is none. A value of archc's that is made without arguments is a call without any."""
     if default is inspect.Parameter.empty:
         return ""
+    if is_ours(type(default)) and fields_of(type(default)) and default == type(default)():
+        return f"{type(default).__name__}()"
     return default.__name__ if callable(default) else repr(default)
 
 

@@ -14,6 +14,7 @@ from .endless import refuse_endless
 from .faults import PictureFault, RuntimeFault
 from .formats import SIGNATURES, picture_suffixes
 
+__all__ = ["find_images"]
 LIST_SUFFIXES = (".txt", ".lst")
 
 

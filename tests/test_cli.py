@@ -280,6 +280,13 @@ def test_a_bundled_spec_is_said_on_standard_error(run: Run) -> None:
     assert json.loads(ran.out)["params"]["total"] == 13004888
 
 
+def test_a_file_comes_before_the_bundled_net_of_its_name(run: Run) -> None:
+    """Then nothing is said; with `zoo:` before it a name is the bundled net's in any case."""
+    Path("resnet50").write_text("archspec: 1\nname: mine\ninput: {image: [1, 8, 8]}\ngraph: [conv: 3]\n", "utf-8")
+    assert run("check", "resnet50").err == "" and run("check", "zoo:resnet50").err == "using the bundled resnet50\n"
+    assert run("compare", "resnet50", "zoo:resnet50").err.splitlines()[:1] == ["using the bundled resnet50"]
+
+
 def test_lists(run: Run) -> None:
     assert "googlenet" in [each["name"] for each in json.loads(run("list", "--format", "json").out)]
     from archc.compiler.frontend.schema import schema_text

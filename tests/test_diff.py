@@ -9,7 +9,7 @@ import random
 import re
 import subprocess
 import sys
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,13 +69,13 @@ EDITS = {
                     ("~ 4  kernel 1 → 3, padding 0 → 1", "net.yaml:19 → b.yaml:19", "+ - {conv: {out: 16, kernel: 3, padding: 1}}"),
                     False, ("4",)),
     "a width": Edit("{conv: {out: 16, kernel: 1}}", "{conv: {out: 24, kernel: 1}}", {"changed": 1, "reshaped": 6},
-                    ("out 16 → 24, gives 16×32×32 → 24×32×32", "6 changed by it", "by 4", "fc takes"), False, ("4", "aux.1", "fc")),
+                    ("out 16 → 24, gives 16×32×32 → 24×32×32", "6 changed by it", "because of 4  6 steps: ", "fc takes"), False, ("4", "aux.1", "fc")),
     "an op": Edit("  - relu\n  - {name: aux", "  - gelu\n  - {name: aux", {"changed": 1}, ("op relu → gelu",)),
     "a step more": Edit("  - relu\n  - {name: aux", "  - relu\n  - {name: more, conv: {out: 16}}\n  - {name: aux", {"added": 1, "renamed": 2},
                         ("+ more  conv(out=16)", "1 step added"), False, ("more",)),
     "a step more in front": Edit("  - {conv: {out: 16", "  - avg_pool: {kernel: 3, stride: 1, padding: 1}\n  - {conv: {out: 16",
                                  {"added": 1, "renamed": 4}, ("+ 4  avg_pool(", "> 4 → 5, …, 8 → 9"), False),
-    "a step less": Edit("  - {max_pool: {kernel: 2, stride: 2}}\n", "", {"removed": 1, "renamed": 1, "reshaped": 1}, ("- 7  max_pool(", "by 7")),
+    "a step less": Edit("  - {max_pool: {kernel: 2, stride: 2}}\n", "", {"removed": 1, "renamed": 1, "reshaped": 1}, ("- 7  max_pool(", "because of 7")),
     "a rename": Edit("{name: stem, Unit", "{name: first, Unit", {"renamed": 3}, ("> stem → first", "but for names", "first: stem"), False),
     "a deeper repeat": Edit("repeat: {i: 3}", "repeat: {i: 6}", {"added": 12, "renamed": 4}, ("+ layer4 … layer6 ×3  4 steps each",), False,
                             ("layer4", "layer5", "layer6")),
@@ -87,7 +87,7 @@ EDITS = {
     "one branch more": Edit("  - {max_pool: {kernel: 2, stride: 2}}", "  - {name: both, add: [relu, dropout]}\n  - {max_pool: {kernel: 2, stride: 2}}",
                             {"added": 3, "renamed": 2}, ("+ both", "3 steps")),
     "the input": Edit("[3, 32, 32]}\npreprocess: {crop: 32,", "[3, 64, 64]}\npreprocess: {crop: 64,", {"reshaped": 20},
-                      ("input image  shape 3×32×32 → 3×64×64", "by image", "preprocess.crop  32 → 64")),
+                      ("input image  shape 3×32×32 → 3×64×64", "because of image", "preprocess.crop  32 → 64")),
     "grey": Edit("[3, 32, 32]}\npreprocess: {crop: 32, mean: [0.5, 0.5, 0.5]}", "[1, 32, 32]}", {"reshaped": 1},
                  ("input image  shape 3×32×32 → 1×32×32", "--weights-input sum", "preprocess.mean"), False),
     "a head's weight": Edit("aux: 0.3", "aux: 0.5", {}, ("~ head aux  weight 0.3 → 0.5",)),
@@ -375,6 +375,31 @@ def test_markdown_is_a_comment(run: Run) -> None:
     assert "net → a\\_b+c" in out and "- B: ``a|b`c@d.yaml``" in out and "````diff\n" in out
     prose = re.sub(r"(`{3,})diff\n.*?\n +\1|(`+)[^`].*?(?<!`)\2(?!`)", "", out, flags=re.S)
     assert "@" not in prose and "</details> @you" not in prose
+
+
+def long_steps(name: str, op: str, count: int = 60) -> str:
+    """Steps with long lines, whose names tell them apart without a number, which would make them one entry."""
+    names = (f"{name}_{first}{second}_{'x' * 100}" for first in "abcdefgh" for second in "abcdefgh")
+    return "".join(f"  - {{name: {each}, {op}}}  # {'long ' * 20}\n" for each in islice(names, count))
+
+
+def test_markdown_fits_into_a_comment(run: Run) -> None:
+    """GitHub takes 65,536 characters; what is left out is counted. A summary has no lists of steps."""
+    head = "archspec: 1\nname: net\ninput: {image: [3, 8, 8]}\ngraph:\n"
+    for path, conv, other in (
+        ("a.yaml", "conv: 4", long_steps("old", "gelu: {}")),
+        ("b.yaml", "conv: {out: 4, bias: false}", long_steps("new", "batch_norm: {}")),
+    ):
+        Path(path).write_text(head + long_steps("same", conv) + other + "  - {name: last, relu}\n", "utf-8")
+    out = run("diff", "a.yaml", "b.yaml", "--format", "markdown").out
+    counts = {title: int(count) for title, count in re.findall(r"(changed here|added|removed) \((\d+) step", out)}
+    assert 40_000 < len(out) < 64_000 and out.count("<details>") == out.count("</details>") > 1, len(out)
+    left_out = sum(map(int, re.findall(r"^- and (\d+) more; ", out, re.M)))
+    assert left_out and len(re.findall(r"^- ``?[+~-] ", out, re.M)) + left_out == sum(counts.values())
+    for form in ("text", "markdown"):
+        told = run("diff", "a.yaml", "b.yaml", "--format", form, "--summary").out
+        assert "changed here" not in told and "MACs" in told and "steps changed" in told and len(told) < 4_000
+    assert run("diff", "a.yaml", "b.yaml", "--format", "json", "--summary").code == 2
 
 
 def test_text_fits_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

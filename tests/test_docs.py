@@ -212,7 +212,7 @@ def test_the_readme_runs_as_it_is_pasted(tmp_path: Path) -> None:
 def test_the_readme_is_short_and_its_files_are_there() -> None:
     """Every link, and every path that a command names, is in the checkout or made by a command before it."""
     assert len(README.splitlines()) <= 120
-    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", README)
     assert links and all((ROOT / link).exists() for link in links)
     made = {"tiny.yaml", "googlenet.onnx", "run/spec.yaml", "run/best.safetensors"}
     used = set(re.findall(r"[\w./]+\.(?:jpg|png|onnx|yaml|pth|safetensors)\b", README))

@@ -10,6 +10,7 @@ import pytest
 from docsite.__main__ import build_site
 from docsite.indexes import INTRODUCTIONS, add_list, index_pages, opening_sentence
 from docsite.links import find_broken_links
+from docsite.long_cells import mark_long_cells
 from docsite.navigation import NAVIGATION, Folder, Link, Section, linked_paths, navigation_lines
 from docsite.page import Page
 from docsite.site_error import SiteError
@@ -96,7 +97,19 @@ def test_pages_work_from_a_disk_and_on_a_phone(site: Path) -> None:
         for name in ("index.html", "howto/index.html", "reference/commands/build.html", "zoo/families/resnet.html"):
             page.goto((site / name).as_uri())
             assert page.evaluate("document.documentElement.scrollWidth") <= 400, name
+        page.goto((site / "reference/commands/build.html").as_uri())
+        meaning = page.locator("th", has_text="meaning").first.bounding_box()
+        assert meaning and meaning["x"] + meaning["width"] <= 400
         page.set_viewport_size({"width": 1280, "height": 900})
+        for name in (
+            "zoo/index.html",
+            "zoo/recipes.html",
+            "zoo/families/densenet.html",
+            "zoo/families/stochastic_depth.html",
+        ):
+            page.goto((site / name).as_uri())
+            for box in page.locator(".md-typeset__scrollwrap").all():
+                assert box.evaluate("box => box.scrollWidth <= box.clientWidth"), (name, box.inner_text()[:80])
         page.goto((site / "howto/index.html").as_uri())
         page.locator(".md-search__button").first.click()
         page.wait_for_timeout(500)
@@ -133,11 +146,25 @@ def test_a_page_begins_with_a_sentence(text: str) -> None:
         opening_sentence(text, "x.md")
 
 
+def test_long_cells_are_marked(tmp_path: Path) -> None:
+    """What counts is the text that is seen; a cell of a column of numbers has a style."""
+    page = tmp_path / "page.html"
+    short, long = f'<td><a href="{"x" * 40}">a</a></td><td style="">{"1" * 40}</td>', f"<code>{'a ' * 16}</code>"
+    page.write_text(f"{short}<td>{long}</td>", "utf-8")
+    mark_long_cells(tmp_path)
+    assert page.read_text("utf-8") == f'{short}<td class="long">{long}</td>'
+
+
 def test_words_of_code_are_marked(tmp_path: Path) -> None:
-    """Those that a browser would break behind a hyphen; the text of the page stays the same."""
+    """Those that a browser would break behind a hyphen, and the dots of a title; the text of the page stays the same."""
     page = tmp_path / "page.html"
     block = "<pre><span></span><code>--a-b</code></pre>"
-    page.write_text(f"{block}<td><code>archc --weights-map FILE -</code> a-b</td><code>{'a-' * 30}b</code>", "utf-8")
+    head = '<h1 id="a.b">archc.load 1.5<a'
+    page.write_text(
+        f"{head}{block}<td><code>archc --weights-map FILE -</code> a-b</td><code>{'a-' * 30}b</code>", "utf-8"
+    )
     keep_words_whole(tmp_path)
     whole = '<span class="whole">--weights-map</span>'
-    assert page.read_text("utf-8") == f"{block}<td><code>archc {whole} FILE -</code> a-b</td><code>{'a-' * 30}b</code>"
+    assert page.read_text("utf-8") == (
+        f"{head.replace('archc.', 'archc.<wbr>')}{block}<td><code>archc {whole} FILE -</code> a-b</td><code>{'a-' * 30}b</code>"
+    )

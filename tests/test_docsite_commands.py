@@ -51,6 +51,8 @@ def test_a_page_has_all_that_the_command_takes(name: str) -> None:
     for argument in command.params:
         if argument.param_type_name == "argument":
             assert argument.human_readable_name in page
+    # a phone shows the first two columns
+    assert "\n| option | meaning | value | default |\n" in page
     for word in ("## Example", "## Options", "## As JSON", "## Exit codes"):
         assert word in page
 

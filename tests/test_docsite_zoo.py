@@ -10,7 +10,7 @@ import pytest
 from archc.catalog import models
 from archc.compiler.sources import ZOO
 from archc.training.recipe.catalog import listed_recipes
-from docsite.drawings import DRAWN, draw, show_drawings
+from docsite.drawings import DRAWN, LEAST_SCALE, draw, show_drawings, width_of
 from docsite.family_texts import ASKED, TEXTS, fill_in, format_ratio, read_family_text
 from docsite.page import Page
 from docsite.placement import PLACED, placements, read_results
@@ -77,10 +77,13 @@ def test_pictures_are_drawn_by_the_commands_that_a_page_shows() -> None:
     text, files = show_drawings(page, "zoo/x.md")
     assert [each.path for each in files] == ["zoo/x/a.svg", "zoo/x/a.dark.svg", "zoo/x/a.html"]
     assert "```sh\narchc view three_3x3 -o a.svg\n```" in text and "drawn" not in text
+    least = f'{{ style="min-width: {LEAST_SCALE * width_of(files[0]):.0f}px" }}'
     assert (
-        "[![three layers](x/a.svg#only-light)](x/a.svg) [![three layers](x/a.dark.svg#only-dark)](x/a.dark.svg)" in text
-        and "[a page](x/a.html)" in text
+        f"[![three layers](x/a.svg#only-light){least}](x/a.svg) [![three layers](x/a.dark.svg#only-dark){least}](x/a.dark.svg)"
+        in text
     )
+    assert "[a page](x/a.html)" in text and 50 < width_of(files[0]) < 500
+    assert width_of(Page("a.svg", b'<svg a="" width="756pt" height="8">')) == 1008
     assert all(isinstance(each, Page) and each.content for each in files)
     for wrong in ("archc view no_such_net -o a.svg", "archc cost lenet5_modern", "rm -rf x"):
         with pytest.raises(SiteError):

@@ -16,9 +16,10 @@ from PIL import Image
 
 import archc
 from archc.cli.eval import evaluation_json, text_parts
-from archc.runtime.evaluation import ClassificationReport, Tally, format_page, open_examples
+from archc.runtime.evaluation import ClassificationReport, format_page
+from archc.runtime.evaluation.examples import open_examples
 from archc.runtime.evaluation.matching import match_classes
-from archc.runtime.evaluation.tally import ClassScore, Confusion, Mistake, Unreadable
+from archc.runtime.evaluation.tally import ClassScore, Confusion, Mistake, Tally, Unreadable
 
 from .cuda_trouble import break_cuda
 from .foreign_models import KINDS, make, save

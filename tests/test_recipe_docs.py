@@ -45,7 +45,7 @@ def test_the_page_says_what_the_rules_say() -> None:
     rules = rules_by_key(recipe_schema())
     assert set(rows) == set(rules)
     for key, rule in rules.items():
-        assert rows[key].endswith(f" | {rule['description']} |")
+        assert rows[key].startswith(f"| `{key}` | {rule['description']} | ")
         default = rule.get("default", "")
         assert f"| `{default if isinstance(default, str) else flow(default)}` |".replace("| `` |", "|  |") in rows[key]
 

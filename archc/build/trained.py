@@ -18,14 +18,20 @@ from .options import BuildOptions
 if TYPE_CHECKING:
     from ..training.result import TrainingResult
 
+__all__ = ["build_trained"]
+
 
 def build_trained(
     result: TrainingResult, checked: Compilation | None = None, *, limits: Limits = DEFAULT, spelling: Spelling = as_keyword
 ) -> BuildResult:  # fmt: skip
     """Builds RUN/NAME.onnx, with its proof, from what a run left there: RUN/spec.yaml and RUN/best.safetensors.
 
-    `checked` is RUN/spec.yaml for a caller that has checked it already. Raises SpecError and Failure as a build does; the help of a Failure
-    says that the training is not lost, and how to build again.
+    result    what `train` or `resume` gave
+    checked   RUN/spec.yaml, for a caller that has checked it already
+    limits    those of that check
+    spelling  how the help of an error names options
+
+    Raises SpecError and Failure as a build does; the help of a Failure says that the training is not lost, and how to build again.
     """
     run = RunFolder(result.folder)
     checked = checked or check(str(run.spec), limits=limits)

@@ -35,6 +35,7 @@ Example: archc diff resnet50 resnet101
               help="Override a parameter of B alone; repeatable.")  # fmt: skip
 @limit_option
 @format_option("markdown")
+@click.option("--summary", is_flag=True, help="Leave out the lists of steps, in text and markdown.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 where they differ; whatever is wrong is 2 or more then.")
 @click.option("--quiet", "-q", is_flag=True, help="Print no answer; implies --exit-code.")
 def command(
@@ -45,6 +46,7 @@ def command(
     settings_b: tuple[str, ...],
     limits: Limits,
     form: str,
+    summary: bool,
     exit_code: bool,
     quiet: bool,
 ) -> int:
@@ -57,13 +59,15 @@ def command(
         raise click.UsageError("there is nothing to compare A with; name B, or settings: --set NAME=VALUE")
     if a == b == "-":
         raise click.UsageError("standard input can be read once: name a file for A or B")
+    if summary and form == "json":
+        raise click.UsageError("--summary is for people, as text or markdown; --format json has all steps")
     own = (settings_a, (*settings, *settings_b)) if b is None else ((*settings, *settings_a), (*settings, *settings_b))
     wants_code = exit_code or quiet
     try:
         diff = open_diff(a, b, own, limits)
         if not quiet:
             with reader_may_leave(sys.stdout):
-                print_diff(diff, form)
+                print_diff(diff, form, summary)
         return int(wants_code and diff.differs)
     except SpecError as error:
         raise SpecError(error.diagnostics, TROUBLE if wants_code else 1) from None
@@ -112,8 +116,8 @@ def tell_of(side: Side) -> None:
         print(format_diagnostics(side.checked.diagnostics, sys.stderr), file=sys.stderr)
 
 
-def print_diff(diff: NetDiff, form: str) -> None:
-    """Prints the answer in a format."""
+def print_diff(diff: NetDiff, form: str, summary: bool) -> None:
+    """Prints the answer in a format, or a summary of it."""
     if form == "json":
         from ..text.diff_json import diff_json
 
@@ -121,8 +125,8 @@ def print_diff(diff: NetDiff, form: str) -> None:
     elif form == "markdown":
         from ..text.diff_markdown import diff_markdown
 
-        print_answer(diff_markdown(diff))
+        print_answer(diff_markdown(diff, summary))
     else:
         from ..text.diff import diff_text
 
-        print_answer(diff_text(diff, sys.stdout))
+        print_answer(diff_text(diff, sys.stdout, summary))

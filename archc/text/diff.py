@@ -20,10 +20,10 @@ MAX_SUBJECT = 200  # columns of a path, which may be very deep
 STYLES = {"+": "32", "-": "31", "~": "33", ">": "36"}
 
 
-def diff_text(diff: NetDiff, stream: TextIO | None = None) -> str:
-    """The report for a pipe, or for the terminal that `stream` writes to, in colour."""
+def diff_text(diff: NetDiff, stream: TextIO | None = None, summary: bool = False) -> str:
+    """The report for a pipe, or for the terminal that `stream` writes to, in colour; a `summary` is without the lists of steps."""
     paint = Paint(stream)
-    report = report_diff(diff)
+    report = report_diff(diff).summary if summary else report_diff(diff)
     width = output_width()
     blocks = [[paint(line, "1") for line in fold_line(clean(report.title), width, "  ")]]
     blocks[0] += [line for name, side in report.sides for line in fold_line(f"  {name}  {clean(side)}", width, "     ")]

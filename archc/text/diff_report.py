@@ -62,6 +62,11 @@ class DiffReport(NamedTuple):
     costs: tuple[tuple[str, ...], ...]
     weights: tuple[str, ...]
 
+    @property
+    def summary(self) -> DiffReport:
+        """The same without the sections that list steps."""
+        return self._replace(sections=tuple(section for section in self.sections if not section.steps))
+
 
 def report_diff(diff: NetDiff) -> DiffReport:
     """What there is to tell of two nets."""
@@ -227,7 +232,7 @@ def renamed_entries(renamed: Sequence[tuple[Node, Node]]) -> Iterator[DiffLine]:
 
 
 def reshaped_entries(changes: Sequence[ShapeChange]) -> Iterator[DiffLine]:
-    """The nodes that only follow from another change, by what they follow from; causes that are copies of one are one."""
+    """The nodes that only follow from another change, by what they follow from: the first and the last of each; causes that are copies of one are one."""
     by_cause = fold(changes, lambda change: change.by)
 
     def key(some: tuple[ShapeChange, ...]) -> tuple[object, ...]:
@@ -237,8 +242,12 @@ def reshaped_entries(changes: Sequence[ShapeChange]) -> Iterator[DiffLine]:
         first, last = alike[0][0], alike[0][-1]
         causes = [some[0].by for some in alike]
         facts = [f"{each.b.path} {reshaped_types(each)}" for each in dict.fromkeys((first, last))]
-        steps = count_of(len(alike[0]), "step") + (f" each, ×{len(alike)}" if len(alike) > 1 else "")
-        yield DiffLine("~", f"by {path_pattern(causes)}", f"{steps}: {' … '.join(facts)}")
+        if len(alike[0]) > 2:
+            facts.insert(1, "…")
+        copies = len(alike) > 1
+        steps = count_of(len(alike[0]), "step") + " each" * copies
+        subject = f"because of {path_pattern(causes)}" + f" ×{len(alike)}" * copies
+        yield DiffLine("~", subject, f"{steps}: {', '.join(facts)}" + ", …" * copies)
 
 
 def reshaped_types(change: ShapeChange) -> str:

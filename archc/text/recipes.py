@@ -26,8 +26,8 @@ How the nets of the zoo are trained: {count} recipes, most of them a paper's. Wr
 RECIPE`, and that a recipe of your own extends, `extends: zoo:NAME`. Each value has its place in the paper beside it in the file, or says that
 the paper is silent. [Recipes](../reference/recipes.md) tells how they are written.
 
-| recipe | nets | length | batch | optimizer | schedule | source |
-|---|---|---|--:|---|---|---|
+| recipe | how it trains | nets | source |
+|---|---|---|---|
 """
 
 
@@ -66,11 +66,8 @@ def recipes_markdown(found: Sequence[ListedRecipe]) -> str:
     rows = [
         [
             each.name,
+            f"{length_of(each)}, batch {format_number(each.batch)}, {each.optimizer} {each.lr:g}, {each.schedule}",
             ", ".join(each.nets),
-            length_of(each),
-            format_number(each.batch),
-            f"{each.optimizer}, {each.lr:g}",
-            each.schedule,
             each.source,
         ]
         for each in found

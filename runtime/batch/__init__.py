@@ -13,7 +13,7 @@ Importing it is light: numpy and onnxruntime are imported when a model is opened
 
 from __future__ import annotations
 
-from .predictor import PredictOptions, Predictor, predict_paths
+from .predictor import PredictOptions, Predictor
 from .run import Summary, run_pictures
 
-__all__ = ["PredictOptions", "Predictor", "Summary", "predict_paths", "run_pictures"]
+__all__ = ["PredictOptions", "Predictor", "Summary", "run_pictures"]

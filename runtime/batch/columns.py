@@ -21,9 +21,12 @@ WHY = "message"
 
 
 class Column(NamedTuple):
-    """A column. `ranking` holds a list of {"index", "label", "probability"}, `values` the numbers of an output, row by row, as one list.
+    """A column of a table of results.
 
-    `dtype` and `shape` are those of an output of one picture.
+    name   what it is called
+    kind   what it holds: in a `ranking` a list of {"index", "label", "probability"}, in `values` the numbers of an output, row by row, as one list
+    dtype  that of the output, of `values` alone
+    shape  that of the output for one picture, of `values` alone
     """
 
     name: str

@@ -23,11 +23,19 @@ from .columns import WHY, Column, Columns, columns_of
 
 
 class PredictOptions(NamedTuple):
-    """What is asked of a model, picklable: the `top` classes of a classifier, or the `outputs` by name, `()` for all; the rest is as Session
-    has it, `device_settings` as pairs.
+    """What is asked of a model. It can be pickled.
 
-    `threads` work in all, None means one a core: each on a batch of its own, or, where a model from elsewhere has a process that takes one
-    batch at a time, all on that.
+    top         how many classes a row has, the likeliest first
+    outputs     the names of the outputs that a row has instead of classes, () for all of them; None gives the classes of a classifier, and
+                all outputs of another model
+    labels      names of the classes instead of the model's own
+    device      as Session takes it
+    device_settings  what Session calls `options`, as pairs of a name and a value
+    threads     how many work, None for one a core: each on a batch of its own, or all on one batch where a model from elsewhere has a
+                process of its own, which takes one at a time
+    max_pixels  pixels that a picture may have; a larger one is a row with an error
+    trust       opens a model from elsewhere in this process
+    cache       keeps the optimised graph for the next start
     """
 
     top: int = 5
@@ -45,10 +53,20 @@ DEFAULTS = PredictOptions()
 
 
 class Predictor:
-    """A model that is opened where it is made, to be called on batches. Pickled, it is its path and its options, and is opened again."""
+    """A model to call on batches of pictures: `predictor({"path": ["a.jpg", "b.jpg"]})` gives the columns of their rows.
+
+    A picture that cannot be read is a row with its error. Pickled, a Predictor is its path and its options: another process opens the model for
+    itself.
+    """
 
     def __init__(self, model: str | Path, options: PredictOptions = DEFAULTS) -> None:
-        """Raises RuntimeFault as Session does."""
+        """Opens the model.
+
+        model    the path of an ONNX file
+        options  what is asked of it
+
+        Raises RuntimeFault as Session does.
+        """
         self.model, self.options = Path(model), options
         # whoever reads the rows is told by the caller, once
         with warnings.catch_warnings(action="ignore", category=UntrainedWarning):

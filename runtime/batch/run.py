@@ -29,7 +29,14 @@ MISSING = "image-missing"
 
 
 class Summary(NamedTuple):
-    """What a run came to. `resumed` pictures had their rows from earlier runs; `errors` counts pictures by the code of their error."""
+    """What a run came to.
+
+    results   the file with the rows
+    pictures  how many there are
+    resumed   how many of them had their rows from earlier runs
+    errors    how many have no answer, by the code of their error
+    seconds   how long it took
+    """
 
     results: Path
     pictures: int
@@ -52,11 +59,18 @@ def run_pictures(
     predictor: Predictor, paths: Iterable[str], results: str | os.PathLike[str], *, batch: int = 8, restart: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Summary:  # fmt: skip
-    """Writes a row for each picture of `paths`, in their order, to `results`: .csv, .jsonl or .parquet by its suffix.
+    """Writes a row for each picture of `paths`, in their order, to a file.
 
-    Each of the predictor's threads runs `batch` pictures at once. What is done is kept beside the results until
-    they are whole; the same call goes on from there. Where the results of the same run are there and whole, nothing is done. `progress` is
-    called with the pictures that are done and their number.
+    predictor  the model
+    paths      the pictures, as `find_images` gives them
+    results    the file: .csv, .jsonl or .parquet by its suffix
+    batch      how many pictures each of the predictor's threads runs at once
+    restart    begins anew where there are results of another run, or a part of them
+    progress   is called with how many pictures are done, and of how many
+
+    What is done is kept beside the results until they are whole; the same call goes on from there. Where the results of the same run are
+    there and whole, nothing is done.
+
     Raises RuntimeFault `results-differ` where results, or those of an unfinished run, are of another model, other options or other pictures,
     unless `restart` says that they may go; `results-in-use` where another process writes them; and as Predictor does.
     """

@@ -10,8 +10,7 @@ page.py      a ClassificationReport as one page of HTML that needs nothing else;
 from __future__ import annotations
 
 from .evaluate import evaluate
-from .examples import Examples, open_examples
 from .page import format_page
-from .tally import ClassificationReport, Tally
+from .tally import ClassificationReport
 
-__all__ = ["ClassificationReport", "Examples", "Tally", "evaluate", "format_page", "open_examples"]
+__all__ = ["ClassificationReport", "evaluate", "format_page"]

@@ -22,11 +22,17 @@ def evaluate(
     predictor: Predictor, place: str | Path, *, batch: int = 8, skip_unknown: bool = False, mistakes: int = 24,
     progress: Callable[[int, int], None] | None = None,
 ) -> ClassificationReport:  # fmt: skip
-    """How well a classifier does on the pictures at `place`, a folder with a folder a class, or a .csv with a path and a class a line.
+    """How well a classifier does on pictures whose classes are known. The names of classes are matched to the model's labels.
 
-    Names of classes are matched to the model's labels; with `skip_unknown` those that mean none of its classes are left out. `mistakes` of
-    the highest probability are kept. Raises RuntimeFault `not-a-classifier`, `no-classes` where there are no pictures with a class, and
-    `classes-unmatched` where a name means no class of the model, and `wrong-input` for a model of several inputs.
+    predictor     the model
+    place         a folder with a folder a class, or a .csv with a path and a class a line
+    batch         how many pictures each of the predictor's threads runs at once
+    skip_unknown  leaves out pictures whose class is none of the model's
+    mistakes      how many wrong answers are kept, those of the highest probability
+    progress      is called with how many pictures are done, and of how many
+
+    Raises RuntimeFault `not-a-classifier`; `no-classes` where there are no pictures with a class; `classes-unmatched` where a name means no
+    class of the model; and `wrong-input` for a model of several inputs.
     """
     session = predictor.session
     session.require_classifier()

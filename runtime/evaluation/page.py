@@ -23,7 +23,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def format_page(found: ClassificationReport) -> str:
-    """The whole page."""
+    """An evaluation as one page of HTML that loads nothing and runs no script: what `archc eval -o` writes."""
     title = f"{found.model}: {format_answered(found, found.top1)} of {found.answered:,} pictures"
     return format_document(title, [format_heading(found), *format_findings(found)])
 

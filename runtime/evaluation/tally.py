@@ -14,7 +14,15 @@ KEPT_UNREADABLE = 100
 
 
 class ClassScore(NamedTuple):
-    """One class: how many pictures of it were answered, of how many it came first or among five, and for how many it was answered."""
+    """How well one class is told.
+
+    index     the class, as the model counts
+    label     its name
+    pictures  how many pictures of it were answered
+    first     for how many of these it was the answer
+    five      for how many of these it was among the five likeliest
+    answered  for how many pictures of any class it was the answer
+    """
 
     index: int  # type: ignore[assignment]
     label: str
@@ -35,7 +43,12 @@ class ClassScore(NamedTuple):
 
 
 class Confusion(NamedTuple):
-    """How many pictures of the class `true` were taken for the class `predicted`."""
+    """How often a class was taken for another one.
+
+    true       the index of the pictures' own class
+    predicted  that of the class that was the answer
+    pictures   for how many
+    """
 
     true: int
     predicted: int
@@ -43,7 +56,14 @@ class Confusion(NamedTuple):
 
 
 class Mistake(NamedTuple):
-    """A picture that was taken for another class, and with which probability; `thumbnail` is a small JPEG of it, if one was made."""
+    """A picture that was taken for another class.
+
+    path         where it is
+    true         the index of its own class
+    predicted    that of the class that was the answer
+    probability  what the model gave that answer
+    thumbnail    a small JPEG of it, empty where none was made
+    """
 
     path: str
     true: int
@@ -53,7 +73,12 @@ class Mistake(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """A picture without an answer."""
+    """A picture without an answer.
+
+    path     where it is
+    code     the code of what was wrong, as a diagnostic has it
+    message  what was wrong
+    """
 
     path: str
     code: str
@@ -61,11 +86,20 @@ class Unreadable(NamedTuple):
 
 
 class ClassificationReport(NamedTuple):
-    """What a classifier comes to on pictures whose classes are known; a value, from which reports are made.
+    """What a classifier comes to on pictures whose classes are known. Shares are of the pictures that were answered.
 
-    Shares are of the pictures that were answered. `classes` are those that occur, `confusions` what was taken for another class, the
-    most frequent first, `mistakes` the wrong answers of the highest probability. `notes` say what was left out. `outcomes` is how many
-    classes the model tells apart, None where that is open.
+    model       its name
+    device      what it ran on
+    place       the folder or the csv that the pictures came from
+    matched     in which way the classes' names there were matched to the model's, in words
+    labels      the names of classes, by their indices
+    classes     those of which a picture was answered, by index
+    confusions  what was taken for another class, the most frequent first
+    mistakes    the wrong answers of the highest probability
+    unreadable  pictures without an answer, the first hundred
+    unreadable_count  how many of those there are
+    notes       what was left out, in words
+    outcomes    how many classes the model tells apart; None where its file leaves that open
     """
 
     model: str

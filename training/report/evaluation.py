@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...runtime.answers import most_probable
-from ...runtime.evaluation import ClassificationReport, Tally
+from ...runtime.evaluation import ClassificationReport
+from ...runtime.evaluation.tally import Tally
 from ...runtime.evaluation.thumbnails import MOST, encode_thumbnail
 from ...runtime.faults import PictureFault
 
