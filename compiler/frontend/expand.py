@@ -49,7 +49,7 @@ class Expander:
         self.refused_calls: set[tuple[Located, str]] = set()
         self.deep = DeepCalls()
         self.arguments = Arguments(budget)
-        self.applier = Applier(self.arguments, diagnostics, budget)
+        self.applier = Applier(self.arguments, self.paths.absent, diagnostics, budget)
 
     # ---- the document
 
@@ -196,7 +196,7 @@ class Expander:
         if not kept:
             entry = step.modifiers.get("name")
             name = self.attempt(lambda: ctx.evaluate(entry.value, x)) if entry else None
-            self.paths.absent.add(Absent(step, None if name is None else str(name), "when"), ctx.scope)
+            self.paths.absent.add(Absent(step, None if name is None else str(name), "when", ctx, x))
         return kept
 
     def claim_path(self, step: Step, x: StepValue, ctx: Context, position: Position) -> str:
