@@ -69,7 +69,7 @@ class Checked(NamedTuple):
 def without_graph(spec: str, result: Compilation) -> Checked:
     """What is kept of a check that has ended."""
     document = result.document if result.open_params else None
-    kept = result._replace(graph=None, nodes=(), scopes={}, root=None, document=document)
+    kept = result._replace(graph=None, nodes=(), known=None, rejected={}, scopes={}, root=None, document=document)
     return Checked(spec, kept, net_facts(result))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..diagnostics import Collector, Diagnostic, Note, Reject
 from ..ir.graph import Node, Value
@@ -18,7 +18,7 @@ from .budget import FEW_ELEMENTS, INFERENCE, WARNING, Budget
 from .context import NOTHING, Context, Poison, StepValue
 from .located_yaml import BROKEN, Located
 from .recovery import Incomplete
-from .reporting import report_in_context
+from .reporting import add_frames, report_in_context
 from .size_errors import absent_before, absent_in_branches, advise_sizes
 from .values import Arguments, Fault, Poisoned, element_at, evaluate, unknown_fault
 
@@ -28,8 +28,15 @@ MAX_ELEMENTS = 2**31
 MAX_PARAMS = 2**33
 
 
+class RejectedStep(NamedTuple):
+    """A step whose op refuses what arrives: the op, and the mistake as it is told."""
+
+    op: Op
+    diagnostic: Diagnostic
+
+
 class Applier:
-    """Makes the nodes of a graph, in order.
+    """Makes the nodes of a graph, in order. `rejected` are the steps whose ops refuse what arrives, by path.
 
     `literal_ops` are ops without expressions, by name and arguments, made once each; `elements` how many elements the lists of an op
     have; `types` those of results, by op and inputs.
@@ -37,6 +44,7 @@ class Applier:
 
     def __init__(self, arguments: Arguments, absent: AbsentSteps, diagnostics: Collector, budget: Budget) -> None:
         self.nodes: list[Node] = []
+        self.rejected: dict[str, RejectedStep] = {}
         self.arguments, self.absent, self.diagnostics, self.budget = arguments, absent, diagnostics, budget
         self.literal_ops: dict[tuple[str, Located | None], Op] = {}
         self.elements: dict[Op, int] = {}
@@ -69,7 +77,9 @@ class Applier:
             if (guessed or isinstance(args, Incomplete)) and not reject.about_rank:
                 # it follows from a mistake that is reported already
                 raise Poisoned from None
-            raise self.rejection(reject, op, key, args, inputs, labels, ctx) from None
+            fault = self.rejection(reject, op, key, args, inputs, labels, ctx)
+            self.rejected[path] = RejectedStep(op, add_frames(fault.diagnostic, ctx))
+            raise fault from None
         if guessed or isinstance(args, Incomplete):
             return Poison(result)
         node = Node(path, op, tuple(inputs), (Value(path, result),), key.span, ctx.frames)
