@@ -294,6 +294,23 @@ def test_the_step_that_makes_a_branch_smaller_is_named_with_its_padding(tmp_path
     assert found.code == "shape-mismatch" and said in " ".join([found.help, *(note.message for note in found.notes)])
 
 
+SIZES_OF_INPUTS = [  # params, the sizes of the input, what to write
+    ("{size: 32}", "[3, $size, 32]", "write 32"),
+    ("{size: {type: int, default: 32}}", "[3, 32, $size]", "write 32"),
+    ("{size: 32}", "[3, 32, $(2 * size)]", "write its value"),
+    ("{size: 32}", "[3, 32, size]", "write 32"),
+    ("{shape: [3, 8, 8]}", "$shape", "write [3, 8, 8]"),
+]
+
+
+@pytest.mark.parametrize("params, sizes, said", SIZES_OF_INPUTS)
+def test_the_size_of_an_input_is_no_expression(tmp_path, params, sizes, said):
+    head = f"archspec: 1\nname: net\nparams: {params}\ninput: {{image: {sizes}}}\n"
+    (found,) = [each for each in answers(tmp_path, f"{head}graph: [relu]\n") if each.severity == "error"]
+    assert found.code == "wrong-type" and f"plain numbers, which no parameter changes: {said};" in found.help
+    assert "`extends` this one" in found.help
+
+
 ABSENT_STEPS = [  # the graph, the code of its mistake, what a note says
     ("add: {a: {conv: 16}, b: [{name: up, when: $wide, conv: 16}]}", "shape-mismatch", "`b.up` is not there: its `when: $wide` is false, with wide=false"),
     ("add: {a: {conv: 16}, b: [{repeat: {i: $n}, conv: 16}]}", "shape-mismatch", "a `conv` is not there: its `repeat` has no rounds"),
