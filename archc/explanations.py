@@ -149,13 +149,16 @@ def explain_known_steps(checked: Compilation, word: str) -> NetExplanation:
     """
     if wrong := rejected_steps(checked, word):
         raise SpecError([explain_rejected(each) for each in wrong])
-    if checked.known is not None:
+    graph = checked.graph or checked.known
+    if graph is not None:
         try:
-            found = explain_steps(checked, checked.known, word)
+            found = explain_steps(checked, graph, word)
         except Failure:
             # it may come behind the mistake
             pass
         else:
+            if checked.graph is not None:
+                return found
             nodes = tuple([node._replace(shares={}) for node in found.nodes])
             return found._replace(nodes=nodes, groups=tuple([each._replace(shares={}) for each in found.groups]))
     first = next(each for each in checked.diagnostics if each.severity == "error")

@@ -610,6 +610,12 @@ def test_of_a_step_behind_a_mistake_nothing_is_known(run: Run, word: str) -> Non
     assert document["error"]["code"] == "groups-mismatch"
 
 
+def test_a_mistake_in_the_header_keeps_no_step_back(run: Run) -> None:
+    Path("wrong.yaml").write_text(SMALL.replace("name: small\n", "name: small\nlabels: none.txt\n"), "utf-8")
+    ran = run("explain", "wrong.yaml", "stem.conv")
+    assert ran.code == 0 and ran.out.startswith("stem.conv: conv") and "an error elsewhere, file-missing" in ran.err
+
+
 def test_what_is_known_of_a_wrong_net_is_a_graph(run: Run) -> None:
     """Each node is explained, and the program prints a document without shares of a net that is not known."""
     Path("wrong.yaml").write_text(WRONG, "utf-8")
