@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .compiler.diagnostics import Collector, Failure, nearest
+from .compiler.patterns import explain_pattern
 
 if TYPE_CHECKING:
     from .compiler.frontend.compose import Document
@@ -154,6 +155,8 @@ def read_diagnostic_page(code: str) -> str:
     if code not in found:
         from .compiler.ops.words import match_op
 
+        if pattern := explain_pattern(code):
+            raise Failure("no-such-spec", pattern.message, pattern.help, 2)
         near, op = nearest(code, found), match_op(code)
         # an op is what a reader of a spec asks for first; `conv` is no misspelling of a code
         if op:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .compiler.analysis.explanation import Explainer, Explanation
 from .compiler.analysis.step_groups import StepGroup, group_nodes, nodes_under
 from .compiler.backends.onnx.opsets import OPSET
-from .compiler.diagnostics import Source, Span
+from .compiler.diagnostics import Diagnostic, Failure, Note, Source, Span, SpecError
 from .compiler.driver import pass_stages
 from .compiler.ir.provenance import Frame
 from .compiler.limits import DEFAULT, Limits
-from .steps import find_steps
+from .steps import find_steps, rejected_steps
 
 if TYPE_CHECKING:
     from .compiler.driver import Compilation
+    from .compiler.frontend.application import RejectedStep
     from .compiler.ir.graph import Graph
     from .compiler.passes import PassOptions
     from .difference import Side
+
+
+SHAPES = re.compile(r"^ *Shapes {2,}(.+)$", re.M)  # of an op's docstring
 
 
 class ExplainedGroup(NamedTuple):
@@ -135,6 +140,39 @@ def explain_steps(checked: Compilation, graph: Graph, word: str) -> NetExplanati
         return NetExplanation(graph.name, found.word, tuple(part[0] for part in explained), scopes, found.lines)
     groups = [explain_group(checked, graph, explainer, part) for part in explained]
     return NetExplanation(graph.name, found.word, (), tuple(groups), found.lines)
+
+
+def explain_known_steps(checked: Compilation, word: str) -> NetExplanation:
+    """What `word` means in a spec that is refused, if its steps are known all the same; shares of the net are not, and are left out.
+
+    Raises SpecError: with the mistake of the step alone, and what its op takes, where it or one under it is wrong; else with all.
+    """
+    if wrong := rejected_steps(checked, word):
+        raise SpecError([explain_rejected(each) for each in wrong])
+    graph = checked.graph or checked.known
+    if graph is not None:
+        try:
+            found = explain_steps(checked, graph, word)
+        except Failure:
+            # it may come behind the mistake
+            pass
+        else:
+            if checked.graph is not None:
+                return found
+            nodes = tuple([node._replace(shares={}) for node in found.nodes])
+            return found._replace(nodes=nodes, groups=tuple([each._replace(shares={}) for each in found.groups]))
+    first = next(each for each in checked.diagnostics if each.severity == "error")
+    note = Note(f"before this is mended, nothing is known of `{word[:200]}`")
+    raise SpecError(
+        [each._replace(notes=(*each.notes, note)) if each is first else each for each in checked.diagnostics]
+    )
+
+
+def explain_rejected(step: RejectedStep) -> Diagnostic:
+    """The mistake of a step whose op refuses what arrives, with what the op takes and gives."""
+    shapes = SHAPES.search(type(step.op).__doc__ or "")
+    notes = (Note(f"`{step.op.name}` takes and gives {shapes[1]}"),) if shapes else ()
+    return step.diagnostic._replace(notes=(*step.diagnostic.notes, *notes))
 
 
 def explain_group(

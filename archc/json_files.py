@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .compiler.diagnostics import Failure, clean
+from .compiler.patterns import explain_pattern
 
 _T = TypeVar("_T")
 MAX_BYTES = 2**26
@@ -23,6 +24,8 @@ def read_json_file(path: str, parse: Callable[[Any], _T], wrong: Failure) -> _T:
         with Path(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
+        if pattern := explain_pattern(path):
+            raise Failure("file-missing", pattern.message, pattern.help, 2) from None
         raise Failure("file-missing", f"there is no file `{clean(path)}`", wrong.help, 2) from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)

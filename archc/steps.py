@@ -11,6 +11,7 @@ from .compiler.analysis.missing_steps import EnteringValue, no_such_step
 from .compiler.analysis.step_groups import nodes_under
 from .compiler.diagnostics import Failure, Source, Span, list_names, nearest
 from .compiler.driver import Compilation
+from .compiler.frontend.application import RejectedStep
 from .compiler.frontend.located_yaml import Located
 from .compiler.ir.graph import Graph, Node
 from .compiler.ir.provenance import Frame
@@ -64,6 +65,22 @@ def find_steps(checked: Compilation, graph: Graph, word: str) -> FoundSteps:
             return found
         raise empty_line(checked, graph, source, number)
     raise unknown_path(graph, path, checked.sources, place["file"] if place else "")
+
+
+def rejected_steps(checked: Compilation, word: str) -> tuple[RejectedStep, ...]:
+    """The steps that `word` means, or that are under it, and whose ops refuse what arrives; of those of one mistake the first."""
+    place = PLACE.fullmatch(word)
+    source = find_source(checked.sources, place["file"]) if place and place["file"] else checked.sources[0]
+    found: list[RejectedStep] = []
+    if (place or word.isdecimal()) and source:
+        number = int(place["line"] if place else word)
+        step = step_around(checked, source.label, number)
+        lines = range(step.first, step.last + 1) if step else range(number, number + 1)
+        found = [each for each in checked.rejected.values() if is_at(each.diagnostic.span, source.label, lines)]
+    if not found:
+        path = word.removeprefix("%")
+        found = [each for at, each in checked.rejected.items() if at == path or at.startswith(f"{path}.")]
+    return tuple({(each.diagnostic.code, each.diagnostic.span): each for each in reversed(found)}.values())[::-1]
 
 
 def has_path(graph: Graph, path: str) -> bool:

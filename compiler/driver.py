@@ -32,6 +32,7 @@ from .sources import BUNDLED, LABEL_SETS, SourceError, SpecText, find_spec
 if TYPE_CHECKING:
     from .analysis.cost import Cost
     from .analysis.expectations import Expectation
+    from .frontend.application import RejectedStep
     from .frontend.overrides import Override
     from .passes import PassOptions
     from .sources import SpecFiles
@@ -44,7 +45,8 @@ class Compilation(NamedTuple):
     """What is known of a spec.
 
     `root` is the located tree of its text, `document` the composed one, `scopes` what each step sees, `nodes` the nodes that
-    were made with their types; `graph` is the training graph, None where the spec is refused or has open params. Each is there
+    were made with their types; `graph` is the training graph, None where the spec is refused or has open params; then `known` is that of
+    the `nodes` alone, and `rejected` are the steps whose ops refuse what arrives, by path. Each is there
     as far as its stage came, whatever the later ones found. `cost` is what the graph costs, each figure worked out once when it is asked for. `settings` are the overridden parameters as name=value. `work` is how
     many units of work the check took (docs/reference/limits.md).
     """
@@ -53,6 +55,8 @@ class Compilation(NamedTuple):
     diagnostics: tuple[Diagnostic, ...] = ()
     graph: Graph | None = None
     nodes: tuple[Node, ...] = ()
+    known: Graph | None = None
+    rejected: Mapping[str, RejectedStep] = MappingProxyType({})
     scopes: Mapping[Located, Scope] = MappingProxyType({})
     document: Document | None = None
     root: Located | None = None
@@ -161,7 +165,9 @@ def run_stages(
         check_preprocessing(document, diagnostics)
         if document.graph is not None and not document.open_params:
             expansion = expand(document, diagnostics, budget)
-            found = found._replace(nodes=expansion.nodes, graph=expansion.graph)
+            found = found._replace(
+                nodes=expansion.nodes, graph=expansion.graph, known=expansion.known, rejected=expansion.rejected
+            )
             yield found
             if expansion.graph is None:
                 from .frontend.mistaken_params import attribute_to_params  # late: only a mistake pays for it

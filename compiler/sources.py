@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .diagnostics import Failure, nearest
 from .limits import HIGHEST_BYTES
 from .other_files import MODEL_FIRST_BYTE, has_model_suffix, refuse_other_file
+from .patterns import explain_pattern
 
 if TYPE_CHECKING:  # a protocol takes long to create, and only the type checker asks for it
     from typing import Protocol
@@ -268,6 +269,8 @@ def locate_spec(spec: str) -> SpecText:
 
         if asked := parse_revision_path(spec):
             return find_revision_spec(asked, Path.cwd())
+    if pattern := explain_pattern(spec):
+        raise Failure("no-such-spec", pattern.message, pattern.help, 2)
     near, file = nearest(name, entries), nearest_file(path)
     hint = f"did you mean the bundled `{near}`?" if near else "`archc list` shows the bundled specs"
     hint = f"did you mean `{file}`?" if file else hint

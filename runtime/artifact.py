@@ -5,6 +5,7 @@ A model may come from anywhere: a file that is none is refused by a RuntimeFault
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 from collections.abc import Mapping
@@ -173,16 +174,21 @@ class Artifact:
         return False
 
 
+def missing_model(path: Path) -> RuntimeFault:
+    """The fault of a path where nothing is. A shell that finds no file for a pattern hands the pattern on."""
+    if glob.has_magic(str(path)):
+        message = f"`{path}` is a pattern, and no model is called so"
+        help = "look at the folder and at the ending, and write the model's own name; "
+    else:
+        message, help = f"there is no model `{path}`", "check the path; "
+    return RuntimeFault("no-such-model", message, f"{help}`archc build SPEC` makes a model of a spec", 2)
+
+
 def open_artifact(path: str | Path) -> Artifact:
     """Reads a model's metadata and the outline of its graph. Raises RuntimeFault for what is no ONNX model."""
     path = Path(path)
     if not path.exists():
-        raise RuntimeFault(
-            "no-such-model",
-            f"there is no model `{path}`",
-            "check the path; `archc build SPEC` makes a model of a spec",
-            2,
-        )
+        raise missing_model(path)
     if not path.is_file():
         kind = "folder" if path.is_dir() else "device or a pipe"
         raise RuntimeFault("no-such-model", f"`{path}` is a {kind}; a model is a file", exit_code=2)

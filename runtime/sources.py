@@ -44,7 +44,12 @@ def images_at(place: str) -> Iterator[str]:
     elif glob.has_magic(place) and not os.path.lexists(place):
         found = sorted(glob.glob(place, recursive=True))
         if not found:
-            raise RuntimeFault("no-images", f"no file fits the pattern `{place}`", exit_code=2)
+            raise RuntimeFault(
+                "no-images",
+                f"no file matches the pattern `{place}`",
+                "look at the folder and at the ending; a folder's name alone takes all pictures in it",
+                2,
+            )
         for path in found:
             if not os.path.isdir(path):
                 yield path

@@ -40,10 +40,12 @@ MAY_KNOW = {
     "archc.compiler.counts": (),
     "archc.compiler.limits": ("archc.compiler.diagnostics", "archc.compiler.spelling"),
     "archc.compiler.other_files": ("archc.compiler.diagnostics",),
+    "archc.compiler.patterns": ("archc.compiler.diagnostics",),
     "archc.compiler.sources": (
         "archc.compiler.diagnostics",
         "archc.compiler.limits",
         "archc.compiler.other_files",
+        "archc.compiler.patterns",
         "archc.compiler.revisions",
     ),
     "archc.compiler.revisions": (

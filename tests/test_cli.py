@@ -383,3 +383,20 @@ def test_one_spec_that_is_not_there_keeps_no_answers_back(form, tmp_path, monkey
     assert all(each in out for each in ("missing-key", "no-such-spec", "nothere.yaml")) and "Traceback" not in err
     if form in ("json", "sarif"):
         assert json.loads(out)
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        ("relu", "4×8×8"),
+        ("{relu: , output: map}", "map 4×8×8"),
+        ("global_avg_pool", "logits 4×1×1"),
+        ("linear: 3", "logits 3"),
+    ],
+)
+def test_a_map_is_not_called_logits(run: Run, last: str, told: str) -> None:
+    graph = f"[conv: 4, {'flatten, ' * (last == 'linear: 3')}{last}]"
+    Path("map.yaml").write_text(f"archspec: 1\nname: map\ninput: {{image: [3, 8, 8]}}\ngraph: {graph}\n", "utf-8")
+    assert f"MACs, output {told}\n" in run("check", "map.yaml").out
+    (row,) = [line for line in run("cost", "map.yaml").out.splitlines() if line.lstrip().startswith("output")]
+    assert row.split(maxsplit=1)[1] == told

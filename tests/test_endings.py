@@ -62,6 +62,9 @@ FAILING = [
     Failing(["check", "tiny.yaml", "--frob"], 2, "usage"),
     Failing(["check", "tiny.yaml", "--set"], 2, "usage"),
     Failing(["check", "missing.yaml"], 2, "no-such-spec"),
+    Failing(["check", "missing/*.yaml"], 2, "no-such-spec"),
+    Failing(["run", "missing/*.onnx", "photo.png"], 2, "no-such-model"),
+    Failing(["explain", "missing/*.yaml"], 2, "no-such-spec"),
     *(
         Failing([command, name], 1, "not-a-spec")
         for command, names in {

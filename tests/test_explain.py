@@ -551,3 +551,76 @@ def test_a_drawings_details_are_the_explanations(name: str) -> None:
     texts = [json.dumps(detail) for detail in drawing.details]
     assert len(texts) == len(set(texts)) < 2 * len(drawing.nodes)
     assert json.loads(json.dumps(drawing.to_json()))["details"] == json.loads(f"[{','.join(texts)}]")
+
+
+WRONG = """archspec: 1
+name: wrong
+input: {image: [3, 28, 28]}
+blocks:
+  ConvBN:
+    params: {out: int, groups: 1}
+    steps:
+      - {name: conv, conv: {out: $out, kernel: 3, groups: $groups}}
+      - {name: bn, batch_norm}
+graph:
+  - {name: stem, ConvBN: {out: 8}}
+  - {name: aux, aux: 0.3, steps: [global_avg_pool, {name: fc, linear: 3}]}
+  - repeat: {i: 3}
+    name: stage$i
+    ConvBN: {out: 8, groups: $(i + 1)}
+  - {name: fc, linear: 10}
+"""
+
+
+@pytest.mark.parametrize(
+    ("word", "starts"),
+    [
+        ("stem.conv", "stem.conv: conv of wrong"),
+        ("stem", "stem: `ConvBN`, 2 steps of wrong"),
+        ("stage1", "stage1: `ConvBN`, 2 steps"),
+        ("aux.fc", "aux.fc: linear of wrong"),
+        ("11", "stem: `ConvBN`"),
+    ],
+)
+def test_a_step_of_a_wrong_spec_is_explained_if_its_shapes_are_known(run: Run, word: str, starts: str) -> None:
+    Path("wrong.yaml").write_text(WRONG, "utf-8")
+    ran = run("explain", "wrong.yaml", word)
+    assert ran.code == 0 and ran.out.startswith(starts) and "of the net)" not in ran.out
+    told = (
+        "note: the spec has an error elsewhere, groups-mismatch (wrong.yaml:8:59): `archc check wrong.yaml` tells more"
+    )
+    assert [line for line in ran.err.splitlines() if line] == [told]
+
+
+@pytest.mark.parametrize("word", ["stage2.conv", "stage2", "8", ":8", "wrong.yaml:8"])
+def test_a_wrong_step_tells_what_arrives_and_what_its_op_takes(run: Run, word: str) -> None:
+    Path("wrong.yaml").write_text(WRONG + "  - nothing\n", "utf-8")
+    ran = run("explain", "wrong.yaml", word)
+    assert ran.code == 1 and not ran.out and ran.err.count("error[") == 1
+    assert "what arrives is f32[N,8,22,22] from `stage1.bn`" in ran.err
+    assert "`conv` takes and gives (N, C, H, W) -> (N, out, H', W')" in " ".join(ran.err.split())
+
+
+@pytest.mark.parametrize("word", ["fc", "no.such", "16"])
+def test_of_a_step_behind_a_mistake_nothing_is_known(run: Run, word: str) -> None:
+    Path("wrong.yaml").write_text(WRONG, "utf-8")
+    ran = run("explain", "wrong.yaml", word)
+    assert ran.code == 1 and f"before this is mended, nothing is known of `{word}`" in ran.err
+    document = json.loads(run("explain", "wrong.yaml", word, "--format", "json").out)
+    assert document["error"]["code"] == "groups-mismatch"
+
+
+def test_a_mistake_in_the_header_keeps_no_step_back(run: Run) -> None:
+    Path("wrong.yaml").write_text(SMALL.replace("name: small\n", "name: small\nlabels: none.txt\n"), "utf-8")
+    ran = run("explain", "wrong.yaml", "stem.conv")
+    assert ran.code == 0 and ran.out.startswith("stem.conv: conv") and "an error elsewhere, file-missing" in ran.err
+
+
+def test_what_is_known_of_a_wrong_net_is_a_graph(run: Run) -> None:
+    """Each node is explained, and the program prints a document without shares of a net that is not known."""
+    Path("wrong.yaml").write_text(WRONG, "utf-8")
+    known = check("wrong.yaml").known
+    assert known is not None and [head.path for head in known.heads] == ["aux"]
+    assert [each.path for each in explain_graph(known)] == [node.path for node in known.nodes]
+    (node,) = json.loads(run("explain", "wrong.yaml", "stem.conv", "--format", "json").out)["nodes"]
+    assert node["shares"] == {} and node["output"] == [8, 26, 26]

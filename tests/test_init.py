@@ -48,13 +48,70 @@ def test_a_member_with_its_familys_comments(run: Run) -> None:
     wrote = "wrote archspec.schema.json\nwrote mine.yaml\nnext: archc check mine.yaml\n"
     assert ran == Ran(0, wrote, "using the bundled resnet50\n")
     text = Path("mine.yaml").read_text("utf-8")
-    assert "\n  block: {type: step, default: Bottleneck}  # Basic or Bottleneck\n" in text
+    assert "\n  block: {type: step, default: Bottleneck}\n" in text, "what its comment speaks of is not there"
     assert "\n  depths: [3, 4, 6, 3]                      # blocks a stage\n" in text
     assert "# 1x1 narrows, 3x3 works, 1x1 widens" in text
     assert 'column "50-layer"' in text
     assert re.search(r'^summary: "begun from resnet50: ', text, re.M)
     assert run("check", "mine.yaml").code == 0
     assert "mine" in run("show", "mine.yaml", "--set", "classes=10").out
+
+
+@pytest.mark.parametrize(
+    ("origin", "blocks", "params"),
+    [
+        ("resnet18", ["Projection", "Basic"], ["classes", "block", "depths"]),
+        ("resnet50", ["Projection", "Bottleneck"], ["classes", "block", "depths", "groups", "base_width", "version"]),
+        # a param chooses between the two shortcuts
+        ("resnet20_cifar_optA", ["ZeroPad", "Projection", "Basic"], ["classes", "n", "shortcut", "last_survival", "last_norm", "conv_bias"]),
+        # a family is whole: any of its blocks may be chosen
+        ("resnet", ["Projection", "Basic", "Bottleneck"], ["classes", "block", "depths", "groups", "base_width", "version"]),
+    ],
+)  # fmt: skip
+def test_it_holds_what_is_used(origin: str, blocks: list[str], params: list[str]) -> None:
+    spec = plain_value(TextDocument(start_spec("mine", origin).text).root)
+    assert [*spec["blocks"]] == blocks and [*spec["params"]] == params
+
+
+MEMBER = """archspec: 1
+name: member
+params: {width: 8, other: 3}    # a comment
+
+blocks:
+  Used: {steps: [conv: $width]}
+  # of the one that is not used
+
+  # right above it
+  Unused:
+    params: {deep: 1}
+    steps:
+      - {use: Inner, with: {out: $deep}}
+
+  Inner: {params: {out: int}, steps: [conv: $out]}
+
+input: {image: [3, 8, 8]}
+graph: [Used, conv: $(width * 2)]
+"""
+
+
+@pytest.mark.parametrize(
+    "params", ["{width: 8, other: 3}    # a comment", "\n  width: 8\n  # of other\n  other: 3   # three"]
+)
+def test_what_is_not_used_goes_with_its_comments(run: Run, params: str) -> None:
+    """The rest stays as it is written."""
+    text = MEMBER.replace("{width: 8, other: 3}    # a comment", params)
+    Path("member.yaml").write_text(text, "utf-8")
+    assert run("init", "mine", "--from", "member.yaml").code == 0
+    written = Path("mine.yaml").read_text("utf-8")
+    assert not any(word in written for word in ("other", "Unused", "Inner", "right above", "three"))
+    assert "  Used: {steps: [conv: $width]}\n" in written and "\n\n\n" not in written
+    assert nodes(check("mine.yaml")) == nodes(check("member.yaml")) and not check("mine.yaml").diagnostics
+
+
+def test_a_document_without_any_used_block_has_no_section_of_blocks(run: Run) -> None:
+    Path("member.yaml").write_text(MEMBER.replace("[Used, ", "["), "utf-8")
+    assert run("init", "mine", "--from", "member.yaml").code == 0
+    assert "blocks" not in Path("mine.yaml").read_text("utf-8") and not check("mine.yaml").diagnostics
 
 
 def test_it_builds(run: Run) -> None:

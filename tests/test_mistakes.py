@@ -269,6 +269,71 @@ def test_a_projection_is_advised_where_it_gives_the_size(tmp_path, sizes, body, 
     assert found.code == "shape-mismatch" and named in found.help and unnamed not in found.help
 
 
+CONV_BN = """blocks:
+  ConvBN: {params: {out: int, kernel: 1, padding: 0}, steps: [{name: conv, conv: {out: $out, kernel: $kernel, padding: $padding}}, relu]}
+"""
+BRANCHES_THAT_LOSE = [  # the branches of a concat of 28×28, what the help says or notes say
+    ("a: {conv: {out: 8, kernel: 3}}, b: []", "`a` (net.yaml:6) has kernel 3 and padding 0: with `padding: 1` it keeps 28×28"),
+    ("a: [], b: [{name: c, conv: {out: 8, kernel: [5, 1]}}, relu]", "`b.c` (net.yaml:6) has kernel [5, 1] and padding 0: with `padding: [2, 0]`"),
+    ("a: {conv: {out: 8, kernel: 1, padding: 1}}, b: []", "has kernel 1 and padding 1: with `padding: 0` it keeps 28×28"),
+    ("a: {conv: {out: 8, kernel: 3, dilation: 2}}, b: []", "has kernel 3 and padding 0: with `padding: 2` it keeps"),
+    ("a: {conv: {out: 8, kernel: 4}}, b: []", "with `padding: same` it keeps 28×28"),
+    ("a: {max_pool: {kernel: 3, stride: 2}}, b: {conv: {out: 8, stride: 2}}", "`a` (net.yaml:6) has kernel 3 and padding 0: with `padding: 1` it gives 14×14"),
+    ("a: {conv: {out: 8, kernel: 3}}, b: {conv: {out: 8, kernel: 5}}", "it keeps 28×28; `b` (net.yaml:6) has kernel 5 and padding 0: with `padding: 2`"),
+    ("a: {ConvBN: {out: 8, kernel: 3}}, b: []", "`a.conv` (net.yaml:6) has kernel 3"),
+    ("a: {max_pool: 2}, b: []", "`a` makes 14×14 of 28×28"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("branches, said", BRANCHES_THAT_LOSE)
+def test_the_step_that_makes_a_branch_smaller_is_named_with_its_padding(tmp_path, branches, said):
+    head = f"archspec: 1\nname: net\ninput: {{image: [3, 28, 28]}}\n{CONV_BN}"
+    (found,) = [
+        each for each in answers(tmp_path, f"{head}graph: [concat: {{{branches}}}]\n") if each.severity == "error"
+    ]
+    assert found.code == "shape-mismatch" and said in " ".join([found.help, *(note.message for note in found.notes)])
+
+
+SIZES_OF_INPUTS = [  # params, the sizes of the input, what to write
+    ("{size: 32}", "[3, $size, 32]", "write 32"),
+    ("{size: {type: int, default: 32}}", "[3, 32, $size]", "write 32"),
+    ("{size: 32}", "[3, 32, $(2 * size)]", "write its value"),
+    ("{size: 32}", "[3, 32, size]", "write 32"),
+    ("{shape: [3, 8, 8]}", "$shape", "write [3, 8, 8]"),
+]
+
+
+@pytest.mark.parametrize("params, sizes, said", SIZES_OF_INPUTS)
+def test_the_size_of_an_input_is_no_expression(tmp_path, params, sizes, said):
+    head = f"archspec: 1\nname: net\nparams: {params}\ninput: {{image: {sizes}}}\n"
+    (found,) = [each for each in answers(tmp_path, f"{head}graph: [relu]\n") if each.severity == "error"]
+    assert found.code == "wrong-type" and f"plain numbers, which no parameter changes: {said};" in found.help
+    assert "`extends` this one" in found.help
+
+
+ABSENT_STEPS = [  # the graph, the code of its mistake, what a note says
+    ("add: {a: {conv: 16}, b: [{name: up, when: $wide, conv: 16}]}", "shape-mismatch", "`b.up` is not there: its `when: $wide` is false, with wide=false"),
+    ("add: {a: {conv: 16}, b: [{repeat: {i: $n}, conv: 16}]}", "shape-mismatch", "a `conv` is not there: its `repeat` has no rounds"),
+    ("{name: pool, when: $(wide and n > 0), global_avg_pool}, relu, linear: 10", "not-a-vector",
+     "`pool` is not there: its `when: $(wide and n > 0)` is false, with wide=false, n=0"),
+    ("{name: c, when: $(x.channels > 8), conv: 4}, {from: c, relu}", "from-removed",
+     "its `when: $(x.channels > 8)` is false, with x=f32[N,3,28,28]"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("graph, code, said", ABSENT_STEPS)
+def test_a_step_that_is_not_there_is_named_with_its_condition(tmp_path, graph, code, said):
+    head = "archspec: 1\nname: net\nparams: {wide: false, n: 0}\ninput: {image: [3, 28, 28]}\n"
+    (found,) = [each for each in answers(tmp_path, f"{head}graph: [{graph}]\n") if each.severity == "error"]
+    assert found.code == code and said in [note.message for note in found.notes]
+
+
+def test_a_step_that_is_not_there_in_another_branch_is_no_cause(tmp_path):
+    head = "archspec: 1\nname: net\nparams: {wide: false}\ninput: {image: [3, 28, 28]}\n"
+    (found,) = answers(tmp_path, f"{head}graph: [concat: [[{{when: $wide, conv: 4}}], [{{linear: 4}}]]]\n")
+    assert found.code == "not-a-vector" and not any("not there" in note.message for note in found.notes)
+
+
 @pytest.mark.parametrize("merge", ["concat", "add"])
 def test_an_image_and_a_vector_want_a_flatten(tmp_path, merge):
     (found,) = answers(tmp_path, f"{HEAD}graph: [{merge}: [[], [flatten]]]\n")

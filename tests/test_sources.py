@@ -13,6 +13,7 @@ from archc.compiler.driver import check
 from archc.compiler.limits import HIGHEST_BYTES, Limits
 from archc.compiler.revisions import GitRevision, Repository, Snapshot
 from archc.compiler.sources import ZOO, Folder, Memory, SourceError, SpecText, find_spec, is_model
+from archc.training.recipe.find import find_recipe
 
 FAMILY = "archspec: 1\nname: family\nparams: {width: int}\ninput: {image: [3, 8, 8]}\ngraph: [{conv: {out: $width}}]\n"
 MEMBER = "archspec: 1\nname: member\nextends: ../families/family.yaml\nparams: {width: 4}\n"
@@ -168,6 +169,27 @@ def test_a_misspelt_spec_is_answered_by_the_file_beside_it(asked, said, tmp_path
     with pytest.raises(Failure) as error:
         find_spec(asked)
     assert error.value.code == "no-such-spec" and said in error.value.help
+
+
+@pytest.mark.parametrize(
+    ("asked", "message", "help"),
+    [
+        ("nets/*.yaml", "no file matches the pattern `nets/*.yaml`", "there is no folder `nets` in `{cwd}`"),
+        ("specs/*.yml", "no file matches the pattern `specs/*.yml`", "the folder `specs` holds `a.yaml`, `empty`"),
+        ("[xy].yaml", "no file matches the pattern `[xy].yaml`", "the current folder, `{cwd}`, holds `specs`"),
+        ("specs/*.yaml", "`specs/*.yaml` is a pattern, and here the name of one file", "it matches `specs/a.yaml`"),
+        ("specs/empty/a?", "no file matches the pattern `specs/empty/a?`", "the folder `specs/empty` is empty"),
+    ],
+)
+@pytest.mark.parametrize("find", [find_spec, find_recipe])
+def test_a_pattern_that_stands_for_no_file_is_told_as_one(find, asked, message, help, tmp_path, monkeypatch):
+    (tmp_path / "specs/empty").mkdir(parents=True)
+    (tmp_path / "specs/a.yaml").write_text(FAMILY, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Failure) as error:
+        find(asked)
+    assert message in error.value.message and error.value.exit_code == 2
+    assert help.format(cwd=tmp_path) in error.value.help
 
 
 def test_an_empty_name_is_called_empty():

@@ -22,6 +22,7 @@ from ..compiler.backends import BACKENDS
 from ..compiler.destinations import no_such_folder
 from ..compiler.diagnostics import Failure, clean
 from ..compiler.limits import Limits
+from ..compiler.patterns import explain_folder, fixed_folder
 from ..runtime.cores import count_cores
 from ..text.tables import count_of, format_bytes
 from .options import print_json
@@ -62,8 +63,9 @@ def expand_specs(words: Sequence[str]) -> tuple[list[str], bool]:
             continue
         files = sorted(path for path in glob.glob(word, recursive=True) if os.path.isfile(path))
         if not files:
-            raise Failure("no-such-spec", f"no file is called as the pattern `{word[:200]}` says",
-                          "a bundled spec is called by its whole name; `archc list` shows them", 2)  # fmt: skip
+            raise Failure(
+                "no-such-spec", f"no file matches the pattern `{word[:200]}`", explain_folder(fixed_folder(word)), 2
+            )
         found += files
     once = {os.path.realpath(spec) if os.path.exists(spec) else spec: spec for spec in reversed(found)}
     return list(reversed(once.values())), len(words) > 1 or bool(patterns)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from ..compiler.diagnostics import clean
-from ..text.tables import count_of, format_number, format_plain
+from ..text.tables import count_of, format_plain
 from .options import (
     check_spec,
     format_option,
@@ -69,7 +69,7 @@ class Checked(NamedTuple):
 def without_graph(spec: str, result: Compilation) -> Checked:
     """What is kept of a check that has ended."""
     document = result.document if result.open_params else None
-    kept = result._replace(graph=None, nodes=(), scopes={}, root=None, document=document)
+    kept = result._replace(graph=None, nodes=(), known=None, rejected={}, scopes={}, root=None, document=document)
     return Checked(spec, kept, net_facts(result))
 
 
@@ -147,8 +147,10 @@ def net_facts(result: Compilation) -> dict[str, Any] | None:
 
 def facts_line(facts: dict[str, Any], warnings: int) -> str:
     """The facts of a net, and how many warnings there were if there were any, in a line: logs are searched for that word."""
+    from ..text.costs import describe_size
+
     outputs = list(facts["output"].items())
-    output = ", ".join(f"{clean(name)} {format_number(sizes)}" for name, sizes in outputs[:MAX_OUTPUTS])
+    output = ", ".join(describe_size(clean(name), sizes) for name, sizes in outputs[:MAX_OUTPUTS])
     output += f" and {len(outputs) - MAX_OUTPUTS} more" if len(outputs) > MAX_OUTPUTS else ""
     counted = f", {count_of(warnings, 'warning')}" if warnings else ""
     return f"{facts['params']:,} params, {facts['macs']:,} MACs, output {output}{counted}"

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..compiler.diagnostics import clean
 from ..compiler.sources import is_model
 from ..text.layout import fold_line, output_width
 from .completion import complete_explained, complete_spec_path
-from .options import format_option, limit_option, look_at_spec, print_answer, print_json, set_option
+from .options import check_spec, checked_graph, format_option, limit_option, print_answer, print_json, set_option
 
 if TYPE_CHECKING:
     from ..compiler.driver import Compilation
@@ -50,20 +51,34 @@ def command(what: str, step: str | None, settings: tuple[str, ...], limits: Limi
 
 
 def explain_step(spec: str, step: str | None, settings: tuple[str, ...], limits: Limits, form: str) -> None:
-    """Prints the explanation of a step. Raises UsageError for a model of archc's without a step."""
-    from ..explanations import explain_steps
+    """Prints the explanation of a step, also where the spec is wrong elsewhere. Raises UsageError for a model of archc's without a step."""
+    from ..explanations import explain_known_steps, explain_steps
     from ..text.explanations import explanation_text
 
-    checked, graph = compile_model(spec, settings, limits) if is_model(spec) else look_at_spec(spec, settings, limits)
+    checked, graph = (
+        compile_model(spec, settings, limits) if is_model(spec) else (check_spec(spec, settings, limits), None)
+    )
     if step is None:
         raise click.UsageError(
             f"`{spec}` is a model of {checked.name}; say which step of it: archc explain {spec} PATH"
         )
-    found = explain_steps(checked, graph, step)
+    if graph is None and checked.refused:
+        found = explain_known_steps(checked, step)
+        print(f"note: {describe_errors(spec, checked)}", file=sys.stderr)
+    else:
+        found = explain_steps(checked, graph or checked_graph(checked), step)
     if form == "json":
         print_json(found.to_json())
     else:
         print_answer(explanation_text(found, sys.stdout))
+
+
+def describe_errors(spec: str, checked: Compilation) -> str:
+    """A line on the errors of a spec of which a step is explained all the same."""
+    errors = [each for each in checked.diagnostics if each.severity == "error"]
+    count = "an error" if len(errors) == 1 else f"{len(errors)} errors, the first"
+    place = f" ({clean(errors[0].span.place)})" if errors[0].span else ""
+    return f"the spec has {count} elsewhere, {errors[0].code}{place}: `archc check {clean(spec)}` tells more"
 
 
 def compile_model(path: str, settings: tuple[str, ...], limits: Limits) -> tuple[Compilation, Graph]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def command(name: str, origin: str | None, recipe: str | None, output: str | None, form: str) -> None:
     """Begin a spec of your own, NAME.yaml, with all that it needs in it; or a recipe.
 
-    A member of a family becomes one document, comments kept; what it imports is written beside it. So is the schema by which editors
+    A member of a family becomes one document of what it uses of the family, comments kept; what it imports is written beside it. So is the schema by which editors
     complete and check a spec or a recipe. Nothing is overwritten.
     """
     from ..compiler.destinations import FOLDER_ENDS, find_destination

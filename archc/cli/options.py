@@ -104,16 +104,21 @@ def look_at_spec(
 ) -> tuple[Compilation, Graph]:
     """The same for a command that builds nothing: with `refuted_too` an expectation that does not hold is told as warnings are, and keeps
     no answer back. Raises SpecError for any other error."""
+    result = check_spec(spec, settings, limits)
+    return result, checked_graph(result, refuted_too)
+
+
+def checked_graph(result: Compilation, refuted_too: bool = True) -> Graph:
+    """The training graph of a check that look_at_spec's rules let pass; its warnings go to standard error. Raises SpecError."""
     from ..compiler.diagnostics import SpecError
     from ..net import graph_of
     from .render import format_diagnostics
 
-    result = check_spec(spec, settings, limits)
     if result.refused if refuted_too else result.failed:
         raise SpecError(result.diagnostics)
     if result.diagnostics:
         print(format_diagnostics(result.diagnostics, sys.stderr), file=sys.stderr)
-    return result, graph_of(result)
+    return graph_of(result)
 
 
 def refuse_unusual_digits(kind: click.ParamType[Any], value: Any, param: click.Parameter | None, ctx: click.Context | None) -> None:  # fmt: skip

@@ -1,4 +1,4 @@
-"""`archc show`: the graph as text or as a tree, after any pass."""
+"""`archc show`: the graph as text or as a tree, after any pass, or the parameters."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..text.layout import fold_line, output_width
 from .completion import offer, pass_names
 from .options import (
     Count,
+    check_spec,
     format_option,
     limit_option,
     look_at_spec,
@@ -21,6 +22,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ..compiler.driver import Compilation
     from ..compiler.ir.graph import Graph, Node
     from ..compiler.limits import Limits
 
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 PASSES = "\b\nThe passes, in their order:\n  " + ", ".join(pass_names())
 
 
-@click.command(epilog=f"{PASSES}\n\nExample: archc show googlenet --after erase-training; archc show resnet50 --tree")
+@click.command(
+    epilog=f"{PASSES}\n\nExample: archc show googlenet --after erase-training; archc show resnet50 --tree; archc show resnet50 --params"
+)
 @spec_argument
 @set_option
 @limit_option
@@ -47,6 +51,11 @@ PASSES = "\b\nThe passes, in their order:\n  " + ", ".join(pass_names())
 @click.option(
     "--depth", type=Count(1, 1000), help="How many levels of the tree; all if nothing is said. It means --tree."
 )
+@click.option(
+    "--params",
+    is_flag=True,
+    help="The spec's parameters instead, which --set changes: types, values, and where they are written.",
+)
 @format_option()
 def command(
     spec: str,
@@ -56,14 +65,22 @@ def command(
     after: str | None,
     tree: bool,
     depth: int | None,
+    params: bool,
     form: str,
 ) -> None:
-    """Show the graph of a spec as text, or as a tree.
+    """Show the graph of a spec as text, or as a tree; or its parameters.
 
     In a tree, a repeat's costs are those of all its rounds, and the rows under it are one round, the first where they differ. What stands beside the trunk, as
     auxiliary heads do, comes last, and its costs are not in the first line.
     """
-    _, graph = look_at_spec(spec, settings, limits)
+    if params:
+        if phase or after is not None or tree or depth:
+            raise click.UsageError(
+                "--params lists parameters, and no graph: leave out --phase, --after, --tree and --depth"
+            )
+        print_parameters(spec, settings, limits, form)
+        return
+    checked, graph = look_at_spec(spec, settings, limits)
     if phase or after is not None:
         from ..compiler.driver import run_passes
         from ..compiler.passes import PassOptions
@@ -72,12 +89,48 @@ def command(
     if tree or depth:
         print_tree(graph, depth, form)
     elif form == "json":
-        print_json({"name": graph.name, "text": str(graph), "nodes": [node_json(node) for node in graph.nodes]})
+        nodes = [node_json(node) for node in graph.nodes]
+        print_json({"name": graph.name, "text": str(graph), "nodes": nodes, "params": parameters_json(checked)})
     else:
         width = output_width()
         print_answer(
             "\n".join(part for line in str(graph).splitlines() for part in fold_line(line, width, "      ", cut=False))
         )
+
+
+def print_parameters(spec: str, settings: tuple[str, ...], limits: Limits, form: str) -> None:
+    """Prints the parameters of a spec, of a family too, whose params have no value yet. Raises SpecError for a spec with errors."""
+    from ..compiler.diagnostics import SpecError
+    from ..parameters import spec_parameters
+    from ..text.tables import format_table
+
+    checked = check_spec(spec, settings, limits)
+    if checked.refused or checked.document is None:
+        raise SpecError(checked.diagnostics)
+    found = spec_parameters(checked.document)
+    if form == "json":
+        print_json({"name": checked.name, "params": parameters_json(checked)})
+    elif not found:
+        print_answer(f"{checked.name} has no parameters")
+    else:
+        given = {setting.partition("=")[0] for setting in checked.settings}
+        places = ["--set" if p.name in given else p.place.short for p in found]
+        rows = [
+            (p.name, p.type, p.value or "(open)", p.allowed, at, p.doc) for p, at in zip(found, places, strict=True)
+        ]
+        kept = [at for at, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
+        head = ("parameter", "type", "value", "allowed", "written at", "about")
+        table = [[row[at] for at in kept] for row in (head, *rows)]
+        print_answer(
+            format_table(table[0], table[1:], optional=[name for name in ("about", "allowed") if name in table[0]])
+        )
+
+
+def parameters_json(checked: Compilation) -> list[dict[str, Any]]:
+    """The parameters of a checked spec as `--format json` prints them."""
+    from ..parameters import spec_parameters
+
+    return [each.to_json() for each in spec_parameters(checked.document)] if checked.document else []
 
 
 def print_tree(graph: Graph, depth: int | None, form: str) -> None:

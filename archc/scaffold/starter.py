@@ -20,6 +20,7 @@ from ..compiler.frontend.compose import Composer
 from ..compiler.frontend.located_yaml import Located, parse_yaml, plain_value
 from ..compiler.sources import LABEL_SETS, SourceError, SpecText, find_spec
 from .overlay import Edit, TextDocument, expand_aliases, overlay_document, without_modeline
+from .unused import without_unused
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}\Z")
 
@@ -89,7 +90,8 @@ def start_spec(name: str, origin: str | None) -> StarterSpec:
     if "summary" in header:
         summary += f": {plain_value(header['summary'].value)}"
     new_header = TextDocument(f"archspec: 1\n{header_line('name', name)}{header_line('summary', summary)}")
-    return StarterSpec(overlay_document(document, new_header).text + HINT, flattener.companions, found.bundled)
+    written = without_unused(overlay_document(document, new_header), flattener.companions, f"{name}.yaml")
+    return StarterSpec(written.text + HINT, flattener.companions, found.bundled)
 
 
 def check_name(name: str) -> None:

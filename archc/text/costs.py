@@ -167,7 +167,13 @@ def describe_weight_layers(kinds: Mapping[str, int]) -> str:
 
 def describe_sizes(values: Mapping[str, tuple[int, ...]]) -> str:
     """Inputs or outputs by name with their sizes: `features 512×1×1, logits 1000`."""
-    return ", ".join(f"{name} {format_number(sizes)}" for name, sizes in values.items())
+    return ", ".join(describe_size(name, sizes) for name, sizes in values.items())
+
+
+def describe_size(name: str, sizes: tuple[int, ...]) -> str:
+    """One of them. The end of a graph is called `logits` where its spec says nothing; of a map, which holds none, only the sizes are told."""
+    is_map = any(side != 1 for side in sizes[1:])
+    return format_number(sizes) if name == "logits" and is_map else f"{name} {format_number(sizes)}"
 
 
 def html_table(title: str, rows: Sequence[tuple[str, str]]) -> str:

@@ -75,7 +75,7 @@ def group_lines(found: NetExplanation, explained: ExplainedGroup, paint: Paint) 
         ("MACs", "macs", group.macs),
         ("activations", "activations", group.activations),
     ]
-    rows = [(name, with_share(f"{n:,}", explained.shares[key])) for name, key, n in sums]
+    rows = [(name, with_share(f"{n:,}", explained.shares.get(key, 0))) for name, key, n in sums]
     yield from section("costs", [*rows, *aux_rows([each.layer for each in explained.members])], paint)
     yield from inside_lines([explained], paint)
 
@@ -194,7 +194,9 @@ def cost_rows(node: Explanation) -> Pairs:
     rows = []
     for each in node.facts.costs:
         text = working_text(each)
-        rows.append((each.name, with_share(text, node.shares[shares[each.name]]) if each.name in shares else text))
+        rows.append(
+            (each.name, with_share(text, node.shares.get(shares[each.name], 0)) if each.name in shares else text)
+        )
     return [*rows, *aux_rows([node.layer])]
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
+from ..ir.graph import Value
 from .budget import Budget
+from .context import Context, StepValue
 from .located_yaml import Located
 from .spec import MergeCall, Step, places_in
 
@@ -16,12 +18,15 @@ EXPRESSION = re.compile(r"\$(?:\w+|\([^)]*\))")
 class Absent(NamedTuple):
     """A step that is not in the net: `why` is the modifier that says so, `when` or `repeat`.
 
-    `name` is its name, None where it has none; in a `repeat` of no rounds no expression in it has a value.
+    `name` is its name, None where it has none; in a `repeat` of no rounds no expression in it has a value. `ctx` is its context, and `x`
+    what arrives at it, and so at the step behind it.
     """
 
     step: Step
     name: str | None
     why: Literal["when", "repeat"]
+    ctx: Context
+    x: StepValue
 
 
 class Names(NamedTuple):
@@ -44,10 +49,13 @@ class AbsentSteps:
         self._holders: dict[str, list[Located]] = {}  # the nodes of such steps by a name in them
         self._patterns: list[tuple[tuple[str, ...], Located]] = []
         self._known: set[Located] = set()
+        self._arriving: dict[str, list[Absent]] = {}  # by the value that arrives
 
-    def add(self, absent: Absent, scope: str) -> None:
-        """Adds a step that would be in the scope."""
-        node = absent.step.node
+    def add(self, absent: Absent) -> None:
+        """Adds a step that would be in the scope of its context."""
+        node, scope = absent.step.node, absent.ctx.scope
+        if isinstance(absent.x, Value):
+            self._arriving.setdefault(absent.x.name, []).append(absent)
         if absent.name is not None and "$" not in absent.name:
             self._named[scope, absent.name] = absent
             return
@@ -59,6 +67,10 @@ class AbsentSteps:
         for name in names.known:
             self._holders.setdefault(name, []).append(node)
         self._patterns += [(pattern, node) for pattern in names.patterns]
+
+    def arriving_at(self, name: str) -> list[Absent]:
+        """The absent steps at which the value of this name arrives, in the order of the text."""
+        return self._arriving.get(name, [])
 
     def __bool__(self) -> bool:
         return bool(self._named or self._around)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..diagnostics import Collector, Diagnostic, Note, Reject
 from ..ir.graph import Node, Value
@@ -13,11 +13,13 @@ from ..ir.types import TensorType, format_sizes
 from ..ops import OPS
 from ..ops.fields import Misfit, quote_value
 from ..ops.op import Op
+from .absent import AbsentSteps
 from .budget import FEW_ELEMENTS, INFERENCE, WARNING, Budget
 from .context import NOTHING, Context, Poison, StepValue
 from .located_yaml import BROKEN, Located
 from .recovery import Incomplete
-from .reporting import report_in_context
+from .reporting import add_frames, report_in_context
+from .size_errors import absent_before, absent_in_branches, advise_sizes
 from .values import Arguments, Fault, Poisoned, element_at, evaluate, unknown_fault
 
 # numbers of one value, an image
@@ -26,16 +28,24 @@ MAX_ELEMENTS = 2**31
 MAX_PARAMS = 2**33
 
 
+class RejectedStep(NamedTuple):
+    """A step whose op refuses what arrives: the op, and the mistake as it is told."""
+
+    op: Op
+    diagnostic: Diagnostic
+
+
 class Applier:
-    """Makes the nodes of a graph, in order.
+    """Makes the nodes of a graph, in order. `rejected` are the steps whose ops refuse what arrives, by path.
 
     `literal_ops` are ops without expressions, by name and arguments, made once each; `elements` how many elements the lists of an op
     have; `types` those of results, by op and inputs.
     """
 
-    def __init__(self, arguments: Arguments, diagnostics: Collector, budget: Budget) -> None:
+    def __init__(self, arguments: Arguments, absent: AbsentSteps, diagnostics: Collector, budget: Budget) -> None:
         self.nodes: list[Node] = []
-        self.arguments, self.diagnostics, self.budget = arguments, diagnostics, budget
+        self.rejected: dict[str, RejectedStep] = {}
+        self.arguments, self.absent, self.diagnostics, self.budget = arguments, absent, diagnostics, budget
         self.literal_ops: dict[tuple[str, Located | None], Op] = {}
         self.elements: dict[Op, int] = {}
         self.types: dict[tuple[Op, tuple[TensorType, ...]], TensorType] = {}
@@ -67,7 +77,9 @@ class Applier:
             if (guessed or isinstance(args, Incomplete)) and not reject.about_rank:
                 # it follows from a mistake that is reported already
                 raise Poisoned from None
-            raise self.rejection(reject, op, key, args, inputs, labels) from None
+            fault = self.rejection(reject, op, key, args, inputs, labels, ctx)
+            self.rejected[path] = RejectedStep(op, add_frames(fault.diagnostic, ctx))
+            raise fault from None
         if guessed or isinstance(args, Incomplete):
             return Poison(result)
         node = Node(path, op, tuple(inputs), (Value(path, result),), key.span, ctx.frames)
@@ -133,6 +145,7 @@ class Applier:
         args: Located | None,
         inputs: list[Value],
         labels: tuple[str, ...],
+        ctx: Context,
     ) -> Fault:
         """The Fault of an op that refuses its inputs: at the field or the step that is wrong, with the types of the inputs."""
         node = fields_of(op, args).get(reject.field) if reject.field else None
@@ -144,11 +157,15 @@ class Applier:
             what = labels[i] if i < len(labels) else f"input {i}" if len(inputs) > 1 else "what arrives"
             by = f" from `{value.name}`" if value.name else ""
             notes.append(Note(f"{what} is {value.type}{by}", source.span if source else None))
+        help = reject.help
         if len(inputs) == 1:
-            notes += shape_history(inputs[0], producers)
-        return Fault(
-            reject.code, span, str(reject).replace(f"`{op.name}`", f"`{key.value}`"), reject.help, notes=tuple(notes)
-        )
+            notes += shape_history(inputs[0], producers) + absent_before(inputs[0], producers, ctx, self.absent)
+        elif op.is_merge:
+            if advice := advise_sizes(inputs, producers):
+                notes += advice.notes
+                help = advice.help or help
+            notes += absent_in_branches(inputs, producers, ctx, self.absent)
+        return Fault(reject.code, span, str(reject).replace(f"`{op.name}`", f"`{key.value}`"), help, notes=tuple(notes))
 
 
 def expected_input(value: StepValue, key: Located) -> Value:

@@ -32,6 +32,7 @@ class Declaration(NamedTuple):
     min: float | None = None
     max: float | None = None
     choices: Mapping[Any, None] = MappingProxyType({})
+    doc: str = ""
 
 
 class ParamBuilder:
@@ -99,7 +100,7 @@ class ParamBuilder:
         return Declaration(name, entry.key, kind, value)
 
     def build_long_param(self, name: str, key: Located, node: Located) -> Declaration | None:
-        """A declaration in the long form: {type, default, min, max, choices}."""
+        """A declaration in the long form: {type, default, min, max, choices, doc}."""
         fields = {k: e.value for k, e in node.value.items()}
         kind = fields.get("type")
         known = str(kind.value) if kind else default_type(fields["default"]) if "default" in fields else None
@@ -108,7 +109,8 @@ class ParamBuilder:
             return None
         choices = (freeze(plain_value(each)) for each in fields["choices"].value) if "choices" in fields else ()
         bounds = {k: fields[k].value for k in ("min", "max") if k in fields}
-        return Declaration(name, key, known, fields.get("default"), **bounds, choices=dict.fromkeys(choices))
+        doc = str(fields["doc"].value) if "doc" in fields else ""
+        return Declaration(name, key, known, fields.get("default"), **bounds, choices=dict.fromkeys(choices), doc=doc)
 
 
 def default_type(node: Located) -> str | None:

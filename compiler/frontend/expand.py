@@ -16,13 +16,13 @@ from ..diagnostics import Collector, Diagnostic, Span
 from ..ir.graph import Graph, Head, Node, Value
 from ..ops.merge import Add
 from .absent import Absent
-from .application import Applier, check_usable
+from .application import Applier, RejectedStep, check_usable
 from .budget import BRANCH, CHARACTERS_PER_UNIT, FAULT, LONG_PATH, MERGE_INPUT, OUTPUT, THREAD, Budget
 from .calls import bind_document_inputs, bind_params, enter_block, require_depth
 from .compose import Document
 from .context import NOTHING, POISON, Context, Poison, StepValue, guess_result
 from .deep import DeepCalls
-from .finish import add_output, check_params, check_results, collect_outputs, insert_path_draw
+from .finish import add_output, check_params, check_results, collect_outputs, insert_path_draw, known_part
 from .located_yaml import Located
 from .merges import AbsorbedMerges
 from .modifiers import evaluate_boolean, evaluate_name, evaluate_output, evaluate_use, evaluate_weight
@@ -49,7 +49,7 @@ class Expander:
         self.refused_calls: set[tuple[Located, str]] = set()
         self.deep = DeepCalls()
         self.arguments = Arguments(budget)
-        self.applier = Applier(self.arguments, diagnostics, budget)
+        self.applier = Applier(self.arguments, self.paths.absent, diagnostics, budget)
 
     # ---- the document
 
@@ -196,7 +196,7 @@ class Expander:
         if not kept:
             entry = step.modifiers.get("name")
             name = self.attempt(lambda: ctx.evaluate(entry.value, x)) if entry else None
-            self.paths.absent.add(Absent(step, None if name is None else str(name), "when"), ctx.scope)
+            self.paths.absent.add(Absent(step, None if name is None else str(name), "when", ctx, x))
         return kept
 
     def claim_path(self, step: Step, x: StepValue, ctx: Context, position: Position) -> str:
@@ -376,10 +376,13 @@ class Expander:
 
 
 class Expansion(NamedTuple):
-    """The training graph, None where something is wrong, and the nodes that were made in either case."""
+    """The training graph, and the nodes that were made. Where something is wrong, `graph` is None, `known` is that of these nodes
+    alone, if there are any, and `rejected` are the steps whose ops refuse what arrives, by path."""
 
     graph: Graph | None
     nodes: tuple[Node, ...]
+    known: Graph | None
+    rejected: Mapping[str, RejectedStep]
 
 
 def expand(document: Document, diagnostics: Collector, budget: Budget) -> Expansion:
@@ -389,4 +392,6 @@ def expand(document: Document, diagnostics: Collector, budget: Budget) -> Expans
     """
     expander = Expander(document, diagnostics, budget)
     graph = expander.expand_document()
-    return Expansion(graph, graph.nodes if graph else tuple(expander.applier.nodes))
+    nodes = graph.nodes if graph else tuple(expander.applier.nodes)
+    known = None if graph else known_part(document.name, nodes, expander.heads)
+    return Expansion(graph, nodes, known, expander.applier.rejected)

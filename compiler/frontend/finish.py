@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping, Sequence
 from itertools import accumulate
 
 from ..diagnostics import Collector, Diagnostic, Note, Span
-from ..ir.graph import Graph, Node, Output, Value
+from ..ir.graph import Graph, Head, Node, Output, Value
 from ..limits import raise_limit
 from ..ops.fields import quote_value
 from ..ops.merge import PathDraw
@@ -56,6 +56,16 @@ def collect_outputs(
         diagnostics.error("duplicate-output", inputs["logits"].key.span, what, help)
         return None
     return (*named, Output("logits", end))
+
+
+def known_part(name: str, nodes: Sequence[Node], heads: Sequence[Head]) -> Graph | None:
+    """The graph of the steps that are known of a net that is refused: it ends wherever one of them does. None without any."""
+    made = {node.output.name: node.output for node in nodes}
+    read = {value.name: value for node in nodes for value in node.inputs}
+    ends = [value for path, value in made.items() if path not in read] or [*made.values()][-1:]
+    inputs = tuple(value for path, value in read.items() if path not in made)
+    kept = tuple(head for head in heads if head.value.name in made)
+    return Graph(name, inputs, tuple(nodes), tuple(Output(v.name, v) for v in ends), kept) if nodes else None
 
 
 def check_params(nodes: Sequence[Node], limit: int, diagnostics: Collector) -> None:

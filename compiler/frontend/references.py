@@ -12,6 +12,7 @@ from .budget import REFERENCE, SCOPES_PER_UNIT
 from .context import Context, StepValue
 from .located_yaml import Located
 from .naming import Paths, join_path
+from .size_errors import explain_absence
 from .spec import MergeCall, Place, Step, places_in
 from .values import Fault, Poisoned, span_within, unknown_fault
 
@@ -54,12 +55,17 @@ def resolve_reference(node: Located, x: StepValue, ctx: Context, paths: Paths, g
 
 def explain_absent(name: str, span: Span, absent: Absent) -> Fault:
     """The Fault of a `from` that names a step, or what is in one, that `when` took out or that repeats in no round."""
-    has_name = absent.name is not None and "." not in name
+    has_name = absent.name is not None and ("." not in name or name.endswith(f".{absent.name}"))
     if absent.why == "repeat":
         message = f"`{name}` is not there: {'its' if has_name else 'it stands in a'} `repeat`{'' if has_name else ' that'} has no rounds"
     else:
         message = f"`{name}` was taken out by {'its' if has_name else 'a'} `when`{'' if has_name else ' around it'}"
-    return Fault("from-removed", span, message, notes=(Note("here", absent.step.modifiers[absent.why].key.span),))
+    return Fault(
+        "from-removed",
+        span,
+        message,
+        notes=(Note(explain_absence(absent), absent.step.modifiers[absent.why].key.span),),
+    )
 
 
 def explain_unknown_step(

@@ -28,7 +28,7 @@ def bind_copies(step: Step, x: StepValue, ctx: Context, paths: Paths) -> list[di
     ctx.budget.spend(len(copies) * (1 + ctx.work_of_copy), entry.key)
     if not copies:
         name = step.modifiers.get("name")
-        paths.absent.add(Absent(step, str(name.value.value) if name else None, "repeat"), ctx.scope)
+        paths.absent.add(Absent(step, str(name.value.value) if name else None, "repeat", ctx, x))
     return copies
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..diagnostics import nearest
 from ..ops import OPS
-from ..ops.fields import Schema
+from ..ops.fields import Schema, is_int
 from ..ops.op import Op
 from . import foreign_steps as foreign
 from .bare_names import advise_expression, names_in_sight
@@ -26,6 +26,8 @@ def advise_value(root: Located, node: Located, rule: Schema, path: Path) -> str:
     """What to write instead of a value that its rule refuses; empty where nothing can be guessed."""
     value, kinds = node.value, rule.get("type", [])
     text = value if isinstance(value, str) else node.raw if value is None else ""
+    if len(path) > 1 and path[0] == "input" and text and (advice := advise_input_size(root, text)):
+        return advice
     # `{width}`
     braced = next(iter(value)) if isinstance(value, dict) and len(value) == 1 else ""
     if text or (braced and value[braced].value.value is None):
@@ -43,6 +45,23 @@ def advise_value(root: Located, node: Located, rule: Schema, path: Path) -> str:
     if isinstance(value, float) and "integer" in kinds and "number" not in kinds and abs(value) < 2**31:
         return f"write {math.floor(value)} or {math.floor(value) + 1}"
     return advise_list(root, node, rule, path) or advise_form(node, rule)
+
+
+def advise_input_size(root: Located, text: str) -> str:
+    """What to write instead of an expression, or the bare name of a param, for a size of an input; empty for any other text."""
+    name = text.removeprefix("$")
+    params = root.value["params"].value.value if "params" in root.value else None
+    declared = params[name].value if isinstance(params, dict) and name in params else None
+    if "$" not in text and declared is None:
+        return ""
+    fields = declared.value if declared and isinstance(declared.value, dict) else {}
+    default = fields["default"].value if "default" in fields else declared
+    is_known = default is not None and (is_int(default.value) or isinstance(default.value, list))
+    value = foreign.format_flow(plain_value(default)) if default is not None and is_known else "its value"
+    return (
+        f"an input's sizes are plain numbers, which no parameter changes: write {value}; "
+        "for another size, a spec that `extends` this one has an `input` of its own"
+    )
 
 
 def advise_text(text: str, node: Located, rule: Schema) -> str:

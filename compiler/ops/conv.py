@@ -14,7 +14,19 @@ from ..ir.graph import Value
 from ..ir.operation import Param
 from ..ir.types import TensorType
 from .fields import Bool, InitKind, Int, Padding, Pair
-from .op import Doubt, Lengths, OnnxBuilder, Op, Saved, field, format_extent, format_stride, op, require_image
+from .op import (
+    Doubt,
+    Lengths,
+    OnnxBuilder,
+    Op,
+    Repadding,
+    Saved,
+    field,
+    format_extent,
+    format_stride,
+    op,
+    require_image,
+)
 from .windows import Window, Windows
 from .working import Working, padding_note, product, window_terms
 
@@ -75,6 +87,27 @@ def sliding_windows(
         Window(stride[i], -sides[i], dilation[i] * (kernel[i] - 1) - sides[i], spread=dilation[i]) for i in (0, 1)
     )
     return rows, columns
+
+
+def repad(
+    op: Op, x: TensorType, kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int] = (1, 1)
+) -> Repadding | None:
+    """The convolution or pool padded so that each axis of `x` has ceil(size / stride) positions; None where it has, or no padding does it.
+
+    It is a number a side where the window has a middle, and else `same`.
+    """
+    wanted = tuple(-(-size // step) for size, step in zip(x.lengths, stride, strict=True))
+    (down, odd_down), (across, odd_across) = (divmod(d * (k - 1), 2) for k, d in zip(kernel, dilation, strict=True))
+    padded = op.replace(padding="same" if odd_down or odd_across else (down, across, down, across))
+    try:
+        if op.infer(x).lengths == wanted or padded.infer(x).lengths != wanted:
+            return None
+    except Reject:
+        return None
+    spelt = {name: op.fields[name].kind.spell for name in ("kernel", "padding")}
+    now, then = op.field_values(), padded.field_values()
+    has = f"kernel {spelt['kernel'](now['kernel'])} and padding {spelt['padding'](now['padding'])}"
+    return Repadding(padded, has, f"padding: {spelt['padding'](then['padding'])}")
 
 
 def padded_bytes(x: TensorType, sides: Sides) -> int:
@@ -191,6 +224,9 @@ class Conv(Op):
         height = output_size(self, "height", x.height, top, bottom, kh, sh, dh)
         width = output_size(self, "width", x.width, left, right, kw, sw, dw)
         return x.with_sizes(self.out, height, width)
+
+    def pad_fully(self, x: TensorType) -> Repadding | None:
+        return repad(self, x, self.kernel, self.stride, self.dilation)
 
     def least_input(self, least: Lengths, x: TensorType) -> Lengths:
         (height, width), (kh, kw), (sh, sw), (dh, dw) = least, self.kernel, self.stride, self.dilation

@@ -68,6 +68,19 @@ class Saved(NamedTuple):
     without_gaps: bool = False
 
 
+class Repadding(NamedTuple):
+    """An op with another padding.
+
+    op     the op
+    has    what it has without it, for a message: `kernel 3 and padding 0`
+    write  what a spec writes: `padding: 1`
+    """
+
+    op: Op
+    has: str
+    write: str
+
+
 class Doubt(NamedTuple):
     """A field that is allowed as it stands and was probably not meant so: a warning."""
 
@@ -235,6 +248,10 @@ class Op:
         `x`'s own size on the other one.
         """
         return least
+
+    def pad_fully(self, x: TensorType) -> Repadding | None:
+        """The op padded so that each axis of an image has ceil(size / stride) positions; None where it has, or no padding of its does it."""
+        return None
 
     def params(self, *x: Any, **_: Any) -> dict[str, Param]:
         """The tensors it owns by name, in torch's order; both backends and every checkpoint agree with this.

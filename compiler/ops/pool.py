@@ -13,9 +13,30 @@ from ..diagnostics import Reject
 from ..ir.dtypes import I64
 from ..ir.graph import Value
 from ..ir.types import TensorType
-from .conv import UNFUSABLE_ZERO, Sides, least_input_size, output_size, padded_bytes, padding_sides, sliding_windows
+from .conv import (
+    UNFUSABLE_ZERO,
+    Sides,
+    least_input_size,
+    output_size,
+    padded_bytes,
+    padding_sides,
+    repad,
+    sliding_windows,
+)
 from .fields import Bool, Padding, Pair
-from .op import MOST_HALF_TERMS, Lengths, OnnxBuilder, Op, Saved, field, format_extent, format_stride, op, require_image
+from .op import (
+    MOST_HALF_TERMS,
+    Lengths,
+    OnnxBuilder,
+    Op,
+    Repadding,
+    Saved,
+    field,
+    format_extent,
+    format_stride,
+    op,
+    require_image,
+)
 from .windows import Windows
 from .working import Working, padding_note, window_terms
 
@@ -99,6 +120,9 @@ class Pool(Op):
             pool_output_size(self, "height", x.height, top, bottom, self.kernel[0], self.resolved_stride[0]),
             pool_output_size(self, "width", x.width, left, right, self.kernel[1], self.resolved_stride[1]),
         )
+
+    def pad_fully(self, x: TensorType) -> Repadding | None:
+        return repad(self, x, self.kernel, self.resolved_stride)
 
     def least_input(self, least: Lengths, x: TensorType) -> Lengths:
         (height, width), (kh, kw), (sh, sw) = least, self.kernel, self.resolved_stride

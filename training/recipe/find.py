@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...compiler.diagnostics import Failure, nearest
+from ...compiler.patterns import explain_pattern
 from ...compiler.sources import (
     BUNDLED,
     RECIPES,
@@ -92,6 +93,8 @@ def find_recipe(recipe: str) -> SpecText:
         return text
     if name in found:
         return read_bundled_recipe(name)
+    if pattern := explain_pattern(recipe):
+        raise Failure("no-such-recipe", pattern.message, pattern.help, 2)
     near, path = nearest(name, found), Path(recipe)
     beside = [each for each in names_in_folder(path.parent) if each.endswith((".yaml", ".yml"))]
     file = nearest(path.name, beside)

@@ -1,0 +1,57 @@
+"""The parameters of a spec, as `archc show --params` lists them: what `--set` and `params=` may change, and to what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .compiler.diagnostics import Span
+from .compiler.frontend.located_yaml import Located, plain_value
+from .compiler.frontend.open_params import choices_of
+from .compiler.ops.fields import quote_value
+
+if TYPE_CHECKING:
+    from .compiler.frontend.compose import Document
+
+
+class SpecParameter(NamedTuple):
+    """A parameter of a spec.
+
+    name     its name
+    type     one of the language's words; `any` where the default is an expression
+    default  its value as it is written, or as `--set` gives it; None where it has none, and a member of the family gives it
+    allowed  the values that it takes, in words; empty where the type alone says it
+    doc      what the spec says of it; empty where that says nothing
+    place    where that value is written, or else the declaration
+    """
+
+    name: str
+    type: str
+    default: Located | None
+    allowed: str
+    doc: str
+    place: Span
+
+    @property
+    def value(self) -> str:
+        """Its value as a spec writes it; empty without any."""
+        return "" if self.default is None else quote_value(plain_value(self.default)).strip("'")
+
+    def to_json(self) -> dict[str, Any]:
+        """{"name", "type", "value", "allowed", "doc", "source"}; "value" is null where it is open."""
+        value = None if self.default is None else plain_value(self.default)
+        facts = {
+            "name": self.name,
+            "type": self.type,
+            "value": value,
+            "allowed": self.allowed or None,
+            "doc": self.doc or None,
+        }
+        return {**facts, "source": self.place.short}
+
+
+def spec_parameters(document: Document) -> tuple[SpecParameter, ...]:
+    """The parameters of a composed document, in the order in which they are declared."""
+    return tuple(
+        SpecParameter(p.name, p.type, p.default, choices_of(p, document).removeprefix("it is "), p.doc, p.key.span)
+        for p in document.params.values()
+    )
