@@ -151,7 +151,8 @@ def test_weights_of_another_run(run: Run) -> None:
     best = load_file("first/best.safetensors")
     torch.save({"ema": best, "model": {f"module.{name}": each for name, each in best.items()}}, "both.pth")
     told = run(*TRAIN, "--dry-run", "--weights", "both.pth", "--set", "data.split=0.5")
-    assert told.code == 0 and "val.csv" in told.out and "val.csv" not in run(*TRAIN, "--dry-run").out
+    assert told.code == 0 and {"train.csv", "val.csv"} <= {*told.out.split()}
+    assert "val.csv" not in run(*TRAIN, "--dry-run").out
     assert (
         "weights from both.pth: 4 tensors; taken: `ema` (`model`, prefix `module.` fits, too: --weights-key,"
         in told.err
@@ -371,6 +372,8 @@ def test_a_share_for_validation_is_listed(run: Run) -> None:
     assert "31 parameters, 15 of them trained" in ran.err and "warning[beyond-end]" in ran.err
     lines = Path("run/val.csv").read_text("utf-8").splitlines()
     assert lines[0] == "path,class" and len(lines) == 7 and lines[1].endswith(",blue")
+    trained = Path("run/train.csv").read_text("utf-8").splitlines()
+    assert trained[0] == lines[0] and len({*trained, *lines}) == 19 and len(trained) == 13
     ran = run(
         "build",
         "run/spec.yaml",
@@ -379,7 +382,7 @@ def test_a_share_for_validation_is_listed(run: Run) -> None:
         "--precision",
         "int8",
         "--calibrate",
-        "run/val.csv",
+        "run/train.csv",
         "-o",
         "tiny.onnx",
         "--max-error",

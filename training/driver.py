@@ -236,7 +236,7 @@ def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, 
             raise InternalError(f"{folder.spec} is not the net that is trained")
     folder.write_text(folder.recipe, to_yaml(request.recipe))
     if request.part is None:
-        folder.write_validation(net.data)
+        folder.write_split(net.data)
     data = request.data if isinstance(request.data, (str, os.PathLike)) else None
     record = {
         "net": net.graph.name,
