@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import archc
 from archc.cli.training_progress import TrainingProgress
 from archc.compiler.diagnostics import Failure
 from archc.training.metrics import read_metrics
@@ -158,7 +159,23 @@ def test_weights_of_another_run(run: Run) -> None:
         in told.err
     )
     refused = run(*TRAIN, "-o", "third", "--weights", "first/best.safetensors", "--set", "width=7")
-    assert refused.code == 1 and "weights-misshapen" in refused.err
+    assert refused.code == 1 and "weights-misshapen" in refused.err and "was trained by" not in refused.err
+
+
+def test_a_build_by_another_spec_names_the_runs_own(run: Run) -> None:
+    assert run(*TRAIN, "-o", "my run", "--epochs", "1").code == 0
+    own = "was trained by `my run/spec.yaml`: archc build 'my run/spec.yaml' --weights 'my run/best.safetensors'"
+    weights = Path("my run/best.safetensors")
+    refused = run("build", "tiny.yaml", "--weights", str(weights))
+    assert refused.code == 1 and "[weights-misshapen]" in refused.err and own in refused.err
+    with pytest.raises(Failure) as caught:
+        archc.load("tiny.yaml").to_torch(weights=weights)
+    assert "archc.load('my run/spec.yaml')" in str(caught.value.help)
+    # a spec that was edited since is not the one that was trained, and neither has weights elsewhere
+    Path("my run/spec.yaml").write_text(SPEC, "utf-8")
+    assert "was trained by" not in run("build", "tiny.yaml", "--weights", str(weights)).err
+    weights.rename("elsewhere.safetensors")
+    assert "was trained by" not in run("build", "tiny.yaml", "--weights", "elsewhere.safetensors").err
     refused = run(*TRAIN, "-o", "fourth", "--weights-skip", "fc")
     assert refused.code == 2 and "--weights" in refused.err
     refused = run("train", "--resume", "first", "--weights-key", "model")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..compiler.backends import Backend, Export
 from ..compiler.content_names import OutputFile
-from ..compiler.diagnostics import clean
+from ..compiler.diagnostics import Failure, SpecError, clean
 from ..compiler.driver import Compilation, run_passes
 from ..compiler.ir.graph import Graph
 from ..compiler.weights.loading import LoadedWeights, NetTensors, load_checkpoints
@@ -145,7 +145,6 @@ def proof_extent(backend: Backend, options: BuildOptions) -> Extent | None:
 
 def training_graph(checked: Compilation) -> Graph:
     """The graph that is built from. Raises SpecError for a spec with errors, or one whose params are open."""
-    from ..compiler.diagnostics import SpecError
     from ..net import graph_of
 
     if checked.failed:
@@ -163,7 +162,12 @@ def resolve_weights(training: Graph, options: BuildOptions) -> LoadedWeights:
     seeded = SeededSource(training.params(), options.seed)
     if not options.weights:
         return LoadedWeights(seeded, WeightReport(f"seed {options.seed}", 0, as_started=True))
-    return load_checkpoints(options.weights, NetTensors.of(training), seeded, options.checkpoint_options)
+    try:
+        return load_checkpoints(options.weights, NetTensors.of(training), seeded, options.checkpoint_options)
+    except Failure as failure:
+        from .trained import name_trained_spec
+
+        raise name_trained_spec(failure, options) from None
 
 
 def with_untouched_starts(training: Graph, weights: LoadedWeights, options: BuildOptions) -> WeightReport:

@@ -1,10 +1,11 @@
-"""What a training run ends in: its net, or the average of its ensemble, as an ONNX file in the folder of the run.
+"""What a training run ends in: its net, or the average of its ensemble, as an ONNX file in the folder of the run. And whose a run's weights are.
 
 This stands here and not in training, which knows the compiler and no build.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..compiler.diagnostics import Failure, SpecError
@@ -38,3 +39,32 @@ def build_trained(
         again = f"the {what} is trained; archc build {as_word(run.spec)} --weights {as_word(run.best)} builds it"
         help_text = f"{failure.help}; {again}" if failure.help else again
         raise Failure(failure.code, failure.message, help_text, failure.exit_code) from failure
+
+
+# what other weights than the net's own are refused by
+OTHER_WEIGHTS = ("weights-misshapen", "weights-missing", "weights-unused")
+
+
+def name_trained_spec(failure: Failure, options: BuildOptions) -> Failure:
+    """The Failure of a checkpoint that does not fit, with the spec that it was trained by where it lies in the folder of a run."""
+    places = [each for each in (options.weights or {}).values() if isinstance(each, Path)]
+    if failure.code not in OTHER_WEIGHTS or len(places) != 1:
+        return failure
+    (weights,) = places
+    run = RunFolder(weights.parent)
+    if not is_as_trained(run):
+        return failure
+    flag = options.spelling("weights") == "--weights"
+    then = f"archc build {as_word(run.spec)} --weights {as_word(weights)}" if flag else f"archc.load({str(run.spec)!r})"
+    own = f"this checkpoint was trained by `{run.spec}`: {then}"
+    return Failure(failure.code, failure.message, f"{own}\n{failure.help}".rstrip(), failure.exit_code)
+
+
+def is_as_trained(run: RunFolder) -> bool:
+    """Whether a folder is a run's, whose spec is still the one that was trained."""
+    try:
+        trained = run.read_record().get("spec_sha256")
+        graph = check(str(run.spec)).graph
+    except (Failure, SpecError):
+        return False
+    return graph is not None and graph.sha256() == trained
