@@ -158,6 +158,13 @@ def test_weights_of_another_run(run: Run) -> None:
         "weights from both.pth: 4 tensors; taken: `ema` (`model`, prefix `module.` fits, too: --weights-key,"
         in told.err
     )
+    torch.save(best | {"head.weight": torch.ones(3)}, "more.pth")
+    trained, built = (
+        run(*TRAIN, "--dry-run", "--weights", "more.pth"),
+        run("build", "first/spec.yaml", "--weights", "more.pth"),
+    )
+    for ran in (trained, built):
+        assert "warning[weights-unused]: the net has no place for 1 tensor of more.pth (head.weight)" in ran.err
     refused = run(*TRAIN, "-o", "third", "--weights", "first/best.safetensors", "--set", "width=7")
     assert refused.code == 1 and "weights-misshapen" in refused.err and "was trained by" not in refused.err
 
@@ -264,9 +271,16 @@ graph:
 
 def test_an_ensemble_is_measured_and_built(run: Run) -> None:
     """Its average is the ONNX file that `archc build` makes of RUN, and does as well there as the run says."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
     Path("tiny.yaml").write_text(ENSEMBLE, "utf-8")
     ran = run(*TRAIN, "-o", "run")
     assert ran.code == 0, ran.err
+    save_file(load_file("run/best.safetensors") | {"more.weight": torch.ones(3)}, "more.safetensors")
+    again = run(*TRAIN, "-o", "again", "--weights", "more.safetensors", "--epochs", "1")
+    # both members read the file
+    assert again.code == 0 and again.err.count("weights from more") == 2 and again.err.count("[weights-unused]") == 1
     assert (
         "measuring 2 members and their average on 6 pictures" in ran.err and "archc run run/pair.onnx PHOTO" in ran.out
     )
