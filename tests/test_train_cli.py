@@ -169,6 +169,13 @@ def test_weights_of_another_run(run: Run) -> None:
     assert refused.code == 1 and "weights-misshapen" in refused.err and "was trained by" not in refused.err
 
 
+def test_a_run_does_not_go_to_standard_output(run: Run) -> None:
+    for more in ([], ["--dry-run"]):
+        refused = run(*TRAIN, "-o", "-", *more)
+        assert refused.code == 2 and "[usage]" in refused.err and "-o runs/first" in refused.err
+    assert not Path("-").exists()
+
+
 def test_a_build_by_another_spec_names_the_runs_own(run: Run) -> None:
     assert run(*TRAIN, "-o", "my run", "--epochs", "1").code == 0
     own = "was trained by `my run/spec.yaml`: archc build 'my run/spec.yaml' --weights 'my run/best.safetensors'"
