@@ -135,4 +135,6 @@ def open_pictures(request: TrainingRequest, checked: Compilation, count: int | N
         ) from None
     for note in data.notes:
         request.tell(f"note: {note}")
+    for code, text in data.warnings:
+        request.tell(f"warning[{code}]: {text}")
     return data
