@@ -169,6 +169,29 @@ def test_weights_of_another_run(run: Run) -> None:
     assert refused.code == 1 and "weights-misshapen" in refused.err and "was trained by" not in refused.err
 
 
+@pytest.mark.parametrize(
+    ("settings", "untrained"),
+    [
+        # by the spec's own start, and by the recipe's, of another seed than a build's
+        (("freeze=[conv]", "seed=5"), ["conv"]),
+        (("freeze=[conv]", "seed=5", "init={normal: {std: 0.3, bias: 1}}"), ["conv"]),
+        (("freeze=[fc]", "init.layers.fc.xavier.bias=2"), ["fc"]),
+        (("seed=5",), []),
+    ],
+)
+def test_a_step_that_a_run_left_as_it_began_is_told_as_untrained(
+    run: Run, settings: tuple[str, ...], untrained: list[str]
+) -> None:
+    chosen = [word for each in settings for word in ("--set", each)]
+    assert run(*TRAIN, "-o", "run", "--epochs", "1", *chosen).code == 0
+    build = ("build", "run/spec.yaml", "--weights", "run/best.safetensors", "--proof", "none", "--format", "json")
+    told = json.loads(run(*build).out)["weights"]
+    assert (told["untrained"], told["as_started"]) == (untrained, False)
+    # a recipe that is not the run's tells nothing
+    Path("run/recipe.yaml").write_text("recipe: 1\nseed: 6\n", "utf-8")
+    assert json.loads(run(*build).out)["weights"]["untrained"] == []
+
+
 def test_a_run_does_not_go_to_standard_output(run: Run) -> None:
     for more in ([], ["--dry-run"]):
         refused = run(*TRAIN, "-o", "-", *more)
@@ -282,7 +305,9 @@ def test_an_ensemble_is_measured_and_built(run: Run) -> None:
     from safetensors.torch import load_file, save_file
 
     Path("tiny.yaml").write_text(ENSEMBLE, "utf-8")
-    ran = run(*TRAIN, "-o", "run")
+    ran = run(
+        *TRAIN, "-o", "run", "--set", "freeze=[member1.conv]", "--set", "init={normal: {layers: {conv: {bias: 1}}}}"
+    )
     assert ran.code == 0, ran.err
     save_file(load_file("run/best.safetensors") | {"more.weight": torch.ones(3)}, "more.safetensors")
     again = run(*TRAIN, "-o", "again", "--weights", "more.safetensors", "--epochs", "1")
@@ -306,7 +331,8 @@ def test_an_ensemble_is_measured_and_built(run: Run) -> None:
     ran = run("train", "--resume", "run", "--device", "cpu", "--format", "json")
     document = json.loads(ran.out)
     assert ran.code == 0 and document["build"]["artifacts"][0]["path"] == "run/pair.onnx" and document["best"] is None
-    assert run("build", "run/spec.yaml", "--weights", "run/best.safetensors", "-o", "again.onnx").code == 0
+    built = run("build", "run/spec.yaml", "--weights", "run/best.safetensors", "-o", "again.onnx")
+    assert built.code == 0 and "2 tensors untrained (member1.conv)" in built.out
     assert Path("run/pair.onnx").read_bytes() == Path("again.onnx").read_bytes()
     told = json.loads(run("eval", "run/pair.onnx", "photos/val", "--device", "cpu", "--format", "json").out)
     found = document["ensemble"]

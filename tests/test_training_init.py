@@ -245,9 +245,8 @@ def test_a_setting_is_about_a_layer(setting: str) -> None:
 def test_a_setting_that_is_no_start_of_a_layer(setting: str) -> None:
     with pytest.raises(Failure) as caught:
         base_recipe(setting)
-    assert (caught.value.code, caught.value.exit_code) == ("set-value", 2) and NOT_OF_LAYERS[
-        setting
-    ] in caught.value.help
+    assert (caught.value.code, caught.value.exit_code) == ("set-value", 2)
+    assert NOT_OF_LAYERS[setting] in caught.value.help
 
 
 def test_paths_are_written_as_yaml_reads_them() -> None:

@@ -173,8 +173,8 @@ def resolve_weights(training: Graph, options: BuildOptions) -> LoadedWeights:
 def with_untouched_starts(training: Graph, weights: LoadedWeights, options: BuildOptions) -> WeightReport:
     """The report on the weights of a build, which knows an untouched start by the tensors themselves.
 
-    The start may be that of the build's own seed, or of the module that gave a state_dict; an ensemble's member may have started
-    as a net of its own.
+    The start may be that of the build's own seed, of the module that gave a state_dict, or of the run in whose folder a checkpoint lies; an
+    ensemble's member may have started as a net of its own.
     """
     from ..compiler.weights.untouched import Start, report_untouched
 
@@ -185,7 +185,10 @@ def with_untouched_starts(training: Graph, weights: LoadedWeights, options: Buil
         began = [each.source for each in checkpoint.state_dicts] if isinstance(checkpoint, Checkpoint) else []
         seeds = dict.fromkeys([options.seed, *(getattr(source, "seed", None) for source in began)])
         starts |= {Start(seed, inside): None for seed in seeds if seed is not None for inside in ("", step)}
-    return report_untouched(weights.report, weights.source, training.params(), starts)
+    report = report_untouched(weights.report, weights.source, training.params(), starts)
+    from .trained import with_starts_of_run
+
+    return with_starts_of_run(report, weights.source, training, options)
 
 
 class Graphs(NamedTuple):
