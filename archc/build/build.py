@@ -165,7 +165,7 @@ def resolve_weights(training: Graph, options: BuildOptions) -> LoadedWeights:
     try:
         return load_checkpoints(options.weights, NetTensors.of(training), seeded, options.checkpoint_options)
     except Failure as failure:
-        from .trained import name_trained_spec
+        from .runs import name_trained_spec
 
         raise name_trained_spec(failure, options) from None
 
@@ -176,19 +176,18 @@ def with_untouched_starts(training: Graph, weights: LoadedWeights, options: Buil
     The start may be that of the build's own seed, of the module that gave a state_dict, or of the run in whose folder a checkpoint lies; an
     ensemble's member may have started as a net of its own.
     """
-    from ..compiler.weights.untouched import Start, report_untouched
-
     if not options.weights:
         return weights.report
+    from ..compiler.weights.untouched import Start, report_untouched
+    from .runs import report_left_steps
+
     starts: dict[Start, None] = {}
     for step, checkpoint in options.weights.items():
         began = [each.source for each in checkpoint.state_dicts] if isinstance(checkpoint, Checkpoint) else []
         seeds = dict.fromkeys([options.seed, *(getattr(source, "seed", None) for source in began)])
         starts |= {Start(seed, inside): None for seed in seeds if seed is not None for inside in ("", step)}
     report = report_untouched(weights.report, weights.source, training.params(), starts)
-    from .trained import with_starts_of_run
-
-    return with_starts_of_run(report, weights.source, training, options)
+    return report_left_steps(report, weights.source, training, options)
 
 
 class Graphs(NamedTuple):

@@ -74,9 +74,18 @@ def lay_choice(base: Located, own: Located, section: str) -> Located:
 
 def with_field_names(choice: Located, section: str) -> Located:
     """A choice whose one value stands alone, `{normal: 0.1}`, with the name of its field: `{normal: {std: 0.1}}`."""
-    ((name, entry),) = choice.value.items()
+    entry = next(iter(choice.value.values()), None)
+    # several are a mistake, which is told
+    if (
+        entry is None
+        or len(choice.value) > 1
+        or isinstance(entry.value.value, dict)
+        or entry.value.value in (None, BROKEN)
+    ):
+        return choice
+    name = str(entry.key.value)
     bare = recipe_schema()["properties"][section]["properties"].get(name, {}).get("x-bare")
-    if not bare or entry.value.value is None or entry.value.value is BROKEN or isinstance(entry.value.value, dict):
+    if not bare:
         return choice
     fields = Located({bare: Entry(Located(bare, entry.key.span, bare), entry.value)}, entry.value.span)
     return type(choice)({name: Entry(entry.key, fields)}, choice.span, choice.raw, choice.style)

@@ -104,10 +104,12 @@ def as_setting(help: str, override: Override) -> str:
     """The help of a value that is set in a shell, in which what to write is a setting, too."""
     if not override.in_shell:
         return help
-    # the key is the last part of the name, or the path of a step, which has dots
-    keys = [override.name[at:] for at in range(len(override.name)) if at == 0 or override.name[at - 1] == "."]
-    any_key = "|".join(map(re.escape, keys))
-    return re.sub(rf"`\"?(?:{any_key})\"?: ([^`]+)`", lambda found: f"`{write_setting(override.name, found[1])}`", help)
+
+    def as_option(entry: re.Match[str]) -> str:
+        """An entry as a setting, where its key is the last part of the name, or the path of a step, which has dots."""
+        return f"`{write_setting(override.name, entry[2])}`" if f".{override.name}".endswith(f".{entry[1]}") else entry[0]  # fmt: skip
+
+    return re.sub(r"`\"?([^`:\"]+)\"?: ([^`]+)`", as_option, help)
 
 
 def advise_choice(path: list[str], field: str, value: Any) -> str:
