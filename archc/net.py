@@ -240,8 +240,7 @@ class Net:
 def warn_of_weights(report: WeightReport) -> None:
     """Warns, as Python does, of what the command line says of weights: what was passed over, and what else fits."""
     from .compiler.spelling import as_keyword
-    from .compiler.weights.report import describe_taken
-    from .text.weights import weight_warnings
+    from .compiler.weights.report import describe_taken, weight_warnings
 
     texts = [text for _, text in weight_warnings(report)]
     texts += [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
@@ -72,6 +73,26 @@ def test_rows_are_added_up(run, by, keys):
     ran = run("profile", "small.onnx", "--by", by, "--runs", "1", "--top", "2")
     assert ran.code == 0 and "more take" in ran.out and "GFLOP/s" in ran.out
     assert ("Lines are those of small.yaml." in ran.out) == (by != "op")
+
+
+ADDED = {
+    "int8": ("--precision", "int8", "--calibrate", "inputs.npz"),
+    "fp16": ("--precision", "fp16"),
+}
+
+
+@pytest.mark.parametrize("precision", ADDED)
+def test_what_a_build_adds_is_told_by_the_step_that_it_is_for(run, precision):
+    """The rounding behind a step, the flatten before one: none is a step or a block of its own."""
+    np.savez("inputs.npz", image=np.random.default_rng(0).normal(size=(12, 3, 16, 16)).astype(np.float32))
+    assert run("build", "small.yaml", "-o", "small.onnx", "--proof", "none", *ADDED[precision]).code == 0
+    paths = {row["path"] for row in json.loads(run("cost", "small.yaml", "--format", "json").out)["layers"]}
+    single, blocks = profile(run, "small.onnx"), profile(run, "small.onnx", "--by", "block")
+    assert {row["step"] for row in single["rows"]} <= paths | {"", "image"}
+    assert {row["block"] for row in blocks["rows"]} <= {path.partition(".")[0] for path in paths} | {"", "image"}
+    (hidden,) = (row for row in single["rows"] if row["step"] == "hidden")
+    assert "hidden/Flatten" in hidden["covers"] and hidden["line"] == "small.yaml:13"
+    assert sum(row["share"] for row in blocks["rows"]) == pytest.approx(1)
 
 
 def test_a_model_from_elsewhere_is_profiled_in_a_process_of_its_own(run):
@@ -169,3 +190,10 @@ def test_bad_requests(run):
     assert run("profile", "nothing.onnx").code == 2
     ran = run("profile", "small.onnx", "--runs", "0")
     assert ran.code == 2 and "--runs" in ran.err
+
+
+@pytest.mark.parametrize(("device", "shown"), [("cuda", "cuda"), ("gpu", "cuda"), ("tensorrt", "tensorrt")])
+def test_a_profile_on_a_gpu_is_refused_with_what_to_do_instead(run, device, shown):
+    ran = run("profile", "small.onnx", "--device", device)
+    assert ran.code == 2 and "launched" in ran.err
+    assert f"archc bench small.onnx --device {shown}" in ran.err and "nsys profile" in ran.err

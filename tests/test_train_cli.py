@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import archc
 from archc.cli.training_progress import TrainingProgress
 from archc.compiler.diagnostics import Failure
 from archc.training.metrics import read_metrics
@@ -151,13 +152,67 @@ def test_weights_of_another_run(run: Run) -> None:
     best = load_file("first/best.safetensors")
     torch.save({"ema": best, "model": {f"module.{name}": each for name, each in best.items()}}, "both.pth")
     told = run(*TRAIN, "--dry-run", "--weights", "both.pth", "--set", "data.split=0.5")
-    assert told.code == 0 and "val.csv" in told.out and "val.csv" not in run(*TRAIN, "--dry-run").out
+    assert told.code == 0 and {"train.csv", "val.csv"} <= {*told.out.split()}
+    assert "val.csv" not in run(*TRAIN, "--dry-run").out
     assert (
         "weights from both.pth: 4 tensors; taken: `ema` (`model`, prefix `module.` fits, too: --weights-key,"
         in told.err
     )
+    torch.save(best | {"head.weight": torch.ones(3)}, "more.pth")
+    trained, built = (
+        run(*TRAIN, "--dry-run", "--weights", "more.pth"),
+        run("build", "first/spec.yaml", "--weights", "more.pth"),
+    )
+    for ran in (trained, built):
+        assert "warning[weights-unused]: the net has no place for 1 tensor of more.pth (head.weight)" in ran.err
     refused = run(*TRAIN, "-o", "third", "--weights", "first/best.safetensors", "--set", "width=7")
-    assert refused.code == 1 and "weights-misshapen" in refused.err
+    assert refused.code == 1 and "weights-misshapen" in refused.err and "was trained by" not in refused.err
+
+
+@pytest.mark.parametrize(
+    ("settings", "untrained"),
+    [
+        # by the spec's own start, and by the recipe's, of another seed than a build's
+        (("freeze=[conv]", "seed=5"), ["conv"]),
+        (("freeze=[conv]", "seed=5", "init={normal: {std: 0.3, bias: 1}}"), ["conv"]),
+        (("freeze=[fc]", "init.layers.fc.xavier.bias=2"), ["fc"]),
+        (("seed=5",), []),
+    ],
+)
+def test_a_step_that_a_run_left_as_it_began_is_told_as_untrained(
+    run: Run, settings: tuple[str, ...], untrained: list[str]
+) -> None:
+    chosen = [word for each in settings for word in ("--set", each)]
+    assert run(*TRAIN, "-o", "run", "--epochs", "1", *chosen).code == 0
+    build = ("build", "run/spec.yaml", "--weights", "run/best.safetensors", "--proof", "none", "--format", "json")
+    told = json.loads(run(*build).out)["weights"]
+    assert (told["untrained"], told["as_started"]) == (untrained, False)
+    # a recipe that is not the run's tells nothing
+    Path("run/recipe.yaml").write_text("recipe: 1\nseed: 6\n", "utf-8")
+    assert json.loads(run(*build).out)["weights"]["untrained"] == []
+
+
+def test_a_run_does_not_go_to_standard_output(run: Run) -> None:
+    for more in ([], ["--dry-run"]):
+        refused = run(*TRAIN, "-o", "-", *more)
+        assert refused.code == 2 and "[usage]" in refused.err and "-o runs/first" in refused.err
+    assert not Path("-").exists()
+
+
+def test_a_build_by_another_spec_names_the_runs_own(run: Run) -> None:
+    assert run(*TRAIN, "-o", "my run", "--epochs", "1").code == 0
+    own = "was trained by `my run/spec.yaml`: archc build 'my run/spec.yaml' --weights 'my run/best.safetensors'"
+    weights = Path("my run/best.safetensors")
+    refused = run("build", "tiny.yaml", "--weights", str(weights))
+    assert refused.code == 1 and "[weights-misshapen]" in refused.err and own in refused.err
+    with pytest.raises(Failure) as caught:
+        archc.load("tiny.yaml").to_torch(weights=weights)
+    assert "archc.load('my run/spec.yaml')" in str(caught.value.help)
+    # a spec that was edited since is not the one that was trained, and neither has weights elsewhere
+    Path("my run/spec.yaml").write_text(SPEC, "utf-8")
+    assert "was trained by" not in run("build", "tiny.yaml", "--weights", str(weights)).err
+    weights.rename("elsewhere.safetensors")
+    assert "was trained by" not in run("build", "tiny.yaml", "--weights", "elsewhere.safetensors").err
     refused = run(*TRAIN, "-o", "fourth", "--weights-skip", "fc")
     assert refused.code == 2 and "--weights" in refused.err
     refused = run("train", "--resume", "first", "--weights-key", "model")
@@ -246,9 +301,18 @@ graph:
 
 def test_an_ensemble_is_measured_and_built(run: Run) -> None:
     """Its average is the ONNX file that `archc build` makes of RUN, and does as well there as the run says."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
     Path("tiny.yaml").write_text(ENSEMBLE, "utf-8")
-    ran = run(*TRAIN, "-o", "run")
+    ran = run(
+        *TRAIN, "-o", "run", "--set", "freeze=[member1.conv]", "--set", "init={normal: {layers: {conv: {bias: 1}}}}"
+    )
     assert ran.code == 0, ran.err
+    save_file(load_file("run/best.safetensors") | {"more.weight": torch.ones(3)}, "more.safetensors")
+    again = run(*TRAIN, "-o", "again", "--weights", "more.safetensors", "--epochs", "1")
+    # both members read the file
+    assert again.code == 0 and again.err.count("weights from more") == 2 and again.err.count("[weights-unused]") == 1
     assert (
         "measuring 2 members and their average on 6 pictures" in ran.err and "archc run run/pair.onnx PHOTO" in ran.out
     )
@@ -267,7 +331,8 @@ def test_an_ensemble_is_measured_and_built(run: Run) -> None:
     ran = run("train", "--resume", "run", "--device", "cpu", "--format", "json")
     document = json.loads(ran.out)
     assert ran.code == 0 and document["build"]["artifacts"][0]["path"] == "run/pair.onnx" and document["best"] is None
-    assert run("build", "run/spec.yaml", "--weights", "run/best.safetensors", "-o", "again.onnx").code == 0
+    built = run("build", "run/spec.yaml", "--weights", "run/best.safetensors", "-o", "again.onnx")
+    assert built.code == 0 and "2 tensors untrained (member1.conv)" in built.out
     assert Path("run/pair.onnx").read_bytes() == Path("again.onnx").read_bytes()
     told = json.loads(run("eval", "run/pair.onnx", "photos/val", "--device", "cpu", "--format", "json").out)
     found = document["ensemble"]
@@ -371,6 +436,8 @@ def test_a_share_for_validation_is_listed(run: Run) -> None:
     assert "31 parameters, 15 of them trained" in ran.err and "warning[beyond-end]" in ran.err
     lines = Path("run/val.csv").read_text("utf-8").splitlines()
     assert lines[0] == "path,class" and len(lines) == 7 and lines[1].endswith(",blue")
+    trained = Path("run/train.csv").read_text("utf-8").splitlines()
+    assert trained[0] == lines[0] and len({*trained, *lines}) == 19 and len(trained) == 13
     ran = run(
         "build",
         "run/spec.yaml",
@@ -379,7 +446,7 @@ def test_a_share_for_validation_is_listed(run: Run) -> None:
         "--precision",
         "int8",
         "--calibrate",
-        "run/val.csv",
+        "run/train.csv",
         "-o",
         "tiny.onnx",
         "--max-error",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from archc.compiler.diagnostics import SpecError
 from archc.training import train
-from archc.training.prepare import check_graph
+from archc.training.prepare import check_graph, prepare_net
 from archc.training.recipe.recipe import DataRules, OptimizerRules, Recipe
 from archc.training.requests import plan_request
 from archc.training.trainable import refuse_untrainable
@@ -78,6 +79,40 @@ def test_a_net_that_training_takes(name: str, tmp_path: Path) -> None:
 def test_a_frozen_step_may_stay_untrained(tmp_path: Path) -> None:
     request = plan_request(str(write(tmp_path, REFUSED["two tasks"][0])), RECIPE, None, data=tmp_path)
     refuse_untrainable(*check_graph(request, {}), ("age",))
+
+
+CHANNELS = "graph: [{name: conv, conv: 4}, global_avg_pool, {name: fc, linear: 2}]\n"
+# the input's channels, the modes of the pictures in their order (None: no picture), and whether the net takes them
+PICTURES: dict[str, tuple[int, tuple[str | None, ...], bool]] = {
+    "colours for four channels": (4, ("RGB", "RGB"), False),
+    "broken ones beside colours for four": (4, (None, "RGB"), False),
+    "transparency for four": (4, ("RGBA", "RGBA"), True),
+    "one that has them": (4, ("RGB", "RGBA"), True),
+    "colours for two": (2, ("RGB", "L"), False),
+    "grey with transparency for two": (2, ("LA", "LA"), True),
+    "colours for grey": (1, ("RGB", "RGBA"), True),
+    "grey for colours": (3, ("L", "LA"), True),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_of_other_channels_are_told_before_any_work(name: str, tmp_path: Path) -> None:
+    channels, modes, fits = PICTURES[name]
+    spec = write(tmp_path, f"input: {{image: [{channels}, 8, 8]}}\n{CHANNELS}")
+    for part in ("train", "val"):
+        for at, mode in enumerate(modes):
+            (place := tmp_path / part / "ab"[at]).mkdir(parents=True)
+            Image.new(mode, (8, 8)).save(place / "x.png") if mode else (place / "x.png").write_text("no picture")
+    request = plan_request(str(spec), RECIPE, tmp_path / "run", data=tmp_path)
+    if fits:
+        assert len(prepare_net(request).data.train) == 2
+        return
+    with pytest.raises(SpecError) as caught:
+        train(spec, RECIPE, data=tmp_path, output=tmp_path / "run", device="cpu")
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.span and found.span.line) == ("image-channels", 3)
+    assert f"the model wants {channels}" in found.message and "input: {image: [3, 8, 8]}" in found.help
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_head_of_other_classes(tmp_path: Path) -> None:

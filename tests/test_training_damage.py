@@ -278,12 +278,13 @@ def test_broken_pictures_of_any_name_are_read_back(tmp_path: Path) -> None:
     assert tuple(read_broken(tmp_path / "broken.csv")) == (*NAMES, "after.png")
 
 
-def test_the_list_of_a_split_is_read_back(tmp_path: Path) -> None:
+def test_the_lists_of_a_split_are_read_back(tmp_path: Path) -> None:
     paths = [str(tmp_path / "a\rb" / name) for name in NAMES]
     files = FilePictures(PathList(paths, str(tmp_path)), np.arange(len(paths)) % 2, 2)
     data = TrainingData(files, ChosenPictures(files, np.arange(len(paths))), ("a\rb", "c"), "folders")
-    RunFolder(tmp_path).write_validation(data)
-    assert [*read_csv(str(tmp_path / "val.csv"))] == [(path, data.classes[at % 2]) for at, path in enumerate(paths)]
+    RunFolder(tmp_path).write_split(data)
+    for name in ("train.csv", "val.csv"):
+        assert [*read_csv(str(tmp_path / name))] == [(path, data.classes[at % 2]) for at, path in enumerate(paths)]
 
 
 def test_what_stopped_a_run_is_counted_anew(tmp_path: Path) -> None:

@@ -169,8 +169,34 @@ MISTAKES: dict[str, tuple[Callable[[Path], Path], DataRules, int | None, str, st
     "idx of nothing": (lambda root: cut(cut(root, IMAGES, bytes), IMAGES, lambda b: idx_bytes(np.zeros((0, 28, 28)))), DataRules(), None, "data-damaged", "0 pictures"),
     "idx huge": (lambda root: cut(root, IMAGES, lambda b: b[:4] + b"\xff" * 12), DataRules(), None, "data-damaged", "says that it holds"),
     "idx alone": (lambda root: drop(root, NUMBERS + ".gz"), DataRules(), None, "no-pictures", NUMBERS),
+    "one list for both": (make_csv, DataRules(train="train.csv", val="train.csv"), None, "shared-pictures", "`train` and `val` are both `"),
+    "one folder for both": (lambda root: make_folders(root, FOLDERS), DataRules(val="train"), None, "shared-pictures", "all pictures"),
+    "all of val in train": (lambda root: make_csv(root, LINES + "./one/../two/01.png,dog\n"), DataRules(), None, "shared-pictures", "val.csv` are in `"),
+    "several classes each": (lambda root: make_csv(root, "one/00.png,cat\none/00.png,dog\n"), DataRules(val=None), None, "several-classes", "00.png` as `cat` and as `dog`"),
     "idx gzip cut": (broken_gzip, DataRules(), None, "data-damaged", "train-images"),
 }  # fmt: skip
+
+
+# lines of train.csv and val.csv (None: half of train.csv), and the codes of the warnings with words of each
+REPEATED: dict[str, tuple[str, str | None, dict[str, str]]] = {
+    "once each": (LINES, "two/01.png,dog\n", {}),
+    "one class again": (LINES + "one/00.png,cat\n", "two/01.png,dog\n", {}),
+    "two classes": (LINES + "one/00.png,dog\n", "two/01.png,dog\n", {"several-classes": "1 picture of"}),
+    "two classes of val": (LINES, "two/01.png,dog\ntwo/01.png,cat\none/02.png,cat\n", {"several-classes": "val.csv"}),
+    "in both lists": (LINES, "two/01.png,dog\none/00.png,cat\n", {"shared-pictures": "1 of the 2 pictures of"}),
+    "both, by whole paths": (LINES, "{root}/one/00.png,dog\ntwo/01.png,dog\n", {"shared-pictures": "one/00.png`"}),
+    "in both parts of a split": ("one/00.png,cat\n" * 4 + "one/01.png,cat\ntwo/00.png,dog\ntwo/01.png,dog\n", None, {"shared-pictures": "the part for"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_a_picture_that_a_csv_has_more_than_once(name: str, tmp_path: Path) -> None:
+    train, val, warnings = REPEATED[name]
+    make_csv(tmp_path, train)
+    (tmp_path / "val.csv").write_text((val or "").replace("{root}", str(tmp_path)))
+    data = open_data(DataRules(val=None, split=HALF) if val is None else DataRules(), tmp_path, None, None)
+    assert [each.code for each in data.warnings] == [*warnings]
+    assert all(words in each.text for each, words in zip(data.warnings, warnings.values(), strict=True))
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

@@ -187,6 +187,9 @@ LAID: list[tuple[str, tuple[str, ...], str]] = [
     ("init: default\n", (), ""),
     ("", ("init.normal.std=0.3",), "normal std=0.3, biases 1, 2 paths otherwise"),
     ("", ("init.std=0.3", "init.bias=0", "init.layers=null"), "normal std=0.3, biases 0"),
+    # a value alone is one of a field
+    ("init: {normal: 0.5}\n", (), "normal std=0.5, biases 1, 2 paths otherwise"),
+    ("init: {uniform: 0.5}\n", ("init.bias=3",), "uniform bound=0.5, biases 3"),
     ("", ("init=kaiming",), "kaiming mode=fan_in distribution=normal gain=1.414"),
     ("", ("init={default: {zero_last_norm: true}}",), "last norms 0"),
 ]  # fmt: skip
@@ -200,8 +203,50 @@ def test_recipes_are_laid_over_each_other(own: str, settings: tuple[str, ...], t
     assert describe_init(recipe.init) == told
     again = recipe.to_yaml()
     assert read_recipe(SpecText(Memory({}), "a", again.encode(), "a")).init == recipe.init
-    if "conv2" in own:
+    if "conv2:" in own:
         assert [(each.path, each.name) for each in recipe.init.layers] == [("conv1", None), ("fc", "kaiming"), ("conv2", None)]  # fmt: skip
+
+
+# a setting, the path that it is about, and the start there: its name, and what it states; the recipe is BASE
+OF_LAYERS: dict[str, tuple[str, str | None, dict[str, Any]]] = {
+    "init.layers.layer1.0.conv1={normal: 0.3}": ("layer1.0.conv1", "normal", {"std": 0.3}),
+    "init.layers.layer1.0.conv1=xavier": ("layer1.0.conv1", "xavier", {}),
+    "recipe.init.normal.layers.*.fc={bias: 4}": ("*.fc", None, {"bias": 4.0}),
+    "init.layers.layer1.0.conv1.bias=4": ("layer1.0.conv1", None, {"bias": 4.0}),
+    "init.layers.layer1.0.conv1.normal=0.3": ("layer1.0.conv1", "normal", {"std": 0.3}),
+    "init.layers.layer1.0.conv1.normal.std=0.3": ("layer1.0.conv1", "normal", {"std": 0.3}),
+    # a start that the recipe has there keeps what the setting says nothing of
+    "init.layers.fc.bias=4": ("fc", "uniform", {"bound": 0.1, "bias": 4.0}),
+    "init.layers.fc.uniform.bias=4": ("fc", "uniform", {"bound": 0.1, "bias": 4.0}),
+    "init.layers.fc.uniform.bound=0.2": ("fc", "uniform", {"bound": 0.2}),
+    "init.layers.conv1.bias=4": ("conv1", None, {"bias": 4.0}),
+}
+NOT_OF_LAYERS = {
+    "init.layers.layer1.fc=0.1": "write `--set 'init.layers.layer1.fc={normal: {std: 0.1}}'`",
+    "init.layers.*.fc={sigma: 0.1}": "write `--set 'init.layers.*.fc={normal: 0.1}'`",
+    "init.layers.fc.uniform.limit=3": "`limit` is `bound` here",
+}
+
+
+def base_recipe(*settings: str) -> Recipe:
+    text = (HEAD + BASE).encode()
+    return read_recipe(SpecText(Memory({}), "base.yaml", text, "base.yaml"), settings)
+
+
+@pytest.mark.parametrize("setting", OF_LAYERS)
+def test_a_setting_is_about_a_layer(setting: str) -> None:
+    path, name, values = OF_LAYERS[setting]
+    layers = {each.path: each for each in base_recipe(setting).init.layers}
+    assert layers[path].name == name and values.items() <= dict(layers[path].values).items()
+    assert {"conv1", "fc"} <= {*layers}
+
+
+@pytest.mark.parametrize("setting", NOT_OF_LAYERS)
+def test_a_setting_that_is_no_start_of_a_layer(setting: str) -> None:
+    with pytest.raises(Failure) as caught:
+        base_recipe(setting)
+    assert (caught.value.code, caught.value.exit_code) == ("set-value", 2)
+    assert NOT_OF_LAYERS[setting] in caught.value.help
 
 
 def test_paths_are_written_as_yaml_reads_them() -> None:

@@ -17,7 +17,7 @@ from ..compiler.diagnostics import Failure, InternalError, clean
 from ..compiler.driver import check
 from ..compiler.spelling import as_word
 from ..compiler.weights.loading import NetTensors, load_checkpoints
-from ..compiler.weights.report import describe_taken
+from ..compiler.weights.report import describe_taken, weight_warnings
 from .broken import BrokenPictures
 from .checkpoint.identity import RunIdentity, check_identity, current_versions, hash_pictures, hash_recipe
 from .checkpoint.progress import Progress
@@ -27,6 +27,7 @@ from .compiling import compile_faults
 from .data.worker_faults import worker_faults
 from .devices import ask_first, global_rank, local_processes, open_fabric
 from .disk_space import tell_space
+from .ensemble import find_members
 from .initialization import begin_params
 from .learner import Learner, make_learner
 from .loop import Course, run_course
@@ -236,7 +237,7 @@ def begin_folder(folder: RunFolder, request: TrainingRequest, net: PreparedNet, 
             raise InternalError(f"{folder.spec} is not the net that is trained")
     folder.write_text(folder.recipe, to_yaml(request.recipe))
     if request.part is None:
-        folder.write_validation(net.data)
+        folder.write_split(net.data)
     data = request.data if isinstance(request.data, (str, os.PathLike)) else None
     record = {
         "net": net.graph.name,
@@ -275,6 +276,10 @@ def build_network(graph: Graph, request: TrainingRequest) -> Network:
         )
         request.tell(f"weights from {loaded.report.source}: {count_of(len(graph.params()) - len(missing), 'tensor')}"
                      + describe_missing(missing) + taken)  # fmt: skip
+        # the members of an ensemble read the same checkpoints, one after the other
+        if request.whole is None or request.inside == find_members(request.whole)[0].name:
+            for code, text in weight_warnings(loaded.report):
+                request.tell(f"warning[{code}]: {text}")
         return to_torch(graph, loaded.source, seed)
     return to_torch(graph, start, seed)
 

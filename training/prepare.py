@@ -18,7 +18,7 @@ from .losses import ClassOutput, class_output
 from .recipe.recipe import Recipe
 from .run_folder import RunFolder
 from .start_weights import FROM_SEED, StartWeights
-from .trainable import refuse_untrainable
+from .trainable import refuse_other_channels, refuse_untrainable
 from .watching import Watcher
 
 if TYPE_CHECKING:
@@ -93,7 +93,10 @@ def prepare_net(request: TrainingRequest) -> PreparedNet:
         graph, output = request.part, class_output(request.part)
     stated = checked.header.preprocess.to_dict() if checked.header.preprocess else {}
     channels, height, width = graph.inputs[0].type.sizes
-    return PreparedNet(checked, graph, output, Preprocess.parse(stated, (channels, height, width)), data)
+    how = Preprocess.parse(stated, (channels, height, width))
+    for pictures in filter(None, (data.train, data.val)):
+        refuse_other_channels(checked, graph, how, pictures)
+    return PreparedNet(checked, graph, output, how, data)
 
 
 def has_free_classes(request: TrainingRequest, checked: Compilation) -> bool:
@@ -132,4 +135,6 @@ def open_pictures(request: TrainingRequest, checked: Compilation, count: int | N
         ) from None
     for note in data.notes:
         request.tell(f"note: {note}")
+    for code, text in data.warnings:
+        request.tell(f"warning[{code}]: {text}")
     return data

@@ -160,14 +160,14 @@ def list_files(memory: StepMemory, plan: RunPlan, members: int = 1, name: str = 
     keep = plan.recipe.checkpoint.keep
     checkpoint = checkpoint_bytes(memory)
     folder = RunFolder(plan.folder)
-    split = (folder.validation,) if plan.recipe.data.split is not None else ()
+    split = folder.lists if plan.recipe.data.split is not None else ()
     texts = (METRICS, *(place.name for place in (folder.report, folder.recipe, folder.spec, folder.record, *split)))
     if members > 1:
         one = [
             each._replace(name=f"members/NAME/{each.name}", bytes=members * each.bytes)
             for each in list_files(memory, plan)
             # which only the whole has
-            if each.name not in (folder.spec.name, folder.validation.name)
+            if each.name not in (folder.spec.name, *(place.name for place in folder.lists))
         ]
         whole = [RunFile(each.name, members * memory.weights) for each in (folder.best, folder.model(name))]
         return (*one, *whole, *(RunFile(text, 0) for text in texts[1:]))

@@ -5,7 +5,7 @@ recipe.yaml    the whole recipe, with the defaults and with what was set
 spec.yaml      a small spec that extends the user's own or a bundled one: its parameters and labels as they were trained
 spec/          the user's own texts
 checkpoints/   the newest checkpoints
-val.csv        where a share of the pictures validates: which these are, as `archc eval` takes them
+train.csv, val.csv   where a share of the pictures validates: which are trained on, and which validate, as `archc eval` takes them
 best.safetensors   the best weights, under the spec's own names
 metrics.csv, broken.csv, tensorboard/, report.html, members/
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,14 +30,16 @@ from .tables import format_row
 
 if TYPE_CHECKING:
     from .data import TrainingData
+    from .data.pictures import PictureSet
 
-OWN = ("spec.yaml", "spec", "recipe.yaml", "run.json", "val.csv")
+OWN = ("spec.yaml", "spec", "recipe.yaml", "run.json", "train.csv", "val.csv")
 MEMBERS = "members"
 # the folders with what a net starts from
 STARTED = ("checkpoints", MEMBERS)
 PLAIN_FILES = (
     "spec.yaml",
     "recipe.yaml",
+    "train.csv",
     "val.csv",
     "metrics.csv",
     "broken.csv",
@@ -65,8 +68,9 @@ class RunFolder(NamedTuple):
         return self.path / "run.json"
 
     @property
-    def validation(self) -> Path:
-        return self.path / "val.csv"
+    def lists(self) -> tuple[Path, Path]:
+        """The lists of the pictures that are trained on, and of those that validate."""
+        return self.path / "train.csv", self.path / "val.csv"
 
     @property
     def checkpoints(self) -> Path:
@@ -174,21 +178,26 @@ class RunFolder(NamedTuple):
         self.write_text(self.record, json.dumps({**record, "sessions": sessions}, indent=2, ensure_ascii=False) + "\n")
         return float(sum(each["seconds"] for each in sessions))
 
-    def write_validation(self, data: TrainingData) -> None:
-        """Writes val.csv, a path and a class a line, where the validation pictures are a share of the others, and files."""
+    def write_split(self, data: TrainingData) -> None:
+        """Writes train.csv and val.csv where the validation pictures are a share of the others, and files."""
         from .data.pictures import ChosenPictures
 
-        val = data.val
-        if not isinstance(val, ChosenPictures) or not isinstance(val.source(0), str):
-            return
-        with (
-            atomic_write(self.validation) as partial,
-            partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
-        ):
-            file.write(format_row(("path", "class")))
-            file.writelines(
-                format_row((os.path.abspath(val.source(at)), data.classes[val.target(at)])) for at in range(len(val))
-            )
+        if isinstance(data.val, ChosenPictures) and isinstance(data.val.source(0), str):
+            for place, pictures in zip(self.lists, (data.train, data.val), strict=True):
+                write_list(place, pictures, data.classes)
+
+
+def write_list(place: Path, pictures: PictureSet, classes: Sequence[str]) -> None:
+    """Writes pictures that are files as a .csv, a path and a class a line."""
+    with (
+        atomic_write(place) as partial,
+        partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        file.write(format_row(("path", "class")))
+        file.writelines(
+            format_row((os.path.abspath(pictures.source(at)), classes[pictures.target(at)]))
+            for at in range(len(pictures))
+        )
 
 
 def write_spec(folder: RunFolder, checked: Compilation, labels: tuple[str, ...]) -> None:

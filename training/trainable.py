@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ..compiler.counts import count_of
 from ..compiler.diagnostics import Diagnostic, Note, Span, SpecError, list_names
 from ..compiler.driver import Compilation
 from ..compiler.ir.graph import Graph, Value
 from ..compiler.weights.names import belongs_to, summarize_by_step
+from ..runtime.faults import PictureFault
 
+if TYPE_CHECKING:
+    from ..runtime.preprocess import Preprocess
+    from .data.pictures import PictureSet
+
+# how many pictures are looked at for their channels
+LOOKED_AT = 8
 OWN_LOOP = "train another net in a loop of your own: archc.load(SPEC).to_torch()"
 
 
@@ -41,6 +49,33 @@ def other_inputs(checked: Compilation, graph: Graph) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 "not-an-image-model", span, message, help="a picture is `input: {image: [channels, height, width]}`"
             )
+
+
+def refuse_other_channels(checked: Compilation, graph: Graph, how: Preprocess, pictures: PictureSet) -> None:
+    """Raises SpecError where the net wants channels that the pictures lack: none of a few has them, which lie evenly spaced among all.
+
+    A net of one or three channels takes every picture, as the runtime makes it grey or coloured.
+    """
+    from ..runtime.images import read_input
+
+    if how.size[0] in (1, 3):
+        return
+    fault: PictureFault | None = None
+    for index in range(0, len(pictures), -(-len(pictures) // LOOKED_AT)):
+        try:
+            read_input(pictures.source(index), pictures.name(index), how)
+            return
+        except PictureFault as found:
+            # one that cannot be read at all says nothing of the others
+            fault = fault or (found if found.code == "image-channels" else None)
+    if fault is not None:
+        value = graph.inputs[0]
+        entry = checked.document.input.get(value.name) if checked.document else None
+        help = f"{fault.help}; or let the net read what they have, as `input: {{{value.name}: [3, {how.size[1]}, {how.size[2]}]}}`"
+        span = entry.value.span if entry else None
+        raise SpecError(
+            [Diagnostic(fault.code, span, f"the pictures do not fit the input: {fault.message}", help=help)]
+        )
 
 
 def no_class_scores(graph: Graph) -> Iterator[Diagnostic]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..compiler.backends import Backend, Export
 from ..compiler.content_names import OutputFile
-from ..compiler.diagnostics import clean
+from ..compiler.diagnostics import Failure, SpecError, clean
 from ..compiler.driver import Compilation, run_passes
 from ..compiler.ir.graph import Graph
 from ..compiler.weights.loading import LoadedWeights, NetTensors, load_checkpoints
@@ -145,7 +145,6 @@ def proof_extent(backend: Backend, options: BuildOptions) -> Extent | None:
 
 def training_graph(checked: Compilation) -> Graph:
     """The graph that is built from. Raises SpecError for a spec with errors, or one whose params are open."""
-    from ..compiler.diagnostics import SpecError
     from ..net import graph_of
 
     if checked.failed:
@@ -163,25 +162,32 @@ def resolve_weights(training: Graph, options: BuildOptions) -> LoadedWeights:
     seeded = SeededSource(training.params(), options.seed)
     if not options.weights:
         return LoadedWeights(seeded, WeightReport(f"seed {options.seed}", 0, as_started=True))
-    return load_checkpoints(options.weights, NetTensors.of(training), seeded, options.checkpoint_options)
+    try:
+        return load_checkpoints(options.weights, NetTensors.of(training), seeded, options.checkpoint_options)
+    except Failure as failure:
+        from .runs import name_trained_spec
+
+        raise name_trained_spec(failure, options) from None
 
 
 def with_untouched_starts(training: Graph, weights: LoadedWeights, options: BuildOptions) -> WeightReport:
     """The report on the weights of a build, which knows an untouched start by the tensors themselves.
 
-    The start may be that of the build's own seed, or of the module that gave a state_dict; an ensemble's member may have started
-    as a net of its own.
+    The start may be that of the build's own seed, of the module that gave a state_dict, or of the run in whose folder a checkpoint lies; an
+    ensemble's member may have started as a net of its own.
     """
-    from ..compiler.weights.untouched import Start, report_untouched
-
     if not options.weights:
         return weights.report
+    from ..compiler.weights.untouched import Start, report_untouched
+    from .runs import report_left_steps
+
     starts: dict[Start, None] = {}
     for step, checkpoint in options.weights.items():
         began = [each.source for each in checkpoint.state_dicts] if isinstance(checkpoint, Checkpoint) else []
         seeds = dict.fromkeys([options.seed, *(getattr(source, "seed", None) for source in began)])
         starts |= {Start(seed, inside): None for seed in seeds if seed is not None for inside in ("", step)}
-    return report_untouched(weights.report, weights.source, training.params(), starts)
+    report = report_untouched(weights.report, weights.source, training.params(), starts)
+    return report_left_steps(report, weights.source, training, options)
 
 
 class Graphs(NamedTuple):

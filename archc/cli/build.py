@@ -23,10 +23,10 @@ from ..build.options import (
 from ..compiler.backends import BACKENDS
 from ..compiler.backends.onnx.opsets import OPSET, OPSETS
 from ..compiler.spelling import as_flag
+from ..compiler.weights.report import weight_warnings
 from ..interruption import limit_long_calls
 from ..text.builds import build_text
 from ..text.precision import precision_json
-from ..text.weights import weight_warnings
 from .options import (
     Batch,
     Count,

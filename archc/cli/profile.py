@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..compiler.diagnostics import clean
+from ..compiler.diagnostics import Failure, clean
+from ..compiler.spelling import as_word
 from ..interruption import limit_long_calls
 from ..runtime.arguments import MAX_BATCH, MAX_THREADS
 from ..text.layout import fold_line, output_width
 from ..text.tables import format_table
+from .completion import device_names
 from .options import Count, format_option, print_json
 from .progress import progress
 from .running import trust_option
@@ -31,9 +33,11 @@ if TYPE_CHECKING:
 @click.option("--threads", type=Count(1, MAX_THREADS), help="Threads on the CPU.  [default: onnxruntime's choice]")
 @click.option("--top", type=Count(1), default=20, show_default=True, help="Rows to show; JSON has all.")
 @trust_option
+# nobody need know it, and whoever tries it is told why it does nothing
+@click.option("--device", metavar="NAME", default="cpu", hidden=True)
 @format_option()
 def command(
-    model: str, by: str, batch: int, runs: int, threads: int | None, top: int, trust: bool, form: str
+    model: str, by: str, batch: int, runs: int, threads: int | None, top: int, trust: bool, device: str, form: str
 ) -> int:  # fmt: skip
     """Say where a model's time goes, by the steps and lines of its spec.
 
@@ -43,6 +47,8 @@ def command(
     from ..runtime.profile import group_steps, profile_session
 
     limit_long_calls()
+    if device != "cpu":
+        raise other_device(model, device)
     with progress(f"profiling {model}"), warnings.catch_warnings(action="ignore", category=UntrainedWarning):
         found = profile_session(Session(model, device="cpu", threads=threads, trust=trust), batch, runs)
     groups = group_steps(found.steps, by)
@@ -55,6 +61,13 @@ def command(
         print(f"{len(groups) - top} more take {rest:.1%}; --top {len(groups)} shows them")
     print(describe_run(found, by))
     return 0
+
+
+def other_device(model: str, device: str) -> Failure:
+    """The Failure (usage) for a device on which onnxruntime's profile would mislead."""
+    bench = f"archc bench {as_word(model)} --device {device if device in device_names() else 'cuda'}"
+    return Failure("usage", "--device: the times are of the CPU alone; on a GPU onnxruntime sees when kernels are launched, not how long they run",
+                   f"`{bench}` times the whole model there; `nsys profile {bench}` sees its kernels", 2)  # fmt: skip
 
 
 def profile_table(found: Profile, groups: Sequence[StepTime], by: str) -> str:

@@ -138,6 +138,8 @@ def build_average(result: TrainingResult, limits: Limits) -> BuildResult:
 def refuse_combinations(spec: str | None, output: str | None, resume: str | None, settings: tuple[str, ...], weights: tuple[str, ...],
                         given: dict[str, Any], dry_run: bool, overfit_batch: bool) -> None:  # fmt: skip
     """Raises a UsageError for words that make no sense together."""
+    if output == "-":
+        raise click.UsageError("`-o -` is standard output, and a run is a folder: name one, as -o runs/first")
     if dry_run and overfit_batch:
         raise click.UsageError("--dry-run writes and trains nothing, and --overfit-batch trains; choose one")
     if resume is not None:

@@ -63,7 +63,7 @@ def explain_mapping(
     if len(known) > 1:
         second = node.value[known[1]].key.span
         message = f"{subject}wants {rule['x-wants']}, not {len(known)} of them"
-        return Diagnostic("wrong-type", second, message, help="leave one of them out" if key else advise_items(rule, value))  # fmt: skip
+        return Diagnostic("wrong-type", second, message, help=advice or "leave one of them out" if key else advise_items(rule, value))  # fmt: skip
     first = unknown[0]
     word = str(first.key.value)
     if known:

@@ -314,6 +314,8 @@ def guess_from_mapping(rule: Schema, value: Mapping[str, Any], levels: int) -> I
             yield Correction(with_needed(rule, fields), remarks)
     elif "x-item-order" in rule and (by_name := items_by_name(rule, value, levels)):
         yield by_name
+    elif "patternProperties" in rule:
+        yield from guess_by_key(rule, value, levels)
     elif "array" in rule.get("type", ()) and "items" in rule:
         yield from guess_from_list(rule, [{key: each} for key, each in islice(value.items(), MAX_ARGUMENTS)], levels)
         yield from guess_from_list(rule, [value], levels)
@@ -327,6 +329,16 @@ def guess_from_mapping(rule: Schema, value: Mapping[str, Any], levels: int) -> I
         )
         if isinstance(one, (int, float)) and (inner := correct(rule, one, levels - 1)):
             yield inner
+
+
+def guess_by_key(rule: Schema, value: Mapping[str, Any], levels: int) -> Iterator[Correction]:
+    """A mapping whose keys are the user's own, with each value as it was meant; nothing where one of them cannot be told."""
+    inner = next(iter(rule["patternProperties"].values()))
+    found = {key: correct(inner, each, levels - 1) for key, each in islice(value.items(), MAX_ARGUMENTS)}
+    known = {key: each for key, each in found.items() if each is not None}
+    if len(known) == len(value):
+        remarks = dict.fromkeys(remark for each in known.values() for remark in each.remarks)
+        yield Correction({key: each.value for key, each in known.items()}, tuple(remarks))
 
 
 def items_by_name(rule: Schema, value: Mapping[str, Any], levels: int) -> Correction | None:

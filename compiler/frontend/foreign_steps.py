@@ -205,10 +205,18 @@ def parse_scalar(text: str) -> Any:
 def format_flow(value: Any) -> str:
     """A value without spans in YAML's flow style, on one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {format_flow(inner)}" for key, inner in value.items()) + "}"
+        return "{" + ", ".join(f"{format_key(key)}: {format_flow(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(format_flow, value)) + "]"
     if isinstance(value, str):
         return value if re.fullmatch(r"\$?\w+", value) else json.dumps(value, ensure_ascii=False)
     # YAML 1.1 takes 1e-05 for a string
     return re.sub(r"^(-?\d+)e", r"\1.0e", json.dumps(value))
+
+
+def format_key(key: Any) -> str:
+    """A key in YAML's flow style: in quotes where it begins as another kind of value does, as the paths `0` and `*.conv1`."""
+    text = str(key)
+    return (
+        text if re.fullmatch(r"[$\w][\w.+-]*", text) and not text[0].isdigit() else json.dumps(text, ensure_ascii=False)
+    )

@@ -90,7 +90,7 @@ def read_choice(rule: Schema, value: Any) -> NamedChoice | None:
     if key := find_name_key(rule, value):
         return NamedChoice(value[key], flatten({k: v for k, v in value.items() if k != key}), key)
     # a word of others may be a field of ours: nesterov
-    names = [each for each in value if each in rule["properties"]] or [each for each in value if is_name(rule, each)]
+    names = outer_names(rule, value) or [each for each in value if is_name(rule, each)]
     if len(names) == 1:
         return NamedChoice(names[0], join_outdented(rule, names[0], value))
     if not names and (name := choice_with(rule, value)):
@@ -98,6 +98,13 @@ def read_choice(rule: Schema, value: Any) -> NamedChoice | None:
     if len(value) == 1:
         return NamedChoice(*next(iter(value.items())))
     return None
+
+
+def outer_names(rule: Schema, value: Mapping[str, Any]) -> list[str]:
+    """The choices that a mapping names, but for those that are fields of another one beside them: in `{bias: 1, normal: 0.1}` a start's bias."""
+    names = [each for each in value if each in rule["properties"]]
+    fields = {field for each in names for field in rule["properties"][each].get("properties", {})}
+    return [each for each in names if each not in fields]
 
 
 def read_row(rule: Schema, value: list[Any]) -> NamedChoice | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from ..counts import count_of
 from ..spelling import Spelling
 from .names import belongs_to, is_bookkeeping, summarize_by_step
 
@@ -99,3 +100,25 @@ def report_weights(source: str, params: Iterable[str], loaded: Collection[str], 
     missing = tuple(tensor for tensor in learned if tensor not in loaded)
     unexpected = tuple(tensor for tensor in unused if not belongs_to(tensor, meant) and not is_bookkeeping(tensor))
     return WeightReport(source, len(loaded), missing, unused, summarize_by_step(missing, learned), skip, unexpected)
+
+
+class WeightWarning(NamedTuple):
+    """A warning about weights; its code has a page in docs/diagnostics."""
+
+    code: str
+    text: str
+
+
+def weight_warnings(report: WeightReport) -> Iterator[WeightWarning]:
+    """The warnings: tensors without a place in the net, and code that a checkpoint names and nobody ran."""
+    if report.unexpected:
+        yield WeightWarning("weights-unused", f"the net has no place for {describe_unexpected(report)}")
+    for checkpoint, names in report.not_run.items():
+        listed = list_some(tuple(f"`{name}`" for name in names))
+        text = f"{checkpoint} names {listed} beside the tensors that were taken; nothing of it was run"
+        yield WeightWarning("code-not-run", text)
+
+
+def describe_unexpected(report: WeightReport) -> str:
+    """The tensors of a checkpoint that the net has no place for: how many, of which file, and the first three."""
+    return f"{count_of(len(report.unexpected), 'tensor')} of {report.source} ({list_some(report.unexpected)})"

@@ -16,7 +16,7 @@ DERIVED = re.compile(r"(?:InsertedPrecisionFreeCast_|InsertedCast_)*(?P<name>.*?
 class StepTime(NamedTuple):
     """The time of one or more kernels, and the step of the file that it is told by.
 
-    `step` is the node's name, the YAML path in a file of archc's; empty for what only onnxruntime does. `covers` are all of the nodes
+    `step` is the YAML path in a file of archc's, else the node's name; empty for what only onnxruntime does. `covers` are all of the nodes
     that the kernel works out, the step among them, in the order of the file: a convolution and the relu that was fused into it.
     `place` is `file:line`, empty where the file says none.
     """
@@ -74,7 +74,15 @@ def attribute_kernel(kernel: KernelTime, outline: Outline, made: set[str], taken
         return StepTime("", (), kernel.op, "", kernel.seconds, kernel.macs, kernel.bytes)
     taken.update({node.outputs[0]: step for node in nodes})
     covers = tuple(node.name for node in nodes or [step])
-    return StepTime(step.name, covers, kernel.op, step.place, kernel.seconds, kernel.macs, kernel.bytes)
+    return StepTime(step_of(step, outline), covers, kernel.op, step.place, kernel.seconds, kernel.macs, kernel.bytes)
+
+
+def step_of(node: OutlineNode, outline: Outline) -> str:
+    """The step that a node is for. What archc adds for a step is called `step/…` (fc/Flatten, 6/QuantizeLinear), and for an input
+    `input/…`; other exporters, who tell no place in a spec, call nodes so, too.
+    """
+    owner = node.name.partition("/")[0]
+    return owner if node.place or owner in outline.inputs else node.name
 
 
 def covered_nodes(

@@ -16,6 +16,7 @@ from ...runtime.sources import list_folder
 from ..recipe.recipe import DataFormat, DataRules
 from .classes import NamedClasses, SpecClasses, find_classes, name_classes, show_names
 from .idx import IdxFiles, find_idx, read_idx
+from .listings import DataWarning, Listing, all_shared, find_several_classes, find_shared
 from .pictures import ArrayPictures, FilePictures, PathList, PictureSet
 from .split import split_pictures
 
@@ -31,11 +32,12 @@ IDX_PARTS = {"train": ("train",), "val": ("t10k", "test", "val")}
 class TrainingData(NamedTuple):
     """Pictures whose classes are known, for `train` and `resume`.
 
-    train    the pictures that the net learns from
-    val      the pictures for validation; None where there are none
-    classes  the names of the classes, in their order
-    how      how these were found, in words
-    notes    remarks on what people may not expect
+    train     the pictures that the net learns from
+    val       the pictures for validation; None where there are none
+    classes   the names of the classes, in their order
+    how       how these were found, in words
+    notes     remarks on what people may not expect
+    warnings  what is probably wrong with them, by the codes of docs/diagnostics
     """
 
     train: PictureSet
@@ -43,6 +45,7 @@ class TrainingData(NamedTuple):
     classes: tuple[str, ...]
     how: str
     notes: tuple[str, ...] = ()
+    warnings: tuple[DataWarning, ...] = ()
 
     def __repr__(self) -> str:
         val = len(self.val) if self.val is not None else 0
@@ -64,7 +67,8 @@ def open_data(
 
     `own_labels` is whether the labels were written for these pictures, and are no known set, as cifar-10, nor a bundled spec's.
 
-    Raises Failure `no-pictures`, `empty-class`, `class-count`, `classes-unmatched`, `too-few-pictures` and `data-damaged`.
+    Raises Failure `no-pictures`, `empty-class`, `class-count`, `classes-unmatched`, `too-few-pictures`, `several-classes`, `shared-pictures`
+    and `data-damaged`.
     """
     train = find_place(rules, Path(root), "train")
     assert train is not None
@@ -72,6 +76,8 @@ def open_data(
     if val is None and rules.val is not None and rules.split is None:
         raise Failure("no-pictures", f"`{root}` has pictures for training, and none for validation: no `{rules.val}`",
                       "take a part of the training pictures: --set data.split.val=0.1; or train without: --set data.val=null")  # fmt: skip
+    if val and train.path.samefile(val.path) and train.idx == val.idx:
+        raise all_shared(f"`{train.path}`", f"`{val.path}`")
     classes: NamedClasses | None = None
 
     def name_all(found: Iterable[str]) -> Mapping[str, int]:
@@ -87,11 +93,31 @@ def open_data(
         held = read_place(
             val, lambda found: find_classes(found, named, str(val.path)), lambda: len(named.names), val=True
         )
-        return TrainingData(pictures, held, named.names, f"{told}; validation in `{val.path}`", named.notes)
-    if rules.split:
+        data = TrainingData(pictures, held, named.names, f"{told}; validation in `{val.path}`", named.notes)
+    elif rules.split:
         share = f"; {rules.split.val:.0%} of each class for validation, by seed {rules.split.seed}"
-        return TrainingData(*split_pictures(pictures, rules.split), named.names, told + share, named.notes)
-    return TrainingData(pictures, None, named.names, told + "; no validation", named.notes)
+        data = TrainingData(*split_pictures(pictures, rules.split), named.names, told + share, named.notes)
+    else:
+        data = TrainingData(pictures, None, named.names, told + "; no validation", named.notes)
+    return data._replace(warnings=tuple(find_repeated(data, pictures, train, val)))
+
+
+def find_repeated(data: TrainingData, listed: PictureSet, train: DataPlace, val: DataPlace | None) -> Iterator[DataWarning]:  # fmt: skip
+    """What is wrong where a .csv lists a picture more than once. `listed` are those at `train`, of which a split takes a part.
+
+    Raises Failure `several-classes` and `shared-pictures` where it is so with all pictures.
+    """
+    if "csv" not in (train.format, val.format if val else None):
+        return
+    whole = Listing.of(f"`{train.path}`", listed)
+    yield from find_several_classes(whole, data.classes)
+    if val and data.val is not None:
+        held = Listing.of(f"`{val.path}`", data.val)
+        yield from find_several_classes(held, data.classes)
+        yield from find_shared(whole, held)
+    elif data.val is not None:
+        parts = ("the part for training", data.train), ("the part for validation", data.val)
+        yield from find_shared(*(Listing.of(*part) for part in parts))
 
 
 def find_place(rules: DataRules, root: Path, part: str) -> DataPlace | None:

@@ -86,7 +86,7 @@ def leaves(plain: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
         if not before and key in OWN:
             continue
         if key == BY_PATH:
-            # a name of a setting has no room for a path
+            # a setting goes on to a path, of which a recipe alone knows none
             yield before + key, value or None
         elif isinstance(value, Mapping):
             inner = next(iter(value.values())) if not before and key in CHOICES else value

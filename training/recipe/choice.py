@@ -21,8 +21,8 @@ from .field_rules import choice_rule
 # the keys of a recipe that choose one by its name, and those that list several
 CHOICES = ("init", "optimizer", "schedule")
 LISTS = ("augment",)
-# a field of a choice whose keys are paths of a net, with a choice for each
-BY_PATH = "layers"
+# a field of a choice whose keys are paths of a net, with a choice for each, and the key of a recipe that has it
+BY_PATH, HAS_PATHS = "layers", "init"
 
 
 def field(rule: Schema, *also_called: str) -> Any:

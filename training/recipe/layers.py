@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 
 from ...compiler.frontend.documents import DocumentReader
-from ...compiler.frontend.located_yaml import Entry, Located
+from ...compiler.frontend.located_yaml import BROKEN, Entry, Located
 from ..schedules import SCHEDULES
-from .choice import BY_PATH, CHOICES
-from .rules import RECIPES_LANGUAGE
+from .choice import BY_PATH, CHOICES, HAS_PATHS
+from .rules import RECIPES_LANGUAGE, recipe_schema
 
 # what one recipe says of itself is not true of those that extend it
 OWN = ("recipe", "extends", "name", "summary", "source", "nets")
@@ -50,7 +50,7 @@ def lay_over(base: Located, own: Located, choices: Container[str] | None = CHOIC
         below = entries[key].value if key in entries else None
         value = entry.value
         if below is not None and (choices is None or key in choices):
-            value = lay_choice(below, value)
+            value = lay_choice(below, value, HAS_PATHS if choices is None else key)
         elif below is not None and key == BY_PATH and isinstance(below.value, dict) and isinstance(value.value, dict):
             value = lay_over(below, value, choices=None)
         elif below is not None and isinstance(below.value, dict) and isinstance(value.value, dict):
@@ -65,8 +65,27 @@ def is_displaced(key: str, base: Mapping[str, Entry], own: Mapping[str, Entry]) 
     return any(other in own and other not in base and own[other].value.value is not None for other in others)
 
 
-def lay_choice(base: Located, own: Located) -> Located:
-    """An optimizer or a schedule laid over another one, whose fields it takes over where it has the same name."""
+def lay_choice(base: Located, own: Located, section: str) -> Located:
+    """A choice of a `section` laid over another one, whose fields it takes over where it has the same name."""
     if not isinstance(base.value, dict) or not isinstance(own.value, dict) or list(base.value) != list(own.value):
         return own
-    return lay_over(base, own, choices=())
+    return lay_over(with_field_names(base, section), with_field_names(own, section), choices=())
+
+
+def with_field_names(choice: Located, section: str) -> Located:
+    """A choice whose one value stands alone, `{normal: 0.1}`, with the name of its field: `{normal: {std: 0.1}}`."""
+    entry = next(iter(choice.value.values()), None)
+    # several are a mistake, which is told
+    if (
+        entry is None
+        or len(choice.value) > 1
+        or isinstance(entry.value.value, dict)
+        or entry.value.value in (None, BROKEN)
+    ):
+        return choice
+    name = str(entry.key.value)
+    bare = recipe_schema()["properties"][section]["properties"].get(name, {}).get("x-bare")
+    if not bare:
+        return choice
+    fields = Located({bare: Entry(Located(bare, entry.key.span, bare), entry.value)}, entry.value.span)
+    return type(choice)({name: Entry(entry.key, fields)}, choice.span, choice.raw, choice.style)

@@ -58,7 +58,7 @@ def did_you_mean(place: str, value: str) -> str:
 
 def write_setting(name: str, value: str) -> str:
     """`--set name=value` as a shell takes it."""
-    quote = "" if SHELL_WORD.fullmatch(value) else "'"
+    quote = "" if SHELL_WORD.fullmatch(name) and SHELL_WORD.fullmatch(value) else "'"
     return f"--set {quote}{name}={value[:120]}{quote}"
 
 
@@ -102,10 +102,14 @@ def advise_list(section: str, steps: list[Any], word: str, value: Any) -> str:
 
 def as_setting(help: str, override: Override) -> str:
     """The help of a value that is set in a shell, in which what to write is a setting, too."""
-    key = override.name.rpartition(".")[2]
     if not override.in_shell:
         return help
-    return re.sub(rf"`{re.escape(key)}: ([^`]+)`", lambda found: f"`{write_setting(override.name, found[1])}`", help)
+
+    def as_option(entry: re.Match[str]) -> str:
+        """An entry as a setting, where its key is the last part of the name, or the path of a step, which has dots."""
+        return f"`{write_setting(override.name, entry[2])}`" if f".{override.name}".endswith(f".{entry[1]}") else entry[0]  # fmt: skip
+
+    return re.sub(r"`\"?([^`:\"]+)\"?: ([^`]+)`", as_option, help)
 
 
 def advise_choice(path: list[str], field: str, value: Any) -> str:

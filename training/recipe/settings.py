@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 from ...compiler.diagnostics import Collector, Failure, Span, list_names, nearest
 from ...compiler.frontend.located_yaml import Entry, Located
 from ...compiler.frontend.overrides import Override, from_setting, from_value
+from ...compiler.frontend.schema_rules import find_key
 from ...compiler.frontend.validation import validate
 from ...compiler.ops.fields import Schema
-from .choice import CHOICES
+from .choice import BY_PATH, CHOICES
 from .layers import OWN, lay_over
 from .rules import recipe_schema
 from .setting_names import (
@@ -102,7 +103,11 @@ def layer_of(override: Override, root: Located) -> Located:
     """The small recipe that a setting is. Raises Failure (usage) where it names no key."""
     span, rule = override.value.span, recipe_schema()
     path: list[str] = []
-    for part in override.name.removeprefix(OF_RECIPE).split("."):
+    parts = override.name.removeprefix(OF_RECIPE).split(".")
+    for at, part in enumerate(parts):
+        if path[-1:] == [BY_PATH]:
+            path += step_and_start(parts[at:], rule, find(root, *path))
+            break
         keys: Mapping[str, Schema] = rule.get("properties", {})
         if len(path) == 1 and path[0] in CHOICES and part not in keys:
             node = find(root, path[0])
@@ -120,6 +125,22 @@ def layer_of(override: Override, root: Located) -> Located:
         node = nest(part, node, span)
     node.value["recipe"] = Entry(Located("recipe", span), Located(1, span, "1"))
     return node
+
+
+def step_and_start(parts: Sequence[str], rule: Schema, layers: Located | None) -> list[str]:
+    """The path of a step, which has dots, as one key, and the keys in it: behind `init.layers.` come `layer1.conv1`, `layer1.conv1.bias`,
+    `layer1.conv1.normal` or `layer1.conv1.normal.std`. `layers` is what a recipe says there, whose start takes a bias into it.
+    """
+    starts: Mapping[str, Schema] = next(iter(rule["patternProperties"].values()))["properties"]
+    for at, (start, *field) in ((at, parts[at : at + 3]) for at in range(1, len(parts))):
+        known = starts.get(start, {}).get("properties", {})
+        if start in starts and (not field or (len(field) == 1 and find_key(known, field[0]))):
+            step = ".".join(parts[:at])
+            there = find(layers, step) if layers else None
+            around = chosen(there) if there else None
+            inside = [around] if around and around != start and start in starts[around].get("properties", {}) else []
+            return [step, *inside, start, *field]
+    return [".".join(parts)]
 
 
 def nest(key: str, node: Located, span: Span) -> Located:

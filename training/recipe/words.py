@@ -288,7 +288,7 @@ FORMS: dict[str, list[tuple[tuple[str, ...], str, dict[str, str], dict[str, Any]
 }  # fmt: skip
 # a place of choices, and their names in the order in which one is looked for that has the fields that are given
 ORDER: dict[str, tuple[str, ...]] = {
-    "init": ("normal", "kaiming", "xavier"),
+    "init": ("default", "normal", "kaiming", "xavier"),
     "optimizer": ("sgd", "adamw"),
     "schedule": ("cosine", "exponential", "steps", "one_cycle", "polynomial"),
 }
