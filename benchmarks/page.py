@@ -137,15 +137,23 @@ def describe_run(result: Result) -> str:
     if "features" in machine:
         missing = missing_features(machine["features"])
         parts.append(f"with {', '.join(machine['features']) or NOTHING}")
-        parts.append(f"without {', '.join(missing) or NOTHING}")
+        parts += [f"without {', '.join(missing)}"] if missing else []
     if "load" in machine:
         parts.append(f"load {machine['load']}")
     versions = [f"{name} {version}" for name, version in result.versions.items()]
     if "python" in machine:
         versions = [f"Python {machine['python']}", *versions]
-    where = f"[{result.source}](../../benchmarks/results/{result.source})"
-    kept = f"All rows: {where}" + (f"; {result.note}" if result.note else "") + "."
+    kept = f"All rows: {link_rows(result)}" + (f"; {result.note}" if result.note else "") + "."
     return f"{result.date or 'On a day that was not recorded'}: {'; '.join(parts)}. {', '.join(versions) or 'Versions were not recorded'}. {kept}"
+
+
+def link_rows(result: Result) -> str:
+    """Links to the file of a result, or to each file of a folder: a site has no page of a folder."""
+    place = f"../../benchmarks/results/{result.source}"
+    if not result.source.endswith("/"):
+        return f"[{result.source}]({place})"
+    sections = dict.fromkeys(row["section"] for row in result.rows)
+    return f"{result.source} ({', '.join(f'[{each}]({place}{each}.json)' for each in sections)})"
 
 
 def missing_features(features: Sequence[str]) -> list[str]:
