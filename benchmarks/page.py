@@ -148,12 +148,13 @@ def describe_run(result: Result) -> str:
 
 
 def link_rows(result: Result) -> str:
-    """Links to the file of a result, or to each file of a folder: a site has no page of a folder."""
+    """A link to the file of a result, or to each file of a folder by its number: a site has no page of a folder."""
     place = f"../../benchmarks/results/{result.source}"
     if not result.source.endswith("/"):
         return f"[{result.source}]({place})"
     sections = dict.fromkeys(row["section"] for row in result.rows)
-    return f"{result.source} ({', '.join(f'[{each}]({place}{each}.json)' for each in sections)})"
+    links = (f"[{number}]({place}{each}.json)" for number, each in enumerate(sections, 1))
+    return f"{result.source} ({', '.join(links)})"
 
 
 def missing_features(features: Sequence[str]) -> list[str]:

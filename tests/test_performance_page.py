@@ -126,6 +126,8 @@ def test_a_folder_is_one_result(tmp_path: Path) -> None:
     (tmp_path / "made.json.part").write_text("{")  # a script that is writing
     (result,) = load_results("made", tmp_path)
     assert result.source == "made/" and [(row["section"], row["net"]) for row in result.rows] == [("one", "a"), ("two", "b")]  # fmt: skip
+    place = "../../benchmarks/results/made"
+    assert f"made/ ([1]({place}/one.json), [2]({place}/two.json))" in " ".join(render_page([MADE], tmp_path).split())
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"machine": {}}'])
