@@ -82,7 +82,7 @@ graph:                # ours
   - {name: stem, Conv: {out: $(width * long), kernel: $kernel}}
   - Rest
   - Conv: {out: 3}
-  - scale: $scale
+  - {scale: $scale, when: $(word == 'b')}
   - Tail
 """
 
@@ -131,7 +131,7 @@ graph:                # ours
   - {name: stem, Conv: {out: $(width * long), kernel: $kernel}}
   - Rest
   - Conv: {out: 3}
-  - scale: $scale
+  - {scale: $scale, when: $(word == 'b')}
   - Tail
 """
 
