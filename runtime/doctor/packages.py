@@ -30,8 +30,8 @@ class Package(NamedTuple):
 PACKAGES = (
     Package("numpy", "ndarray"),
     Package("PIL", "Image"),
-    Package("yaml", "SafeLoader"),
-    Package("jsonschema", "Draft202012Validator"),
+    Package("yaml", "SafeLoader", "checks and builds"),
+    Package("jsonschema", "Draft202012Validator", "checks and builds"),
     Package("click", "Command"),
     Package("onnx", "checker", "the proof of a build"),
     Package("torch", "Tensor", "the proof of a build, --export torch and to_torch()"),
