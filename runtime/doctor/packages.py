@@ -105,7 +105,7 @@ def describe_missing(package: Package) -> Finding:
     """A package that is not here, which is wrong only where all of archc needs it."""
     name, line = distribution_of(package.module), install_line(package.module)
     if package.needed_for:
-        return Finding(name, "not installed", None, f"only {package.needed_for} need it: {line}")
+        return Finding(name, "not installed", None, f"needed only for {package.needed_for}: {line}")
     return Finding(name, "not installed", False, line)
 
 
