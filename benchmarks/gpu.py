@@ -12,8 +12,8 @@ code 1). `--budget` ends the run; what was not reached is printed, and is a row 
 A run ends when its answer is there, so that contenders are held against each other as one request after the other. They run in turn, in an
 order that is drawn; figures are medians, ratios are to torch eager in the same rounds, and by the rule of `archc bench` what is within
 the noise is not called a difference. torch is set as one who wants it fast sets it: channels last, half floats as the weights' own
-type, cuDNN's algorithms tried (`cudnn.benchmark`). archc has its Session's own options, and those that a contender is named after.
-The memory of a contender is what it has taken of the card when it has run. From the host's memory all take arrays that are not pinned.
+type, cuDNN's algorithms tried (`cudnn.benchmark`). archc has its Session's own options, and those that a contender is named after; CUDA
+graphs and fused biases, which a Session does not offer, count in no comparison and no goal. The memory of a contender is what it has taken of the card when it has run. From the host's memory all take arrays that are not pinned.
 
 `--rehearse` runs every kind of section with one small net on the processor: the same code but for the options of CUDA, which are rows
 `needs a card`. Its figures say nothing.

@@ -9,6 +9,8 @@ from .result import Row
 from .tables import Choice
 
 MEASURED, FAILED = "measured", "failed"
+# what a contender of archc's is named after, where a Session has no such option
+NOT_OFFERED = ("graph", "fused biases")
 
 
 def keep(**values: object) -> Choice:
@@ -77,8 +79,20 @@ def mark_elsewhere(rows: Sequence[Row]) -> list[Row]:
     return [row | {"away": int(bool(row["elsewhere"]))} for row in rows]
 
 
+def is_ours(row: Row) -> bool:
+    """Whether a contender is archc's, with options that a Session has."""
+    name = str(row["contender"])
+    return name.startswith("archc") and not name.endswith(NOT_OFFERED)
+
+
+def keep_graphs(rows: Sequence[Row]) -> list[Row]:
+    """archc's files as a CUDA graph, on the card alone."""
+    return [row for row in rows if str(row.get("contender", "")).startswith("archc") and row["contender"].endswith("graph")
+            and row.get("mode") == "kernels alone" and row.get("status") == MEASURED]  # fmt: skip
+
+
 def compare_best(rows: Sequence[Row]) -> list[Row]:
-    """For each net, batch, precision and mode the fastest of archc's contenders and of the others.
+    """For each net, batch, precision and mode the fastest of archc's contenders, of those that a Session offers, and of the others.
 
     `over_eager` is archc's time against torch eager's; `slower` is the same, and 1 where it lies within the noise.
     """
@@ -88,8 +102,8 @@ def compare_best(rows: Sequence[Row]) -> list[Row]:
             cases.setdefault((row["net"], row["batch"], row["precision"], row["mode"]), []).append(row)
     compared = []
     for (net, batch, precision, mode), found in cases.items():
-        ours = [row for row in found if row["contender"].startswith("archc")]
-        theirs = [row for row in found if row not in ours]
+        ours = [row for row in found if is_ours(row)]
+        theirs = [row for row in found if not row["contender"].startswith("archc")]
         if not ours or not theirs:
             continue
         best, peer = (max(rows, key=lambda row: float(row["images_per_s"])) for rows in (ours, theirs))
@@ -104,10 +118,10 @@ def compare_best(rows: Sequence[Row]) -> list[Row]:
 
 
 def find_share_of_limit(rows: Sequence[Row]) -> list[Row]:
-    """For each case the best share of its layer-wise limit, nothing fused, that one of archc's contenders reaches."""
+    """For each case the best share of its layer-wise limit, nothing fused, that one of archc's contenders reaches with what a Session offers."""
     best: dict[tuple[object, ...], Row] = {}
     for row in rows:
-        if "share_of_unfused" in row and row["contender"].startswith("archc"):
+        if "share_of_unfused" in row and is_ours(row):
             case = row["net"], row["batch"], row["precision"]
             best[case] = max(best.get(case, row), row, key=lambda each: float(each["share_of_unfused"]))
     return [*best.values()]

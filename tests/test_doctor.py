@@ -269,6 +269,13 @@ def test_nothing_is_wrong_here() -> None:
     assert {device.name for device in DEVICES} <= {*by_name} and by_name["cpu"].ok
 
 
+@pytest.mark.parametrize("module", ["yaml", "jsonschema", "onnx", "torch"])
+def test_a_server_is_in_order_without_what_compiles(module: str) -> None:
+    (package,) = [each for each in packages.PACKAGES if each.module == module]
+    missing = packages.describe_missing(package)
+    assert missing.ok is None and "pip install" in missing.advice
+
+
 def test_the_libraries_that_a_file_names(tmp_path: Path) -> None:
     write_library(tmp_path / "a.so", CUDA_12)
     assert read_needed(tmp_path / "a.so") == tuple(CUDA_12)

@@ -201,4 +201,6 @@ def test_the_runtime_alone(tmp_path: Path, wheel: Path) -> None:
     there.link("click")
     there.check_works(["run tiny.onnx a.png --top 1", "run tiny.onnx a.png -o a.npz"])
     there.check_missing("check googlenet", "yaml", "is not installed", "pyyaml>=")
-    assert there.archc("doctor").returncode == 3  # it says what is not here for the rest
+    doctor = there.archc("doctor")
+    # what compiles is not here, and nothing is wrong with that
+    assert doctor.returncode == 0 and "needed only for checks and builds" in doctor.stdout, doctor.stdout

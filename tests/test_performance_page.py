@@ -42,7 +42,8 @@ def keep(folder: Path, name: str = "made.json", rows: list[dict[str, Any]] = ROW
 
 def test_the_committed_page_is_what_the_results_make() -> None:
     assert PAGE.read_text("utf-8") == render_page(BENCHMARKS), "python -m benchmarks.page"
-    assert not [line for line in PAGE.read_text("utf-8").splitlines() if len(line) > 80]
+    # a link is not broken
+    assert not [line for line in PAGE.read_text("utf-8").splitlines() if len(line) > 80 and " " in line.strip()]
 
 
 def test_links_to_the_page_lead_somewhere() -> None:

@@ -160,6 +160,8 @@ def test_broken_pictures(tmp_path: Path) -> None:
     assert "2 pictures" in broken.note() and "a,b.jpg" in broken.note() and "broken.csv" in broken.note()
     again = BrokenPictures(tmp_path, limit=2)
     assert again.count == 2
+    # a run that was begun with `--data photos` goes on with the whole path
+    assert again.add([(os.path.abspath("c.jpg"), "it is no picture")]) == 0
     with pytest.raises(Failure) as failed:
         again.add([("d.jpg", "it ends early")])
     assert (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -89,7 +90,10 @@ class BrokenPictures:
 
     def keep(self, pictures: Iterable[tuple[str, str]]) -> int:
         """Keeps pictures, however many there are: what stopped a run is in the list, too. Gives how many are new."""
-        new = {name: why for name, why in pictures if name not in self.found}
+        met = dict(pictures)
+        # a run that goes on reads its pictures by their whole paths, and may have begun with others
+        known = {os.path.abspath(name) for name in self.found} if met else set()
+        new = {name: why for name, why in met.items() if os.path.abspath(name) not in known}
         self.found.update(new)
         if new and self.path and (self.fabric is None or self.fabric.is_global_zero):
             try:

@@ -30,8 +30,8 @@ class Package(NamedTuple):
 PACKAGES = (
     Package("numpy", "ndarray"),
     Package("PIL", "Image"),
-    Package("yaml", "SafeLoader"),
-    Package("jsonschema", "Draft202012Validator"),
+    Package("yaml", "SafeLoader", "checks and builds"),
+    Package("jsonschema", "Draft202012Validator", "checks and builds"),
     Package("click", "Command"),
     Package("onnx", "checker", "the proof of a build"),
     Package("torch", "Tensor", "the proof of a build, --export torch and to_torch()"),
@@ -105,7 +105,7 @@ def describe_missing(package: Package) -> Finding:
     """A package that is not here, which is wrong only where all of archc needs it."""
     name, line = distribution_of(package.module), install_line(package.module)
     if package.needed_for:
-        return Finding(name, "not installed", None, f"only {package.needed_for} need it: {line}")
+        return Finding(name, "not installed", None, f"needed only for {package.needed_for}: {line}")
     return Finding(name, "not installed", False, line)
 
 
