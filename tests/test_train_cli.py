@@ -146,6 +146,22 @@ def test_weights_of_another_run(run: Run) -> None:
         *TRAIN, "-o", "second", "--weights", "first/best.safetensors", "--weights-skip", "fc", "--set", "freeze=[conv]"
     )
     assert ran.code == 0 and "weights from best.safetensors: 2 tensors, and 2 from the seed: those of `fc`" in ran.err
+    assert "other-classes" not in ran.err
+    for part in ("train", "val"):
+        Path("photos", part, "blue").rename(Path("photos", part, "violet"))
+    other = run(*TRAIN, "--dry-run", "--weights", "first/best.safetensors")
+    assert (
+        other.code == 0
+        and "warning[other-classes]: `first/best.safetensors` was trained for other classes, and as many: blue, green, red; here they are green, red, violet. `fc` starts from what it learned of those: --weights-skip fc has it start anew"
+        in other.err
+    )
+    assert (
+        "other-classes"
+        not in run(*TRAIN, "--dry-run", "--weights", "first/best.safetensors", "--weights-skip", "fc").err
+    )
+    for part in ("train", "val"):
+        Path("photos", part, "violet").rename(Path("photos", part, "blue"))
+    assert "other-classes" not in run(*TRAIN, "--dry-run", "--weights", "first/best.safetensors").err
     import torch
     from safetensors.torch import load_file
 

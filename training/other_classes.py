@@ -1,0 +1,47 @@
+"""Whether a net starts from weights whose last layer was trained for other classes, and as many: nothing in their shapes tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..compiler.diagnostics import Failure, SpecError
+from ..compiler.driver import check
+from ..compiler.weights.report import list_some
+from .run_folder import RunFolder
+from .start_weights import StartWeights
+
+if TYPE_CHECKING:
+    from ..compiler.ir.graph import Graph
+
+
+def describe_other_classes(given: StartWeights, graph: Graph, classes: Sequence[str]) -> str | None:
+    """What is told where the checkpoint of the whole net lies in the folder of a run with other classes than `classes`, or another order of
+    them; None where it does not, or where the last layer starts anew."""
+    weights = (given.checkpoints or {}).get("")
+    layer = last_layer(graph)
+    skipped = any(layer == step or layer.startswith(f"{step}.") for step in given.options.skip)
+    trained = trained_classes(weights) if isinstance(weights, Path) and not skipped else ()
+    if len(trained) != len(classes) or tuple(trained) == tuple(classes):
+        return None
+    return (
+        f"`{weights}` was trained for other classes, and as many: {list_some(tuple(trained))}; here they are {list_some(tuple(classes))}. "
+        f"`{layer}` starts from what it learned of those: {given.options.spelling('weights_skip', (layer,))} has it start anew"
+    )
+
+
+def last_layer(graph: Graph) -> str:
+    """The path of the last step with parameters before the last output; empty where there is none."""
+    return next((node.path for node in reversed(graph.nodes) if node.params()), "")
+
+
+def trained_classes(weights: Path) -> Sequence[str]:
+    """The classes of the run in whose folder a checkpoint lies; none where it lies elsewhere, or the spec there cannot be read."""
+    run = RunFolder(weights.parent)
+    if not run.record.is_file() or not run.spec.is_file():
+        return ()
+    try:
+        return check(str(run.spec)).labels or ()
+    except (Failure, SpecError):
+        return ()
