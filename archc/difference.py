@@ -24,7 +24,7 @@ class Side(NamedTuple):
     """One of two nets: `spec` as the user named it, what is known of it, and its training graph.
 
     `built_by` is the version of archc that built the model which the spec comes out of; None for a spec. `is_current`: the spec in a
-    model gives the graph in it today.
+    model gives the graph in it today. `precision` is what the model computes in, "fp32", "fp16" or "int8"; None for a spec.
     """
 
     spec: str
@@ -32,6 +32,7 @@ class Side(NamedTuple):
     graph: Graph
     built_by: str | None = None
     is_current: bool = True
+    precision: str | None = None
 
     @property
     def params(self) -> dict[str, Any]:
@@ -163,4 +164,4 @@ def open_model(path: str, settings: Sequence[str], limits: Limits, use: SpecUse 
     is_current = built is not None and built.sha256() == artifact.spec_sha256
     if settings:
         now = stored._replace(settings=(*stored.settings, *settings)).check(limits)
-    return Side(path, now, sound_graph(now), artifact.version, is_current)
+    return Side(path, now, sound_graph(now), artifact.version, is_current, artifact.precision)

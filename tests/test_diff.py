@@ -485,6 +485,25 @@ def test_a_built_model(run: Run) -> None:
     ran = run("diff", "net.yaml", "net.onnx")
     assert ran.code == 0 and "~ fc  out 10 → 7" in ran.out and "built by archc" in ran.out
     assert run("diff", "net.onnx", "copied", "-q").code == 0
+    assert (
+        run(
+            "build",
+            "net.yaml",
+            "--proof",
+            "none",
+            "--precision",
+            "fp16",
+            "--max-error",
+            "1",
+            "--set",
+            "classes=7",
+            "-o",
+            "half.onnx",
+        ).code
+        == 0
+    )
+    ran = run("diff", "net.onnx", "half.onnx")
+    assert ran.code == 0 and "to compute in fp32" in ran.out and "to compute in fp16" in ran.out
     assert run("diff", "net.onnx", "net.yaml", "--set-b", "classes=7", "-q").code == 0
     assert run("diff", "net.onnx", "--set", "classes=8", "-q").code == 1
     import onnx

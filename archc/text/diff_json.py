@@ -48,6 +48,7 @@ def side_json(side: Side) -> dict[str, Any]:
         "name": side.checked.name,
         "settings": list(side.checked.settings),
         "built_by": side.built_by,
+        "precision": side.precision,
         "steps": len(side.graph.nodes),
         "sha256": side.graph.sha256(),
     }

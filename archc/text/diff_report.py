@@ -108,7 +108,7 @@ def describe_side(side: Side) -> str:
         parts.append("bundled")
     parts += [f"--set {setting}" for setting in side.checked.settings]
     if side.built_by is not None:
-        parts.append(f"the spec in it, built by archc {side.built_by}")
+        parts.append(f"the spec in it, built by archc {side.built_by} to compute in {side.precision}")
     if not side.is_current:
         parts.append("which gives another graph today than is in the file: `archc verify` says more")
     return ", ".join(parts)
