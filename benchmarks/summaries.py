@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
+from .gpu_sections.contender import is_archc
 from .result import Row
 from .tables import Choice
 
 MEASURED, FAILED = "measured", "failed"
-# what a contender of archc's is named after, where a Session has no such option
-NOT_OFFERED = ("graph", "fused biases")
 
 
 def keep(**values: object) -> Choice:
@@ -79,12 +78,6 @@ def mark_elsewhere(rows: Sequence[Row]) -> list[Row]:
     return [row | {"away": int(bool(row["elsewhere"]))} for row in rows]
 
 
-def is_ours(row: Row) -> bool:
-    """Whether a contender is archc's, with options that a Session has."""
-    name = str(row["contender"])
-    return name.startswith("archc") and not name.endswith(NOT_OFFERED)
-
-
 def keep_graphs(rows: Sequence[Row]) -> list[Row]:
     """archc's files as a CUDA graph, on the card alone."""
     return [row for row in rows if str(row.get("contender", "")).startswith("archc") and row["contender"].endswith("graph")
@@ -102,7 +95,7 @@ def compare_best(rows: Sequence[Row]) -> list[Row]:
             cases.setdefault((row["net"], row["batch"], row["precision"], row["mode"]), []).append(row)
     compared = []
     for (net, batch, precision, mode), found in cases.items():
-        ours = [row for row in found if is_ours(row)]
+        ours = [row for row in found if is_archc(row["contender"])]
         theirs = [row for row in found if not row["contender"].startswith("archc")]
         if not ours or not theirs:
             continue
@@ -121,7 +114,7 @@ def find_share_of_limit(rows: Sequence[Row]) -> list[Row]:
     """For each case the best share of its layer-wise limit, nothing fused, that one of archc's contenders reaches with what a Session offers."""
     best: dict[tuple[object, ...], Row] = {}
     for row in rows:
-        if "share_of_unfused" in row and is_ours(row):
+        if "share_of_unfused" in row and is_archc(row["contender"]):
             case = row["net"], row["batch"], row["precision"]
             best[case] = max(best.get(case, row), row, key=lambda each: float(each["share_of_unfused"]))
     return [*best.values()]

@@ -11,6 +11,8 @@ if TYPE_CHECKING:  # the goals need the names alone
 KERNELS, FROM_HOST = "kernels alone", "from the host's memory"
 MODES = (KERNELS, FROM_HOST)
 EAGER = "torch eager"
+# what a contender of archc's is named after, where archc's Session has no such option
+NOT_OFFERED = ("graph", "fused biases")
 
 
 class Opened(NamedTuple):
@@ -32,3 +34,8 @@ class Recipe(NamedTuple):
     needs_card: bool = False
     seconds: float = 5.0
     package: str = ""
+
+
+def is_archc(contender: str) -> bool:
+    """Whether a contender is archc's, with options that its Session has: what users get."""
+    return contender.startswith("archc") and not contender.endswith(NOT_OFFERED)

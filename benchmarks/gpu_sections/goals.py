@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .contender import EAGER, KERNELS
+from .contender import EAGER, KERNELS, is_archc
 from .plan import Section, name_case
 from .rows import MEASURED, Row
 
@@ -31,7 +31,9 @@ def judge_throughput(files: dict[str, dict[str, Any]]) -> str:
     """ResNet-50, 256 images at once, half floats; on another card than an H200 in proportion to its limit."""
     case = name_case(*GOAL_CASE)
     goal = f"{case} at least {GOAL_IMAGES_PER_S:,} images/s on an H200"
-    rows = [row for row in rows_of(files.get(case)) if row["mode"] == KERNELS and is_archc(row)]
+    rows = [
+        row for row in rows_of(files.get(case)) if row["mode"] == KERNELS and is_archc(str(row.get("contender", "")))
+    ]
     if not rows:
         return f"{NOT_MEASURED}: {goal}"
     best = max(rows, key=lambda row: float(row["images_per_s"]))
@@ -53,7 +55,7 @@ def judge_eager(files: dict[str, list[Row]]) -> str:
     cases: dict[str, list[Row]] = {}
     for name, rows in files.items():
         for row in rows:
-            if is_archc(row) and "time_over_eager" in row:
+            if is_archc(str(row.get("contender", ""))) and "time_over_eager" in row:
                 cases.setdefault(f"{name}, {row['mode']}", []).append(row)
     if not cases:
         return f"{NOT_MEASURED}: {goal}"
@@ -61,10 +63,6 @@ def judge_eager(files: dict[str, list[Row]]) -> str:
     slower = [f"{name} ({row['time_over_eager']:.2f} of its time)" for name, row in fastest.items()
               if row["time_over_eager"] > 1 and row["time_over_eager_beyond_noise"]]  # fmt: skip
     return f"{NOT_MET if slower else MET}: {goal}, {len(cases)} cases measured" + (f": slower in {'; '.join(slower)}" if slower else "")  # fmt: skip
-
-
-def is_archc(row: Row) -> bool:
-    return str(row.get("contender", "")).startswith("archc")
 
 
 def rows_of(found: dict[str, Any] | None) -> list[Row]:
