@@ -147,6 +147,47 @@ def test_strays_inside_a_step_are_still_another_net_s(run):
     assert done.code == 1 and "error[weights-unused]" in done.err and "layer1.conv9.weight" in done.err
 
 
+def test_all_that_is_wrong_is_told_at_once(run):
+    """A tensor too few, one too many and one of another shape: a user need not mend the one to learn of the next."""
+    spoilt = {**state(), "layer1.conv1.weight": torch.ones(8, 8, 1, 1), "conv1.bias": torch.ones(8)}
+    torch.save(lacking(spoilt), "file.pth")
+    done = run("small.yaml", "--weights", "file.pth")
+    assert done.code == 1 and "lacks 1 tensor: bn1.bias; it holds 1 other" in done.err and "`conv1.bias`" in done.err
+    assert "Of another shape: 1 tensor: layer1.conv1.weight 8×8×1×1 for 8×8×3×3" in done.err
+    torch.save(spoilt, "file.pth")
+    done = run("small.yaml", "--weights", "file.pth")
+    assert done.code == 1 and "has other shapes: 1 tensor: layer1.conv1.weight" in done.err
+    assert "Without a place in the net: 1 tensor: conv1.bias" in done.err
+
+
+def test_one_statistic_that_is_missing_is_no_average(run):
+    tensors = state()
+    del tensors["bn1.running_mean"]
+    torch.save({**tensors, "bn1.mean": torch.ones(8)}, "file.pth")
+    done = run("small.yaml", "--weights", "file.pth")
+    assert done.code == 1 and "Averages" not in done.err and "`bn1.mean`" in done.err
+
+
+def test_of_a_step_that_fits_the_stray_tensor_alone_is_left_out(run):
+    torch.save({**state(), "conv1.bias": torch.ones(8)}, "file.pth")
+    done = run("small.yaml", "--weights", "file.pth")
+    assert done.code == 1 and "`--weights-skip conv1.bias` leaves it out" in done.err
+    done = run("small.yaml", "--weights", "file.pth", "--weights-skip", "conv1.bias")
+    assert done.code == 0 and "untrained" not in done.out
+
+
+def test_a_prefix_before_all_names_is_taken_off_though_little_fits(run):
+    """`conv1.weight` is there, behind `module.`: it is not told as missing, and what is told has a name that is like it."""
+    inner = {name if name.startswith("conv1") else name.replace(".", ".x."): each for name, each in state().items()}
+    torch.save(under("module.", inner), "file.pth")
+    done = run("small.yaml", "--weights", "file.pth")
+    assert (
+        done.code == 1
+        and "tensors: bn1.weight," in done.err
+        and "nearest to `bn1.weight` in it is `bn1.x.weight`" in done.err
+    )
+
+
 CHOSEN = [
     (["--weights-key", "model"], "model", ""), (["--weights-key", "ema"], "ema", "b."), (["--weights-key", "."], "", "m."),
     (["--weights-key", "ema", "--weights-prefix", "a"], "ema", "a."), (["--weights-key", "ema", "--weights-prefix", "a."], "ema", "a."),

@@ -14,7 +14,9 @@ import archc
 from archc.compiler.diagnostics import Failure, SpecError
 from archc.compiler.weights.input_channels import first_weights
 from archc.compiler.weights.name_map import NameMap
+from docsite.walkthrough import read_fences
 
+from .pages import DOCS
 from .peers import library
 from .small_net import SPEC, answers, built, run, state
 from .wild import State
@@ -308,3 +310,15 @@ def test_what_a_mapped_checkpoint_has_besides(what, run):
     assert done.code == code and said in done.err and ("weights-unused" in done.err) == ("weights-unused" in said), (
         done.err
     )
+
+
+def test_the_module_and_the_spec_of_the_page_have_the_same_names(tmp_path):
+    """What docs/reference/weights.md says of torch's containers: its class and its spec, read from the page."""
+    page = (DOCS / "reference/weights.md").read_text("utf-8")
+    fences = {fence.language: fence.text for fence in read_fences(page) if "classifier" in fence.text}
+    script: dict[str, type[torch.nn.Module]] = {}
+    exec(fences["python"], script)
+    (tmp_path / "nested.yaml").write_text(fences["yaml"], "utf-8")
+    ours = archc.load(tmp_path / "nested.yaml").to_torch().state_dict()
+    theirs = script["Net"]().state_dict()
+    assert {name: each.shape for name, each in ours.items()} == {name: each.shape for name, each in theirs.items()}

@@ -189,7 +189,7 @@ def advise_form(node: Located, rule: Schema) -> str:
     """What the rule says to write instead of a value of this JSON type; empty where it says nothing."""
     called, instead = OPS.get(rule.get("x-op", "")), rule.get("x-instead", {})
     if called and not (called.bare or called.is_merge):
-        return f"write `{foreign.format_call(called, {})}`"
+        return advise_op_example(called) or f"write `{foreign.format_call(called, {})}`"
     json_type = JSON_TYPES.get(type(node.value), "")
     if json_type == "integer" and json_type not in instead:
         json_type = "number"

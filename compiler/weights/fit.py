@@ -85,6 +85,11 @@ class Fit(NamedTuple):
         return f"{self.place} {' and '.join(parts)}"
 
     @property
+    def wrapped(self) -> bool:
+        """Whether the prefix is one that stands before every name, as a wrapper's: `module.`, `_orig_mod.`."""
+        return bool(self.prefix) and all(name.startswith(self.prefix) for name in self.state_dict.source.names())
+
+    @property
     def inside(self) -> dict[str, str]:
         """Its names with the prefix, by what they are without."""
         return {
@@ -99,7 +104,7 @@ def find_fits(checkpoint: Checkpoint, wanted: Wanted, prefix: str | None = None,
 
     What is whole comes first; of that what has the name of the wanted `step` in its key or prefix, then averages, teachers, all others in
     the order of the file, and students. Where none is whole, the one that gives most of the wanted tensors is first; a few that fit
-    under some prefix say nothing, as names like `conv.weight` are in many nets.
+    under some prefix say nothing, as names like `conv.weight` are in many nets; but a prefix before all names is a wrapper's.
     """
     fits = [(place, fit) for place, each in enumerate(checkpoint.state_dicts) for fit in fits_of(each, wanted, prefix)]
 
@@ -108,7 +113,16 @@ def find_fits(checkpoint: Checkpoint, wanted: Wanted, prefix: str | None = None,
         place, fit = found
         given = 0 if fit.whole else -fit.fitting * gives_half(fit, wanted)
         size = 0 if fit.whole or given else -len(list(fit.state_dict.source.names()))
-        return not fit.whole, not names_step(fit, step), given, preference(fit), size, place, bool(fit.prefix)
+        return (
+            not fit.whole,
+            not names_step(fit, step),
+            given,
+            preference(fit),
+            size,
+            place,
+            not fit.wrapped,
+            bool(fit.prefix),
+        )
 
     return [fit for _, fit in sorted(fits, key=rank)]
 

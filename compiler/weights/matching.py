@@ -124,8 +124,11 @@ class Matching(NamedTuple):
         )
         listed = [self.name_in_both(tensor) for tensor in missing]
         hint = self.explain_missing(missing[0], [*under, *others])
-        raise Failure("weights-missing", f"{self.label} lacks {count_and_list(listed)}{more}",
-                      self.explain(hint + self.suggest_skipping(map(owning_step, missing), "untrained")))  # fmt: skip
+        hint += self.suggest_skipping(map(owning_step, missing), "untrained")
+        # where most of it fits, all that is wrong is told at once
+        if self.fit.misshapen and self.fit.fitting > len(missing):
+            hint += f"\nOf another shape: {count_and_list(self.describe_shapes())}"
+        raise Failure("weights-missing", f"{self.label} lacks {count_and_list(listed)}{more}", self.explain(hint))
 
     def explain_missing(self, tensor: str, unused: Sequence[str]) -> str:
         """Why a tensor may be missing: it is there in another form, under another name, or the file is another net's."""
@@ -139,7 +142,7 @@ class Matching(NamedTuple):
         as_map = f"`{self.options.spelling('weights_map')}` takes a map of names."
         if self.fit.fitting > len(self.fit.missing):
             lines = [f"the other {self.fit.fitting:,} tensors fit."]
-            if all(name.endswith((".running_mean", ".running_var")) for name in self.fit.missing):
+            if all(map(is_statistic, self.fit.missing)) and not any(map(is_statistic, self.fit.original_names)):
                 lines.append("Averages of parameters alone lack the norms' statistics.")
             elif names:
                 lines.append(f"Is it called otherwise there? What it has besides is as {names}; {as_map}")
@@ -155,11 +158,9 @@ class Matching(NamedTuple):
 
     def check_shapes(self) -> None:
         """Raises Failure where a tensor of the checkpoint has another shape than the graph's."""
-        source, originals = self.fit.state_dict.source, self.fit.original_names
-        shapes = {tensor: tuple(source.shape(originals[tensor])) for tensor in self.fit.misshapen}
+        shapes = self.misshapen()
         if not shapes:
             return
-        differences = [f"{t} {describe_shape(s)} for {describe_shape(self.params[t].shape)}" for t, s in shapes.items()]
         first = {t: s for t, s in shapes.items() if t in self.first and differs_in_channels(s, self.params[t].shape)}
         hints = [self.explain_channels(first)] if first else []
         rest = [tensor for tensor in shapes if tensor not in first]
@@ -169,8 +170,22 @@ class Matching(NamedTuple):
             hints.append(
                 (self.explain_classes(shapes[rest[-1]][0]) if classes else "is it another net's checkpoint?") + skipping
             )
-        raise Failure("weights-misshapen", f"{self.label} has other shapes: {count_and_list(differences)}",
+        if (strays := self.strays()) and self.fit.fitting > len(shapes):
+            hints.append(f"Without a place in the net: {count_and_list(strays)}")
+        raise Failure("weights-misshapen", f"{self.label} has other shapes: {count_and_list(self.describe_shapes())}",
                       self.explain("\n".join(hints)))  # fmt: skip
+
+    def misshapen(self) -> dict[str, tuple[int, ...]]:
+        """The tensors of other shapes than the graph's, each with its shape in the checkpoint."""
+        source, originals = self.fit.state_dict.source, self.fit.original_names
+        return {tensor: tuple(source.shape(originals[tensor])) for tensor in self.fit.misshapen}
+
+    def describe_shapes(self) -> list[str]:
+        """For each of them its name, its shape and the graph's."""
+        return [
+            f"{tensor} {describe_shape(shape)} for {describe_shape(self.params[tensor].shape)}"
+            for tensor, shape in self.misshapen().items()
+        ]
 
     def explain_classes(self, found: int) -> str:
         """What to do where a last layer has `found` classes and the net another number."""
@@ -187,7 +202,22 @@ class Matching(NamedTuple):
         return f"its first layer reads {shape[1]} input channel{'s' * (shape[1] != 1)}, the net {channels}: `{option}` {how}"
 
     def check_strays(self) -> None:
-        """Raises Failure where the checkpoint has tensors in a step of the graph for which that step has no place.
+        """Raises Failure where the checkpoint has tensors in a step of the graph for which that step has no place."""
+        strays = self.strays()
+        if not strays:
+            return
+        # a step of the graph keeps its own tensors, so of such a one the stray tensor alone is left out
+        ours = {owning_step(name) for name in self.their_names()}
+        apart = [tensor for tensor in strays if owning_step(tensor) in ours]
+        under, _ = self.unused()
+        steps = summarize_by_step(
+            [tensor for tensor in strays if owning_step(tensor) not in ours], [*self.their_names(), *under]
+        )
+        raise Failure("weights-unused", f"{self.label} has {count_and_list(strays)}, for which the net has no place",
+                      self.explain(f"is it another net's checkpoint?{self.suggest_skipping([*apart, *steps], 'out')}"))  # fmt: skip
+
+    def strays(self) -> list[str]:
+        """The tensors in a step of the graph for which that step has no place.
 
         With a map of names a name of theirs need not mean a step of ours: only beside a tensor that was taken, in one module with it,
         is a tensor too many.
@@ -196,17 +226,13 @@ class Matching(NamedTuple):
         known = {child_step(tensor, prefix) for tensor in self.params if tensor.startswith(prefix)}
         modules = self.mapped_modules()
         under, _ = self.unused()
-        strays = [
+        return [
             t
             for t in under
             if (owning_step(t) in modules if self.options.names else child_step(t, prefix) in known)
             and not is_bookkeeping(t)
             and not belongs_to(t, left_out)
         ]
-        if strays:
-            skipping = self.suggest_skipping(summarize_by_step(strays, [*self.their_names(), *under]), "out")
-            raise Failure("weights-unused", f"{self.label} has {count_and_list(strays)}, for which the net has no place",
-                          self.explain(f"is it another net's checkpoint?{skipping}"))  # fmt: skip
 
     def their_names(self) -> Iterator[str]:
         """What the checkpoint calls the tensors that are wanted of it, with the step that it is for before each."""
@@ -247,6 +273,11 @@ class Matching(NamedTuple):
 def describe_not_run(unknown: Sequence[str]) -> str:
     """A line of help on classes and functions that a file names; none was called."""
     return f"\nit names {', '.join(f'`{name}`' for name in unknown[:3])}; nothing was run" if unknown else ""
+
+
+def is_statistic(tensor: str) -> bool:
+    """Whether it is a norm's running mean or variance, which averages of parameters leave out."""
+    return tensor.endswith((".running_mean", ".running_var"))
 
 
 def child_step(tensor: str, prefix: str) -> str:
