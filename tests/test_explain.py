@@ -598,7 +598,7 @@ def test_a_wrong_step_tells_what_arrives_and_what_its_op_takes(run: Run, word: s
     ran = run("explain", "wrong.yaml", word)
     assert ran.code == 1 and not ran.out and ran.err.count("error[") == 1
     assert "what arrives is f32[N,8,22,22] from `stage1.bn`" in ran.err
-    assert "`conv` takes and gives (N, C, H, W) -> (N, out, H', W')" in " ".join(ran.err.split())
+    assert "the shapes of `conv`: (N, C, H, W) -> (N, out, H', W')" in " ".join(ran.err.split())
 
 
 @pytest.mark.parametrize("word", ["fc", "no.such", "16"])

@@ -271,17 +271,23 @@ def test_a_projection_is_advised_where_it_gives_the_size(tmp_path, sizes, body, 
 
 CONV_BN = """blocks:
   ConvBN: {params: {out: int, kernel: 1, padding: 0}, steps: [{name: conv, conv: {out: $out, kernel: $kernel, padding: $padding}}, relu]}
+  Two: {params: {padding: 0}, steps: [{conv: {out: 8, kernel: 5, padding: $padding}}, {conv: {out: 8, kernel: 3}}]}
+  Outer: {params: {out: int, pad: 0}, steps: {conv: {out: $out, kernel: 3, padding: $(pad)}}}
 """
 BRANCHES_THAT_LOSE = [  # the branches of a concat of 28×28, what the help says or notes say
-    ("a: {conv: {out: 8, kernel: 3}}, b: []", "`a` (net.yaml:6) has kernel 3 and padding 0: with `padding: 1` it keeps 28×28"),
-    ("a: [], b: [{name: c, conv: {out: 8, kernel: [5, 1]}}, relu]", "`b.c` (net.yaml:6) has kernel [5, 1] and padding 0: with `padding: [2, 0]`"),
+    ("a: {conv: {out: 8, kernel: 3}}, b: []", "`a` (net.yaml:8) has kernel 3 and padding 0: with `padding: 1` it keeps 28×28"),
+    ("a: [], b: [{name: c, conv: {out: 8, kernel: [5, 1]}}, relu]", "`b.c` (net.yaml:8) has kernel [5, 1] and padding 0: with `padding: [2, 0]`"),
     ("a: {conv: {out: 8, kernel: 1, padding: 1}}, b: []", "has kernel 1 and padding 1: with `padding: 0` it keeps 28×28"),
     ("a: {conv: {out: 8, kernel: 3, dilation: 2}}, b: []", "has kernel 3 and padding 0: with `padding: 2` it keeps"),
     ("a: {conv: {out: 8, kernel: 4}}, b: []", "with `padding: same` it keeps 28×28"),
-    ("a: {max_pool: {kernel: 3, stride: 2}}, b: {conv: {out: 8, stride: 2}}", "`a` (net.yaml:6) has kernel 3 and padding 0: with `padding: 1` it gives 14×14"),
-    ("a: {conv: {out: 8, kernel: 3}}, b: {conv: {out: 8, kernel: 5}}", "it keeps 28×28; `b` (net.yaml:6) has kernel 5 and padding 0: with `padding: 2`"),
-    ("a: {ConvBN: {out: 8, kernel: 3}}, b: []", "`a.conv` (net.yaml:6) has kernel 3"),
+    ("a: {max_pool: {kernel: 3, stride: 2}}, b: {conv: {out: 8, stride: 2}}", "`a` (net.yaml:8) has kernel 3 and padding 0: with `padding: 1` it gives 14×14"),
+    ("a: {conv: {out: 8, kernel: 3}}, b: {conv: {out: 8, kernel: 5}}", "it keeps 28×28; `b` (net.yaml:8) has kernel 5 and padding 0: with `padding: 2`"),
+    ("a: {ConvBN: {out: 8, kernel: 3}}, b: []", "`a.conv` (net.yaml:8) has kernel 3"),
     ("a: {max_pool: 2}, b: []", "`a` makes 14×14 of 28×28"),
+    # a param of the block that this step does not take, and one of another name
+    ("a: {Two: {padding: 2}}, b: []", "`a.1` (net.yaml:6) has kernel 3 and padding 0: with `padding: 1` it keeps"),
+    ("a: {Two: {}}, b: []", "`a.0` (net.yaml:8) has kernel 5 and padding 0: with `padding: 2` it keeps 28×28; `a.1` (net.yaml:6)"),
+    ("a: {Outer: {out: 8}}, b: []", "`a` (net.yaml:8) has kernel 3 and padding 0: with `pad: 1` it keeps"),
 ]  # fmt: skip
 
 

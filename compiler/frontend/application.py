@@ -36,7 +36,8 @@ class RejectedStep(NamedTuple):
 
 
 class Applier:
-    """Makes the nodes of a graph, in order. `rejected` are the steps whose ops refuse what arrives, by path.
+    """Makes the nodes of a graph, in order. `rejected` are the steps whose ops refuse what arrives, and `args` what is written of those of
+    the others, each by path.
 
     `literal_ops` are ops without expressions, by name and arguments, made once each; `elements` how many elements the lists of an op
     have; `types` those of results, by op and inputs.
@@ -45,6 +46,7 @@ class Applier:
     def __init__(self, arguments: Arguments, absent: AbsentSteps, diagnostics: Collector, budget: Budget) -> None:
         self.nodes: list[Node] = []
         self.rejected: dict[str, RejectedStep] = {}
+        self.args: dict[str, Located | None] = {}
         self.arguments, self.absent, self.diagnostics, self.budget = arguments, absent, diagnostics, budget
         self.literal_ops: dict[tuple[str, Located | None], Op] = {}
         self.elements: dict[Op, int] = {}
@@ -84,6 +86,7 @@ class Applier:
             return Poison(result)
         node = Node(path, op, tuple(inputs), (Value(path, result),), key.span, ctx.frames)
         self.nodes.append(node)
+        self.args[path] = args
         return node.output
 
     def type_of_result(self, op: Op, x: tuple[TensorType, ...], key: Located) -> TensorType:
@@ -161,7 +164,7 @@ class Applier:
         if len(inputs) == 1:
             notes += shape_history(inputs[0], producers) + absent_before(inputs[0], producers, ctx, self.absent)
         elif op.is_merge:
-            if advice := advise_sizes(inputs, producers):
+            if advice := advise_sizes(inputs, producers, self.args):
                 notes += advice.notes
                 help = advice.help or help
             notes += absent_in_branches(inputs, producers, ctx, self.absent)

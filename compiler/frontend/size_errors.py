@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from ..ops.fields import quote_value
 from ..ops.op import op_of
 from .absent import Absent, AbsentSteps
 from .context import Context, Poison
+from .located_yaml import Located
 from .naming import join_path
 from .values import Fault, template_of
 
@@ -22,7 +24,10 @@ MAX_NAMED = 3  # of them, and of the steps that are not there, in a message
 MAX_BEFORE = 8  # steps before a refused one among which an absent one may be its cause
 MAX_CONDITION = 80  # characters of a `when` that a message quotes
 
+PARAM = re.compile(r"\$\(?(\w+)\)?")  # an expression that is a param alone
+
 Producers = Mapping[str, Node]
+ArgumentsByPath = Mapping[str, Located | None]  # what the text says of a step's op
 
 
 class SizeAdvice(NamedTuple):
@@ -39,7 +44,14 @@ class PaddedBranch(NamedTuple):
     advice: tuple[str, ...]
 
 
-def advise_sizes(inputs: Sequence[Value], producers: Producers) -> SizeAdvice | None:
+class PaddingPlace(NamedTuple):
+    """Where the padding of a step is written, and under which key: `padding`, or the param of a block."""
+
+    span: Span | None
+    key: str
+
+
+def advise_sizes(inputs: Sequence[Value], producers: Producers, arguments: ArgumentsByPath) -> SizeAdvice | None:
     """Which steps of two branches make their maps differ, and how to write them; None where the branches' heights and widths agree."""
     first = inputs[0]
     other = next((value for value in inputs if value.type.lengths != first.type.lengths), None)
@@ -47,7 +59,7 @@ def advise_sizes(inputs: Sequence[Value], producers: Producers) -> SizeAdvice | 
         return None
     branches = branches_apart(first, other, producers)
     as_written = [PaddedBranch(value.type.lengths, ()) for value in (first, other)]
-    padded = [pad_branch(steps) for steps in branches]
+    padded = [pad_branch(steps, arguments) for steps in branches]
     for one, two in ((padded[0], as_written[1]), (as_written[0], padded[1]), (padded[0], padded[1])):
         if one and two and one.lengths == two.lengths:
             named = list(dict.fromkeys([*one.advice, *two.advice]))
@@ -80,9 +92,9 @@ def steps_before(value: Value, producers: Producers) -> Iterator[Node]:
         value = node.inputs[0]
 
 
-def pad_branch(steps: Sequence[Node]) -> PaddedBranch | None:
+def pad_branch(steps: Sequence[Node], arguments: ArgumentsByPath) -> PaddedBranch | None:
     """The branch with each step padded so that it gives ceil(size / stride); None where no step is to be padded, or one does not fit then."""
-    advice: dict[Span | None, str] = {}
+    advice: dict[PaddingPlace, str] = {}
     x = steps[0].inputs[0].type if steps else None
     for node in steps:
         assert x is not None
@@ -93,21 +105,24 @@ def pad_branch(steps: Sequence[Node]) -> PaddedBranch | None:
         except Reject:
             return None
         if found:
-            place = place_of_padding(node)
+            place = place_of_padding(node, arguments.get(node.path))
             keeps = "it keeps" if before.lengths == x.lengths else "it gives"
-            where = f" ({place.short})" if place else ""
-            advice.setdefault(
-                place, f"`{node.path}`{where} has {found.has}: with `{found.write}` {keeps} {format_lengths(x)}"
+            where = f" ({place.span.short})" if place.span else ""
+            text = (
+                f"`{node.path}`{where} has {found.has}: with `{place.key}: {found.padding}` {keeps} {format_lengths(x)}"
             )
+            advice.setdefault(place, text)
     return PaddedBranch(x.lengths, tuple(advice.values())) if x is not None and advice else None
 
 
-def place_of_padding(node: Node) -> Span | None:
-    """Where the padding of a step is written: at the call of the block that takes it as a param, else at the step itself."""
-    calls = [frame for frame in node.frames if frame.kind == "block"]
-    if calls and any(name == "padding" for name, _ in calls[-1].bindings):
-        return calls[-1].span
-    return node.span
+def place_of_padding(node: Node, arguments: Located | None) -> PaddingPlace:
+    """Where the padding of a step is written: where its block is called, if it is a param of the block, else at the step itself."""
+    entry = arguments.value.get("padding") if arguments and isinstance(arguments.value, dict) else None
+    param = PARAM.fullmatch(entry.value.value) if entry and isinstance(entry.value.value, str) else None
+    call = next((frame for frame in reversed(node.frames) if frame.kind == "block"), None)
+    if param and call and any(name == param[1] for name, _ in call.bindings):
+        return PaddingPlace(call.span, param[1])
+    return PaddingPlace(node.span, "padding")
 
 
 def size_changes(steps: Sequence[Node]) -> Iterator[Note]:
