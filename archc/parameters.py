@@ -33,8 +33,11 @@ class SpecParameter(NamedTuple):
 
     @property
     def value(self) -> str:
-        """Its value as a spec writes it; empty without any."""
-        return "" if self.default is None else quote_value(plain_value(self.default)).strip("'")
+        """Its value as a spec writes it, with quotes only where they are needed to see it; empty without any."""
+        if self.default is None:
+            return ""
+        value = plain_value(self.default)
+        return value if isinstance(value, str) and value and value == value.strip() else quote_value(value)
 
     def to_json(self) -> dict[str, Any]:
         """{"name", "type", "value", "allowed", "doc", "source"}; "value" is null where it is open."""

@@ -89,3 +89,15 @@ def test_what_has_none_and_what_is_wrong(run: Run) -> None:
     for other in (["--tree"], ["--depth", "1"], ["--after", "fold-batch-norm"], ["--phase", "train"]):
         ran = run("show", "member.yaml", "--params", *other)
         assert ran.code == 2 and "--params lists parameters" in ran.err
+
+
+def test_a_text_is_quoted_where_it_could_not_be_seen(run: Run) -> None:
+    text = FAMILY.replace("  norm: true\n", "  norm: true\n  empty: ''\n  spaced: ' a '\n  plain: it's\n")
+    Path("family.yaml").write_text(text, "utf-8")
+    lines = run("show", "family.yaml", "--params").out.splitlines()
+    values = {
+        line.split()[0]: line[line.index("string") + 6 :].split("family")[0].strip()
+        for line in lines
+        if "string" in line
+    }
+    assert values == {"empty": "''", "spaced": "' a '", "plain": "it's"}
