@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .compiler.diagnostics import Span
 from .compiler.frontend.located_yaml import Located, plain_value
 from .compiler.frontend.open_params import choices_of
 from .compiler.ops.fields import quote_value
 
 if TYPE_CHECKING:
-    from .compiler.frontend.compose import Document
+    from .compiler.driver import Compilation
 
 
 class SpecParameter(NamedTuple):
     """A parameter of a spec.
 
-    name     its name
-    type     one of the language's words; `any` where the default is an expression
-    default  its value as it is written, or as `--set` gives it; None where it has none, and a member of the family gives it
-    allowed  the values that it takes, in words; empty where the type alone says it
-    doc      what the spec says of it; empty where that says nothing
-    place    where that value is written, or else the declaration
+    name        its name
+    type        one of the language's words; `any` where the default is an expression
+    default     its value as it is written, or as `--set` gives it; None where it has none, and a member of the family gives it
+    allowed     the values that it takes, in words; empty where the type alone says it
+    doc         what the spec says of it; empty where that says nothing
+    written_at  `file:line` of that value, or of the declaration where it has none; `--set` where that gives it
     """
 
     name: str
@@ -29,7 +28,7 @@ class SpecParameter(NamedTuple):
     default: Located | None
     allowed: str
     doc: str
-    place: Span
+    written_at: str
 
     @property
     def value(self) -> str:
@@ -49,12 +48,23 @@ class SpecParameter(NamedTuple):
             "allowed": self.allowed or None,
             "doc": self.doc or None,
         }
-        return {**facts, "source": self.place.short}
+        return {**facts, "source": self.written_at}
 
 
-def spec_parameters(document: Document) -> tuple[SpecParameter, ...]:
-    """The parameters of a composed document, in the order in which they are declared."""
+def spec_parameters(checked: Compilation) -> tuple[SpecParameter, ...]:
+    """The parameters of a checked spec, in the order in which they are declared."""
+    document = checked.document
+    if document is None:
+        return ()
+    given = {setting.partition("=")[0] for setting in checked.settings}
     return tuple(
-        SpecParameter(p.name, p.type, p.default, choices_of(p, document).removeprefix("it is "), p.doc, p.key.span)
+        SpecParameter(
+            name=p.name,
+            type=p.type,
+            default=p.default,
+            allowed=choices_of(p, document).removeprefix("it is "),
+            doc=p.doc,
+            written_at="--set" if p.name in given else p.key.span.short,
+        )
         for p in document.params.values()
     )

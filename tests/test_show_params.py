@@ -58,6 +58,8 @@ def test_a_member_and_a_setting_say_where_the_value_is_from(run: Run) -> None:
     rows = {row[0]: row for row in cells(run("show", "member.yaml", "--params", "--set", "width=16").out)}
     assert rows["classes"] == ["classes", "int", "3", "member.yaml:4"]
     assert rows["width"][:3] == ["width", "int", "16"] and "--set" in rows["width"]
+    listed = json.loads(run("show", "member.yaml", "--params", "--set", "width=16", "--format", "json").out)["params"]
+    assert [each["source"] for each in listed[1:3]] == ["member.yaml:4", "--set"]
     assert rows["norm"][-1] == "family.yaml:8"
 
 

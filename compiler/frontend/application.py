@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ..diagnostics import Collector, Diagnostic, Note, Reject
 from ..ir.graph import Node, Value
 from ..ir.operation import infer_type
+from ..ir.provenance import Frame
 from ..ir.types import TensorType, format_sizes
 from ..ops import OPS
 from ..ops.fields import Misfit, quote_value
@@ -29,10 +30,11 @@ MAX_PARAMS = 2**33
 
 
 class RejectedStep(NamedTuple):
-    """A step whose op refuses what arrives: the op, and the mistake as it is told."""
+    """A step whose op refuses what arrives: the op, the mistake as it is told, and by which calls, rounds and branches the step came about."""
 
     op: Op
     diagnostic: Diagnostic
+    frames: tuple[Frame, ...]
 
 
 class Applier:
@@ -80,7 +82,7 @@ class Applier:
                 # it follows from a mistake that is reported already
                 raise Poisoned from None
             fault = self.rejection(reject, op, key, args, inputs, labels, ctx)
-            self.rejected[path] = RejectedStep(op, add_frames(fault.diagnostic, ctx))
+            self.rejected[path] = RejectedStep(op, add_frames(fault.diagnostic, ctx), ctx.frames)
             raise fault from None
         if guessed or isinstance(args, Incomplete):
             return Poison(result)
