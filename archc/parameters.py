@@ -56,7 +56,7 @@ def spec_parameters(checked: Compilation) -> tuple[SpecParameter, ...]:
     document = checked.document
     if document is None:
         return ()
-    given = {setting.partition("=")[0] for setting in checked.settings}
+    overridden = {setting.partition("=")[0] for setting in checked.settings}
     return tuple(
         SpecParameter(
             name=p.name,
@@ -64,7 +64,7 @@ def spec_parameters(checked: Compilation) -> tuple[SpecParameter, ...]:
             default=p.default,
             allowed=choices_of(p, document).removeprefix("it is "),
             doc=p.doc,
-            written_at="--set" if p.name in given else p.key.span.short,
+            written_at="--set" if p.name in overridden else p.key.span.short,
         )
         for p in document.params.values()
     )

@@ -284,6 +284,8 @@ BRANCHES_THAT_LOSE = [  # the branches of a concat of 28×28, what the help says
     ("a: {conv: {out: 8, kernel: 3}}, b: {conv: {out: 8, kernel: 5}}", "it keeps 28×28; `b` (net.yaml:8) has kernel 5 and padding 0: with `padding: 2`"),
     ("a: {ConvBN: {out: 8, kernel: 3}}, b: []", "`a.conv` (net.yaml:8) has kernel 3"),
     ("a: {max_pool: 2}, b: []", "`a` makes 14×14 of 28×28"),
+    ("a: [], b: {conv: {out: 8, kernel: 3}}, c: {conv: {out: 8, kernel: 5}}", "it keeps 28×28; `c` (net.yaml:8) has kernel 5 and padding 0: with `padding: 2`"),
+    ("a: [], b: {conv: {out: 8, kernel: 3}}, c: {max_pool: {kernel: 3, stride: 1}}", "it keeps 28×28; `c` (net.yaml:8) has kernel 3 and padding 0: with `padding: 1`"),
     # a param of the block that this step does not take, and one of another name
     ("a: {Two: {padding: 2}}, b: []", "`a.1` (net.yaml:6) has kernel 3 and padding 0: with `padding: 1` it keeps"),
     ("a: {Two: {}}, b: []", "`a.0` (net.yaml:8) has kernel 5 and padding 0: with `padding: 2` it keeps 28×28; `a.1` (net.yaml:6)"),

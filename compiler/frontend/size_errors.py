@@ -20,6 +20,7 @@ from .naming import join_path
 from .values import Fault, template_of
 
 MAX_STEPS = 200  # of a branch that are looked at
+MAX_BRANCHES = 32  # of a merge
 MAX_NAMED = 3  # of them, and of the steps that are not there, in a message
 MAX_BEFORE = 8  # steps before a refused one among which an absent one may be its cause
 MAX_CONDITION = 80  # characters of a `when` that a message quotes
@@ -52,7 +53,7 @@ class PaddingPlace(NamedTuple):
 
 
 def advise_sizes(inputs: Sequence[Value], producers: Producers, arguments: ArgumentsByPath) -> SizeAdvice | None:
-    """Which steps of two branches make their maps differ, and how to write them; None where the branches' heights and widths agree."""
+    """Which steps make the maps of branches differ, and how to write them; None where the branches' heights and widths agree."""
     first = inputs[0]
     other = next((value for value in inputs if value.type.lengths != first.type.lengths), None)
     if other is None or not (first.type.is_image and other.type.is_image):
@@ -62,7 +63,14 @@ def advise_sizes(inputs: Sequence[Value], producers: Producers, arguments: Argum
     padded = [pad_branch(steps, arguments) for steps in branches]
     for one, two in ((padded[0], as_written[1]), (as_written[0], padded[1]), (padded[0], padded[1])):
         if one and two and one.lengths == two.lengths:
-            named = list(dict.fromkeys([*one.advice, *two.advice]))
+            # others may want the same
+            rest = [
+                pad_branch(branches_apart(first, each, producers)[1], arguments)
+                for each in inputs[1:MAX_BRANCHES]
+                if each is not other and each.type.lengths != one.lengths
+            ]
+            fitting = [each for each in rest if each and each.lengths == one.lengths]
+            named = list(dict.fromkeys(text for branch in (one, two, *fitting) for text in branch.advice))
             more = f"; and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
             return SizeAdvice("; ".join(named[:MAX_NAMED]) + more, ())
     notes = [note for steps in branches for note in islice(size_changes(steps), MAX_NAMED)]
