@@ -321,7 +321,7 @@ def test_the_size_of_an_input_is_no_expression(tmp_path, params, sizes, said):
 
 ABSENT_STEPS = [  # the graph, the code of its mistake, what a note says
     ("add: {a: {conv: 16}, b: [{name: up, when: $wide, conv: 16}]}", "shape-mismatch", "`b.up` is not there: its `when: $wide` is false, with wide=false"),
-    ("add: {a: {conv: 16}, b: [{repeat: {i: $n}, conv: 16}]}", "shape-mismatch", "a `conv` is not there: its `repeat` has no rounds"),
+    ("add: {a: {conv: 16}, b: [{repeat: {i: $n}, conv: 16}]}", "shape-mismatch", "a step `conv` is not there: its `repeat` has no rounds"),
     ("{name: pool, when: $(wide and n > 0), global_avg_pool}, relu, linear: 10", "not-a-vector",
      "`pool` is not there: its `when: $(wide and n > 0)` is false, with wide=false, n=0"),
     ("{name: c, when: $(x.channels > 8), conv: 4}, {from: c, relu}", "from-removed",
@@ -336,9 +336,17 @@ def test_a_step_that_is_not_there_is_named_with_its_condition(tmp_path, graph, c
     assert found.code == code and said in [note.message for note in found.notes]
 
 
-def test_a_step_that_is_not_there_in_another_branch_is_no_cause(tmp_path):
+@pytest.mark.parametrize(
+    "graph",
+    [
+        "concat: [[{when: $wide, conv: 4}], [{linear: 4}]]",
+        # a head for training
+        "{name: h, aux: 0.3, when: $wide, steps: [flatten, {linear: 3}]}, {linear: 4}",
+    ],
+)
+def test_a_step_that_is_not_there_in_another_branch_is_no_cause(tmp_path, graph):
     head = "archspec: 1\nname: net\nparams: {wide: false}\ninput: {image: [3, 28, 28]}\n"
-    (found,) = answers(tmp_path, f"{head}graph: [concat: [[{{when: $wide, conv: 4}}], [{{linear: 4}}]]]\n")
+    (found,) = answers(tmp_path, f"{head}graph: [{graph}]\n")
     assert found.code == "not-a-vector" and not any("not there" in note.message for note in found.notes)
 
 

@@ -17,6 +17,7 @@ from .absent import Absent, AbsentSteps
 from .context import Context, Poison
 from .located_yaml import Located
 from .naming import join_path
+from .spec import Group
 from .values import Fault, template_of
 
 MAX_STEPS = 200  # of a branch that are looked at
@@ -165,7 +166,9 @@ def absent_before(value: Value, producers: Producers, ctx: Context, absent: Abse
     """Notes on the last steps that would stand before a refused one, whose context is `ctx`, and are not there."""
 
     def is_before(each: Absent) -> bool:
-        return all(frame in ctx.frames for frame in each.ctx.frames if frame.kind == "branch")
+        """A head for training gives nothing to the step behind it, nor does a branch that this step is not in."""
+        within = all(frame in ctx.frames for frame in each.ctx.frames if frame.kind == "branch")
+        return within and "aux" not in each.step.modifiers
 
     names = islice(values_before(value, producers), MAX_BEFORE)
     found = (each for name in names for each in absent.arriving_at(name)[-MAX_STEPS:] if is_before(each))
@@ -182,13 +185,12 @@ def values_before(value: Value, producers: Producers) -> Iterator[str]:
 def absent_note(absent: Absent) -> Note:
     """A note that names a step that is not there, and why."""
     core = absent.step.core
-    what = (
-        f"`{join_path(absent.ctx.scope, absent.name)}`"
-        if absent.name
-        else f"a `{core.key.value}`"
-        if core
-        else "a step"
-    )
+    if absent.name:
+        what = f"`{join_path(absent.ctx.scope, absent.name)}`"
+    elif core is None or isinstance(core, Group):
+        what = "a step"
+    else:
+        what = f"a step `{core.key.value}`"
     return Note(f"{what} is not there: {explain_absence(absent)}", absent.step.modifiers[absent.why].key.span)
 
 
