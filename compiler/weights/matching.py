@@ -21,6 +21,7 @@ from .source import WeightSource
 MAX_LISTED = 10
 MAX_SUGGESTED = 3
 MAX_NAME = 200  # letters of a name that others are compared with
+ANOTHER_NET = "is it another net's checkpoint?"
 SAVE_STATE_DICT = "save the weights alone: torch.save(model.state_dict(), …)"
 
 
@@ -166,9 +167,7 @@ class Matching(NamedTuple):
         if rest:
             skipping = self.suggest_skipping(map(owning_step, rest), "untrained")
             classes = skipping and all(shapes[t][1:] == self.params[t].shape[1:] for t in rest)
-            hints.append(
-                (self.explain_classes(shapes[rest[-1]][0]) if classes else "is it another net's checkpoint?") + skipping
-            )
+            hints.append((self.explain_classes(shapes[rest[-1]][0]) if classes else ANOTHER_NET) + skipping)
         raise Failure("weights-misshapen", f"{self.label} has other shapes: {count_and_list(differences)}",
                       self.explain("\n".join(hints)))  # fmt: skip
 
@@ -206,7 +205,7 @@ class Matching(NamedTuple):
         if strays:
             skipping = self.suggest_skipping(summarize_by_step(strays, [*self.their_names(), *under]), "out")
             raise Failure("weights-unused", f"{self.label} has {count_and_list(strays)}, for which the net has no place",
-                          self.explain(f"is it another net's checkpoint?{skipping}"))  # fmt: skip
+                          self.explain(f"{ANOTHER_NET}{skipping}"))  # fmt: skip
 
     def their_names(self) -> Iterator[str]:
         """What the checkpoint calls the tensors that are wanted of it, with the step that it is for before each."""
