@@ -171,7 +171,7 @@ def explain_known_steps(checked: Compilation, word: str) -> NetExplanation:
 def explain_rejected(step: RejectedStep) -> Diagnostic:
     """The mistake of a step whose op refuses what arrives, with what the op takes and gives."""
     shapes = SHAPES.search(type(step.op).__doc__ or "")
-    notes = (Note(f"`{step.op.name}` takes and gives {shapes[1]}"),) if shapes else ()
+    notes = (Note(f"the shapes of `{step.op.name}`: {shapes[1]}"),) if shapes else ()
     return step.diagnostic._replace(notes=(*step.diagnostic.notes, *notes))
 
 

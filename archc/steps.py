@@ -76,7 +76,15 @@ def rejected_steps(checked: Compilation, word: str) -> tuple[RejectedStep, ...]:
         number = int(place["line"] if place else word)
         step = step_around(checked, source.label, number)
         lines = range(step.first, step.last + 1) if step else range(number, number + 1)
-        found = [each for each in checked.rejected.values() if is_at(each.diagnostic.span, source.label, lines)]
+        found = [
+            each
+            for each in checked.rejected.values()
+            # a call, too, means all that is in it
+            if any(
+                is_at(span, source.label, lines)
+                for span in (each.diagnostic.span, *(frame.span for frame in each.frames))
+            )
+        ]
     if not found:
         path = word.removeprefix("%")
         found = [each for at, each in checked.rejected.items() if at == path or at.startswith(f"{path}.")]

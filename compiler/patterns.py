@@ -10,6 +10,7 @@ from typing import NamedTuple
 from .diagnostics import list_names
 
 MAX_NAMED = 5  # files in a help
+MAX_READ = 10_000  # of a folder, before they are sorted
 
 
 class PatternMistake(NamedTuple):
@@ -25,7 +26,7 @@ def explain_pattern(word: str) -> PatternMistake | None:
         return None
     shown = word[:200]
     try:
-        files = sorted(islice((each for each in glob.iglob(word) if os.path.isfile(each)), MAX_NAMED + 1))
+        files = sorted(islice((each for each in glob.iglob(word) if os.path.isfile(each)), MAX_READ))
     except (OSError, ValueError):
         files = []
     if files:
@@ -45,7 +46,8 @@ def explain_folder(folder: str) -> str:
     """What there is where a pattern was to find files, for the help of a message."""
     shown = f"the folder `{folder[:200]}`" if folder else f"the current folder, `{current_folder()}`,"
     try:
-        names = sorted(islice((each.name for each in os.scandir(folder or ".")), MAX_NAMED + 1))
+        entries = (each.name for each in os.scandir(folder or "."))
+        names = sorted(islice((name for name in entries if not name.startswith(".")), MAX_READ))
     except (OSError, ValueError):
         return (
             f"there is no folder `{folder[:200]}` in `{current_folder()}`: "

@@ -592,13 +592,13 @@ def test_a_step_of_a_wrong_spec_is_explained_if_its_shapes_are_known(run: Run, w
     assert [line for line in ran.err.splitlines() if line] == [told]
 
 
-@pytest.mark.parametrize("word", ["stage2.conv", "stage2", "8", ":8", "wrong.yaml:8"])
+@pytest.mark.parametrize("word", ["stage2.conv", "stage2", "8", ":8", "wrong.yaml:8", "15"])
 def test_a_wrong_step_tells_what_arrives_and_what_its_op_takes(run: Run, word: str) -> None:
     Path("wrong.yaml").write_text(WRONG + "  - nothing\n", "utf-8")
     ran = run("explain", "wrong.yaml", word)
     assert ran.code == 1 and not ran.out and ran.err.count("error[") == 1
     assert "what arrives is f32[N,8,22,22] from `stage1.bn`" in ran.err
-    assert "`conv` takes and gives (N, C, H, W) -> (N, out, H', W')" in " ".join(ran.err.split())
+    assert "the shapes of `conv`: (N, C, H, W) -> (N, out, H', W')" in " ".join(ran.err.split())
 
 
 @pytest.mark.parametrize("word", ["fc", "no.such", "16"])

@@ -108,6 +108,15 @@ def test_what_is_not_used_goes_with_its_comments(run: Run, params: str) -> None:
     assert nodes(check("mine.yaml")) == nodes(check("member.yaml")) and not check("mine.yaml").diagnostics
 
 
+def test_an_argument_may_be_called_as_a_text_for_people_is(run: Run) -> None:
+    text = MEMBER.replace("other: 3", "other: 3, dead: 4").replace("[Used, ", "[Used, {Call: {source: $other}}, ")
+    block = "  Call: {params: {source: int}, steps: [conv: $source]}\n"
+    Path("member.yaml").write_text(text.replace("  Inner:", f"{block}  Inner:"), "utf-8")
+    assert run("init", "mine", "--from", "member.yaml").code == 0
+    assert "params: {width: 8, other: 3} " in Path("mine.yaml").read_text("utf-8")
+    assert nodes(check("mine.yaml")) == nodes(check("member.yaml")) and not check("mine.yaml").diagnostics
+
+
 def test_a_document_without_any_used_block_has_no_section_of_blocks(run: Run) -> None:
     Path("member.yaml").write_text(MEMBER.replace("[Used, ", "["), "utf-8")
     assert run("init", "mine", "--from", "member.yaml").code == 0

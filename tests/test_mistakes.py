@@ -271,17 +271,25 @@ def test_a_projection_is_advised_where_it_gives_the_size(tmp_path, sizes, body, 
 
 CONV_BN = """blocks:
   ConvBN: {params: {out: int, kernel: 1, padding: 0}, steps: [{name: conv, conv: {out: $out, kernel: $kernel, padding: $padding}}, relu]}
+  Two: {params: {padding: 0}, steps: [{conv: {out: 8, kernel: 5, padding: $padding}}, {conv: {out: 8, kernel: 3}}]}
+  Outer: {params: {out: int, pad: 0}, steps: {conv: {out: $out, kernel: 3, padding: $(pad)}}}
 """
 BRANCHES_THAT_LOSE = [  # the branches of a concat of 28×28, what the help says or notes say
-    ("a: {conv: {out: 8, kernel: 3}}, b: []", "`a` (net.yaml:6) has kernel 3 and padding 0: with `padding: 1` it keeps 28×28"),
-    ("a: [], b: [{name: c, conv: {out: 8, kernel: [5, 1]}}, relu]", "`b.c` (net.yaml:6) has kernel [5, 1] and padding 0: with `padding: [2, 0]`"),
+    ("a: {conv: {out: 8, kernel: 3}}, b: []", "`a` (net.yaml:8) has kernel 3 and padding 0: with `padding: 1` it keeps 28×28"),
+    ("a: [], b: [{name: c, conv: {out: 8, kernel: [5, 1]}}, relu]", "`b.c` (net.yaml:8) has kernel [5, 1] and padding 0: with `padding: [2, 0]`"),
     ("a: {conv: {out: 8, kernel: 1, padding: 1}}, b: []", "has kernel 1 and padding 1: with `padding: 0` it keeps 28×28"),
     ("a: {conv: {out: 8, kernel: 3, dilation: 2}}, b: []", "has kernel 3 and padding 0: with `padding: 2` it keeps"),
     ("a: {conv: {out: 8, kernel: 4}}, b: []", "with `padding: same` it keeps 28×28"),
-    ("a: {max_pool: {kernel: 3, stride: 2}}, b: {conv: {out: 8, stride: 2}}", "`a` (net.yaml:6) has kernel 3 and padding 0: with `padding: 1` it gives 14×14"),
-    ("a: {conv: {out: 8, kernel: 3}}, b: {conv: {out: 8, kernel: 5}}", "it keeps 28×28; `b` (net.yaml:6) has kernel 5 and padding 0: with `padding: 2`"),
-    ("a: {ConvBN: {out: 8, kernel: 3}}, b: []", "`a.conv` (net.yaml:6) has kernel 3"),
+    ("a: {max_pool: {kernel: 3, stride: 2}}, b: {conv: {out: 8, stride: 2}}", "`a` (net.yaml:8) has kernel 3 and padding 0: with `padding: 1` it gives 14×14"),
+    ("a: {conv: {out: 8, kernel: 3}}, b: {conv: {out: 8, kernel: 5}}", "it keeps 28×28; `b` (net.yaml:8) has kernel 5 and padding 0: with `padding: 2`"),
+    ("a: {ConvBN: {out: 8, kernel: 3}}, b: []", "`a.conv` (net.yaml:8) has kernel 3"),
     ("a: {max_pool: 2}, b: []", "`a` makes 14×14 of 28×28"),
+    ("a: [], b: {conv: {out: 8, kernel: 3}}, c: {conv: {out: 8, kernel: 5}}", "it keeps 28×28; `c` (net.yaml:8) has kernel 5 and padding 0: with `padding: 2`"),
+    ("a: [], b: {conv: {out: 8, kernel: 3}}, c: {max_pool: {kernel: 3, stride: 1}}", "it keeps 28×28; `c` (net.yaml:8) has kernel 3 and padding 0: with `padding: 1`"),
+    # a param of the block that this step does not take, and one of another name
+    ("a: {Two: {padding: 2}}, b: []", "`a.1` (net.yaml:6) has kernel 3 and padding 0: with `padding: 1` it keeps"),
+    ("a: {Two: {}}, b: []", "`a.0` (net.yaml:8) has kernel 5 and padding 0: with `padding: 2` it keeps 28×28; `a.1` (net.yaml:6)"),
+    ("a: {Outer: {out: 8}}, b: []", "`a` (net.yaml:8) has kernel 3 and padding 0: with `pad: 1` it keeps"),
 ]  # fmt: skip
 
 
@@ -313,7 +321,7 @@ def test_the_size_of_an_input_is_no_expression(tmp_path, params, sizes, said):
 
 ABSENT_STEPS = [  # the graph, the code of its mistake, what a note says
     ("add: {a: {conv: 16}, b: [{name: up, when: $wide, conv: 16}]}", "shape-mismatch", "`b.up` is not there: its `when: $wide` is false, with wide=false"),
-    ("add: {a: {conv: 16}, b: [{repeat: {i: $n}, conv: 16}]}", "shape-mismatch", "a `conv` is not there: its `repeat` has no rounds"),
+    ("add: {a: {conv: 16}, b: [{repeat: {i: $n}, conv: 16}]}", "shape-mismatch", "a step `conv` is not there: its `repeat` has no rounds"),
     ("{name: pool, when: $(wide and n > 0), global_avg_pool}, relu, linear: 10", "not-a-vector",
      "`pool` is not there: its `when: $(wide and n > 0)` is false, with wide=false, n=0"),
     ("{name: c, when: $(x.channels > 8), conv: 4}, {from: c, relu}", "from-removed",
@@ -328,9 +336,17 @@ def test_a_step_that_is_not_there_is_named_with_its_condition(tmp_path, graph, c
     assert found.code == code and said in [note.message for note in found.notes]
 
 
-def test_a_step_that_is_not_there_in_another_branch_is_no_cause(tmp_path):
+@pytest.mark.parametrize(
+    "graph",
+    [
+        "concat: [[{when: $wide, conv: 4}], [{linear: 4}]]",
+        # a head for training
+        "{name: h, aux: 0.3, when: $wide, steps: [flatten, {linear: 3}]}, {linear: 4}",
+    ],
+)
+def test_a_step_that_is_not_there_in_another_branch_is_no_cause(tmp_path, graph):
     head = "archspec: 1\nname: net\nparams: {wide: false}\ninput: {image: [3, 28, 28]}\n"
-    (found,) = answers(tmp_path, f"{head}graph: [concat: [[{{when: $wide, conv: 4}}], [{{linear: 4}}]]]\n")
+    (found,) = answers(tmp_path, f"{head}graph: [{graph}]\n")
     assert found.code == "not-a-vector" and not any("not there" in note.message for note in found.notes)
 
 

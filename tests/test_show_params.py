@@ -58,6 +58,8 @@ def test_a_member_and_a_setting_say_where_the_value_is_from(run: Run) -> None:
     rows = {row[0]: row for row in cells(run("show", "member.yaml", "--params", "--set", "width=16").out)}
     assert rows["classes"] == ["classes", "int", "3", "member.yaml:4"]
     assert rows["width"][:3] == ["width", "int", "16"] and "--set" in rows["width"]
+    listed = json.loads(run("show", "member.yaml", "--params", "--set", "width=16", "--format", "json").out)["params"]
+    assert [each["source"] for each in listed[1:3]] == ["member.yaml:4", "--set"]
     assert rows["norm"][-1] == "family.yaml:8"
 
 
@@ -89,3 +91,15 @@ def test_what_has_none_and_what_is_wrong(run: Run) -> None:
     for other in (["--tree"], ["--depth", "1"], ["--after", "fold-batch-norm"], ["--phase", "train"]):
         ran = run("show", "member.yaml", "--params", *other)
         assert ran.code == 2 and "--params lists parameters" in ran.err
+
+
+def test_a_text_is_quoted_where_it_could_not_be_seen(run: Run) -> None:
+    text = FAMILY.replace("  norm: true\n", "  norm: true\n  empty: ''\n  spaced: ' a '\n  plain: it's\n")
+    Path("family.yaml").write_text(text, "utf-8")
+    lines = run("show", "family.yaml", "--params").out.splitlines()
+    values = {
+        line.split()[0]: line[line.index("string") + 6 :].split("family")[0].strip()
+        for line in lines
+        if "string" in line
+    }
+    assert values == {"empty": "''", "spaced": "' a '", "plain": "it's"}

@@ -176,8 +176,18 @@ def test_a_misspelt_spec_is_answered_by_the_file_beside_it(asked, said, tmp_path
     [
         ("nets/*.yaml", "no file matches the pattern `nets/*.yaml`", "there is no folder `nets` in `{cwd}`"),
         ("specs/*.yml", "no file matches the pattern `specs/*.yml`", "the folder `specs` holds `a.yaml`, `empty`"),
-        ("[xy].yaml", "no file matches the pattern `[xy].yaml`", "the current folder, `{cwd}`, holds `specs`"),
+        (
+            "[xy].yaml",
+            "no file matches the pattern `[xy].yaml`",
+            "the current folder, `{cwd}`, holds `many`, `specs`",
+        ),
         ("specs/*.yaml", "`specs/*.yaml` is a pattern, and here the name of one file", "it matches `specs/a.yaml`"),
+        # what a shell hides is no help, and what is named is the first by name
+        (
+            "many/*.yml",
+            "no file matches the pattern `many/*.yml`",
+            "the folder `many` holds `a.yaml`, `b.yaml`, `c.yaml`, `d.yaml`, `e.yaml`, …",
+        ),
         ("specs/empty/a?", "no file matches the pattern `specs/empty/a?`", "the folder `specs/empty` is empty"),
     ],
 )
@@ -185,6 +195,9 @@ def test_a_misspelt_spec_is_answered_by_the_file_beside_it(asked, said, tmp_path
 def test_a_pattern_that_stands_for_no_file_is_told_as_one(find, asked, message, help, tmp_path, monkeypatch):
     (tmp_path / "specs/empty").mkdir(parents=True)
     (tmp_path / "specs/a.yaml").write_text(FAMILY, "utf-8")
+    (tmp_path / "many/.git").mkdir(parents=True)
+    for name in "zyxwedcba":
+        (tmp_path / f"many/{name}.yaml").touch()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Failure) as error:
         find(asked)

@@ -221,6 +221,7 @@ def test_a_build_by_another_spec_names_the_runs_own(run: Run) -> None:
     weights = Path("my run/best.safetensors")
     refused = run("build", "tiny.yaml", "--weights", str(weights))
     assert refused.code == 1 and "[weights-misshapen]" in refused.err and own in refused.err
+    assert "another net's" not in refused.err
     with pytest.raises(Failure) as caught:
         archc.load("tiny.yaml").to_torch(weights=weights)
     assert "archc.load('my run/spec.yaml')" in str(caught.value.help)

@@ -224,6 +224,8 @@ OF_LAYERS: dict[str, tuple[str, str | None, dict[str, Any]]] = {
 NOT_OF_LAYERS = {
     "init.layers.layer1.fc=0.1": "write `--set 'init.layers.layer1.fc={normal: {std: 0.1}}'`",
     "init.layers.*.fc={sigma: 0.1}": "write `--set 'init.layers.*.fc={normal: 0.1}'`",
+    "init.layers.fc.norml=0.1": "did you mean `init.layers.fc.normal`? or write `--set 'init.layers.fc.norml={normal: {std: 0.1}}'`",
+    "init.layers.layer1.conv1.normal.sd=0.1": "did you mean `init.layers.layer1.conv1.normal.std`? or write",
     "init.layers.fc.uniform.limit=3": "`limit` is `bound` here",
 }
 

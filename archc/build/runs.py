@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..compiler.diagnostics import Failure, SpecError
 from ..compiler.driver import check
 from ..compiler.spelling import as_flag, as_word
+from ..compiler.weights.matching import ANOTHER_NET
 from ..training.run_folder import RunFolder
 from .options import BuildOptions
 
@@ -37,7 +38,9 @@ def name_trained_spec(failure: Failure, options: BuildOptions) -> Failure:
         return failure
     in_shell = options.spelling is as_flag
     then = f"archc build {as_word(run.spec)} --weights {as_word(str(weights))}" if in_shell else f"archc.load({str(run.spec)!r})"  # fmt: skip
-    help = f"this checkpoint was trained by `{run.spec}`: {then}\n{failure.help}".rstrip()
+    # whose it is need not be asked any more
+    rest = failure.help.replace(ANOTHER_NET, "").strip()
+    help = f"this checkpoint was trained by `{run.spec}`: {then}\n{rest}".rstrip()
     return Failure(failure.code, failure.message, help, failure.exit_code)
 
 

@@ -76,9 +76,9 @@ def explain_step(spec: str, step: str | None, settings: tuple[str, ...], limits:
 def describe_errors(spec: str, checked: Compilation) -> str:
     """A line on the errors of a spec of which a step is explained all the same."""
     errors = [each for each in checked.diagnostics if each.severity == "error"]
-    count = "an error" if len(errors) == 1 else f"{len(errors)} errors, the first"
+    count = "an error elsewhere," if len(errors) == 1 else f"{len(errors)} errors elsewhere, the first is"
     place = f" ({clean(errors[0].span.place)})" if errors[0].span else ""
-    return f"the spec has {count} elsewhere, {errors[0].code}{place}: `archc check {clean(spec)}` tells more"
+    return f"the spec has {count} {errors[0].code}{place}: `archc check {clean(spec)}` tells more"
 
 
 def compile_model(path: str, settings: tuple[str, ...], limits: Limits) -> tuple[Compilation, Graph]:

@@ -102,35 +102,22 @@ def print_parameters(spec: str, settings: tuple[str, ...], limits: Limits, form:
     """Prints the parameters of a spec, of a family too, whose params have no value yet. Raises SpecError for a spec with errors."""
     from ..compiler.diagnostics import SpecError
     from ..parameters import spec_parameters
-    from ..text.tables import format_table
+    from ..text.parameters import parameters_text
 
     checked = check_spec(spec, settings, limits)
-    if checked.refused or checked.document is None:
+    if checked.refused:
         raise SpecError(checked.diagnostics)
-    found = spec_parameters(checked.document)
     if form == "json":
         print_json({"name": checked.name, "params": parameters_json(checked)})
-    elif not found:
-        print_answer(f"{checked.name} has no parameters")
     else:
-        given = {setting.partition("=")[0] for setting in checked.settings}
-        places = ["--set" if p.name in given else p.place.short for p in found]
-        rows = [
-            (p.name, p.type, p.value or "(open)", p.allowed, at, p.doc) for p, at in zip(found, places, strict=True)
-        ]
-        kept = [at for at, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
-        head = ("parameter", "type", "value", "allowed", "written at", "about")
-        table = [[row[at] for at in kept] for row in (head, *rows)]
-        print_answer(
-            format_table(table[0], table[1:], optional=[name for name in ("about", "allowed") if name in table[0]])
-        )
+        print_answer(parameters_text(checked.name, spec_parameters(checked)))
 
 
 def parameters_json(checked: Compilation) -> list[dict[str, Any]]:
     """The parameters of a checked spec as `--format json` prints them."""
     from ..parameters import spec_parameters
 
-    return [each.to_json() for each in spec_parameters(checked.document)] if checked.document else []
+    return [each.to_json() for each in spec_parameters(checked)]
 
 
 def print_tree(graph: Graph, depth: int | None, form: str) -> None:

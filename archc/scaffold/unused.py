@@ -55,7 +55,8 @@ def words_in(node: Located) -> Iterator[str]:
     """The words of keys and values in a node, without those of texts for people."""
     if isinstance(node.value, dict):
         for key, entry in node.value.items():
-            if key not in TEXTS:
+            # an argument of a block may be called so, too
+            if key not in TEXTS or "$" in str(entry.value.value):
                 yield str(key)
                 yield from words_in(entry.value)
     elif isinstance(node.value, list):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ..diagnostics import Collector, Diagnostic, Note, Reject
 from ..ir.graph import Node, Value
 from ..ir.operation import infer_type
+from ..ir.provenance import Frame
 from ..ir.types import TensorType, format_sizes
 from ..ops import OPS
 from ..ops.fields import Misfit, quote_value
@@ -29,14 +30,16 @@ MAX_PARAMS = 2**33
 
 
 class RejectedStep(NamedTuple):
-    """A step whose op refuses what arrives: the op, and the mistake as it is told."""
+    """A step whose op refuses what arrives: the op, the mistake as it is told, and by which calls, rounds and branches the step came about."""
 
     op: Op
     diagnostic: Diagnostic
+    frames: tuple[Frame, ...]
 
 
 class Applier:
-    """Makes the nodes of a graph, in order. `rejected` are the steps whose ops refuse what arrives, by path.
+    """Makes the nodes of a graph, in order. `rejected` are the steps whose ops refuse what arrives, and `args` what is written of those of
+    the others, each by path.
 
     `literal_ops` are ops without expressions, by name and arguments, made once each; `elements` how many elements the lists of an op
     have; `types` those of results, by op and inputs.
@@ -45,6 +48,7 @@ class Applier:
     def __init__(self, arguments: Arguments, absent: AbsentSteps, diagnostics: Collector, budget: Budget) -> None:
         self.nodes: list[Node] = []
         self.rejected: dict[str, RejectedStep] = {}
+        self.args: dict[str, Located | None] = {}
         self.arguments, self.absent, self.diagnostics, self.budget = arguments, absent, diagnostics, budget
         self.literal_ops: dict[tuple[str, Located | None], Op] = {}
         self.elements: dict[Op, int] = {}
@@ -78,12 +82,13 @@ class Applier:
                 # it follows from a mistake that is reported already
                 raise Poisoned from None
             fault = self.rejection(reject, op, key, args, inputs, labels, ctx)
-            self.rejected[path] = RejectedStep(op, add_frames(fault.diagnostic, ctx))
+            self.rejected[path] = RejectedStep(op, add_frames(fault.diagnostic, ctx), ctx.frames)
             raise fault from None
         if guessed or isinstance(args, Incomplete):
             return Poison(result)
         node = Node(path, op, tuple(inputs), (Value(path, result),), key.span, ctx.frames)
         self.nodes.append(node)
+        self.args[path] = args
         return node.output
 
     def type_of_result(self, op: Op, x: tuple[TensorType, ...], key: Located) -> TensorType:
@@ -161,7 +166,7 @@ class Applier:
         if len(inputs) == 1:
             notes += shape_history(inputs[0], producers) + absent_before(inputs[0], producers, ctx, self.absent)
         elif op.is_merge:
-            if advice := advise_sizes(inputs, producers):
+            if advice := advise_sizes(inputs, producers, self.args):
                 notes += advice.notes
                 help = advice.help or help
             notes += absent_in_branches(inputs, producers, ctx, self.absent)

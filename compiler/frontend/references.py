@@ -60,12 +60,8 @@ def explain_absent(name: str, span: Span, absent: Absent) -> Fault:
         message = f"`{name}` is not there: {'its' if has_name else 'it stands in a'} `repeat`{'' if has_name else ' that'} has no rounds"
     else:
         message = f"`{name}` was taken out by {'its' if has_name else 'a'} `when`{'' if has_name else ' around it'}"
-    return Fault(
-        "from-removed",
-        span,
-        message,
-        notes=(Note(explain_absence(absent), absent.step.modifiers[absent.why].key.span),),
-    )
+    why = "here" if absent.why == "repeat" else explain_absence(absent)
+    return Fault("from-removed", span, message, notes=(Note(why, absent.step.modifiers[absent.why].key.span),))
 
 
 def explain_unknown_step(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -14,15 +15,21 @@ from ..ops.fields import quote_value
 from ..ops.op import op_of
 from .absent import Absent, AbsentSteps
 from .context import Context, Poison
+from .located_yaml import Located
 from .naming import join_path
+from .spec import Group
 from .values import Fault, template_of
 
 MAX_STEPS = 200  # of a branch that are looked at
+MAX_BRANCHES = 32  # of a merge
 MAX_NAMED = 3  # of them, and of the steps that are not there, in a message
 MAX_BEFORE = 8  # steps before a refused one among which an absent one may be its cause
 MAX_CONDITION = 80  # characters of a `when` that a message quotes
 
+PARAM = re.compile(r"\$\(?(\w+)\)?")  # an expression that is a param alone
+
 Producers = Mapping[str, Node]
+ArgumentsByPath = Mapping[str, Located | None]  # what the text says of a step's op
 
 
 class SizeAdvice(NamedTuple):
@@ -39,18 +46,32 @@ class PaddedBranch(NamedTuple):
     advice: tuple[str, ...]
 
 
-def advise_sizes(inputs: Sequence[Value], producers: Producers) -> SizeAdvice | None:
-    """Which steps of two branches make their maps differ, and how to write them; None where the branches' heights and widths agree."""
+class PaddingPlace(NamedTuple):
+    """Where the padding of a step is written, and under which key: `padding`, or the param of a block."""
+
+    span: Span | None
+    key: str
+
+
+def advise_sizes(inputs: Sequence[Value], producers: Producers, arguments: ArgumentsByPath) -> SizeAdvice | None:
+    """Which steps make the maps of branches differ, and how to write them; None where the branches' heights and widths agree."""
     first = inputs[0]
     other = next((value for value in inputs if value.type.lengths != first.type.lengths), None)
     if other is None or not (first.type.is_image and other.type.is_image):
         return None
     branches = branches_apart(first, other, producers)
     as_written = [PaddedBranch(value.type.lengths, ()) for value in (first, other)]
-    padded = [pad_branch(steps) for steps in branches]
+    padded = [pad_branch(steps, arguments) for steps in branches]
     for one, two in ((padded[0], as_written[1]), (as_written[0], padded[1]), (padded[0], padded[1])):
         if one and two and one.lengths == two.lengths:
-            named = list(dict.fromkeys([*one.advice, *two.advice]))
+            # others may want the same
+            rest = [
+                pad_branch(branches_apart(first, each, producers)[1], arguments)
+                for each in inputs[1:MAX_BRANCHES]
+                if each is not other and each.type.lengths != one.lengths
+            ]
+            fitting = [each for each in rest if each and each.lengths == one.lengths]
+            named = list(dict.fromkeys(text for branch in (one, two, *fitting) for text in branch.advice))
             more = f"; and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
             return SizeAdvice("; ".join(named[:MAX_NAMED]) + more, ())
     notes = [note for steps in branches for note in islice(size_changes(steps), MAX_NAMED)]
@@ -80,9 +101,9 @@ def steps_before(value: Value, producers: Producers) -> Iterator[Node]:
         value = node.inputs[0]
 
 
-def pad_branch(steps: Sequence[Node]) -> PaddedBranch | None:
+def pad_branch(steps: Sequence[Node], arguments: ArgumentsByPath) -> PaddedBranch | None:
     """The branch with each step padded so that it gives ceil(size / stride); None where no step is to be padded, or one does not fit then."""
-    advice: dict[Span | None, str] = {}
+    advice: dict[PaddingPlace, str] = {}
     x = steps[0].inputs[0].type if steps else None
     for node in steps:
         assert x is not None
@@ -93,21 +114,24 @@ def pad_branch(steps: Sequence[Node]) -> PaddedBranch | None:
         except Reject:
             return None
         if found:
-            place = place_of_padding(node)
+            place = place_of_padding(node, arguments.get(node.path))
             keeps = "it keeps" if before.lengths == x.lengths else "it gives"
-            where = f" ({place.short})" if place else ""
-            advice.setdefault(
-                place, f"`{node.path}`{where} has {found.has}: with `{found.write}` {keeps} {format_lengths(x)}"
+            where = f" ({place.span.short})" if place.span else ""
+            text = (
+                f"`{node.path}`{where} has {found.has}: with `{place.key}: {found.padding}` {keeps} {format_lengths(x)}"
             )
+            advice.setdefault(place, text)
     return PaddedBranch(x.lengths, tuple(advice.values())) if x is not None and advice else None
 
 
-def place_of_padding(node: Node) -> Span | None:
-    """Where the padding of a step is written: at the call of the block that takes it as a param, else at the step itself."""
-    calls = [frame for frame in node.frames if frame.kind == "block"]
-    if calls and any(name == "padding" for name, _ in calls[-1].bindings):
-        return calls[-1].span
-    return node.span
+def place_of_padding(node: Node, arguments: Located | None) -> PaddingPlace:
+    """Where the padding of a step is written: where its block is called, if it is a param of the block, else at the step itself."""
+    entry = arguments.value.get("padding") if arguments and isinstance(arguments.value, dict) else None
+    param = PARAM.fullmatch(entry.value.value) if entry and isinstance(entry.value.value, str) else None
+    call = next((frame for frame in reversed(node.frames) if frame.kind == "block"), None)
+    if param and call and any(name == param[1] for name, _ in call.bindings):
+        return PaddingPlace(call.span, param[1])
+    return PaddingPlace(node.span, "padding")
 
 
 def size_changes(steps: Sequence[Node]) -> Iterator[Note]:
@@ -142,7 +166,9 @@ def absent_before(value: Value, producers: Producers, ctx: Context, absent: Abse
     """Notes on the last steps that would stand before a refused one, whose context is `ctx`, and are not there."""
 
     def is_before(each: Absent) -> bool:
-        return all(frame in ctx.frames for frame in each.ctx.frames if frame.kind == "branch")
+        """A head for training gives nothing to the step behind it, nor does a branch that this step is not in."""
+        within = all(frame in ctx.frames for frame in each.ctx.frames if frame.kind == "branch")
+        return within and "aux" not in each.step.modifiers
 
     names = islice(values_before(value, producers), MAX_BEFORE)
     found = (each for name in names for each in absent.arriving_at(name)[-MAX_STEPS:] if is_before(each))
@@ -159,13 +185,12 @@ def values_before(value: Value, producers: Producers) -> Iterator[str]:
 def absent_note(absent: Absent) -> Note:
     """A note that names a step that is not there, and why."""
     core = absent.step.core
-    what = (
-        f"`{join_path(absent.ctx.scope, absent.name)}`"
-        if absent.name
-        else f"a `{core.key.value}`"
-        if core
-        else "a step"
-    )
+    if absent.name:
+        what = f"`{join_path(absent.ctx.scope, absent.name)}`"
+    elif core is None or isinstance(core, Group):
+        what = "a step"
+    else:
+        what = f"a step `{core.key.value}`"
     return Note(f"{what} is not there: {explain_absence(absent)}", absent.step.modifiers[absent.why].key.span)
 
 

@@ -107,7 +107,7 @@ def repad(
     spelt = {name: op.fields[name].kind.spell for name in ("kernel", "padding")}
     now, then = op.field_values(), padded.field_values()
     has = f"kernel {spelt['kernel'](now['kernel'])} and padding {spelt['padding'](now['padding'])}"
-    return Repadding(padded, has, f"padding: {spelt['padding'](then['padding'])}")
+    return Repadding(padded, has, spelt["padding"](then["padding"]))
 
 
 def padded_bytes(x: TensorType, sides: Sides) -> int:

@@ -71,14 +71,14 @@ class Saved(NamedTuple):
 class Repadding(NamedTuple):
     """An op with another padding.
 
-    op     the op
-    has    what it has without it, for a message: `kernel 3 and padding 0`
-    write  what a spec writes: `padding: 1`
+    op       the op
+    has      what it has without it, for a message: `kernel 3 and padding 0`
+    padding  the padding as a spec writes it: `1`, `[2, 0]`, `same`
     """
 
     op: Op
     has: str
-    write: str
+    padding: str
 
 
 class Doubt(NamedTuple):

@@ -21,6 +21,7 @@ from .source import WeightSource
 MAX_LISTED = 10
 MAX_SUGGESTED = 3
 MAX_NAME = 200  # letters of a name that others are compared with
+ANOTHER_NET = "is it another net's checkpoint?"
 SAVE_STATE_DICT = "save the weights alone: torch.save(model.state_dict(), …)"
 
 
@@ -167,9 +168,7 @@ class Matching(NamedTuple):
         if rest:
             skipping = self.suggest_skipping(map(owning_step, rest), "untrained")
             classes = skipping and all(shapes[t][1:] == self.params[t].shape[1:] for t in rest)
-            hints.append(
-                (self.explain_classes(shapes[rest[-1]][0]) if classes else "is it another net's checkpoint?") + skipping
-            )
+            hints.append((self.explain_classes(shapes[rest[-1]][0]) if classes else ANOTHER_NET) + skipping)
         if (strays := self.strays()) and self.fit.fitting > len(shapes):
             hints.append(f"Without a place in the net: {count_and_list(strays)}")
         raise Failure("weights-misshapen", f"{self.label} has other shapes: {count_and_list(self.describe_shapes())}",
@@ -214,7 +213,7 @@ class Matching(NamedTuple):
             [tensor for tensor in strays if owning_step(tensor) not in ours], [*self.their_names(), *under]
         )
         raise Failure("weights-unused", f"{self.label} has {count_and_list(strays)}, for which the net has no place",
-                      self.explain(f"is it another net's checkpoint?{self.suggest_skipping([*apart, *steps], 'out')}"))  # fmt: skip
+                      self.explain(f"{ANOTHER_NET}{self.suggest_skipping([*apart, *steps], 'out')}"))  # fmt: skip
 
     def strays(self) -> list[str]:
         """The tensors in a step of the graph for which that step has no place.

@@ -14,7 +14,7 @@ from ...compiler.frontend.overrides import Override
 from ...compiler.frontend.schema_rules import find_key
 from ...compiler.ops.fields import Schema
 from ...compiler.ops.words import is_among
-from .choice import CHOICES, LISTS
+from .choice import BY_PATH, CHOICES, LISTS
 from .rules import recipe_schema
 from .tree import find
 from .write import flow
@@ -110,6 +110,20 @@ def as_setting(help: str, override: Override) -> str:
         return f"`{write_setting(override.name, entry[2])}`" if f".{override.name}".endswith(f".{entry[1]}") else entry[0]  # fmt: skip
 
     return re.sub(r"`\"?([^`:\"]+)\"?: ([^`]+)`", as_option, help)
+
+
+def ask_for_start(override: Override, help: str) -> str:
+    """The help of a refused value, with a question before it where the end of a path of `init.layers` is nearly a start, or a field of one."""
+    before, _, path = override.name.rpartition(f".{BY_PATH}.")
+    *step, last = path.split(".")
+    if not (before and step) or not override.value.is_scalar:
+        return help
+    (rule,) = recipe_schema()["properties"]["init"]["properties"]["default"]["properties"][BY_PATH][
+        "patternProperties"
+    ].values()
+    starts = rule["properties"]
+    near = nearest(last, starts[step[-1]].get("properties", {}) if step[-1] in starts and len(step) > 1 else starts)
+    return f"did you mean `{override.name.removesuffix(last)}{near}`? or {help}" if near else help
 
 
 def advise_choice(path: list[str], field: str, value: Any) -> str:

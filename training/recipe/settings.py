@@ -23,6 +23,7 @@ from .setting_names import (
     OF_SPEC,
     advise_elsewhere,
     as_setting,
+    ask_for_start,
     did_you_mean,
     place_of,
     refuse_name,
@@ -92,8 +93,8 @@ def lay_settings(root: Located, settings: Sequence[str], values: Mapping[str, An
         validate(layer, faults, recipe_schema)
         if found := list(faults):
             message = "; ".join(each.message for each in found)
-            help = next((d.help for d in found if d.help), "")
-            raise Failure("set-value", f"{override.origin}: {message}", as_setting(help, override), 2)
+            help = as_setting(next((d.help for d in found if d.help), ""), override)
+            raise Failure("set-value", f"{override.origin}: {message}", ask_for_start(override, help), 2)
         kept = {key: entry for key, entry in layer.value.items() if key != "recipe"}
         root = lay_over(root, Located(kept, root.span))
     return root
