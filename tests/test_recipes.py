@@ -109,6 +109,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     SOUND + "schedule: {steps: {factor: 0.1}}\n": [("missing-key", "`at` or `at_steps`")],
     SOUND + "schedule: {steps: {at: [6, 3]}}\n": [("not-rising", "3 follows 6")],
     SOUND + "schedule: {steps: {at: [6, 30]}}\n": [("beyond-end", "names 30, and the run ends after 10 epochs: the rate is not lowered then")],
+    HEAD + "epochs: 1\nbatch: 2\nschedule: {steps: {at: [2]}}\n": [("beyond-end", "names 2, and the run ends after 1 epoch: ")],
     SOUND + "schedule: {steps: {at: [6, 30, 60, 90]}}\n": [("beyond-end", "names 30, 60 and 90, and the run ends after 10 epochs")],
     SOUND + "schedule: {steps: {at: [6], at_steps: [30]}}\n": [("keys-conflict", "when the learning rate is lowered")],
     SOUND + "schedule: plateau\ndata: {val: null}\n": [("no-validation", "there are none")],

@@ -240,7 +240,7 @@ class StepDecay(Schedule):
                     yield Diagnostic("not-rising", two.span, message, help="write the numbers in rising order, each once")  # fmt: skip
             if late := [item for item in items if end is not None and item.value >= end]:
                 named = list_words([quote_value(item.value) for item in late])
-                message = f"`{key}` names {named}, and the run ends after {quote_value(end)} {length}: the rate is not lowered then"
+                message = f"`{key}` names {named}, and the run ends after {quote_value(end)} {length[:-1] if end == 1 else length}: the rate is not lowered then"
                 yield Diagnostic("beyond-end", late[0].span, message, severity="warning",
                                  help=f"leave {'it' if len(late) == 1 else 'them'} out, or train longer")  # fmt: skip
             if factors and isinstance(factors.value, list) and len(times.value) != len(factors.value):
