@@ -15,6 +15,9 @@ from .start_weights import StartWeights
 if TYPE_CHECKING:
     from ..compiler.ir.graph import Graph
 
+# the code of the warning
+OTHER_CLASSES = "other-classes"
+
 
 def describe_other_classes(given: StartWeights, graph: Graph, classes: Sequence[str]) -> str | None:
     """What is told where the checkpoint of the whole net lies in the folder of a run with other classes than `classes`, or another order of
