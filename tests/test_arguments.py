@@ -218,6 +218,7 @@ OPTIONS = {
     "profile --runs": (["profile", "tiny.onnx"], ["3"]),
     "profile --threads": (["profile", "tiny.onnx", "--runs", "1"], ["3"]),
     "profile --top": (["profile", "tiny.onnx", "--runs", "1"], ["3", *MANY, "9" * 400]),
+    "profile --depth": (["profile", "tiny.onnx", "--runs", "1", "--by", "block"], ["3"]),
     "profile --by": (["profile", "tiny.onnx", "--runs", "1"], []),
     "verify --proof": (["verify", "tiny.onnx"], []),
     "verify --tolerance": (

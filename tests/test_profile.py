@@ -93,6 +93,10 @@ def test_what_a_build_adds_is_told_by_the_step_that_it_is_for(run, precision):
     (hidden,) = (row for row in single["rows"] if row["step"] == "hidden")
     assert "hidden/Flatten" in hidden["covers"] and hidden["line"] == "small.yaml:13"
     assert sum(row["share"] for row in blocks["rows"]) == pytest.approx(1)
+    deeper = profile(run, "small.onnx", "--by", "block", "--depth", "2")
+    assert {row["block"] for row in deeper["rows"]} <= {".".join(path.split(".")[:2]) for path in paths} | {"", "image"}
+    assert len(deeper["rows"]) > len(blocks["rows"])
+    assert run("profile", "small.onnx", "--depth", "2").code == 2
 
 
 def test_a_model_from_elsewhere_is_profiled_in_a_process_of_its_own(run):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--by", type=click.Choice(["step", "block", "op"]), default="step", show_default=True, help="What is added up."
 )
+@click.option("--depth", type=Count(1, 1000), help="Words of a path that name a block.  [default: 1]")
 @click.option("--batch", type=Count(1, MAX_BATCH), default=1, show_default=True, help="Images at once.")
 @click.option("--runs", type=Count(1, 10_000), default=10, show_default=True, help="Runs; each time is the median.")
 @click.option("--threads", type=Count(1, MAX_THREADS), help="Threads on the CPU.  [default: onnxruntime's choice]")
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 @click.option("--device", metavar="NAME", default="cpu", hidden=True)
 @format_option()
 def command(
-    model: str, by: str, batch: int, runs: int, threads: int | None, top: int, trust: bool, device: str, form: str
+    model: str, by: str, depth: int | None, batch: int, runs: int, threads: int | None, top: int, trust: bool, device: str, form: str
 ) -> int:  # fmt: skip
     """Say where a model's time goes, by the steps and lines of its spec.
 
@@ -49,9 +50,11 @@ def command(
     limit_long_calls()
     if device != "cpu":
         raise other_device(model, device)
+    if depth and by != "block":
+        raise click.UsageError("--depth is about blocks; say --by block")
     with progress(f"profiling {model}"), warnings.catch_warnings(action="ignore", category=UntrainedWarning):
         found = profile_session(Session(model, device="cpu", threads=threads, trust=trust), batch, runs)
-    groups = group_steps(found.steps, by)
+    groups = group_steps(found.steps, by, depth or 1)
     if form == "json":
         print_json(profile_json(found, groups, by))
         return 0

@@ -102,11 +102,11 @@ def covered_nodes(
     return sorted(found.values(), key=lambda node: order.get(node.outputs[0], 0))
 
 
-def group_steps(steps: Iterable[StepTime], by: str) -> list[StepTime]:
-    """Steps added up, the longest first: `by` the `step`, the `block` (the first part of its path) or the `op`."""
+def group_steps(steps: Iterable[StepTime], by: str, depth: int = 1) -> list[StepTime]:
+    """Steps added up, the longest first: `by` the `step`, the `block` (the first `depth` words of its path) or the `op`."""
     groups: dict[str, list[StepTime]] = {}
     for each in steps:
-        key = {"step": each.step, "block": each.step.partition(".")[0], "op": each.op}[by]
+        key = {"step": each.step, "block": ".".join(each.step.split(".", depth)[:depth]), "op": each.op}[by]
         groups.setdefault(key if by == "op" else key or f" {each.op}", []).append(each)
     found = [add_steps(key.strip() if by == "op" else key, group, by) for key, group in groups.items()]
     return sorted(found, key=lambda each: -each.seconds)
