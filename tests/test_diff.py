@@ -547,3 +547,8 @@ def test_specs_are_compared_without_heavy_libraries(run: Run) -> None:
     for form in ("text", "json", "markdown"):
         done = subprocess.run([sys.executable, "-c", script, form], capture_output=True, text=True, check=False)
         assert done.stderr.strip() == "set()" and "conv" in done.stdout
+
+
+def test_parameters_without_heads_are_told_where_there_are_heads(run: Run) -> None:
+    assert "without heads" not in run("diff", "net.yaml", "--set", "classes=3").out
+    assert "without heads" in run("diff", "zoo:googlenet", "--set", "classes=10").out

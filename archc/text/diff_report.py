@@ -86,7 +86,7 @@ def report_diff(diff: NetDiff) -> DiffReport:
         (("A", describe_side(diff.a)), ("B", describe_side(diff.b))),
         headline(diff),
         tuple(section for section in found if section.entries),
-        () if equal else tuple(map(cost_row, diff.costs)),
+        () if equal else tuple(map(cost_row, costs_to_tell(diff.costs))),
         () if equal else tuple(weight_lines(diff.weights)),
     )
 
@@ -265,6 +265,13 @@ def port_entry(change: PortChange) -> DiffLine:
     name = change.b if change.a is None else change.a if change.b in (None, change.a) else f"{change.a} → {change.b}"
     facts = ", ".join(f"{each.name} {change_of(each.a, each.b)}" for each in change.facts)
     return DiffLine(mark, f"{change.kind} {name}", facts)
+
+
+def costs_to_tell(costs: Sequence[CostChange]) -> list[CostChange]:
+    """The costs; where neither net has heads, without the row of the parameters besides those: they are all."""
+    told = {each.name: (each.a, each.b) for each in costs}
+    has_heads = told.get("params_without_aux") != told.get("params")
+    return [each for each in costs if has_heads or each.name != "params_without_aux"]
 
 
 def cost_row(change: CostChange) -> tuple[str, ...]:
