@@ -550,5 +550,5 @@ def test_specs_are_compared_without_heavy_libraries(run: Run) -> None:
 
 
 def test_parameters_without_heads_are_told_where_there_are_heads(run: Run) -> None:
-    assert "without heads" not in run("diff", "net.yaml", "--set", "classes=3").out
+    assert "without heads" not in run("diff", "zoo:lenet5_modern", "--set", "classes=3").out
     assert "without heads" in run("diff", "zoo:googlenet", "--set", "classes=10").out
