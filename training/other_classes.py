@@ -8,19 +8,16 @@ from typing import TYPE_CHECKING
 
 from ..compiler.diagnostics import Failure, SpecError
 from ..compiler.driver import check
-from ..compiler.weights.report import list_some
+from ..compiler.weights.report import WeightWarning, list_some
 from .run_folder import RunFolder
 from .start_weights import StartWeights
 
 if TYPE_CHECKING:
     from ..compiler.ir.graph import Graph
 
-# the code of the warning
-OTHER_CLASSES = "other-classes"
 
-
-def describe_other_classes(given: StartWeights, graph: Graph, classes: Sequence[str]) -> str | None:
-    """What is told where the checkpoint of the whole net lies in the folder of a run with other classes than `classes`, or another order of
+def warn_of_other_classes(given: StartWeights, graph: Graph, classes: Sequence[str]) -> WeightWarning | None:
+    """The warning where the checkpoint of the whole net lies in the folder of a run with other classes than `classes`, or another order of
     them; None where it does not, or where the last layer starts anew."""
     weights = (given.checkpoints or {}).get("")
     layer = last_layer(graph)
@@ -28,9 +25,10 @@ def describe_other_classes(given: StartWeights, graph: Graph, classes: Sequence[
     trained = trained_classes(weights) if isinstance(weights, Path) and not skipped else ()
     if len(trained) != len(classes) or tuple(trained) == tuple(classes):
         return None
-    return (
+    return WeightWarning(
+        "other-classes",
         f"`{weights}` was trained for other classes, and as many: {list_some(tuple(trained))}; here they are {list_some(tuple(classes))}. "
-        f"`{layer}` starts from what it learned of those: {given.options.spelling('weights_skip', (layer,))} has it start anew"
+        f"`{layer}` starts from what it learned of those: {given.options.spelling('weights_skip', (layer,))} has it start anew",
     )
 
 

@@ -15,7 +15,7 @@ from ..compiler.limits import DEFAULT, Limits
 from ..compiler.sources import BUNDLED, LABEL_SETS, SpecText
 from ..runtime.preprocess import Preprocess
 from .losses import ClassOutput, class_output
-from .other_classes import OTHER_CLASSES, describe_other_classes
+from .other_classes import warn_of_other_classes
 from .recipe.recipe import Recipe
 from .run_folder import RunFolder
 from .start_weights import FROM_SEED, StartWeights
@@ -97,8 +97,8 @@ def prepare_net(request: TrainingRequest) -> PreparedNet:
     how = Preprocess.parse(stated, (channels, height, width))
     for pictures in filter(None, (data.train, data.val)):
         refuse_other_channels(checked, graph, how, pictures)
-    if not request.resume and (other := describe_other_classes(request.weights, graph, data.classes)):
-        request.tell(f"warning[{OTHER_CLASSES}]: {other}")
+    if not request.resume and (other := warn_of_other_classes(request.weights, graph, data.classes)):
+        request.tell(f"warning[{other.code}]: {other.text}")
     return PreparedNet(checked, graph, output, how, data)
 
 
