@@ -302,6 +302,19 @@ def test_the_step_that_makes_a_branch_smaller_is_named_with_its_padding(tmp_path
     assert found.code == "shape-mismatch" and said in " ".join([found.help, *(note.message for note in found.notes)])
 
 
+WORDS_OF_THE_HEADER = [  # a line of a spec, what the message says, what the help says
+    ("expect: {macs: 1.0e6}", "`macs` wants a whole number or {min, max}, not 1000000.0", "write 1000000"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line, said, advice", WORDS_OF_THE_HEADER)
+def test_values_of_the_header(tmp_path, line, said, advice):
+    (found,) = answers(
+        tmp_path, f"archspec: 1\nname: net\ninput: {{image: [3, 8, 8]}}\n{line}\ngraph: [conv: {{out: 8}}]\n"
+    )
+    assert (found.code, found.span.line) == ("wrong-type", 4) and said in found.message and advice in found.help
+
+
 SIZES_OF_INPUTS = [  # params, the sizes of the input, what to write
     ("{size: 32}", "[3, $size, 32]", "write 32"),
     ("{size: {type: int, default: 32}}", "[3, 32, $size]", "write 32"),

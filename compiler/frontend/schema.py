@@ -235,7 +235,7 @@ def expect_rule() -> Schema:
     count = {
         "type": ["integer", "object"],
         "minimum": 0,
-        "x-wants": "a number or {min, max}",
+        "x-wants": "a whole number or {min, max}",
         "x-what": "bound",
         "properties": {"min": {"type": "number"}, "max": {"type": "number"}},
         "additionalProperties": False,
