@@ -304,6 +304,9 @@ def test_the_step_that_makes_a_branch_smaller_is_named_with_its_padding(tmp_path
 
 WORDS_OF_THE_HEADER = [  # a line of a spec, what the message says, what the help says
     ("expect: {macs: 1.0e6}", "`macs` wants a whole number or {min, max}, not 1000000.0", "write 1000000"),
+    ("params: {w: {type: number, default: 1.0}}", "`type` wants one of int, float", "`number` is `float` here"),
+    ("params: {w: {type: Integer, default: 1}}", "`type` wants one of int, float", "`Integer` is `int` here"),
+    ("params: {w: {type: flaot, default: 1.0}}", "`type` wants one of int, float", "did you mean `float`?"),
 ]  # fmt: skip
 
 

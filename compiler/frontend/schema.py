@@ -18,7 +18,7 @@ from typing import Any
 from ..ops import OPS
 from ..ops.fields import EXPRESSION, Bool, Float, Schema
 from ..ops.op import Op
-from .declarations import TYPES
+from .declarations import OTHER_TYPES, TYPES
 from .reported import RULES
 from .spec import MERGES
 
@@ -161,8 +161,14 @@ def param_rule() -> Schema:
     """The rule of a declaration under `params`: a type, a default, or the long form."""
     # no expression: bounds are compared before any expression has a value
     number = {"type": "number"}
+    others = {word: kind for word, kind in OTHER_TYPES.items() if word not in TYPES}
     long_form = {
-        "type": {"type": "string", "enum": list(TYPES), "x-wants": "one of " + ", ".join(TYPES)},
+        "type": {
+            "type": "string",
+            "enum": list(TYPES),
+            "x-wants": "one of " + ", ".join(TYPES),
+            "x-other-words": others,
+        },
         "default": {},
         "min": number,
         "max": number,
