@@ -105,6 +105,10 @@ def layer_of(override: Override, root: Located) -> Located:
     span, rule = override.value.span, recipe_schema()
     path: list[str] = []
     parts = override.name.removeprefix(OF_RECIPE).split(".")
+    if "" in parts[1:]:
+        where = "behind the last dot" if all(parts[:-1]) else "between two dots"
+        help = "a setting is the keys on the way to its value with one dot between them, as `optimizer.lr`, or `init.layers.fc.normal`"
+        raise Failure("set-unknown", f"{override.origin}: a name is missing {where}", help, 2)
     for at, part in enumerate(parts):
         if path[-1:] == [BY_PATH]:
             path += step_and_start(parts[at:], rule, find(root, *path))
