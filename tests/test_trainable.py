@@ -89,6 +89,8 @@ PICTURES: dict[str, tuple[int, tuple[str | None, ...], bool]] = {
     "transparency for four": (4, ("RGBA", "RGBA"), True),
     "one that has them": (4, ("RGB", "RGBA"), True),
     "colours for two": (2, ("RGB", "L"), False),
+    "grey and colours for two": (2, ("L", "RGB"), False),
+    "grey for two": (2, ("L", "I;16"), False),
     "grey with transparency for two": (2, ("LA", "LA"), True),
     "colours for grey": (1, ("RGB", "RGBA"), True),
     "grey for colours": (3, ("L", "LA"), True),
@@ -111,7 +113,10 @@ def test_pictures_of_other_channels_are_told_before_any_work(name: str, tmp_path
         train(spec, RECIPE, data=tmp_path, output=tmp_path / "run", device="cpu")
     (found,) = caught.value.diagnostics
     assert (found.code, found.span and found.span.line) == ("image-channels", 3)
-    assert f"the model wants {channels}" in found.message and "input: {image: [3, 8, 8]}" in found.help
+    assert (
+        f"the model wants {channels}" in found.message
+        and f"input: {{image: [{3 if 'RGB' in modes else 1}, 8, 8]}}" in found.help
+    )
     assert not (tmp_path / "run").exists()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..compiler.counts import count_of
 from ..compiler.diagnostics import Diagnostic, Note, Span, SpecError, list_names
@@ -61,21 +61,37 @@ def refuse_other_channels(checked: Compilation, graph: Graph, how: Preprocess, p
     if how.size[0] in (1, 3):
         return
     fault: PictureFault | None = None
+    are_grey = True
     for index in range(0, len(pictures), -(-len(pictures) // LOOKED_AT)):
         try:
             read_input(pictures.source(index), pictures.name(index), how)
             return
         except PictureFault as found:
             # one that cannot be read at all says nothing of the others
-            fault = fault or (found if found.code == "image-channels" else None)
+            if found.code == "image-channels":
+                fault = fault or found
+                are_grey = are_grey and is_grey(pictures.source(index), pictures.name(index))
     if fault is not None:
         value = graph.inputs[0]
         entry = checked.document.input.get(value.name) if checked.document else None
-        help = f"{fault.help}; or let the net read what they have, as `input: {{{value.name}: [3, {how.size[1]}, {how.size[2]}]}}`"
+        size = f"[{1 if are_grey else 3}, {how.size[1]}, {how.size[2]}]"
+        help = f"{fault.help}; or let the net read what they have, as `input: {{{value.name}: {size}}}`"
         span = entry.value.span if entry else None
         raise SpecError(
             [Diagnostic(fault.code, span, f"the pictures do not fit the input: {fault.message}", help=help)]
         )
+
+
+def is_grey(source: Any, name: str) -> bool:
+    """Whether a picture that can be read has no colours, with transparency or without."""
+    from ..runtime.images import MAX_PIXELS, open_image
+    from ..runtime.pixels import count_channels
+
+    # the pictures of MNIST's files are arrays (H, W)
+    if hasattr(source, "shape"):
+        return len(source.shape) == 2
+    with open_image(source, name, MAX_PIXELS) as image:
+        return count_channels(image) <= 2
 
 
 def no_class_scores(graph: Graph) -> Iterator[Diagnostic]:
