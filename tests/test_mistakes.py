@@ -286,6 +286,13 @@ BRANCHES_THAT_LOSE = [  # the branches of a concat of 28×28, what the help says
     ("a: {max_pool: 2}, b: []", "`a` makes 14×14 of 28×28"),
     ("a: [], b: {conv: {out: 8, kernel: 3}}, c: {conv: {out: 8, kernel: 5}}", "it keeps 28×28; `c` (net.yaml:8) has kernel 5 and padding 0: with `padding: 2`"),
     ("a: [], b: {conv: {out: 8, kernel: 3}}, c: {max_pool: {kernel: 3, stride: 1}}", "it keeps 28×28; `c` (net.yaml:8) has kernel 3 and padding 0: with `padding: 1`"),
+    # a pool whose stride is that of its kernel because none is written
+    ("a: {conv: 8}, b: [{name: pool, max_pool: 3}, {conv: 8}]", "`b.pool` (net.yaml:8) has the stride of its kernel, 3: with `stride: 1, padding: 1` it keeps 28×28"),
+    ("a: {avg_pool: 5}, b: []", "`a` (net.yaml:8) has the stride of its kernel, 5: with `stride: 1, padding: 2` it keeps 28×28"),
+    ("a: {max_pool: {kernel: 3, padding: 1}}, b: []", "with `stride: 1` it keeps 28×28"),
+    ("a: {conv: 8}, b: {conv: {out: 8, kernel: 3}}, c: {max_pool: 3}", "with `padding: 1` it keeps 28×28; `c` (net.yaml:8) has the stride of its kernel, 3: with `stride: 1, padding: 1`"),
+    ("a: {max_pool: {kernel: 3, stride: 3}}, b: []", "`a` makes 9×9 of 28×28"),
+    ("a: {max_pool: 3}, b: {conv: {out: 8, kernel: 3, stride: 3, padding: 1}}", "`a` (net.yaml:8) has kernel 3 and padding 0: with `padding: 1` it gives 10×10"),
     # a param of the block that this step does not take, and one of another name
     ("a: {Two: {padding: 2}}, b: []", "`a.1` (net.yaml:6) has kernel 3 and padding 0: with `padding: 1` it keeps"),
     ("a: {Two: {}}, b: []", "`a.0` (net.yaml:8) has kernel 5 and padding 0: with `padding: 2` it keeps 28×28; `a.1` (net.yaml:6)"),

@@ -1,4 +1,4 @@
-"""Why the inputs of a refused op have the sizes that they have: which steps changed them, which padding would keep them, and what is not there."""
+"""Why the inputs of a refused op have the sizes that they have: which steps changed them, what would keep them, and what is not there."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ ArgumentsByPath = Mapping[str, Located | None]  # what the text says of a step's
 
 
 class SizeAdvice(NamedTuple):
-    """What a message says of branches whose maps differ: `help` is empty where no padding would mend it."""
+    """What a message says of branches whose maps differ: `help` is empty where no padding and no stride of a pool would mend it."""
 
     help: str
     notes: tuple[Note, ...]
 
 
 class PaddedBranch(NamedTuple):
-    """A branch whose steps are padded so that they lose nothing: the lengths of its map then, and what is to be written, step by step."""
+    """A branch whose steps lose nothing: the lengths of its map then, and what is to be written, step by step."""
 
     lengths: tuple[int, ...]
     advice: tuple[str, ...]
@@ -61,14 +61,20 @@ def advise_sizes(inputs: Sequence[Value], producers: Producers, arguments: Argum
         return None
     branches = branches_apart(first, other, producers)
     as_written = [PaddedBranch(value.type.lengths, ()) for value in (first, other)]
-    padded = [pad_branch(steps, arguments) for steps in branches]
-    for one, two in ((padded[0], as_written[1]), (as_written[0], padded[1]), (padded[0], padded[1])):
+    padded, unstrided = ([pad_branch(steps, arguments, also) for steps in branches] for also in (False, True))
+    pairs = [
+        (padded[0], as_written[1]), (as_written[0], padded[1]), (padded[0], padded[1]),
+        (unstrided[0], as_written[1]), (as_written[0], unstrided[1]), (unstrided[0], padded[1]), (padded[0], unstrided[1]),
+        (unstrided[0], unstrided[1]),
+    ]  # fmt: skip
+    for one, two in pairs:
         if one and two and one.lengths == two.lengths:
             # others may want the same
             rest = [
-                pad_branch(branches_apart(first, each, producers)[1], arguments)
+                pad_branch(branches_apart(first, each, producers)[1], arguments, also)
                 for each in inputs[1:MAX_BRANCHES]
                 if each is not other and each.type.lengths != one.lengths
+                for also in (False, True)
             ]
             fitting = [each for each in rest if each and each.lengths == one.lengths]
             named = list(dict.fromkeys(text for branch in (one, two, *fitting) for text in branch.advice))
@@ -101,27 +107,44 @@ def steps_before(value: Value, producers: Producers) -> Iterator[Node]:
         value = node.inputs[0]
 
 
-def pad_branch(steps: Sequence[Node], arguments: ArgumentsByPath) -> PaddedBranch | None:
-    """The branch with each step padded so that it gives ceil(size / stride); None where no step is to be padded, or one does not fit then."""
+def pad_branch(steps: Sequence[Node], arguments: ArgumentsByPath, also_strides: bool) -> PaddedBranch | None:
+    """The branch with each step padded so that it gives ceil(size / stride); None where no step is to be padded, or one does not fit then.
+
+    With `also_strides` a pool whose stride is not written moves by 1, and not by its kernel.
+    """
     advice: dict[PaddingPlace, str] = {}
     x = steps[0].inputs[0].type if steps else None
     for node in steps:
         assert x is not None
         op = op_of(node)
-        found = op.pad_fully(x) if len(node.inputs) == 1 and x.is_image else None
+        text, can_pad = arguments.get(node.path), len(node.inputs) == 1 and x.is_image
+        strides = op.unstride(x) if also_strides and can_pad and not is_stride_written(text) else None
+        found = strides or (op.pad_fully(x) if can_pad else None)
         try:
             before, x = x, infer_type(found.op if found else op, x, *node.input_types[1:])
         except Reject:
             return None
         if found:
-            place = place_of_padding(node, arguments.get(node.path))
+            place = place_of_padding(node, text)
+            if strides and found.padding and place.key != "padding":
+                # the padding stands where the block is called, and the stride would stand in the block
+                return None
+            place = PaddingPlace(node.span, "stride") if strides else place
+            entries = ["stride: 1"] * bool(strides)
+            if found.padding:
+                entries.append(f"{'padding' if strides else place.key}: {found.padding}")
+            written = ", ".join(entries)
             keeps = "it keeps" if before.lengths == x.lengths else "it gives"
             where = f" ({place.span.short})" if place.span else ""
-            text = (
-                f"`{node.path}`{where} has {found.has}: with `{place.key}: {found.padding}` {keeps} {format_lengths(x)}"
+            advice.setdefault(
+                place, f"`{node.path}`{where} has {found.has}: with `{written}` {keeps} {format_lengths(x)}"
             )
-            advice.setdefault(place, text)
     return PaddedBranch(x.lengths, tuple(advice.values())) if x is not None and advice else None
+
+
+def is_stride_written(arguments: Located | None) -> bool:
+    """Whether the text gives the step a stride, or does not tell."""
+    return arguments is None or (isinstance(arguments.value, dict) and "stride" in arguments.value)
 
 
 def place_of_padding(node: Node, arguments: Located | None) -> PaddingPlace:

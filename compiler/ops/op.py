@@ -73,7 +73,7 @@ class Repadding(NamedTuple):
 
     op       the op
     has      what it has without it, for a message: `kernel 3 and padding 0`
-    padding  the padding as a spec writes it: `1`, `[2, 0]`, `same`
+    padding  the padding as a spec writes it: `1`, `[2, 0]`, `same`; empty where the op's own one stays
     """
 
     op: Op
@@ -251,6 +251,10 @@ class Op:
 
     def pad_fully(self, x: TensorType) -> Repadding | None:
         """The op padded so that each axis of an image has ceil(size / stride) positions; None where it has, or no padding of its does it."""
+        return None
+
+    def unstride(self, x: TensorType) -> Repadding | None:
+        """The op with a stride of 1, padded so that it keeps the size of an image; None where its stride does not come of its kernel."""
         return None
 
     def params(self, *x: Any, **_: Any) -> dict[str, Param]:

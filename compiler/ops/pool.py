@@ -124,6 +124,21 @@ class Pool(Op):
     def pad_fully(self, x: TensorType) -> Repadding | None:
         return repad(self, x, self.kernel, self.resolved_stride)
 
+    def unstride(self, x: TensorType) -> Repadding | None:
+        """None for an even window, too: it has no middle, and halves a map as a rule because it is meant to."""
+        if self.resolved_stride != self.kernel or self.kernel == (1, 1) or any(k % 2 == 0 for k in self.kernel):
+            return None
+        each = self.replace(stride=(1, 1))
+        spelt = self.fields["kernel"].kind.spell(self.kernel)
+        has = f"the stride of its kernel, {spelt}"
+        try:
+            if each.infer(x).lengths == x.lengths:
+                return Repadding(each, has, "")
+        except Reject:
+            return None
+        found = repad(each, x, self.kernel, (1, 1))
+        return found._replace(has=has) if found else None
+
     def least_input(self, least: Lengths, x: TensorType) -> Lengths:
         (height, width), (kh, kw), (sh, sw) = least, self.kernel, self.resolved_stride
         top, left, bottom, right = padding_sides(self, x)
