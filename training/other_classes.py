@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..compiler.diagnostics import Failure, SpecError
 from ..compiler.driver import check
 from ..compiler.weights.report import WeightWarning, list_some
-from .run_folder import RunFolder
+from .run_folder import run_of
 from .start_weights import StartWeights
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ def warn_of_other_classes(given: StartWeights, graph: Graph, classes: Sequence[s
     weights = (given.checkpoints or {}).get("")
     layer = last_layer(graph)
     skipped = any(layer == step or layer.startswith(f"{step}.") for step in given.options.skip)
-    trained = trained_classes(weights) if isinstance(weights, Path) and not skipped else ()
+    trained = () if skipped else trained_classes(weights)
     if len(trained) != len(classes) or tuple(trained) == tuple(classes):
         return None
     return WeightWarning(
@@ -37,10 +36,10 @@ def last_layer(graph: Graph) -> str:
     return next((node.path for node in reversed(graph.nodes) if node.params()), "")
 
 
-def trained_classes(weights: Path) -> Sequence[str]:
+def trained_classes(weights: object) -> Sequence[str]:
     """The classes of the run in whose folder a checkpoint lies; none where it lies elsewhere, or the spec there cannot be read."""
-    run = RunFolder(weights.parent)
-    if not run.record.is_file() or not run.spec.is_file():
+    run = run_of(weights)
+    if run is None:
         return ()
     try:
         return check(str(run.spec)).labels or ()

@@ -97,7 +97,9 @@ def prepare_net(request: TrainingRequest) -> PreparedNet:
     how = Preprocess.parse(stated, (channels, height, width))
     for pictures in filter(None, (data.train, data.val)):
         refuse_other_channels(checked, graph, how, pictures)
-    if not request.resume and (other := warn_of_other_classes(request.weights, graph, data.classes)):
+    # the members of an ensemble read the same checkpoint as the whole, for which it was told
+    begins = not request.resume and request.part is None
+    if begins and (other := warn_of_other_classes(request.weights, graph, data.classes)):
         request.tell(f"warning[{other.code}]: {other.text}")
     return PreparedNet(checked, graph, output, how, data)
 

@@ -187,6 +187,12 @@ class RunFolder(NamedTuple):
                 write_list(place, pictures, data.classes)
 
 
+def run_of(weights: object) -> RunFolder | None:
+    """The run in whose folder the checkpoint of a whole net lies; None where it lies elsewhere, or is no file."""
+    run = RunFolder(weights.parent) if isinstance(weights, Path) else None
+    return run if run is not None and run.record.is_file() else None
+
+
 def write_list(place: Path, pictures: PictureSet, classes: Sequence[str]) -> None:
     """Writes pictures that are files as a .csv, a path and a class a line."""
     with (

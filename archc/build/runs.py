@@ -5,14 +5,13 @@ Only weights that are given ask for it, so that a build without any does without
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..compiler.diagnostics import Failure, SpecError
 from ..compiler.driver import check
 from ..compiler.spelling import as_flag, as_word
 from ..compiler.weights.matching import ANOTHER_NET
-from ..training.run_folder import RunFolder
+from ..training.run_folder import RunFolder, run_of
 from .options import BuildOptions
 
 if TYPE_CHECKING:
@@ -22,12 +21,6 @@ if TYPE_CHECKING:
 
 # the codes by which weights are refused that are another net's
 OTHER_WEIGHTS = ("weights-misshapen", "weights-missing", "weights-unused")
-
-
-def run_of(weights: object) -> RunFolder | None:
-    """The run in whose folder the checkpoint of a whole net lies; None where it lies elsewhere, or is no file."""
-    run = RunFolder(weights.parent) if isinstance(weights, Path) else None
-    return run if run is not None and run.record.is_file() else None
 
 
 def name_trained_spec(failure: Failure, options: BuildOptions) -> Failure:
